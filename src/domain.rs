@@ -1,0 +1,62 @@
+//! Every decision of probelet, and nothing else.
+//!
+//! No I/O, no clock, no async, no protobuf: events and the time come in as arguments, actions
+//! go out as values. One [`container::Machine`] lives through all incarnations of a container:
+//!
+//! ```text
+//!            Wanted                Started                 verdict, stop, restart
+//! Created ───────────► Starting(n) ───────► Running(n) ──────────────────────────► Stopping(n)
+//!                       ▲   │ Failed            │ Exited                             │ Exited
+//!                       │   ▼                   ▼                                    ▼
+//!                       └─ Waiting(until) ◄── restart::decide ───────────────► Terminated
+//! ```
+//!
+//! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
+
+pub mod container;
+pub mod exit;
+pub mod notice;
+pub mod pod;
+pub mod probe;
+pub mod restart;
+pub mod spec;
+pub mod status;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// One reading of both clocks: `mono` for every comparison, `wall` only for what people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub mono: Instant,
+    pub wall: SystemTime,
+}
+
+impl Now {
+    /// The monotonic instant at which the wall clock showed `then`, as seen from this reading.
+    /// A wall time in the future (the clock was set back) counts as now.
+    pub fn instant_of(&self, then: SystemTime) -> Instant {
+        let age = self.wall.duration_since(then).unwrap_or(Duration::ZERO);
+        self.mono.checked_sub(age).unwrap_or(self.mono)
+    }
+}
+
+/// Which life of a container: the attempt number, from 0. Events of an older one are dropped.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Incarnation(pub u32);
+
+impl Incarnation {
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl std::fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

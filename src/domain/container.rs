@@ -1,0 +1,144 @@
+//! The life of one container: what may happen to it, what is to be done, what is remembered.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::Incarnation;
+use super::exit::Ending;
+use super::notice::Notice;
+use super::probe::Outcome;
+use super::restart::Backoff;
+use super::spec::ProbeKind;
+use super::status::Terminated;
+
+mod ending;
+mod machine;
+mod probing;
+mod recover;
+mod state;
+
+pub use machine::Machine;
+pub use recover::Recovered;
+
+#[cfg(test)]
+mod tests;
+
+/// What must outlive the daemon. Written on transitions only, never per probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    pub wanted: Wanted,
+    pub attempt: Incarnation,
+    pub restart_count: u32,
+    pub created_at: SystemTime,
+    /// When the newest attempt's process started; `None` before.
+    pub started_at: Option<SystemTime>,
+    /// The startup probe had passed, the readiness probe had passed.
+    pub started: bool,
+    pub ready: bool,
+    pub image_id: String,
+    /// How the newest attempt ended, if it did.
+    pub ended: Option<Terminated>,
+    /// How the attempt before it ended.
+    pub last_state: Option<Terminated>,
+    /// When the next attempt may start, if one is to follow.
+    pub restart_at: Option<SystemTime>,
+    pub backoff: Backoff,
+}
+
+impl Memory {
+    pub fn new(wanted: Wanted, created_at: SystemTime) -> Self {
+        Self {
+            wanted,
+            attempt: Incarnation::default(),
+            restart_count: 0,
+            created_at,
+            started_at: None,
+            started: false,
+            ready: false,
+            image_id: String::new(),
+            ended: None,
+            last_state: None,
+            restart_at: None,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// The level that the user wants; the machine works towards it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    Running,
+    Stopped,
+    Removed,
+}
+
+/// What happened. Events with an incarnation that is not the current one are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The wanted level changed; `grace` replaces the spec's.
+    Wanted {
+        wanted: Wanted,
+        grace: Option<Duration>,
+    },
+    /// An operator asks for a new instance, whatever the restart policy.
+    Restart {
+        grace: Option<Duration>,
+    },
+    /// An operator asks for one signal.
+    Kill {
+        signal: i32,
+    },
+    Started {
+        incarnation: Incarnation,
+        pid: u32,
+        container_id: String,
+    },
+    /// The process could not be started.
+    Failed {
+        incarnation: Incarnation,
+        fault: Fault,
+        message: String,
+    },
+    Probed {
+        incarnation: Incarnation,
+        kind: ProbeKind,
+        outcome: Outcome,
+        latency: Duration,
+    },
+    Ended {
+        incarnation: Incarnation,
+        ending: Ending,
+    },
+    /// Nothing is left of an attempt.
+    Forgotten {
+        incarnation: Incarnation,
+    },
+    /// It could not be cleared away; to be tried again.
+    Remains {
+        incarnation: Incarnation,
+    },
+    Tick,
+}
+
+/// Whose fault a failed start is: the container's counts as an attempt, the runtime's does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Container,
+    Runtime,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Start(Incarnation),
+    Probe(Incarnation, ProbeKind),
+    Signal(Incarnation, i32),
+    /// Delete the ended task; its record, snapshot and log stay to be looked at.
+    Reap(Incarnation),
+    /// Delete all of an attempt.
+    Forget(Incarnation),
+    Note(Notice),
+    /// Write the memory into the newest attempt's record.
+    Persist,
+}

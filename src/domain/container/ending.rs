@@ -1,0 +1,132 @@
+//! From an ending to what follows it.
+
+use std::time::Duration;
+
+use super::state::{Next, State};
+use super::{Action, Fault, Machine, Wanted};
+use crate::domain::exit::{Cause, Ending};
+use crate::domain::notice::Notice;
+use crate::domain::status::Terminated;
+use crate::domain::{Now, restart};
+
+/// How soon a start that failed by the runtime's fault is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Machine {
+    pub(super) fn failed(
+        &mut self,
+        fault: Fault,
+        message: String,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        if !matches!(self.state, State::Starting) {
+            return;
+        }
+        out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
+        if fault == Fault::Runtime && self.memory.wanted == Wanted::Running {
+            let until = now.mono + RETRY;
+            self.state = State::Waiting { reason: "CreateContainerError", message, until };
+            return;
+        }
+        let ended = Terminated {
+            attempt: self.memory.attempt,
+            container_id: self.container_id.clone(),
+            ending: Ending::Exited(128),
+            cause: Cause::Start,
+            reason: "StartError".into(),
+            exit_code: 128,
+            signal: None,
+            message,
+            started_at: None,
+            finished_at: now.wall,
+        };
+        self.over(ended, Duration::ZERO, false, Next::Policy, now, out);
+    }
+
+    pub(super) fn ended(&mut self, ending: Ending, now: Now, out: &mut Vec<Action>) {
+        let (running, cause, next) = match std::mem::replace(&mut self.state, State::Terminated) {
+            State::Running(running) => {
+                let cause = cause_of(ending, running.operator_signal);
+                (running, cause, Next::Policy)
+            }
+            State::Stopping { running, cause, next, .. } => (running, cause, next),
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let by_probe = matches!(cause, Cause::Probe { .. });
+        let ended = Terminated {
+            attempt: self.memory.attempt,
+            container_id: self.container_id.clone(),
+            ending,
+            cause,
+            reason: ending.reason().into(),
+            exit_code: ending.exit_code(),
+            signal: ending.signal(),
+            message: match ending {
+                Ending::Lost => "The process ended while nobody could watch it".into(),
+                _ => String::new(),
+            },
+            started_at: Some(running.started_at),
+            finished_at: now.wall,
+        };
+        let ran = now.mono.saturating_duration_since(running.since);
+        self.over(ended, ran, by_probe, next, now, out);
+    }
+
+    /// An attempt is over: decide what follows.
+    fn over(
+        &mut self,
+        ended: Terminated,
+        ran: Duration,
+        by_probe: bool,
+        next: Next,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let old = self.memory.attempt;
+        let code = ended.exit_code;
+        self.memory.ended = Some(ended);
+        self.memory.started = false;
+        self.memory.ready = false;
+        self.state = State::Terminated;
+        let policy = self.pod.policy_of(&self.spec);
+        if self.memory.wanted != Wanted::Running {
+            out.push(Action::Persist);
+        } else if next == Next::Start {
+            self.next_attempt(out);
+        } else if restart::restarts(policy, code) {
+            let wait = self.memory.backoff.step(&self.spec.backoff, ran, by_probe);
+            if wait.is_zero() { self.next_attempt(out) } else { self.back_off(wait, now, out) }
+        } else {
+            out.push(Action::Persist);
+        }
+        out.push(Action::Reap(old));
+        self.settle(out);
+    }
+
+    fn back_off(&mut self, wait: Duration, now: Now, out: &mut Vec<Action>) {
+        let (container, pod) = (&self.spec.name, &self.pod);
+        let pod = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
+        let shown = restart::go_duration(wait);
+        let message = format!("back-off {shown} restarting failed container={container} pod={pod}");
+        let notice = format!("Back-off restarting failed container {container} in pod {pod}");
+        let until = now.mono + wait;
+        self.memory.restart_at = Some(now.wall + wait);
+        self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
+        out.push(Action::Note(Notice::warning("BackOff", notice)));
+        out.push(Action::Persist);
+    }
+}
+
+fn cause_of(ending: Ending, operator_signal: Option<i32>) -> Cause {
+    match ending.signal() {
+        Some(signal) if operator_signal == Some(i32::from(signal)) => {
+            Cause::Operator { verb: format!("kill -s {signal}") }
+        }
+        Some(signal) => Cause::Outside { signal },
+        None => Cause::Itself,
+    }
+}

@@ -1,0 +1,308 @@
+//! The only place where a container changes state.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::state::{Next, Running, State};
+use super::{Action, Event, Memory, Wanted};
+use crate::domain::exit::Cause;
+use crate::domain::notice::Notice;
+use crate::domain::probe::Tracker;
+use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
+use crate::domain::{Incarnation, Now};
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// How soon SIGKILL is sent again, a clearing is tried again, or a start that failed by the
+/// runtime's fault.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) pod: Arc<PodSpec>,
+    /// A copy: a spec is small, and a machine without a container cannot be built.
+    pub(super) spec: ContainerSpec,
+    pub(super) memory: Memory,
+    pub(super) state: State,
+    pub(super) container_id: String,
+    pub(super) pid: Option<u32>,
+    /// Attempts that may have something left in the runtime.
+    pub(super) kept: BTreeSet<Incarnation>,
+    /// When to ask again for the clearing of what remained.
+    pub(super) forget_at: Option<Instant>,
+}
+
+impl Machine {
+    /// A container that does not exist yet; the first `Wanted` sets it going.
+    pub fn new(pod: Arc<PodSpec>, spec: ContainerSpec, image_id: String, now: Now) -> Self {
+        let mut memory = Memory::new(Wanted::Stopped, now.wall);
+        memory.image_id = image_id;
+        Self::with(pod, spec, memory)
+    }
+
+    pub(super) fn with(pod: Arc<PodSpec>, spec: ContainerSpec, memory: Memory) -> Self {
+        Self {
+            pod,
+            spec,
+            kept: BTreeSet::from([memory.attempt]),
+            memory,
+            state: State::Created,
+            container_id: String::new(),
+            pid: None,
+            forget_at: None,
+        }
+    }
+
+    pub fn container(&self) -> &ContainerSpec {
+        &self.spec
+    }
+
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Nothing runs and nothing is left: the last word of a removed container.
+    pub fn is_gone(&self) -> bool {
+        self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
+    }
+
+    /// When `Tick` is due next.
+    pub fn deadline(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Waiting { until, .. } => Some(*until),
+            State::Running(running) => running
+                .trackers
+                .iter()
+                .filter(|t| running.is_open(t.kind()))
+                .filter_map(Tracker::deadline)
+                .min(),
+            State::Stopping { kill_at, .. } => Some(*kill_at),
+            State::Created | State::Starting | State::Terminated => None,
+        };
+        own.into_iter().chain(self.forget_at).min()
+    }
+
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        match event {
+            Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
+            Event::Restart { grace } => self.restart(grace, now, &mut out),
+            Event::Kill { signal } => self.kill(signal, &mut out),
+            Event::Forgotten { incarnation } => {
+                self.kept.remove(&incarnation);
+            }
+            Event::Remains { .. } => self.forget_at = Some(now.mono + RETRY),
+            Event::Tick => self.tick(now, &mut out),
+            Event::Started { incarnation, pid, container_id } if self.is_current(incarnation) => {
+                self.started(pid, container_id, now, &mut out);
+            }
+            Event::Failed { incarnation, fault, message } if self.is_current(incarnation) => {
+                self.failed(fault, message, now, &mut out);
+            }
+            Event::Probed { incarnation, kind, outcome, latency }
+                if self.is_current(incarnation) =>
+            {
+                self.probed(kind, outcome, latency, now, &mut out);
+            }
+            Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
+                self.ended(ending, now, &mut out);
+            }
+            Event::Started { .. }
+            | Event::Failed { .. }
+            | Event::Probed { .. }
+            | Event::Ended { .. } => {}
+        }
+        out
+    }
+
+    fn is_current(&self, incarnation: Incarnation) -> bool {
+        incarnation == self.memory.attempt
+    }
+
+    fn wanted(&mut self, wanted: Wanted, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
+        // Removal is final.
+        if self.memory.wanted == Wanted::Removed && wanted != Wanted::Removed {
+            return;
+        }
+        let changed = self.memory.wanted != wanted;
+        self.memory.wanted = wanted;
+        match (&mut self.state, wanted) {
+            (State::Created, Wanted::Running) => self.start(out),
+            (State::Terminated, Wanted::Running) if changed => self.next_attempt(out),
+            (State::Waiting { .. }, Wanted::Stopped | Wanted::Removed) => {
+                self.memory.restart_at = None;
+                self.state = State::Terminated;
+                self.settle(out);
+            }
+            (State::Created | State::Terminated, Wanted::Removed) => self.settle(out),
+            (State::Running(_), Wanted::Stopped | Wanted::Removed) => {
+                let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
+                let message = format!("Stopping container {}", self.spec.name);
+                let grace = grace.unwrap_or(self.pod.termination_grace);
+                let cause = Cause::Operator { verb: verb.into() };
+                self.stop(cause, message, grace, Next::Policy, now, out);
+            }
+            // A later request may shorten a grace, never lengthen it.
+            (State::Stopping { kill_at, next, .. }, Wanted::Stopped | Wanted::Removed) => {
+                *next = Next::Policy;
+                if let Some(grace) = grace {
+                    *kill_at = (*kill_at).min(now.mono + grace);
+                }
+            }
+            // A start under way is stopped when it has succeeded.
+            _ => {}
+        }
+        if changed {
+            out.push(Action::Persist);
+        }
+    }
+
+    fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
+        if self.memory.wanted == Wanted::Removed {
+            return;
+        }
+        self.memory.wanted = Wanted::Running;
+        match &mut self.state {
+            State::Created => self.start(out),
+            State::Waiting { .. } | State::Terminated => self.next_attempt(out),
+            State::Stopping { next, .. } => *next = Next::Start,
+            State::Running(_) => {
+                let message = format!("Container {} will be restarted", self.spec.name);
+                let grace = grace.unwrap_or(self.pod.termination_grace);
+                let cause = Cause::Operator { verb: "restart".into() };
+                self.stop(cause, message, grace, Next::Start, now, out);
+            }
+            State::Starting => {}
+        }
+    }
+
+    fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
+        if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
+            running.operator_signal = Some(signal);
+            out.push(Action::Signal(self.memory.attempt, signal));
+        }
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.forget_at.is_some_and(|at| at <= now.mono) {
+            self.forget_at = None;
+            self.settle(out);
+        }
+        match &mut self.state {
+            State::Waiting { until, .. } if *until <= now.mono => {
+                // A start that failed by the runtime's fault is the same attempt once more.
+                if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
+            }
+            State::Running(running) => {
+                let started = running.has_started();
+                for tracker in &mut running.trackers {
+                    let kind = tracker.kind();
+                    if (kind == ProbeKind::Startup) != started && tracker.launch(now.mono, now.wall)
+                    {
+                        out.push(Action::Probe(self.memory.attempt, kind));
+                    }
+                }
+            }
+            State::Stopping { kill_at, .. } if *kill_at <= now.mono => {
+                *kill_at = now.mono + RETRY;
+                out.push(Action::Signal(self.memory.attempt, SIGKILL));
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, out: &mut Vec<Action>) {
+        self.state = State::Starting;
+        self.kept.insert(self.memory.attempt);
+        out.push(Action::Start(self.memory.attempt));
+    }
+
+    /// The new process comes first; the old attempts are cleared beside it.
+    pub(super) fn next_attempt(&mut self, out: &mut Vec<Action>) {
+        let old = self.memory.attempt;
+        self.memory.attempt = old.next();
+        self.memory.restart_count = self.memory.restart_count.saturating_add(1);
+        self.memory.last_state = self.memory.ended.take();
+        self.memory.started_at = None;
+        self.memory.started = false;
+        self.memory.ready = false;
+        self.memory.restart_at = None;
+        self.pid = None;
+        self.start(out);
+    }
+
+    fn started(&mut self, pid: u32, container_id: String, now: Now, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::Starting) {
+            return;
+        }
+        self.pid = Some(pid);
+        self.container_id = container_id;
+        let running = self.begin(now.mono, now);
+        self.memory.started_at = Some(now.wall);
+        self.memory.started = running.has_started();
+        self.memory.ready = running.is_ready();
+        self.state = State::Running(running);
+        let image = self.spec.image();
+        out.push(Action::Note(Notice::normal(
+            "Pulled",
+            format!(
+                "Container image {image:?} already present on machine and can be accessed by the pod"
+            ),
+        )));
+        out.push(Action::Note(Notice::normal("Created", "Container created")));
+        out.push(Action::Note(Notice::normal("Started", "Container started")));
+        out.push(Action::Persist);
+        if self.memory.wanted != Wanted::Running {
+            let wanted = self.memory.wanted;
+            self.wanted(wanted, None, now, out);
+        }
+    }
+
+    /// A running instance with clean trackers, whose probes count their delays from `since`.
+    pub(super) fn begin(&self, since: Instant, now: Now) -> Running {
+        let trackers = ProbeKind::ALL
+            .into_iter()
+            .filter_map(|kind| {
+                self.spec.probes.get(kind).map(|probe| Tracker::new(kind, probe, since))
+            })
+            .collect();
+        Running { since, started_at: now.wall, trackers, operator_signal: None }
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        cause: Cause,
+        message: String,
+        grace: Duration,
+        next: Next,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Terminated) else {
+            return;
+        };
+        let (signal, kill_at) =
+            if grace.is_zero() { (SIGKILL, now.mono + RETRY) } else { (SIGTERM, now.mono + grace) };
+        out.push(Action::Signal(self.memory.attempt, signal));
+        out.push(Action::Note(Notice::normal("Killing", message)));
+        self.state = State::Stopping { running, cause, kill_at, next };
+    }
+
+    /// Clears what nobody needs any more: all of a removed container, else all attempts but the
+    /// newest and the one before it.
+    pub(super) fn settle(&mut self, out: &mut Vec<Action>) {
+        let removed = self.memory.wanted == Wanted::Removed && !self.is_alive();
+        // While a restart waits, the dead attempt is the newest; it is the one to be looked at.
+        let oldest = match self.state {
+            State::Waiting { .. } | State::Terminated => self.memory.attempt.0,
+            _ => self.memory.attempt.0.saturating_sub(1),
+        };
+        let stale = self.kept.iter().filter(|kept| removed || kept.0 < oldest);
+        out.extend(stale.map(|kept| Action::Forget(*kept)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Taking up a container again after the daemon was away.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::state::State;
+use super::{Action, Event, Machine, Memory, Wanted};
+use crate::domain::exit::Ending;
+use crate::domain::probe::Verdict;
+use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
+use crate::domain::{Incarnation, Now};
+
+/// What became of the newest attempt meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovered {
+    Running {
+        pid: u32,
+        container_id: String,
+    },
+    /// With the wall time of its end.
+    Ended(Ending, SystemTime),
+    /// No task: it never started, had ended before, or ended and was dropped.
+    Nothing,
+}
+
+impl Machine {
+    /// The machine as it was, and what is to be done now. `kept` are the attempts with records.
+    pub fn recover(
+        pod: Arc<PodSpec>,
+        spec: ContainerSpec,
+        memory: Memory,
+        kept: impl IntoIterator<Item = Incarnation>,
+        found: Recovered,
+        now: Now,
+    ) -> (Self, Vec<Action>) {
+        let mut machine = Self::with(pod, spec, memory);
+        machine.kept.extend(kept);
+        let mut out = Vec::new();
+        match found {
+            Recovered::Running { pid, container_id } => {
+                machine.pid = Some(pid);
+                machine.container_id = container_id;
+                machine.resume(now);
+                let wanted = machine.memory.wanted;
+                if wanted != Wanted::Running {
+                    out = machine.handle(Event::Wanted { wanted, grace: None }, now);
+                }
+            }
+            Recovered::Ended(ending, at) if machine.memory.ended.is_none() => {
+                machine.resume(now);
+                let then = Now { mono: now.instant_of(at), wall: at.min(now.wall) };
+                machine.ended(ending, then, &mut out);
+            }
+            Recovered::Nothing if machine.had_a_process() => {
+                machine.resume(now);
+                machine.ended(Ending::Lost, now, &mut out);
+            }
+            Recovered::Ended(..) | Recovered::Nothing => machine.rest(now, &mut out),
+        }
+        machine.settle(&mut out);
+        (machine, out)
+    }
+
+    fn had_a_process(&self) -> bool {
+        self.memory.started_at.is_some() && self.memory.ended.is_none()
+    }
+
+    /// Running as before: its readiness and started level stand, its counters begin clean.
+    fn resume(&mut self, now: Now) {
+        let started_at = *self.memory.started_at.get_or_insert(now.wall);
+        let mut running = self.begin(now.instant_of(started_at), now);
+        running.started_at = started_at;
+        for tracker in &mut running.trackers {
+            match tracker.kind() {
+                ProbeKind::Startup if self.memory.started => tracker.resume(Verdict::Success),
+                ProbeKind::Readiness if self.memory.ready => tracker.resume(Verdict::Success),
+                _ => {}
+            }
+            tracker.not_before(now.mono);
+        }
+        self.state = State::Running(running);
+    }
+
+    /// No process, and none was lost: wait on, start, or stay as it is.
+    fn rest(&mut self, now: Now, out: &mut Vec<Action>) {
+        let memory = &self.memory;
+        match (&memory.ended, memory.restart_at, memory.wanted) {
+            (Some(_), Some(at), Wanted::Running) => {
+                let left = at.duration_since(now.wall).unwrap_or_default();
+                let until = now.mono + left.min(self.spec.backoff.cap);
+                let message = "back-off goes on after a restart of probelet".to_owned();
+                self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
+            }
+            (None, _, Wanted::Running) => {
+                *out = self.handle(Event::Wanted { wanted: Wanted::Running, grace: None }, now);
+            }
+            (Some(_), _, _) => self.state = State::Terminated,
+            (None, _, _) => {}
+        }
+    }
+}

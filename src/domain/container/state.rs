@@ -1,0 +1,118 @@
+//! The states and how each is shown.
+
+use std::time::{Instant, SystemTime};
+
+use super::Machine;
+use crate::domain::exit::Cause;
+use crate::domain::probe::{Tracker, Verdict};
+use crate::domain::spec::ProbeKind;
+use crate::domain::status::{ContainerState, ContainerStatus};
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// Never started, and not wanted to.
+    Created,
+    Waiting {
+        reason: &'static str,
+        message: String,
+        until: Instant,
+    },
+    Starting,
+    Running(Running),
+    Stopping {
+        running: Running,
+        cause: Cause,
+        kill_at: Instant,
+        next: Next,
+    },
+    /// For good, or until wanted again.
+    Terminated,
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub since: Instant,
+    pub started_at: SystemTime,
+    pub trackers: Vec<Tracker>,
+    /// The signal that an operator sent last, to tell his kill from a stranger's.
+    pub operator_signal: Option<i32>,
+}
+
+/// What follows an ending that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// What policy and wanted level say.
+    Policy,
+    /// A new instance at once.
+    Start,
+}
+
+impl Running {
+    pub(super) fn tracker(&self, kind: ProbeKind) -> Option<&Tracker> {
+        self.trackers.iter().find(|t| t.kind() == kind)
+    }
+
+    /// Started: the startup probe has passed, or there is none.
+    pub(super) fn has_started(&self) -> bool {
+        self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.has_started()
+            && self.tracker(ProbeKind::Readiness).is_none_or(|t| t.verdict() == Verdict::Success)
+    }
+
+    /// Whether `kind` may run now: startup until it has decided, the others after it.
+    pub(super) fn is_open(&self, kind: ProbeKind) -> bool {
+        (kind == ProbeKind::Startup) != self.has_started()
+    }
+}
+
+impl Machine {
+    pub fn status(&self) -> ContainerStatus {
+        let running = match &self.state {
+            State::Running(running) => Some(running),
+            State::Stopping { running, .. } => Some(running),
+            _ => None,
+        };
+        let (state, last_state) = match &self.state {
+            State::Created => (waiting("Created", "not started yet"), None),
+            State::Starting => (waiting("ContainerCreating", ""), self.memory.last_state.clone()),
+            State::Waiting { reason, message, .. } => {
+                let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
+                (waiting(reason, message), last.cloned())
+            }
+            State::Running(running) | State::Stopping { running, .. } => (
+                ContainerState::Running { started_at: running.started_at },
+                self.memory.last_state.clone(),
+            ),
+            State::Terminated => match &self.memory.ended {
+                Some(ended) => {
+                    (ContainerState::Terminated(ended.clone()), self.memory.last_state.clone())
+                }
+                None => (waiting("Stopped", "not started"), self.memory.last_state.clone()),
+            },
+        };
+        let spec = self.container();
+        ContainerStatus {
+            name: spec.name.clone(),
+            attempt: self.memory.attempt,
+            ready: matches!(&self.state, State::Running(running) if running.is_ready()),
+            started: running.is_some_and(Running::has_started),
+            restart_count: self.memory.restart_count,
+            image: spec.image(),
+            image_id: self.memory.image_id.clone(),
+            container_id: self.container_id.clone(),
+            pid: running.and(self.pid),
+            state,
+            last_state,
+            probes: running
+                .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn waiting(reason: &str, message: &str) -> ContainerState {
+    ContainerState::Waiting { reason: reason.into(), message: message.into() }
+}

@@ -1,0 +1,329 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Now;
+use crate::domain::exit::Cause;
+use crate::domain::spec::*;
+use crate::domain::status::ContainerState;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Story {
+    machine: Machine,
+    now: Now,
+}
+
+fn pod(policy: RestartPolicy) -> PodSpec {
+    let probe = ProbeSpec {
+        period: SECOND,
+        ..ProbeSpec::new(Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) }))
+    };
+    PodSpec {
+        namespace: "default".into(),
+        name: "web".into(),
+        uid: "u".into(),
+        labels: Default::default(),
+        annotations: Default::default(),
+        restart_policy: policy,
+        termination_grace: 30 * SECOND,
+        hostname: None,
+        containers: vec![ContainerSpec {
+            name: "app".into(),
+            source: Source::Image("app:1".into()),
+            command: vec![],
+            args: vec![],
+            env: vec![],
+            working_dir: None,
+            ports: vec![],
+            probes: Probes { liveness: Some(probe), ..Probes::default() },
+            restart_policy: None,
+            backoff: BackoffLimits::default(),
+        }],
+    }
+}
+
+impl Story {
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn new(pod: PodSpec) -> Self {
+        let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
+        let spec = pod.containers[0].clone();
+        Self { machine: Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now), now }
+    }
+
+    fn running(policy: RestartPolicy) -> Self {
+        let mut story = Self::new(pod(policy));
+        let actions = story.want(Wanted::Running);
+        assert!(actions.contains(&Action::Start(Incarnation(0))));
+        story.started();
+        story
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        self.machine.handle(event, self.now)
+    }
+
+    fn want(&mut self, wanted: Wanted) -> Vec<Action> {
+        self.tell(Event::Wanted { wanted, grace: None })
+    }
+
+    fn started(&mut self) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Started { incarnation, pid: 7, container_id: "c".into() })
+    }
+
+    fn ended(&mut self, ending: Ending) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Ended { incarnation, ending })
+    }
+
+    fn fails_probe(&mut self) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        let probes = self.tell(Event::Tick);
+        assert_eq!(probes, [Action::Probe(incarnation, ProbeKind::Liveness)]);
+        let outcome = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
+        self.tell(Event::Probed {
+            incarnation,
+            kind: ProbeKind::Liveness,
+            outcome,
+            latency: Duration::ZERO,
+        })
+    }
+
+    fn condemned(&mut self) -> Vec<Action> {
+        for _ in 0..2 {
+            let actions = self.fails_probe();
+            assert!(!actions.iter().any(|a| matches!(a, Action::Signal(..))));
+            self.pass(SECOND);
+        }
+        self.fails_probe()
+    }
+
+    fn reasons(actions: &[Action]) -> Vec<(&str, &str)> {
+        actions
+            .iter()
+            .filter_map(|a| match a {
+                Action::Note(note) => Some((note.reason, note.message.as_str())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn third_failure_kills_once() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let actions = story.condemned();
+    let signals = actions.iter().filter(|a| matches!(a, Action::Signal(..))).count();
+    assert_eq!(signals, 1);
+    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert_eq!(
+        Story::reasons(&actions),
+        [
+            ("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500"),
+            ("Killing", "Container app failed liveness probe, will be restarted"),
+        ]
+    );
+    assert_eq!(story.tell(Event::Tick), [], "no probe and no signal within the grace");
+}
+
+#[test]
+fn grace_over_sends_sigkill_and_restarts_with_137() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.condemned();
+    assert_eq!(story.machine.deadline(), Some(story.now.mono + 30 * SECOND));
+    story.pass(30 * SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Signal(Incarnation(0), 9)]);
+    let actions = story.ended(Ending::Signaled(9));
+    assert_eq!(actions, [Action::Start(Incarnation(1)), Action::Reap(Incarnation(0))]);
+    story.started();
+    let status = story.machine.status();
+    let last = status.last_state.unwrap();
+    assert_eq!((status.restart_count, last.exit_code, last.signal), (1, 137, Some(9)));
+    assert_eq!(last.reason, "Error");
+    assert!(matches!(last.cause, Cause::Probe { kind: ProbeKind::Liveness, .. }));
+}
+
+#[test]
+fn second_crash_waits_in_crash_loop_back_off() {
+    let mut story = Story::running(RestartPolicy::Always);
+    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(1))));
+    story.started();
+    let actions = story.ended(Ending::Exited(1));
+    assert!(!actions.contains(&Action::Start(Incarnation(2))));
+    assert!(actions.contains(&Action::Forget(Incarnation(0))));
+    let status = story.machine.status();
+    let ContainerState::Waiting { reason, message } = status.state else { panic!("not waiting") };
+    assert_eq!(reason, "CrashLoopBackOff");
+    assert_eq!(message, "back-off 10s restarting failed container=app pod=web_default(u)");
+    story.pass(10 * SECOND);
+    assert!(story.tell(Event::Tick).contains(&Action::Start(Incarnation(2))));
+}
+
+#[test]
+fn events_of_an_older_incarnation_are_dropped() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(0));
+    story.started();
+    let old = Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(3) };
+    assert_eq!(story.tell(old), []);
+    assert_eq!(story.machine.status().restart_count, 1);
+}
+
+#[test]
+fn stop_is_not_restarted_and_start_brings_the_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Always);
+    assert!(story.want(Wanted::Stopped).contains(&Action::Signal(Incarnation(0), 15)));
+    let actions = story.ended(Ending::Signaled(15));
+    assert!(!actions.iter().any(|a| matches!(a, Action::Start(_))));
+    assert!(matches!(story.machine.status().state, ContainerState::Terminated(_)));
+    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(1))));
+}
+
+#[test]
+fn policies_decide_what_follows_an_exit() {
+    for (policy, code, restarts) in [
+        (RestartPolicy::Never, 1, false),
+        (RestartPolicy::OnFailure, 0, false),
+        (RestartPolicy::OnFailure, 42, true),
+        (RestartPolicy::Always, 0, true),
+    ] {
+        let mut story = Story::running(policy);
+        let actions = story.ended(Ending::Exited(code));
+        let started = actions.contains(&Action::Start(Incarnation(1)));
+        assert_eq!(started, restarts, "{policy:?} {code}");
+    }
+}
+
+#[test]
+fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    story.want(Wanted::Removed);
+    assert!(!story.machine.is_gone());
+    assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(story.ended(Ending::Exited(0)).contains(&Action::Forget(Incarnation(0))));
+    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    assert!(story.machine.is_gone());
+}
+
+#[test]
+fn runtime_fault_is_no_attempt() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    let incarnation = Incarnation(0);
+    let message = "containerd is not reachable".to_owned();
+    story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    story.pass(SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+#[test]
+fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.fails_probe();
+    let memory = story.machine.memory().clone();
+    let spec = pod(RestartPolicy::Always);
+    let container = spec.containers[0].clone();
+    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let (machine, actions) =
+        Machine::recover(Arc::new(spec), container, memory, [], found, story.now);
+    story.machine = machine;
+    assert_eq!(actions, []);
+    assert_eq!(story.machine.status().attempt, Incarnation(0));
+    story.condemned();
+}
+
+#[test]
+fn recovered_process_that_is_gone_is_reported_and_restarted() {
+    let story = Story::running(RestartPolicy::Always);
+    let spec = pod(RestartPolicy::Always);
+    let container = spec.containers[0].clone();
+    let memory = story.machine.memory().clone();
+    let (machine, actions) =
+        Machine::recover(Arc::new(spec), container, memory, [], Recovered::Nothing, story.now);
+    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Start,
+    Fail,
+    End(u8),
+    Want(Wanted),
+    Restart,
+    Pass(u64),
+    ProbeFails,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        Just(Step::Start),
+        Just(Step::Fail),
+        (0u8..3).prop_map(Step::End),
+        prop_oneof![Just(Wanted::Running), Just(Wanted::Stopped)].prop_map(Step::Want),
+        Just(Step::Restart),
+        (0u64..400).prop_map(Step::Pass),
+        Just(Step::ProbeFails),
+    ];
+    proptest::collection::vec(step, 0..80)
+}
+
+proptest! {
+    #[test]
+    fn never_two_live_incarnations_and_every_restart_is_counted(steps in steps()) {
+        let mut story = Story::new(pod(RestartPolicy::Always));
+        let mut starts = 0u32;
+        let mut alive: Option<Incarnation> = None;
+        let mut launched: Option<Incarnation> = None;
+        let mut actions = story.want(Wanted::Running);
+        for step in std::iter::once(Step::Pass(0)).chain(steps) {
+            let current = story.machine.memory().attempt;
+            actions.extend(match step {
+                Step::Start if launched == Some(current) && alive.is_none() => {
+                    alive = launched.take();
+                    story.started()
+                }
+                Step::Fail if launched == Some(current) && alive.is_none() => {
+                    launched = None;
+                    let message = String::new();
+                    story.tell(Event::Failed { incarnation: current, fault: Fault::Container, message })
+                }
+                Step::End(code) if alive.is_some() => {
+                    alive = None;
+                    story.ended(Ending::Exited(code))
+                }
+                Step::Want(wanted) => story.want(wanted),
+                Step::Restart => story.tell(Event::Restart { grace: None }),
+                Step::Pass(seconds) => {
+                    story.pass(Duration::from_secs(seconds));
+                    story.tell(Event::Tick)
+                }
+                Step::ProbeFails => story.tell(Event::Probed {
+                    incarnation: current,
+                    kind: ProbeKind::Liveness,
+                    outcome: Outcome::Failure(String::new()),
+                    latency: Duration::ZERO,
+                }),
+                _ => Vec::new(),
+            });
+            for action in actions.drain(..) {
+                if let Action::Start(incarnation) = action {
+                    prop_assert!(alive.is_none() && launched.is_none());
+                    prop_assert_eq!(incarnation, story.machine.memory().attempt);
+                    launched = Some(incarnation);
+                    starts += 1;
+                }
+            }
+        }
+        prop_assert_eq!(story.machine.status().restart_count, starts - 1);
+    }
+}

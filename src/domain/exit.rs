@@ -1,0 +1,117 @@
+//! How a process ended, as Kubernetes reports it.
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::ProbeKind;
+
+/// What the machine was told about an ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// A wait status from the kernel: exited by itself with this code.
+    Exited(u8),
+    /// A wait status from the kernel: killed by this signal.
+    Signaled(u8),
+    /// containerd's number, which does not tell `exit 137` from SIGKILL.
+    Reported(u32),
+    /// The process is gone and nobody knows how.
+    Lost,
+}
+
+impl Ending {
+    /// Reads a raw wait status (`wait(2)`).
+    pub fn from_wait_status(status: i32) -> Self {
+        let signal = (status & 0x7f) as u8;
+        if signal == 0 {
+            Self::Exited(((status >> 8) & 0xff) as u8)
+        } else {
+            Self::Signaled(signal)
+        }
+    }
+
+    /// The shell's convention, which Kubernetes shares: 128 + signal for a killed process.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Exited(code) => i32::from(code),
+            Self::Signaled(signal) => 128 + i32::from(signal),
+            Self::Reported(code) => i32::try_from(code).unwrap_or(i32::MAX),
+            Self::Lost => 137,
+        }
+    }
+
+    /// The signal that ended it. From containerd's number only SIGKILL is believed: a program
+    /// may well exit with 143 after a handled SIGTERM, hardly ever with 137.
+    pub fn signal(self) -> Option<u8> {
+        match self {
+            Self::Signaled(signal) => Some(signal),
+            Self::Reported(137) => Some(9),
+            Self::Exited(_) | Self::Reported(_) | Self::Lost => None,
+        }
+    }
+
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Lost => "ContainerStatusUnknown",
+            _ if self.exit_code() == 0 => "Completed",
+            _ => "Error",
+        }
+    }
+}
+
+/// Who or what ended an instance; Kubernetes leaves this to be pieced together from events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// It ended without being asked by probelet.
+    Itself,
+    /// A signal that probelet did not send.
+    Outside {
+        signal: u8,
+    },
+    Probe {
+        kind: ProbeKind,
+        output: String,
+    },
+    /// An operator's verb: `stop`, `restart`, `delete`, `kill`.
+    Operator {
+        verb: String,
+    },
+    /// It never ran.
+    Start,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Itself => f.write_str("exited by itself"),
+            Self::Outside { signal } => write!(f, "signal {signal} from outside"),
+            Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
+            Self::Operator { verb } => write!(f, "operator: {verb}"),
+            Self::Start => f.write_str("could not be started"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_and_reasons_are_kubernetes() {
+        let cases = [
+            (Ending::from_wait_status(0), 0, None, "Completed"),
+            (Ending::from_wait_status(1 << 8), 1, None, "Error"),
+            (Ending::from_wait_status(42 << 8), 42, None, "Error"),
+            (Ending::from_wait_status(9), 137, Some(9), "Error"),
+            (Ending::from_wait_status(15), 143, Some(15), "Error"),
+            (Ending::from_wait_status(11 | 0x80), 139, Some(11), "Error"),
+            (Ending::Reported(0), 0, None, "Completed"),
+            (Ending::Reported(137), 137, Some(9), "Error"),
+            (Ending::Reported(143), 143, None, "Error"),
+            (Ending::Lost, 137, None, "ContainerStatusUnknown"),
+        ];
+        for (ending, code, signal, reason) in cases {
+            assert_eq!(ending.exit_code(), code, "{ending:?}");
+            assert_eq!(ending.signal(), signal, "{ending:?}");
+            assert_eq!(ending.reason(), reason, "{ending:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Events in Kubernetes' words, and their correlation.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeType {
+    Normal,
+    Warning,
+}
+
+impl NoticeType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// One thing worth telling, as the machine tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub kind: NoticeType,
+    /// Kubernetes' reason: `Unhealthy`, `Killing`, `Created`, …
+    pub reason: &'static str,
+    pub message: String,
+}
+
+impl Notice {
+    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: NoticeType::Normal, reason, message: message.into() }
+    }
+
+    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: NoticeType::Warning, reason, message: message.into() }
+    }
+}
+
+/// A notice with its place: what `v1.Event` holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Grows with every change of the log, so a watcher can resume after it.
+    pub sequence: u64,
+    pub namespace: String,
+    pub pod: String,
+    pub pod_uid: String,
+    /// Empty for the pod itself.
+    pub container: String,
+    pub kind: NoticeType,
+    pub reason: String,
+    pub message: String,
+    pub count: u32,
+    pub first: SystemTime,
+    pub last: SystemTime,
+}
+
+impl Event {
+    /// `spec.containers{app}`, or empty for the pod itself.
+    pub fn field_path(&self) -> String {
+        if self.container.is_empty() {
+            String::new()
+        } else {
+            format!("spec.containers{{{}}}", self.container)
+        }
+    }
+
+    /// Kubernetes' correlation: the same object, type, reason and message is one event.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.pod_uid == other.pod_uid
+            && self.container == other.container
+            && self.kind == other.kind
+            && self.reason == other.reason
+            && self.message == other.message
+    }
+}

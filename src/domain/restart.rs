@@ -1,0 +1,119 @@
+//! Whether a container starts again, and when.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{BackoffLimits, RestartPolicy};
+
+/// Kubernetes' `ContainerShouldRestart`: OnFailure restarts iff the exit code is not 0.
+pub fn restarts(policy: RestartPolicy, exit_code: i32) -> bool {
+    match policy {
+        RestartPolicy::Always => true,
+        RestartPolicy::OnFailure => exit_code != 0,
+        RestartPolicy::Never => false,
+    }
+}
+
+/// How far up the ladder a container has climbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Backoff {
+    rung: u32,
+}
+
+impl Backoff {
+    /// The whole wait of the next rung, counted from the finish of an instance that ran `ran`;
+    /// climbs. A probe kill has `credit`: the time that the instance ran counts toward its wait.
+    pub fn step(&mut self, limits: &BackoffLimits, ran: Duration, credit: bool) -> Duration {
+        if ran >= limits.reset {
+            self.rung = 0;
+        }
+        let wait = match self.rung.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(doublings) => {
+                let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
+                limits.base.saturating_mul(factor).min(limits.cap)
+            }
+        };
+        self.rung = self.rung.saturating_add(1).min(32);
+        if credit { wait.saturating_sub(ran) } else { wait }
+    }
+}
+
+/// Whole seconds as Go prints a duration: `10s`, `1m20s`, `5m0s`.
+pub fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, _) => format!("{}s", duration.as_secs_f64()),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn seconds(value: &Value) -> Duration {
+        Duration::from_secs_f64(value.as_f64().unwrap())
+    }
+
+    #[test]
+    fn exit_ladder_matches_the_vectors() {
+        // B03 and B06 show the kubelet's collector cutting waits; the P rows its probe timing.
+        // There our own rule stands, tested below.
+        let ours = ["B01", "B04", "B07", "B08", "B10"];
+        let mut seen = 0;
+        for line in include_str!("vectors/backoff.jsonl").lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            if !ours.contains(&row["id"].as_str().unwrap()) {
+                continue;
+            }
+            seen += 1;
+            let limits = BackoffLimits {
+                base: seconds(&row["initial"]),
+                cap: seconds(&row["max"]),
+                ..BackoffLimits::default()
+            };
+            let mut backoff = Backoff::default();
+            let runs = row["run"].as_array().unwrap().iter();
+            for (run, delay) in runs.zip(row["delay"].as_array().unwrap()) {
+                let wait = backoff.step(&limits, seconds(run), false);
+                assert_eq!(wait, seconds(delay), "{}", row["id"]);
+            }
+        }
+        assert_eq!(seen, ours.len());
+    }
+
+    #[test]
+    fn time_run_counts_toward_the_wait_after_a_probe_kill() {
+        let mut backoff = Backoff::default();
+        let limits = BackoffLimits::default();
+        let waits: Vec<u64> = (0..8)
+            .map(|_| backoff.step(&limits, Duration::from_secs(30), true).as_secs())
+            .collect();
+        assert_eq!(waits, [0, 0, 0, 10, 50, 130, 270, 270]);
+    }
+
+    #[test]
+    fn waits_are_printed_as_go_does() {
+        let shown: Vec<_> =
+            [10, 80, 300].map(|s| go_duration(Duration::from_secs(s))).into_iter().collect();
+        assert_eq!(shown, ["10s", "1m20s", "5m0s"]);
+    }
+
+    #[test]
+    fn policies_match_kubernetes() {
+        use RestartPolicy::{Always, Never, OnFailure};
+        for (policy, code, expected) in [
+            (Always, 0, true),
+            (Always, 1, true),
+            (OnFailure, 0, false),
+            (OnFailure, 137, true),
+            (Never, 0, false),
+            (Never, 1, false),
+        ] {
+            assert_eq!(restarts(policy, code), expected, "{policy:?} {code}");
+        }
+    }
+}

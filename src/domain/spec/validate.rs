@@ -1,0 +1,273 @@
+//! Kubernetes' validation rules and texts for the fields that probelet knows.
+//!
+//! Source: `pkg/apis/core/validation/validation.go` and apimachinery's `util/validation`, v1.36.
+//! Additions: limits that whole seconds never needed (100 ms period, 10 ms timeout), and what
+//! containerd and runc would refuse only at the start of a container.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{BackoffLimits, ContainerPort, ContainerSpec, Handler, HttpGet, PodSpec, PortRef};
+use super::{ProbeKind, ProbeSpec, Source, Validated};
+
+mod names;
+#[cfg(test)]
+mod tests;
+
+/// One thing wrong with one field, named as in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct SpecError {
+    pub field: String,
+    pub reason: String,
+}
+
+/// All that is wrong, at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct SpecErrors(pub Vec<SpecError>);
+
+const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+
+const MIN_PERIOD: Duration = Duration::from_millis(100);
+const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+/// Clocks overflow on what Kubernetes' int64 fields can hold; 68 years will do.
+const MAX_TIME: Duration = Duration::from_secs(i32::MAX as u64);
+/// containerd takes ids of 76 bytes; `POD_CONTAINER_N` must leave room for the attempt.
+const MAX_ID: usize = 63;
+
+/// The sentences of Kubernetes' `field.Error`.
+impl SpecError {
+    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
+
+    /// `value` as Kubernetes prints it: strings in double quotes (`{:?}`), numbers bare.
+    pub fn invalid(field: impl Into<String>, value: impl std::fmt::Debug, why: &str) -> Self {
+        Self::new(field, format!("Invalid value: {value:?}: {why}"))
+    }
+
+    pub fn port_range(field: impl Into<String>, number: impl std::fmt::Debug) -> Self {
+        Self::invalid(field, number, "must be between 1 and 65535, inclusive")
+    }
+
+    pub fn required(field: impl Into<String>, why: &str) -> Self {
+        let sep = if why.is_empty() { "" } else { ": " };
+        Self::new(field, format!("Required value{sep}{why}"))
+    }
+
+    pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
+        Self::new(field, format!("Forbidden: {why}"))
+    }
+
+    pub fn duplicate(field: impl Into<String>, value: &str) -> Self {
+        Self::new(field, format!("Duplicate value: {value:?}"))
+    }
+
+    pub fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+        let list = supported.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(", ");
+        Self::new(field, format!("Unsupported value: {value:?}: supported values: {list}"))
+    }
+}
+
+/// Where the checks are, and what they have found so far.
+#[derive(Default)]
+struct Findings(Vec<SpecError>);
+
+impl Findings {
+    fn add(&mut self, error: SpecError) {
+        self.0.push(error);
+    }
+
+    fn check(&mut self, ok: bool, error: impl FnOnce() -> SpecError) {
+        if !ok {
+            self.add(error());
+        }
+    }
+
+    fn bounded(&mut self, field: String, value: Duration) {
+        self.check(value <= MAX_TIME, || {
+            let why = format!("must be less than or equal to {}", MAX_TIME.as_secs());
+            SpecError::invalid(field, value.as_secs(), &why)
+        });
+    }
+
+    /// One finding a broken rule, as Kubernetes reports names.
+    fn name(&mut self, field: &str, name: &str, rules: fn(&str) -> Vec<String>) {
+        if name.is_empty() {
+            return self.add(SpecError::required(field, ""));
+        }
+        for broken in rules(name) {
+            self.add(SpecError::invalid(field, name, &broken));
+        }
+    }
+}
+
+impl PodSpec {
+    /// The only way to a spec that the supervisor takes.
+    pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
+        let mut found = Findings::default();
+        found.name("metadata.name", &self.name, names::dns_label);
+        found.name("metadata.namespace", &self.namespace, names::dns_label);
+        if let Some(hostname) = &self.hostname {
+            found.name("spec.hostname", hostname, names::dns_label);
+        }
+        found.bounded("spec.terminationGracePeriodSeconds".into(), self.termination_grace);
+        found.check(!self.containers.is_empty(), || SpecError::required("spec.containers", ""));
+        for index in 1..self.containers.len() {
+            let why = "a pod with more than one container is not supported yet";
+            found.add(SpecError::forbidden(format!("spec.containers[{index}]"), why));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, container) in self.containers.iter().enumerate() {
+            let at = format!("spec.containers[{index}]");
+            container_rules(&mut found, &at, container);
+            id_fits(&mut found, &at, &self.name, &container.name);
+            if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
+                found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
+            }
+        }
+        if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
+    }
+}
+
+/// A pod and a container of the same name share it in containerd's id, so only two names add up.
+fn id_fits(found: &mut Findings, at: &str, pod: &str, container: &str) {
+    let alone = pod.len() <= MAX_ID && container.len() <= MAX_ID;
+    if alone && pod != container && pod.len() + 1 + container.len() > MAX_ID {
+        let why =
+            format!("must be no more than {MAX_ID} bytes together with the pod's name and '_'");
+        found.add(SpecError::invalid(format!("{at}.name"), container, &why));
+    }
+}
+
+fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
+    found.name(&format!("{at}.name"), &container.name, names::dns_label);
+    match &container.source {
+        Source::Image(image) => {
+            found.check(!image.trim().is_empty(), || SpecError::required(format!("{at}.image"), ""))
+        }
+        Source::Bundle { rootfs, .. } => found.check(rootfs.is_absolute(), || {
+            SpecError::invalid(format!("{at}.rootfs"), rootfs, "must be an absolute path")
+        }),
+    }
+    for (index, var) in container.env.iter().enumerate() {
+        found.name(&format!("{at}.env[{index}].name"), &var.name, names::env_name);
+    }
+    if let Some(dir) = &container.working_dir {
+        found.check(Path::new(dir).is_absolute(), || {
+            SpecError::invalid(format!("{at}.workingDir"), dir, "must be an absolute path")
+        });
+    }
+    port_rules(found, at, &container.ports);
+    for kind in ProbeKind::ALL {
+        if let Some(probe) = container.probes.get(kind) {
+            probe_rules(found, &format!("{at}.{}Probe", kind.lower()), kind, probe);
+        }
+    }
+    backoff_rules(found, &format!("{at}.backoff"), &container.backoff);
+}
+
+fn port_rules(found: &mut Findings, at: &str, ports: &[ContainerPort]) {
+    let mut seen = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
+        let at = format!("{at}.ports[{index}]");
+        if let Some(name) = &port.name {
+            found.name(&format!("{at}.name"), name, names::port_name);
+            if !seen.insert(name) {
+                found.add(SpecError::duplicate(format!("{at}.name"), name));
+            }
+        }
+        let field = format!("{at}.containerPort");
+        found.check(port.port != 0, || SpecError::port_range(field, port.port));
+        found.check(PROTOCOLS.contains(&port.protocol.as_str()), || {
+            SpecError::unsupported(format!("{at}.protocol"), &port.protocol, &PROTOCOLS)
+        });
+    }
+}
+
+fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpec) {
+    match &probe.handler {
+        Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http),
+        Handler::TcpSocket(tcp) => port_ref_rules(found, &format!("{at}.tcpSocket"), &tcp.port),
+    }
+    let least = [("period", probe.period, MIN_PERIOD), ("timeout", probe.timeout, MIN_TIMEOUT)];
+    for (what, value, min) in least {
+        found.check(value >= min, || {
+            let why = format!("must be at least {}ms", min.as_millis());
+            SpecError::new(
+                format!("{at}.{what}Seconds"),
+                format!("Invalid value: {value:?}: {why}"),
+            )
+        });
+    }
+    let grace = probe.termination_grace.unwrap_or_default();
+    let longest = [
+        ("initialDelay", probe.initial_delay),
+        ("period", probe.period),
+        ("timeout", probe.timeout),
+        ("terminationGracePeriod", grace),
+    ];
+    for (what, value) in longest {
+        found.bounded(format!("{at}.{what}Seconds"), value);
+    }
+    let (good, bad) = (probe.success_threshold, probe.failure_threshold);
+    let one = "must be greater than or equal to 1";
+    let field = format!("{at}.successThreshold");
+    match kind {
+        ProbeKind::Readiness => found.check(good >= 1, || SpecError::invalid(field, good, one)),
+        _ => found.check(good == 1, || SpecError::invalid(field, good, "must be 1")),
+    }
+    found.check(bad >= 1, || SpecError::invalid(format!("{at}.failureThreshold"), bad, one));
+    if let Some(grace) = probe.termination_grace {
+        grace_rules(found, format!("{at}.terminationGracePeriodSeconds"), kind, grace);
+    }
+}
+
+fn grace_rules(found: &mut Findings, field: String, kind: ProbeKind, grace: Duration) {
+    let (seconds, zero) = (grace.as_secs(), grace.is_zero());
+    if kind == ProbeKind::Readiness {
+        found.add(SpecError::invalid(field, seconds, "must not be set for readinessProbes"));
+    } else if zero {
+        found.add(SpecError::invalid(field, seconds, "must be greater than 0"));
+    }
+}
+
+fn http_rules(found: &mut Findings, at: &str, http: &HttpGet) {
+    found.check(!http.path.is_empty(), || SpecError::required(format!("{at}.path"), ""));
+    port_ref_rules(found, at, &http.port);
+    for (index, header) in http.headers.iter().enumerate() {
+        let field = format!("{at}.httpHeaders[{index}].name");
+        for broken in names::header_name(&header.name) {
+            found.add(SpecError::invalid(&field, &header.name, &broken));
+        }
+    }
+}
+
+fn port_ref_rules(found: &mut Findings, at: &str, port: &PortRef) {
+    let field = format!("{at}.port");
+    match port {
+        PortRef::Number(number) => {
+            found.check(*number != 0, || SpecError::port_range(field, number));
+        }
+        PortRef::Name(name) => {
+            for broken in names::port_name(name) {
+                found.add(SpecError::invalid(&field, name, &broken));
+            }
+        }
+    }
+}
+
+fn backoff_rules(found: &mut Findings, at: &str, limits: &BackoffLimits) {
+    let all = [("base", limits.base), ("cap", limits.cap), ("reset", limits.reset)];
+    for (what, value) in all {
+        found.check(!value.is_zero(), || {
+            SpecError::invalid(format!("{at}.{what}"), value, "must be greater than 0")
+        });
+        found.bounded(format!("{at}.{what}"), value);
+    }
+    found.check(limits.base <= limits.cap, || {
+        SpecError::invalid(format!("{at}.cap"), limits.cap, "must not be less than the base")
+    });
+}

@@ -1,0 +1,56 @@
+//! Kubernetes' rules for names; each returns the sentences of the rules that are broken.
+
+pub(super) fn dns_label(name: &str) -> Vec<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let mut broken = Vec::new();
+    if name.len() > 63 {
+        broken.push("must be no more than 63 bytes".to_owned());
+    }
+    let edge = name.is_empty() || name.starts_with('-') || name.ends_with('-');
+    if edge || !name.chars().all(inner) {
+        broken.push(
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
+             and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
+             regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+                .to_owned(),
+        );
+    }
+    broken
+}
+
+pub(super) fn port_name(name: &str) -> Vec<String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let rules = [
+        (name.len() > 15, "must be no more than 15 bytes"),
+        (
+            name.is_empty() || !name.chars().all(inner),
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (!name.chars().any(|c| c.is_ascii_lowercase()), "must contain at least one letter (a-z)"),
+        (name.contains("--"), "must not contain consecutive hyphens"),
+        (name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen"),
+    ];
+    rules.into_iter().filter(|(bad, _)| *bad).map(|(_, text)| text.to_owned()).collect()
+}
+
+pub(super) fn header_name(name: &str) -> Vec<String> {
+    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Vec::new();
+    }
+    vec![
+        "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', \
+         regex used for validation is '[-A-Za-z0-9]+')"
+            .to_owned(),
+    ]
+}
+
+pub(super) fn env_name(name: &str) -> Vec<String> {
+    if name.chars().all(|c| (' '..='~').contains(&c) && c != '=') {
+        return Vec::new();
+    }
+    vec![
+        "a valid environment variable name must consist only of printable ASCII characters other \
+         than '='"
+            .to_owned(),
+    ]
+}

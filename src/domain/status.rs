@@ -1,0 +1,114 @@
+//! What is: Kubernetes-shaped status of pods and containers.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::Incarnation;
+use super::exit::{Cause, Ending};
+use super::probe::Outcome;
+use super::spec::ProbeKind;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerStatus {
+    pub name: String,
+    pub attempt: Incarnation,
+    pub ready: bool,
+    pub started: bool,
+    pub restart_count: u32,
+    pub image: String,
+    /// The manifest digest, `name@sha256:…`; empty for a bundle or before the first start.
+    pub image_id: String,
+    /// containerd's container id of the newest attempt; empty before it.
+    pub container_id: String,
+    pub pid: Option<u32>,
+    pub state: ContainerState,
+    pub last_state: Option<Terminated>,
+    pub probes: Vec<ProbeStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContainerState {
+    Waiting { reason: String, message: String },
+    Running { started_at: SystemTime },
+    Terminated(Terminated),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Terminated {
+    pub attempt: Incarnation,
+    pub container_id: String,
+    pub ending: Ending,
+    pub cause: Cause,
+    /// Kubernetes' word: `Completed`, `Error`, `StartError`, `ContainerStatusUnknown`.
+    pub reason: String,
+    pub exit_code: i32,
+    pub signal: Option<u8>,
+    pub message: String,
+    pub started_at: Option<SystemTime>,
+    pub finished_at: SystemTime,
+}
+
+/// The last word of one probe on the running instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeStatus {
+    pub kind: ProbeKind,
+    /// `None` before the first attempt ended.
+    pub last: Option<LastProbe>,
+    pub consecutive: u32,
+    pub successes: u64,
+    pub failures: u64,
+    pub errors: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastProbe {
+    pub at: SystemTime,
+    pub latency: Duration,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+}
+
+impl Phase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`.
+    pub kind: &'static str,
+    pub is_true: bool,
+    pub reason: &'static str,
+    pub message: String,
+    pub since: SystemTime,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodStatus {
+    pub phase: Phase,
+    pub conditions: Vec<Condition>,
+    pub created_at: SystemTime,
+    /// When deletion was asked for, and with what grace.
+    pub deletion: Option<(SystemTime, Duration)>,
+    pub containers: Vec<ContainerStatus>,
+}
+
+impl PodStatus {
+    pub fn is_ready(&self) -> bool {
+        self.conditions.iter().any(|c| c.kind == "Ready" && c.is_true)
+    }
+}

@@ -1,0 +1,16 @@
+//! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
+
+pub mod domain;
+
+/// The API as generated from `proto/`.
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated code"
+)]
+pub mod pb {
+    tonic::include_proto!("probelet.v1");
+    pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("probelet_descriptor");
+}
