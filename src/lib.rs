@@ -1,6 +1,10 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 pub mod domain;
+pub mod netns;
+pub mod prober;
+pub mod process;
+pub mod runtime;
 
 /// The API as generated from `proto/`.
 #[allow(

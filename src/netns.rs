@@ -1,0 +1,140 @@
+//! A TCP socket born inside a task's network namespace: the only `setns` of the daemon.
+//!
+//! A socket belongs to the namespace in which `socket()` was called, for good. So the thread
+//! goes there for that one call, and every later step may run on any thread.
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+use rustix::thread::{
+    LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
+};
+use tokio::net::TcpSocket;
+
+/// A non-blocking socket in the network namespace of `pidfd`'s process, fit to connect to
+/// `peer`'s family. A process that has ended is `ESRCH`, never another one's namespace.
+pub fn tcp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = born_inside(pidfd, peer)?;
+    // A probe's connection is thrown away: with RST it leaves no TIME_WAIT behind, and thus no
+    // lack of ports in the task's namespace.
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    Ok(TcpSocket::from_std_stream(TcpStream::from(socket)))
+}
+
+/// Not async: no other future may run on this thread before it is home again.
+fn born_inside(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if peer.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let home = home()?;
+    move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::NETWORK)?;
+    let socket = socket_with(family, SocketType::STREAM, flags, None);
+    if let Err(error) = move_into_link_name_space(home, Some(LinkNameSpaceType::Network)) {
+        // Whatever this thread did next would happen in the container's network.
+        tracing::error!(%error, "cannot return from a task's network namespace, aborting");
+        std::process::abort();
+    }
+    Ok(socket?)
+}
+
+/// The daemon's own namespace. By the process' main thread, which never leaves it.
+fn home() -> io::Result<BorrowedFd<'static>> {
+    static HOME: OnceLock<File> = OnceLock::new();
+    if let Some(home) = HOME.get() {
+        return Ok(home.as_fd());
+    }
+    let opened = File::open("/proc/self/ns/net")?;
+    Ok(HOME.get_or_init(|| opened).as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A process in a network namespace of its own, whose loopback is up.
+    struct Island(Child);
+
+    impl Island {
+        fn new() -> Self {
+            let child = Command::new("unshare")
+                .args(["--net", "sh", "-c", "ip link set lo up && exec sleep 60"])
+                .spawn()
+                .unwrap();
+            let comm = format!("/proc/{}/comm", child.id());
+            while std::fs::read_to_string(&comm).unwrap().trim() != "sleep" {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Self(child)
+        }
+
+        fn pidfd(&self) -> OwnedFd {
+            let pid = Pid::from_raw(self.0.id().cast_signed()).unwrap();
+            pidfd_open(pid, PidfdFlags::empty()).unwrap()
+        }
+    }
+
+    impl Drop for Island {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn own_namespace() -> std::path::PathBuf {
+        std::fs::read_link("/proc/thread-self/ns/net").unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_hosts_loopback_is_not_the_tasks() {
+        let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = host.local_addr().unwrap();
+        TcpStream::connect(address).unwrap();
+
+        let island = Island::new();
+        let before = own_namespace();
+        let socket = tcp_socket(island.pidfd().as_fd(), address).unwrap();
+        assert_eq!(own_namespace(), before);
+        let error = socket.connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_server_in_the_namespace_is_reached() {
+        let island = Island::new();
+        let pidfd = island.pidfd();
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let any: SocketAddr = any.parse().unwrap();
+            let server = tcp_socket(pidfd.as_fd(), any).unwrap();
+            server.bind(any).unwrap();
+            let server = server.listen(1).unwrap();
+            let address = server.local_addr().unwrap();
+            let client = tcp_socket(pidfd.as_fd(), address).unwrap();
+            let mut connected = client.connect(address).await.unwrap();
+            let (accepted, _) = server.accept().await.unwrap();
+            // Closed by RST: no TIME_WAIT.
+            drop(accepted);
+            let error = connected.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            assert!(TcpStream::connect(address).is_err(), "reached from the host");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_process_has_no_namespace() {
+        let mut island = Island::new();
+        let pidfd = island.pidfd();
+        island.0.kill().unwrap();
+        island.0.wait().unwrap();
+        let error = tcp_socket(pidfd.as_fd(), "127.0.0.1:1".parse().unwrap()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::SRCH.raw_os_error()));
+    }
+}

@@ -1,0 +1,106 @@
+//! What a probe's request looks like on the wire: Go's client with the kubelet's defaults.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONNECTION, HOST, REFERER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Empty;
+
+use crate::domain::spec::Header;
+
+use super::place::Place;
+
+/// Servers know the kubelet's probes by this name, and some answer them specially.
+const AGENT: HeaderValue = HeaderValue::from_static("kube-probe/1.36");
+
+/// Headers that follow from the request itself; a user's are ignored.
+const IGNORED: [&str; 4] = ["host", "content-length", "transfer-encoding", "trailer"];
+
+#[derive(Debug)]
+pub(super) struct Headers {
+    /// Replaces the host in the request, not the address that is dialled.
+    host: Option<HeaderValue>,
+    /// In the order of the wire, but for `Host` and what a redirect adds.
+    rest: HeaderMap,
+    closes: bool,
+}
+
+impl Headers {
+    /// The error is Go's text, which is a failure of the probe.
+    pub(super) fn new(given: &[Header]) -> Result<Self, String> {
+        let mut all = Vec::with_capacity(given.len());
+        for header in given {
+            let name = HeaderName::from_bytes(header.name.as_bytes())
+                .map_err(|_| format!("net/http: invalid header field name {:?}", header.name))?;
+            // Go trims what it sends, but looks for control characters before.
+            let valid = HeaderValue::from_str(&header.value).is_ok();
+            let value = HeaderValue::from_str(header.value.trim_matches([' ', '\t']));
+            match value {
+                Ok(value) if valid => all.push((name, value)),
+                _ => {
+                    let name = canonical(&header.name);
+                    return Err(format!("net/http: invalid header field value for {name:?}"));
+                }
+            }
+        }
+        all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+
+        let first = |name| all.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        let host = first(HOST).filter(|value| !value.is_empty());
+        let mut rest = HeaderMap::new();
+        // Given but empty: not sent at all.
+        let agent = first(USER_AGENT).unwrap_or(AGENT);
+        if !agent.is_empty() {
+            rest.insert(USER_AGENT, agent);
+        }
+        match first(ACCEPT) {
+            None => drop(rest.insert(ACCEPT, HeaderValue::from_static("*/*"))),
+            Some(value) if value.is_empty() => all.retain(|(name, _)| name != ACCEPT),
+            Some(_) => {}
+        }
+        let mut closes = false;
+        for (name, value) in all {
+            closes |= name == CONNECTION && value.as_bytes().eq_ignore_ascii_case(b"close");
+            if name != USER_AGENT && !IGNORED.contains(&name.as_str()) {
+                rest.append(name, value);
+            }
+        }
+        Ok(Self { host, rest, closes })
+    }
+
+    pub(super) fn request(
+        &self,
+        place: &Place,
+        keep_host: bool,
+        referer: Option<&str>,
+    ) -> Result<Request<Empty<Bytes>>, String> {
+        let uri = Uri::builder().path_and_query(place.target.as_str()).build();
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = uri.map_err(|error| error.to_string())?;
+        let headers = request.headers_mut();
+        let host = match &self.host {
+            Some(host) if keep_host => host.clone(),
+            _ => HeaderValue::try_from(place.authority()).map_err(|error| error.to_string())?,
+        };
+        headers.insert(HOST, host);
+        for (name, value) in &self.rest {
+            headers.append(name, value.clone());
+        }
+        if let Some(referer) = referer.and_then(|referer| HeaderValue::from_str(referer).ok()) {
+            headers.entry(REFERER).or_insert(referer);
+        }
+        if !self.closes {
+            headers.append(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(request)
+    }
+}
+
+/// `x-bad` as Go shows it: `X-Bad`.
+fn canonical(name: &str) -> String {
+    let word = |word: &str| {
+        let mut chars = word.chars();
+        let first = chars.next().map(|c| c.to_ascii_uppercase());
+        first.into_iter().chain(chars.map(|c| c.to_ascii_lowercase())).collect::<String>()
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,185 @@
+//! Where a request goes: a URL in parts, kept as the user or the server wrote them.
+
+use url::{Position, Url};
+
+/// `scheme://hostname:port` and a path that begins with `/`, with its query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) scheme: String,
+    /// An IPv6 address is in brackets.
+    pub(super) hostname: String,
+    pub(super) port: u16,
+    pub(super) target: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Redirect {
+    /// As the server wrote it.
+    pub(super) location: String,
+    pub(super) to: Place,
+}
+
+impl Redirect {
+    /// A custom `Host` is kept only where the server left the host to us.
+    pub(super) fn is_relative(&self) -> bool {
+        Url::parse(&self.location).is_err()
+    }
+}
+
+impl Place {
+    pub(super) fn first(hostname: &str, port: u16, path: &str) -> Self {
+        let (scheme, hostname) = ("http".to_owned(), hostname.to_owned());
+        Self { scheme, hostname, port, target: target(path) }
+    }
+
+    /// The port is always shown, also in `Host`: some servers are strict about it.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.hostname, self.port)
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority(), self.target)
+    }
+
+    /// Where a `Location` leads from here; `None` where that is another hostname, compared by
+    /// text: `localhost` and `127.0.0.1` differ.
+    pub(super) fn next(&self, location: &str) -> Result<Option<Redirect>, url::ParseError> {
+        let here = Url::parse(&self.url())?;
+        let to = here.join(location)?;
+        // Both as `url` spells them: it has its own way with IPv4 addresses in IPv6 ones.
+        if to.host_str() != here.host_str() {
+            return Ok(None);
+        }
+        let to = Self {
+            scheme: to.scheme().to_owned(),
+            hostname: self.hostname.clone(),
+            port: to.port_or_known_default().unwrap_or_default(),
+            target: target(&to[Position::BeforePath..Position::AfterQuery]),
+        };
+        Ok(Some(Redirect { location: location.to_owned(), to }))
+    }
+}
+
+/// What follows `GET `: a probe's `path` is a URL reference of which path and query count. One
+/// that is no such reference is all path, escaped, as the kubelet passes it on.
+fn target(path: &str) -> String {
+    let (path, query) = parse(path).unwrap_or_else(|| (escape(path, in_broken_path), None));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    match query {
+        Some(query) => format!("{slash}{path}?{query}"),
+        None => format!("{slash}{path}"),
+    }
+}
+
+/// Go's `url.Parse`, as far as it concerns a path.
+fn parse(reference: &str) -> Option<(String, Option<String>)> {
+    let reference = reference.split_once('#').map_or(reference, |(before, _fragment)| before);
+    if reference.contains(|c: char| c.is_ascii_control()) {
+        return None;
+    }
+    let (rest, query) = match reference.split_once('?') {
+        Some((rest, query)) => (rest, Some(escape(query, in_query))),
+        None => (reference, None),
+    };
+    let rest = match rest.split_once(':') {
+        Some(("", _)) => return None,
+        Some((scheme, rest)) if is_scheme(scheme) => rest,
+        // A colon in the first segment would be one of a scheme.
+        Some((segment, _)) if !segment.contains('/') => return None,
+        _ => rest,
+    };
+    let path = match rest.strip_prefix("//") {
+        Some(host) if !host.starts_with('/') => host.find('/').map_or("", |at| host.split_at(at).1),
+        _ => rest,
+    };
+    is_well_escaped(path).then(|| (escape(path, in_path), query))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn is_well_escaped(path: &str) -> bool {
+    path.split('%')
+        .skip(1)
+        .all(|after| after.len() >= 2 && after.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn escape(text: &str, keeps: fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii() && keeps(char::from(byte)) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+fn in_broken_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.~$&+,/:;=@".contains(c)
+}
+
+fn in_path(c: char) -> bool {
+    in_broken_path(c) || "!'()*[]%".contains(c)
+}
+
+fn in_query(c: char) -> bool {
+    c.is_ascii_graphic() && !"\"<>`#".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_any_form_becomes_a_target() {
+        for (path, wanted) in [
+            ("/healthz", "/healthz"),
+            ("healthz", "/healthz"),
+            ("", "/"),
+            ("/x?a=1&b=%20#frag", "/x?a=1&b=%20"),
+            ("?q", "/?q"),
+            ("http://elsewhere:1/x?y", "/x?y"),
+            ("http://elsewhere", "/"),
+            ("//elsewhere/x", "/x"),
+            ("///x", "///x"),
+            ("/%zz", "/%25zz"),
+            ("/%2F", "/%2F"),
+            ("/%", "/%25"),
+            ("/a b", "/a%20b"),
+            ("/\u{e9}", "/%C3%A9"),
+            ("a:b/c?d", "/b/c?d"),
+            ("1:b?c", "/1:b%3Fc"),
+            (":b", "/:b"),
+            ("/a:b", "/a:b"),
+            ("/line\nfeed?x", "/line%0Afeed%3Fx"),
+            ("/q?a b", "/q?a%20b"),
+        ] {
+            assert_eq!(target(path), wanted, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_followed_on_the_same_hostname() {
+        let here = Place::first("127.0.0.1", 8080, "/a/b?q");
+        for (location, wanted) in [
+            ("/x", Some("http://127.0.0.1:8080/x")),
+            ("c?d#e", Some("http://127.0.0.1:8080/a/c?d")),
+            ("//127.0.0.1:81/x", Some("http://127.0.0.1:81/x")),
+            ("http://127.0.0.1/x", Some("http://127.0.0.1:80/x")),
+            ("https://127.0.0.1/x", Some("https://127.0.0.1:443/x")),
+            ("http://localhost:8080/x", None),
+            ("http://other.host/", None),
+        ] {
+            let to = here.next(location).unwrap().map(|redirect| redirect.to.url());
+            assert_eq!(to.as_deref(), wanted, "{location}");
+        }
+        assert!(here.next("http://[").is_err());
+        let v6 = Place::first("[::1]", 80, "/");
+        assert!(v6.next("http://[::1]:81/").unwrap().is_some());
+        assert!(Place::first("[::ffff:10.0.0.1]", 80, "/").next("/x").unwrap().is_some());
+    }
+}

@@ -1,0 +1,180 @@
+//! A process held by its pidfd: its exit as an event, and its exit status without containerd.
+#![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper yet, AsyncFd no longer has one")]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::domain::exit::Ending;
+
+/// The status appears when the parent (the shim) has reaped, some ms after the exit.
+const REAP_STEP: Duration = Duration::from_millis(3);
+const REAP_STEPS: u32 = 33;
+
+/// Never another process that got the same pid: the kernel answers for this one or not at all.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Process {
+    /// Whether `pid` is still the process that the caller means is for the caller to check,
+    /// after this. Needs a tokio runtime.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let raw = raw.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let pidfd = pidfd_open(raw, PidfdFlags::NONBLOCK)?;
+        // SAFETY: an `OwnedFd` answers with one and the same open descriptor until it is
+        // dropped, and it is never taken out of the `AsyncFd`.
+        let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
+        Ok(Self { pid, pidfd })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.get_ref().as_fd()
+    }
+
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let signal = match signal {
+            // SAFETY: these are the real-time signals that libc leaves to its users, and the
+            // signal goes to another process, not to a handler of this one.
+            34..=64 => Some(unsafe { Signal::from_raw_unchecked(signal) }),
+            _ => Signal::from_named_raw(signal),
+        };
+        let signal = signal.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(pidfd_send_signal(self.pidfd(), signal)?)
+    }
+
+    /// Resolves when the process has ended, reaped or not.
+    pub async fn exited(&self) {
+        // The readiness is not cleared: an ended process stays ended, for all who ask.
+        if self.pidfd.readable().await.is_err() {
+            // The tokio runtime is shutting down: that says nothing of the process.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Resolves when the process has ended; [`Ending::Lost`] where the kernel can't tell how.
+    pub async fn ended(&self) -> Ending {
+        self.exited().await;
+        for _ in 0..REAP_STEPS {
+            match self.info() {
+                Ok(info) if info.mask & INFO_EXIT == 0 => tokio::time::sleep(REAP_STEP).await,
+                Ok(info) => return Ending::from_wait_status(info.exit_code),
+                Err(_) => return Ending::Lost,
+            }
+        }
+        Ending::Lost
+    }
+
+    /// How the process ended; `None` while it is not reaped, and on kernels before 6.15.
+    pub fn exit_status(&self) -> Option<Ending> {
+        let info = self.info().ok()?;
+        (info.mask & INFO_EXIT != 0).then(|| Ending::from_wait_status(info.exit_code))
+    }
+
+    fn info(&self) -> io::Result<PidfdInfo> {
+        let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
+        // SAFETY: PIDFD_GET_INFO reads and writes a `struct pidfd_info` of the size that its
+        // number carries, which `GET_INFO` takes from this very type.
+        let request = unsafe { Updater::<GET_INFO, PidfdInfo>::new(&mut info) };
+        // SAFETY: as above; the descriptor is an open pidfd, and on a kernel that does not know
+        // the number the call is an error without effect.
+        unsafe { ioctl(self.pidfd(), request) }?;
+        Ok(info)
+    }
+}
+
+const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
+const INFO_EXIT: u64 = 1 << 3;
+
+/// `struct pidfd_info` of linux/pidfd.h in its first size, which all later kernels take.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    pid: u32,
+    tgid: u32,
+    ppid: u32,
+    /// Real, effective, saved and file-system uid and gid.
+    ids: [u32; 8],
+    exit_code: i32,
+}
+
+const _: () = assert!(size_of::<PidfdInfo>() == 64);
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn shell(script: &str) -> (Child, Process) {
+        let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let process = Process::open(child.id()).unwrap();
+        (child, process)
+    }
+
+    fn kernel_tells() -> bool {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+        (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 15)
+    }
+
+    #[tokio::test]
+    async fn exit_codes_and_signals_are_told_apart() {
+        if !kernel_tells() {
+            return;
+        }
+        for (script, ending) in [
+            ("exec true", Ending::Exited(0)),
+            ("exit 137", Ending::Exited(137)),
+            ("kill -9 $$", Ending::Signaled(9)),
+        ] {
+            let (mut child, process) = shell(script);
+            process.exited().await;
+            assert_eq!(process.exit_status(), None, "not reaped yet");
+            let (ended, _) = tokio::join!(process.ended(), async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                child.wait().unwrap()
+            });
+            assert_eq!(ended, ending, "{script}");
+            assert_eq!(process.exit_status(), Some(ending), "again: {script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_running_process_has_not_ended() {
+        let (mut child, process) = shell("exec sleep 60");
+        let early = tokio::time::timeout(Duration::from_millis(30), process.ended()).await;
+        assert!(early.is_err());
+        assert_eq!(process.exit_status(), None);
+        process.signal(15).unwrap();
+        process.exited().await;
+        child.wait().unwrap();
+        assert_eq!(
+            process.signal(15).unwrap_err().raw_os_error(),
+            Some(rustix::io::Errno::SRCH.raw_os_error())
+        );
+        assert_eq!(process.signal(0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_never_reaped_is_lost_after_a_bounded_wait() {
+        let (mut child, process) = shell("exit 3");
+        let ended = tokio::time::timeout(Duration::from_secs(5), process.ended()).await.unwrap();
+        assert_eq!(ended, Ending::Lost);
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,125 @@
+//! What the supervisor needs of a container runtime. One implementation drives containerd,
+//! another one is scripted for tests.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::domain::Incarnation;
+use crate::domain::container::Memory;
+use crate::domain::exit::Ending;
+use crate::domain::spec::{ContainerSpec, PodSpec};
+
+pub mod containerd;
+#[cfg(test)]
+pub mod fake;
+pub mod oci;
+pub mod record;
+
+/// One attempt of one container: `POD_CONTAINER_N`, or `NAME_N` for a bare container (whose
+/// pod and container share a name).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AttemptId {
+    pub pod: String,
+    pub container: String,
+    pub attempt: Incarnation,
+}
+
+impl std::fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.pod == self.container {
+            write!(f, "{}_{}", self.pod, self.attempt)
+        } else {
+            write!(f, "{}_{}_{}", self.pod, self.container, self.attempt)
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// The user's input can't be run: field (relative to the container) and reason.
+    #[error("{field}: {reason}")]
+    Invalid { field: &'static str, reason: String },
+    /// The runtime refused to create or start the process; its own words.
+    #[error("{0}")]
+    StartFailed(String),
+    #[error("containerd is not reachable: {0}")]
+    Unavailable(String),
+    #[error("{call} took longer than {seconds} s")]
+    Timeout { call: &'static str, seconds: u64 },
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// An attempt found in the runtime at boot.
+pub struct Found {
+    pub id: AttemptId,
+    pub pod: PodSpec,
+    pub memory: Memory,
+    pub task: FoundTask,
+}
+
+pub enum FoundTask {
+    Running(Box<dyn Task>),
+    /// A stopped task that still knows its exit status.
+    Ended(Ending, SystemTime),
+    None,
+}
+
+/// What a fresh attempt is born with, all written in the call that makes its record.
+#[derive(Debug, Clone)]
+pub struct Birth {
+    pub id: AttemptId,
+    pub pod: std::sync::Arc<PodSpec>,
+    /// Index into `pod.containers`.
+    pub index: usize,
+    pub memory: Memory,
+}
+
+impl Birth {
+    pub fn container(&self) -> Option<&ContainerSpec> {
+        self.pod.containers.get(self.index)
+    }
+}
+
+/// Each call is bounded by a deadline of its own and may be aborted at any await.
+#[async_trait]
+pub trait Runtime: Send + Sync + 'static {
+    /// Checks that `container` can be made here (its image is known, its OCI spec is one, its
+    /// rootfs is a folder) and gives the image's digest reference, without leaving a trace.
+    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError>;
+    /// The record (and snapshot) of an attempt, without a task. An existing one is kept.
+    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError>;
+    /// Creates what `create` would where it is missing, clears what an earlier try left, and
+    /// starts the process. The process is held (pidfd) before it runs its first instruction.
+    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError>;
+    /// Overwrites what is remembered in the attempt's record. A missing record is `NotFound`.
+    async fn remember(&self, id: &AttemptId, memory: &Memory) -> Result<(), RuntimeError>;
+    /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
+    async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
+    /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
+    async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
+    /// Every attempt with a sound record in the namespace, with its task if there is one.
+    async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
+    /// Where the attempt's stdout and stderr go.
+    fn log_path(&self, id: &AttemptId) -> PathBuf;
+}
+
+/// A process that was started and is held by its pidfd.
+#[async_trait]
+pub trait Task: Send + Sync + 'static {
+    fn pid(&self) -> u32;
+    /// To init itself, by pidfd: never to a process that reused its pid.
+    fn signal(&self, signal: i32) -> io::Result<()>;
+    /// A TCP socket born in the task's network namespace, fit to connect to `peer`'s family.
+    fn tcp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::TcpSocket>;
+    /// Resolves when the process has ended, also while containerd is down; at once if it has.
+    async fn ended(&self) -> Ending;
+}

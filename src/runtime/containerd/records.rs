@@ -1,0 +1,136 @@
+//! Container records: one per attempt, born whole in one call.
+
+use std::collections::HashMap;
+
+use containerd_client::services::v1::container::Runtime as ShimRuntime;
+use containerd_client::services::v1::{
+    Container, CreateContainerRequest, CreateNamespaceRequest, DeleteContainerRequest,
+    GetContainerRequest, ListContainersRequest, Namespace, UpdateContainerRequest,
+};
+use prost_types::{Any, FieldMask};
+
+use super::client::{Client, DEADLINE, call};
+use crate::domain::Incarnation;
+use crate::domain::container::Memory;
+use crate::domain::spec::PodSpec;
+use crate::runtime::{AttemptId, Birth, RuntimeError, record};
+
+const POD: &str = "probelet/pod";
+const CONTAINER: &str = "probelet/container";
+const POD_UID: &str = "probelet/pod-uid";
+const ATTEMPT: &str = "probelet/attempt";
+const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
+const RUNTIME: &str = "io.containerd.runc.v2";
+
+pub(super) struct NewRecord<'a> {
+    pub(super) birth: &'a Birth,
+    /// Its name in containerd's store; `None` for a bundle, which has no snapshot either.
+    pub(super) image: Option<String>,
+    pub(super) spec: Vec<u8>,
+}
+
+impl Client {
+    /// Names the snapshot before it is there: what a record names, the collector leaves alone.
+    pub(super) async fn create_record(&self, new: NewRecord<'_>) -> Result<(), RuntimeError> {
+        self.namespace_made.get_or_try_init(|| self.make_namespace()).await?;
+        let Birth { id, pod, memory, .. } = new.birth;
+        let any = record::encode(pod, memory).map_err(internal)?;
+        let snapshotted = new.image.is_some();
+        let container = Container {
+            id: id.to_string(),
+            labels: labels(id, &pod.uid),
+            image: new.image.unwrap_or_default(),
+            runtime: Some(ShimRuntime { name: RUNTIME.to_owned(), options: None }),
+            spec: Some(Any { type_url: SPEC_TYPE.to_owned(), value: new.spec }),
+            snapshotter: if snapshotted { self.snapshotter.to_string() } else { String::new() },
+            snapshot_key: if snapshotted { id.to_string() } else { String::new() },
+            extensions: HashMap::from([(record::KEY.to_owned(), any)]),
+            ..Container::default()
+        };
+        let request = self.request(CreateContainerRequest { container: Some(container) });
+        call("Containers.Create", DEADLINE, self.containers().create(request)).await.map(drop)
+    }
+
+    async fn make_namespace(&self) -> Result<(), RuntimeError> {
+        let namespace = Namespace { name: self.namespace().to_owned(), labels: HashMap::new() };
+        let request = self.request(CreateNamespaceRequest { namespace: Some(namespace) });
+        match call("Namespaces.Create", DEADLINE, self.namespaces().create(request)).await {
+            Ok(_) | Err(RuntimeError::AlreadyExists(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn get_record(&self, id: &str) -> Result<Container, RuntimeError> {
+        let request = self.request(GetContainerRequest { id: id.to_owned() });
+        let answer = call("Containers.Get", DEADLINE, self.containers().get(request)).await?;
+        answer.container.ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))
+    }
+
+    /// All of probelet's, sound or not.
+    pub(super) async fn list_records(&self) -> Result<Vec<Container>, RuntimeError> {
+        let filters = vec![format!("labels.{POD:?}")];
+        let request = self.request(ListContainersRequest { filters });
+        let answer = call("Containers.List", DEADLINE, self.containers().list(request)).await?;
+        Ok(answer.containers)
+    }
+
+    /// Reads first, as the pod's spec is in the same value. Nobody else writes it.
+    pub(super) async fn remember(
+        &self,
+        id: &AttemptId,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        let known = self.get_record(&id.to_string()).await?;
+        let known = known
+            .extensions
+            .get(record::KEY)
+            .ok_or_else(|| RuntimeError::Internal(format!("container {id} is not probelet's")))?;
+        let any = record::with_memory(known, memory).map_err(internal)?;
+        let container = Container {
+            id: id.to_string(),
+            extensions: HashMap::from([(record::KEY.to_owned(), any)]),
+            ..Container::default()
+        };
+        // The mask keeps all else, other extensions too, as it is.
+        let mask = FieldMask { paths: vec![format!("extensions.{}", record::KEY)] };
+        let request = self.request(UpdateContainerRequest {
+            container: Some(container),
+            update_mask: Some(mask),
+        });
+        call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
+    }
+
+    pub(super) async fn delete_record(&self, id: &str) -> Result<(), RuntimeError> {
+        let request = self.request(DeleteContainerRequest { id: id.to_owned() });
+        call("Containers.Delete", DEADLINE, self.containers().delete(request)).await
+    }
+}
+
+/// What a record says, or why it is not to be trusted.
+pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory), String> {
+    let label =
+        |name: &str| container.labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
+    let attempt = label(ATTEMPT)?;
+    let number = attempt.parse().map_err(|_| format!("label {ATTEMPT} is {attempt:?}"))?;
+    let id =
+        AttemptId { pod: label(POD)?, container: label(CONTAINER)?, attempt: Incarnation(number) };
+    if id.to_string() != container.id {
+        return Err(format!("its labels are those of {id}"));
+    }
+    let any = container.extensions.get(record::KEY).ok_or("no extension")?;
+    let (pod, memory) = record::decode(any).map_err(|error| error.to_string())?;
+    Ok((id, pod, memory))
+}
+
+fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
+    HashMap::from([
+        (POD.to_owned(), id.pod.clone()),
+        (CONTAINER.to_owned(), id.container.clone()),
+        (POD_UID.to_owned(), pod_uid.to_owned()),
+        (ATTEMPT.to_owned(), id.attempt.to_string()),
+    ])
+}
+
+fn internal(error: record::RecordError) -> RuntimeError {
+    RuntimeError::Internal(format!("record: {error}"))
+}

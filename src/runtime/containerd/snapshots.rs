@@ -1,0 +1,78 @@
+//! Writable snapshots: each attempt has its own, fresh from the image's layers.
+
+use containerd_client::services::v1::snapshots::{
+    MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
+};
+use containerd_client::types::Mount;
+
+use super::client::{Client, DEADLINE, call};
+use crate::runtime::RuntimeError;
+
+impl Client {
+    /// The snapshot's mounts; one that is there already is used as it is.
+    pub(super) async fn prepare(
+        &self,
+        key: &str,
+        image: &str,
+        chain_id: &str,
+    ) -> Result<Vec<Mount>, RuntimeError> {
+        let request = self.request(PrepareSnapshotRequest {
+            snapshotter: self.snapshotter.to_string(),
+            key: key.to_owned(),
+            parent: chain_id.to_owned(),
+            ..PrepareSnapshotRequest::default()
+        });
+        match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
+            Ok(answer) => Ok(answer.mounts),
+            Err(RuntimeError::AlreadyExists(_)) => {
+                let request = self.request(MountsRequest {
+                    snapshotter: self.snapshotter.to_string(),
+                    key: key.to_owned(),
+                });
+                call("Snapshots.Mounts", DEADLINE, self.snapshots().mounts(request))
+                    .await
+                    .map(|answer| answer.mounts)
+            }
+            Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn check_unpacked(
+        &self,
+        image: &str,
+        chain_id: &str,
+    ) -> Result<(), RuntimeError> {
+        if chain_id.is_empty() {
+            return Ok(());
+        }
+        let request = self.request(StatSnapshotRequest {
+            snapshotter: self.snapshotter.to_string(),
+            key: chain_id.to_owned(),
+        });
+        match call("Snapshots.Stat", DEADLINE, self.snapshots().stat(request)).await {
+            Ok(_) => Ok(()),
+            Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn not_unpacked(&self, image: &str) -> RuntimeError {
+        let (snapshotter, namespace) = (&self.snapshotter, self.namespace());
+        RuntimeError::Invalid {
+            field: "image",
+            reason: format!(
+                "image {image:?} is in containerd's store but not unpacked for {snapshotter}; \
+                 import it again with: ctr -n {namespace} images import FILE"
+            ),
+        }
+    }
+
+    pub(super) async fn remove_snapshot(&self, key: &str) -> Result<(), RuntimeError> {
+        let request = self.request(RemoveSnapshotRequest {
+            snapshotter: self.snapshotter.to_string(),
+            key: key.to_owned(),
+        });
+        call("Snapshots.Remove", DEADLINE, self.snapshots().remove(request)).await
+    }
+}

@@ -1,0 +1,149 @@
+//! Tasks: create, start, look, kill, delete.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use containerd_client::services::v1::{
+    CreateTaskRequest, DeleteTaskRequest, GetRequest, KillRequest, StartRequest,
+};
+use containerd_client::types::Mount;
+use containerd_client::types::v1::{Process as TaskState, Status};
+
+use super::client::{Client, DEADLINE, SLOW_DEADLINE, call, missing_is_fine};
+use super::task::ContainerdTask;
+use crate::domain::exit::Ending;
+use crate::process::Process;
+use crate::runtime::{FoundTask, RuntimeError};
+
+/// A process that was killed, or is seen dead by its pidfd, is so for containerd too only after
+/// the shim has reaped it.
+const DELETE_STEP: Duration = Duration::from_millis(10);
+const DELETE_STEPS: u32 = 300;
+
+impl Client {
+    /// Creates the task and holds its init, which waits to be started.
+    pub(super) async fn create_task(
+        &self,
+        id: &str,
+        rootfs: Vec<Mount>,
+        log: &Path,
+    ) -> Result<Process, RuntimeError> {
+        let log = format!("file://{}", log.display());
+        let request = self.request(CreateTaskRequest {
+            container_id: id.to_owned(),
+            rootfs,
+            stdout: log.clone(),
+            // Goes to stdout's file anyhow, but the shim panics without it.
+            stderr: log,
+            ..CreateTaskRequest::default()
+        });
+        let answer = call("Tasks.Create", SLOW_DEADLINE, self.tasks().create(request)).await;
+        let pid = answer.map_err(start_failed)?.pid;
+        match Process::open(pid) {
+            Ok(process) => Ok(process),
+            Err(error) => {
+                self.clear_task(id).await;
+                Err(RuntimeError::StartFailed(format!("cannot hold process {pid}: {error}")))
+            }
+        }
+    }
+
+    pub(super) async fn start_task(&self, id: &str) -> Result<(), RuntimeError> {
+        let request =
+            self.request(StartRequest { container_id: id.to_owned(), exec_id: String::new() });
+        let answer = call("Tasks.Start", SLOW_DEADLINE, self.tasks().start(request)).await;
+        answer.map(drop).map_err(start_failed)
+    }
+
+    pub(super) async fn get_task(&self, id: &str) -> Result<TaskState, RuntimeError> {
+        let request =
+            self.request(GetRequest { container_id: id.to_owned(), exec_id: String::new() });
+        let answer = call("Tasks.Get", DEADLINE, self.tasks().get(request)).await?;
+        answer.process.ok_or_else(|| RuntimeError::NotFound(format!("task {id}")))
+    }
+
+    /// An ended task and its shim. One that is gone is fine.
+    pub(super) async fn delete_task(&self, id: &str) -> Result<(), RuntimeError> {
+        self.delete_when_ended(id, false).await
+    }
+
+    /// A task in whatever state.
+    pub(super) async fn kill_and_delete_task(&self, id: &str) -> Result<(), RuntimeError> {
+        self.delete_when_ended(id, true).await
+    }
+
+    async fn delete_when_ended(&self, id: &str, mut kill: bool) -> Result<(), RuntimeError> {
+        for _ in 0..DELETE_STEPS {
+            let request = self.request(DeleteTaskRequest { container_id: id.to_owned() });
+            match call("Tasks.Delete", DEADLINE, self.tasks().delete(request)).await {
+                Err(RuntimeError::Internal(text)) if text.contains("cannot delete a running") => {}
+                other => return missing_is_fine(other),
+            }
+            if std::mem::take(&mut kill) {
+                self.kill_all(id).await?;
+            }
+            tokio::time::sleep(DELETE_STEP).await;
+        }
+        Err(RuntimeError::Internal(format!("task {id} is still running: cannot be deleted")))
+    }
+
+    async fn kill_all(&self, id: &str) -> Result<(), RuntimeError> {
+        let request = self.request(KillRequest {
+            container_id: id.to_owned(),
+            exec_id: String::new(),
+            signal: 9,
+            all: true,
+        });
+        missing_is_fine(call("Tasks.Kill", DEADLINE, self.tasks().kill(request)).await)
+    }
+
+    /// After a failed start, which is the error to tell; what stays, the next start clears.
+    pub(super) async fn clear_task(&self, id: &str) {
+        if let Err(error) = self.kill_and_delete_task(id).await {
+            tracing::warn!(container = id, %error, "a task that failed to start stays behind");
+        }
+    }
+
+    /// The task as it is. A running one is held by a pidfd that is surely its own: it had that
+    /// pid before and after the pidfd was opened.
+    pub(super) async fn find_task(&self, id: &str) -> Result<FoundTask, RuntimeError> {
+        let mut held: Option<Process> = None;
+        let mut trouble = "its state keeps changing".to_owned();
+        for _ in 0..5 {
+            let state = match self.get_task(id).await {
+                Err(RuntimeError::NotFound(_)) => return Ok(FoundTask::None),
+                state => state?,
+            };
+            match state.status() {
+                Status::Stopped => {
+                    let ending = Ending::Reported(state.exit_status);
+                    let at = state.exited_at.and_then(|at| SystemTime::try_from(at).ok());
+                    return Ok(FoundTask::Ended(ending, at.unwrap_or(SystemTime::UNIX_EPOCH)));
+                }
+                Status::Running | Status::Pausing | Status::Paused => {}
+                // A start that was cut short; its process has not run.
+                Status::Created | Status::Unknown => return Ok(FoundTask::None),
+            }
+            if let Some(process) = held.take().filter(|process| process.pid() == state.pid) {
+                let task = ContainerdTask::new(id.to_owned(), process, self.clone());
+                return Ok(FoundTask::Running(Box::new(task)));
+            }
+            match Process::open(state.pid) {
+                Ok(process) => held = Some(process),
+                // It may just have ended, which the next look tells.
+                Err(error) => trouble = format!("cannot hold process {}: {error}", state.pid),
+            }
+        }
+        Err(RuntimeError::Internal(format!("task {id}: {trouble}")))
+    }
+}
+
+/// What containerd or runc said against this task; its absence stays what it is.
+fn start_failed(error: RuntimeError) -> RuntimeError {
+    match error {
+        RuntimeError::Internal(text) | RuntimeError::NotFound(text) => {
+            RuntimeError::StartFailed(text)
+        }
+        other => other,
+    }
+}

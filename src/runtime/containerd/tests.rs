@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::Incarnation;
+use crate::runtime::record::tests::{memory, pod};
+
+fn runtime(log_dir: &str) -> Result<Containerd, RuntimeError> {
+    Containerd::connect(Config {
+        address: "/nonexistent/containerd.sock".into(),
+        log_dir: log_dir.into(),
+        ..Config::default()
+    })
+}
+
+#[tokio::test]
+async fn logs_lie_by_pod_container_and_attempt() {
+    let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(3) };
+    let path = runtime("/logs").unwrap().log_path(&id);
+    assert_eq!(path, Path::new("/logs/web/app/3.log"));
+    assert!(runtime("/100%/logs").is_err());
+}
+
+#[tokio::test]
+async fn containerd_away_is_told_as_such() {
+    let runtime = runtime("/logs").unwrap();
+    let pod = Arc::new(pod());
+    let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
+    let birth = Birth { id: id.clone(), pod: pod.clone(), index: 0, memory: memory() };
+    for error in [
+        runtime.check(&pod.containers[0]).await.err(),
+        runtime.create(&birth).await.err(),
+        runtime.start(&birth).await.err(),
+        runtime.remember(&id, &memory()).await.err(),
+        runtime.reap(&id).await.err(),
+        runtime.forget(&id).await.err(),
+        runtime.list().await.err(),
+    ] {
+        assert!(matches!(error, Some(RuntimeError::Unavailable(_))), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_is_checked_without_containerd() {
+    let runtime = runtime("/logs").unwrap();
+    let check = async |oci_spec: &str, rootfs: &str| {
+        let mut container = pod().containers[0].clone();
+        container.source = Source::Bundle { oci_spec: oci_spec.into(), rootfs: rootfs.into() };
+        runtime.check(&container).await.map_err(|error| error.to_string())
+    };
+    let good = r#"{"ociVersion":"1.0.2","process":{"args":["/x"],"cwd":"/"}}"#;
+    assert_eq!(check(good, "/proc").await, Ok(String::new()));
+    assert!(check("{}", "/proc").await.unwrap_err().starts_with("ociSpec: "));
+    for rootfs in ["proc", "/nonexistent", "/proc/version"] {
+        assert!(check(good, rootfs).await.unwrap_err().starts_with("rootfs: "));
+    }
+}

@@ -1,0 +1,125 @@
+//! A scripted runtime for tests: it records its calls, and its processes end when told to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
+use crate::domain::container::Memory;
+use crate::domain::exit::Ending;
+use crate::domain::spec::ContainerSpec;
+
+#[derive(Default)]
+pub struct Fake {
+    calls: Mutex<Vec<String>>,
+    processes: Mutex<Vec<Arc<Process>>>,
+    /// The error of the next starts, in turn from the end.
+    pub start_errors: Mutex<Vec<RuntimeError>>,
+    ignores_sigterm: bool,
+}
+
+struct Process {
+    ending: watch::Sender<Option<Ending>>,
+    ignores_sigterm: bool,
+}
+
+struct Held(Arc<Process>);
+
+impl Fake {
+    /// Its processes go on after SIGTERM.
+    pub fn stubborn() -> Self {
+        Self { ignores_sigterm: true, ..Self::default() }
+    }
+
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// The newest process ends.
+    pub fn end(&self, ending: Ending) {
+        let processes = self.processes.lock().unwrap();
+        processes.last().unwrap().ending.send_replace(Some(ending));
+    }
+
+    fn note(&self, call: &str, id: &AttemptId) {
+        self.calls.lock().unwrap().push(format!("{call} {id}"));
+    }
+}
+
+#[async_trait]
+impl Runtime for Fake {
+    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError> {
+        match container.image().as_str() {
+            "unknown" => {
+                Err(RuntimeError::Invalid { field: "image", reason: "not in the store".into() })
+            }
+            image => Ok(format!("{image}@sha256:1")),
+        }
+    }
+
+    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        self.note("create", &birth.id);
+        Ok(())
+    }
+
+    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
+        self.note("start", &birth.id);
+        if let Some(error) = self.start_errors.lock().unwrap().pop() {
+            return Err(error);
+        }
+        let ignores_sigterm = self.ignores_sigterm;
+        let process = Arc::new(Process { ending: watch::Sender::new(None), ignores_sigterm });
+        self.processes.lock().unwrap().push(process.clone());
+        Ok(Box::new(Held(process)))
+    }
+
+    async fn remember(&self, _: &AttemptId, _: &Memory) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        self.note("reap", id);
+        Ok(())
+    }
+
+    async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        self.note("forget", id);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
+        Ok(Vec::new())
+    }
+
+    fn log_path(&self, id: &AttemptId) -> PathBuf {
+        PathBuf::from(id.to_string())
+    }
+}
+
+#[async_trait]
+impl Task for Held {
+    fn pid(&self) -> u32 {
+        7
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        if signal == 9 || !self.0.ignores_sigterm {
+            self.0.ending.send_replace(Some(Ending::Signaled(signal as u8)));
+        }
+        Ok(())
+    }
+
+    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+        tokio::net::TcpSocket::new_v4()
+    }
+
+    async fn ended(&self) -> Ending {
+        let mut ending = self.0.ending.subscribe();
+        let ended = ending.wait_for(Option::is_some).await;
+        ended.ok().and_then(|ended| *ended).unwrap_or(Ending::Lost)
+    }
+}

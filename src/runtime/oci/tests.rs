@@ -1,0 +1,183 @@
+use super::*;
+use crate::domain::spec::EnvVar;
+use crate::runtime::record::tests::pod;
+
+fn image(config: Value) -> ImageConfiguration {
+    serde_json::from_value(json!({
+        "architecture": "amd64", "os": "linux", "config": config,
+        "rootfs": { "type": "layers", "diff_ids": [] },
+    }))
+    .unwrap()
+}
+
+fn host() -> Host {
+    Host { cgroup2: false, cgroups_path: "/probelet/web_app_0".into() }
+}
+
+fn web() -> Value {
+    json!({
+        "Entrypoint": ["/serve"], "Cmd": ["--port", "80"], "User": "1000:2000",
+        "Env": ["PATH=/bin", "MODE=image", "HOME=/srv"], "WorkingDir": "/srv",
+        "Volumes": null, "ExposedPorts": { "80/tcp": {} },
+    })
+}
+
+fn made(config: Value, pod: &PodSpec) -> Value {
+    let bytes = from_image(&image(config), pod, &pod.containers[0], &host()).unwrap();
+    serde_json::from_slice::<oci_spec::runtime::Spec>(&bytes).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn the_process_of_an_image() {
+    let mut pod = pod();
+    pod.containers[0].env = vec![
+        EnvVar { name: "MODE".into(), value: "spec".into() },
+        EnvVar { name: "GREETING".into(), value: "$(MODE) $(HOME)".into() },
+    ];
+    assert_eq!(
+        made(web(), &pod)["process"],
+        json!({
+            "user": { "uid": 1000, "gid": 2000 },
+            "args": ["/serve", "--port", "80"],
+            "env": [
+                "PATH=/bin", "HOSTNAME=web", "MODE=spec", "HOME=/srv", "GREETING=spec $(HOME)",
+            ],
+            "cwd": "/srv",
+            "capabilities": {
+                "bounding": CAPABILITIES, "effective": CAPABILITIES, "permitted": CAPABILITIES,
+            },
+            "noNewPrivileges": false,
+        })
+    );
+}
+
+#[test]
+fn the_rest_of_a_spec() {
+    let mut pod = pod();
+    pod.hostname = Some(format!("{}-tail", "h".repeat(62)));
+    let spec = made(web(), &pod);
+    assert_eq!(spec["hostname"], "h".repeat(62));
+    assert_eq!(spec["root"], json!({ "path": "rootfs", "readonly": false }));
+    let linux = &spec["linux"];
+    assert_eq!(linux["cgroupsPath"], "/probelet/web_app_0");
+    assert_eq!(
+        linux["namespaces"],
+        json!([
+            { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" },
+            { "type": "network" },
+        ])
+    );
+    assert_eq!(linux["resources"]["devices"][0], json!({ "allow": false, "access": "rwm" }));
+    let targets: Vec<_> =
+        spec["mounts"].as_array().unwrap().iter().map(|m| m["destination"].clone()).collect();
+    assert_eq!(targets, ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys"]);
+}
+
+#[test]
+fn a_cgroup_2_host_gives_a_cgroup_namespace() {
+    let pod = pod();
+    let host = Host { cgroup2: true, ..host() };
+    let bytes = from_image(&image(web()), &pod, &pod.containers[0], &host).unwrap();
+    let spec: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(spec["linux"]["namespaces"][5]["type"], "cgroup");
+    assert_eq!(spec["mounts"][6]["destination"], "/sys/fs/cgroup");
+}
+
+#[test]
+fn command_and_args_follow_kubernetes_table() {
+    let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+    for (command, args, expected) in [
+        (&[] as &[&str], &[] as &[&str], &["/serve", "--port", "80"] as &[&str]),
+        (&["/other"], &[], &["/other"]),
+        (&[], &["-v"], &["/serve", "-v"]),
+        (&["/other"], &["$(MODE)"], &["/other", "a=b \"c\""]),
+    ] {
+        let mut pod = pod();
+        pod.containers[0].command = words(command);
+        pod.containers[0].args = words(args);
+        assert_eq!(made(web(), &pod)["process"]["args"], json!(expected));
+    }
+}
+
+#[test]
+fn an_image_without_a_command_is_invalid() {
+    let pod = pod();
+    let error = check_image(&image(json!({})), &pod.containers[0]).unwrap_err();
+    assert!(matches!(error, RuntimeError::Invalid { field: "command", .. }), "{error}");
+}
+
+#[test]
+fn users_are_numbers_or_root() {
+    for (name, ids) in [
+        ("", Some((0, 0))),
+        ("root", Some((0, 0))),
+        ("0:0", Some((0, 0))),
+        ("1000", Some((1000, 0))),
+        ("1000:", Some((1000, 0))),
+        ("65532:65532", Some((65532, 65532))),
+        ("nginx", None),
+        ("1000:staff", None),
+        ("-1", None),
+    ] {
+        let config = image(json!({ "User": name })).config().clone().unwrap();
+        assert_eq!(user(&config).ok(), ids, "{name}");
+    }
+    let config = image(json!({ "User": "nginx", "Cmd": ["x"] }));
+    let error = check_image(&config, &pod().containers[0]).unwrap_err().to_string();
+    assert!(error.starts_with("image: the image runs as user \"nginx\""), "{error}");
+}
+
+fn bundle(spec: Value) -> Result<Value, RuntimeError> {
+    from_bundle(&spec.to_string(), Path::new("/srv/root"), "/probelet/x_0")
+        .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+}
+
+#[test]
+fn a_bundles_spec_is_kept_but_for_its_place() {
+    let process = json!({ "terminal": true, "args": ["sh"], "cwd": "/", "newField": 1 });
+    let made = bundle(json!({ "ociVersion": "1.0.2", "process": process })).unwrap();
+    assert_eq!(
+        made,
+        json!({
+            "ociVersion": "1.0.2",
+            "process": { "terminal": false, "args": ["sh"], "cwd": "/", "newField": 1 },
+            "root": { "path": "/srv/root" },
+            "linux": { "cgroupsPath": "/probelet/x_0" },
+        })
+    );
+    let own = json!({
+        "ociVersion": "1.0.2", "process": { "args": ["sh"], "cwd": "/" },
+        "root": { "path": "/srv/root", "readonly": true },
+        "linux": { "cgroupsPath": "/mine", "maskedPaths": ["/proc/keys"] },
+    });
+    assert_eq!(bundle(own.clone()).unwrap(), own);
+    let elsewhere = bundle(json!({
+        "ociVersion": "1.0.2", "process": { "args": ["sh"], "cwd": "/" },
+        "root": { "path": "/own" },
+    }));
+    assert_eq!(elsewhere.unwrap_err().to_string(), "ociSpec: root.path: /own is not rootfs");
+    let relative = json!({
+        "ociVersion": "1.0.2", "process": { "args": ["sh"], "cwd": "/" },
+        "root": { "path": "rootfs", "readonly": true },
+    });
+    assert_eq!(bundle(relative).unwrap()["root"], json!({ "path": "/srv/root", "readonly": true }));
+}
+
+#[test]
+fn a_bundle_that_is_no_spec_is_named() {
+    for (text, reason) in [
+        ("{", "not an OCI runtime spec: EOF"),
+        ("[]", "not an OCI runtime spec"),
+        ("{\"process\":{}}", "not an OCI runtime spec"),
+        ("{\"ociVersion\":\"1.0.2\"}", "process: required"),
+        ("{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\"}}", "process.args: required"),
+        (
+            "{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"a\"],\"cwd\":\"x\"}}",
+            "process.cwd: must be an absolute path",
+        ),
+    ] {
+        let error = from_bundle(text, Path::new("/r"), "/x").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("ociSpec: {reason}")), "{text}: {error}");
+    }
+}

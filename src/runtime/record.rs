@@ -1,0 +1,139 @@
+//! What is remembered of a container, to and from the extension of its containerd record.
+
+use prost::Message;
+use prost_types::Any;
+
+use crate::domain::container::Memory;
+use crate::domain::spec::PodSpec;
+use crate::pb;
+
+/// Key of the extension, and its type: containerd wants bare names.
+pub const KEY: &str = "probelet.v1.record";
+const TYPE: &str = "probelet.v1.Record";
+const VERSION: u32 = 1;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("written by a newer probelet (record version {0}, this one knows {VERSION})")]
+    Newer(u32),
+    #[error("type {0:?} is not {TYPE}")]
+    Foreign(String),
+    #[error("not a record: {0}")]
+    Garbled(#[from] prost::DecodeError),
+    #[error("its JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Any, RecordError> {
+    Ok(wrap(&pb::Record {
+        version: VERSION,
+        pod: serde_json::to_string(pod)?,
+        memory: serde_json::to_string(memory)?,
+    }))
+}
+
+pub fn decode(any: &Any) -> Result<(PodSpec, Memory), RecordError> {
+    let record = unwrap(any)?;
+    Ok((serde_json::from_str(&record.pod)?, serde_json::from_str(&record.memory)?))
+}
+
+/// The same record with another memory; the pod is passed through unread.
+pub fn with_memory(any: &Any, memory: &Memory) -> Result<Any, RecordError> {
+    Ok(wrap(&pb::Record { memory: serde_json::to_string(memory)?, ..unwrap(any)? }))
+}
+
+fn wrap(record: &pb::Record) -> Any {
+    Any { type_url: TYPE.to_owned(), value: record.encode_to_vec() }
+}
+
+fn unwrap(any: &Any) -> Result<pb::Record, RecordError> {
+    if any.type_url != TYPE {
+        return Err(RecordError::Foreign(any.type_url.clone()));
+    }
+    let record = pb::Record::decode(any.value.as_slice())?;
+    match record.version {
+        VERSION => Ok(record),
+        newer => Err(RecordError::Newer(newer)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::domain::Incarnation;
+    use crate::domain::container::Wanted;
+    use crate::domain::restart::Backoff;
+    use crate::domain::spec::{
+        BackoffLimits, ContainerSpec, EnvVar, Probes, RestartPolicy, Source,
+    };
+
+    pub(crate) fn pod() -> PodSpec {
+        PodSpec {
+            namespace: "default".into(),
+            name: "web".into(),
+            uid: "0a1b".into(),
+            labels: BTreeMap::from([("app".into(), "web".into())]),
+            annotations: BTreeMap::new(),
+            restart_policy: RestartPolicy::OnFailure,
+            termination_grace: Duration::from_secs(30),
+            hostname: None,
+            containers: vec![ContainerSpec {
+                name: "app".into(),
+                source: Source::Image("docker.io/library/web:1".into()),
+                command: vec![],
+                args: vec![],
+                env: vec![EnvVar { name: "MODE".into(), value: "a=b \"c\"".into() }],
+                working_dir: None,
+                ports: vec![],
+                probes: Probes::default(),
+                restart_policy: None,
+                backoff: BackoffLimits::default(),
+            }],
+        }
+    }
+
+    pub(crate) fn memory() -> Memory {
+        Memory {
+            wanted: Wanted::Running,
+            attempt: Incarnation(3),
+            restart_count: 3,
+            created_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            started_at: None,
+            started: true,
+            ready: false,
+            image_id: "web@sha256:00".into(),
+            ended: None,
+            last_state: None,
+            restart_at: None,
+            backoff: Backoff::default(),
+        }
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let any = encode(&pod(), &memory()).unwrap();
+        assert_eq!(decode(&any).unwrap(), (pod(), memory()));
+        let stopped = Memory { wanted: Wanted::Stopped, ..memory() };
+        let any = with_memory(&any, &stopped).unwrap();
+        assert_eq!(decode(&any).unwrap(), (pod(), stopped));
+    }
+
+    #[test]
+    fn a_newer_record_is_left_alone() {
+        let newer = wrap(&pb::Record { version: 2, ..pb::Record::default() });
+        assert!(matches!(decode(&newer), Err(RecordError::Newer(2))));
+        assert!(matches!(with_memory(&newer, &memory()), Err(RecordError::Newer(2))));
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        assert!(matches!(decode(&Any::default()), Err(RecordError::Foreign(_))));
+        let garbled = Any { type_url: TYPE.into(), value: vec![0xff] };
+        assert!(matches!(decode(&garbled), Err(RecordError::Garbled(_))));
+        let empty = wrap(&pb::Record { version: VERSION, ..pb::Record::default() });
+        assert!(matches!(decode(&empty), Err(RecordError::Json(_))));
+    }
+}
