@@ -5,6 +5,7 @@ pub mod netns;
 pub mod prober;
 pub mod process;
 pub mod runtime;
+pub mod supervisor;
 
 /// The API as generated from `proto/`.
 #[allow(

@@ -1,0 +1,284 @@
+//! The registry of pods: what callers want goes in as a level, what is comes out as one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::container::{Event, Wanted};
+use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
+use crate::domain::status::PodStatus;
+use crate::prober::Prober;
+use crate::runtime::{AttemptId, Runtime, RuntimeError};
+
+mod actor;
+mod boot;
+mod effects;
+mod events;
+#[cfg(test)]
+mod tests;
+
+pub use actor::now;
+pub use events::EventLog;
+
+use actor::Desired;
+
+/// How many restarts and kills of one pod may wait for its actor.
+const REQUESTS: usize = 16;
+
+/// A pod as it is now.
+#[derive(Debug, Clone)]
+pub struct PodView {
+    /// Grows with each change.
+    pub generation: u64,
+    pub spec: Arc<PodSpec>,
+    pub status: PodStatus,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SupervisorError {
+    #[error("pods {0:?} not found")]
+    NotFound(String),
+    #[error("container {container:?} not found in pod {pod:?}")]
+    NoContainer { pod: String, container: String },
+    #[error("pods {0:?} already exists")]
+    AlreadyExists(String),
+    #[error("pods {0:?} exists with another spec; delete it first")]
+    Differs(String),
+    #[error(transparent)]
+    Invalid(#[from] SpecErrors),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
+    Timeout { pod: String, condition: &'static str, after: Duration },
+    #[error("pods {0:?} is busy: too many requests are waiting")]
+    Busy(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    Created,
+    Unchanged,
+}
+
+struct Handle {
+    view: watch::Receiver<PodView>,
+    desired: watch::Sender<Desired>,
+    requests: mpsc::Sender<(usize, Event)>,
+}
+
+enum Entry {
+    /// Its creation is under way.
+    Reserved,
+    Pod(Handle),
+}
+
+type Registry = BTreeMap<String, Entry>;
+
+pub struct Supervisor {
+    runtime: Arc<dyn Runtime>,
+    prober: Arc<dyn Prober>,
+    events: Arc<EventLog>,
+    registry: Arc<Mutex<Registry>>,
+    changes: watch::Sender<u64>,
+    actors: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Supervisor {
+    pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+        Self {
+            runtime,
+            prober,
+            events: Arc::default(),
+            registry: Arc::default(),
+            changes: watch::Sender::new(0),
+            actors: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    /// Changes whenever any pod does.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Creates the pod, or finds an equal one. On an error nothing is left of it.
+    pub async fn apply(
+        &self,
+        spec: Validated<PodSpec>,
+        wanted: Wanted,
+    ) -> Result<(PodView, Applied), SupervisorError> {
+        if let Some(view) = self.reserve(&spec)? {
+            return Ok((view, Applied::Unchanged));
+        }
+        let name = spec.name.clone();
+        // Gives the name back however this ends, also if the caller goes away.
+        let mut reservation = Reservation { registry: self.registry.clone(), name, kept: false };
+        let view = self.create(Arc::new(spec.into_inner()), wanted).await?;
+        reservation.kept = true;
+        Ok((view, Applied::Created))
+    }
+
+    /// Takes the name, or finds the equal pod that has it.
+    fn reserve(&self, spec: &PodSpec) -> Result<Option<PodView>, SupervisorError> {
+        let mut registry = lock(&self.registry);
+        match registry.get(&spec.name) {
+            None => {
+                registry.insert(spec.name.clone(), Entry::Reserved);
+                Ok(None)
+            }
+            Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
+            Some(Entry::Pod(handle)) => {
+                let view = handle.view.borrow().clone();
+                let same = PodSpec { uid: view.spec.uid.clone(), ..spec.clone() } == *view.spec;
+                if view.status.deletion.is_some() {
+                    Err(SupervisorError::AlreadyExists(spec.name.clone()))
+                } else if same {
+                    Ok(Some(view))
+                } else {
+                    Err(SupervisorError::Differs(spec.name.clone()))
+                }
+            }
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
+        self.with(name, |handle| handle.view.borrow().clone())
+    }
+
+    pub fn list(&self) -> Vec<PodView> {
+        let registry = lock(&self.registry);
+        let views = registry.values().filter_map(|entry| match entry {
+            Entry::Pod(handle) => Some(handle.view.borrow().clone()),
+            Entry::Reserved => None,
+        });
+        views.collect()
+    }
+
+    /// Sets the level; the actor works towards it.
+    pub fn want(
+        &self,
+        name: &str,
+        wanted: Wanted,
+        grace: Option<Duration>,
+    ) -> Result<(), SupervisorError> {
+        self.with(name, |handle| {
+            handle.desired.send_modify(|desired| {
+                // Removal is final.
+                if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
+                    *desired = Desired { wanted, grace };
+                }
+            });
+        })
+    }
+
+    /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
+    /// the first one.
+    pub fn request(
+        &self,
+        name: &str,
+        container: &str,
+        event: Event,
+    ) -> Result<(), SupervisorError> {
+        self.with(name, |handle| {
+            let spec = handle.view.borrow().spec.clone();
+            let index = spec
+                .containers
+                .iter()
+                .position(|c| container.is_empty() || c.name == container)
+                .ok_or_else(|| SupervisorError::NoContainer {
+                    pod: name.to_owned(),
+                    container: container.to_owned(),
+                })?;
+            let sent = handle.requests.try_send((index, event));
+            sent.map_err(|_| SupervisorError::Busy(name.to_owned()))
+        })?
+    }
+
+    /// Waits, bounded, for a level of the pod.
+    pub async fn wait(
+        &self,
+        name: &str,
+        condition: &'static str,
+        timeout: Duration,
+        mut reached: impl FnMut(&PodView) -> bool,
+    ) -> Result<PodView, SupervisorError> {
+        let mut view = self.with(name, |handle| handle.view.clone())?;
+        match tokio::time::timeout(timeout, view.wait_for(|view| reached(view))).await {
+            Ok(Ok(view)) => Ok(view.clone()),
+            Ok(Err(_)) => Err(SupervisorError::NotFound(name.to_owned())),
+            Err(_) => Err(timed_out(name, condition, timeout)),
+        }
+    }
+
+    /// Waits, bounded, until nothing is left of the pod.
+    pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
+        let mut changes = self.changes();
+        let gone = changes.wait_for(|_| !lock(&self.registry).contains_key(name));
+        match tokio::time::timeout(timeout, gone).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(timed_out(name, "removal", timeout)),
+        }
+    }
+
+    pub fn log_path(&self, id: &AttemptId) -> std::path::PathBuf {
+        self.runtime.log_path(id)
+    }
+
+    /// Ends the actors and leaves the containers running.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        self.actors.close();
+        self.actors.wait().await;
+    }
+
+    fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
+        match lock(&self.registry).get(name) {
+            Some(Entry::Pod(handle)) => Ok(f(handle)),
+            Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
+        }
+    }
+}
+
+fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
+    SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
+}
+
+fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+    // No update is left half done, so a panic elsewhere is no reason to stop.
+    registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Reservation {
+    registry: Arc<Mutex<Registry>>,
+    name: String,
+    kept: bool,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept {
+            lock(&self.registry).remove(&self.name);
+        }
+    }
+}
+
+/// The runtime's word on a container's field, with the pod's path before it.
+fn located(index: usize, error: RuntimeError) -> SupervisorError {
+    match error {
+        RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
+            field: format!("spec.containers[{index}].{field}"),
+            reason,
+        }])
+        .into(),
+        other => other.into(),
+    }
+}

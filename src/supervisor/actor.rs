@@ -1,0 +1,203 @@
+//! One actor a pod: one `select!`, one timer, and the only reading of the clock.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::PodView;
+use super::effects::{Done, Effects};
+use super::events::EventLog;
+use crate::domain::Now;
+use crate::domain::container::{Action, Event, Wanted};
+use crate::domain::pod::Pod;
+use crate::domain::spec::PodSpec;
+use crate::runtime::{RuntimeError, Task};
+
+/// Both clocks, once. Monotonic time is tokio's, so that tests can pause it.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn now() -> Now {
+    Now { mono: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
+}
+
+/// The level that callers set: the newest one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Desired {
+    pub wanted: Wanted,
+    pub grace: Option<Duration>,
+}
+
+pub(super) struct Actor {
+    pub pod: Pod,
+    pub spec: Arc<PodSpec>,
+    pub effects: Effects,
+    pub containers: Vec<Held>,
+    pub desired: watch::Receiver<Desired>,
+    pub requests: mpsc::Receiver<(usize, Event)>,
+    pub view: watch::Sender<PodView>,
+    pub changes: watch::Sender<u64>,
+    pub events: Arc<EventLog>,
+    pub cancel: CancellationToken,
+}
+
+/// What the actor holds of one container.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) task: Option<Arc<dyn Task>>,
+    pub(super) persisting: bool,
+    pub(super) dirty: bool,
+}
+
+impl Actor {
+    /// Runs until the pod is gone (true) or the daemon stops, which leaves the containers running.
+    pub(super) async fn run(mut self, first: Vec<(usize, Action)>) -> bool {
+        for (index, held) in self.containers.iter().enumerate() {
+            if let (Some(task), Some(machine)) = (&held.task, self.pod.machine(index)) {
+                self.effects.watch(index, machine.memory().attempt, task.clone());
+            }
+        }
+        self.perform(first);
+        self.publish();
+        loop {
+            let deadline = self.pod.deadline();
+            tokio::select! {
+                () = self.cancel.cancelled() => return false,
+                done = self.effects.next() => self.take(done),
+                Ok(()) = self.desired.changed() => {
+                    let Desired { wanted, grace } = *self.desired.borrow_and_update();
+                    let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
+                    self.perform(actions);
+                }
+                Some((index, event)) = self.requests.recv() => self.tell(index, event),
+                () = sleep_until(deadline) => {
+                    let actions = self.pod.handle_all(&Event::Tick, now());
+                    self.perform(actions);
+                }
+            }
+            self.publish();
+            if self.pod.is_gone() {
+                return true;
+            }
+        }
+    }
+
+    fn tell(&mut self, index: usize, event: Event) {
+        let actions = self.pod.handle(index, event, now());
+        self.perform(actions);
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Event(index, event) => {
+                if let (Event::Ended { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                {
+                    held.task = None;
+                }
+                self.tell(index, event);
+            }
+            Done::Started(index, incarnation, task) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.task = Some(task.clone());
+                }
+                let pid = task.pid();
+                let container_id = self.effects.id(index, incarnation).to_string();
+                self.effects.watch(index, incarnation, task);
+                self.tell(index, Event::Started { incarnation, pid, container_id });
+            }
+            Done::Persisted(index, result) => self.persisted(index, result),
+            Done::Reaped => {}
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<(usize, Action)>) {
+        for (index, action) in actions {
+            match action {
+                Action::Start(incarnation) => {
+                    if let Some(machine) = self.pod.machine(index) {
+                        self.effects.start(index, incarnation, machine.memory().clone());
+                    }
+                }
+                Action::Probe(incarnation, kind) => {
+                    if let Some(task) = self.containers.get(index).and_then(|h| h.task.clone()) {
+                        self.effects.probe(index, incarnation, kind, task);
+                    }
+                }
+                Action::Signal(incarnation, signal) => {
+                    let task = self.containers.get(index).and_then(|held| held.task.as_ref());
+                    // A process that is gone needs no signal; its ending is on the way.
+                    if let Some(Err(error)) = task.map(|task| task.signal(signal)) {
+                        let id = self.effects.id(index, incarnation);
+                        tracing::debug!(%id, signal, %error, "signal not delivered");
+                    }
+                }
+                Action::Reap(incarnation) => self.effects.reap(index, incarnation),
+                Action::Forget(incarnation) => self.effects.forget(index, incarnation),
+                Action::Note(notice) => {
+                    let container = self.spec.containers.get(index).map_or("", |c| &c.name);
+                    tracing::info!(
+                        pod = self.spec.name,
+                        container,
+                        reason = notice.reason,
+                        "{}",
+                        notice.message
+                    );
+                    self.events.record(&self.spec, container, notice, now().wall);
+                }
+                Action::Persist => self.persist(index, false),
+            }
+        }
+    }
+
+    /// One write at a time for a container; what changes meanwhile is written after it.
+    fn persist(&mut self, index: usize, retry: bool) {
+        let Some(held) = self.containers.get_mut(index) else { return };
+        let Some(machine) = self.pod.machine(index) else { return };
+        if held.persisting {
+            held.dirty = true;
+            return;
+        }
+        held.persisting = true;
+        self.effects.persist(index, machine.memory().clone(), retry);
+    }
+
+    fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
+        let Some(held) = self.containers.get_mut(index) else { return };
+        held.persisting = false;
+        let dirty = std::mem::take(&mut held.dirty);
+        match result {
+            Ok(()) if dirty => self.persist(index, false),
+            Ok(()) => {}
+            // The attempt was cleared away meanwhile, or a stranger deleted its record.
+            Err(RuntimeError::NotFound(reason)) => {
+                tracing::debug!(pod = self.spec.name, reason, "no record to write to");
+            }
+            Err(error) => {
+                tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
+                self.persist(index, true);
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let status = self.pod.status();
+        let changed = self.view.send_if_modified(|view| {
+            let changed = view.status != status;
+            if changed {
+                view.status = status;
+                view.generation += 1;
+            }
+            changed
+        });
+        if changed {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

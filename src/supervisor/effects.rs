@@ -1,0 +1,141 @@
+//! Carries out actions beside the actor; every ending, errors too, comes back to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::domain::container::{Event, Fault, Memory};
+use crate::domain::spec::{PodSpec, ProbeKind};
+use crate::domain::{Incarnation, exit::Ending};
+use crate::prober::Prober;
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+
+/// How soon a record that could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What an effect came to. The index is the container's place in the pod.
+pub(super) enum Done {
+    Event(usize, Event),
+    Started(usize, Incarnation, Arc<dyn Task>),
+    Persisted(usize, Result<(), RuntimeError>),
+    Reaped,
+}
+
+pub(super) struct Effects {
+    pod: Arc<PodSpec>,
+    runtime: Arc<dyn Runtime>,
+    prober: Arc<dyn Prober>,
+    running: JoinSet<Done>,
+}
+
+impl Effects {
+    pub(super) fn new(
+        pod: Arc<PodSpec>,
+        runtime: Arc<dyn Runtime>,
+        prober: Arc<dyn Prober>,
+    ) -> Self {
+        Self { pod, runtime, prober, running: JoinSet::new() }
+    }
+
+    /// The next ending; pends while nothing is under way.
+    pub(super) async fn next(&mut self) -> Done {
+        loop {
+            match self.running.join_next().await {
+                Some(Ok(done)) => return done,
+                Some(Err(error)) => tracing::error!(pod = self.pod.name, %error, "an effect died"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    pub(super) fn id(&self, index: usize, attempt: Incarnation) -> AttemptId {
+        let container = self.pod.containers.get(index).map(|c| c.name.clone()).unwrap_or_default();
+        AttemptId { pod: self.pod.name.clone(), container, attempt }
+    }
+
+    pub(super) fn start(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
+        let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
+        let runtime = self.runtime.clone();
+        self.running.spawn(async move {
+            match runtime.start(&birth).await {
+                Ok(task) => Done::Started(index, attempt, Arc::from(task)),
+                Err(error) => {
+                    let message = error.to_string();
+                    let fault = fault_of(&error);
+                    Done::Event(index, Event::Failed { incarnation: attempt, fault, message })
+                }
+            }
+        });
+    }
+
+    pub(super) fn watch(&mut self, index: usize, incarnation: Incarnation, task: Arc<dyn Task>) {
+        self.running.spawn(async move {
+            let ending: Ending = task.ended().await;
+            Done::Event(index, Event::Ended { incarnation, ending })
+        });
+    }
+
+    pub(super) fn probe(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        kind: ProbeKind,
+        task: Arc<dyn Task>,
+    ) {
+        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        self.running.spawn(async move {
+            let probe = pod.containers.get(index).and_then(|c| Some((c, c.probes.get(kind)?)));
+            let Some((container, probe)) = probe else { return Done::Reaped };
+            let attempt = prober.attempt(task, container, probe).await;
+            let (outcome, latency) = (attempt.outcome, attempt.latency);
+            Done::Event(index, Event::Probed { incarnation, kind, outcome, latency })
+        });
+    }
+
+    pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
+        let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
+        self.running.spawn(async move {
+            // What stays is cleared with the attempt's record later.
+            if let Err(error) = runtime.reap(&id).await {
+                tracing::warn!(%id, %error, "an ended task could not be deleted yet");
+            }
+            Done::Reaped
+        });
+    }
+
+    pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation) {
+        let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
+        self.running.spawn(async move {
+            match runtime.forget(&id).await {
+                Ok(()) => Done::Event(index, Event::Forgotten { incarnation }),
+                Err(error) => {
+                    tracing::warn!(%id, %error, "an attempt could not be cleared away yet");
+                    Done::Event(index, Event::Remains { incarnation })
+                }
+            }
+        });
+    }
+
+    pub(super) fn persist(&mut self, index: usize, memory: Memory, retry: bool) {
+        let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
+        self.running.spawn(async move {
+            if retry {
+                tokio::time::sleep(RETRY).await;
+            }
+            Done::Persisted(index, runtime.remember(&id, &memory).await)
+        });
+    }
+}
+
+/// containerd's own trouble is no attempt of the container.
+fn fault_of(error: &RuntimeError) -> Fault {
+    match error {
+        RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. } => Fault::Runtime,
+        RuntimeError::NotFound(_)
+        | RuntimeError::AlreadyExists(_)
+        | RuntimeError::Invalid { .. }
+        | RuntimeError::StartFailed(_)
+        | RuntimeError::Internal(_) => Fault::Container,
+    }
+}

@@ -1,0 +1,174 @@
+//! The actor over a scripted runtime and prober, on a paused clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::domain::exit::Ending;
+use crate::domain::probe::Outcome;
+use crate::domain::spec::{
+    BackoffLimits, Handler, PortRef, ProbeSpec, Probes, RestartPolicy, Source, TcpSocket,
+};
+use crate::domain::status::ContainerState;
+use crate::prober::Attempt;
+use crate::runtime::Task;
+use crate::runtime::fake::Fake;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Says failure once the flag is up.
+#[derive(Default)]
+struct Scripted(AtomicBool);
+
+#[async_trait]
+impl Prober for Scripted {
+    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+        let outcome = if self.0.load(Relaxed) {
+            Outcome::Failure("HTTP probe failed with statuscode: 500".into())
+        } else {
+            Outcome::Success(String::new())
+        };
+        Attempt { outcome, latency: Duration::from_millis(1) }
+    }
+}
+
+use crate::domain::spec::ContainerSpec;
+
+fn pod(image: &str) -> Validated<PodSpec> {
+    let handler = Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) });
+    PodSpec {
+        namespace: "default".into(),
+        name: "web".into(),
+        uid: "u".into(),
+        labels: Default::default(),
+        annotations: Default::default(),
+        restart_policy: RestartPolicy::Always,
+        termination_grace: Duration::from_secs(30),
+        hostname: None,
+        containers: vec![ContainerSpec {
+            name: "app".into(),
+            source: Source::Image(image.into()),
+            command: vec![],
+            args: vec![],
+            env: vec![],
+            working_dir: None,
+            ports: vec![],
+            probes: Probes { liveness: Some(ProbeSpec::new(handler)), ..Probes::default() },
+            restart_policy: None,
+            backoff: BackoffLimits::default(),
+        }],
+    }
+    .validate()
+    .unwrap()
+}
+
+struct Host {
+    runtime: Arc<Fake>,
+    prober: Arc<Scripted>,
+    supervisor: Supervisor,
+}
+
+impl Host {
+    fn new(runtime: Fake) -> Self {
+        let (runtime, prober) = (Arc::new(runtime), Arc::new(Scripted::default()));
+        let supervisor = Supervisor::new(runtime.clone(), prober.clone());
+        Self { runtime, prober, supervisor }
+    }
+
+    async fn restarts(&self, count: u32) -> PodView {
+        let reached = |view: &PodView| {
+            let status = &view.status.containers[0];
+            status.restart_count == count && matches!(status.state, ContainerState::Running { .. })
+        };
+        self.supervisor.wait("web", "restarts", 10 * MINUTE, reached).await.unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condemned_process_that_ignores_sigterm_is_killed_and_comes_back() {
+    let host = Host::new(Fake::stubborn());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.prober.0.store(true, Relaxed);
+    let start = tokio::time::Instant::now();
+    let view = host.restarts(1).await;
+    // First probe at once and good; failures at 10, 20 and 30 s; 30 s of grace.
+    assert_eq!(start.elapsed().as_secs(), 60);
+    let last = view.status.containers[0].last_state.clone().unwrap();
+    assert_eq!((last.exit_code, last.signal), (137, Some(9)));
+    let told: Vec<_> = host.supervisor.events().after(0, "web");
+    let count = |reason: &str| told.iter().find(|event| event.reason == reason).unwrap().count;
+    // The new instance's first probe may have been told already.
+    assert!((3..=4).contains(&count("Unhealthy")));
+    assert_eq!(count("Killing"), 1);
+    let calls = host.runtime.calls();
+    assert_eq!(calls[..3], ["create web_app_0", "start web_app_0", "start web_app_1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn crashes_climb_the_ladder_and_old_attempts_are_cleared() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    let mut waits = Vec::new();
+    for count in 0..4 {
+        host.restarts(count).await;
+        let start = tokio::time::Instant::now();
+        host.runtime.end(Ending::Exited(1));
+        host.restarts(count + 1).await;
+        waits.push(start.elapsed().as_secs());
+    }
+    assert_eq!(waits, [0, 10, 20, 40]);
+    assert!(host.runtime.calls().contains(&"forget web_app_2".into()));
+    assert!(!host.runtime.calls().contains(&"forget web_app_3".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_image_names_the_field_and_leaves_nothing() {
+    let host = Host::new(Fake::default());
+    let error = host.supervisor.apply(pod("unknown"), Wanted::Running).await.unwrap_err();
+    assert_eq!(error.to_string(), "spec.containers[0].image: not in the store");
+    assert_eq!(host.runtime.calls(), [""; 0]);
+    assert!(matches!(host.supervisor.get("web"), Err(SupervisorError::NotFound(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_equal_pod_is_unchanged_and_another_one_refused() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    let (_, applied) = host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    assert_eq!(applied, Applied::Unchanged);
+    let error = host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap_err();
+    assert!(matches!(error, SupervisorError::Differs(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn removal_leaves_nothing_and_frees_the_name() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.supervisor.want("web", Wanted::Removed, None).unwrap();
+    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    assert!(host.runtime.calls().contains(&"forget web_app_0".into()));
+    host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn containerd_away_at_a_start_is_no_restart() {
+    let host = Host::new(Fake::default());
+    let away = RuntimeError::Unavailable("connection refused".into());
+    *host.runtime.start_errors.lock().unwrap() = vec![away.clone(), away];
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    assert_eq!(host.restarts(0).await.status.containers[0].last_state, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_the_daemon_leaves_containers_running() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.supervisor.stop().await;
+    assert_eq!(host.runtime.calls(), ["create web_app_0", "start web_app_0"]);
+}
