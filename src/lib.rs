@@ -1,10 +1,17 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
+pub mod cli;
+pub mod daemon;
 pub mod domain;
+#[cfg(test)]
+mod layers;
+pub mod manifest;
 pub mod netns;
 pub mod prober;
 pub mod process;
 pub mod runtime;
+pub mod service;
+pub mod structs;
 pub mod supervisor;
 
 /// The API as generated from `proto/`.

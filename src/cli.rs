@@ -1,0 +1,75 @@
+//! The client verbs: kubectl's habits against the daemon's socket.
+
+mod apply;
+mod args;
+mod columns;
+mod connect;
+mod delete;
+mod describe;
+mod duration;
+mod error;
+mod get;
+mod get_events;
+mod get_pods;
+mod grace;
+mod io;
+mod kill;
+mod layout;
+mod layout_container;
+mod logs;
+mod manifests;
+mod names;
+mod objects;
+mod restart;
+mod start;
+mod stop;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use args::{Cli, Command, LogFormat, ServeArgs};
+pub use error::{Error, Result};
+pub use io::Io;
+
+use connect::Client;
+
+/// Runs every verb but `serve`, which is the daemon's.
+pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
+    if matches!(cli.command, Command::Version) {
+        return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
+    }
+    check_usage(&cli.command)?;
+    let client = Client::connect(&cli.socket).await?;
+    match &cli.command {
+        Command::Apply(args) => apply::apply(&client, args, io).await,
+        Command::Get(args) => get::get(&client, args, io).await,
+        Command::Describe(args) => describe::describe(&client, args, io).await,
+        Command::Logs(args) => logs::logs(&client, args, io).await,
+        Command::Delete(args) => delete::delete(&client, args, io).await,
+        Command::Restart(args) => restart::restart(&client, args, io).await,
+        Command::Kill(args) => kill::kill(&client, args, io).await,
+        Command::Start(args) => start::start(&client, args, io).await,
+        Command::Stop(args) => stop::stop(&client, args, io).await,
+        Command::Serve(_) | Command::Version => {
+            Err(Error::Usage("this verb needs no client".to_owned()))
+        }
+    }
+}
+
+/// Wrong usage is told as such whether or not a daemon is there.
+fn check_usage(command: &Command) -> Result<()> {
+    match command {
+        Command::Get(args) => names::resource(&args.resource.words).map(|_| ()),
+        Command::Describe(args) => names::pods(&args.words).map(|_| ()),
+        Command::Delete(args) if args.force && args.grace_period.is_some_and(|g| !g.is_zero()) => {
+            Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()))
+        }
+        Command::Delete(args) if args.files.is_empty() => names::pods(&args.words).map(|_| ()),
+        Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Restart(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Kill(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Start(args) => names::pod(&args.name).map(|_| ()),
+        Command::Stop(args) => names::pod(&args.name).map(|_| ()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line. What clap can refuse never reaches a verb.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(name = "probelet", version, about, propagate_version = true)]
+pub struct Cli {
+    /// The daemon's Unix socket.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "PROBELET_SOCKET",
+        default_value = "/run/probelet/probelet.sock"
+    )]
+    pub socket: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon.
+    Serve(ServeArgs),
+    /// Create pods from manifests; equal ones are left unchanged.
+    Apply(ApplyArgs),
+    /// List pods or events.
+    Get(GetArgs),
+    /// Show a pod in detail, with its events.
+    Describe(ResourceArgs),
+    /// Print a container's log.
+    Logs(LogsArgs),
+    /// Stop and forget pods.
+    Delete(DeleteArgs),
+    /// Stop a container and start its next instance at once.
+    Restart(RestartArgs),
+    /// Send a signal to a container's init process.
+    Kill(KillArgs),
+    /// Want a container running.
+    Start(NameArgs),
+    /// Want a container stopped.
+    Stop(StopArgs),
+    /// Print the version.
+    Version,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// From the global flag of the same name.
+    #[arg(skip)]
+    pub socket: PathBuf,
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_CONTAINERD_ADDRESS",
+        default_value = "/run/containerd/containerd.sock"
+    )]
+    pub containerd_address: PathBuf,
+    /// Where the containers that it creates live.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PROBELET_CONTAINERD_NAMESPACE",
+        default_value = "probelet"
+    )]
+    pub containerd_namespace: String,
+    /// Pinned network namespaces and sockets; may vanish at boot.
+    #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
+    pub run_dir: PathBuf,
+    /// Container logs, one file an attempt.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_LOG_DIR",
+        default_value = "/var/log/probelet"
+    )]
+    pub log_dir: PathBuf,
+    /// How the daemon itself logs to stderr.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        env = "PROBELET_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A manifest, a folder of them, or - for stdin; may be repeated.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    #[command(flatten)]
+    pub resource: ResourceArgs,
+    #[arg(short, long, value_enum)]
+    pub output: Option<Output>,
+    /// Go on printing as things change.
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+#[derive(Debug, Args)]
+pub struct ResourceArgs {
+    /// What, then names: `pods`, `pod NAME`, `pod/NAME`, `events`, `events POD`.
+    #[arg(value_name = "TYPE [NAME]", required = true)]
+    pub words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// May be left out where the pod has one container.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Of the attempt before the newest.
+    #[arg(short, long)]
+    pub previous: bool,
+    /// Go on as the container writes.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last lines only; -1 is all.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=i64::from(u32::MAX)))]
+    pub tail: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// `pod NAME…` or `pod/NAME…`.
+    #[arg(value_name = "pod NAME", required_unless_present = "files")]
+    pub words: Vec<String>,
+    /// Delete the pods that these manifests name.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", conflicts_with = "words")]
+    pub files: Vec<PathBuf>,
+    /// Seconds from SIGTERM to SIGKILL; the pod's own if left out.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub grace_period: Option<Duration>,
+    /// SIGKILL at once; goes with no grace period but 0.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Seconds from SIGTERM to SIGKILL; the container's own if left out.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub grace_period: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// May be left out where the pod has one container.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Seconds from SIGTERM to SIGKILL; the container's own if left out.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub grace_period: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// May be left out where the pod has one container.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// SIGTERM, TERM or 15.
+    #[arg(short, long, default_value = "SIGKILL")]
+    pub signal: String,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u32 = text.parse().map_err(|_| "must be a whole number of seconds".to_owned())?;
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn clap_is_content() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn socket_goes_anywhere() {
+        let cli = Cli::parse_from(["probelet", "get", "pods", "--socket", "/x", "-o", "wide"]);
+        assert_eq!(cli.socket, PathBuf::from("/x"));
+    }
+}

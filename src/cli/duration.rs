@@ -1,0 +1,83 @@
+//! Kubernetes' way to write ages: two units at most, fewer as they grow.
+
+use jiff::Timestamp;
+
+/// `95s`, `3m20s`, `120m`, `4h5m`, `30h`, `3d4h`, `90d`, `3y10d`.
+pub(super) fn human(seconds: i64) -> String {
+    if seconds < -1 {
+        return "<invalid>".to_owned();
+    }
+    let seconds = seconds.max(0);
+    let minutes = seconds / 60;
+    let hours = minutes / 60;
+    let days = hours / 24;
+    if seconds < 120 {
+        format!("{seconds}s")
+    } else if minutes < 10 {
+        two(minutes, "m", seconds % 60, "s")
+    } else if hours < 3 {
+        format!("{minutes}m")
+    } else if hours < 8 {
+        two(hours, "h", minutes % 60, "m")
+    } else if hours < 48 {
+        format!("{hours}h")
+    } else if days < 8 {
+        two(days, "d", hours % 24, "h")
+    } else if days < 365 * 2 {
+        format!("{days}d")
+    } else if days < 365 * 8 {
+        two(days / 365, "y", days % 365, "d")
+    } else {
+        format!("{}y", days / 365)
+    }
+}
+
+fn two(large: i64, large_unit: &str, small: i64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large}{large_unit}"),
+        _ => format!("{large}{large_unit}{small}{small_unit}"),
+    }
+}
+
+pub(super) fn since(then: Option<Timestamp>, now: Timestamp) -> String {
+    then.map_or_else(|| "<unknown>".to_owned(), |then| human(now.duration_since(then).as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn as_kubernetes_writes_them() {
+        const M: i64 = 60;
+        const H: i64 = 60 * M;
+        const D: i64 = 24 * H;
+        for (seconds, text) in [
+            (-2, "<invalid>"),
+            (-1, "0s"),
+            (0, "0s"),
+            (95, "95s"),
+            (119, "119s"),
+            (120, "2m"),
+            (200, "3m20s"),
+            (10 * M - 1, "9m59s"),
+            (10 * M + 5, "10m"),
+            (2 * H, "120m"),
+            (3 * H - 1, "179m"),
+            (3 * H, "3h"),
+            (4 * H + 5 * M, "4h5m"),
+            (8 * H + 5 * M, "8h"),
+            (30 * H, "30h"),
+            (48 * H, "2d"),
+            (3 * D + 4 * H, "3d4h"),
+            (8 * D + 4 * H, "8d"),
+            (90 * D, "90d"),
+            (729 * D, "729d"),
+            (730 * D, "2y"),
+            (3 * 365 * D + 10 * D, "3y10d"),
+            (8 * 365 * D + 10 * D, "8y"),
+        ] {
+            assert_eq!(human(seconds), text, "{seconds} s");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What can go wrong in a client verb, and how it is told.
+
+use std::io;
+use std::path::PathBuf;
+
+use tonic_types::StatusExt;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The reader went away; nothing is left to say to anyone.
+    #[error("closed pipe")]
+    ClosedPipe,
+    #[error("{0}")]
+    Output(io::Error),
+    /// Wrong usage that clap cannot see.
+    #[error("{0}")]
+    Usage(String),
+    #[error("probelet is not running at {}: {cause}", .socket.display())]
+    NotRunning { socket: PathBuf, cause: String },
+    #[error("cannot connect to probelet at {}: {cause}", .socket.display())]
+    Connect { socket: PathBuf, cause: String },
+    #[error("{}", .0.message())]
+    Status(Box<tonic::Status>),
+    #[error("{0}")]
+    Other(String),
+    /// Each was told when it happened; what is left is the exit status.
+    #[error("failed")]
+    Told,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The lines for stderr, `error: ` included.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::ClosedPipe | Self::Told => Vec::new(),
+            Self::Status(status) => status_lines(status),
+            other => vec![format!("error: {other}")],
+        }
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ClosedPipe => 0,
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code() == tonic::Code::NotFound)
+    }
+}
+
+fn status_lines(status: &tonic::Status) -> Vec<String> {
+    let violations =
+        status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    if violations.is_empty() {
+        let message = status.message();
+        return vec![match message {
+            "" => format!("error: {}", status.code()),
+            _ => format!("error: {message}"),
+        }];
+    }
+    violations
+        .iter()
+        .map(|v| match v.field.as_str() {
+            "" => format!("error: {}", v.description),
+            field => format!("error: {field}: {}", v.description),
+        })
+        .collect()
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::Output(error),
+        }
+    }
+}
+
+impl From<tonic::Status> for Error {
+    fn from(status: tonic::Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic_types::{BadRequest, ErrorDetails};
+
+    #[test]
+    fn each_violation_gets_its_line() {
+        let bad = BadRequest::with_violation("spec.containers[0].image", "required");
+        let mut details = ErrorDetails::new();
+        details.add_bad_request_violation("metadata.name", "not a DNS label");
+        for v in bad.field_violations {
+            details.add_bad_request_violation(v.field, v.description);
+        }
+        let status =
+            tonic::Status::with_error_details(tonic::Code::InvalidArgument, "bad", details);
+        assert_eq!(
+            Error::from(status).lines(),
+            ["error: metadata.name: not a DNS label", "error: spec.containers[0].image: required"]
+        );
+    }
+
+    #[test]
+    fn without_details_the_message() {
+        let error = Error::from(tonic::Status::not_found("pods \"x\" not found"));
+        assert_eq!(error.lines(), ["error: pods \"x\" not found"]);
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn closed_pipe_is_silent() {
+        let error = Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(error.lines().is_empty());
+        assert_eq!(error.exit_code(), 0);
+    }
+}

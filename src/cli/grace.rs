@@ -1,0 +1,33 @@
+//! How long a stop may take.
+
+use std::time::Duration;
+
+use super::connect::{Client, UNARY, call, deadline_for};
+use super::error::Result;
+use super::objects;
+use crate::pb;
+
+const DEFAULT: Duration = Duration::from_secs(30);
+
+/// Without a grace period on the command line the pod's own decides, so it is asked for first.
+pub(super) async fn deadline(
+    client: &Client,
+    pod: &str,
+    given: Option<Duration>,
+) -> Result<Duration> {
+    let grace = match given {
+        Some(grace) => grace,
+        None => {
+            let request = pb::GetPodRequest { name: pod.to_owned() };
+            let mut pods = client.pods();
+            let pod = objects::pod(&call(request, UNARY, |r| pods.get_pod(r)).await?)?;
+            let seconds = pod.spec.and_then(|s| s.termination_grace_period_seconds);
+            seconds.and_then(|s| u64::try_from(s).ok()).map_or(DEFAULT, Duration::from_secs)
+        }
+    };
+    Ok(deadline_for(grace))
+}
+
+pub(super) fn message(grace: Option<Duration>) -> Option<prost_types::Duration> {
+    grace.and_then(|grace| prost_types::Duration::try_from(grace).ok())
+}

@@ -1,0 +1,360 @@
+//! `kubectl describe pod`'s layout. Pure: a pod, its events and a clock in, text out.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, Pod, PodSpec, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::duration::since;
+use super::layout_container::containers;
+use super::table::elastic;
+
+/// Kubernetes has no field for who ended a container; it travels as an annotation.
+pub(super) const CAUSE: &str = "probelet.io/last-cause.";
+const PADDING: usize = 2;
+/// kubectl's: longer annotations get lines of their own, cut to this.
+const LONG: usize = 140;
+
+/// A tab ends a cell; see `table::elastic`.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{
+        $out.push_str(&format!($($arg)*));
+        $out.push('\n');
+    }};
+}
+pub(super) use put;
+
+pub(super) fn describe(pod: &Pod, events: &[Event], now: Timestamp) -> String {
+    let mut out = String::new();
+    let spec = pod.spec.clone().unwrap_or_default();
+    let status = pod.status.clone().unwrap_or_default();
+    let annotations = pod.metadata.annotations.clone().unwrap_or_default();
+    let (causes, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        annotations.into_iter().partition(|(key, _)| key.starts_with(CAUSE));
+    let causes =
+        causes.iter().filter_map(|(k, v)| Some((k.strip_prefix(CAUSE)?, v.as_str()))).collect();
+
+    head(&mut out, pod, &spec, &status);
+    labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());
+    self::annotations(&mut out, &annotations);
+    status_lines(&mut out, pod, &status, now);
+    let init = spec.init_containers.unwrap_or_default();
+    if !init.is_empty() {
+        let statuses = status.init_container_statuses.unwrap_or_default();
+        containers(&mut out, "Init Containers", &init, &statuses, &causes);
+    }
+    let statuses = status.container_statuses.unwrap_or_default();
+    containers(&mut out, "Containers", &spec.containers, &statuses, &causes);
+    let conditions = status.conditions.unwrap_or_default();
+    if !conditions.is_empty() {
+        put!(out, "Conditions:\n  Type\tStatus");
+        for c in conditions {
+            put!(out, "  {} \t{} ", c.type_, c.status);
+        }
+    }
+    if let Some(qos) = status.qos_class {
+        put!(out, "QoS Class:\t{qos}");
+    }
+    let mut text = elastic(&out, PADDING);
+    // kubectl flushes here: the events' columns are set apart from what is above.
+    text.push_str(&elastic(&event_table(events, now), PADDING));
+    text
+}
+
+fn head(out: &mut String, pod: &Pod, spec: &PodSpec, status: &PodStatus) {
+    put!(out, "Name:\t{}", text(&pod.metadata.name));
+    put!(out, "Namespace:\t{}", text(&pod.metadata.namespace));
+    if let Some(priority) = spec.priority {
+        put!(out, "Priority:\t{priority}");
+    }
+    let optional = [
+        ("Priority Class Name", &spec.priority_class_name),
+        ("Runtime Class Name", &spec.runtime_class_name),
+        ("Service Account", &spec.service_account_name),
+    ];
+    for (title, value) in optional {
+        if !text(value).is_empty() {
+            put!(out, "{title}:\t{}", text(value));
+        }
+    }
+    match text(&spec.node_name) {
+        "" => put!(out, "Node:\t<none>"),
+        node => put!(out, "Node:\t{node}/{}", text(&status.host_ip)),
+    }
+    if let Some(start) = &status.start_time {
+        put!(out, "Start Time:\t{}", rfc1123(Some(start)));
+    }
+}
+
+fn labels(out: &mut String, labels: &BTreeMap<String, String>) {
+    if labels.is_empty() {
+        put!(out, "Labels:\t<none>");
+    }
+    for (i, (key, value)) in labels.iter().enumerate() {
+        put!(out, "{}\t{key}={value}", if i == 0 { "Labels:" } else { "" });
+    }
+}
+
+fn annotations(out: &mut String, annotations: &BTreeMap<String, String>) {
+    if annotations.is_empty() {
+        put!(out, "Annotations:\t<none>");
+    }
+    for (i, (key, value)) in annotations.iter().enumerate() {
+        let title = if i == 0 { "Annotations:" } else { "" };
+        let value = value.strip_suffix('\n').unwrap_or(value);
+        if key.len() + value.len() + 2 <= LONG && !value.contains('\n') {
+            put!(out, "{title}\t{key}: {value}");
+            continue;
+        }
+        put!(out, "{title}\t{key}:");
+        for line in value.split('\n') {
+            let short: String = line.chars().take(LONG - 2).collect();
+            let dots = if short.len() < line.len() { "..." } else { "" };
+            put!(out, "\t  {short}{dots}");
+        }
+    }
+}
+
+fn status_lines(out: &mut String, pod: &Pod, status: &PodStatus, now: Timestamp) {
+    let phase = text(&status.phase);
+    match &pod.metadata.deletion_timestamp {
+        Some(deleted) if !matches!(phase, "Failed" | "Succeeded") => {
+            // It lies ahead until the grace is over; kubectl says `<invalid>` until then.
+            let lasts = since(Some(deleted.0.min(now)), now);
+            put!(out, "Status:\tTerminating (lasts {lasts})");
+            if let Some(grace) = pod.metadata.deletion_grace_period_seconds {
+                put!(out, "Termination Grace Period:\t{grace}s");
+            }
+        }
+        _ => put!(out, "Status:\t{phase}"),
+    }
+    for (title, value) in [("Reason", &status.reason), ("Message", &status.message)] {
+        if !text(value).is_empty() {
+            put!(out, "{title}:\t{}", text(value));
+        }
+    }
+    put!(out, "IP:\t{}", text(&status.pod_ip));
+    let ips = status.pod_ips.as_deref().unwrap_or_default();
+    put!(out, "IPs:{}", if ips.is_empty() { "\t<none>" } else { "" });
+    for ip in ips {
+        put!(out, "  IP:\t{}", ip.ip);
+    }
+}
+
+fn event_table(events: &[Event], now: Timestamp) -> String {
+    let mut out = String::new();
+    if events.is_empty() {
+        put!(out, "Events:\t<none>");
+        return out;
+    }
+    put!(out, "Events:\n  Type\tReason\tAge\tFrom\tMessage");
+    put!(out, "  ----\t------\t----\t----\t-------");
+    for event in events {
+        let age = |t: &Option<Time>| since(t.as_ref().map(|t| t.0), now);
+        let first = age(&event.first_timestamp);
+        let age = match event.count {
+            Some(n) if n > 1 => format!("{} (x{n} over {first})", age(&event.last_timestamp)),
+            _ => first,
+        };
+        let source = event.source.as_ref().and_then(|s| s.component.as_deref());
+        let field = match text(&event.involved_object.field_path) {
+            "" => String::new(),
+            path => format!("{path}: "),
+        };
+        let message = text(&event.message).trim();
+        let (kind, reason) = (text(&event.type_), text(&event.reason));
+        put!(out, "  {kind}\t{reason}\t{age}\t{}\t{field}{message}", source.unwrap_or_default());
+    }
+    out
+}
+
+pub(super) fn text(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+/// RFC 1123 with a numeric zone. Always UTC, as everything else the daemon writes.
+pub(super) fn rfc1123(time: Option<&Time>) -> String {
+    time.map_or_else(
+        // What Go makes of no time at all.
+        || "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
+        |t| t.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn now() -> Timestamp {
+        "2026-08-21T11:05:00Z".parse().unwrap()
+    }
+
+    fn sample() -> Value {
+        json!({
+            "metadata": {"name": "web-0", "namespace": "prod", "labels": {"app": "web"}},
+            "spec": {
+                "nodeName": "node1",
+                "containers": [{
+                    "name": "app",
+                    "image": "registry.example/app:1",
+                    "command": ["/bin/app"],
+                    "args": ["-v"],
+                    "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                    "resources": {"limits": {"memory": "128Mi"}, "requests": {"cpu": "100m"}},
+                    "livenessProbe": {"httpGet": {"port": "http", "path": "/healthz"}},
+                    "readinessProbe": {
+                        "exec": {"command": ["sh", "-c", "test -f /ready"]}, "periodSeconds": 5,
+                    },
+                    "startupProbe": {
+                        "tcpSocket": {"port": 8080}, "periodSeconds": 2, "failureThreshold": 30,
+                    },
+                    "env": [{"name": "A", "value": "1"}],
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }],
+            },
+            "status": {
+                "phase": "Running", "hostIP": "192.0.2.10", "podIP": "10.0.0.7",
+                "podIPs": [{"ip": "10.0.0.7"}],
+                "startTime": "2026-08-21T11:00:00Z",
+                "conditions": [
+                    {"type": "Ready", "status": "False"},
+                    {"type": "PodScheduled", "status": "True"},
+                ],
+                "containerStatuses": [{
+                    "name": "app", "ready": false, "restartCount": 3,
+                    "image": "", "imageID": "registry.example/app@sha256:1",
+                    "containerID": "containerd://abc",
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "unseen"}},
+                    "lastState": {"terminated": {
+                        "reason": "Error", "message": "boom", "exitCode": 1,
+                        "startedAt": "2026-08-21T11:00:00Z",
+                        "finishedAt": "2026-08-21T11:02:03Z",
+                    }},
+                }],
+            },
+        })
+    }
+
+    fn events() -> Vec<Event> {
+        serde_json::from_value(json!([
+            {
+                "metadata": {}, "type": "Normal", "reason": "Killing", "count": 1,
+                "message": "Container app failed liveness probe, will be restarted",
+                "source": {"component": "probelet"},
+                "involvedObject": {"fieldPath": "spec.containers{app}"},
+                "firstTimestamp": "2026-08-21T11:03:30Z",
+                "lastTimestamp": "2026-08-21T11:03:30Z",
+            },
+            {
+                "metadata": {}, "type": "Warning", "reason": "Unhealthy", "count": 6,
+                "message": "Liveness probe failed: HTTP probe failed with statuscode: 503",
+                "source": {"component": "probelet"},
+                "involvedObject": {"fieldPath": "spec.containers{app}"},
+                "firstTimestamp": "2026-08-21T11:01:40Z",
+                "lastTimestamp": "2026-08-21T11:04:50Z",
+            },
+        ]))
+        .unwrap()
+    }
+
+    const GOLDEN: &str = "\
+Name:         web-0
+Namespace:    prod
+Node:         node1/192.0.2.10
+Start Time:   Fri, 21 Aug 2026 11:00:00 +0000
+Labels:       app=web
+Annotations:  <none>
+Status:       Running
+IP:           10.0.0.7
+IPs:
+  IP:  10.0.0.7
+Containers:
+  app:
+    Container ID:  containerd://abc
+    Image:         registry.example/app:1
+    Image ID:      registry.example/app@sha256:1
+    Port:          8080/TCP (http)
+    Host Port:     0/TCP (http)
+    Command:
+      /bin/app
+    Args:
+      -v
+    State:          Waiting
+      Reason:       CrashLoopBackOff
+    Last State:     Terminated
+      Reason:       Error
+      Message:      boom
+      Exit Code:    1
+      Started:      Fri, 21 Aug 2026 11:00:00 +0000
+      Finished:     Fri, 21 Aug 2026 11:02:03 +0000
+    Ready:          False
+    Restart Count:  3
+    Limits:
+      memory:  128Mi
+    Requests:
+      cpu:      100m
+    Liveness:   http-get http://:http/healthz delay=0s timeout=1s period=10s #success=1 #failure=3
+    Readiness:  exec [sh -c test -f /ready] delay=0s timeout=1s period=5s #success=1 #failure=3
+    Startup:    tcp-socket :8080 delay=0s timeout=1s period=2s #success=1 #failure=30
+    Environment:
+      A:  1
+    Mounts:
+      /data from data (rw)
+Conditions:
+  Type           Status
+  Ready          False\x20
+  PodScheduled   True\x20
+Events:
+  Type     Reason     Age                  From      Message
+  ----     ------     ----                 ----      -------
+  Normal   Killing    90s                  probelet  spec.containers{app}: Container app failed liveness probe, will be restarted
+  Warning  Unhealthy  10s (x6 over 3m20s)  probelet  spec.containers{app}: Liveness probe failed: HTTP probe failed with statuscode: 503
+";
+
+    #[test]
+    fn golden() {
+        let pod = serde_json::from_value(sample()).unwrap();
+        assert_eq!(describe(&pod, &events(), now()), GOLDEN);
+    }
+
+    #[test]
+    fn cause_and_signal_in_the_last_state() {
+        let mut pod = sample();
+        pod["metadata"]["annotations"] = json!({
+            "probelet.io/last-cause.app": "killed by probelet: liveness probe failed",
+            "team": "a",
+        });
+        let end = &mut pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+        end["exitCode"] = json!(137);
+        end["signal"] = json!(9);
+        let text = describe(&serde_json::from_value(pod).unwrap(), &[], now());
+        let block = "      Message:      boom
+      Cause:        killed by probelet: liveness probe failed
+      Exit Code:    137
+      Signal:       9
+";
+        assert!(text.contains(block), "{text}");
+        assert!(text.contains("\nAnnotations:  team: a\nStatus:"), "{text}");
+        assert!(text.ends_with("\nEvents:  <none>\n"), "{text}");
+    }
+
+    #[test]
+    fn while_terminating() {
+        let mut pod = sample();
+        pod["metadata"]["deletionTimestamp"] = json!("2026-08-21T11:04:55Z");
+        pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+        let text = describe(&serde_json::from_value(pod).unwrap(), &[], now());
+        assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text}");
+        assert!(text.contains("Termination Grace Period:  30s\n"), "{text}");
+    }
+
+    #[test]
+    fn long_annotations_are_cut() {
+        let mut out = String::new();
+        let long = BTreeMap::from([("k".to_owned(), "v".repeat(200))]);
+        annotations(&mut out, &long);
+        assert_eq!(out, format!("Annotations:\tk:\n\t  {}...\n", "v".repeat(138)));
+    }
+}

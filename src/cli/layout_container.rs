@@ -1,0 +1,267 @@
+//! The container blocks of `describe pod`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, ContainerState, ContainerStatus, Probe, ResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::layout::{put, rfc1123, text};
+
+pub(super) fn containers(
+    out: &mut String,
+    title: &str,
+    containers: &[Container],
+    statuses: &[ContainerStatus],
+    causes: &BTreeMap<&str, &str>,
+) {
+    put!(out, "{title}:{}", if containers.is_empty() { "\t<none>" } else { "" });
+    for container in containers {
+        let status = statuses.iter().find(|s| s.name == container.name);
+        basics(out, container, status);
+        command(out, container);
+        if let Some(status) = status {
+            states(out, status, causes.get(container.name.as_str()).copied());
+        }
+        if let Some(resources) = &container.resources {
+            self::resources(out, resources);
+        }
+        probes(out, container);
+        environment(out, container);
+        mounts(out, container);
+    }
+}
+
+fn basics(out: &mut String, container: &Container, status: Option<&ContainerStatus>) {
+    put!(out, "  {}:", container.name);
+    if let Some(status) = status {
+        put!(out, "    Container ID:\t{}", text(&status.container_id));
+    }
+    put!(out, "    Image:\t{}", text(&container.image));
+    if let Some(status) = status {
+        put!(out, "    Image ID:\t{}", status.image_id);
+    }
+    let ports = container.ports.as_deref().unwrap_or_default();
+    let s = if ports.len() > 1 { "s" } else { "" };
+    put!(out, "    Port{s}:\t{}", port_list(ports, |p| p.container_port));
+    put!(out, "    Host Port{s}:\t{}", port_list(ports, |p| p.host_port.unwrap_or(0)));
+}
+
+fn port_list(ports: &[ContainerPort], number: impl Fn(&ContainerPort) -> i32) -> String {
+    if ports.is_empty() {
+        return "<none>".to_owned();
+    }
+    let one = |port: &ContainerPort| {
+        let protocol = port.protocol.as_deref().filter(|p| !p.is_empty()).unwrap_or("TCP");
+        match text(&port.name) {
+            "" => format!("{}/{protocol}", number(port)),
+            name => format!("{}/{protocol} ({name})", number(port)),
+        }
+    };
+    ports.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn command(out: &mut String, container: &Container) {
+    for (title, words) in [("Command", &container.command), ("Args", &container.args)] {
+        let words = words.as_deref().unwrap_or_default();
+        if !words.is_empty() {
+            put!(out, "    {title}:");
+            words.iter().flat_map(|w| w.split('\n')).for_each(|line| put!(out, "      {line}"));
+        }
+    }
+}
+
+fn states(out: &mut String, status: &ContainerStatus, cause: Option<&str>) {
+    let current = status.state.clone().unwrap_or_default();
+    // The cause is that of the newest end, and only one of the blocks shows it.
+    let (now, before) = if current.terminated.is_some() { (cause, None) } else { (None, cause) };
+    state(out, "State", &current, now);
+    if let Some(last) = status.last_state.as_ref().filter(|s| s.terminated.is_some()) {
+        state(out, "Last State", last, before);
+    }
+    put!(out, "    Ready:\t{}", if status.ready { "True" } else { "False" });
+    put!(out, "    Restart Count:\t{}", status.restart_count);
+}
+
+fn state(out: &mut String, title: &str, state: &ContainerState, cause: Option<&str>) {
+    if let Some(running) = &state.running {
+        put!(out, "    {title}:\tRunning");
+        put!(out, "      Started:\t{}", rfc1123(running.started_at.as_ref()));
+    } else if let Some(end) = &state.terminated {
+        put!(out, "    {title}:\tTerminated");
+        for (title, value) in [("Reason", &end.reason), ("Message", &end.message)] {
+            if !text(value).is_empty() {
+                put!(out, "      {title}:\t{}", text(value));
+            }
+        }
+        if let Some(cause) = cause {
+            put!(out, "      Cause:\t{cause}");
+        }
+        put!(out, "      Exit Code:\t{}", end.exit_code);
+        if let Some(signal) = end.signal.filter(|s| *s > 0) {
+            put!(out, "      Signal:\t{signal}");
+        }
+        put!(out, "      Started:\t{}", rfc1123(end.started_at.as_ref()));
+        put!(out, "      Finished:\t{}", rfc1123(end.finished_at.as_ref()));
+    } else {
+        put!(out, "    {title}:\tWaiting");
+        let reason = state.waiting.as_ref().map(|w| text(&w.reason)).unwrap_or_default();
+        if !reason.is_empty() {
+            put!(out, "      Reason:\t{reason}");
+        }
+    }
+}
+
+fn resources(out: &mut String, resources: &ResourceRequirements) {
+    let mut list = |title: &str, amounts: &Option<BTreeMap<String, Quantity>>| {
+        let amounts = amounts.iter().flatten().collect::<Vec<_>>();
+        if !amounts.is_empty() {
+            put!(out, "    {title}:");
+        }
+        amounts.iter().for_each(|(name, amount)| put!(out, "      {name}:\t{}", amount.0));
+    };
+    list("Limits", &resources.limits);
+    list("Requests", &resources.requests);
+}
+
+fn probes(out: &mut String, container: &Container) {
+    let kinds = [
+        ("Liveness", &container.liveness_probe),
+        ("Readiness", &container.readiness_probe),
+        ("Startup", &container.startup_probe),
+    ];
+    for (title, probe) in kinds {
+        if let Some(probe) = probe {
+            put!(out, "    {title}:\t{}", probe_line(probe));
+        }
+    }
+}
+
+/// Unset numbers read as Kubernetes' defaults, which the API server would have filled in.
+pub(super) fn probe_line(probe: &Probe) -> String {
+    let set = |value: Option<i32>, default: i32| value.filter(|v| *v != 0).unwrap_or(default);
+    let attributes = format!(
+        "delay={}s timeout={}s period={}s #success={} #failure={}",
+        probe.initial_delay_seconds.unwrap_or(0),
+        set(probe.timeout_seconds, 1),
+        set(probe.period_seconds, 10),
+        set(probe.success_threshold, 1),
+        set(probe.failure_threshold, 3),
+    );
+    let handler = if let Some(exec) = &probe.exec {
+        format!("exec [{}]", exec.command.as_deref().unwrap_or_default().join(" "))
+    } else if let Some(http) = &probe.http_get {
+        let scheme = http.scheme.as_deref().filter(|s| !s.is_empty()).unwrap_or("HTTP");
+        let mut host = text(&http.host).to_owned();
+        if host.contains(':') {
+            host = format!("[{host}]");
+        }
+        let path = http.path.as_deref().filter(|p| !p.is_empty()).unwrap_or("/");
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let (scheme, port) = (scheme.to_lowercase(), port(&http.port));
+        format!("http-get {scheme}://{host}:{port}{slash}{path}")
+    } else if let Some(tcp) = &probe.tcp_socket {
+        format!("tcp-socket {}:{}", text(&tcp.host), port(&tcp.port))
+    } else if let Some(grpc) = &probe.grpc {
+        format!("grpc <pod>:{} {}", grpc.port, text(&grpc.service))
+    } else {
+        "unknown".to_owned()
+    };
+    format!("{handler} {attributes}")
+}
+
+fn port(port: &IntOrString) -> String {
+    match port {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(name) => name.clone(),
+    }
+}
+
+fn environment(out: &mut String, container: &Container) {
+    let variables = container.env.as_deref().unwrap_or_default();
+    put!(out, "    Environment:{}", if variables.is_empty() { "\t<none>" } else { "" });
+    for variable in variables {
+        for (i, line) in text(&variable.value).split('\n').enumerate() {
+            match i {
+                0 => put!(out, "      {}:\t{line}", variable.name),
+                _ => put!(out, "      \t{line}"),
+            }
+        }
+    }
+}
+
+fn mounts(out: &mut String, container: &Container) {
+    let mut mounts = container.volume_mounts.clone().unwrap_or_default();
+    mounts.sort_by(|a, b| a.mount_path.cmp(&b.mount_path));
+    put!(out, "    Mounts:{}", if mounts.is_empty() { "\t<none>" } else { "" });
+    for mount in mounts {
+        let mode = if mount.read_only == Some(true) { "ro" } else { "rw" };
+        let sub = match text(&mount.sub_path) {
+            "" => String::new(),
+            path => format!(",path=\"{path}\""),
+        };
+        put!(out, "      {} from {} ({mode}{sub})", mount.mount_path, mount.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn probe_lines() {
+        let line = |probe| probe_line(&serde_json::from_value(probe).unwrap());
+        let rest = "delay=0s timeout=1s period=10s #success=1 #failure=3";
+        assert_eq!(
+            line(json!({"httpGet": {"port": 8080}})),
+            format!("http-get http://:8080/ {rest}")
+        );
+        assert_eq!(
+            line(json!({"httpGet": {"host": "::1", "port": 1, "path": "x", "scheme": "HTTPS"}})),
+            format!("http-get https://[::1]:1/x {rest}")
+        );
+        assert_eq!(
+            line(json!({"grpc": {"port": 9000, "service": "db"}, "initialDelaySeconds": 4})),
+            "grpc <pod>:9000 db delay=4s timeout=1s period=10s #success=1 #failure=3"
+        );
+        assert_eq!(line(json!({})), format!("unknown {rest}"));
+    }
+
+    #[test]
+    fn cause_goes_with_the_newest_end() {
+        let end = json!({"terminated": {"exitCode": 137}});
+        let mut status = json!({
+            "name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+            "state": end, "lastState": end,
+        });
+        let shown = |status: &serde_json::Value| {
+            let mut out = String::new();
+            states(&mut out, &serde_json::from_value(status.clone()).unwrap(), Some("why"));
+            let (cause, last) = (out.find("Cause:"), out.find("Last State:"));
+            assert_eq!(out.matches("Cause:").count(), 1, "{out}");
+            cause < last
+        };
+        assert!(shown(&status));
+        status["state"] = json!({"running": {}});
+        assert!(!shown(&status));
+    }
+
+    #[test]
+    fn several_ports_and_none() {
+        let mut container = Container { name: "c".to_owned(), ..Container::default() };
+        let mut out = String::new();
+        basics(&mut out, &container, None);
+        assert_eq!(out, "  c:\n    Image:\t\n    Port:\t<none>\n    Host Port:\t<none>\n");
+        let port = |n| ContainerPort { container_port: n, ..ContainerPort::default() };
+        container.ports = Some(vec![port(80), port(81)]);
+        out.clear();
+        basics(&mut out, &container, None);
+        assert!(
+            out.ends_with("    Ports:\t80/TCP, 81/TCP\n    Host Ports:\t0/TCP, 0/TCP\n"),
+            "{out}"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! From the API's messages to the Kubernetes objects that get and describe work on.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde_json::{Value, json};
+
+use super::error::{Error, Result};
+use crate::{pb, structs};
+
+/// The object as the daemon wrote it, `apiVersion` and `kind` included.
+pub(super) fn pod_json(pod: &pb::Pod) -> Result<Value> {
+    let object = pod.object.clone();
+    let mut object = structs::to_json(
+        object
+            .ok_or_else(|| Error::Other(format!("pod {:?} came without its object", pod.name)))?,
+    );
+    if let Some(fields) = object.as_object_mut() {
+        fields.entry("apiVersion").or_insert_with(|| json!("v1"));
+        fields.entry("kind").or_insert_with(|| json!("Pod"));
+    }
+    Ok(object)
+}
+
+pub(super) fn pod(pod: &pb::Pod) -> Result<Pod> {
+    serde_json::from_value(pod_json(pod)?).map_err(|error| {
+        Error::Other(format!("pod {:?} is not a v1.Pod to this client: {error}", pod.name))
+    })
+}
+
+pub(super) fn event(event: &pb::Event) -> Event {
+    let text = |s: &str| (!s.is_empty()).then(|| s.to_owned());
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{:x}", event.pod, event.sequence)),
+            namespace: text(&event.namespace),
+            creation_timestamp: time(event.first_timestamp),
+            resource_version: Some(event.sequence.to_string()),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: text(&event.pod),
+            namespace: text(&event.namespace),
+            uid: text(&event.pod_uid),
+            field_path: text(&event.field_path),
+            ..ObjectReference::default()
+        },
+        type_: text(&event.r#type),
+        reason: text(&event.reason),
+        message: text(&event.message),
+        count: i32::try_from(event.count).ok(),
+        first_timestamp: time(event.first_timestamp),
+        last_timestamp: time(event.last_timestamp),
+        reporting_component: text("probelet"),
+        source: Some(EventSource { component: text("probelet"), host: None }),
+        ..Event::default()
+    }
+}
+
+/// Kubernetes' times have whole seconds.
+fn time(stamp: Option<prost_types::Timestamp>) -> Option<Time> {
+    Timestamp::from_second(stamp?.seconds).ok().map(Time)
+}
+
+pub(super) fn list(items: Vec<Value>) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
+}

@@ -1,0 +1,114 @@
+//! Text in columns, the way Go's text/tabwriter sets it for kubectl.
+
+use std::io::{self, Write};
+
+/// kubectl get's settings.
+const MIN_WIDTH: usize = 6;
+const PADDING: usize = 3;
+
+/// A table that can go on growing: a later row never makes a column narrower.
+pub(super) struct Table {
+    widths: Vec<usize>,
+    header: Option<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(header: &[&str]) -> Self {
+        Self {
+            widths: vec![MIN_WIDTH; header.len()],
+            header: Some(header.iter().map(|h| (*h).to_owned()).collect()),
+        }
+    }
+
+    /// The header comes with the first rows, so an empty table prints nothing.
+    pub(super) fn print(&mut self, out: &mut dyn Write, rows: &[Vec<String>]) -> io::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let header = self.header.take();
+        let lines: Vec<&Vec<String>> = header.iter().chain(rows).collect();
+        for line in &lines {
+            for (width, cell) in self.widths.iter_mut().zip(line.iter()) {
+                *width = (*width).max(cell.chars().count() + PADDING);
+            }
+        }
+        for line in lines {
+            let mut text = String::new();
+            for (i, (cell, width)) in line.iter().zip(&self.widths).enumerate() {
+                push(&mut text, cell, if i + 1 == line.len() { 0 } else { *width });
+            }
+            writeln!(out, "{text}")?;
+        }
+        out.flush()
+    }
+}
+
+/// Elastic tab stops: a column is as wide as the widest cell among the neighbouring lines that
+/// have one, so each block of a description is set for itself. The last cell of a line is free.
+pub(super) fn elastic(text: &str, padding: usize) -> String {
+    let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split('\t').collect()).collect();
+    let mut out = String::with_capacity(text.len() * 2);
+    set(&lines, &mut Vec::new(), padding, &mut out);
+    out
+}
+
+fn set(lines: &[Vec<&str>], widths: &mut Vec<usize>, padding: usize, out: &mut String) {
+    let column = widths.len();
+    let has_cell = |line: &Vec<&str>| column + 1 < line.len();
+    for block in lines.chunk_by(|a, b| has_cell(a) == has_cell(b)) {
+        if !block.first().is_some_and(has_cell) {
+            block.iter().for_each(|line| write_line(line, widths, out));
+            continue;
+        }
+        let cells = block.iter().filter_map(|line| line.get(column));
+        let width = cells.map(|cell| cell.chars().count() + padding).max().unwrap_or(0);
+        widths.push(width);
+        set(block, widths, padding, out);
+        widths.pop();
+    }
+}
+
+fn write_line(line: &[&str], widths: &[usize], out: &mut String) {
+    for (i, cell) in line.iter().enumerate() {
+        let width = widths.get(i).copied().unwrap_or(0);
+        push(out, cell, width);
+    }
+    out.push('\n');
+}
+
+fn push(out: &mut String, cell: &str, width: usize) {
+    out.push_str(cell);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(|c| (*c).to_owned()).collect()
+    }
+
+    #[test]
+    fn as_kubectl_get() {
+        let mut table = Table::new(&["NAME", "READY", "IP"]);
+        let mut out = Vec::new();
+        table.print(&mut out, &[]).unwrap();
+        table.print(&mut out, &[row(&["kubia-liveness", "1/1", "x"])]).unwrap();
+        table.print(&mut out, &[row(&["a", "0/1", "y"])]).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "NAME             READY   IP\n\
+             kubia-liveness   1/1     x\n\
+             a                0/1     y\n"
+        );
+    }
+
+    #[test]
+    fn blocks_are_set_for_themselves() {
+        assert_eq!(
+            elastic("Name:\tx\nLong name:\ty\nHead:\n  a\tb\tc\n  aaa\tb\tc\nLast:\tz\n", 2),
+            "Name:       x\nLong name:  y\nHead:\n  a    b  c\n  aaa  b  c\nLast:  z\n"
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! Whole verbs against a daemon that only pretends.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Stream, iter};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::{Cli, Io, run};
+use crate::pb::apply_pod_request::Manifest;
+use crate::pb::events_server::{Events, EventsServer};
+use crate::pb::pods_server::{Pods, PodsServer};
+use crate::{pb, structs};
+
+type Answer<T> = Result<Response<T>, Status>;
+type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[derive(Clone, Default)]
+struct Fake {
+    pods: Arc<Mutex<BTreeMap<String, Value>>>,
+}
+
+fn pod(object: &Value) -> pb::Pod {
+    pb::Pod {
+        name: object["metadata"]["name"].as_str().unwrap().to_owned(),
+        object: Some(structs::from_json(object.clone()).unwrap()),
+        ..pb::Pod::default()
+    }
+}
+
+fn event() -> pb::Event {
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 5 });
+    pb::Event {
+        sequence: 26,
+        r#type: "Warning".to_owned(),
+        reason: "Unhealthy".to_owned(),
+        message: "Liveness probe failed".to_owned(),
+        namespace: "default".to_owned(),
+        pod: "web".to_owned(),
+        field_path: "spec.containers{web}".to_owned(),
+        count: 2,
+        first_timestamp: at(0),
+        last_timestamp: at(10),
+        ..pb::Event::default()
+    }
+}
+
+#[tonic::async_trait]
+impl Pods for Fake {
+    async fn apply_pod(&self, r: Request<pb::ApplyPodRequest>) -> Answer<pb::ApplyPodResponse> {
+        let Some(Manifest::Object(object)) = r.into_inner().manifest else {
+            return Err(Status::invalid_argument("an object is needed"));
+        };
+        let object = structs::to_json(object);
+        let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) else {
+            let mut details = ErrorDetails::new();
+            details.add_bad_request_violation("metadata.name", "Required value");
+            return Err(Status::with_error_details(Code::InvalidArgument, "bad", details));
+        };
+        let old = self.pods.lock().unwrap().insert(name.to_owned(), object.clone());
+        Ok(Response::new(pb::ApplyPodResponse {
+            pod: Some(pod(&object)),
+            result: if old.is_some() { "unchanged" } else { "created" }.to_owned(),
+            warnings: vec!["spec.hostPID: no effect here".to_owned()],
+        }))
+    }
+
+    async fn get_pod(&self, r: Request<pb::GetPodRequest>) -> Answer<pb::Pod> {
+        let name = r.into_inner().name;
+        let pods = self.pods.lock().unwrap();
+        let object = pods.get(&name);
+        let missing = || Status::not_found(format!("pods {name:?} not found"));
+        Ok(Response::new(pod(object.ok_or_else(missing)?)))
+    }
+
+    async fn list_pods(&self, _: Request<pb::ListPodsRequest>) -> Answer<pb::ListPodsResponse> {
+        let pods = self.pods.lock().unwrap().values().map(pod).collect();
+        Ok(Response::new(pb::ListPodsResponse { pods }))
+    }
+
+    type WatchPodsStream = Streaming<pb::Pod>;
+
+    async fn watch_pods(&self, _: Request<pb::ListPodsRequest>) -> Answer<Self::WatchPodsStream> {
+        let pods: Vec<Value> = self.pods.lock().unwrap().values().cloned().collect();
+        let mut stream: Vec<_> = pods.iter().map(|p| Ok(pod(p))).collect();
+        for mut object in pods {
+            object["status"]["phase"] = json!("Failed");
+            stream.push(Ok(pod(&object)));
+            stream.push(Ok(pod(&object)));
+            stream.push(Ok(pb::Pod { removed: true, object: None, ..pod(&object) }));
+        }
+        Ok(Response::new(Box::pin(iter(stream))))
+    }
+
+    async fn remove_pod(&self, r: Request<pb::RemovePodRequest>) -> Answer<pb::RemovePodResponse> {
+        self.pods.lock().unwrap().remove(&r.into_inner().name);
+        Ok(Response::new(pb::RemovePodResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl Events for Fake {
+    async fn list_events(
+        &self,
+        _: Request<pb::ListEventsRequest>,
+    ) -> Answer<pb::ListEventsResponse> {
+        Ok(Response::new(pb::ListEventsResponse { events: vec![event()] }))
+    }
+
+    type WatchEventsStream = Streaming<pb::Event>;
+
+    async fn watch_events(
+        &self,
+        r: Request<pb::WatchEventsRequest>,
+    ) -> Answer<Self::WatchEventsStream> {
+        let next = pb::Event { sequence: r.into_inner().after + 1, ..event() };
+        Ok(Response::new(Box::pin(iter([Ok(next)]))))
+    }
+}
+
+struct Daemon {
+    socket: PathBuf,
+    dir: tempfile::TempDir,
+    _tasks: JoinSet<()>,
+}
+
+fn daemon() -> Daemon {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let listener = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
+    let fake = Fake::default();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        tonic::transport::Server::builder()
+            .add_service(PodsServer::new(fake.clone()))
+            .add_service(EventsServer::new(fake))
+            .serve_with_incoming(listener)
+            .await
+            .unwrap();
+    });
+    Daemon { socket, dir, _tasks: tasks }
+}
+
+/// Exit status, stdout, stderr.
+async fn probelet(socket: &Path, args: &str) -> (u8, String, String) {
+    let mut words = vec!["probelet", "--socket", socket.to_str().unwrap()];
+    words.extend(args.split_whitespace());
+    let cli = Cli::try_parse_from(words).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let result = run(&cli, &mut Io { out: &mut out, err: &mut err }).await;
+    let mut err = String::from_utf8(err).unwrap();
+    let code = result.as_ref().map_or_else(super::Error::exit_code, |()| 0);
+    for line in result.err().iter().flat_map(super::Error::lines) {
+        err.push_str(&line);
+        err.push('\n');
+    }
+    (code, String::from_utf8(out).unwrap(), err)
+}
+
+fn manifest(daemon: &Daemon, text: &str) -> String {
+    let path = daemon.dir.path().join("m.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+const WEB: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers: [{name: web, image: i, ports: [{containerPort: 8080}]}]
+status: {phase: Running}
+";
+
+#[tokio::test]
+async fn apply_goes_on_after_an_error() {
+    let daemon = daemon();
+    let path = manifest(&daemon, &format!("kind: Pod\n---\n{WEB}"));
+    let (code, out, err) = probelet(&daemon.socket, &format!("apply -f {path}")).await;
+    assert_eq!((code, out.as_str()), (1, "pod/web created\n"));
+    assert_eq!(
+        err,
+        "error: metadata.name: Required value\nWarning: spec.hostPID: no effect here\n"
+    );
+}
+
+#[tokio::test]
+async fn life_of_a_pod() {
+    let daemon = daemon();
+    let path = manifest(&daemon, WEB);
+    let run = async |args: &str| probelet(&daemon.socket, args).await;
+    assert_eq!(run("get pods").await, (0, String::new(), "No resources found.\n".to_owned()));
+    assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web created\n");
+    assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web unchanged\n");
+
+    let table =
+        "NAME   READY   STATUS    RESTARTS   AGE\nweb    0/1     Running   0          <unknown>\n";
+    assert_eq!(run("get po").await.1, table);
+    assert_eq!(run("get pod/web -o name").await.1, "pod/web\n");
+    let one: Value = serde_json::from_str(&run("get pod web -o json").await.1).unwrap();
+    assert_eq!(one["spec"]["containers"][0]["ports"][0]["containerPort"], json!(8080));
+    let many: Value = serde_json::from_str(&run("get pods -o json").await.1).unwrap();
+    assert_eq!((&many["kind"], &many["items"]), (&json!("List"), &json!([one])));
+    let yaml: Value = serde_norway::from_str(&run("get pod web -o yaml").await.1).unwrap();
+    assert_eq!(yaml, one);
+    assert!(run("describe pod/web").await.1.starts_with("Name:         web\n"));
+
+    // Same rows are left out; the gone pod shows its last row.
+    let failed = "web    0/1     Failed    0          <unknown>\n";
+    assert_eq!(run("get pods -w").await.1, format!("{table}{failed}{failed}"));
+
+    assert_eq!(run(&format!("delete -f {path}")).await.1, "pod \"web\" deleted\n");
+    let missing = (1, String::new(), "error: pods \"web\" not found\n".to_owned());
+    assert_eq!(run("delete pod web").await, missing);
+    assert_eq!(run("get pod web").await, missing);
+    assert_eq!(run("describe pod web").await, missing);
+}
+
+#[tokio::test]
+async fn events() {
+    let daemon = daemon();
+    let (code, out, _) = probelet(&daemon.socket, "get events -w").await;
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((code, lines.len()), (0, 3));
+    assert!(lines[0].starts_with("LAST SEEN   TYPE      REASON      OBJECT    MESSAGE"), "{out}");
+    assert!(
+        lines[1].ends_with("   Warning   Unhealthy   pod/web   Liveness probe failed"),
+        "{out}"
+    );
+    let (_, out, _) = probelet(&daemon.socket, "get ev web -o json").await;
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let event = &list["items"][0];
+    assert_eq!((&list["kind"], &event["kind"]), (&json!("List"), &json!("Event")));
+    assert_eq!(event["metadata"]["name"], json!("web.1a"));
+    assert_eq!(event["lastTimestamp"], json!("1970-01-01T00:00:10Z"));
+    assert_eq!(event["involvedObject"]["fieldPath"], json!("spec.containers{web}"));
+}
+
+#[tokio::test]
+async fn no_daemon_and_wrong_usage() {
+    let socket = Path::new("/nonexistent/s");
+    let (code, _, err) = probelet(socket, "get pods").await;
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("error: probelet is not running at /nonexistent/s: No such file"),
+        "{err}"
+    );
+    assert_eq!(probelet(socket, "get services").await.0, 2);
+    assert_eq!(probelet(socket, "describe pod").await.0, 2);
+    assert_eq!(probelet(socket, "delete pod a --force --grace-period 3").await.0, 2);
+    assert_eq!(probelet(socket, "delete pod a --force --grace-period 0").await.0, 1);
+    assert!(probelet(socket, "version").await.1.starts_with("probelet 0."));
+}

@@ -1,0 +1,181 @@
+//! Puts the rooms together: socket, runtime, supervisor, services; and takes them down again.
+
+mod authority;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use authority::Lenient;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::pb;
+use crate::prober::NetProber;
+use crate::runtime::RuntimeError;
+use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
+use crate::service::Api;
+use crate::supervisor::{Supervisor, SupervisorError};
+
+/// How long containerd may be away before it is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// All that `probelet serve` takes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub socket: PathBuf,
+    pub containerd_address: PathBuf,
+    pub containerd_namespace: String,
+    /// May vanish at boot; made anew with each start.
+    pub run_dir: PathBuf,
+    pub log_dir: PathBuf,
+}
+
+/// Serves until SIGTERM or SIGINT. The containers go on running.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.run_dir)
+        .with_context(|| format!("creating {}", config.run_dir.display()))?;
+    let listener = bind(&config.socket).await?;
+    let cancel = CancellationToken::new();
+    let stop = stop_on_signal(cancel.clone())?;
+    let runtime = Containerd::connect(ContainerdConfig {
+        address: config.containerd_address.clone(),
+        namespace: config.containerd_namespace.clone(),
+        log_dir: config.log_dir.clone(),
+        ..ContainerdConfig::default()
+    })
+    .context("containerd")?;
+    let supervisor = Arc::new(Supervisor::new(Arc::new(runtime), Arc::new(NetProber)));
+    let served = tokio::select! {
+        () = stop => Ok(()),
+        served = recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()) => served,
+    };
+    cancel.cancel();
+    supervisor.stop().await;
+    remove_socket(&config.socket);
+    tracing::info!("stopped; the containers go on");
+    served
+}
+
+async fn recover_and_serve(
+    config: &Config,
+    listener: UnixListener,
+    supervisor: Arc<Supervisor>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    recover(&supervisor).await?;
+    let api = Api::new(supervisor, cancel.clone());
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let descriptors = [
+        pb::DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let [v1, v1alpha] = [reflection(&descriptors), reflection(&descriptors)];
+    let server = Server::builder()
+        .add_service(health)
+        .add_service(v1.build_v1()?)
+        .add_service(v1alpha.build_v1alpha()?)
+        .add_service(pb::containers_server::ContainersServer::new(api.clone()))
+        .add_service(pb::pods_server::PodsServer::new(api.clone()))
+        .add_service(pb::events_server::EventsServer::new(api.clone()))
+        .serve_with_incoming(UnixListenerStream::new(listener).map(|s| s.map(Lenient::new)));
+    tracing::info!(
+        socket = %config.socket.display(),
+        containerd = %config.containerd_address.display(),
+        namespace = config.containerd_namespace,
+        "serving"
+    );
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+    tokio::select! {
+        served = server => served.context("serving"),
+        () = api.report_health(reporter) => Ok(()),
+    }
+}
+
+fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder<'a> {
+    descriptors
+        .iter()
+        .fold(tonic_reflection::server::Builder::configure(), |builder, descriptor| {
+            builder.register_encoded_file_descriptor_set(descriptor)
+        })
+}
+
+/// Nothing is served before what runs is known: a caller must not create it twice.
+async fn recover(supervisor: &Supervisor) -> anyhow::Result<()> {
+    loop {
+        match supervisor.recover().await {
+            Ok(0) => return Ok(()),
+            Ok(pods) => {
+                tracing::info!(pods, "taken up again");
+                return Ok(());
+            }
+            Err(SupervisorError::Runtime(
+                error @ (RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. }),
+            )) => {
+                tracing::warn!(%error, "waiting for containerd");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error).context("taking up what runs"),
+        }
+    }
+}
+
+/// A socket that nobody answers on is a leftover; one that somebody does is not ours to take.
+async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    let shown = path.display();
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("creating {}", parent.display()))?;
+    }
+    match tokio::net::UnixStream::connect(path).await {
+        Ok(_) => anyhow::bail!("{shown}: another daemon answers there"),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).with_context(|| format!("removing the stale {shown}"))?;
+        }
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("listening on {shown}"))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o660))
+        .with_context(|| format!("setting the mode of {shown}"))?;
+    give_to_group(path)?;
+    Ok(listener)
+}
+
+/// Lets members of the group `probelet` in, where there is such a group.
+fn give_to_group(path: &Path) -> anyhow::Result<()> {
+    let Ok(groups) = std::fs::read_to_string("/etc/group") else { return Ok(()) };
+    let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
+    let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(path, None, Some(gid))
+        .with_context(|| format!("giving {} to the group probelet", path.display()))
+}
+
+fn remove_socket(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "socket not removed");
+    }
+}
+
+fn stop_on_signal(cancel: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            () = cancel.cancelled() => {}
+        }
+    })
+}

@@ -1,0 +1,292 @@
+//! Lets grpcurl in by a Unix socket.
+//!
+//! gRPC clients in Go (grpcurl among them) send the socket's path as `:authority`:
+//! `/run/probelet/probelet.sock`, or with `%2F` for each slash. RFC 3986 knows neither as an
+//! authority, so hyper's HTTP/2 ends such a stream with PROTOCOL_ERROR before tonic sees it. On
+//! a socket that only this machine reaches the name means nothing, so the two characters are
+//! replaced by `-` on the way in. Its length stays the same, plain or Huffman-coded, so nothing
+//! moves and both sides' header tables (RFC 7541) still agree.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tonic::transport::server::{Connected, UdsConnectInfo};
+
+const PREFACE: usize = 24;
+const FRAME_HEAD: usize = 9;
+const HEADERS: u8 = 1;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+/// A longer header frame is none of ours: HTTP/2's default limit.
+const FRAME_MAX: usize = 16 * 1024;
+/// `:authority` in HPACK's static table.
+const AUTHORITY: usize = 1;
+
+pub(super) struct Lenient {
+    stream: UnixStream,
+    /// Read, but not yet looked at: less than a header frame.
+    held: BytesMut,
+    /// Looked at, to be handed on.
+    ready: BytesMut,
+    /// How much more is handed on unseen: the preface, or the rest of another kind of frame.
+    pass: usize,
+}
+
+impl Lenient {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        let (held, ready) = (BytesMut::new(), BytesMut::new());
+        Self { stream, held, ready, pass: PREFACE }
+    }
+
+    fn look(&mut self) {
+        loop {
+            let passed = self.pass.min(self.held.len());
+            self.ready.unsplit(self.held.split_to(passed));
+            self.pass -= passed;
+            let [a, b, c, kind, flags, ..] = self.held[..] else { return };
+            if self.held.len() < FRAME_HEAD || self.pass > 0 {
+                return;
+            }
+            let whole = FRAME_HEAD + u32::from_be_bytes([0, a, b, c]) as usize;
+            if kind != HEADERS || whole > FRAME_MAX {
+                self.pass = whole;
+                continue;
+            }
+            if self.held.len() < whole {
+                return;
+            }
+            if let Some(block) = self.held.get_mut(FRAME_HEAD..whole) {
+                let padding = usize::from(flags & PADDED != 0);
+                let priority = if flags & PRIORITY != 0 { 5 } else { 0 };
+                // A block that can't be read is left to who must refuse it.
+                let _ = block.get_mut(padding + priority..).and_then(mend);
+            }
+            self.pass = whole;
+        }
+    }
+}
+
+/// Walks an HPACK header block up to the authority and mends it in place.
+fn mend(block: &mut [u8]) -> Option<()> {
+    let mut at = 0;
+    loop {
+        let first = *block.get(at)?;
+        let (bits, is_literal) = match first {
+            0x80.. => (7, false),
+            0x40.. => (6, true),
+            0x20.. => (5, false),
+            _ => (4, true),
+        };
+        let index = integer(block, &mut at, bits)?;
+        if !is_literal {
+            continue;
+        }
+        if index == 0 {
+            let name = integer(block, &mut at, 7)?;
+            at = at.checked_add(name)?;
+        }
+        let is_huffman = *block.get(at)? & 0x80 != 0;
+        let length = integer(block, &mut at, 7)?;
+        let end = at.checked_add(length)?;
+        if index == AUTHORITY {
+            let value = block.get_mut(at..end)?;
+            if is_huffman {
+                huffman(value)
+            } else {
+                plain(value)
+            }
+            return Some(());
+        }
+        at = end;
+    }
+}
+
+/// RFC 7541, 5.1: an integer with a prefix of so many bits.
+fn integer(block: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
+    let mask = (1usize << bits) - 1;
+    let mut value = usize::from(*block.get(*at)?) & mask;
+    *at += 1;
+    if value < mask {
+        return Some(value);
+    }
+    for shift in [0, 7, 14, 21] {
+        let byte = usize::from(*block.get(*at)?);
+        *at += 1;
+        value += (byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn plain(value: &mut [u8]) {
+    for byte in value.iter_mut().filter(|byte| matches!(byte, b'/' | b'%')) {
+        *byte = b'-';
+    }
+}
+
+/// The code is canonical, so the size of a symbol follows from its first bits; `%`, `-` and `/`
+/// have six bits each (RFC 7541, appendix B).
+fn huffman(value: &mut [u8]) {
+    const PERCENT: u32 = 0x15;
+    const HYPHEN: u32 = 0x16;
+    const SLASH: u32 = 0x18;
+    let mut at = 0;
+    while let Some(code) = bits(value, at, 8) {
+        at += match code {
+            ..0x50 => 5,
+            0x50..0xb8 => {
+                if matches!(code >> 2, PERCENT | SLASH) {
+                    set_bits(value, at, HYPHEN);
+                }
+                6
+            }
+            0xb8..0xf8 => 7,
+            0xf8..0xfe => 8,
+            _ => return,
+        };
+    }
+}
+
+/// So many bits from bit `at`, with the padding of ones where the value ends; none past its end.
+fn bits(value: &[u8], at: usize, count: u32) -> Option<u32> {
+    let high = u32::from(*value.get(at / 8)?);
+    let low = u32::from(value.get(at / 8 + 1).copied().unwrap_or(0xff));
+    Some((high << 8 | low) >> (16 - count - (at % 8) as u32) & ((1 << count) - 1))
+}
+
+fn set_bits(value: &mut [u8], at: usize, six: u32) {
+    let shift = 10 - (at % 8) as u32;
+    let (mask, six) = ((0x3f_u32 << shift).to_be_bytes(), (six << shift).to_be_bytes());
+    for (offset, byte) in value.iter_mut().skip(at / 8).take(2).enumerate() {
+        let part = |bytes: [u8; 4]| bytes.get(2 + offset).copied().unwrap_or_default();
+        *byte = *byte & !part(mask) | part(six);
+    }
+}
+
+impl AsyncRead for Lenient {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.ready.is_empty() {
+            let mut chunk = [0; 4096];
+            let mut read = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                // What is left of a broken frame at the end is the reader's to judge.
+                this.ready.unsplit(this.held.split());
+                break;
+            }
+            this.held.extend_from_slice(read.filled());
+            this.look();
+        }
+        let length = this.ready.len().min(buf.remaining());
+        buf.put_slice(&this.ready.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lenient {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl Connected for Lenient {
+    type ConnectInfo = UdsConnectInfo;
+
+    fn connect_info(&self) -> UdsConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mended(block: &[u8]) -> Vec<u8> {
+        let mut block = block.to_vec();
+        mend(&mut block);
+        block
+    }
+
+    #[test]
+    fn a_path_as_plain_authority_is_mended() {
+        // :method POST, :scheme http, :authority literal.
+        let block = [&[0x83, 0x86, 0x41, 5][..], b"/a%2F"].concat();
+        assert_eq!(mended(&block), [&[0x83, 0x86, 0x41, 5][..], b"-a-2F"].concat());
+    }
+
+    #[test]
+    fn a_path_as_huffman_coded_authority_is_mended() {
+        // `/a/0`: 011000 00011 011000 00000, then ones.
+        let block = [0x41, 0x83, 0b0110_0000, 0b0110_1100, 0b0000_0011];
+        // `-a-0`: 010110 00011 010110 00000.
+        assert_eq!(mended(&block), [0x41, 0x83, 0b0101_1000, 0b0110_1011, 0b0000_0011]);
+    }
+
+    #[test]
+    fn a_sound_authority_and_other_headers_stay() {
+        let other = [&[0x83, 0x44, 3][..], b"/a/", &[0x41, 9], b"localhost"].concat();
+        assert_eq!(mended(&other), other);
+        for broken in [&[0x41][..], &[0x41, 0x7f, 0xff, 0xff, 0xff, 0xff], &[0x00, 0x7f]] {
+            assert_eq!(mended(broken), broken);
+        }
+    }
+
+    #[test]
+    fn frames_pass_whole_however_they_arrive() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _guard = runtime.enter();
+        let head =
+            [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+        let data = [0, 0, 3, 0, 0, 0, 0, 0, 1, b'/', b'%', b'/'];
+        let frame = [&[0, 0, 4, HEADERS, 4, 0, 0, 0, 1, 0x41, 2][..], b"/x"].concat();
+        let sent = [&head[..], &frame, &data].concat();
+        let mut expected = sent.clone();
+        expected[head.len() + 11] = b'-';
+        for size in [1, 2, 7, sent.len()] {
+            let stream = ours.try_clone().unwrap();
+            let mut lenient = Lenient::new(UnixStream::from_std(stream).unwrap());
+            for chunk in sent.chunks(size) {
+                lenient.held.extend_from_slice(chunk);
+                lenient.look();
+            }
+            assert_eq!(lenient.ready, expected, "in chunks of {size}");
+        }
+    }
+}

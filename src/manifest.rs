@@ -1,0 +1,84 @@
+//! Kubernetes Pod manifests ⇄ the domain's spec and status.
+//!
+//! One promise: nothing in a manifest is silently ignored. Every field is honoured, warned about
+//! or refused by its name; `fields.rs` holds the one list. The way in has four stages, and each
+//! gathers all that it can say before it gives up:
+//!
+//! 1. text → JSON value ([`document`]): one document, no duplicate keys;
+//! 2. value → Kubernetes' own type ([`strict`]): unknown fields and wrong types, by path;
+//! 3. the walk over what is set ([`fields`]): warned or refused;
+//! 4. Kubernetes' type → [`PodSpec`] ([`convert`]): defaults, enumerations, ranges.
+//!
+//! The spec is not validated here: callers have [`PodSpec::validate`] for that.
+
+use serde_json::Value;
+
+use crate::domain::spec::{PodSpec, SpecError};
+
+mod annotations;
+mod convert;
+mod document;
+mod fields;
+mod probes;
+mod spec_out;
+mod status_out;
+mod strict;
+#[cfg(test)]
+mod tests;
+
+pub use status_out::{to_json, to_v1_pod};
+
+/// What a manifest asks for, and what in it has no effect here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    pub spec: PodSpec,
+    /// `field: ignored: why`, for people.
+    pub warnings: Vec<String>,
+}
+
+/// All that is wrong with a manifest; text that is no YAML at all has the field `manifest`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ManifestError(pub Vec<SpecError>);
+
+impl From<SpecError> for ManifestError {
+    fn from(error: SpecError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// Reads one Pod from YAML or JSON. `uid` is the caller's: a new random one for a new pod.
+pub fn parse(text: &str, uid: String) -> Result<Parsed, ManifestError> {
+    parse_value(document::single(text)?, uid)
+}
+
+/// Every document in `text` that holds something, for whoever takes several: each is one for
+/// [`parse_value`].
+pub fn documents(text: &str) -> Result<Vec<Value>, ManifestError> {
+    Ok(document::all(text)?)
+}
+
+/// Reads one Pod from a JSON value.
+pub fn parse_value(value: Value, uid: String) -> Result<Parsed, ManifestError> {
+    let pod = strict::pod(&value)?;
+    let walked = fields::walk(&value);
+    let mut converted = convert::pod(pod, uid);
+    let mut errors = walked.refused;
+    for error in converted.errors {
+        if !errors.iter().any(|known| known.field == error.field) {
+            errors.push(error);
+        }
+    }
+    if errors.is_empty() {
+        let mut warnings = walked.warnings;
+        warnings.append(&mut converted.warnings);
+        return Ok(Parsed { spec: converted.spec, warnings });
+    }
+    // Whoever has to edit the manifest anyway should hear of everything in one go.
+    if let Err(more) = converted.spec.validate() {
+        let new = |e: &SpecError| !errors.iter().any(|known| known.field == e.field);
+        let more: Vec<_> = more.0.into_iter().filter(new).collect();
+        errors.extend(more);
+    }
+    Err(ManifestError(errors))
+}

@@ -1,0 +1,162 @@
+//! Kubernetes' type → [`PodSpec`]: defaults, enumerations and ranges that the domain cannot hold.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::{annotations, probes};
+use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
+use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
+
+const DEFAULT_GRACE: i64 = 30;
+
+pub(super) struct Converted {
+    pub(super) spec: PodSpec,
+    pub(super) errors: Vec<SpecError>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Always gives a spec, with stand-ins where there are errors, so that it can be validated too.
+pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let spec = pod.spec.unwrap_or_default();
+    let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
+    if grace < 0 {
+        warnings.push(format!("spec.terminationGracePeriodSeconds: {grace} counts as 1"));
+    }
+    let containers = spec.containers.into_iter().enumerate().map(|(index, container)| {
+        let at = format!("spec.containers[{index}]");
+        convert_container(&at, container, &mut errors, &mut warnings)
+    });
+    let mut converted = PodSpec {
+        containers: containers.collect(),
+        namespace: filled(pod.metadata.namespace).unwrap_or_else(|| "default".into()),
+        name: pod.metadata.name.unwrap_or_default(),
+        uid,
+        labels: pod.metadata.labels.unwrap_or_default(),
+        annotations: pod.metadata.annotations.unwrap_or_default(),
+        restart_policy: restart_policy("spec.restartPolicy", spec.restart_policy, &mut errors)
+            .unwrap_or_default(),
+        termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
+        hostname: filled(spec.hostname),
+    };
+    annotations::apply(&mut converted, &mut errors, &mut warnings);
+    Converted { spec: converted, errors, warnings }
+}
+
+/// Kubernetes treats an empty string as a field that is not there.
+pub(super) fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|t| !t.is_empty())
+}
+
+fn convert_container(
+    at: &str,
+    container: k8s::Container,
+    errors: &mut Vec<SpecError>,
+    warnings: &mut Vec<String>,
+) -> ContainerSpec {
+    let image = container.image.unwrap_or_default();
+    pull_policy(at, &image, container.image_pull_policy.as_deref(), errors, warnings);
+    let restart = format!("{at}.restartPolicy");
+    let mut probe = |name: &str, probe: Option<k8s::Probe>| {
+        probe.map(|p| probes::probe(&format!("{at}.{name}Probe"), p, errors))
+    };
+    let probes = Probes {
+        startup: probe("startup", container.startup_probe),
+        readiness: probe("readiness", container.readiness_probe),
+        liveness: probe("liveness", container.liveness_probe),
+    };
+    let env = container.env.unwrap_or_default().into_iter();
+    let spec = ContainerSpec {
+        name: container.name,
+        source: Source::Image(image),
+        command: container.command.unwrap_or_default(),
+        args: container.args.unwrap_or_default(),
+        env: env.map(|e| EnvVar { name: e.name, value: e.value.unwrap_or_default() }).collect(),
+        working_dir: filled(container.working_dir),
+        ports: ports(at, container.ports.unwrap_or_default(), errors),
+        probes,
+        restart_policy: restart_policy(&restart, container.restart_policy, errors),
+        backoff: BackoffLimits::default(),
+    };
+    references(at, &spec, warnings);
+    spec
+}
+
+fn pull_policy(
+    at: &str,
+    image: &str,
+    policy: Option<&str>,
+    errors: &mut Vec<SpecError>,
+    warnings: &mut Vec<String>,
+) {
+    let field = format!("{at}.imagePullPolicy");
+    match policy {
+        None | Some("" | "IfNotPresent" | "Never") => {}
+        Some("Always") => warnings.push(format!(
+            "{field}: ignored: images are not pulled yet, {image:?} must be in containerd's store"
+        )),
+        Some(other) => {
+            let supported = ["Always", "IfNotPresent", "Never"];
+            errors.push(SpecError::unsupported(field, other, &supported));
+        }
+    }
+}
+
+fn restart_policy(
+    field: &str,
+    policy: Option<String>,
+    errors: &mut Vec<SpecError>,
+) -> Option<RestartPolicy> {
+    match policy?.as_str() {
+        "" => None,
+        "Always" => Some(RestartPolicy::Always),
+        "OnFailure" => Some(RestartPolicy::OnFailure),
+        "Never" => Some(RestartPolicy::Never),
+        other => {
+            let supported = ["Always", "OnFailure", "Never"];
+            errors.push(SpecError::unsupported(field, other, &supported));
+            None
+        }
+    }
+}
+
+fn ports(
+    at: &str,
+    ports: Vec<k8s::ContainerPort>,
+    errors: &mut Vec<SpecError>,
+) -> Vec<ContainerPort> {
+    let convert = |(index, port): (usize, k8s::ContainerPort)| ContainerPort {
+        name: filled(port.name),
+        port: port_number(
+            &format!("{at}.ports[{index}].containerPort"),
+            port.container_port,
+            errors,
+        ),
+        protocol: filled(port.protocol).unwrap_or_else(|| "TCP".into()),
+    };
+    ports.into_iter().enumerate().map(convert).collect()
+}
+
+/// What the domain's type cannot hold is refused here; 0 is left to its own validation.
+pub(super) fn port_number(field: &str, number: i32, errors: &mut Vec<SpecError>) -> u16 {
+    u16::try_from(number).unwrap_or_else(|_| {
+        errors.push(SpecError::port_range(field, number));
+        1
+    })
+}
+
+/// Kubernetes would replace `$(NAME)` by the variable's value; a difference has to be told.
+fn references(at: &str, spec: &ContainerSpec, warnings: &mut Vec<String>) {
+    let values = spec.env.iter().enumerate().map(|(i, e)| (format!("env[{i}].value"), &e.value));
+    let command = spec.command.iter().enumerate().map(|(i, c)| (format!("command[{i}]"), c));
+    let args = spec.args.iter().enumerate().map(|(i, a)| (format!("args[{i}]"), a));
+    for (place, text) in command.chain(args).chain(values) {
+        for var in &spec.env {
+            let reference = format!("$({})", var.name);
+            if text.contains(&reference) {
+                warnings.push(format!("{at}.{place}: {reference} is left as it is, not replaced"));
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Text → one JSON value.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::spec::SpecError;
+
+/// The field of an error that is about the text as a whole.
+pub(super) const WHOLE: &str = "manifest";
+
+/// The one document in `text`.
+pub(super) fn single(text: &str) -> Result<Value, SpecError> {
+    let mut documents = all(text)?;
+    let first = documents.pop();
+    match first {
+        None => Err(SpecError::new(WHOLE, "is empty: expected one Pod")),
+        Some(_) if !documents.is_empty() => {
+            let count = documents.len() + 1;
+            Err(SpecError::new(WHOLE, format!("holds {count} documents: expected one Pod")))
+        }
+        Some(document) => Ok(document),
+    }
+}
+
+/// Documents without content (comments, a stray `---`) do not count.
+pub(super) fn all(text: &str) -> Result<Vec<Value>, SpecError> {
+    if opens_too_much(text) {
+        return Err(SpecError::new(WHOLE, "is nested too deeply"));
+    }
+    // JSON may be indented with tabs, which YAML refuses. What starts like JSON and is none may
+    // still be YAML in flow style, whose reader then has the last word.
+    if text.trim_start().starts_with('{')
+        && let Ok(value) = serde_json::from_str::<serde_norway::Value>(text)
+    {
+        return Ok(vec![json(value)?]);
+    }
+    let mut found = Vec::new();
+    for document in serde_norway::Deserializer::from_str(text) {
+        // Through YAML's own value, because its mapping refuses a key that is there twice.
+        let value = match serde_norway::Value::deserialize(document) {
+            Ok(value) => value,
+            Err(error) if error.to_string().contains("EOF while parsing a value") => continue,
+            Err(error) => return Err(SpecError::new(WHOLE, error.to_string())),
+        };
+        if !value.is_null() {
+            found.push(json(value)?);
+        }
+    }
+    Ok(found)
+}
+
+/// libyaml takes time by the square of open brackets before its caller's limit of 128 strikes: a
+/// megabyte of them would hold the daemon for an hour. Brackets in strings count along, hence the
+/// generous bound.
+fn opens_too_much(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > 1_000
+    })
+}
+
+fn json(mut value: serde_norway::Value) -> Result<Value, SpecError> {
+    value.apply_merge().map_err(|e| SpecError::new(WHOLE, e.to_string()))?;
+    serde_json::to_value(value).map_err(|e| SpecError::new(WHOLE, e.to_string()))
+}

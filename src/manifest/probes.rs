@@ -1,0 +1,123 @@
+//! Kubernetes' Probe → [`ProbeSpec`].
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::convert::{filled, port_number};
+use super::fields::NOT_YET;
+use crate::domain::spec::{Handler, Header, HttpGet, PortRef, ProbeSpec, SpecError, TcpSocket};
+
+const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) -> ProbeSpec {
+    let mut number = |name: &str, value: Option<i32>| {
+        let value = value.unwrap_or(0);
+        u32::try_from(value).unwrap_or_else(|_| {
+            errors.push(SpecError::invalid(format!("{at}.{name}"), value, NOT_NEGATIVE));
+            0
+        })
+    };
+    let delay = number("initialDelaySeconds", probe.initial_delay_seconds);
+    let timeout = number("timeoutSeconds", probe.timeout_seconds);
+    let period = number("periodSeconds", probe.period_seconds);
+    let success = number("successThreshold", probe.success_threshold);
+    let failure = number("failureThreshold", probe.failure_threshold);
+    let grace = probe.termination_grace_period_seconds.map(|seconds| {
+        // Zero is left to the domain, which knows that a readiness probe must not set it at all.
+        Duration::from_secs(u64::try_from(seconds).unwrap_or_else(|_| {
+            let field = format!("{at}.terminationGracePeriodSeconds");
+            errors.push(SpecError::invalid(field, seconds, "must be greater than 0"));
+            0
+        }))
+    });
+    let handlers = Handlers {
+        exec: probe.exec.is_some(),
+        http: probe.http_get,
+        tcp: probe.tcp_socket,
+        grpc: probe.grpc.is_some(),
+    };
+    // In Kubernetes 0 is a field that is not set.
+    let seconds = |value: u32| Duration::from_secs(u64::from(value));
+    let mut spec = ProbeSpec::new(handlers.one(at, errors));
+    spec.initial_delay = seconds(delay);
+    spec.termination_grace = grace;
+    if timeout != 0 {
+        spec.timeout = seconds(timeout);
+    }
+    if period != 0 {
+        spec.period = seconds(period);
+    }
+    if success != 0 {
+        spec.success_threshold = success;
+    }
+    if failure != 0 {
+        spec.failure_threshold = failure;
+    }
+    spec
+}
+
+struct Handlers {
+    exec: bool,
+    http: Option<k8s::HTTPGetAction>,
+    tcp: Option<k8s::TCPSocketAction>,
+    grpc: bool,
+}
+
+impl Handlers {
+    /// The first in Kubernetes' order counts; each further one is forbidden.
+    fn one(self, at: &str, errors: &mut Vec<SpecError>) -> Handler {
+        let given = [
+            ("exec", self.exec),
+            ("httpGet", self.http.is_some()),
+            ("tcpSocket", self.tcp.is_some()),
+            ("grpc", self.grpc),
+        ];
+        let mut given = given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name);
+        let first = given.next();
+        match first {
+            None => errors.push(SpecError::required(at, "must specify a handler type")),
+            Some(name @ ("exec" | "grpc")) => {
+                errors.push(SpecError::new(format!("{at}.{name}"), NOT_YET));
+            }
+            Some(_) => {}
+        }
+        for name in given {
+            let why = "may not specify more than 1 handler type";
+            errors.push(SpecError::forbidden(format!("{at}.{name}"), why));
+        }
+        match (first, self.http, self.tcp) {
+            (Some("httpGet"), Some(http), _) => http_get(&format!("{at}.httpGet"), http, errors),
+            (Some("tcpSocket"), _, Some(tcp)) => Handler::TcpSocket(TcpSocket {
+                host: filled(tcp.host),
+                port: port_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors),
+            }),
+            // A stand-in that passes validation: the error is there already.
+            _ => Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(1) }),
+        }
+    }
+}
+
+fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> Handler {
+    let scheme = format!("{at}.scheme");
+    match http.scheme.as_deref() {
+        None | Some("" | "HTTP") => {}
+        Some("HTTPS") => errors.push(SpecError::new(scheme, NOT_YET)),
+        Some(other) => errors.push(SpecError::unsupported(scheme, other, &["HTTP", "HTTPS"])),
+    }
+    let headers = http.http_headers.unwrap_or_default().into_iter();
+    Handler::HttpGet(HttpGet {
+        host: filled(http.host),
+        port: port_ref(&format!("{at}.port"), http.port, errors),
+        path: filled(http.path).unwrap_or_else(|| "/".into()),
+        headers: headers.map(|h| Header { name: h.name, value: h.value }).collect(),
+    })
+}
+
+fn port_ref(field: &str, port: IntOrString, errors: &mut Vec<SpecError>) -> PortRef {
+    match port {
+        IntOrString::Int(number) => PortRef::Number(port_number(field, number, errors)),
+        IntOrString::String(name) => PortRef::Name(name),
+    }
+}

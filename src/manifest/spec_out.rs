@@ -1,0 +1,116 @@
+//! [`PodSpec`] → Kubernetes' type, with the defaults filled in that Kubernetes would show.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::domain::spec::RestartPolicy;
+use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
+
+pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
+    k8s::PodSpec {
+        containers: spec.containers.iter().map(container).collect(),
+        hostname: spec.hostname.clone(),
+        restart_policy: Some(policy(spec.restart_policy).to_owned()),
+        termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
+        ..k8s::PodSpec::default()
+    }
+}
+
+fn container(spec: &ContainerSpec) -> k8s::Container {
+    let env = |e: &crate::domain::spec::EnvVar| k8s::EnvVar {
+        name: e.name.clone(),
+        value: some(&e.value),
+        ..k8s::EnvVar::default()
+    };
+    k8s::Container {
+        name: spec.name.clone(),
+        image: Some(spec.image()),
+        command: list(&spec.command, Clone::clone),
+        args: list(&spec.args, Clone::clone),
+        env: list(&spec.env, env),
+        working_dir: spec.working_dir.clone(),
+        ports: list(&spec.ports, port),
+        liveness_probe: spec.probes.liveness.as_ref().map(probe),
+        readiness_probe: spec.probes.readiness.as_ref().map(probe),
+        startup_probe: spec.probes.startup.as_ref().map(probe),
+        restart_policy: spec.restart_policy.map(|p| policy(p).to_owned()),
+        ..k8s::Container::default()
+    }
+}
+
+fn port(port: &ContainerPort) -> k8s::ContainerPort {
+    k8s::ContainerPort {
+        name: port.name.clone(),
+        container_port: i32::from(port.port),
+        protocol: Some(port.protocol.clone()),
+        ..k8s::ContainerPort::default()
+    }
+}
+
+fn probe(spec: &ProbeSpec) -> k8s::Probe {
+    let (http_get, tcp_socket) = match &spec.handler {
+        Handler::HttpGet(http) => (Some(http_get(http)), None),
+        Handler::TcpSocket(tcp) => {
+            (None, Some(k8s::TCPSocketAction { host: tcp.host.clone(), port: port_ref(&tcp.port) }))
+        }
+    };
+    let short = |value: Duration| i32::try_from(seconds(value)).unwrap_or(i32::MAX);
+    k8s::Probe {
+        http_get,
+        tcp_socket,
+        // Kubernetes leaves this one out where it is 0.
+        initial_delay_seconds: Some(short(spec.initial_delay)).filter(|delay| *delay != 0),
+        timeout_seconds: Some(short(spec.timeout)),
+        period_seconds: Some(short(spec.period)),
+        success_threshold: Some(i32::try_from(spec.success_threshold).unwrap_or(i32::MAX)),
+        failure_threshold: Some(i32::try_from(spec.failure_threshold).unwrap_or(i32::MAX)),
+        termination_grace_period_seconds: spec.termination_grace.map(seconds),
+        ..k8s::Probe::default()
+    }
+}
+
+fn http_get(http: &crate::domain::spec::HttpGet) -> k8s::HTTPGetAction {
+    let header = |h: &crate::domain::spec::Header| k8s::HTTPHeader {
+        name: h.name.clone(),
+        value: h.value.clone(),
+    };
+    k8s::HTTPGetAction {
+        host: http.host.clone(),
+        http_headers: list(&http.headers, header),
+        path: Some(http.path.clone()),
+        port: port_ref(&http.port),
+        scheme: Some("HTTP".to_owned()),
+    }
+}
+
+fn port_ref(port: &PortRef) -> IntOrString {
+    match port {
+        PortRef::Number(number) => IntOrString::Int(i32::from(*number)),
+        PortRef::Name(name) => IntOrString::String(name.clone()),
+    }
+}
+
+fn policy(policy: RestartPolicy) -> &'static str {
+    match policy {
+        RestartPolicy::Always => "Always",
+        RestartPolicy::OnFailure => "OnFailure",
+        RestartPolicy::Never => "Never",
+    }
+}
+
+/// Rounded up: half a second must not read as none.
+pub(super) fn seconds(value: Duration) -> i64 {
+    let up = u64::from(value.subsec_nanos() > 0);
+    i64::try_from(value.as_secs().saturating_add(up)).unwrap_or(i64::MAX)
+}
+
+/// Kubernetes leaves out what is empty.
+pub(super) fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn list<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Option<Vec<U>> {
+    (!items.is_empty()).then(|| items.iter().map(convert).collect())
+}

@@ -1,0 +1,136 @@
+//! What is → a Kubernetes `v1.Pod`, as `get pod -o json` prints it.
+
+use std::time::SystemTime;
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde_json::Value;
+
+use super::annotations;
+use super::spec_out::{pod_spec, seconds, some};
+use crate::domain::status::{Condition, ContainerState, ContainerStatus, PodStatus, Terminated};
+use crate::supervisor::PodView;
+
+/// The pod as Kubernetes would show it.
+pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
+    k8s::Pod {
+        metadata: metadata(view),
+        spec: Some(pod_spec(&view.spec)),
+        status: Some(pod_status(&view.status)),
+    }
+}
+
+/// [`to_v1_pod`] as JSON, with `apiVersion` and `kind`.
+pub fn to_json(view: &PodView) -> Value {
+    // Writing this type cannot fail but for a clock beyond the year 9999, which `time` cuts off.
+    serde_json::to_value(to_v1_pod(view)).unwrap_or_default()
+}
+
+fn metadata(view: &PodView) -> ObjectMeta {
+    let (spec, status) = (&view.spec, &view.status);
+    let mut annotations = annotations::export(spec);
+    for container in &status.containers {
+        if let Some(last) = newest_ending(container) {
+            annotations.insert(annotations::last_cause(&container.name), last.cause.to_string());
+        }
+    }
+    ObjectMeta {
+        name: Some(spec.name.clone()),
+        namespace: Some(spec.namespace.clone()),
+        uid: some(&spec.uid),
+        labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        creation_timestamp: time(status.created_at),
+        // As in Kubernetes: when the grace will be over, not when deletion was asked for.
+        deletion_timestamp: status
+            .deletion
+            .and_then(|(asked, grace)| time(asked.checked_add(grace).unwrap_or(asked))),
+        deletion_grace_period_seconds: status.deletion.map(|(_, grace)| seconds(grace)),
+        ..ObjectMeta::default()
+    }
+}
+
+fn newest_ending(container: &ContainerStatus) -> Option<&Terminated> {
+    match &container.state {
+        ContainerState::Terminated(now) => Some(now),
+        _ => container.last_state.as_ref(),
+    }
+}
+
+fn pod_status(status: &PodStatus) -> k8s::PodStatus {
+    k8s::PodStatus {
+        phase: Some(status.phase.as_str().to_owned()),
+        conditions: Some(status.conditions.iter().map(condition).collect()),
+        start_time: time(status.created_at),
+        container_statuses: Some(status.containers.iter().map(container_status).collect()),
+        ..k8s::PodStatus::default()
+    }
+}
+
+fn condition(condition: &Condition) -> k8s::PodCondition {
+    k8s::PodCondition {
+        type_: condition.kind.to_owned(),
+        status: if condition.is_true { "True" } else { "False" }.to_owned(),
+        reason: some(condition.reason),
+        message: some(&condition.message),
+        last_transition_time: time(condition.since),
+        ..k8s::PodCondition::default()
+    }
+}
+
+fn container_status(status: &ContainerStatus) -> k8s::ContainerStatus {
+    k8s::ContainerStatus {
+        name: status.name.clone(),
+        ready: status.ready,
+        started: Some(status.started),
+        restart_count: i32::try_from(status.restart_count).unwrap_or(i32::MAX),
+        image: status.image.clone(),
+        image_id: status.image_id.clone(),
+        container_id: container_id(&status.container_id),
+        state: Some(state(&status.state)),
+        // Kubernetes prints an empty one before the first end.
+        last_state: Some(status.last_state.as_ref().map(ended).unwrap_or_default()),
+        ..k8s::ContainerStatus::default()
+    }
+}
+
+fn container_id(id: &str) -> Option<String> {
+    (!id.is_empty()).then(|| format!("containerd://{id}"))
+}
+
+fn state(state: &ContainerState) -> k8s::ContainerState {
+    match state {
+        ContainerState::Waiting { reason, message } => k8s::ContainerState {
+            waiting: Some(k8s::ContainerStateWaiting {
+                reason: some(reason),
+                message: some(message),
+            }),
+            ..k8s::ContainerState::default()
+        },
+        ContainerState::Running { started_at } => k8s::ContainerState {
+            running: Some(k8s::ContainerStateRunning { started_at: time(*started_at) }),
+            ..k8s::ContainerState::default()
+        },
+        ContainerState::Terminated(terminated) => ended(terminated),
+    }
+}
+
+fn ended(terminated: &Terminated) -> k8s::ContainerState {
+    k8s::ContainerState {
+        terminated: Some(k8s::ContainerStateTerminated {
+            container_id: container_id(&terminated.container_id),
+            exit_code: terminated.exit_code,
+            signal: terminated.signal.map(i32::from),
+            reason: some(&terminated.reason),
+            message: some(&terminated.message),
+            started_at: terminated.started_at.and_then(time),
+            finished_at: time(terminated.finished_at),
+        }),
+        ..k8s::ContainerState::default()
+    }
+}
+
+/// `None` for a clock beyond the year 9999.
+fn time(at: SystemTime) -> Option<Time> {
+    jiff::Timestamp::try_from(at).ok().map(Time)
+}

@@ -1,0 +1,42 @@
+use super::*;
+
+mod fields;
+mod out;
+mod parse;
+
+/// The manifest of the story that probelet is held to.
+const STORY: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: kubia-liveness
+spec:
+  containers:
+  - image: luksa/kubia-unhealthy
+    name: kubia
+    livenessProbe:
+      httpGet:
+        path: /
+        port: 8080
+";
+
+fn read(text: &str) -> Result<Parsed, ManifestError> {
+    parse(text, "uid-1".to_owned())
+}
+
+/// The story with more lines below its container.
+fn with_container(lines: &str) -> String {
+    let lines: String = lines.lines().map(|l| format!("    {l}\n")).collect();
+    format!("{STORY}{lines}")
+}
+
+/// The story with another liveness probe.
+fn with_probe(lines: &str) -> String {
+    let base = STORY.split("      httpGet").next().unwrap();
+    let lines: String = lines.lines().map(|l| format!("      {l}\n")).collect();
+    format!("{base}{lines}")
+}
+
+fn refusals(text: &str) -> Vec<String> {
+    read(text).unwrap_err().0.iter().map(ToString::to_string).collect()
+}

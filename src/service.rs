@@ -1,0 +1,51 @@
+//! The gRPC API: convert, call, convert. Nothing is decided here.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+
+use crate::supervisor::Supervisor;
+
+mod containers;
+mod convert;
+mod error;
+mod events;
+mod health;
+mod logs;
+mod pods;
+mod probes;
+mod signal;
+
+/// How much longer than its grace a stop may take before the caller is told so.
+const MARGIN: Duration = Duration::from_secs(15);
+/// How long a start may take before the caller is told so.
+const START: Duration = Duration::from_secs(60);
+
+type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// All services over one supervisor.
+#[derive(Clone)]
+pub struct Api {
+    supervisor: Arc<Supervisor>,
+    /// Ends open streams when the daemon stops.
+    cancel: CancellationToken,
+    /// Owns the streams.
+    tasks: TaskTracker,
+}
+
+impl Api {
+    pub fn new(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
+        Self { supervisor, cancel, tasks: TaskTracker::new() }
+    }
+
+    /// Waits for the streams' ends after `cancel`.
+    pub async fn closed(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,231 @@
+//! `probelet.v1.Containers`.
+
+use std::time::Duration;
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert;
+use super::error::{field, invalid, status_of};
+use super::probes::duration;
+use super::signal;
+use super::{Api, MARGIN, START, Streaming, logs};
+use crate::domain::container::{Event, Wanted};
+use crate::domain::status::{ContainerState, ContainerStatus};
+use crate::pb::containers_server::Containers;
+use crate::pb::{self, wait_container_request::Condition};
+use crate::supervisor::PodView;
+
+/// The default and the longest time that `WaitContainer` waits.
+const WAIT: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(3600);
+
+impl Api {
+    fn first(&self, view: &PodView) -> Result<Response<pb::Container>, Status> {
+        let status = view.status.containers.first();
+        let status = status.ok_or_else(|| Status::internal("a pod without containers"))?;
+        Ok(Response::new(convert::container(&self.supervisor, view, status)))
+    }
+
+    async fn until(
+        &self,
+        name: &str,
+        condition: &'static str,
+        timeout: Duration,
+        reached: impl Fn(&ContainerStatus) -> bool + Send,
+    ) -> Result<Response<pb::Container>, Status> {
+        let waited = self
+            .supervisor
+            .wait(name, condition, timeout, |view| view.status.containers.iter().any(&reached));
+        self.first(&waited.await.map_err(status_of)?)
+    }
+
+    fn grace_of(&self, name: &str, grace: Option<Duration>) -> Result<Duration, Status> {
+        let view = self.supervisor.get(name).map_err(status_of)?;
+        Ok(grace.unwrap_or(view.spec.termination_grace))
+    }
+
+    /// Stops and forgets a pod; shared by both services.
+    pub(super) async fn remove(
+        &self,
+        name: &str,
+        grace: Option<prost_types::Duration>,
+    ) -> Result<(), Status> {
+        let grace = duration("gracePeriod", grace).map_err(|e| invalid(vec![e]))?;
+        let bound = self.grace_of(name, grace)?.saturating_add(MARGIN);
+        self.supervisor.want(name, Wanted::Removed, grace).map_err(status_of)?;
+        self.supervisor.wait_gone(name, bound).await.map_err(status_of)
+    }
+}
+
+#[async_trait]
+impl Containers for Api {
+    async fn create_container(
+        &self,
+        request: Request<pb::CreateContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let request = request.into_inner();
+        let wanted = if request.start { Wanted::Running } else { Wanted::Stopped };
+        let uid = uuid::Uuid::new_v4().to_string();
+        let spec = convert::pod_of_one(request, uid).map_err(|e| invalid(vec![e]))?;
+        let name = spec.name.clone();
+        let spec = spec.validate().map_err(|e| invalid(convert::of_the_request(e.0)))?;
+        let applied = self.supervisor.apply(spec, wanted).await;
+        let (view, applied) = applied.map_err(|e| status_of(convert::error_of_the_request(e)))?;
+        if applied == crate::supervisor::Applied::Unchanged {
+            return Err(Status::already_exists(format!("containers {name:?} already exists")));
+        }
+        if wanted == Wanted::Running {
+            return self.until(&name, "start", START, has_settled).await;
+        }
+        self.first(&view)
+    }
+
+    async fn start_container(
+        &self,
+        request: Request<pb::StartContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let name = request.into_inner().name;
+        let before = self.supervisor.get(&name).map_err(status_of)?;
+        let attempt = before.status.containers.first().and_then(ended_attempt);
+        self.supervisor.want(&name, Wanted::Running, None).map_err(status_of)?;
+        // The ending that was there before is not this start's.
+        self.until(&name, "start", START, |status| {
+            has_settled(status) && (attempt.is_none() || ended_attempt(status) != attempt)
+        })
+        .await
+    }
+
+    async fn stop_container(
+        &self,
+        request: Request<pb::StopContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let pb::StopContainerRequest { name, grace_period } = request.into_inner();
+        let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
+        let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN);
+        self.supervisor.want(&name, Wanted::Stopped, grace).map_err(status_of)?;
+        self.until(&name, "stop", bound, |status| status.pid.is_none() && !is_starting(status))
+            .await
+    }
+
+    async fn kill_container(
+        &self,
+        request: Request<pb::KillContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let pb::KillContainerRequest { name, container, signal } = request.into_inner();
+        let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
+            .ok_or_else(|| {
+                let reason = format!("Unsupported value: {signal:?}: not a signal");
+                invalid(vec![field("signal", reason)])
+            })?;
+        let view = self.supervisor.get(&name).map_err(status_of)?;
+        if view.status.containers.iter().all(|status| status.pid.is_none()) {
+            return Err(Status::failed_precondition(format!("container {name:?} is not running")));
+        }
+        let event = Event::Kill { signal };
+        self.supervisor.request(&name, &container, event).map_err(status_of)?;
+        self.first(&view)
+    }
+
+    async fn restart_container(
+        &self,
+        request: Request<pb::RestartContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let pb::RestartContainerRequest { name, container, grace_period } = request.into_inner();
+        let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
+        let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
+        let before = self.supervisor.get(&name).map_err(status_of)?;
+        let attempt = before.status.containers.iter().map(|c| c.attempt).max();
+        self.supervisor.request(&name, &container, Event::Restart { grace }).map_err(status_of)?;
+        self.until(&name, "restart", bound, |status| {
+            Some(status.attempt) > attempt && has_settled(status)
+        })
+        .await
+    }
+
+    async fn remove_container(
+        &self,
+        request: Request<pb::RemoveContainerRequest>,
+    ) -> Result<Response<pb::RemoveContainerResponse>, Status> {
+        let pb::RemoveContainerRequest { name, grace_period } = request.into_inner();
+        self.remove(&name, grace_period).await?;
+        Ok(Response::new(pb::RemoveContainerResponse {}))
+    }
+
+    async fn get_container(
+        &self,
+        request: Request<pb::GetContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let view = self.supervisor.get(&request.into_inner().name).map_err(status_of)?;
+        self.first(&view)
+    }
+
+    async fn list_containers(
+        &self,
+        _: Request<pb::ListContainersRequest>,
+    ) -> Result<Response<pb::ListContainersResponse>, Status> {
+        let views = self.supervisor.list();
+        let containers = views
+            .iter()
+            .flat_map(|view| view.status.containers.iter().map(move |status| (view, status)))
+            .map(|(view, status)| convert::container(&self.supervisor, view, status))
+            .collect();
+        Ok(Response::new(pb::ListContainersResponse { containers }))
+    }
+
+    async fn wait_container(
+        &self,
+        request: Request<pb::WaitContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let pb::WaitContainerRequest { name, condition, timeout } = request.into_inner();
+        let timeout = duration("timeout", timeout).map_err(|e| invalid(vec![e]))?.unwrap_or(WAIT);
+        if timeout > WAIT_MAX {
+            let reason = "Invalid value: must be one hour at most";
+            return Err(invalid(vec![field("timeout", reason)]));
+        }
+        match condition {
+            Some(Condition::Running(wanted)) => {
+                self.until(&name, "running", timeout, |s| s.pid.is_some() == wanted).await
+            }
+            Some(Condition::Ready(wanted)) => {
+                self.until(&name, "ready", timeout, |s| s.ready == wanted).await
+            }
+            Some(Condition::Exited(wanted)) => {
+                self.until(&name, "exited", timeout, |s| ended_attempt(s).is_some() == wanted).await
+            }
+            Some(Condition::Restarts(count)) => {
+                self.until(&name, "restarts", timeout, |s| s.restart_count >= count).await
+            }
+            None => Err(invalid(vec![field("condition", "Required value")])),
+        }
+    }
+
+    type GetLogsStream = Streaming<pb::LogChunk>;
+
+    async fn get_logs(
+        &self,
+        request: Request<pb::GetLogsRequest>,
+    ) -> Result<Response<Self::GetLogsStream>, Status> {
+        logs::read(self, request.into_inner()).await
+    }
+}
+
+fn is_starting(status: &ContainerStatus) -> bool {
+    matches!(&status.state, ContainerState::Waiting { reason, .. } if reason == "ContainerCreating")
+}
+
+/// A start has an outcome: it runs, waits for its back-off, or is over.
+fn has_settled(status: &ContainerStatus) -> bool {
+    match &status.state {
+        ContainerState::Waiting { reason, .. } => {
+            !matches!(reason.as_str(), "ContainerCreating" | "Created" | "Stopped")
+        }
+        ContainerState::Running { .. } | ContainerState::Terminated(_) => true,
+    }
+}
+
+fn ended_attempt(status: &ContainerStatus) -> Option<crate::domain::Incarnation> {
+    match &status.state {
+        ContainerState::Terminated(ended) => Some(ended.attempt),
+        ContainerState::Waiting { .. } | ContainerState::Running { .. } => None,
+    }
+}

@@ -1,0 +1,264 @@
+//! Between the API's messages and the domain, both ways.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::error::field;
+use super::probes;
+use crate::domain::probe::Outcome;
+use crate::domain::spec::{
+    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, Probes, RestartPolicy, Source,
+    SpecError, SpecErrors,
+};
+use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, Terminated};
+use crate::domain::{notice, spec};
+use crate::pb;
+use crate::runtime::AttemptId;
+use crate::supervisor::{PodView, Supervisor, SupervisorError};
+use crate::{manifest, structs};
+
+/// A container by itself becomes a pod of one with the same name.
+pub(super) fn pod_of_one(
+    request: pb::CreateContainerRequest,
+    uid: String,
+) -> Result<PodSpec, SpecError> {
+    let source = source(request.source, request.rootfs)?;
+    let restart_policy = policy(request.restart_policy)?;
+    let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
+    let container = ContainerSpec {
+        name: request.name.clone(),
+        source,
+        command: request.command,
+        args: request.args,
+        env: request.env.into_iter().map(|e| EnvVar { name: e.name, value: e.value }).collect(),
+        working_dir: Some(request.working_dir).filter(|dir| !dir.is_empty()),
+        ports: request.ports.into_iter().enumerate().map(port).collect::<Result<_, _>>()?,
+        probes: Probes {
+            startup: probe("startupProbe", request.startup_probe)?,
+            readiness: probe("readinessProbe", request.readiness_probe)?,
+            liveness: probe("livenessProbe", request.liveness_probe)?,
+        },
+        restart_policy: None,
+        backoff: backoff(request.backoff)?,
+    };
+    refuse_process_of_a_bundle(&container)?;
+    Ok(PodSpec {
+        namespace: "default".into(),
+        name: request.name,
+        uid,
+        labels: request.labels.into_iter().collect(),
+        annotations: Default::default(),
+        restart_policy,
+        termination_grace: grace.unwrap_or(Duration::from_secs(30)),
+        hostname: None,
+        containers: vec![container],
+    })
+}
+
+fn source(
+    source: Option<pb::create_container_request::Source>,
+    rootfs: String,
+) -> Result<Source, SpecError> {
+    use pb::create_container_request::Source as Given;
+    let oci_spec = match source {
+        None => return Err(field("image", "Required value: image, ociSpec or ociSpecJson")),
+        Some(Given::Image(_)) if !rootfs.is_empty() => {
+            return Err(field("rootfs", "Forbidden: may not be set with an image"));
+        }
+        Some(Given::Image(image)) => return Ok(Source::Image(image)),
+        Some(Given::OciSpec(object)) => structs::to_json(object).to_string(),
+        Some(Given::OciSpecJson(text)) => text,
+    };
+    Ok(Source::Bundle { oci_spec, rootfs: PathBuf::from(rootfs) })
+}
+
+/// A bundle says itself what runs; anything beside it would be ignored, so it is refused.
+fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError> {
+    if matches!(container.source, Source::Image(_)) {
+        return Ok(());
+    }
+    let set = [
+        ("command", !container.command.is_empty()),
+        ("args", !container.args.is_empty()),
+        ("env", !container.env.is_empty()),
+        ("workingDir", container.working_dir.is_some()),
+    ];
+    match set.iter().find(|(_, is_set)| *is_set) {
+        Some((name, _)) => Err(field(*name, "Forbidden: the OCI spec's process says it")),
+        None => Ok(()),
+    }
+}
+
+fn probe(name: &str, probe: Option<pb::Probe>) -> Result<Option<spec::ProbeSpec>, SpecError> {
+    probe.map(|probe| probes::probe(name, probe)).transpose()
+}
+
+fn port((index, port): (usize, pb::ContainerPort)) -> Result<ContainerPort, SpecError> {
+    let number = u16::try_from(port.container_port).map_err(|_| {
+        let value = port.container_port;
+        let reason = format!("Invalid value: {value}: must be between 1 and 65535, inclusive");
+        field(format!("ports[{index}].containerPort"), reason)
+    })?;
+    Ok(ContainerPort {
+        name: Some(port.name).filter(|name| !name.is_empty()),
+        port: number,
+        protocol: if port.protocol.is_empty() { "TCP".into() } else { port.protocol },
+    })
+}
+
+fn policy(policy: i32) -> Result<RestartPolicy, SpecError> {
+    match pb::RestartPolicy::try_from(policy) {
+        Ok(pb::RestartPolicy::Unspecified | pb::RestartPolicy::Always) => Ok(RestartPolicy::Always),
+        Ok(pb::RestartPolicy::OnFailure) => Ok(RestartPolicy::OnFailure),
+        Ok(pb::RestartPolicy::Never) => Ok(RestartPolicy::Never),
+        Err(_) => Err(field("restartPolicy", format!("Unsupported value: {policy}"))),
+    }
+}
+
+fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
+    let mut limits = BackoffLimits::default();
+    let Some(backoff) = backoff else { return Ok(limits) };
+    if let Some(base) = probes::duration("backoff.base", backoff.base)? {
+        limits.base = base;
+    }
+    if let Some(cap) = probes::duration("backoff.cap", backoff.cap)? {
+        limits.cap = cap;
+    }
+    if let Some(reset) = probes::duration("backoff.reset", backoff.reset)? {
+        limits.reset = reset;
+    }
+    Ok(limits)
+}
+
+pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
+    let containers = view.status.containers.iter();
+    pb::Pod {
+        name: view.spec.name.clone(),
+        uid: view.spec.uid.clone(),
+        phase: view.status.phase.as_str().into(),
+        ready: view.status.is_ready(),
+        containers: containers.map(|status| container(supervisor, view, status)).collect(),
+        object: structs::from_json(manifest::to_json(view)).ok(),
+        removed: false,
+    }
+}
+
+pub(super) fn container(
+    supervisor: &Supervisor,
+    view: &PodView,
+    status: &ContainerStatus,
+) -> pb::Container {
+    let id = AttemptId {
+        pod: view.spec.name.clone(),
+        container: status.name.clone(),
+        attempt: status.attempt,
+    };
+    pb::Container {
+        name: status.name.clone(),
+        pod: view.spec.name.clone(),
+        attempt: status.attempt.0,
+        image: status.image.clone(),
+        image_id: status.image_id.clone(),
+        container_id: status.container_id.clone(),
+        pid: status.pid.unwrap_or_default(),
+        started: status.started,
+        ready: status.ready,
+        restart_count: status.restart_count,
+        state: Some(state(&status.state)),
+        last_state: status.last_state.as_ref().map(terminated),
+        probes: status.probes.iter().map(probe_status).collect(),
+        log_path: supervisor.log_path(&id).display().to_string(),
+    }
+}
+
+fn state(state: &ContainerState) -> pb::ContainerState {
+    use pb::container_state::{Running, State, Waiting};
+    let state = match state {
+        ContainerState::Waiting { reason, message } => {
+            State::Waiting(Waiting { reason: reason.clone(), message: message.clone() })
+        }
+        ContainerState::Running { started_at } => {
+            State::Running(Running { started_at: Some((*started_at).into()) })
+        }
+        ContainerState::Terminated(ended) => return terminated(ended),
+    };
+    pb::ContainerState { state: Some(state) }
+}
+
+fn terminated(ended: &Terminated) -> pb::ContainerState {
+    use pb::container_state::{State, Terminated};
+    let terminated = Terminated {
+        exit_code: ended.exit_code,
+        signal: ended.signal.unwrap_or_default().into(),
+        reason: ended.reason.clone(),
+        cause: ended.cause.to_string(),
+        message: ended.message.clone(),
+        started_at: ended.started_at.map(Into::into),
+        finished_at: Some(ended.finished_at.into()),
+        container_id: ended.container_id.clone(),
+    };
+    pb::ContainerState { state: Some(State::Terminated(terminated)) }
+}
+
+fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
+    let last = status.last.as_ref();
+    pb::ProbeStatus {
+        kind: status.kind.lower().into(),
+        last_outcome: last.map(|last| word(&last.outcome).to_owned()).unwrap_or_default(),
+        last_output: last.map(|last| last.outcome.output().to_owned()).unwrap_or_default(),
+        last_at: last.map(|last| last.at.into()),
+        last_latency: last.and_then(|last| prost_types::Duration::try_from(last.latency).ok()),
+        consecutive: status.consecutive,
+        successes: status.successes,
+        failures: status.failures,
+        errors: status.errors,
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success(_) => "success",
+        Outcome::Warning(_) => "warning",
+        Outcome::Failure(_) => "failure",
+        Outcome::Error(_) => "error",
+    }
+}
+
+pub(super) fn event(event: notice::Event) -> pb::Event {
+    let timestamp = |time: SystemTime| Some(time.into());
+    pb::Event {
+        sequence: event.sequence,
+        r#type: event.kind.as_str().into(),
+        field_path: event.field_path(),
+        reason: event.reason,
+        message: event.message,
+        namespace: event.namespace,
+        pod: event.pod,
+        pod_uid: event.pod_uid,
+        count: event.count,
+        first_timestamp: timestamp(event.first),
+        last_timestamp: timestamp(event.last),
+    }
+}
+
+/// The fields of a pod of one, as CreateContainer's caller knows them.
+pub(super) fn of_the_request(errors: Vec<SpecError>) -> Vec<SpecError> {
+    let rename = |error: SpecError| {
+        let own = error.field.strip_prefix("spec.containers[0].");
+        let name = own.or_else(|| error.field.strip_prefix("metadata.")).unwrap_or(&error.field);
+        field(name, error.reason.clone())
+    };
+    let mut renamed: Vec<_> = errors.into_iter().map(rename).collect();
+    // The pod's and the container's name are one field here.
+    renamed.dedup();
+    renamed
+}
+
+pub(super) fn error_of_the_request(error: SupervisorError) -> SupervisorError {
+    match error {
+        SupervisorError::Invalid(errors) => {
+            SupervisorError::Invalid(SpecErrors(of_the_request(errors.0)))
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,122 @@
+//! `probelet.v1.Pods`.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::convert;
+use super::error::{field, invalid, manifest as manifest_status, status_of};
+use super::{Api, Streaming};
+use crate::domain::container::Wanted;
+use crate::pb::apply_pod_request::Manifest;
+use crate::pb::pods_server::Pods;
+use crate::supervisor::Applied;
+use crate::{manifest, pb, structs};
+
+/// How far a slow watcher may fall behind before its stream waits for it.
+const BACKLOG: usize = 64;
+
+#[async_trait]
+impl Pods for Api {
+    async fn apply_pod(
+        &self,
+        request: Request<pb::ApplyPodRequest>,
+    ) -> Result<Response<pb::ApplyPodResponse>, Status> {
+        let uid = uuid::Uuid::new_v4().to_string();
+        let parsed = match request.into_inner().manifest {
+            Some(Manifest::Text(text)) => manifest::parse(&text, uid),
+            Some(Manifest::Object(object)) => manifest::parse_value(structs::to_json(object), uid),
+            None => return Err(invalid(vec![field("manifest", "Required value")])),
+        };
+        let parsed = parsed.map_err(manifest_status)?;
+        let spec = parsed.spec.validate().map_err(|errors| invalid(errors.0))?;
+        let applied = self.supervisor.apply(spec, Wanted::Running).await;
+        let (view, applied) = applied.map_err(status_of)?;
+        let result = match applied {
+            Applied::Created => "created",
+            Applied::Unchanged => "unchanged",
+        };
+        Ok(Response::new(pb::ApplyPodResponse {
+            pod: Some(convert::pod(&self.supervisor, &view)),
+            result: result.into(),
+            warnings: parsed.warnings,
+        }))
+    }
+
+    async fn get_pod(
+        &self,
+        request: Request<pb::GetPodRequest>,
+    ) -> Result<Response<pb::Pod>, Status> {
+        let view = self.supervisor.get(&request.into_inner().name).map_err(status_of)?;
+        Ok(Response::new(convert::pod(&self.supervisor, &view)))
+    }
+
+    async fn list_pods(
+        &self,
+        _: Request<pb::ListPodsRequest>,
+    ) -> Result<Response<pb::ListPodsResponse>, Status> {
+        let views = self.supervisor.list();
+        let pods = views.iter().map(|view| convert::pod(&self.supervisor, view)).collect();
+        Ok(Response::new(pb::ListPodsResponse { pods }))
+    }
+
+    type WatchPodsStream = Streaming<pb::Pod>;
+
+    async fn watch_pods(
+        &self,
+        _: Request<pb::ListPodsRequest>,
+    ) -> Result<Response<Self::WatchPodsStream>, Status> {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        let api = self.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = api.cancel.cancelled() => {}
+                () = sender.closed() => {}
+                () = api.send_changes(&sender) => {}
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn remove_pod(
+        &self,
+        request: Request<pb::RemovePodRequest>,
+    ) -> Result<Response<pb::RemovePodResponse>, Status> {
+        let pb::RemovePodRequest { name, grace_period } = request.into_inner();
+        self.remove(&name, grace_period).await?;
+        Ok(Response::new(pb::RemovePodResponse {}))
+    }
+}
+
+impl Api {
+    /// Sends each pod whose generation moved; what happens between two looks is one change.
+    async fn send_changes(&self, sender: &mpsc::Sender<Result<pb::Pod, Status>>) {
+        let mut changes = self.supervisor.changes();
+        let mut sent: BTreeMap<(String, String), u64> = BTreeMap::new();
+        loop {
+            changes.mark_unchanged();
+            let views = self.supervisor.list();
+            let mut now = BTreeMap::new();
+            for view in &views {
+                let key = (view.spec.name.clone(), view.spec.uid.clone());
+                if sent.remove(&key) != Some(view.generation)
+                    && sender.send(Ok(convert::pod(&self.supervisor, view))).await.is_err()
+                {
+                    return;
+                }
+                now.insert(key, view.generation);
+            }
+            for (name, uid) in std::mem::replace(&mut sent, now).into_keys() {
+                let gone = pb::Pod { name, uid, removed: true, ..pb::Pod::default() };
+                if sender.send(Ok(gone)).await.is_err() {
+                    return;
+                }
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
