@@ -32,7 +32,7 @@ const REQUESTS: usize = 16;
 /// A pod as it is now.
 #[derive(Debug, Clone)]
 pub struct PodView {
-    /// Grows with each change.
+    /// Grows with each change of more than the probes' counters.
     pub generation: u64,
     pub spec: Arc<PodSpec>,
     pub status: PodStatus,
@@ -105,7 +105,7 @@ impl Supervisor {
         &self.events
     }
 
-    /// Changes whenever any pod does.
+    /// Changes whenever any pod does, its probes' counters aside.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }

@@ -15,6 +15,11 @@ pub fn restarts(policy: RestartPolicy, exit_code: i32) -> bool {
     }
 }
 
+/// SIGTERM to SIGKILL: what was asked for, else the failed probe's own, else the pod's.
+pub fn grace(asked: Option<Duration>, probe: Option<Duration>, pod: Duration) -> Duration {
+    asked.or(probe).unwrap_or(pod)
+}
+
 /// How far up the ladder a container has climbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Backoff {
@@ -93,6 +98,25 @@ mod tests {
             .map(|_| backoff.step(&limits, Duration::from_secs(30), true).as_secs())
             .collect();
         assert_eq!(waits, [0, 0, 0, 10, 50, 130, 270, 270]);
+    }
+
+    #[test]
+    fn graces_match_the_vectors() {
+        let mut seen = 0;
+        for line in include_str!("vectors/grace.jsonl").lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let given = |key: &str| row[key].as_u64().map(Duration::from_secs);
+            let probe = match row["reason"].as_str().unwrap() {
+                "LivenessProbe" => given("liveness"),
+                "StartupProbe" => given("startup"),
+                _ => None,
+            };
+            // A pod of ours always has a grace.
+            let Some(pod) = given("pod") else { continue };
+            seen += 1;
+            assert_eq!(Some(grace(given("deletion"), probe, pod)), given("grace"), "{line}");
+        }
+        assert_eq!(seen, 10);
     }
 
     #[test]

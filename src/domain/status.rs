@@ -108,6 +108,16 @@ pub struct PodStatus {
 }
 
 impl PodStatus {
+    /// Whether more than the probes' counters and last words differs: worth waking a watcher for.
+    pub fn differs_in_level(&self, other: &Self) -> bool {
+        let bare = |status: &Self| {
+            let mut bare = status.clone();
+            bare.containers.iter_mut().for_each(|container| container.probes.clear());
+            bare
+        };
+        bare(self) != bare(other)
+    }
+
     pub fn is_ready(&self) -> bool {
         self.conditions.iter().any(|c| c.kind == "Ready" && c.is_true)
     }

@@ -179,17 +179,20 @@ impl Actor {
         }
     }
 
+    /// Probes change what is shown with each attempt, but only a level moves the generation.
     fn publish(&self) {
         let status = self.pod.status();
-        let changed = self.view.send_if_modified(|view| {
+        let mut is_level = false;
+        self.view.send_if_modified(|view| {
             let changed = view.status != status;
             if changed {
+                is_level = view.status.differs_in_level(&status);
+                view.generation += u64::from(is_level);
                 view.status = status;
-                view.generation += 1;
             }
             changed
         });
-        if changed {
+        if is_level {
             self.changes.send_modify(|count| *count += 1);
         }
     }

@@ -10,7 +10,7 @@ use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
-use crate::domain::{Incarnation, Now};
+use crate::domain::{Incarnation, Now, restart};
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
@@ -143,7 +143,7 @@ impl Machine {
             (State::Running(_), Wanted::Stopped | Wanted::Removed) => {
                 let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
                 let message = format!("Stopping container {}", self.spec.name);
-                let grace = grace.unwrap_or(self.pod.termination_grace);
+                let grace = restart::grace(grace, None, self.pod.termination_grace);
                 let cause = Cause::Operator { verb: verb.into() };
                 self.stop(cause, message, grace, Next::Policy, now, out);
             }
@@ -173,7 +173,7 @@ impl Machine {
             State::Stopping { next, .. } => *next = Next::Start,
             State::Running(_) => {
                 let message = format!("Container {} will be restarted", self.spec.name);
-                let grace = grace.unwrap_or(self.pod.termination_grace);
+                let grace = restart::grace(grace, None, self.pod.termination_grace);
                 let cause = Cause::Operator { verb: "restart".into() };
                 self.stop(cause, message, grace, Next::Start, now, out);
             }

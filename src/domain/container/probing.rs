@@ -49,7 +49,7 @@ impl Machine {
 
     fn condemn(&mut self, kind: ProbeKind, output: String, now: Now, out: &mut Vec<Action>) {
         let own = self.spec.probes.get(kind).and_then(|probe| probe.termination_grace);
-        let grace = own.unwrap_or(self.pod.termination_grace);
+        let grace = restart::grace(None, own, self.pod.termination_grace);
         let policy = self.pod.policy_of(&self.spec);
         let suffix = if restart::restarts(policy, 137) { ", will be restarted" } else { "" };
         let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
