@@ -5,6 +5,7 @@ mod authority;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
 use crate::service::Api;
 use crate::supervisor::{Supervisor, SupervisorError};
 
+/// How long open calls may take to end when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(2);
 /// How long containerd may be away before it is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -53,11 +56,16 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     })
     .context("containerd")?;
     let supervisor = Arc::new(Supervisor::new(Arc::new(runtime), Arc::new(NetProber)));
+    let mut serving =
+        pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {
-        () = stop => Ok(()),
-        served = recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()) => served,
+        served = &mut serving => served,
+        () = stop => {
+            cancel.cancel();
+            // Who waits for a long grace is cut off; the next daemon takes the ending up.
+            tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
+        }
     };
-    cancel.cancel();
     supervisor.stop().await;
     remove_socket(&config.socket);
     tracing::info!("stopped; the containers go on");
@@ -86,7 +94,10 @@ async fn recover_and_serve(
         .add_service(pb::containers_server::ContainersServer::new(api.clone()))
         .add_service(pb::pods_server::PodsServer::new(api.clone()))
         .add_service(pb::events_server::EventsServer::new(api.clone()))
-        .serve_with_incoming(UnixListenerStream::new(listener).map(|s| s.map(Lenient::new)));
+        .serve_with_incoming_shutdown(
+            UnixListenerStream::new(listener).map(|stream| stream.map(Lenient::new)),
+            cancel.clone().cancelled_owned(),
+        );
     tracing::info!(
         socket = %config.socket.display(),
         containerd = %config.containerd_address.display(),
@@ -96,10 +107,14 @@ async fn recover_and_serve(
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "systemd was not told");
     }
-    tokio::select! {
-        served = server => served.context("serving"),
-        () = api.report_health(reporter) => Ok(()),
-    }
+    let server = async {
+        let served = server.await.context("serving");
+        cancel.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(server, api.report_health(reporter));
+    api.closed().await;
+    served
 }
 
 fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder<'a> {
