@@ -99,16 +99,13 @@ path = "{at}/opt"
         );
         let config_path = dir.path().join("containerd.toml");
         fs::write(&config_path, config)?;
-        let containerd = spawn(
-            Command::new("containerd").arg("--config").arg(&config_path),
-            &dir.path().join("containerd.log"),
-        )?;
+        let containerd = spawn_containerd(dir.path())?;
         // runc's state and the cgroups go by the namespace's name, whichever containerd it is.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("probelet-{}-{count}", std::process::id());
         // From here on Drop cleans up.
         let host = Self { dir, namespace, containerd, daemon: None };
-        eventually("containerd answers", SOON, || host.ctr(["version"]).ok())?;
+        host.wait_containerd()?;
         host.import_image()?;
         Ok(host)
     }
@@ -142,6 +139,22 @@ path = "{at}/opt"
         self.daemon = Some(daemon);
         let answers = answers.and_then(|ended| ended);
         answers.inspect_err(|_| self.show_logs())
+    }
+
+    fn wait_containerd(&self) -> Result<()> {
+        eventually("containerd answers", SOON, || self.ctr(["version"]).ok()).map(drop)
+    }
+
+    /// As a crash would; shims and containers go on.
+    pub fn kill_containerd(&mut self) -> Result<()> {
+        self.containerd.kill()?;
+        self.containerd.wait()?;
+        Ok(())
+    }
+
+    pub fn start_containerd(&mut self) -> Result<()> {
+        self.containerd = spawn_containerd(self.dir.path())?;
+        self.wait_containerd()
     }
 
     /// As a crash would: SIGKILL, no word to the containers.
@@ -331,6 +344,12 @@ impl Drop for Host {
         clean::end(&mut self.containerd);
         clean::leftovers(self.dir.path(), &self.containerd_socket(), &self.namespace);
     }
+}
+
+fn spawn_containerd(dir: &Path) -> Result<Child> {
+    let mut command = Command::new("containerd");
+    command.arg("--config").arg(dir.join("containerd.toml"));
+    spawn(&mut command, &dir.join("containerd.log"))
 }
 
 /// The daemon's binary: PROBELET_BIN, else the development build.

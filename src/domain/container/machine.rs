@@ -29,6 +29,8 @@ pub struct Machine {
     pub(super) pid: Option<u32>,
     /// Attempts that may have something left in the runtime.
     pub(super) kept: BTreeSet<Incarnation>,
+    /// The grace that the wanted level came with, for a start that is still under way.
+    pub(super) grace: Option<Duration>,
     /// When to ask again for the clearing of what remained.
     pub(super) forget_at: Option<Instant>,
 }
@@ -50,6 +52,7 @@ impl Machine {
             state: State::Created,
             container_id: String::new(),
             pid: None,
+            grace: None,
             forget_at: None,
         }
     }
@@ -131,6 +134,7 @@ impl Machine {
         }
         let changed = self.memory.wanted != wanted;
         self.memory.wanted = wanted;
+        self.grace = grace;
         match (&mut self.state, wanted) {
             (State::Created, Wanted::Running) => self.start(out),
             (State::Terminated, Wanted::Running) if changed => self.next_attempt(out),
@@ -259,7 +263,7 @@ impl Machine {
         out.push(Action::Persist);
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
-            self.wanted(wanted, None, now, out);
+            self.wanted(wanted, self.grace, now, out);
         }
     }
 

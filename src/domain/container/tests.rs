@@ -281,6 +281,14 @@ fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
 }
 
 #[test]
+fn grace_asked_for_while_starting_is_kept() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    story.tell(Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) });
+    assert!(story.started().contains(&Action::Signal(Incarnation(0), 9)));
+}
+
+#[test]
 fn runtime_fault_is_no_attempt() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);

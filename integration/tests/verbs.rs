@@ -1,0 +1,130 @@
+//! The verbs of an operator, and what is told about them.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use anyhow::Result;
+use probelet_integration::{Host, IMAGE, SOON, with_host};
+use serde_json::{Value, json};
+
+fn create(host: &Host, name: &str, args: &[&str], more: Value) -> Result<Value> {
+    let mut request = json!({ "name": name, "image": IMAGE, "args": args, "start": true });
+    if let (Some(request), Value::Object(more)) = (request.as_object_mut(), more) {
+        request.extend(more);
+    }
+    host.call("probelet.v1.Containers/CreateContainer", &request)
+}
+
+fn is_running(status: &Value) -> bool {
+    status["state"]["running"].is_object()
+}
+
+#[test]
+fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
+    with_host(|host| {
+        create(host, "app", &["sleep"], json!({ "terminationGracePeriod": "1s" }))?;
+        host.probelet(["restart", "app"])?;
+        let status = host.status("app")?;
+        assert_eq!(status["restartCount"], 1, "{status}");
+        assert!(is_running(&status), "{status}");
+        assert!(host.probelet(["describe", "pod", "app"])?.contains("operator: restart"));
+
+        host.probelet(["kill", "app", "-s", "KILL"])?;
+        let back = |status: &Value| status["restartCount"] == 2 && is_running(status);
+        host.wait_status("app", SOON, back)?;
+        assert!(host.probelet(["describe", "pod", "app"])?.contains("operator: kill -s 9"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stopped_container_stays_down_until_it_is_started() -> Result<()> {
+    with_host(|host| {
+        create(host, "app", &["sleep"], json!({}))?;
+        let stop = json!({ "name": "app", "gracePeriod": "0s" });
+        let stopped = host.call("probelet.v1.Containers/StopContainer", &stop)?;
+        assert_eq!(stopped["state"]["terminated"]["cause"], "operator: stop", "{stopped}");
+
+        // A daemon that comes back leaves it down, too.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        assert!(host.status("app")?["state"]["terminated"].is_object());
+        host.probelet(["start", "app"])?;
+        assert!(is_running(&host.status("app")?));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_followed_log_ends_with_its_attempt() -> Result<()> {
+    with_host(|host| {
+        let never = json!({ "restartPolicy": "NEVER" });
+        create(host, "app", &["crash-after", "1500"], never)?;
+        let followed = host.probelet(["logs", "-f", "app"])?;
+        assert_eq!(followed, host.probelet(["logs", "app"])?);
+        assert!(host.status("app")?["state"]["terminated"].is_object());
+        Ok(())
+    })
+}
+
+#[test]
+fn apply_is_idempotent_and_refuses_a_change() -> Result<()> {
+    with_host(|host| {
+        let manifest = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: app}}, spec: {{containers: \
+             [{{name: c, image: {IMAGE}, args: [sleep]}}]}}}}"
+        );
+        assert_eq!(host.apply(&manifest)?, "pod/app created\n");
+        assert_eq!(host.apply(&manifest)?, "pod/app unchanged\n");
+        let changed = manifest.replace("sleep", "exit");
+        let refused = host.try_probelet(["apply", "-f", "-"], &changed)?;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("exists with another spec"), "{refused:?}");
+        host.probelet(["delete", "pod", "app", "--force", "--grace-period", "0"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn readiness_is_shown_and_never_kills() -> Result<()> {
+    with_host(|host| {
+        let probe = json!({
+            "httpGet": { "port": 8080 }, "period": "0.2s", "failureThreshold": 2,
+        });
+        create(
+            host,
+            "app",
+            &["serve", "--fail-after", "3"],
+            json!({ "readinessProbe": probe, "startupProbe": { "url": "tcp://:8080", "period": "0.2s" } }),
+        )?;
+        host.wait_status("app", SOON, |status| status["ready"] == true)?;
+        let status = host.wait_status("app", SOON, |status| status["ready"] == false)?;
+        assert_eq!(status["started"], true, "{status}");
+        assert_eq!(status["restartCount"], 0, "{status}");
+        let health = host.call("grpc.health.v1.Health/Check", &json!({ "service": "app/app" }))?;
+        assert_eq!(health["status"], "NOT_SERVING", "{health}");
+        let health = host.call("grpc.health.v1.Health/Check", &json!({}))?;
+        assert_eq!(health["status"], "SERVING", "{health}");
+        Ok(())
+    })
+}
+
+#[test]
+fn containerd_away_kills_nothing_and_hides_nothing() -> Result<()> {
+    with_host(|host| {
+        create(host, "steady", &["sleep"], json!({}))?;
+        create(host, "ends", &["crash-after", "2000"], json!({}))?;
+        let pid = host.task_pid("steady_0")?;
+        host.kill_containerd()?;
+        let gone = |status: &Value| status["lastState"]["terminated"].is_object();
+        let before = host.wait_status("ends", SOON, gone)?;
+        assert_eq!(before["restartCount"], 1, "seen while containerd is away: {before}");
+
+        host.start_containerd()?;
+        let back = |status: &Value| is_running(status) && status["restartCount"] != 0;
+        host.wait_status("ends", SOON, back)?;
+        let steady = host.status("steady")?;
+        assert_eq!(steady["restartCount"], 0, "{steady}");
+        assert_eq!(host.task_pid("steady_0")?, pid);
+        Ok(())
+    })
+}
