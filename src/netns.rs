@@ -69,11 +69,15 @@ mod tests {
                 .args(["--net", "sh", "-c", "ip link set lo up && exec sleep 60"])
                 .spawn()
                 .unwrap();
-            let comm = format!("/proc/{}/comm", child.id());
-            while std::fs::read_to_string(&comm).unwrap().trim() != "sleep" {
+            let island = Self(child);
+            let comm = format!("/proc/{}/comm", island.0.id());
+            for _ in 0..5000 {
+                if std::fs::read_to_string(&comm).unwrap().trim() == "sleep" {
+                    return island;
+                }
                 std::thread::sleep(Duration::from_millis(2));
             }
-            Self(child)
+            panic!("no namespace with its loopback up: are unshare and ip here?");
         }
 
         fn pidfd(&self) -> OwnedFd {
