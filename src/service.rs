@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -26,6 +28,9 @@ const MARGIN: Duration = Duration::from_secs(15);
 /// How long a start may take before the caller is told so.
 const START: Duration = Duration::from_secs(60);
 
+/// How far a slow reader may fall behind before its stream waits for it.
+const BACKLOG: usize = 64;
+
 type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// All services over one supervisor.
@@ -41,6 +46,28 @@ pub struct Api {
 impl Api {
     pub fn new(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
         Self { supervisor, cancel, tasks: TaskTracker::new() }
+    }
+
+    /// A stream that `fill` feeds until it returns, the caller goes, or the daemon stops.
+    fn stream<T, F>(
+        &self,
+        fill: impl FnOnce(Self, mpsc::Sender<Result<T, Status>>) -> F,
+    ) -> Streaming<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        let (cancel, closed) = (self.cancel.clone(), sender.clone());
+        let filled = fill(self.clone(), sender);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = closed.closed() => {}
+                () = filled => {}
+            }
+        });
+        Box::pin(ReceiverStream::new(receiver))
     }
 
     /// Waits for the streams' ends after `cancel`.

@@ -1,15 +1,11 @@
 //! `probelet.v1.Events`.
 
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Api, Streaming, convert};
 use crate::pb;
 use crate::pb::events_server::Events;
-
-/// How far a slow watcher may fall behind before its stream waits for it.
-const BACKLOG: usize = 64;
 
 #[async_trait]
 impl Events for Api {
@@ -29,16 +25,9 @@ impl Events for Api {
         request: Request<pb::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let pb::WatchEventsRequest { pod, after } = request.into_inner();
-        let (sender, receiver) = mpsc::channel(BACKLOG);
-        let api = self.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = api.cancel.cancelled() => {}
-                () = sender.closed() => {}
-                () = api.send_events(&sender, &pod, after) => {}
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(Response::new(self.stream(move |api, sender| async move {
+            api.send_events(&sender, &pod, after).await;
+        })))
     }
 }
 

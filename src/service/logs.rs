@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
 use super::error::status_of;
@@ -15,7 +14,7 @@ use crate::domain::Incarnation;
 use crate::pb;
 use crate::runtime::AttemptId;
 
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 16 * 1024;
 /// How often a followed log is looked at for more.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -32,16 +31,9 @@ pub(super) async fn read(
         let at = tail(&mut file, lines).await.map_err(broken)?;
         file.seek(SeekFrom::Start(at)).await.map_err(broken)?;
     }
-    let (sender, receiver) = mpsc::channel(4);
-    let api = api.clone();
-    api.clone().tasks.spawn(async move {
-        tokio::select! {
-            () = api.cancel.cancelled() => {}
-            () = sender.closed() => {}
-            () = copy(&api, file, path, id, request.follow, &sender) => {}
-        }
-    });
-    Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    Ok(Response::new(api.stream(move |api, sender| async move {
+        copy(&api, file, path, id, request.follow, &sender).await;
+    })))
 }
 
 fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert;
@@ -14,9 +13,6 @@ use crate::pb::apply_pod_request::Manifest;
 use crate::pb::pods_server::Pods;
 use crate::supervisor::Applied;
 use crate::{manifest, pb, structs};
-
-/// How far a slow watcher may fall behind before its stream waits for it.
-const BACKLOG: usize = 64;
 
 #[async_trait]
 impl Pods for Api {
@@ -68,16 +64,7 @@ impl Pods for Api {
         &self,
         _: Request<pb::ListPodsRequest>,
     ) -> Result<Response<Self::WatchPodsStream>, Status> {
-        let (sender, receiver) = mpsc::channel(BACKLOG);
-        let api = self.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = api.cancel.cancelled() => {}
-                () = sender.closed() => {}
-                () = api.send_changes(&sender) => {}
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(Response::new(self.stream(|api, sender| async move { api.send_changes(&sender).await })))
     }
 
     async fn remove_pod(

@@ -9,6 +9,8 @@ use crate::domain::exit::Cause;
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod decisions;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Story {
@@ -204,68 +206,6 @@ fn policies_decide_what_follows_an_exit() {
         let started = actions.contains(&Action::Start(Incarnation(1)));
         assert_eq!(started, restarts, "{policy:?} {code}");
     }
-}
-
-#[test]
-fn decisions_match_the_vectors() {
-    let policy = |name: &serde_json::Value| match name.as_str().unwrap() {
-        "Always" => RestartPolicy::Always,
-        "OnFailure" => RestartPolicy::OnFailure,
-        _ => RestartPolicy::Never,
-    };
-    let mut seen = 0;
-    for line in include_str!("../vectors/restart-decisions.jsonl").lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        // Rules and spec changes do not exist here yet.
-        if row.get("rules").is_some() {
-            continue;
-        }
-        let mut spec = pod(policy(&row["policy"]));
-        spec.containers[0].restart_policy = row.get("cpolicy").map(policy);
-        spec.containers[0].probes.startup = spec.containers[0].probes.liveness.clone();
-        let mut story = Story::new(spec);
-        story.want(Wanted::Running);
-        story.started();
-        if row["deleted"] == true {
-            story.want(Wanted::Removed);
-        }
-        let failed = |kind, story: &mut Story| {
-            if kind == ProbeKind::Liveness {
-                story.passes_startup();
-            }
-            let mut actions = Vec::new();
-            while !actions.iter().any(|a| matches!(a, Action::Signal(..))) {
-                story.pass(SECOND);
-                story.tell(Event::Tick);
-                actions = story.probed(kind, Outcome::Failure("no".into()));
-            }
-            let message = Story::reasons(&actions).last().unwrap().1.to_owned();
-            actions.extend(story.ended(Ending::Signaled(15)));
-            (message, actions)
-        };
-        let (message, actions) = match row["state"].as_str().unwrap() {
-            "exited" => {
-                let code = u8::try_from(row["exit"].as_u64().unwrap()).unwrap();
-                (None, story.ended(Ending::Exited(code)))
-            }
-            "liveness_failed" => {
-                let (message, actions) = failed(ProbeKind::Liveness, &mut story);
-                (Some(message), actions)
-            }
-            "startup_failed" => {
-                let (message, actions) = failed(ProbeKind::Startup, &mut story);
-                (Some(message), actions)
-            }
-            _ => continue,
-        };
-        seen += 1;
-        let starts = actions.contains(&Action::Start(Incarnation(1)));
-        assert_eq!(starts, row["do"].as_str().unwrap().contains("start"), "{line}");
-        if let Some(message) = message {
-            assert_eq!(message, row["msg"].as_str().unwrap(), "{line}");
-        }
-    }
-    assert_eq!(seen, 14);
 }
 
 #[test]
