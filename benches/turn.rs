@@ -1,0 +1,89 @@
+//! What the core costs: one turn of a probe (due, attempted, observed, shown) without its I/O,
+//! and one restart, beside the cheapest thing that a probe can do, a TCP connection on loopback.
+//!
+//!     cargo bench --bench turn
+
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a benchmark reads the clock")]
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use probelet::domain::Now;
+use probelet::domain::container::{Action, Event, Machine, Wanted};
+use probelet::domain::exit::Ending;
+use probelet::domain::probe::Outcome;
+use probelet::domain::spec::ProbeKind;
+use probelet::manifest;
+
+const TURNS: u32 = 100_000;
+const MANIFEST: &str = include_str!("../examples/kubia-liveness.yaml");
+
+struct Bench {
+    machine: Machine,
+    now: Now,
+}
+
+impl Bench {
+    /// What the machine wants cleared away is cleared at once.
+    fn tell(&mut self, event: Event) {
+        for action in self.machine.handle(event, self.now) {
+            if let Action::Forget(incarnation) = std::hint::black_box(action) {
+                self.tell(Event::Forgotten { incarnation });
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+    }
+
+    fn start(&mut self) {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Started { incarnation, pid: 1, container_id: "c".into() });
+    }
+
+    fn probe(&mut self) {
+        let incarnation = self.machine.memory().attempt;
+        let (kind, outcome) = (ProbeKind::Liveness, Outcome::Success(String::new()));
+        self.pass(Duration::from_secs(10));
+        self.tell(Event::Tick);
+        self.tell(Event::Probed { incarnation, kind, outcome, latency: Duration::ZERO });
+        std::hint::black_box(self.machine.status());
+    }
+
+    fn crash(&mut self) {
+        // Long enough alive to be started again at once.
+        self.pass(Duration::from_secs(600));
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Ended { incarnation, ending: Ending::Exited(1) });
+        self.start();
+    }
+}
+
+fn nanoseconds(mut turn: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    (0..TURNS).for_each(|_| turn());
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(TURNS)
+}
+
+fn main() {
+    let spec = Arc::new(manifest::parse(MANIFEST, "uid".into()).unwrap().spec);
+    let now = Now { mono: Instant::now(), wall: SystemTime::now() };
+    let container = spec.containers.first().unwrap().clone();
+    let machine = Machine::new(spec, container, "image".into(), now);
+    let mut bench = Bench { machine, now };
+    bench.tell(Event::Wanted { wanted: Wanted::Running, grace: None });
+    bench.start();
+    let probe = nanoseconds(|| bench.probe());
+    let crash = nanoseconds(|| bench.crash());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = nanoseconds(|| {
+        let client = TcpStream::connect(address).unwrap();
+        drop((listener.accept().unwrap(), client));
+    });
+    println!("connection on loopback  {connect:>8.0} ns");
+    println!("probe turn in the core  {probe:>8.0} ns  ratio {:.3}", probe / connect);
+    println!("restart in the core     {crash:>8.0} ns  ratio {:.3}", crash / connect);
+}
