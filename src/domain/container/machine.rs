@@ -158,6 +158,7 @@ impl Machine {
                     *kill_at = (*kill_at).min(now.mono + grace);
                 }
             }
+            (State::Stopping { next, .. }, Wanted::Running) if changed => *next = Next::Start,
             // A start under way is stopped when it has succeeded.
             _ => {}
         }

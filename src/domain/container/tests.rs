@@ -184,6 +184,20 @@ fn events_of_an_older_incarnation_are_dropped() {
 }
 
 #[test]
+fn a_start_within_the_grace_of_a_stop_brings_the_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Never);
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    assert!(story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(1))));
+    // A last stop counts again.
+    story.started();
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    story.want(Wanted::Stopped);
+    assert!(!story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(2))));
+}
+
+#[test]
 fn stop_is_not_restarted_and_start_brings_the_next_attempt() {
     let mut story = Story::running(RestartPolicy::Always);
     assert!(story.want(Wanted::Stopped).contains(&Action::Signal(Incarnation(0), 15)));
