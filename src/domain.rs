@@ -6,9 +6,9 @@
 //! ```text
 //!            Wanted                Started                 verdict, stop, restart
 //! Created ───────────► Starting(n) ───────► Running(n) ──────────────────────────► Stopping(n)
-//!                       ▲   │ Failed            │ Exited                             │ Exited
+//!                       ▲   │ Failed            │ Ended                              │ Ended
 //!                       │   ▼                   ▼                                    ▼
-//!                       └─ Waiting(until) ◄── restart::decide ───────────────► Terminated
+//!                       └─ Waiting(until) ◄── restart::restarts ─────────────► Terminated
 //! ```
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.

@@ -67,7 +67,7 @@ pub struct ServeArgs {
         default_value = "probelet"
     )]
     pub containerd_namespace: String,
-    /// Pinned network namespaces and sockets; may vanish at boot.
+    /// Made where it is missing; may vanish at boot. Nothing is kept there yet.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// Container logs, one file an attempt.
