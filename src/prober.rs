@@ -10,6 +10,8 @@ use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, ProbeSpec};
 use crate::runtime::Task;
 
+mod exec;
+mod grpc;
 pub mod http;
 pub mod tcp;
 
@@ -48,15 +50,16 @@ impl Prober for NetProber {
         let port = match &probe.handler {
             Handler::HttpGet(get) => &get.port,
             Handler::TcpSocket(tcp) => &tcp.port,
+            Handler::Grpc(grpc) => &grpc.port,
+            Handler::Exec(exec) => return exec::attempt(task, exec, probe.timeout).await,
         };
+        let task = task.as_ref();
         let outcome = match (container.resolve_port(port), &probe.handler) {
             (Err(text), _) => Outcome::Error(text),
-            (Ok(port), Handler::HttpGet(get)) => {
-                http::attempt(task.as_ref(), get, port, deadline).await
-            }
-            (Ok(port), Handler::TcpSocket(tcp)) => {
-                tcp::attempt(task.as_ref(), tcp, port, deadline).await
-            }
+            (Ok(port), Handler::HttpGet(get)) => http::attempt(task, get, port, deadline).await,
+            (Ok(port), Handler::TcpSocket(tcp)) => tcp::attempt(task, tcp, port, deadline).await,
+            (Ok(port), Handler::Grpc(grpc)) => grpc::attempt(task, grpc, port, probe.timeout).await,
+            (Ok(_), Handler::Exec(_)) => Outcome::Error("an exec probe has no port".into()),
         };
         Attempt { outcome, latency: start.elapsed() }
     }

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
@@ -77,7 +79,7 @@ pub enum FoundTask {
 #[derive(Debug, Clone)]
 pub struct Birth {
     pub id: AttemptId,
-    pub pod: std::sync::Arc<PodSpec>,
+    pub pod: Arc<PodSpec>,
     /// Index into `pod.containers`.
     pub index: usize,
     pub memory: Memory,
@@ -101,7 +103,12 @@ pub trait Runtime: Send + Sync + 'static {
     /// starts the process. The process is held (pidfd) before it runs its first instruction.
     async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError>;
     /// Overwrites what is remembered in the attempt's record. A missing record is `NotFound`.
-    async fn remember(&self, id: &AttemptId, memory: &Memory) -> Result<(), RuntimeError>;
+    async fn remember(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError>;
     /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
@@ -112,6 +119,31 @@ pub trait Runtime: Send + Sync + 'static {
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }
 
+/// The right to run one command: dropped when its process is gone.
+#[derive(Debug)]
+pub struct Turn(pub Vec<OwnedSemaphorePermit>);
+
+/// How a command ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// 128 + signal where a signal ended it.
+    pub exit_code: u32,
+    /// The first [`EXEC_OUTPUT`] bytes: stdout, then stderr.
+    pub output: Vec<u8>,
+}
+
+/// How much of a command's output is kept; the rest is read and thrown away.
+pub const EXEC_OUTPUT: usize = 10 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    #[error("timed out")]
+    TimedOut,
+    /// It was not run, or nobody can tell how it ended: no fault of the container.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// A process that was started and is held by its pidfd.
 #[async_trait]
 pub trait Task: Send + Sync + 'static {
@@ -120,6 +152,23 @@ pub trait Task: Send + Sync + 'static {
     fn signal(&self, signal: i32) -> io::Result<()>;
     /// A TCP socket born in the task's network namespace, fit to connect to `peer`'s family.
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::TcpSocket>;
+    /// A UDP socket born there, bound to any port, of `peer`'s family and connected to it.
+    fn udp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::UdpSocket>;
+    /// A file as the container sees it, symbolic links too; `FileTooLarge` beyond `limit` bytes.
+    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// One permit: who runs a command in the container takes it first, and with it the turn.
+    fn exec_turn(&self) -> Arc<Semaphore>;
+    /// Runs a command as the container's own process would be run (its user, environment,
+    /// folder, limits), with `$(NAME)` replaced from its environment. Past `timeout` it and its
+    /// children are killed. The turn goes back when nothing of it runs any more.
+    async fn exec(
+        &self,
+        command: &[String],
+        timeout: Duration,
+        turn: Turn,
+    ) -> Result<Executed, ExecError>;
+    /// Resident memory of the shim that holds this task, in bytes.
+    fn shim_memory(&self) -> io::Result<u64>;
     /// Resolves when the process has ended, also while containerd is down; at once if it has.
     async fn ended(&self) -> Ending;
 }

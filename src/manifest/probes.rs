@@ -7,7 +7,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::convert::{filled, port_number};
 use super::fields::NOT_YET;
-use crate::domain::spec::{Handler, Header, HttpGet, PortRef, ProbeSpec, SpecError, TcpSocket};
+use crate::domain::spec::{
+    Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
+};
 
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
@@ -108,6 +110,7 @@ fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> 
     }
     let headers = http.http_headers.unwrap_or_default().into_iter();
     Handler::HttpGet(HttpGet {
+        scheme: Scheme::Http,
         host: filled(http.host),
         port: port_ref(&format!("{at}.port"), http.port, errors),
         path: filled(http.path).unwrap_or_else(|| "/".into()),

@@ -50,16 +50,30 @@ fn port(port: &ContainerPort) -> k8s::ContainerPort {
 }
 
 fn probe(spec: &ProbeSpec) -> k8s::Probe {
-    let (http_get, tcp_socket) = match &spec.handler {
-        Handler::HttpGet(http) => (Some(http_get(http)), None),
+    let handler = match &spec.handler {
+        Handler::HttpGet(http) => {
+            k8s::Probe { http_get: Some(http_get(http)), ..k8s::Probe::default() }
+        }
         Handler::TcpSocket(tcp) => {
-            (None, Some(k8s::TCPSocketAction { host: tcp.host.clone(), port: port_ref(&tcp.port) }))
+            let tcp = k8s::TCPSocketAction { host: tcp.host.clone(), port: port_ref(&tcp.port) };
+            k8s::Probe { tcp_socket: Some(tcp), ..k8s::Probe::default() }
+        }
+        Handler::Grpc(grpc) => {
+            // Kubernetes' field holds a number only; 0 stands for a name, which no number is.
+            let port = match &grpc.port {
+                PortRef::Number(number) => i32::from(*number),
+                PortRef::Name(_) => 0,
+            };
+            let grpc = k8s::GRPCAction { port, service: Some(grpc.service.clone()) };
+            k8s::Probe { grpc: Some(grpc), ..k8s::Probe::default() }
+        }
+        Handler::Exec(exec) => {
+            let exec = k8s::ExecAction { command: Some(exec.command.clone()) };
+            k8s::Probe { exec: Some(exec), ..k8s::Probe::default() }
         }
     };
     let short = |value: Duration| i32::try_from(seconds(value)).unwrap_or(i32::MAX);
     k8s::Probe {
-        http_get,
-        tcp_socket,
         // Kubernetes leaves this one out where it is 0.
         initial_delay_seconds: Some(short(spec.initial_delay)).filter(|delay| *delay != 0),
         timeout_seconds: Some(short(spec.timeout)),
@@ -67,7 +81,7 @@ fn probe(spec: &ProbeSpec) -> k8s::Probe {
         success_threshold: Some(i32::try_from(spec.success_threshold).unwrap_or(i32::MAX)),
         failure_threshold: Some(i32::try_from(spec.failure_threshold).unwrap_or(i32::MAX)),
         termination_grace_period_seconds: spec.termination_grace.map(seconds),
-        ..k8s::Probe::default()
+        ..handler
     }
 }
 
@@ -81,7 +95,7 @@ fn http_get(http: &crate::domain::spec::HttpGet) -> k8s::HTTPGetAction {
         http_headers: list(&http.headers, header),
         path: Some(http.path.clone()),
         port: port_ref(&http.port),
-        scheme: Some("HTTP".to_owned()),
+        scheme: Some(http.scheme.as_str().to_owned()),
     }
 }
 

@@ -2,27 +2,36 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket as Socket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::domain::exit::Ending;
 use crate::domain::spec::{
-    BackoffLimits, ContainerPort, HttpGet, PortRef, Probes, Source, TcpSocket,
+    BackoffLimits, ContainerPort, HttpGet, PortRef, Probes, Scheme, Source, TcpSocket,
 };
+use crate::runtime::{ExecError, Executed, Turn};
 
 /// Long enough for loopback on a busy machine, short enough to wait out.
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Where the answer has to come before the timeout.
 const AMPLE: Duration = Duration::from_secs(20);
 
-struct Here;
+/// A task in the test's own namespace, or one that has gone.
+#[derive(Clone, Copy)]
+pub(super) enum Near {
+    Here,
+    Gone,
+}
+
+use Near::{Gone, Here};
 
 #[async_trait]
-impl Task for Here {
+impl Task for Near {
     fn pid(&self) -> u32 {
         0
     }
@@ -30,25 +39,26 @@ impl Task for Here {
         Ok(())
     }
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<Socket> {
-        if peer.is_ipv4() { Socket::new_v4() } else { Socket::new_v6() }
+        match self {
+            Here if peer.is_ipv4() => Socket::new_v4(),
+            Here => Socket::new_v6(),
+            Gone => Err(io::Error::from_raw_os_error(3)),
+        }
     }
-    async fn ended(&self) -> Ending {
-        std::future::pending().await
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
     }
-}
-
-struct Gone;
-
-#[async_trait]
-impl Task for Gone {
-    fn pid(&self) -> u32 {
-        0
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
     }
-    fn signal(&self, _: i32) -> io::Result<()> {
-        Ok(())
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
     }
-    fn tcp_socket(&self, _: SocketAddr) -> io::Result<Socket> {
-        Err(io::Error::from_raw_os_error(3))
+    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Err(ExecError::Failed("no command runs here".into()))
+    }
+    fn shim_memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
     }
     async fn ended(&self) -> Ending {
         std::future::pending().await
@@ -75,7 +85,7 @@ fn web() -> PortRef {
 }
 
 pub(super) fn get(path: &str) -> HttpGet {
-    HttpGet { host: None, port: web(), path: path.into(), headers: vec![] }
+    HttpGet { scheme: Scheme::Http, host: None, port: web(), path: path.into(), headers: vec![] }
 }
 
 fn tcp(host: Option<&str>) -> Handler {
@@ -252,7 +262,11 @@ async fn what_is_not_the_containers_fault_is_an_error() {
         }
     }
     let text = "lookup db.local: resolving host names inside the container is not supported yet: use an IP address";
-    let http = Handler::HttpGet(HttpGet { host: Some("db.local".into()), ..get("/") });
+    let http = Handler::HttpGet(HttpGet {
+        scheme: Scheme::Http,
+        host: Some("db.local".into()),
+        ..get("/")
+    });
     for handler in [http, tcp(Some("db.local"))] {
         assert_eq!(probe(handler, 1).await, Outcome::Error(text.into()));
     }

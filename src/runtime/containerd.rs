@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
 use crate::domain::container::Memory;
-use crate::domain::spec::{ContainerSpec, Source};
+use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 
 mod client;
 mod images;
@@ -111,7 +111,7 @@ impl Containerd {
         let new = NewRecord { birth, image, spec: plan.spec };
         match self.client.create_record(new).await {
             Err(RuntimeError::AlreadyExists(_)) if renew => {
-                self.client.remember(&birth.id, &birth.memory).await?;
+                self.client.remember(&birth.id, &birth.pod, &birth.memory).await?;
             }
             Err(RuntimeError::AlreadyExists(_)) => {}
             other => other?,
@@ -221,8 +221,13 @@ impl Runtime for Containerd {
         told.await.map_err(given_up)?
     }
 
-    async fn remember(&self, id: &AttemptId, memory: &Memory) -> Result<(), RuntimeError> {
-        self.client.remember(id, memory).await
+    async fn remember(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        self.client.remember(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {

@@ -2,16 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
+use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
 use crate::domain::container::Memory;
 use crate::domain::exit::Ending;
-use crate::domain::spec::ContainerSpec;
+use crate::domain::spec::{ContainerSpec, PodSpec};
 
 #[derive(Default)]
 pub struct Fake {
@@ -77,7 +78,7 @@ impl Runtime for Fake {
         Ok(Box::new(Held(process)))
     }
 
-    async fn remember(&self, _: &AttemptId, _: &Memory) -> Result<(), RuntimeError> {
+    async fn remember(&self, _: &AttemptId, _: &PodSpec, _: &Memory) -> Result<(), RuntimeError> {
         Ok(())
     }
 
@@ -115,6 +116,26 @@ impl Task for Held {
 
     fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
         tokio::net::TcpSocket::new_v4()
+    }
+
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Err(ExecError::Failed("a fake runs no command".into()))
+    }
+
+    fn shim_memory(&self) -> io::Result<u64> {
+        Ok(1 << 20)
     }
 
     async fn ended(&self) -> Ending {

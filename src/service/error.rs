@@ -15,7 +15,9 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
             Status::not_found(text)
         }
         SupervisorError::AlreadyExists(_) => Status::already_exists(text),
-        SupervisorError::Differs(_) => Status::failed_precondition(text),
+        SupervisorError::Differs { .. }
+        | SupervisorError::NotRunning { .. }
+        | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),
         SupervisorError::Timeout { .. } => Status::deadline_exceeded(text),
         SupervisorError::Busy(_) => Status::resource_exhausted(text),
         SupervisorError::Invalid(errors) => invalid(errors.0),

@@ -32,6 +32,7 @@ impl Pods for Api {
         let (view, applied) = applied.map_err(status_of)?;
         let result = match applied {
             Applied::Created => "created",
+            Applied::Configured => "configured",
             Applied::Unchanged => "unchanged",
         };
         Ok(Response::new(pb::ApplyPodResponse {

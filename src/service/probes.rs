@@ -5,7 +5,9 @@ use std::time::Duration;
 use prost_types::value::Kind;
 
 use super::error::field;
-use crate::domain::spec::{Handler, Header, HttpGet, PortRef, ProbeSpec, SpecError, TcpSocket};
+use crate::domain::spec::{
+    Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
+};
 use crate::pb;
 
 /// `path` is the request's field, as JSON names it.
@@ -54,6 +56,7 @@ fn http_get(path: &str, get: pb::HttpGetAction) -> Result<Handler, SpecError> {
     }
     let headers = get.http_headers.into_iter();
     Ok(Handler::HttpGet(HttpGet {
+        scheme: Scheme::Http,
         host: Some(get.host).filter(|host| !host.is_empty()),
         port: port(&format!("{path}.port"), get.port)?,
         path: if get.path.is_empty() { "/".into() } else { get.path },
@@ -101,9 +104,13 @@ fn short_form(path: &str, text: &str) -> Result<Handler, SpecError> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = Some(host.to_owned()).filter(|host| !host.is_empty());
     match scheme {
-        "http" => {
-            Ok(Handler::HttpGet(HttpGet { host, port, path: target.into(), headers: Vec::new() }))
-        }
+        "http" => Ok(Handler::HttpGet(HttpGet {
+            scheme: Scheme::Http,
+            host,
+            port,
+            path: target.into(),
+            headers: Vec::new(),
+        })),
         "tcp" if target == "/" => Ok(Handler::TcpSocket(TcpSocket { host, port })),
         "tcp" => Err(bad("a tcp probe has no path")),
         "https" | "grpc" => Err(bad("this handler is not supported yet")),
@@ -131,7 +138,13 @@ mod tests {
     fn short_forms_are_read() {
         let get = |host: Option<&str>, port, path: &str| {
             let host = host.map(Into::into);
-            Handler::HttpGet(HttpGet { host, port, path: path.into(), headers: vec![] })
+            Handler::HttpGet(HttpGet {
+                scheme: Scheme::Http,
+                host,
+                port,
+                path: path.into(),
+                headers: vec![],
+            })
         };
         let cases = [
             ("http://:8080/healthz", get(None, PortRef::Number(8080), "/healthz")),

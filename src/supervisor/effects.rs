@@ -119,11 +119,12 @@ impl Effects {
 
     pub(super) fn persist(&mut self, index: usize, memory: Memory, retry: bool) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
+        let pod = self.pod.clone();
         self.running.spawn(async move {
             if retry {
                 tokio::time::sleep(RETRY).await;
             }
-            Done::Persisted(index, runtime.remember(&id, &memory).await)
+            Done::Persisted(index, runtime.remember(&id, &pod, &memory).await)
         });
     }
 }

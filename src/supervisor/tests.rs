@@ -141,7 +141,7 @@ async fn an_equal_pod_is_unchanged_and_another_one_refused() {
     let (_, applied) = host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     assert_eq!(applied, Applied::Unchanged);
     let error = host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap_err();
-    assert!(matches!(error, SupervisorError::Differs(_)));
+    assert!(matches!(error, SupervisorError::Differs { .. }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,6 +96,8 @@ impl Machine {
             Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
             Event::Restart { grace } => self.restart(grace, now, &mut out),
             Event::Kill { signal } => self.kill(signal, &mut out),
+            Event::Pause { .. } | Event::Resume | Event::Respec(_) | Event::ShimMeasured { .. } => {
+            }
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
             }

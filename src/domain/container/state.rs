@@ -109,6 +109,8 @@ impl Machine {
             probes: running
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),
+            paused_until: self.memory.paused_until,
+            shim: None,
         }
     }
 }

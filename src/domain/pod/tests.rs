@@ -35,6 +35,8 @@ fn container(code: &str) -> ContainerStatus {
         },
     };
     ContainerStatus {
+        paused_until: None,
+        shim: None,
         name: "app".into(),
         attempt: Incarnation(0),
         ready: false,

@@ -191,6 +191,13 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
     match &probe.handler {
         Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http),
         Handler::TcpSocket(tcp) => port_ref_rules(found, &format!("{at}.tcpSocket"), &tcp.port),
+        Handler::Grpc(grpc) => port_ref_rules(found, &format!("{at}.grpc"), &grpc.port),
+        Handler::Exec(exec) => found.check(!exec.command.is_empty(), || {
+            SpecError::required(format!("{at}.exec.command"), "")
+        }),
+    }
+    if let Some(faster) = probe.startup_period {
+        startup_period_rules(found, format!("{at}.startupPeriodSeconds"), kind, probe, faster);
     }
     let least = [("period", probe.period, MIN_PERIOD), ("timeout", probe.timeout, MIN_TIMEOUT)];
     for (what, value, min) in least {
@@ -222,6 +229,25 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
     found.check(bad >= 1, || SpecError::invalid(format!("{at}.failureThreshold"), bad, one));
     if let Some(grace) = probe.termination_grace {
         grace_rules(found, format!("{at}.terminationGracePeriodSeconds"), kind, grace);
+    }
+}
+
+fn startup_period_rules(
+    found: &mut Findings,
+    field: String,
+    kind: ProbeKind,
+    probe: &ProbeSpec,
+    faster: Duration,
+) {
+    if kind == ProbeKind::Liveness {
+        // A liveness probe counts as passed from the start: there is nothing to hurry for.
+        found.add(SpecError::forbidden(field, "may not be set for livenessProbes"));
+    } else if faster < MIN_PERIOD {
+        let why = format!("must be at least {}ms", MIN_PERIOD.as_millis());
+        found.add(SpecError::new(field, format!("Invalid value: {faster:?}: {why}")));
+    } else if faster > probe.period {
+        let why = format!("must be no longer than the period, {:?}", probe.period);
+        found.add(SpecError::new(field, format!("Invalid value: {faster:?}: {why}")));
     }
 }
 

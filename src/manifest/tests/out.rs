@@ -38,6 +38,8 @@ fn killed() -> Terminated {
 fn view() -> PodView {
     let spec = read(STORY).unwrap().spec;
     let container = ContainerStatus {
+        paused_until: None,
+        shim: None,
         name: "kubia".into(),
         attempt: Incarnation(1),
         ready: true,

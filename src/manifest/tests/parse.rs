@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::spec::{Handler, HttpGet, PortRef, ProbeSpec, RestartPolicy, Source};
+use crate::domain::spec::{Handler, HttpGet, PortRef, ProbeSpec, RestartPolicy, Scheme, Source};
 
 #[test]
 fn the_story_is_read_with_kubernetes_defaults() {
@@ -14,7 +14,8 @@ fn the_story_is_read_with_kubernetes_defaults() {
     let container = &spec.containers[0];
     assert_eq!(container.source, Source::Image("luksa/kubia-unhealthy".into()));
     let port = PortRef::Number(8080);
-    let http = HttpGet { host: None, port, path: "/".into(), headers: vec![] };
+    let http =
+        HttpGet { scheme: Scheme::Http, host: None, port, path: "/".into(), headers: vec![] };
     assert_eq!(container.probes.liveness, Some(ProbeSpec::new(Handler::HttpGet(http))));
     spec.validate().unwrap();
 }

@@ -74,18 +74,13 @@ impl Client {
         Ok(answer.containers)
     }
 
-    /// Reads first, as the pod's spec is in the same value. Nobody else writes it.
     pub(super) async fn remember(
         &self,
         id: &AttemptId,
+        pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        let known = self.get_record(&id.to_string()).await?;
-        let known = known
-            .extensions
-            .get(record::KEY)
-            .ok_or_else(|| RuntimeError::Internal(format!("container {id} is not probelet's")))?;
-        let any = record::with_memory(known, memory).map_err(internal)?;
+        let any = record::encode(pod, memory).map_err(internal)?;
         let container = Container {
             id: id.to_string(),
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),

@@ -3,18 +3,21 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use containerd_client::services::v1::WaitRequest;
 use containerd_client::types::v1::Status;
 use tokio::net::TcpSocket;
+use tokio::sync::Semaphore;
 
 use super::client::{Client, error};
 use crate::domain::exit::Ending;
 use crate::netns;
 use crate::process::Process;
-use crate::runtime::{RuntimeError, Task};
+use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
 const ASK: Duration = Duration::from_secs(2);
@@ -25,11 +28,12 @@ pub(super) struct ContainerdTask {
     id: String,
     process: Process,
     client: Client,
+    turn: Arc<Semaphore>,
 }
 
 impl ContainerdTask {
     pub(super) fn new(id: String, process: Process, client: Client) -> Self {
-        Self { id, process, client }
+        Self { id, process, client, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// containerd's word on the ending. Has no deadline: it answers when the task ends.
@@ -71,6 +75,26 @@ impl Task for ContainerdTask {
 
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<TcpSocket> {
         netns::tcp_socket(self.process.pidfd(), peer)
+    }
+
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        self.turn.clone()
+    }
+
+    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Err(ExecError::Failed("not here yet".into()))
+    }
+
+    fn shim_memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     async fn ended(&self) -> Ending {

@@ -30,7 +30,7 @@ async fn containerd_away_is_told_as_such() {
         runtime.check(&pod.containers[0]).await.err(),
         runtime.create(&birth).await.err(),
         runtime.start(&birth).await.err(),
-        runtime.remember(&id, &memory()).await.err(),
+        runtime.remember(&id, &pod, &memory()).await.err(),
         runtime.reap(&id).await.err(),
         runtime.forget(&id).await.err(),
         runtime.list().await.err(),

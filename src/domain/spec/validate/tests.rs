@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::spec::{EnvVar, Header, Probes, RestartPolicy, TcpSocket};
+use crate::domain::spec::{EnvVar, Header, Probes, RestartPolicy, Scheme, TcpSocket};
 
 fn pod() -> PodSpec {
     PodSpec {
@@ -34,6 +34,7 @@ fn container(name: &str) -> ContainerSpec {
 
 fn http() -> Handler {
     Handler::HttpGet(HttpGet {
+        scheme: Scheme::Http,
         host: None,
         port: PortRef::Number(8080),
         path: "/".into(),
