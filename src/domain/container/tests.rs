@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,16 +7,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Now;
 use crate::domain::exit::Cause;
+use crate::domain::probe::{Launch, Verdict};
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod care;
 mod decisions;
+mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Story {
     machine: Machine,
     now: Now,
+    /// The newest launch of each probe.
+    launched: BTreeMap<ProbeKind, Launch>,
 }
 
 fn pod(policy: RestartPolicy) -> PodSpec {
@@ -42,6 +48,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             ports: vec![],
             probes: Probes { liveness: Some(probe), ..Probes::default() },
             restart_policy: None,
+            restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),
         }],
     }
@@ -52,7 +59,8 @@ impl Story {
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
-        Self { machine: Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now), now }
+        let machine = Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now);
+        Self { machine, now, launched: BTreeMap::new() }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -68,7 +76,13 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        self.machine.handle(event, self.now)
+        let actions = self.machine.handle(event, self.now);
+        for action in &actions {
+            if let Action::Probe(_, kind, launch) = action {
+                self.launched.insert(*kind, *launch);
+            }
+        }
+        actions
     }
 
     fn want(&mut self, wanted: Wanted) -> Vec<Action> {
@@ -88,14 +102,26 @@ impl Story {
     fn fails_probe(&mut self) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
         let probes = self.tell(Event::Tick);
-        assert_eq!(probes, [Action::Probe(incarnation, ProbeKind::Liveness)]);
+        assert!(
+            matches!(&probes[..], [Action::Probe(i, ProbeKind::Liveness, _)] if *i == incarnation)
+        );
         let outcome = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
         self.probed(ProbeKind::Liveness, outcome)
     }
 
     fn probed(&mut self, kind: ProbeKind, outcome: Outcome) -> Vec<Action> {
+        self.probed_after(kind, outcome, Duration::ZERO)
+    }
+
+    fn probed_after(
+        &mut self,
+        kind: ProbeKind,
+        outcome: Outcome,
+        latency: Duration,
+    ) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Probed { incarnation, kind, outcome, latency: Duration::ZERO })
+        let launch = self.launched.get(&kind).copied().unwrap_or(Launch(u64::MAX));
+        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency })
     }
 
     fn passes_startup(&mut self) {
@@ -336,12 +362,9 @@ proptest! {
                     story.pass(Duration::from_secs(seconds));
                     story.tell(Event::Tick)
                 }
-                Step::ProbeFails => story.tell(Event::Probed {
-                    incarnation: current,
-                    kind: ProbeKind::Liveness,
-                    outcome: Outcome::Failure(String::new()),
-                    latency: Duration::ZERO,
-                }),
+                Step::ProbeFails => {
+                    story.probed(ProbeKind::Liveness, Outcome::Failure(String::new()))
+                }
                 _ => Vec::new(),
             });
             for action in actions.drain(..) {
