@@ -316,7 +316,11 @@ enum Step {
     Want(Wanted),
     Restart,
     Pass(u64),
-    ProbeFails,
+    Probe(ProbeKind, bool),
+    Pause(u64),
+    Resume,
+    /// Another spec, with or without each probe.
+    Respec(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -327,7 +331,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         prop_oneof![Just(Wanted::Running), Just(Wanted::Stopped)].prop_map(Step::Want),
         Just(Step::Restart),
         (0u64..400).prop_map(Step::Pass),
-        Just(Step::ProbeFails),
+        (prop_oneof![Just(ProbeKind::Liveness), Just(ProbeKind::Readiness)], any::<bool>())
+            .prop_map(|(kind, passes)| Step::Probe(kind, passes)),
+        (1u64..100).prop_map(Step::Pause),
+        Just(Step::Resume),
+        any::<bool>().prop_map(Step::Respec),
     ];
     proptest::collection::vec(step, 0..80)
 }
@@ -360,14 +368,28 @@ proptest! {
                 Step::Restart => story.tell(Event::Restart { grace: None }),
                 Step::Pass(seconds) => {
                     story.pass(Duration::from_secs(seconds));
-                    story.tell(Event::Tick)
+                    let actions = story.tell(Event::Tick);
+                    let next = story.machine.deadline();
+                    prop_assert!(next.is_none_or(|next| next > story.now.mono), "no turning in place");
+                    actions
                 }
-                Step::ProbeFails => {
-                    story.probed(ProbeKind::Liveness, Outcome::Failure(String::new()))
+                Step::Pause(seconds) => {
+                    story.tell(Event::Pause { length: Duration::from_secs(seconds) })
                 }
+                Step::Resume => story.tell(Event::Resume),
+                Step::Respec(readiness) => {
+                    let mut pod = pod(RestartPolicy::Always);
+                    let probes = &mut pod.containers[0].probes;
+                    probes.readiness = probes.liveness.clone().filter(|_| readiness);
+                    story.tell(Event::Respec(Arc::new(pod)))
+                }
+                Step::Probe(kind, true) => story.probed(kind, Outcome::Success(String::new())),
+                Step::Probe(kind, false) => story.probed(kind, Outcome::Failure(String::new())),
                 _ => Vec::new(),
             });
+            let paused = story.machine.status().paused_until.is_some();
             for action in actions.drain(..) {
+                prop_assert!(!paused || !matches!(action, Action::Probe(..)));
                 if let Action::Start(incarnation) = action {
                     prop_assert!(alive.is_none() && launched.is_none());
                     prop_assert_eq!(incarnation, story.machine.memory().attempt);
