@@ -81,3 +81,6 @@ fn not_run(reason: &str) -> Attempt {
     let outcome = Outcome::Error(format!("command not run: {reason}"));
     Attempt { outcome, latency: Duration::ZERO }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,18 @@ struct Seen {
     marked: bool,
 }
 
+/// What marks a family's members in their environment.
+#[derive(Debug)]
+pub struct Mark {
+    /// The beginning of the variable, name and value.
+    pub variable: String,
+    /// Where others may be marked like that: the only processes in which it counts.
+    pub among: Option<HashSet<u32>>,
+}
+
 #[derive(Debug)]
 pub struct Family {
-    /// The beginning of the variable that marks, name and value.
-    mark: Vec<u8>,
+    mark: Mark,
     /// The commands' own processes.
     leaders: HashSet<Identity>,
     /// The container's init, which is nobody's child here whatever it looks like.
@@ -36,9 +44,9 @@ pub struct Family {
 }
 
 impl Family {
-    pub fn new(mark: &str, leaders: impl IntoIterator<Item = Identity>, spared: u32) -> Self {
+    pub fn new(mark: Mark, leaders: impl IntoIterator<Item = Identity>, spared: u32) -> Self {
         Self {
-            mark: mark.as_bytes().to_vec(),
+            mark,
             leaders: leaders.into_iter().collect(),
             spared,
             sessions: HashSet::new(),
@@ -46,11 +54,10 @@ impl Family {
         }
     }
 
-    /// Kills who belongs to it in one look, among `pids` where they are given, and says how many
-    /// were found. None: nothing of it runs any more. Blocks.
-    pub fn strike(&mut self, among: Option<&HashSet<u32>>) -> io::Result<usize> {
-        let seen = look(&self.mark, among)?;
-        let members = self.members(&seen);
+    /// Kills who belongs to it in one look and says how many were found. None: nothing of it
+    /// runs any more. Blocks.
+    pub fn strike(&mut self) -> io::Result<usize> {
+        let members = self.members(&look(&self.mark)?);
         members.iter().for_each(|member| kill(*member));
         Ok(members.len())
     }
@@ -85,30 +92,34 @@ impl Family {
     }
 }
 
-/// All that run now, or those `among` them.
-fn look(mark: &[u8], among: Option<&HashSet<u32>>) -> io::Result<Vec<Seen>> {
+/// All that run now.
+fn look(mark: &Mark) -> io::Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        if among.is_some_and(|pids| !pids.contains(&pid)) {
-            continue;
-        }
         // One that can't be read has just gone.
         if let Ok(stat) = Stat::read(pid)
             && !stat.ended
         {
-            seen.push(Seen { stat, marked: is_marked(pid, mark).unwrap_or(false) });
+            seen.push(Seen { stat, marked: mark.is_on(pid).unwrap_or(false) });
         }
     }
     Ok(seen)
 }
 
-fn is_marked(pid: u32, mark: &[u8]) -> io::Result<bool> {
-    let mut environment = Vec::new();
-    File::open(format!("/proc/{pid}/environ"))?.take(ENVIRONMENT).read_to_end(&mut environment)?;
-    Ok(environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark)))
+impl Mark {
+    fn is_on(&self, pid: u32) -> io::Result<bool> {
+        if self.among.as_ref().is_some_and(|pids| !pids.contains(&pid)) {
+            return Ok(false);
+        }
+        let mut environment = Vec::new();
+        let file = File::open(format!("/proc/{pid}/environ"))?;
+        file.take(ENVIRONMENT).read_to_end(&mut environment)?;
+        let mut variables = environment.split(|byte| *byte == 0);
+        Ok(variables.any(|variable| variable.starts_with(self.variable.as_bytes())))
+    }
 }
 
 /// Never another process: the pidfd's is the one that had this start time after it was opened.

@@ -14,8 +14,12 @@ fn one(pid: u32, parent: u32, session: u32) -> Seen {
     Seen { stat: Stat { identity, parent, session, ended: false }, marked: false }
 }
 
+fn mark(variable: &str) -> Mark {
+    Mark { variable: variable.to_owned(), among: None }
+}
+
 fn family() -> Family {
-    Family::new("MARK=1", [LEADER], INIT)
+    Family::new(mark("MARK=1"), [LEADER], INIT)
 }
 
 fn found(family: &mut Family, seen: &[Seen]) -> Vec<u32> {
@@ -72,12 +76,12 @@ fn init_and_its_children_are_spared() {
 /// Its children go three ways: stay, leave it for a session of their own, clear the environment.
 #[test]
 fn a_real_family_is_killed_to_the_last() {
-    let mark = format!("PROBELET_TEST={}", uuid::Uuid::new_v4());
-    let (name, value) = mark.split_once('=').unwrap();
+    let variable = format!("PROBELET_TEST={}", uuid::Uuid::new_v4());
+    let (name, value) = variable.split_once('=').unwrap();
     let script = "sleep 61 & (setsid sleep 62 &) ; env -i sleep 63 & wait";
     let mut child = Command::new("sh").args(["-c", script]).env(name, value).spawn().unwrap();
     let leader = Stat::read(child.id()).unwrap().identity;
-    let mut family = Family::new(&mark, [leader], std::process::id());
+    let mut family = Family::new(mark(&variable), [leader], std::process::id());
     let within_bound = |done: &mut dyn FnMut() -> bool| {
         (0..2000).any(|_| {
             std::thread::sleep(Duration::from_millis(5));
@@ -85,12 +89,26 @@ fn a_real_family_is_killed_to_the_last() {
         })
     };
     let mut asleep = || {
-        let members = family.members(&look(mark.as_bytes(), None).unwrap());
+        let members = family.members(&look(&mark(&variable)).unwrap());
         let comm =
             |member: &Identity| std::fs::read_to_string(format!("/proc/{}/comm", member.pid));
         members.iter().filter(|member| comm(member).is_ok_and(|name| name == "sleep\n")).count()
     };
     assert!(within_bound(&mut || asleep() == 3), "the children did not come up");
-    assert!(within_bound(&mut || family.strike(None).unwrap() == 0), "somebody is left");
+    assert!(within_bound(&mut || family.strike().unwrap() == 0), "somebody is left");
     assert_eq!(child.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+fn a_mark_counts_only_where_it_is_looked_for() {
+    let variable = format!("PROBELET_TEST={}", uuid::Uuid::new_v4());
+    let (name, value) = variable.split_once('=').unwrap();
+    let mut child = Command::new("sleep").arg("60").env(name, value).spawn().unwrap();
+    let among = |pids: &[u32]| Some(pids.iter().copied().collect());
+    let own = Mark { variable: variable.clone(), among: among(&[child.id()]) };
+    let others = Mark { variable, among: among(&[1]) };
+    let on = (own.is_on(child.id()).unwrap(), others.is_on(child.id()).unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(on, (true, false));
 }

@@ -1,6 +1,5 @@
 //! Commands in running tasks: what they share, and how they are cleared away.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +28,8 @@ const PREFIX: &str = "probelet-";
 const PLACES: usize = 256;
 /// How often containerd is asked to delete one, further and further apart: a minute in all, in
 /// which containerd may be started again.
-const DELETE_TRIES: u32 = 7;
-const DELETE_STEP: Duration = Duration::from_secs(1);
+const DELETE_TRIES: u32 = 10;
+const DELETE_STEP: Duration = Duration::from_millis(100);
 /// How long a killed command may take to be gone.
 const KILL: Duration = Duration::from_secs(2);
 const HUNT_STEP: Duration = Duration::from_millis(5);
@@ -114,29 +113,25 @@ impl Execs {
     }
 
     /// Kills a family until nobody is left, or for as long as a killed process may take.
-    async fn end(&self, container: &str, family: Family, among: Option<HashSet<u32>>) {
-        let ended = tokio::time::timeout(KILL, self.hunt(family, among)).await;
-        match ended {
+    async fn end(&self, container: &str, family: Family) {
+        match tokio::time::timeout(KILL, self.hunt(family)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(container, %error, "a command may still run"),
             Err(_) => tracing::warn!(container, "a killed command is not gone after {KILL:?}"),
         }
     }
 
-    async fn hunt(&self, mut family: Family, among: Option<HashSet<u32>>) -> io::Result<()> {
-        let among = among.map(Arc::new);
+    async fn hunt(&self, mut family: Family) -> io::Result<()> {
         let mut pause = HUNT_STEP;
         loop {
             let turn = self.0.hunt.clone().acquire_owned().await.map_err(io::Error::other)?;
-            let pids = among.clone();
-            let strike = move || {
+            let strike = self.0.tasks.spawn_blocking(move || {
                 let _turn = turn;
-                let found = family.strike(pids.as_deref());
+                let found = family.strike();
                 (family, found)
-            };
+            });
             let found;
-            (family, found) =
-                self.0.tasks.spawn_blocking(strike).await.map_err(io::Error::other)?;
+            (family, found) = strike.await.map_err(io::Error::other)?;
             if found? == 0 {
                 return Ok(());
             }

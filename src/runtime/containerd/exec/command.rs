@@ -12,7 +12,7 @@ use super::process::{MARK, Template};
 use super::{Execs, RuntimeError};
 use crate::domain::exit::Ending;
 use crate::process::Process;
-use crate::process::family::Family;
+use crate::process::family::{Family, Mark};
 use crate::runtime::{ExecError, Executed, Turn};
 
 /// How long output is awaited after the command has ended: a child of its may hold stdout.
@@ -67,7 +67,7 @@ impl Execs {
         let (tell, told) = oneshot::channel();
         let this = self.clone();
         self.0.tasks.spawn(async move {
-            this.conduct(&command, process, &mark, Caller(Some(tell)), turn).await;
+            this.conduct(&command, process, mark, Caller(Some(tell)), turn).await;
             drop(place);
         });
         told.await.map_err(|_| failed("the command was given up"))?
@@ -77,7 +77,7 @@ impl Execs {
         &self,
         command: &Command,
         process: Vec<u8>,
-        mark: &str,
+        mark: String,
         mut caller: Caller,
         turn: Turn,
     ) {
@@ -97,11 +97,13 @@ impl Execs {
             }
         };
         let leader = started.as_ref().ok().and_then(|pid| hold(*pid, init));
+        // The runtime's own words; else nobody knows how far it came.
+        let refused = matches!(started, Err(RuntimeError::Internal(_)));
         let ended = match started {
             Ok(_) => {
                 let id = created.id.as_str();
-                let mut exit =
-                    pin!(timeout_at(*deadline, self.exit(container, id, leader.as_ref())));
+                let exit = timeout_at(*deadline, self.exit(container, id, leader.as_ref()));
+                let mut exit = pin!(exit);
                 tokio::select! {
                     ended = &mut exit => ended,
                     () = created.output.drain() => exit.await,
@@ -109,22 +111,22 @@ impl Execs {
             }
             Err(error) => Ok(Err(error)),
         };
-        let gone = matches!(ended, Ok(Ok(_)));
-        let answer = match ended {
+        let (answer, gone) = match ended {
             Ok(Ok(code)) => {
-                // What it was given up over is whoever still writes.
+                // Whoever still writes is not waited for any longer.
                 let _ = timeout(DRAIN, created.output.drain()).await;
-                self.judge(code, init).await
+                (judge(code, init).await, true)
             }
-            Ok(Err(error)) => Err(ExecError::Failed(error.to_string())),
-            Err(_) => Err(ExecError::TimedOut),
+            Ok(Err(error)) => (Err(ExecError::Failed(error.to_string())), refused),
+            Err(_) => (Err(ExecError::TimedOut), false),
         };
         let Created { id, output } = created;
         let output = output.into_head();
         caller.tell(answer.map(|exit_code| Executed { exit_code, output }));
         if !gone {
+            let mark = Mark { variable: mark, among: None };
             let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
-            self.end(container, Family::new(mark, leader, init.pid()), None).await;
+            self.end(container, Family::new(mark, leader, init.pid())).await;
         }
         drop(turn);
         self.delete(container, &id).await;
@@ -180,16 +182,16 @@ impl Execs {
             ending => u32::try_from(ending.exit_code()).map_err(|_| error),
         }
     }
+}
 
-    /// A command that died with its container says nothing about it.
-    async fn judge(&self, code: u32, init: &Process) -> Result<u32, ExecError> {
-        let killed = code == 128 + 9;
-        if killed && timeout(INIT, init.exited()).await.is_ok() {
-            let text = "the container ended while the command ran";
-            return Err(ExecError::Failed(text.to_owned()));
-        }
-        Ok(code)
+/// A command that died with its container says nothing about it.
+async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
+    let killed = code == 128 + 9;
+    if killed && timeout(INIT, init.exited()).await.is_ok() {
+        let text = "the container ended while the command ran";
+        return Err(ExecError::Failed(text.to_owned()));
     }
+    Ok(code)
 }
 
 /// The process itself, if `pid` is surely it: a child of the shim as the container's init is, and

@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::process::MARK;
 use super::{Execs, PREFIX};
-use crate::process::family::Family;
+use crate::process::family::{Family, Mark};
 use crate::process::stat::Stat;
 use crate::runtime::RuntimeError;
 
@@ -35,7 +35,8 @@ impl Execs {
         }
         let (this, container) = (self.clone(), container.to_owned());
         self.0.tasks.spawn(async move {
-            this.end(&container, Family::new(MARK, leaders, init), Some(pids)).await;
+            let mark = Mark { variable: MARK.to_owned(), among: Some(pids) };
+            this.end(&container, Family::new(mark, leaders, init)).await;
             drop(turn);
         });
         Ok(())
