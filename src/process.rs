@@ -17,6 +17,11 @@ use tokio::io::unix::AsyncFd;
 
 use crate::domain::exit::Ending;
 
+pub mod family;
+pub mod stat;
+
+use stat::Stat;
+
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
 const REAP_STEP: Duration = Duration::from_millis(3);
 const REAP_STEPS: u32 = 33;
@@ -43,6 +48,19 @@ impl Process {
 
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Its line in `/proc`; an error, never another process' line, once it is reaped.
+    pub fn stat(&self) -> io::Result<Stat> {
+        let stat = Stat::read(self.pid)?;
+        // Read after: while the pidfd has its pid, the number belongs to nobody else.
+        let path = format!("/proc/self/fdinfo/{}", self.pidfd().as_raw_fd());
+        let info = std::fs::read_to_string(path)?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        if pid != Some(self.pid) {
+            return Err(Errno::SRCH.into());
+        }
+        Ok(stat)
     }
 
     pub fn pidfd(&self) -> BorrowedFd<'_> {
@@ -211,7 +229,9 @@ mod tests {
         assert_eq!(process.exit_status(), None);
         process.signal(15).unwrap();
         process.exited().await;
+        assert_eq!(process.stat().unwrap().parent, std::process::id());
         child.wait().unwrap();
+        assert!(process.stat().is_err(), "reaped");
         assert_eq!(
             process.signal(15).unwrap_err().raw_os_error(),
             Some(rustix::io::Errno::SRCH.raw_os_error())

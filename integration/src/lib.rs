@@ -17,10 +17,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
+
+const BUSYBOX_APPLETS: [&str; 8] = ["sh", "cat", "dd", "echo", "env", "setsid", "sleep", "true"];
 
 const GRPCURL_FLAGS: [&str; 2] = ["-plaintext", "-unix"];
 
@@ -108,6 +110,28 @@ path = "{at}/opt"
         host.wait_containerd()?;
         host.import_image()?;
         Ok(host)
+    }
+
+    /// A request to create and start a container that runs `script` in a shell of its own busybox.
+    pub fn busybox(&self, name: &str, script: &str) -> Result<Value> {
+        let rootfs = self.path(&format!("busybox-{name}"));
+        for folder in ["bin", "proc", "dev", "tmp"] {
+            fs::create_dir_all(rootfs.join(folder))?;
+        }
+        let program = succeed(finish(bounded("sh").args(["-c", "command -v busybox"]), "")?)?;
+        fs::copy(program.trim_end(), rootfs.join("bin/busybox")).context("no busybox")?;
+        for applet in BUSYBOX_APPLETS {
+            std::os::unix::fs::symlink("busybox", rootfs.join("bin").join(applet))?;
+        }
+        let text = fs::read_to_string(root().join("examples/hand-written-oci.json"))?;
+        let mut request: Value = serde_json::from_str(&text)?;
+        let process = &mut request["ociSpec"]["process"];
+        process["args"] = json!(["sh", "-c", script]);
+        process["env"] = json!(["PATH=/bin", "NAME=world"]);
+        request["livenessProbe"] = Value::Null;
+        request["name"] = json!(name);
+        request["rootfs"] = json!(rootfs);
+        Ok(request)
     }
 
     fn import_image(&self) -> Result<()> {
@@ -311,6 +335,10 @@ path = "{at}/opt"
         gone.with_context(|| format!("left: {last:?}"))
     }
 
+    pub fn daemon_pid(&self) -> Result<u32> {
+        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
+    }
+
     pub fn show_logs(&self) {
         for name in ["probelet.log", "containerd.log"] {
             let text = fs::read_to_string(self.path(name)).unwrap_or_default();
@@ -360,6 +388,14 @@ pub fn probelet_bin() -> PathBuf {
 
 fn grpcurl_bin() -> PathBuf {
     std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
+}
+
+/// Processes of this machine that have `word` among their arguments.
+pub fn processes_with(word: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let words = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    words.filter(|line| line.split(' ').any(|one| one == word)).collect()
 }
 
 /// A command that can't hang a test.

@@ -109,7 +109,7 @@ pub(super) async fn run(
     timeout: Duration,
 ) -> Attempt {
     let probe = ProbeSpec { timeout, ..ProbeSpec::new(handler) };
-    let attempt = NetProber.attempt(Arc::new(task), &container(port), &probe).await;
+    let attempt = NetProber::default().attempt(Arc::new(task), &container(port), &probe).await;
     assert!(attempt.latency < timeout + AMPLE, "{attempt:?}");
     attempt
 }
