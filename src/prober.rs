@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::domain::probe::Outcome;
-use crate::domain::spec::{ContainerSpec, Handler, ProbeSpec};
+use crate::domain::spec::{ContainerSpec, Handler, HookHandler, ProbeSpec};
 use crate::runtime::Task;
 
 mod exec;
@@ -24,6 +24,15 @@ pub trait Prober: Send + Sync + 'static {
         container: &ContainerSpec,
         probe: &ProbeSpec,
     ) -> Attempt;
+
+    /// Runs a lifecycle hook; the error is its failure in the kubelet's words.
+    async fn hook(
+        &self,
+        task: Arc<dyn Task>,
+        container: &ContainerSpec,
+        hook: &HookHandler,
+        bound: Duration,
+    ) -> Result<(), String>;
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +71,28 @@ impl Prober for NetProber {
             (Ok(_), Handler::Exec(_)) => Outcome::Error("an exec probe has no port".into()),
         };
         Attempt { outcome, latency: start.elapsed() }
+    }
+
+    async fn hook(
+        &self,
+        task: Arc<dyn Task>,
+        container: &ContainerSpec,
+        hook: &HookHandler,
+        bound: Duration,
+    ) -> Result<(), String> {
+        let handler = match hook {
+            HookHandler::Sleep(length) => {
+                let slept = tokio::time::timeout(bound, tokio::time::sleep(*length)).await;
+                return slept.map_err(|_| "container terminated before sleep hook finished".into());
+            }
+            HookHandler::Exec(exec) => Handler::Exec(exec.clone()),
+            HookHandler::HttpGet(get) => Handler::HttpGet(get.clone()),
+        };
+        let probe = ProbeSpec { timeout: bound, ..ProbeSpec::new(handler) };
+        match self.attempt(task, container, &probe).await.outcome {
+            Outcome::Success(_) | Outcome::Warning(_) => Ok(()),
+            Outcome::Failure(text) | Outcome::Error(text) => Err(text),
+        }
     }
 }
 

@@ -21,7 +21,6 @@ mod health;
 mod logs;
 mod pods;
 mod probes;
-mod signal;
 
 /// How much longer than its grace a stop may take before the caller is told so.
 const MARGIN: Duration = Duration::from_secs(15);

@@ -38,6 +38,7 @@ pub(super) fn pod_of_one(
             readiness: probe("readinessProbe", request.readiness_probe)?,
             liveness: probe("livenessProbe", request.liveness_probe)?,
         },
+        lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
         backoff: backoff(request.backoff)?,

@@ -10,7 +10,8 @@ use super::*;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
-    BackoffLimits, Handler, PortRef, ProbeSpec, Probes, RestartPolicy, Source, TcpSocket,
+    BackoffLimits, Handler, HookHandler, PortRef, ProbeSpec, Probes, RestartPolicy, Source,
+    TcpSocket,
 };
 use crate::domain::status::ContainerState;
 use crate::prober::Attempt;
@@ -34,6 +35,16 @@ impl Prober for Scripted {
             Outcome::Success(String::new())
         };
         Attempt { outcome, latency: Duration::from_millis(1) }
+    }
+
+    async fn hook(
+        &self,
+        _: Arc<dyn Task>,
+        _: &ContainerSpec,
+        _: &HookHandler,
+        _: Duration,
+    ) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -59,6 +70,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             working_dir: None,
             ports: vec![],
             probes: Probes { liveness: Some(ProbeSpec::new(handler)), ..Probes::default() },
+            lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),
