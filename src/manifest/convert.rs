@@ -76,6 +76,7 @@ fn convert_container(
         working_dir: filled(container.working_dir),
         ports: ports(at, container.ports.unwrap_or_default(), errors),
         probes,
+        lifecycle: Default::default(),
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
         restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
-use crate::domain::container::Memory;
+use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 
 mod client;
@@ -193,18 +193,19 @@ impl Containerd {
 
 #[async_trait]
 impl Runtime for Containerd {
-    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError> {
+    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
                 oci::check_image(&image.content.config, container)?;
                 self.client.check_unpacked(name, &image.content.chain_id).await?;
-                Ok(image.id)
+                let stop_signal = oci::stop_signal(&image.content.config)?;
+                Ok(ImageFacts { id: image.id, stop_signal })
             }
             Source::Bundle { oci_spec, rootfs } => {
                 oci::from_bundle(oci_spec, rootfs, "/")?;
                 check_rootfs(rootfs).await?;
-                Ok(String::new())
+                Ok(ImageFacts::default())
             }
         }
     }
