@@ -214,7 +214,7 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(
             process.signal(15).unwrap_err().raw_os_error(),
-            Some(rustix::io::Errno::SRCH.raw_os_error())
+            Some(Errno::SRCH.raw_os_error())
         );
         assert_eq!(process.signal(0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
