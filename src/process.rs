@@ -18,6 +18,7 @@ use tokio::io::unix::AsyncFd;
 use crate::domain::exit::Ending;
 
 pub mod family;
+pub mod oom;
 pub mod stat;
 
 use stat::Stat;

@@ -14,6 +14,7 @@ use crate::domain::status::ContainerState;
 mod care;
 mod decisions;
 mod stopping;
+mod truth;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
