@@ -18,6 +18,7 @@ mod convert;
 mod error;
 mod events;
 mod health;
+mod lifecycle;
 mod logs;
 mod pods;
 mod probes;
