@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Incarnation;
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
-use super::notice::Notice;
+use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
@@ -66,6 +66,9 @@ pub struct Memory {
     pub oom: OomCount,
     #[serde(default)]
     pub history: History,
+    /// The container's newest events, which the machine itself has no use for.
+    #[serde(default)]
+    pub events: Vec<notice::Event>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -121,6 +124,7 @@ impl Memory {
             stopping: None,
             oom: OomCount::default(),
             history: History::default(),
+            events: Vec::new(),
         }
     }
 }

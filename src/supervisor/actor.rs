@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::PodView;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
-use crate::domain::container::{Action, Event, Memory, Wanted};
+use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
@@ -185,7 +185,8 @@ impl Actor {
                         (self.pod.machine(index), self.containers.get_mut(index))
                     {
                         held.starting = true;
-                        self.effects.start(index, incarnation, machine.memory().clone());
+                        let memory = remembered(&self.events, &self.spec, machine);
+                        self.effects.start(index, incarnation, memory);
                     }
                 }
                 Action::Probe(incarnation, kind, launch) => {
@@ -251,7 +252,8 @@ impl Actor {
             return;
         }
         held.persisting = true;
-        self.effects.persist(index, machine.memory().clone(), retry);
+        let memory = remembered(&self.events, &self.spec, machine);
+        self.effects.persist(index, memory, retry);
     }
 
     fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
@@ -292,6 +294,12 @@ impl Actor {
             self.changes.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// What goes into the record.
+fn remembered(events: &EventLog, spec: &PodSpec, machine: &Machine) -> Memory {
+    let events = events.kept(&spec.uid, &machine.container().name);
+    Memory { events, ..machine.memory().clone() }
 }
 
 async fn sleep_until(deadline: Option<std::time::Instant>) {
