@@ -92,6 +92,8 @@ pub enum Cause {
     },
     /// It never ran.
     Start,
+    /// Nobody saw how it ended.
+    Unknown,
 }
 
 impl std::fmt::Display for Cause {
@@ -108,6 +110,7 @@ impl std::fmt::Display for Cause {
             }
             Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }
     }

@@ -56,7 +56,8 @@ fn shortened(ended: &Terminated) -> Terminated {
 
 fn cut(text: &mut String) {
     if text.len() > TEXT {
-        text.truncate(text.floor_char_boundary(TEXT));
+        let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
         text.push('…');
     }
 }

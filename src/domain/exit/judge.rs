@@ -79,6 +79,7 @@ impl Known {
             (None, Some(SIGKILL)) if self.oom_at_the_end => Cause::OutOfMemory,
             (None, Some(signal)) if CRASHES.contains(&signal) => Cause::Crash { signal },
             (None, Some(signal)) => Cause::Outside { signal },
+            (None, None) if self.ending == Ending::Lost => Cause::Unknown,
             (None, None) => Cause::Itself,
         }
     }
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(oom(Ending::Exited(0), false), Cause::Itself);
         assert_eq!(oom(Ending::Signaled(9), false), Cause::Outside { signal: 9 });
         assert_eq!(oom(Ending::Signaled(15), true), Cause::Outside { signal: 15 });
-        assert_eq!(known(Ending::Lost).verdict().reason, "ContainerStatusUnknown");
+        let lost = known(Ending::Lost).verdict();
+        assert_eq!((lost.reason, lost.cause), ("ContainerStatusUnknown", Cause::Unknown));
     }
 }

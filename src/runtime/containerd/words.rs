@@ -13,9 +13,12 @@ use crate::domain::exit::{LOG_BYTES, LastWords, MESSAGE_BYTES};
 use crate::process::oom::OomCounter;
 use crate::runtime::{AttemptId, Runtime};
 
-/// The shim copies what a process wrote last a little after its end.
+/// The shim copies what a process wrote last a little after its end, and does not say when it has
+/// done so: the log is taken as whole when it has not grown for so many steps.
 const SETTLE_STEP: Duration = Duration::from_millis(20);
-const SETTLE_STEPS: u32 = 25;
+const SETTLE_STEPS: u32 = 50;
+const QUIET: u32 = 5;
+const QUIET_IF_EMPTY: u32 = 25;
 
 impl Containerd {
     pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
@@ -54,13 +57,15 @@ async fn end_of(path: &Path, bytes: u64) -> std::io::Result<String> {
 /// The log's end once it has stopped growing.
 async fn settled(log: &Path) -> String {
     let length = async || tokio::fs::metadata(log).await.map_or(0, |metadata| metadata.len());
-    let mut before = None;
+    let (mut before, mut quiet) = (length().await, 0);
     for _ in 0..SETTLE_STEPS {
+        tokio::time::sleep(SETTLE_STEP).await;
         let now = length().await;
-        if before.replace(now) == Some(now) {
+        quiet = if now == before { quiet + 1 } else { 0 };
+        before = now;
+        if quiet >= if now == 0 { QUIET_IF_EMPTY } else { QUIET } {
             break;
         }
-        tokio::time::sleep(SETTLE_STEP).await;
     }
     end_of(log, LOG_BYTES).await.unwrap_or_default()
 }
