@@ -15,6 +15,7 @@
 
 pub mod container;
 pub mod exit;
+pub mod history;
 pub mod notice;
 pub mod pod;
 pub mod probe;

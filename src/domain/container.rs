@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::exit::{Cause, Ending};
+use super::exit::{Caller, Cause, Ending, LastWords};
+use super::history::History;
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -15,6 +16,7 @@ use super::status::Terminated;
 
 mod ending;
 mod machine;
+mod oom;
 mod pause;
 mod probing;
 mod recover;
@@ -24,6 +26,7 @@ mod state;
 mod stopping;
 
 pub use machine::Machine;
+pub use oom::OomCount;
 pub use recover::Recovered;
 
 #[cfg(test)]
@@ -58,6 +61,11 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Of the newest attempt.
+    #[serde(default)]
+    pub oom: OomCount,
+    #[serde(default)]
+    pub history: History,
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
@@ -74,6 +82,9 @@ pub struct Stopping {
     /// The stop signal was sent; before that the preStop hook runs.
     #[serde(default)]
     pub signaled: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// What the image says that a container is made from.
@@ -111,6 +122,8 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            oom: OomCount::default(),
+            history: History::default(),
             events: Vec::new(),
         }
     }
@@ -180,6 +193,18 @@ pub enum Event {
     ShimMeasured {
         incarnation: Incarnation,
         bytes: u64,
+    },
+    /// Who asks for what operators' events come next.
+    Asker(Option<Caller>),
+    /// The OOM killer's count of the instance's cgroup; before `Started`, what it began with.
+    OomKills {
+        incarnation: Incarnation,
+        kills: u64,
+    },
+    /// Comes before `Ended`.
+    LastWords {
+        incarnation: Incarnation,
+        words: LastWords,
     },
     /// Nothing is left of an attempt.
     Forgotten {

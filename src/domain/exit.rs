@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{HookKind, ProbeKind};
 
+mod judge;
+mod operator;
+mod words;
+
+pub use judge::{Known, Sigkill, Verdict};
+pub use operator::{Caller, Operator};
+pub use words::LastWords;
+
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
@@ -70,10 +78,9 @@ pub enum Cause {
         kind: ProbeKind,
         output: String,
     },
-    /// An operator's verb: `stop`, `restart`, `delete`, `kill`.
-    Operator {
-        verb: String,
-    },
+    Operator(Operator),
+    /// The kernel's OOM killer took the init process.
+    OutOfMemory,
     /// A lifecycle hook failed.
     Hook {
         kind: HookKind,
@@ -91,7 +98,8 @@ impl std::fmt::Display for Cause {
                 write!(f, "{} from outside", super::signal::name(i32::from(*signal)))
             }
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
-            Self::Operator { verb } => write!(f, "operator: {verb}"),
+            Self::Operator(operator) => write!(f, "operator: {operator}"),
+            Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
             Self::Start => f.write_str("could not be started"),
         }

@@ -10,14 +10,17 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
-use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
+use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
+use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
+use crate::process::oom::OomCounter;
 
 mod client;
 mod exec;
 mod images;
 mod locks;
+mod ooms;
 mod records;
 mod snapshots;
 mod task;
@@ -26,6 +29,7 @@ mod tasks;
 use client::{Client, missing_is_fine};
 use exec::Execs;
 use locks::Locks;
+use ooms::Ooms;
 use records::NewRecord;
 
 #[derive(Debug, Clone)]
@@ -62,6 +66,7 @@ pub struct Containerd {
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
+    ooms: Ooms,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -87,14 +92,16 @@ impl Containerd {
         })?;
         let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs })
+        let ooms = Ooms::new();
+        starts.spawn(ooms.clone().listen(client.clone()));
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, ooms })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
         let container = birth.container().ok_or_else(|| {
             RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
         })?;
-        let cgroups_path = format!("/{}/{}", self.client.namespace(), birth.id);
+        let cgroups_path = self.cgroups_path(&birth.id);
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
@@ -107,6 +114,17 @@ impl Containerd {
                 Ok(Plan { image: None, spec })
             }
         }
+    }
+
+    fn cgroups_path(&self, id: &AttemptId) -> String {
+        format!("/{}/{id}", self.client.namespace())
+    }
+
+    /// Of an instance that an earlier daemon started. A bundle that names its own cgroup keeps
+    /// its OOM kills to itself.
+    fn words_of_the_dead(&self, id: &AttemptId) -> LastWords {
+        let counter = OomCounter::at(&self.cgroups_path(id));
+        LastWords { oom_kills: counter.and_then(|counter| counter.kills()).ok() }
     }
 
     /// The record, with its snapshot; an existing one only learns the memory.
@@ -157,16 +175,14 @@ impl Containerd {
                 other => break other?,
             }
         };
-        if let Err(error) = self.client.start_task(&id).await {
-            self.client.clear_task(&id).await;
+        let (client, execs) = (self.client.clone(), self.execs.clone());
+        // Before its process can be out of memory.
+        let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
+        if let Err(error) = self.client.start_task(task.id()).await {
+            self.client.clear_task(task.id()).await;
             return Err(error);
         }
-        Ok(Box::new(task::ContainerdTask::new(
-            id,
-            process,
-            self.client.clone(),
-            self.execs.clone(),
-        )))
+        Ok(Box::new(task))
     }
 
     async fn remove_log(&self, id: &AttemptId) {
@@ -269,8 +285,12 @@ impl Runtime for Containerd {
         for record in self.client.list_records().await? {
             match records::read(&record) {
                 Ok((id, pod, memory)) => {
-                    let task = self.client.find_task(&record.id, &self.execs).await?;
-                    found.push(Found { id, pod, memory, task });
+                    let task = self.client.find_task(&record.id, &self.execs, &self.ooms).await?;
+                    let words = match task {
+                        FoundTask::Ended(..) => self.words_of_the_dead(&id),
+                        _ => LastWords::default(),
+                    };
+                    found.push(Found { id, pod, memory, task, words });
                 }
                 Err(error) => {
                     tracing::warn!(container = record.id, %error, "record skipped: not sound");

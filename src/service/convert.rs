@@ -169,6 +169,7 @@ pub(super) fn container(
         log_path: supervisor.log_path(&id).display().to_string(),
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
+        history: status.history.iter().map(end).collect(),
     }
 }
 
@@ -191,18 +192,23 @@ fn state(state: &ContainerState) -> pb::ContainerState {
 }
 
 fn terminated(ended: &Terminated) -> pb::ContainerState {
-    use pb::container_state::{State, Terminated};
-    let terminated = Terminated {
+    let state = pb::container_state::State::Terminated(end(ended));
+    pb::ContainerState { state: Some(state) }
+}
+
+fn end(ended: &Terminated) -> pb::container_state::Terminated {
+    pb::container_state::Terminated {
         exit_code: ended.exit_code,
         signal: ended.signal.unwrap_or_default().into(),
         reason: ended.reason.clone(),
-        cause: ended.cause.to_string(),
+        cause: ended.why(),
         message: ended.message.clone(),
         started_at: ended.started_at.map(Into::into),
         finished_at: Some(ended.finished_at.into()),
         container_id: ended.container_id.clone(),
-    };
-    pb::ContainerState { state: Some(State::Terminated(terminated)) }
+        attempt: ended.attempt.0,
+        oom_kills: ended.oom_kills,
+    }
 }
 
 fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {

@@ -13,6 +13,7 @@ mod care;
 mod decisions;
 mod histories;
 mod stopping;
+mod truth;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -32,6 +32,8 @@ fn killed() -> Terminated {
         message: String::new(),
         started_at: Some(at(1)),
         finished_at: at(130),
+        sigkill: None,
+        oom_kills: 0,
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn view() -> PodView {
         pid: Some(7),
         state: ContainerState::Running { started_at: at(131) },
         last_state: Some(killed()),
+        history: Default::default(),
         probes: vec![],
     };
     let ready = Condition {
