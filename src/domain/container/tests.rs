@@ -14,6 +14,7 @@ use crate::domain::status::ContainerState;
 mod care;
 mod decisions;
 mod stopping;
+mod verdict;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
