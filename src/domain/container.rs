@@ -24,6 +24,7 @@ mod respec;
 mod shim;
 mod state;
 mod stopping;
+mod verdict;
 
 pub use machine::Machine;
 pub use oom::OomCount;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::exit::Cause;
+use super::shorten;
 use super::status::Terminated;
 
 const ATTEMPTS: usize = 10;
@@ -47,18 +48,11 @@ impl From<History> for Vec<Terminated> {
 
 fn shortened(ended: &Terminated) -> Terminated {
     let mut short = ended.clone();
-    cut(&mut short.message);
+    shorten(&mut short.message, TEXT);
     if let Cause::Probe { output, .. } | Cause::Hook { output, .. } = &mut short.cause {
-        cut(output);
+        shorten(output, TEXT);
     }
     short
-}
-
-fn cut(text: &mut String) {
-    if text.len() > TEXT {
-        text.truncate(text.floor_char_boundary(TEXT));
-        text.push('…');
-    }
 }
 
 #[cfg(test)]

@@ -136,10 +136,9 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let Some(held) = self.containers.get_mut(index) {
-                    if let Event::Failed { .. } = event {
-                        held.starting = false;
-                    }
+                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                {
+                    held.starting = false;
                 }
                 self.tell(index, event);
             }

@@ -14,6 +14,7 @@ mod decisions;
 mod histories;
 mod stopping;
 mod truth;
+mod verdict;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
