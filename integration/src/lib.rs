@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 mod clean;
+pub mod target;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -106,12 +107,13 @@ path = "{at}/opt"
         // From here on Drop cleans up.
         let host = Self { dir, namespace, containerd, daemon: None };
         host.wait_containerd()?;
-        host.import_image()?;
+        host.import("kubia-unhealthy")?;
         Ok(host)
     }
 
-    fn import_image(&self) -> Result<()> {
-        let archive = root().join("target/images/kubia-unhealthy.tar");
+    /// An image that `scripts/build-image` has made.
+    pub fn import(&self, image: &str) -> Result<()> {
+        let archive = root().join(format!("target/images/{image}.tar"));
         ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
         self.ctr([OsStr::new("image"), OsStr::new("import"), archive.as_os_str()])?;
         Ok(())

@@ -24,6 +24,10 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
         return http2::serve(wire, tally).await;
     }
     let head = read_head(&mut wire).await?;
+    let Some(head) = head else {
+        // As servers do, and what a client that speaks TLS to a plain port gets to read.
+        return send(wire, Reply::text(400, "no request\n")).await;
+    };
     let (first, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
     let path = first.split(' ').nth(1).unwrap_or("/");
     if tally.is_well(path) {
@@ -51,14 +55,18 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
     }
 }
 
-async fn read_head(wire: &mut Wire) -> Result<String> {
+/// None where what comes is no HTTP/1 request.
+async fn read_head(wire: &mut Wire) -> Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        if head.len() > MAX_HEAD || wire.read_buf(&mut head).await? == 0 {
-            bail!("no request");
+        if wire.read_buf(&mut head).await? == 0 {
+            bail!("the client went away");
+        }
+        if head.len() > MAX_HEAD || !head.starts_with(b"GET ") {
+            return Ok(None);
         }
     }
-    Ok(String::from_utf8_lossy(&head).trim_end().to_owned())
+    Ok(Some(String::from_utf8_lossy(&head).trim_end().to_owned()))
 }
 
 async fn drip(mut wire: Wire) -> Result<()> {
