@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use probelet::domain::Now;
 use probelet::domain::container::{Action, Event, Machine, Wanted};
 use probelet::domain::exit::Ending;
-use probelet::domain::probe::Outcome;
+use probelet::domain::probe::{Launch, Outcome};
 use probelet::domain::spec::ProbeKind;
 use probelet::manifest;
 
@@ -22,14 +22,17 @@ const MANIFEST: &str = include_str!("../examples/kubia-liveness.yaml");
 struct Bench {
     machine: Machine,
     now: Now,
+    launch: Launch,
 }
 
 impl Bench {
     /// What the machine wants cleared away is cleared at once.
     fn tell(&mut self, event: Event) {
         for action in self.machine.handle(event, self.now) {
-            if let Action::Forget(incarnation) = std::hint::black_box(action) {
-                self.tell(Event::Forgotten { incarnation });
+            match std::hint::black_box(action) {
+                Action::Forget(incarnation) => self.tell(Event::Forgotten { incarnation }),
+                Action::Probe(_, _, launch) => self.launch = launch,
+                _ => {}
             }
         }
     }
@@ -48,7 +51,8 @@ impl Bench {
         let (kind, outcome) = (ProbeKind::Liveness, Outcome::Success(String::new()));
         self.pass(Duration::from_secs(10));
         self.tell(Event::Tick);
-        self.tell(Event::Probed { incarnation, kind, outcome, latency: Duration::ZERO });
+        let (launch, latency) = (self.launch, Duration::ZERO);
+        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency });
         std::hint::black_box(self.machine.status());
     }
 
@@ -72,7 +76,7 @@ fn main() {
     let now = Now { mono: Instant::now(), wall: SystemTime::now() };
     let container = spec.containers.first().unwrap().clone();
     let machine = Machine::new(spec, container, "image".into(), now);
-    let mut bench = Bench { machine, now };
+    let mut bench = Bench { machine, now, launch: Launch(0) };
     bench.tell(Event::Wanted { wanted: Wanted::Running, grace: None });
     bench.start();
     let probe = nanoseconds(|| bench.probe());

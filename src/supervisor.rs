@@ -9,22 +9,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
-use crate::domain::spec::{PodSpec, ProbeKind, Probes, SpecError, SpecErrors, Validated};
+use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
-use crate::prober::{Attempt, Prober};
+use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
 mod boot;
 mod effects;
 mod events;
+mod probes;
 #[cfg(test)]
 mod tests;
 
 pub use actor::now;
 pub use events::EventLog;
 
-use actor::Desired;
+use actor::{Desired, Request};
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -76,7 +77,24 @@ pub enum Applied {
 struct Handle {
     view: watch::Receiver<PodView>,
     desired: watch::Sender<Desired>,
-    requests: mpsc::Sender<(usize, Event)>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Handle {
+    /// An empty name means the first container.
+    fn index(&self, pod: &str, container: &str) -> Result<usize, SupervisorError> {
+        let spec = self.view.borrow().spec.clone();
+        let found =
+            spec.containers.iter().position(|c| container.is_empty() || c.name == container);
+        found.ok_or_else(|| SupervisorError::NoContainer {
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+        })
+    }
+
+    fn send(&self, pod: &str, request: Request) -> Result<(), SupervisorError> {
+        self.requests.try_send(request).map_err(|_| SupervisorError::Busy(pod.to_owned()))
+    }
 }
 
 enum Entry {
@@ -93,6 +111,8 @@ pub struct Supervisor {
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
+    /// One change of a live spec at a time: each builds on the one before.
+    changing: tokio::sync::Mutex<()>,
     actors: TaskTracker,
     cancel: CancellationToken,
 }
@@ -105,6 +125,7 @@ impl Supervisor {
             events: Arc::default(),
             registry: Arc::default(),
             changes: watch::Sender::new(0),
+            changing: tokio::sync::Mutex::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
@@ -119,14 +140,15 @@ impl Supervisor {
         self.changes.subscribe()
     }
 
-    /// Creates the pod, or finds an equal one. On an error nothing is left of it.
+    /// Creates the pod, finds an equal one, or changes a live one where only that differs which
+    /// a live pod can change. On an error nothing is left of a new one, and an old one is as it was.
     pub async fn apply(
         &self,
         spec: Validated<PodSpec>,
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
         if let Some(view) = self.reserve(&spec)? {
-            return Ok((view, Applied::Unchanged));
+            return self.configure(view, spec).await;
         }
         let name = spec.name.clone();
         // Gives the name back however this ends, also if the caller goes away.
@@ -136,7 +158,7 @@ impl Supervisor {
         Ok((view, Applied::Created))
     }
 
-    /// Takes the name, or finds the equal pod that has it.
+    /// Takes the name, or finds the pod that has it.
     fn reserve(&self, spec: &PodSpec) -> Result<Option<PodView>, SupervisorError> {
         let mut registry = lock(&self.registry);
         match registry.get(&spec.name) {
@@ -147,14 +169,10 @@ impl Supervisor {
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
             Some(Entry::Pod(handle)) => {
                 let view = handle.view.borrow().clone();
-                let same = PodSpec { uid: view.spec.uid.clone(), ..spec.clone() } == *view.spec;
                 if view.status.deletion.is_some() {
-                    Err(SupervisorError::AlreadyExists(spec.name.clone()))
-                } else if same {
-                    Ok(Some(view))
-                } else {
-                    Err(SupervisorError::Differs { pod: spec.name.clone(), field: "spec".into() })
+                    return Err(SupervisorError::AlreadyExists(spec.name.clone()));
                 }
+                Ok(Some(view))
             }
         }
     }
@@ -198,55 +216,9 @@ impl Supervisor {
         event: Event,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
-            let spec = handle.view.borrow().spec.clone();
-            let index = spec
-                .containers
-                .iter()
-                .position(|c| container.is_empty() || c.name == container)
-                .ok_or_else(|| SupervisorError::NoContainer {
-                    pod: name.to_owned(),
-                    container: container.to_owned(),
-                })?;
-            let sent = handle.requests.try_send((index, event));
-            sent.map_err(|_| SupervisorError::Busy(name.to_owned()))
+            let index = handle.index(name, container)?;
+            handle.send(name, Request::Tell(index, event))
         })?
-    }
-
-    /// No probe of the container (of all, if the name is empty) runs for `length`.
-    pub fn pause(
-        &self,
-        name: &str,
-        container: &str,
-        length: Duration,
-    ) -> Result<(), SupervisorError> {
-        self.request(name, container, Event::Pause { length })
-    }
-
-    /// Ends a pause early.
-    pub fn resume_probes(&self, name: &str, container: &str) -> Result<(), SupervisorError> {
-        self.request(name, container, Event::Resume)
-    }
-
-    /// Runs a probe of the running instance once, now; no counter moves.
-    pub async fn run_probe(
-        &self,
-        name: &str,
-        container: &str,
-        kind: ProbeKind,
-    ) -> Result<Attempt, SupervisorError> {
-        let (pod, container) = (name.to_owned(), container.to_owned());
-        Err(SupervisorError::NoProbe { pod, container, kind: kind.lower() })
-    }
-
-    /// The container's probes become exactly these, without a restart.
-    pub async fn update_probes(
-        &self,
-        name: &str,
-        container: &str,
-        probes: Probes,
-    ) -> Result<PodView, SupervisorError> {
-        drop((container, probes));
-        self.get(name)
     }
 
     /// Waits, bounded, for a level of the pod.

@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 use super::Incarnation;
 use super::exit::Ending;
 use super::notice::Notice;
-use super::probe::Outcome;
+use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod ending;
 mod machine;
+mod pause;
 mod probing;
 mod recover;
+mod respec;
+mod shim;
 mod state;
 
 pub use machine::Machine;
@@ -116,6 +119,7 @@ pub enum Event {
     Probed {
         incarnation: Incarnation,
         kind: ProbeKind,
+        launch: Launch,
         outcome: Outcome,
         latency: Duration,
     },
@@ -150,7 +154,9 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Start(Incarnation),
-    Probe(Incarnation, ProbeKind),
+    Probe(Incarnation, ProbeKind, Launch),
+    /// Ask for the resident memory of the instance's shim.
+    MeasureShim(Incarnation),
     Signal(Incarnation, i32),
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),

@@ -57,6 +57,12 @@ impl Pod {
         (0..self.machines.len()).flat_map(|index| self.handle(index, event.clone(), now)).collect()
     }
 
+    /// Another spec for the same containers.
+    pub fn respec(&mut self, spec: Arc<PodSpec>, now: Now) -> Vec<(usize, Action)> {
+        self.spec = spec.clone();
+        self.handle_all(&Event::Respec(spec), now)
+    }
+
     pub fn status(&self) -> PodStatus {
         let containers: Vec<_> = self.machines.iter().map(Machine::status).collect();
         PodStatus {

@@ -1,10 +1,12 @@
 //! One probe of one incarnation: when it is due, and what its outcomes add up to.
 //!
 //! Source: the kubelet's `pkg/kubelet/prober/worker.go`. Differences on purpose: the first probe
-//! runs at start + initialDelay exactly, and counters begin clean with each incarnation.
+//! runs at start + initialDelay exactly, counters begin clean with each incarnation, and what may be
+//! the daemon's own lateness is no evidence.
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::Now;
 use super::spec::{ProbeKind, ProbeSpec};
 use super::status::{LastProbe, ProbeStatus};
 
@@ -36,56 +38,96 @@ impl Outcome {
 /// What a probe has established about its incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// A startup probe that has not decided yet.
+    /// Nothing yet: a startup probe, or one that took over from an earlier daemon or spec.
     Unknown,
     Success,
     Failure,
 }
 
+/// Names one launch of a probe within its container, so that a result is known to be of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launch(pub u64);
+
+/// What an outcome came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Of an attempt that was given up: nothing has changed.
+    Stale,
+    /// An error that is tried again at once, under the same name.
+    Again,
+    /// An error for good.
+    Error,
+    /// A failure ahead of the steady period's tick.
+    Early,
+    /// A failure that may be the daemon's own lateness.
+    Late,
+    /// It counts; with the verdict where that changed.
+    Counted(Option<Verdict>),
+}
+
+/// Source: the kubelet's `maxProbeRetries`.
+const TRIES: u32 = 3;
+/// The daemon that was later than this, or than a whole period, was starved, and so may the
+/// container have been.
+const LATE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone)]
 pub struct Tracker {
     kind: ProbeKind,
     period: Duration,
+    /// While the probe has not passed yet.
+    startup_period: Option<Duration>,
+    timeout: Duration,
     success_threshold: u32,
     failure_threshold: u32,
+    /// The steady period's next tick.
     due: Instant,
-    in_flight: Option<Launch>,
+    /// The next attempt ahead of it.
+    early: Option<Instant>,
+    /// Since when nothing has stood in the way of an attempt.
+    free: Instant,
+    in_flight: Option<InFlight>,
     last_success: Option<bool>,
     run: u32,
     on_hold: bool,
-    verdict: Verdict,
     shown: ProbeStatus,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Launch {
+struct InFlight {
+    launch: Launch,
     at: SystemTime,
-    /// Launched more than a period after it was due: the daemon was starved, and so may be the
-    /// container; a failure says nothing.
     late: bool,
+    early: bool,
+    tries: u32,
 }
 
 impl Tracker {
+    /// Of a new instance, which `started` then.
     pub fn new(kind: ProbeKind, spec: &ProbeSpec, started: Instant) -> Self {
+        let first = started + spec.initial_delay;
         Self {
             kind,
             period: spec.period,
+            startup_period: spec.startup_period,
+            timeout: spec.timeout,
             success_threshold: spec.success_threshold,
             failure_threshold: spec.failure_threshold,
-            due: started + spec.initial_delay,
+            due: first,
+            early: None,
+            free: first,
             in_flight: None,
             last_success: None,
             run: 0,
             on_hold: false,
-            verdict: match kind {
-                ProbeKind::Startup => Verdict::Unknown,
-                ProbeKind::Liveness => Verdict::Success,
-                ProbeKind::Readiness => Verdict::Failure,
-            },
             shown: ProbeStatus {
                 kind,
                 last: None,
-                verdict: Verdict::Unknown,
+                verdict: match kind {
+                    ProbeKind::Startup => Verdict::Unknown,
+                    ProbeKind::Liveness => Verdict::Success,
+                    ProbeKind::Readiness => Verdict::Failure,
+                },
                 since: None,
                 consecutive: 0,
                 successes: 0,
@@ -95,72 +137,140 @@ impl Tracker {
         }
     }
 
+    /// Of an instance that runs already: `passed` says whether the probe's level was reached
+    /// before, so that there is nothing to hurry for.
+    pub fn taking_over(
+        kind: ProbeKind,
+        spec: &ProbeSpec,
+        started: Instant,
+        passed: bool,
+        now: Instant,
+    ) -> Self {
+        let mut tracker = Self::new(kind, spec, started);
+        tracker.shown.verdict = match kind {
+            ProbeKind::Startup if passed => Verdict::Success,
+            _ => Verdict::Unknown,
+        };
+        if passed {
+            tracker.startup_period = None;
+        }
+        tracker.not_before(now);
+        tracker
+    }
+
     pub fn kind(&self) -> ProbeKind {
         self.kind
     }
 
     pub fn verdict(&self) -> Verdict {
-        self.verdict
+        self.shown.verdict
     }
 
     pub fn status(&self) -> &ProbeStatus {
         &self.shown
     }
 
-    /// When it next wants to run; never while an attempt is in flight or after a final verdict.
-    pub fn deadline(&self) -> Option<Instant> {
-        (self.in_flight.is_none() && !self.on_hold).then_some(self.due)
+    /// The run that counts toward a threshold, and whether a final verdict stands.
+    #[cfg(test)]
+    pub(crate) fn counters(&self) -> (u32, bool) {
+        (self.run, self.on_hold)
     }
 
-    /// Takes up what survived a restart of the daemon: a pass that was already established.
-    pub fn resume(&mut self, verdict: Verdict) {
-        self.verdict = verdict;
-        self.on_hold = self.kind == ProbeKind::Startup && verdict != Verdict::Unknown;
+    /// When it next wants to run; never while an attempt is in flight or after a final verdict.
+    pub fn deadline(&self) -> Option<Instant> {
+        let next = self.early.map_or(self.due, |early| early.min(self.due));
+        (self.in_flight.is_none() && !self.on_hold).then_some(next)
     }
 
     /// Moves a due time that has passed (the probe was gated, or the daemon away) to `instant`.
     pub fn not_before(&mut self, instant: Instant) {
         self.due = self.due.max(instant);
+        self.free = self.free.max(instant);
+    }
+
+    /// What is under way or was counted so far says nothing any more; the verdict stands.
+    pub fn drop_evidence(&mut self) {
+        self.in_flight = None;
+        self.last_success = None;
+        self.run = 0;
+        self.shown.consecutive = 0;
     }
 
     /// Whether an attempt starts now. Ticks missed meanwhile collapse into this one; the phase stays.
-    pub fn launch(&mut self, now: Instant, wall: SystemTime) -> bool {
-        if self.deadline().is_none_or(|due| due > now) {
+    pub fn launch(&mut self, launch: Launch, now: Now) -> bool {
+        if self.deadline().is_none_or(|next| next > now.mono) {
             return false;
         }
-        let behind = now.duration_since(self.due);
-        self.in_flight = Some(Launch { at: wall, late: behind > self.period });
-        let periods = behind.as_nanos() / self.period.as_nanos().max(1) + 1;
-        self.due += self.period * u32::try_from(periods).unwrap_or(u32::MAX);
+        let early = self.due > now.mono;
+        let mut late = false;
+        if !early {
+            let ready = self.due.max(self.free);
+            late = now.mono.saturating_duration_since(ready) > self.lateness();
+            let missed =
+                now.mono.duration_since(self.due).as_nanos() / self.period.as_nanos().max(1);
+            let periods = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+            self.due += self.period * periods;
+        }
+        self.early = self.startup_period.map(|period| now.mono + period);
+        self.in_flight = Some(InFlight { launch, at: now.wall, late, early, tries: 1 });
         true
     }
 
-    /// Takes an outcome in; returns the verdict if this outcome changed or confirmed a final one.
-    pub fn observe(&mut self, outcome: Outcome, latency: Duration) -> Option<Verdict> {
-        let launch = self.in_flight.take()?;
-        self.shown.last = Some(LastProbe { at: launch.at, latency, outcome: outcome.clone() });
-        let success = match outcome {
-            Outcome::Error(_) => {
-                self.shown.errors += 1;
-                return None;
-            }
-            Outcome::Failure(_) => {
-                self.shown.failures += 1;
-                if launch.late {
-                    return None;
-                }
-                false
-            }
-            Outcome::Success(_) | Outcome::Warning(_) => {
-                self.shown.successes += 1;
-                true
-            }
-        };
-        self.count(success)
+    fn lateness(&self) -> Duration {
+        self.period.min(LATE)
     }
 
-    fn count(&mut self, success: bool) -> Option<Verdict> {
-        self.run = if self.last_success == Some(success) { self.run.saturating_add(1) } else { 1 };
+    /// Takes an outcome in; `latency` is the attempt's own.
+    pub fn observe(
+        &mut self,
+        launch: Launch,
+        outcome: Outcome,
+        latency: Duration,
+        now: Now,
+    ) -> Seen {
+        let Some(flight) = self.in_flight.as_mut().filter(|flight| flight.launch == launch) else {
+            return Seen::Stale;
+        };
+        let flight = *flight;
+        let is_error = matches!(outcome, Outcome::Error(_));
+        let success = outcome.is_success();
+        self.shown.last = Some(LastProbe { at: flight.at, latency, outcome });
+        if is_error {
+            self.shown.errors += 1;
+            if flight.tries < TRIES {
+                self.in_flight = Some(InFlight { tries: flight.tries + 1, at: now.wall, ..flight });
+                return Seen::Again;
+            }
+        }
+        self.in_flight = None;
+        self.free = self.free.max(now.mono);
+        if is_error {
+            return Seen::Error;
+        }
+        if success {
+            self.shown.successes += 1;
+        } else {
+            self.shown.failures += 1;
+            // A success is a success, however late.
+            if flight.late || latency > self.timeout + self.lateness() {
+                return Seen::Late;
+            }
+            if flight.early {
+                if self.last_success == Some(true) {
+                    (self.last_success, self.run) = (None, 0);
+                }
+                return Seen::Early;
+            }
+        }
+        Seen::Counted(self.count(success, now.wall))
+    }
+
+    fn count(&mut self, success: bool, wall: SystemTime) -> Option<Verdict> {
+        if self.last_success != Some(success) {
+            self.run = 0;
+            self.shown.since = Some(wall);
+        }
+        self.run = self.run.saturating_add(1);
         self.last_success = Some(success);
         self.shown.consecutive = self.run;
         let (threshold, verdict) = if success {
@@ -171,13 +281,15 @@ impl Tracker {
         if self.run < threshold {
             return None;
         }
-        let changed = self.verdict != verdict;
-        self.verdict = verdict;
+        if success {
+            (self.startup_period, self.early) = (None, None);
+        }
         if self.kind == ProbeKind::Startup || (self.kind == ProbeKind::Liveness && !success) {
             self.on_hold = true;
             self.run = 0;
         }
-        changed.then_some(verdict)
+        let before = std::mem::replace(&mut self.shown.verdict, verdict);
+        (before != verdict).then_some(verdict)
     }
 }
 

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{BackoffLimits, RestartPolicy};
+use super::spec::{BackoffLimits, RestartPolicy, RestartRule};
 
-/// Kubernetes' `ContainerShouldRestart`: OnFailure restarts iff the exit code is not 0.
+/// Kubernetes' `ShouldContainerBeRestarted` for a container that exited by itself: its rules in
+/// their order, then its policy.
+pub fn restarts_after_exit(policy: RestartPolicy, rules: &[RestartRule], exit_code: i32) -> bool {
+    rules.iter().any(|rule| rule.matches(exit_code)) || restarts(policy, exit_code)
+}
+
+/// The policy alone, which is all that counts after a probe's kill.
 pub fn restarts(policy: RestartPolicy, exit_code: i32) -> bool {
     match policy {
         RestartPolicy::Always => true,

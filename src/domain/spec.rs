@@ -11,8 +11,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod change;
+#[cfg(test)]
+pub(crate) mod sample;
 mod validate;
 
+pub use change::Change;
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -61,6 +65,9 @@ pub struct ContainerSpec {
     pub ports: Vec<ContainerPort>,
     pub probes: Probes,
     pub restart_policy: Option<RestartPolicy>,
+    /// Looked at in order when the container has exited by itself; beat the policy.
+    #[serde(default)]
+    pub restart_policy_rules: Vec<RestartRule>,
     pub backoff: BackoffLimits,
 }
 
@@ -93,6 +100,33 @@ pub enum RestartPolicy {
     Always,
     OnFailure,
     Never,
+}
+
+/// What follows an exit with one of these codes (or with none of them).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartRule {
+    pub action: RestartAction,
+    pub operator: ExitCodeOperator,
+    pub values: Vec<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartAction {
+    Restart,
+    /// In a pod of one container the same.
+    RestartAllContainers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitCodeOperator {
+    In,
+    NotIn,
+}
+
+impl RestartRule {
+    pub fn matches(&self, exit_code: i32) -> bool {
+        self.values.contains(&exit_code) == (self.operator == ExitCodeOperator::In)
+    }
 }
 
 /// The back-off ladder: 0, `base`, 2·`base`, … up to `cap`; an instance that ran `reset` forgets it.
@@ -129,6 +163,15 @@ pub enum ProbeKind {
 
 impl ProbeKind {
     pub const ALL: [Self; 3] = [Self::Startup, Self::Readiness, Self::Liveness];
+
+    /// Whether an instance with these levels has nothing left to pass for this kind.
+    pub fn is_passed(self, started: bool, ready: bool) -> bool {
+        match self {
+            Self::Startup => started,
+            Self::Readiness => ready,
+            Self::Liveness => true,
+        }
+    }
 
     /// As event messages begin: `Liveness probe failed: …`.
     pub fn title(self) -> &'static str {

@@ -125,11 +125,15 @@ pub struct PodStatus {
 }
 
 impl PodStatus {
-    /// Whether more than the probes' counters and last words differs: worth waking a watcher for.
+    /// Whether more than the probes' counters and last words (and the shim's size) differs: worth
+    /// waking a watcher for.
     pub fn differs_in_level(&self, other: &Self) -> bool {
         let bare = |status: &Self| {
             let mut bare = status.clone();
-            bare.containers.iter_mut().for_each(|container| container.probes.clear());
+            for container in &mut bare.containers {
+                container.probes.clear();
+                container.shim = None;
+            }
             bare
         };
         bare(self) != bare(other)

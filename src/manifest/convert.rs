@@ -77,6 +77,7 @@ fn convert_container(
         ports: ports(at, container.ports.unwrap_or_default(), errors),
         probes,
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
+        restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),
     };
     references(at, &spec, warnings);

@@ -76,6 +76,7 @@ fn container(port: u16) -> ContainerSpec {
         ports: vec![ContainerPort { name: Some("web".into()), port, protocol: "TCP".into() }],
         probes: Probes::default(),
         restart_policy: None,
+        restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),
     }
 }

@@ -18,6 +18,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec};
 pub struct Fake {
     calls: Mutex<Vec<String>>,
     processes: Mutex<Vec<Arc<Process>>>,
+    remembered: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
     ignores_sigterm: bool,
@@ -38,6 +39,11 @@ impl Fake {
 
     pub fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// What was written last.
+    pub fn remembered(&self) -> (PodSpec, Memory) {
+        self.remembered.lock().unwrap().clone().unwrap()
     }
 
     /// The newest process ends.
@@ -78,7 +84,13 @@ impl Runtime for Fake {
         Ok(Box::new(Held(process)))
     }
 
-    async fn remember(&self, _: &AttemptId, _: &PodSpec, _: &Memory) -> Result<(), RuntimeError> {
+    async fn remember(
+        &self,
+        _: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        *self.remembered.lock().unwrap() = Some((pod.clone(), memory.clone()));
         Ok(())
     }
 

@@ -54,41 +54,13 @@ fn unwrap(any: &Any) -> Result<pb::Record, RecordError> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
     use std::time::{Duration, SystemTime};
 
     use super::*;
     use crate::domain::Incarnation;
     use crate::domain::container::Wanted;
     use crate::domain::restart::Backoff;
-    use crate::domain::spec::{
-        BackoffLimits, ContainerSpec, EnvVar, Probes, RestartPolicy, Source,
-    };
-
-    pub(crate) fn pod() -> PodSpec {
-        PodSpec {
-            namespace: "default".into(),
-            name: "web".into(),
-            uid: "0a1b".into(),
-            labels: BTreeMap::from([("app".into(), "web".into())]),
-            annotations: BTreeMap::new(),
-            restart_policy: RestartPolicy::OnFailure,
-            termination_grace: Duration::from_secs(30),
-            hostname: None,
-            containers: vec![ContainerSpec {
-                name: "app".into(),
-                source: Source::Image("docker.io/library/web:1".into()),
-                command: vec![],
-                args: vec![],
-                env: vec![EnvVar { name: "MODE".into(), value: "a=b \"c\"".into() }],
-                working_dir: None,
-                ports: vec![],
-                probes: Probes::default(),
-                restart_policy: None,
-                backoff: BackoffLimits::default(),
-            }],
-        }
-    }
+    pub(crate) use crate::domain::spec::sample::pod;
 
     pub(crate) fn memory() -> Memory {
         Memory {

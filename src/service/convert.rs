@@ -39,6 +39,7 @@ pub(super) fn pod_of_one(
             liveness: probe("livenessProbe", request.liveness_probe)?,
         },
         restart_policy: None,
+        restart_policy_rules: vec![],
         backoff: backoff(request.backoff)?,
     };
     refuse_process_of_a_bundle(&container)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
@@ -12,7 +12,8 @@ use super::events::EventLog;
 use crate::domain::Now;
 use crate::domain::container::{Action, Event, Wanted};
 use crate::domain::pod::Pod;
-use crate::domain::spec::PodSpec;
+use crate::domain::spec::{PodSpec, ProbeKind};
+use crate::prober::Attempt;
 use crate::runtime::{RuntimeError, Task};
 
 /// Both clocks, once. Monotonic time is tokio's, so that tests can pause it.
@@ -28,13 +29,21 @@ pub(super) struct Desired {
     pub grace: Option<Duration>,
 }
 
+/// What is asked of an actor beside the wanted level. The index is the container's place.
+pub(super) enum Request {
+    Tell(usize, Event),
+    RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    /// The same containers, with something else about them changed.
+    Respec(Arc<PodSpec>),
+}
+
 pub(super) struct Actor {
     pub pod: Pod,
     pub spec: Arc<PodSpec>,
     pub effects: Effects,
     pub containers: Vec<Held>,
     pub desired: watch::Receiver<Desired>,
-    pub requests: mpsc::Receiver<(usize, Event)>,
+    pub requests: mpsc::Receiver<Request>,
     pub view: watch::Sender<PodView>,
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
@@ -69,7 +78,7 @@ impl Actor {
                     let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
                     self.perform(actions);
                 }
-                Some((index, event)) = self.requests.recv() => self.tell(index, event),
+                Some(request) = self.requests.recv() => self.serve(request),
                 () = sleep_until(deadline) => {
                     let actions = self.pod.handle_all(&Event::Tick, now());
                     self.perform(actions);
@@ -80,6 +89,28 @@ impl Actor {
                 return true;
             }
         }
+    }
+
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Tell(index, event) => self.tell(index, event),
+            Request::RunProbe(index, kind, reply) => {
+                // Without a process the reply is dropped, which is the answer.
+                if let Some(task) = self.task(index) {
+                    self.effects.run_probe(index, kind, task, reply);
+                }
+            }
+            Request::Respec(spec) => {
+                self.spec = spec.clone();
+                self.effects.respec(spec.clone());
+                let actions = self.pod.respec(spec, now());
+                self.perform(actions);
+            }
+        }
+    }
+
+    fn task(&self, index: usize) -> Option<Arc<dyn Task>> {
+        self.containers.get(index)?.task.clone()
     }
 
     fn tell(&mut self, index: usize, event: Event) {
@@ -106,7 +137,7 @@ impl Actor {
                 self.tell(index, Event::Started { incarnation, pid, container_id });
             }
             Done::Persisted(index, result) => self.persisted(index, result),
-            Done::Reaped => {}
+            Done::Nothing => {}
         }
     }
 
@@ -118,13 +149,18 @@ impl Actor {
                         self.effects.start(index, incarnation, machine.memory().clone());
                     }
                 }
-                Action::Probe(incarnation, kind) => {
-                    if let Some(task) = self.containers.get(index).and_then(|h| h.task.clone()) {
-                        self.effects.probe(index, incarnation, kind, task);
+                Action::Probe(incarnation, kind, launch) => {
+                    if let Some(task) = self.task(index) {
+                        self.effects.probe(index, incarnation, (kind, launch), task);
+                    }
+                }
+                Action::MeasureShim(incarnation) => {
+                    if let Some(task) = self.task(index) {
+                        self.effects.measure_shim(index, incarnation, task);
                     }
                 }
                 Action::Signal(incarnation, signal) => {
-                    let task = self.containers.get(index).and_then(|held| held.task.as_ref());
+                    let task = self.task(index);
                     // A process that is gone needs no signal; its ending is on the way.
                     if let Some(Err(error)) = task.map(|task| task.signal(signal)) {
                         let id = self.effects.id(index, incarnation);
@@ -184,9 +220,11 @@ impl Actor {
         let status = self.pod.status();
         let mut is_level = false;
         self.view.send_if_modified(|view| {
-            let changed = view.status != status;
+            let respecced = !Arc::ptr_eq(&view.spec, &self.spec);
+            let changed = respecced || view.status != status;
             if changed {
-                is_level = view.status.differs_in_level(&status);
+                is_level = respecced || view.status.differs_in_level(&status);
+                view.spec = self.spec.clone();
                 view.generation += u64::from(is_level);
                 view.status = status;
             }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::domain::container::{Event, Fault, Memory};
+use crate::domain::probe::Launch;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, exit::Ending};
-use crate::prober::Prober;
+use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
 
 /// How soon a record that could not be written is tried again.
@@ -19,7 +21,7 @@ pub(super) enum Done {
     Event(usize, Event),
     Started(usize, Incarnation, Arc<dyn Task>),
     Persisted(usize, Result<(), RuntimeError>),
-    Reaped,
+    Nothing,
 }
 
 pub(super) struct Effects {
@@ -80,17 +82,67 @@ impl Effects {
         &mut self,
         index: usize,
         incarnation: Incarnation,
-        kind: ProbeKind,
+        (kind, launch): (ProbeKind, Launch),
         task: Arc<dyn Task>,
     ) {
-        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        let attempt = self.attempt(index, kind, task);
         self.running.spawn(async move {
-            let probe = pod.containers.get(index).and_then(|c| Some((c, c.probes.get(kind)?)));
-            let Some((container, probe)) = probe else { return Done::Reaped };
-            let attempt = prober.attempt(task, container, probe).await;
-            let (outcome, latency) = (attempt.outcome, attempt.latency);
-            Done::Event(index, Event::Probed { incarnation, kind, outcome, latency })
+            // A probe that was taken away meanwhile has nothing to say.
+            let Some(Attempt { outcome, latency }) = attempt.await else { return Done::Nothing };
+            Done::Event(index, Event::Probed { incarnation, kind, launch, outcome, latency })
         });
+    }
+
+    /// For somebody who asked, and may have gone meanwhile.
+    pub(super) fn run_probe(
+        &mut self,
+        index: usize,
+        kind: ProbeKind,
+        task: Arc<dyn Task>,
+        reply: oneshot::Sender<Attempt>,
+    ) {
+        let attempt = self.attempt(index, kind, task);
+        self.running.spawn(async move {
+            if let Some(attempt) = attempt.await {
+                let _ = reply.send(attempt);
+            }
+            Done::Nothing
+        });
+    }
+
+    fn attempt(
+        &self,
+        index: usize,
+        kind: ProbeKind,
+        task: Arc<dyn Task>,
+    ) -> impl Future<Output = Option<Attempt>> + use<> {
+        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        async move {
+            let container = pod.containers.get(index)?;
+            let probe = container.probes.get(kind)?;
+            Some(prober.attempt(task, container, probe).await)
+        }
+    }
+
+    pub(super) fn measure_shim(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        task: Arc<dyn Task>,
+    ) {
+        self.running.spawn(async move {
+            match task.shim_memory() {
+                Ok(bytes) => Done::Event(index, Event::ShimMeasured { incarnation, bytes }),
+                Err(error) => {
+                    tracing::debug!(pid = task.pid(), %error, "the shim's memory is not known");
+                    Done::Nothing
+                }
+            }
+        });
+    }
+
+    pub(super) fn respec(&mut self, pod: Arc<PodSpec>) {
+        self.pod = pod;
     }
 
     pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
@@ -100,7 +152,7 @@ impl Effects {
             if let Err(error) = runtime.reap(&id).await {
                 tracing::warn!(%id, %error, "an ended task could not be deleted yet");
             }
-            Done::Reaped
+            Done::Nothing
         });
     }
 

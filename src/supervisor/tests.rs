@@ -17,6 +17,8 @@ use crate::prober::Attempt;
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
+mod probes;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Says failure once the flag is up.
@@ -58,6 +60,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             ports: vec![],
             probes: Probes { liveness: Some(ProbeSpec::new(handler)), ..Probes::default() },
             restart_policy: None,
+            restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),
         }],
     }

@@ -93,11 +93,12 @@ impl Machine {
         self.memory.ready = false;
         self.state = State::Terminated;
         let policy = self.pod.policy_of(&self.spec);
+        let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
         if self.memory.wanted != Wanted::Running {
             out.push(Action::Persist);
         } else if next == Next::Start {
             self.next_attempt(out);
-        } else if restart::restarts(policy, code) {
+        } else if restart::restarts_after_exit(policy, rules, code) {
             let wait = self.memory.backoff.step(&self.spec.backoff, ran, by_probe);
             if wait.is_zero() { self.next_attempt(out) } else { self.back_off(wait, now, out) }
         } else {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::shim::Shim;
 use super::state::{Next, Running, State};
 use super::{Action, Event, Memory, Wanted};
 use crate::domain::exit::Cause;
@@ -33,6 +34,10 @@ pub struct Machine {
     pub(super) grace: Option<Duration>,
     /// When to ask again for the clearing of what remained.
     pub(super) forget_at: Option<Instant>,
+    /// When a pause of the probes is over.
+    pub(super) paused: Option<Instant>,
+    /// How many probes were launched so far: names the next one.
+    pub(super) launches: u64,
 }
 
 impl Machine {
@@ -54,6 +59,8 @@ impl Machine {
             pid: None,
             grace: None,
             forget_at: None,
+            paused: None,
+            launches: 0,
         }
     }
 
@@ -78,16 +85,11 @@ impl Machine {
     pub fn deadline(&self) -> Option<Instant> {
         let own = match &self.state {
             State::Waiting { until, .. } => Some(*until),
-            State::Running(running) => running
-                .trackers
-                .iter()
-                .filter(|t| running.is_open(t.kind()))
-                .filter_map(Tracker::deadline)
-                .min(),
             State::Stopping { kill_at, .. } => Some(*kill_at),
-            State::Created | State::Starting | State::Terminated => None,
+            State::Created | State::Starting | State::Running(_) | State::Terminated => None,
         };
-        own.into_iter().chain(self.forget_at).min()
+        let others = [self.probing_deadline(), self.shim_deadline(), self.forget_at, self.paused];
+        own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
@@ -96,8 +98,9 @@ impl Machine {
             Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
             Event::Restart { grace } => self.restart(grace, now, &mut out),
             Event::Kill { signal } => self.kill(signal, &mut out),
-            Event::Pause { .. } | Event::Resume | Event::Respec(_) | Event::ShimMeasured { .. } => {
-            }
+            Event::Pause { length } => self.pause(length, now, &mut out),
+            Event::Resume => self.resume_probes(now, &mut out),
+            Event::Respec(pod) => self.respec(pod, now, &mut out),
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
             }
@@ -109,10 +112,13 @@ impl Machine {
             Event::Failed { incarnation, fault, message } if self.is_current(incarnation) => {
                 self.failed(fault, message, now, &mut out);
             }
-            Event::Probed { incarnation, kind, outcome, latency }
+            Event::Probed { incarnation, kind, launch, outcome, latency }
                 if self.is_current(incarnation) =>
             {
-                self.probed(kind, outcome, latency, now, &mut out);
+                self.probed(kind, launch, outcome, latency, now, &mut out);
+            }
+            Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
+                self.shim_measured(bytes, now, &mut out);
             }
             Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
                 self.ended(ending, now, &mut out);
@@ -120,6 +126,7 @@ impl Machine {
             Event::Started { .. }
             | Event::Failed { .. }
             | Event::Probed { .. }
+            | Event::ShimMeasured { .. }
             | Event::Ended { .. } => {}
         }
         out
@@ -205,22 +212,15 @@ impl Machine {
                 // A start that failed by the runtime's fault is the same attempt once more.
                 if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
             }
-            State::Running(running) => {
-                let started = running.has_started();
-                for tracker in &mut running.trackers {
-                    let kind = tracker.kind();
-                    if (kind == ProbeKind::Startup) != started && tracker.launch(now.mono, now.wall)
-                    {
-                        out.push(Action::Probe(self.memory.attempt, kind));
-                    }
-                }
-            }
             State::Stopping { kill_at, .. } if *kill_at <= now.mono => {
                 *kill_at = now.mono + RETRY;
                 out.push(Action::Signal(self.memory.attempt, SIGKILL));
             }
             _ => {}
         }
+        self.end_pause(now, out);
+        self.launch_probes(now, out);
+        self.measure_shim(now, out);
     }
 
     fn start(&mut self, out: &mut Vec<Action>) {
@@ -272,13 +272,15 @@ impl Machine {
 
     /// A running instance with clean trackers, whose probes count their delays from `since`.
     pub(super) fn begin(&self, since: Instant, now: Now) -> Running {
-        let trackers = ProbeKind::ALL
-            .into_iter()
-            .filter_map(|kind| {
-                self.spec.probes.get(kind).map(|probe| Tracker::new(kind, probe, since))
-            })
-            .collect();
-        Running { since, started_at: now.wall, trackers, operator_signal: None }
+        let tracker = |kind| Some(Tracker::new(kind, self.spec.probes.get(kind)?, since));
+        Running {
+            since,
+            started_at: now.wall,
+            trackers: ProbeKind::ALL.into_iter().filter_map(tracker).collect(),
+            was_ready: false,
+            operator_signal: None,
+            shim: Shim::new(now.mono),
+        }
     }
 
     pub(super) fn stop(
@@ -290,9 +292,12 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let State::Running(running) = std::mem::replace(&mut self.state, State::Terminated) else {
+        let State::Running(mut running) = std::mem::replace(&mut self.state, State::Terminated)
+        else {
             return;
         };
+        // What was launched before must not speak about a stopping container.
+        running.trackers.iter_mut().for_each(Tracker::drop_evidence);
         let (signal, kill_at) =
             if grace.is_zero() { (SIGKILL, now.mono + RETRY) } else { (SIGTERM, now.mono + grace) };
         out.push(Action::Signal(self.memory.attempt, signal));

@@ -1,48 +1,118 @@
-//! From a probe's outcome to its consequences.
+//! Which probes run now, and what follows from their outcomes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::state::{Next, State};
+use super::state::{Next, Running, State};
 use super::{Action, Machine};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
-use crate::domain::probe::{Outcome, Verdict};
+use crate::domain::probe::{Launch, Outcome, Seen, Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
 use crate::domain::{Now, restart};
 
 impl Machine {
+    pub(super) fn probing_deadline(&self) -> Option<Instant> {
+        let (running, stopping) = self.process()?;
+        if self.paused.is_some() {
+            return None;
+        }
+        let open = running.trackers.iter().filter(|t| running.is_open(t.kind(), stopping));
+        open.filter_map(Tracker::deadline).min()
+    }
+
+    pub(super) fn launch_probes(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.paused.is_some() {
+            return;
+        }
+        let (running, stopping) = match &mut self.state {
+            State::Running(running) => (running, false),
+            State::Stopping { running, .. } => (running, true),
+            _ => return,
+        };
+        for kind in ProbeKind::ALL {
+            let launch = Launch(self.launches);
+            if running.is_open(kind, stopping)
+                && running.tracker_mut(kind).is_some_and(|tracker| tracker.launch(launch, now))
+            {
+                self.launches += 1;
+                out.push(Action::Probe(self.memory.attempt, kind, launch));
+            }
+        }
+    }
+
     pub(super) fn probed(
         &mut self,
         kind: ProbeKind,
+        launch: Launch,
         outcome: Outcome,
         latency: Duration,
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let State::Running(running) = &mut self.state else { return };
-        let Some(tracker) = running.trackers.iter_mut().find(|t| t.kind() == kind) else { return };
-        let output = outcome.output().to_owned();
-        out.extend(notice_of(kind, &outcome).map(Action::Note));
-        let verdict = tracker.observe(outcome, latency);
-        match (kind, verdict) {
-            (ProbeKind::Liveness | ProbeKind::Startup, Some(Verdict::Failure)) => {
-                self.condemn(kind, output, now, out);
-            }
-            (ProbeKind::Startup, Some(Verdict::Success)) => {
-                for tracker in &mut running.trackers {
-                    tracker.not_before(now.mono);
+        let Some(running) = self.process_mut() else { return };
+        let Some(tracker) = running.tracker_mut(kind) else { return };
+        let seen = tracker.observe(launch, outcome.clone(), latency, now);
+        match seen {
+            Seen::Stale | Seen::Early => {}
+            Seen::Again => out.push(Action::Probe(self.memory.attempt, kind, launch)),
+            Seen::Late => out.push(Action::Note(late(kind, &outcome))),
+            Seen::Error => out.extend(notice_of(kind, &outcome).map(Action::Note)),
+            Seen::Counted(verdict) => {
+                out.extend(notice_of(kind, &outcome).map(Action::Note));
+                if let Some(verdict) = verdict {
+                    self.established(kind, verdict, outcome, now, out);
                 }
-                self.note_levels(out);
             }
-            (ProbeKind::Readiness, Some(_)) => self.note_levels(out),
-            _ => {}
         }
     }
 
-    fn note_levels(&mut self, out: &mut Vec<Action>) {
-        if let State::Running(running) = &self.state {
-            self.memory.started = running.has_started();
-            self.memory.ready = running.is_ready();
+    fn established(
+        &mut self,
+        kind: ProbeKind,
+        verdict: Verdict,
+        outcome: Outcome,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        match (kind, verdict) {
+            (ProbeKind::Liveness | ProbeKind::Startup, Verdict::Failure) => {
+                self.condemn(kind, outcome.output().to_owned(), now, out);
+            }
+            (ProbeKind::Startup, _) => {
+                self.each_tracker(|tracker| tracker.not_before(now.mono));
+                self.note_levels(out);
+            }
+            (ProbeKind::Readiness, _) => self.note_levels(out),
+            (ProbeKind::Liveness, _) => {}
+        }
+    }
+
+    /// The instance that runs, and whether it is being stopped.
+    pub(super) fn process(&self) -> Option<(&Running, bool)> {
+        match &self.state {
+            State::Running(running) => Some((running, false)),
+            State::Stopping { running, .. } => Some((running, true)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn process_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.state {
+            State::Running(running) | State::Stopping { running, .. } => Some(running),
+            _ => None,
+        }
+    }
+
+    pub(super) fn each_tracker(&mut self, act: impl FnMut(&mut Tracker)) {
+        if let Some(running) = self.process_mut() {
+            running.trackers.iter_mut().for_each(act);
+        }
+    }
+
+    pub(super) fn note_levels(&mut self, out: &mut Vec<Action>) {
+        if let Some((running, _)) = self.process() {
+            let (started, ready) = (running.has_started(), running.is_ready());
+            (self.memory.started, self.memory.ready) = (started, ready);
             out.push(Action::Persist);
         }
     }
@@ -55,6 +125,13 @@ impl Machine {
         let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
         self.stop(Cause::Probe { kind, output }, message, grace, Next::Policy, now, out);
     }
+}
+
+fn late(kind: ProbeKind, outcome: &Outcome) -> Notice {
+    let (title, output) = (kind.title(), outcome.output());
+    let message =
+        format!("{title} probe failed while probelet itself was late, not counted: {output}");
+    Notice::warning("ProbeLate", message)
 }
 
 fn notice_of(kind: ProbeKind, outcome: &Outcome) -> Option<Notice> {

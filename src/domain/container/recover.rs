@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::state::State;
 use super::{Action, Event, Machine, Memory, Wanted};
 use crate::domain::exit::Ending;
-use crate::domain::probe::Verdict;
+use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
 
@@ -35,6 +35,7 @@ impl Machine {
     ) -> (Self, Vec<Action>) {
         let mut machine = Self::with(pod, spec, memory);
         machine.kept.extend(kept);
+        machine.pause_again(now);
         let mut out = Vec::new();
         match found {
             Recovered::Running { pid, container_id } => {
@@ -70,14 +71,13 @@ impl Machine {
         let started_at = *self.memory.started_at.get_or_insert(now.wall);
         let mut running = self.begin(now.instant_of(started_at), now);
         running.started_at = started_at;
-        for tracker in &mut running.trackers {
-            match tracker.kind() {
-                ProbeKind::Startup if self.memory.started => tracker.resume(Verdict::Success),
-                ProbeKind::Readiness if self.memory.ready => tracker.resume(Verdict::Success),
-                _ => {}
-            }
-            tracker.not_before(now.mono);
-        }
+        running.was_ready = self.memory.ready;
+        let (started, ready) = (self.memory.started, self.memory.ready);
+        let tracker = |kind: ProbeKind| {
+            let (probe, passed) = (self.spec.probes.get(kind)?, kind.is_passed(started, ready));
+            Some(Tracker::taking_over(kind, probe, running.since, passed, now.mono))
+        };
+        running.trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
         self.state = State::Running(running);
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::Machine;
+use super::shim::Shim;
 use crate::domain::exit::Cause;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
@@ -34,6 +35,9 @@ pub(super) struct Running {
     pub since: Instant,
     pub started_at: SystemTime,
     pub trackers: Vec<Tracker>,
+    /// Readiness as an earlier daemon or spec left it, until the probe has a word of its own.
+    pub was_ready: bool,
+    pub shim: Shim,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<i32>,
 }
@@ -57,24 +61,31 @@ impl Running {
         self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.has_started()
-            && self.tracker(ProbeKind::Readiness).is_none_or(|t| t.verdict() == Verdict::Success)
+    pub(super) fn tracker_mut(&mut self, kind: ProbeKind) -> Option<&mut Tracker> {
+        self.trackers.iter_mut().find(|t| t.kind() == kind)
     }
 
-    /// Whether `kind` may run now: startup until it has decided, the others after it.
-    pub(super) fn is_open(&self, kind: ProbeKind) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
+        let verdict = self.tracker(ProbeKind::Readiness).map(Tracker::verdict);
+        self.has_started()
+            && match verdict {
+                None | Some(Verdict::Success) => true,
+                Some(Verdict::Failure) => false,
+                Some(Verdict::Unknown) => self.was_ready,
+            }
+    }
+
+    /// Whether `kind` may run now: startup until it has decided, the others after it; of a
+    /// stopping container only readiness.
+    pub(super) fn is_open(&self, kind: ProbeKind, stopping: bool) -> bool {
         (kind == ProbeKind::Startup) != self.has_started()
+            && (!stopping || kind == ProbeKind::Readiness)
     }
 }
 
 impl Machine {
     pub fn status(&self) -> ContainerStatus {
-        let running = match &self.state {
-            State::Running(running) => Some(running),
-            State::Stopping { running, .. } => Some(running),
-            _ => None,
-        };
+        let running = self.process().map(|(running, _)| running);
         let (state, last_state) = match &self.state {
             State::Created => (waiting("Created", "not started yet"), None),
             State::Starting => (waiting("ContainerCreating", ""), self.memory.last_state.clone()),
@@ -97,7 +108,7 @@ impl Machine {
         ContainerStatus {
             name: spec.name.clone(),
             attempt: self.memory.attempt,
-            ready: matches!(&self.state, State::Running(running) if running.is_ready()),
+            ready: running.is_some_and(Running::is_ready),
             started: running.is_some_and(Running::has_started),
             restart_count: self.memory.restart_count,
             image: spec.image(),
@@ -110,7 +121,7 @@ impl Machine {
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),
             paused_until: self.memory.paused_until,
-            shim: None,
+            shim: running.and_then(|running| running.shim.memory),
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,16 +7,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Now;
 use crate::domain::exit::Cause;
+use crate::domain::probe::{Launch, Verdict};
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod care;
 mod decisions;
+mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Story {
     machine: Machine,
     now: Now,
+    /// The newest launch of each probe.
+    launched: BTreeMap<ProbeKind, Launch>,
 }
 
 fn pod(policy: RestartPolicy) -> PodSpec {
@@ -42,6 +48,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             ports: vec![],
             probes: Probes { liveness: Some(probe), ..Probes::default() },
             restart_policy: None,
+            restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),
         }],
     }
@@ -52,7 +59,8 @@ impl Story {
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
-        Self { machine: Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now), now }
+        let machine = Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now);
+        Self { machine, now, launched: BTreeMap::new() }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -68,7 +76,13 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        self.machine.handle(event, self.now)
+        let actions = self.machine.handle(event, self.now);
+        for action in &actions {
+            if let Action::Probe(_, kind, launch) = action {
+                self.launched.insert(*kind, *launch);
+            }
+        }
+        actions
     }
 
     fn want(&mut self, wanted: Wanted) -> Vec<Action> {
@@ -88,14 +102,26 @@ impl Story {
     fn fails_probe(&mut self) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
         let probes = self.tell(Event::Tick);
-        assert_eq!(probes, [Action::Probe(incarnation, ProbeKind::Liveness)]);
+        assert!(
+            matches!(&probes[..], [Action::Probe(i, ProbeKind::Liveness, _)] if *i == incarnation)
+        );
         let outcome = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
         self.probed(ProbeKind::Liveness, outcome)
     }
 
     fn probed(&mut self, kind: ProbeKind, outcome: Outcome) -> Vec<Action> {
+        self.probed_after(kind, outcome, Duration::ZERO)
+    }
+
+    fn probed_after(
+        &mut self,
+        kind: ProbeKind,
+        outcome: Outcome,
+        latency: Duration,
+    ) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Probed { incarnation, kind, outcome, latency: Duration::ZERO })
+        let launch = self.launched.get(&kind).copied().unwrap_or(Launch(u64::MAX));
+        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency })
     }
 
     fn passes_startup(&mut self) {
@@ -290,7 +316,11 @@ enum Step {
     Want(Wanted),
     Restart,
     Pass(u64),
-    ProbeFails,
+    Probe(ProbeKind, bool),
+    Pause(u64),
+    Resume,
+    /// Another spec, with or without each probe.
+    Respec(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -301,7 +331,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         prop_oneof![Just(Wanted::Running), Just(Wanted::Stopped)].prop_map(Step::Want),
         Just(Step::Restart),
         (0u64..400).prop_map(Step::Pass),
-        Just(Step::ProbeFails),
+        (prop_oneof![Just(ProbeKind::Liveness), Just(ProbeKind::Readiness)], any::<bool>())
+            .prop_map(|(kind, passes)| Step::Probe(kind, passes)),
+        (1u64..100).prop_map(Step::Pause),
+        Just(Step::Resume),
+        any::<bool>().prop_map(Step::Respec),
     ];
     proptest::collection::vec(step, 0..80)
 }
@@ -334,17 +368,28 @@ proptest! {
                 Step::Restart => story.tell(Event::Restart { grace: None }),
                 Step::Pass(seconds) => {
                     story.pass(Duration::from_secs(seconds));
-                    story.tell(Event::Tick)
+                    let actions = story.tell(Event::Tick);
+                    let next = story.machine.deadline();
+                    prop_assert!(next.is_none_or(|next| next > story.now.mono), "no turning in place");
+                    actions
                 }
-                Step::ProbeFails => story.tell(Event::Probed {
-                    incarnation: current,
-                    kind: ProbeKind::Liveness,
-                    outcome: Outcome::Failure(String::new()),
-                    latency: Duration::ZERO,
-                }),
+                Step::Pause(seconds) => {
+                    story.tell(Event::Pause { length: Duration::from_secs(seconds) })
+                }
+                Step::Resume => story.tell(Event::Resume),
+                Step::Respec(readiness) => {
+                    let mut pod = pod(RestartPolicy::Always);
+                    let probes = &mut pod.containers[0].probes;
+                    probes.readiness = probes.liveness.clone().filter(|_| readiness);
+                    story.tell(Event::Respec(Arc::new(pod)))
+                }
+                Step::Probe(kind, true) => story.probed(kind, Outcome::Success(String::new())),
+                Step::Probe(kind, false) => story.probed(kind, Outcome::Failure(String::new())),
                 _ => Vec::new(),
             });
+            let paused = story.machine.status().paused_until.is_some();
             for action in actions.drain(..) {
+                prop_assert!(!paused || !matches!(action, Action::Probe(..)));
                 if let Action::Start(incarnation) = action {
                     prop_assert!(alive.is_none() && launched.is_none());
                     prop_assert_eq!(incarnation, story.machine.memory().attempt);

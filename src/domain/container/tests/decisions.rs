@@ -4,20 +4,12 @@ use super::*;
 
 #[test]
 fn decisions_match_the_vectors() {
-    let policy = |name: &serde_json::Value| match name.as_str().unwrap() {
-        "Always" => RestartPolicy::Always,
-        "OnFailure" => RestartPolicy::OnFailure,
-        _ => RestartPolicy::Never,
-    };
     let mut seen = 0;
     for line in include_str!("../../vectors/restart-decisions.jsonl").lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        // Rules and spec changes do not exist here yet.
-        if row.get("rules").is_some() {
-            continue;
-        }
         let mut spec = pod(policy(&row["policy"]));
         spec.containers[0].restart_policy = row.get("cpolicy").map(policy);
+        spec.containers[0].restart_policy_rules = rules(&row);
         spec.containers[0].probes.startup = spec.containers[0].probes.liveness.clone();
         let mut story = Story::new(spec);
         story.want(Wanted::Running);
@@ -61,5 +53,30 @@ fn decisions_match_the_vectors() {
             assert_eq!(message, row["msg"].as_str().unwrap(), "{line}");
         }
     }
-    assert_eq!(seen, 14);
+    assert_eq!(seen, 17);
+}
+
+pub(super) fn rules(row: &serde_json::Value) -> Vec<RestartRule> {
+    let rule = |rule: &serde_json::Value| RestartRule {
+        action: match rule["action"].as_str().unwrap() {
+            "Restart" => RestartAction::Restart,
+            _ => RestartAction::RestartAllContainers,
+        },
+        operator: match rule["op"].as_str().unwrap() {
+            "In" => ExitCodeOperator::In,
+            _ => ExitCodeOperator::NotIn,
+        },
+        values: serde_json::from_value(rule["values"].clone()).unwrap(),
+    };
+    row.get("rules")
+        .map(|rules| rules.as_array().unwrap().iter().map(rule).collect())
+        .unwrap_or_default()
+}
+
+pub(super) fn policy(name: &serde_json::Value) -> RestartPolicy {
+    match name.as_str().unwrap() {
+        "Always" => RestartPolicy::Always,
+        "OnFailure" => RestartPolicy::OnFailure,
+        _ => RestartPolicy::Never,
+    }
 }

@@ -28,6 +28,7 @@ fn container(name: &str) -> ContainerSpec {
         ports: vec![],
         probes: Probes { liveness: Some(ProbeSpec::new(http())), ..Probes::default() },
         restart_policy: None,
+        restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),
     }
 }

@@ -1,0 +1,128 @@
+//! What of a pod can change while it lives.
+
+use super::{ContainerSpec, PodSpec};
+
+/// What stands between two specs of one pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    None,
+    /// Only what takes effect without a new instance.
+    Live,
+    /// This field, among others perhaps, needs one.
+    Fixed(String),
+}
+
+impl PodSpec {
+    /// From this spec to `new`. Probes, port names, restart policies, graces, back-off limits, labels
+    /// and annotations can change on a live pod.
+    pub fn change_to(&self, new: &Self) -> Change {
+        if self == new {
+            return Change::None;
+        }
+        match self.fixed_difference(new) {
+            Some(field) => Change::Fixed(field),
+            None => Change::Live,
+        }
+    }
+
+    fn fixed_difference(&self, new: &Self) -> Option<String> {
+        // Every field is named, so that a new one gets its side on purpose.
+        let Self {
+            namespace,
+            name,
+            uid,
+            labels: _,
+            annotations: _,
+            restart_policy: _,
+            termination_grace: _,
+            hostname,
+            containers: _,
+        } = self;
+        let own = [
+            ("metadata.namespace", *namespace != new.namespace),
+            ("metadata.name", *name != new.name),
+            ("metadata.uid", *uid != new.uid),
+            ("spec.hostname", *hostname != new.hostname),
+            ("spec.containers", self.names().ne(new.names())),
+        ];
+        if let Some((field, _)) = own.into_iter().find(|(_, differs)| *differs) {
+            return Some(field.to_owned());
+        }
+        let pairs = self.containers.iter().zip(&new.containers).enumerate();
+        pairs.into_iter().find_map(|(index, (old, new))| {
+            old.fixed_difference(new).map(|field| format!("spec.containers[{index}].{field}"))
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.containers.iter().map(|container| container.name.as_str())
+    }
+}
+
+impl ContainerSpec {
+    fn fixed_difference(&self, new: &Self) -> Option<&'static str> {
+        let Self {
+            name,
+            source,
+            command,
+            args,
+            env,
+            working_dir,
+            // Only names for numbers.
+            ports: _,
+            probes: _,
+            restart_policy: _,
+            restart_policy_rules: _,
+            backoff: _,
+        } = self;
+        let differences = [
+            ("name", *name != new.name),
+            ("image", *source != new.source),
+            ("command", *command != new.command),
+            ("args", *args != new.args),
+            ("env", *env != new.env),
+            ("workingDir", *working_dir != new.working_dir),
+        ];
+        differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::spec::*;
+
+    type Edit = fn(&mut PodSpec);
+
+    #[test]
+    fn each_field_is_fixed_or_live() {
+        let old = sample::pod();
+        assert_eq!(old.change_to(&old), Change::None);
+        let edits: [(Edit, Option<&str>); 9] = [
+            (|pod| pod.hostname = Some("h".into()), Some("spec.hostname")),
+            (|pod| pod.containers[0].name = "x".into(), Some("spec.containers")),
+            (|pod| pod.containers[0].args = vec!["x".into()], Some("spec.containers[0].args")),
+            (|pod| pod.containers[0].env.clear(), Some("spec.containers[0].env")),
+            (
+                |pod| pod.containers[0].source = Source::Image("y".into()),
+                Some("spec.containers[0].image"),
+            ),
+            (|pod| pod.labels.clear(), None),
+            (|pod| pod.restart_policy = RestartPolicy::Never, None),
+            (|pod| pod.termination_grace = Default::default(), None),
+            (
+                |pod| {
+                    let exec = Exec { command: vec!["true".into()] };
+                    pod.containers[0].probes.liveness = Some(ProbeSpec::new(Handler::Exec(exec)));
+                },
+                None,
+            ),
+        ];
+        for (edit, fixed) in edits {
+            let mut new = old.clone();
+            edit(&mut new);
+            let expected = fixed.map_or(Change::Live, |field| Change::Fixed(field.to_owned()));
+            assert_eq!(old.change_to(&new), expected);
+        }
+    }
+}

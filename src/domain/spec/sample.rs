@@ -1,0 +1,32 @@
+//! A pod for tests.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+
+pub(crate) fn pod() -> PodSpec {
+    PodSpec {
+        namespace: "default".into(),
+        name: "web".into(),
+        uid: "0a1b".into(),
+        labels: BTreeMap::from([("app".into(), "web".into())]),
+        annotations: BTreeMap::new(),
+        restart_policy: RestartPolicy::OnFailure,
+        termination_grace: Duration::from_secs(30),
+        hostname: None,
+        containers: vec![ContainerSpec {
+            name: "app".into(),
+            source: Source::Image("docker.io/library/web:1".into()),
+            command: vec![],
+            args: vec![],
+            env: vec![EnvVar { name: "MODE".into(), value: "a=b \"c\"".into() }],
+            working_dir: None,
+            ports: vec![],
+            probes: Probes::default(),
+            restart_policy: None,
+            restart_policy_rules: vec![],
+            backoff: BackoffLimits::default(),
+        }],
+    }
+}

@@ -1,0 +1,119 @@
+//! What is asked of a live pod's probes: another set, a pause, one run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::actor::Request;
+use super::{Applied, PodView, Supervisor, SupervisorError, timed_out};
+use crate::domain::container::Event;
+use crate::domain::spec::{Change, PodSpec, ProbeKind, Probes, Validated};
+use crate::prober::Attempt;
+
+/// How long an actor may take to show a change; it has no reason to take any time.
+const SHOWN: Duration = Duration::from_secs(10);
+/// Above a probe's own timeout: what the queue of exec probes may take, three times.
+const QUEUE: Duration = Duration::from_secs(100);
+
+impl Supervisor {
+    /// Gives a live pod another spec, if no more differs than can be changed on it.
+    pub(super) async fn configure(
+        &self,
+        view: PodView,
+        spec: Validated<PodSpec>,
+    ) -> Result<(PodView, Applied), SupervisorError> {
+        let _turn = self.changing.lock().await;
+        self.change(view, spec).await
+    }
+
+    /// The container's probes become exactly these, without a restart.
+    pub async fn update_probes(
+        &self,
+        name: &str,
+        container: &str,
+        probes: Probes,
+    ) -> Result<PodView, SupervisorError> {
+        let _turn = self.changing.lock().await;
+        let index = self.with(name, |handle| handle.index(name, container))??;
+        let view = self.get(name)?;
+        let mut spec = PodSpec::clone(&view.spec);
+        if let Some(container) = spec.containers.get_mut(index) {
+            container.probes = probes;
+        }
+        self.change(view, spec.validate()?).await.map(|(view, _)| view)
+    }
+
+    async fn change(
+        &self,
+        view: PodView,
+        spec: Validated<PodSpec>,
+    ) -> Result<(PodView, Applied), SupervisorError> {
+        let spec = PodSpec { uid: view.spec.uid.clone(), ..spec.into_inner() };
+        match view.spec.change_to(&spec) {
+            Change::None => return Ok((view, Applied::Unchanged)),
+            Change::Fixed(field) => {
+                return Err(SupervisorError::Differs { pod: spec.name.clone(), field });
+            }
+            Change::Live => {}
+        }
+        let (name, spec) = (spec.name.clone(), Arc::new(spec));
+        self.with(&name, |handle| handle.send(&name, Request::Respec(spec.clone())))??;
+        let changed = self.wait(&name, "change", SHOWN, |view| Arc::ptr_eq(&view.spec, &spec));
+        Ok((changed.await?, Applied::Configured))
+    }
+
+    /// No probe of the container (of all, if the name is empty) runs for `length`.
+    pub fn pause(
+        &self,
+        name: &str,
+        container: &str,
+        length: Duration,
+    ) -> Result<(), SupervisorError> {
+        self.tell_all(name, container, &Event::Pause { length })
+    }
+
+    /// Ends a pause early.
+    pub fn resume_probes(&self, name: &str, container: &str) -> Result<(), SupervisorError> {
+        self.tell_all(name, container, &Event::Resume)
+    }
+
+    fn tell_all(&self, name: &str, container: &str, event: &Event) -> Result<(), SupervisorError> {
+        self.with(name, |handle| {
+            let only =
+                (!container.is_empty()).then(|| handle.index(name, container)).transpose()?;
+            let all = 0..handle.view.borrow().spec.containers.len();
+            for index in all.filter(|index| only.is_none_or(|only| only == *index)) {
+                handle.send(name, Request::Tell(index, event.clone()))?;
+            }
+            Ok(())
+        })?
+    }
+
+    /// Runs a probe of the running instance once, now; no counter moves.
+    pub async fn run_probe(
+        &self,
+        name: &str,
+        container: &str,
+        kind: ProbeKind,
+    ) -> Result<Attempt, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let (container, timeout) = self.with(name, |handle| {
+            let index = handle.index(name, container)?;
+            let spec = handle.view.borrow().spec.clone();
+            let probe = spec.containers.get(index).and_then(|c| Some((c, c.probes.get(kind)?)));
+            let Some((container, probe)) = probe else {
+                let (pod, container) = (name.to_owned(), container.to_owned());
+                return Err(SupervisorError::NoProbe { pod, container, kind: kind.lower() });
+            };
+            handle.send(name, Request::RunProbe(index, kind, reply))?;
+            Ok((container.name.clone(), probe.timeout))
+        })??;
+        let bound = timeout.saturating_add(QUEUE);
+        match tokio::time::timeout(bound, answer).await {
+            Ok(Ok(attempt)) => Ok(attempt),
+            Ok(Err(_)) => Err(SupervisorError::NotRunning { pod: name.to_owned(), container }),
+            Err(_) => Err(timed_out(name, "the probe's end", bound)),
+        }
+    }
+}

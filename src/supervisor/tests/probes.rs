@@ -1,0 +1,95 @@
+//! Changed probes, pauses and single runs on a live pod.
+
+use super::*;
+use crate::domain::spec::ProbeKind;
+
+const NONE: Probes = Probes { startup: None, readiness: None, liveness: None };
+
+/// The pod with its liveness probe changed.
+fn changed(change: impl FnOnce(&mut ProbeSpec)) -> Validated<PodSpec> {
+    let mut pod = pod("app").into_inner();
+    change(pod.containers[0].probes.liveness.as_mut().unwrap());
+    pod.validate().unwrap()
+}
+
+async fn host() -> Host {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_probe_takes_effect_without_a_restart_and_is_remembered() {
+    let host = host().await;
+    let spec = changed(|probe| probe.period = Duration::from_secs(1));
+    let (view, applied) = host.supervisor.apply(spec.clone(), Wanted::Running).await.unwrap();
+    assert_eq!(applied, Applied::Configured);
+    assert_eq!(view.spec.containers, spec.containers);
+    host.prober.0.store(true, Relaxed);
+    let start = tokio::time::Instant::now();
+    host.restarts(1).await;
+    assert!(start.elapsed() <= Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(host.runtime.remembered().0.containers, spec.containers);
+    let (_, applied) = host.supervisor.apply(spec, Wanted::Running).await.unwrap();
+    assert_eq!(applied, Applied::Unchanged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_that_break_a_rule_change_nothing() {
+    let host = host().await;
+    let mut probes = pod("app").containers[0].probes.clone();
+    probes.liveness.as_mut().unwrap().success_threshold = 2;
+    let error = host.supervisor.update_probes("web", "", probes).await.unwrap_err();
+    let text = "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(*host.supervisor.get("web").unwrap().spec, *pod("app"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_updates_at_once_both_stand() {
+    let host = host().await;
+    let bare = host.supervisor.update_probes("web", "app", NONE);
+    let other = host.supervisor.apply(changed(|p| p.failure_threshold = 9), Wanted::Running);
+    let (bare, other) = tokio::join!(bare, other);
+    assert_eq!(bare.unwrap().spec.containers[0].probes, NONE);
+    assert_eq!(other.unwrap().1, Applied::Configured);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_pod_is_not_killed_and_one_that_resumes_is() {
+    let host = host().await;
+    host.supervisor.pause("web", "", 5 * MINUTE).unwrap();
+    host.prober.0.store(true, Relaxed);
+    let start = tokio::time::Instant::now();
+    host.restarts(1).await;
+    // Nothing for five minutes, then three failures.
+    assert_eq!(start.elapsed().as_secs(), 5 * 60 + 20);
+    let unknown = host.supervisor.pause("web", "db", MINUTE).unwrap_err();
+    assert!(matches!(unknown, SupervisorError::NoContainer { .. }));
+    host.supervisor.pause("web", "app", MINUTE).unwrap();
+    host.supervisor.resume_probes("web", "app").unwrap();
+    let start = tokio::time::Instant::now();
+    host.restarts(2).await;
+    assert!(start.elapsed() < MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_run_by_hand_moves_no_counter() {
+    let host = host().await;
+    let before = host.supervisor.get("web").unwrap();
+    let run = async |kind| host.supervisor.run_probe("web", "", kind).await;
+    assert!(run(ProbeKind::Liveness).await.unwrap().outcome.is_success());
+    host.prober.0.store(true, Relaxed);
+    for _ in 0..5 {
+        assert!(!run(ProbeKind::Liveness).await.unwrap().outcome.is_success());
+    }
+    assert_eq!(host.supervisor.get("web").unwrap().status, before.status);
+    let error = run(ProbeKind::Startup).await.unwrap_err();
+    assert!(matches!(error, SupervisorError::NoProbe { kind: "startup", .. }));
+    host.supervisor.want("web", Wanted::Stopped, None).unwrap();
+    let stopped = |view: &PodView| view.status.containers[0].pid.is_none();
+    host.supervisor.wait("web", "stop", MINUTE, stopped).await.unwrap();
+    let error = run(ProbeKind::Liveness).await.unwrap_err();
+    assert!(matches!(error, SupervisorError::NotRunning { .. }));
+}
