@@ -9,23 +9,25 @@
 //! 3. the walk over what is set ([`fields`]): warned or refused;
 //! 4. Kubernetes' type → [`PodSpec`] ([`convert`]): defaults, enumerations, ranges.
 //!
-//! The spec is not validated here: callers have [`PodSpec::validate`] for that.
+//! The spec is not validated here: callers have [`validate`] for that.
 
 use serde_json::Value;
 
-use crate::domain::spec::{PodSpec, SpecError};
+use crate::domain::spec::{PodSpec, SpecError, Validated};
 
 mod annotations;
 mod convert;
 mod document;
 mod fields;
 mod probes;
+mod probes_out;
 mod spec_out;
 mod status_out;
 mod strict;
 #[cfg(test)]
 mod tests;
 
+pub use probes_out::{outcome, verdict};
 pub use status_out::{to_json, to_v1_pod};
 
 /// What a manifest asks for, and what in it has no effect here.
@@ -58,6 +60,19 @@ pub fn documents(text: &str) -> Result<Vec<Value>, ManifestError> {
     Ok(document::all(text)?)
 }
 
+/// [`PodSpec::validate`], with the fields of a manifest.
+pub fn validate(spec: PodSpec) -> Result<Validated<PodSpec>, ManifestError> {
+    let errors = match spec.clone().validate() {
+        Ok(valid) => return Ok(valid),
+        Err(errors) => errors.0.into_iter(),
+    };
+    let renamed = errors.map(|error| match annotations::field(&spec, &error.field) {
+        Some(field) => SpecError { field, ..error },
+        None => error,
+    });
+    Err(ManifestError(renamed.collect()))
+}
+
 /// Reads one Pod from a JSON value.
 pub fn parse_value(value: Value, uid: String) -> Result<Parsed, ManifestError> {
     let pod = strict::pod(&value)?;
@@ -75,7 +90,7 @@ pub fn parse_value(value: Value, uid: String) -> Result<Parsed, ManifestError> {
         return Ok(Parsed { spec: converted.spec, warnings });
     }
     // Whoever has to edit the manifest anyway should hear of everything in one go.
-    if let Err(more) = converted.spec.validate() {
+    if let Err(more) = validate(converted.spec) {
         let new = |e: &SpecError| !errors.iter().any(|known| known.field == e.field);
         let more: Vec<_> = more.0.into_iter().filter(new).collect();
         errors.extend(more);

@@ -21,6 +21,7 @@ mod health;
 mod logs;
 mod pods;
 mod probes;
+mod probing;
 mod signal;
 
 /// How much longer than its grace a stop may take before the caller is told so.

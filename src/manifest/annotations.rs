@@ -1,5 +1,5 @@
-//! What Kubernetes' fields cannot say, as annotations: fractions of a second for probes, and on
-//! the way out why a container ended last.
+//! What Kubernetes' fields cannot say, as annotations: fractions of a second and other settings of
+//! probes, and on the way out why a container ended last and what its probes say.
 //!
 //! They live in manifests only: read, they move into the spec; shown, they are made from it. So
 //! what is applied, shown and applied again stays the same spec.
@@ -7,24 +7,91 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind, ProbeSpec, SpecError};
+use crate::domain::spec::{ContainerSpec, Handler, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
-const LAST_CAUSE: &str = "last-cause.";
 
-/// Each time of a probe by its annotation's last word.
-type Time = (&'static str, Get, Set);
-type Get = fn(&ProbeSpec) -> Duration;
-type Set = fn(&mut ProbeSpec, Duration);
+/// Made by the server for a container, as `probelet.io/WORD.CONTAINER`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown {
+    LastCause,
+    Probes,
+    PausedUntil,
+}
 
-const TIMES: [Time; 3] = [
-    ("periodMilliseconds", |p| p.period, |p, value| p.period = value),
-    ("timeoutMilliseconds", |p| p.timeout, |p, value| p.timeout = value),
-    ("initialDelayMilliseconds", |p| p.initial_delay, |p, value| p.initial_delay = value),
+impl Shown {
+    const ALL: [Self; 3] = [Self::LastCause, Self::Probes, Self::PausedUntil];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::LastCause => "last-cause",
+            Self::Probes => "probes",
+            Self::PausedUntil => "probes-paused-until",
+        }
+    }
+
+    pub(super) fn key(self, container: &str) -> String {
+        format!("{PREFIX}{}.{container}", self.word())
+    }
+
+    /// A container's name has no dot, so a setting's longer key is none of these.
+    fn is_key(word: &str) -> bool {
+        word.split_once('.').is_some_and(|(first, container)| {
+            !container.contains('.') && Self::ALL.iter().any(|shown| shown.word() == first)
+        })
+    }
+}
+
+/// Each setting of a probe by its annotation's last word.
+type Setting = (&'static str, Show, Set);
+/// Nothing where a field of Kubernetes says it.
+type Show = fn(&ProbeSpec) -> Option<String>;
+/// The error is what follows `Invalid value: "…": `.
+type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
+
+const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
+
+const SETTINGS: [Setting; 5] = [
+    (
+        "periodMilliseconds",
+        |p| fraction(p.period),
+        |p, text| millis(text).map(|time| p.period = time),
+    ),
+    (
+        "timeoutMilliseconds",
+        |p| fraction(p.timeout),
+        |p, text| millis(text).map(|time| p.timeout = time),
+    ),
+    (
+        "initialDelayMilliseconds",
+        |p| fraction(p.initial_delay),
+        |p, text| millis(text).map(|time| p.initial_delay = time),
+    ),
+    (
+        STARTUP_PERIOD,
+        |p| p.startup_period.map(|period| period.as_millis().to_string()),
+        |p, text| millis(text).map(|time| p.startup_period = Some(time)),
+    ),
+    ("grpcTLS", show_tls, set_tls),
 ];
 
-pub(super) fn last_cause(container: &str) -> String {
-    format!("{PREFIX}{LAST_CAUSE}{container}")
+fn fraction(time: Duration) -> Option<String> {
+    (time.subsec_nanos() != 0).then(|| time.as_millis().to_string())
+}
+
+fn millis(text: &str) -> Result<Duration, &'static str> {
+    let millis: u32 = text.parse().map_err(|_| "must be whole milliseconds")?;
+    Ok(Duration::from_millis(millis.into()))
+}
+
+fn show_tls(probe: &ProbeSpec) -> Option<String> {
+    matches!(&probe.handler, Handler::Grpc(grpc) if grpc.tls).then(|| "true".into())
+}
+
+fn set_tls(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
+    let Handler::Grpc(grpc) = &mut probe.handler else { return Err("this is no grpc probe") };
+    grpc.tls = text.parse().map_err(|_| "must be true or false")?;
+    Ok(())
 }
 
 /// Takes up probelet's own annotations, which beat the fields in seconds.
@@ -35,7 +102,7 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
-        if word.starts_with(LAST_CAUSE) {
+        if Shown::is_key(word) {
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
         }
@@ -43,18 +110,17 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             errors.push(SpecError::new(field, "names no known setting of a probe of this pod"));
             continue;
         };
-        match text.parse::<u32>() {
-            Ok(millis) => set(probe, Duration::from_millis(u64::from(millis))),
-            Err(_) => errors.push(SpecError::invalid(field, text, "must be whole milliseconds")),
+        if let Err(why) = set(probe, &text) {
+            errors.push(SpecError::invalid(field, text, why));
         }
     }
 }
 
-/// `app.liveness.periodMilliseconds` → that probe, and how to set that time.
+/// `app.liveness.periodMilliseconds` → that probe, and how to set that.
 fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mut ProbeSpec, Set)> {
     let mut parts = word.rsplitn(3, '.');
-    let (time, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
-    let set = TIMES.iter().find(|(word, ..)| *word == time).map(|(_, _, set)| *set)?;
+    let (setting, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let set = SETTINGS.iter().find(|(word, ..)| *word == setting).map(|(_, _, set)| *set)?;
     let container = containers.iter_mut().find(|c| c.name == name)?;
     let probe = match kind {
         "startup" => container.probes.startup.as_mut(),
@@ -65,16 +131,24 @@ fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mu
     Some((probe, set))
 }
 
-/// The pod's annotations, and with them whatever of its probes seconds cannot say.
+/// An error's field as a manifest has it: a startup period is no field of Kubernetes.
+pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
+    let at = field.strip_suffix("Probe.startupPeriodSeconds")?;
+    let (index, kind) = at.strip_prefix("spec.containers[")?.split_once("].")?;
+    let container = &spec.containers.get(index.parse::<usize>().ok()?)?.name;
+    Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{STARTUP_PERIOD}]"))
+}
+
+/// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.
 pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let mut all = spec.annotations.clone();
     for container in &spec.containers {
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };
-            for (word, get, _) in TIMES {
-                let key = format!("{PREFIX}{}.{}.{word}", container.name, kind.lower());
-                if get(probe).subsec_nanos() != 0 {
-                    all.insert(key, get(probe).as_millis().to_string());
+            for (word, show, _) in SETTINGS {
+                if let Some(value) = show(probe) {
+                    let key = format!("{PREFIX}{}.{}.{word}", container.name, kind.lower());
+                    all.insert(key, value);
                 }
             }
         }

@@ -87,6 +87,9 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].terminationMessagePath", OnlyWarned(&["/dev/termination-log"], MESSAGE)),
     ("spec.containers[].terminationMessagePolicy", OnlyWarned(&["File"], MESSAGE)),
 
+    ("spec.containers[].<probe>.exec.command", Honoured),
+    ("spec.containers[].<probe>.grpc.port", Honoured),
+    ("spec.containers[].<probe>.grpc.service", Honoured),
     ("spec.containers[].<probe>.httpGet.host", Honoured),
     ("spec.containers[].<probe>.httpGet.httpHeaders", Honoured),
     ("spec.containers[].<probe>.httpGet.path", Honoured),

@@ -6,9 +6,8 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::convert::{filled, port_number};
-use super::fields::NOT_YET;
 use crate::domain::spec::{
-    Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
+    Exec, Grpc, Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
 };
 
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
@@ -35,10 +34,10 @@ pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) ->
         }))
     });
     let handlers = Handlers {
-        exec: probe.exec.is_some(),
+        exec: probe.exec,
         http: probe.http_get,
         tcp: probe.tcp_socket,
-        grpc: probe.grpc.is_some(),
+        grpc: probe.grpc,
     };
     // In Kubernetes 0 is a field that is not set.
     let seconds = |value: u32| Duration::from_secs(u64::from(value));
@@ -61,56 +60,57 @@ pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) ->
 }
 
 struct Handlers {
-    exec: bool,
+    exec: Option<k8s::ExecAction>,
     http: Option<k8s::HTTPGetAction>,
     tcp: Option<k8s::TCPSocketAction>,
-    grpc: bool,
+    grpc: Option<k8s::GRPCAction>,
 }
 
 impl Handlers {
     /// The first in Kubernetes' order counts; each further one is forbidden.
     fn one(self, at: &str, errors: &mut Vec<SpecError>) -> Handler {
         let given = [
-            ("exec", self.exec),
+            ("exec", self.exec.is_some()),
             ("httpGet", self.http.is_some()),
             ("tcpSocket", self.tcp.is_some()),
-            ("grpc", self.grpc),
+            ("grpc", self.grpc.is_some()),
         ];
-        let mut given = given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name);
-        let first = given.next();
-        match first {
-            None => errors.push(SpecError::required(at, "must specify a handler type")),
-            Some(name @ ("exec" | "grpc")) => {
-                errors.push(SpecError::new(format!("{at}.{name}"), NOT_YET));
-            }
-            Some(_) => {}
-        }
-        for name in given {
+        for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given).skip(1) {
             let why = "may not specify more than 1 handler type";
             errors.push(SpecError::forbidden(format!("{at}.{name}"), why));
         }
-        match (first, self.http, self.tcp) {
-            (Some("httpGet"), Some(http), _) => http_get(&format!("{at}.httpGet"), http, errors),
-            (Some("tcpSocket"), _, Some(tcp)) => Handler::TcpSocket(TcpSocket {
-                host: filled(tcp.host),
-                port: port_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors),
-            }),
+        if let Some(exec) = self.exec {
+            Handler::Exec(Exec { command: exec.command.unwrap_or_default() })
+        } else if let Some(http) = self.http {
+            http_get(&format!("{at}.httpGet"), http, errors)
+        } else if let Some(tcp) = self.tcp {
+            let port = port_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors);
+            Handler::TcpSocket(TcpSocket { host: filled(tcp.host), port })
+        } else if let Some(grpc) = self.grpc {
+            let port = port_number(&format!("{at}.grpc.port"), grpc.port, errors);
+            let (port, service) = (PortRef::Number(port), grpc.service.unwrap_or_default());
+            Handler::Grpc(Grpc { port, service, tls: false })
+        } else {
+            errors.push(SpecError::required(at, "must specify a handler type"));
             // A stand-in that passes validation: the error is there already.
-            _ => Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(1) }),
+            Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(1) })
         }
     }
 }
 
 fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> Handler {
-    let scheme = format!("{at}.scheme");
-    match http.scheme.as_deref() {
-        None | Some("" | "HTTP") => {}
-        Some("HTTPS") => errors.push(SpecError::new(scheme, NOT_YET)),
-        Some(other) => errors.push(SpecError::unsupported(scheme, other, &["HTTP", "HTTPS"])),
-    }
+    let scheme = match http.scheme.as_deref() {
+        None | Some("" | "HTTP") => Scheme::Http,
+        Some("HTTPS") => Scheme::Https,
+        Some(other) => {
+            let supported = ["HTTP", "HTTPS"];
+            errors.push(SpecError::unsupported(format!("{at}.scheme"), other, &supported));
+            Scheme::Http
+        }
+    };
     let headers = http.http_headers.unwrap_or_default().into_iter();
     Handler::HttpGet(HttpGet {
-        scheme: Scheme::Http,
+        scheme,
         host: filled(http.host),
         port: port_ref(&format!("{at}.port"), http.port, errors),
         path: filled(http.path).unwrap_or_else(|| "/".into()),

@@ -19,6 +19,7 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
 }
 
 fn container(spec: &ContainerSpec) -> k8s::Container {
+    let probe = |probe: &ProbeSpec| self::probe(spec, probe);
     let env = |e: &crate::domain::spec::EnvVar| k8s::EnvVar {
         name: e.name.clone(),
         value: some(&e.value),
@@ -49,7 +50,7 @@ fn port(port: &ContainerPort) -> k8s::ContainerPort {
     }
 }
 
-fn probe(spec: &ProbeSpec) -> k8s::Probe {
+fn probe(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
     let handler = match &spec.handler {
         Handler::HttpGet(http) => {
             k8s::Probe { http_get: Some(http_get(http)), ..k8s::Probe::default() }
@@ -59,12 +60,9 @@ fn probe(spec: &ProbeSpec) -> k8s::Probe {
             k8s::Probe { tcp_socket: Some(tcp), ..k8s::Probe::default() }
         }
         Handler::Grpc(grpc) => {
-            // Kubernetes' field holds a number only; 0 stands for a name, which no number is.
-            let port = match &grpc.port {
-                PortRef::Number(number) => i32::from(*number),
-                PortRef::Name(_) => 0,
-            };
-            let grpc = k8s::GRPCAction { port, service: Some(grpc.service.clone()) };
+            // Kubernetes' field holds a number only; 0 is a name that no port of the container has.
+            let port = container.resolve_port(&grpc.port).unwrap_or_default();
+            let grpc = k8s::GRPCAction { port: port.into(), service: Some(grpc.service.clone()) };
             k8s::Probe { grpc: Some(grpc), ..k8s::Probe::default() }
         }
         Handler::Exec(exec) => {

@@ -1,8 +1,11 @@
 use super::*;
 
+mod examples;
 mod fields;
+mod handlers;
 mod out;
 mod parse;
+mod probes_out;
 
 /// The manifest of the story that probelet is held to.
 const STORY: &str = "\

@@ -8,7 +8,7 @@ use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
 use super::signal;
-use super::{Api, MARGIN, START, Streaming, logs};
+use super::{Api, MARGIN, START, Streaming, logs, probing};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::status::{ContainerState, ContainerStatus};
 use crate::pb::containers_server::Containers;
@@ -197,6 +197,34 @@ impl Containers for Api {
             }
             None => Err(invalid(vec![field("condition", "Required value")])),
         }
+    }
+
+    async fn update_probes(
+        &self,
+        request: Request<pb::UpdateProbesRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        probing::update(self, request.into_inner()).await
+    }
+
+    async fn run_probe(
+        &self,
+        request: Request<pb::RunProbeRequest>,
+    ) -> Result<Response<pb::RunProbeResponse>, Status> {
+        probing::run(self, request.into_inner()).await
+    }
+
+    async fn pause_probes(
+        &self,
+        request: Request<pb::PauseProbesRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        probing::pause(self, request.into_inner()).await
+    }
+
+    async fn resume_probes(
+        &self,
+        request: Request<pb::ResumeProbesRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        probing::resume(self, request.into_inner()).await
     }
 
     type GetLogsStream = Streaming<pb::LogChunk>;

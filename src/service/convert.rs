@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use super::error::field;
 use super::probes;
-use crate::domain::probe::Outcome;
+use crate::domain::notice;
 use crate::domain::spec::{
-    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, Probes, RestartPolicy, Source,
-    SpecError, SpecErrors,
+    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, RestartPolicy, Source, SpecError,
+    SpecErrors,
 };
-use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, Terminated};
-use crate::domain::{notice, spec};
+use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, ShimMemory, Terminated};
 use crate::pb;
 use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError};
@@ -33,11 +32,11 @@ pub(super) fn pod_of_one(
         env: request.env.into_iter().map(|e| EnvVar { name: e.name, value: e.value }).collect(),
         working_dir: Some(request.working_dir).filter(|dir| !dir.is_empty()),
         ports: request.ports.into_iter().enumerate().map(port).collect::<Result<_, _>>()?,
-        probes: Probes {
-            startup: probe("startupProbe", request.startup_probe)?,
-            readiness: probe("readinessProbe", request.readiness_probe)?,
-            liveness: probe("livenessProbe", request.liveness_probe)?,
-        },
+        probes: probes::probes(
+            request.startup_probe,
+            request.readiness_probe,
+            request.liveness_probe,
+        )?,
         restart_policy: None,
         restart_policy_rules: vec![],
         backoff: backoff(request.backoff)?,
@@ -88,10 +87,6 @@ fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError
         Some((name, _)) => Err(field(*name, "Forbidden: the OCI spec's process says it")),
         None => Ok(()),
     }
-}
-
-fn probe(name: &str, probe: Option<pb::Probe>) -> Result<Option<spec::ProbeSpec>, SpecError> {
-    probe.map(|probe| probes::probe(name, probe)).transpose()
 }
 
 fn port((index, port): (usize, pb::ContainerPort)) -> Result<ContainerPort, SpecError> {
@@ -169,7 +164,13 @@ pub(super) fn container(
         last_state: status.last_state.as_ref().map(terminated),
         probes: status.probes.iter().map(probe_status).collect(),
         log_path: supervisor.log_path(&id).display().to_string(),
+        probes_paused_until: status.paused_until.map(Into::into),
+        shim_memory: status.shim.map(shim_memory),
     }
+}
+
+fn shim_memory(shim: ShimMemory) -> pb::ShimMemory {
+    pb::ShimMemory { first: shim.first, latest: shim.latest, at: Some(shim.at.into()) }
 }
 
 fn state(state: &ContainerState) -> pb::ContainerState {
@@ -205,7 +206,9 @@ fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
     let last = status.last.as_ref();
     pb::ProbeStatus {
         kind: status.kind.lower().into(),
-        last_outcome: last.map(|last| word(&last.outcome).to_owned()).unwrap_or_default(),
+        last_outcome: last
+            .map(|last| manifest::outcome(&last.outcome).to_owned())
+            .unwrap_or_default(),
         last_output: last.map(|last| last.outcome.output().to_owned()).unwrap_or_default(),
         last_at: last.map(|last| last.at.into()),
         last_latency: last.and_then(|last| prost_types::Duration::try_from(last.latency).ok()),
@@ -213,15 +216,8 @@ fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
         successes: status.successes,
         failures: status.failures,
         errors: status.errors,
-    }
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success(_) => "success",
-        Outcome::Warning(_) => "warning",
-        Outcome::Failure(_) => "failure",
-        Outcome::Error(_) => "error",
+        verdict: manifest::verdict(status.verdict).into(),
+        since: status.since.map(Into::into),
     }
 }
 
@@ -242,17 +238,24 @@ pub(super) fn event(event: notice::Event) -> pb::Event {
     }
 }
 
-/// The fields of a pod of one, as CreateContainer's caller knows them.
+/// The fields of a pod's container, as the callers of `Containers` know them.
 pub(super) fn of_the_request(errors: Vec<SpecError>) -> Vec<SpecError> {
-    let rename = |error: SpecError| {
-        let own = error.field.strip_prefix("spec.containers[0].");
-        let name = own.or_else(|| error.field.strip_prefix("metadata.")).unwrap_or(&error.field);
-        field(name, error.reason.clone())
-    };
+    let rename = |error: SpecError| field(field_of_the_request(&error.field), error.reason);
     let mut renamed: Vec<_> = errors.into_iter().map(rename).collect();
     // The pod's and the container's name are one field here.
     renamed.dedup();
     renamed
+}
+
+/// Times are Durations here, so no field has their unit in its name.
+fn field_of_the_request(field: &str) -> &str {
+    let own = match field.strip_prefix("spec.containers[").and_then(|rest| rest.split_once("].")) {
+        Some((_, own)) => own,
+        None => {
+            field.strip_prefix("metadata.").or_else(|| field.strip_prefix("spec.")).unwrap_or(field)
+        }
+    };
+    own.strip_suffix("Seconds").unwrap_or(own)
 }
 
 pub(super) fn error_of_the_request(error: SupervisorError) -> SupervisorError {

@@ -27,7 +27,7 @@ impl Pods for Api {
             None => return Err(invalid(vec![field("manifest", "Required value")])),
         };
         let parsed = parsed.map_err(manifest_status)?;
-        let spec = parsed.spec.validate().map_err(|errors| invalid(errors.0))?;
+        let spec = manifest::validate(parsed.spec).map_err(manifest_status)?;
         let applied = self.supervisor.apply(spec, Wanted::Running).await;
         let (view, applied) = applied.map_err(status_of)?;
         let result = match applied {

@@ -6,29 +6,54 @@ use prost_types::value::Kind;
 
 use super::error::field;
 use crate::domain::spec::{
-    Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
+    Exec, Grpc, Handler, Header, HttpGet, PortRef, ProbeSpec, Probes, Scheme, SpecError, TcpSocket,
 };
 use crate::pb;
 
+mod short_form;
+#[cfg(test)]
+mod tests;
+
+/// The three probes of a request, by their fields' names.
+pub(super) fn probes(
+    startup: Option<pb::Probe>,
+    readiness: Option<pb::Probe>,
+    liveness: Option<pb::Probe>,
+) -> Result<Probes, SpecError> {
+    let one = |name, given: Option<pb::Probe>| given.map(|given| probe(name, given)).transpose();
+    Ok(Probes {
+        startup: one("startupProbe", startup)?,
+        readiness: one("readinessProbe", readiness)?,
+        liveness: one("livenessProbe", liveness)?,
+    })
+}
+
 /// `path` is the request's field, as JSON names it.
-pub(super) fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
+fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
+    let at = |name: &str| format!("{path}.{name}");
     let handler = match probe.handler {
-        None => return Err(field(path, "Required value: must specify a handler type")),
-        Some(pb::probe::Handler::HttpGet(get)) => http_get(&format!("{path}.httpGet"), get)?,
+        None => return Err(SpecError::required(path, "must specify a handler type")),
+        Some(pb::probe::Handler::HttpGet(get)) => http_get(&at("httpGet"), get)?,
         Some(pb::probe::Handler::TcpSocket(tcp)) => Handler::TcpSocket(TcpSocket {
             host: Some(tcp.host).filter(|host| !host.is_empty()),
-            port: port(&format!("{path}.tcpSocket.port"), tcp.port)?,
+            port: port(&at("tcpSocket.port"), tcp.port)?,
         }),
-        Some(pb::probe::Handler::Url(url)) => short_form(&format!("{path}.url"), &url)?,
+        Some(pb::probe::Handler::Grpc(grpc)) => Handler::Grpc(Grpc {
+            port: port(&at("grpc.port"), grpc.port)?,
+            service: grpc.service,
+            tls: grpc.tls,
+        }),
+        Some(pb::probe::Handler::Exec(exec)) => Handler::Exec(Exec { command: exec.command }),
+        Some(pb::probe::Handler::Url(url)) => short_form::handler(&at("url"), &url)?,
     };
     let mut spec = ProbeSpec::new(handler);
-    let at = |name: &str| format!("{path}.{name}");
     if let Some(delay) = duration(&at("initialDelay"), probe.initial_delay)? {
         spec.initial_delay = delay;
     }
     if let Some(period) = duration(&at("period"), probe.period)? {
         spec.period = period;
     }
+    spec.startup_period = duration(&at("startupPeriod"), probe.startup_period)?;
     if let Some(timeout) = duration(&at("timeout"), probe.timeout)? {
         spec.timeout = timeout;
     }
@@ -44,19 +69,17 @@ pub(super) fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError
 }
 
 fn http_get(path: &str, get: pb::HttpGetAction) -> Result<Handler, SpecError> {
-    match get.scheme.as_str() {
-        "" | "HTTP" | "http" => {}
-        "HTTPS" | "https" => {
-            return Err(field(format!("{path}.scheme"), "HTTPS: not supported yet"));
-        }
+    let scheme = match get.scheme.as_str() {
+        "" | "HTTP" | "http" => Scheme::Http,
+        "HTTPS" | "https" => Scheme::Https,
         other => {
-            let reason = format!("Unsupported value: {other:?}: supported values: \"HTTP\"");
-            return Err(field(format!("{path}.scheme"), reason));
+            let supported = ["HTTP", "HTTPS"];
+            return Err(SpecError::unsupported(format!("{path}.scheme"), other, &supported));
         }
-    }
+    };
     let headers = get.http_headers.into_iter();
     Ok(Handler::HttpGet(HttpGet {
-        scheme: Scheme::Http,
+        scheme,
         host: Some(get.host).filter(|host| !host.is_empty()),
         port: port(&format!("{path}.port"), get.port)?,
         path: if get.path.is_empty() { "/".into() } else { get.path },
@@ -68,11 +91,12 @@ fn http_get(path: &str, get: pb::HttpGetAction) -> Result<Handler, SpecError> {
 fn port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecError> {
     match port.and_then(|value| value.kind) {
         Some(Kind::NumberValue(number)) if number.fract() == 0.0 => {
-            let reason = format!("Invalid value: {number}: must be between 1 and 65535, inclusive");
             // A whole f64 in u16's range converts exactly.
             if (1.0..=65535.0).contains(&number) {
                 Ok(PortRef::Number(number as u16))
             } else {
+                let reason =
+                    format!("Invalid value: {number}: must be between 1 and 65535, inclusive");
                 Err(field(path, reason))
             }
         }
@@ -82,39 +106,6 @@ fn port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecErr
         }),
         None => Err(field(path, "Required value")),
         Some(_) => Err(field(path, "Invalid value: must be a number or a port's name")),
-    }
-}
-
-/// `http://[HOST]:PORT/path` or `tcp://[HOST]:PORT`.
-fn short_form(path: &str, text: &str) -> Result<Handler, SpecError> {
-    let bad = |why: &str| field(path, format!("Invalid value: {text:?}: {why}"));
-    let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("must begin with a scheme"))?;
-    let (authority, target) = match rest.find(['/', '?']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    };
-    let (host, port) = authority.rsplit_once(':').ok_or_else(|| bad("must name a port"))?;
-    let port = match port.parse::<u16>() {
-        Ok(0) | Err(_) if port.chars().all(|c| c.is_ascii_digit()) => {
-            return Err(bad("the port must be between 1 and 65535, inclusive"));
-        }
-        Ok(number) => PortRef::Number(number),
-        Err(_) => PortRef::Name(port.to_owned()),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let host = Some(host.to_owned()).filter(|host| !host.is_empty());
-    match scheme {
-        "http" => Ok(Handler::HttpGet(HttpGet {
-            scheme: Scheme::Http,
-            host,
-            port,
-            path: target.into(),
-            headers: Vec::new(),
-        })),
-        "tcp" if target == "/" => Ok(Handler::TcpSocket(TcpSocket { host, port })),
-        "tcp" => Err(bad("a tcp probe has no path")),
-        "https" | "grpc" => Err(bad("this handler is not supported yet")),
-        _ => Err(bad("supported schemes: http, tcp")),
     }
 }
 
@@ -128,45 +119,4 @@ pub(super) fn duration(
     converted
         .map(Some)
         .map_err(|_| field(path, "Invalid value: must be greater than or equal to 0"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_forms_are_read() {
-        let get = |host: Option<&str>, port, path: &str| {
-            let host = host.map(Into::into);
-            Handler::HttpGet(HttpGet {
-                scheme: Scheme::Http,
-                host,
-                port,
-                path: path.into(),
-                headers: vec![],
-            })
-        };
-        let cases = [
-            ("http://:8080/healthz", get(None, PortRef::Number(8080), "/healthz")),
-            ("http://:web", get(None, PortRef::Name("web".into()), "/")),
-            ("http://[::1]:80/a?b=c", get(Some("::1"), PortRef::Number(80), "/a?b=c")),
-            (
-                "tcp://:5432",
-                Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(5432) }),
-            ),
-        ];
-        for (text, handler) in cases {
-            assert_eq!(short_form("p", text).unwrap(), handler, "{text}");
-        }
-    }
-
-    #[test]
-    fn wrong_short_forms_name_the_field() {
-        for text in
-            ["8080", "http://host/", "http://:0/", "http://:70000/", "ftp://:1", "tcp://:1/x"]
-        {
-            let error = short_form("livenessProbe.url", text).unwrap_err();
-            assert_eq!(error.field, "livenessProbe.url", "{text}");
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::domain::status::{
 };
 use crate::supervisor::PodView;
 
-fn at(seconds: u64) -> SystemTime {
+pub(super) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
@@ -35,7 +35,7 @@ fn killed() -> Terminated {
     }
 }
 
-fn view() -> PodView {
+pub(super) fn view() -> PodView {
     let spec = read(STORY).unwrap().spec;
     let container = ContainerStatus {
         paused_until: None,

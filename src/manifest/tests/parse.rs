@@ -162,17 +162,20 @@ fn unknown_fields_and_wrong_types_are_named_by_path() {
 fn every_refusal_has_its_text() {
     let at = "spec.containers[0]";
     let cases: &[(String, &[&str])] = &[
-        (with_probe("exec: {command: [x]}"), &["@.livenessProbe.exec: not supported yet"]),
-        (with_probe("exec: {}"), &["@.livenessProbe.exec: not supported yet"]),
-        (with_probe("grpc: {port: 1}"), &["@.livenessProbe.grpc: not supported yet"]),
+        (
+            with_probe("grpc: {port: 70000}"),
+            &[
+                "@.livenessProbe.grpc.port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+            ],
+        ),
+        (
+            with_probe("grpc: {port: 1}\nexec: {command: [x]}"),
+            &["@.livenessProbe.grpc: Forbidden: may not specify more than 1 handler type"],
+        ),
         (with_probe("{}"), &["@.livenessProbe: Required value: must specify a handler type"]),
         (
             with_probe("httpGet: {port: 1}\ntcpSocket: {port: 1}"),
             &["@.livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type"],
-        ),
-        (
-            with_probe("httpGet: {port: 1, scheme: HTTPS}"),
-            &["@.livenessProbe.httpGet.scheme: not supported yet"],
         ),
         (
             with_probe("httpGet: {port: 1, scheme: FTP}"),
@@ -254,9 +257,16 @@ fn annotations_that_lead_nowhere_are_refused() {
             [format!("metadata.annotations[{key}]: {nowhere}")]
         );
     }
-    let key = "probelet.io/kubia.liveness.timeoutMilliseconds";
-    let text = "Invalid value: \"1s\": must be whole milliseconds";
-    assert_eq!(refusals(&annotated(key, "1s")), [format!("metadata.annotations[{key}]: {text}")]);
+    let wrong = [
+        ("timeoutMilliseconds", "1s", "must be whole milliseconds"),
+        ("startupPeriodMilliseconds", "", "must be whole milliseconds"),
+        ("grpcTLS", "true", "this is no grpc probe"),
+    ];
+    for (word, value, why) in wrong {
+        let key = format!("probelet.io/kubia.liveness.{word}");
+        let text = format!("metadata.annotations[{key}]: Invalid value: {value:?}: {why}");
+        assert_eq!(refusals(&annotated(&key, value)), [text]);
+    }
 }
 
 #[test]

@@ -1,0 +1,71 @@
+use prost_types::Value;
+
+use super::*;
+use crate::pb::probe::Handler as Given;
+
+fn seconds(seconds: i64) -> Option<prost_types::Duration> {
+    Some(prost_types::Duration { seconds, nanos: 0 })
+}
+
+fn value(kind: Kind) -> Option<Value> {
+    Some(Value { kind: Some(kind) })
+}
+
+fn read(handler: Given) -> Result<ProbeSpec, SpecError> {
+    probe("livenessProbe", pb::Probe { handler: Some(handler), ..pb::Probe::default() })
+}
+
+#[test]
+fn each_handler_arrives_whole() {
+    let exec = pb::ExecAction { command: vec!["cat".into(), "/x".into()] };
+    let expected = Handler::Exec(Exec { command: vec!["cat".into(), "/x".into()] });
+    assert_eq!(read(Given::Exec(exec)).unwrap(), ProbeSpec::new(expected));
+
+    let port = value(Kind::StringValue("rpc".into()));
+    let grpc = pb::GrpcAction { port, service: "db".into(), tls: true };
+    let port = PortRef::Name("rpc".into());
+    let expected = Handler::Grpc(Grpc { port, service: "db".into(), tls: true });
+    assert_eq!(read(Given::Grpc(grpc)).unwrap(), ProbeSpec::new(expected));
+
+    let port = value(Kind::NumberValue(8443.0));
+    let get = pb::HttpGetAction { port, scheme: "HTTPS".into(), ..pb::HttpGetAction::default() };
+    let Handler::HttpGet(http) = read(Given::HttpGet(get)).unwrap().handler else {
+        panic!("not http")
+    };
+    assert_eq!((http.scheme, http.port), (Scheme::Https, PortRef::Number(8443)));
+}
+
+#[test]
+fn a_startup_period_is_taken_and_stays_unset_without_one() {
+    let handler = Some(Given::Url("tcp://:1".into()));
+    let mut given = pb::Probe { handler, ..pb::Probe::default() };
+    assert_eq!(probe("p", given.clone()).unwrap().startup_period, None);
+    given.startup_period = seconds(2);
+    assert_eq!(probe("p", given).unwrap().startup_period, Some(Duration::from_secs(2)));
+}
+
+#[test]
+fn what_the_domain_cannot_hold_is_refused_by_its_field() {
+    let get = |scheme: &str| {
+        let port = value(Kind::NumberValue(1.0));
+        Given::HttpGet(pb::HttpGetAction { port, scheme: scheme.into(), ..Default::default() })
+    };
+    let grpc = |port| Given::Grpc(pb::GrpcAction { port, ..Default::default() });
+    let cases = [
+        (get("FTP"), "livenessProbe.httpGet.scheme"),
+        (grpc(None), "livenessProbe.grpc.port"),
+        (grpc(value(Kind::NumberValue(65536.0))), "livenessProbe.grpc.port"),
+        (grpc(value(Kind::BoolValue(true))), "livenessProbe.grpc.port"),
+        (Given::Url("exec:".into()), "livenessProbe.url"),
+    ];
+    for (handler, field) in cases {
+        assert_eq!(read(handler).unwrap_err().field, field);
+    }
+    let given = pb::Probe {
+        handler: Some(Given::Url("tcp://:1".into())),
+        startup_period: seconds(-1),
+        ..pb::Probe::default()
+    };
+    let error = probes(None, Some(given), None).unwrap_err();
+    assert_eq!(error.field, "readinessProbe.startupPeriod");
+}
