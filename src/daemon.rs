@@ -52,10 +52,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         address: config.containerd_address.clone(),
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
+        run_dir: config.run_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
-    let supervisor = Arc::new(Supervisor::new(Arc::new(runtime), Arc::new(NetProber)));
+    let supervisor = Arc::new(Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default())));
     let mut serving =
         pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {

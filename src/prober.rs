@@ -17,7 +17,8 @@ pub mod tcp;
 
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
-    /// Never longer than `probe.timeout` (and a scheduler's delay).
+    /// Never longer than `probe.timeout` (and a scheduler's delay); a command may have to wait
+    /// for its turn before, which is bounded too and part of no latency.
     async fn attempt(
         &self,
         task: Arc<dyn Task>,
@@ -34,8 +35,10 @@ pub struct Attempt {
 
 /// Probes over sockets that are born in the task's network namespace. What it answers, to the
 /// letter where Go's client is quoted, is what the kubelet's probers answer.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NetProber;
+#[derive(Debug, Clone, Default)]
+pub struct NetProber {
+    execs: exec::Queue,
+}
 
 #[async_trait]
 impl Prober for NetProber {
@@ -51,7 +54,7 @@ impl Prober for NetProber {
             Handler::HttpGet(get) => &get.port,
             Handler::TcpSocket(tcp) => &tcp.port,
             Handler::Grpc(grpc) => &grpc.port,
-            Handler::Exec(exec) => return exec::attempt(task, exec, probe.timeout).await,
+            Handler::Exec(exec) => return self.execs.attempt(task, exec, probe.timeout).await,
         };
         let task = task.as_ref();
         let outcome = match (container.resolve_port(port), &probe.handler) {

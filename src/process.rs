@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper yet, AsyncFd no longer has one")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
@@ -11,6 +11,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::domain::exit::Ending;
+
+pub mod family;
+pub mod stat;
+
+use stat::Stat;
 
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
 const REAP_STEP: Duration = Duration::from_millis(3);
@@ -38,6 +43,19 @@ impl Process {
 
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Its line in `/proc`; an error, never another process' line, once it is reaped.
+    pub fn stat(&self) -> io::Result<Stat> {
+        let stat = Stat::read(self.pid)?;
+        // Read after: while the pidfd has its pid, the number belongs to nobody else.
+        let path = format!("/proc/self/fdinfo/{}", self.pidfd().as_raw_fd());
+        let info = std::fs::read_to_string(path)?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        if pid != Some(self.pid) {
+            return Err(rustix::io::Errno::SRCH.into());
+        }
+        Ok(stat)
     }
 
     pub fn pidfd(&self) -> BorrowedFd<'_> {
@@ -162,7 +180,9 @@ mod tests {
         assert_eq!(process.exit_status(), None);
         process.signal(15).unwrap();
         process.exited().await;
+        assert_eq!(process.stat().unwrap().parent, std::process::id());
         child.wait().unwrap();
+        assert!(process.stat().is_err(), "reaped");
         assert_eq!(
             process.signal(15).unwrap_err().raw_os_error(),
             Some(rustix::io::Errno::SRCH.raw_os_error())

@@ -95,7 +95,7 @@ fn tcp(host: Option<&str>) -> Handler {
 
 async fn run(task: impl Task, handler: Handler, port: u16, timeout: Duration) -> Attempt {
     let probe = ProbeSpec { timeout, ..ProbeSpec::new(handler) };
-    let attempt = NetProber.attempt(Arc::new(task), &container(port), &probe).await;
+    let attempt = NetProber::default().attempt(Arc::new(task), &container(port), &probe).await;
     assert!(attempt.latency < timeout + AMPLE, "{attempt:?}");
     attempt
 }

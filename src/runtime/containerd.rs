@@ -15,6 +15,7 @@ use crate::domain::container::Memory;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 
 mod client;
+mod exec;
 mod images;
 mod locks;
 mod records;
@@ -23,6 +24,7 @@ mod task;
 mod tasks;
 
 use client::{Client, missing_is_fine};
+use exec::Execs;
 use locks::Locks;
 use records::NewRecord;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub namespace: String,
     /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
     pub log_dir: PathBuf,
+    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone.
+    pub run_dir: PathBuf,
     pub snapshotter: String,
 }
 
@@ -43,6 +47,7 @@ impl Default for Config {
             address: "/run/containerd/containerd.sock".into(),
             namespace: "probelet".into(),
             log_dir: "/var/log/probelet".into(),
+            run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
         }
     }
@@ -56,6 +61,7 @@ pub struct Containerd {
     /// Starts at work, some of them given up by their callers.
     starts: TaskTracker,
     locks: Locks,
+    execs: Execs,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -81,9 +87,12 @@ impl Containerd {
             return Err(RuntimeError::Internal(reason));
         }
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
+        let no_run_dir = |error| RuntimeError::Internal(format!("run folder: {error}"));
+        let run_dir = std::path::absolute(&config.run_dir).map_err(no_run_dir)?;
+        let execs = Execs::new(client.clone(), &run_dir).map_err(no_run_dir)?;
         let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
-        Ok(Self { client, log_dir, cgroup2, starts, locks })
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -157,7 +166,12 @@ impl Containerd {
             self.client.clear_task(&id).await;
             return Err(error);
         }
-        Ok(Box::new(task::ContainerdTask::new(id, process, self.client.clone())))
+        Ok(Box::new(task::ContainerdTask::new(
+            id,
+            process,
+            self.client.clone(),
+            self.execs.clone(),
+        )))
     }
 
     async fn remove_log(&self, id: &AttemptId) {
@@ -259,7 +273,7 @@ impl Runtime for Containerd {
         for record in self.client.list_records().await? {
             match records::read(&record) {
                 Ok((id, pod, memory)) => {
-                    let task = self.client.find_task(&record.id).await?;
+                    let task = self.client.find_task(&record.id, &self.execs).await?;
                     found.push(Found { id, pod, memory, task });
                 }
                 Err(error) => {

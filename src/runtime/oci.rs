@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::RuntimeError;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
-mod words;
+pub(super) mod words;
 
 use words::{Env, expand};
 

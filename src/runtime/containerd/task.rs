@@ -11,12 +11,14 @@ use async_trait::async_trait;
 use containerd_client::services::v1::WaitRequest;
 use containerd_client::types::v1::Status;
 use tokio::net::TcpSocket;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, error};
+use super::exec::{Command, Execs, Template};
 use crate::domain::exit::Ending;
 use crate::netns;
-use crate::process::Process;
+use crate::process::{Process, stat};
 use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
@@ -26,14 +28,41 @@ const ASK_STEP: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct ContainerdTask {
     id: String,
-    process: Process,
+    process: Arc<Process>,
     client: Client,
+    execs: Execs,
     turn: Arc<Semaphore>,
+    /// From the record's spec, which no update of ours changes.
+    template: OnceCell<Template>,
 }
 
 impl ContainerdTask {
-    pub(super) fn new(id: String, process: Process, client: Client) -> Self {
-        Self { id, process, client, turn: Arc::new(Semaphore::new(1)) }
+    pub(super) fn new(id: String, process: Process, client: Client, execs: Execs) -> Self {
+        let (process, turn) = (Arc::new(process), Arc::new(Semaphore::new(1)));
+        Self { id, process, client, execs, turn, template: OnceCell::new() }
+    }
+
+    /// A task that an earlier daemon started, and may have run commands in.
+    pub(super) async fn adopted(
+        id: String,
+        process: Process,
+        client: Client,
+        execs: Execs,
+    ) -> Result<Self, RuntimeError> {
+        let task = Self::new(id, process, client, execs);
+        if let Ok(turn) = task.turn.clone().try_acquire_owned() {
+            task.execs.clear_leftovers(&task.id, task.pid(), turn).await?;
+        }
+        Ok(task)
+    }
+
+    async fn template(&self) -> Result<&Template, RuntimeError> {
+        let read = || async {
+            let spec = self.client.get_record(&self.id).await?.spec.unwrap_or_default();
+            let no_template = |error| RuntimeError::Internal(format!("{}: spec: {error}", self.id));
+            Template::read(&spec.value).map_err(no_template)
+        };
+        self.template.get_or_try_init(read).await
     }
 
     /// containerd's word on the ending. Has no deadline: it answers when the task ends.
@@ -89,12 +118,30 @@ impl Task for ContainerdTask {
         self.turn.clone()
     }
 
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
-        Err(ExecError::Failed("not here yet".into()))
+    async fn exec(
+        &self,
+        command: &[String],
+        timeout: Duration,
+        turn: Turn,
+    ) -> Result<Executed, ExecError> {
+        let deadline = Instant::now() + timeout;
+        let failed = |text: String| ExecError::Failed(text);
+        let template = timeout_at(deadline, self.template()).await;
+        let template = template
+            .map_err(|_| failed("containerd did not tell the container's spec in time".into()))?
+            .map_err(|error| failed(error.to_string()))?;
+        let (container, init) = (self.id.clone(), self.process.clone());
+        self.execs.run(Command { container, init, deadline }, template, command, turn).await
     }
 
     fn shim_memory(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
+        let shim = self.process.stat()?.parent;
+        // An orphan's parent is whoever takes orphans.
+        let name = std::fs::read_to_string(format!("/proc/{shim}/comm"))?;
+        if !name.starts_with("containerd-shim") {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
+        }
+        stat::resident(shim)
     }
 
     async fn ended(&self) -> Ending {

@@ -10,6 +10,7 @@ use containerd_client::types::Mount;
 use containerd_client::types::v1::{Process as TaskState, Status};
 
 use super::client::{Client, DEADLINE, SLOW_DEADLINE, call, missing_is_fine};
+use super::exec::Execs;
 use super::task::ContainerdTask;
 use crate::domain::exit::Ending;
 use crate::process::Process;
@@ -106,7 +107,11 @@ impl Client {
 
     /// The task as it is. A running one is held by a pidfd that is surely its own: it had that
     /// pid before and after the pidfd was opened.
-    pub(super) async fn find_task(&self, id: &str) -> Result<FoundTask, RuntimeError> {
+    pub(super) async fn find_task(
+        &self,
+        id: &str,
+        execs: &Execs,
+    ) -> Result<FoundTask, RuntimeError> {
         let mut held: Option<Process> = None;
         let mut trouble = "its state keeps changing".to_owned();
         for _ in 0..5 {
@@ -125,7 +130,8 @@ impl Client {
                 Status::Created | Status::Unknown => return Ok(FoundTask::None),
             }
             if let Some(process) = held.take().filter(|process| process.pid() == state.pid) {
-                let task = ContainerdTask::new(id.to_owned(), process, self.clone());
+                let (client, execs) = (self.clone(), execs.clone());
+                let task = ContainerdTask::adopted(id.to_owned(), process, client, execs).await?;
                 return Ok(FoundTask::Running(Box::new(task)));
             }
             match Process::open(state.pid) {

@@ -5,9 +5,11 @@ use crate::domain::Incarnation;
 use crate::runtime::record::tests::{memory, pod};
 
 fn runtime(log_dir: &str) -> Result<Containerd, RuntimeError> {
+    let run_dir = tempfile::tempdir().unwrap();
     Containerd::connect(Config {
         address: "/nonexistent/containerd.sock".into(),
         log_dir: log_dir.into(),
+        run_dir: run_dir.path().into(),
         ..Config::default()
     })
 }

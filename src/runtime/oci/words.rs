@@ -2,10 +2,10 @@
 
 /// In the order of first appearance; a later value of the same name takes its place.
 #[derive(Debug, Default)]
-pub(super) struct Env(Vec<(String, String)>);
+pub(in crate::runtime) struct Env(Vec<(String, String)>);
 
 impl Env {
-    pub(super) fn set(&mut self, name: &str, value: String) {
+    pub(in crate::runtime) fn set(&mut self, name: &str, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_owned(), value)),
@@ -13,14 +13,14 @@ impl Env {
     }
 
     /// Lines as `NAME=value`.
-    pub(super) fn set_all(&mut self, lines: impl IntoIterator<Item = String>) {
+    pub(in crate::runtime) fn set_all(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let (name, value) = line.split_once('=').unwrap_or((&line, ""));
             self.set(name, value.to_owned());
         }
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+    pub(in crate::runtime) fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, value)| format!("{name}={value}"))
     }
 
@@ -30,7 +30,7 @@ impl Env {
 }
 
 /// `$(NAME)` becomes the value; an unknown name stays as written, and `$$` is a dollar sign.
-pub(super) fn expand(text: &str, env: &Env) -> String {
+pub(in crate::runtime) fn expand(text: &str, env: &Env) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {

@@ -1,0 +1,138 @@
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::domain::exit::Ending;
+use crate::runtime::Executed;
+
+/// Runs every command for `takes`, with one and the same answer.
+struct Scripted {
+    turn: Arc<Semaphore>,
+    takes: Duration,
+    answer: Result<Executed, ExecError>,
+    running: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Scripted {
+    fn new(takes: Duration, answer: Result<Executed, ExecError>) -> Self {
+        let (running, most) = (Arc::default(), Arc::default());
+        Self { turn: Arc::new(Semaphore::new(1)), takes, answer, running, most }
+    }
+}
+
+#[async_trait]
+impl Task for Scripted {
+    fn pid(&self) -> u32 {
+        1
+    }
+    fn signal(&self, _: i32) -> io::Result<()> {
+        Ok(())
+    }
+    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        self.turn.clone()
+    }
+    async fn exec(&self, _: &[String], _: Duration, turn: Turn) -> Result<Executed, ExecError> {
+        assert_eq!(turn.0.len(), 2, "the container's and the host's");
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(running, Ordering::Relaxed);
+        tokio::time::sleep(self.takes).await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        self.answer.clone()
+    }
+    fn shim_memory(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    async fn ended(&self) -> Ending {
+        std::future::pending().await
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn command() -> Exec {
+    Exec { command: ["cat", "/tmp/healthy"].map(str::to_owned).to_vec() }
+}
+
+fn exited(exit_code: u32, output: &[u8]) -> Result<Executed, ExecError> {
+    Ok(Executed { exit_code, output: output.to_vec() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_speaks_as_the_kubelets_prober() {
+    use Outcome::{Error, Failure, Success};
+    let late = "command timed out: \"cat /tmp/healthy\" timed out after 1s";
+    for (answer, outcome) in [
+        (exited(0, b"fine\n"), Success("fine\n".into())),
+        (exited(1, b"cat: no"), Failure("cat: no".into())),
+        (exited(137, b""), Failure(String::new())),
+        (exited(2, b"\xff!"), Failure("\u{fffd}!".into())),
+        (Err(ExecError::TimedOut), Failure(late.into())),
+        (Err(ExecError::Failed("no such file".into())), Error("no such file".into())),
+    ] {
+        let task = Arc::new(Scripted::new(SECOND / 2, answer));
+        let attempt = Queue::default().attempt(task, &command(), SECOND).await;
+        assert_eq!(attempt, Attempt { outcome, latency: SECOND / 2 });
+    }
+}
+
+async fn all(queue: &Queue, tasks: Vec<Arc<Scripted>>) -> Vec<Attempt> {
+    let mut attempts = JoinSet::new();
+    for task in tasks {
+        let queue = queue.clone();
+        attempts.spawn(async move { queue.attempt(task, &command(), SECOND).await });
+    }
+    attempts.join_all().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_container_runs_one_command_at_a_time() {
+    let task = Arc::new(Scripted::new(SECOND, exited(0, b"")));
+    let attempts = all(&Queue::new(4), vec![task.clone(); 3]).await;
+    assert_eq!(task.most.load(Ordering::Relaxed), 1);
+    // Each as long as it ran, not as long as it waited.
+    assert!(attempts.iter().all(|attempt| attempt.latency == SECOND), "{attempts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_runs_as_many_commands_as_it_has_turns() {
+    let first = Scripted::new(SECOND, exited(0, b""));
+    let (running, most) = (first.running.clone(), first.most.clone());
+    let others = (0..6).map(|_| {
+        let other = Scripted::new(SECOND, exited(0, b""));
+        Arc::new(Scripted { running: running.clone(), most: most.clone(), ..other })
+    });
+    let attempts = all(&Queue::new(3), others.collect()).await;
+    assert_eq!(most.load(Ordering::Relaxed), 3);
+    assert!(attempts.iter().all(|attempt| attempt.outcome.is_success()), "{attempts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_does_not_come_is_no_fault_of_the_container() {
+    let task = Arc::new(Scripted::new(SECOND, exited(0, b"")));
+    let held = task.turn.clone().acquire_owned().await.unwrap();
+    let queue = Queue::new(4);
+    let start = Instant::now();
+    let attempt = queue.attempt(task.clone(), &command(), SECOND).await;
+    assert_eq!(start.elapsed(), QUEUE);
+    let text = "command not run: no turn within 30s: too many exec probes at once";
+    assert_eq!(attempt.outcome, Outcome::Error(text.into()));
+    drop(held);
+    assert_eq!(queue.host.available_permits(), 4, "none was kept");
+    let next = queue.attempt(task, &command(), SECOND).await;
+    assert!(next.outcome.is_success());
+}

@@ -1,0 +1,136 @@
+//! Who belongs to a command that was run in a container, and the end of them all.
+//!
+//! Killing the command alone leaves its children, and a child may leave its parent (by a double
+//! fork) and its session (by `setsid`). So the command's environment carries a mark, which its
+//! children inherit; and as a program may clear its environment, parents and sessions count too.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::stat::{Identity, Stat};
+
+/// How much of an environment is searched; a container may write megabytes into it.
+const ENVIRONMENT: u64 = 256 << 10;
+
+/// A process in one look at `/proc`.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    stat: Stat,
+    marked: bool,
+}
+
+/// What marks a family's members in their environment.
+#[derive(Debug)]
+pub struct Mark {
+    /// The beginning of the variable, name and value.
+    pub variable: String,
+    /// Where others may be marked like that: the only processes in which it counts.
+    pub among: Option<HashSet<u32>>,
+}
+
+#[derive(Debug)]
+pub struct Family {
+    mark: Mark,
+    /// The commands' own processes.
+    leaders: HashSet<Identity>,
+    /// The container's init, which is nobody's child here whatever it looks like.
+    spared: u32,
+    /// Of leaders that were seen alive. The number stays theirs while anybody is in the session.
+    sessions: HashSet<u32>,
+    known: HashSet<Identity>,
+}
+
+impl Family {
+    pub fn new(mark: Mark, leaders: impl IntoIterator<Item = Identity>, spared: u32) -> Self {
+        Self {
+            mark,
+            leaders: leaders.into_iter().collect(),
+            spared,
+            sessions: HashSet::new(),
+            known: HashSet::new(),
+        }
+    }
+
+    /// Kills who belongs to it in one look and says how many were found. None: nothing of it
+    /// runs any more. Blocks.
+    pub fn strike(&mut self) -> io::Result<usize> {
+        let members = self.members(&look(&self.mark)?);
+        members.iter().for_each(|member| kill(*member));
+        Ok(members.len())
+    }
+
+    fn members(&mut self, seen: &[Seen]) -> Vec<Identity> {
+        let others = || seen.iter().filter(|one| one.stat.identity.pid != self.spared);
+        let leaders = others().filter(|one| self.leaders.contains(&one.stat.identity));
+        self.sessions.extend(leaders.map(|leader| leader.stat.identity.pid));
+        let mut members: HashSet<Identity> = others()
+            .filter(|one| {
+                one.marked
+                    || self.leaders.contains(&one.stat.identity)
+                    || self.known.contains(&one.stat.identity)
+                    || self.sessions.contains(&one.stat.session)
+            })
+            .map(|one| one.stat.identity)
+            .collect();
+        loop {
+            let pids: HashSet<u32> = members.iter().map(|member| member.pid).collect();
+            let before = members.len();
+            let children = others().filter(|one| pids.contains(&one.stat.parent));
+            members.extend(children.map(|child| child.stat.identity));
+            if members.len() == before {
+                break;
+            }
+        }
+        // A session that nobody is in gives its number back.
+        let lived: HashSet<u32> = others().map(|one| one.stat.session).collect();
+        self.sessions.retain(|session| lived.contains(session));
+        self.known.clone_from(&members);
+        members.into_iter().collect()
+    }
+}
+
+/// All that run now.
+fn look(mark: &Mark) -> io::Result<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // One that can't be read has just gone.
+        if let Ok(stat) = Stat::read(pid)
+            && !stat.ended
+        {
+            seen.push(Seen { stat, marked: mark.is_on(pid).unwrap_or(false) });
+        }
+    }
+    Ok(seen)
+}
+
+impl Mark {
+    fn is_on(&self, pid: u32) -> io::Result<bool> {
+        if self.among.as_ref().is_some_and(|pids| !pids.contains(&pid)) {
+            return Ok(false);
+        }
+        let mut environment = Vec::new();
+        let file = File::open(format!("/proc/{pid}/environ"))?;
+        file.take(ENVIRONMENT).read_to_end(&mut environment)?;
+        let mut variables = environment.split(|byte| *byte == 0);
+        Ok(variables.any(|variable| variable.starts_with(self.variable.as_bytes())))
+    }
+}
+
+/// Never another process: the pidfd's is the one that had this start time after it was opened.
+fn kill(member: Identity) {
+    let Some(pid) = i32::try_from(member.pid).ok().and_then(Pid::from_raw) else { return };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if Stat::read(member.pid).is_ok_and(|stat| stat.identity == member) {
+        // Fails where it has ended meanwhile, which the next look tells.
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests;

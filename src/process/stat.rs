@@ -1,0 +1,88 @@
+//! What `/proc/PID` tells of a process. A pid is a number that is used again: only together with
+//! the start time does it name a process.
+
+use std::io;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub pid: u32,
+    /// In clock ticks since boot.
+    pub started: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    pub identity: Identity,
+    pub parent: u32,
+    pub session: u32,
+    /// Nothing of it runs any more; it only waits to be reaped.
+    pub ended: bool,
+}
+
+impl Stat {
+    pub fn read(pid: u32) -> io::Result<Self> {
+        let text = std::fs::read(format!("/proc/{pid}/stat"))?;
+        Self::parse(pid, &String::from_utf8_lossy(&text))
+            .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: not understood")))
+    }
+
+    fn parse(pid: u32, text: &str) -> Option<Self> {
+        // The name is in brackets, and may have brackets and spaces in it.
+        let (_, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        // Numbered from 1 in proc(5), where the state is the third.
+        let field = |number: usize| fields.get(number - 3).copied();
+        let threads: u32 = field(20)?.parse().ok()?;
+        Some(Self {
+            identity: Identity { pid, started: field(22)?.parse().ok()? },
+            parent: field(4)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            // A leader that is gone before its threads looks like a zombie.
+            ended: matches!(field(3)?, "Z" | "X") && threads <= 1,
+        })
+    }
+}
+
+/// Resident memory in bytes.
+pub fn resident(pid: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let missing = || io::Error::other(format!("/proc/{pid}/status: no VmRSS"));
+    kilobytes.map(|kilobytes: u64| kilobytes * 1024).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "7 (a) Z (b) STATE 3 7 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 THREADS 0 4711 9";
+
+    fn parsed(state: &str, threads: &str) -> Stat {
+        Stat::parse(7, &LINE.replace("STATE", state).replace("THREADS", threads)).unwrap()
+    }
+
+    #[test]
+    fn a_name_with_brackets_does_not_shift_the_fields() {
+        let identity = Identity { pid: 7, started: 4711 };
+        let stat = Stat { identity, parent: 3, session: 5, ended: false };
+        assert_eq!(parsed("S", "1"), stat);
+        assert_eq!(Stat::parse(7, "7 (cut"), None);
+    }
+
+    #[test]
+    fn a_zombie_has_ended_unless_its_threads_go_on() {
+        assert!(parsed("Z", "1").ended);
+        assert!(!parsed("Z", "2").ended);
+    }
+
+    #[test]
+    fn this_process_is_known() {
+        let own = Stat::read(std::process::id()).unwrap();
+        assert_eq!(own.parent, std::os::unix::process::parent_id());
+        assert!(!own.ended);
+        assert!(resident(std::process::id()).unwrap() > 1 << 20);
+        assert!(Stat::read(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! What containerd is asked of commands in a task.
+
+use containerd_client::services::v1::{
+    DeleteProcessRequest, ExecProcessRequest, KillRequest, ListPidsRequest, StartRequest,
+    WaitRequest,
+};
+use prost::Message;
+use prost_types::Any;
+use std::time::Duration;
+
+use super::output::Output;
+use crate::runtime::RuntimeError;
+use crate::runtime::containerd::client::{Client, DEADLINE, SLOW_DEADLINE, call, error};
+
+const PROCESS_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Process";
+/// containerd waits up to 10 s for whoever still holds the command's stdout.
+const DELETE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// `containerd.runc.v1.ProcessDetails`, which the client crate does not have.
+#[derive(Clone, PartialEq, Message)]
+struct ProcessDetails {
+    #[prost(string, tag = "1")]
+    exec_id: String,
+}
+
+impl Client {
+    pub(super) async fn exec(
+        &self,
+        container: &str,
+        exec_id: &str,
+        process: Vec<u8>,
+        output: &Output,
+    ) -> Result<(), RuntimeError> {
+        let request = self.request(ExecProcessRequest {
+            container_id: container.to_owned(),
+            exec_id: exec_id.to_owned(),
+            stdin: String::new(),
+            stdout: output.stdout.uri(),
+            stderr: output.stderr.uri(),
+            terminal: false,
+            spec: Some(Any { type_url: PROCESS_TYPE.to_owned(), value: process }),
+        });
+        call("Tasks.Exec", DEADLINE, self.tasks().exec(request)).await.map(drop)
+    }
+
+    /// The command's pid. Its failure is the only word on a command that can't be run: Wait and
+    /// Delete know nothing of it.
+    pub(super) async fn start_exec(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<u32, RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(StartRequest { container_id, exec_id });
+        let answer = call("Tasks.Start", SLOW_DEADLINE, self.tasks().start(request)).await?;
+        Ok(answer.pid)
+    }
+
+    /// Has no deadline: it answers when the command ends.
+    pub(super) async fn wait_exec(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<u32, RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(WaitRequest { container_id, exec_id });
+        let answer = self.tasks().wait(request).await;
+        let answer = answer.map_err(|status| error("Tasks.Wait", Duration::ZERO, &status))?;
+        Ok(answer.into_inner().exit_status)
+    }
+
+    pub(super) async fn kill_exec(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<(), RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(KillRequest { container_id, exec_id, signal: 9, all: false });
+        call("Tasks.Kill", DEADLINE, self.tasks().kill(request)).await.map(drop)
+    }
+
+    pub(super) async fn delete_exec(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<(), RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(DeleteProcessRequest { container_id, exec_id });
+        let mut tasks = self.tasks();
+        let answer = tasks.delete_process(request);
+        call("Tasks.DeleteProcess", DELETE_DEADLINE, answer).await.map(drop)
+    }
+
+    /// All that run in the container, with the exec that started one where that is known.
+    pub(super) async fn pids(
+        &self,
+        container: &str,
+    ) -> Result<Vec<(u32, Option<String>)>, RuntimeError> {
+        let request = self.request(ListPidsRequest { container_id: container.to_owned() });
+        let answer = call("Tasks.ListPids", DEADLINE, self.tasks().list_pids(request)).await?;
+        let exec_of = |info: Option<Any>| {
+            let info = info.filter(|info| info.type_url.ends_with("ProcessDetails"))?;
+            let details = ProcessDetails::decode(info.value.as_slice()).ok()?;
+            Some(details.exec_id).filter(|id| !id.is_empty())
+        };
+        Ok(answer.processes.into_iter().map(|one| (one.pid, exec_of(one.info))).collect())
+    }
+}

@@ -1,0 +1,203 @@
+//! One command from its start to the end of its last child.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::output::Output;
+use super::process::{MARK, Template};
+use super::{Execs, RuntimeError};
+use crate::domain::exit::Ending;
+use crate::process::Process;
+use crate::process::family::{Family, Mark};
+use crate::runtime::{ExecError, Executed, Turn};
+
+/// How long output is awaited after the command has ended: a child of its may hold stdout.
+const DRAIN: Duration = Duration::from_millis(100);
+/// How long the container's init is looked at when a command was killed by somebody else: the
+/// kernel kills all processes of a container before its init counts as ended.
+const INIT: Duration = Duration::from_millis(100);
+/// Ids that an earlier daemon may have left in one container.
+const IDS: u32 = 16;
+
+type Answer = Result<Executed, ExecError>;
+
+pub(in crate::runtime::containerd) struct Command {
+    pub(in crate::runtime::containerd) container: String,
+    pub(in crate::runtime::containerd) init: Arc<Process>,
+    pub(in crate::runtime::containerd) deadline: Instant,
+}
+
+/// A command that containerd knows.
+struct Created {
+    id: String,
+    output: Output,
+}
+
+/// Who asked, until they are told.
+struct Caller(Option<oneshot::Sender<Answer>>);
+
+impl Caller {
+    fn tell(&mut self, answer: Answer) {
+        if let Some(caller) = self.0.take() {
+            // They may have given up.
+            let _ = caller.send(answer);
+        }
+    }
+}
+
+impl Execs {
+    /// Goes on to its end when the caller gives up: a Start that is cut short leaves containerd
+    /// with a process that nobody knows.
+    pub(in crate::runtime::containerd) async fn run(
+        &self,
+        command: Command,
+        template: &Template,
+        words: &[String],
+        turn: Turn,
+    ) -> Answer {
+        let failed = |text: &str| ExecError::Failed(text.to_owned());
+        let place = self.place();
+        let place = place.ok_or_else(|| failed("too many ended commands wait to be deleted"))?;
+        let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
+        let process = template.command(words, &mark);
+        let (tell, told) = oneshot::channel();
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            this.conduct(&command, process, mark, Caller(Some(tell)), turn).await;
+            drop(place);
+        });
+        told.await.map_err(|_| failed("the command was given up"))?
+    }
+
+    async fn conduct(
+        &self,
+        command: &Command,
+        process: Vec<u8>,
+        mark: String,
+        mut caller: Caller,
+        turn: Turn,
+    ) {
+        let Command { container, init, deadline } = command;
+        let (mut created, started) = {
+            let mut start = pin!(self.start(container, process));
+            let started = match timeout_at(*deadline, &mut start).await {
+                Ok(started) => started,
+                Err(_) => {
+                    caller.tell(Err(ExecError::TimedOut));
+                    start.await
+                }
+            };
+            match started {
+                Ok(started) => started,
+                Err(error) => return caller.tell(Err(ExecError::Failed(error.to_string()))),
+            }
+        };
+        let leader = started.as_ref().ok().and_then(|pid| hold(*pid, init));
+        // The runtime's own words; else nobody knows how far it came.
+        let refused = matches!(started, Err(RuntimeError::Internal(_)));
+        let ended = match started {
+            Ok(_) => {
+                let id = created.id.as_str();
+                let exit = timeout_at(*deadline, self.exit(container, id, leader.as_ref()));
+                let mut exit = pin!(exit);
+                tokio::select! {
+                    ended = &mut exit => ended,
+                    () = created.output.drain() => exit.await,
+                }
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        let (answer, gone) = match ended {
+            Ok(Ok(code)) => {
+                // Whoever still writes is not waited for any longer.
+                let _ = timeout(DRAIN, created.output.drain()).await;
+                (judge(code, init).await, true)
+            }
+            Ok(Err(error)) => (Err(ExecError::Failed(error.to_string())), refused),
+            Err(_) => (Err(ExecError::TimedOut), false),
+        };
+        let Created { id, output } = created;
+        let output = output.into_head();
+        caller.tell(answer.map(|exit_code| Executed { exit_code, output }));
+        if !gone {
+            let mark = Mark { variable: mark, among: None };
+            let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
+            self.end(container, Family::new(mark, leader, init.pid())).await;
+        }
+        drop(turn);
+        self.delete(container, &id).await;
+    }
+
+    /// The inner result is of a command that containerd knows by now.
+    async fn start(
+        &self,
+        container: &str,
+        process: Vec<u8>,
+    ) -> Result<(Created, Result<u32, RuntimeError>), RuntimeError> {
+        let client = &self.0.client;
+        for _ in 0..IDS {
+            let id = self.next_id();
+            let output = Output::open(&self.0.folder, &id)
+                .map_err(|error| RuntimeError::Internal(format!("cannot make a FIFO: {error}")))?;
+            match client.exec(container, &id, process.clone(), &output).await {
+                Err(RuntimeError::AlreadyExists(_)) => self.bury(container, id),
+                Err(error) => {
+                    // Nobody knows whether it was heard.
+                    if matches!(error, RuntimeError::Timeout { .. }) {
+                        self.bury(container, id);
+                    }
+                    return Err(error);
+                }
+                Ok(()) => {
+                    let started = client.start_exec(container, &id).await;
+                    return Ok((Created { id, output }, started));
+                }
+            }
+        }
+        let text = format!("{IDS} commands of an earlier daemon are in the way");
+        Err(RuntimeError::Internal(text))
+    }
+
+    /// containerd's word, else the kernel's: containerd may be away just now.
+    async fn exit(
+        &self,
+        container: &str,
+        id: &str,
+        leader: Option<&Process>,
+    ) -> Result<u32, RuntimeError> {
+        let error = match self.0.client.wait_exec(container, id).await {
+            Ok(code) => return Ok(code),
+            Err(error) => error,
+        };
+        let ending = match leader {
+            Some(leader) => leader.ended().await,
+            None => Ending::Lost,
+        };
+        match ending {
+            Ending::Lost => Err(error),
+            ending => u32::try_from(ending.exit_code()).map_err(|_| error),
+        }
+    }
+}
+
+/// A command that died with its container says nothing about it.
+async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
+    let killed = code == 128 + 9;
+    if killed && timeout(INIT, init.exited()).await.is_ok() {
+        let text = "the container ended while the command ran";
+        return Err(ExecError::Failed(text.to_owned()));
+    }
+    Ok(code)
+}
+
+/// The process itself, if `pid` is surely it: a child of the shim as the container's init is, and
+/// the leader of a session. One that has ended already is nobody.
+fn hold(pid: u32, init: &Process) -> Option<Process> {
+    let process = Process::open(pid).ok()?;
+    let (stat, init) = (process.stat().ok()?, init.stat().ok()?);
+    (stat.parent == init.parent && stat.session == pid).then_some(process)
+}

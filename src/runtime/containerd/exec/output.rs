@@ -1,0 +1,159 @@
+//! A command's stdout and stderr: two FIFOs whose writing ends are the shim's.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::{OpenOptions, Receiver};
+
+use crate::runtime::EXEC_OUTPUT;
+
+/// Makes the folder of all FIFOs, empty: what an earlier daemon left in it is of no use.
+pub(in crate::runtime::containerd) fn fresh_folder(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) stdout: Stream,
+    pub(super) stderr: Stream,
+}
+
+impl Output {
+    /// Before the command starts: the shim opens the other ends then, and would wait for these.
+    pub(super) fn open(folder: &Path, exec_id: &str) -> io::Result<Self> {
+        let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
+        Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
+    }
+
+    /// Reads until both streams end. May be given up and taken up again at any time; not before
+    /// the command was started, when nobody writes yet and so both seem to have ended.
+    pub(super) async fn drain(&mut self) {
+        tokio::join!(self.stdout.drain(), self.stderr.drain());
+    }
+
+    pub(super) fn into_head(mut self) -> Vec<u8> {
+        let mut head = std::mem::take(&mut self.stdout.head);
+        head.append(&mut self.stderr.head);
+        head.truncate(EXEC_OUTPUT);
+        head
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    path: PathBuf,
+    /// `None` when it has ended.
+    pipe: Option<Receiver>,
+    head: Vec<u8>,
+}
+
+impl Stream {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
+        // From here on the file goes away with it.
+        let mut stream = Self { path, pipe: None, head: Vec::new() };
+        stream.pipe = Some(OpenOptions::new().open_receiver(&stream.path)?);
+        Ok(stream)
+    }
+
+    /// As containerd is told it: a path without a scheme is a FIFO.
+    pub(super) fn uri(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    async fn drain(&mut self) {
+        let mut chunk = [0; 8 << 10];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut chunk).await {
+                Ok(0) | Err(_) => self.pipe = None,
+                Ok(length) => {
+                    let room = EXEC_OUTPUT.saturating_sub(self.head.len());
+                    self.head.extend(chunk.iter().take(length.min(room)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(fifo = %self.path.display(), %error, "cannot remove a FIFO");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn writer(stream: &Stream) -> File {
+        File::options().write(true).open(&stream.path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn stdout_comes_before_stderr_and_the_files_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::open(folder.path(), "probelet-0").unwrap();
+        writer(&output.stderr).write_all(b"second").unwrap();
+        writer(&output.stdout).write_all(b"first ").unwrap();
+        output.drain().await;
+        assert_eq!(output.into_head(), b"first second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_read_and_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::open(folder.path(), "probelet-0").unwrap();
+        let (mut out, mut err) = (writer(&output.stdout), writer(&output.stderr));
+        let noise = std::thread::spawn(move || {
+            err.write_all(&[b'e'; 100]).unwrap();
+            drop(err);
+            out.write_all(&vec![b'o'; 1 << 20]).unwrap();
+        });
+        output.drain().await;
+        noise.join().unwrap();
+        assert_eq!(output.into_head(), [b'o'; EXEC_OUTPUT]);
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_was_given_up_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::open(folder.path(), "probelet-0").unwrap();
+        let (mut held, err) = (writer(&output.stdout), writer(&output.stderr));
+        held.write_all(b"hi").unwrap();
+        drop(err);
+        let early = tokio::time::timeout(Duration::from_millis(20), output.drain()).await;
+        assert!(early.is_err(), "somebody holds stdout");
+        held.write_all(b" there").unwrap();
+        drop(held);
+        output.drain().await;
+        assert_eq!(output.into_head(), b"hi there");
+    }
+
+    #[test]
+    fn the_folder_is_emptied_and_private() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run/exec");
+        for _ in 0..2 {
+            fresh_folder(&folder).unwrap();
+            assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+            std::fs::write(folder.join("old"), "").unwrap();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The OCI process of a command: the container's own with other arguments.
+
+use serde_json::{Map, Value};
+
+use crate::runtime::oci::words::{Env, expand};
+
+/// Marks what a command starts, in its environment.
+pub(super) const MARK: &str = "PROBELET_EXEC=";
+
+/// What commands in one container have in common: its user, groups, environment, folder,
+/// capabilities, limits, profiles.
+#[derive(Debug)]
+pub(in crate::runtime::containerd) struct Template {
+    process: Map<String, Value>,
+    env: Env,
+}
+
+impl Template {
+    /// From the container's OCI runtime spec.
+    pub(in crate::runtime::containerd) fn read(spec: &[u8]) -> Result<Self, String> {
+        let spec: Value = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
+        let process = spec.get("process").and_then(Value::as_object);
+        let mut process = process.cloned().ok_or("it has no process")?;
+        let mut env = Env::default();
+        let lines = process.remove("env").unwrap_or_default();
+        env.set_all(
+            lines.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
+        );
+        process.insert("terminal".to_owned(), false.into());
+        Ok(Self { process, env })
+    }
+
+    pub(super) fn command(&self, command: &[String], mark: &str) -> Vec<u8> {
+        let args: Vec<String> = command.iter().map(|word| expand(word, &self.env)).collect();
+        // First, where it is found soonest.
+        let mut env = vec![mark.to_owned()];
+        env.extend(self.env.lines().filter(|line| !line.starts_with(MARK)));
+        let mut process = self.process.clone();
+        process.insert("args".to_owned(), args.into());
+        process.insert("env".to_owned(), env.into());
+        Value::Object(process).to_string().into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn command(process: &Value, command: &[&str]) -> Value {
+        let spec = json!({ "ociVersion": "1.0.2", "process": process }).to_string();
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let template = Template::read(spec.as_bytes()).unwrap();
+        serde_json::from_slice(&template.command(&command, "PROBELET_EXEC=1")).unwrap()
+    }
+
+    #[test]
+    fn a_command_is_the_containers_process_with_other_arguments() {
+        let own = json!({
+            "terminal": true,
+            "user": { "uid": 1, "gid": 2, "additionalGids": [3] },
+            "args": ["server"],
+            "env": ["PATH=/bin", "PORT=80", "PROBELET_EXEC=theirs"],
+            "cwd": "/srv",
+            "capabilities": { "bounding": ["CAP_KILL"] },
+            "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 9, "soft": 9 }],
+            "noNewPrivileges": true,
+            "apparmorProfile": "a",
+            "selinuxLabel": "s",
+            "oomScoreAdj": 7,
+        });
+        let mut expected = own.clone();
+        expected["terminal"] = false.into();
+        expected["args"] = json!(["check", "80", "$(PORT)", "$(NONE)"]);
+        expected["env"] = json!(["PROBELET_EXEC=1", "PATH=/bin", "PORT=80"]);
+        let made = command(&own, &["check", "$(PORT)", "$$(PORT)", "$(NONE)"]);
+        assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn a_process_without_an_environment_will_do() {
+        let made = command(&json!({ "cwd": "/" }), &["true"]);
+        assert_eq!(made["env"], json!(["PROBELET_EXEC=1"]));
+        assert!(Template::read(b"{}").is_err());
+    }
+}
