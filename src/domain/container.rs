@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::exit::Ending;
+use super::exit::{Cause, Ending};
 use super::notice::Notice;
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -51,6 +51,28 @@ pub struct Memory {
     /// No probe runs before this.
     #[serde(default)]
     pub paused_until: Option<SystemTime>,
+    /// An ending that was asked for and has not come yet.
+    #[serde(default)]
+    pub stopping: Option<Stopping>,
+}
+
+/// Why an instance is being ended, and what is to follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    pub cause: Cause,
+    pub next: Next,
+    pub grace: Duration,
+    /// When the grace is over.
+    pub kill_at: SystemTime,
+}
+
+/// What follows an ending that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// What policy and wanted level say.
+    Policy,
+    /// A new instance at once.
+    Start,
 }
 
 impl Memory {
@@ -69,6 +91,7 @@ impl Memory {
             restart_at: None,
             backoff: Backoff::default(),
             paused_until: None,
+            stopping: None,
         }
     }
 }

@@ -77,6 +77,7 @@ pub(crate) mod tests {
             restart_at: None,
             backoff: Backoff::default(),
             paused_until: None,
+            stopping: None,
         }
     }
 

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::PodView;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
-use crate::domain::Now;
 use crate::domain::container::{Action, Event, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
+use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
 use crate::runtime::{RuntimeError, Task};
 
@@ -56,6 +56,10 @@ pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
+    pub(super) starting: bool,
+    /// Ended tasks that are deleted once what followed them is written: till then they are the
+    /// only ones who know how they ended.
+    pub(super) ended: Vec<Incarnation>,
 }
 
 impl Actor {
@@ -121,15 +125,19 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let (Event::Ended { .. }, Some(held)) = (&event, self.containers.get_mut(index))
-                {
-                    held.task = None;
+                if let Some(held) = self.containers.get_mut(index) {
+                    match event {
+                        Event::Ended { .. } => held.task = None,
+                        Event::Failed { .. } => held.starting = false,
+                        _ => {}
+                    }
                 }
                 self.tell(index, event);
             }
             Done::Started(index, incarnation, task) => {
                 if let Some(held) = self.containers.get_mut(index) {
                     held.task = Some(task.clone());
+                    held.starting = false;
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
@@ -145,7 +153,10 @@ impl Actor {
         for (index, action) in actions {
             match action {
                 Action::Start(incarnation) => {
-                    if let Some(machine) = self.pod.machine(index) {
+                    if let (Some(machine), Some(held)) =
+                        (self.pod.machine(index), self.containers.get_mut(index))
+                    {
+                        held.starting = true;
                         self.effects.start(index, incarnation, machine.memory().clone());
                     }
                 }
@@ -167,7 +178,11 @@ impl Actor {
                         tracing::debug!(%id, signal, %error, "signal not delivered");
                     }
                 }
-                Action::Reap(incarnation) => self.effects.reap(index, incarnation),
+                Action::Reap(incarnation) => {
+                    if let Some(held) = self.containers.get_mut(index) {
+                        held.ended.push(incarnation);
+                    }
+                }
                 Action::Forget(incarnation) => self.effects.forget(index, incarnation),
                 Action::Note(notice) => {
                     let container = self.spec.containers.get(index).map_or("", |c| &c.name);
@@ -181,6 +196,15 @@ impl Actor {
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
                 Action::Persist => self.persist(index, false),
+            }
+        }
+        self.reap();
+    }
+
+    fn reap(&mut self) {
+        for (index, held) in self.containers.iter_mut().enumerate() {
+            if !(held.starting || held.persisting || held.dirty) {
+                held.ended.drain(..).for_each(|ended| self.effects.reap(index, ended));
             }
         }
     }
@@ -213,6 +237,7 @@ impl Actor {
                 self.persist(index, true);
             }
         }
+        self.reap();
     }
 
     /// Probes change what is shown with each attempt, but only a level moves the generation.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::state::{Next, State};
+use super::Next;
+use super::state::State;
 use super::{Action, Fault, Machine, Wanted};
 use crate::domain::exit::{Cause, Ending};
 use crate::domain::notice::Notice;
@@ -50,7 +51,13 @@ impl Machine {
                 let cause = cause_of(ending, running.operator_signal);
                 (running, cause, Next::Policy)
             }
-            State::Stopping { running, cause, next, .. } => (running, cause, next),
+            State::Stopping { running, .. } => match self.memory.stopping.take() {
+                Some(stopping) => (running, stopping.cause, stopping.next),
+                None => {
+                    let cause = cause_of(ending, running.operator_signal);
+                    (running, cause, Next::Policy)
+                }
+            },
             other => {
                 self.state = other;
                 return;
@@ -89,6 +96,7 @@ impl Machine {
         let old = self.memory.attempt;
         let code = ended.exit_code;
         self.memory.ended = Some(ended);
+        self.memory.stopping = None;
         self.memory.started = false;
         self.memory.ready = false;
         self.state = State::Terminated;

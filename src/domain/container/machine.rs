@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::shim::Shim;
-use super::state::{Next, Running, State};
-use super::{Action, Event, Memory, Wanted};
+use super::state::{Running, State};
+use super::{Action, Event, Memory, Next, Stopping, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
@@ -30,6 +30,8 @@ pub struct Machine {
     pub(super) pid: Option<u32>,
     /// Attempts that may have something left in the runtime.
     pub(super) kept: BTreeSet<Incarnation>,
+    /// Those of them that are being cleared away.
+    pub(super) clearing: BTreeSet<Incarnation>,
     /// The grace that the wanted level came with, for a start that is still under way.
     pub(super) grace: Option<Duration>,
     /// When to ask again for the clearing of what remained.
@@ -53,6 +55,7 @@ impl Machine {
             pod,
             spec,
             kept: BTreeSet::from([memory.attempt]),
+            clearing: BTreeSet::new(),
             memory,
             state: State::Created,
             container_id: String::new(),
@@ -103,8 +106,12 @@ impl Machine {
             Event::Respec(pod) => self.respec(pod, now, &mut out),
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
+                self.clearing.remove(&incarnation);
             }
-            Event::Remains { .. } => self.forget_at = Some(now.mono + RETRY),
+            Event::Remains { incarnation } => {
+                self.clearing.remove(&incarnation);
+                self.forget_at = Some(now.mono + RETRY);
+            }
             Event::Tick => self.tick(now, &mut out),
             Event::Started { incarnation, pid, container_id } if self.is_current(incarnation) => {
                 self.started(pid, container_id, now, &mut out);
@@ -161,13 +168,14 @@ impl Machine {
                 self.stop(cause, message, grace, Next::Policy, now, out);
             }
             // A later request may shorten a grace, never lengthen it.
-            (State::Stopping { kill_at, next, .. }, Wanted::Stopped | Wanted::Removed) => {
-                *next = Next::Policy;
-                if let Some(grace) = grace {
+            (State::Stopping { kill_at, .. }, Wanted::Stopped | Wanted::Removed) => {
+                if let (Some(grace), Some(stopping)) = (grace, &mut self.memory.stopping) {
                     *kill_at = (*kill_at).min(now.mono + grace);
+                    stopping.kill_at = stopping.kill_at.min(now.wall + grace);
                 }
+                self.follow_with(Next::Policy);
             }
-            (State::Stopping { next, .. }, Wanted::Running) if changed => *next = Next::Start,
+            (State::Stopping { .. }, Wanted::Running) if changed => self.follow_with(Next::Start),
             // A start under way is stopped when it has succeeded.
             _ => {}
         }
@@ -180,11 +188,16 @@ impl Machine {
         if self.memory.wanted == Wanted::Removed {
             return;
         }
-        self.memory.wanted = Wanted::Running;
+        if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
+            out.push(Action::Persist);
+        }
         match &mut self.state {
             State::Created => self.start(out),
             State::Waiting { .. } | State::Terminated => self.next_attempt(out),
-            State::Stopping { next, .. } => *next = Next::Start,
+            State::Stopping { .. } => {
+                self.follow_with(Next::Start);
+                out.push(Action::Persist);
+            }
             State::Running(_) => {
                 let message = format!("Container {} will be restarted", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
@@ -302,7 +315,17 @@ impl Machine {
             if grace.is_zero() { (SIGKILL, now.mono + RETRY) } else { (SIGTERM, now.mono + grace) };
         out.push(Action::Signal(self.memory.attempt, signal));
         out.push(Action::Note(Notice::normal("Killing", message)));
-        self.state = State::Stopping { running, cause, kill_at, next };
+        let stopping = Stopping { cause, next, grace, kill_at: now.wall + grace };
+        self.memory.stopping = Some(stopping);
+        self.state = State::Stopping { running, kill_at };
+        // Another daemon may have to finish it, and to tell why.
+        out.push(Action::Persist);
+    }
+
+    fn follow_with(&mut self, next: Next) {
+        if let Some(stopping) = &mut self.memory.stopping {
+            stopping.next = next;
+        }
     }
 
     /// Clears what nobody needs any more: all of a removed container, else all attempts but the
@@ -314,7 +337,10 @@ impl Machine {
             State::Waiting { .. } | State::Terminated => self.memory.attempt.0,
             _ => self.memory.attempt.0.saturating_sub(1),
         };
-        let stale = self.kept.iter().filter(|kept| removed || kept.0 < oldest);
-        out.extend(stale.map(|kept| Action::Forget(*kept)));
+        for kept in &self.kept {
+            if (removed || kept.0 < oldest) && self.clearing.insert(*kept) {
+                out.push(Action::Forget(*kept));
+            }
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::{Next, Running, State};
-use super::{Action, Machine};
+use super::state::{Running, State};
+use super::{Action, Machine, Next};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::{Launch, Outcome, Seen, Tracker, Verdict};

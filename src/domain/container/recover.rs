@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::state::State;
-use super::{Action, Event, Machine, Memory, Wanted};
+use super::{Action, Event, Machine, Memory, Stopping, Wanted};
 use crate::domain::exit::Ending;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
@@ -43,7 +43,7 @@ impl Machine {
                 machine.container_id = container_id;
                 machine.resume(now);
                 let wanted = machine.memory.wanted;
-                if wanted != Wanted::Running {
+                if wanted != Wanted::Running && machine.memory.stopping.is_none() {
                     out = machine.handle(Event::Wanted { wanted, grace: None }, now);
                 }
             }
@@ -78,7 +78,14 @@ impl Machine {
             Some(Tracker::taking_over(kind, probe, running.since, passed, now.mono))
         };
         running.trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
-        self.state = State::Running(running);
+        self.state = match &self.memory.stopping {
+            None => State::Running(running),
+            // A clock that was set back must not lengthen the grace.
+            Some(Stopping { grace, kill_at, .. }) => {
+                let left = kill_at.duration_since(now.wall).unwrap_or_default();
+                State::Stopping { running, kill_at: now.mono + left.min(*grace) }
+            }
+        };
     }
 
     /// No process, and none was lost: wait on, start, or stay as it is.

@@ -4,7 +4,6 @@ use std::time::{Instant, SystemTime};
 
 use super::Machine;
 use super::shim::Shim;
-use crate::domain::exit::Cause;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus};
@@ -20,11 +19,10 @@ pub(super) enum State {
     },
     Starting,
     Running(Running),
+    /// The memory has the why.
     Stopping {
         running: Running,
-        cause: Cause,
         kill_at: Instant,
-        next: Next,
     },
     /// For good, or until wanted again.
     Terminated,
@@ -40,15 +38,6 @@ pub(super) struct Running {
     pub shim: Shim,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<i32>,
-}
-
-/// What follows an ending that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// What policy and wanted level say.
-    Policy,
-    /// A new instance at once.
-    Start,
 }
 
 impl Running {

@@ -218,3 +218,46 @@ fn a_shim_without_exec_probes_is_left_alone() {
     let mut story = Story::running(RestartPolicy::Always);
     assert!(!story.tell(Event::Tick).contains(&Action::MeasureShim(Incarnation(0))));
 }
+
+#[test]
+fn a_kill_under_way_is_finished_by_the_next_daemon_with_its_cause() {
+    let pod = pod(RestartPolicy::Always);
+    let mut story = running(pod.clone());
+    assert!(story.condemned().contains(&Action::Persist));
+    story.pass(20 * SECOND);
+    let mut after = recovered(&story, pod);
+    assert_eq!(after.machine.deadline(), Some(after.now.mono + 10 * SECOND), "of 30 s of grace");
+    after.pass(10 * SECOND);
+    assert!(after.tell(Event::Tick).contains(&Action::Signal(Incarnation(0), 9)));
+    after.ended(Ending::Signaled(9));
+    let last = after.machine.status().last_state.unwrap();
+    assert!(matches!(last.cause, Cause::Probe { .. }), "{:?}", last.cause);
+}
+
+#[test]
+fn an_operators_restart_outlives_the_daemon() {
+    let pod = pod(RestartPolicy::Never);
+    let mut story = running(pod.clone());
+    story.tell(Event::Restart { grace: None });
+    let mut after = recovered(&story, pod);
+    let actions = after.ended(Ending::Signaled(15));
+    assert!(actions.contains(&Action::Start(Incarnation(1))), "{actions:?}");
+}
+
+#[test]
+fn what_could_not_be_cleared_is_asked_for_once_at_a_time() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let mut forgets = Vec::new();
+    for _ in 0..4 {
+        let mut actions = story.ended(Ending::Exited(1));
+        story.pass(600 * SECOND);
+        actions.extend(story.tell(Event::Tick));
+        story.started();
+        let forget = |a: Action| if let Action::Forget(i) = a { Some(i.0) } else { None };
+        forgets.extend(actions.into_iter().filter_map(forget));
+    }
+    assert_eq!(forgets, [0, 1, 2]);
+    story.tell(Event::Remains { incarnation: Incarnation(1) });
+    story.pass(SECOND);
+    assert!(story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
+}
