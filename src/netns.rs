@@ -1,38 +1,46 @@
-//! A TCP socket born inside a task's network namespace: the only `setns` of the daemon.
+//! Sockets born inside a task's network namespace: the only `setns` of the daemon.
 //!
 //! A socket belongs to the namespace in which `socket()` was called, for good. So the thread
 //! goes there for that one call, and every later step may run on any thread.
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{self, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
 };
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, UdpSocket};
 
 /// A non-blocking socket in the network namespace of `pidfd`'s process, fit to connect to
 /// `peer`'s family. A process that has ended is `ESRCH`, never another one's namespace.
 pub fn tcp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = born_inside(pidfd, peer)?;
+    let socket = born_inside(pidfd, peer, SocketType::STREAM)?;
     // A probe's connection is thrown away: with RST it leaves no TIME_WAIT behind, and thus no
     // lack of ports in the task's namespace.
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     Ok(TcpSocket::from_std_stream(TcpStream::from(socket)))
 }
 
+/// A UDP socket there, bound to a port of the kernel's choice and connected to `peer`, so that
+/// nobody else is heard and a refusal is told. Of use only in a tokio runtime.
+pub fn udp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = born_inside(pidfd, peer, SocketType::DGRAM)?;
+    connect(&socket, &peer)?;
+    UdpSocket::from_std(net::UdpSocket::from(socket))
+}
+
 /// Not async: no other future may run on this thread before it is home again.
-fn born_inside(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<OwnedFd> {
+fn born_inside(pidfd: BorrowedFd<'_>, peer: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     let family = if peer.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let home = home()?;
     move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::NETWORK)?;
-    let socket = socket_with(family, SocketType::STREAM, flags, None);
+    let socket = socket_with(family, kind, flags, None);
     if let Err(error) = move_into_link_name_space(home, Some(LinkNameSpaceType::Network)) {
         // Whatever this thread did next would happen in the container's network.
         tracing::error!(%error, "cannot return from a task's network namespace, aborting");
@@ -133,12 +141,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn datagrams_stay_in_the_namespace() {
+        let host = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let island = Island::new();
+        let pidfd = island.pidfd();
+        let client = udp_socket(pidfd.as_fd(), host.local_addr().unwrap()).unwrap();
+        client.send(b"x").await.unwrap();
+        let error = client.recv(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "the host's was reached");
+
+        // A port that is free there, by a socket that was given it.
+        let near = udp_socket(pidfd.as_fd(), "[::1]:9".parse().unwrap()).unwrap();
+        let far = udp_socket(pidfd.as_fd(), near.local_addr().unwrap()).unwrap();
+        near.connect(far.local_addr().unwrap()).await.unwrap();
+        far.send(b"x").await.unwrap();
+        let mut byte = [0];
+        near.recv(&mut byte).await.unwrap();
+        assert_eq!(byte, *b"x");
+        let nowhere = udp_socket(pidfd.as_fd(), "192.0.2.1:53".parse().unwrap()).unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::NetworkUnreachable);
+    }
+
+    #[tokio::test]
     async fn a_dead_process_has_no_namespace() {
         let mut island = Island::new();
         let pidfd = island.pidfd();
         island.0.kill().unwrap();
         island.0.wait().unwrap();
         let error = tcp_socket(pidfd.as_fd(), "127.0.0.1:1".parse().unwrap()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::SRCH.raw_os_error()));
+        let error = udp_socket(pidfd.as_fd(), "127.0.0.1:1".parse().unwrap()).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::SRCH.raw_os_error()));
     }
 }

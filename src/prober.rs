@@ -10,10 +10,15 @@ use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, ProbeSpec};
 use crate::runtime::Task;
 
+mod dial;
 mod exec;
+mod executor;
 mod grpc;
 pub mod http;
+mod resolve;
 pub mod tcp;
+mod tls;
+mod wire;
 
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
@@ -56,7 +61,7 @@ impl Prober for NetProber {
             Handler::Grpc(grpc) => &grpc.port,
             Handler::Exec(exec) => return self.execs.attempt(task, exec, probe.timeout).await,
         };
-        let task = task.as_ref();
+        let task = &task;
         let outcome = match (container.resolve_port(port), &probe.handler) {
             (Err(text), _) => Outcome::Error(text),
             (Ok(port), Handler::HttpGet(get)) => http::attempt(task, get, port, deadline).await,

@@ -1,10 +1,15 @@
 //! A process held by its pidfd: its exit as an event, and its exit status without containerd.
 #![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper yet, AsyncFd no longer has one")]
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
@@ -53,7 +58,7 @@ impl Process {
         let info = std::fs::read_to_string(path)?;
         let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
         if pid != Some(self.pid) {
-            return Err(rustix::io::Errno::SRCH.into());
+            return Err(Errno::SRCH.into());
         }
         Ok(stat)
     }
@@ -71,6 +76,23 @@ impl Process {
         };
         let signal = signal.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         Ok(pidfd_send_signal(self.pidfd(), signal)?)
+    }
+
+    /// A regular file as the process sees it: links lead nowhere but within its root.
+    /// `FileTooLarge` beyond `limit` bytes.
+    pub fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let root = open(format!("/proc/{}/root", self.pid), flags, Mode::empty())?;
+        // Alive only now, it was alive then: the root is not that of one who got its pid.
+        if self.has_ended()? {
+            return Err(Errno::SRCH.into());
+        }
+        read_within(&root, path, limit)
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        let mut pidfd = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
+        Ok(poll(&mut pidfd, Some(&Timespec::default()))? > 0)
     }
 
     /// Resolves when the process has ended, reaped or not.
@@ -111,6 +133,33 @@ impl Process {
         unsafe { ioctl(self.pidfd(), request) }?;
         Ok(info)
     }
+}
+
+/// While anything is renamed the kernel may not be sure that `..` stayed within, and says so.
+const OPEN_TRIES: u32 = 32;
+
+fn read_within(root: &OwnedFd, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    // With PATH, what turns out to be a device or a FIFO has not been opened.
+    let place = open_within(root, path, OFlags::PATH | OFlags::CLOEXEC)?;
+    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::RegularFile {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+fn open_within(root: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    for _ in 1..OPEN_TRIES {
+        match openat2(root, path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) => {}
+            opened => return Ok(opened?),
+        }
+    }
+    Ok(openat2(root, path, flags, Mode::empty(), resolve)?)
 }
 
 const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
@@ -196,5 +245,60 @@ mod tests {
         let ended = tokio::time::timeout(Duration::from_secs(5), process.ended()).await.unwrap();
         assert_eq!(ended, Ending::Lost);
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn links_lead_nowhere_but_within_the_root() {
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |path: &str| folder.path().join(path);
+        std::fs::create_dir(inside("etc")).unwrap();
+        std::fs::write(inside("real"), "inside").unwrap();
+        for (link, target) in [
+            ("etc/absolute", Path::new("/real")),
+            ("etc/relative", Path::new("../../../real")),
+            ("etc/escape", outside.path()),
+            ("etc/magic", Path::new("/proc/self/root/etc/passwd")),
+            ("etc/loop", Path::new("loop")),
+        ] {
+            std::os::unix::fs::symlink(target, inside(link)).unwrap();
+        }
+        let root = open(folder.path(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let read = |path: &str, limit| read_within(&root, Path::new(path), limit);
+        for path in ["/real", "/etc/absolute", "/etc/relative", "etc/../../real"] {
+            assert_eq!(read(path, 6).unwrap(), b"inside", "{path}");
+        }
+        for path in ["/etc/escape", "/etc/magic", "/none"] {
+            assert_eq!(read(path, 6).unwrap_err().kind(), io::ErrorKind::NotFound, "{path}");
+        }
+        assert_eq!(read("/etc/loop", 6).unwrap_err().raw_os_error(), Some(40));
+        assert_eq!(read("/real", 5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let root = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        for path in [fifo.as_path(), folder.path(), Path::new("/dev/null")] {
+            let error = read_within(&root, path, 9).unwrap_err();
+            assert_eq!(error.to_string(), "not a regular file", "{}", path.display());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_process_has_no_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "x").unwrap();
+        let (mut child, process) = shell("exec sleep 60");
+        assert_eq!(process.read_file(file.path(), 9).unwrap(), b"x");
+        child.kill().unwrap();
+        process.exited().await;
+        // As a zombie, and when another process may have its pid.
+        assert!(process.read_file(file.path(), 9).is_err());
+        child.wait().unwrap();
+        let other = Process { pid: std::process::id(), ..process };
+        assert_eq!(other.read_file(file.path(), 9).unwrap_err().raw_os_error(), Some(3));
     }
 }

@@ -1,11 +1,181 @@
-//! The gRPC handler: `grpc.health.v1.Health/Check`.
+//! The gRPC handler: `grpc.health.v1.Health/Check`, in the words of the kubelet and of grpc-go.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use http::uri::{Scheme, Uri};
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::dial::{DialError, Host};
+use super::executor::{Jobs, beside};
+use super::tls::{self, Protocols};
+use super::wire::{Ends, Stream, cause};
 use crate::domain::probe::Outcome;
+use crate::domain::restart::go_duration;
 use crate::domain::spec::Grpc;
 use crate::runtime::Task;
 
-pub(super) async fn attempt(_: &dyn Task, _: &Grpc, _: u16, _: Duration) -> Outcome {
-    Outcome::Error("not here yet".into())
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("kube-probe/1.36 probelet/", env!("CARGO_PKG_VERSION")));
+
+/// One deadline holds for the connection and the call.
+pub(super) async fn attempt(
+    task: &Arc<dyn Task>,
+    grpc: &Grpc,
+    port: u16,
+    timeout: Duration,
+) -> Outcome {
+    let deadline = Instant::now() + timeout;
+    let connected = match Host::Loopback.resolve(task).await {
+        Ok(destination) => destination.connect(task.as_ref(), port, deadline).await,
+        Err(error) => Err(error),
+    };
+    let (stream, peer) = match connected {
+        Ok(connected) => connected,
+        Err(DialError::TimedOut(peer)) => return unconnected_in_time(peer, timeout),
+        Err(DialError::Connect(peer, error)) => {
+            return DialError::Connect(peer, error).outcome(|text| failed_to_connect(peer, &text));
+        }
+        Err(error) => return error.outcome(|text| text),
+    };
+    let mut speaks = None;
+    let called = timeout_at(deadline, call(stream, peer, grpc, timeout, &mut speaks)).await;
+    match called {
+        Ok(Ok(status)) => judge(status),
+        Ok(Err(Failed::Connection(text))) => Outcome::Failure(failed_to_connect(peer, &text)),
+        Ok(Err(Failed::Call(status))) => refused(&status, timeout),
+        // As in Go, there is a connection when the server has said so.
+        Err(_) if speaks.is_some_and(|ends| ends.speaks_http2()) => uncompleted_in_time(timeout),
+        Err(_) => unconnected_in_time(peer, timeout),
+    }
+}
+
+fn unconnected_in_time(peer: SocketAddr, timeout: Duration) -> Outcome {
+    Outcome::Failure(format!(
+        "timeout: failed to connect service \"{peer}\" within {}: context deadline exceeded",
+        go_duration(timeout)
+    ))
+}
+
+fn uncompleted_in_time(timeout: Duration) -> Outcome {
+    let within = go_duration(timeout);
+    Outcome::Failure(format!("timeout: health rpc did not complete within {within}"))
+}
+
+fn failed_to_connect(peer: SocketAddr, text: &str) -> String {
+    format!("error: failed to connect service at \"{peer}\": {text}")
+}
+
+fn judge(status: i32) -> Outcome {
+    let name = match ServingStatus::try_from(status) {
+        Ok(ServingStatus::Serving) => return Outcome::Success("service healthy".to_owned()),
+        Ok(status) => status.as_str_name().to_owned(),
+        Err(_) => status.to_string(),
+    };
+    Outcome::Failure(format!("service unhealthy (responded with {name:?})"))
+}
+
+fn refused(status: &Status, timeout: Duration) -> Outcome {
+    let message = status.message();
+    Outcome::Failure(match status.code() {
+        Code::DeadlineExceeded => return uncompleted_in_time(timeout),
+        Code::Unimplemented => format!(
+            "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}"
+        ),
+        // The one name that Go spells otherwise.
+        Code::Cancelled => rpc_error("Canceled", message),
+        code => rpc_error(&format!("{code:?}"), message),
+    })
+}
+
+fn rpc_error(code: &str, message: &str) -> String {
+    format!("error: health rpc probe failed: rpc error: code = {code} desc = {message}")
+}
+
+enum Failed {
+    /// There never was one that speaks HTTP/2; the text is grpc-go's.
+    Connection(String),
+    Call(Status),
+}
+
+/// `speaks` is what the server has said so far, should this be given up.
+async fn call(
+    stream: TcpStream,
+    peer: SocketAddr,
+    grpc: &Grpc,
+    timeout: Duration,
+    speaks: &mut Option<Ends>,
+) -> Result<i32, Failed> {
+    let (stream, ends) = Ends::watch(stream, peer);
+    if !grpc.tls {
+        *speaks = Some(ends.clone());
+        return check(stream, &ends, origin(Scheme::HTTP, peer)?, &grpc.service, timeout).await;
+    }
+    let shaken = tls::connect(stream, &peer.ip().to_string(), peer, Protocols::Grpc).await;
+    let stream = shaken.map_err(|error| {
+        let text = format!("transport: authentication handshake failed: {}", ends.io(&error));
+        Failed::Connection(format!("connection error: desc = {text:?}"))
+    })?;
+    let (stream, ends) = ends.inside(stream);
+    *speaks = Some(ends.clone());
+    check(stream, &ends, origin(Scheme::HTTPS, peer)?, &grpc.service, timeout).await
+}
+
+fn origin(scheme: Scheme, peer: SocketAddr) -> Result<Uri, Failed> {
+    let uri = Uri::builder().scheme(scheme).authority(peer.to_string()).path_and_query("/");
+    uri.build().map_err(|error| Failed::Connection(error.to_string()))
+}
+
+/// The connection is driven here and dropped with this future: nothing outlives the attempt.
+async fn check(
+    stream: impl Stream,
+    ends: &Ends,
+    origin: Uri,
+    service: &str,
+    timeout: Duration,
+) -> Result<i32, Failed> {
+    let jobs = Jobs::default();
+    let handshake = http2::handshake(jobs.spawner(), TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| unpeered(ends, &error))?;
+    let send = tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {
+        request.headers_mut().insert(USER_AGENT, AGENT);
+        sender.send_request(request)
+    });
+    let mut client = HealthClient::with_origin(send, origin);
+    let mut request = Request::new(HealthCheckRequest { service: service.to_owned() });
+    request.set_timeout(timeout);
+    let answer = beside(client.check(request), jobs.drive(connection)).await;
+    match answer {
+        Ok(answer) => Ok(answer.into_inner().status),
+        Err(status) => Err(match cause::<hyper::Error>(&status) {
+            Some(error) if !ends.speaks_http2() => unpeered(ends, error),
+            Some(error) if cause::<io::Error>(error).is_some() => {
+                let text = format!("error reading from server: {}", ends.lost(error));
+                Failed::Call(Status::unavailable(text))
+            }
+            _ => Failed::Call(status),
+        }),
+    }
+}
+
+fn unpeered(ends: &Ends, error: &hyper::Error) -> Failed {
+    let why = if ends.speaks_plain_http() {
+        "http2: frame too large, note that the frame header looked like an HTTP/1.1 header"
+            .to_owned()
+    } else {
+        ends.lost(error)
+    };
+    let text = format!("error reading server preface: {why}");
+    Failed::Connection(format!("connection error: desc = {text:?}"))
 }

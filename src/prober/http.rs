@@ -1,12 +1,14 @@
 //! The HTTP GET handler: one connection per request, redirects followed on the same hostname.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::probe::Outcome;
-use crate::domain::spec::HttpGet;
+use crate::domain::spec::{HttpGet, Scheme};
 use crate::runtime::Task;
 
-use super::tcp::Destination;
+use super::dial::{Destination, DialError, Host};
 
 mod exchange;
 mod headers;
@@ -21,32 +23,45 @@ const MAX_REQUESTS: usize = 10;
 
 /// One deadline holds for connections, redirects, headers and body together.
 pub(super) async fn attempt(
-    task: &dyn Task,
+    task: &Arc<dyn Task>,
     get: &HttpGet,
     port: u16,
     deadline: Instant,
 ) -> Outcome {
-    let destination = match Destination::new(get.host.as_deref()) {
-        Ok(destination) => destination,
-        Err(text) => return Outcome::Error(text),
-    };
-    let mut stage = Stage {
-        url: Place::first(&destination.hostname(destination.first(port).ip()), port, &get.path)
-            .url(),
-        in_body: false,
-    };
-    let done = timeout_at(deadline, follow(task, get, destination, port, &mut stage)).await;
-    match done {
+    let host = Host::new(get.host.as_deref());
+    let mut stage =
+        Stage { url: first(get, &host.hostname(), port).url(), reached: Reached::Nothing };
+    let done = timeout_at(deadline, async {
+        let found = host.resolve(task).await;
+        let destination = found.map_err(|error| stage.unconnected(&error))?;
+        follow(task.as_ref(), get, destination, port, deadline, &mut stage).await
+    });
+    match done.await {
         Ok(Ok(answer)) => judge(answer),
         Ok(Err(outcome)) => outcome,
         Err(_) => stage.timed_out(),
     }
 }
 
+fn first(get: &HttpGet, hostname: &str, port: u16) -> Place {
+    let scheme = match get.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    Place::first(scheme, hostname, port, &get.path)
+}
+
 /// How far an attempt has come; what it says when time is up depends on it.
 struct Stage {
     url: String,
-    in_body: bool,
+    reached: Reached,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    Nothing,
+    Handshake,
+    Body,
 }
 
 impl Stage {
@@ -54,15 +69,22 @@ impl Stage {
         Outcome::Failure(get_error(&self.url, text))
     }
 
+    fn unconnected(&self, error: &DialError) -> Outcome {
+        error.outcome(|text| get_error(&self.url, text))
+    }
+
     /// The kubelet discards a stalled body as an error of its own. To us it is a hang like any other.
     fn timed_out(&self) -> Outcome {
-        if self.in_body {
-            let text = "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
-            Outcome::Failure(text.to_owned())
-        } else {
-            self.failure(
-                "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-            )
+        let when = "Client.Timeout exceeded while awaiting headers";
+        match self.reached {
+            Reached::Nothing => self.failure(format!("context deadline exceeded ({when})")),
+            Reached::Handshake => self.failure(format!(
+                "net/http: request canceled while waiting for connection ({when})"
+            )),
+            Reached::Body => Outcome::Failure(
+                "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -77,6 +99,7 @@ async fn follow(
     get: &HttpGet,
     mut destination: Destination,
     port: u16,
+    deadline: Instant,
     stage: &mut Stage,
 ) -> Result<Answer, Outcome> {
     let headers = Headers::new(&get.headers).map_err(|text| stage.failure(text))?;
@@ -84,15 +107,19 @@ async fn follow(
     let mut referer = None;
     for sent in 1.. {
         let port = redirect.as_ref().map_or(port, |redirect| redirect.to.port);
-        let connected = destination.connect(task, port).await;
-        let (stream, peer) =
-            connected.map_err(|error| error.outcome(|text| get_error(&stage.url, text)))?;
+        stage.reached = Reached::Nothing;
+        let (stream, peer) = match destination.connect(task, port, deadline).await {
+            Err(DialError::TimedOut(_)) if deadline <= Instant::now() => {
+                return Err(stage.timed_out());
+            }
+            done => done.map_err(|error| stage.unconnected(&error))?,
+        };
         // Only now it is known whether the default host is 127.0.0.1 or ::1.
         let ip = peer.ip();
         let keep_host = redirect.as_ref().is_none_or(|redirect| redirect.is_relative());
         let here = match redirect {
             Some(redirect) => redirect.to,
-            None => Place::first(&destination.hostname(ip), port, &get.path),
+            None => first(get, &destination.hostname(ip), port),
         };
         destination = destination.settle(ip);
         stage.url = here.url();
@@ -106,11 +133,12 @@ async fn follow(
             let text = get_error(&next.location, "stopped after 10 redirects");
             return Err(Outcome::Failure(text));
         }
-        referer = Some(here.url());
+        // What was asked for in secret is not told in the open.
+        let tells = !(here.is_https() && !next.to.is_https());
+        referer = tells.then(|| here.url());
         stage.url = next.to.url();
-        if next.to.scheme != "http" {
-            let text = format!("following a redirect to {} is not supported yet", next.to.scheme);
-            return Err(stage.failure(text));
+        if !matches!(next.to.scheme.as_str(), "http" | "https") {
+            return Err(stage.failure(format!("unsupported protocol scheme {:?}", next.to.scheme)));
         }
         redirect = Some(next);
     }

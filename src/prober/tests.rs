@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket as Socket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket as Socket, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -17,9 +17,9 @@ use crate::domain::spec::{
 use crate::runtime::{ExecError, Executed, Turn};
 
 /// Long enough for loopback on a busy machine, short enough to wait out.
-const TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(200);
 /// Where the answer has to come before the timeout.
-const AMPLE: Duration = Duration::from_secs(20);
+pub(super) const AMPLE: Duration = Duration::from_secs(20);
 
 /// A task in the test's own namespace, or one that has gone.
 #[derive(Clone, Copy)]
@@ -45,8 +45,17 @@ impl Task for Near {
             Gone => Err(io::Error::from_raw_os_error(3)),
         }
     }
-    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn udp_socket(&self, peer: SocketAddr) -> io::Result<UdpSocket> {
+        match self {
+            Here => {
+                let any = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let socket = std::net::UdpSocket::bind(any)?;
+                socket.connect(peer)?;
+                socket.set_nonblocking(true)?;
+                UdpSocket::from_std(socket)
+            }
+            Gone => Err(io::Error::from_raw_os_error(3)),
+        }
     }
     fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
         Err(io::ErrorKind::NotFound.into())
@@ -89,11 +98,16 @@ pub(super) fn get(path: &str) -> HttpGet {
     HttpGet { scheme: Scheme::Http, host: None, port: web(), path: path.into(), headers: vec![] }
 }
 
-fn tcp(host: Option<&str>) -> Handler {
+pub(super) fn tcp(host: Option<&str>) -> Handler {
     Handler::TcpSocket(TcpSocket { host: host.map(Into::into), port: web() })
 }
 
-async fn run(task: impl Task, handler: Handler, port: u16, timeout: Duration) -> Attempt {
+pub(super) async fn run(
+    task: impl Task,
+    handler: Handler,
+    port: u16,
+    timeout: Duration,
+) -> Attempt {
     let probe = ProbeSpec { timeout, ..ProbeSpec::new(handler) };
     let attempt = NetProber::default().attempt(Arc::new(task), &container(port), &probe).await;
     assert!(attempt.latency < timeout + AMPLE, "{attempt:?}");
@@ -261,15 +275,6 @@ async fn what_is_not_the_containers_fault_is_an_error() {
         for handler in [http, tcp] {
             assert_eq!(probe(handler, 1).await, Outcome::Error(text.clone()));
         }
-    }
-    let text = "lookup db.local: resolving host names inside the container is not supported yet: use an IP address";
-    let http = Handler::HttpGet(HttpGet {
-        scheme: Scheme::Http,
-        host: Some("db.local".into()),
-        ..get("/")
-    });
-    for handler in [http, tcp(Some("db.local"))] {
-        assert_eq!(probe(handler, 1).await, Outcome::Error(text.into()));
     }
     for handler in [Handler::HttpGet(get("/")), tcp(None)] {
         let text = "no socket in the container's network namespace: no such process";

@@ -1,10 +1,8 @@
 //! One request and its answer over one connection, and what can go wrong in Go's words.
 
-use std::convert::Infallible;
-use std::error::Error;
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::LOCATION;
@@ -12,20 +10,28 @@ use http::response::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::domain::probe::Outcome;
+use crate::prober::executor::{Jobs, beside};
+use crate::prober::tls::{self, Protocols};
+use crate::prober::wire::{Ends, Stream, cause, is_end};
 
-use super::super::tcp::errno;
-use super::Stage;
+use super::headers::into_h2;
 use super::place::{Place, Redirect};
+use super::{Reached, Stage};
 
 /// As much of a body as is read; the rest is ignored, so an endless one does no harm.
 const BODY_LIMIT: usize = 10 * 1024;
 /// Go counts bytes instead; hyper's own limit of 100 is one that real servers have exceeded.
 const MAX_HEADERS: usize = 512;
+/// For HTTP/2, in bytes; about hyper's limit for HTTP/1.
+const MAX_HEADER_LIST: u32 = 400 * 1024;
+/// Go's, inside the timeout of the whole.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -47,31 +53,70 @@ pub(super) async fn exchange(
     here: &Place,
     stage: &mut Stage,
 ) -> Result<Reply, Outcome> {
-    let ends = Ends { local: stream.local_addr().ok(), peer };
+    let (stream, ends) = Ends::watch(stream, peer);
+    if !here.is_https() {
+        return over_http1(stream, request, here, stage, &ends).await;
+    }
+    stage.reached = Reached::Handshake;
+    let shaking = tls::connect(stream, &here.hostname, peer, Protocols::Http);
+    let stream = match timeout(HANDSHAKE, shaking).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) if ends.speaks_plain_http() => {
+            return Err(stage.failure("http: server gave HTTP response to HTTPS client"));
+        }
+        Ok(Err(error)) => return Err(stage.failure(ends.io(&error))),
+        Err(_) => return Err(stage.failure("net/http: TLS handshake timeout")),
+    };
+    stage.reached = Reached::Nothing;
+    if stream.is_h2() {
+        over_http2(stream, request, here, stage, &ends).await
+    } else {
+        over_http1(stream, request, here, stage, &ends).await
+    }
+}
+
+async fn over_http1(
+    stream: impl Stream,
+    request: Request<Empty<Bytes>>,
+    here: &Place,
+    stage: &mut Stage,
+    ends: &Ends,
+) -> Result<Reply, Outcome> {
     let handshake = http1::Builder::new()
         .title_case_headers(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .max_headers(MAX_HEADERS)
         .handshake(TokioIo::new(stream))
         .await;
-    let (mut sender, connection) =
-        handshake.map_err(|error| stage.failure(ends.before_headers(&error)))?;
-    // Its errors reach the sender or the body, so its own end is no news.
-    let drive = async move {
-        let _ = connection.await;
-        pending::<Infallible>().await
-    };
+    let (mut sender, connection) = handshake.map_err(|error| stage.failure(ends.lost(&error)))?;
     let talk = async move {
         let response = sender.send_request(request).await;
-        let response = response.map_err(|error| stage.failure(ends.before_headers(&error)))?;
-        receive(response, here, stage, &ends).await
+        let response = response.map_err(|error| stage.failure(ends.lost(&error)))?;
+        receive(response, here, stage, ends).await
     };
-    tokio::select! {
-        // The request has to be queued when the connection first looks.
-        biased;
-        reply = talk => reply,
-        never = drive => match never {},
-    }
+    beside(talk, Jobs::default().drive(connection)).await
+}
+
+async fn over_http2(
+    stream: impl Stream,
+    request: Request<Empty<Bytes>>,
+    here: &Place,
+    stage: &mut Stage,
+    ends: &Ends,
+) -> Result<Reply, Outcome> {
+    let request = into_h2(request).map_err(|text| stage.failure(text))?;
+    let jobs = Jobs::default();
+    let handshake = http2::Builder::new(jobs.spawner())
+        .max_header_list_size(MAX_HEADER_LIST)
+        .handshake(TokioIo::new(stream))
+        .await;
+    let (mut sender, connection) = handshake.map_err(|error| stage.failure(ends.lost(&error)))?;
+    let talk = async move {
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|error| stage.failure(ends.lost(&error)))?;
+        receive(response, here, stage, ends).await
+    };
+    beside(talk, jobs.drive(connection)).await
 }
 
 async fn receive(
@@ -91,13 +136,13 @@ async fn receive(
             }
         }
     }
-    stage.in_body = true;
+    stage.reached = Reached::Body;
     let mut bytes = Vec::new();
     while bytes.len() < BODY_LIMIT
         && let Some(frame) = body.frame().await
     {
         // Any status: the kubelet, too, takes a body cut short for no verdict.
-        let frame = frame.map_err(|error| Outcome::Error(ends.in_body(&error)))?;
+        let frame = frame.map_err(|error| Outcome::Error(in_body(&error, ends)))?;
         bytes.extend(frame.into_data().unwrap_or_default());
     }
     bytes.truncate(BODY_LIMIT);
@@ -113,59 +158,11 @@ fn location(head: &Parts) -> Option<String> {
     (!location.is_empty()).then_some(location)
 }
 
-/// A connection's two ends, which Go names when one breaks.
-struct Ends {
-    local: Option<SocketAddr>,
-    peer: SocketAddr,
-}
-
-impl Ends {
-    fn before_headers(&self, error: &hyper::Error) -> String {
-        if let Some(error) = cause::<io::Error>(error) {
-            return self.io(error);
-        }
-        // What a server sent before the request is reported as the cause of a cancellation.
-        let inner = cause::<hyper::Error>(error).unwrap_or(error);
-        if inner.is_parse_too_large() {
-            "net/http: server response headers exceeded the limit; aborted".to_owned()
-        } else if inner.is_incomplete_message() || inner.is_canceled() || inner.is_closed() {
-            "EOF".to_owned()
-        } else {
-            format!(
-                "net/http: HTTP/1.x transport connection broken: malformed HTTP response ({inner})"
-            )
-        }
+fn in_body(error: &hyper::Error, ends: &Ends) -> String {
+    match cause::<io::Error>(error) {
+        Some(error) if is_end(error) => "unexpected EOF".to_owned(),
+        Some(error) => ends.io(error),
+        None if error.is_incomplete_message() => "unexpected EOF".to_owned(),
+        None => error.to_string(),
     }
-
-    fn in_body(&self, error: &hyper::Error) -> String {
-        match cause::<io::Error>(error) {
-            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                "unexpected EOF".to_owned()
-            }
-            Some(error) => self.io(error),
-            None if error.is_incomplete_message() => "unexpected EOF".to_owned(),
-            None => error.to_string(),
-        }
-    }
-
-    fn io(&self, error: &io::Error) -> String {
-        let call = if error.kind() == io::ErrorKind::BrokenPipe { "write" } else { "read" };
-        let text = errno(error);
-        match self.local {
-            _ if error.raw_os_error().is_none() => text,
-            Some(local) => format!("{call} tcp {local}->{}: {call}: {text}", self.peer),
-            None => format!("{call} tcp {}: {call}: {text}", self.peer),
-        }
-    }
-}
-
-/// The innermost cause of a kind.
-fn cause<T: Error + 'static>(error: &hyper::Error) -> Option<&T> {
-    let mut next = error.source();
-    let mut found = None;
-    while let Some(error) = next {
-        found = error.downcast_ref().or(found);
-        next = error.source();
-    }
-    found
 }

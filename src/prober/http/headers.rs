@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST, REFERER, USER_AGENT};
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Empty;
 
@@ -93,6 +94,17 @@ impl Headers {
         }
         Ok(request)
     }
+}
+
+/// The same request for HTTP/2, where the host is part of the URI and connections are not spoken of.
+pub(super) fn into_h2(mut request: Request<Empty<Bytes>>) -> Result<Request<Empty<Bytes>>, String> {
+    let host = request.headers_mut().remove(HOST);
+    let mut uri = request.uri().clone().into_parts();
+    uri.scheme = Some(Scheme::HTTPS);
+    uri.authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| "http2: invalid Host header")?;
+    request.headers_mut().remove(CONNECTION);
+    Ok(request)
 }
 
 /// `x-bad` as Go shows it: `X-Bad`.

@@ -27,9 +27,13 @@ impl Redirect {
 }
 
 impl Place {
-    pub(super) fn first(hostname: &str, port: u16, path: &str) -> Self {
-        let (scheme, hostname) = ("http".to_owned(), hostname.to_owned());
+    pub(super) fn first(scheme: &str, hostname: &str, port: u16, path: &str) -> Self {
+        let (scheme, hostname) = (scheme.to_owned(), hostname.to_owned());
         Self { scheme, hostname, port, target: target(path) }
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.scheme == "https"
     }
 
     /// The port is always shown, also in `Host`: some servers are strict about it.
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_location_is_followed_on_the_same_hostname() {
-        let here = Place::first("127.0.0.1", 8080, "/a/b?q");
+        let here = Place::first("http", "127.0.0.1", 8080, "/a/b?q");
         for (location, wanted) in [
             ("/x", Some("http://127.0.0.1:8080/x")),
             ("c?d#e", Some("http://127.0.0.1:8080/a/c?d")),
@@ -178,8 +182,8 @@ mod tests {
             assert_eq!(to.as_deref(), wanted, "{location}");
         }
         assert!(here.next("http://[").is_err());
-        let v6 = Place::first("[::1]", 80, "/");
+        let v6 = Place::first("http", "[::1]", 80, "/");
         assert!(v6.next("http://[::1]:81/").unwrap().is_some());
-        assert!(Place::first("[::ffff:10.0.0.1]", 80, "/").next("/x").unwrap().is_some());
+        assert!(Place::first("http", "[::ffff:10.0.0.1]", 80, "/").next("/x").unwrap().is_some());
     }
 }

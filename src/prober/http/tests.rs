@@ -175,7 +175,8 @@ async fn redirects_end_in_the_kubelets_words() {
         assert_eq!(probe(http("/"), server.port).await, Outcome::Warning(text.into()));
     }
     for (location, text) in [
-        ("https://127.0.0.1:1/", "following a redirect to https is not supported yet"),
+        ("https://127.0.0.1:1/", "dial tcp 127.0.0.1:1: connect: connection refused"),
+        ("ftp://127.0.0.1:1/", "unsupported protocol scheme \"ftp\""),
         ("http://127.0.0.1:1/", "dial tcp 127.0.0.1:1: connect: connection refused"),
     ] {
         let server = Server::saying(answer(307, Some(location))).await;
@@ -235,7 +236,7 @@ async fn a_transport_that_fails_reads_as_gos() {
 async fn a_server_that_speaks_first_makes_no_sense() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = listener.local_addr().unwrap();
-    let here = Place::first("127.0.0.1", peer.port(), "/");
+    let here = Place::first("http", "127.0.0.1", peer.port(), "/");
     for (said, text) in [
         (
             "220 ready\r\n",
@@ -249,7 +250,7 @@ async fn a_server_that_speaks_first_makes_no_sense() {
         server.shutdown().await.unwrap();
         client.readable().await.unwrap();
         let request = Headers::new(&[]).unwrap().request(&here, true, None).unwrap();
-        let mut stage = Stage { url: here.url(), in_body: false };
+        let mut stage = Stage { url: here.url(), reached: Reached::Nothing };
         let Err(Outcome::Failure(told)) =
             exchange((client, peer), request, &here, &mut stage).await
         else {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use containerd_client::services::v1::WaitRequest;
 use containerd_client::types::v1::Status;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -106,12 +106,12 @@ impl Task for ContainerdTask {
         netns::tcp_socket(self.process.pidfd(), peer)
     }
 
-    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn udp_socket(&self, peer: SocketAddr) -> io::Result<UdpSocket> {
+        netns::udp_socket(self.process.pidfd(), peer)
     }
 
-    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        self.process.read_file(path, limit)
     }
 
     fn exec_turn(&self) -> Arc<Semaphore> {

@@ -1,0 +1,177 @@
+//! Whom a probe asks, and how a connection is made from inside the container.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::resolve::{LookupError, lookup};
+use super::wire::errno;
+use crate::domain::probe::Outcome;
+use crate::runtime::Task;
+
+/// A host as the spec names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Host {
+    /// 127.0.0.1, and ::1 where that refuses.
+    Loopback,
+    /// The same two addresses, but the name stays in URLs and `Host`.
+    Localhost,
+    Address(IpAddr),
+    Name(String),
+}
+
+impl Host {
+    pub(super) fn new(host: Option<&str>) -> Self {
+        let host = match host {
+            None | Some("") => return Self::Loopback,
+            Some(host) if host.eq_ignore_ascii_case("localhost") => return Self::Localhost,
+            Some(host) => host,
+        };
+        let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        literal.parse().map_or_else(|_| Self::Name(host.to_owned()), Self::Address)
+    }
+
+    /// The name that URLs show, whichever address answers; else they show that.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Loopback | Self::Address(_) => None,
+            Self::Localhost => Some("localhost"),
+            Self::Name(name) => Some(name),
+        }
+    }
+
+    /// How URLs call it while no address has answered.
+    pub(super) fn hostname(&self) -> String {
+        match self {
+            Self::Address(ip) => shown(*ip),
+            _ => self.name().unwrap_or("127.0.0.1").to_owned(),
+        }
+    }
+
+    pub(super) async fn resolve(&self, task: &Arc<dyn Task>) -> Result<Destination, DialError> {
+        let ips = match self {
+            Self::Loopback | Self::Localhost => {
+                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+            }
+            Self::Address(ip) => vec![*ip],
+            Self::Name(name) => lookup(task, name).await.map_err(DialError::Lookup)?,
+        };
+        Ok(Destination { host: self.clone(), ips })
+    }
+}
+
+fn shown(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// Addresses to try in turn; never none.
+#[derive(Debug, Clone)]
+pub(super) struct Destination {
+    host: Host,
+    ips: Vec<IpAddr>,
+}
+
+/// What Go grants an address at least, however many there are.
+const LEAST_SHARE: Duration = Duration::from_secs(2);
+
+impl Destination {
+    /// How URLs call it, given the address that was dialled. IPv6 is in brackets.
+    pub(super) fn hostname(&self, ip: IpAddr) -> String {
+        self.host.name().map_or_else(|| shown(ip), str::to_owned)
+    }
+
+    /// After a connection was made to `ip`, what its hostname means from then on.
+    pub(super) fn settle(self, ip: IpAddr) -> Self {
+        match self.host {
+            Host::Loopback => Self { host: Host::Address(ip), ips: vec![ip] },
+            _ => self,
+        }
+    }
+
+    /// Where all fail, the first one's failure is the news: ::1, say, may not even exist.
+    pub(super) async fn connect(
+        &self,
+        task: &dyn Task,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<(TcpStream, SocketAddr), DialError> {
+        let mut first = None;
+        for (tried, ip) in (0u32..).zip(&self.ips) {
+            let peer = SocketAddr::new(*ip, port);
+            let until = self.until(tried, deadline);
+            let done = timeout_at(until, dial(task, peer)).await;
+            let error = match done.unwrap_or(Err(DialError::TimedOut(peer))) {
+                Err(error) if self.goes_on_after(&error) => error,
+                done => return done.map_err(|error| first.unwrap_or(error)),
+            };
+            first.get_or_insert(error);
+        }
+        Err(first.unwrap_or_else(|| DialError::Socket(io::ErrorKind::NotFound.into())))
+    }
+
+    fn goes_on_after(&self, error: &DialError) -> bool {
+        match error {
+            DialError::Socket(_) | DialError::Lookup(_) => false,
+            DialError::TimedOut(_) => matches!(self.host, Host::Name(_)),
+            DialError::Connect(_, error) => {
+                matches!(self.host, Host::Name(_))
+                    || error.kind() == io::ErrorKind::ConnectionRefused
+            }
+        }
+    }
+
+    /// As in Go, the addresses of a name share the time that is left.
+    fn until(&self, tried: u32, deadline: Instant) -> Instant {
+        if !matches!(self.host, Host::Name(_)) {
+            return deadline;
+        }
+        let to_try = u32::try_from(self.ips.len()).unwrap_or(u32::MAX).saturating_sub(tried).max(1);
+        let now = Instant::now();
+        let share = deadline.saturating_duration_since(now) / to_try;
+        deadline.min(now + share.max(LEAST_SHARE))
+    }
+}
+
+async fn dial(task: &dyn Task, peer: SocketAddr) -> Result<(TcpStream, SocketAddr), DialError> {
+    let socket = task.tcp_socket(peer).map_err(DialError::Socket)?;
+    // The address goes along: a peer that resets at once leaves a stream that can't tell it.
+    let stream = socket.connect(peer).await.map_err(|error| DialError::Connect(peer, error))?;
+    Ok((stream, peer))
+}
+
+#[derive(Debug)]
+pub(super) enum DialError {
+    /// No socket could be had: nothing is known about the container.
+    Socket(io::Error),
+    Lookup(LookupError),
+    Connect(SocketAddr, io::Error),
+    TimedOut(SocketAddr),
+}
+
+impl DialError {
+    /// `frame` puts a failure's text into its handler's words.
+    pub(super) fn outcome(&self, frame: impl FnOnce(String) -> String) -> Outcome {
+        let text = match self {
+            Self::Socket(error) | Self::Lookup(LookupError::Socket(error)) => {
+                let why = errno(error);
+                return Outcome::Error(format!(
+                    "no socket in the container's network namespace: {why}"
+                ));
+            }
+            Self::Lookup(LookupError::File { name, file, error }) => {
+                return Outcome::Error(format!("lookup {name}: {file}: {}", errno(error)));
+            }
+            Self::Lookup(LookupError::Failed(text)) => format!("dial tcp: {text}"),
+            Self::Connect(peer, error) => format!("dial tcp {peer}: connect: {}", errno(error)),
+            Self::TimedOut(peer) => format!("dial tcp {peer}: i/o timeout"),
+        };
+        Outcome::Failure(frame(text))
+    }
+}

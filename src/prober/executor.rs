@@ -1,0 +1,68 @@
+//! Runs what hyper would spawn for an HTTP/2 connection inside the attempt's own future: dropped
+//! with it, so that nothing of a probe outlives it.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Spawned = Mutex<Vec<Job>>;
+
+/// Hyper's jobs hold this themselves: a strong one would keep them alive for ever.
+#[derive(Clone)]
+pub(super) struct Spawner(Weak<Spawned>);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner {
+    fn execute(&self, job: F) {
+        if let Some(spawned) = self.0.upgrade() {
+            spawned.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(job));
+        }
+    }
+}
+
+/// A connection has a handful of jobs, so each is polled whenever one is woken.
+#[derive(Default)]
+pub(super) struct Jobs {
+    spawned: Arc<Spawned>,
+    running: Vec<Job>,
+}
+
+impl Jobs {
+    pub(super) fn spawner(&self) -> Spawner {
+        Spawner(Arc::downgrade(&self.spawned))
+    }
+
+    /// Drives a connection whose jobs these are. They must be spawned by the task that polls
+    /// this, before it does: then no wake-up is lost.
+    pub(super) async fn drive(mut self, connection: impl Future) -> Infallible {
+        let run = poll_fn(|context| self.poll(context));
+        // Errors reach the sender or the body, so the connection's own end is no news.
+        let (_, never) = tokio::join!(connection, run);
+        never
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Infallible> {
+        loop {
+            self.running.retain_mut(|job| job.as_mut().poll(context).is_pending());
+            let mut spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
+            if spawned.is_empty() {
+                return Poll::Pending;
+            }
+            self.running.append(&mut spawned);
+        }
+    }
+}
+
+/// The request has to be queued when the connection first looks, so `talk` goes first.
+pub(super) async fn beside<T>(
+    talk: impl Future<Output = T>,
+    drive: impl Future<Output = Infallible>,
+) -> T {
+    tokio::select! {
+        biased;
+        reply = talk => reply,
+        never = drive => match never {},
+    }
+}

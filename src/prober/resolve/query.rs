@@ -1,0 +1,164 @@
+//! One question to the name servers, each in turn.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::config::ResolvConf;
+use crate::prober::wire::{Ends, errno};
+use crate::runtime::Task;
+
+#[derive(Debug)]
+pub(super) enum QueryError {
+    /// No socket could be had: nothing is known about the container.
+    Socket(io::Error),
+    /// It says so, or knows the name but no such address of it.
+    NoSuchHost(SocketAddr),
+    Server(SocketAddr, String),
+}
+
+/// The addresses of `name`, of the kind of `record`.
+pub(super) async fn ask(
+    task: &dyn Task,
+    conf: &ResolvConf,
+    name: &Name,
+    record: RecordType,
+) -> Result<Vec<IpAddr>, QueryError> {
+    let mut told = None;
+    for server in (0..conf.attempts).flat_map(|_| &conf.servers) {
+        let mut query = Message::query();
+        query.metadata.recursion_desired = true;
+        query.add_query(Query::query(name.clone(), record));
+        let mut local = None;
+        let answer = timeout(conf.timeout, exchange(task, *server, &query, conf, &mut local)).await;
+        let error = match answer {
+            Ok(Ok(answer)) => match answer.metadata.response_code {
+                ResponseCode::NoError | ResponseCode::NXDomain => {
+                    let ips = addresses(&answer, record);
+                    let none = ips.is_empty();
+                    return if none { Err(QueryError::NoSuchHost(*server)) } else { Ok(ips) };
+                }
+                _ => "server misbehaving".to_owned(),
+            },
+            Ok(Err(Trouble::Socket(error))) => return Err(QueryError::Socket(error)),
+            Ok(Err(Trouble::Text(text))) => text,
+            Err(_) => match local {
+                Some(local) => format!("read udp {local}->{server}: i/o timeout"),
+                None => format!("dial tcp {server}: i/o timeout"),
+            },
+        };
+        told = Some(QueryError::Server(*server, error));
+    }
+    Err(told.unwrap_or_else(|| QueryError::Socket(io::ErrorKind::NotFound.into())))
+}
+
+/// Those at the end of a chain of aliases come with it.
+fn addresses(answer: &Message, record: RecordType) -> Vec<IpAddr> {
+    let records = answer.answers.iter().filter(|found| found.record_type() == record);
+    let ips = records.filter_map(|found| match found.data {
+        RData::A(ip) => Some(IpAddr::V4(ip.0)),
+        RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
+        _ => None,
+    });
+    ips.collect()
+}
+
+enum Trouble {
+    Socket(io::Error),
+    Text(String),
+}
+
+impl Trouble {
+    /// Whether the network refused, or there is no socket at all.
+    fn new(call: &str, server: SocketAddr, error: io::Error) -> Self {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+        match error.kind() {
+            AddrNotAvailable | HostUnreachable | NetworkUnreachable => {
+                Self::Text(format!("dial {call} {server}: connect: {}", errno(&error)))
+            }
+            _ => Self::Socket(error),
+        }
+    }
+}
+
+async fn exchange(
+    task: &dyn Task,
+    server: SocketAddr,
+    query: &Message,
+    conf: &ResolvConf,
+    local: &mut Option<SocketAddr>,
+) -> Result<Message, Trouble> {
+    let bytes = query.to_vec().map_err(|error| Trouble::Text(error.to_string()))?;
+    if !conf.use_tcp {
+        let answer = over_udp(task, server, query, &bytes, local).await?;
+        if !answer.metadata.truncation {
+            return Ok(answer);
+        }
+        *local = None;
+    }
+    over_tcp(task, server, query, &bytes).await
+}
+
+/// What does not answer this very question is not listened to.
+async fn over_udp(
+    task: &dyn Task,
+    server: SocketAddr,
+    query: &Message,
+    bytes: &[u8],
+    local: &mut Option<SocketAddr>,
+) -> Result<Message, Trouble> {
+    let socket = task.udp_socket(server).map_err(|error| Trouble::new("udp", server, error))?;
+    *local = socket.local_addr().ok();
+    let ends = local.map(|local| format!("{local}->")).unwrap_or_default();
+    let failed = |call| {
+        let ends = &ends;
+        move |error| Trouble::Text(format!("{call} udp {ends}{server}: {call}: {}", errno(&error)))
+    };
+    socket.send(bytes).await.map_err(failed("write"))?;
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let length = socket.recv(&mut buffer).await.map_err(failed("read"))?;
+        let answer = buffer.get(..length).map(Message::from_vec);
+        if let Some(Ok(answer)) = answer
+            && answers(&answer, query)
+        {
+            return Ok(answer);
+        }
+    }
+}
+
+async fn over_tcp(
+    task: &dyn Task,
+    server: SocketAddr,
+    query: &Message,
+    bytes: &[u8],
+) -> Result<Message, Trouble> {
+    let socket = task.tcp_socket(server).map_err(Trouble::Socket)?;
+    let stream = socket
+        .connect(server)
+        .await
+        .map_err(|error| Trouble::Text(format!("dial tcp {server}: connect: {}", errno(&error))))?;
+    let (mut stream, ends) = Ends::watch(stream, server);
+    let talk = async {
+        stream.write_u16(u16::try_from(bytes.len()).map_err(io::Error::other)?).await?;
+        stream.write_all(bytes).await?;
+        let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+        stream.read_exact(&mut answer).await?;
+        Ok(answer)
+    };
+    let answer = talk.await.map_err(|error: io::Error| Trouble::Text(ends.io(&error)))?;
+    match Message::from_vec(&answer) {
+        Ok(answer) if answers(&answer, query) => Ok(answer),
+        _ => Err(Trouble::Text("cannot unmarshal DNS message".to_owned())),
+    }
+}
+
+fn answers(answer: &Message, query: &Message) -> bool {
+    answer.metadata.message_type == hickory_proto::op::MessageType::Response
+        && answer.metadata.id == query.metadata.id
+        && answer.queries == query.queries
+}

@@ -1,0 +1,201 @@
+//! TLS as the kubelet's probes speak it: nothing about the server is verified. A probe asks
+//! whether it answers, not who it is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::client::{ClientConfig, Resumption};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    AlertDescription, DigitallySignedStruct, Error, SignatureScheme, version,
+};
+use tokio_rustls::{TlsConnector, client};
+
+use super::wire::{Stream, is_end};
+
+/// What is to be spoken inside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Protocols {
+    /// HTTP/2 where the server has it.
+    Http,
+    Grpc,
+}
+
+static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], Error>> = LazyLock::new(|| {
+    let provider = Arc::new(ring::default_provider());
+    let mut http = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    // Each attempt stands for itself.
+    http.resumption = Resumption::disabled();
+    let mut grpc = http.clone();
+    http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    grpc.alpn_protocols = vec![b"h2".to_vec()];
+    Ok([Arc::new(http), Arc::new(grpc)])
+});
+
+/// Shakes hands with the server of a URL's `hostname`.
+pub(super) async fn connect<S: Stream>(
+    stream: S,
+    hostname: &str,
+    peer: SocketAddr,
+    protocols: Protocols,
+) -> io::Result<Tls<S>> {
+    let [http, grpc] = CONFIGS.as_ref().map_err(io::Error::other)?;
+    let config = match protocols {
+        Protocols::Http => http,
+        Protocols::Grpc => grpc,
+    };
+    // An address is never told by SNI, and so a name that TLS can't express goes untold.
+    let name = ServerName::try_from(hostname.to_owned())
+        .unwrap_or_else(|_| ServerName::IpAddress(peer.ip().into()));
+    TlsConnector::from(config.clone()).connect(name, stream).await.map(Tls)
+}
+
+#[derive(Debug)]
+pub(super) struct Tls<S>(client::TlsStream<S>);
+
+impl<S> Tls<S> {
+    pub(super) fn is_h2(&self) -> bool {
+        self.0.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+}
+
+impl<S: Stream> AsyncRead for Tls<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.0).poll_read(context, buffer)) {
+            // Many servers close without a word. Whether the answer was whole is for HTTP to say.
+            Err(error) if is_end(&error) => Poll::Ready(Ok(())),
+            done => Poll::Ready(done),
+        }
+    }
+}
+
+impl<S: Stream> AsyncWrite for Tls<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+/// Expired, self-signed, of another name, or X.509 v1: certificates are not even parsed.
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        use SignatureScheme::*;
+        vec![
+            RSA_PSS_SHA256,
+            ECDSA_NISTP256_SHA256,
+            ED25519,
+            RSA_PSS_SHA384,
+            RSA_PSS_SHA512,
+            RSA_PKCS1_SHA256,
+            RSA_PKCS1_SHA384,
+            RSA_PKCS1_SHA512,
+            ECDSA_NISTP384_SHA384,
+            ECDSA_NISTP521_SHA512,
+            ED448,
+            RSA_PKCS1_SHA1,
+            ECDSA_SHA1_Legacy,
+        ]
+    }
+}
+
+/// Go's words (`crypto/tls/alert.go`).
+pub(super) fn alert(alert: AlertDescription) -> String {
+    use AlertDescription::*;
+    let text = match alert {
+        CloseNotify => "close notify",
+        UnexpectedMessage => "unexpected message",
+        BadRecordMac => "bad record MAC",
+        DecryptionFailed => "decryption failed",
+        RecordOverflow => "record overflow",
+        DecompressionFailure => "decompression failure",
+        HandshakeFailure => "handshake failure",
+        BadCertificate => "bad certificate",
+        UnsupportedCertificate => "unsupported certificate",
+        CertificateRevoked => "revoked certificate",
+        CertificateExpired => "expired certificate",
+        CertificateUnknown => "unknown certificate",
+        IllegalParameter => "illegal parameter",
+        UnknownCA => "unknown certificate authority",
+        AccessDenied => "access denied",
+        DecodeError => "error decoding message",
+        DecryptError => "error decrypting message",
+        ExportRestriction => "export restriction",
+        ProtocolVersion => "protocol version not supported",
+        InsufficientSecurity => "insufficient security level",
+        InternalError => "internal error",
+        InappropriateFallback => "inappropriate fallback",
+        UserCanceled => "user canceled",
+        NoRenegotiation => "no renegotiation",
+        MissingExtension => "missing extension",
+        UnsupportedExtension => "unsupported extension",
+        CertificateUnobtainable => "certificate unobtainable",
+        UnrecognisedName => "unrecognized name",
+        BadCertificateStatusResponse => "bad certificate status response",
+        BadCertificateHashValue => "bad certificate hash value",
+        UnknownPSKIdentity => "unknown PSK identity",
+        CertificateRequired => "certificate required",
+        NoApplicationProtocol => "no application protocol",
+        EncryptedClientHelloRequired => "encrypted client hello required",
+        other => return format!("alert({})", u8::from(other)),
+    };
+    text.to_owned()
+}
