@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 mod clean;
+mod daemon;
 pub mod target;
 
 use std::ffi::OsStr;
@@ -109,14 +110,6 @@ path = "{at}/opt"
         host.wait_containerd()?;
         host.import("kubia-unhealthy")?;
         Ok(host)
-    }
-
-    /// An image that `scripts/build-image` has made.
-    pub fn import(&self, image: &str) -> Result<()> {
-        let archive = root().join(format!("target/images/{image}.tar"));
-        ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
-        self.ctr([OsStr::new("image"), OsStr::new("import"), archive.as_os_str()])?;
-        Ok(())
     }
 
     pub fn start_daemon(&mut self) -> Result<()> {

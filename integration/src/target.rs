@@ -1,10 +1,11 @@
 //! Containers of prober-target, whose servers misbehave as their command line says, and probes
 //! of them that are run once.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{Host, SOON, eventually, root};
@@ -39,6 +40,14 @@ pub struct Said {
 }
 
 impl Host {
+    /// An image that `scripts/build-image` has made.
+    pub fn import(&self, image: &str) -> Result<()> {
+        let archive = root().join(format!("target/images/{image}.tar"));
+        ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
+        self.ctr([OsStr::new("image"), OsStr::new("import"), archive.as_os_str()])?;
+        Ok(())
+    }
+
     /// A running container from the image; `servers` as prober-target's usage has them.
     pub fn target(&self, name: &str, servers: &str, more: Value) -> Result<Value> {
         self.import("prober-target")?;

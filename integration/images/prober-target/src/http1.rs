@@ -2,7 +2,7 @@
 //!
 //! Beside what [`Reply`] knows: `/accept-and-hang` · `/slow-headers` (half of them, then nothing) ·
 //! `/drip` (headers without end, a byte each 50 ms) · `/short-body` (less than announced) ·
-//! `/reset` · `/close` (no answer) · `/not-http`.
+//! `/reset` · `/close` (no answer) · `/not-http` · `/wait/MS` (200, a while later).
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::http2;
 use crate::listen::{Tally, Wire};
+use crate::milliseconds;
 use crate::reply::{Body, Reply};
 
 /// No request head of a probe is near this.
@@ -32,6 +33,9 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
     let path = first.split(' ').nth(1).unwrap_or("/");
     if tally.is_well(path) {
         return send(wire, Reply::text(200, "well\n")).await;
+    }
+    if let Some(delay) = path.strip_prefix("/wait/") {
+        sleep(milliseconds(delay)?).await;
     }
     match path {
         "/accept-and-hang" => pending().await,

@@ -40,7 +40,7 @@ impl Reply {
             "headers" => Self::text(200, headers),
             "slow-body" => Self { status: 200, location: None, body: Body::Stalled },
             "huge" => Self { status: 200, location: None, body: Body::Endless },
-            "" | "ok" | "redirect" => Self::text(200, "well\n"),
+            "" | "ok" | "redirect" | "wait" => Self::text(200, "well\n"),
             _ => Self::text(404, "no such misbehaviour\n"),
         }
     }

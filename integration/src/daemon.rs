@@ -1,0 +1,23 @@
+//! The daemon's process, as the kernel sees it.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Host;
+
+impl Host {
+    pub fn daemon_pid(&self) -> Result<Pid> {
+        Ok(Pid::from_child(self.daemon.as_ref().context("no daemon runs")?))
+    }
+
+    /// Stops the daemon's every thread for a while, as a starved machine would.
+    pub fn hold_up_daemon(&self, length: Duration) -> Result<()> {
+        let pid = self.daemon_pid()?;
+        kill_process(pid, Signal::STOP)?;
+        thread::sleep(length);
+        Ok(kill_process(pid, Signal::CONT)?)
+    }
+}
