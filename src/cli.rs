@@ -16,11 +16,15 @@ mod io;
 mod kill;
 mod layout;
 mod layout_container;
+mod layout_probes;
 mod logs;
 mod manifests;
 mod names;
 mod objects;
+mod pause;
+mod probe;
 mod restart;
+mod resume;
 mod start;
 mod stop;
 mod table;
@@ -48,6 +52,9 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Delete(args) => delete::delete(&client, args, io).await,
         Command::Restart(args) => restart::restart(&client, args, io).await,
         Command::Kill(args) => kill::kill(&client, args, io).await,
+        Command::Probe(args) => probe::probe(&client, args, io).await,
+        Command::Pause(args) => pause::pause(&client, args, io).await,
+        Command::Resume(args) => resume::resume(&client, args, io).await,
         Command::Start(args) => start::start(&client, args, io).await,
         Command::Stop(args) => stop::stop(&client, args, io).await,
         Command::Serve(_) | Command::Version => {
@@ -68,6 +75,9 @@ fn check_usage(command: &Command) -> Result<()> {
         Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
         Command::Restart(args) => names::pod(&args.pod).map(|_| ()),
         Command::Kill(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Probe(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Pause(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Resume(args) => names::pod(&args.pod).map(|_| ()),
         Command::Start(args) => names::pod(&args.name).map(|_| ()),
         Command::Stop(args) => names::pod(&args.name).map(|_| ()),
         _ => Ok(()),

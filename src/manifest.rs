@@ -27,6 +27,7 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
+pub use annotations::ServerMade;
 pub use probes_out::{outcome, verdict};
 pub use status_out::{to_json, to_v1_pod};
 

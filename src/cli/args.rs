@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::duration;
+
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
 pub struct Cli {
@@ -25,7 +27,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon.
     Serve(ServeArgs),
-    /// Create pods from manifests; equal ones are left unchanged.
+    /// Create pods from manifests, or configure live ones in what can change while they live.
     Apply(ApplyArgs),
     /// List pods or events.
     Get(GetArgs),
@@ -39,6 +41,16 @@ pub enum Command {
     Restart(RestartArgs),
     /// Send a signal to a container's init process.
     Kill(KillArgs),
+    /// Run a probe once, now, and tell what it said; nothing follows from it.
+    #[command(
+        long_about = "Run a probe once, now, and tell what it said. No counter moves and nothing \
+                      follows from it. The exit status is 0 for a success (or a warning), else 1."
+    )]
+    Probe(ProbeArgs),
+    /// Let no probe run for a while: nothing is killed, and readiness stays as it is.
+    Pause(PauseArgs),
+    /// End a pause of the probes early.
+    Resume(ResumeArgs),
     /// Want a container running.
     Start(NameArgs),
     /// Want a container stopped.
@@ -204,6 +216,49 @@ pub struct KillArgs {
     /// SIGTERM, TERM or 15.
     #[arg(short, long, default_value = "SIGKILL")]
     pub signal: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// The first container if left out.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// If left out, the first of these that the container has.
+    #[arg(long, value_enum)]
+    pub kind: Option<ProbeKind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProbeKind {
+    Liveness,
+    Readiness,
+    Startup,
+}
+
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// How long from now: `90s`, `10m`, `1h30m`.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub length: Duration,
+    /// All containers of the pod if left out.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// All containers of the pod if left out.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

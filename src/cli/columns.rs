@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
 use super::duration::since;
+use crate::manifest::ServerMade;
 
 pub(super) const HEADER: [&str; 5] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
 pub(super) const WIDE: [&str; 4] = ["IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
@@ -18,6 +19,7 @@ pub(super) struct Row {
     restarts: i32,
     last_restart: Option<Timestamp>,
     created: Option<Timestamp>,
+    probes_paused_until: Option<Timestamp>,
     wide: [String; 4],
 }
 
@@ -29,10 +31,12 @@ impl Row {
             }
             _ => self.restarts.to_string(),
         };
+        // As kubectl says `Ready,SchedulingDisabled` of a node.
+        let paused = self.probes_paused_until.is_some_and(|until| until > now);
         let mut cells = vec![
             self.name.clone(),
             format!("{}/{}", self.ready, self.total),
-            self.status.clone(),
+            format!("{}{}", self.status, if paused { ",ProbesPaused" } else { "" }),
             restarts,
             since(self.created, now),
         ];
@@ -53,6 +57,7 @@ pub(super) fn row(pod: &Pod) -> Row {
         total: spec.containers.len() + init.iter().filter(|c| is_sidecar(c)).count(),
         status: status.reason.clone().filter(|r| !r.is_empty()).unwrap_or_else(|| phase.clone()),
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
+        probes_paused_until: probes_paused_until(pod),
         wide: wide(pod),
         ..Row::default()
     };
@@ -164,6 +169,15 @@ fn condition(pod: &Pod, kind: &str) -> bool {
     conditions.iter().any(|c| c.type_ == kind && c.status == "True")
 }
 
+/// The last of its containers to be probed again counts.
+fn probes_paused_until(pod: &Pod) -> Option<Timestamp> {
+    let annotations = pod.metadata.annotations.iter().flatten();
+    let pauses = annotations.filter(|(key, _)| {
+        ServerMade::of(key).is_some_and(|(made, _)| made == ServerMade::ProbesPausedUntil)
+    });
+    pauses.filter_map(|(_, until)| until.parse().ok()).max()
+}
+
 fn wide(pod: &Pod) -> [String; 4] {
     let status = pod.status.clone().unwrap_or_default();
     let spec = pod.spec.clone().unwrap_or_default();
@@ -256,6 +270,23 @@ mod tests {
             rows += 1;
         }
         assert_eq!(rows, 22);
+    }
+
+    #[test]
+    fn a_pause_of_probes_shows_behind_any_status_while_it_lasts() {
+        let now: Timestamp = "2026-08-21T12:00:00Z".parse().unwrap();
+        let shown = |v: &Value, until: &str| {
+            let mut pod = pod(v, now);
+            let annotation = ("probelet.io/probes-paused-until.c0".to_owned(), until.to_owned());
+            pod.metadata.annotations = Some([annotation].into());
+            row(&pod).cells(false, now)[2].clone()
+        };
+        for line in VECTORS.lines().filter(|l| !l.trim().is_empty()) {
+            let v: Value = serde_json::from_str(line).unwrap();
+            let status = v["STATUS"].as_str().unwrap();
+            assert_eq!(shown(&v, "2026-08-21T12:00:00.5Z"), format!("{status},ProbesPaused"));
+            assert_eq!(shown(&v, "2026-08-21T12:00:00Z"), status);
+        }
     }
 
     #[test]

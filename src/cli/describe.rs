@@ -11,7 +11,8 @@ pub(super) async fn describe(client: &Client, args: &ResourceArgs, io: &mut Io<'
     for (i, name) in names::pods(&args.words)?.into_iter().enumerate() {
         let (mut pods, mut events) = (client.pods(), client.events());
         let request = pb::GetPodRequest { name: name.clone() };
-        let pod = objects::pod(&call(request, UNARY, |r| pods.get_pod(r)).await?)?;
+        let live = call(request, UNARY, |r| pods.get_pod(r)).await?;
+        let pod = objects::pod(&live)?;
         let request = pb::ListEventsRequest { pod: name };
         let events = call(request, UNARY, |r| events.list_events(r)).await?.events;
         let events: Vec<_> = events.iter().map(objects::event).collect();
@@ -19,7 +20,7 @@ pub(super) async fn describe(client: &Client, args: &ResourceArgs, io: &mut Io<'
             // As kubectl between several.
             write!(io.out, "\n\n")?;
         }
-        io.out.write_all(layout::describe(&pod, &events, now()).as_bytes())?;
+        io.out.write_all(layout::describe(&pod, &live.containers, &events, now()).as_bytes())?;
     }
     Ok(io.out.flush()?)
 }

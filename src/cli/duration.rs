@@ -1,7 +1,29 @@
-//! Kubernetes' way to write ages: two units at most, fewer as they grow.
+//! Durations as people read and write them.
 
-use jiff::Timestamp;
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
+/// As Go writes them: `90s`, `10m`, `1h30m`. Longer than nothing.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+    let positive = parsed.filter(|length| !length.is_zero());
+    positive.ok_or_else(|| "must be a time like 90s, 10m or 1h30m".to_owned())
+}
+
+/// How long one probe took: `850µs`, `3.2ms`, `1.05s`.
+pub(super) fn latency(took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    if took < Duration::from_millis(1) {
+        format!("{}µs", took.as_micros())
+    } else if took < Duration::from_secs(1) {
+        format!("{:.1}ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2}s")
+    }
+}
+
+/// Kubernetes' way to write ages: two units at most, fewer as they grow.
 /// `95s`, `3m20s`, `120m`, `4h5m`, `30h`, `3d4h`, `90d`, `3y10d`.
 pub(super) fn human(seconds: i64) -> String {
     if seconds < -1 {
@@ -45,7 +67,27 @@ pub(super) fn since(then: Option<Timestamp>, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::human;
+    use super::*;
+
+    #[test]
+    fn gos_durations_are_read() {
+        let read = |text| parse(text).map(|d| d.as_millis());
+        let good = [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("1.5s", 1_500)];
+        for (text, millis) in good {
+            assert_eq!(read(text), Ok(millis), "{text}");
+        }
+        for text in ["", "10", "0s", "-10m", "ten", "10 parsecs"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn latencies_have_the_unit_that_fits() {
+        let cases = [(85, "85µs"), (3_210, "3.2ms"), (12_000, "12.0ms"), (1_050_000, "1.05s")];
+        for (micros, text) in cases {
+            assert_eq!(latency(Duration::from_micros(micros)), text);
+        }
+    }
 
     #[test]
     fn as_kubernetes_writes_them() {

@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::{Event, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
-use super::layout_container::containers;
+use super::layout_container::{About, containers};
 use super::table::elastic;
+use crate::manifest::ServerMade;
+use crate::pb;
 
-/// Kubernetes has no field for who ended a container; it travels as an annotation.
-pub(super) const CAUSE: &str = "probelet.io/last-cause.";
 const PADDING: usize = 2;
 /// kubectl's: longer annotations get lines of their own, cut to this.
 const LONG: usize = 140;
@@ -25,15 +25,25 @@ macro_rules! put {
 }
 pub(super) use put;
 
-pub(super) fn describe(pod: &Pod, events: &[Event], now: Timestamp) -> String {
+/// `live` has what a `v1.Pod` has no field for.
+pub(super) fn describe(
+    pod: &Pod,
+    live: &[pb::Container],
+    events: &[Event],
+    now: Timestamp,
+) -> String {
     let mut out = String::new();
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let annotations = pod.metadata.annotations.clone().unwrap_or_default();
-    let (causes, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        annotations.into_iter().partition(|(key, _)| key.starts_with(CAUSE));
-    let causes =
-        causes.iter().filter_map(|(k, v)| Some((k.strip_prefix(CAUSE)?, v.as_str()))).collect();
+    // What the server made is shown where it belongs.
+    let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        annotations.into_iter().partition(|(key, _)| ServerMade::of(key).is_some());
+    let causes = made.iter().filter_map(|(key, cause)| match ServerMade::of(key)? {
+        (ServerMade::LastCause, container) => Some((container, cause.as_str())),
+        _ => None,
+    });
+    let about = About { causes: causes.collect(), live, now };
 
     head(&mut out, pod, &spec, &status);
     labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());
@@ -42,10 +52,10 @@ pub(super) fn describe(pod: &Pod, events: &[Event], now: Timestamp) -> String {
     let init = spec.init_containers.unwrap_or_default();
     if !init.is_empty() {
         let statuses = status.init_container_statuses.unwrap_or_default();
-        containers(&mut out, "Init Containers", &init, &statuses, &causes);
+        containers(&mut out, "Init Containers", &init, &statuses, &about);
     }
     let statuses = status.container_statuses.unwrap_or_default();
-    containers(&mut out, "Containers", &spec.containers, &statuses, &causes);
+    containers(&mut out, "Containers", &spec.containers, &statuses, &about);
     let conditions = status.conditions.unwrap_or_default();
     if !conditions.is_empty() {
         put!(out, "Conditions:\n  Type\tStatus");
@@ -316,7 +326,7 @@ Events:
     #[test]
     fn golden() {
         let pod = serde_json::from_value(sample()).unwrap();
-        assert_eq!(describe(&pod, &events(), now()), GOLDEN);
+        assert_eq!(describe(&pod, &[], &events(), now()), GOLDEN);
     }
 
     #[test]
@@ -329,7 +339,7 @@ Events:
         let end = &mut pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
         end["exitCode"] = json!(137);
         end["signal"] = json!(9);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
         let block = "      Message:      boom
       Cause:        killed by probelet: liveness probe failed
       Exit Code:    137
@@ -345,7 +355,7 @@ Events:
         let mut pod = sample();
         pod["metadata"]["deletionTimestamp"] = json!("2026-08-21T11:04:55Z");
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
         assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text}");
         assert!(text.contains("Termination Grace Period:  30s\n"), "{text}");
     }

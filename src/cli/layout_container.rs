@@ -2,20 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerState, ContainerStatus, Probe, ResourceRequirements,
+    Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::layout::{put, rfc1123, text};
+use super::layout_probes::{probes, shim_memory};
+use crate::pb;
+
+/// What the blocks show beside a container's spec and status.
+pub(super) struct About<'a> {
+    /// Why each container ended last.
+    pub(super) causes: BTreeMap<&'a str, &'a str>,
+    pub(super) live: &'a [pb::Container],
+    pub(super) now: Timestamp,
+}
 
 pub(super) fn containers(
     out: &mut String,
     title: &str,
     containers: &[Container],
     statuses: &[ContainerStatus],
-    causes: &BTreeMap<&str, &str>,
+    about: &About<'_>,
 ) {
     put!(out, "{title}:{}", if containers.is_empty() { "\t<none>" } else { "" });
     for container in containers {
@@ -23,12 +33,16 @@ pub(super) fn containers(
         basics(out, container, status);
         command(out, container);
         if let Some(status) = status {
-            states(out, status, causes.get(container.name.as_str()).copied());
+            states(out, status, about.causes.get(container.name.as_str()).copied());
+        }
+        let live = about.live.iter().find(|live| live.name == container.name);
+        if let Some(shim) = live.and_then(|live| live.shim_memory.as_ref()) {
+            put!(out, "    Shim Memory:\t{}", shim_memory(shim));
         }
         if let Some(resources) = &container.resources {
             self::resources(out, resources);
         }
-        probes(out, container);
+        probes(out, container, live, about.now);
         environment(out, container);
         mounts(out, container);
     }
@@ -126,59 +140,6 @@ fn resources(out: &mut String, resources: &ResourceRequirements) {
     list("Requests", &resources.requests);
 }
 
-fn probes(out: &mut String, container: &Container) {
-    let kinds = [
-        ("Liveness", &container.liveness_probe),
-        ("Readiness", &container.readiness_probe),
-        ("Startup", &container.startup_probe),
-    ];
-    for (title, probe) in kinds {
-        if let Some(probe) = probe {
-            put!(out, "    {title}:\t{}", probe_line(probe));
-        }
-    }
-}
-
-/// Unset numbers read as Kubernetes' defaults, which the API server would have filled in.
-pub(super) fn probe_line(probe: &Probe) -> String {
-    let set = |value: Option<i32>, default: i32| value.filter(|v| *v != 0).unwrap_or(default);
-    let attributes = format!(
-        "delay={}s timeout={}s period={}s #success={} #failure={}",
-        probe.initial_delay_seconds.unwrap_or(0),
-        set(probe.timeout_seconds, 1),
-        set(probe.period_seconds, 10),
-        set(probe.success_threshold, 1),
-        set(probe.failure_threshold, 3),
-    );
-    let handler = if let Some(exec) = &probe.exec {
-        format!("exec [{}]", exec.command.as_deref().unwrap_or_default().join(" "))
-    } else if let Some(http) = &probe.http_get {
-        let scheme = http.scheme.as_deref().filter(|s| !s.is_empty()).unwrap_or("HTTP");
-        let mut host = text(&http.host).to_owned();
-        if host.contains(':') {
-            host = format!("[{host}]");
-        }
-        let path = http.path.as_deref().filter(|p| !p.is_empty()).unwrap_or("/");
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let (scheme, port) = (scheme.to_lowercase(), port(&http.port));
-        format!("http-get {scheme}://{host}:{port}{slash}{path}")
-    } else if let Some(tcp) = &probe.tcp_socket {
-        format!("tcp-socket {}:{}", text(&tcp.host), port(&tcp.port))
-    } else if let Some(grpc) = &probe.grpc {
-        format!("grpc <pod>:{} {}", grpc.port, text(&grpc.service))
-    } else {
-        "unknown".to_owned()
-    };
-    format!("{handler} {attributes}")
-}
-
-fn port(port: &IntOrString) -> String {
-    match port {
-        IntOrString::Int(number) => number.to_string(),
-        IntOrString::String(name) => name.clone(),
-    }
-}
-
 fn environment(out: &mut String, container: &Container) {
     let variables = container.env.as_deref().unwrap_or_default();
     put!(out, "    Environment:{}", if variables.is_empty() { "\t<none>" } else { "" });
@@ -210,25 +171,6 @@ fn mounts(out: &mut String, container: &Container) {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn probe_lines() {
-        let line = |probe| probe_line(&serde_json::from_value(probe).unwrap());
-        let rest = "delay=0s timeout=1s period=10s #success=1 #failure=3";
-        assert_eq!(
-            line(json!({"httpGet": {"port": 8080}})),
-            format!("http-get http://:8080/ {rest}")
-        );
-        assert_eq!(
-            line(json!({"httpGet": {"host": "::1", "port": 1, "path": "x", "scheme": "HTTPS"}})),
-            format!("http-get https://[::1]:1/x {rest}")
-        );
-        assert_eq!(
-            line(json!({"grpc": {"port": 9000, "service": "db"}, "initialDelaySeconds": 4})),
-            "grpc <pod>:9000 db delay=4s timeout=1s period=10s #success=1 #failure=3"
-        );
-        assert_eq!(line(json!({})), format!("unknown {rest}"));
-    }
 
     #[test]
     fn cause_goes_with_the_newest_end() {

@@ -16,9 +16,12 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{Cli, Io, run};
 use crate::pb::apply_pod_request::Manifest;
+use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::{Events, EventsServer};
 use crate::pb::pods_server::{Pods, PodsServer};
 use crate::{pb, structs};
+
+mod probing;
 
 type Answer<T> = Result<Response<T>, Status>;
 type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -68,7 +71,12 @@ impl Pods for Fake {
         let old = self.pods.lock().unwrap().insert(name.to_owned(), object.clone());
         Ok(Response::new(pb::ApplyPodResponse {
             pod: Some(pod(&object)),
-            result: if old.is_some() { "unchanged" } else { "created" }.to_owned(),
+            result: match old {
+                None => "created",
+                Some(old) if old == object => "unchanged",
+                Some(_) => "configured",
+            }
+            .to_owned(),
             warnings: vec!["spec.hostPID: no effect here".to_owned()],
         }))
     }
@@ -141,7 +149,8 @@ fn daemon() -> Daemon {
     tasks.spawn(async move {
         tonic::transport::Server::builder()
             .add_service(PodsServer::new(fake.clone()))
-            .add_service(EventsServer::new(fake))
+            .add_service(EventsServer::new(fake.clone()))
+            .add_service(ContainersServer::new(fake))
             .serve_with_incoming(listener)
             .await
             .unwrap();
@@ -200,6 +209,8 @@ async fn life_of_a_pod() {
     assert_eq!(run("get pods").await, (0, String::new(), "No resources found.\n".to_owned()));
     assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web created\n");
     assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web unchanged\n");
+    manifest(&daemon, &WEB.replace("image: i,", "image: i, livenessProbe: {grpc: {port: 1}},"));
+    assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web configured\n");
 
     let table =
         "NAME   READY   STATUS    RESTARTS   AGE\nweb    0/1     Running   0          <unknown>\n";

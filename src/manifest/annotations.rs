@@ -11,22 +11,25 @@ use crate::domain::spec::{ContainerSpec, Handler, PodSpec, ProbeKind, ProbeSpec,
 
 const PREFIX: &str = "probelet.io/";
 
-/// Made by the server for a container, as `probelet.io/WORD.CONTAINER`.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Shown {
+/// What only the server writes, as `probelet.io/WORD.CONTAINER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerMade {
+    /// Why the container ended last.
     LastCause,
+    /// What its probes say, as JSON.
     Probes,
-    PausedUntil,
+    /// RFC 3339.
+    ProbesPausedUntil,
 }
 
-impl Shown {
-    const ALL: [Self; 3] = [Self::LastCause, Self::Probes, Self::PausedUntil];
+impl ServerMade {
+    const ALL: [Self; 3] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil];
 
     fn word(self) -> &'static str {
         match self {
             Self::LastCause => "last-cause",
             Self::Probes => "probes",
-            Self::PausedUntil => "probes-paused-until",
+            Self::ProbesPausedUntil => "probes-paused-until",
         }
     }
 
@@ -34,11 +37,12 @@ impl Shown {
         format!("{PREFIX}{}.{container}", self.word())
     }
 
-    /// A container's name has no dot, so a setting's longer key is none of these.
-    fn is_key(word: &str) -> bool {
-        word.split_once('.').is_some_and(|(first, container)| {
-            !container.contains('.') && Self::ALL.iter().any(|shown| shown.word() == first)
-        })
+    /// What a key stands for, and its container. A container's name has no dot, so the longer key
+    /// of a setting is none of these.
+    pub fn of(key: &str) -> Option<(Self, &str)> {
+        let (word, container) = key.strip_prefix(PREFIX)?.split_once('.')?;
+        let made = Self::ALL.into_iter().find(|made| made.word() == word)?;
+        (!container.contains('.')).then_some((made, container))
     }
 }
 
@@ -102,7 +106,7 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
-        if Shown::is_key(word) {
+        if ServerMade::of(&key).is_some() {
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
         }

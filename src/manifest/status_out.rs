@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
-use super::annotations::{self, Shown};
+use super::annotations::{self, ServerMade};
 use super::probes_out;
 use super::spec_out::{pod_spec, seconds, some};
 use crate::domain::status::{Condition, ContainerState, ContainerStatus, PodStatus, Terminated};
@@ -33,9 +33,9 @@ fn metadata(view: &PodView) -> ObjectMeta {
     for container in &status.containers {
         let cause = newest_ending(container).map(|last| last.cause.to_string());
         let shown = [
-            (Shown::LastCause, cause),
-            (Shown::Probes, probes_out::probes(&container.probes)),
-            (Shown::PausedUntil, container.paused_until.and_then(probes_out::rfc3339)),
+            (ServerMade::LastCause, cause),
+            (ServerMade::Probes, probes_out::probes(&container.probes)),
+            (ServerMade::ProbesPausedUntil, container.paused_until.and_then(probes_out::rfc3339)),
         ];
         let said = shown.into_iter().filter_map(|(what, text)| Some((what, text?)));
         annotations.extend(said.map(|(what, text)| (what.key(&container.name), text)));

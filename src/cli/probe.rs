@@ -1,0 +1,47 @@
+//! `probe`.
+
+use std::time::Duration;
+
+use super::args::{ProbeArgs, ProbeKind};
+use super::connect::{Client, UNARY, call};
+use super::duration::latency;
+use super::error::{Error, Result};
+use super::io::Io;
+use super::{names, objects};
+use crate::pb;
+
+pub(super) async fn probe(client: &Client, args: &ProbeArgs, io: &mut Io<'_>) -> Result<()> {
+    let name = names::pod(&args.pod)?;
+    let deadline = deadline(client, &name).await?;
+    let kind = match args.kind {
+        None => "",
+        Some(ProbeKind::Liveness) => "liveness",
+        Some(ProbeKind::Readiness) => "readiness",
+        Some(ProbeKind::Startup) => "startup",
+    };
+    let container = args.container.clone().unwrap_or_default();
+    let request = pb::RunProbeRequest { name, container, kind: kind.to_owned() };
+    let mut containers = client.containers();
+    let answer = call(request, deadline, |r| containers.run_probe(r)).await?;
+
+    let took = answer.latency.and_then(|took| Duration::try_from(took).ok()).unwrap_or_default();
+    io.line(&format!("{} probe: {} in {}", answer.kind, answer.outcome, latency(took)))?;
+    for line in answer.output.lines() {
+        io.line(&format!("  {}", objects::printable(line)))?;
+    }
+    // The verdict is the answer; it needs no error beside it.
+    if matches!(answer.outcome.as_str(), "success" | "warning") { Ok(()) } else { Err(Error::Told) }
+}
+
+/// A probe may take as long as its own timeout, which the pod tells.
+async fn deadline(client: &Client, name: &str) -> Result<Duration> {
+    let request = pb::GetPodRequest { name: name.to_owned() };
+    let mut pods = client.pods();
+    let pod = objects::pod(&call(request, UNARY, |r| pods.get_pod(r)).await?)?;
+    let containers = pod.spec.map(|spec| spec.containers).unwrap_or_default();
+    let probes = containers.iter().flat_map(|c| {
+        [&c.liveness_probe, &c.readiness_probe, &c.startup_probe].into_iter().flatten()
+    });
+    let longest = probes.filter_map(|probe| probe.timeout_seconds).max().unwrap_or_default();
+    Ok(UNARY.saturating_add(Duration::from_secs(u64::try_from(longest).unwrap_or_default())))
+}
