@@ -5,6 +5,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
+mod busybox;
 mod clean;
 mod daemon;
 pub mod target;
@@ -306,6 +307,10 @@ path = "{at}/opt"
         gone.with_context(|| format!("left: {last:?}"))
     }
 
+    pub fn daemon_pid(&self) -> Result<u32> {
+        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
+    }
+
     pub fn show_logs(&self) {
         for name in ["probelet.log", "containerd.log"] {
             let text = fs::read_to_string(self.path(name)).unwrap_or_default();
@@ -355,6 +360,14 @@ pub fn probelet_bin() -> PathBuf {
 
 fn grpcurl_bin() -> PathBuf {
     std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
+}
+
+/// Processes of this machine that have `word` among their arguments.
+pub fn processes_with(word: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let words = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    words.filter(|line| line.split(' ').any(|one| one == word)).collect()
 }
 
 /// A command that can't hang a test.

@@ -1,0 +1,205 @@
+//! Commands as probes: what they say, and that nothing of them stays.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use probelet_integration::{Host, SOON, eventually, processes_with, with_host};
+use serde_json::{Value, json};
+
+/// A word that no other test's processes have among theirs.
+fn seconds(number: u32) -> String {
+    (1_000_000 + std::process::id() * 10 + number).to_string()
+}
+
+/// A container that only sleeps, with one readiness probe that runs once.
+fn probe_once(host: &Host, name: &str, command: &[&str], timeout: &str) -> Result<()> {
+    let mut request = host.busybox(name, "sleep 1000")?;
+    let exec = json!({ "command": command });
+    request["readinessProbe"] = json!({ "exec": exec, "period": "1000s", "timeout": timeout });
+    host.call("probelet.v1.Containers/CreateContainer", &request).map(drop)
+}
+
+fn probe_status(host: &Host, name: &str) -> Option<Value> {
+    let seen = host.call("probelet.v1.Containers/GetContainer", &json!({ "name": name })).ok()?;
+    seen["probes"].as_array()?.first().cloned()
+}
+
+/// Outcome and output of the first run.
+fn said(host: &Host, name: &str) -> Result<(String, String)> {
+    let probe = eventually("the probe has run", SOON, || {
+        probe_status(host, name).filter(|probe| probe["lastAt"].is_string())
+    })?;
+    let text = |key: &str| probe[key].as_str().unwrap_or_default().to_owned();
+    Ok((text("lastOutcome"), text("lastOutput")))
+}
+
+fn fifos(host: &Host) -> usize {
+    fs::read_dir(host.path("run/exec")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_command_is_judged_by_its_exit_status() -> Result<()> {
+    with_host(|host| {
+        let shell = |script: &'static str| ["sh", "-c", script];
+        let flood = "dd if=/dev/zero bs=1M count=100 2>/dev/null; echo end >&2";
+        let cases: [(&str, &[&str], &str); 6] = [
+            ("good", &["true"], "success"),
+            ("bad", &shell("echo two >&2; echo one; exit 3"), "failure"),
+            ("env", &["echo", "$(NAME) $$(NAME) $(NONE)"], "success"),
+            ("missing", &["/bin/missing"], "error"),
+            ("flood", &shell(flood), "success"),
+            ("late", &["sleep", "1000"], "failure"),
+        ];
+        for (name, command, _) in cases {
+            probe_once(host, name, command, if name == "late" { "1s" } else { "30s" })?;
+        }
+        for (name, _, outcome) in cases {
+            let (said, output) = said(host, name)?;
+            ensure!(said == outcome, "{name}: {said} {output}");
+            match name {
+                "bad" => assert_eq!(output, "one\ntwo\n"),
+                "env" => assert_eq!(output, "world $(NAME) $(NONE)\n"),
+                "missing" => assert!(output.contains("no such file or directory"), "{output}"),
+                "flood" => assert!(output.len() <= 10 * 1024, "{}", output.len()),
+                "late" => {
+                    assert_eq!(output, "command timed out: \"sleep 1000\" timed out after 1s");
+                }
+                _ => assert_eq!(output, ""),
+            }
+        }
+        assert_eq!(fifos(host), 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_failing_command_restarts_its_container() -> Result<()> {
+    with_host(|host| {
+        let script = "echo > /tmp/healthy; sleep 1; rm /tmp/healthy; sleep 1000";
+        let mut request = host.busybox("app", script)?;
+        request["livenessProbe"] = json!({ "url": "exec:cat /tmp/healthy", "period": "0.3s" });
+        request["terminationGracePeriod"] = json!("0s");
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        let restarted = json!({ "name": "app", "restarts": 1, "timeout": "30s" });
+        host.call("probelet.v1.Containers/WaitContainer", &restarted)?;
+        let events = host.events()?;
+        let failed = "Warning Unhealthy Liveness probe failed: cat: can't open '/tmp/healthy'";
+        assert!(events.iter().any(|event| event.starts_with(failed)), "{events:#?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_timed_out_command_leaves_no_child() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(0);
+        // A child, one that cleared its environment, one in a session of its own.
+        let script = format!(
+            "trap '' TERM; sleep {word} & env -i sleep {word} & (setsid sleep {word} &) ; \
+             sleep {word}"
+        );
+        probe_once(host, "app", &["sh", "-c", &script], "1.5s")?;
+        eventually("all four run", SOON, || {
+            (processes_with(&word).iter().filter(|line| line.starts_with("sleep")).count() == 4)
+                .then_some(())
+        })?;
+        assert_eq!(said(host, "app")?.0, "failure");
+        eventually("all are gone", SOON, || processes_with(&word).is_empty().then_some(()))?;
+        host.task_pid("app_0").map(drop)
+    })
+}
+
+#[test]
+fn a_child_in_the_background_neither_holds_nor_dies() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(1);
+        let script = format!("sleep {word} & echo hi");
+        probe_once(host, "app", &["sh", "-c", &script], "5s")?;
+        assert_eq!(said(host, "app")?, ("success".to_owned(), "hi\n".to_owned()));
+        assert_eq!(fifos(host), 0);
+        ensure!(!processes_with(&word).is_empty(), "the command had ended by itself");
+        Ok(())
+    })
+}
+
+#[test]
+fn nothing_is_left_of_a_command_when_its_daemon_is_killed() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(2);
+        // The next daemon's probe runs it again, which then is over at once.
+        let script = format!(
+            "[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; (setsid sleep {word} &) ; \
+             env -i sleep {word}"
+        );
+        probe_once(host, "app", &["sh", "-c", &script], "1000s")?;
+        let asleep = || {
+            let lines = processes_with(&word);
+            lines.iter().filter(|line| line.starts_with("sleep")).count()
+        };
+        eventually("both run", SOON, || (asleep() == 2).then_some(()))?;
+        let pid = host.task_pid("app_0")?;
+        host.kill_daemon()?;
+        assert_eq!(asleep(), 2, "a crash of the daemon ends nothing by itself");
+        host.start_daemon()?;
+        eventually("all are gone", SOON, || processes_with(&word).is_empty().then_some(()))?;
+        assert_eq!(said(host, "app")?.0, "success");
+        assert_eq!(fifos(host), 0);
+        assert_eq!(host.task_pid("app_0")?, pid);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_command_that_loses_containerd_is_no_evidence() -> Result<()> {
+    with_host(|host| {
+        // Two seconds and a bit.
+        let word = format!("2.{}", seconds(3));
+        let mut request = host.busybox("app", "sleep 1000")?;
+        let command = format!("[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; sleep {word}; exit 0");
+        request["livenessProbe"] = json!({
+            "exec": { "command": ["sh", "-c", command] },
+            "period": "0.2s", "timeout": "30s", "failureThreshold": 1,
+        });
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        let runs = || processes_with(&word).iter().any(|line| line.starts_with("sleep"));
+        eventually("the command runs", SOON, || runs().then_some(()))?;
+        let pid = host.task_pid("app_0")?;
+        host.kill_containerd()?;
+        eventually("the command has ended", SOON, || (!runs()).then_some(()))?;
+        host.start_containerd()?;
+        let probe = eventually("a success", Duration::from_secs(60), || {
+            probe_status(host, "app").filter(|probe| probe["lastOutcome"] == "success")
+        })?;
+        assert!(probe["failures"].is_null(), "{probe}");
+        assert_eq!(host.task_pid("app_0")?, pid);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_hundred_commands_leave_nothing_behind() -> Result<()> {
+    with_host(|host| {
+        let mut request = host.busybox("app", "sleep 1000")?;
+        request["readinessProbe"] = json!({ "url": "exec:true", "period": "0.1s" });
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        let successes = |least: u64| {
+            eventually("enough commands", 4 * SOON, || {
+                let successes = probe_status(host, "app")?["successes"].as_str()?.parse().ok();
+                successes.filter(|count: &u64| *count >= least)
+            })
+        };
+        let folder = format!("/proc/{}/fd", host.daemon_pid()?);
+        let descriptors = || fs::read_dir(&folder).map_or(0, Iterator::count);
+        successes(10)?;
+        let before = descriptors();
+        successes(110)?;
+        // One command may be under way, with two FIFOs and its pidfd, in each look.
+        eventually("no descriptor more", SOON, || (descriptors() <= before + 3).then_some(()))?;
+        host.call("probelet.v1.Containers/RemoveContainer", &json!({ "name": "app" }))?;
+        eventually("no FIFO is left", SOON, || (fifos(host) == 0).then_some(()))?;
+        host.expect_nothing_left()
+    })
+}
