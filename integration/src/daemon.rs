@@ -9,13 +9,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Host;
 
 impl Host {
-    pub fn daemon_pid(&self) -> Result<Pid> {
-        Ok(Pid::from_child(self.daemon.as_ref().context("no daemon runs")?))
+    pub fn daemon_pid(&self) -> Result<u32> {
+        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
     }
 
     /// Stops the daemon's every thread for a while, as a starved machine would.
     pub fn hold_up_daemon(&self, length: Duration) -> Result<()> {
-        let pid = self.daemon_pid()?;
+        let pid = Pid::from_child(self.daemon.as_ref().context("no daemon runs")?);
         kill_process(pid, Signal::STOP)?;
         thread::sleep(length);
         Ok(kill_process(pid, Signal::CONT)?)

@@ -307,10 +307,6 @@ path = "{at}/opt"
         gone.with_context(|| format!("left: {last:?}"))
     }
 
-    pub fn daemon_pid(&self) -> Result<u32> {
-        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
-    }
-
     pub fn show_logs(&self) {
         for name in ["probelet.log", "containerd.log"] {
             let text = fs::read_to_string(self.path(name)).unwrap_or_default();
