@@ -9,6 +9,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Host;
 
 impl Host {
+    /// As a crash would: SIGKILL, no word to the containers.
+    pub fn kill_daemon(&mut self) -> Result<()> {
+        let mut daemon = self.daemon.take().context("no daemon runs")?;
+        daemon.kill()?;
+        daemon.wait()?;
+        Ok(())
+    }
+
     pub fn daemon_pid(&self) -> Result<u32> {
         Ok(self.daemon.as_ref().context("no daemon runs")?.id())
     }

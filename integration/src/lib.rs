@@ -153,14 +153,6 @@ path = "{at}/opt"
         self.wait_containerd()
     }
 
-    /// As a crash would: SIGKILL, no word to the containers.
-    pub fn kill_daemon(&mut self) -> Result<()> {
-        let mut daemon = self.daemon.take().context("no daemon runs")?;
-        daemon.kill()?;
-        daemon.wait()?;
-        Ok(())
-    }
-
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

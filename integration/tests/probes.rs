@@ -56,7 +56,7 @@ fn a_pause_holds_over_a_restart_of_the_daemon_and_ends_by_itself() -> Result<()>
         host.kill_daemon()?;
         host.start_daemon()?;
         let described = host.probelet(["describe", "pod", "app"])?;
-        ensure!(described.contains("Probes paused until:"), "{described}");
+        ensure!(described.contains("Probes Paused Until:"), "{described}");
         let ended = eventually("the pause ends", SOON, || {
             let container = host.container("app").ok()?;
             if container["probesPausedUntil"].is_null() {
