@@ -8,6 +8,7 @@
 mod busybox;
 mod clean;
 mod daemon;
+pub mod measure;
 pub mod target;
 
 use std::ffi::OsStr;
