@@ -55,6 +55,8 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
         (ready(&list(host).ok()?) == containers).then_some(())
     })?;
 
+    // What failed until then was that the servers did not listen yet.
+    let before = list(host)?;
     let length = Duration::from_secs(60) * minutes;
     let begin = monotonic();
     // By then all that is allocated once has been.
@@ -66,10 +68,8 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
     let end = monotonic();
 
     let after = list(host)?;
-    let sum = |what: &str| -> u64 {
-        let probes = after.iter().flat_map(|c| c["probes"].as_array().into_iter().flatten());
-        probes.filter_map(|probe| probe[what].as_str()?.parse::<u64>().ok()).sum()
-    };
+    let since = |what: &str| sum(&after, what).saturating_sub(sum(&before, what));
+    let (failures, errors) = (since("failures"), since("errors"));
     let restarts: u64 = after.iter().filter_map(|c| c["restartCount"].as_u64()).sum();
     let waiting = after.iter().filter_map(|c| c["pid"].as_u64()).map(time_wait);
     let waiting: usize = waiting.sum::<Result<_>>()?;
@@ -98,7 +98,7 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
         ms(most)
     );
     println!("missed       {missed} of the grid's points");
-    println!("said         {} failures, {} errors", sum("failures"), sum("errors"));
+    println!("said         {failures} failures, {errors} errors");
     println!("restarts     {restarts}");
     println!(
         "resident     {} KiB after {warm:?}, {} KiB at the end",
@@ -112,7 +112,7 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
     let slack = first.resident / 20 + (1 << 20);
     let checks = [
         (restarts > 0, "containers were restarted"),
-        (sum("failures") + sum("errors") > 0, "probes of healthy servers failed"),
+        (failures + errors > 0, "probes of healthy servers failed"),
         (p99 > MAX_P99, "probes are late: p99 over 50 ms"),
         (probes == 0, "no probe arrived"),
         (last.resident > first.resident + slack, "the daemon's memory grows"),
@@ -143,6 +143,12 @@ fn list(host: &Host) -> Result<Vec<Value>> {
         Value::Array(containers) => Ok(containers),
         other => bail!("no containers: {other}"),
     }
+}
+
+/// Over all probes.
+fn sum(containers: &[Value], what: &str) -> u64 {
+    let probes = containers.iter().flat_map(|c| c["probes"].as_array().into_iter().flatten());
+    probes.filter_map(|probe| probe[what].as_str()?.parse::<u64>().ok()).sum()
 }
 
 /// Between probes: what is open for one that is under way is no growth.
