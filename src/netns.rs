@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_hosts_loopback_is_not_the_tasks() {
-        let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = host.local_addr().unwrap();
         TcpStream::connect(address).unwrap();
 

@@ -234,7 +234,7 @@ mod tests {
         assert!(process.stat().is_err(), "reaped");
         assert_eq!(
             process.signal(15).unwrap_err().raw_os_error(),
-            Some(rustix::io::Errno::SRCH.raw_os_error())
+            Some(Errno::SRCH.raw_os_error())
         );
         assert_eq!(process.signal(0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }

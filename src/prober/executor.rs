@@ -34,13 +34,16 @@ impl Jobs {
         Spawner(Arc::downgrade(&self.spawned))
     }
 
-    /// Drives a connection whose jobs these are. They must be spawned by the task that polls
-    /// this, before it does: then no wake-up is lost.
-    pub(super) async fn drive(mut self, connection: impl Future) -> Infallible {
-        let run = poll_fn(|context| self.poll(context));
-        // Errors reach the sender or the body, so the connection's own end is no news.
-        let (_, never) = tokio::join!(connection, run);
-        never
+    /// Drives a connection whose jobs these are. Errors reach the sender or the body, so the
+    /// connection's own end is no news.
+    pub(super) async fn drive<T>(
+        mut self,
+        connection: impl Future<Output = T> + Send + 'static,
+    ) -> Infallible {
+        // A job like the others: what it spawns is polled in the same turn, as nothing else
+        // would wake it.
+        self.running.push(Box::pin(async { drop(connection.await) }));
+        poll_fn(|context| self.poll(context)).await
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Infallible> {

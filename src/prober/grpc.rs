@@ -179,3 +179,6 @@ fn unpeered(ends: &Ends, error: &hyper::Error) -> Failed {
     let text = format!("error reading server preface: {why}");
     Failed::Connection(format!("connection error: desc = {text:?}"))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -166,6 +166,22 @@ impl Server {
         Self { port, _tasks: tasks }
     }
 
+    /// Hands every connection to `script` as it is.
+    pub(super) async fn raw<F>(script: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            loop {
+                script(listener.accept().await.unwrap().0).await;
+            }
+        });
+        Self { port, _tasks: tasks }
+    }
+
     /// The same bytes for every request, then the end of the stream.
     pub(super) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
@@ -283,7 +299,7 @@ async fn what_is_not_the_containers_fault_is_an_error() {
     }
 }
 
-/// Every row that names a handler of ours; the other handlers are not built.
+/// Every row but those of exec, which has no server to be scripted here.
 #[tokio::test]
 async fn the_kubelets_vectors_hold() {
     for row in include_str!("../domain/vectors/handlers.jsonl").lines() {
@@ -307,7 +323,8 @@ async fn the_kubelets_vectors_hold() {
                 let tcp = Handler::TcpSocket(TcpSocket { host: None, port });
                 assert_is(&probe(tcp, 1).await, &row);
             }
-            "exec" | "grpc" => {}
+            "grpc" => grpc::tests::vector(&row).await,
+            "exec" => {}
             other => panic!("{other}"),
         }
     }

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::client::{ClientConfig, Resumption};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    AlertDescription, DigitallySignedStruct, Error, SignatureScheme, version,
+    AlertDescription, DigitallySignedStruct, Error, InvalidMessage, SignatureScheme, version,
 };
 use tokio_rustls::{TlsConnector, client};
 
@@ -59,7 +59,20 @@ pub(super) async fn connect<S: Stream>(
     // An address is never told by SNI, and so a name that TLS can't express goes untold.
     let name = ServerName::try_from(hostname.to_owned())
         .unwrap_or_else(|_| ServerName::IpAddress(peer.ip().into()));
-    TlsConnector::from(config.clone()).connect(name, stream).await.map(Tls)
+    TlsConnector::from(config.clone()).connect(name, stream).await.map(Tls).map_err(worded)
+}
+
+/// The error keeps Go's words only, as those are what HTTP/2's library passes on of it.
+fn worded(error: io::Error) -> io::Error {
+    let text = match error.get_ref().and_then(|error| error.downcast_ref()) {
+        None => return error,
+        Some(Error::AlertReceived(alert)) => format!("remote error: tls: {}", words(*alert)),
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "tls: first record does not look like a TLS handshake".to_owned()
+        }
+        Some(error) => format!("tls: {error}"),
+    };
+    io::Error::other(text)
 }
 
 #[derive(Debug)]
@@ -80,7 +93,7 @@ impl<S: Stream> AsyncRead for Tls<S> {
         match ready!(Pin::new(&mut self.0).poll_read(context, buffer)) {
             // Many servers close without a word. Whether the answer was whole is for HTTP to say.
             Err(error) if is_end(&error) => Poll::Ready(Ok(())),
-            done => Poll::Ready(done),
+            done => Poll::Ready(done.map_err(worded)),
         }
     }
 }
@@ -158,7 +171,7 @@ impl ServerCertVerifier for Anyone {
 }
 
 /// Go's words (`crypto/tls/alert.go`).
-pub(super) fn alert(alert: AlertDescription) -> String {
+fn words(alert: AlertDescription) -> String {
     use AlertDescription::*;
     let text = match alert {
         CloseNotify => "close notify",
@@ -199,3 +212,6 @@ pub(super) fn alert(alert: AlertDescription) -> String {
     };
     text.to_owned()
 }
+
+#[cfg(test)]
+pub(super) mod tests;

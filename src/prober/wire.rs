@@ -7,10 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls;
 use tokio_util::io::InspectReader;
-
-use super::tls;
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
@@ -78,18 +75,20 @@ impl Ends {
     }
 
     pub(super) fn io(&self, error: &io::Error) -> String {
-        if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref()) {
-            return tls_error(error);
-        }
         let text = errno(error);
         let call = if error.kind() == io::ErrorKind::BrokenPipe { "write" } else { "read" };
-        match (error.raw_os_error(), self.local) {
-            (None, _) if is_end(error) => "EOF".to_owned(),
-            (None, _) => text,
-            (_, Some(local)) => format!("{call} tcp {local}->{}: {call}: {text}", self.peer),
-            (_, None) => format!("{call} tcp {}: {call}: {text}", self.peer),
+        match (is_the_kernels(error), self.local) {
+            (false, _) if is_end(error) => "EOF".to_owned(),
+            (false, _) => text,
+            (true, Some(local)) => format!("{call} tcp {local}->{}: {call}: {text}", self.peer),
+            (true, None) => format!("{call} tcp {}: {call}: {text}", self.peer),
         }
     }
+}
+
+/// The HTTP/2 library passes on the kind of an error only.
+fn is_the_kernels(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() || error.kind() == io::ErrorKind::ConnectionReset
 }
 
 /// The stream just ended, as libraries put it; the kernel's errors carry a number.
@@ -99,23 +98,14 @@ pub(super) fn is_end(error: &io::Error) -> bool {
         && matches!(error.kind(), UnexpectedEof | BrokenPipe | NotConnected)
 }
 
-fn tls_error(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::AlertReceived(alert) => {
-            format!("remote error: tls: {}", tls::alert(*alert))
-        }
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "tls: first record does not look like a TLS handshake".to_owned()
-        }
-        error => format!("tls: {error}"),
-    }
-}
-
 /// An error as Go words it: libc's text in lower case, without the number.
 pub(super) fn errno(error: &io::Error) -> String {
     let text = error.to_string();
     match (error.raw_os_error(), text.split_once(" (os error")) {
         (Some(_), Some((words, _))) => words.to_lowercase(),
+        _ if error.kind() == io::ErrorKind::ConnectionReset => {
+            "connection reset by peer".to_owned()
+        }
         _ => text,
     }
 }
