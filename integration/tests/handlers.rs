@@ -41,6 +41,8 @@ const NO_BODY: &str =
 const NO_TLS: &str = r#"Get "URL": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)"#;
 const MALFORMED: &str =
     r#"Get "URL": net/http: HTTP/1.x transport connection broken: malformed HTTP response *"#;
+const NO_HTTP2: &str = r#"error: failed to connect service at "127.0.0.1:*http2: frame too large, note that the frame header looked like an HTTP/1.1 header*"#;
+const NO_HANDSHAKE: &str = r#"error: failed to connect service at "127.0.0.1:*tls: first record does not look like a TLS handshake*"#;
 const FOREIGN: &str = "Probe terminated redirects, Response body: elsewhere\n";
 
 const HTTP: [Row; 20] = [
@@ -124,7 +126,7 @@ const TCP: [Row; 4] = [
     ("tcp://:7003", Failure, "dial tcp 127.0.0.1:7003: connect: connection refused"),
 ];
 
-const GRPC: [Row; 14] = [
+const GRPC: [Row; 16] = [
     ("grpc://:9001", Success, "service healthy"),
     ("grpc://:9001/db", Success, "service healthy"),
     (
@@ -141,9 +143,11 @@ const GRPC: [Row; 14] = [
         "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): *",
     ),
     ("grpcs://:9006", Success, "service healthy"),
-    ("grpc://:9006", Failure, "*"),
-    ("grpcs://:9001", Failure, "*"),
-    ("grpc://:8080", Failure, "*"),
+    ("grpc://:9006", Failure, NO_HTTP2),
+    ("grpc://:8080", Failure, NO_HTTP2),
+    ("grpcs://:8444", Failure, NO_HTTP2),
+    ("grpcs://:9001", Failure, NO_HANDSHAKE),
+    ("grpcs://:8080", Failure, NO_HANDSHAKE),
     (
         "grpc://:7001",
         Timeout,

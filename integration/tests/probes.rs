@@ -100,6 +100,8 @@ fn a_probe_that_is_run_by_hand_moves_no_counter() -> Result<()> {
             ensure!(said.outcome == "failure", "{said:?}");
             ensure!(said.output == "dial tcp 127.0.0.1:9: connect: connection refused", "{said:?}");
         }
+        let done = host.try_probelet(["probe", "app"], "")?;
+        ensure!(done.code == Some(1) && done.stdout.contains("connection refused"), "{done:?}");
         let container = host.container("app")?;
         for what in ["successes", "failures", "errors"] {
             ensure!(counter(&container, "liveness", what) == 0, "{container}");

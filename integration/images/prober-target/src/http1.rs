@@ -26,8 +26,11 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
     }
     let head = read_head(&mut wire).await?;
     let Some(head) = head else {
-        // As servers do, and what a client that speaks TLS to a plain port gets to read.
-        return send(wire, Reply::text(400, "no request\n")).await;
+        // As servers do, and what a client that speaks TLS to a plain port gets to read: bytes of
+        // its own that nobody read would turn the end into a reset.
+        wire.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await?;
+        while wire.read(&mut [0; 4096]).await? > 0 {}
+        return Ok(());
     };
     let (first, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
     let path = first.split(' ').nth(1).unwrap_or("/");
@@ -61,7 +64,7 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
 
 /// None where what comes is no HTTP/1 request.
 async fn read_head(wire: &mut Wire) -> Result<Option<String>> {
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(MAX_HEAD);
     while !head.ends_with(b"\r\n\r\n") {
         if wire.read_buf(&mut head).await? == 0 {
             bail!("the client went away");
