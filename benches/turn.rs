@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use probelet::domain::Now;
-use probelet::domain::container::{Action, Event, Machine, Wanted};
+use probelet::domain::container::{Action, Event, ImageFacts, Machine, Wanted};
 use probelet::domain::exit::Ending;
 use probelet::domain::probe::{Launch, Outcome};
 use probelet::domain::spec::ProbeKind;
@@ -75,7 +75,7 @@ fn main() {
     let spec = Arc::new(manifest::parse(MANIFEST, "uid".into()).unwrap().spec);
     let now = Now { mono: Instant::now(), wall: SystemTime::now() };
     let container = spec.containers.first().unwrap().clone();
-    let machine = Machine::new(spec, container, "image".into(), now);
+    let machine = Machine::new(spec, container, ImageFacts::default(), now);
     let mut bench = Bench { machine, now, launch: Launch(0) };
     bench.tell(Event::Wanted { wanted: Wanted::Running, grace: None });
     bench.start();

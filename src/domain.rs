@@ -19,6 +19,7 @@ pub mod notice;
 pub mod pod;
 pub mod probe;
 pub mod restart;
+pub mod signal;
 pub mod spec;
 pub mod status;
 

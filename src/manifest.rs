@@ -19,6 +19,7 @@ mod annotations;
 mod convert;
 mod document;
 mod fields;
+mod lifecycle;
 mod probes;
 mod probes_out;
 mod spec_out;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::domain::probe::Outcome;
-use crate::domain::spec::{ContainerSpec, Handler, ProbeSpec};
+use crate::domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
 use crate::runtime::Task;
 
 mod dial;
@@ -30,6 +30,42 @@ pub trait Prober: Send + Sync + 'static {
         container: &ContainerSpec,
         probe: &ProbeSpec,
     ) -> Attempt;
+
+    /// Runs a lifecycle hook; the error is its failure in the kubelet's words.
+    async fn hook(
+        &self,
+        task: Arc<dyn Task>,
+        container: &ContainerSpec,
+        hook: &HookHandler,
+        bound: Duration,
+    ) -> Result<(), String> {
+        let handler = match hook {
+            HookHandler::Sleep(length) => {
+                let slept = tokio::time::timeout(bound, tokio::time::sleep(*length)).await;
+                return slept.map_err(|_| "container terminated before sleep hook finished".into());
+            }
+            HookHandler::Exec(exec) => Handler::Exec(exec.clone()),
+            HookHandler::HttpGet(get) => Handler::HttpGet(as_hook(get)),
+        };
+        let probe = ProbeSpec { timeout: bound, ..ProbeSpec::new(handler) };
+        // A hook's turn is part of its time: nobody waits longer for it.
+        let attempt = tokio::time::timeout(bound, self.attempt(task, container, &probe)).await;
+        match attempt.map(|attempt| attempt.outcome) {
+            Ok(Outcome::Success(_) | Outcome::Warning(_)) => Ok(()),
+            Ok(Outcome::Failure(text) | Outcome::Error(text)) => Err(text),
+            Err(_) => Err("its time was over before it could run".to_owned()),
+        }
+    }
+}
+
+/// Servers know the kubelet's hooks by another name than its probes.
+fn as_hook(get: &HttpGet) -> HttpGet {
+    let mut get = get.clone();
+    if !get.headers.iter().any(|header| header.name.eq_ignore_ascii_case("user-agent")) {
+        let value = "kube-lifecycle/1.36".into();
+        get.headers.push(Header { name: "User-Agent".into(), value });
+    }
+    get
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Incarnation;
-use crate::domain::container::Memory;
+use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::Ending;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
@@ -95,8 +95,8 @@ impl Birth {
 #[async_trait]
 pub trait Runtime: Send + Sync + 'static {
     /// Checks that `container` can be made here (its image is known, its OCI spec is one, its
-    /// rootfs is a folder) and gives the image's digest reference, without leaving a trace.
-    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError>;
+    /// rootfs is a folder) and gives what the image says, without leaving a trace.
+    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError>;
     /// The record (and snapshot) of an attempt, without a task. An existing one is kept.
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError>;
     /// Creates what `create` would where it is missing, clears what an earlier try left, and

@@ -22,7 +22,6 @@ mod logs;
 mod pods;
 mod probes;
 mod probing;
-mod signal;
 
 /// How much longer than its grace a stop may take before the caller is told so.
 const MARGIN: Duration = Duration::from_secs(15);

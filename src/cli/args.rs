@@ -27,7 +27,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon.
     Serve(ServeArgs),
-    /// Create pods from manifests, or configure live ones in what can change while they live.
+    /// Create pods from manifests, or change the probes and policies of live ones.
     Apply(ApplyArgs),
     /// List pods or events.
     Get(GetArgs),

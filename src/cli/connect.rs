@@ -21,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) const UNARY: Duration = Duration::from_secs(60);
 /// What the daemon itself allows a start, and some: its answer tells more than our deadline.
 pub(super) const START: Duration = Duration::from_secs(90);
+/// On top of a probe's own timeout: what the daemon allows the queue of exec probes, and some.
+pub(super) const PROBE: Duration = Duration::from_secs(120);
 /// On top of a grace period: containerd's own time to kill, unmount and forget.
 const AFTER_GRACE: Duration = Duration::from_secs(30);
 /// Pods are small, but a list of them with statuses is not bound by tonic's 4 MiB.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{ProbeArgs, ProbeKind};
-use super::connect::{Client, UNARY, call};
+use super::connect::{Client, PROBE, UNARY, call};
 use super::duration::latency;
 use super::error::{Error, Result};
 use super::io::Io;
@@ -43,5 +43,5 @@ async fn deadline(client: &Client, name: &str) -> Result<Duration> {
         [&c.liveness_probe, &c.readiness_probe, &c.startup_probe].into_iter().flatten()
     });
     let longest = probes.filter_map(|probe| probe.timeout_seconds).max().unwrap_or_default();
-    Ok(UNARY.saturating_add(Duration::from_secs(u64::try_from(longest).unwrap_or_default())))
+    Ok(PROBE.saturating_add(Duration::from_secs(u64::try_from(longest).unwrap_or_default())))
 }

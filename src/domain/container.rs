@@ -10,7 +10,7 @@ use super::exit::{Cause, Ending};
 use super::notice::Notice;
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
-use super::spec::{PodSpec, ProbeKind};
+use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod ending;
@@ -21,6 +21,7 @@ mod recover;
 mod respec;
 mod shim;
 mod state;
+mod stopping;
 
 pub use machine::Machine;
 pub use recover::Recovered;
@@ -41,6 +42,9 @@ pub struct Memory {
     pub started: bool,
     pub ready: bool,
     pub image_id: String,
+    /// The image's own.
+    #[serde(default)]
+    pub stop_signal: Option<i32>,
     /// How the newest attempt ended, if it did.
     pub ended: Option<Terminated>,
     /// How the attempt before it ended.
@@ -64,6 +68,17 @@ pub struct Stopping {
     pub grace: Duration,
     /// When the grace is over.
     pub kill_at: SystemTime,
+    /// The stop signal was sent; before that the preStop hook runs.
+    #[serde(default)]
+    pub signaled: bool,
+}
+
+/// What the image says that a container is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageFacts {
+    /// The manifest digest, `name@sha256:…`; empty for a bundle.
+    pub id: String,
+    pub stop_signal: Option<i32>,
 }
 
 /// What follows an ending that was asked for.
@@ -86,6 +101,7 @@ impl Memory {
             started: false,
             ready: false,
             image_id: String::new(),
+            stop_signal: None,
             ended: None,
             last_state: None,
             restart_at: None,
@@ -150,6 +166,12 @@ pub enum Event {
         incarnation: Incarnation,
         ending: Ending,
     },
+    Hooked {
+        incarnation: Incarnation,
+        kind: HookKind,
+        /// The error is for people who may see it: a hook's output may hold secrets.
+        result: Result<(), String>,
+    },
     /// Resident memory of the instance's shim in bytes.
     ShimMeasured {
         incarnation: Incarnation,
@@ -180,6 +202,8 @@ pub enum Action {
     Probe(Incarnation, ProbeKind, Launch),
     /// Ask for the resident memory of the instance's shim.
     MeasureShim(Incarnation),
+    /// Run a lifecycle hook, for this long at most.
+    RunHook(Incarnation, HookKind, Duration),
     Signal(Incarnation, i32),
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::ProbeKind;
+use super::spec::{HookKind, ProbeKind};
 
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,11 @@ pub enum Cause {
     Operator {
         verb: String,
     },
+    /// A lifecycle hook failed.
+    Hook {
+        kind: HookKind,
+        output: String,
+    },
     /// It never ran.
     Start,
 }
@@ -82,9 +87,12 @@ impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Itself => f.write_str("exited by itself"),
-            Self::Outside { signal } => write!(f, "signal {signal} from outside"),
+            Self::Outside { signal } => {
+                write!(f, "{} from outside", super::signal::name(i32::from(*signal)))
+            }
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
             Self::Operator { verb } => write!(f, "operator: {verb}"),
+            Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
             Self::Start => f.write_str("could not be started"),
         }
     }

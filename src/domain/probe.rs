@@ -244,6 +244,8 @@ impl Tracker {
         }
         self.in_flight = None;
         self.free = self.free.max(now.mono);
+        // Until it is known to go on, the row is not this outcome's.
+        self.shown.consecutive = 0;
         if is_error {
             return Seen::Error;
         }

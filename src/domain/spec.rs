@@ -64,6 +64,8 @@ pub struct ContainerSpec {
     pub working_dir: Option<String>,
     pub ports: Vec<ContainerPort>,
     pub probes: Probes,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
     pub restart_policy: Option<RestartPolicy>,
     /// Looked at in order when the container has exited by itself; beat the policy.
     #[serde(default)]
@@ -152,6 +154,49 @@ pub struct Probes {
     pub startup: Option<ProbeSpec>,
     pub readiness: Option<ProbeSpec>,
     pub liveness: Option<ProbeSpec>,
+}
+
+/// What happens beside the process at its beginning and its end.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// Runs when the process has started; probes wait for it, and its failure ends the process.
+    pub post_start: Option<HookHandler>,
+    /// Runs before the stop signal, within the grace.
+    pub pre_stop: Option<HookHandler>,
+    /// In place of the image's, which is in place of SIGTERM.
+    pub stop_signal: Option<i32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum HookHandler {
+    Exec(Exec),
+    HttpGet(HttpGet),
+    Sleep(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookKind {
+    PostStart,
+    PreStop,
+}
+
+impl HookKind {
+    /// As Kubernetes' fields are called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PostStart => "postStart",
+            Self::PreStop => "preStop",
+        }
+    }
+}
+
+impl Lifecycle {
+    pub fn get(&self, kind: HookKind) -> Option<&HookHandler> {
+        match kind {
+            HookKind::PostStart => self.post_start.as_ref(),
+            HookKind::PreStop => self.pre_stop.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{annotations, probes};
+use super::{annotations, lifecycle, probes};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -57,7 +57,7 @@ fn convert_container(
 ) -> ContainerSpec {
     let image = container.image.unwrap_or_default();
     pull_policy(at, &image, container.image_pull_policy.as_deref(), errors, warnings);
-    let restart = format!("{at}.restartPolicy");
+    let (restart, rules) = (format!("{at}.restartPolicy"), format!("{at}.restartPolicyRules"));
     let mut probe = |name: &str, probe: Option<k8s::Probe>| {
         probe.map(|p| probes::probe(&format!("{at}.{name}Probe"), p, errors))
     };
@@ -76,8 +76,9 @@ fn convert_container(
         working_dir: filled(container.working_dir),
         ports: ports(at, container.ports.unwrap_or_default(), errors),
         probes,
+        lifecycle: lifecycle::lifecycle(&format!("{at}.lifecycle"), container.lifecycle, errors),
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
-        restart_policy_rules: vec![],
+        restart_policy_rules: lifecycle::rules(&rules, container.restart_policy_rules, errors),
         backoff: BackoffLimits::default(),
     };
     references(at, &spec, warnings);

@@ -81,6 +81,8 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].ports[].containerPort", Honoured),
     ("spec.containers[].ports[].protocol", Honoured),
     ("spec.containers[].restartPolicy", Honoured),
+    ("spec.containers[].restartPolicyRules", Honoured),
+    ("spec.containers[].lifecycle", Honoured),
     ("spec.containers[].stdin", Only(&["false"])),
     ("spec.containers[].stdinOnce", Only(&["false"])),
     ("spec.containers[].tty", Only(&["false"])),

@@ -82,7 +82,7 @@ impl Handlers {
         if let Some(exec) = self.exec {
             Handler::Exec(Exec { command: exec.command.unwrap_or_default() })
         } else if let Some(http) = self.http {
-            http_get(&format!("{at}.httpGet"), http, errors)
+            Handler::HttpGet(http_get(&format!("{at}.httpGet"), http, errors))
         } else if let Some(tcp) = self.tcp {
             let port = port_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors);
             Handler::TcpSocket(TcpSocket { host: filled(tcp.host), port })
@@ -98,7 +98,7 @@ impl Handlers {
     }
 }
 
-fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> Handler {
+pub(super) fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> HttpGet {
     let scheme = match http.scheme.as_deref() {
         None | Some("" | "HTTP") => Scheme::Http,
         Some("HTTPS") => Scheme::Https,
@@ -109,13 +109,13 @@ fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> 
         }
     };
     let headers = http.http_headers.unwrap_or_default().into_iter();
-    Handler::HttpGet(HttpGet {
+    HttpGet {
         scheme,
         host: filled(http.host),
         port: port_ref(&format!("{at}.port"), http.port, errors),
         path: filled(http.path).unwrap_or_else(|| "/".into()),
         headers: headers.map(|h| Header { name: h.name, value: h.value }).collect(),
-    })
+    }
 }
 
 fn port_ref(field: &str, port: IntOrString, errors: &mut Vec<SpecError>) -> PortRef {

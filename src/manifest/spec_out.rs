@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::lifecycle;
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
@@ -36,7 +37,9 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         liveness_probe: spec.probes.liveness.as_ref().map(probe),
         readiness_probe: spec.probes.readiness.as_ref().map(probe),
         startup_probe: spec.probes.startup.as_ref().map(probe),
+        lifecycle: lifecycle::lifecycle_out(&spec.lifecycle),
         restart_policy: spec.restart_policy.map(|p| policy(p).to_owned()),
+        restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
         ..k8s::Container::default()
     }
 }
@@ -83,7 +86,7 @@ fn probe(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
     }
 }
 
-fn http_get(http: &crate::domain::spec::HttpGet) -> k8s::HTTPGetAction {
+pub(super) fn http_get(http: &crate::domain::spec::HttpGet) -> k8s::HTTPGetAction {
     let header = |h: &crate::domain::spec::Header| k8s::HTTPHeader {
         name: h.name.clone(),
         value: h.value.clone(),

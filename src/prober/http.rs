@@ -134,7 +134,7 @@ async fn follow(
             return Err(Outcome::Failure(text));
         }
         // What was asked for in secret is not told in the open.
-        let tells = !(here.is_https() && !next.to.is_https());
+        let tells = !here.is_https() || next.to.is_https();
         referer = tells.then(|| here.url());
         stage.url = next.to.url();
         if !matches!(next.to.scheme.as_str(), "http" | "https") {

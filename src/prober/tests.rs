@@ -84,6 +84,7 @@ fn container(port: u16) -> ContainerSpec {
         working_dir: None,
         ports: vec![ContainerPort { name: Some("web".into()), port, protocol: "TCP".into() }],
         probes: Probes::default(),
+        lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
-use crate::domain::container::Memory;
+use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 
 mod client;
@@ -79,17 +79,12 @@ impl Containerd {
     /// Connects at the first call, and again after each loss: containerd may be away. Needs a
     /// tokio runtime.
     pub fn connect(config: Config) -> Result<Self, RuntimeError> {
-        let log_dir = std::path::absolute(&config.log_dir)
-            .map_err(|error| RuntimeError::Internal(format!("log folder: {error}")))?;
-        // It becomes part of a `file://` URI, unescaped.
-        if log_dir.to_str().is_none_or(|path| path.contains(['%', '?', '#'])) {
-            let reason = format!("log folder {}: must be without %, ? and #", log_dir.display());
-            return Err(RuntimeError::Internal(reason));
-        }
+        let log_dir = uri_folder("log", &config.log_dir)?;
+        let run_dir = uri_folder("run", &config.run_dir)?;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
-        let no_run_dir = |error| RuntimeError::Internal(format!("run folder: {error}"));
-        let run_dir = std::path::absolute(&config.run_dir).map_err(no_run_dir)?;
-        let execs = Execs::new(client.clone(), &run_dir).map_err(no_run_dir)?;
+        let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
+            RuntimeError::Internal(format!("run folder {}: {error}", run_dir.display()))
+        })?;
         let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         Ok(Self { client, log_dir, cgroup2, starts, locks, execs })
@@ -193,18 +188,19 @@ impl Containerd {
 
 #[async_trait]
 impl Runtime for Containerd {
-    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError> {
+    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
                 oci::check_image(&image.content.config, container)?;
                 self.client.check_unpacked(name, &image.content.chain_id).await?;
-                Ok(image.id)
+                let stop_signal = oci::stop_signal(&image.content.config)?;
+                Ok(ImageFacts { id: image.id, stop_signal })
             }
             Source::Bundle { oci_spec, rootfs } => {
                 oci::from_bundle(oci_spec, rootfs, "/")?;
                 check_rootfs(rootfs).await?;
-                Ok(String::new())
+                Ok(ImageFacts::default())
             }
         }
     }
@@ -287,6 +283,18 @@ impl Runtime for Containerd {
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         self.log_dir.join(&id.pod).join(&id.container).join(format!("{}.log", id.attempt))
     }
+}
+
+/// An absolute path that can be part of a URI as it is: containerd gets one of what lies there.
+fn uri_folder(name: &str, path: &Path) -> Result<PathBuf, RuntimeError> {
+    let bad = |reason: String| {
+        RuntimeError::Internal(format!("{name} folder {}: {reason}", path.display()))
+    };
+    let path = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;
+    if path.to_str().is_none_or(|path| path.contains(['%', '?', '#'])) {
+        return Err(bad("must be UTF-8 and without %, ? and #".to_owned()));
+    }
+    Ok(path)
 }
 
 async fn check_rootfs(rootfs: &Path) -> Result<(), RuntimeError> {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
-use crate::domain::container::Memory;
+use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::Ending;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
@@ -59,12 +59,12 @@ impl Fake {
 
 #[async_trait]
 impl Runtime for Fake {
-    async fn check(&self, container: &ContainerSpec) -> Result<String, RuntimeError> {
+    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
         match container.image().as_str() {
             "unknown" => {
                 Err(RuntimeError::Invalid { field: "image", reason: "not in the store".into() })
             }
-            image => Ok(format!("{image}@sha256:1")),
+            image => Ok(ImageFacts { id: format!("{image}@sha256:1"), stop_signal: None }),
         }
     }
 

@@ -9,6 +9,7 @@ use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Map, Value, json};
 
 use super::RuntimeError;
+use crate::domain::signal;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
 pub(super) mod words;
@@ -183,6 +184,18 @@ fn user(image: &Config) -> Result<(u32, u32), RuntimeError> {
             "the image runs as user {wanted:?}; only numeric users (UID or UID:GID) and root \
              are supported"
         ),
+    })
+}
+
+/// What ends a container of this image, if it says so.
+pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, RuntimeError> {
+    let image = config.config().clone().unwrap_or_default();
+    let Some(text) = image.stop_signal().as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    signal::parse(text).map(Some).ok_or_else(|| RuntimeError::Invalid {
+        field: "image",
+        reason: format!("the image's StopSignal {text:?} is no signal"),
     })
 }
 

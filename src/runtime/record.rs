@@ -72,6 +72,7 @@ pub(crate) mod tests {
             started: true,
             ready: false,
             image_id: "web@sha256:00".into(),
+            stop_signal: None,
             ended: None,
             last_state: None,
             restart_at: None,

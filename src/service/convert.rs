@@ -37,6 +37,7 @@ pub(super) fn pod_of_one(
             request.readiness_probe,
             request.liveness_probe,
         )?,
+        lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
         backoff: backoff(request.backoff)?,

@@ -31,13 +31,9 @@ pub(super) async fn update(
     let probes = probes::probes(startup, readiness, request.liveness_probe);
     let probes = probes.map_err(|e| invalid(vec![e]))?;
     check(&view.spec, &container, &probes).map_err(invalid)?;
-    let updated = api.supervisor.update_probes(&name, &container, probes.clone()).await;
-    updated.map_err(|e| status_of(convert::error_of_the_request(e)))?;
-    let has_them = |view: &PodView| {
-        view.spec.containers.iter().any(|c| c.name == container && c.probes == probes)
-    };
-    let shown = api.supervisor.wait(&name, "new probes", MARGIN, has_them).await;
-    answer(api, &shown.map_err(status_of)?, &container)
+    let updated = api.supervisor.update_probes(&name, &container, probes).await;
+    let view = updated.map_err(|e| status_of(convert::error_of_the_request(e)))?;
+    answer(api, &view, &container)
 }
 
 /// The rules of a whole pod, by the fields of the request.

@@ -165,6 +165,11 @@ impl Actor {
                         self.effects.probe(index, incarnation, (kind, launch), task);
                     }
                 }
+                Action::RunHook(incarnation, kind, bound) => {
+                    if let Some(task) = self.task(index) {
+                        self.effects.run_hook(index, incarnation, (kind, bound), task);
+                    }
+                }
                 Action::MeasureShim(incarnation) => {
                     if let Some(task) = self.task(index) {
                         self.effects.measure_shim(index, incarnation, task);

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{Actor, Desired, Held, now};
 use super::effects::Effects;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
-use crate::domain::container::{Action, Event, Machine, Memory, Recovered, Wanted};
+use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task};
@@ -35,8 +35,8 @@ impl Supervisor {
         let now = now();
         let mut births: Vec<Birth> = Vec::new();
         let mut machines = Vec::new();
-        for (index, (container, image_id)) in spec.containers.iter().zip(images).enumerate() {
-            let machine = Machine::new(spec.clone(), container.clone(), image_id, now);
+        for (index, (container, image)) in spec.containers.iter().zip(images).enumerate() {
+            let machine = Machine::new(spec.clone(), container.clone(), image, now);
             let id = AttemptId {
                 pod: spec.name.clone(),
                 container: container.name.clone(),
@@ -100,7 +100,12 @@ impl Supervisor {
             let born = match revive(&spec, index, own, now) {
                 Some(born) => born,
                 None => Born {
-                    machine: Machine::new(spec.clone(), container.clone(), String::new(), now),
+                    machine: Machine::new(
+                        spec.clone(),
+                        container.clone(),
+                        ImageFacts::default(),
+                        now,
+                    ),
                     first: Vec::new(),
                     task: None,
                 },

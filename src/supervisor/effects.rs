@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::domain::container::{Event, Fault, Memory};
 use crate::domain::probe::Launch;
-use crate::domain::spec::{PodSpec, ProbeKind};
+use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, exit::Ending};
 use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
@@ -122,6 +122,28 @@ impl Effects {
             let probe = container.probes.get(kind)?;
             Some(prober.attempt(task, container, probe).await)
         }
+    }
+
+    pub(super) fn run_hook(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        (kind, bound): (HookKind, Duration),
+        task: Arc<dyn Task>,
+    ) {
+        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        self.running.spawn(async move {
+            let hook = pod.containers.get(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
+            let result = match hook {
+                Some((container, hook)) => prober.hook(task, container, hook, bound).await,
+                None => Ok(()),
+            };
+            if let Err(error) = &result {
+                let hook = kind.as_str();
+                tracing::warn!(pod = pod.name, hook, error, "a lifecycle hook failed");
+            }
+            Done::Event(index, Event::Hooked { incarnation, kind, result })
+        });
     }
 
     pub(super) fn measure_shim(

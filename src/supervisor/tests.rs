@@ -59,6 +59,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             working_dir: None,
             ports: vec![],
             probes: Probes { liveness: Some(ProbeSpec::new(handler)), ..Probes::default() },
+            lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),

@@ -6,17 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::shim::Shim;
 use super::state::{Running, State};
-use super::{Action, Event, Memory, Next, Stopping, Wanted};
+use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now, restart};
 
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-/// How soon SIGKILL is sent again, a clearing is tried again, or a start that failed by the
-/// runtime's fault.
+/// How soon a clearing is tried again, or a start that failed by the runtime's fault.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -44,9 +41,10 @@ pub struct Machine {
 
 impl Machine {
     /// A container that does not exist yet; the first `Wanted` sets it going.
-    pub fn new(pod: Arc<PodSpec>, spec: ContainerSpec, image_id: String, now: Now) -> Self {
+    pub fn new(pod: Arc<PodSpec>, spec: ContainerSpec, image: ImageFacts, now: Now) -> Self {
         let mut memory = Memory::new(Wanted::Stopped, now.wall);
-        memory.image_id = image_id;
+        memory.image_id = image.id;
+        memory.stop_signal = image.stop_signal;
         Self::with(pod, spec, memory)
     }
 
@@ -124,6 +122,9 @@ impl Machine {
             {
                 self.probed(kind, launch, outcome, latency, now, &mut out);
             }
+            Event::Hooked { incarnation, kind, result } if self.is_current(incarnation) => {
+                self.hooked(kind, result, now, &mut out);
+            }
             Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
                 self.shim_measured(bytes, now, &mut out);
             }
@@ -133,6 +134,7 @@ impl Machine {
             Event::Started { .. }
             | Event::Failed { .. }
             | Event::Probed { .. }
+            | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
             | Event::Ended { .. } => {}
         }
@@ -167,12 +169,8 @@ impl Machine {
                 let cause = Cause::Operator { verb: verb.into() };
                 self.stop(cause, message, grace, Next::Policy, now, out);
             }
-            // A later request may shorten a grace, never lengthen it.
-            (State::Stopping { kill_at, .. }, Wanted::Stopped | Wanted::Removed) => {
-                if let (Some(grace), Some(stopping)) = (grace, &mut self.memory.stopping) {
-                    *kill_at = (*kill_at).min(now.mono + grace);
-                    stopping.kill_at = stopping.kill_at.min(now.wall + grace);
-                }
+            (State::Stopping { .. }, Wanted::Stopped | Wanted::Removed) => {
+                self.hurry(grace, now);
                 self.follow_with(Next::Policy);
             }
             (State::Stopping { .. }, Wanted::Running) if changed => self.follow_with(Next::Start),
@@ -225,10 +223,7 @@ impl Machine {
                 // A start that failed by the runtime's fault is the same attempt once more.
                 if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
             }
-            State::Stopping { kill_at, .. } if *kill_at <= now.mono => {
-                *kill_at = now.mono + RETRY;
-                out.push(Action::Signal(self.memory.attempt, SIGKILL));
-            }
+            State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
             _ => {}
         }
         self.end_pause(now, out);
@@ -277,6 +272,7 @@ impl Machine {
         out.push(Action::Note(Notice::normal("Created", "Container created")));
         out.push(Action::Note(Notice::normal("Started", "Container started")));
         out.push(Action::Persist);
+        self.run_post_start(out);
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
             self.wanted(wanted, self.grace, now, out);
@@ -291,40 +287,9 @@ impl Machine {
             started_at: now.wall,
             trackers: ProbeKind::ALL.into_iter().filter_map(tracker).collect(),
             was_ready: false,
+            post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
-        }
-    }
-
-    pub(super) fn stop(
-        &mut self,
-        cause: Cause,
-        message: String,
-        grace: Duration,
-        next: Next,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        let State::Running(mut running) = std::mem::replace(&mut self.state, State::Terminated)
-        else {
-            return;
-        };
-        // What was launched before must not speak about a stopping container.
-        running.trackers.iter_mut().for_each(Tracker::drop_evidence);
-        let (signal, kill_at) =
-            if grace.is_zero() { (SIGKILL, now.mono + RETRY) } else { (SIGTERM, now.mono + grace) };
-        out.push(Action::Signal(self.memory.attempt, signal));
-        out.push(Action::Note(Notice::normal("Killing", message)));
-        let stopping = Stopping { cause, next, grace, kill_at: now.wall + grace };
-        self.memory.stopping = Some(stopping);
-        self.state = State::Stopping { running, kill_at };
-        // Another daemon may have to finish it, and to tell why.
-        out.push(Action::Persist);
-    }
-
-    fn follow_with(&mut self, next: Next) {
-        if let Some(stopping) = &mut self.memory.stopping {
-            stopping.next = next;
         }
     }
 

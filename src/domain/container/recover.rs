@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::state::State;
-use super::{Action, Event, Machine, Memory, Stopping, Wanted};
+use super::{Action, Event, Machine, Memory, Wanted};
 use crate::domain::exit::Ending;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
@@ -43,7 +43,10 @@ impl Machine {
                 machine.container_id = container_id;
                 machine.resume(now);
                 let wanted = machine.memory.wanted;
-                if wanted != Wanted::Running && machine.memory.stopping.is_none() {
+                if machine.is_in_pre_stop() {
+                    // The hook has had its turn: nobody knows how far it came.
+                    machine.signal_after_hook(now, &mut out);
+                } else if wanted != Wanted::Running && machine.memory.stopping.is_none() {
                     out = machine.handle(Event::Wanted { wanted, grace: None }, now);
                 }
             }
@@ -80,10 +83,9 @@ impl Machine {
         running.trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
         self.state = match &self.memory.stopping {
             None => State::Running(running),
-            // A clock that was set back must not lengthen the grace.
-            Some(Stopping { grace, kill_at, .. }) => {
-                let left = kill_at.duration_since(now.wall).unwrap_or_default();
-                State::Stopping { running, kill_at: now.mono + left.min(*grace) }
+            Some(stopping) => {
+                let kill_at = Self::kill_deadline(stopping, now);
+                State::Stopping { running, kill_at }
             }
         };
     }

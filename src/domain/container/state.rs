@@ -35,6 +35,8 @@ pub(super) struct Running {
     pub trackers: Vec<Tracker>,
     /// Readiness as an earlier daemon or spec left it, until the probe has a word of its own.
     pub was_ready: bool,
+    /// The postStart hook has not ended yet.
+    pub post_start: bool,
     pub shim: Shim,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<i32>,
@@ -45,9 +47,10 @@ impl Running {
         self.trackers.iter().find(|t| t.kind() == kind)
     }
 
-    /// Started: the startup probe has passed, or there is none.
+    /// Started: the postStart hook is over, and the startup probe has passed, or there is none.
     pub(super) fn has_started(&self) -> bool {
-        self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
+        !self.post_start
+            && self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
     }
 
     pub(super) fn tracker_mut(&mut self, kind: ProbeKind) -> Option<&mut Tracker> {
@@ -67,7 +70,8 @@ impl Running {
     /// Whether `kind` may run now: startup until it has decided, the others after it; of a
     /// stopping container only readiness.
     pub(super) fn is_open(&self, kind: ProbeKind, stopping: bool) -> bool {
-        (kind == ProbeKind::Startup) != self.has_started()
+        !self.post_start
+            && (kind == ProbeKind::Startup) != self.has_started()
             && (!stopping || kind == ProbeKind::Readiness)
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::status::ContainerState;
 
 mod care;
 mod decisions;
+mod stopping;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,6 +48,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             working_dir: None,
             ports: vec![],
             probes: Probes { liveness: Some(probe), ..Probes::default() },
+            lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),
@@ -59,7 +61,7 @@ impl Story {
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
-        let machine = Machine::new(Arc::new(pod), spec, "app@sha256:1".into(), now);
+        let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
         Self { machine, now, launched: BTreeMap::new() }
     }
 

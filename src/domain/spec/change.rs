@@ -13,7 +13,7 @@ pub enum Change {
 }
 
 impl PodSpec {
-    /// From this spec to `new`. Probes, port names, restart policies, graces, back-off limits, labels
+    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels
     /// and annotations can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
         if self == new {
@@ -71,6 +71,7 @@ impl ContainerSpec {
             // Only names for numbers.
             ports: _,
             probes: _,
+            lifecycle: _,
             restart_policy: _,
             restart_policy_rules: _,
             backoff: _,

@@ -24,6 +24,7 @@ pub(crate) fn pod() -> PodSpec {
             working_dir: None,
             ports: vec![],
             probes: Probes::default(),
+            lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
             backoff: BackoffLimits::default(),

@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{BackoffLimits, ContainerPort, ContainerSpec, Handler, HttpGet, PodSpec, PortRef};
+use super::{
+    BackoffLimits, ContainerPort, ContainerSpec, Exec, Handler, HttpGet, PodSpec, PortRef,
+};
 use super::{ProbeKind, ProbeSpec, Source, Validated};
 
+mod lifecycle;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -123,6 +126,9 @@ impl PodSpec {
         for (index, container) in self.containers.iter().enumerate() {
             let at = format!("spec.containers[{index}]");
             container_rules(&mut found, &at, container);
+            let lifecycle_at = format!("{at}.lifecycle");
+            let grace = self.termination_grace;
+            lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
             id_fits(&mut found, &at, &self.name, &container.name);
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
@@ -166,6 +172,7 @@ fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
             probe_rules(found, &format!("{at}.{}Probe", kind.lower()), kind, probe);
         }
     }
+    lifecycle::restart_rules(found, at, container);
     backoff_rules(found, &format!("{at}.backoff"), &container.backoff);
 }
 
@@ -192,9 +199,7 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
         Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http),
         Handler::TcpSocket(tcp) => port_ref_rules(found, &format!("{at}.tcpSocket"), &tcp.port),
         Handler::Grpc(grpc) => port_ref_rules(found, &format!("{at}.grpc"), &grpc.port),
-        Handler::Exec(exec) => found.check(!exec.command.is_empty(), || {
-            SpecError::required(format!("{at}.exec.command"), "")
-        }),
+        Handler::Exec(exec) => exec_rules(found, at, exec),
     }
     if let Some(faster) = probe.startup_period {
         startup_period_rules(found, format!("{at}.startupPeriodSeconds"), kind, probe, faster);
@@ -269,6 +274,11 @@ fn http_rules(found: &mut Findings, at: &str, http: &HttpGet) {
             found.add(SpecError::invalid(&field, &header.name, &broken));
         }
     }
+}
+
+fn exec_rules(found: &mut Findings, at: &str, exec: &Exec) {
+    let empty = exec.command.is_empty();
+    found.check(!empty, || SpecError::required(format!("{at}.exec.command"), ""));
 }
 
 fn port_ref_rules(found: &mut Findings, at: &str, port: &PortRef) {

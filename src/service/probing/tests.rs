@@ -19,7 +19,7 @@ struct Content;
 #[async_trait]
 impl Prober for Content {
     async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
-        Attempt { outcome: Outcome::Success(String::new()), latency: Duration::from_millis(1) }
+        Attempt { outcome: Outcome::Success("well".into()), latency: Duration::from_millis(1) }
     }
 }
 
@@ -47,6 +47,58 @@ fn fields(status: &Status) -> Vec<String> {
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     let violations = status.get_details_bad_request().unwrap().field_violations;
     violations.into_iter().map(|v| format!("{}: {}", v.field, v.description)).collect()
+}
+
+fn named<T>(request: impl FnOnce(String) -> T) -> Request<T> {
+    Request::new(request("web".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_leaves_exactly_the_probes_of_the_request() {
+    let api = service().await;
+    let update = named(|name| pb::UpdateProbesRequest {
+        name,
+        readiness_probe: url("exec:cat /ready"),
+        ..pb::UpdateProbesRequest::default()
+    });
+    let container = api.update_probes(update).await.unwrap().into_inner();
+    assert_eq!((container.name.as_str(), container.restart_count), ("web", 0));
+    let kinds: Vec<_> = container.probes.iter().map(|probe| probe.kind.as_str()).collect();
+    assert_eq!(kinds, ["readiness"]);
+    let spec = api.supervisor.get("web").unwrap().spec;
+    let readiness = spec.containers[0].probes.readiness.as_ref().unwrap();
+    assert!(matches!(readiness.handler, Handler::Exec(_)), "{readiness:?}");
+    assert_eq!(spec.containers[0].probes.liveness, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_and_its_end_show_in_the_answers() {
+    let api = service().await;
+    let pause = async |seconds| {
+        let length = Some(prost_types::Duration { seconds, nanos: 0 });
+        let request =
+            named(|name| pb::PauseProbesRequest { name, container: String::new(), length });
+        let container = api.pause_probes(request).await.unwrap().into_inner();
+        container.probes_paused_until.unwrap()
+    };
+    let long = pause(3600).await;
+    let short = pause(60).await;
+    assert!(short.seconds < long.seconds, "a second pause replaces the first");
+    for _ in 0..2 {
+        let resume = named(|name| pb::ResumeProbesRequest { name, container: "web".into() });
+        let container = api.resume_probes(resume).await.unwrap().into_inner();
+        assert_eq!(container.probes_paused_until, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_run_tells_its_kind_and_what_it_said() {
+    let api = service().await;
+    let run = named(|name| pb::RunProbeRequest { name, ..pb::RunProbeRequest::default() });
+    let answer = api.run_probe(run).await.unwrap().into_inner();
+    assert_eq!((answer.kind.as_str(), answer.outcome.as_str()), ("liveness", "success"));
+    assert_eq!(answer.output, "well");
+    assert_eq!(answer.latency, Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 }));
 }
 
 fn update_of(liveness_probe: Option<pb::Probe>) -> pb::UpdateProbesRequest {

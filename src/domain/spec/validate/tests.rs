@@ -27,6 +27,7 @@ fn container(name: &str) -> ContainerSpec {
         working_dir: None,
         ports: vec![],
         probes: Probes { liveness: Some(ProbeSpec::new(http())), ..Probes::default() },
+        lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
         backoff: BackoffLimits::default(),

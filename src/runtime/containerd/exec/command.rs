@@ -59,9 +59,9 @@ impl Execs {
         words: &[String],
         turn: Turn,
     ) -> Answer {
-        let failed = |text: &str| ExecError::Failed(text.to_owned());
-        let place = self.place();
-        let place = place.ok_or_else(|| failed("too many ended commands wait to be deleted"))?;
+        let no_place =
+            || ExecError::Failed("too many ended commands wait to be deleted".to_owned());
+        let place = self.place().ok_or_else(no_place)?;
         let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
         let process = template.command(words, &mark);
         let (tell, told) = oneshot::channel();
@@ -70,7 +70,7 @@ impl Execs {
             this.conduct(&command, process, mark, Caller(Some(tell)), turn).await;
             drop(place);
         });
-        told.await.map_err(|_| failed("the command was given up"))?
+        told.await.map_err(|_| ExecError::Failed("the command was given up".to_owned()))?
     }
 
     async fn conduct(
@@ -82,47 +82,32 @@ impl Execs {
         turn: Turn,
     ) {
         let Command { container, init, deadline } = command;
-        let (mut created, started) = {
-            let mut start = pin!(self.start(container, process));
-            let started = match timeout_at(*deadline, &mut start).await {
-                Ok(started) => started,
-                Err(_) => {
-                    caller.tell(Err(ExecError::TimedOut));
-                    start.await
-                }
-            };
-            match started {
-                Ok(started) => started,
-                Err(error) => return caller.tell(Err(ExecError::Failed(error.to_string()))),
+        let mut start = pin!(self.start(container, process));
+        let started = match timeout_at(*deadline, &mut start).await {
+            Ok(started) => started,
+            Err(_) => {
+                caller.tell(Err(ExecError::TimedOut));
+                start.await
             }
         };
-        let leader = started.as_ref().ok().and_then(|pid| hold(*pid, init));
-        // The runtime's own words; else nobody knows how far it came.
-        let refused = matches!(started, Err(RuntimeError::Internal(_)));
-        let ended = match started {
+        let (mut created, pid) = match started {
+            Ok(started) => started,
+            Err(error) => return caller.tell(Err(failed(&error))),
+        };
+        let leader = pid.as_ref().ok().and_then(|pid| hold(*pid, init));
+        let (exit, gone) = match pid {
             Ok(_) => {
-                let id = created.id.as_str();
-                let exit = timeout_at(*deadline, self.exit(container, id, leader.as_ref()));
-                let mut exit = pin!(exit);
-                tokio::select! {
-                    ended = &mut exit => ended,
-                    () = created.output.drain() => exit.await,
-                }
+                let exit = self.follow(command, &mut created, leader.as_ref()).await;
+                let gone = exit.is_ok();
+                (exit, gone)
             }
-            Err(error) => Ok(Err(error)),
-        };
-        let (answer, gone) = match ended {
-            Ok(Ok(code)) => {
-                // Whoever still writes is not waited for any longer.
-                let _ = timeout(DRAIN, created.output.drain()).await;
-                (judge(code, init).await, true)
-            }
-            Ok(Err(error)) => (Err(ExecError::Failed(error.to_string())), refused),
-            Err(_) => (Err(ExecError::TimedOut), false),
+            // The runtime's own words; else nobody knows how far it came.
+            Err(RuntimeError::Internal(text)) => (Err(ExecError::Failed(text)), true),
+            Err(error) => (Err(failed(&error)), false),
         };
         let Created { id, output } = created;
         let output = output.into_head();
-        caller.tell(answer.map(|exit_code| Executed { exit_code, output }));
+        caller.tell(exit.map(|exit_code| Executed { exit_code, output }));
         if !gone {
             let mark = Mark { variable: mark, among: None };
             let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
@@ -130,6 +115,26 @@ impl Execs {
         }
         drop(turn);
         self.delete(container, &id).await;
+    }
+
+    /// Reads the command's output until it has ended, and tells its exit code.
+    async fn follow(
+        &self,
+        command: &Command,
+        created: &mut Created,
+        leader: Option<&Process>,
+    ) -> Result<u32, ExecError> {
+        let Command { container, init, deadline } = command;
+        let Created { id, output } = created;
+        let mut exit = pin!(timeout_at(*deadline, self.exit(container, id, leader)));
+        let exited = tokio::select! {
+            exited = &mut exit => exited,
+            () = output.drain() => exit.await,
+        };
+        let code = exited.map_err(|_| ExecError::TimedOut)?.map_err(|error| failed(&error))?;
+        // Whoever still writes is not waited for any longer.
+        let _ = timeout(DRAIN, output.drain()).await;
+        judge(code, init).await
     }
 
     /// The inner result is of a command that containerd knows by now.
@@ -182,6 +187,10 @@ impl Execs {
             ending => u32::try_from(ending.exit_code()).map_err(|_| error),
         }
     }
+}
+
+fn failed(error: &RuntimeError) -> ExecError {
+    ExecError::Failed(error.to_string())
 }
 
 /// A command that died with its container says nothing about it.

@@ -1,0 +1,163 @@
+//! Lifecycle hooks, and the end of an instance: preStop, stop signal, grace, SIGKILL.
+
+use std::time::{Duration, Instant};
+
+use super::state::State;
+use super::{Action, Machine, Next, Stopping};
+use crate::domain::Now;
+use crate::domain::exit::Cause;
+use crate::domain::notice::Notice;
+use crate::domain::probe::Tracker;
+use crate::domain::spec::HookKind;
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// How soon SIGKILL is sent again.
+const RETRY: Duration = Duration::from_secs(1);
+/// What a process has left after a hook that took all of the grace; the kubelet's floor.
+const LEAST: Duration = Duration::from_secs(2);
+
+impl Machine {
+    pub(super) fn stop(
+        &mut self,
+        cause: Cause,
+        message: String,
+        grace: Duration,
+        next: Next,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Running(mut running) = std::mem::replace(&mut self.state, State::Terminated)
+        else {
+            return;
+        };
+        // What was launched before must not speak about a stopping container.
+        running.trackers.iter_mut().for_each(Tracker::drop_evidence);
+        let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
+        let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
+        self.state = State::Stopping { running, kill_at };
+        let kill_at = now.wall + grace;
+        self.memory.stopping = Some(Stopping { cause, next, grace, kill_at, signaled: !hook });
+        if !hook {
+            let signal = if grace.is_zero() { SIGKILL } else { self.stop_signal() };
+            out.push(Action::Signal(self.memory.attempt, signal));
+        }
+        out.push(Action::Note(Notice::normal("Killing", message)));
+        if hook {
+            out.push(Action::RunHook(self.memory.attempt, HookKind::PreStop, grace));
+        }
+        // Another daemon may have to finish it, and to tell why.
+        out.push(Action::Persist);
+    }
+
+    fn stop_signal(&self) -> i32 {
+        self.spec.lifecycle.stop_signal.or(self.memory.stop_signal).unwrap_or(SIGTERM)
+    }
+
+    pub(super) fn follow_with(&mut self, next: Next) {
+        if let Some(stopping) = &mut self.memory.stopping {
+            stopping.next = next;
+        }
+    }
+
+    /// A later request may shorten a grace, never lengthen it; without any the hook is not
+    /// waited for either.
+    pub(super) fn hurry(&mut self, grace: Option<Duration>, now: Now) {
+        if let (State::Stopping { kill_at, .. }, Some(stopping), Some(grace)) =
+            (&mut self.state, &mut self.memory.stopping, grace)
+        {
+            *kill_at = (*kill_at).min(now.mono + grace);
+            stopping.kill_at = stopping.kill_at.min(now.wall + grace);
+            stopping.signaled |= grace.is_zero();
+        }
+    }
+
+    pub(super) fn grace_over(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.is_in_pre_stop() {
+            self.told_of_failure(HookKind::PreStop, out);
+            self.signal_after_hook(now, out);
+        } else if let State::Stopping { kill_at, .. } = &mut self.state {
+            *kill_at = now.mono + RETRY;
+            out.push(Action::Signal(self.memory.attempt, SIGKILL));
+        }
+    }
+
+    pub(super) fn is_in_pre_stop(&self) -> bool {
+        matches!(self.state, State::Stopping { .. })
+            && self.memory.stopping.as_ref().is_some_and(|stopping| !stopping.signaled)
+    }
+
+    /// The signal that the hook came before, with what is left of the grace.
+    pub(super) fn signal_after_hook(&mut self, now: Now, out: &mut Vec<Action>) {
+        out.push(Action::Signal(self.memory.attempt, self.stop_signal()));
+        if let (State::Stopping { kill_at, .. }, Some(stopping)) =
+            (&mut self.state, &mut self.memory.stopping)
+        {
+            *kill_at = (*kill_at).max(now.mono + LEAST);
+            stopping.kill_at = stopping.kill_at.max(now.wall + LEAST);
+            stopping.signaled = true;
+        }
+        out.push(Action::Persist);
+    }
+
+    /// Bounded by the pod's grace, as an end of this instance is.
+    pub(super) fn run_post_start(&mut self, out: &mut Vec<Action>) {
+        if let (State::Running(running), Some(_)) =
+            (&mut self.state, &self.spec.lifecycle.post_start)
+        {
+            running.post_start = true;
+            let bound = self.pod.termination_grace.max(LEAST);
+            out.push(Action::RunHook(self.memory.attempt, HookKind::PostStart, bound));
+        }
+    }
+
+    pub(super) fn hooked(
+        &mut self,
+        kind: HookKind,
+        result: Result<(), String>,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        match kind {
+            HookKind::PostStart => self.post_started(result, now, out),
+            HookKind::PreStop if self.is_in_pre_stop() => {
+                if result.is_err() {
+                    self.told_of_failure(kind, out);
+                }
+                self.signal_after_hook(now, out);
+            }
+            HookKind::PreStop => {}
+        }
+    }
+
+    fn post_started(&mut self, result: Result<(), String>, now: Now, out: &mut Vec<Action>) {
+        let State::Running(running) = &mut self.state else { return };
+        if !std::mem::take(&mut running.post_start) {
+            return;
+        }
+        let Err(output) = result else {
+            running.trackers.iter_mut().for_each(|tracker| tracker.not_before(now.mono));
+            return self.note_levels(out);
+        };
+        let kind = HookKind::PostStart;
+        self.told_of_failure(kind, out);
+        let (grace, cause) = (self.pod.termination_grace, Cause::Hook { kind, output });
+        self.stop(cause, "FailedPostStartHook".into(), grace, Next::Policy, now, out);
+    }
+
+    /// Without its output, which may hold secrets.
+    fn told_of_failure(&self, kind: HookKind, out: &mut Vec<Action>) {
+        let (reason, message) = match kind {
+            HookKind::PostStart => ("FailedPostStartHook", "PostStartHook failed"),
+            HookKind::PreStop => ("FailedPreStopHook", "PreStopHook failed"),
+        };
+        out.push(Action::Note(Notice::warning(reason, message)));
+    }
+
+    /// What is left of a grace after the daemon was away. A clock that was set back must not
+    /// lengthen it.
+    pub(super) fn kill_deadline(stopping: &Stopping, now: Now) -> Instant {
+        let left = stopping.kill_at.duration_since(now.wall).unwrap_or_default();
+        now.mono + left.min(stopping.grace.max(LEAST))
+    }
+}

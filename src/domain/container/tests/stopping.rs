@@ -1,0 +1,163 @@
+//! Hooks, the stop signal, and how a grace is spent.
+
+use super::*;
+
+fn hooked(lifecycle: Lifecycle) -> Story {
+    let mut pod = pod(RestartPolicy::Always);
+    pod.containers[0].lifecycle = lifecycle;
+    let mut story = Story::new(pod);
+    story.want(Wanted::Running);
+    story
+}
+
+fn pre_stop() -> Lifecycle {
+    let pre_stop = Some(HookHandler::Sleep(5 * SECOND));
+    Lifecycle { pre_stop, stop_signal: Some(3), ..Lifecycle::default() }
+}
+
+fn post_start() -> Lifecycle {
+    Lifecycle { post_start: Some(HookHandler::Sleep(SECOND)), ..Lifecycle::default() }
+}
+
+impl Story {
+    fn hook_ends(&mut self, kind: HookKind, result: Result<(), &str>) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Hooked { incarnation, kind, result: result.map_err(Into::into) })
+    }
+}
+
+fn signals(actions: &[Action]) -> Vec<i32> {
+    let signal = |action: &Action| match action {
+        Action::Signal(_, signal) => Some(*signal),
+        _ => None,
+    };
+    actions.iter().filter_map(signal).collect()
+}
+
+fn hooks(actions: &[Action]) -> Vec<(HookKind, u64)> {
+    let hook = |action: &Action| match action {
+        Action::RunHook(_, kind, bound) => Some((*kind, bound.as_secs())),
+        _ => None,
+    };
+    actions.iter().filter_map(hook).collect()
+}
+
+#[test]
+fn the_signal_waits_for_the_pre_stop_hook_and_the_grace_goes_on() {
+    let mut story = hooked(pre_stop());
+    story.started();
+    let actions = story.want(Wanted::Stopped);
+    assert_eq!((hooks(&actions), signals(&actions)), (vec![(HookKind::PreStop, 30)], vec![]));
+    assert_eq!(Story::reasons(&actions), [("Killing", "Stopping container app")]);
+    story.pass(6 * SECOND);
+    assert_eq!(signals(&story.hook_ends(HookKind::PreStop, Ok(()))), [3]);
+    assert_eq!(story.machine.deadline(), Some(story.now.mono + 24 * SECOND));
+    story.pass(24 * SECOND);
+    assert_eq!(signals(&story.tell(Event::Tick)), [9]);
+}
+
+#[test]
+fn a_hook_that_hangs_is_abandoned_and_leaves_two_seconds() {
+    let mut story = hooked(pre_stop());
+    story.started();
+    story.want(Wanted::Stopped);
+    story.pass(30 * SECOND);
+    let actions = story.tell(Event::Tick);
+    assert_eq!(signals(&actions), [3]);
+    assert_eq!(Story::reasons(&actions), [("FailedPreStopHook", "PreStopHook failed")]);
+    assert_eq!(story.hook_ends(HookKind::PreStop, Ok(())), [], "too late to matter");
+    story.pass(2 * SECOND);
+    assert_eq!(signals(&story.tell(Event::Tick)), [9]);
+}
+
+#[test]
+fn a_failed_pre_stop_hook_is_told_without_its_output_and_the_stop_goes_on() {
+    let mut story = hooked(pre_stop());
+    story.started();
+    story.want(Wanted::Stopped);
+    let actions = story.hook_ends(HookKind::PreStop, Err("password=1"));
+    assert_eq!(signals(&actions), [3]);
+    assert_eq!(Story::reasons(&actions), [("FailedPreStopHook", "PreStopHook failed")]);
+}
+
+#[test]
+fn no_grace_means_no_hook() {
+    let mut story = hooked(pre_stop());
+    story.started();
+    let now = Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) };
+    let actions = story.tell(now.clone());
+    assert_eq!((hooks(&actions), signals(&actions)), (vec![], vec![9]));
+    // Asked for while the hook runs: it is not waited for.
+    let mut story = hooked(pre_stop());
+    story.started();
+    story.want(Wanted::Stopped);
+    story.tell(now);
+    assert_eq!(signals(&story.tell(Event::Tick)), [9]);
+}
+
+#[test]
+fn the_stop_signal_is_the_specs_then_the_images_then_sigterm() {
+    for (own, image, expected) in [(Some(1), Some(3), 1), (None, Some(3), 3), (None, None, 15)] {
+        let mut pod = pod(RestartPolicy::Always);
+        pod.containers[0].lifecycle.stop_signal = own;
+        let mut story = Story::new(pod.clone());
+        let facts = ImageFacts { id: String::new(), stop_signal: image };
+        let container = pod.containers[0].clone();
+        story.machine = Machine::new(Arc::new(pod), container, facts, story.now);
+        story.want(Wanted::Running);
+        story.started();
+        assert_eq!(signals(&story.want(Wanted::Stopped)), [expected]);
+    }
+}
+
+#[test]
+fn probes_wait_for_the_post_start_hook() {
+    let mut story = hooked(post_start());
+    assert_eq!(hooks(&story.started()), [(HookKind::PostStart, 30)]);
+    assert!(!story.machine.status().started);
+    story.pass(10 * SECOND);
+    assert_eq!(story.tell(Event::Tick), []);
+    story.hook_ends(HookKind::PostStart, Ok(()));
+    assert!(story.machine.status().started && story.machine.status().ready);
+    story.fails_probe();
+}
+
+#[test]
+fn a_failed_post_start_hook_ends_the_instance() {
+    let mut story = hooked(Lifecycle { post_start: post_start().post_start, ..pre_stop() });
+    story.started();
+    let actions = story.hook_ends(HookKind::PostStart, Err("exit 1"));
+    let told =
+        [("FailedPostStartHook", "PostStartHook failed"), ("Killing", "FailedPostStartHook")];
+    assert_eq!(Story::reasons(&actions), told);
+    assert_eq!(hooks(&actions), [(HookKind::PreStop, 30)]);
+    story.hook_ends(HookKind::PreStop, Ok(()));
+    assert!(story.ended(Ending::Exited(0)).contains(&Action::Start(Incarnation(1))));
+    story.started();
+    let cause = story.machine.status().last_state.unwrap().cause;
+    assert_eq!(cause.to_string(), "postStart hook failed: exit 1");
+}
+
+#[test]
+fn a_daemon_that_died_in_a_pre_stop_hook_sends_the_signal() {
+    let mut story = hooked(pre_stop());
+    story.started();
+    story.want(Wanted::Stopped);
+    story.pass(29 * SECOND);
+    let pod = PodSpec::clone(&story.machine.pod);
+    let container = pod.containers[0].clone();
+    let memory = story.machine.memory().clone();
+    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let (machine, actions) =
+        Machine::recover(Arc::new(pod), container, memory, [], found, story.now);
+    assert_eq!(signals(&actions), [3]);
+    assert_eq!(machine.deadline(), Some(story.now.mono + 2 * SECOND));
+}
+
+#[test]
+fn a_stop_while_the_post_start_hook_runs_does_not_wait_for_it() {
+    let mut story = hooked(post_start());
+    story.started();
+    assert_eq!(signals(&story.want(Wanted::Stopped)), [15]);
+    assert_eq!(story.hook_ends(HookKind::PostStart, Err("cut short")), []);
+}
