@@ -23,9 +23,14 @@ impl Host {
 
     /// Stops the daemon's every thread for a while, as a starved machine would.
     pub fn hold_up_daemon(&self, length: Duration) -> Result<()> {
-        let pid = Pid::from_child(self.daemon.as_ref().context("no daemon runs")?);
-        kill_process(pid, Signal::STOP)?;
+        let daemon = self.daemon_pid()?;
+        signal(daemon, Signal::STOP)?;
         thread::sleep(length);
-        Ok(kill_process(pid, Signal::CONT)?)
+        signal(daemon, Signal::CONT)
     }
+}
+
+pub fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process id")?;
+    Ok(kill_process(pid, signal)?)
 }

@@ -11,6 +11,8 @@ mod daemon;
 pub mod measure;
 pub mod target;
 
+pub use daemon::signal;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use probelet_integration::target::TARGET_IMAGE;
-use probelet_integration::{Host, SOON, eventually, with_host};
+use probelet_integration::{Host, SOON, eventually, signal, with_host};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const WEB: &str = "http 127.0.0.1:8080";
@@ -34,6 +35,12 @@ fn expect_undisturbed(host: &Host, pid: &Value) -> Result<()> {
     let container = host.container("app")?;
     ensure!(container["pid"] == *pid && container["restartCount"].is_null(), "{container}");
     Ok(())
+}
+
+/// A liveness probe of which no failure is expected, not even while the server starts.
+fn once_it_listens(probe: &Value) -> Value {
+    let startup = json!({ "url": "tcp://:8080", "period": "0.1s", "failureThreshold": 100 });
+    json!({ "startupProbe": startup, "livenessProbe": probe })
 }
 
 fn pause(host: &Host, length: &str) -> Result<Value> {
@@ -221,12 +228,36 @@ fn a_daemon_that_is_held_up_kills_nobody() -> Result<()> {
             "url": "http://:8080/wait/150", "period": "0.2s", "timeout": "0.3s",
             "failureThreshold": 1,
         });
-        let made = host.target("app", WEB, json!({ "livenessProbe": probe }))?;
-        for _ in 0..4 {
+        let made = host.target("app", WEB, once_it_listens(&probe))?;
+        for _ in 0..3 {
             let before = counter(&host.container("app")?, "liveness", "successes");
             host.hold_up_daemon(Duration::from_millis(900))?;
             wait_counter(host, "liveness", "successes", before + 2)?;
         }
+        expect_undisturbed(host, &made["pid"])
+    })
+}
+
+#[test]
+fn a_machine_that_is_held_up_kills_nobody() -> Result<()> {
+    with_host(|host| {
+        let probe = json!({
+            "url": "http://:8080/", "period": "3s", "timeout": "0.2s", "failureThreshold": 1,
+        });
+        let made = host.target("app", WEB, once_it_listens(&probe))?;
+        wait_counter(host, "liveness", "successes", 1)?;
+        let pid = made["pid"].as_u64().context("no pid")?.try_into()?;
+
+        // The container wakes up after the attempt that was due meanwhile, and before the next.
+        signal(pid, Signal::STOP)?;
+        let told = host.hold_up_daemon(Duration::from_millis(4500)).and_then(|()| {
+            eventually("the failure is told as the daemon's", SOON, || {
+                host.events().ok()?.iter().any(|event| event.contains("ProbeLate")).then_some(())
+            })
+        });
+        signal(pid, Signal::CONT)?;
+        told?;
+        wait_counter(host, "liveness", "successes", 2)?;
         expect_undisturbed(host, &made["pid"])
     })
 }
