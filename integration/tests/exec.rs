@@ -203,3 +203,20 @@ fn a_hundred_commands_leave_nothing_behind() -> Result<()> {
         host.expect_nothing_left()
     })
 }
+
+#[test]
+fn an_id_that_is_taken_is_cleared_and_passed_over() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(4);
+        let mut request = host.busybox("app", "sleep 1000")?;
+        request["readinessProbe"] = json!({ "url": "exec:true", "initialDelay": "3s" });
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        eventually("it runs", SOON, || host.task_pid("app_0").ok())?;
+        // What an earlier daemon left is no other than this.
+        let exec = ["task", "exec", "--detach", "--exec-id", "probelet-0", "app_0"];
+        host.ctr(exec.iter().copied().chain(["sleep", &word]))?;
+        ensure!(!processes_with(&word).is_empty(), "the first id is taken");
+        assert_eq!(said(host, "app")?.0, "success");
+        eventually("it is gone", SOON, || processes_with(&word).is_empty().then_some(()))
+    })
+}
