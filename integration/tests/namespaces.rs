@@ -3,7 +3,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::process::Command;
@@ -146,9 +146,9 @@ fn a_namespace_that_is_shared_or_given_is_the_one_that_is_probed() -> Result<()>
         let namespace = format!("/proc/{}/ns/net", first["pid"]);
         host.target_bundle("second", "http 127.0.0.1:8082", |spec| join(spec, &namespace))?;
 
-        let given = Netns::new()?;
+        let given = pinned_namespace(host)?;
         let servers = format!("http 127.0.0.1:{there}");
-        host.target_bundle("third", &servers, |spec| join(spec, &given.path()))?;
+        host.target_bundle("third", &servers, |spec| join(spec, &given))?;
 
         // The two that share see each other's servers; nobody else's.
         for (name, port) in [("first", there), ("second", 8082), ("third", there)] {
@@ -166,33 +166,13 @@ fn a_namespace_that_is_shared_or_given_is_the_one_that_is_probed() -> Result<()>
     })
 }
 
-/// A network namespace that has a name of its own, pinned below /run/netns.
-struct Netns(String);
-
-impl Netns {
-    fn new() -> Result<Self> {
-        let name = format!("probelet-test-{}", std::process::id());
-        ip(&["netns", "add", &name])?;
-        let netns = Self(name);
-        ip(&["-netns", &netns.0, "link", "set", "lo", "up"])?;
-        Ok(netns)
-    }
-
-    fn path(&self) -> String {
-        format!("/run/netns/{}", self.0)
-    }
-}
-
-impl Drop for Netns {
-    fn drop(&mut self) {
-        if let Err(error) = ip(&["netns", "delete", &self.0]) {
-            eprintln!("{error:#}");
-        }
-    }
-}
-
-fn ip(args: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(args).output()?;
-    ensure!(output.status.success(), "ip {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+/// A network namespace that no process holds, only a mount. It goes with the host's folder.
+fn pinned_namespace(host: &Host) -> Result<String> {
+    let path = host.path("given.netns");
+    File::create(&path)?;
+    let mut unshare = Command::new("unshare");
+    unshare.arg(format!("--net={}", path.display())).args(["ip", "link", "set", "lo", "up"]);
+    let output = unshare.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(path.display().to_string())
 }
