@@ -117,6 +117,12 @@ path = "{at}/opt"
     }
 
     pub fn start_daemon(&mut self) -> Result<()> {
+        self.spawn_daemon()?;
+        self.wait_daemon()
+    }
+
+    /// Starts it without waiting for it.
+    pub fn spawn_daemon(&mut self) -> Result<()> {
         let mut command = Command::new(probelet_bin());
         command
             .args(["serve", "--socket"])
@@ -128,7 +134,12 @@ path = "{at}/opt"
             .arg(self.path("run"))
             .arg("--log-dir")
             .arg(self.path("log"));
-        let mut daemon = spawn(&mut command, &self.path("probelet.log"))?;
+        self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
+        Ok(())
+    }
+
+    pub fn wait_daemon(&mut self) -> Result<()> {
+        let mut daemon = self.daemon.take().context("there is no daemon")?;
         let answers = eventually("probelet answers", SOON, || {
             if let Ok(Some(status)) = daemon.try_wait() {
                 return Some(Err(anyhow!("probelet ended: {status}")));

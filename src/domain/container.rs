@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::exit::{Cause, Ending};
-use super::notice::Notice;
+use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
@@ -58,6 +58,9 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// The container's newest events, which the machine itself has no use for.
+    #[serde(default)]
+    pub events: Vec<notice::Event>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -108,6 +111,7 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            events: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@ use super::*;
 mod examples;
 mod fields;
 mod handlers;
+mod lifecycle;
 mod out;
 mod parse;
 mod probes_out;

@@ -69,3 +69,57 @@ pub(super) async fn beside<T>(
         never = drive => match never {},
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::rt::Executor;
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    /// Holds what hyper's jobs hold: the means to spawn more.
+    async fn holding(_: Arc<()>, _: Spawner) {
+        std::future::pending().await
+    }
+
+    #[tokio::test]
+    async fn jobs_die_with_the_attempt_driven_or_not() {
+        let alive = Arc::new(());
+        let spawn = |jobs: &Jobs| jobs.spawner().execute(holding(alive.clone(), jobs.spawner()));
+        let jobs = Jobs::default();
+        spawn(&jobs);
+        drop(jobs);
+        assert_eq!(Arc::strong_count(&alive), 1, "never driven");
+
+        let jobs = Jobs::default();
+        spawn(&jobs);
+        let late = jobs.spawner();
+        let given_up = timeout(Duration::from_millis(10), jobs.drive(std::future::pending::<()>()));
+        given_up.await.unwrap_err();
+        late.execute(holding(alive.clone(), late.clone()));
+        assert_eq!(Arc::strong_count(&alive), 1, "driven, or too late");
+    }
+
+    #[tokio::test]
+    async fn what_a_job_spawns_runs_in_the_same_turn() {
+        let jobs = Jobs::default();
+        let (done, over) = tokio::sync::oneshot::channel();
+        let spawner = jobs.spawner();
+        let connection = async move {
+            let inner = spawner.clone();
+            spawner.execute(async move {
+                inner.execute(async { done.send(()).unwrap() });
+            });
+            std::future::pending::<()>().await;
+        };
+        // Nothing but the first poll: there is nobody to wake it.
+        let mut driven = std::pin::pin!(jobs.drive(connection));
+        assert!(is_pending(driven.as_mut()).await);
+        over.await.unwrap();
+    }
+
+    /// Whether it is pending.
+    async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+    }
+}

@@ -79,6 +79,7 @@ pub(crate) mod tests {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            events: Vec::new(),
         }
     }
 

@@ -135,9 +135,12 @@ impl Containers for Api {
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
         let before = self.supervisor.get(&name).map_err(status_of)?;
         let attempt = before.status.containers.iter().map(|c| c.attempt).max();
+        // An instance that is only starting is new enough.
+        let starting = before.status.containers.iter().any(is_starting);
         self.supervisor.request(&name, &container, Event::Restart { grace }).map_err(status_of)?;
         self.until(&name, "restart", bound, |status| {
-            Some(status.attempt) > attempt && has_settled(status)
+            let newer = Some(status.attempt) > attempt;
+            (newer || starting && Some(status.attempt) == attempt) && has_settled(status)
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::error::field;
-use super::probes;
+use super::{lifecycle, probes};
 use crate::domain::notice;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, RestartPolicy, Source, SpecError,
@@ -23,6 +23,7 @@ pub(super) fn pod_of_one(
 ) -> Result<PodSpec, SpecError> {
     let source = source(request.source, request.rootfs)?;
     let restart_policy = policy(request.restart_policy)?;
+    let rules = lifecycle::rules(request.restart_policy_rules)?;
     let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
     let container = ContainerSpec {
         name: request.name.clone(),
@@ -37,9 +38,10 @@ pub(super) fn pod_of_one(
             request.readiness_probe,
             request.liveness_probe,
         )?,
-        lifecycle: Default::default(),
-        restart_policy: None,
-        restart_policy_rules: vec![],
+        lifecycle: lifecycle::lifecycle(request.lifecycle)?,
+        // Rules go with a policy of the container's own.
+        restart_policy: (!rules.is_empty()).then_some(restart_policy),
+        restart_policy_rules: rules,
         backoff: backoff(request.backoff)?,
     };
     refuse_process_of_a_bundle(&container)?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::PodView;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
-use crate::domain::container::{Action, Event, Wanted};
+use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
@@ -157,7 +157,8 @@ impl Actor {
                         (self.pod.machine(index), self.containers.get_mut(index))
                     {
                         held.starting = true;
-                        self.effects.start(index, incarnation, machine.memory().clone());
+                        let memory = remembered(&self.events, &self.spec, machine);
+                        self.effects.start(index, incarnation, memory);
                     }
                 }
                 Action::Probe(incarnation, kind, launch) => {
@@ -223,7 +224,8 @@ impl Actor {
             return;
         }
         held.persisting = true;
-        self.effects.persist(index, machine.memory().clone(), retry);
+        let memory = remembered(&self.events, &self.spec, machine);
+        self.effects.persist(index, memory, retry);
     }
 
     fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
@@ -264,6 +266,12 @@ impl Actor {
             self.changes.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// What goes into the record.
+fn remembered(events: &EventLog, spec: &PodSpec, machine: &Machine) -> Memory {
+    let events = events.kept(&spec.uid, &machine.container().name);
+    Memory { events, ..machine.memory().clone() }
 }
 
 async fn sleep_until(deadline: Option<std::time::Instant>) {

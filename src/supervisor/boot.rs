@@ -89,6 +89,13 @@ impl Supervisor {
         let Some(newest) = attempts.last() else { return };
         let spec = Arc::new(newest.pod.clone());
         let wanted = newest.memory.wanted;
+        for container in &spec.containers {
+            let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
+            // The newest record has them all.
+            if let Some(newest) = own.next_back() {
+                self.events.restore(std::mem::take(&mut newest.memory.events));
+            }
+        }
         let now = now();
         let mut machines = Vec::new();
         let mut held = Vec::new();

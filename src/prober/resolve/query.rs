@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -94,8 +94,7 @@ async fn exchange(
 ) -> Result<Message, Trouble> {
     let bytes = query.to_vec().map_err(|error| Trouble::Text(error.to_string()))?;
     if !conf.use_tcp {
-        let answer = over_udp(task, server, query, &bytes, local).await?;
-        if !answer.metadata.truncation {
+        if let Some(answer) = over_udp(task, server, query, &bytes, local).await? {
             return Ok(answer);
         }
         *local = None;
@@ -103,14 +102,15 @@ async fn exchange(
     over_tcp(task, server, query, &bytes).await
 }
 
-/// What does not answer this very question is not listened to.
+/// What does not answer this very question is not listened to. `None` is a truncated answer,
+/// which may be cut anywhere and so is not read any further.
 async fn over_udp(
     task: &dyn Task,
     server: SocketAddr,
     query: &Message,
     bytes: &[u8],
     local: &mut Option<SocketAddr>,
-) -> Result<Message, Trouble> {
+) -> Result<Option<Message>, Trouble> {
     let socket = task.udp_socket(server).map_err(|error| Trouble::new("udp", server, error))?;
     *local = socket.local_addr().ok();
     let ends = local.map(|local| format!("{local}->")).unwrap_or_default();
@@ -122,11 +122,13 @@ async fn over_udp(
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
         let length = socket.recv(&mut buffer).await.map_err(failed("read"))?;
-        let answer = buffer.get(..length).map(Message::from_vec);
-        if let Some(Ok(answer)) = answer
-            && answers(&answer, query)
-        {
-            return Ok(answer);
+        let received = buffer.get(..length).unwrap_or_default();
+        if is_truncated(received, query) {
+            return Ok(None);
+        }
+        match Message::from_vec(received) {
+            Ok(answer) if answers(&answer, query) => return Ok(Some(answer)),
+            _ => {}
         }
     }
 }
@@ -157,8 +159,19 @@ async fn over_tcp(
     }
 }
 
+fn is_truncated(received: &[u8], query: &Message) -> bool {
+    const RESPONSE_TRUNCATED: u8 = 0x82;
+    match received {
+        [high, low, flags, ..] => {
+            u16::from_be_bytes([*high, *low]) == query.metadata.id
+                && flags & RESPONSE_TRUNCATED == RESPONSE_TRUNCATED
+        }
+        _ => false,
+    }
+}
+
 fn answers(answer: &Message, query: &Message) -> bool {
-    answer.metadata.message_type == hickory_proto::op::MessageType::Response
+    answer.metadata.message_type == MessageType::Response
         && answer.metadata.id == query.metadata.id
         && answer.queries == query.queries
 }

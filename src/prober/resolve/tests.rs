@@ -95,13 +95,14 @@ impl Dns {
                 // Noise: somebody else's answer, and no DNS at all.
                 let mut other = answer.clone();
                 other.metadata.id ^= 1;
+                other.answers.clear();
                 udp.send_to(&other.to_vec().unwrap(), from).await.unwrap();
                 udp.send_to(b"noise", from).await.unwrap();
-                if answer.queries[0].name().to_string().contains("big") {
-                    answer.metadata.truncation = true;
-                    answer.answers.clear();
-                }
-                udp.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+                answer.metadata.truncation = question(&answer).contains("big");
+                // Cut within a record.
+                let mut bytes = answer.to_vec().unwrap();
+                bytes.truncate(if answer.metadata.truncation { 99 } else { 512 });
+                udp.send_to(&bytes, from).await.unwrap();
             }
         });
         let seen = asked.clone();
@@ -132,8 +133,7 @@ impl Dns {
 fn reply(query: &[u8], script: Script, over: &str, seen: &Mutex<Vec<String>>) -> Message {
     let query = Message::from_vec(query).unwrap();
     assert!(query.metadata.recursion_desired);
-    let question = query.queries[0].clone();
-    let asked = format!("{} {}", question.query_type(), question.name());
+    let asked = question(&query);
     seen.lock().unwrap().push(format!("{over} {asked}"));
     let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
     match script(&asked) {
@@ -143,13 +143,17 @@ fn reply(query: &[u8], script: Script, over: &str, seen: &Mutex<Vec<String>>) ->
                 IpAddr::V6(ip) => RData::AAAA(rdata::AAAA(ip)),
             });
             for data in records {
-                answer.add_answer(Record::from_rdata(question.name().clone(), 1, data));
+                answer.add_answer(Record::from_rdata(query.queries[0].name().clone(), 1, data));
             }
         }
         Err(code) => answer.metadata.response_code = code,
     }
-    answer.add_query(question);
+    answer.add_query(query.queries[0].clone());
     answer
+}
+
+fn question(message: &Message) -> String {
+    format!("{} {}", message.queries[0].query_type(), message.queries[0].name())
 }
 
 async fn found(conf: &ResolvConf, name: &str) -> Result<Vec<String>, String> {
