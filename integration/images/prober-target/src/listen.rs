@@ -129,6 +129,7 @@ async fn handshake(tls: &TlsAcceptor, mut tcp: TcpStream) -> Result<TlsStream<Tc
         // As the servers of Go and nginx do to a client that speaks without TLS.
         tcp.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nthis is an HTTPS server\n").await?;
         // To be read before the close: bytes that were not would turn it into a reset.
+        tcp.shutdown().await?;
         while tcp.read(&mut [0; 4096]).await? > 0 {}
         bail!("a client without TLS");
     }
