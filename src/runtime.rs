@@ -117,6 +117,8 @@ pub trait Runtime: Send + Sync + 'static {
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Every attempt with a sound record in the namespace, with its task if there is one.
     async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
+    /// What an ended attempt left; its log's end only where it is wanted.
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }

@@ -10,7 +10,7 @@ mod words;
 
 pub use judge::{Known, Sigkill, Verdict};
 pub use operator::{Caller, Operator};
-pub use words::LastWords;
+pub use words::{LOG_BYTES, LastWords, MESSAGE_BYTES};
 
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,10 @@ pub enum Cause {
     Operator(Operator),
     /// The kernel's OOM killer took the init process.
     OutOfMemory,
+    /// A signal that a process brings upon itself: a fault, an abort.
+    Crash {
+        signal: u8,
+    },
     /// A lifecycle hook failed.
     Hook {
         kind: HookKind,
@@ -88,6 +92,8 @@ pub enum Cause {
     },
     /// It never ran.
     Start,
+    /// Nobody saw how it ended.
+    Unknown,
 }
 
 impl std::fmt::Display for Cause {
@@ -99,8 +105,12 @@ impl std::fmt::Display for Cause {
             }
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
             Self::Operator(operator) => write!(f, "operator: {operator}"),
+            Self::Crash { signal } => {
+                write!(f, "crashed with {}", super::signal::name(i32::from(*signal)))
+            }
             Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }
     }

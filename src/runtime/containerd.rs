@@ -14,7 +14,6 @@ use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
-use crate::process::oom::OomCounter;
 
 mod client;
 mod exec;
@@ -25,6 +24,7 @@ mod records;
 mod snapshots;
 mod task;
 mod tasks;
+mod words;
 
 use client::{Client, missing_is_fine};
 use exec::Execs;
@@ -105,7 +105,8 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let host = Host { cgroup2: self.cgroup2, cgroups_path };
+                let message_path = self.message_path(&birth.id);
+                let host = Host { cgroup2: self.cgroup2, cgroups_path, message_path };
                 let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
                 Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
             }
@@ -118,13 +119,6 @@ impl Containerd {
 
     fn cgroups_path(&self, id: &AttemptId) -> String {
         format!("/{}/{id}", self.client.namespace())
-    }
-
-    /// Of an instance that an earlier daemon started. A bundle that names its own cgroup keeps
-    /// its OOM kills to itself.
-    fn words_of_the_dead(&self, id: &AttemptId) -> LastWords {
-        let counter = OomCounter::at(&self.cgroups_path(id));
-        LastWords { oom_kills: counter.and_then(|counter| counter.kills()).ok() }
     }
 
     /// The record, with its snapshot; an existing one only learns the memory.
@@ -151,6 +145,11 @@ impl Containerd {
         if let Some(folder) = log.parent() {
             tokio::fs::create_dir_all(folder).await.map_err(|error| {
                 RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
+            })?;
+        }
+        if chain.is_some() {
+            self.make_message(&birth.id).await.map_err(|error| {
+                RuntimeError::StartFailed(format!("file for the termination message: {error}"))
             })?;
         }
         let mut tries = 0..LEFTOVER_STEPS;
@@ -187,11 +186,13 @@ impl Containerd {
 
     async fn remove_log(&self, id: &AttemptId) {
         let log = self.log_path(id);
-        match tokio::fs::remove_file(&log).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(%id, log = %log.display(), %error, "cannot remove a log");
+        for file in [&log, &self.message_path(id)] {
+            match tokio::fs::remove_file(file).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!(%id, file = %file.display(), %error, "cannot remove a file");
+                }
+                _ => {}
             }
-            _ => {}
         }
         // The container's folder and the pod's, which go with the last log in them.
         for folder in log.ancestors().skip(1).take(2) {
@@ -287,7 +288,10 @@ impl Runtime for Containerd {
                 Ok((id, pod, memory)) => {
                     let task = self.client.find_task(&record.id, &self.execs, &self.ooms).await?;
                     let words = match task {
-                        FoundTask::Ended(..) => self.words_of_the_dead(&id),
+                        FoundTask::Ended(ending, _) => {
+                            let with_log = pod.wants_log(&id.container, ending.exit_code());
+                            self.read_words(&id, with_log).await
+                        }
                         _ => LastWords::default(),
                     };
                     found.push(Found { id, pod, memory, task, words });
@@ -298,6 +302,10 @@ impl Runtime for Containerd {
             }
         }
         Ok(found)
+    }
+
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        self.read_words(id, with_log).await
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

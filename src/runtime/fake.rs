@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
 use crate::domain::container::{ImageFacts, Memory};
-use crate::domain::exit::Ending;
+use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
 /// Its cgroups are older than its processes.
@@ -117,6 +117,11 @@ impl Runtime for Fake {
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
         Ok(Vec::new())
+    }
+
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        let log = if with_log { format!("log of {id}") } else { String::new() };
+        LastWords { log, ..LastWords::default() }
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

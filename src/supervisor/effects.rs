@@ -77,9 +77,14 @@ impl Effects {
     }
 
     pub(super) fn watch(&mut self, index: usize, incarnation: Incarnation, task: Arc<dyn Task>) {
+        let (pod, runtime, id) =
+            (self.pod.clone(), self.runtime.clone(), self.id(index, incarnation));
         self.running.spawn(async move {
             let ending = task.ended().await;
-            let words = LastWords { oom_kills: task.oom_kills() };
+            let with_log = pod.wants_log(&id.container, ending.exit_code());
+            let words = runtime.last_words(&id, with_log).await;
+            // The task's own count: its cgroup may be elsewhere.
+            let words = LastWords { oom_kills: task.oom_kills(), ..words };
             Done::Ended(index, incarnation, ending, words)
         });
     }

@@ -83,10 +83,7 @@ impl Machine {
             reason: reason.into(),
             exit_code: ending.exit_code(),
             signal: ending.signal(),
-            message: match ending {
-                Ending::Lost => "The process ended while nobody could watch it".into(),
-                _ => String::new(),
-            },
+            message: words.message(&self.spec.termination_message, ending),
             started_at: Some(running.started_at),
             finished_at: now.wall,
             sigkill,

@@ -52,6 +52,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
+            termination_message: Default::default(),
             backoff: BackoffLimits::default(),
         }],
     }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, Ending, Operator};
 
 const SIGKILL: u8 = 9;
+/// ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
+const CRASHES: [u8; 7] = [4, 5, 6, 7, 8, 11, 31];
 
 /// All that is known of an ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,9 @@ impl Known {
                 None => Cause::Outside { signal },
             },
             (None, Some(SIGKILL)) if self.oom_at_the_end => Cause::OutOfMemory,
+            (None, Some(signal)) if CRASHES.contains(&signal) => Cause::Crash { signal },
             (None, Some(signal)) => Cause::Outside { signal },
+            (None, None) if self.ending == Ending::Lost => Cause::Unknown,
             (None, None) => Cause::Itself,
         }
     }
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stories_of_137_are_told_apart() {
+    fn the_stories_of_a_signal_are_told_apart() {
         let killed = || known(Ending::Signaled(9));
         let stop = Cause::Operator(operator("stop"));
         let asked = || Known { asked: Some(stop.clone()), ..killed() };
@@ -122,6 +126,7 @@ mod tests {
             (killed(), Cause::Outside { signal: 9 }, None),
             (known(Ending::Reported(137)), Cause::Outside { signal: 9 }, None),
             (known(Ending::Exited(137)), Cause::Itself, None),
+            (known(Ending::Signaled(6)), Cause::Crash { signal: 6 }, None),
             (
                 Known { sent: Some((9, operator("kill -s 9"))), ..killed() },
                 Cause::Operator(operator("kill -s 9")),
@@ -161,6 +166,7 @@ mod tests {
         assert_eq!(oom(Ending::Exited(0), false), Cause::Itself);
         assert_eq!(oom(Ending::Signaled(9), false), Cause::Outside { signal: 9 });
         assert_eq!(oom(Ending::Signaled(15), true), Cause::Outside { signal: 15 });
-        assert_eq!(known(Ending::Lost).verdict().reason, "ContainerStatusUnknown");
+        let lost = known(Ending::Lost).verdict();
+        assert_eq!((lost.reason, lost.cause), ("ContainerStatusUnknown", Cause::Unknown));
     }
 }

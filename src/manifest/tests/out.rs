@@ -101,6 +101,8 @@ fn the_story_reads_as_from_kubernetes() {
                     "successThreshold": 1,
                     "failureThreshold": 3,
                 },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
             }],
         },
         "status": {

@@ -162,3 +162,14 @@ fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
     let (machine, _) = Machine::recover(pod, container, memory, [], found, story.now);
     assert_eq!(machine.memory().history.iter().next().unwrap().cause, Cause::OutOfMemory);
 }
+
+#[test]
+fn the_message_is_that_of_this_end_only() {
+    let mut story = running();
+    story.leaves(LastWords { message: Some(Ok("bye".into())), ..LastWords::default() });
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.newest().message, "bye");
+    story.started();
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.newest().message, "");
+}
