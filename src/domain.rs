@@ -44,6 +44,15 @@ impl Now {
     }
 }
 
+/// Cuts what is longer than `longest` bytes, and shows that it did.
+pub fn shorten(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+}
+
 /// Which life of a container: the attempt number, from 0. Events of an older one are dropped.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,

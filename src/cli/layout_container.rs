@@ -17,6 +17,7 @@ use crate::pb;
 pub(super) struct About<'a> {
     /// Why each container ended last.
     pub(super) causes: BTreeMap<&'a str, &'a str>,
+    pub(super) annotations: &'a BTreeMap<String, String>,
     pub(super) live: &'a [pb::Container],
     pub(super) now: Timestamp,
 }
@@ -44,7 +45,7 @@ pub(super) fn containers(
         if let Some(resources) = &container.resources {
             self::resources(out, resources);
         }
-        probes(out, container, live, about.now);
+        probes(out, container, live, about);
         environment(out, container);
         mounts(out, container);
     }

@@ -25,6 +25,7 @@ mod respec;
 mod shim;
 mod state;
 mod stopping;
+mod verdict;
 
 pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;

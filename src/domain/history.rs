@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::exit::Cause;
+use super::shorten;
 use super::status::Terminated;
 
 const ATTEMPTS: usize = 10;
@@ -47,19 +48,11 @@ impl From<History> for Vec<Terminated> {
 
 fn shortened(ended: &Terminated) -> Terminated {
     let mut short = ended.clone();
-    cut(&mut short.message);
+    shorten(&mut short.message, TEXT);
     if let Cause::Probe { output, .. } | Cause::Hook { output, .. } = &mut short.cause {
-        cut(output);
+        shorten(output, TEXT);
     }
     short
-}
-
-fn cut(text: &mut String) {
-    if text.len() > TEXT {
-        let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
-    }
 }
 
 #[cfg(test)]

@@ -240,6 +240,9 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
     if let Some(grace) = probe.termination_grace {
         grace_rules(found, format!("{at}.terminationGracePeriodSeconds"), kind, grace);
     }
+    found.check(probe.on_failure.is_none() || kind != ProbeKind::Readiness, || {
+        SpecError::forbidden(format!("{at}.onFailure"), "may not be set for readinessProbes")
+    });
 }
 
 fn startup_period_rules(
