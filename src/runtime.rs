@@ -173,6 +173,10 @@ pub trait Task: Send + Sync + 'static {
     ) -> Result<Executed, ExecError>;
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
+    /// `oom_kills` from before the process could run.
+    fn oom_kills_before(&self) -> Option<u64> {
+        None
+    }
     /// How many processes of its cgroup the OOM killer has taken, ever, also when the process has
     /// ended and until its task is deleted; `None` where nobody can tell.
     fn oom_kills(&self) -> Option<u64> {

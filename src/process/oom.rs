@@ -9,7 +9,10 @@ const ROOT: &str = "/sys/fs/cgroup";
 
 /// Held open: another cgroup that gets the same path later is not this one.
 #[derive(Debug)]
-pub struct OomCounter(Mutex<File>);
+pub struct OomCounter {
+    file: Mutex<File>,
+    before: u64,
+}
 
 impl OomCounter {
     /// Of a process that lives; whether it is the one that the caller means is for him to know.
@@ -25,14 +28,19 @@ impl OomCounter {
     }
 
     fn open(path: &Path) -> io::Result<Self> {
-        let counter = Self(Mutex::new(File::open(path)?));
-        counter.kills()?;
+        let mut counter = Self { file: Mutex::new(File::open(path)?), before: 0 };
+        counter.before = counter.kills()?;
         Ok(counter)
+    }
+
+    /// The count when it was opened.
+    pub fn before(&self) -> u64 {
+        self.before
     }
 
     /// An error once the cgroup is gone.
     pub fn kills(&self) -> io::Result<u64> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         file.rewind()?;
         file.read_to_string(&mut text)?;
@@ -93,5 +101,6 @@ mod tests {
         let counter = OomCounter::open(file.path()).unwrap();
         std::fs::write(file.path(), "oom_kill 2\n").unwrap();
         assert_eq!((counter.kills().unwrap(), counter.kills().unwrap()), (2, 2));
+        assert_eq!(counter.before(), 1);
     }
 }

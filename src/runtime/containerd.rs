@@ -305,6 +305,9 @@ impl Runtime for Containerd {
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        if with_log {
+            words::settle(&self.log_path(id)).await;
+        }
         self.read_words(id, with_log).await
     }
 

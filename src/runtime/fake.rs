@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Fake {
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
     ignores_sigterm: bool,
+    /// What the OOM killer takes before a start is even known.
+    pub early_oom_kills: AtomicU64,
 }
 
 struct Process {
@@ -89,7 +92,10 @@ impl Runtime for Fake {
             return Err(error);
         }
         let ignores_sigterm = self.ignores_sigterm;
-        let (ending, oom_kills) = (watch::Sender::new(None), watch::Sender::new(OOM_KILLS_BEFORE));
+        let (ending, oom_kills) = (
+            watch::Sender::new(None),
+            watch::Sender::new(OOM_KILLS_BEFORE + self.early_oom_kills.load(Relaxed)),
+        );
         let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
         self.processes.lock().unwrap().push(process.clone());
         Ok(Box::new(Held(process)))
@@ -164,6 +170,10 @@ impl Task for Held {
 
     fn shim_memory(&self) -> io::Result<u64> {
         Ok(1 << 20)
+    }
+
+    fn oom_kills_before(&self) -> Option<u64> {
+        Some(OOM_KILLS_BEFORE)
     }
 
     fn oom_kills(&self) -> Option<u64> {

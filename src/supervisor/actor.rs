@@ -149,7 +149,7 @@ impl Actor {
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
-                let kills = task.oom_kills();
+                let kills = task.oom_kills_before();
                 self.effects.watch(index, incarnation, task.clone());
                 if let Some(kills) = kills {
                     self.effects.watch_oom(index, incarnation, task, kills);

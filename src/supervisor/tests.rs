@@ -201,6 +201,17 @@ async fn oom_kills_are_told_while_it_lives_and_in_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_that_is_out_of_memory_at_once_is_told_too() {
+    let host = Host::new(Fake::default());
+    host.runtime.early_oom_kills.store(1, Relaxed);
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.runtime.end(Ending::Signaled(9));
+    let last = host.restarts(1).await.status.containers[0].last_state.clone().unwrap();
+    assert_eq!((last.reason.as_str(), last.oom_kills), ("OOMKilled", 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_log_is_read_only_where_it_may_stand_in_for_a_message() {
     for (policy, code, expected) in [
         (MessagePolicy::FallbackToLogsOnError, 1, "log of web_app_0"),

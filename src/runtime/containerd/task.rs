@@ -164,6 +164,10 @@ impl Task for ContainerdTask {
         stat::resident(shim)
     }
 
+    fn oom_kills_before(&self) -> Option<u64> {
+        self.ooms.as_ref().map(OomCounter::before)
+    }
+
     fn oom_kills(&self) -> Option<u64> {
         self.ooms.as_ref()?.kills().ok()
     }

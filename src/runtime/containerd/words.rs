@@ -38,7 +38,11 @@ impl Containerd {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             read => Some(read.map_err(|error| error.to_string())),
         };
-        let log = if with_log { settled(&self.log_path(id)).await } else { String::new() };
+        let log = if with_log {
+            end_of(&self.log_path(id), LOG_BYTES).await.unwrap_or_default()
+        } else {
+            String::new()
+        };
         let counter = OomCounter::at(&self.cgroups_path(id));
         let oom_kills = counter.and_then(|counter| counter.kills()).ok();
         LastWords { oom_kills, message, log }
@@ -54,8 +58,8 @@ async fn end_of(path: &Path, bytes: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
-/// The log's end once it has stopped growing.
-async fn settled(log: &Path) -> String {
+/// Returns when the log has stopped growing.
+pub(super) async fn settle(log: &Path) {
     let length = async || tokio::fs::metadata(log).await.map_or(0, |metadata| metadata.len());
     let (mut before, mut quiet) = (length().await, 0);
     for _ in 0..SETTLE_STEPS {
@@ -67,7 +71,6 @@ async fn settled(log: &Path) -> String {
             break;
         }
     }
-    end_of(log, LOG_BYTES).await.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -81,7 +84,18 @@ mod tests {
         std::fs::write(file.path(), b"abcdef\xff").unwrap();
         assert_eq!(end_of(file.path(), 4).await.unwrap(), "def\u{fffd}");
         assert_eq!(end_of(file.path(), 99).await.unwrap(), "abcdef\u{fffd}");
-        assert_eq!(settled(file.path()).await, "abcdef\u{fffd}");
-        assert_eq!(settled(Path::new("/nonexistent")).await, "");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_log_is_waited_for_longer_and_no_log_for_ever() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let waited = async || {
+            let start = tokio::time::Instant::now();
+            settle(file.path()).await;
+            start.elapsed().as_millis()
+        };
+        assert_eq!(waited().await, 500);
+        std::fs::write(file.path(), "x").unwrap();
+        assert_eq!(waited().await, 100);
     }
 }
