@@ -142,6 +142,10 @@ path = "{at}/opt"
     }
 
     pub fn start_daemon(&mut self) -> Result<()> {
+        self.start_daemon_with(&[])
+    }
+
+    pub fn start_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
         let mut command = Command::new(probelet_bin());
         command
             .args(["serve", "--socket"])
@@ -152,7 +156,8 @@ path = "{at}/opt"
             .arg("--run-dir")
             .arg(self.path("run"))
             .arg("--log-dir")
-            .arg(self.path("log"));
+            .arg(self.path("log"))
+            .args(flags);
         let mut daemon = spawn(&mut command, &self.path("probelet.log"))?;
         let answers = eventually("probelet answers", SOON, || {
             if let Ok(Some(status)) = daemon.try_wait() {

@@ -1,11 +1,12 @@
 //! The life of one container: what may happen to it, what is to be done, what is remembered.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
+use super::brake::Hold;
 use super::exit::{Cause, Ending};
 use super::notice::Notice;
 use super::probe::{Launch, Outcome};
@@ -13,6 +14,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod condemned;
 mod ending;
 mod machine;
 mod pause;
@@ -178,6 +180,16 @@ pub enum Event {
         incarnation: Incarnation,
         bytes: u64,
     },
+    /// The brake lets the kill that was asked for through.
+    Granted {
+        incarnation: Incarnation,
+    },
+    /// It does not yet, and is to be asked again then.
+    Held {
+        incarnation: Incarnation,
+        why: Hold,
+        again: Instant,
+    },
     /// Nothing is left of an attempt.
     Forgotten {
         incarnation: Incarnation,
@@ -206,6 +218,11 @@ pub enum Action {
     /// Run a lifecycle hook, for this long at most.
     RunHook(Incarnation, HookKind, Duration),
     Signal(Incarnation, i32),
+    /// Ask the brake for the kill of the instance that a probe condemned then. The answer comes in
+    /// the same turn.
+    AskBrake(Incarnation, Instant),
+    /// Tell the brake that a probe came late by the daemon's own doing.
+    TellLate,
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),
     /// Delete all of an attempt.

@@ -78,7 +78,7 @@ impl Machine {
         self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
     }
 
@@ -89,7 +89,13 @@ impl Machine {
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Created | State::Starting | State::Running(_) | State::Terminated => None,
         };
-        let others = [self.probing_deadline(), self.shim_deadline(), self.forget_at, self.paused];
+        let others = [
+            self.probing_deadline(),
+            self.shim_deadline(),
+            self.asking_deadline(),
+            self.forget_at,
+            self.paused,
+        ];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -131,12 +137,20 @@ impl Machine {
             Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
                 self.ended(ending, now, &mut out);
             }
+            Event::Granted { incarnation } if self.is_current(incarnation) => {
+                self.granted(now, &mut out);
+            }
+            Event::Held { incarnation, why, again } if self.is_current(incarnation) => {
+                self.held(why, again, &mut out);
+            }
             Event::Started { .. }
             | Event::Failed { .. }
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
-            | Event::Ended { .. } => {}
+            | Event::Ended { .. }
+            | Event::Granted { .. }
+            | Event::Held { .. } => {}
         }
         out
     }
@@ -229,6 +243,7 @@ impl Machine {
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
+        self.ask_again(now, out);
     }
 
     fn start(&mut self, out: &mut Vec<Action>) {
@@ -290,6 +305,7 @@ impl Machine {
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
+            condemned: None,
         }
     }
 
