@@ -2,10 +2,11 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use probelet_integration::{Host, IMAGE, SOON, eventually};
+use jiff::Timestamp;
+use probelet_integration::{Host, IMAGE, SOON, eventually, now};
 use serde_json::{Value, json};
 
 const PODS: usize = 20;
@@ -41,9 +42,9 @@ fn twenty_fail_at_once(host: &Host) -> Result<()> {
     for index in 0..PODS {
         create(host, &name(index), &json!({}))?;
     }
-    let end = SystemTime::now() + Duration::from_secs(10);
+    let end = now() + Duration::from_secs(10);
     for index in 0..PODS {
-        let left = end.duration_since(SystemTime::now()).context("too slow to prepare")?;
+        let left = end.checked_duration_since(now()).context("too slow to prepare")?;
         let length = format!("{:.3}s", left.as_secs_f64());
         let pause = json!({ "name": name(index), "length": length });
         host.call("probelet.v1.Containers/PauseProbes", &pause)?;
@@ -114,17 +115,16 @@ fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
 fn to_the_kill(host: &Host) -> Result<f64> {
     create(host, "app", &json!({ "livenessProbe": failing(3) }))?;
     host.wait_status("app", SOON, |status| status["restartCount"] == 1)?;
-    let wait = |reason: &str| -> Result<SystemTime> {
+    let first = |reason: &str| -> Result<Timestamp> {
         let list = host.call("probelet.v1.Events/ListEvents", &json!({ "pod": "app" }))?;
         let events = list["events"].as_array().cloned().unwrap_or_default();
         assert!(!events.iter().any(|event| event["reason"] == "KillHeld"), "{events:#?}");
         let event = events.iter().find(|event| event["reason"] == reason);
         let first = event.and_then(|event| event["firstTimestamp"].as_str());
         let first = first.with_context(|| format!("no {reason} in {events:#?}"))?;
-        let first: jiff::Timestamp = first.parse()?;
-        Ok(first.into())
+        Ok(first.parse()?)
     };
-    Ok(wait("Killing")?.duration_since(wait("Unhealthy")?)?.as_secs_f64())
+    Ok(first("Killing")?.duration_since(first("Unhealthy")?).as_secs_f64())
 }
 
 #[test]
