@@ -175,6 +175,25 @@ fn who_asks_no_more_is_in_nobodys_way() {
 }
 
 #[test]
+fn the_last_one_that_waits_is_not_alone_right_after_a_kill() {
+    let mut host = Host::new(Limits { burst: 1, ..Limits::default() }, 30);
+    let start = host.now;
+    (0..3).map(|who| host.fails(who).is_some()).for_each(drop);
+    // Kept in line, till the verdicts are out of the window.
+    let mut killed = Vec::new();
+    while killed.len() < 2 {
+        host.now += Duration::from_millis(500);
+        for who in [2, 1] {
+            let waits = !killed.iter().any(|(other, _)| *other == who);
+            if waits && host.asks(who, start) == Ruling::Granted {
+                killed.push((who, (host.now - start).as_secs()));
+            }
+        }
+    }
+    assert_eq!(killed, [(1, 6), (2, 12)]);
+}
+
+#[test]
 fn what_lasts_is_no_storm() {
     let mut host = Host::new(Limits::default(), 2);
     let start = host.now;
