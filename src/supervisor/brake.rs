@@ -46,7 +46,7 @@ impl Supervisor {
     }
 }
 
-/// One pod's; what it counts for goes with it.
+/// One pod's.
 pub(super) struct Seat {
     host: Arc<HostBrake>,
     pod: String,
@@ -85,11 +85,5 @@ impl Seat {
 
     fn who(&self, container: &str) -> String {
         format!("{}/{container}", self.pod)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.count(0);
     }
 }

@@ -134,7 +134,9 @@ fn an_operator_is_never_braked() {
         Event::Kill { signal: 15 },
     ] {
         let mut story = held();
+        let signal_alone = matches!(verb, Event::Kill { .. });
         assert!(kills(&story.tell(verb)));
+        assert_eq!(story.machine.status().kill_held.is_some(), signal_alone);
         story.ended(Ending::Signaled(15));
         assert_eq!(story.machine.status().kill_held, None);
         story.brake = None;
