@@ -17,20 +17,26 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
 use crate::pb;
+use crate::pb::containers_server::ContainersServer;
+use crate::pb::events_server::EventsServer;
+use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
-use crate::service::Api;
+use crate::service::{Api, Gate};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long containerd may be away before it is asked again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a start waits for what runs to be known before callers are told to come again.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// All that `probelet serve` takes.
 #[derive(Debug, Clone)]
@@ -85,9 +91,22 @@ async fn recover_and_serve(
     supervisor: Arc<Supervisor>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    recover(&supervisor).await?;
-    let api = Api::new(supervisor, cancel.clone());
+    let gate = Gate::default();
     let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    let (door, daemon) = (gate.clone(), reporter.clone());
+    let mut recovered = pin!(async {
+        recover(&supervisor).await?;
+        door.open();
+        daemon.set_service_status("", ServingStatus::Serving).await;
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            tracing::warn!(%error, "systemd was not told");
+        }
+        anyhow::Ok(())
+    });
+    // Mostly it takes no time, and nobody has to be turned away for it.
+    let early = tokio::time::timeout(PATIENCE, &mut recovered).await;
+    let api = Api::new(supervisor.clone(), cancel.clone());
     let descriptors = [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -98,9 +117,9 @@ async fn recover_and_serve(
         .add_service(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
-        .add_service(pb::containers_server::ContainersServer::new(api.clone()))
-        .add_service(pb::pods_server::PodsServer::new(api.clone()))
-        .add_service(pb::events_server::EventsServer::new(api.clone()))
+        .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
+        .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
+        .add_service(EventsServer::with_interceptor(api.clone(), gate))
         .serve_with_incoming_shutdown(
             UnixListenerStream::new(listener).map(|stream| stream.map(Lenient::new)),
             cancel.clone().cancelled_owned(),
@@ -112,17 +131,27 @@ async fn recover_and_serve(
         brake = ?config.brake,
         "serving"
     );
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "systemd was not told");
-    }
     let server = async {
         let served = server.await.context("serving");
         cancel.cancel();
         served
     };
-    let (served, ()) = tokio::join!(server, api.report_health(reporter));
+    let recovering = async {
+        let recovered = match early {
+            Ok(recovered) => recovered,
+            Err(_) => tokio::select! {
+                recovered = recovered => recovered,
+                () = cancel.cancelled() => Ok(()),
+            },
+        };
+        if recovered.is_err() {
+            cancel.cancel();
+        }
+        recovered
+    };
+    let (served, (), recovered) = tokio::join!(server, api.report_health(reporter), recovering);
     api.closed().await;
-    served
+    served.and(recovered)
 }
 
 fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder<'a> {
@@ -133,7 +162,6 @@ fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder
         })
 }
 
-/// Nothing is served before what runs is known: a caller must not create it twice.
 async fn recover(supervisor: &Supervisor) -> anyhow::Result<()> {
     loop {
         match supervisor.recover().await {

@@ -20,6 +20,7 @@ mod convert;
 mod document;
 mod fields;
 mod lifecycle;
+mod message;
 mod probes;
 mod probes_out;
 mod spec_out;

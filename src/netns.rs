@@ -65,8 +65,11 @@ mod tests {
 
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     use tokio::io::AsyncReadExt;
+    use tokio::time::timeout;
 
     use super::*;
+
+    const BOUND: Duration = Duration::from_secs(20);
 
     /// A process in a network namespace of its own, whose loopback is up.
     struct Island(Child);
@@ -147,16 +150,17 @@ mod tests {
         let pidfd = island.pidfd();
         let client = udp_socket(pidfd.as_fd(), host.local_addr().unwrap()).unwrap();
         client.send(b"x").await.unwrap();
-        let error = client.recv(&mut [0]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "the host's was reached");
+        let mut byte = [0];
+        let heard = timeout(BOUND, client.recv(&mut byte)).await;
+        let error = heard.expect("the host's was reached").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 
         // A port that is free there, by a socket that was given it.
         let near = udp_socket(pidfd.as_fd(), "[::1]:9".parse().unwrap()).unwrap();
         let far = udp_socket(pidfd.as_fd(), near.local_addr().unwrap()).unwrap();
         near.connect(far.local_addr().unwrap()).await.unwrap();
         far.send(b"x").await.unwrap();
-        let mut byte = [0];
-        near.recv(&mut byte).await.unwrap();
+        timeout(BOUND, near.recv(&mut byte)).await.unwrap().unwrap();
         assert_eq!(byte, *b"x");
         let nowhere = udp_socket(pidfd.as_fd(), "192.0.2.1:53".parse().unwrap()).unwrap_err();
         assert_eq!(nowhere.kind(), io::ErrorKind::NetworkUnreachable);

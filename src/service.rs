@@ -13,15 +13,20 @@ use tonic::Status;
 
 use crate::supervisor::Supervisor;
 
+mod caller;
 mod containers;
 mod convert;
 mod error;
 mod events;
+mod gate;
 mod health;
+mod lifecycle;
 mod logs;
 mod pods;
 mod probes;
 mod probing;
+
+pub use gate::Gate;
 
 /// How much longer than its grace a stop may take before the caller is told so.
 const MARGIN: Duration = Duration::from_secs(15);

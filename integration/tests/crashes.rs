@@ -109,3 +109,24 @@ fn liveness_goes_on_when_containerd_is_back() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_daemon_that_starts_without_containerd_says_so_until_it_is_back() -> Result<()> {
+    with_host(|host| {
+        create(host, &["sleep"], json!({}))?;
+        let pid = host.task_pid("app_0")?;
+        host.kill_daemon()?;
+        host.kill_containerd()?;
+        host.spawn_daemon()?;
+        let said = eventually("an answer", SOON, || {
+            let done = host.try_probelet(["get", "pods"], "").ok()?;
+            done.stderr.contains("containerd does not answer yet").then_some(())
+        });
+        host.start_containerd()?;
+        said?;
+        host.wait_daemon()?;
+        assert!(is_running(&host.status("app")?));
+        assert_eq!(host.task_pid("app_0")?, pid);
+        Ok(())
+    })
+}

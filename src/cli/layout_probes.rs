@@ -74,7 +74,7 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
     }
 }
 
-fn first_line(output: &str) -> Option<String> {
+pub(super) fn first_line(output: &str) -> Option<String> {
     let line = printable(output.lines().next()?.trim_end());
     let mut cut: String = line.chars().take(OUTPUT).collect();
     if cut.len() < line.len() {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::brake::Hold;
-use super::exit::{Cause, Ending};
-use super::notice::Notice;
+use super::exit::{Caller, Cause, Ending, LastWords};
+use super::history::History;
+use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
@@ -17,6 +18,7 @@ use super::status::Terminated;
 mod condemned;
 mod ending;
 mod machine;
+mod oom;
 mod pause;
 mod probing;
 mod recover;
@@ -27,6 +29,7 @@ mod stopping;
 mod verdict;
 
 pub use machine::Machine;
+pub use oom::OomCount;
 pub use recover::Recovered;
 
 #[cfg(test)]
@@ -61,6 +64,14 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Of the newest attempt.
+    #[serde(default)]
+    pub oom: OomCount,
+    #[serde(default)]
+    pub history: History,
+    /// The container's newest events, which the machine itself has no use for.
+    #[serde(default)]
+    pub events: Vec<notice::Event>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -74,6 +85,9 @@ pub struct Stopping {
     /// The stop signal was sent; before that the preStop hook runs.
     #[serde(default)]
     pub signaled: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// What the image says that a container is made from.
@@ -111,6 +125,9 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            oom: OomCount::default(),
+            history: History::default(),
+            events: Vec::new(),
         }
     }
 }
@@ -189,6 +206,18 @@ pub enum Event {
         incarnation: Incarnation,
         why: Hold,
         again: Instant,
+    },
+    /// Who asks for what operators' events come next.
+    Asker(Option<Caller>),
+    /// The OOM killer's count of the instance's cgroup; before `Started`, what it began with.
+    OomKills {
+        incarnation: Incarnation,
+        kills: u64,
+    },
+    /// Comes before `Ended`.
+    LastWords {
+        incarnation: Incarnation,
+        words: LastWords,
     },
     /// Nothing is left of an attempt.
     Forgotten {

@@ -12,11 +12,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod change;
+mod message;
 #[cfg(test)]
 pub(crate) mod sample;
 mod validate;
 
 pub use change::Change;
+pub use message::{MessagePolicy, TerminationMessage};
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -70,6 +72,8 @@ pub struct ContainerSpec {
     /// Looked at in order when the container has exited by itself; beat the policy.
     #[serde(default)]
     pub restart_policy_rules: Vec<RestartRule>,
+    #[serde(default)]
+    pub termination_message: TerminationMessage,
     pub backoff: BackoffLimits,
 }
 

@@ -3,6 +3,8 @@ use super::*;
 mod examples;
 mod fields;
 mod handlers;
+mod lifecycle;
+mod message;
 mod out;
 mod parse;
 mod probes_out;

@@ -79,6 +79,8 @@ pub(crate) mod tests {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            events: Vec::new(),
+            ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
         }
     }
 

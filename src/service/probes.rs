@@ -34,7 +34,7 @@ fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
     let at = |name: &str| format!("{path}.{name}");
     let handler = match probe.handler {
         None => return Err(SpecError::required(path, "must specify a handler type")),
-        Some(pb::probe::Handler::HttpGet(get)) => http_get(&at("httpGet"), get)?,
+        Some(pb::probe::Handler::HttpGet(get)) => Handler::HttpGet(http_get(&at("httpGet"), get)?),
         Some(pb::probe::Handler::TcpSocket(tcp)) => Handler::TcpSocket(TcpSocket {
             host: Some(tcp.host).filter(|host| !host.is_empty()),
             port: port(&at("tcpSocket.port"), tcp.port)?,
@@ -80,7 +80,7 @@ fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
     }
 }
 
-fn http_get(path: &str, get: pb::HttpGetAction) -> Result<Handler, SpecError> {
+pub(super) fn http_get(path: &str, get: pb::HttpGetAction) -> Result<HttpGet, SpecError> {
     let scheme = match get.scheme.as_str() {
         "" | "HTTP" | "http" => Scheme::Http,
         "HTTPS" | "https" => Scheme::Https,
@@ -90,13 +90,13 @@ fn http_get(path: &str, get: pb::HttpGetAction) -> Result<Handler, SpecError> {
         }
     };
     let headers = get.http_headers.into_iter();
-    Ok(Handler::HttpGet(HttpGet {
+    Ok(HttpGet {
         scheme,
         host: Some(get.host).filter(|host| !host.is_empty()),
         port: port(&format!("{path}.port"), get.port)?,
         path: if get.path.is_empty() { "/".into() } else { get.path },
         headers: headers.map(|h| Header { name: h.name, value: h.value }).collect(),
-    }))
+    })
 }
 
 /// Port 0 stands for a number that no port can have; validation refuses it by its field.

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::Machine;
 use super::condemned::Condemned;
 use super::shim::Shim;
+use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus};
@@ -42,7 +43,7 @@ pub(super) struct Running {
     /// A probe has condemned it, and the brake has not let its kill through yet.
     pub condemned: Option<Condemned>,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
-    pub operator_signal: Option<i32>,
+    pub operator_signal: Option<(i32, Operator)>,
 }
 
 impl Running {
@@ -113,6 +114,7 @@ impl Machine {
             pid: running.and(self.pid),
             state,
             last_state,
+            history: self.memory.history.clone(),
             probes: running
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),

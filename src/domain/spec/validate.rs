@@ -129,6 +129,11 @@ impl PodSpec {
             let lifecycle_at = format!("{at}.lifecycle");
             let grace = self.termination_grace;
             lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
+            found.check(container.termination_message.path.starts_with('/'), || {
+                let path = &container.termination_message.path;
+                let field = format!("{at}.terminationMessagePath");
+                SpecError::invalid(field, path, "must be an absolute path")
+            });
             id_fits(&mut found, &at, &self.name, &container.name);
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));

@@ -33,7 +33,9 @@ fn known() -> Vec<(&'static str, Value)> {
         "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "ports": [{"containerPort": 1}],
         "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "x"}],
         "resources": {"limits": {"cpu": "1"}}, "restartPolicy": "Never",
-        "restartPolicyRules": [{"action": "Restart"}], "securityContext": {"privileged": true},
+        "restartPolicyRules": [
+            {"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}
+        ], "securityContext": {"privileged": true},
         "stdin": true, "stdinOnce": true, "terminationMessagePath": "/x",
         "terminationMessagePolicy": "FallbackToLogsOnError", "tty": true,
         "volumeDevices": [{"name": "v", "devicePath": "/d"}],

@@ -89,7 +89,7 @@ async fn an_operator_need_not_wait_for_the_brake() {
     let held = |view: &PodView| view.status.containers[0].kill_held.is_some();
     let views = host.supervisor.list();
     let name = &views.iter().find(|view| held(view)).unwrap().spec.name;
-    host.supervisor.request(name, "", Event::Restart { grace: None }).unwrap();
+    host.supervisor.request(name, "", Event::Restart { grace: None }, None).unwrap();
     let start = tokio::time::Instant::now();
     let back = |view: &PodView| view.status.containers[0].restart_count == 1;
     host.supervisor.wait(name, "restart", MINUTE, back).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_pod_that_is_gone_counts_no_more() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     for index in 6..PODS {
-        host.supervisor.want(&name(index), Wanted::Removed, None).unwrap();
+        host.supervisor.want(&name(index), Wanted::Removed, None, None).unwrap();
         host.supervisor.wait_gone(&name(index), MINUTE).await.unwrap();
     }
     host.prober.0.store(true, Relaxed);

@@ -43,7 +43,7 @@ fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
     story.condemned();
     let (memory, spec) = (story.machine.memory().clone(), pod(RestartPolicy::Always));
     let container = spec.containers[0].clone();
-    let found = Recovered::Ended(Ending::Signaled(15), story.now.wall);
+    let found = Recovered::Ended(Ending::Signaled(15), story.now.wall, Default::default());
     let (machine, actions) =
         Machine::recover(Arc::new(spec), container, memory, [], found, story.now);
     assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));

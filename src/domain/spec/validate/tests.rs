@@ -30,6 +30,7 @@ fn container(name: &str) -> ContainerSpec {
         lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
+        termination_message: Default::default(),
         backoff: BackoffLimits::default(),
     }
 }

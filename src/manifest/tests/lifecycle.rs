@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use super::*;
+use crate::domain::spec::{
+    Exec, ExitCodeOperator, HookHandler, Lifecycle, RestartAction, RestartRule,
+};
+
+const WHOLE: &str = "
+lifecycle:
+  postStart: {exec: {command: [/bin/warm]}}
+  preStop: {sleep: {seconds: 5}}
+  stopSignal: SIGRTMIN+3
+restartPolicy: Never
+restartPolicyRules:
+- {action: Restart, exitCodes: {operator: In, values: [42]}}
+";
+
+#[test]
+fn hooks_signals_and_rules_are_read_and_shown_again() {
+    let parsed = read(&with_container(WHOLE)).unwrap();
+    let container = &parsed.spec.containers[0];
+    let exec = Exec { command: vec!["/bin/warm".into()] };
+    let lifecycle = Lifecycle {
+        post_start: Some(HookHandler::Exec(exec)),
+        pre_stop: Some(HookHandler::Sleep(Duration::from_secs(5))),
+        stop_signal: Some(37),
+    };
+    assert_eq!(container.lifecycle, lifecycle);
+    let operator = ExitCodeOperator::In;
+    let rule = RestartRule { action: RestartAction::Restart, operator, values: vec![42] };
+    assert_eq!(container.restart_policy_rules, [rule]);
+    parsed.spec.clone().validate().unwrap();
+    let shown = spec_out::pod_spec(&parsed.spec);
+    let again = serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": parsed.spec.name}, "spec": shown,
+    });
+    let again = parse_value(again, "u".into()).unwrap().spec;
+    assert_eq!(again.containers, parsed.spec.containers);
+}
+
+/// What parsing or, after it, validation says.
+fn wrong(text: &str) -> Vec<String> {
+    let errors = match read(text) {
+        Err(errors) => errors.0,
+        Ok(parsed) => parsed.spec.validate().unwrap_err().0,
+    };
+    errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_no_hook_can_be_names_the_field() {
+    let at = "spec.containers[0]";
+    for (given, error) in [
+        (
+            "lifecycle: {preStop: {tcpSocket: {port: 1}}}",
+            "lifecycle.preStop.tcpSocket: Forbidden: a tcpSocket is no lifecycle handler",
+        ),
+        (
+            "lifecycle: {postStart: {}}",
+            "lifecycle.postStart: Required value: must specify a handler type",
+        ),
+        (
+            "lifecycle: {preStop: {sleep: {seconds: 1}, exec: {command: [x]}}}",
+            "lifecycle.preStop.sleep: Forbidden: may not specify more than 1 handler type",
+        ),
+        (
+            "lifecycle: {preStop: {sleep: {seconds: 31}}}",
+            "lifecycle.preStop.sleep.seconds: Invalid value: 31: must be non-negative and less \
+             than terminationGracePeriodSeconds (30)",
+        ),
+        (
+            "lifecycle: {preStop: {exec: {command: []}}}",
+            "lifecycle.preStop.exec.command: Required value",
+        ),
+        (
+            "lifecycle: {stopSignal: SIGNOPE}",
+            "lifecycle.stopSignal: Invalid value: \"SIGNOPE\": must be a signal's name",
+        ),
+        (
+            "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]",
+            "restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+        ),
+        (
+            "restartPolicy: Never\nrestartPolicyRules: [{action: Restart}]",
+            "restartPolicyRules[0].exitCodes: Required value: must be specified",
+        ),
+        (
+            "restartPolicy: Never\n\
+             restartPolicyRules: [{action: Stop, exitCodes: {operator: In, values: [1]}}]",
+            "restartPolicyRules[0].action: Unsupported value: \"Stop\": supported values: \
+             \"Restart\", \"RestartAllContainers\"",
+        ),
+    ] {
+        assert_eq!(wrong(&with_container(given)), [format!("{at}.{error}")], "{given}");
+    }
+}
