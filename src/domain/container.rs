@@ -16,6 +16,7 @@ use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod condemned;
+mod deadline;
 mod ending;
 mod machine;
 mod oom;
@@ -28,6 +29,7 @@ mod state;
 mod stopping;
 mod verdict;
 
+pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
 pub use oom::OomCount;
 pub use recover::Recovered;
@@ -69,6 +71,9 @@ pub struct Memory {
     pub oom: OomCount,
     #[serde(default)]
     pub history: History,
+    /// The pod's active deadline was over while it was not: nothing starts any more.
+    #[serde(default)]
+    pub expired: bool,
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
@@ -127,6 +132,7 @@ impl Memory {
             stopping: None,
             oom: OomCount::default(),
             history: History::default(),
+            expired: false,
             events: Vec::new(),
         }
     }

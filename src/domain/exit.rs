@@ -90,6 +90,8 @@ pub enum Cause {
         kind: HookKind,
         output: String,
     },
+    /// The pod's active deadline was over.
+    Deadline,
     /// It never ran.
     Start,
     /// Nobody saw how it ended.
@@ -110,6 +112,7 @@ impl std::fmt::Display for Cause {
             }
             Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::Deadline => f.write_str("active deadline exceeded"),
             Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }

@@ -49,6 +49,9 @@ pub struct PodSpec {
     pub restart_policy: RestartPolicy,
     /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
+    /// From the pod's creation; when it is over the pod has failed.
+    #[serde(default)]
+    pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
     pub containers: Vec<ContainerSpec>,
 }

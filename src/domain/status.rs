@@ -157,6 +157,8 @@ pub struct PodStatus {
     pub created_at: SystemTime,
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
+    /// It was active longer than its spec allows, and starts nothing any more.
+    pub expired: bool,
     pub containers: Vec<ContainerStatus>,
 }
 

@@ -61,6 +61,7 @@ pub(super) fn pod_of_one(
         annotations: Default::default(),
         restart_policy,
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
+        active_deadline: None,
         hostname: None,
         containers: vec![container],
     })

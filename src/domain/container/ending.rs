@@ -113,7 +113,7 @@ impl Machine {
         self.state = State::Terminated;
         let policy = self.pod.policy_of(&self.spec);
         let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
-        if self.memory.wanted != Wanted::Running {
+        if self.memory.wanted != Wanted::Running || self.memory.expired {
             out.push(Action::Persist);
         } else if next == Next::Start {
             self.next_attempt(out);

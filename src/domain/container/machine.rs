@@ -41,6 +41,8 @@ pub struct Machine {
     pub(super) caller: Option<Caller>,
     /// When the OOM killer was seen at work last.
     pub(super) oom_at: Option<Instant>,
+    /// When the pod's active deadline is over.
+    pub(super) expires: Option<Instant>,
     /// What the instance that ends now has left.
     pub(super) words: LastWords,
 }
@@ -51,7 +53,9 @@ impl Machine {
         let mut memory = Memory::new(Wanted::Stopped, now.wall);
         memory.image_id = image.id;
         memory.stop_signal = image.stop_signal;
-        Self::with(pod, spec, memory)
+        let mut machine = Self::with(pod, spec, memory);
+        machine.set_expiry(now);
+        machine
     }
 
     pub(super) fn with(pod: Arc<PodSpec>, spec: ContainerSpec, memory: Memory) -> Self {
@@ -70,6 +74,7 @@ impl Machine {
             launches: 0,
             caller: None,
             oom_at: None,
+            expires: None,
             words: LastWords::default(),
         }
     }
@@ -104,6 +109,7 @@ impl Machine {
             self.asking_deadline(),
             self.forget_at,
             self.paused,
+            self.expiry(),
         ];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
@@ -182,6 +188,9 @@ impl Machine {
         if self.memory.wanted == Wanted::Removed && wanted != Wanted::Removed {
             return;
         }
+        if self.memory.expired && wanted == Wanted::Running {
+            return;
+        }
         let changed = self.memory.wanted != wanted;
         self.memory.wanted = wanted;
         self.grace = grace;
@@ -215,7 +224,7 @@ impl Machine {
     }
 
     fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
-        if self.memory.wanted == Wanted::Removed {
+        if self.memory.wanted == Wanted::Removed || self.memory.expired {
             return;
         }
         if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
@@ -247,6 +256,7 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.expire(now, out);
         if self.forget_at.is_some_and(|at| at <= now.mono) {
             self.forget_at = None;
             self.settle(out);
@@ -311,6 +321,8 @@ impl Machine {
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
             self.wanted(wanted, self.grace, now, out);
+        } else if self.memory.expired {
+            self.stop_expired(now, out);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::domain::status::ContainerState;
 
 mod braking;
 mod care;
+mod deadline;
 mod decisions;
 mod histories;
 mod stopping;
@@ -44,6 +45,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         annotations: Default::default(),
         restart_policy: policy,
         termination_grace: 30 * SECOND,
+        active_deadline: None,
         hostname: None,
         containers: vec![ContainerSpec {
             name: "app".into(),

@@ -32,7 +32,7 @@ fn running() -> Story {
 }
 
 fn left(kills: u64) -> LastWords {
-    LastWords { oom_kills: Some(kills) }
+    LastWords { oom_kills: Some(kills), ..LastWords::default() }
 }
 
 #[test]
