@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod brake_args;
 mod columns;
 mod connect;
 mod delete;

@@ -17,6 +17,7 @@ use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
 mod boot;
+mod brake;
 mod effects;
 mod events;
 mod probes;
@@ -27,6 +28,7 @@ pub use actor::now;
 pub use events::EventLog;
 
 use actor::{Desired, Request};
+use brake::HostBrake;
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -114,6 +116,7 @@ pub struct Supervisor {
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
+    brake: Arc<HostBrake>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
     actors: TaskTracker,
@@ -128,6 +131,7 @@ impl Supervisor {
             events: Arc::default(),
             registry: Arc::default(),
             changes: watch::Sender::new(0),
+            brake: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),

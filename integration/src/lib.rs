@@ -117,12 +117,20 @@ path = "{at}/opt"
     }
 
     pub fn start_daemon(&mut self) -> Result<()> {
-        self.spawn_daemon()?;
+        self.start_daemon_with(&[])
+    }
+
+    pub fn start_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
+        self.spawn_daemon_with(flags)?;
         self.wait_daemon()
     }
 
     /// Starts it without waiting for it.
     pub fn spawn_daemon(&mut self) -> Result<()> {
+        self.spawn_daemon_with(&[])
+    }
+
+    fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
         let mut command = Command::new(probelet_bin());
         command
             .args(["serve", "--socket"])
@@ -133,7 +141,8 @@ path = "{at}/opt"
             .arg("--run-dir")
             .arg(self.path("run"))
             .arg("--log-dir")
-            .arg(self.path("log"));
+            .arg(self.path("log"))
+            .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())
     }

@@ -28,6 +28,11 @@ pub(super) fn probes(
     if let Some(until) = paused_until.filter(|until| *until > now) {
         put!(out, "    Probes Paused Until:\t{}", rfc1123(Some(&Time(until))));
     }
+    if let Some(held) = live.and_then(|live| live.kill_held.as_ref()) {
+        let (probe, reason) = (printable(&held.probe), printable(&held.reason));
+        let since = since(timestamp(held.since), now);
+        put!(out, "    Kill Held:\t{probe} probe failed {since} ago; {reason}");
+    }
     let kinds = [
         ("Liveness", "liveness", &container.liveness_probe),
         ("Readiness", "readiness", &container.readiness_probe),
@@ -208,6 +213,11 @@ mod tests {
         let live = pb::Container {
             probes: vec![failing()],
             probes_paused_until: before(-60),
+            kill_held: Some(pb::KillHeld {
+                probe: "liveness".to_owned(),
+                since: before(5),
+                reason: "10 of 20 probed containers failed within 10s".to_owned(),
+            }),
             ..pb::Container::default()
         };
         let mut out = String::new();
@@ -217,6 +227,7 @@ mod tests {
         let about = About { causes: Default::default(), annotations: &annotations, live: &[], now };
         probes(&mut out, &container.unwrap(), Some(&live), &about);
         let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000
+    Kill Held:\tliveness probe failed 5s ago; 10 of 20 probed containers failed within 10s
     Liveness:\texec [cat /x] delay=0s timeout=1s period=10s #success=1 #failure=3
       On Failure:\tnotify
       Last:\tfailure 2s ago in 3.2ms, 3 in a row for 22s: HTTP probe failed with statuscode: 500

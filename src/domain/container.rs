@@ -1,11 +1,12 @@
 //! The life of one container: what may happen to it, what is to be done, what is remembered.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
+use super::brake::Hold;
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
 use super::notice::{self, Notice};
@@ -14,6 +15,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod condemned;
 mod deadline;
 mod ending;
 mod machine;
@@ -201,6 +203,16 @@ pub enum Event {
         incarnation: Incarnation,
         bytes: u64,
     },
+    /// The brake lets the kill that was asked for through.
+    Granted {
+        incarnation: Incarnation,
+    },
+    /// It does not yet, and is to be asked again then.
+    Held {
+        incarnation: Incarnation,
+        why: Hold,
+        again: Instant,
+    },
     /// Who asks for what operators' events come next.
     Asker(Option<Caller>),
     /// The OOM killer's count of the instance's cgroup; before `Started`, what it began with.
@@ -241,6 +253,11 @@ pub enum Action {
     /// Run a lifecycle hook, for this long at most.
     RunHook(Incarnation, HookKind, Duration),
     Signal(Incarnation, i32),
+    /// Ask the brake for the kill of the instance that a probe condemned then. The answer comes in
+    /// the same turn.
+    AskBrake(Incarnation, Instant),
+    /// Tell the brake that a probe came late by the daemon's own doing.
+    TellLate,
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),
     /// Delete all of an attempt.

@@ -34,6 +34,11 @@ impl Pod {
         self.machines.iter().filter_map(Machine::deadline).min()
     }
 
+    /// How many of its containers a probe may end now.
+    pub fn ended_by_probes(&self) -> usize {
+        self.machines.iter().filter(|machine| machine.may_be_ended_by_probe()).count()
+    }
+
     pub fn is_gone(&self) -> bool {
         self.machines.iter().all(Machine::is_gone)
     }

@@ -194,6 +194,12 @@ impl Tracker {
         self.run = self.shown.consecutive;
     }
 
+    /// Takes a final verdict back that nothing has followed from.
+    pub fn retract(&mut self) {
+        self.on_hold = false;
+        self.shown.verdict = Verdict::Unknown;
+    }
+
     /// What is under way or was counted so far says nothing any more; the verdict stands.
     pub fn drop_evidence(&mut self) {
         self.in_flight = None;

@@ -32,6 +32,16 @@ pub struct ContainerStatus {
     pub paused_until: Option<SystemTime>,
     /// Of the running instance, where exec probes make it grow.
     pub shim: Option<ShimMemory>,
+    pub kill_held: Option<KillHeld>,
+}
+
+/// A probe has condemned the instance, and the brake holds the kill back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KillHeld {
+    pub probe: ProbeKind,
+    /// When the probe's word was final.
+    pub since: SystemTime,
+    pub reason: String,
 }
 
 /// Resident memory of a container's shim in bytes: it leaks a little with each exec.

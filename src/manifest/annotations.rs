@@ -22,16 +22,19 @@ pub enum ServerMade {
     Probes,
     /// RFC 3339.
     ProbesPausedUntil,
+    /// Why the kill that a probe decided has to wait.
+    KillHeld,
 }
 
 impl ServerMade {
-    const ALL: [Self; 3] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil];
+    const ALL: [Self; 4] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil, Self::KillHeld];
 
     fn word(self) -> &'static str {
         match self {
             Self::LastCause => "last-cause",
             Self::Probes => "probes",
             Self::ProbesPausedUntil => "probes-paused-until",
+            Self::KillHeld => "kill-held",
         }
     }
 

@@ -39,6 +39,7 @@ fn metadata(view: &PodView) -> ObjectMeta {
             (ServerMade::LastCause, cause),
             (ServerMade::Probes, probes_out::probes(&container.probes)),
             (ServerMade::ProbesPausedUntil, container.paused_until.and_then(probes_out::rfc3339)),
+            (ServerMade::KillHeld, container.kill_held.as_ref().map(|held| held.reason.clone())),
         ];
         let said = shown.into_iter().filter_map(|(what, text)| Some((what, text?)));
         annotations.extend(said.map(|(what, text)| (what.key(&container.name), text)));

@@ -10,7 +10,9 @@ use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
     Source, SpecError, SpecErrors, TerminationMessage,
 };
-use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, ShimMemory, Terminated};
+use crate::domain::status::{
+    ContainerState, ContainerStatus, KillHeld, ProbeStatus, ShimMemory, Terminated,
+};
 use crate::pb;
 use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError};
@@ -194,7 +196,16 @@ pub(super) fn container(
         log_path: supervisor.log_path(&id).display().to_string(),
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
+        kill_held: status.kill_held.as_ref().map(kill_held),
         history: status.history.iter().map(end).collect(),
+    }
+}
+
+fn kill_held(held: &KillHeld) -> pb::KillHeld {
+    pb::KillHeld {
+        probe: held.probe.lower().into(),
+        since: Some(held.since.into()),
+        reason: held.reason.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
+use super::brake::Seat;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
 use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
@@ -51,6 +52,7 @@ pub(super) struct Actor {
     pub view: watch::Sender<PodView>,
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
+    pub seat: Seat,
     pub cancel: CancellationToken,
 }
 
@@ -77,6 +79,7 @@ impl Actor {
             }
         }
         self.perform(first);
+        self.seat.count(self.pod.ended_by_probes());
         self.publish();
         loop {
             let deadline = self.pod.deadline();
@@ -95,6 +98,7 @@ impl Actor {
                     self.perform(actions);
                 }
             }
+            self.seat.count(self.pod.ended_by_probes());
             self.publish();
             if self.pod.is_gone() {
                 return true;
@@ -126,6 +130,10 @@ impl Actor {
 
     fn task(&self, index: usize) -> Option<Arc<dyn Task>> {
         self.containers.get(index)?.task.clone()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.spec.containers.get(index).map_or("", |container| &container.name)
     }
 
     fn tell(&mut self, index: usize, event: Event) {
@@ -211,6 +219,11 @@ impl Actor {
                         tracing::debug!(%id, signal, %error, "signal not delivered");
                     }
                 }
+                Action::AskBrake(incarnation, since) => {
+                    let answer = self.seat.ask(self.name(index), incarnation, since, now());
+                    self.tell(index, answer);
+                }
+                Action::TellLate => self.seat.late(self.name(index), now()),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
                         held.ended.push(incarnation);
@@ -218,7 +231,7 @@ impl Actor {
                 }
                 Action::Forget(incarnation) => self.effects.forget(index, incarnation),
                 Action::Note(notice) => {
-                    let container = self.spec.containers.get(index).map_or("", |c| &c.name);
+                    let container = self.name(index);
                     tracing::info!(
                         pod = self.spec.name,
                         container,

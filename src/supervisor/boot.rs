@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{Actor, Desired, Held, now};
+use super::brake::Seat;
 use super::effects::Effects;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
@@ -153,6 +154,7 @@ impl Supervisor {
             view: view_in,
             changes: self.changes.clone(),
             events: self.events.clone(),
+            seat: Seat::new(self.brake.clone(), name.clone()),
             cancel: self.cancel.clone(),
         };
         let handle = Handle { view: view_out, desired, requests };

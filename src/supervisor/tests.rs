@@ -18,6 +18,7 @@ use crate::prober::Attempt;
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
+mod brake;
 mod probes;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -92,7 +92,7 @@ impl Machine {
         self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
     }
 
@@ -106,6 +106,7 @@ impl Machine {
         let others = [
             self.probing_deadline(),
             self.shim_deadline(),
+            self.asking_deadline(),
             self.forget_at,
             self.paused,
             self.expiry(),
@@ -158,6 +159,12 @@ impl Machine {
             Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
                 self.ended(ending, now, &mut out);
             }
+            Event::Granted { incarnation } if self.is_current(incarnation) => {
+                self.granted(now, &mut out);
+            }
+            Event::Held { incarnation, why, again } if self.is_current(incarnation) => {
+                self.held(why, again, &mut out);
+            }
             Event::Started { .. }
             | Event::Failed { .. }
             | Event::Probed { .. }
@@ -165,7 +172,9 @@ impl Machine {
             | Event::ShimMeasured { .. }
             | Event::OomKills { .. }
             | Event::LastWords { .. }
-            | Event::Ended { .. } => {}
+            | Event::Ended { .. }
+            | Event::Granted { .. }
+            | Event::Held { .. } => {}
         }
         out
     }
@@ -263,6 +272,7 @@ impl Machine {
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
+        self.ask_again(now, out);
     }
 
     fn start(&mut self, out: &mut Vec<Action>) {
@@ -327,6 +337,7 @@ impl Machine {
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
+            condemned: None,
         }
     }
 

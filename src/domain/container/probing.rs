@@ -55,7 +55,7 @@ impl Machine {
         match seen {
             Seen::Stale | Seen::Early => {}
             Seen::Again => out.push(Action::Probe(self.memory.attempt, kind, launch)),
-            Seen::Late => out.push(Action::Note(late(kind, &outcome))),
+            Seen::Late => out.extend([Action::Note(late(kind, &outcome)), Action::TellLate]),
             Seen::Error => out.extend(notice_of(kind, &outcome).map(Action::Note)),
             Seen::Counted(verdict) => {
                 out.extend(notice_of(kind, &outcome).map(Action::Note));

@@ -37,6 +37,7 @@ fn renew(running: &mut Running, probes: &Probes, changed: &[ProbeKind], now: Now
     let (started, ready) = (running.has_started(), running.is_ready());
     running.was_ready = ready;
     running.trackers.retain(|tracker| !changed.contains(&tracker.kind()));
+    running.condemned.take_if(|condemned| changed.contains(&condemned.kind));
     for kind in changed {
         let Some(probe) = probes.get(*kind) else { continue };
         let passed = kind.is_passed(started, ready);

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::Machine;
+use super::condemned::Condemned;
 use super::shim::Shim;
 use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
@@ -39,6 +40,8 @@ pub(super) struct Running {
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,
+    /// A probe has condemned it, and the brake has not let its kill through yet.
+    pub condemned: Option<Condemned>,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<(i32, Operator)>,
 }
@@ -117,6 +120,7 @@ impl Machine {
                 .unwrap_or_default(),
             paused_until: self.memory.paused_until,
             shim: running.and_then(|running| running.shim.memory),
+            kill_held: running.and_then(|running| running.condemned.as_ref()?.shown()),
         }
     }
 }

@@ -33,6 +33,7 @@ impl Machine {
         };
         // What was launched before must not speak about a stopping container.
         running.trackers.iter_mut().for_each(Tracker::drop_evidence);
+        running.condemned = None;
         let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
         let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
         self.state = State::Stopping { running, kill_at };

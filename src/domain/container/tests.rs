@@ -4,11 +4,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::domain::Now;
+use crate::domain::brake::Hold;
 use crate::domain::exit::Cause;
 use crate::domain::probe::{Launch, Verdict};
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod braking;
 mod care;
 mod deadline;
 mod decisions;
@@ -25,6 +27,9 @@ struct Story {
     now: Now,
     /// The newest launch of each probe.
     launched: BTreeMap<ProbeKind, Launch>,
+    /// What the brake answers; and since when each asking was for.
+    brake: Option<Hold>,
+    asked: Vec<Instant>,
 }
 
 fn pod(policy: RestartPolicy) -> PodSpec {
@@ -66,7 +71,7 @@ impl Story {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
         let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
-        Self { machine, now, launched: BTreeMap::new() }
+        Self { machine, now, launched: BTreeMap::new(), brake: None, asked: vec![] }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -82,13 +87,34 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        let actions = self.machine.handle(event, self.now);
+        let actions = self.through_the_brake(event);
         for action in &actions {
             if let Action::Probe(_, kind, launch) = action {
                 self.launched.insert(*kind, *launch);
             }
         }
         actions
+    }
+
+    /// As the actor does it: the brake's answer comes in the same turn.
+    fn through_the_brake(&mut self, event: Event) -> Vec<Action> {
+        let mut all = Vec::new();
+        for action in self.machine.handle(event, self.now) {
+            match action {
+                Action::AskBrake(incarnation, since) => {
+                    self.asked.push(since);
+                    let answer = match self.brake {
+                        None => Event::Granted { incarnation },
+                        Some(why) => {
+                            Event::Held { incarnation, why, again: self.now.mono + SECOND }
+                        }
+                    };
+                    all.extend(self.machine.handle(answer, self.now));
+                }
+                other => all.push(other),
+            }
+        }
+        all
     }
 
     fn want(&mut self, wanted: Wanted) -> Vec<Action> {

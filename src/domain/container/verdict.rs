@@ -1,5 +1,6 @@
 //! What follows from a probe's final word: a kill, a stop, or a note.
 
+use super::state::State;
 use super::{Action, Machine, Next, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
@@ -16,7 +17,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         match self.choice(kind) {
-            OnFailure::Restart | OnFailure::Stop => self.condemn(kind, output, now, out),
+            OnFailure::Restart | OnFailure::Stop => self.ask_brake(kind, output, now, out),
             OnFailure::Notify => {
                 self.go_on(kind);
                 let (container, kind) = (&self.spec.name, kind.lower());
@@ -30,23 +31,32 @@ impl Machine {
     /// The instance that failed for good lives, and passes again.
     pub(super) fn recovered(&mut self, kind: ProbeKind, out: &mut Vec<Action>) {
         if kind != ProbeKind::Readiness {
+            if let State::Running(running) = &mut self.state {
+                running.condemned.take_if(|condemned| condemned.kind == kind);
+            }
             let message =
                 format!("Container {} passed {} probe again", self.spec.name, kind.lower());
             out.push(Action::Note(Notice::normal("ProbeRecovered", message)));
         }
     }
 
-    fn choice(&self, kind: ProbeKind) -> OnFailure {
+    pub(super) fn choice(&self, kind: ProbeKind) -> OnFailure {
         self.spec.probes.get(kind).and_then(|probe| probe.on_failure).unwrap_or_default()
     }
 
-    fn go_on(&mut self, kind: ProbeKind) {
+    pub(super) fn go_on(&mut self, kind: ProbeKind) {
         if let Some(tracker) = self.process_mut().and_then(|running| running.tracker_mut(kind)) {
             tracker.go_on();
         }
     }
 
-    fn condemn(&mut self, kind: ProbeKind, output: String, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn kill_by_probe(
+        &mut self,
+        kind: ProbeKind,
+        output: String,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
         let own = self.spec.probes.get(kind).and_then(|probe| probe.termination_grace);
         let grace = restart::grace(None, own, self.pod.termination_grace);
         let policy = self.pod.policy_of(&self.spec);

@@ -39,6 +39,7 @@ fn container(code: &str) -> ContainerStatus {
     ContainerStatus {
         paused_until: None,
         shim: None,
+        kill_held: None,
         name: "app".into(),
         attempt: Incarnation(0),
         ready: false,

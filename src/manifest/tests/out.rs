@@ -9,7 +9,7 @@ use crate::domain::Incarnation;
 use crate::domain::exit::{Cause, Ending};
 use crate::domain::spec::{ProbeKind, Source};
 use crate::domain::status::{
-    Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
+    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Terminated,
 };
 use crate::supervisor::PodView;
 
@@ -42,6 +42,7 @@ pub(super) fn view() -> PodView {
     let container = ContainerStatus {
         paused_until: None,
         shim: None,
+        kill_held: None,
         name: "kubia".into(),
         attempt: Incarnation(1),
         ready: true,
@@ -194,4 +195,19 @@ fn a_bundle_shows_its_root_filesystem_as_image() {
     let source = Source::Bundle { oci_spec: "{}".into(), rootfs: "/srv/root".into() };
     Arc::make_mut(&mut view.spec).containers[0].source = source;
     assert_eq!(to_json(&view)["spec"]["containers"][0]["image"], "/srv/root");
+}
+
+#[test]
+fn a_held_kill_is_told_and_no_setting() {
+    let mut view = view();
+    view.status.containers[0].kill_held = Some(KillHeld {
+        probe: ProbeKind::Liveness,
+        since: at(140),
+        reason: "10 of 20 probed containers failed within 10s".into(),
+    });
+    let shown = to_json(&view);
+    let said = &shown["metadata"]["annotations"]["probelet.io/kill-held.kubia"];
+    assert_eq!(said, "10 of 20 probed containers failed within 10s");
+    let again = parse_value(shown, "uid-1".into()).unwrap();
+    assert_eq!(again.spec.annotations, view.spec.annotations);
 }
