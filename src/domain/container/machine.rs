@@ -10,6 +10,7 @@ use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
 use crate::domain::exit::{Caller, Cause, LastWords, Operator};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
+use crate::domain::restart::Backoff;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now, restart};
 
@@ -230,6 +231,8 @@ impl Machine {
         if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
             out.push(Action::Persist);
         }
+        // Whoever asks has looked at it: the ladder begins again.
+        self.memory.backoff = Backoff::default();
         match &mut self.state {
             State::Created => self.start(out),
             State::Waiting { .. } | State::Terminated => self.next_attempt(out),
