@@ -19,12 +19,14 @@ mod pause;
 mod probing;
 mod recover;
 mod respec;
+mod round;
 mod shim;
 mod state;
 mod stopping;
 
 pub use machine::Machine;
 pub use recover::Recovered;
+pub use round::Word;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,15 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Which round of its pod it is in.
+    #[serde(default)]
+    pub round: u32,
+    /// It waits for its turn in the round.
+    #[serde(default)]
+    pub held: bool,
+    /// The pod is over: it does not start again.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -71,6 +82,12 @@ pub struct Stopping {
     /// The stop signal was sent; before that the preStop hook runs.
     #[serde(default)]
     pub signaled: bool,
+    /// The hook has ended, or there is none.
+    #[serde(default)]
+    pub hooked: bool,
+    /// The signal comes when others of the pod have ended.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// What the image says that a container is made from.
@@ -108,6 +125,9 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            round: 0,
+            held: false,
+            finished: false,
         }
     }
 }
@@ -144,6 +164,8 @@ pub enum Event {
     Resume,
     /// The pod's spec changed in what may change on a live container.
     Respec(Arc<PodSpec>),
+    /// The pod's own word to one of its containers.
+    Pod(Word),
     Started {
         incarnation: Incarnation,
         pid: u32,

@@ -79,6 +79,14 @@ pub enum Cause {
         kind: HookKind,
         output: String,
     },
+    /// Another container's exit rule restarts all of the pod.
+    AllRestart,
+    /// It restarts with the container that it depends on.
+    Dependency {
+        owner: String,
+    },
+    /// What it accompanied has ended.
+    PodOver,
     /// It never ran.
     Start,
 }
@@ -93,6 +101,9 @@ impl std::fmt::Display for Cause {
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
             Self::Operator { verb } => write!(f, "operator: {verb}"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::AllRestart => f.write_str("restart of all containers"),
+            Self::Dependency { owner } => write!(f, "restarts with {owner}"),
+            Self::PodOver => f.write_str("the pod's containers have ended"),
             Self::Start => f.write_str("could not be started"),
         }
     }

@@ -12,11 +12,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod change;
+mod place;
 #[cfg(test)]
 pub(crate) mod sample;
 mod validate;
 
 pub use change::Change;
+pub use place::Role;
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -48,7 +50,13 @@ pub struct PodSpec {
     /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
     pub hostname: Option<String>,
+    /// Run one by one before the others; one that always restarts is a sidecar.
+    #[serde(default)]
+    pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
+    /// By the name of a container those that restart with it.
+    #[serde(default)]
+    pub dependents: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -384,12 +392,5 @@ impl ContainerSpec {
             Source::Image(reference) => reference.clone(),
             Source::Bundle { rootfs, .. } => rootfs.display().to_string(),
         }
-    }
-}
-
-impl PodSpec {
-    /// The policy that rules `container`: its own, else the pod's.
-    pub fn policy_of(&self, container: &ContainerSpec) -> RestartPolicy {
-        container.restart_policy.unwrap_or(self.restart_policy)
     }
 }

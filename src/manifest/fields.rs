@@ -25,7 +25,7 @@ const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
 const MESSAGE: &str = "termination messages are not read yet";
 
-/// `[]` is any index, `<probe>` each of the three probes.
+/// `[]` is any index, `<probe>` each of the three probes, `containers` the init ones too.
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, Rule)] = &[
     ("apiVersion", Honoured),
@@ -171,6 +171,7 @@ fn leads_on(pattern: &str) -> bool {
 fn generic(key: &str) -> &str {
     match key {
         "livenessProbe" | "readinessProbe" | "startupProbe" => "<probe>",
+        "initContainers" => "containers",
         other => other,
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRe
 
 pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
     k8s::PodSpec {
+        init_containers: list(&spec.init_containers, container),
         containers: spec.containers.iter().map(container).collect(),
         hostname: spec.hostname.clone(),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),

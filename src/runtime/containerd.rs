@@ -13,12 +13,14 @@ use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
+use crate::network::Namespaces;
 
 mod client;
 mod exec;
 mod images;
 mod locks;
 mod records;
+mod shared;
 mod snapshots;
 mod task;
 mod tasks;
@@ -36,7 +38,8 @@ pub struct Config {
     pub namespace: String,
     /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
     pub log_dir: PathBuf,
-    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone.
+    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone; the pins of
+    /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
 }
@@ -62,6 +65,7 @@ pub struct Containerd {
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
+    namespaces: Namespaces,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -87,7 +91,8 @@ impl Containerd {
         })?;
         let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs })
+        let namespaces = Namespaces::new(&run_dir);
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -98,7 +103,9 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let host = Host { cgroup2: self.cgroup2, cgroups_path };
+                let (pod, namespaces) = (&birth.pod, &self.namespaces);
+                let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
+                let host = Host { cgroup2: self.cgroup2, cgroups_path, shared };
                 let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
                 Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
             }
@@ -128,6 +135,7 @@ impl Containerd {
         let plan = self.plan(birth).await?;
         let chain = plan.image.clone();
         self.record(birth, plan, true).await?;
+        self.pin_namespaces(&birth.pod).await?;
 
         let log = self.log_path(&birth.id);
         if let Some(folder) = log.parent() {
@@ -257,7 +265,7 @@ impl Runtime for Containerd {
                 if record.snapshot_key == key {
                     missing_is_fine(self.client.remove_snapshot(&key).await)?;
                 }
-                missing_is_fine(self.client.delete_record(&key).await)?;
+                missing_is_fine(self.delete_record_and_pins(&record).await)?;
             }
         }
         self.remove_log(id).await;

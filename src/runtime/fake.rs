@@ -18,6 +18,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec};
 pub struct Fake {
     calls: Mutex<Vec<String>>,
     processes: Mutex<Vec<Arc<Process>>>,
+    ids: Mutex<Vec<String>>,
     remembered: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
@@ -52,6 +53,12 @@ impl Fake {
         processes.last().unwrap().ending.send_replace(Some(ending));
     }
 
+    /// The newest process of one attempt ends.
+    pub fn end_of(&self, id: &str, ending: Ending) {
+        let at = self.ids.lock().unwrap().iter().rposition(|known| known == id).unwrap();
+        self.processes.lock().unwrap()[at].ending.send_replace(Some(ending));
+    }
+
     fn note(&self, call: &str, id: &AttemptId) {
         self.calls.lock().unwrap().push(format!("{call} {id}"));
     }
@@ -81,6 +88,7 @@ impl Runtime for Fake {
         let ignores_sigterm = self.ignores_sigterm;
         let process = Arc::new(Process { ending: watch::Sender::new(None), ignores_sigterm });
         self.processes.lock().unwrap().push(process.clone());
+        self.ids.lock().unwrap().push(birth.id.to_string());
         Ok(Box::new(Held(process)))
     }
 

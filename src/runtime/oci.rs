@@ -3,7 +3,7 @@
 //! Written as JSON, not with oci-spec's builders: those start from defaults of their own
 //! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Map, Value, json};
@@ -24,6 +24,8 @@ pub struct Host {
     /// A pure cgroup v2 host, where a container gets a cgroup namespace.
     pub cgroup2: bool,
     pub cgroups_path: String,
+    /// Namespaces that are there already, by type; of the others a container gets its own.
+    pub shared: Vec<(&'static str, PathBuf)>,
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
@@ -63,7 +65,7 @@ pub fn from_image(
         let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
     }
-    let namespaces: Vec<Value> = namespaces.iter().map(|kind| json!({ "type": kind })).collect();
+    let namespaces: Vec<Value> = namespaces.iter().map(|kind| namespace(kind, host)).collect();
     let spec = json!({
         "ociVersion": "1.0.2",
         "hostname": hostname,
@@ -90,6 +92,13 @@ pub fn from_image(
         },
     });
     Ok(spec.to_string().into_bytes())
+}
+
+fn namespace(kind: &str, host: &Host) -> Value {
+    match host.shared.iter().find(|(shared, _)| *shared == kind) {
+        Some((_, path)) => json!({ "type": kind, "path": path.display().to_string() }),
+        None => json!({ "type": kind }),
+    }
 }
 
 /// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a

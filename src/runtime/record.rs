@@ -79,6 +79,9 @@ pub(crate) mod tests {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            round: 2,
+            held: true,
+            finished: false,
         }
     }
 

@@ -7,13 +7,13 @@ use super::error::field;
 use super::{lifecycle, probes};
 use crate::domain::notice;
 use crate::domain::spec::{
-    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, RestartPolicy, Source, SpecError,
-    SpecErrors,
+    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, RestartPolicy, Role, Source,
+    SpecError, SpecErrors,
 };
 use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, ShimMemory, Terminated};
 use crate::pb;
 use crate::runtime::AttemptId;
-use crate::supervisor::{PodView, Supervisor, SupervisorError};
+use crate::supervisor::{PodView, Supervisor, SupervisorError, named};
 use crate::{manifest, structs};
 
 /// A container by itself becomes a pod of one with the same name.
@@ -54,6 +54,8 @@ pub(super) fn pod_of_one(
         restart_policy,
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![container],
     })
 }
@@ -130,7 +132,7 @@ fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
 }
 
 pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
-    let containers = view.status.containers.iter();
+    let containers = view.status.all();
     pb::Pod {
         name: view.spec.name.clone(),
         uid: view.spec.uid.clone(),
@@ -140,6 +142,18 @@ pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
         object: structs::from_json(manifest::to_json(view)).ok(),
         removed: false,
     }
+}
+
+/// The container that a request means.
+pub(super) fn status_of_container<'a>(
+    view: &'a PodView,
+    container: &str,
+) -> Result<&'a ContainerStatus, SupervisorError> {
+    let name = named(&view.spec, container)?;
+    view.status.of(name).ok_or_else(|| SupervisorError::NoContainer {
+        pod: view.spec.name.clone(),
+        container: container.to_owned(),
+    })
 }
 
 pub(super) fn container(
@@ -169,6 +183,7 @@ pub(super) fn container(
         log_path: supervisor.log_path(&id).display().to_string(),
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
+        init_container: view.spec.role_of(&status.name) != Role::Regular,
     }
 }
 
@@ -252,7 +267,10 @@ pub(super) fn of_the_request(errors: Vec<SpecError>) -> Vec<SpecError> {
 
 /// Times are Durations here, so no field has their unit in its name.
 fn field_of_the_request(field: &str) -> &str {
-    let own = match field.strip_prefix("spec.containers[").and_then(|rest| rest.split_once("].")) {
+    let place = field
+        .strip_prefix("spec.containers[")
+        .or_else(|| field.strip_prefix("spec.initContainers["));
+    let own = match place.and_then(|rest| rest.split_once("].")) {
         Some((_, own)) => own,
         None => {
             field.strip_prefix("metadata.").or_else(|| field.strip_prefix("spec.")).unwrap_or(field)

@@ -108,3 +108,6 @@ impl Api {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

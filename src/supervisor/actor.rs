@@ -190,7 +190,7 @@ impl Actor {
                 }
                 Action::Forget(incarnation) => self.effects.forget(index, incarnation),
                 Action::Note(notice) => {
-                    let container = self.spec.containers.get(index).map_or("", |c| &c.name);
+                    let container = self.spec.at(index).map_or("", |c| &c.name);
                     tracing::info!(
                         pod = self.spec.name,
                         container,

@@ -18,6 +18,7 @@ use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
 mod probes;
+mod several;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,6 +51,8 @@ fn pod(image: &str) -> Validated<PodSpec> {
         restart_policy: RestartPolicy::Always,
         termination_grace: Duration::from_secs(30),
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

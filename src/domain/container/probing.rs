@@ -7,7 +7,7 @@ use super::{Action, Machine, Next};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::{Launch, Outcome, Seen, Tracker, Verdict};
-use crate::domain::spec::ProbeKind;
+use crate::domain::spec::{ProbeKind, Role};
 use crate::domain::{Now, restart};
 
 impl Machine {
@@ -122,7 +122,13 @@ impl Machine {
         let grace = restart::grace(None, own, self.pod.termination_grace);
         let policy = self.pod.policy_of(&self.spec);
         let suffix = if restart::restarts(policy, 137) { ", will be restarted" } else { "" };
-        let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
+        // As in Kubernetes, which does not say that a sidecar will be restarted.
+        let (title, suffix) = match self.role() {
+            Role::Regular => ("Container", suffix),
+            Role::Sidecar | Role::Init => ("Init container", ""),
+        };
+        let (name, kind_name) = (&self.spec.name, kind.lower());
+        let message = format!("{title} {name} failed {kind_name} probe{suffix}");
         self.stop(Cause::Probe { kind, output }, message, grace, Next::Policy, now, out);
     }
 }

@@ -39,6 +39,8 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         restart_policy: policy,
         termination_grace: 30 * SECOND,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

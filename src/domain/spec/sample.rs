@@ -15,6 +15,8 @@ pub(crate) fn pod() -> PodSpec {
         restart_policy: RestartPolicy::OnFailure,
         termination_grace: Duration::from_secs(30),
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),

@@ -65,6 +65,7 @@ pub(super) fn view() -> PodView {
         conditions: vec![ready],
         created_at: at(0),
         deletion: None,
+        init_containers: vec![],
         containers: vec![container],
     };
     PodView { generation: 1, spec: Arc::new(spec), status }
