@@ -16,6 +16,7 @@ mod io;
 mod kill;
 mod layout;
 mod layout_container;
+mod layout_history;
 mod layout_probes;
 mod logs;
 mod manifests;

@@ -20,6 +20,7 @@ mod convert;
 mod document;
 mod fields;
 mod lifecycle;
+mod message;
 mod probes;
 mod probes_out;
 mod spec_out;
@@ -28,7 +29,7 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::ServerMade;
+pub use annotations::{ServerMade, on_failure};
 pub use probes_out::{outcome, verdict};
 pub use status_out::{to_json, to_v1_pod};
 

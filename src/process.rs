@@ -14,14 +14,18 @@ use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Semaphore;
 
 use crate::domain::exit::Ending;
 
 pub mod family;
+pub mod oom;
 pub mod stat;
 
 use stat::Stat;
 
+/// How many may read a process' files at once.
+const READERS: usize = 4;
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
 const REAP_STEP: Duration = Duration::from_millis(3);
 const REAP_STEPS: u32 = 33;
@@ -31,6 +35,7 @@ const REAP_STEPS: u32 = 33;
 pub struct Process {
     pid: u32,
     pidfd: AsyncFd<OwnedFd>,
+    readers: Semaphore,
 }
 
 impl Process {
@@ -43,7 +48,7 @@ impl Process {
         // SAFETY: an `OwnedFd` answers with one and the same open descriptor until it is
         // dropped, and it is never taken out of the `AsyncFd`.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
-        Ok(Self { pid, pidfd })
+        Ok(Self { pid, pidfd, readers: Semaphore::new(READERS) })
     }
 
     pub fn pid(&self) -> u32 {
@@ -81,6 +86,10 @@ impl Process {
     /// A regular file as the process sees it: links lead nowhere but within its root.
     /// `FileTooLarge` beyond `limit` bytes.
     pub fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        // A file system that hangs keeps its readers; it must not keep all threads there are.
+        let _reader = self.readers.try_acquire().map_err(|_| {
+            io::Error::new(io::ErrorKind::WouldBlock, "earlier reads of its files still hang")
+        })?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let root = open(format!("/proc/{}/root", self.pid), flags, Mode::empty())?;
         // Alive only now, it was alive then: the root is not that of one who got its pid.

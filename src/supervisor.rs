@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::spec::{ContainerSpec, PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
 use crate::prober::Prober;
@@ -197,12 +198,13 @@ impl Supervisor {
         name: &str,
         wanted: Wanted,
         grace: Option<Duration>,
+        by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
             handle.desired.send_modify(|desired| {
                 // Removal is final.
                 if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
-                    *desired = Desired { wanted, grace };
+                    *desired = Desired { wanted, grace, by };
                 }
             });
         })
@@ -215,10 +217,11 @@ impl Supervisor {
         name: &str,
         container: &str,
         event: Event,
+        by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
             let index = handle.index(name, container)?;
-            handle.send(name, Request::Tell(index, event))
+            handle.send(name, Request::Ask(index, by, event))
         })?
     }
 

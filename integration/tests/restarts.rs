@@ -2,7 +2,10 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
-use anyhow::Result;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
@@ -67,16 +70,35 @@ fn a_crash_loop_backs_off() -> Result<()> {
     })
 }
 
+/// The text in what probelet keeps in the attempt's containerd record.
+fn record(host: &Host, id: &str) -> Result<String> {
+    let info: Value = serde_json::from_str(&host.ctr(["container", "info", id])?)?;
+    let value = info["Extensions"]["probelet.v1.record"]["value"].as_str();
+    let mut decode =
+        Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut stdin = decode.stdin.take().context("no stdin")?;
+    stdin.write_all(value.context("no record")?.as_bytes())?;
+    drop(stdin);
+    Ok(String::from_utf8_lossy(&decode.wait_with_output()?.stdout).into_owned())
+}
+
 #[test]
 fn a_daemon_that_crashes_leaves_the_container_running() -> Result<()> {
     with_host(|host| {
         create(host, "steady", &["sleep"], "ALWAYS")?;
         host.wait_status("steady", SOON, is_running)?;
         let pid = host.task_pid("steady_0")?;
+        host.probelet(["pause", "steady", "--for", "1h"])?;
+        // Once its write is seen, the events before it are in the record.
+        eventually("the pause is written", SOON, || {
+            record(host, "steady_0").ok()?.contains("ProbesPaused").then_some(())
+        })?;
+        let events = host.events()?;
 
         host.kill_daemon()?;
         assert_eq!(host.task_pid("steady_0")?, pid);
         host.start_daemon()?;
+        assert_eq!(host.events()?, events, "events outlive the daemon");
         let status = host.wait_status("steady", SOON, is_running)?;
         assert_eq!(status["restartCount"], 0, "{status}");
         assert_eq!(host.task_pid("steady_0")?, pid);

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::exit::{Cause, Ending};
-use super::notice::Notice;
+use super::exit::{Caller, Cause, Ending, LastWords};
+use super::history::History;
+use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
@@ -15,6 +16,7 @@ use super::status::Terminated;
 
 mod ending;
 mod machine;
+mod oom;
 mod pause;
 mod probing;
 mod recover;
@@ -23,8 +25,10 @@ mod round;
 mod shim;
 mod state;
 mod stopping;
+mod verdict;
 
 pub use machine::Machine;
+pub use oom::OomCount;
 pub use recover::Recovered;
 pub use round::Word;
 
@@ -69,6 +73,14 @@ pub struct Memory {
     /// The pod is over: it does not start again.
     #[serde(default)]
     pub finished: bool,
+    /// Of the newest attempt.
+    #[serde(default)]
+    pub oom: OomCount,
+    #[serde(default)]
+    pub history: History,
+    /// The container's newest events, which the machine itself has no use for.
+    #[serde(default)]
+    pub events: Vec<notice::Event>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -88,6 +100,9 @@ pub struct Stopping {
     /// The signal comes when others of the pod have ended.
     #[serde(default)]
     pub waits: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// What the image says that a container is made from.
@@ -128,6 +143,9 @@ impl Memory {
             round: 0,
             held: false,
             finished: false,
+            oom: OomCount::default(),
+            history: History::default(),
+            events: Vec::new(),
         }
     }
 }
@@ -198,6 +216,18 @@ pub enum Event {
     ShimMeasured {
         incarnation: Incarnation,
         bytes: u64,
+    },
+    /// Who asks for what operators' events come next.
+    Asker(Option<Caller>),
+    /// The OOM killer's count of the instance's cgroup; before `Started`, what it began with.
+    OomKills {
+        incarnation: Incarnation,
+        kills: u64,
+    },
+    /// Comes before `Ended`.
+    LastWords {
+        incarnation: Incarnation,
+        words: LastWords,
     },
     /// Nothing is left of an attempt.
     Forgotten {

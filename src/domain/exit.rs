@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{HookKind, ProbeKind};
 
+mod judge;
+mod operator;
+mod words;
+
+pub use judge::{Known, Sigkill, Verdict};
+pub use operator::{Caller, Operator};
+pub use words::{LOG_BYTES, LastWords, MESSAGE_BYTES};
+
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
@@ -70,9 +78,12 @@ pub enum Cause {
         kind: ProbeKind,
         output: String,
     },
-    /// An operator's verb: `stop`, `restart`, `delete`, `kill`.
-    Operator {
-        verb: String,
+    Operator(Operator),
+    /// The kernel's OOM killer took the init process.
+    OutOfMemory,
+    /// A signal that a process brings upon itself: a fault, an abort.
+    Crash {
+        signal: u8,
     },
     /// A lifecycle hook failed.
     Hook {
@@ -89,6 +100,8 @@ pub enum Cause {
     PodOver,
     /// It never ran.
     Start,
+    /// Nobody saw how it ended.
+    Unknown,
 }
 
 impl std::fmt::Display for Cause {
@@ -99,11 +112,16 @@ impl std::fmt::Display for Cause {
                 write!(f, "{} from outside", super::signal::name(i32::from(*signal)))
             }
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
-            Self::Operator { verb } => write!(f, "operator: {verb}"),
+            Self::Operator(operator) => write!(f, "operator: {operator}"),
+            Self::Crash { signal } => {
+                write!(f, "crashed with {}", super::signal::name(i32::from(*signal)))
+            }
+            Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
             Self::AllRestart => f.write_str("restart of all containers"),
             Self::Dependency { owner } => write!(f, "restarts with {owner}"),
             Self::PodOver => f.write_str("the pod's containers have ended"),
+            Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }
     }

@@ -39,7 +39,7 @@ impl Notice {
 }
 
 /// A notice with its place: what `v1.Event` holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Grows with every change of the log, so a watcher can resume after it.
     pub sequence: u64,

@@ -80,8 +80,9 @@ impl Pod {
         let wanted = self.wanted;
         let mut actions = Vec::new();
         for index in 0..self.machines.len() {
-            let own = self.machines.get(index).map(|machine| machine.memory().wanted);
-            if wanted == Wanted::Removed || own != Some(wanted) {
+            let Some(machine) = self.machines.get(index) else { continue };
+            let differs = machine.memory().wanted != wanted && !machine.is_stopped_by_probe();
+            if wanted == Wanted::Removed || differs {
                 let event = Event::Wanted { wanted, grace: None };
                 actions.append(&mut self.tell(index, event, now));
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::spec::{Handler, PodSpec, ProbeKind, ProbeSpec, SpecError};
+use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
 
@@ -56,8 +56,9 @@ type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 /// `probelet.io/OWNER.dependents: "a,b"`: those restart with it.
 const DEPENDENTS: &str = ".dependents";
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
+const ON_FAILURE: &str = "onFailure";
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     (
         "periodMilliseconds",
         |p| fraction(p.period),
@@ -79,6 +80,7 @@ const SETTINGS: [Setting; 5] = [
         |p, text| millis(text).map(|time| p.startup_period = Some(time)),
     ),
     ("grpcTLS", show_tls, set_tls),
+    (ON_FAILURE, show_on_failure, set_on_failure),
 ];
 
 fn fraction(time: Duration) -> Option<String> {
@@ -97,6 +99,16 @@ fn show_tls(probe: &ProbeSpec) -> Option<String> {
 fn set_tls(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
     let Handler::Grpc(grpc) = &mut probe.handler else { return Err("this is no grpc probe") };
     grpc.tls = text.parse().map_err(|_| "must be true or false")?;
+    Ok(())
+}
+
+fn show_on_failure(probe: &ProbeSpec) -> Option<String> {
+    probe.on_failure.map(|choice| choice.as_str().into())
+}
+
+fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
+    let choice = OnFailure::ALL.into_iter().find(|choice| choice.as_str() == text);
+    probe.on_failure = Some(choice.ok_or("must be restart, stop or notify")?);
     Ok(())
 }
 
@@ -146,17 +158,28 @@ fn dependents_key(owner: &str) -> String {
     format!("{PREFIX}{owner}{DEPENDENTS}")
 }
 
-/// An error's field as a manifest has it, where it is no field of Kubernetes.
+/// What a shown pod says of a probe's choice; nothing for the default.
+pub fn on_failure<'a>(
+    annotations: &'a BTreeMap<String, String>,
+    container: &str,
+    kind: &str,
+) -> Option<&'a str> {
+    annotations.get(&format!("{PREFIX}{container}.{kind}.{ON_FAILURE}")).map(String::as_str)
+}
+
+/// An error's field as a manifest has it: some settings are no fields of Kubernetes.
 pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     if let Some(owner) = field.strip_prefix("spec.dependents[").and_then(|at| at.strip_suffix(']'))
     {
         return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
     }
-    let at = field.strip_suffix("Probe.startupPeriodSeconds")?;
+    let own = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
+    let mut own = own.into_iter();
+    let (at, word) = own.find_map(|(end, word)| Some((field.strip_suffix(end)?, word)))?;
     let (container, kind) = at.split_once("].")?;
     let place = (0..spec.count()).find(|place| spec.field_at(*place) == format!("{container}]"))?;
     let container = &spec.at(place)?.name;
-    Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{STARTUP_PERIOD}]"))
+    Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{word}]"))
 }
 
 /// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.

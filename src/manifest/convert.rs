@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{annotations, lifecycle, probes};
+use super::{annotations, lifecycle, message, probes};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -71,6 +71,8 @@ fn convert_container(
         readiness: probe("readiness", container.readiness_probe),
         liveness: probe("liveness", container.liveness_probe),
     };
+    let (path, policy) = (container.termination_message_path, container.termination_message_policy);
+    let message = message::message(at, path, policy, errors);
     let env = container.env.unwrap_or_default().into_iter();
     let spec = ContainerSpec {
         name: container.name,
@@ -84,6 +86,7 @@ fn convert_container(
         lifecycle: lifecycle::lifecycle(&format!("{at}.lifecycle"), container.lifecycle, errors),
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
         restart_policy_rules: lifecycle::rules(&rules, container.restart_policy_rules, errors),
+        termination_message: message,
         backoff: BackoffLimits::default(),
     };
     references(at, &spec, warnings);

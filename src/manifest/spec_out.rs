@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::lifecycle;
+use super::message::message_out;
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
@@ -27,7 +28,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         value: some(&e.value),
         ..k8s::EnvVar::default()
     };
-    k8s::Container {
+    let out = k8s::Container {
         name: spec.name.clone(),
         image: Some(spec.image()),
         command: list(&spec.command, Clone::clone),
@@ -42,7 +43,8 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         restart_policy: spec.restart_policy.map(|p| policy(p).to_owned()),
         restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
         ..k8s::Container::default()
-    }
+    };
+    message_out(spec, out)
 }
 
 fn port(port: &ContainerPort) -> k8s::ContainerPort {

@@ -31,7 +31,7 @@ fn metadata(view: &PodView) -> ObjectMeta {
     let (spec, status) = (&view.spec, &view.status);
     let mut annotations = annotations::export(spec);
     for container in status.all() {
-        let cause = newest_ending(container).map(|last| last.cause.to_string());
+        let cause = newest_ending(container).map(Terminated::why);
         let shown = [
             (ServerMade::LastCause, cause),
             (ServerMade::Probes, probes_out::probes(&container.probes)),

@@ -5,6 +5,7 @@ mod fields;
 mod handlers;
 mod init;
 mod lifecycle;
+mod message;
 mod out;
 mod parse;
 mod probes_out;

@@ -11,8 +11,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
 use crate::domain::container::{ImageFacts, Memory};
-use crate::domain::exit::Ending;
+use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
+
+/// Its cgroups are older than its processes.
+const OOM_KILLS_BEFORE: u64 = 3;
 
 #[derive(Default)]
 pub struct Fake {
@@ -28,6 +31,7 @@ pub struct Fake {
 struct Process {
     ending: watch::Sender<Option<Ending>>,
     ignores_sigterm: bool,
+    oom_kills: watch::Sender<u64>,
 }
 
 struct Held(Arc<Process>);
@@ -59,6 +63,12 @@ impl Fake {
         self.processes.lock().unwrap()[at].ending.send_replace(Some(ending));
     }
 
+    /// The OOM killer takes a process of the newest one's cgroup.
+    pub fn oom_kill(&self) {
+        let processes = self.processes.lock().unwrap();
+        processes.last().unwrap().oom_kills.send_modify(|kills| *kills += 1);
+    }
+
     fn note(&self, call: &str, id: &AttemptId) {
         self.calls.lock().unwrap().push(format!("{call} {id}"));
     }
@@ -86,7 +96,8 @@ impl Runtime for Fake {
             return Err(error);
         }
         let ignores_sigterm = self.ignores_sigterm;
-        let process = Arc::new(Process { ending: watch::Sender::new(None), ignores_sigterm });
+        let (ending, oom_kills) = (watch::Sender::new(None), watch::Sender::new(OOM_KILLS_BEFORE));
+        let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
         self.processes.lock().unwrap().push(process.clone());
         self.ids.lock().unwrap().push(birth.id.to_string());
         Ok(Box::new(Held(process)))
@@ -114,6 +125,11 @@ impl Runtime for Fake {
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
         Ok(Vec::new())
+    }
+
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        let log = if with_log { format!("log of {id}") } else { String::new() };
+        LastWords { log, ..LastWords::default() }
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
@@ -156,6 +172,18 @@ impl Task for Held {
 
     fn shim_memory(&self) -> io::Result<u64> {
         Ok(1 << 20)
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        Some(*self.0.oom_kills.borrow())
+    }
+
+    async fn oom_killed(&self, seen: u64) -> Option<u64> {
+        let mut kills = self.0.oom_kills.subscribe();
+        tokio::select! {
+            kills = kills.wait_for(|kills| *kills > seen) => kills.ok().map(|kills| *kills),
+            _ = self.ended() => None,
+        }
     }
 
     async fn ended(&self) -> Ending {

@@ -26,6 +26,8 @@ pub struct Host {
     pub cgroups_path: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
+    /// Where the termination message goes.
+    pub message_path: PathBuf,
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
@@ -65,6 +67,9 @@ pub fn from_image(
         let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
     }
+    let message = host.message_path.to_string_lossy();
+    let options = ["rbind", "rprivate", "rw"];
+    mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
     let namespaces: Vec<Value> = namespaces.iter().map(|kind| namespace(kind, host)).collect();
     let spec = json!({
         "ociVersion": "1.0.2",

@@ -79,9 +79,10 @@ pub(crate) mod tests {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
-            round: 2,
             held: true,
-            finished: false,
+            round: 2,
+            events: Vec::new(),
+            ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
         }
     }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status, async_trait};
 
+use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
 use super::{Api, MARGIN, START, Streaming, logs, probing};
 use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::signal;
 use crate::domain::status::{ContainerState, ContainerStatus};
 use crate::pb::containers_server::Containers;
@@ -73,10 +75,11 @@ impl Api {
         &self,
         name: &str,
         grace: Option<prost_types::Duration>,
+        by: Option<Caller>,
     ) -> Result<(), Status> {
         let grace = duration("gracePeriod", grace).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(name, Wanted::Removed, grace).map_err(status_of)?;
+        self.supervisor.want(name, Wanted::Removed, grace, by).map_err(status_of)?;
         self.supervisor.wait_gone(name, bound).await.map_err(status_of)
     }
 }
@@ -108,9 +111,10 @@ impl Containers for Api {
         &self,
         request: Request<pb::StartContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let name = request.into_inner().name;
         let before = self.supervisor.get(&name).map_err(status_of)?;
-        self.supervisor.want(&name, Wanted::Running, None).map_err(status_of)?;
+        self.supervisor.want(&name, Wanted::Running, None, by).map_err(status_of)?;
         // The ending that was there before is not this start's.
         self.until(&name, "start", START, |status| {
             let ended = before.status.of(&status.name).and_then(ended_attempt);
@@ -123,10 +127,11 @@ impl Containers for Api {
         &self,
         request: Request<pb::StopContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::StopContainerRequest { name, grace_period } = request.into_inner();
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(&name, Wanted::Stopped, grace).map_err(status_of)?;
+        self.supervisor.want(&name, Wanted::Stopped, grace, by).map_err(status_of)?;
         let has_stopped = |view: &PodView| {
             view.status.all().all(|status| status.pid.is_none() && !is_starting(status))
         };
@@ -138,6 +143,7 @@ impl Containers for Api {
         &self,
         request: Request<pb::KillContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::KillContainerRequest { name, container, signal } = request.into_inner();
         let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
             .ok_or_else(|| {
@@ -151,7 +157,7 @@ impl Containers for Api {
             return Err(Status::failed_precondition(format!("container {name:?} is not running")));
         }
         let event = Event::Kill { signal };
-        self.supervisor.request(&name, &container, event).map_err(status_of)?;
+        self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
         self.one(&view, &container)
     }
 
@@ -159,6 +165,7 @@ impl Containers for Api {
         &self,
         request: Request<pb::RestartContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::RestartContainerRequest { name, container, grace_period } = request.into_inner();
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
@@ -167,7 +174,8 @@ impl Containers for Api {
         let attempt = status.attempt;
         // An instance that is only starting is new enough.
         let starting = is_starting(status);
-        self.supervisor.request(&name, &container, Event::Restart { grace }).map_err(status_of)?;
+        let event = Event::Restart { grace };
+        self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
         self.one_until((&name, &status.name), "restart", bound, |status| {
             let newer = status.attempt > attempt;
             (newer || starting && status.attempt == attempt) && has_settled(status)
@@ -179,8 +187,9 @@ impl Containers for Api {
         &self,
         request: Request<pb::RemoveContainerRequest>,
     ) -> Result<Response<pb::RemoveContainerResponse>, Status> {
+        let by = caller(&request);
         let pb::RemoveContainerRequest { name, grace_period } = request.into_inner();
-        self.remove(&name, grace_period).await?;
+        self.remove(&name, grace_period, by).await?;
         Ok(Response::new(pb::RemoveContainerResponse {}))
     }
 

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::PodView;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
-use crate::domain::container::{Action, Event, Wanted};
+use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
@@ -27,11 +28,14 @@ pub fn now() -> Now {
 pub(super) struct Desired {
     pub wanted: Wanted,
     pub grace: Option<Duration>,
+    pub by: Option<Caller>,
 }
 
 /// What is asked of an actor beside the wanted level. The index is the container's place.
 pub(super) enum Request {
     Tell(usize, Event),
+    /// As `Tell`, with who asks.
+    Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
     /// The same containers, with something else about them changed.
     Respec(Arc<PodSpec>),
@@ -67,7 +71,9 @@ impl Actor {
     pub(super) async fn run(mut self, first: Vec<(usize, Action)>) -> bool {
         for (index, held) in self.containers.iter().enumerate() {
             if let (Some(task), Some(machine)) = (&held.task, self.pod.machine(index)) {
-                self.effects.watch(index, machine.memory().attempt, task.clone());
+                let Memory { attempt, oom, .. } = machine.memory();
+                self.effects.watch(index, *attempt, task.clone());
+                self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
             }
         }
         self.perform(first);
@@ -78,7 +84,9 @@ impl Actor {
                 () = self.cancel.cancelled() => return false,
                 done = self.effects.next() => self.take(done),
                 Ok(()) = self.desired.changed() => {
-                    let Desired { wanted, grace } = *self.desired.borrow_and_update();
+                    let Desired { wanted, grace, by } = *self.desired.borrow_and_update();
+                    let heard = self.pod.handle_all(&Event::Asker(by), now());
+                    self.perform(heard);
                     let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
                     self.perform(actions);
                 }
@@ -98,6 +106,10 @@ impl Actor {
     fn serve(&mut self, request: Request) {
         match request {
             Request::Tell(index, event) => self.tell(index, event),
+            Request::Ask(index, by, event) => {
+                self.tell(index, Event::Asker(by));
+                self.tell(index, event);
+            }
             Request::RunProbe(index, kind, reply) => {
                 // Without a process the reply is dropped, which is the answer.
                 if let Some(task) = self.task(index) {
@@ -125,12 +137,9 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let Some(held) = self.containers.get_mut(index) {
-                    match event {
-                        Event::Ended { .. } => held.task = None,
-                        Event::Failed { .. } => held.starting = false,
-                        _ => {}
-                    }
+                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                {
+                    held.starting = false;
                 }
                 self.tell(index, event);
             }
@@ -141,8 +150,27 @@ impl Actor {
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
-                self.effects.watch(index, incarnation, task);
+                let kills = task.oom_kills();
+                self.effects.watch(index, incarnation, task.clone());
+                if let Some(kills) = kills {
+                    self.effects.watch_oom(index, incarnation, task, kills);
+                    self.tell(index, Event::OomKills { incarnation, kills });
+                }
                 self.tell(index, Event::Started { incarnation, pid, container_id });
+            }
+            Done::OomKilled(index, incarnation, kills) => {
+                let current = self.pod.machine(index).map(|machine| machine.memory().attempt);
+                if let Some(task) = self.task(index).filter(|_| current == Some(incarnation)) {
+                    self.effects.watch_oom(index, incarnation, task, kills);
+                }
+                self.tell(index, Event::OomKills { incarnation, kills });
+            }
+            Done::Ended(index, incarnation, ending, words) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.task = None;
+                }
+                self.tell(index, Event::LastWords { incarnation, words });
+                self.tell(index, Event::Ended { incarnation, ending });
             }
             Done::Persisted(index, result) => self.persisted(index, result),
             Done::Nothing => {}
@@ -157,7 +185,8 @@ impl Actor {
                         (self.pod.machine(index), self.containers.get_mut(index))
                     {
                         held.starting = true;
-                        self.effects.start(index, incarnation, machine.memory().clone());
+                        let memory = remembered(&self.events, &self.spec, machine);
+                        self.effects.start(index, incarnation, memory);
                     }
                 }
                 Action::Probe(incarnation, kind, launch) => {
@@ -223,7 +252,8 @@ impl Actor {
             return;
         }
         held.persisting = true;
-        self.effects.persist(index, machine.memory().clone(), retry);
+        let memory = remembered(&self.events, &self.spec, machine);
+        self.effects.persist(index, memory, retry);
     }
 
     fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
@@ -264,6 +294,12 @@ impl Actor {
             self.changes.send_modify(|count| *count += 1);
         }
     }
+}
+
+/// What goes into the record.
+fn remembered(events: &EventLog, spec: &PodSpec, machine: &Machine) -> Memory {
+    let events = events.kept(&spec.uid, &machine.container().name);
+    Memory { events, ..machine.memory().clone() }
 }
 
 async fn sleep_until(deadline: Option<std::time::Instant>) {

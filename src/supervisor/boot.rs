@@ -88,6 +88,13 @@ impl Supervisor {
         attempts.sort_by_key(|found| found.id.attempt);
         let Some(newest) = attempts.last() else { return };
         let spec = Arc::new(newest.pod.clone());
+        for container in spec.all() {
+            let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
+            // The newest record has them all.
+            if let Some(newest) = own.next_back() {
+                self.events.restore(std::mem::take(&mut newest.memory.events));
+            }
+        }
         let now = now();
         let mut machines = Vec::new();
         let mut held = Vec::new();
@@ -130,7 +137,7 @@ impl Supervisor {
     ) -> PodView {
         let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
         let (view_in, view_out) = watch::channel(view.clone());
-        let (desired, desired_out) = watch::channel(Desired { wanted, grace: None });
+        let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
         let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone());
         let name = spec.name.clone();
@@ -175,7 +182,7 @@ fn revive(
             let container_id = newest.id.to_string();
             (Recovered::Running { pid: task.pid(), container_id }, Some(Arc::from(task)))
         }
-        FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at), None),
+        FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
         FoundTask::None => (Recovered::Nothing, None),
     };
     let (machine, first) =

@@ -7,10 +7,16 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use crate::domain::notice::{Event, Notice};
+use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, Role};
 
 /// How many distinct events are kept; the oldest is dropped for a new one.
 const CAPACITY: usize = 2048;
+
+/// How many of a container's events its record keeps, and how much of a message: a record is
+/// written whole with each transition.
+const KEPT: usize = 20;
+const LONGEST: usize = 1024;
 
 #[derive(Debug)]
 pub struct EventLog {
@@ -58,6 +64,29 @@ impl EventLog {
         self.newest.send_replace(sequence);
     }
 
+    /// The newest events of one container, for its record: whole, but for long messages.
+    pub fn kept(&self, pod_uid: &str, container: &str) -> Vec<Event> {
+        let events = self.lock();
+        let own = |event: &&Event| event.pod_uid == pod_uid && event.container == container;
+        let mut kept: Vec<_> = events.iter().rev().filter(own).take(KEPT).cloned().collect();
+        kept.iter_mut().for_each(|event| shorten(&mut event.message, LONGEST));
+        kept.reverse();
+        kept
+    }
+
+    /// What a record kept, from before this daemon.
+    pub fn restore(&self, kept: impl IntoIterator<Item = Event>) {
+        let mut events = self.lock();
+        events.extend(kept);
+        events.make_contiguous().sort_by_key(|event| event.sequence);
+        while events.len() > CAPACITY {
+            events.pop_front();
+        }
+        let newest = events.back().map_or(0, |event| event.sequence);
+        drop(events);
+        self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
+    }
+
     /// Events after `sequence` in order, of one pod where named.
     pub fn after(&self, sequence: u64, pod: &str) -> Vec<Event> {
         let events = self.lock();
@@ -74,5 +103,54 @@ impl EventLog {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
         // Every update leaves the log sound, so one that panicked half-way is no reason to stop.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::spec::sample;
+
+    fn tell(log: &EventLog, message: &str) {
+        let notice = Notice::normal("Told", message);
+        log.record(&sample::pod(), "app", notice, SystemTime::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn another_log_goes_on_from_what_a_record_kept() {
+        let old = EventLog::default();
+        (0..30).for_each(|n| tell(&old, &n.to_string()));
+        tell(&old, "29");
+        let uid = sample::pod().uid;
+        let kept = old.kept(&uid, "app");
+        assert_eq!((kept.len(), old.kept(&uid, "other").len()), (20, 0));
+        let new = EventLog::default();
+        new.restore(kept.clone());
+        assert_eq!(new.after(0, ""), kept);
+        tell(&new, "29");
+        let last = new.after(0, "").pop().unwrap();
+        assert_eq!((last.count, last.sequence), (3, 32));
+    }
+
+    #[test]
+    fn long_messages_are_kept_in_part() {
+        let log = EventLog::default();
+        tell(&log, &"é".repeat(3000));
+        let kept = log.kept(&sample::pod().uid, "app");
+        assert!(kept[0].message.len() <= 1030 && kept[0].message.ends_with('…'));
+        assert_eq!(log.after(0, "")[0].message.len(), 6000);
+    }
+
+    #[test]
+    fn a_watcher_is_woken_by_what_is_restored() {
+        let old = EventLog::default();
+        tell(&old, "x");
+        let new = EventLog::default();
+        let newest = new.newest();
+        new.restore(old.kept(&sample::pod().uid, "app"));
+        assert_eq!(*newest.borrow(), 1);
+        assert_eq!(old.after(0, "")[0].last, SystemTime::UNIX_EPOCH + Duration::ZERO);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::shim::Shim;
 use super::state::{Running, State};
 use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
-use crate::domain::exit::Cause;
+use crate::domain::exit::{Caller, Cause, LastWords, Operator};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
@@ -37,6 +37,12 @@ pub struct Machine {
     pub(super) paused: Option<Instant>,
     /// How many probes were launched so far: names the next one.
     pub(super) launches: u64,
+    /// Who asked last. A stop may have to wait for a start that is under way.
+    pub(super) caller: Option<Caller>,
+    /// When the OOM killer was seen at work last.
+    pub(super) oom_at: Option<Instant>,
+    /// What the instance that ends now has left.
+    pub(super) words: LastWords,
 }
 
 impl Machine {
@@ -63,6 +69,9 @@ impl Machine {
             forget_at: None,
             paused: None,
             launches: 0,
+            caller: None,
+            oom_at: None,
+            words: LastWords::default(),
         }
     }
 
@@ -105,6 +114,13 @@ impl Machine {
             Event::Resume => self.resume_probes(now, &mut out),
             Event::Respec(pod) => self.respec(pod, now, &mut out),
             Event::Pod(word) => self.told(word, now, &mut out),
+            Event::Asker(caller) => self.caller = caller,
+            Event::OomKills { incarnation, kills } if self.is_current(incarnation) => {
+                self.oom_counted(kills, now, &mut out);
+            }
+            Event::LastWords { incarnation, words } if self.is_current(incarnation) => {
+                self.words = words;
+            }
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
                 self.clearing.remove(&incarnation);
@@ -139,6 +155,8 @@ impl Machine {
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
+            | Event::OomKills { .. }
+            | Event::LastWords { .. }
             | Event::Ended { .. } => {}
         }
         out
@@ -171,7 +189,7 @@ impl Machine {
                 let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
                 let message = format!("Stopping container {}", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator { verb: verb.into() };
+                let cause = Cause::Operator(Operator::new(verb, self.caller));
                 self.stop(cause, message, grace, Next::Policy, now, out);
             }
             (State::Stopping { .. }, Wanted::Stopped | Wanted::Removed) => {
@@ -205,7 +223,7 @@ impl Machine {
             State::Running(_) => {
                 let message = format!("Container {} will be restarted", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator { verb: "restart".into() };
+                let cause = Cause::Operator(Operator::new("restart", self.caller));
                 self.stop(cause, message, grace, Next::Start, now, out);
             }
             State::Starting => {}
@@ -213,8 +231,9 @@ impl Machine {
     }
 
     fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
+        let operator = Operator::new(format!("kill -s {signal}"), self.caller);
         if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
-            running.operator_signal = Some(signal);
+            running.operator_signal = Some((signal, operator));
             out.push(Action::Signal(self.memory.attempt, signal));
         }
     }
@@ -253,6 +272,7 @@ impl Machine {
         self.memory.started = false;
         self.memory.ready = false;
         self.memory.restart_at = None;
+        self.memory.oom = Default::default();
         self.pid = None;
         self.start(out);
     }

@@ -62,6 +62,13 @@ impl Machine {
         self.process().is_some_and(|(running, _)| running.has_started())
     }
 
+    /// Its own probe has it stopped, whatever is wanted of the pod.
+    pub fn is_stopped_by_probe(&self) -> bool {
+        let stopping = self.memory.stopping.as_ref().map(|stopping| &stopping.cause);
+        let cause = stopping.or(self.memory.ended.as_ref().map(|ended| &ended.cause));
+        self.memory.wanted == Wanted::Stopped && matches!(cause, Some(Cause::Probe { .. }))
+    }
+
     /// Asked to end, with a signal that the pod has yet to allow.
     pub fn awaits_turn(&self) -> bool {
         self.is_in_pre_stop() && self.memory.stopping.as_ref().is_some_and(|s| s.waits)

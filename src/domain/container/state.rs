@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::Machine;
 use super::shim::Shim;
+use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::{ProbeKind, Role};
 use crate::domain::status::{ContainerState, ContainerStatus};
@@ -39,7 +40,7 @@ pub(super) struct Running {
     pub post_start: bool,
     pub shim: Shim,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
-    pub operator_signal: Option<i32>,
+    pub operator_signal: Option<(i32, Operator)>,
 }
 
 impl Running {
@@ -114,6 +115,7 @@ impl Machine {
             pid: running.and(self.pid),
             state,
             last_state,
+            history: self.memory.history.clone(),
             probes: running
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),

@@ -37,9 +37,11 @@ impl Machine {
         let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
         self.state = State::Stopping { running, kill_at };
         let kill_at = now.wall + grace;
-        let waits = self.is_last_to_stop() && !grace.is_zero();
-        let (hooked, signaled) = (!hook, !(hook || waits));
-        let stopping = Stopping { cause, next, grace, kill_at, signaled, hooked, waits };
+        // A container that its own probe stops does not wait for the others.
+        let with_the_pod = self.is_last_to_stop() && !matches!(cause, Cause::Probe { .. });
+        let waits = with_the_pod && !grace.is_zero();
+        let (hooked, signaled, killed) = (!hook, !(hook || waits), grace.is_zero());
+        let stopping = Stopping { cause, next, grace, kill_at, signaled, hooked, waits, killed };
         self.memory.stopping = Some(stopping);
         if signaled {
             let signal = if grace.is_zero() { SIGKILL } else { self.stop_signal() };
@@ -72,6 +74,7 @@ impl Machine {
             *kill_at = (*kill_at).min(now.mono + grace);
             stopping.kill_at = stopping.kill_at.min(now.wall + grace);
             stopping.signaled |= grace.is_zero();
+            stopping.grace = stopping.grace.min(grace);
         }
     }
 
@@ -83,6 +86,9 @@ impl Machine {
             self.signal_after_hook(now, out);
         } else if let State::Stopping { kill_at, .. } = &mut self.state {
             *kill_at = now.mono + RETRY;
+            if let Some(stopping) = &mut self.memory.stopping {
+                stopping.killed = true;
+            }
             out.push(Action::Signal(self.memory.attempt, SIGKILL));
         }
     }

@@ -22,6 +22,8 @@ fn ended(code: &str) -> Terminated {
         message: String::new(),
         started_at: None,
         finished_at: SystemTime::UNIX_EPOCH,
+        sigkill: None,
+        oom_kills: 0,
     }
 }
 
@@ -70,6 +72,7 @@ fn container(code: &str) -> ContainerStatus {
         pid: None,
         state,
         last_state,
+        history: Default::default(),
         probes: Vec::new(),
     }
 }

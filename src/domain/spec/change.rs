@@ -79,6 +79,7 @@ impl ContainerSpec {
             lifecycle: _,
             restart_policy: _,
             restart_policy_rules: _,
+            termination_message: message,
             backoff: _,
         } = self;
         let differences = [
@@ -88,6 +89,8 @@ impl ContainerSpec {
             ("args", *args != new.args),
             ("env", *env != new.env),
             ("workingDir", *working_dir != new.working_dir),
+            ("terminationMessagePath", message.path != new.termination_message.path),
+            ("terminationMessagePolicy", message.policy != new.termination_message.policy),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
     }
@@ -104,7 +107,7 @@ mod tests {
     fn each_field_is_fixed_or_live() {
         let old = sample::pod();
         assert_eq!(old.change_to(&old), Change::None);
-        let edits: [(Edit, Option<&str>); 9] = [
+        let edits: [(Edit, Option<&str>); 10] = [
             (|pod| pod.hostname = Some("h".into()), Some("spec.hostname")),
             (|pod| pod.containers[0].name = "x".into(), Some("spec.containers")),
             (|pod| pod.containers[0].args = vec!["x".into()], Some("spec.containers[0].args")),
@@ -112,6 +115,10 @@ mod tests {
             (
                 |pod| pod.containers[0].source = Source::Image("y".into()),
                 Some("spec.containers[0].image"),
+            ),
+            (
+                |pod| pod.containers[0].termination_message.path = "/x".into(),
+                Some("spec.containers[0].terminationMessagePath"),
             ),
             (|pod| pod.labels.clear(), None),
             (|pod| pod.restart_policy = RestartPolicy::Never, None),

@@ -29,6 +29,7 @@ pub(crate) fn pod() -> PodSpec {
             lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
+            termination_message: Default::default(),
             backoff: BackoffLimits::default(),
         }],
     }

@@ -132,6 +132,11 @@ impl PodSpec {
             if self.role_at(index) == Role::Init {
                 init::rules(&mut found, &at, container);
             }
+            found.check(container.termination_message.path.starts_with('/'), || {
+                let path = &container.termination_message.path;
+                let field = format!("{at}.terminationMessagePath");
+                SpecError::invalid(field, path, "must be an absolute path")
+            });
             id_fits(&mut found, &at, &self.name, &container.name);
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
@@ -239,6 +244,9 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
     if let Some(grace) = probe.termination_grace {
         grace_rules(found, format!("{at}.terminationGracePeriodSeconds"), kind, grace);
     }
+    found.check(probe.on_failure.is_none() || kind != ProbeKind::Readiness, || {
+        SpecError::forbidden(format!("{at}.onFailure"), "may not be set for readinessProbes")
+    });
 }
 
 fn startup_period_rules(

@@ -32,6 +32,8 @@ fn killed() -> Terminated {
         message: String::new(),
         started_at: Some(at(1)),
         finished_at: at(130),
+        sigkill: None,
+        oom_kills: 0,
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn view() -> PodView {
         pid: Some(7),
         state: ContainerState::Running { started_at: at(131) },
         last_state: Some(killed()),
+        history: Default::default(),
         probes: vec![],
     };
     let ready = Condition {
@@ -99,6 +102,8 @@ fn the_story_reads_as_from_kubernetes() {
                     "successThreshold": 1,
                     "failureThreshold": 3,
                 },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
             }],
         },
         "status": {
