@@ -66,6 +66,8 @@ pub enum SupervisorError {
     Runtime(#[from] RuntimeError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
     Timeout { pod: String, condition: &'static str, after: Duration },
+    #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
+    Expired(String),
     #[error("pods {0:?} is busy: too many requests are waiting")]
     Busy(String),
 }
@@ -201,13 +203,17 @@ impl Supervisor {
         by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
+            if wanted == Wanted::Running && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
             handle.desired.send_modify(|desired| {
                 // Removal is final.
                 if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
                     *desired = Desired { wanted, grace, by };
                 }
             });
-        })
+            Ok(())
+        })?
     }
 
     /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
@@ -221,6 +227,10 @@ impl Supervisor {
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
             let index = handle.index(name, container)?;
+            let starts = matches!(event, Event::Restart { .. });
+            if starts && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
             handle.send(name, Request::Ask(index, by, event))
         })?
     }

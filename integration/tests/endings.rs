@@ -185,6 +185,30 @@ fn ends_that_others_brought() -> Result<()> {
     })
 }
 
+#[test]
+fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
+    with_host(|host| {
+        let manifest = pod("short", "sleep", "")
+            .replace("restartPolicy: Never", "restartPolicy: Always, activeDeadlineSeconds: 2");
+        host.apply(&manifest)?;
+        told(host, "short", &Told(137, 9, "Error", "active deadline exceeded; SIGKILL after 1s"))?;
+        event_of(host, "short", "DeadlineExceeded")?;
+        let status = host.pod("short")?["status"].clone();
+        ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
+        for verb in ["start", "restart"] {
+            let refused = host.try_probelet([verb, "short"], "")?;
+            ensure!(refused.stderr.contains("exceeded its active deadline"), "{refused:?}");
+        }
+        // Nor does the next daemon start it.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        let status = host.pod("short")?["status"].clone();
+        ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
+        host.probelet(["delete", "pod", "short"])?;
+        host.expect_nothing_left()
+    })
+}
+
 /// A pod of the story's image that runs once, with more in its container.
 fn pod(name: &str, args: &str, more: &str) -> String {
     format!(
@@ -206,6 +230,8 @@ fn hooks_that_fail_and_messages() -> Result<()> {
         host.apply(&pod("logs", "crash-after, \"300\"", fallback))?;
         host.apply(&pod("silent", "crash-after, \"300\"", "terminationMessagePath: /last"))?;
 
+        let running = |status: &Value| status["state"]["running"].is_object();
+        host.wait_status("says", SOON, running)?;
         let pid = host.task_pid("says_0")?;
         let message = format!("{}the last words\n", "x".repeat(5000));
         fs::write(format!("/proc/{pid}/root/last"), message)?;

@@ -14,6 +14,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod deadline;
 mod ending;
 mod machine;
 mod oom;
@@ -27,6 +28,7 @@ mod state;
 mod stopping;
 mod verdict;
 
+pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
 pub use oom::OomCount;
 pub use recover::Recovered;
@@ -78,6 +80,9 @@ pub struct Memory {
     pub oom: OomCount,
     #[serde(default)]
     pub history: History,
+    /// The pod's active deadline was over while it was not: nothing starts any more.
+    #[serde(default)]
+    pub expired: bool,
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
@@ -145,6 +150,7 @@ impl Memory {
             finished: false,
             oom: OomCount::default(),
             history: History::default(),
+            expired: false,
             events: Vec::new(),
         }
     }

@@ -98,6 +98,8 @@ pub enum Cause {
     },
     /// What it accompanied has ended.
     PodOver,
+    /// The pod's active deadline was over.
+    Deadline,
     /// It never ran.
     Start,
     /// Nobody saw how it ended.
@@ -121,6 +123,7 @@ impl std::fmt::Display for Cause {
             Self::AllRestart => f.write_str("restart of all containers"),
             Self::Dependency { owner } => write!(f, "restarts with {owner}"),
             Self::PodOver => f.write_str("the pod's containers have ended"),
+            Self::Deadline => f.write_str("active deadline exceeded"),
             Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }

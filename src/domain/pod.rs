@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Now;
 use super::container::{Action, Event, Machine, Wanted, Word};
 use super::spec::{PodSpec, Role};
-use super::status::{Condition, ContainerStatus, PodStatus};
+use super::status::{Condition, ContainerStatus, Phase, PodStatus};
 
 mod conditions;
 mod order;
@@ -138,7 +138,8 @@ impl Pod {
     pub fn status(&self) -> PodStatus {
         let (init_containers, containers) = self.statuses();
         PodStatus {
-            phase: phase(&self.spec, &init_containers, &containers, self.is_ended()),
+            phase: self.phase(&init_containers, &containers),
+            expired: self.is_expired(),
             conditions: self.conditions.clone(),
             created_at: self.created_at,
             deletion: self.deletion,
@@ -153,9 +154,16 @@ impl Pod {
         (init, regular)
     }
 
-    /// Being deleted, and nothing runs any more.
-    fn is_ended(&self) -> bool {
-        self.deletion.is_some() && !self.machines.iter().any(Machine::is_alive)
+    fn is_expired(&self) -> bool {
+        self.machines.iter().any(|machine| machine.memory().expired)
+    }
+
+    fn phase(&self, init: &[ContainerStatus], regular: &[ContainerStatus]) -> Phase {
+        if self.is_expired() && !init.iter().chain(regular).any(phase::is_running) {
+            return Phase::Failed;
+        }
+        let ended = self.deletion.is_some() && !self.machines.iter().any(Machine::is_alive);
+        phase(&self.spec, init, regular, ended)
     }
 
     fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, &Machine)> {

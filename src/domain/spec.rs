@@ -51,6 +51,9 @@ pub struct PodSpec {
     pub restart_policy: RestartPolicy,
     /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
+    /// From the pod's creation; when it is over the pod has failed.
+    #[serde(default)]
+    pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
     /// Run one by one before the others; one that always restarts is a sidecar.
     #[serde(default)]

@@ -148,6 +148,8 @@ pub struct PodStatus {
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
     pub init_containers: Vec<ContainerStatus>,
+    /// It was active longer than its spec allows, and starts nothing any more.
+    pub expired: bool,
     pub containers: Vec<ContainerStatus>,
 }
 

@@ -9,6 +9,7 @@ use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, P
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
 const DEFAULT_GRACE: i64 = 30;
+const MAX_DEADLINE: u32 = i32::MAX as u32;
 
 pub(super) struct Converted {
     pub(super) spec: PodSpec,
@@ -24,6 +25,14 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
     if grace < 0 {
         warnings.push(format!("spec.terminationGracePeriodSeconds: {grace} counts as 1"));
     }
+    let active_deadline = spec.active_deadline_seconds.and_then(|seconds| {
+        let whole = u32::try_from(seconds).ok().filter(|s| (1..=MAX_DEADLINE).contains(s));
+        if whole.is_none() {
+            let why = "must be between 1 and 2147483647, inclusive";
+            errors.push(SpecError::invalid("spec.activeDeadlineSeconds", seconds, why));
+        }
+        whole.map(|seconds| Duration::from_secs(seconds.into()))
+    });
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");
@@ -43,6 +52,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         restart_policy: restart_policy("spec.restartPolicy", spec.restart_policy, &mut errors)
             .unwrap_or_default(),
         termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
+        active_deadline,
         hostname: filled(spec.hostname),
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);

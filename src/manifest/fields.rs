@@ -46,6 +46,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
 
     ("spec.restartPolicy", Honoured),
     ("spec.terminationGracePeriodSeconds", Honoured),
+    ("spec.activeDeadlineSeconds", Honoured),
     ("spec.hostname", Honoured),
     ("spec.nodeName", Warned(SCHEDULER)),
     ("spec.nodeSelector", Warned(SCHEDULER)),

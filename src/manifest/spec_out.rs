@@ -14,6 +14,7 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
     k8s::PodSpec {
         init_containers: list(&spec.init_containers, container),
         containers: spec.containers.iter().map(container).collect(),
+        active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::annotations::{self, ServerMade};
 use super::probes_out;
 use super::spec_out::{pod_spec, seconds, some};
-use crate::domain::status::{Condition, ContainerState, ContainerStatus, PodStatus, Terminated};
+use crate::domain::container::DEADLINE_EXCEEDED;
+use crate::domain::status::{
+    Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
+};
 use crate::supervisor::PodView;
 
 /// The pod as Kubernetes would show it.
@@ -64,8 +67,11 @@ fn newest_ending(container: &ContainerStatus) -> Option<&Terminated> {
 }
 
 fn pod_status(status: &PodStatus) -> k8s::PodStatus {
+    let is_expired = status.expired && status.phase == Phase::Failed;
     k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
+        reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
+        message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         start_time: time(status.created_at),
         init_container_statuses: (!status.init_containers.is_empty())

@@ -59,6 +59,7 @@ pub(super) fn pod_of_one(
         annotations: Default::default(),
         restart_policy,
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
+        active_deadline: None,
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),

@@ -51,6 +51,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         annotations: Default::default(),
         restart_policy: RestartPolicy::Always,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),

@@ -118,7 +118,8 @@ impl Machine {
         self.state = State::Terminated;
         let policy = self.pod.policy_of(&self.spec);
         let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
-        if self.memory.wanted != Wanted::Running || self.memory.finished {
+        let is_over = self.memory.finished || self.memory.expired;
+        if self.memory.wanted != Wanted::Running || is_over {
             out.push(Action::Persist);
         } else if self.memory.held {
             self.state = State::Created;

@@ -41,6 +41,8 @@ pub struct Machine {
     pub(super) caller: Option<Caller>,
     /// When the OOM killer was seen at work last.
     pub(super) oom_at: Option<Instant>,
+    /// When the pod's active deadline is over.
+    pub(super) expires: Option<Instant>,
     /// What the instance that ends now has left.
     pub(super) words: LastWords,
 }
@@ -52,7 +54,9 @@ impl Machine {
         memory.image_id = image.id;
         memory.stop_signal = image.stop_signal;
         memory.held = pod.is_several();
-        Self::with(pod, spec, memory)
+        let mut machine = Self::with(pod, spec, memory);
+        machine.set_expiry(now);
+        machine
     }
 
     pub(super) fn with(pod: Arc<PodSpec>, spec: ContainerSpec, memory: Memory) -> Self {
@@ -71,6 +75,7 @@ impl Machine {
             launches: 0,
             caller: None,
             oom_at: None,
+            expires: None,
             words: LastWords::default(),
         }
     }
@@ -100,7 +105,13 @@ impl Machine {
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Created | State::Starting | State::Running(_) | State::Terminated => None,
         };
-        let others = [self.probing_deadline(), self.shim_deadline(), self.forget_at, self.paused];
+        let others = [
+            self.probing_deadline(),
+            self.shim_deadline(),
+            self.forget_at,
+            self.paused,
+            self.expiry(),
+        ];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -171,6 +182,9 @@ impl Machine {
         if self.memory.wanted == Wanted::Removed && wanted != Wanted::Removed {
             return;
         }
+        if self.memory.expired && wanted == Wanted::Running {
+            return;
+        }
         let changed = self.memory.wanted != wanted;
         self.memory.wanted = wanted;
         self.grace = grace;
@@ -207,7 +221,8 @@ impl Machine {
 
     fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
         // Who waits for his turn starts anyway, and not before it.
-        if self.memory.wanted == Wanted::Removed || self.memory.held {
+        let must_not = self.memory.expired || self.memory.held;
+        if self.memory.wanted == Wanted::Removed || must_not {
             return;
         }
         if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
@@ -239,6 +254,7 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.expire(now, out);
         if self.forget_at.is_some_and(|at| at <= now.mono) {
             self.forget_at = None;
             self.settle(out);
@@ -302,6 +318,8 @@ impl Machine {
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
             self.wanted(wanted, self.grace, now, out);
+        } else if self.memory.expired {
+            self.stop_expired(now, out);
         } else if self.memory.held {
             self.make_way(None, now, out);
         } else if self.memory.finished {

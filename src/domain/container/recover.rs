@@ -36,6 +36,7 @@ impl Machine {
         let mut machine = Self::with(pod, spec, memory);
         machine.kept.extend(kept);
         machine.pause_again(now);
+        machine.set_expiry(now);
         let mut out = Vec::new();
         match found {
             Recovered::Running { pid, container_id } => {

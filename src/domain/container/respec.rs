@@ -16,6 +16,7 @@ impl Machine {
         let Some(spec) = pod.all().find(|c| c.name == self.spec.name) else { return };
         let old = std::mem::replace(&mut self.spec, spec.clone()).probes;
         self.pod = pod;
+        self.set_expiry(now);
         let new = self.spec.probes.clone();
         let changed = |kind: &ProbeKind| old.get(*kind) != new.get(*kind);
         let changed: Vec<_> = ProbeKind::ALL.into_iter().filter(changed).collect();

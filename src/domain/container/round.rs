@@ -80,8 +80,8 @@ impl Machine {
 
     /// Whether its end is that of the pod, in which sidecars come last.
     pub(super) fn is_last_to_stop(&self) -> bool {
-        let with_the_pod = self.memory.finished || self.memory.wanted != Wanted::Running;
-        with_the_pod && self.role() == Role::Sidecar
+        let is_over = self.memory.finished || self.memory.expired;
+        (is_over || self.memory.wanted != Wanted::Running) && self.role() == Role::Sidecar
     }
 
     fn wait_for(&mut self, round: u32, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {

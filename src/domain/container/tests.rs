@@ -10,6 +10,7 @@ use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
 mod care;
+mod deadline;
 mod decisions;
 mod histories;
 mod stopping;
@@ -39,6 +40,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         annotations: Default::default(),
         restart_policy: policy,
         termination_grace: 30 * SECOND,
+        active_deadline: None,
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),

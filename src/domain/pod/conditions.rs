@@ -1,7 +1,7 @@
 //! Kubernetes' conditions in its order; each keeps the time of its last change.
 
 use super::Pod;
-use super::phase::{has_run, phase};
+use super::phase::has_run;
 use crate::domain::Now;
 use crate::domain::spec::Role;
 use crate::domain::status::{Condition, ContainerStatus, Phase};
@@ -12,7 +12,7 @@ type Lack = (&'static str, String);
 impl Pod {
     pub(super) fn judge(&self, now: Now) -> Vec<Condition> {
         let (init, regular) = self.statuses();
-        let phase = phase(&self.spec, &init, &regular, self.is_ended());
+        let phase = self.phase(&init, &regular);
         let initialized = self.uninitialized(phase, &init, &regular);
         let unready = self.unready(phase, &init, &regular);
         let done = |lack: &Lack| lack.0 == "PodCompleted";

@@ -28,7 +28,8 @@ impl Pod {
     pub(super) fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         // Before anything has run, all wait for the first round anyway.
-        if self.spec.is_several() && self.machines.iter().any(|machine| !machine.is_held()) {
+        let has_run = self.machines.iter().any(|machine| !machine.is_held());
+        if self.spec.is_several() && has_run && !self.is_expired() {
             let round = self.round().saturating_add(1);
             for index in 0..self.machines.len() {
                 let word = Word::Round { round, grace: None };
@@ -43,7 +44,7 @@ impl Pod {
     }
 
     fn next_word(&self) -> Option<(usize, Word)> {
-        if self.wanted != Wanted::Running {
+        if self.wanted != Wanted::Running || self.is_expired() {
             return self.stops_next();
         }
         let round = self.round();

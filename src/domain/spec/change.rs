@@ -35,6 +35,7 @@ impl PodSpec {
             annotations: _,
             restart_policy: _,
             termination_grace: _,
+            active_deadline: _,
             hostname,
             init_containers: _,
             containers: _,

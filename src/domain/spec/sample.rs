@@ -14,6 +14,7 @@ pub(crate) fn pod() -> PodSpec {
         annotations: BTreeMap::new(),
         restart_policy: RestartPolicy::OnFailure,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),

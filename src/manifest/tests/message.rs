@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::domain::spec::{MessagePolicy, TerminationMessage};
 
@@ -34,4 +36,19 @@ fn an_unknown_policy_and_a_relative_path_are_refused_by_name() {
                 .to_owned(),
         ]
     );
+}
+
+#[test]
+fn an_active_deadline_is_read_and_bounded() {
+    let read = |seconds: i64| read(&format!("{STORY}  activeDeadlineSeconds: {seconds}\n"));
+    let parsed = read(60).unwrap();
+    assert_eq!(parsed.spec.active_deadline, Some(Duration::from_secs(60)));
+    for seconds in [0, -1, 1 << 31] {
+        let refused = read(seconds).unwrap_err().to_string();
+        let why = format!(
+            "spec.activeDeadlineSeconds: Invalid value: {seconds}: must be between 1 and \
+             2147483647, inclusive"
+        );
+        assert!(refused.contains(&why), "{refused}");
+    }
 }

@@ -91,10 +91,17 @@ impl Story {
     }
 
     fn passes_startup(&mut self, name: &str) {
+        self.probed(name, Outcome::Success(String::new()));
+    }
+
+    fn fails(&mut self, name: &str) {
+        self.probed(name, Outcome::Failure("no".into()));
+    }
+
+    fn probed(&mut self, name: &str, outcome: Outcome) {
         self.pass(SECOND);
         let incarnation = self.machine(name).memory().attempt;
         let (kind, launch) = self.launched[&self.index(name)];
-        let outcome = Outcome::Success(String::new());
         let latency = Duration::ZERO;
         self.tell(name, Event::Probed { incarnation, kind, launch, outcome, latency });
     }
@@ -240,6 +247,44 @@ fn a_sidecar_is_passed_when_it_has_started() {
     story.started("a");
     story.exits("s", 1);
     assert_eq!(story.phase(), Phase::Running);
+}
+
+#[test]
+fn a_deadline_ends_all_in_their_order_and_nobody_starts_after_it() {
+    let mut spec = pod(&["s+", "i"], &["a"]);
+    spec.active_deadline = Some(60 * SECOND);
+    let mut story = Story::begun(spec);
+    story.started("s");
+    story.started("i");
+    story.saw();
+    story.pass(60 * SECOND);
+    assert_eq!(story.saw(), ["signal i 15"]);
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["signal s 15"]);
+    assert_eq!(story.phase(), Phase::Pending);
+    story.exits("s", 0);
+    story.pass(SECOND);
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    assert_eq!((story.saw(), story.machine("i").is_over()), (vec![], true));
+}
+
+#[test]
+fn a_container_that_its_probe_stops_stays_so_and_waits_for_nobody() {
+    let mut spec = gated(pod(&["s+"], &["a"]), "s");
+    let probe = spec.init_containers[0].probes.startup.take();
+    let probe = probe.map(|probe| ProbeSpec { failure_threshold: 1, ..probe });
+    let probe = probe.map(|probe| ProbeSpec { on_failure: Some(OnFailure::Stop), ..probe });
+    spec.init_containers[0].probes.liveness = probe;
+    let mut story = running(spec);
+    story.fails("s");
+    assert_eq!(story.saw(), ["signal s 15"]);
+    story.exits("s", 0);
+    story.taken_up(&["a"]);
+    assert_eq!(story.saw(), [""; 0]);
+    story.want(Wanted::Running);
+    assert_eq!(story.saw(), ["start s 1"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn pod() -> PodSpec {
         annotations: BTreeMap::new(),
         restart_policy: RestartPolicy::Always,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
