@@ -10,7 +10,7 @@ const STOREYS: [&[&str]; 6] = [
     &["cli", "service"],
     &["manifest", "structs"],
     &["supervisor"],
-    &["runtime", "prober", "netns", "process", "pressure"],
+    &["runtime", "prober", "netns", "network", "process", "pressure"],
     &["domain"],
 ];
 

@@ -7,6 +7,7 @@ pub mod domain;
 mod layers;
 pub mod manifest;
 pub mod netns;
+pub mod network;
 pub mod pressure;
 pub mod prober;
 pub mod process;

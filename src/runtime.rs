@@ -82,14 +82,14 @@ pub enum FoundTask {
 pub struct Birth {
     pub id: AttemptId,
     pub pod: Arc<PodSpec>,
-    /// Index into `pod.containers`.
+    /// Its place in [`PodSpec::all`].
     pub index: usize,
     pub memory: Memory,
 }
 
 impl Birth {
     pub fn container(&self) -> Option<&ContainerSpec> {
-        self.pod.containers.get(self.index)
+        self.pod.at(self.index)
     }
 }
 

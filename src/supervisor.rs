@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
-use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
+use crate::domain::spec::{ContainerSpec, PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
 use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
@@ -55,6 +55,9 @@ pub enum SupervisorError {
         "pods {pod:?} exists with another {field}, which a live pod cannot change; delete it first"
     )]
     Differs { pod: String, field: String },
+    /// As kubectl says it.
+    #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
+    Ambiguous { pod: String, choice: String },
     #[error("container {container:?} in pod {pod:?} is not running")]
     NotRunning { pod: String, container: String },
     #[error("container {container:?} in pod {pod:?} has no {kind} probe")]
@@ -86,12 +89,10 @@ struct Handle {
 }
 
 impl Handle {
-    /// An empty name means the first container.
     fn index(&self, pod: &str, container: &str) -> Result<usize, SupervisorError> {
         let spec = self.view.borrow().spec.clone();
-        let found =
-            spec.containers.iter().position(|c| container.is_empty() || c.name == container);
-        found.ok_or_else(|| SupervisorError::NoContainer {
+        let name = named(&spec, container)?;
+        spec.place_of(name).ok_or_else(|| SupervisorError::NoContainer {
             pod: pod.to_owned(),
             container: container.to_owned(),
         })
@@ -220,7 +221,7 @@ impl Supervisor {
     }
 
     /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
-    /// the first one.
+    /// the only one.
     pub fn request(
         &self,
         name: &str,
@@ -306,11 +307,30 @@ impl Drop for Reservation {
     }
 }
 
+/// The container that is meant: an empty name will do where there is only one regular one.
+pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, SupervisorError> {
+    match (container, spec.containers.as_slice()) {
+        ("", [only]) => Ok(&only.name),
+        ("", _) => {
+            let names = |containers: &[ContainerSpec]| -> String {
+                containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")
+            };
+            let mut choice = format!("[{}]", names(&spec.containers));
+            if !spec.init_containers.is_empty() {
+                let init = names(&spec.init_containers);
+                choice.push_str(&format!(" or one of the init containers: [{init}]"));
+            }
+            Err(SupervisorError::Ambiguous { pod: spec.name.clone(), choice })
+        }
+        (name, _) => Ok(name),
+    }
+}
+
 /// The runtime's word on a container's field, with the pod's path before it.
-fn located(index: usize, error: RuntimeError) -> SupervisorError {
+fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
     match error {
         RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
-            field: format!("spec.containers[{index}].{field}"),
+            field: format!("{}.{field}", spec.field_at(index)),
             reason,
         }])
         .into(),

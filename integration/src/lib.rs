@@ -255,6 +255,22 @@ path = "{at}/opt"
         status.cloned().with_context(|| format!("no container status in {pod}"))
     }
 
+    /// The status of one container of a pod of several.
+    pub fn status_of(&self, pod: &str, container: &str) -> Result<Value> {
+        let pod = self.pod(pod)?;
+        let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
+        let statuses = lists.iter().filter_map(|list| pod.pointer(list)?.as_array()).flatten();
+        let mut named = statuses.filter(|status| status["name"] == container);
+        named.next().cloned().with_context(|| format!("no status of {container} in {pod}"))
+    }
+
+    /// STATUS as `get pods` shows it.
+    pub fn column(&self, pod: &str) -> Result<String> {
+        let table = self.probelet(["get", "pods", pod])?;
+        let status = table.lines().nth(1).and_then(|row| row.split_whitespace().nth(2));
+        status.map(str::to_owned).with_context(|| format!("no status in {table}"))
+    }
+
     /// Waits until the container's status is as `good` wants it; says what it last was if not.
     pub fn wait_status(
         &self,
@@ -309,7 +325,20 @@ path = "{at}/opt"
         let snapshots = self.ctr(["snapshots", "ls"])?;
         let active = snapshots.lines().filter(|line| line.ends_with("Active"));
         left.extend(active.map(|line| format!("snapshot {line}")));
+        left.extend(self.pins());
         Ok(left)
+    }
+
+    /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
+    fn pins(&self) -> Vec<String> {
+        let folders = ["netns", "ipcns", "utsns"].map(|folder| self.path("run").join(folder));
+        let files = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
+        let files = files.flatten().map(|entry| format!("file {}", entry.path().display()));
+        let run = self.path("run");
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+        let mounts = mounts.filter(|at| Path::new(at).starts_with(&run));
+        files.chain(mounts.map(|at| format!("mount {at}"))).collect()
     }
 
     /// Nothing of any container may be left, now or very soon.

@@ -148,7 +148,7 @@ pub struct LogsArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container.
+    /// May be left out where the pod has one container, its init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
     /// Of the attempt before the newest.
@@ -200,7 +200,7 @@ pub struct RestartArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container.
+    /// May be left out where the pod has one container, its init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
     /// Seconds from SIGTERM to SIGKILL; the container's own if left out.
@@ -213,7 +213,7 @@ pub struct KillArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container.
+    /// May be left out where the pod has one container, its init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
     /// SIGTERM, TERM or 15.
@@ -226,7 +226,7 @@ pub struct ProbeArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// The first container if left out.
+    /// May be left out where the pod has one container, its init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
     /// If left out, the first of these that the container has.

@@ -38,8 +38,8 @@ async fn deadline(client: &Client, name: &str) -> Result<Duration> {
     let request = pb::GetPodRequest { name: name.to_owned() };
     let mut pods = client.pods();
     let pod = objects::pod(&call(request, UNARY, |r| pods.get_pod(r)).await?)?;
-    let containers = pod.spec.map(|spec| spec.containers).unwrap_or_default();
-    let probes = containers.iter().flat_map(|c| {
+    let spec = pod.spec.unwrap_or_default();
+    let probes = spec.init_containers.iter().flatten().chain(&spec.containers).flat_map(|c| {
         [&c.liveness_probe, &c.readiness_probe, &c.startup_probe].into_iter().flatten()
     });
     let longest = probes.filter_map(|probe| probe.timeout_seconds).max().unwrap_or_default();

@@ -24,6 +24,7 @@ mod pause;
 mod probing;
 mod recover;
 mod respec;
+mod round;
 mod shim;
 mod state;
 mod stopping;
@@ -33,6 +34,7 @@ pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
 pub use oom::OomCount;
 pub use recover::Recovered;
+pub use round::Word;
 
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,15 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Which round of its pod it is in.
+    #[serde(default)]
+    pub round: u32,
+    /// It waits for its turn in the round.
+    #[serde(default)]
+    pub held: bool,
+    /// The pod is over: it does not start again.
+    #[serde(default)]
+    pub finished: bool,
     /// Of the newest attempt.
     #[serde(default)]
     pub oom: OomCount,
@@ -90,6 +101,12 @@ pub struct Stopping {
     /// The stop signal was sent; before that the preStop hook runs.
     #[serde(default)]
     pub signaled: bool,
+    /// The hook has ended, or there is none.
+    #[serde(default)]
+    pub hooked: bool,
+    /// The signal comes when others of the pod have ended.
+    #[serde(default)]
+    pub waits: bool,
     /// SIGKILL was sent, too.
     #[serde(default)]
     pub killed: bool,
@@ -130,6 +147,9 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            round: 0,
+            held: false,
+            finished: false,
             oom: OomCount::default(),
             history: History::default(),
             expired: false,
@@ -170,6 +190,8 @@ pub enum Event {
     Resume,
     /// The pod's spec changed in what may change on a live container.
     Respec(Arc<PodSpec>),
+    /// The pod's own word to one of its containers.
+    Pod(Word),
     Started {
         incarnation: Incarnation,
         pid: u32,

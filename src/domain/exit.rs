@@ -90,6 +90,14 @@ pub enum Cause {
         kind: HookKind,
         output: String,
     },
+    /// Another container's exit rule restarts all of the pod.
+    AllRestart,
+    /// It restarts with the container that it depends on.
+    Dependency {
+        owner: String,
+    },
+    /// What it accompanied has ended.
+    PodOver,
     /// The pod's active deadline was over.
     Deadline,
     /// It never ran.
@@ -112,6 +120,9 @@ impl std::fmt::Display for Cause {
             }
             Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::AllRestart => f.write_str("restart of all containers"),
+            Self::Dependency { owner } => write!(f, "restarts with {owner}"),
+            Self::PodOver => f.write_str("the pod's containers have ended"),
             Self::Deadline => f.write_str("active deadline exceeded"),
             Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),

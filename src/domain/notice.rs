@@ -48,6 +48,8 @@ pub struct Event {
     pub pod_uid: String,
     /// Empty for the pod itself.
     pub container: String,
+    /// The container is an init container or a sidecar.
+    pub init: bool,
     pub kind: NoticeType,
     pub reason: String,
     pub message: String,
@@ -57,12 +59,13 @@ pub struct Event {
 }
 
 impl Event {
-    /// `spec.containers{app}`, or empty for the pod itself.
+    /// `spec.containers{app}`, `spec.initContainers{db}`, or empty for the pod itself.
     pub fn field_path(&self) -> String {
         if self.container.is_empty() {
             String::new()
         } else {
-            format!("spec.containers{{{}}}", self.container)
+            let list = if self.init { "initContainers" } else { "containers" };
+            format!("spec.{list}{{{}}}", self.container)
         }
     }
 

@@ -1,18 +1,26 @@
-//! The pod over its containers: one wanted level, one deadline, phase and conditions.
+//! The pod over its containers: one wanted level, one deadline, who starts and stops when, phase
+//! and conditions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
-use super::container::{Action, Event, Machine, Wanted};
-use super::spec::{PodSpec, RestartPolicy};
-use super::status::{Condition, ContainerState, ContainerStatus, Phase, PodStatus};
+use super::container::{Action, Event, Machine, Wanted, Word};
+use super::spec::{PodSpec, Role};
+use super::status::{Condition, ContainerStatus, Phase, PodStatus};
 
-/// All containers of a pod. An index is a container's place in the spec.
+mod conditions;
+mod order;
+mod phase;
+
+pub use phase::phase;
+
+/// All containers of a pod. An index is a container's place in [`PodSpec::all`].
 #[derive(Debug)]
 pub struct Pod {
     spec: Arc<PodSpec>,
     machines: Vec<Machine>,
+    wanted: Wanted,
     created_at: SystemTime,
     deletion: Option<(SystemTime, Duration)>,
     conditions: Vec<Condition>,
@@ -21,13 +29,20 @@ pub struct Pod {
 impl Pod {
     pub fn new(spec: Arc<PodSpec>, machines: Vec<Machine>, now: Now) -> Self {
         let created_at = machines.iter().map(|m| m.memory().created_at).min().unwrap_or(now.wall);
-        let mut pod = Self { spec, machines, created_at, deletion: None, conditions: Vec::new() };
+        let wanted = wanted_of(&machines);
+        let conditions = Vec::new();
+        let mut pod = Self { spec, machines, wanted, created_at, deletion: None, conditions };
         pod.conditions = pod.judge(now);
         pod
     }
 
     pub fn machine(&self, index: usize) -> Option<&Machine> {
         self.machines.get(index)
+    }
+
+    /// What is wanted of the pod as a whole.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -43,23 +58,80 @@ impl Pod {
         self.machines.iter().all(Machine::is_gone)
     }
 
-    /// One event for one container.
+    /// One event for one container, and what follows from it for the others.
     pub fn handle(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
-        let actions = match self.machines.get_mut(index) {
-            Some(machine) => machine.handle(event, now),
-            None => Vec::new(),
-        };
+        let mut actions = self.tell(index, event, now);
+        actions.append(&mut self.advance(now));
         self.conditions = self.judge(now);
-        actions.into_iter().map(|action| (index, action)).collect()
+        actions
     }
 
     /// One event for each container.
     pub fn handle_all(&mut self, event: &Event, now: Now) -> Vec<(usize, Action)> {
-        if let Event::Wanted { wanted: Wanted::Removed, grace } = event {
-            let grace = grace.unwrap_or(self.spec.termination_grace);
-            self.deletion.get_or_insert((now.wall, grace));
+        let mut actions = Vec::new();
+        if let Event::Wanted { wanted, grace } = event {
+            actions = self.want(*wanted, *grace, now);
         }
-        (0..self.machines.len()).flat_map(|index| self.handle(index, event.clone(), now)).collect()
+        for index in 0..self.machines.len() {
+            actions.append(&mut self.tell(index, event.clone(), now));
+        }
+        actions.append(&mut self.advance(now));
+        self.conditions = self.judge(now);
+        actions
+    }
+
+    /// After the machines were taken up again: an earlier daemon may have told only some of them.
+    pub fn resume(&mut self, now: Now) -> Vec<(usize, Action)> {
+        let wanted = self.wanted;
+        let mut actions = Vec::new();
+        for index in 0..self.machines.len() {
+            let Some(machine) = self.machines.get(index) else { continue };
+            let differs = machine.memory().wanted != wanted && !machine.is_stopped_by_probe();
+            if wanted == Wanted::Removed || differs {
+                let event = Event::Wanted { wanted, grace: None };
+                actions.append(&mut self.tell(index, event, now));
+            }
+        }
+        if wanted == Wanted::Removed {
+            self.deletion.get_or_insert((now.wall, self.spec.termination_grace));
+        }
+        actions.append(&mut self.advance(now));
+        self.conditions = self.judge(now);
+        actions
+    }
+
+    fn want(&mut self, wanted: Wanted, grace: Option<Duration>, now: Now) -> Vec<(usize, Action)> {
+        if self.wanted == Wanted::Removed && wanted != Wanted::Removed {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.wanted, wanted);
+        match wanted {
+            Wanted::Removed => {
+                let grace = grace.unwrap_or(self.spec.termination_grace);
+                self.deletion.get_or_insert((now.wall, grace));
+                Vec::new()
+            }
+            Wanted::Running if before == Wanted::Stopped => self.begin_round(now),
+            Wanted::Running | Wanted::Stopped => Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
+        let Some(machine) = self.machines.get_mut(index) else { return Vec::new() };
+        let before = machine.memory().attempt;
+        let its_turn = event == Event::Pod(Word::Go);
+        let actions = machine.handle(event, now);
+        let restarts = machine.memory().attempt != before && !its_turn;
+        let owner = machine.container().name.clone();
+        let mut all: Vec<_> = actions.into_iter().map(|action| (index, action)).collect();
+        if restarts {
+            let spec = self.spec.clone();
+            for dependent in spec.dependents_of(&owner) {
+                let word = Word::Follow { owner: owner.clone() };
+                all.append(&mut self.tell(dependent, word.into(), now));
+            }
+        }
+        all
     }
 
     /// Another spec for the same containers.
@@ -69,88 +141,51 @@ impl Pod {
     }
 
     pub fn status(&self) -> PodStatus {
-        let containers: Vec<_> = self.machines.iter().map(Machine::status).collect();
+        let (init_containers, containers) = self.statuses();
         PodStatus {
-            phase: self.phase(&containers),
+            phase: self.phase(&init_containers, &containers),
             expired: self.is_expired(),
             conditions: self.conditions.clone(),
             created_at: self.created_at,
             deletion: self.deletion,
+            init_containers,
             containers,
         }
+    }
+
+    fn statuses(&self) -> (Vec<ContainerStatus>, Vec<ContainerStatus>) {
+        let mut init: Vec<_> = self.machines.iter().map(Machine::status).collect();
+        let regular = init.split_off(self.spec.init_containers.len().min(init.len()));
+        (init, regular)
     }
 
     fn is_expired(&self) -> bool {
         self.machines.iter().any(|machine| machine.memory().expired)
     }
 
-    fn phase(&self, containers: &[ContainerStatus]) -> Phase {
-        let over = |c: &ContainerStatus| !matches!(c.state, ContainerState::Running { .. });
-        if self.is_expired() && containers.iter().all(over) {
+    fn phase(&self, init: &[ContainerStatus], regular: &[ContainerStatus]) -> Phase {
+        if self.is_expired() && !init.iter().chain(regular).any(phase::is_running) {
             return Phase::Failed;
         }
-        phase(&self.policies(), containers)
+        let ended = self.deletion.is_some() && !self.machines.iter().any(Machine::is_alive);
+        phase(&self.spec, init, regular, ended)
     }
 
-    fn policies(&self) -> Vec<RestartPolicy> {
-        self.machines.iter().map(|m| self.spec.policy_of(m.container())).collect()
-    }
-
-    /// Kubernetes' conditions in its order; each keeps the time of its last change.
-    fn judge(&self, now: Now) -> Vec<Condition> {
-        let containers: Vec<_> = self.machines.iter().map(Machine::status).collect();
-        let unready: Vec<_> =
-            containers.iter().filter(|c| !c.ready).map(|c| c.name.as_str()).collect();
-        let (reason, message) = match self.phase(&containers) {
-            Phase::Succeeded => ("PodCompleted", String::new()),
-            Phase::Failed => ("PodFailed", String::new()),
-            _ if unready.is_empty() => ("", String::new()),
-            _ => (
-                "ContainersNotReady",
-                format!("containers with unready status: [{}]", unready.join(" ")),
-            ),
-        };
-        let ready = reason.is_empty();
-        [
-            ("Initialized", true, "", String::new()),
-            ("Ready", ready, reason, message.clone()),
-            ("ContainersReady", ready, reason, message),
-            ("PodScheduled", true, "", String::new()),
-        ]
-        .into_iter()
-        .map(|(kind, is_true, reason, message)| {
-            let before = self.conditions.iter().find(|c| c.kind == kind);
-            let since = before.filter(|c| c.is_true == is_true).map_or(now.wall, |c| c.since);
-            Condition { kind, is_true, reason, message, since }
-        })
-        .collect()
+    fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, &Machine)> {
+        let roles = |(index, machine)| (index, self.spec.role_at(index), machine);
+        (0..self.machines.len()).zip(&self.machines).map(roles)
     }
 }
 
-/// Kubernetes' `getPhase` for a pod without init containers. `policies` go with `containers`.
-pub fn phase(policies: &[RestartPolicy], containers: &[ContainerStatus]) -> Phase {
-    let mut running = false;
-    let mut restartable = false;
-    let mut failed = false;
-    for (policy, container) in policies.iter().zip(containers) {
-        let ended = match &container.state {
-            ContainerState::Running { .. } => {
-                running = true;
-                continue;
-            }
-            ContainerState::Terminated(ended) => ended,
-            ContainerState::Waiting { .. } => match &container.last_state {
-                Some(ended) => ended,
-                None => return Phase::Pending,
-            },
-        };
-        failed |= ended.exit_code != 0;
-        restartable |= super::restart::restarts(*policy, ended.exit_code);
-    }
-    match (running, restartable, failed) {
-        (true, _, _) | (_, true, _) => Phase::Running,
-        (_, _, false) => Phase::Succeeded,
-        (_, _, true) => Phase::Failed,
+/// Where an earlier daemon told only some of them, stopping is what is not taken for granted.
+fn wanted_of(machines: &[Machine]) -> Wanted {
+    let any = |wanted| machines.iter().any(|machine| machine.memory().wanted == wanted);
+    if any(Wanted::Removed) {
+        Wanted::Removed
+    } else if any(Wanted::Running) {
+        Wanted::Running
+    } else {
+        Wanted::Stopped
     }
 }
 

@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 mod change;
 mod message;
+mod place;
 #[cfg(test)]
 pub(crate) mod sample;
 mod validate;
 
 pub use change::Change;
 pub use message::{MessagePolicy, TerminationMessage};
+pub use place::Role;
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -53,7 +55,13 @@ pub struct PodSpec {
     #[serde(default)]
     pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
+    /// Run one by one before the others; one that always restarts is a sidecar.
+    #[serde(default)]
+    pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
+    /// By the name of a container those that restart with it.
+    #[serde(default)]
+    pub dependents: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -418,12 +426,5 @@ impl ContainerSpec {
             Source::Image(reference) => reference.clone(),
             Source::Bundle { rootfs, .. } => rootfs.display().to_string(),
         }
-    }
-}
-
-impl PodSpec {
-    /// The policy that rules `container`: its own, else the pod's.
-    pub fn policy_of(&self, container: &ContainerSpec) -> RestartPolicy {
-        container.restart_policy.unwrap_or(self.restart_policy)
     }
 }

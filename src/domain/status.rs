@@ -157,18 +157,28 @@ pub struct PodStatus {
     pub created_at: SystemTime,
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
+    pub init_containers: Vec<ContainerStatus>,
     /// It was active longer than its spec allows, and starts nothing any more.
     pub expired: bool,
     pub containers: Vec<ContainerStatus>,
 }
 
 impl PodStatus {
+    /// In the order of [`super::spec::PodSpec::all`].
+    pub fn all(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    pub fn of(&self, name: &str) -> Option<&ContainerStatus> {
+        self.all().find(|status| status.name == name)
+    }
+
     /// Whether more than the probes' counters and last words (and the shim's size) differs: worth
     /// waking a watcher for.
     pub fn differs_in_level(&self, other: &Self) -> bool {
         let bare = |status: &Self| {
             let mut bare = status.clone();
-            for container in &mut bare.containers {
+            for container in bare.init_containers.iter_mut().chain(&mut bare.containers) {
                 container.probes.clear();
                 container.shim = None;
             }

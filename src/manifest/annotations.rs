@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::spec::{
-    ContainerSpec, Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
-};
+use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
 
@@ -58,6 +56,8 @@ type Show = fn(&ProbeSpec) -> Option<String>;
 /// The error is what follows `Invalid value: "…": `.
 type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 
+/// `probelet.io/OWNER.dependents: "a,b"`: those restart with it.
+const DEPENDENTS: &str = ".dependents";
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
 const ON_FAILURE: &str = "onFailure";
 
@@ -127,7 +127,12 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
         }
-        let Some((probe, set)) = target(&mut spec.containers, word) else {
+        if let Some(owner) = word.strip_suffix(DEPENDENTS) {
+            let names = text.split(',').map(|name| name.trim().to_owned()).collect();
+            spec.dependents.insert(owner.to_owned(), names);
+            continue;
+        }
+        let Some((probe, set)) = target(spec, word) else {
             errors.push(SpecError::new(field, "names no known setting of a probe of this pod"));
             continue;
         };
@@ -138,11 +143,11 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
 }
 
 /// `app.liveness.periodMilliseconds` → that probe, and how to set that.
-fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mut ProbeSpec, Set)> {
+fn target<'a>(spec: &'a mut PodSpec, word: &str) -> Option<(&'a mut ProbeSpec, Set)> {
     let mut parts = word.rsplitn(3, '.');
     let (setting, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
     let set = SETTINGS.iter().find(|(word, ..)| *word == setting).map(|(_, _, set)| *set)?;
-    let container = containers.iter_mut().find(|c| c.name == name)?;
+    let container = spec.at_mut(spec.place_of(name)?)?;
     let probe = match kind {
         "startup" => container.probes.startup.as_mut(),
         "readiness" => container.probes.readiness.as_mut(),
@@ -150,6 +155,10 @@ fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mu
         _ => None,
     }?;
     Some((probe, set))
+}
+
+fn dependents_key(owner: &str) -> String {
+    format!("{PREFIX}{owner}{DEPENDENTS}")
 }
 
 /// What a shown pod says of a probe's choice; nothing for the default.
@@ -163,18 +172,25 @@ pub fn on_failure<'a>(
 
 /// An error's field as a manifest has it: some settings are no fields of Kubernetes.
 pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
+    if let Some(owner) = field.strip_prefix("spec.dependents[").and_then(|at| at.strip_suffix(']'))
+    {
+        return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
+    }
     let own = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
     let mut own = own.into_iter();
     let (at, word) = own.find_map(|(end, word)| Some((field.strip_suffix(end)?, word)))?;
-    let (index, kind) = at.strip_prefix("spec.containers[")?.split_once("].")?;
-    let container = &spec.containers.get(index.parse::<usize>().ok()?)?.name;
+    let (container, kind) = at.split_once("].")?;
+    let place = (0..spec.count()).find(|place| spec.field_at(*place) == format!("{container}]"))?;
+    let container = &spec.at(place)?.name;
     Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{word}]"))
 }
 
 /// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.
 pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let mut all = spec.annotations.clone();
-    for container in &spec.containers {
+    let dependents = spec.dependents.iter();
+    all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
+    for container in spec.all() {
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };
             for (word, show, _) in SETTINGS {

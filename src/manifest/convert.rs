@@ -33,12 +33,17 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         }
         whole.map(|seconds| Duration::from_secs(seconds.into()))
     });
-    let containers = spec.containers.into_iter().enumerate().map(|(index, container)| {
-        let at = format!("spec.containers[{index}]");
-        convert_container(&at, container, &mut errors, &mut warnings)
-    });
+    let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
+        let containers = containers.into_iter().enumerate().map(|(index, container)| {
+            let at = format!("spec.{field}[{index}]");
+            convert_container(&at, container, &mut errors, &mut warnings)
+        });
+        containers.collect()
+    };
     let mut converted = PodSpec {
-        containers: containers.collect(),
+        init_containers: containers("initContainers", spec.init_containers.unwrap_or_default()),
+        containers: containers("containers", spec.containers),
+        dependents: Default::default(),
         namespace: filled(pod.metadata.namespace).unwrap_or_else(|| "default".into()),
         name: pod.metadata.name.unwrap_or_default(),
         uid,

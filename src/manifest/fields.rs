@@ -24,7 +24,7 @@ const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
 
-/// `[]` is any index, `<probe>` each of the three probes.
+/// `[]` is any index, `<probe>` each of the three probes, `containers` the init ones too.
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, Rule)] = &[
     ("apiVersion", Honoured),
@@ -171,6 +171,7 @@ fn leads_on(pattern: &str) -> bool {
 fn generic(key: &str) -> &str {
     match key {
         "livenessProbe" | "readinessProbe" | "startupProbe" => "<probe>",
+        "initContainers" => "containers",
         other => other,
     }
 }

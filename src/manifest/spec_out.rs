@@ -12,6 +12,7 @@ use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRe
 
 pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
     k8s::PodSpec {
+        init_containers: list(&spec.init_containers, container),
         containers: spec.containers.iter().map(container).collect(),
         active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),

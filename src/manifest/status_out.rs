@@ -33,7 +33,7 @@ pub fn to_json(view: &PodView) -> Value {
 fn metadata(view: &PodView) -> ObjectMeta {
     let (spec, status) = (&view.spec, &view.status);
     let mut annotations = annotations::export(spec);
-    for container in &status.containers {
+    for container in status.all() {
         let cause = newest_ending(container).map(Terminated::why);
         let shown = [
             (ServerMade::LastCause, cause),
@@ -75,6 +75,8 @@ fn pod_status(status: &PodStatus) -> k8s::PodStatus {
         message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         start_time: time(status.created_at),
+        init_container_statuses: (!status.init_containers.is_empty())
+            .then(|| status.init_containers.iter().map(container_status).collect()),
         container_statuses: Some(status.containers.iter().map(container_status).collect()),
         ..k8s::PodStatus::default()
     }

@@ -3,6 +3,7 @@ use super::*;
 mod examples;
 mod fields;
 mod handlers;
+mod init;
 mod lifecycle;
 mod message;
 mod out;

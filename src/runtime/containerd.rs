@@ -14,6 +14,7 @@ use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
+use crate::network::Namespaces;
 
 mod client;
 mod exec;
@@ -21,6 +22,7 @@ mod images;
 mod locks;
 mod ooms;
 mod records;
+mod shared;
 mod snapshots;
 mod task;
 mod tasks;
@@ -40,7 +42,8 @@ pub struct Config {
     pub namespace: String,
     /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
     pub log_dir: PathBuf,
-    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone.
+    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone; the pins of
+    /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
 }
@@ -66,6 +69,7 @@ pub struct Containerd {
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
+    namespaces: Namespaces,
     ooms: Ooms,
 }
 
@@ -94,7 +98,8 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, ooms })
+        let namespaces = Namespaces::new(&run_dir);
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -106,7 +111,9 @@ impl Containerd {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
                 let message_path = self.message_path(&birth.id);
-                let host = Host { cgroup2: self.cgroup2, cgroups_path, message_path };
+                let (pod, namespaces) = (&birth.pod, &self.namespaces);
+                let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
+                let host = Host { cgroup2: self.cgroup2, cgroups_path, shared, message_path };
                 let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
                 Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
             }
@@ -140,6 +147,7 @@ impl Containerd {
         let plan = self.plan(birth).await?;
         let chain = plan.image.clone();
         self.record(birth, plan, true).await?;
+        self.pin_namespaces(&birth.pod).await?;
 
         let log = self.log_path(&birth.id);
         if let Some(folder) = log.parent() {
@@ -274,7 +282,7 @@ impl Runtime for Containerd {
                 if record.snapshot_key == key {
                     missing_is_fine(self.client.remove_snapshot(&key).await)?;
                 }
-                missing_is_fine(self.client.delete_record(&key).await)?;
+                missing_is_fine(self.delete_record_and_pins(&record).await)?;
             }
         }
         self.remove_log(id).await;

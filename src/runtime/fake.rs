@@ -22,6 +22,7 @@ const OOM_KILLS_BEFORE: u64 = 3;
 pub struct Fake {
     calls: Mutex<Vec<String>>,
     processes: Mutex<Vec<Arc<Process>>>,
+    ids: Mutex<Vec<String>>,
     remembered: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
@@ -57,6 +58,12 @@ impl Fake {
     pub fn end(&self, ending: Ending) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().ending.send_replace(Some(ending));
+    }
+
+    /// The newest process of one attempt ends.
+    pub fn end_of(&self, id: &str, ending: Ending) {
+        let at = self.ids.lock().unwrap().iter().rposition(|known| known == id).unwrap();
+        self.processes.lock().unwrap()[at].ending.send_replace(Some(ending));
     }
 
     /// The OOM killer takes a process of the newest one's cgroup.
@@ -98,6 +105,7 @@ impl Runtime for Fake {
         );
         let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
         self.processes.lock().unwrap().push(process.clone());
+        self.ids.lock().unwrap().push(birth.id.to_string());
         Ok(Box::new(Held(process)))
     }
 

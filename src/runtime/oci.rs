@@ -24,6 +24,8 @@ pub struct Host {
     /// A pure cgroup v2 host, where a container gets a cgroup namespace.
     pub cgroup2: bool,
     pub cgroups_path: String,
+    /// Namespaces that are there already, by type; of the others a container gets its own.
+    pub shared: Vec<(&'static str, PathBuf)>,
     /// Where the termination message goes.
     pub message_path: PathBuf,
 }
@@ -68,7 +70,7 @@ pub fn from_image(
     let message = host.message_path.to_string_lossy();
     let options = ["rbind", "rprivate", "rw"];
     mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
-    let namespaces: Vec<Value> = namespaces.iter().map(|kind| json!({ "type": kind })).collect();
+    let namespaces: Vec<Value> = namespaces.iter().map(|kind| namespace(kind, host)).collect();
     let spec = json!({
         "ociVersion": "1.0.2",
         "hostname": hostname,
@@ -95,6 +97,13 @@ pub fn from_image(
         },
     });
     Ok(spec.to_string().into_bytes())
+}
+
+fn namespace(kind: &str, host: &Host) -> Value {
+    match host.shared.iter().find(|(shared, _)| *shared == kind) {
+        Some((_, path)) => json!({ "type": kind, "path": path.display().to_string() }),
+        None => json!({ "type": kind }),
+    }
 }
 
 /// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a

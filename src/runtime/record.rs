@@ -79,6 +79,8 @@ pub(crate) mod tests {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            held: true,
+            round: 2,
             events: Vec::new(),
             ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
         }

@@ -22,12 +22,19 @@ const WAIT: Duration = Duration::from_secs(30);
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 impl Api {
+    /// For calls that mean the pod as a whole.
     fn first(&self, view: &PodView) -> Result<Response<pb::Container>, Status> {
         let status = view.status.containers.first();
         let status = status.ok_or_else(|| Status::internal("a pod without containers"))?;
         Ok(Response::new(convert::container(&self.supervisor, view, status)))
     }
 
+    fn one(&self, view: &PodView, container: &str) -> Result<Response<pb::Container>, Status> {
+        let status = convert::status_of_container(view, container).map_err(status_of)?;
+        Ok(Response::new(convert::container(&self.supervisor, view, status)))
+    }
+
+    /// Answers with the first container that reaches it.
     async fn until(
         &self,
         name: &str,
@@ -35,10 +42,27 @@ impl Api {
         timeout: Duration,
         reached: impl Fn(&ContainerStatus) -> bool + Send,
     ) -> Result<Response<pb::Container>, Status> {
-        let waited = self
-            .supervisor
-            .wait(name, condition, timeout, |view| view.status.containers.iter().any(&reached));
-        self.first(&waited.await.map_err(status_of)?)
+        let waited =
+            self.supervisor.wait(name, condition, timeout, |view| view.status.all().any(&reached));
+        let view = waited.await.map_err(status_of)?;
+        match view.status.all().find(|status| reached(status)) {
+            Some(status) => self.one(&view, &status.name),
+            None => self.first(&view),
+        }
+    }
+
+    async fn one_until(
+        &self,
+        (name, container): (&str, &str),
+        condition: &'static str,
+        timeout: Duration,
+        reached: impl Fn(&ContainerStatus) -> bool + Send,
+    ) -> Result<Response<pb::Container>, Status> {
+        let view = self.supervisor.get(name).map_err(status_of)?;
+        let container = convert::status_of_container(&view, container).map_err(status_of)?;
+        let is_reached = |view: &PodView| view.status.of(&container.name).is_some_and(&reached);
+        let waited = self.supervisor.wait(name, condition, timeout, is_reached);
+        self.one(&waited.await.map_err(status_of)?, &container.name)
     }
 
     fn grace_of(&self, name: &str, grace: Option<Duration>) -> Result<Duration, Status> {
@@ -90,11 +114,11 @@ impl Containers for Api {
         let by = caller(&request);
         let name = request.into_inner().name;
         let before = self.supervisor.get(&name).map_err(status_of)?;
-        let attempt = before.status.containers.first().and_then(ended_attempt);
         self.supervisor.want(&name, Wanted::Running, None, by).map_err(status_of)?;
         // The ending that was there before is not this start's.
         self.until(&name, "start", START, |status| {
-            has_settled(status) && (attempt.is_none() || ended_attempt(status) != attempt)
+            let ended = before.status.of(&status.name).and_then(ended_attempt);
+            has_settled(status) && (ended.is_none() || ended_attempt(status) != ended)
         })
         .await
     }
@@ -108,8 +132,11 @@ impl Containers for Api {
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN);
         self.supervisor.want(&name, Wanted::Stopped, grace, by).map_err(status_of)?;
-        self.until(&name, "stop", bound, |status| status.pid.is_none() && !is_starting(status))
-            .await
+        let has_stopped = |view: &PodView| {
+            view.status.all().all(|status| status.pid.is_none() && !is_starting(status))
+        };
+        let stopped = self.supervisor.wait(&name, "stop", bound, has_stopped);
+        self.first(&stopped.await.map_err(status_of)?)
     }
 
     async fn kill_container(
@@ -124,12 +151,14 @@ impl Containers for Api {
                 invalid(vec![field("signal", reason)])
             })?;
         let view = self.supervisor.get(&name).map_err(status_of)?;
-        if view.status.containers.iter().all(|status| status.pid.is_none()) {
+        let status = convert::status_of_container(&view, &container).map_err(status_of)?;
+        if status.pid.is_none() {
+            let name = &status.name;
             return Err(Status::failed_precondition(format!("container {name:?} is not running")));
         }
         let event = Event::Kill { signal };
         self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
-        self.first(&view)
+        self.one(&view, &container)
     }
 
     async fn restart_container(
@@ -141,14 +170,15 @@ impl Containers for Api {
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
         let before = self.supervisor.get(&name).map_err(status_of)?;
-        let attempt = before.status.containers.iter().map(|c| c.attempt).max();
+        let status = convert::status_of_container(&before, &container).map_err(status_of)?;
+        let attempt = status.attempt;
         // An instance that is only starting is new enough.
-        let starting = before.status.containers.iter().any(is_starting);
+        let starting = is_starting(status);
         let event = Event::Restart { grace };
         self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
-        self.until(&name, "restart", bound, |status| {
-            let newer = Some(status.attempt) > attempt;
-            (newer || starting && Some(status.attempt) == attempt) && has_settled(status)
+        self.one_until((&name, &status.name), "restart", bound, |status| {
+            let newer = status.attempt > attempt;
+            (newer || starting && status.attempt == attempt) && has_settled(status)
         })
         .await
     }
@@ -167,8 +197,9 @@ impl Containers for Api {
         &self,
         request: Request<pb::GetContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
-        let view = self.supervisor.get(&request.into_inner().name).map_err(status_of)?;
-        self.first(&view)
+        let pb::GetContainerRequest { name, container } = request.into_inner();
+        let view = self.supervisor.get(&name).map_err(status_of)?;
+        self.one(&view, &container)
     }
 
     async fn list_containers(
@@ -178,7 +209,7 @@ impl Containers for Api {
         let views = self.supervisor.list();
         let containers = views
             .iter()
-            .flat_map(|view| view.status.containers.iter().map(move |status| (view, status)))
+            .flat_map(|view| view.status.all().map(move |status| (view, status)))
             .map(|(view, status)| convert::container(&self.supervisor, view, status))
             .collect();
         Ok(Response::new(pb::ListContainersResponse { containers }))
@@ -188,7 +219,8 @@ impl Containers for Api {
         &self,
         request: Request<pb::WaitContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
-        let pb::WaitContainerRequest { name, condition, timeout } = request.into_inner();
+        let pb::WaitContainerRequest { name, container, condition, timeout } = request.into_inner();
+        let one = (name.as_str(), container.as_str());
         let timeout = duration("timeout", timeout).map_err(|e| invalid(vec![e]))?.unwrap_or(WAIT);
         if timeout > WAIT_MAX {
             let reason = "Invalid value: must be one hour at most";
@@ -196,16 +228,17 @@ impl Containers for Api {
         }
         match condition {
             Some(Condition::Running(wanted)) => {
-                self.until(&name, "running", timeout, |s| s.pid.is_some() == wanted).await
+                self.one_until(one, "running", timeout, |s| s.pid.is_some() == wanted).await
             }
             Some(Condition::Ready(wanted)) => {
-                self.until(&name, "ready", timeout, |s| s.ready == wanted).await
+                self.one_until(one, "ready", timeout, |s| s.ready == wanted).await
             }
             Some(Condition::Exited(wanted)) => {
-                self.until(&name, "exited", timeout, |s| ended_attempt(s).is_some() == wanted).await
+                self.one_until(one, "exited", timeout, |s| ended_attempt(s).is_some() == wanted)
+                    .await
             }
             Some(Condition::Restarts(count)) => {
-                self.until(&name, "restarts", timeout, |s| s.restart_count >= count).await
+                self.one_until(one, "restarts", timeout, |s| s.restart_count >= count).await
             }
             None => Err(invalid(vec![field("condition", "Required value")])),
         }
@@ -250,14 +283,20 @@ impl Containers for Api {
 }
 
 fn is_starting(status: &ContainerStatus) -> bool {
-    matches!(&status.state, ContainerState::Waiting { reason, .. } if reason == "ContainerCreating")
+    status.pid.is_none()
+        && matches!(&status.state, ContainerState::Waiting { reason, .. } if is_creating(reason))
+}
+
+/// With init containers Kubernetes has another word for it.
+fn is_creating(reason: &str) -> bool {
+    matches!(reason, "ContainerCreating" | "PodInitializing")
 }
 
 /// A start has an outcome: it runs, waits for its back-off, or is over.
 fn has_settled(status: &ContainerStatus) -> bool {
     match &status.state {
         ContainerState::Waiting { reason, .. } => {
-            !matches!(reason.as_str(), "ContainerCreating" | "Created" | "Stopped")
+            !is_creating(reason) && !matches!(reason.as_str(), "Created" | "Stopped")
         }
         ContainerState::Running { .. } | ContainerState::Terminated(_) => true,
     }

@@ -8,14 +8,14 @@ use super::{lifecycle, probes};
 use crate::domain::notice;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
-    Source, SpecError, SpecErrors, TerminationMessage,
+    Role, Source, SpecError, SpecErrors, TerminationMessage,
 };
 use crate::domain::status::{
     ContainerState, ContainerStatus, KillHeld, ProbeStatus, ShimMemory, Terminated,
 };
 use crate::pb;
 use crate::runtime::AttemptId;
-use crate::supervisor::{PodView, Supervisor, SupervisorError};
+use crate::supervisor::{PodView, Supervisor, SupervisorError, named};
 use crate::{manifest, structs};
 
 /// A container by itself becomes a pod of one with the same name.
@@ -63,6 +63,8 @@ pub(super) fn pod_of_one(
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
         active_deadline: None,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![container],
     })
 }
@@ -157,7 +159,7 @@ fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
 }
 
 pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
-    let containers = view.status.containers.iter();
+    let containers = view.status.all();
     pb::Pod {
         name: view.spec.name.clone(),
         uid: view.spec.uid.clone(),
@@ -167,6 +169,18 @@ pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
         object: structs::from_json(manifest::to_json(view)).ok(),
         removed: false,
     }
+}
+
+/// The container that a request means.
+pub(super) fn status_of_container<'a>(
+    view: &'a PodView,
+    container: &str,
+) -> Result<&'a ContainerStatus, SupervisorError> {
+    let name = named(&view.spec, container)?;
+    view.status.of(name).ok_or_else(|| SupervisorError::NoContainer {
+        pod: view.spec.name.clone(),
+        container: container.to_owned(),
+    })
 }
 
 pub(super) fn container(
@@ -197,6 +211,7 @@ pub(super) fn container(
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
         kill_held: status.kill_held.as_ref().map(kill_held),
+        init_container: view.spec.role_of(&status.name) != Role::Regular,
         history: status.history.iter().map(end).collect(),
     }
 }
@@ -294,7 +309,10 @@ pub(super) fn of_the_request(errors: Vec<SpecError>) -> Vec<SpecError> {
 
 /// Times are Durations here, so no field has their unit in its name.
 fn field_of_the_request(field: &str) -> &str {
-    let own = match field.strip_prefix("spec.containers[").and_then(|rest| rest.split_once("].")) {
+    let place = field
+        .strip_prefix("spec.containers[")
+        .or_else(|| field.strip_prefix("spec.initContainers["));
+    let own = match place.and_then(|rest| rest.split_once("].")) {
         Some((_, own)) => own,
         None => {
             field.strip_prefix("metadata.").or_else(|| field.strip_prefix("spec.")).unwrap_or(field)

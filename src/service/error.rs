@@ -15,6 +15,7 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
             Status::not_found(text)
         }
         SupervisorError::AlreadyExists(_) => Status::already_exists(text),
+        SupervisorError::Ambiguous { .. } => Status::invalid_argument(text),
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(_)
         | SupervisorError::NotRunning { .. }

@@ -16,7 +16,7 @@ impl Api {
             changes.mark_unchanged();
             let mut now = BTreeSet::new();
             for view in self.supervisor.list() {
-                for status in &view.status.containers {
+                for status in view.status.all() {
                     let name = format!("{}/{}", view.spec.name, status.name);
                     let level = if status.ready {
                         ServingStatus::Serving

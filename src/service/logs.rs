@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tonic::{Response, Status};
 
 use super::error::status_of;
-use super::{Api, Streaming};
+use super::{Api, Streaming, convert};
 use crate::domain::Incarnation;
+use crate::domain::status::ContainerState;
 use crate::pb;
 use crate::runtime::AttemptId;
 
@@ -24,9 +25,7 @@ pub(super) async fn read(
 ) -> Result<Response<Streaming<pb::LogChunk>>, Status> {
     let id = attempt_of(api, &request)?;
     let path = api.supervisor.log_path(&id);
-    let mut file = File::open(&path)
-        .await
-        .map_err(|error| Status::not_found(format!("no log of {id}: {error}")))?;
+    let mut file = File::open(&path).await.map_err(|error| no_log(api, &id, &error))?;
     if let Some(lines) = request.tail {
         let at = tail(&mut file, lines).await.map_err(broken)?;
         file.seek(SeekFrom::Start(at)).await.map_err(broken)?;
@@ -38,10 +37,7 @@ pub(super) async fn read(
 
 fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {
     let view = api.supervisor.get(&request.name).map_err(status_of)?;
-    let named = |name: &str| request.container.is_empty() || request.container == name;
-    let status = view.status.containers.iter().find(|status| named(&status.name));
-    let status = status
-        .ok_or_else(|| Status::not_found(format!("container {:?} not found", request.container)))?;
+    let status = convert::status_of_container(&view, &request.container).map_err(status_of)?;
     let attempt = match (request.previous, status.attempt.0.checked_sub(1)) {
         (false, _) => status.attempt,
         (true, Some(previous)) => Incarnation(previous),
@@ -53,6 +49,18 @@ fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Stat
         }
     };
     Ok(AttemptId { pod: view.spec.name.clone(), container: status.name.clone(), attempt })
+}
+
+/// In kubectl's words where that is why.
+fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
+    let (pod, container) = (&id.pod, &id.container);
+    let view = api.supervisor.get(pod).ok();
+    match view.as_ref().and_then(|view| Some(&view.status.of(container)?.state)) {
+        Some(ContainerState::Waiting { reason, .. }) => Status::failed_precondition(format!(
+            "container {container:?} in pod {pod:?} is waiting to start: {reason}"
+        )),
+        _ => Status::not_found(format!("no log of {id}: {error}")),
+    }
 }
 
 async fn copy(
@@ -90,7 +98,7 @@ async fn copy(
 
 fn is_running(api: &Api, id: &AttemptId) -> bool {
     api.supervisor.get(&id.pod).is_ok_and(|view| {
-        let mut statuses = view.status.containers.iter();
+        let mut statuses = view.status.all();
         statuses.any(|s| s.name == id.container && s.attempt == id.attempt && s.pid.is_some())
     })
 }

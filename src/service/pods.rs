@@ -110,3 +110,6 @@ impl Api {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind, Probes, SpecError};
 use crate::domain::status::ContainerStatus;
 use crate::manifest;
 use crate::pb;
-use crate::supervisor::{PodView, SupervisorError};
+use crate::supervisor::{PodView, SupervisorError, named};
 
 /// As all times of a spec: what a clock can add without an overflow.
 const LONGEST_PAUSE: Duration = Duration::from_secs(i32::MAX as u64);
@@ -39,8 +39,10 @@ pub(super) async fn update(
 /// The rules of a whole pod, by the fields of the request.
 fn check(spec: &PodSpec, container: &str, probes: &Probes) -> Result<(), Vec<SpecError>> {
     let mut changed = spec.clone();
-    let named = changed.containers.iter_mut().filter(|c| c.name == container);
-    named.for_each(|c| c.probes = probes.clone());
+    let place = changed.place_of(container);
+    if let Some(changed) = place.and_then(|place| changed.at_mut(place)) {
+        changed.probes = probes.clone();
+    }
     changed.validate().map(|_| ()).map_err(|errors| convert::of_the_request(errors.0))
 }
 
@@ -83,10 +85,9 @@ pub(super) async fn pause(
     let pb::PauseProbesRequest { name, container, length } = request;
     let length = pause_length(length).map_err(|e| invalid(vec![e]))?;
     let before = api.supervisor.get(&name).map_err(status_of)?;
-    target(&before, &container)?;
+    all_or_one(&before, &container)?;
     let earlier = |status: &ContainerStatus| {
-        let mut all = before.status.containers.iter();
-        all.find(|c| c.name == status.name).and_then(|c| c.paused_until)
+        before.status.of(&status.name).and_then(|before| before.paused_until)
     };
     api.supervisor.pause(&name, &container, length).map_err(status_of)?;
     // A pause that was there already is replaced, so a new end is what tells that it was heard.
@@ -114,7 +115,7 @@ pub(super) async fn resume(
 ) -> Result<Response<pb::Container>, Status> {
     let pb::ResumeProbesRequest { name, container } = request;
     let view = api.supervisor.get(&name).map_err(status_of)?;
-    target(&view, &container)?;
+    all_or_one(&view, &container)?;
     api.supervisor.resume_probes(&name, &container).map_err(status_of)?;
     let resumed = |status: &ContainerStatus| status.paused_until.is_none();
     shown(api, &name, &container, "end of a pause of probes", resumed).await
@@ -129,24 +130,27 @@ async fn shown(
     reached: impl Fn(&ContainerStatus) -> bool + Send,
 ) -> Result<Response<pb::Container>, Status> {
     let meant = |status: &ContainerStatus| container.is_empty() || status.name == container;
-    let all =
-        |view: &PodView| view.status.containers.iter().filter(|status| meant(status)).all(&reached);
+    let all = |view: &PodView| view.status.all().filter(|status| meant(status)).all(&reached);
     let view = api.supervisor.wait(name, condition, MARGIN, all).await.map_err(status_of)?;
     answer(api, &view, container)
 }
 
-/// An empty name means the first one.
+/// An empty name means the only one.
 fn target<'a>(view: &'a PodView, container: &str) -> Result<&'a ContainerSpec, Status> {
-    let mut all = view.spec.containers.iter();
-    all.find(|c| container.is_empty() || c.name == container)
-        .ok_or_else(|| no_container(view, container))
+    let name = named(&view.spec, container).map_err(status_of)?;
+    view.spec.all().find(|c| c.name == name).ok_or_else(|| no_container(view, container))
 }
 
+/// An empty name means all of them.
+fn all_or_one(view: &PodView, container: &str) -> Result<(), Status> {
+    if container.is_empty() { Ok(()) } else { target(view, container).map(drop) }
+}
+
+/// Of all of them the first regular one.
 fn answer(api: &Api, view: &PodView, container: &str) -> Result<Response<pb::Container>, Status> {
-    let mut all = view.status.containers.iter();
-    let status = all
-        .find(|c| container.is_empty() || c.name == container)
-        .ok_or_else(|| no_container(view, container))?;
+    let first = view.status.containers.first().filter(|_| container.is_empty());
+    let status = first.or_else(|| view.status.of(container));
+    let status = status.ok_or_else(|| no_container(view, container))?;
     Ok(Response::new(convert::container(&api.supervisor, view, status)))
 }
 

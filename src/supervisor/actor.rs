@@ -88,7 +88,8 @@ impl Actor {
                 done = self.effects.next() => self.take(done),
                 Ok(()) = self.desired.changed() => {
                     let Desired { wanted, grace, by } = *self.desired.borrow_and_update();
-                    self.pod.handle_all(&Event::Asker(by), now());
+                    let heard = self.pod.handle_all(&Event::Asker(by), now());
+                    self.perform(heard);
                     let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
                     self.perform(actions);
                 }
@@ -133,7 +134,7 @@ impl Actor {
     }
 
     fn name(&self, index: usize) -> &str {
-        self.spec.containers.get(index).map_or("", |container| &container.name)
+        self.spec.at(index).map_or("", |container| &container.name)
     }
 
     fn tell(&mut self, index: usize, event: Event) {

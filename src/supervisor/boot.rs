@@ -29,14 +29,14 @@ impl Supervisor {
         wanted: Wanted,
     ) -> Result<PodView, SupervisorError> {
         let mut images = Vec::new();
-        for (index, container) in spec.containers.iter().enumerate() {
+        for (index, container) in spec.all().enumerate() {
             let checked = self.runtime.check(container).await;
-            images.push(checked.map_err(|error| located(index, error))?);
+            images.push(checked.map_err(|error| located(&spec, index, error))?);
         }
         let now = now();
         let mut births: Vec<Birth> = Vec::new();
         let mut machines = Vec::new();
-        for (index, (container, image)) in spec.containers.iter().zip(images).enumerate() {
+        for (index, (container, image)) in spec.all().zip(images).enumerate() {
             let machine = Machine::new(spec.clone(), container.clone(), image, now);
             let id = AttemptId {
                 pod: spec.name.clone(),
@@ -49,7 +49,7 @@ impl Supervisor {
             births.push(birth);
             if let Err(error) = created {
                 self.undo(&births).await;
-                return Err(located(index, error));
+                return Err(located(&spec, index, error));
             }
             machines.push(machine);
         }
@@ -58,7 +58,7 @@ impl Supervisor {
             Wanted::Stopped => Vec::new(),
             _ => pod.handle_all(&Event::Wanted { wanted, grace: None }, now),
         };
-        let held = spec.containers.iter().map(|_| Held::default()).collect();
+        let held = spec.all().map(|_| Held::default()).collect();
         Ok(self.adopt(pod, spec, held, first, wanted))
     }
 
@@ -89,8 +89,7 @@ impl Supervisor {
         attempts.sort_by_key(|found| found.id.attempt);
         let Some(newest) = attempts.last() else { return };
         let spec = Arc::new(newest.pod.clone());
-        let wanted = newest.memory.wanted;
-        for container in &spec.containers {
+        for container in spec.all() {
             let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
             // The newest record has them all.
             if let Some(newest) = own.next_back() {
@@ -101,7 +100,7 @@ impl Supervisor {
         let mut machines = Vec::new();
         let mut held = Vec::new();
         let mut first = Vec::new();
-        for (index, container) in spec.containers.iter().enumerate() {
+        for (index, container) in spec.all().enumerate() {
             let (own, others) =
                 attempts.into_iter().partition(|found| found.id.container == container.name);
             attempts = others;
@@ -123,9 +122,8 @@ impl Supervisor {
             held.push(Held { task: born.task, ..Held::default() });
         }
         let mut pod = Pod::new(spec.clone(), machines, now);
-        if wanted == Wanted::Removed {
-            first.extend(pod.handle_all(&Event::Wanted { wanted, grace: None }, now));
-        }
+        first.extend(pod.resume(now));
+        let wanted = pod.wanted();
         self.adopt(pod, spec, held, first, wanted);
     }
 
@@ -178,7 +176,7 @@ fn revive(
     mut attempts: Vec<Found>,
     now: crate::domain::Now,
 ) -> Option<Born> {
-    let container = spec.containers.get(index)?.clone();
+    let container = spec.at(index)?.clone();
     let newest = attempts.pop()?;
     let kept: Vec<_> = attempts.iter().map(|found| found.id.attempt).collect();
     let (found, task): (_, Option<Arc<dyn Task>>) = match newest.task {

@@ -57,7 +57,7 @@ impl Effects {
     }
 
     pub(super) fn id(&self, index: usize, attempt: Incarnation) -> AttemptId {
-        let container = self.pod.containers.get(index).map(|c| c.name.clone()).unwrap_or_default();
+        let container = self.pod.at(index).map(|c| c.name.clone()).unwrap_or_default();
         AttemptId { pod: self.pod.name.clone(), container, attempt }
     }
 
@@ -144,7 +144,7 @@ impl Effects {
     ) -> impl Future<Output = Option<Attempt>> + use<> {
         let (pod, prober) = (self.pod.clone(), self.prober.clone());
         async move {
-            let container = pod.containers.get(index)?;
+            let container = pod.at(index)?;
             let probe = container.probes.get(kind)?;
             Some(prober.attempt(task, container, probe).await)
         }
@@ -159,7 +159,7 @@ impl Effects {
     ) {
         let (pod, prober) = (self.pod.clone(), self.prober.clone());
         self.running.spawn(async move {
-            let hook = pod.containers.get(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
+            let hook = pod.at(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
             let result = match hook {
                 Some((container, hook)) => prober.hook(task, container, hook, bound).await,
                 None => Ok(()),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::domain::notice::{Event, Notice};
 use crate::domain::shorten;
-use crate::domain::spec::PodSpec;
+use crate::domain::spec::{PodSpec, Role};
 
 /// How many distinct events are kept; the oldest is dropped for a new one.
 const CAPACITY: usize = 2048;
@@ -41,6 +41,7 @@ impl EventLog {
             pod: pod.name.clone(),
             pod_uid: pod.uid.clone(),
             container: container.to_owned(),
+            init: pod.role_of(container) != Role::Regular,
             kind: notice.kind,
             reason: notice.reason.to_owned(),
             message: notice.message,

@@ -38,7 +38,7 @@ impl Supervisor {
         let index = self.with(name, |handle| handle.index(name, container))??;
         let view = self.get(name)?;
         let mut spec = PodSpec::clone(&view.spec);
-        if let Some(container) = spec.containers.get_mut(index) {
+        if let Some(container) = spec.at_mut(index) {
             container.probes = probes;
         }
         self.change(view, spec.validate()?).await.map(|(view, _)| view)
@@ -82,7 +82,7 @@ impl Supervisor {
         self.with(name, |handle| {
             let only =
                 (!container.is_empty()).then(|| handle.index(name, container)).transpose()?;
-            let all = 0..handle.view.borrow().spec.containers.len();
+            let all = 0..handle.view.borrow().spec.count();
             for index in all.filter(|index| only.is_none_or(|only| only == *index)) {
                 handle.send(name, Request::Tell(index, event.clone()))?;
             }
@@ -101,7 +101,7 @@ impl Supervisor {
         let (container, timeout) = self.with(name, |handle| {
             let index = handle.index(name, container)?;
             let spec = handle.view.borrow().spec.clone();
-            let probe = spec.containers.get(index).and_then(|c| Some((c, c.probes.get(kind)?)));
+            let probe = spec.at(index).and_then(|c| Some((c, c.probes.get(kind)?)));
             let Some((container, probe)) = probe else {
                 let (pod, container) = (name.to_owned(), container.to_owned());
                 return Err(SupervisorError::NoProbe { pod, container, kind: kind.lower() });

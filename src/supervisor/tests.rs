@@ -20,6 +20,7 @@ use crate::runtime::fake::Fake;
 
 mod brake;
 mod probes;
+mod several;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -53,6 +54,8 @@ fn pod(image: &str) -> Validated<PodSpec> {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

@@ -25,7 +25,8 @@ impl Machine {
             return;
         }
         out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
-        if fault == Fault::Runtime && self.memory.wanted == Wanted::Running {
+        let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
+        if fault == Fault::Runtime && goes_on {
             let until = now.mono + RETRY;
             self.state = State::Waiting { reason: "CreateContainerError", message, until };
             return;
@@ -79,8 +80,12 @@ impl Machine {
             attempt: self.memory.attempt,
             container_id: self.container_id.clone(),
             ending,
+            reason: match cause {
+                Cause::AllRestart => "RestartingAllContainers",
+                _ => reason,
+            }
+            .into(),
             cause,
-            reason: reason.into(),
             exit_code: ending.exit_code(),
             signal: ending.signal(),
             message: words.message(&self.spec.termination_message, ending),
@@ -113,13 +118,17 @@ impl Machine {
         self.state = State::Terminated;
         let policy = self.pod.policy_of(&self.spec);
         let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
-        if self.memory.wanted != Wanted::Running || self.memory.expired {
+        let is_over = self.memory.finished || self.memory.expired;
+        if self.memory.wanted != Wanted::Running || is_over {
+            out.push(Action::Persist);
+        } else if self.memory.held {
+            self.state = State::Created;
             out.push(Action::Persist);
         } else if next == Next::Start {
             self.next_attempt(out);
         } else if restart::restarts_after_exit(policy, rules, code) {
             let wait = self.memory.backoff.step(&self.spec.backoff, ran, by_probe);
-            if wait.is_zero() { self.next_attempt(out) } else { self.back_off(wait, now, out) }
+            if wait.is_zero() { self.again(out) } else { self.back_off(wait, now, out) }
         } else {
             out.push(Action::Persist);
         }

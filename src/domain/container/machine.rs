@@ -54,6 +54,7 @@ impl Machine {
         let mut memory = Memory::new(Wanted::Stopped, now.wall);
         memory.image_id = image.id;
         memory.stop_signal = image.stop_signal;
+        memory.held = pod.is_several();
         let mut machine = Self::with(pod, spec, memory);
         machine.set_expiry(now);
         machine
@@ -93,7 +94,8 @@ impl Machine {
         self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    /// Something runs, or is about to.
+    pub fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
     }
 
@@ -124,6 +126,7 @@ impl Machine {
             Event::Pause { length } => self.pause(length, now, &mut out),
             Event::Resume => self.resume_probes(now, &mut out),
             Event::Respec(pod) => self.respec(pod, now, &mut out),
+            Event::Pod(word) => self.told(word, now, &mut out),
             Event::Asker(caller) => self.caller = caller,
             Event::OomKills { incarnation, kills } if self.is_current(incarnation) => {
                 self.oom_counted(kills, now, &mut out);
@@ -196,8 +199,10 @@ impl Machine {
         self.memory.wanted = wanted;
         self.grace = grace;
         match (&mut self.state, wanted) {
-            (State::Created, Wanted::Running) => self.start(out),
-            (State::Terminated, Wanted::Running) if changed => self.next_attempt(out),
+            (State::Created, Wanted::Running) if !self.memory.held => self.start(out),
+            (State::Terminated, Wanted::Running) if changed && !self.memory.held => {
+                self.next_attempt(out);
+            }
             (State::Waiting { .. }, Wanted::Stopped | Wanted::Removed) => {
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
@@ -225,7 +230,9 @@ impl Machine {
     }
 
     fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
-        if self.memory.wanted == Wanted::Removed || self.memory.expired {
+        // Who waits for his turn starts anyway, and not before it.
+        let must_not = self.memory.expired || self.memory.held;
+        if self.memory.wanted == Wanted::Removed || must_not {
             return;
         }
         if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
@@ -267,7 +274,7 @@ impl Machine {
         match &mut self.state {
             State::Waiting { until, .. } if *until <= now.mono => {
                 // A start that failed by the runtime's fault is the same attempt once more.
-                if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
+                if self.memory.ended.is_some() { self.again(out) } else { self.start(out) }
             }
             State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
             _ => {}
@@ -278,7 +285,7 @@ impl Machine {
         self.ask_again(now, out);
     }
 
-    fn start(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn start(&mut self, out: &mut Vec<Action>) {
         self.state = State::Starting;
         self.kept.insert(self.memory.attempt);
         out.push(Action::Start(self.memory.attempt));
@@ -326,6 +333,10 @@ impl Machine {
             self.wanted(wanted, self.grace, now, out);
         } else if self.memory.expired {
             self.stop_expired(now, out);
+        } else if self.memory.held {
+            self.make_way(None, now, out);
+        } else if self.memory.finished {
+            self.end_with_the_pod(now, out);
         }
     }
 

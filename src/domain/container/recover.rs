@@ -43,12 +43,18 @@ impl Machine {
                 machine.pid = Some(pid);
                 machine.container_id = container_id;
                 machine.resume(now);
+                // It runs, so it had its turn.
+                machine.memory.held &= machine.memory.stopping.is_some();
                 let wanted = machine.memory.wanted;
                 if machine.is_in_pre_stop() {
                     // The hook has had its turn: nobody knows how far it came.
-                    machine.signal_after_hook(now, &mut out);
+                    if !machine.has_hooked_and_waits() {
+                        machine.signal_after_hook(now, &mut out);
+                    }
                 } else if wanted != Wanted::Running && machine.memory.stopping.is_none() {
                     out = machine.handle(Event::Wanted { wanted, grace: None }, now);
+                } else if machine.memory.finished && machine.memory.stopping.is_none() {
+                    machine.end_with_the_pod(now, &mut out);
                 }
             }
             Recovered::Ended(ending, at, words) if machine.memory.ended.is_none() => {
@@ -96,6 +102,8 @@ impl Machine {
     fn rest(&mut self, now: Now, out: &mut Vec<Action>) {
         let memory = &self.memory;
         match (&memory.ended, memory.restart_at, memory.wanted) {
+            // It goes on when the pod says so.
+            _ if memory.held => {}
             (Some(_), Some(at), Wanted::Running) => {
                 let left = at.duration_since(now.wall).unwrap_or_default();
                 let until = now.mono + left.min(self.spec.backoff.cap);

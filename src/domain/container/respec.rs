@@ -13,7 +13,7 @@ impl Machine {
     /// An unchanged probe keeps its counters, a changed one begins clean; what was established
     /// (started, ready) stands until a probe says otherwise.
     pub(super) fn respec(&mut self, pod: Arc<PodSpec>, now: Now, out: &mut Vec<Action>) {
-        let Some(spec) = pod.containers.iter().find(|c| c.name == self.spec.name) else { return };
+        let Some(spec) = pod.all().find(|c| c.name == self.spec.name) else { return };
         let old = std::mem::replace(&mut self.spec, spec.clone()).probes;
         self.pod = pod;
         self.set_expiry(now);

@@ -7,7 +7,7 @@ use super::condemned::Condemned;
 use super::shim::Shim;
 use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
-use crate::domain::spec::ProbeKind;
+use crate::domain::spec::{ProbeKind, Role};
 use crate::domain::status::{ContainerState, ContainerStatus};
 
 #[derive(Debug)]
@@ -84,8 +84,9 @@ impl Machine {
     pub fn status(&self) -> ContainerStatus {
         let running = self.process().map(|(running, _)| running);
         let (state, last_state) = match &self.state {
+            State::Created if self.memory.held => self.held_state(),
             State::Created => (waiting("Created", "not started yet"), None),
-            State::Starting => (waiting("ContainerCreating", ""), self.memory.last_state.clone()),
+            State::Starting => (waiting(self.creating(), ""), self.memory.last_state.clone()),
             State::Waiting { reason, message, .. } => {
                 let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
                 (waiting(reason, message), last.cloned())
@@ -105,7 +106,10 @@ impl Machine {
         ContainerStatus {
             name: spec.name.clone(),
             attempt: self.memory.attempt,
-            ready: running.is_some_and(Running::is_ready),
+            ready: match self.role() {
+                Role::Init => self.has_succeeded(),
+                Role::Sidecar | Role::Regular => running.is_some_and(Running::is_ready),
+            },
             started: running.is_some_and(Running::has_started),
             restart_count: self.memory.restart_count,
             image: spec.image(),
@@ -125,6 +129,6 @@ impl Machine {
     }
 }
 
-fn waiting(reason: &str, message: &str) -> ContainerState {
+pub(super) fn waiting(reason: &str, message: &str) -> ContainerState {
     ContainerState::Waiting { reason: reason.into(), message: message.into() }
 }

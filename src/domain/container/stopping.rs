@@ -38,15 +38,13 @@ impl Machine {
         let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
         self.state = State::Stopping { running, kill_at };
         let kill_at = now.wall + grace;
-        self.memory.stopping = Some(Stopping {
-            cause,
-            next,
-            grace,
-            kill_at,
-            signaled: !hook,
-            killed: grace.is_zero(),
-        });
-        if !hook {
+        // A container that its own probe stops does not wait for the others.
+        let with_the_pod = self.is_last_to_stop() && !matches!(cause, Cause::Probe { .. });
+        let waits = with_the_pod && !grace.is_zero();
+        let (hooked, signaled, killed) = (!hook, !(hook || waits), grace.is_zero());
+        let stopping = Stopping { cause, next, grace, kill_at, signaled, hooked, waits, killed };
+        self.memory.stopping = Some(stopping);
+        if signaled {
             let signal = if grace.is_zero() { SIGKILL } else { self.stop_signal() };
             out.push(Action::Signal(self.memory.attempt, signal));
         }
@@ -83,7 +81,9 @@ impl Machine {
 
     pub(super) fn grace_over(&mut self, now: Now, out: &mut Vec<Action>) {
         if self.is_in_pre_stop() {
-            self.told_of_failure(HookKind::PreStop, out);
+            if !self.memory.stopping.as_ref().is_some_and(|stopping| stopping.hooked) {
+                self.told_of_failure(HookKind::PreStop, out);
+            }
             self.signal_after_hook(now, out);
         } else if let State::Stopping { kill_at, .. } = &mut self.state {
             *kill_at = now.mono + RETRY;
@@ -97,6 +97,14 @@ impl Machine {
     pub(super) fn is_in_pre_stop(&self) -> bool {
         matches!(self.state, State::Stopping { .. })
             && self.memory.stopping.as_ref().is_some_and(|stopping| !stopping.signaled)
+    }
+
+    /// The hook is over; whether the signal waits for the others of the pod.
+    pub(super) fn has_hooked_and_waits(&mut self) -> bool {
+        self.memory.stopping.as_mut().is_some_and(|stopping| {
+            stopping.hooked = true;
+            stopping.waits
+        })
     }
 
     /// The signal that the hook came before, with what is left of the grace.
@@ -136,7 +144,11 @@ impl Machine {
                 if result.is_err() {
                     self.told_of_failure(kind, out);
                 }
-                self.signal_after_hook(now, out);
+                if self.has_hooked_and_waits() {
+                    out.push(Action::Persist);
+                } else {
+                    self.signal_after_hook(now, out);
+                }
             }
             HookKind::PreStop => {}
         }

@@ -47,6 +47,8 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         termination_grace: 30 * SECOND,
         active_deadline: None,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

@@ -4,7 +4,7 @@ use super::state::State;
 use super::{Action, Machine, Next, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
-use crate::domain::spec::{OnFailure, ProbeKind};
+use crate::domain::spec::{OnFailure, ProbeKind, Role};
 use crate::domain::{Now, restart};
 
 impl Machine {
@@ -68,7 +68,14 @@ impl Machine {
             _ if restart::restarts(policy, 137) => ", will be restarted",
             _ => "",
         };
-        let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
+        // As in Kubernetes, which does not say that a sidecar will be restarted.
+        let (title, suffix) = match self.role() {
+            Role::Sidecar if suffix == ", will be restarted" => ("Init container", ""),
+            Role::Sidecar => ("Init container", suffix),
+            Role::Init | Role::Regular => ("Container", suffix),
+        };
+        let (name, kind_name) = (&self.spec.name, kind.lower());
+        let message = format!("{title} {name} failed {kind_name} probe{suffix}");
         self.stop(Cause::Probe { kind, output }, message, grace, Next::Policy, now, out);
     }
 }

@@ -37,27 +37,32 @@ impl PodSpec {
             termination_grace: _,
             active_deadline: _,
             hostname,
+            init_containers: _,
             containers: _,
+            dependents: _,
         } = self;
         let own = [
             ("metadata.namespace", *namespace != new.namespace),
             ("metadata.name", *name != new.name),
             ("metadata.uid", *uid != new.uid),
             ("spec.hostname", *hostname != new.hostname),
-            ("spec.containers", self.names().ne(new.names())),
+            ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
+            ("spec.containers", names(&self.containers).ne(names(&new.containers))),
         ];
         if let Some((field, _)) = own.into_iter().find(|(_, differs)| *differs) {
             return Some(field.to_owned());
         }
-        let pairs = self.containers.iter().zip(&new.containers).enumerate();
-        pairs.into_iter().find_map(|(index, (old, new))| {
-            old.fixed_difference(new).map(|field| format!("spec.containers[{index}].{field}"))
+        self.all().zip(new.all()).enumerate().find_map(|(index, (old, other))| {
+            // A sidecar has another place in the pod's life than an init container.
+            let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
+            let field = old.fixed_difference(other).or(moved)?;
+            Some(format!("{}.{field}", self.field_at(index)))
         })
     }
+}
 
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.containers.iter().map(|container| container.name.as_str())
-    }
+fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
+    containers.iter().map(|container| container.name.as_str())
 }
 
 impl ContainerSpec {

@@ -48,7 +48,7 @@ impl MessagePolicy {
 impl PodSpec {
     /// Whether the end of a container's log may have to stand in for its message.
     pub fn wants_log(&self, container: &str, exit_code: i32) -> bool {
-        let mut containers = self.containers.iter();
+        let mut containers = self.all();
         let found = containers.find(|found| found.name == container);
         found.is_some_and(|found| found.termination_message.policy.wants_log(exit_code))
     }

@@ -16,6 +16,8 @@ pub(crate) fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),

@@ -11,8 +11,10 @@ use std::time::Duration;
 use super::{
     BackoffLimits, ContainerPort, ContainerSpec, Exec, Handler, HttpGet, PodSpec, PortRef,
 };
-use super::{ProbeKind, ProbeSpec, Source, Validated};
+use super::{ProbeKind, ProbeSpec, Role, Source, Validated};
 
+mod dependents;
+mod init;
 mod lifecycle;
 mod names;
 #[cfg(test)]
@@ -118,17 +120,18 @@ impl PodSpec {
         }
         found.bounded("spec.terminationGracePeriodSeconds".into(), self.termination_grace);
         found.check(!self.containers.is_empty(), || SpecError::required("spec.containers", ""));
-        for index in 1..self.containers.len() {
-            let why = "a pod with more than one container is not supported yet";
-            found.add(SpecError::forbidden(format!("spec.containers[{index}]"), why));
-        }
+        // The regular ones first: a name that is there twice is the init container's fault.
+        let regular = self.init_containers.len()..self.count();
         let mut seen = BTreeSet::new();
-        for (index, container) in self.containers.iter().enumerate() {
-            let at = format!("spec.containers[{index}]");
+        for index in regular.chain(0..self.init_containers.len()) {
+            let (Some(container), at) = (self.at(index), self.field_at(index)) else { continue };
             container_rules(&mut found, &at, container);
             let lifecycle_at = format!("{at}.lifecycle");
             let grace = self.termination_grace;
             lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
+            if self.role_at(index) == Role::Init {
+                init::rules(&mut found, &at, container);
+            }
             found.check(container.termination_message.path.starts_with('/'), || {
                 let path = &container.termination_message.path;
                 let field = format!("{at}.terminationMessagePath");
@@ -139,6 +142,7 @@ impl PodSpec {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
             }
         }
+        dependents::rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
     }
 }

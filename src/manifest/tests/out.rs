@@ -69,6 +69,7 @@ pub(super) fn view() -> PodView {
         conditions: vec![ready],
         created_at: at(0),
         deletion: None,
+        init_containers: vec![],
         expired: false,
         containers: vec![container],
     };

@@ -224,8 +224,8 @@ fn every_refusal_has_its_text() {
         (format!("{STORY}  hostNetwork: true\n"), &["spec.hostNetwork: not supported yet"]),
         (format!("{STORY}  dnsPolicy: Default\n"), &["spec.dnsPolicy: not supported yet"]),
         (
-            format!("{STORY}  initContainers: [{{name: a, image: b}}]\n"),
-            &["spec.initContainers: not supported yet"],
+            format!("{STORY}  ephemeralContainers: [{{name: a, image: b}}]\n"),
+            &["spec.ephemeralContainers: not supported yet"],
         ),
         // What validation would say comes along.
         (

@@ -17,7 +17,7 @@ use crate::runtime::{AttemptId, Birth, RuntimeError, record};
 
 const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
-const POD_UID: &str = "probelet/pod-uid";
+pub(super) const POD_UID: &str = "probelet/pod-uid";
 const ATTEMPT: &str = "probelet/attempt";
 const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec";
 const RUNTIME: &str = "io.containerd.runc.v2";

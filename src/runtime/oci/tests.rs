@@ -14,6 +14,7 @@ fn host() -> Host {
     Host {
         cgroup2: false,
         cgroups_path: "/probelet/web_app_0".into(),
+        shared: vec![],
         message_path: "/log/0.message".into(),
     }
 }
@@ -187,4 +188,19 @@ fn a_bundle_that_is_no_spec_is_named() {
         let error = from_bundle(text, Path::new("/r"), "/x").unwrap_err().to_string();
         assert!(error.starts_with(&format!("ociSpec: {reason}")), "{text}: {error}");
     }
+}
+
+#[test]
+fn namespaces_that_a_pod_shares_are_joined_by_path() {
+    let shared = vec![("network", "/run/netns/u".into()), ("ipc", "/run/ipcns/u".into())];
+    let host = Host { shared, ..host() };
+    let bytes = from_image(&image(web()), &pod(), &pod().containers[0], &host).unwrap();
+    let spec: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(
+        spec["linux"]["namespaces"],
+        json!([
+            { "type": "pid" }, { "type": "ipc", "path": "/run/ipcns/u" }, { "type": "uts" },
+            { "type": "mount" }, { "type": "network", "path": "/run/netns/u" },
+        ])
+    );
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const USAGE: &str = "usage: kubia-unhealthy \
-    [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE | sleep | crash-after MILLISECONDS]";
+    [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE [AFTER-MILLISECONDS] | sleep | crash-after MILLISECONDS]";
 
 /// No request header of a probe is near this; more is cut off rather than buffered.
 const MAX_HEAD: usize = 16 * 1024;
@@ -26,7 +26,7 @@ struct Server {
 
 enum Mode {
     Serve(Server),
-    Exit(u8),
+    Exit(u8, Duration),
     Sleep,
     CrashAfter(Duration),
 }
@@ -42,7 +42,10 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Some(Mode::Exit(code)) => ExitCode::from(code),
+        Some(Mode::Exit(code, delay)) => {
+            thread::sleep(delay);
+            ExitCode::from(code)
+        }
         Some(Mode::Sleep) => loop {
             thread::park();
         },
@@ -62,7 +65,11 @@ fn parse(words: &[&str]) -> Option<Mode> {
     match words {
         [] => parse_serve(&[]),
         ["serve", rest @ ..] => parse_serve(rest),
-        ["exit", code] => code.parse().ok().map(Mode::Exit),
+        ["exit", code] => code.parse().ok().map(|code| Mode::Exit(code, Duration::ZERO)),
+        ["exit", code, ms] => {
+            let delay = Duration::from_millis(ms.parse().ok()?);
+            code.parse().ok().map(|code| Mode::Exit(code, delay))
+        }
         ["sleep"] => Some(Mode::Sleep),
         ["crash-after", ms] => {
             ms.parse().ok().map(|ms| Mode::CrashAfter(Duration::from_millis(ms)))

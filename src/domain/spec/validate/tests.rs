@@ -14,6 +14,8 @@ fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        init_containers: vec![],
+        dependents: Default::default(),
         containers: vec![container("app")],
     }
 }
@@ -34,6 +36,10 @@ fn container(name: &str) -> ContainerSpec {
         termination_message: Default::default(),
         backoff: BackoffLimits::default(),
     }
+}
+
+fn sidecar(name: &str) -> ContainerSpec {
+    ContainerSpec { restart_policy: Some(RestartPolicy::Always), ..container(name) }
 }
 
 fn http() -> Handler {
@@ -102,16 +108,38 @@ fn every_rule_has_kubernetes_text() {
         (|p| p.hostname = Some("a_b".into()), &["spec.hostname: Invalid value: \"a_b\": LABEL"]),
         (|p| p.containers.clear(), &["spec.containers: Required value"]),
         (
-            |p| p.containers.push(container("two")),
+            |p| p.containers.push(container("app")),
+            &["spec.containers[1].name: Duplicate value: \"app\""],
+        ),
+        (
+            |p| p.init_containers = vec![sidecar("app")],
+            &["spec.initContainers[0].name: Duplicate value: \"app\""],
+        ),
+        (
+            |p| {
+                let mut init = container("init");
+                init.lifecycle.stop_signal = Some(2);
+                p.init_containers = vec![sidecar("side"), init];
+            },
             &[
-                "spec.containers[1]: Forbidden: a pod with more than one container is not supported yet",
+                "spec.initContainers[1].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always",
+                "spec.initContainers[1].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always",
             ],
         ),
         (
-            |p| p.containers.push(container("app")),
+            |p| p.dependents = [("app".to_owned(), vec!["db".to_owned()])].into(),
+            &["spec.dependents[app]: Invalid value: \"db\": names no container of this pod"],
+        ),
+        (
+            |p| {
+                p.init_containers = vec![sidecar("side")];
+                p.dependents = [("app", "side"), ("side", "app")]
+                    .map(|(owner, name)| (owner.to_owned(), vec![name.to_owned()]))
+                    .into();
+            },
             &[
-                "spec.containers[1]: Forbidden: a pod with more than one container is not supported yet",
-                "spec.containers[1].name: Duplicate value: \"app\"",
+                "spec.dependents[app]: Invalid value: \"app\": would restart itself by its dependents",
+                "spec.dependents[side]: Invalid value: \"side\": would restart itself by its dependents",
             ],
         ),
         (|p| p.containers[0].name.clear(), &["@.name: Required value"]),

@@ -1,0 +1,514 @@
+//! Pods of several containers as stories: who starts, ends and stops when.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::domain::container::{ImageFacts, Recovered};
+use crate::domain::exit::Cause;
+use crate::domain::probe::Outcome;
+use crate::domain::spec::*;
+use crate::domain::status::Phase;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Story {
+    pod: Pod,
+    spec: Arc<PodSpec>,
+    now: Now,
+    /// What was started, signalled or told since it was looked at last.
+    done: Vec<String>,
+    launched: BTreeMap<usize, (ProbeKind, crate::domain::probe::Launch)>,
+}
+
+impl Story {
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn new(spec: PodSpec) -> Self {
+        let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
+        let spec = Arc::new(spec);
+        let machine =
+            |c: &ContainerSpec| Machine::new(spec.clone(), c.clone(), ImageFacts::default(), now);
+        let machines = spec.all().map(machine).collect();
+        let pod = Pod::new(spec.clone(), machines, now);
+        Self { pod, spec, now, done: Vec::new(), launched: BTreeMap::new() }
+    }
+
+    /// Wanted running from the start.
+    fn begun(spec: PodSpec) -> Self {
+        let mut story = Self::new(spec);
+        story.want(Wanted::Running);
+        story
+    }
+
+    fn index(&self, name: &str) -> usize {
+        self.spec.place_of(name).unwrap()
+    }
+
+    fn machine(&self, name: &str) -> &Machine {
+        self.pod.machine(self.index(name)).unwrap()
+    }
+
+    fn note(&mut self, actions: Vec<(usize, Action)>) {
+        for (index, action) in actions {
+            let name = self.spec.at(index).unwrap().name.clone();
+            match action {
+                Action::Start(n) => self.done.push(format!("start {name} {n}")),
+                Action::Signal(_, signal) => self.done.push(format!("signal {name} {signal}")),
+                Action::RunHook(_, kind, _) => {
+                    self.done.push(format!("{} {name}", kind.as_str()));
+                }
+                Action::Probe(_, kind, launch) => {
+                    self.launched.insert(index, (kind, launch));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn want(&mut self, wanted: Wanted) {
+        let actions = self.pod.handle_all(&Event::Wanted { wanted, grace: None }, self.now);
+        self.note(actions);
+    }
+
+    fn tell(&mut self, name: &str, event: Event) {
+        let actions = self.pod.handle(self.index(name), event, self.now);
+        self.note(actions);
+    }
+
+    fn started(&mut self, name: &str) {
+        let incarnation = self.machine(name).memory().attempt;
+        self.tell(name, Event::Started { incarnation, pid: 7, container_id: name.into() });
+    }
+
+    fn exits(&mut self, name: &str, code: u8) {
+        let incarnation = self.machine(name).memory().attempt;
+        self.tell(name, Event::Ended { incarnation, ending: Ending::Exited(code) });
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+        let actions = self.pod.handle_all(&Event::Tick, self.now);
+        self.note(actions);
+    }
+
+    fn passes_startup(&mut self, name: &str) {
+        self.probed(name, Outcome::Success(String::new()));
+    }
+
+    fn fails(&mut self, name: &str) {
+        self.probed(name, Outcome::Failure("no".into()));
+    }
+
+    fn probed(&mut self, name: &str, outcome: Outcome) {
+        self.pass(SECOND);
+        let incarnation = self.machine(name).memory().attempt;
+        let (kind, launch) = self.launched[&self.index(name)];
+        let latency = Duration::ZERO;
+        self.tell(name, Event::Probed { incarnation, kind, launch, outcome, latency });
+    }
+
+    fn saw(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.done)
+    }
+
+    fn phase(&self) -> Phase {
+        self.pod.status().phase
+    }
+
+    fn waiting(&self, name: &str) -> String {
+        match &self.machine(name).status().state {
+            ContainerState::Waiting { reason, .. } => reason.clone(),
+            other => panic!("{name} does not wait: {other:?}"),
+        }
+    }
+
+    fn condition(&self, kind: &str) -> (bool, String) {
+        let status = self.pod.status();
+        let condition = status.conditions.iter().find(|c| c.kind == kind).unwrap().clone();
+        (condition.is_true, format!("{} {}", condition.reason, condition.message))
+    }
+
+    /// Another daemon takes the pod up; `running` were running meanwhile.
+    fn taken_up(&mut self, running: &[&str]) {
+        let mut machines = Vec::new();
+        let mut first = Vec::new();
+        for (index, container) in self.spec.all().enumerate() {
+            let machine = self.pod.machine(index).unwrap();
+            let found = if running.contains(&container.name.as_str()) {
+                Recovered::Running { pid: 7, container_id: container.name.clone() }
+            } else {
+                Recovered::Nothing
+            };
+            // What was written: the wanted level with the record's birth.
+            let memory = machine.memory().clone();
+            let (machine, actions) =
+                Machine::recover(self.spec.clone(), container.clone(), memory, [], found, self.now);
+            machines.push(machine);
+            first.extend(actions.into_iter().map(|action| (index, action)));
+        }
+        self.pod = Pod::new(self.spec.clone(), machines, self.now);
+        first.extend(self.pod.resume(self.now));
+        self.note(first);
+    }
+}
+
+fn never(mut spec: PodSpec) -> PodSpec {
+    spec.restart_policy = RestartPolicy::Never;
+    spec
+}
+
+/// The sidecar's startup probe.
+fn gated(mut spec: PodSpec, name: &str) -> PodSpec {
+    let exec = Exec { command: vec!["true".into()] };
+    let probe = ProbeSpec { period: SECOND, ..ProbeSpec::new(Handler::Exec(exec)) };
+    let place = spec.place_of(name).unwrap();
+    spec.at_mut(place).unwrap().probes.startup = Some(probe);
+    spec
+}
+
+/// Both regular containers run.
+fn running(spec: PodSpec) -> Story {
+    let mut story = Story::begun(spec);
+    let names: Vec<_> = story.spec.all().map(|c| c.name.clone()).collect();
+    for name in names {
+        story.started(&name);
+    }
+    story.saw();
+    story
+}
+
+#[test]
+fn init_containers_run_one_by_one_and_the_regular_ones_together_after_them() {
+    let mut story = Story::begun(pod(&["i", "j"], &["a", "b"]));
+    assert_eq!(story.saw(), ["start i 0"]);
+    assert_eq!(story.waiting("a"), "PodInitializing");
+    let text = "ContainersNotInitialized containers with incomplete status: [i j]";
+    assert_eq!(story.condition("Initialized"), (false, text.into()));
+    story.started("i");
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Pending));
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start j 0"]);
+    let text = "ContainersNotInitialized containers with incomplete status: [j]";
+    assert_eq!(story.condition("Initialized"), (false, text.into()));
+    story.started("j");
+    story.exits("j", 0);
+    assert_eq!(story.saw(), ["start a 0", "start b 0"]);
+    assert!(story.condition("Initialized").0);
+    story.started("a");
+    story.started("b");
+    assert_eq!(story.phase(), Phase::Running);
+    assert!(story.condition("Ready").0);
+}
+
+#[test]
+fn a_failing_init_container_climbs_the_ladder_and_lets_nobody_past() {
+    let mut story = Story::begun(pod(&["i"], &["a"]));
+    story.started("i");
+    story.exits("i", 1);
+    assert_eq!(story.saw(), ["start i 0", "start i 1"]);
+    story.started("i");
+    story.exits("i", 1);
+    assert_eq!((story.saw(), story.waiting("i")), (vec![], "CrashLoopBackOff".into()));
+    assert_eq!(story.phase(), Phase::Pending);
+    story.pass(10 * SECOND);
+    assert_eq!(story.saw(), ["start i 2"]);
+    story.started("i");
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start a 0"]);
+}
+
+#[test]
+fn without_restarts_a_failed_init_container_fails_the_pod_and_ends_its_sidecars() {
+    let mut story = Story::begun(never(pod(&["s+", "i"], &["a"])));
+    story.started("s");
+    story.started("i");
+    story.exits("i", 3);
+    assert_eq!(story.saw(), ["start s 0", "start i 0", "signal s 15"]);
+    assert_eq!(story.phase(), Phase::Failed);
+    story.exits("s", 0);
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
+    assert!(story.machine("s").is_over());
+}
+
+#[test]
+fn a_sidecar_is_passed_when_it_has_started() {
+    let mut story = Story::begun(gated(pod(&["s+", "i"], &["a"]), "s"));
+    story.started("s");
+    assert_eq!((story.saw(), story.phase()), (vec!["start s 0".into()], Phase::Pending));
+    story.passes_startup("s");
+    assert_eq!(story.saw(), ["start i 0"]);
+    // It ends meanwhile: it comes again, and the gate is shut no more.
+    story.started("i");
+    story.exits("s", 0);
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start s 1"]);
+    story.started("s");
+    story.passes_startup("s");
+    assert_eq!(story.saw(), ["start a 0"]);
+    story.started("a");
+    story.exits("s", 1);
+    assert_eq!(story.phase(), Phase::Running);
+}
+
+#[test]
+fn a_deadline_ends_all_in_their_order_and_nobody_starts_after_it() {
+    let mut spec = pod(&["s+", "i"], &["a"]);
+    spec.active_deadline = Some(60 * SECOND);
+    let mut story = Story::begun(spec);
+    story.started("s");
+    story.started("i");
+    story.saw();
+    story.pass(60 * SECOND);
+    assert_eq!(story.saw(), ["signal i 15"]);
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["signal s 15"]);
+    assert_eq!(story.phase(), Phase::Pending);
+    story.exits("s", 0);
+    story.pass(SECOND);
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    assert_eq!((story.saw(), story.machine("i").is_over()), (vec![], true));
+}
+
+#[test]
+fn a_container_that_its_probe_stops_stays_so_and_waits_for_nobody() {
+    let mut spec = gated(pod(&["s+"], &["a"]), "s");
+    let probe = spec.init_containers[0].probes.startup.take();
+    let probe = probe.map(|probe| ProbeSpec { failure_threshold: 1, ..probe });
+    let probe = probe.map(|probe| ProbeSpec { on_failure: Some(OnFailure::Stop), ..probe });
+    spec.init_containers[0].probes.liveness = probe;
+    let mut story = running(spec);
+    story.fails("s");
+    assert_eq!(story.saw(), ["signal s 15"]);
+    story.exits("s", 0);
+    story.taken_up(&["a"]);
+    assert_eq!(story.saw(), [""; 0]);
+    story.want(Wanted::Running);
+    assert_eq!(story.saw(), ["start s 1"]);
+}
+
+#[test]
+fn one_container_restarts_without_the_others() {
+    let mut story = running(pod(&[], &["a", "b"]));
+    story.exits("a", 1);
+    assert_eq!(story.saw(), ["start a 1"]);
+    assert_eq!(story.machine("b").memory().attempt, Incarnation(0));
+    story.started("a");
+    story.tell("b", Event::Restart { grace: None });
+    story.exits("b", 0);
+    assert_eq!(story.saw(), ["signal b 15", "start b 1"]);
+}
+
+#[test]
+fn regular_containers_stop_together_then_sidecars_from_the_last() {
+    let mut spec = pod(&["s+", "t+"], &["a", "b"]);
+    let sleep = Some(HookHandler::Sleep(SECOND));
+    spec.init_containers[0].lifecycle.pre_stop = sleep.clone();
+    spec.containers[0].lifecycle.pre_stop = sleep;
+    let mut story = running(spec);
+    story.want(Wanted::Removed);
+    assert_eq!(story.saw(), ["preStop s", "preStop a", "signal b 15"]);
+    let hooked = |story: &mut Story, name: &str| {
+        let (incarnation, kind) = (Incarnation(0), HookKind::PreStop);
+        story.tell(name, Event::Hooked { incarnation, kind, result: Ok(()) });
+    };
+    hooked(&mut story, "s");
+    hooked(&mut story, "a");
+    assert_eq!(story.saw(), ["signal a 15"]);
+    story.exits("b", 0);
+    assert_eq!(story.saw(), [""; 0]);
+    story.exits("a", 0);
+    assert_eq!(story.saw(), ["signal t 15"]);
+    story.exits("t", 0);
+    assert_eq!(story.saw(), ["signal s 15"]);
+    story.exits("s", 0);
+    assert_eq!(story.saw(), [""; 0]);
+}
+
+#[test]
+fn a_sidecar_that_waits_gets_its_signal_when_the_grace_is_over() {
+    let mut story = running(pod(&["s+"], &["a"]));
+    story.want(Wanted::Stopped);
+    assert_eq!(story.saw(), ["signal a 15"]);
+    story.pass(30 * SECOND);
+    assert_eq!(story.saw(), ["signal s 15", "signal a 9"]);
+    story.pass(2 * SECOND);
+    assert_eq!(story.saw(), ["signal s 9", "signal a 9"]);
+}
+
+#[test]
+fn sidecars_do_not_keep_a_finished_pod_alive() {
+    let mut story = running(never(pod(&["s+"], &["a", "b"])));
+    story.exits("a", 0);
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Running));
+    story.exits("b", 0);
+    assert_eq!((story.saw(), story.phase()), (vec!["signal s 15".into()], Phase::Running));
+    story.exits("s", 2);
+    assert_eq!((story.saw(), story.phase()), (vec![], Phase::Succeeded));
+    let end = story.machine("s").memory().ended.clone().unwrap();
+    assert_eq!(end.cause, Cause::PodOver);
+    assert_eq!(story.condition("Initialized"), (true, "PodCompleted ".into()));
+    // An operator wants more of it: the sidecar is there again.
+    story.tell("a", Event::Restart { grace: None });
+    assert_eq!(story.saw(), ["start a 1", "start s 1"]);
+}
+
+#[test]
+fn a_rule_restarts_all_from_the_first_init_container() {
+    let mut spec = never(pod(&["i", "s+"], &["a", "b"]));
+    spec.containers[0].restart_policy = Some(RestartPolicy::Never);
+    spec.containers[0].restart_policy_rules = vec![RestartRule {
+        action: RestartAction::RestartAllContainers,
+        operator: ExitCodeOperator::In,
+        values: vec![42],
+    }];
+    let mut story = Story::begun(spec);
+    story.started("i");
+    story.exits("i", 0);
+    for name in ["s", "a", "b"] {
+        story.started(name);
+    }
+    story.saw();
+    story.exits("a", 42);
+    assert_eq!(story.saw(), ["signal s 9", "signal b 9"]);
+    assert_eq!(story.waiting("a"), "RestartingAllContainers");
+    story.exits("s", 1);
+    assert_eq!(story.saw(), [""; 0], "b is not down yet");
+    story.exits("b", 1);
+    assert_eq!(story.saw(), ["start i 1"]);
+    assert_eq!(story.machine("b").status().last_state.unwrap().reason, "RestartingAllContainers");
+    // A daemon that comes now goes on from there.
+    story.started("i");
+    story.taken_up(&["i"]);
+    assert_eq!(story.saw(), [""; 0]);
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start s 1"]);
+    story.started("s");
+    assert_eq!(story.saw(), ["start a 1", "start b 1"]);
+    // The second time in a row it waits; the others go on till then.
+    story.started("a");
+    story.started("b");
+    story.exits("a", 42);
+    assert_eq!(story.saw(), [""; 0]);
+    story.pass(10 * SECOND);
+    assert_eq!(story.saw(), ["signal s 9", "signal b 9"]);
+}
+
+#[test]
+fn a_stopped_pod_starts_again_from_the_first_init_container() {
+    let mut story = Story::begun(pod(&["i"], &["a"]));
+    story.started("i");
+    story.exits("i", 0);
+    story.started("a");
+    story.want(Wanted::Stopped);
+    story.exits("a", 0);
+    story.saw();
+    story.want(Wanted::Running);
+    assert_eq!(story.saw(), ["start i 1"]);
+    story.started("i");
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start a 1"]);
+    // Wanted again before it was down: no new round begins over the old one.
+    story.started("a");
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    assert_eq!(story.saw(), ["signal a 15"]);
+    story.exits("a", 0);
+    assert_eq!(story.saw(), ["start i 2"]);
+}
+
+#[test]
+fn dependents_restart_with_their_owner() {
+    let mut spec = pod(&[], &["a", "b", "c"]);
+    spec.dependents = BTreeMap::from([("a".into(), vec!["b".into()])]);
+    let mut story = running(spec);
+    story.exits("b", 1);
+    assert_eq!(story.saw(), ["start b 1"], "not the other way round");
+    story.started("b");
+    story.exits("a", 1);
+    assert_eq!(story.saw(), ["start a 1", "signal b 15"]);
+    story.exits("b", 0);
+    assert_eq!(story.saw(), ["start b 2"]);
+    let end = story.machine("b").memory().last_state.clone().unwrap();
+    assert_eq!(end.cause.to_string(), "restarts with a");
+}
+
+#[test]
+fn another_daemon_goes_on_where_the_first_one_was() {
+    let mut story = Story::begun(pod(&["i", "j"], &["a"]));
+    story.taken_up(&[]);
+    assert_eq!(story.saw(), ["start i 0", "start i 0"], "a start that was cut short");
+    story.started("i");
+    story.exits("i", 0);
+    story.started("j");
+    story.saw();
+    story.taken_up(&["j"]);
+    assert_eq!(story.saw(), [""; 0]);
+    story.exits("j", 0);
+    story.started("a");
+    assert_eq!(story.saw(), ["start a 0"]);
+    story.taken_up(&["a"]);
+    assert_eq!(story.saw(), [""; 0]);
+    assert_eq!(story.phase(), Phase::Running);
+}
+
+#[test]
+fn another_daemon_stops_sidecars_in_their_order_too() {
+    let mut story = running(pod(&["s+"], &["a"]));
+    story.want(Wanted::Removed);
+    assert_eq!(story.saw(), ["signal a 15"]);
+    story.taken_up(&["s", "a"]);
+    assert_eq!(story.saw(), [""; 0]);
+    story.exits("a", 0);
+    assert_eq!(story.saw(), ["signal s 15"]);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_init_lets_nobody_start() {
+    let mut story = Story::begun(pod(&["i"], &["a"]));
+    story.started("i");
+    assert_eq!(story.waiting("a"), "PodInitializing");
+    story.want(Wanted::Stopped);
+    story.exits("i", 0);
+    assert_eq!(story.saw(), ["start i 0", "signal i 15"]);
+    assert_eq!(story.waiting("a"), "Created");
+    assert!(!story.machine("i").is_alive());
+    story.want(Wanted::Running);
+    assert_eq!(story.saw(), ["start i 1"]);
+}
+
+#[test]
+fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
+    let mut story = running(never(pod(&["s+"], &["a"])));
+    story.exits("a", 0);
+    assert_eq!(story.saw(), ["signal s 15"]);
+    // The process was started, and the daemon died before it wrote down how it goes on.
+    let mut memory = story.machine("s").memory().clone();
+    memory.stopping = None;
+    let mut found = |held, finished| {
+        let memory = crate::domain::container::Memory { held, finished, ..memory.clone() };
+        let process = Recovered::Running { pid: 7, container_id: "s".into() };
+        let container = story.spec.at(0).unwrap().clone();
+        let (machine, actions) =
+            Machine::recover(story.spec.clone(), container, memory, [], process, story.now);
+        story.note(actions.into_iter().map(|action| (0, action)).collect());
+        (machine.is_held(), story.saw())
+    };
+    assert_eq!(found(true, false), (false, vec![]));
+    // Its turn to get the signal is for the pod to say.
+    assert_eq!(found(false, true), (false, vec![]));
+    assert!(story.machine("s").is_finished());
+}
+
+#[test]
+fn removal_in_the_middle_of_init_leaves_nothing() {
+    let mut story = Story::begun(pod(&["i", "j"], &["a"]));
+    story.started("i");
+    story.want(Wanted::Removed);
+    story.exits("i", 143);
+    assert_eq!(story.saw(), ["start i 0", "signal i 15"]);
+    for name in ["i", "j", "a"] {
+        story.tell(name, Event::Forgotten { incarnation: Incarnation(0) });
+    }
+    assert!(story.pod.is_gone());
+}

@@ -1,0 +1,77 @@
+//! A container's place in its pod: one list of all, init containers first.
+
+use super::{ContainerSpec, PodSpec, RestartPolicy};
+
+/// What a container is to its pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Runs to its end before the next one begins.
+    Init,
+    /// An init container that goes on as long as the pod does.
+    Sidecar,
+    Regular,
+}
+
+impl PodSpec {
+    /// Every container; an index is a place in this list.
+    pub fn all(&self) -> impl Iterator<Item = &ContainerSpec> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    pub fn count(&self) -> usize {
+        self.init_containers.len() + self.containers.len()
+    }
+
+    /// Whether there is anything to share and any order to keep.
+    pub fn is_several(&self) -> bool {
+        self.count() > 1
+    }
+
+    pub fn at(&self, index: usize) -> Option<&ContainerSpec> {
+        self.all().nth(index)
+    }
+
+    pub fn at_mut(&mut self, index: usize) -> Option<&mut ContainerSpec> {
+        self.init_containers.iter_mut().chain(&mut self.containers).nth(index)
+    }
+
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.all().position(|container| container.name == name)
+    }
+
+    pub fn role_at(&self, index: usize) -> Role {
+        match self.init_containers.get(index) {
+            None => Role::Regular,
+            Some(init) if init.restart_policy == Some(RestartPolicy::Always) => Role::Sidecar,
+            Some(_) => Role::Init,
+        }
+    }
+
+    pub fn role_of(&self, name: &str) -> Role {
+        self.place_of(name).map_or(Role::Regular, |index| self.role_at(index))
+    }
+
+    /// As errors name it: `spec.initContainers[0]`.
+    pub fn field_at(&self, index: usize) -> String {
+        match index.checked_sub(self.init_containers.len()) {
+            None => format!("spec.initContainers[{index}]"),
+            Some(index) => format!("spec.containers[{index}]"),
+        }
+    }
+
+    /// The policy that rules `container`: its own, else the pod's. An init container that
+    /// succeeded is done, whatever the pod's says.
+    pub fn policy_of(&self, container: &ContainerSpec) -> RestartPolicy {
+        let policy = container.restart_policy.unwrap_or(self.restart_policy);
+        match (policy, self.role_of(&container.name)) {
+            (RestartPolicy::Always, Role::Init) => RestartPolicy::OnFailure,
+            _ => policy,
+        }
+    }
+
+    /// Those that restart with `owner`.
+    pub fn dependents_of(&self, owner: &str) -> impl Iterator<Item = usize> {
+        let names = self.dependents.get(owner).into_iter().flatten();
+        names.filter_map(|name| self.place_of(name))
+    }
+}

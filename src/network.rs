@@ -1,0 +1,128 @@
+//! The namespaces that the containers of a pod share: network, IPC and host name.
+//!
+//! Each is pinned by a bind mount under the run folder, `netns/POD-UID`, `ipcns/POD-UID` and
+//! `utsns/POD-UID`, so that it outlives every one of the containers. runc joins it by that path,
+//! hence containerd has to see this process' mounts.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::fs::statfs;
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+
+mod loopback;
+mod own;
+
+/// Folder under the run folder, file under `/proc/…/ns`, type in an OCI spec.
+const KINDS: [(&str, &str, &str); 3] =
+    [("netns", "net", "network"), ("ipcns", "ipc", "ipc"), ("utsns", "uts", "uts")];
+
+/// What the kernel says that a pin is (`NSFS_MAGIC`).
+const NSFS: i64 = 0x6e73_6673;
+/// Mounts on one pin; more than one only after two daemons made it at once.
+const STACKED: usize = 8;
+
+#[derive(Debug, Clone)]
+pub struct Namespaces {
+    run_dir: PathBuf,
+}
+
+impl Namespaces {
+    pub fn new(run_dir: &Path) -> Self {
+        Self { run_dir: run_dir.to_owned() }
+    }
+
+    /// Where a pod's namespaces are or will be, by their OCI types.
+    pub fn paths(&self, uid: &str) -> Vec<(&'static str, PathBuf)> {
+        KINDS.into_iter().map(|(folder, _, kind)| (kind, self.pin(folder, uid))).collect()
+    }
+
+    fn pin(&self, folder: &str, uid: &str) -> PathBuf {
+        self.run_dir.join(folder).join(uid)
+    }
+
+    /// Whether all of them are there.
+    pub fn are_pinned(&self, uid: &str) -> bool {
+        KINDS.into_iter().all(|(folder, ..)| is_pin(&self.pin(folder, uid)))
+    }
+
+    /// Whether any trace of them is there.
+    pub fn have_traces(&self, uid: &str) -> bool {
+        KINDS.into_iter().any(|(folder, ..)| self.pin(folder, uid).exists())
+    }
+
+    /// New ones, loopback up, in place of whatever is pinned.
+    pub fn make(&self, uid: &str) -> io::Result<()> {
+        self.remove(uid)?;
+        elsewhere(|| {
+            own::unshare()?;
+            loopback::up()?;
+            self.pin_those_of_this_thread(uid)
+        })
+    }
+
+    /// Pins those of a running process of the pod again; a process that has ended is `ESRCH`.
+    pub fn find_again(&self, uid: &str, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.remove(uid)?;
+        elsewhere(|| {
+            let all = ThreadNameSpaceType::NETWORK
+                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+                | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME;
+            move_into_thread_name_spaces(pidfd, all)?;
+            self.pin_those_of_this_thread(uid)
+        })
+    }
+
+    fn pin_those_of_this_thread(&self, uid: &str) -> io::Result<()> {
+        for (folder, file, _) in KINDS {
+            let pin = self.pin(folder, uid);
+            fs::create_dir_all(self.run_dir.join(folder))?;
+            File::create(&pin)?;
+            mount_bind(format!("/proc/thread-self/ns/{file}"), &pin)?;
+        }
+        Ok(())
+    }
+
+    /// Whatever there is of a pod's pins. The namespaces themselves last as long as their
+    /// processes.
+    pub fn remove(&self, uid: &str) -> io::Result<()> {
+        for (folder, ..) in KINDS {
+            let pin = self.pin(folder, uid);
+            for _ in 0..STACKED {
+                match unmount(&pin, UnmountFlags::DETACH) {
+                    Ok(()) => {}
+                    // No mount there, or nothing at all.
+                    Err(Errno::INVAL | Errno::NOENT) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match fs::remove_file(&pin) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_pin(path: &Path) -> bool {
+    // Its type differs between machines, its value does not.
+    statfs(path).is_ok_and(|stat| i128::from(stat.f_type) == i128::from(NSFS))
+}
+
+/// In a thread that is thrown away after it: no other work may run in those namespaces.
+fn elsewhere(work: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("namespaces".to_owned());
+        let died = |_| Err(io::Error::other("the thread in the pod's namespaces died"));
+        thread.spawn_scoped(scope, work)?.join().unwrap_or_else(died)
+    })
+}
+
+#[cfg(test)]
+mod tests;

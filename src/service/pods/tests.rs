@@ -1,0 +1,104 @@
+//! Pods of several containers through the API.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+use super::*;
+use crate::domain::spec::{ContainerSpec, ProbeSpec};
+use crate::pb::containers_server::Containers;
+use crate::prober::{Attempt, Prober};
+use crate::runtime::Task;
+use crate::runtime::fake::Fake;
+use crate::supervisor::Supervisor;
+
+struct Unasked;
+
+#[async_trait]
+impl Prober for Unasked {
+    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+        unreachable!("no probe is set")
+    }
+}
+
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  initContainers: [{name: proxy, image: p, restartPolicy: Always}]
+  containers: [{name: app, image: a}, {name: log, image: l}]
+";
+
+/// All of the pod's containers run.
+async fn service() -> Api {
+    let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Unasked));
+    let api = Api::new(Arc::new(supervisor), CancellationToken::new());
+    let manifest = Some(Manifest::Text(POD.into()));
+    api.apply_pod(Request::new(pb::ApplyPodRequest { manifest })).await.unwrap();
+    for container in ["proxy", "app", "log"] {
+        let request = pb::WaitContainerRequest {
+            name: "web".into(),
+            container: container.into(),
+            condition: Some(pb::wait_container_request::Condition::Running(true)),
+            timeout: None,
+        };
+        let answer = api.wait_container(Request::new(request)).await.unwrap().into_inner();
+        assert_eq!(answer.name, container);
+    }
+    api
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_lists_its_init_containers_first_and_marks_them() {
+    let api = service().await;
+    let request = pb::GetPodRequest { name: "web".into() };
+    let pod = api.get_pod(Request::new(request)).await.unwrap().into_inner();
+    let all: Vec<_> = pod.containers.iter().map(|c| (c.name.as_str(), c.init_container)).collect();
+    assert_eq!(all, [("proxy", true), ("app", false), ("log", false)]);
+    let object = structs::to_json(pod.object.unwrap());
+    assert_eq!(object["status"]["initContainerStatuses"][0]["name"], "proxy");
+    assert_eq!(object["status"]["containerStatuses"][1]["name"], "log");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_meant_of_several_has_to_be_named() {
+    let api = service().await;
+    let get = |container: &str| {
+        let (name, container) = ("web".into(), container.into());
+        api.get_container(Request::new(pb::GetContainerRequest { name, container }))
+    };
+    assert_eq!(get("proxy").await.unwrap().into_inner().name, "proxy");
+    assert_eq!(get("").await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(get("db").await.unwrap_err().code(), Code::NotFound);
+    let kill = |container: &str| {
+        let (name, container, signal) = ("web".into(), container.into(), "TERM".into());
+        api.kill_container(Request::new(pb::KillContainerRequest { name, container, signal }))
+    };
+    let error = kill("").await.unwrap_err();
+    assert!(error.message().starts_with("a container name must be specified"), "{error}");
+    assert_eq!(kill("log").await.unwrap().into_inner().name, "log");
+    let restart = pb::RestartContainerRequest {
+        name: "web".into(),
+        container: "app".into(),
+        grace_period: None,
+    };
+    let answer = api.restart_container(Request::new(restart)).await.unwrap().into_inner();
+    assert_eq!((answer.name.as_str(), answer.attempt), ("app", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_stopped_and_started_as_one() {
+    let api = service().await;
+    let stop = pb::StopContainerRequest { name: "web".into(), grace_period: None };
+    api.stop_container(Request::new(stop)).await.unwrap();
+    let running = |api: &Api| -> Vec<bool> {
+        let view = api.supervisor.get("web").unwrap();
+        view.status.all().map(|status| status.pid.is_some()).collect()
+    };
+    assert_eq!(running(&api), [false, false, false]);
+    let start = pb::StartContainerRequest { name: "web".into() };
+    let first = api.start_container(Request::new(start)).await.unwrap().into_inner();
+    assert_eq!((first.name.as_str(), first.attempt), ("proxy", 1));
+}

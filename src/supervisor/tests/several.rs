@@ -1,0 +1,74 @@
+//! Pods of several containers.
+
+use super::*;
+
+fn several(init_image: &str) -> Validated<PodSpec> {
+    let mut spec = pod("app").into_inner();
+    let container = |name: &str, image: &str| ContainerSpec {
+        name: name.into(),
+        source: Source::Image(image.into()),
+        probes: Probes::default(),
+        ..spec.containers[0].clone()
+    };
+    let (init, other) = (container("init", init_image), container("other", "app"));
+    spec.init_containers = vec![init];
+    spec.containers.push(other);
+    spec.validate().unwrap()
+}
+
+async fn running(host: &Host, name: &'static str) -> PodView {
+    let is_running = |view: &PodView| {
+        let status = view.status.of(name);
+        matches!(status.map(|s| &s.state), Some(ContainerState::Running { .. }))
+    };
+    host.supervisor.wait("web", name, MINUTE, is_running).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_are_recorded_before_the_first_starts_and_each_has_its_turn() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
+    running(&host, "init").await;
+    let begun = ["create web_init_0", "create web_app_0", "create web_other_0", "start web_init_0"];
+    assert_eq!(host.runtime.calls(), begun);
+    host.runtime.end_of("web_init_0", Ending::Exited(0));
+    running(&host, "app").await;
+    running(&host, "other").await;
+    host.runtime.end_of("web_other_0", Ending::Exited(1));
+    let again = |view: &PodView| {
+        view.status.of("other").is_some_and(|s| s.restart_count == 1 && s.pid.is_some())
+    };
+    let view = host.supervisor.wait("web", "restart", MINUTE, again).await.unwrap();
+    assert_eq!(view.status.of("app").unwrap().restart_count, 0);
+    let told = host.supervisor.events().after(0, "web");
+    let of_init = told.iter().find(|event| event.container == "init").unwrap();
+    assert_eq!(of_init.field_path(), "spec.initContainers{init}");
+    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    let calls = host.runtime.calls();
+    for id in ["web_init_0", "web_app_0", "web_other_0", "web_other_1"] {
+        assert!(calls.contains(&format!("forget {id}")), "{id}: {calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_names_the_init_container_and_leaves_nothing() {
+    let host = Host::new(Fake::default());
+    let error = host.supervisor.apply(several("unknown"), Wanted::Running).await.unwrap_err();
+    assert_eq!(error.to_string(), "spec.initContainers[0].image: not in the store");
+    assert_eq!(host.runtime.calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_has_to_name_its_container() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
+    let restart = || Event::Restart { grace: None };
+    let error = host.supervisor.request("web", "", restart(), None).unwrap_err();
+    let text = "a container name must be specified for pod web, choose one of: [app other] or one \
+                of the init containers: [init]";
+    assert_eq!(error.to_string(), text);
+    let error = host.supervisor.request("web", "db", restart(), None).unwrap_err();
+    assert!(matches!(error, SupervisorError::NoContainer { .. }));
+    host.supervisor.request("web", "init", restart(), None).unwrap();
+}
