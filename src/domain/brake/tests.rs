@@ -269,9 +269,12 @@ impl Story {
             let brake = &self.host.brake;
             let recent = brake.failed.iter().chain(&brake.killed);
             let recent = recent.filter(|(_, at)| self.host.now - **at <= self.limits.storm_window);
-            let mut others = recent.map(|(other, _)| other.clone());
+            // One that has recovered keeps its place for a while: it may just be slow to ask.
+            let placed = brake.waiting.iter();
+            let placed = placed.filter(|(_, place)| self.host.now - place.asked <= LEASE);
+            let mut others = recent.map(|(other, _)| other).chain(placed.map(|(other, _)| other));
             let own = name(who);
-            others.all(|other| other == own) && self.waiting.keys().all(|other| *other == who)
+            others.all(|other| *other == own)
         };
         match self.host.asks(who, since) {
             Ruling::Granted => {

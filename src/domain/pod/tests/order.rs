@@ -59,6 +59,11 @@ impl Story {
                 Action::Probe(_, kind, launch) => {
                     self.launched.insert(index, (kind, launch));
                 }
+                Action::AskBrake(incarnation, _) => {
+                    let granted = Event::Granted { incarnation };
+                    let actions = self.pod.handle(index, granted, self.now);
+                    self.note(actions);
+                }
                 _ => {}
             }
         }
