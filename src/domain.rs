@@ -14,6 +14,7 @@
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
 
 pub mod container;
+pub mod evidence;
 pub mod exit;
 pub mod notice;
 pub mod pod;
