@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
+use crate::evidence::HostWitness;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
@@ -62,7 +63,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
-    let supervisor = Arc::new(Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default())));
+    let supervisor = Arc::new(
+        Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
+            .with_witness(Arc::new(HostWitness::default())),
+    );
     let mut serving =
         pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {

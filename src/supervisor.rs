@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::container::{Event, Wanted};
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
+use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
@@ -18,6 +19,7 @@ mod actor;
 mod boot;
 mod effects;
 mod events;
+mod evidence;
 mod probes;
 #[cfg(test)]
 mod tests;
@@ -108,6 +110,7 @@ type Registry = BTreeMap<String, Entry>;
 pub struct Supervisor {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
+    witness: Arc<dyn Witness>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
@@ -122,6 +125,7 @@ impl Supervisor {
         Self {
             runtime,
             prober,
+            witness: Arc::new(Blind),
             events: Arc::default(),
             registry: Arc::default(),
             changes: watch::Sender::new(0),
@@ -129,6 +133,12 @@ impl Supervisor {
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// One that sees what condemned containers do; without it none is kept.
+    pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

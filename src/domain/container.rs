@@ -13,6 +13,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod capture;
 mod ending;
 mod machine;
 mod pause;
@@ -181,6 +182,11 @@ pub enum Event {
         incarnation: Incarnation,
         bytes: u64,
     },
+    /// The evidence is kept, or there is none; empty then.
+    Captured {
+        incarnation: Incarnation,
+        reading: String,
+    },
     /// Nothing is left of an attempt.
     Forgotten {
         incarnation: Incarnation,
@@ -208,6 +214,8 @@ pub enum Action {
     MeasureShim(Incarnation),
     /// Run a lifecycle hook, for this long at most.
     RunHook(Incarnation, HookKind, Duration),
+    /// See and keep what the process is doing. The stop waits for it, bounded.
+    Capture(Incarnation),
     Signal(Incarnation, i32),
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),

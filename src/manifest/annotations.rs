@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::evidence;
 use crate::domain::spec::{ContainerSpec, Handler, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
@@ -106,6 +107,10 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
+        if let Some(taken) = evidence::take(&mut spec.containers, word, &text) {
+            errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
+            continue;
+        }
         if ServerMade::of(&key).is_some() {
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
@@ -137,6 +142,9 @@ fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mu
 
 /// An error's field as a manifest has it: a startup period is no field of Kubernetes.
 pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
+    if let Some(word) = evidence::word_of(spec, field) {
+        return Some(format!("metadata.annotations[{PREFIX}{word}]"));
+    }
     let at = field.strip_suffix("Probe.startupPeriodSeconds")?;
     let (index, kind) = at.strip_prefix("spec.containers[")?.split_once("].")?;
     let container = &spec.containers.get(index.parse::<usize>().ok()?)?.name;
@@ -147,6 +155,8 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
 pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let mut all = spec.annotations.clone();
     for container in &spec.containers {
+        let settings = evidence::show(container).into_iter();
+        all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };
             for (word, show, _) in SETTINGS {

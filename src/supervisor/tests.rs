@@ -17,6 +17,7 @@ use crate::prober::Attempt;
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
+mod evidence;
 mod probes;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -90,7 +90,8 @@ impl Machine {
             State::Created | State::Starting | State::Running(_) | State::Terminated => None,
         };
         let others = [self.probing_deadline(), self.shim_deadline(), self.forget_at, self.paused];
-        own.into_iter().chain(others.into_iter().flatten()).min()
+        let capture = self.capture_deadline();
+        own.into_iter().chain(others.into_iter().flatten()).chain(capture).min()
     }
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
@@ -128,7 +129,11 @@ impl Machine {
             Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
                 self.shim_measured(bytes, now, &mut out);
             }
+            Event::Captured { incarnation, reading } if self.is_current(incarnation) => {
+                self.captured(reading, now, &mut out);
+            }
             Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
+                self.ended_condemned(now, &mut out);
                 self.ended(ending, now, &mut out);
             }
             Event::Started { .. }
@@ -136,6 +141,7 @@ impl Machine {
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
+            | Event::Captured { .. }
             | Event::Ended { .. } => {}
         }
         out
@@ -226,6 +232,7 @@ impl Machine {
             State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
             _ => {}
         }
+        self.capture_over(now, out);
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
@@ -290,6 +297,7 @@ impl Machine {
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
+            condemned: None,
         }
     }
 

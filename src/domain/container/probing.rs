@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::{Running, State};
-use super::{Action, Machine, Next};
+use super::{Action, Machine};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::{Launch, Outcome, Seen, Tracker, Verdict};
@@ -123,7 +123,7 @@ impl Machine {
         let policy = self.pod.policy_of(&self.spec);
         let suffix = if restart::restarts(policy, 137) { ", will be restarted" } else { "" };
         let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
-        self.stop(Cause::Probe { kind, output }, message, grace, Next::Policy, now, out);
+        self.capture_then_stop(Cause::Probe { kind, output }, message, grace, now, out);
     }
 }
 

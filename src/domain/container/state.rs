@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::Machine;
+use super::capture::Condemned;
 use super::shim::Shim;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
@@ -38,6 +39,8 @@ pub(super) struct Running {
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,
+    /// A probe has decided; its stop waits for the evidence.
+    pub condemned: Option<Condemned>,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<i32>,
 }

@@ -11,6 +11,7 @@ use crate::domain::probe::{Launch, Verdict};
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod capture;
 mod care;
 mod decisions;
 mod stopping;
@@ -23,6 +24,8 @@ struct Story {
     now: Now,
     /// The newest launch of each probe.
     launched: BTreeMap<ProbeKind, Launch>,
+    /// Captures take their time; else each is over at once.
+    captures_last: bool,
 }
 
 fn pod(policy: RestartPolicy) -> PodSpec {
@@ -56,13 +59,17 @@ fn pod(policy: RestartPolicy) -> PodSpec {
     }
 }
 
+fn is_capture(action: &Action) -> bool {
+    matches!(action, Action::Capture(_))
+}
+
 impl Story {
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
         let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
-        Self { machine, now, launched: BTreeMap::new() }
+        Self { machine, now, launched: BTreeMap::new(), captures_last: false }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -78,7 +85,15 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        let actions = self.machine.handle(event, self.now);
+        let mut actions = self.machine.handle(event, self.now);
+        if !self.captures_last
+            && let Some(at) = actions.iter().position(is_capture)
+        {
+            actions.remove(at);
+            let incarnation = self.machine.memory().attempt;
+            let captured = Event::Captured { incarnation, reading: String::new() };
+            actions.extend(self.machine.handle(captured, self.now));
+        }
         for action in &actions {
             if let Action::Probe(_, kind, launch) = action {
                 self.launched.insert(*kind, *launch);

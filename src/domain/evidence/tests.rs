@@ -85,7 +85,12 @@ fn only_three_are_named_and_the_rest_is_counted() {
 fn memory_is_judged_without_the_cache_that_would_be_given_back() {
     const MIB: u64 = 1 << 20;
     for (usage, cache, failures, expected) in [
-        (64 * MIB - MIB / 10, 0, 412, Some("63.9 of 64 MiB, 412 failures to allocate: heap exhausted")),
+        (
+            64 * MIB - MIB / 10,
+            0,
+            412,
+            Some("63.9 of 64 MiB, 412 failures to allocate: heap exhausted"),
+        ),
         (64 * MIB, 0, 0, Some("64 of 64 MiB in use: nearly exhausted")),
         (64 * MIB, 30 * MIB, 412, None),
         (40 * MIB, 0, 412, None),
@@ -108,10 +113,9 @@ fn memory_is_judged_without_the_cache_that_would_be_given_back() {
 #[test]
 fn queues_and_descriptors_are_named_with_their_limits() {
     let listener = |waiting, backlog| Listener { address: "0.0.0.0:8080".into(), waiting, backlog };
-    let queue = |waiting, backlog| reading(&Captured {
-        listeners: vec![listener(waiting, backlog)],
-        ..asleep()
-    });
+    let queue = |waiting, backlog| {
+        reading(&Captured { listeners: vec![listener(waiting, backlog)], ..asleep() })
+    };
     let at = "listener 0.0.0.0:8080 has";
     let full = format!("{at} 129 of 128 connections waiting: accept queue full");
     assert_eq!(queue(129, Some(128)), [full]);

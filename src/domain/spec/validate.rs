@@ -129,6 +129,7 @@ impl PodSpec {
             let lifecycle_at = format!("{at}.lifecycle");
             let grace = self.termination_grace;
             lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
+            lifecycle::evidence_rules(&mut found, &lifecycle_at, &container.lifecycle);
             id_fits(&mut found, &at, &self.name, &container.name);
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
