@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::cgroup::{self, Cgroup};
 use super::text::Budget;
 use super::{Scene, Witness, command, descriptors, log, look, network, pressure, store};
-use crate::domain::evidence::{Captured, Evidence, reading};
+use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
 use crate::process::Process;
 use crate::runtime::Task;
 
@@ -100,7 +100,7 @@ impl Witness for HostWitness {
         spawned.map_err(|error| format!("no thread to look from: {error}"))?;
         if let Some(exec) = exec {
             // The thread may have given up meanwhile.
-            let _ = said.send(command::run(&task, &exec, bound).await);
+            let _ = said.send(command::run(&task, &exec, bound.saturating_sub(CAPTURE)).await);
         }
         told.await.map_err(|_| "the look at it broke off".to_owned())?
     }

@@ -45,6 +45,11 @@ pub(super) fn look(process: &Process, seen: &mut Captured) {
         seen.missing.push(format!("backlogs of listeners: {error}"));
         listed
     });
+    let namespace = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/net")).ok();
+    if namespace("self") == namespace(&process.pid().to_string()) {
+        let whose = "sockets: the container shares this host's network, so they may be others'";
+        seen.missing.push(whose.to_owned());
+    }
     // The longest queues tell most.
     seen.listeners.sort_by_key(|listener| std::cmp::Reverse(listener.waiting));
     if seen.listeners.len() > LISTENERS {

@@ -101,7 +101,6 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
     let command = Some(Exec { command: vec!["dump".into()] });
     let scene = Scene { command, ..stage.scene() };
     let said = witness.capture(scene, stage.task.clone()).await.unwrap();
-    assert!(said.concat().contains("looks spinning"), "{said:?}");
     let kept = witness.kept(stage.folder.path(), "u").await;
     let [evidence] = &kept[..] else { panic!("{kept:?}") };
     assert_eq!((evidence.attempt.0, evidence.at, &evidence.reading), (2, 1000, &said));
@@ -112,6 +111,11 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
     assert_eq!((init.pid, init.name.as_str(), init.thread_count), (stage.child.id(), "sh", 1));
     assert!(init.descriptors.open >= 3 && init.descriptors.limit.is_some());
     assert!(init.resident_bytes > 0);
+    // Others of the cgroup and of this host may be busy too, so that it is not among those named.
+    let [thread] = &init.threads[..] else { panic!("{init:?}") };
+    let able = thread.ran_microseconds + thread.waited_microseconds;
+    assert!(thread.ran_microseconds > 0, "{thread:?}");
+    assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
     witness.forget(stage.folder.path()).await;
     assert_eq!(witness.kept(stage.folder.path(), "u").await, []);
 }
@@ -127,9 +131,11 @@ async fn a_process_that_sleeps_shows_where() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let said = witness.capture(stage.scene(), stage.task.clone()).await.unwrap();
-    assert!(said.concat().contains("nanosleep"), "{said:?}");
+    witness.capture(stage.scene(), stage.task.clone()).await.unwrap();
     let kept = witness.kept(stage.folder.path(), "u").await;
+    let thread = &kept[0].captured.processes[0].threads[0];
+    assert!(thread.place().contains("nanosleep"), "{thread:?}");
+    assert_eq!((thread.state.as_str(), thread.ran_microseconds), ("S", 0));
     // There is no log, which is told and no more.
     assert!(kept[0].captured.missing.iter().any(|missing| missing.starts_with("log: ")));
 }
@@ -190,5 +196,7 @@ fn of_many_processes_and_threads_some_are_seen_and_the_rest_is_told() {
     assert_eq!(different.len(), 200);
     assert!(missing[0].starts_with("threads: 200 of "), "{missing:?}");
     stop.wait();
-    threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }

@@ -2,8 +2,11 @@
 
 use super::{Evidence, MOST};
 
-/// What goes first, and the word for it.
-const STEPS: [(&str, fn(&mut Evidence)); 5] = [
+/// A cut, and the word for what goes with it.
+type Step = (&'static str, fn(&mut Evidence));
+
+/// What tells least goes first.
+const STEPS: [Step; 5] = [
     ("kernel stacks", |e| each_thread(e, |thread| thread.stack.clear())),
     ("the older half of the log", |e| drop_half(&mut e.captured.log)),
     ("the command's output", |e| e.captured.command_output = None),

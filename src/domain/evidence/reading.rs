@@ -6,8 +6,12 @@ use super::{Captured, Count, Process, Thread};
 const IDLE: f64 = 0.01;
 /// And one that could have run for more than this was busy all the time.
 const BUSY: f64 = 0.8;
+/// Unless it hardly ran: then it may have waited for a CPU just once.
+const RAN: f64 = 0.05;
 /// How many of a kind are named; the rest is counted.
 const NAMED: usize = 3;
+/// How many sentences there are; an event holds them all.
+const SENTENCES: usize = 12;
 /// Where a share of a limit is as good as all of it.
 const FULL: f64 = 0.95;
 /// Connections that the peers have closed and the process has not: from here on a leak.
@@ -41,6 +45,11 @@ pub fn reading(seen: &Captured) -> Vec<String> {
     if said.is_empty() {
         said.push(nothing(seen, sample));
     }
+    let left = said.len().saturating_sub(SENTENCES);
+    if left > 0 {
+        said.truncate(SENTENCES);
+        said.push(format!("{left} more things stand out"));
+    }
     said
 }
 
@@ -64,7 +73,11 @@ fn spinning(seen: &Captured, sample: f64) -> Vec<String> {
     }
     let able = |thread: &Thread| (thread.ran_microseconds + thread.waited_microseconds) as f64;
     let mut busy: Vec<(&Process, &Thread)> = threads(seen)
-        .filter(|(_, thread)| thread.ran_microseconds > 0 && able(thread) >= sample * BUSY)
+        .filter(|(_, thread)| {
+            let ran = thread.ran_microseconds as f64;
+            let kept_waiting = thread.state == "R" && ran >= sample * RAN;
+            ran >= sample * BUSY || kept_waiting && able(thread) >= sample * BUSY
+        })
         .collect();
     busy.sort_by_key(|(_, thread)| std::cmp::Reverse(thread.ran_microseconds));
     let mut said: Vec<String> = busy
@@ -137,8 +150,9 @@ fn uninterruptible(seen: &Captured) -> Vec<String> {
 }
 
 fn listeners(seen: &Captured) -> Vec<String> {
-    let waiting = seen.listeners.iter().filter(|listener| listener.waiting > 0);
-    waiting
+    let waiting = || seen.listeners.iter().filter(|listener| listener.waiting > 0);
+    let mut said: Vec<String> = waiting()
+        .take(NAMED)
         .map(|listener| {
             let (at, waiting) = (&listener.address, listener.waiting);
             match listener.backlog {
@@ -152,7 +166,9 @@ fn listeners(seen: &Captured) -> Vec<String> {
                 None => format!("listener {at} has {waiting} connections waiting"),
             }
         })
-        .collect()
+        .collect();
+    said.extend(more(waiting().count(), "listeners have connections waiting"));
+    said
 }
 
 fn descriptors(process: &Process) -> Option<String> {

@@ -75,10 +75,28 @@ fn a_lock_that_somebody_may_give_back_is_no_deadlock() {
 }
 
 #[test]
+fn a_thread_that_waited_for_a_cpu_just_once_does_not_spin() {
+    for (state, ran) in [("R", 1_000), ("S", 20_000)] {
+        let thread = Thread { waited_microseconds: 90_000, ..thread(7, state, "", ran) };
+        let said = reading(&seen(vec![thread]));
+        assert!(!said.concat().contains("spinning"), "{said:?}");
+    }
+}
+
+#[test]
 fn only_three_are_named_and_the_rest_is_counted() {
     let said = reading(&seen((0..5).map(|tid| thread(tid, "R", "", 99_000)).collect()));
     assert_eq!(said.len(), 4);
     assert_eq!(said[3], "2 more threads look spinning");
+}
+
+#[test]
+fn a_reading_fits_an_event() {
+    let mut captured = seen(vec![thread(7, "S", FUTEX, 0)]);
+    captured.processes = vec![captured.processes[0].clone(); 20];
+    captured.listeners = vec![Listener { waiting: 1, address: "[::]:80".into(), backlog: None }; 5];
+    let said = reading(&captured);
+    assert_eq!((said.len(), said[12].as_str()), (13, "12 more things stand out"));
 }
 
 #[test]

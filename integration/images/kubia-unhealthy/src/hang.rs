@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-pub enum Hang {
+pub(crate) enum Hang {
     /// Two threads hold one of two mutexes each and want the other.
     Deadlock,
     /// A thread turns in a loop.
@@ -22,7 +22,7 @@ const MEBI: usize = 1 << 20;
 const CACHED: usize = 16;
 
 /// Comes back only with an error.
-pub fn hang(how: &Hang) -> io::Result<()> {
+pub(crate) fn hang(how: &Hang) -> io::Result<()> {
     match how {
         Hang::Deadlock => deadlock(),
         Hang::Spin => spin(),
