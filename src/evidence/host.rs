@@ -88,11 +88,12 @@ impl Witness for HostWitness {
         let (said, output) = sync_channel(1);
         let (tell, told) = oneshot::channel();
         let work = move || {
-            let _turn = turn;
             let kept = witness(&scene, &process, &output, &folder);
             if let Err(error) = &kept {
                 tracing::warn!(id = %scene.id, error, "no evidence of a condemned container");
             }
+            // Whoever hears of the end may look again at once.
+            drop(turn);
             // Who asked may have given up.
             let _ = tell.send(kept);
         };
