@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod brake_args;
 mod columns;
 mod connect;
 mod delete;
@@ -17,6 +18,7 @@ mod io;
 mod kill;
 mod layout;
 mod layout_container;
+mod layout_history;
 mod layout_probes;
 mod logs;
 mod manifests;

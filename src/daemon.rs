@@ -19,11 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
+use crate::domain::brake::Limits;
 use crate::evidence::HostWitness;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::pods_server::PodsServer;
+use crate::pressure;
 use crate::prober::NetProber;
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
@@ -46,6 +48,8 @@ pub struct Config {
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
+    /// On the probes' kills; none for no brake.
+    pub brake: Option<Limits>,
 }
 
 /// Serves until SIGTERM or SIGINT. The containers go on running.
@@ -63,10 +67,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
-    let supervisor = Arc::new(
-        Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
-            .with_witness(Arc::new(HostWitness::default())),
-    );
+    let supervisor = Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
+        .with_brake(config.brake, pressure::read)
+        .with_witness(Arc::new(HostWitness::default()));
+    let supervisor = Arc::new(supervisor);
     let mut serving =
         pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {
@@ -126,6 +130,7 @@ async fn recover_and_serve(
         socket = %config.socket.display(),
         containerd = %config.containerd_address.display(),
         namespace = config.containerd_namespace,
+        brake = ?config.brake,
         "serving"
     );
     let server = async {

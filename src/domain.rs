@@ -13,9 +13,11 @@
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
 
+pub mod brake;
 pub mod container;
 pub mod evidence;
 pub mod exit;
+pub mod history;
 pub mod notice;
 pub mod pod;
 pub mod probe;
@@ -41,6 +43,15 @@ impl Now {
     pub fn instant_of(&self, then: SystemTime) -> Instant {
         let age = self.wall.duration_since(then).unwrap_or(Duration::ZERO);
         self.mono.checked_sub(age).unwrap_or(self.mono)
+    }
+}
+
+/// Cuts what is longer than `longest` bytes, and shows that it did.
+pub fn shorten(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
     }
 }
 

@@ -8,6 +8,7 @@ pub mod evidence;
 mod layers;
 pub mod manifest;
 pub mod netns;
+pub mod pressure;
 pub mod prober;
 pub mod process;
 pub mod runtime;

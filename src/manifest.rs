@@ -21,6 +21,7 @@ mod document;
 mod evidence;
 mod fields;
 mod lifecycle;
+mod message;
 mod probes;
 mod probes_out;
 mod spec_out;
@@ -29,7 +30,7 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::ServerMade;
+pub use annotations::{ServerMade, on_failure};
 pub use probes_out::{outcome, verdict};
 pub use status_out::{to_json, to_v1_pod};
 

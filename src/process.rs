@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::domain::exit::Ending;
 
 pub mod family;
+pub mod oom;
 pub mod stat;
 
 use stat::Stat;

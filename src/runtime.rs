@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Incarnation;
 use crate::domain::container::{ImageFacts, Memory};
-use crate::domain::exit::Ending;
+use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
 
@@ -67,6 +67,8 @@ pub struct Found {
     pub pod: PodSpec,
     pub memory: Memory,
     pub task: FoundTask,
+    /// Of an ended task.
+    pub words: LastWords,
 }
 
 pub enum FoundTask {
@@ -116,6 +118,8 @@ pub trait Runtime: Send + Sync + 'static {
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Every attempt with a sound record in the namespace, with its task if there is one.
     async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
+    /// What an ended attempt left; its log's end only where it is wanted.
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }
@@ -174,6 +178,20 @@ pub trait Task: Send + Sync + 'static {
     ) -> Result<Executed, ExecError>;
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
+    /// `oom_kills` from before the process could run.
+    fn oom_kills_before(&self) -> Option<u64> {
+        None
+    }
+    /// How many processes of its cgroup the OOM killer has taken, ever, also when the process has
+    /// ended and until its task is deleted; `None` where nobody can tell.
+    fn oom_kills(&self) -> Option<u64> {
+        None
+    }
+    /// Resolves when there are more of them than `seen`, or (`None`) when the process has ended.
+    async fn oom_killed(&self, _seen: u64) -> Option<u64> {
+        self.ended().await;
+        None
+    }
     /// Resolves when the process has ended, also while containerd is down; at once if it has.
     async fn ended(&self) -> Ending;
 }

@@ -13,6 +13,7 @@ use tonic::Status;
 
 use crate::supervisor::Supervisor;
 
+mod caller;
 mod containers;
 mod convert;
 mod error;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
@@ -17,6 +18,7 @@ use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
 mod boot;
+mod brake;
 mod effects;
 mod events;
 mod evidence;
@@ -28,6 +30,7 @@ pub use actor::now;
 pub use events::EventLog;
 
 use actor::{Desired, Request};
+use brake::HostBrake;
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -64,6 +67,8 @@ pub enum SupervisorError {
     Runtime(#[from] RuntimeError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
     Timeout { pod: String, condition: &'static str, after: Duration },
+    #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
+    Expired(String),
     #[error("pods {0:?} is busy: too many requests are waiting")]
     Busy(String),
 }
@@ -114,6 +119,7 @@ pub struct Supervisor {
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
+    brake: Arc<HostBrake>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
     actors: TaskTracker,
@@ -129,6 +135,7 @@ impl Supervisor {
             events: Arc::default(),
             registry: Arc::default(),
             changes: watch::Sender::new(0),
+            brake: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
@@ -206,15 +213,20 @@ impl Supervisor {
         name: &str,
         wanted: Wanted,
         grace: Option<Duration>,
+        by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
+            if wanted == Wanted::Running && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
             handle.desired.send_modify(|desired| {
                 // Removal is final.
                 if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
-                    *desired = Desired { wanted, grace };
+                    *desired = Desired { wanted, grace, by };
                 }
             });
-        })
+            Ok(())
+        })?
     }
 
     /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
@@ -224,10 +236,15 @@ impl Supervisor {
         name: &str,
         container: &str,
         event: Event,
+        by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         self.with(name, |handle| {
             let index = handle.index(name, container)?;
-            handle.send(name, Request::Tell(index, event))
+            let starts = matches!(event, Event::Restart { .. });
+            if starts && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
+            handle.send(name, Request::Ask(index, by, event))
         })?
     }
 

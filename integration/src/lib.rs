@@ -5,7 +5,13 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
+mod busybox;
 mod clean;
+mod daemon;
+pub mod measure;
+pub mod target;
+
+pub use daemon::signal;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,12 +23,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
-
-const BUSYBOX_APPLETS: [&str; 8] = ["sh", "cat", "dd", "echo", "env", "setsid", "sleep", "true"];
 
 const GRPCURL_FLAGS: [&str; 2] = ["-plaintext", "-unix"];
 
@@ -108,46 +112,25 @@ path = "{at}/opt"
         // From here on Drop cleans up.
         let host = Self { dir, namespace, containerd, daemon: None };
         host.wait_containerd()?;
-        host.import_image()?;
+        host.import("kubia-unhealthy")?;
         Ok(host)
     }
 
-    /// A request to create and start a container that runs `script` in a shell of its own busybox.
-    pub fn busybox(&self, name: &str, script: &str) -> Result<Value> {
-        let rootfs = self.path(&format!("busybox-{name}"));
-        for folder in ["bin", "proc", "dev", "tmp"] {
-            fs::create_dir_all(rootfs.join(folder))?;
-        }
-        let program = succeed(finish(bounded("sh").args(["-c", "command -v busybox"]), "")?)?;
-        fs::copy(program.trim_end(), rootfs.join("bin/busybox")).context("no busybox")?;
-        for applet in BUSYBOX_APPLETS {
-            std::os::unix::fs::symlink("busybox", rootfs.join("bin").join(applet))?;
-        }
-        let text = fs::read_to_string(root().join("examples/hand-written-oci.json"))?;
-        let mut request: Value = serde_json::from_str(&text)?;
-        let process = &mut request["ociSpec"]["process"];
-        process["args"] = json!(["sh", "-c", script]);
-        process["env"] = json!(["PATH=/bin", "NAME=world"]);
-        request["livenessProbe"] = Value::Null;
-        request["name"] = json!(name);
-        request["rootfs"] = json!(rootfs);
-        Ok(request)
-    }
-
-    fn import_image(&self) -> Result<()> {
-        let archive = root().join("target/images/kubia-unhealthy.tar");
-        ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
-        self.ctr([OsStr::new("image"), OsStr::new("import"), archive.as_os_str()])?;
-        Ok(())
-    }
-
     pub fn start_daemon(&mut self) -> Result<()> {
-        self.spawn_daemon()?;
+        self.start_daemon_with(&[])
+    }
+
+    pub fn start_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
+        self.spawn_daemon_with(flags)?;
         self.wait_daemon()
     }
 
     /// Starts it without waiting for it.
     pub fn spawn_daemon(&mut self) -> Result<()> {
+        self.spawn_daemon_with(&[])
+    }
+
+    fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
         let mut command = Command::new(probelet_bin());
         command
             .args(["serve", "--socket"])
@@ -158,7 +141,8 @@ path = "{at}/opt"
             .arg("--run-dir")
             .arg(self.path("run"))
             .arg("--log-dir")
-            .arg(self.path("log"));
+            .arg(self.path("log"))
+            .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())
     }
@@ -190,14 +174,6 @@ path = "{at}/opt"
     pub fn start_containerd(&mut self) -> Result<()> {
         self.containerd = spawn_containerd(self.dir.path())?;
         self.wait_containerd()
-    }
-
-    /// As a crash would: SIGKILL, no word to the containers.
-    pub fn kill_daemon(&mut self) -> Result<()> {
-        let mut daemon = self.daemon.take().context("no daemon runs")?;
-        daemon.kill()?;
-        daemon.wait()?;
-        Ok(())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -344,10 +320,6 @@ path = "{at}/opt"
             last.is_empty().then_some(())
         });
         gone.with_context(|| format!("left: {last:?}"))
-    }
-
-    pub fn daemon_pid(&self) -> Result<u32> {
-        Ok(self.daemon.as_ref().context("no daemon runs")?.id())
     }
 
     pub fn show_logs(&self) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::brake_args::BrakeArgs;
 use super::duration;
 
 #[derive(Debug, Parser)]
@@ -99,6 +100,8 @@ pub struct ServeArgs {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+    #[command(flatten)]
+    pub brake: BrakeArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -20,6 +20,7 @@ pub(super) struct Row {
     last_restart: Option<Timestamp>,
     created: Option<Timestamp>,
     probes_paused_until: Option<Timestamp>,
+    kill_held: bool,
     wide: [String; 4],
 }
 
@@ -36,7 +37,12 @@ impl Row {
         let mut cells = vec![
             self.name.clone(),
             format!("{}/{}", self.ready, self.total),
-            format!("{}{}", self.status, if paused { ",ProbesPaused" } else { "" }),
+            format!(
+                "{}{}{}",
+                self.status,
+                if paused { ",ProbesPaused" } else { "" },
+                if self.kill_held { ",KillHeld" } else { "" }
+            ),
             restarts,
             since(self.created, now),
         ];
@@ -58,6 +64,7 @@ pub(super) fn row(pod: &Pod) -> Row {
         status: status.reason.clone().filter(|r| !r.is_empty()).unwrap_or_else(|| phase.clone()),
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
         probes_paused_until: probes_paused_until(pod),
+        kill_held: made(pod, ServerMade::KillHeld).next().is_some(),
         wide: wide(pod),
         ..Row::default()
     };
@@ -171,11 +178,15 @@ fn condition(pod: &Pod, kind: &str) -> bool {
 
 /// The last of its containers to be probed again counts.
 fn probes_paused_until(pod: &Pod) -> Option<Timestamp> {
+    made(pod, ServerMade::ProbesPausedUntil).filter_map(|until| until.parse().ok()).max()
+}
+
+/// What the server says of this in each container.
+fn made(pod: &Pod, what: ServerMade) -> impl Iterator<Item = &str> {
     let annotations = pod.metadata.annotations.iter().flatten();
-    let pauses = annotations.filter(|(key, _)| {
-        ServerMade::of(key).is_some_and(|(made, _)| made == ServerMade::ProbesPausedUntil)
-    });
-    pauses.filter_map(|(_, until)| until.parse().ok()).max()
+    let own = annotations
+        .filter(move |(key, _)| ServerMade::of(key).is_some_and(|(made, _)| made == what));
+    own.map(|(_, text)| text.as_str())
 }
 
 fn wide(pod: &Pod) -> [String; 4] {
@@ -287,6 +298,19 @@ mod tests {
             assert_eq!(shown(&v, "2026-08-21T12:00:00.5Z"), format!("{status},ProbesPaused"));
             assert_eq!(shown(&v, "2026-08-21T12:00:00Z"), status);
         }
+    }
+
+    #[test]
+    fn a_kill_that_is_held_shows_behind_the_status() {
+        let now: Timestamp = "2026-08-21T12:00:00Z".parse().unwrap();
+        let vectors = VECTORS.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let running = vectors.into_iter().find(|v: &Value| v["STATUS"] == "Running").unwrap();
+        let mut pod = pod(&running, now);
+        let held = row(&pod);
+        pod.metadata.annotations =
+            Some([("probelet.io/kill-held.c0".to_owned(), "a storm".to_owned())].into());
+        assert_eq!(row(&pod).cells(false, now)[2], "Running,KillHeld");
+        assert_ne!(row(&pod), held, "a watch shows it");
     }
 
     #[test]

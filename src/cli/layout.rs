@@ -43,7 +43,7 @@ pub(super) fn describe(
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
     });
-    let about = About { causes: causes.collect(), live, now };
+    let about = About { causes: causes.collect(), annotations: &annotations, live, now };
 
     head(&mut out, pod, &spec, &status);
     labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::layout::{put, rfc1123, text};
+use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
 use crate::pb;
 
@@ -16,6 +17,7 @@ use crate::pb;
 pub(super) struct About<'a> {
     /// Why each container ended last.
     pub(super) causes: BTreeMap<&'a str, &'a str>,
+    pub(super) annotations: &'a BTreeMap<String, String>,
     pub(super) live: &'a [pb::Container],
     pub(super) now: Timestamp,
 }
@@ -39,10 +41,11 @@ pub(super) fn containers(
         if let Some(shim) = live.and_then(|live| live.shim_memory.as_ref()) {
             put!(out, "    Shim Memory:\t{}", shim_memory(shim));
         }
+        history(out, live.map(|live| live.history.as_slice()).unwrap_or_default());
         if let Some(resources) = &container.resources {
             self::resources(out, resources);
         }
-        probes(out, container, live, about.now);
+        probes(out, container, live, about);
         environment(out, container);
         mounts(out, container);
     }

@@ -9,7 +9,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::duration::{latency, since};
 use super::layout::{put, rfc1123, text};
+use super::layout_container::About;
 use super::objects::{printable, timestamp};
+use crate::manifest::on_failure;
 use crate::pb;
 
 /// How much of an output's first line is shown.
@@ -19,11 +21,17 @@ pub(super) fn probes(
     out: &mut String,
     container: &Container,
     live: Option<&pb::Container>,
-    now: Timestamp,
+    about: &About<'_>,
 ) {
+    let now = about.now;
     let paused_until = live.and_then(|live| timestamp(live.probes_paused_until));
     if let Some(until) = paused_until.filter(|until| *until > now) {
         put!(out, "    Probes Paused Until:\t{}", rfc1123(Some(&Time(until))));
+    }
+    if let Some(held) = live.and_then(|live| live.kill_held.as_ref()) {
+        let (probe, reason) = (printable(&held.probe), printable(&held.reason));
+        let since = since(timestamp(held.since), now);
+        put!(out, "    Kill Held:\t{probe} probe failed {since} ago; {reason}");
     }
     let kinds = [
         ("Liveness", "liveness", &container.liveness_probe),
@@ -33,6 +41,9 @@ pub(super) fn probes(
     for (title, kind, probe) in kinds {
         let Some(probe) = probe else { continue };
         put!(out, "    {title}:\t{}", probe_line(probe));
+        if let Some(choice) = on_failure(about.annotations, &container.name, kind) {
+            put!(out, "      On Failure:\t{}", printable(choice));
+        }
         let mut statuses = live.iter().flat_map(|live| &live.probes);
         if let Some(status) = statuses.find(|status| status.kind == kind) {
             put!(out, "      Last:\t{}", last_line(status, now));
@@ -63,7 +74,7 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
     }
 }
 
-fn first_line(output: &str) -> Option<String> {
+pub(super) fn first_line(output: &str) -> Option<String> {
     let line = printable(output.lines().next()?.trim_end());
     let mut cut: String = line.chars().take(OUTPUT).collect();
     if cut.len() < line.len() {
@@ -202,13 +213,23 @@ mod tests {
         let live = pb::Container {
             probes: vec![failing()],
             probes_paused_until: before(-60),
+            kill_held: Some(pb::KillHeld {
+                probe: "liveness".to_owned(),
+                since: before(5),
+                reason: "10 of 20 probed containers failed within 10s".to_owned(),
+            }),
             ..pb::Container::default()
         };
         let mut out = String::new();
         let now = Timestamp::from_second(NOW).unwrap();
-        probes(&mut out, &container.unwrap(), Some(&live), now);
+        let annotation = ("probelet.io/c.liveness.onFailure".to_owned(), "notify".to_owned());
+        let annotations = [annotation].into();
+        let about = About { causes: Default::default(), annotations: &annotations, live: &[], now };
+        probes(&mut out, &container.unwrap(), Some(&live), &about);
         let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000
+    Kill Held:\tliveness probe failed 5s ago; 10 of 20 probed containers failed within 10s
     Liveness:\texec [cat /x] delay=0s timeout=1s period=10s #success=1 #failure=3
+      On Failure:\tnotify
       Last:\tfailure 2s ago in 3.2ms, 3 in a row for 22s: HTTP probe failed with statuscode: 500
 ";
         assert_eq!(out, lines);

@@ -1,12 +1,14 @@
 //! The life of one container: what may happen to it, what is to be done, what is remembered.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::exit::{Cause, Ending};
+use super::brake::Hold;
+use super::exit::{Caller, Cause, Ending, LastWords};
+use super::history::History;
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -14,8 +16,11 @@ use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod capture;
+mod condemned;
+mod deadline;
 mod ending;
 mod machine;
+mod oom;
 mod pause;
 mod probing;
 mod recover;
@@ -23,8 +28,11 @@ mod respec;
 mod shim;
 mod state;
 mod stopping;
+mod verdict;
 
+pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
+pub use oom::OomCount;
 pub use recover::Recovered;
 
 #[cfg(test)]
@@ -59,6 +67,14 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Of the newest attempt.
+    #[serde(default)]
+    pub oom: OomCount,
+    #[serde(default)]
+    pub history: History,
+    /// The pod's active deadline was over while it was not: nothing starts any more.
+    #[serde(default)]
+    pub expired: bool,
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
@@ -75,6 +91,9 @@ pub struct Stopping {
     /// The stop signal was sent; before that the preStop hook runs.
     #[serde(default)]
     pub signaled: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// What the image says that a container is made from.
@@ -112,6 +131,9 @@ impl Memory {
             backoff: Backoff::default(),
             paused_until: None,
             stopping: None,
+            oom: OomCount::default(),
+            history: History::default(),
+            expired: false,
             events: Vec::new(),
         }
     }
@@ -187,6 +209,28 @@ pub enum Event {
         incarnation: Incarnation,
         reading: String,
     },
+    /// The brake lets the kill that was asked for through.
+    Granted {
+        incarnation: Incarnation,
+    },
+    /// It does not yet, and is to be asked again then.
+    Held {
+        incarnation: Incarnation,
+        why: Hold,
+        again: Instant,
+    },
+    /// Who asks for what operators' events come next.
+    Asker(Option<Caller>),
+    /// The OOM killer's count of the instance's cgroup; before `Started`, what it began with.
+    OomKills {
+        incarnation: Incarnation,
+        kills: u64,
+    },
+    /// Comes before `Ended`.
+    LastWords {
+        incarnation: Incarnation,
+        words: LastWords,
+    },
     /// Nothing is left of an attempt.
     Forgotten {
         incarnation: Incarnation,
@@ -217,6 +261,11 @@ pub enum Action {
     /// See and keep what the process is doing. The stop waits for it, bounded.
     Capture(Incarnation),
     Signal(Incarnation, i32),
+    /// Ask the brake for the kill of the instance that a probe condemned then. The answer comes in
+    /// the same turn.
+    AskBrake(Incarnation, Instant),
+    /// Tell the brake that a probe came late by the daemon's own doing.
+    TellLate,
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),
     /// Delete all of an attempt.

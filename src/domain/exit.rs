@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{HookKind, ProbeKind};
 
+mod judge;
+mod operator;
+mod words;
+
+pub use judge::{Known, Sigkill, Verdict};
+pub use operator::{Caller, Operator};
+pub use words::{LOG_BYTES, LastWords, MESSAGE_BYTES};
+
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
@@ -70,17 +78,24 @@ pub enum Cause {
         kind: ProbeKind,
         output: String,
     },
-    /// An operator's verb: `stop`, `restart`, `delete`, `kill`.
-    Operator {
-        verb: String,
+    Operator(Operator),
+    /// The kernel's OOM killer took the init process.
+    OutOfMemory,
+    /// A signal that a process brings upon itself: a fault, an abort.
+    Crash {
+        signal: u8,
     },
     /// A lifecycle hook failed.
     Hook {
         kind: HookKind,
         output: String,
     },
+    /// The pod's active deadline was over.
+    Deadline,
     /// It never ran.
     Start,
+    /// Nobody saw how it ended.
+    Unknown,
 }
 
 impl std::fmt::Display for Cause {
@@ -91,8 +106,14 @@ impl std::fmt::Display for Cause {
                 write!(f, "{} from outside", super::signal::name(i32::from(*signal)))
             }
             Self::Probe { kind, output } => write!(f, "{} probe failed: {output}", kind.lower()),
-            Self::Operator { verb } => write!(f, "operator: {verb}"),
+            Self::Operator(operator) => write!(f, "operator: {operator}"),
+            Self::Crash { signal } => {
+                write!(f, "crashed with {}", super::signal::name(i32::from(*signal)))
+            }
+            Self::OutOfMemory => f.write_str("out of memory: the OOM killer took init"),
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
+            Self::Deadline => f.write_str("active deadline exceeded"),
+            Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }
     }

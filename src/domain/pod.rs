@@ -34,6 +34,11 @@ impl Pod {
         self.machines.iter().filter_map(Machine::deadline).min()
     }
 
+    /// How many of its containers a probe may end now.
+    pub fn ended_by_probes(&self) -> usize {
+        self.machines.iter().filter(|machine| machine.may_be_ended_by_probe()).count()
+    }
+
     pub fn is_gone(&self) -> bool {
         self.machines.iter().all(Machine::is_gone)
     }
@@ -66,12 +71,25 @@ impl Pod {
     pub fn status(&self) -> PodStatus {
         let containers: Vec<_> = self.machines.iter().map(Machine::status).collect();
         PodStatus {
-            phase: phase(&self.policies(), &containers),
+            phase: self.phase(&containers),
+            expired: self.is_expired(),
             conditions: self.conditions.clone(),
             created_at: self.created_at,
             deletion: self.deletion,
             containers,
         }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.machines.iter().any(|machine| machine.memory().expired)
+    }
+
+    fn phase(&self, containers: &[ContainerStatus]) -> Phase {
+        let over = |c: &ContainerStatus| !matches!(c.state, ContainerState::Running { .. });
+        if self.is_expired() && containers.iter().all(over) {
+            return Phase::Failed;
+        }
+        phase(&self.policies(), containers)
     }
 
     fn policies(&self) -> Vec<RestartPolicy> {
@@ -83,7 +101,7 @@ impl Pod {
         let containers: Vec<_> = self.machines.iter().map(Machine::status).collect();
         let unready: Vec<_> =
             containers.iter().filter(|c| !c.ready).map(|c| c.name.as_str()).collect();
-        let (reason, message) = match phase(&self.policies(), &containers) {
+        let (reason, message) = match self.phase(&containers) {
             Phase::Succeeded => ("PodCompleted", String::new()),
             Phase::Failed => ("PodFailed", String::new()),
             _ if unready.is_empty() => ("", String::new()),

@@ -188,6 +188,18 @@ impl Tracker {
         self.free = self.free.max(instant);
     }
 
+    /// Goes on after a final verdict that nothing follows from, or not yet; its row with it.
+    pub fn go_on(&mut self) {
+        self.on_hold = false;
+        self.run = self.shown.consecutive;
+    }
+
+    /// Takes a final verdict back that nothing has followed from.
+    pub fn retract(&mut self) {
+        self.on_hold = false;
+        self.shown.verdict = Verdict::Unknown;
+    }
+
     /// What is under way or was counted so far says nothing any more; the verdict stands.
     pub fn drop_evidence(&mut self) {
         self.in_flight = None;
@@ -286,12 +298,14 @@ impl Tracker {
         if success {
             (self.startup_period, self.early) = (None, None);
         }
+        if std::mem::replace(&mut self.shown.verdict, verdict) == verdict {
+            return None;
+        }
         if self.kind == ProbeKind::Startup || (self.kind == ProbeKind::Liveness && !success) {
             self.on_hold = true;
             self.run = 0;
         }
-        let before = std::mem::replace(&mut self.shown.verdict, verdict);
-        (before != verdict).then_some(verdict)
+        Some(verdict)
     }
 }
 

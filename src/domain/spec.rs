@@ -12,11 +12,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod change;
+mod message;
 #[cfg(test)]
 pub(crate) mod sample;
 mod validate;
 
 pub use change::Change;
+pub use message::{MessagePolicy, TerminationMessage};
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -47,6 +49,9 @@ pub struct PodSpec {
     pub restart_policy: RestartPolicy,
     /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
+    /// From the pod's creation; when it is over the pod has failed.
+    #[serde(default)]
+    pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
     pub containers: Vec<ContainerSpec>,
 }
@@ -70,6 +75,8 @@ pub struct ContainerSpec {
     /// Looked at in order when the container has exited by itself; beat the policy.
     #[serde(default)]
     pub restart_policy_rules: Vec<RestartRule>,
+    #[serde(default)]
+    pub termination_message: TerminationMessage,
     pub backoff: BackoffLimits,
 }
 
@@ -268,6 +275,32 @@ pub struct ProbeSpec {
     pub failure_threshold: u32,
     /// For a kill that this probe decides; beats the pod's.
     pub termination_grace: Option<Duration>,
+    #[serde(default)]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// What follows when a liveness or startup probe has failed as often as its threshold says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum OnFailure {
+    /// The instance is ended; the restart policy says what comes after it.
+    #[default]
+    Restart,
+    /// The instance is ended, and no other starts until somebody wants one.
+    Stop,
+    /// It is told, and that is all.
+    Notify,
+}
+
+impl OnFailure {
+    pub const ALL: [Self; 3] = [Self::Restart, Self::Stop, Self::Notify];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Notify => "notify",
+        }
+    }
 }
 
 impl ProbeSpec {
@@ -282,6 +315,7 @@ impl ProbeSpec {
             success_threshold: 1,
             failure_threshold: 3,
             termination_grace: None,
+            on_failure: None,
         }
     }
 }

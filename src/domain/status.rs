@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::exit::{Cause, Ending};
+use super::exit::{Cause, Ending, Sigkill};
+use super::history::History;
 use super::probe::{Outcome, Verdict};
 use super::spec::ProbeKind;
 
@@ -24,11 +25,23 @@ pub struct ContainerStatus {
     pub pid: Option<u32>,
     pub state: ContainerState,
     pub last_state: Option<Terminated>,
+    /// The newest ends, newest first, `state` and `last_state` among them.
+    pub history: History,
     pub probes: Vec<ProbeStatus>,
     /// No probe runs before this, unless resumed.
     pub paused_until: Option<SystemTime>,
     /// Of the running instance, where exec probes make it grow.
     pub shim: Option<ShimMemory>,
+    pub kill_held: Option<KillHeld>,
+}
+
+/// A probe has condemned the instance, and the brake holds the kill back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KillHeld {
+    pub probe: ProbeKind,
+    /// When the probe's word was final.
+    pub since: SystemTime,
+    pub reason: String,
 }
 
 /// Resident memory of a container's shim in bytes: it leaks a little with each exec.
@@ -53,13 +66,36 @@ pub struct Terminated {
     pub container_id: String,
     pub ending: Ending,
     pub cause: Cause,
-    /// Kubernetes' word: `Completed`, `Error`, `StartError`, `ContainerStatusUnknown`.
+    /// Kubernetes' word: `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`.
     pub reason: String,
     pub exit_code: i32,
     pub signal: Option<u8>,
     pub message: String,
     pub started_at: Option<SystemTime>,
     pub finished_at: SystemTime,
+    /// How SIGKILL came where probelet was ending it anyway.
+    #[serde(default)]
+    pub sigkill: Option<Sigkill>,
+    /// How many of its processes the OOM killer took, init among them where that is the cause.
+    #[serde(default)]
+    pub oom_kills: u64,
+}
+
+impl Terminated {
+    /// The cause with all that belongs to its story.
+    pub fn why(&self) -> String {
+        let mut why = self.cause.to_string();
+        if let Some(sigkill) = self.sigkill {
+            why.push_str(&format!("; {sigkill}"));
+        }
+        let init = u64::from(self.cause == Cause::OutOfMemory);
+        match self.oom_kills.saturating_sub(init) {
+            0 => {}
+            1 => why.push_str("; the OOM killer took 1 child process"),
+            children => why.push_str(&format!("; the OOM killer took {children} child processes")),
+        }
+        why
+    }
 }
 
 /// The last word of one probe on the running instance.
@@ -121,6 +157,8 @@ pub struct PodStatus {
     pub created_at: SystemTime,
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
+    /// It was active longer than its spec allows, and starts nothing any more.
+    pub expired: bool,
     pub containers: Vec<ContainerStatus>,
 }
 

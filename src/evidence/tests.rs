@@ -144,7 +144,8 @@ async fn a_process_that_sleeps_shows_where() {
 async fn a_process_that_is_gone_and_a_disk_that_is_leave_a_reason() {
     let mut stage = Stage::new("exec sleep 60");
     let witness = HostWitness::default();
-    let scene = Scene { log: "/nowhere/2.log".into(), ..stage.scene() };
+    let gone = stage.folder.path().join("gone/2.log");
+    let scene = Scene { log: gone, ..stage.scene() };
     let error = witness.capture(scene, stage.task.clone()).await.unwrap_err();
     assert!(error.contains("not kept"), "{error}");
     stage.child.kill().unwrap();

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::evidence;
-use crate::domain::spec::{ContainerSpec, Handler, PodSpec, ProbeKind, ProbeSpec, SpecError};
+use crate::domain::spec::{
+    ContainerSpec, Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
+};
 
 const PREFIX: &str = "probelet.io/";
 
@@ -21,16 +23,19 @@ pub enum ServerMade {
     Probes,
     /// RFC 3339.
     ProbesPausedUntil,
+    /// Why the kill that a probe decided has to wait.
+    KillHeld,
 }
 
 impl ServerMade {
-    const ALL: [Self; 3] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil];
+    const ALL: [Self; 4] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil, Self::KillHeld];
 
     fn word(self) -> &'static str {
         match self {
             Self::LastCause => "last-cause",
             Self::Probes => "probes",
             Self::ProbesPausedUntil => "probes-paused-until",
+            Self::KillHeld => "kill-held",
         }
     }
 
@@ -55,8 +60,9 @@ type Show = fn(&ProbeSpec) -> Option<String>;
 type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
+const ON_FAILURE: &str = "onFailure";
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     (
         "periodMilliseconds",
         |p| fraction(p.period),
@@ -78,6 +84,7 @@ const SETTINGS: [Setting; 5] = [
         |p, text| millis(text).map(|time| p.startup_period = Some(time)),
     ),
     ("grpcTLS", show_tls, set_tls),
+    (ON_FAILURE, show_on_failure, set_on_failure),
 ];
 
 fn fraction(time: Duration) -> Option<String> {
@@ -96,6 +103,16 @@ fn show_tls(probe: &ProbeSpec) -> Option<String> {
 fn set_tls(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
     let Handler::Grpc(grpc) = &mut probe.handler else { return Err("this is no grpc probe") };
     grpc.tls = text.parse().map_err(|_| "must be true or false")?;
+    Ok(())
+}
+
+fn show_on_failure(probe: &ProbeSpec) -> Option<String> {
+    probe.on_failure.map(|choice| choice.as_str().into())
+}
+
+fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
+    let choice = OnFailure::ALL.into_iter().find(|choice| choice.as_str() == text);
+    probe.on_failure = Some(choice.ok_or("must be restart, stop or notify")?);
     Ok(())
 }
 
@@ -140,15 +157,26 @@ fn target<'a>(containers: &'a mut [ContainerSpec], word: &str) -> Option<(&'a mu
     Some((probe, set))
 }
 
-/// An error's field as a manifest has it: a startup period is no field of Kubernetes.
+/// What a shown pod says of a probe's choice; nothing for the default.
+pub fn on_failure<'a>(
+    annotations: &'a BTreeMap<String, String>,
+    container: &str,
+    kind: &str,
+) -> Option<&'a str> {
+    annotations.get(&format!("{PREFIX}{container}.{kind}.{ON_FAILURE}")).map(String::as_str)
+}
+
+/// An error's field as a manifest has it: some settings are no fields of Kubernetes.
 pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     if let Some(word) = evidence::word_of(spec, field) {
         return Some(format!("metadata.annotations[{PREFIX}{word}]"));
     }
-    let at = field.strip_suffix("Probe.startupPeriodSeconds")?;
+    let own = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
+    let mut own = own.into_iter();
+    let (at, word) = own.find_map(|(end, word)| Some((field.strip_suffix(end)?, word)))?;
     let (index, kind) = at.strip_prefix("spec.containers[")?.split_once("].")?;
     let container = &spec.containers.get(index.parse::<usize>().ok()?)?.name;
-    Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{STARTUP_PERIOD}]"))
+    Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{word}]"))
 }
 
 /// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.

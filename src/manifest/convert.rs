@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{annotations, lifecycle, probes};
+use super::{annotations, lifecycle, message, probes};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
 const DEFAULT_GRACE: i64 = 30;
+const MAX_DEADLINE: u32 = i32::MAX as u32;
 
 pub(super) struct Converted {
     pub(super) spec: PodSpec,
@@ -24,6 +25,14 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
     if grace < 0 {
         warnings.push(format!("spec.terminationGracePeriodSeconds: {grace} counts as 1"));
     }
+    let active_deadline = spec.active_deadline_seconds.and_then(|seconds| {
+        let whole = u32::try_from(seconds).ok().filter(|s| (1..=MAX_DEADLINE).contains(s));
+        if whole.is_none() {
+            let why = "must be between 1 and 2147483647, inclusive";
+            errors.push(SpecError::invalid("spec.activeDeadlineSeconds", seconds, why));
+        }
+        whole.map(|seconds| Duration::from_secs(seconds.into()))
+    });
     let containers = spec.containers.into_iter().enumerate().map(|(index, container)| {
         let at = format!("spec.containers[{index}]");
         convert_container(&at, container, &mut errors, &mut warnings)
@@ -38,6 +47,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         restart_policy: restart_policy("spec.restartPolicy", spec.restart_policy, &mut errors)
             .unwrap_or_default(),
         termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
+        active_deadline,
         hostname: filled(spec.hostname),
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
@@ -66,6 +76,8 @@ fn convert_container(
         readiness: probe("readiness", container.readiness_probe),
         liveness: probe("liveness", container.liveness_probe),
     };
+    let (path, policy) = (container.termination_message_path, container.termination_message_policy);
+    let message = message::message(at, path, policy, errors);
     let env = container.env.unwrap_or_default().into_iter();
     let spec = ContainerSpec {
         name: container.name,
@@ -79,6 +91,7 @@ fn convert_container(
         lifecycle: lifecycle::lifecycle(&format!("{at}.lifecycle"), container.lifecycle, errors),
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
         restart_policy_rules: lifecycle::rules(&rules, container.restart_policy_rules, errors),
+        termination_message: message,
         backoff: BackoffLimits::default(),
     };
     references(at, &spec, warnings);

@@ -23,7 +23,6 @@ use Rule::{Honoured, Only, OnlyWarned, Warned};
 const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
-const MESSAGE: &str = "termination messages are not read yet";
 
 /// `[]` is any index, `<probe>` each of the three probes.
 #[rustfmt::skip]
@@ -47,6 +46,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
 
     ("spec.restartPolicy", Honoured),
     ("spec.terminationGracePeriodSeconds", Honoured),
+    ("spec.activeDeadlineSeconds", Honoured),
     ("spec.hostname", Honoured),
     ("spec.nodeName", Warned(SCHEDULER)),
     ("spec.nodeSelector", Warned(SCHEDULER)),
@@ -86,8 +86,8 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].stdin", Only(&["false"])),
     ("spec.containers[].stdinOnce", Only(&["false"])),
     ("spec.containers[].tty", Only(&["false"])),
-    ("spec.containers[].terminationMessagePath", OnlyWarned(&["/dev/termination-log"], MESSAGE)),
-    ("spec.containers[].terminationMessagePolicy", OnlyWarned(&["File"], MESSAGE)),
+    ("spec.containers[].terminationMessagePath", Honoured),
+    ("spec.containers[].terminationMessagePolicy", Honoured),
 
     ("spec.containers[].<probe>.exec.command", Honoured),
     ("spec.containers[].<probe>.grpc.port", Honoured),

@@ -6,12 +6,14 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::lifecycle;
+use super::message::message_out;
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
 pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
     k8s::PodSpec {
         containers: spec.containers.iter().map(container).collect(),
+        active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
@@ -26,7 +28,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         value: some(&e.value),
         ..k8s::EnvVar::default()
     };
-    k8s::Container {
+    let out = k8s::Container {
         name: spec.name.clone(),
         image: Some(spec.image()),
         command: list(&spec.command, Clone::clone),
@@ -41,7 +43,8 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         restart_policy: spec.restart_policy.map(|p| policy(p).to_owned()),
         restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
         ..k8s::Container::default()
-    }
+    };
+    message_out(spec, out)
 }
 
 fn port(port: &ContainerPort) -> k8s::ContainerPort {

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::annotations::{self, ServerMade};
 use super::probes_out;
 use super::spec_out::{pod_spec, seconds, some};
-use crate::domain::status::{Condition, ContainerState, ContainerStatus, PodStatus, Terminated};
+use crate::domain::container::DEADLINE_EXCEEDED;
+use crate::domain::status::{
+    Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
+};
 use crate::supervisor::PodView;
 
 /// The pod as Kubernetes would show it.
@@ -31,11 +34,12 @@ fn metadata(view: &PodView) -> ObjectMeta {
     let (spec, status) = (&view.spec, &view.status);
     let mut annotations = annotations::export(spec);
     for container in &status.containers {
-        let cause = newest_ending(container).map(|last| last.cause.to_string());
+        let cause = newest_ending(container).map(Terminated::why);
         let shown = [
             (ServerMade::LastCause, cause),
             (ServerMade::Probes, probes_out::probes(&container.probes)),
             (ServerMade::ProbesPausedUntil, container.paused_until.and_then(probes_out::rfc3339)),
+            (ServerMade::KillHeld, container.kill_held.as_ref().map(|held| held.reason.clone())),
         ];
         let said = shown.into_iter().filter_map(|(what, text)| Some((what, text?)));
         annotations.extend(said.map(|(what, text)| (what.key(&container.name), text)));
@@ -64,8 +68,11 @@ fn newest_ending(container: &ContainerStatus) -> Option<&Terminated> {
 }
 
 fn pod_status(status: &PodStatus) -> k8s::PodStatus {
+    let is_expired = status.expired && status.phase == Phase::Failed;
     k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
+        reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
+        message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         start_time: time(status.created_at),
         container_statuses: Some(status.containers.iter().map(container_status).collect()),

@@ -4,6 +4,7 @@ mod examples;
 mod fields;
 mod handlers;
 mod lifecycle;
+mod message;
 mod out;
 mod parse;
 mod probes_out;

@@ -88,6 +88,7 @@ fn container(port: u16) -> ContainerSpec {
         lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
+        termination_message: Default::default(),
         backoff: BackoffLimits::default(),
     }
 }

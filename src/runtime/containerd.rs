@@ -10,22 +10,26 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
-use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Task};
+use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
+use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 
 mod client;
 mod exec;
 mod images;
 mod locks;
+mod ooms;
 mod records;
 mod snapshots;
 mod task;
 mod tasks;
+mod words;
 
 use client::{Client, missing_is_fine};
 use exec::Execs;
 use locks::Locks;
+use ooms::Ooms;
 use records::NewRecord;
 
 #[derive(Debug, Clone)]
@@ -62,6 +66,7 @@ pub struct Containerd {
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
+    ooms: Ooms,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -87,18 +92,21 @@ impl Containerd {
         })?;
         let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs })
+        let ooms = Ooms::new();
+        starts.spawn(ooms.clone().listen(client.clone()));
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, ooms })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
         let container = birth.container().ok_or_else(|| {
             RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
         })?;
-        let cgroups_path = format!("/{}/{}", self.client.namespace(), birth.id);
+        let cgroups_path = self.cgroups_path(&birth.id);
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let host = Host { cgroup2: self.cgroup2, cgroups_path };
+                let message_path = self.message_path(&birth.id);
+                let host = Host { cgroup2: self.cgroup2, cgroups_path, message_path };
                 let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
                 Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
             }
@@ -107,6 +115,10 @@ impl Containerd {
                 Ok(Plan { image: None, spec })
             }
         }
+    }
+
+    fn cgroups_path(&self, id: &AttemptId) -> String {
+        format!("/{}/{id}", self.client.namespace())
     }
 
     /// The record, with its snapshot; an existing one only learns the memory.
@@ -135,6 +147,11 @@ impl Containerd {
                 RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
             })?;
         }
+        if chain.is_some() {
+            self.make_message(&birth.id).await.map_err(|error| {
+                RuntimeError::StartFailed(format!("file for the termination message: {error}"))
+            })?;
+        }
         let mut tries = 0..LEFTOVER_STEPS;
         let process = loop {
             let mounts = match &chain {
@@ -157,25 +174,25 @@ impl Containerd {
                 other => break other?,
             }
         };
-        if let Err(error) = self.client.start_task(&id).await {
-            self.client.clear_task(&id).await;
+        let (client, execs) = (self.client.clone(), self.execs.clone());
+        // Before its process can be out of memory.
+        let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
+        if let Err(error) = self.client.start_task(task.id()).await {
+            self.client.clear_task(task.id()).await;
             return Err(error);
         }
-        Ok(Box::new(task::ContainerdTask::new(
-            id,
-            process,
-            self.client.clone(),
-            self.execs.clone(),
-        )))
+        Ok(Box::new(task))
     }
 
     async fn remove_log(&self, id: &AttemptId) {
         let log = self.log_path(id);
-        match tokio::fs::remove_file(&log).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(%id, log = %log.display(), %error, "cannot remove a log");
+        for file in [&log, &self.message_path(id)] {
+            match tokio::fs::remove_file(file).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!(%id, file = %file.display(), %error, "cannot remove a file");
+                }
+                _ => {}
             }
-            _ => {}
         }
         // The container's folder and the pod's, which go with the last log in them.
         for folder in log.ancestors().skip(1).take(2) {
@@ -269,8 +286,15 @@ impl Runtime for Containerd {
         for record in self.client.list_records().await? {
             match records::read(&record) {
                 Ok((id, pod, memory)) => {
-                    let task = self.client.find_task(&record.id, &self.execs).await?;
-                    found.push(Found { id, pod, memory, task });
+                    let task = self.client.find_task(&record.id, &self.execs, &self.ooms).await?;
+                    let words = match task {
+                        FoundTask::Ended(ending, _) => {
+                            let with_log = pod.wants_log(&id.container, ending.exit_code());
+                            self.read_words(&id, with_log).await
+                        }
+                        _ => LastWords::default(),
+                    };
+                    found.push(Found { id, pod, memory, task, words });
                 }
                 Err(error) => {
                     tracing::warn!(container = record.id, %error, "record skipped: not sound");
@@ -278,6 +302,13 @@ impl Runtime for Containerd {
             }
         }
         Ok(found)
+    }
+
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        if with_log {
+            words::settle(&self.log_path(id)).await;
+        }
+        self.read_words(id, with_log).await
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

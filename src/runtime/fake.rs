@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,8 +12,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
 use crate::domain::container::{ImageFacts, Memory};
-use crate::domain::exit::Ending;
+use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
+
+/// Its cgroups are older than its processes.
+const OOM_KILLS_BEFORE: u64 = 3;
 
 #[derive(Default)]
 pub struct Fake {
@@ -22,11 +26,14 @@ pub struct Fake {
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
     ignores_sigterm: bool,
+    /// What the OOM killer takes before a start is even known.
+    pub early_oom_kills: AtomicU64,
 }
 
 struct Process {
     ending: watch::Sender<Option<Ending>>,
     ignores_sigterm: bool,
+    oom_kills: watch::Sender<u64>,
 }
 
 struct Held(Arc<Process>);
@@ -50,6 +57,12 @@ impl Fake {
     pub fn end(&self, ending: Ending) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().ending.send_replace(Some(ending));
+    }
+
+    /// The OOM killer takes a process of the newest one's cgroup.
+    pub fn oom_kill(&self) {
+        let processes = self.processes.lock().unwrap();
+        processes.last().unwrap().oom_kills.send_modify(|kills| *kills += 1);
     }
 
     fn note(&self, call: &str, id: &AttemptId) {
@@ -79,7 +92,11 @@ impl Runtime for Fake {
             return Err(error);
         }
         let ignores_sigterm = self.ignores_sigterm;
-        let process = Arc::new(Process { ending: watch::Sender::new(None), ignores_sigterm });
+        let (ending, oom_kills) = (
+            watch::Sender::new(None),
+            watch::Sender::new(OOM_KILLS_BEFORE + self.early_oom_kills.load(Relaxed)),
+        );
+        let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
         self.processes.lock().unwrap().push(process.clone());
         Ok(Box::new(Held(process)))
     }
@@ -106,6 +123,11 @@ impl Runtime for Fake {
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
         Ok(Vec::new())
+    }
+
+    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+        let log = if with_log { format!("log of {id}") } else { String::new() };
+        LastWords { log, ..LastWords::default() }
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
@@ -148,6 +170,22 @@ impl Task for Held {
 
     fn shim_memory(&self) -> io::Result<u64> {
         Ok(1 << 20)
+    }
+
+    fn oom_kills_before(&self) -> Option<u64> {
+        Some(OOM_KILLS_BEFORE)
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        Some(*self.0.oom_kills.borrow())
+    }
+
+    async fn oom_killed(&self, seen: u64) -> Option<u64> {
+        let mut kills = self.0.oom_kills.subscribe();
+        tokio::select! {
+            kills = kills.wait_for(|kills| *kills > seen) => kills.ok().map(|kills| *kills),
+            _ = self.ended() => None,
+        }
     }
 
     async fn ended(&self) -> Ending {

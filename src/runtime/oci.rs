@@ -3,7 +3,7 @@
 //! Written as JSON, not with oci-spec's builders: those start from defaults of their own
 //! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Map, Value, json};
@@ -24,6 +24,8 @@ pub struct Host {
     /// A pure cgroup v2 host, where a container gets a cgroup namespace.
     pub cgroup2: bool,
     pub cgroups_path: String,
+    /// Where the termination message goes.
+    pub message_path: PathBuf,
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
@@ -63,6 +65,9 @@ pub fn from_image(
         let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
     }
+    let message = host.message_path.to_string_lossy();
+    let options = ["rbind", "rprivate", "rw"];
+    mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
     let namespaces: Vec<Value> = namespaces.iter().map(|kind| json!({ "type": kind })).collect();
     let spec = json!({
         "ociVersion": "1.0.2",

@@ -80,6 +80,7 @@ pub(crate) mod tests {
             paused_until: None,
             stopping: None,
             events: Vec::new(),
+            ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
         }
     }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status, async_trait};
 
+use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
 use super::{Api, MARGIN, START, Streaming, evidence, logs, probing};
 use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::signal;
 use crate::domain::status::{ContainerState, ContainerStatus};
 use crate::pb::containers_server::Containers;
@@ -49,10 +51,11 @@ impl Api {
         &self,
         name: &str,
         grace: Option<prost_types::Duration>,
+        by: Option<Caller>,
     ) -> Result<(), Status> {
         let grace = duration("gracePeriod", grace).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(name, Wanted::Removed, grace).map_err(status_of)?;
+        self.supervisor.want(name, Wanted::Removed, grace, by).map_err(status_of)?;
         self.supervisor.wait_gone(name, bound).await.map_err(status_of)
     }
 }
@@ -84,10 +87,11 @@ impl Containers for Api {
         &self,
         request: Request<pb::StartContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let name = request.into_inner().name;
         let before = self.supervisor.get(&name).map_err(status_of)?;
         let attempt = before.status.containers.first().and_then(ended_attempt);
-        self.supervisor.want(&name, Wanted::Running, None).map_err(status_of)?;
+        self.supervisor.want(&name, Wanted::Running, None, by).map_err(status_of)?;
         // The ending that was there before is not this start's.
         self.until(&name, "start", START, |status| {
             has_settled(status) && (attempt.is_none() || ended_attempt(status) != attempt)
@@ -99,10 +103,11 @@ impl Containers for Api {
         &self,
         request: Request<pb::StopContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::StopContainerRequest { name, grace_period } = request.into_inner();
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(&name, Wanted::Stopped, grace).map_err(status_of)?;
+        self.supervisor.want(&name, Wanted::Stopped, grace, by).map_err(status_of)?;
         self.until(&name, "stop", bound, |status| status.pid.is_none() && !is_starting(status))
             .await
     }
@@ -111,6 +116,7 @@ impl Containers for Api {
         &self,
         request: Request<pb::KillContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::KillContainerRequest { name, container, signal } = request.into_inner();
         let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
             .ok_or_else(|| {
@@ -122,7 +128,7 @@ impl Containers for Api {
             return Err(Status::failed_precondition(format!("container {name:?} is not running")));
         }
         let event = Event::Kill { signal };
-        self.supervisor.request(&name, &container, event).map_err(status_of)?;
+        self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
         self.first(&view)
     }
 
@@ -130,6 +136,7 @@ impl Containers for Api {
         &self,
         request: Request<pb::RestartContainerRequest>,
     ) -> Result<Response<pb::Container>, Status> {
+        let by = caller(&request);
         let pb::RestartContainerRequest { name, container, grace_period } = request.into_inner();
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
@@ -137,7 +144,8 @@ impl Containers for Api {
         let attempt = before.status.containers.iter().map(|c| c.attempt).max();
         // An instance that is only starting is new enough.
         let starting = before.status.containers.iter().any(is_starting);
-        self.supervisor.request(&name, &container, Event::Restart { grace }).map_err(status_of)?;
+        let event = Event::Restart { grace };
+        self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
         self.until(&name, "restart", bound, |status| {
             let newer = Some(status.attempt) > attempt;
             (newer || starting && Some(status.attempt) == attempt) && has_settled(status)
@@ -149,8 +157,9 @@ impl Containers for Api {
         &self,
         request: Request<pb::RemoveContainerRequest>,
     ) -> Result<Response<pb::RemoveContainerResponse>, Status> {
+        let by = caller(&request);
         let pb::RemoveContainerRequest { name, grace_period } = request.into_inner();
-        self.remove(&name, grace_period).await?;
+        self.remove(&name, grace_period, by).await?;
         Ok(Response::new(pb::RemoveContainerResponse {}))
     }
 

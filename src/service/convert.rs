@@ -7,10 +7,12 @@ use super::error::field;
 use super::{lifecycle, probes};
 use crate::domain::notice;
 use crate::domain::spec::{
-    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec, RestartPolicy, Source, SpecError,
-    SpecErrors,
+    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
+    Source, SpecError, SpecErrors, TerminationMessage,
 };
-use crate::domain::status::{ContainerState, ContainerStatus, ProbeStatus, ShimMemory, Terminated};
+use crate::domain::status::{
+    ContainerState, ContainerStatus, KillHeld, ProbeStatus, ShimMemory, Terminated,
+};
 use crate::pb;
 use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError};
@@ -25,6 +27,11 @@ pub(super) fn pod_of_one(
     let restart_policy = policy(request.restart_policy)?;
     let rules = lifecycle::rules(request.restart_policy_rules)?;
     let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
+    let message = message(
+        request.termination_message_path,
+        &request.termination_message_policy,
+        matches!(source, Source::Image(_)),
+    )?;
     let container = ContainerSpec {
         name: request.name.clone(),
         source,
@@ -42,6 +49,7 @@ pub(super) fn pod_of_one(
         // Rules go with a policy of the container's own.
         restart_policy: (!rules.is_empty()).then_some(restart_policy),
         restart_policy_rules: rules,
+        termination_message: message,
         backoff: backoff(request.backoff)?,
     };
     refuse_process_of_a_bundle(&container)?;
@@ -53,9 +61,28 @@ pub(super) fn pod_of_one(
         annotations: Default::default(),
         restart_policy,
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
+        active_deadline: None,
         hostname: None,
         containers: vec![container],
     })
+}
+
+fn message(path: String, policy: &str, is_image: bool) -> Result<TerminationMessage, SpecError> {
+    let mut message = TerminationMessage::default();
+    if !path.is_empty() {
+        if !is_image {
+            let why = "Forbidden: a bundle's mounts are the OCI spec's";
+            return Err(field("terminationMessagePath", why));
+        }
+        message.path = path;
+    }
+    if !policy.is_empty() {
+        message.policy = MessagePolicy::parse(policy).ok_or_else(|| {
+            let supported = MessagePolicy::ALL.map(MessagePolicy::as_str);
+            SpecError::unsupported("terminationMessagePolicy", policy, &supported)
+        })?;
+    }
+    Ok(message)
 }
 
 fn source(
@@ -169,6 +196,16 @@ pub(super) fn container(
         log_path: supervisor.log_path(&id).display().to_string(),
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
+        kill_held: status.kill_held.as_ref().map(kill_held),
+        history: status.history.iter().map(end).collect(),
+    }
+}
+
+fn kill_held(held: &KillHeld) -> pb::KillHeld {
+    pb::KillHeld {
+        probe: held.probe.lower().into(),
+        since: Some(held.since.into()),
+        reason: held.reason.clone(),
     }
 }
 
@@ -191,18 +228,23 @@ fn state(state: &ContainerState) -> pb::ContainerState {
 }
 
 fn terminated(ended: &Terminated) -> pb::ContainerState {
-    use pb::container_state::{State, Terminated};
-    let terminated = Terminated {
+    let state = pb::container_state::State::Terminated(end(ended));
+    pb::ContainerState { state: Some(state) }
+}
+
+fn end(ended: &Terminated) -> pb::container_state::Terminated {
+    pb::container_state::Terminated {
         exit_code: ended.exit_code,
         signal: ended.signal.unwrap_or_default().into(),
         reason: ended.reason.clone(),
-        cause: ended.cause.to_string(),
+        cause: ended.why(),
         message: ended.message.clone(),
         started_at: ended.started_at.map(Into::into),
         finished_at: Some(ended.finished_at.into()),
         container_id: ended.container_id.clone(),
-    };
-    pb::ContainerState { state: Some(State::Terminated(terminated)) }
+        attempt: ended.attempt.0,
+        oom_kills: ended.oom_kills,
+    }
 }
 
 fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {

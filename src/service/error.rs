@@ -16,6 +16,7 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         }
         SupervisorError::AlreadyExists(_) => Status::already_exists(text),
         SupervisorError::Differs { .. }
+        | SupervisorError::Expired(_)
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),
         SupervisorError::Timeout { .. } => Status::deadline_exceeded(text),

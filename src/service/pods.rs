@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, async_trait};
 
+use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, manifest as manifest_status, status_of};
 use super::{Api, Streaming};
@@ -72,8 +73,9 @@ impl Pods for Api {
         &self,
         request: Request<pb::RemovePodRequest>,
     ) -> Result<Response<pb::RemovePodResponse>, Status> {
+        let by = caller(&request);
         let pb::RemovePodRequest { name, grace_period } = request.into_inner();
-        self.remove(&name, grace_period).await?;
+        self.remove(&name, grace_period, by).await?;
         Ok(Response::new(pb::RemovePodResponse {}))
     }
 }

@@ -6,7 +6,8 @@ use prost_types::value::Kind;
 
 use super::error::field;
 use crate::domain::spec::{
-    Exec, Grpc, Handler, Header, HttpGet, PortRef, ProbeSpec, Probes, Scheme, SpecError, TcpSocket,
+    Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme, SpecError,
+    TcpSocket,
 };
 use crate::pb;
 
@@ -65,7 +66,18 @@ fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
     }
     spec.termination_grace =
         duration(&at("terminationGracePeriod"), probe.termination_grace_period)?;
+    spec.on_failure = on_failure(&at("onFailure"), probe.on_failure)?;
     Ok(spec)
+}
+
+fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
+    match pb::OnFailure::try_from(choice) {
+        Ok(pb::OnFailure::Unspecified) => Ok(None),
+        Ok(pb::OnFailure::Restart) => Ok(Some(OnFailure::Restart)),
+        Ok(pb::OnFailure::Stop) => Ok(Some(OnFailure::Stop)),
+        Ok(pb::OnFailure::Notify) => Ok(Some(OnFailure::Notify)),
+        Err(_) => Err(field(path, format!("Unsupported value: {choice}"))),
+    }
 }
 
 pub(super) fn http_get(path: &str, get: pb::HttpGetAction) -> Result<HttpGet, SpecError> {

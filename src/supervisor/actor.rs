@@ -7,9 +7,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
+use super::brake::Seat;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
 use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
+use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
@@ -27,11 +29,14 @@ pub fn now() -> Now {
 pub(super) struct Desired {
     pub wanted: Wanted,
     pub grace: Option<Duration>,
+    pub by: Option<Caller>,
 }
 
 /// What is asked of an actor beside the wanted level. The index is the container's place.
 pub(super) enum Request {
     Tell(usize, Event),
+    /// As `Tell`, with who asks.
+    Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
     /// The same containers, with something else about them changed.
     Respec(Arc<PodSpec>),
@@ -47,6 +52,7 @@ pub(super) struct Actor {
     pub view: watch::Sender<PodView>,
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
+    pub seat: Seat,
     pub cancel: CancellationToken,
 }
 
@@ -67,10 +73,13 @@ impl Actor {
     pub(super) async fn run(mut self, first: Vec<(usize, Action)>) -> bool {
         for (index, held) in self.containers.iter().enumerate() {
             if let (Some(task), Some(machine)) = (&held.task, self.pod.machine(index)) {
-                self.effects.watch(index, machine.memory().attempt, task.clone());
+                let Memory { attempt, oom, .. } = machine.memory();
+                self.effects.watch(index, *attempt, task.clone());
+                self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
             }
         }
         self.perform(first);
+        self.seat.count(self.pod.ended_by_probes());
         self.publish();
         loop {
             let deadline = self.pod.deadline();
@@ -78,7 +87,8 @@ impl Actor {
                 () = self.cancel.cancelled() => return false,
                 done = self.effects.next() => self.take(done),
                 Ok(()) = self.desired.changed() => {
-                    let Desired { wanted, grace } = *self.desired.borrow_and_update();
+                    let Desired { wanted, grace, by } = *self.desired.borrow_and_update();
+                    self.pod.handle_all(&Event::Asker(by), now());
                     let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
                     self.perform(actions);
                 }
@@ -88,6 +98,7 @@ impl Actor {
                     self.perform(actions);
                 }
             }
+            self.seat.count(self.pod.ended_by_probes());
             self.publish();
             if self.pod.is_gone() {
                 return true;
@@ -98,6 +109,10 @@ impl Actor {
     fn serve(&mut self, request: Request) {
         match request {
             Request::Tell(index, event) => self.tell(index, event),
+            Request::Ask(index, by, event) => {
+                self.tell(index, Event::Asker(by));
+                self.tell(index, event);
+            }
             Request::RunProbe(index, kind, reply) => {
                 // Without a process the reply is dropped, which is the answer.
                 if let Some(task) = self.task(index) {
@@ -117,6 +132,10 @@ impl Actor {
         self.containers.get(index)?.task.clone()
     }
 
+    fn name(&self, index: usize) -> &str {
+        self.spec.containers.get(index).map_or("", |container| &container.name)
+    }
+
     fn tell(&mut self, index: usize, event: Event) {
         let actions = self.pod.handle(index, event, now());
         self.perform(actions);
@@ -125,12 +144,9 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let Some(held) = self.containers.get_mut(index) {
-                    match event {
-                        Event::Ended { .. } => held.task = None,
-                        Event::Failed { .. } => held.starting = false,
-                        _ => {}
-                    }
+                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                {
+                    held.starting = false;
                 }
                 self.tell(index, event);
             }
@@ -141,8 +157,27 @@ impl Actor {
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
-                self.effects.watch(index, incarnation, task);
+                let kills = task.oom_kills_before();
+                self.effects.watch(index, incarnation, task.clone());
+                if let Some(kills) = kills {
+                    self.effects.watch_oom(index, incarnation, task, kills);
+                    self.tell(index, Event::OomKills { incarnation, kills });
+                }
                 self.tell(index, Event::Started { incarnation, pid, container_id });
+            }
+            Done::OomKilled(index, incarnation, kills) => {
+                let current = self.pod.machine(index).map(|machine| machine.memory().attempt);
+                if let Some(task) = self.task(index).filter(|_| current == Some(incarnation)) {
+                    self.effects.watch_oom(index, incarnation, task, kills);
+                }
+                self.tell(index, Event::OomKills { incarnation, kills });
+            }
+            Done::Ended(index, incarnation, ending, words) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.task = None;
+                }
+                self.tell(index, Event::LastWords { incarnation, words });
+                self.tell(index, Event::Ended { incarnation, ending });
             }
             Done::Persisted(index, result) => self.persisted(index, result),
             Done::Nothing => {}
@@ -185,6 +220,11 @@ impl Actor {
                         tracing::debug!(%id, signal, %error, "signal not delivered");
                     }
                 }
+                Action::AskBrake(incarnation, since) => {
+                    let answer = self.seat.ask(self.name(index), incarnation, since, now());
+                    self.tell(index, answer);
+                }
+                Action::TellLate => self.seat.late(self.name(index), now()),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
                         held.ended.push(incarnation);
@@ -196,7 +236,7 @@ impl Actor {
                     self.effects.forget(index, incarnation, removed);
                 }
                 Action::Note(notice) => {
-                    let container = self.spec.containers.get(index).map_or("", |c| &c.name);
+                    let container = self.name(index);
                     tracing::info!(
                         pod = self.spec.name,
                         container,

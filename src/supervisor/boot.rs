@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{Actor, Desired, Held, now};
+use super::brake::Seat;
 use super::effects::Effects;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
@@ -139,7 +140,7 @@ impl Supervisor {
     ) -> PodView {
         let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
         let (view_in, view_out) = watch::channel(view.clone());
-        let (desired, desired_out) = watch::channel(Desired { wanted, grace: None });
+        let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
         let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
             .with_witness(self.witness.clone());
@@ -154,6 +155,7 @@ impl Supervisor {
             view: view_in,
             changes: self.changes.clone(),
             events: self.events.clone(),
+            seat: Seat::new(self.brake.clone(), name.clone()),
             cancel: self.cancel.clone(),
         };
         let handle = Handle { view: view_out, desired, requests };
@@ -185,7 +187,7 @@ fn revive(
             let container_id = newest.id.to_string();
             (Recovered::Running { pid: task.pid(), container_id }, Some(Arc::from(task)))
         }
-        FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at), None),
+        FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
         FoundTask::None => (Recovered::Nothing, None),
     };
     let (machine, first) =

@@ -10,7 +10,10 @@ use tokio::task::JoinSet;
 use crate::domain::container::{Event, Fault, Memory};
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
-use crate::domain::{Incarnation, exit::Ending};
+use crate::domain::{
+    Incarnation,
+    exit::{Ending, LastWords},
+};
 use crate::evidence::{Blind, Witness};
 use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
@@ -22,6 +25,8 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) enum Done {
     Event(usize, Event),
     Started(usize, Incarnation, Arc<dyn Task>),
+    OomKilled(usize, Incarnation, u64),
+    Ended(usize, Incarnation, Ending, LastWords),
     Persisted(usize, Result<(), RuntimeError>),
     Nothing,
 }
@@ -84,9 +89,30 @@ impl Effects {
     }
 
     pub(super) fn watch(&mut self, index: usize, incarnation: Incarnation, task: Arc<dyn Task>) {
+        let (pod, runtime, id) =
+            (self.pod.clone(), self.runtime.clone(), self.id(index, incarnation));
         self.running.spawn(async move {
-            let ending: Ending = task.ended().await;
-            Done::Event(index, Event::Ended { incarnation, ending })
+            let ending = task.ended().await;
+            let with_log = pod.wants_log(&id.container, ending.exit_code());
+            let words = runtime.last_words(&id, with_log).await;
+            // The task's own count: its cgroup may be elsewhere.
+            let words = LastWords { oom_kills: task.oom_kills(), ..words };
+            Done::Ended(index, incarnation, ending, words)
+        });
+    }
+
+    pub(super) fn watch_oom(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        task: Arc<dyn Task>,
+        seen: u64,
+    ) {
+        self.running.spawn(async move {
+            match task.oom_killed(seen).await {
+                Some(kills) => Done::OomKilled(index, incarnation, kills),
+                None => Done::Nothing,
+            }
         });
     }
 

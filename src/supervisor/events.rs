@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use crate::domain::notice::{Event, Notice};
+use crate::domain::shorten;
 use crate::domain::spec::PodSpec;
 
 /// How many distinct events are kept; the oldest is dropped for a new one.
@@ -16,14 +17,6 @@ const CAPACITY: usize = 2048;
 /// written whole with each transition.
 const KEPT: usize = 20;
 const LONGEST: usize = 1024;
-
-fn cut(message: &mut String) {
-    if message.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|at| message.is_char_boundary(*at));
-        message.truncate(end.unwrap_or_default());
-        message.push('…');
-    }
-}
 
 #[derive(Debug)]
 pub struct EventLog {
@@ -75,7 +68,7 @@ impl EventLog {
         let events = self.lock();
         let own = |event: &&Event| event.pod_uid == pod_uid && event.container == container;
         let mut kept: Vec<_> = events.iter().rev().filter(own).take(KEPT).cloned().collect();
-        kept.iter_mut().for_each(|event| cut(&mut event.message));
+        kept.iter_mut().for_each(|event| shorten(&mut event.message, LONGEST));
         kept.reverse();
         kept
     }

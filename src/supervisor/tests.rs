@@ -10,13 +10,15 @@ use super::*;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
-    BackoffLimits, Handler, PortRef, ProbeSpec, Probes, RestartPolicy, Source, TcpSocket,
+    BackoffLimits, Handler, MessagePolicy, PortRef, ProbeSpec, Probes, RestartPolicy, Source,
+    TcpSocket,
 };
 use crate::domain::status::ContainerState;
 use crate::prober::Attempt;
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
+mod brake;
 mod evidence;
 mod probes;
 
@@ -50,6 +52,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         annotations: Default::default(),
         restart_policy: RestartPolicy::Always,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
@@ -63,6 +66,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
+            termination_message: Default::default(),
             backoff: BackoffLimits::default(),
         }],
     }
@@ -154,7 +158,7 @@ async fn removal_leaves_nothing_and_frees_the_name() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     host.restarts(0).await;
-    host.supervisor.want("web", Wanted::Removed, None).unwrap();
+    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     assert!(host.runtime.calls().contains(&"forget web_app_0".into()));
     host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap();
@@ -176,4 +180,53 @@ async fn stopping_the_daemon_leaves_containers_running() {
     host.restarts(0).await;
     host.supervisor.stop().await;
     assert_eq!(host.runtime.calls(), ["create web_app_0", "start web_app_0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn oom_kills_are_told_while_it_lives_and_in_its_end() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.runtime.oom_kill();
+    let mut events = host.supervisor.events().newest();
+    let told = events.wait_for(|_| {
+        host.supervisor.events().after(0, "web").iter().any(|event| event.reason == "OOMKilling")
+    });
+    tokio::time::timeout(MINUTE, told).await.unwrap().unwrap();
+    host.runtime.oom_kill();
+    host.runtime.end(Ending::Signaled(9));
+    let view = host.restarts(1).await;
+    let last = view.status.containers[0].last_state.clone().unwrap();
+    assert_eq!((last.reason.as_str(), last.oom_kills), ("OOMKilled", 2));
+    assert_eq!(last.cause, crate::domain::exit::Cause::OutOfMemory);
+    assert_eq!(host.runtime.remembered().1.history.iter().count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_out_of_memory_at_once_is_told_too() {
+    let host = Host::new(Fake::default());
+    host.runtime.early_oom_kills.store(1, Relaxed);
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    host.restarts(0).await;
+    host.runtime.end(Ending::Signaled(9));
+    let last = host.restarts(1).await.status.containers[0].last_state.clone().unwrap();
+    assert_eq!((last.reason.as_str(), last.oom_kills), ("OOMKilled", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_read_only_where_it_may_stand_in_for_a_message() {
+    for (policy, code, expected) in [
+        (MessagePolicy::FallbackToLogsOnError, 1, "log of web_app_0"),
+        (MessagePolicy::FallbackToLogsOnError, 0, ""),
+        (MessagePolicy::File, 1, ""),
+    ] {
+        let host = Host::new(Fake::default());
+        let mut spec = pod("app").into_inner();
+        spec.containers[0].termination_message.policy = policy;
+        host.supervisor.apply(spec.validate().unwrap(), Wanted::Running).await.unwrap();
+        host.restarts(0).await;
+        host.runtime.end(Ending::Exited(code));
+        let view = host.restarts(1).await;
+        assert_eq!(view.status.containers[0].last_state.clone().unwrap().message, expected);
+    }
 }

@@ -1,4 +1,5 @@
-//! Between a probe's verdict and the stop: a moment in which it is seen what the process does.
+//! Between a kill that a probe decided and the brake let through, and the stop: a moment in which
+//! it is seen what the process does.
 //!
 //! The container runs on until then, and nothing of the moment is remembered: a daemon that dies
 //! in it leaves a process that its probes will condemn again.
@@ -14,7 +15,7 @@ use crate::domain::notice::Notice;
 
 /// The stop that waits for the evidence.
 #[derive(Debug)]
-pub(super) struct Condemned {
+pub(super) struct Capturing {
     cause: Cause,
     message: String,
     grace: Duration,
@@ -32,12 +33,12 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let State::Running(running) = &mut self.state else { return };
-        if running.condemned.is_some() {
+        if running.capturing.is_some() {
             return;
         }
         let lifecycle = &self.spec.lifecycle;
         let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
-        running.condemned = Some(Condemned { cause, message, grace, until: now.mono + bound });
+        running.capturing = Some(Capturing { cause, message, grace, until: now.mono + bound });
         if let Some(signal) = lifecycle.evidence_signal {
             out.push(Action::Signal(self.memory.attempt, signal));
         }
@@ -47,14 +48,14 @@ impl Machine {
     /// Why the container is about to be stopped.
     pub fn condemned_for(&self) -> Option<&Cause> {
         match &self.state {
-            State::Running(running) => running.condemned.as_ref().map(|one| &one.cause),
+            State::Running(running) => running.capturing.as_ref().map(|one| &one.cause),
             _ => None,
         }
     }
 
     pub(super) fn capture_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Running(running) => running.condemned.as_ref().map(|condemned| condemned.until),
+            State::Running(running) => running.capturing.as_ref().map(|capturing| capturing.until),
             _ => None,
         }
     }
@@ -83,7 +84,7 @@ impl Machine {
 
     fn stop_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
         let State::Running(running) = &mut self.state else { return };
-        if let Some(Condemned { cause, message, grace, .. }) = running.condemned.take() {
+        if let Some(Capturing { cause, message, grace, .. }) = running.capturing.take() {
             self.stop(cause, message, grace, Next::Policy, now, out);
         }
     }

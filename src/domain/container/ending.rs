@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Next;
 use super::state::State;
 use super::{Action, Fault, Machine, Wanted};
-use crate::domain::exit::{Cause, Ending};
+use crate::domain::exit::{Cause, Ending, Known, Verdict};
 use crate::domain::notice::Notice;
 use crate::domain::status::Terminated;
 use crate::domain::{Now, restart};
@@ -41,43 +41,53 @@ impl Machine {
             message,
             started_at: None,
             finished_at: now.wall,
+            sigkill: None,
+            oom_kills: 0,
         };
         self.over(ended, Duration::ZERO, false, Next::Policy, now, out);
     }
 
     pub(super) fn ended(&mut self, ending: Ending, now: Now, out: &mut Vec<Action>) {
-        let (running, cause, next) = match std::mem::replace(&mut self.state, State::Terminated) {
-            State::Running(running) => {
-                let cause = cause_of(ending, running.operator_signal);
-                (running, cause, Next::Policy)
-            }
-            State::Stopping { running, .. } => match self.memory.stopping.take() {
-                Some(stopping) => (running, stopping.cause, stopping.next),
-                None => {
-                    let cause = cause_of(ending, running.operator_signal);
-                    (running, cause, Next::Policy)
-                }
-            },
+        let words = std::mem::take(&mut self.words);
+        if let Some(kills) = words.oom_kills {
+            self.oom_counted(kills, now, out);
+        }
+        let (running, asked) = match std::mem::replace(&mut self.state, State::Terminated) {
+            State::Running(running) => (running, None),
+            State::Stopping { running, .. } => (running, self.memory.stopping.take()),
             other => {
                 self.state = other;
                 return;
             }
         };
+        let next = asked.as_ref().map_or(Next::Policy, |stopping| stopping.next);
+        let known = Known {
+            ending,
+            oom_kills: self.memory.oom.kills(),
+            oom_at_the_end: self.is_oom_recent(now),
+            killed_after: asked
+                .as_ref()
+                .filter(|stopping| stopping.killed || stopping.kill_at <= now.wall)
+                .map(|stopping| stopping.grace),
+            asked: asked.map(|stopping| stopping.cause),
+            sent: running.operator_signal,
+        };
+        let oom_kills = known.oom_kills;
+        let Verdict { reason, cause, sigkill } = known.verdict();
         let by_probe = matches!(cause, Cause::Probe { .. });
         let ended = Terminated {
             attempt: self.memory.attempt,
             container_id: self.container_id.clone(),
             ending,
             cause,
-            reason: ending.reason().into(),
+            reason: reason.into(),
             exit_code: ending.exit_code(),
             signal: ending.signal(),
-            message: match ending {
-                Ending::Lost => "The process ended while nobody could watch it".into(),
-                _ => String::new(),
-            },
+            message: words.message(&self.spec.termination_message, ending),
             started_at: Some(running.started_at),
             finished_at: now.wall,
+            sigkill,
+            oom_kills,
         };
         let ran = now.mono.saturating_duration_since(running.since);
         self.over(ended, ran, by_probe, next, now, out);
@@ -95,6 +105,7 @@ impl Machine {
     ) {
         let old = self.memory.attempt;
         let code = ended.exit_code;
+        self.memory.history.add(&ended);
         self.memory.ended = Some(ended);
         self.memory.stopping = None;
         self.memory.started = false;
@@ -102,7 +113,7 @@ impl Machine {
         self.state = State::Terminated;
         let policy = self.pod.policy_of(&self.spec);
         let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
-        if self.memory.wanted != Wanted::Running {
+        if self.memory.wanted != Wanted::Running || self.memory.expired {
             out.push(Action::Persist);
         } else if next == Next::Start {
             self.next_attempt(out);
@@ -127,15 +138,5 @@ impl Machine {
         self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
         out.push(Action::Note(Notice::warning("BackOff", notice)));
         out.push(Action::Persist);
-    }
-}
-
-fn cause_of(ending: Ending, operator_signal: Option<i32>) -> Cause {
-    match ending.signal() {
-        Some(signal) if operator_signal == Some(i32::from(signal)) => {
-            Cause::Operator { verb: format!("kill -s {signal}") }
-        }
-        Some(signal) => Cause::Outside { signal },
-        None => Cause::Itself,
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::shim::Shim;
 use super::state::{Running, State};
 use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
-use crate::domain::exit::Cause;
+use crate::domain::exit::{Caller, Cause, LastWords, Operator};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
@@ -37,6 +37,14 @@ pub struct Machine {
     pub(super) paused: Option<Instant>,
     /// How many probes were launched so far: names the next one.
     pub(super) launches: u64,
+    /// Who asked last. A stop may have to wait for a start that is under way.
+    pub(super) caller: Option<Caller>,
+    /// When the OOM killer was seen at work last.
+    pub(super) oom_at: Option<Instant>,
+    /// When the pod's active deadline is over.
+    pub(super) expires: Option<Instant>,
+    /// What the instance that ends now has left.
+    pub(super) words: LastWords,
 }
 
 impl Machine {
@@ -45,7 +53,9 @@ impl Machine {
         let mut memory = Memory::new(Wanted::Stopped, now.wall);
         memory.image_id = image.id;
         memory.stop_signal = image.stop_signal;
-        Self::with(pod, spec, memory)
+        let mut machine = Self::with(pod, spec, memory);
+        machine.set_expiry(now);
+        machine
     }
 
     pub(super) fn with(pod: Arc<PodSpec>, spec: ContainerSpec, memory: Memory) -> Self {
@@ -62,6 +72,10 @@ impl Machine {
             forget_at: None,
             paused: None,
             launches: 0,
+            caller: None,
+            oom_at: None,
+            expires: None,
+            words: LastWords::default(),
         }
     }
 
@@ -78,7 +92,7 @@ impl Machine {
         self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
     }
 
@@ -89,9 +103,16 @@ impl Machine {
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Created | State::Starting | State::Running(_) | State::Terminated => None,
         };
-        let others = [self.probing_deadline(), self.shim_deadline(), self.forget_at, self.paused];
-        let capture = self.capture_deadline();
-        own.into_iter().chain(others.into_iter().flatten()).chain(capture).min()
+        let others = [
+            self.probing_deadline(),
+            self.shim_deadline(),
+            self.asking_deadline(),
+            self.capture_deadline(),
+            self.forget_at,
+            self.paused,
+            self.expiry(),
+        ];
+        own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
@@ -103,6 +124,13 @@ impl Machine {
             Event::Pause { length } => self.pause(length, now, &mut out),
             Event::Resume => self.resume_probes(now, &mut out),
             Event::Respec(pod) => self.respec(pod, now, &mut out),
+            Event::Asker(caller) => self.caller = caller,
+            Event::OomKills { incarnation, kills } if self.is_current(incarnation) => {
+                self.oom_counted(kills, now, &mut out);
+            }
+            Event::LastWords { incarnation, words } if self.is_current(incarnation) => {
+                self.words = words;
+            }
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
                 self.clearing.remove(&incarnation);
@@ -136,13 +164,23 @@ impl Machine {
                 self.ended_condemned(now, &mut out);
                 self.ended(ending, now, &mut out);
             }
+            Event::Granted { incarnation } if self.is_current(incarnation) => {
+                self.granted(now, &mut out);
+            }
+            Event::Held { incarnation, why, again } if self.is_current(incarnation) => {
+                self.held(why, again, &mut out);
+            }
             Event::Started { .. }
             | Event::Failed { .. }
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
             | Event::Captured { .. }
-            | Event::Ended { .. } => {}
+            | Event::OomKills { .. }
+            | Event::LastWords { .. }
+            | Event::Ended { .. }
+            | Event::Granted { .. }
+            | Event::Held { .. } => {}
         }
         out
     }
@@ -154,6 +192,9 @@ impl Machine {
     fn wanted(&mut self, wanted: Wanted, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
         // Removal is final.
         if self.memory.wanted == Wanted::Removed && wanted != Wanted::Removed {
+            return;
+        }
+        if self.memory.expired && wanted == Wanted::Running {
             return;
         }
         let changed = self.memory.wanted != wanted;
@@ -172,7 +213,7 @@ impl Machine {
                 let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
                 let message = format!("Stopping container {}", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator { verb: verb.into() };
+                let cause = Cause::Operator(Operator::new(verb, self.caller));
                 self.stop(cause, message, grace, Next::Policy, now, out);
             }
             (State::Stopping { .. }, Wanted::Stopped | Wanted::Removed) => {
@@ -189,7 +230,7 @@ impl Machine {
     }
 
     fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
-        if self.memory.wanted == Wanted::Removed {
+        if self.memory.wanted == Wanted::Removed || self.memory.expired {
             return;
         }
         if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
@@ -205,7 +246,7 @@ impl Machine {
             State::Running(_) => {
                 let message = format!("Container {} will be restarted", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator { verb: "restart".into() };
+                let cause = Cause::Operator(Operator::new("restart", self.caller));
                 self.stop(cause, message, grace, Next::Start, now, out);
             }
             State::Starting => {}
@@ -213,13 +254,15 @@ impl Machine {
     }
 
     fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
+        let operator = Operator::new(format!("kill -s {signal}"), self.caller);
         if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
-            running.operator_signal = Some(signal);
+            running.operator_signal = Some((signal, operator));
             out.push(Action::Signal(self.memory.attempt, signal));
         }
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.expire(now, out);
         if self.forget_at.is_some_and(|at| at <= now.mono) {
             self.forget_at = None;
             self.settle(out);
@@ -236,6 +279,7 @@ impl Machine {
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
+        self.ask_again(now, out);
     }
 
     fn start(&mut self, out: &mut Vec<Action>) {
@@ -254,6 +298,7 @@ impl Machine {
         self.memory.started = false;
         self.memory.ready = false;
         self.memory.restart_at = None;
+        self.memory.oom = Default::default();
         self.pid = None;
         self.start(out);
     }
@@ -283,6 +328,8 @@ impl Machine {
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
             self.wanted(wanted, self.grace, now, out);
+        } else if self.memory.expired {
+            self.stop_expired(now, out);
         }
     }
 
@@ -298,6 +345,7 @@ impl Machine {
             operator_signal: None,
             shim: Shim::new(now.mono),
             condemned: None,
+            capturing: None,
         }
     }
 

@@ -14,6 +14,7 @@ impl Machine {
         self.memory.paused_until = Some(now.wall + length);
         // Neither what is under way nor what was counted may act when the pause is over.
         self.each_tracker(Tracker::drop_evidence);
+        self.pardon();
         let message = format!("Probes paused for {}", go_duration(length));
         out.push(Action::Note(Notice::normal("ProbesPaused", message)));
         out.push(Action::Persist);

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::state::{Running, State};
 use super::{Action, Machine};
-use crate::domain::exit::Cause;
+use crate::domain::Now;
 use crate::domain::notice::Notice;
 use crate::domain::probe::{Launch, Outcome, Seen, Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
-use crate::domain::{Now, restart};
 
 impl Machine {
     pub(super) fn probing_deadline(&self) -> Option<Instant> {
@@ -51,14 +50,18 @@ impl Machine {
     ) {
         let Some(running) = self.process_mut() else { return };
         let Some(tracker) = running.tracker_mut(kind) else { return };
+        let before = tracker.verdict();
         let seen = tracker.observe(launch, outcome.clone(), latency, now);
         match seen {
             Seen::Stale | Seen::Early => {}
             Seen::Again => out.push(Action::Probe(self.memory.attempt, kind, launch)),
-            Seen::Late => out.push(Action::Note(late(kind, &outcome))),
+            Seen::Late => out.extend([Action::Note(late(kind, &outcome)), Action::TellLate]),
             Seen::Error => out.extend(notice_of(kind, &outcome).map(Action::Note)),
             Seen::Counted(verdict) => {
                 out.extend(notice_of(kind, &outcome).map(Action::Note));
+                if verdict == Some(Verdict::Success) && before == Verdict::Failure {
+                    self.recovered(kind, out);
+                }
                 if let Some(verdict) = verdict {
                     self.established(kind, verdict, outcome, now, out);
                 }
@@ -76,7 +79,7 @@ impl Machine {
     ) {
         match (kind, verdict) {
             (ProbeKind::Liveness | ProbeKind::Startup, Verdict::Failure) => {
-                self.condemn(kind, outcome.output().to_owned(), now, out);
+                self.failed_for_good(kind, outcome.output().to_owned(), now, out);
             }
             (ProbeKind::Startup, _) => {
                 self.each_tracker(|tracker| tracker.not_before(now.mono));
@@ -115,15 +118,6 @@ impl Machine {
             (self.memory.started, self.memory.ready) = (started, ready);
             out.push(Action::Persist);
         }
-    }
-
-    fn condemn(&mut self, kind: ProbeKind, output: String, now: Now, out: &mut Vec<Action>) {
-        let own = self.spec.probes.get(kind).and_then(|probe| probe.termination_grace);
-        let grace = restart::grace(None, own, self.pod.termination_grace);
-        let policy = self.pod.policy_of(&self.spec);
-        let suffix = if restart::restarts(policy, 137) { ", will be restarted" } else { "" };
-        let message = format!("Container {} failed {} probe{suffix}", self.spec.name, kind.lower());
-        self.capture_then_stop(Cause::Probe { kind, output }, message, grace, now, out);
     }
 }
 

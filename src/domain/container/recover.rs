@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::state::State;
 use super::{Action, Event, Machine, Memory, Wanted};
-use crate::domain::exit::Ending;
+use crate::domain::exit::{Ending, LastWords};
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
@@ -18,7 +18,7 @@ pub enum Recovered {
         container_id: String,
     },
     /// With the wall time of its end.
-    Ended(Ending, SystemTime),
+    Ended(Ending, SystemTime, LastWords),
     /// No task: it never started, had ended before, or ended and was dropped.
     Nothing,
 }
@@ -36,6 +36,7 @@ impl Machine {
         let mut machine = Self::with(pod, spec, memory);
         machine.kept.extend(kept);
         machine.pause_again(now);
+        machine.set_expiry(now);
         let mut out = Vec::new();
         match found {
             Recovered::Running { pid, container_id } => {
@@ -50,7 +51,8 @@ impl Machine {
                     out = machine.handle(Event::Wanted { wanted, grace: None }, now);
                 }
             }
-            Recovered::Ended(ending, at) if machine.memory.ended.is_none() => {
+            Recovered::Ended(ending, at, words) if machine.memory.ended.is_none() => {
+                machine.words = words;
                 machine.resume(now);
                 let then = Now { mono: now.instant_of(at), wall: at.min(now.wall) };
                 machine.ended(ending, then, &mut out);

@@ -16,6 +16,7 @@ impl Machine {
         let Some(spec) = pod.containers.iter().find(|c| c.name == self.spec.name) else { return };
         let old = std::mem::replace(&mut self.spec, spec.clone()).probes;
         self.pod = pod;
+        self.set_expiry(now);
         let new = self.spec.probes.clone();
         let changed = |kind: &ProbeKind| old.get(*kind) != new.get(*kind);
         let changed: Vec<_> = ProbeKind::ALL.into_iter().filter(changed).collect();
@@ -36,6 +37,7 @@ fn renew(running: &mut Running, probes: &Probes, changed: &[ProbeKind], now: Now
     let (started, ready) = (running.has_started(), running.is_ready());
     running.was_ready = ready;
     running.trackers.retain(|tracker| !changed.contains(&tracker.kind()));
+    running.condemned.take_if(|condemned| changed.contains(&condemned.kind));
     for kind in changed {
         let Some(probe) = probes.get(*kind) else { continue };
         let passed = kind.is_passed(started, ready);

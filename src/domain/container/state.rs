@@ -3,8 +3,10 @@
 use std::time::{Instant, SystemTime};
 
 use super::Machine;
-use super::capture::Condemned;
+use super::capture::Capturing;
+use super::condemned::Condemned;
 use super::shim::Shim;
+use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus};
@@ -39,10 +41,12 @@ pub(super) struct Running {
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,
-    /// A probe has decided; its stop waits for the evidence.
+    /// A probe has condemned it, and the brake has not let its kill through yet.
     pub condemned: Option<Condemned>,
+    /// Its kill is let through and waits for the evidence.
+    pub capturing: Option<Capturing>,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
-    pub operator_signal: Option<i32>,
+    pub operator_signal: Option<(i32, Operator)>,
 }
 
 impl Running {
@@ -113,11 +117,13 @@ impl Machine {
             pid: running.and(self.pid),
             state,
             last_state,
+            history: self.memory.history.clone(),
             probes: running
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),
             paused_until: self.memory.paused_until,
             shim: running.and_then(|running| running.shim.memory),
+            kill_held: running.and_then(|running| running.condemned.as_ref()?.shown()),
         }
     }
 }

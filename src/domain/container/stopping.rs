@@ -33,11 +33,19 @@ impl Machine {
         };
         // What was launched before must not speak about a stopping container.
         running.trackers.iter_mut().for_each(Tracker::drop_evidence);
+        running.condemned = None;
         let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
         let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
         self.state = State::Stopping { running, kill_at };
         let kill_at = now.wall + grace;
-        self.memory.stopping = Some(Stopping { cause, next, grace, kill_at, signaled: !hook });
+        self.memory.stopping = Some(Stopping {
+            cause,
+            next,
+            grace,
+            kill_at,
+            signaled: !hook,
+            killed: grace.is_zero(),
+        });
         if !hook {
             let signal = if grace.is_zero() { SIGKILL } else { self.stop_signal() };
             out.push(Action::Signal(self.memory.attempt, signal));
@@ -69,6 +77,7 @@ impl Machine {
             *kill_at = (*kill_at).min(now.mono + grace);
             stopping.kill_at = stopping.kill_at.min(now.wall + grace);
             stopping.signaled |= grace.is_zero();
+            stopping.grace = stopping.grace.min(grace);
         }
     }
 
@@ -78,6 +87,9 @@ impl Machine {
             self.signal_after_hook(now, out);
         } else if let State::Stopping { kill_at, .. } = &mut self.state {
             *kill_at = now.mono + RETRY;
+            if let Some(stopping) = &mut self.memory.stopping {
+                stopping.killed = true;
+            }
             out.push(Action::Signal(self.memory.attempt, SIGKILL));
         }
     }

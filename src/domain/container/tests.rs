@@ -2,19 +2,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::domain::Now;
+use crate::domain::brake::Hold;
 use crate::domain::exit::Cause;
 use crate::domain::probe::{Launch, Verdict};
 use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
+mod braking;
 mod capture;
 mod care;
+mod deadline;
 mod decisions;
+mod histories;
 mod stopping;
+mod truth;
+mod verdict;
 mod worker;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +28,9 @@ struct Story {
     now: Now,
     /// The newest launch of each probe.
     launched: BTreeMap<ProbeKind, Launch>,
+    /// What the brake answers; and since when each asking was for.
+    brake: Option<Hold>,
+    asked: Vec<Instant>,
     /// Captures take their time; else each is over at once.
     captures_last: bool,
 }
@@ -41,6 +48,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         annotations: Default::default(),
         restart_policy: policy,
         termination_grace: 30 * SECOND,
+        active_deadline: None,
         hostname: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
@@ -54,6 +62,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
+            termination_message: Default::default(),
             backoff: BackoffLimits::default(),
         }],
     }
@@ -69,7 +78,14 @@ impl Story {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
         let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
-        Self { machine, now, launched: BTreeMap::new(), captures_last: false }
+        Self {
+            machine,
+            now,
+            launched: BTreeMap::new(),
+            brake: None,
+            asked: vec![],
+            captures_last: false,
+        }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -85,7 +101,7 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        let mut actions = self.machine.handle(event, self.now);
+        let mut actions = self.through_the_brake(event);
         if !self.captures_last
             && let Some(at) = actions.iter().position(is_capture)
         {
@@ -100,6 +116,27 @@ impl Story {
             }
         }
         actions
+    }
+
+    /// As the actor does it: the brake's answer comes in the same turn.
+    fn through_the_brake(&mut self, event: Event) -> Vec<Action> {
+        let mut all = Vec::new();
+        for action in self.machine.handle(event, self.now) {
+            match action {
+                Action::AskBrake(incarnation, since) => {
+                    self.asked.push(since);
+                    let answer = match self.brake {
+                        None => Event::Granted { incarnation },
+                        Some(why) => {
+                            Event::Held { incarnation, why, again: self.now.mono + SECOND }
+                        }
+                    };
+                    all.extend(self.machine.handle(answer, self.now));
+                }
+                other => all.push(other),
+            }
+        }
+        all
     }
 
     fn want(&mut self, wanted: Wanted) -> Vec<Action> {
@@ -323,98 +360,4 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
         Machine::recover(Arc::new(spec), container, memory, [], Recovered::Nothing, story.now);
     assert!(actions.contains(&Action::Start(Incarnation(1))));
     assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Start,
-    Fail,
-    End(u8),
-    Want(Wanted),
-    Restart,
-    Pass(u64),
-    Probe(ProbeKind, bool),
-    Pause(u64),
-    Resume,
-    /// Another spec, with or without each probe.
-    Respec(bool),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        Just(Step::Start),
-        Just(Step::Fail),
-        (0u8..3).prop_map(Step::End),
-        prop_oneof![Just(Wanted::Running), Just(Wanted::Stopped)].prop_map(Step::Want),
-        Just(Step::Restart),
-        (0u64..400).prop_map(Step::Pass),
-        (prop_oneof![Just(ProbeKind::Liveness), Just(ProbeKind::Readiness)], any::<bool>())
-            .prop_map(|(kind, passes)| Step::Probe(kind, passes)),
-        (1u64..100).prop_map(Step::Pause),
-        Just(Step::Resume),
-        any::<bool>().prop_map(Step::Respec),
-    ];
-    proptest::collection::vec(step, 0..80)
-}
-
-proptest! {
-    #[test]
-    fn never_two_live_incarnations_and_every_restart_is_counted(steps in steps()) {
-        let mut story = Story::new(pod(RestartPolicy::Always));
-        let mut starts = 0u32;
-        let mut alive: Option<Incarnation> = None;
-        let mut launched: Option<Incarnation> = None;
-        let mut actions = story.want(Wanted::Running);
-        for step in std::iter::once(Step::Pass(0)).chain(steps) {
-            let current = story.machine.memory().attempt;
-            actions.extend(match step {
-                Step::Start if launched == Some(current) && alive.is_none() => {
-                    alive = launched.take();
-                    story.started()
-                }
-                Step::Fail if launched == Some(current) && alive.is_none() => {
-                    launched = None;
-                    let message = String::new();
-                    story.tell(Event::Failed { incarnation: current, fault: Fault::Container, message })
-                }
-                Step::End(code) if alive.is_some() => {
-                    alive = None;
-                    story.ended(Ending::Exited(code))
-                }
-                Step::Want(wanted) => story.want(wanted),
-                Step::Restart => story.tell(Event::Restart { grace: None }),
-                Step::Pass(seconds) => {
-                    story.pass(Duration::from_secs(seconds));
-                    let actions = story.tell(Event::Tick);
-                    let next = story.machine.deadline();
-                    prop_assert!(next.is_none_or(|next| next > story.now.mono), "no turning in place");
-                    actions
-                }
-                Step::Pause(seconds) => {
-                    story.tell(Event::Pause { length: Duration::from_secs(seconds) })
-                }
-                Step::Resume => story.tell(Event::Resume),
-                Step::Respec(readiness) => {
-                    let mut pod = pod(RestartPolicy::Always);
-                    let probes = &mut pod.containers[0].probes;
-                    probes.readiness = probes.liveness.clone().filter(|_| readiness);
-                    story.tell(Event::Respec(Arc::new(pod)))
-                }
-                Step::Probe(kind, true) => story.probed(kind, Outcome::Success(String::new())),
-                Step::Probe(kind, false) => story.probed(kind, Outcome::Failure(String::new())),
-                _ => Vec::new(),
-            });
-            let paused = story.machine.status().paused_until.is_some();
-            for action in actions.drain(..) {
-                prop_assert!(!paused || !matches!(action, Action::Probe(..)));
-                if let Action::Start(incarnation) = action {
-                    prop_assert!(alive.is_none() && launched.is_none());
-                    prop_assert_eq!(incarnation, story.machine.memory().attempt);
-                    launched = Some(incarnation);
-                    starts += 1;
-                }
-            }
-        }
-        prop_assert_eq!(story.machine.status().restart_count, starts - 1);
-    }
 }

@@ -19,6 +19,8 @@ fn ended(code: &str) -> Terminated {
         message: String::new(),
         started_at: None,
         finished_at: SystemTime::UNIX_EPOCH,
+        sigkill: None,
+        oom_kills: 0,
     }
 }
 
@@ -37,6 +39,7 @@ fn container(code: &str) -> ContainerStatus {
     ContainerStatus {
         paused_until: None,
         shim: None,
+        kill_held: None,
         name: "app".into(),
         attempt: Incarnation(0),
         ready: false,
@@ -48,6 +51,7 @@ fn container(code: &str) -> ContainerStatus {
         pid: None,
         state,
         last_state,
+        history: Default::default(),
         probes: Vec::new(),
     }
 }

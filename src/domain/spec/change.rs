@@ -35,6 +35,7 @@ impl PodSpec {
             annotations: _,
             restart_policy: _,
             termination_grace: _,
+            active_deadline: _,
             hostname,
             containers: _,
         } = self;
@@ -74,6 +75,7 @@ impl ContainerSpec {
             lifecycle: _,
             restart_policy: _,
             restart_policy_rules: _,
+            termination_message: message,
             backoff: _,
         } = self;
         let differences = [
@@ -83,6 +85,8 @@ impl ContainerSpec {
             ("args", *args != new.args),
             ("env", *env != new.env),
             ("workingDir", *working_dir != new.working_dir),
+            ("terminationMessagePath", message.path != new.termination_message.path),
+            ("terminationMessagePolicy", message.policy != new.termination_message.policy),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
     }
@@ -99,7 +103,7 @@ mod tests {
     fn each_field_is_fixed_or_live() {
         let old = sample::pod();
         assert_eq!(old.change_to(&old), Change::None);
-        let edits: [(Edit, Option<&str>); 9] = [
+        let edits: [(Edit, Option<&str>); 10] = [
             (|pod| pod.hostname = Some("h".into()), Some("spec.hostname")),
             (|pod| pod.containers[0].name = "x".into(), Some("spec.containers")),
             (|pod| pod.containers[0].args = vec!["x".into()], Some("spec.containers[0].args")),
@@ -107,6 +111,10 @@ mod tests {
             (
                 |pod| pod.containers[0].source = Source::Image("y".into()),
                 Some("spec.containers[0].image"),
+            ),
+            (
+                |pod| pod.containers[0].termination_message.path = "/x".into(),
+                Some("spec.containers[0].terminationMessagePath"),
             ),
             (|pod| pod.labels.clear(), None),
             (|pod| pod.restart_policy = RestartPolicy::Never, None),

@@ -14,6 +14,7 @@ pub(crate) fn pod() -> PodSpec {
         annotations: BTreeMap::new(),
         restart_policy: RestartPolicy::OnFailure,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
@@ -27,6 +28,7 @@ pub(crate) fn pod() -> PodSpec {
             lifecycle: Default::default(),
             restart_policy: None,
             restart_policy_rules: vec![],
+            termination_message: Default::default(),
             backoff: BackoffLimits::default(),
         }],
     }

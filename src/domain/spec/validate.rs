@@ -130,6 +130,11 @@ impl PodSpec {
             let grace = self.termination_grace;
             lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
             lifecycle::evidence_rules(&mut found, &lifecycle_at, &container.lifecycle);
+            found.check(container.termination_message.path.starts_with('/'), || {
+                let path = &container.termination_message.path;
+                let field = format!("{at}.terminationMessagePath");
+                SpecError::invalid(field, path, "must be an absolute path")
+            });
             id_fits(&mut found, &at, &self.name, &container.name);
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
@@ -236,6 +241,9 @@ fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpe
     if let Some(grace) = probe.termination_grace {
         grace_rules(found, format!("{at}.terminationGracePeriodSeconds"), kind, grace);
     }
+    found.check(probe.on_failure.is_none() || kind != ProbeKind::Readiness, || {
+        SpecError::forbidden(format!("{at}.onFailure"), "may not be set for readinessProbes")
+    });
 }
 
 fn startup_period_rules(

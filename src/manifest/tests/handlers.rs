@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::spec::{Exec, Grpc, Handler, PortRef, ProbeSpec, Scheme};
+use crate::domain::spec::{Exec, Grpc, Handler, OnFailure, PortRef, ProbeSpec, Scheme};
 
 /// The story's liveness probe, made of these lines.
 fn liveness(lines: &str) -> ProbeSpec {
@@ -55,6 +55,7 @@ metadata:
   annotations:
     probelet.io/app.readiness.startupPeriodMilliseconds: '2000'
     probelet.io/app.liveness.grpcTLS: 'true'
+    probelet.io/app.startup.onFailure: notify
 spec:
   containers:
   - name: app
@@ -76,6 +77,8 @@ fn what_annotations_say_reaches_the_probe_and_comes_out_again() {
     assert_eq!(readiness.startup_period, Some(Duration::from_secs(2)));
     let liveness = &probes.liveness.as_ref().unwrap().handler;
     assert!(matches!(liveness, Handler::Grpc(grpc) if grpc.tls), "{liveness:?}");
+    let startup = probes.startup.as_ref().unwrap();
+    assert_eq!(startup.on_failure, Some(OnFailure::Notify));
 
     let mut view = out::view();
     view.spec = Arc::new(parsed.spec.clone());
@@ -90,6 +93,18 @@ fn a_wrong_startup_period_is_told_by_its_annotation() {
     assert_eq!(errors(&EXTENDED.replace("'2000'", "'20000'"))[0].field, key);
     let key = key.replace("readiness", "liveness");
     assert_eq!(errors(&EXTENDED.replace("readiness.startup", "liveness.startup"))[0].field, key);
+}
+
+#[test]
+fn a_wrong_choice_on_failure_is_told_by_its_annotation() {
+    let key = |kind: &str| format!("metadata.annotations[probelet.io/app.{kind}.onFailure]");
+    let why = "must be restart, stop or notify";
+    assert_eq!(
+        refusals(&EXTENDED.replace("onFailure: notify", "onFailure: Stop")),
+        [format!("{}: Invalid value: \"Stop\": {why}", key("startup"))]
+    );
+    let spec = read(&EXTENDED.replace("startup.onFailure", "readiness.onFailure")).unwrap().spec;
+    assert_eq!(validate(spec).unwrap_err().0[0].field, key("readiness"));
 }
 
 #[test]

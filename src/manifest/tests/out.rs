@@ -9,7 +9,7 @@ use crate::domain::Incarnation;
 use crate::domain::exit::{Cause, Ending};
 use crate::domain::spec::{ProbeKind, Source};
 use crate::domain::status::{
-    Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
+    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Terminated,
 };
 use crate::supervisor::PodView;
 
@@ -32,6 +32,8 @@ fn killed() -> Terminated {
         message: String::new(),
         started_at: Some(at(1)),
         finished_at: at(130),
+        sigkill: None,
+        oom_kills: 0,
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) fn view() -> PodView {
     let container = ContainerStatus {
         paused_until: None,
         shim: None,
+        kill_held: None,
         name: "kubia".into(),
         attempt: Incarnation(1),
         ready: true,
@@ -51,6 +54,7 @@ pub(super) fn view() -> PodView {
         pid: Some(7),
         state: ContainerState::Running { started_at: at(131) },
         last_state: Some(killed()),
+        history: Default::default(),
         probes: vec![],
     };
     let ready = Condition {
@@ -65,6 +69,7 @@ pub(super) fn view() -> PodView {
         conditions: vec![ready],
         created_at: at(0),
         deletion: None,
+        expired: false,
         containers: vec![container],
     };
     PodView { generation: 1, spec: Arc::new(spec), status }
@@ -98,6 +103,8 @@ fn the_story_reads_as_from_kubernetes() {
                     "successThreshold": 1,
                     "failureThreshold": 3,
                 },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
             }],
         },
         "status": {
@@ -188,4 +195,19 @@ fn a_bundle_shows_its_root_filesystem_as_image() {
     let source = Source::Bundle { oci_spec: "{}".into(), rootfs: "/srv/root".into() };
     Arc::make_mut(&mut view.spec).containers[0].source = source;
     assert_eq!(to_json(&view)["spec"]["containers"][0]["image"], "/srv/root");
+}
+
+#[test]
+fn a_held_kill_is_told_and_no_setting() {
+    let mut view = view();
+    view.status.containers[0].kill_held = Some(KillHeld {
+        probe: ProbeKind::Liveness,
+        since: at(140),
+        reason: "10 of 20 probed containers failed within 10s".into(),
+    });
+    let shown = to_json(&view);
+    let said = &shown["metadata"]["annotations"]["probelet.io/kill-held.kubia"];
+    assert_eq!(said, "10 of 20 probed containers failed within 10s");
+    let again = parse_value(shown, "uid-1".into()).unwrap();
+    assert_eq!(again.spec.annotations, view.spec.annotations);
 }

@@ -94,7 +94,8 @@ async fn over_http1(
         let response = response.map_err(|error| stage.failure(ends.lost(&error)))?;
         receive(response, here, stage, ends).await
     };
-    beside(talk, Jobs::default().drive(connection)).await
+    // hyper's own shutdown would come before the reset, and leave a TIME_WAIT.
+    beside(talk, Jobs::default().drive(connection.without_shutdown())).await
 }
 
 async fn over_http2(

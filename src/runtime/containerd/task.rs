@@ -11,19 +11,23 @@ use async_trait::async_trait;
 use containerd_client::services::v1::WaitRequest;
 use containerd_client::types::v1::Status;
 use tokio::net::{TcpSocket, UdpSocket};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, error};
 use super::exec::{Command, Execs, Template};
 use crate::domain::exit::Ending;
 use crate::netns;
+use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
 use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
 const ASK: Duration = Duration::from_secs(2);
 const ASK_STEP: Duration = Duration::from_millis(100);
+/// On cgroup v1 the hint comes before the kill.
+const KILL_STEP: Duration = Duration::from_millis(30);
+const KILL_STEPS: u32 = 5;
 
 #[derive(Debug)]
 pub(super) struct ContainerdTask {
@@ -34,12 +38,27 @@ pub(super) struct ContainerdTask {
     turn: Arc<Semaphore>,
     /// From the record's spec, which no update of ours changes.
     template: OnceCell<Template>,
+    ooms: Option<OomCounter>,
+    oom_hints: watch::Receiver<u64>,
 }
 
 impl ContainerdTask {
-    pub(super) fn new(id: String, process: Process, client: Client, execs: Execs) -> Self {
+    pub(super) fn new(
+        id: String,
+        process: Process,
+        client: Client,
+        execs: Execs,
+        oom_hints: watch::Receiver<u64>,
+    ) -> Self {
         let (process, turn) = (Arc::new(process), Arc::new(Semaphore::new(1)));
-        Self { id, process, client, execs, turn, template: OnceCell::new() }
+        let ooms = OomCounter::of(process.pid());
+        let ooms = ooms.inspect_err(|error| tracing::warn!(id, %error, "OOM kills are not known"));
+        let (template, ooms) = (OnceCell::new(), ooms.ok());
+        Self { id, process, client, execs, turn, template, ooms, oom_hints }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// A task that an earlier daemon started, and may have run commands in.
@@ -48,8 +67,9 @@ impl ContainerdTask {
         process: Process,
         client: Client,
         execs: Execs,
+        oom_hints: watch::Receiver<u64>,
     ) -> Result<Self, RuntimeError> {
-        let task = Self::new(id, process, client, execs);
+        let task = Self::new(id, process, client, execs, oom_hints);
         if let Ok(turn) = task.turn.clone().try_acquire_owned() {
             task.execs.clear_leftovers(&task.id, task.pid(), turn).await?;
         }
@@ -146,6 +166,32 @@ impl Task for ContainerdTask {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
         }
         stat::resident(shim)
+    }
+
+    fn oom_kills_before(&self) -> Option<u64> {
+        self.ooms.as_ref().map(OomCounter::before)
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        self.ooms.as_ref()?.kills().ok()
+    }
+
+    async fn oom_killed(&self, seen: u64) -> Option<u64> {
+        let mut hints = self.oom_hints.clone();
+        hints.mark_unchanged();
+        loop {
+            for _ in 0..KILL_STEPS {
+                match self.oom_kills() {
+                    Some(kills) if kills > seen => return Some(kills),
+                    _ => tokio::time::sleep(KILL_STEP).await,
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.process.exited() => return None,
+                Ok(()) = hints.changed() => {}
+            }
+        }
     }
 
     async fn ended(&self) -> Ending {

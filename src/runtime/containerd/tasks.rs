@@ -11,6 +11,7 @@ use containerd_client::types::v1::{Process as TaskState, Status};
 
 use super::client::{Client, DEADLINE, SLOW_DEADLINE, call, missing_is_fine};
 use super::exec::Execs;
+use super::ooms::Ooms;
 use super::task::ContainerdTask;
 use crate::domain::exit::Ending;
 use crate::process::Process;
@@ -111,6 +112,7 @@ impl Client {
         &self,
         id: &str,
         execs: &Execs,
+        ooms: &Ooms,
     ) -> Result<FoundTask, RuntimeError> {
         let mut held: Option<Process> = None;
         let mut trouble = "its state keeps changing".to_owned();
@@ -131,7 +133,8 @@ impl Client {
             }
             if let Some(process) = held.take().filter(|process| process.pid() == state.pid) {
                 let (client, execs) = (self.clone(), execs.clone());
-                let task = ContainerdTask::adopted(id.to_owned(), process, client, execs).await?;
+                let (id, hints) = (id.to_owned(), ooms.hints());
+                let task = ContainerdTask::adopted(id, process, client, execs, hints).await?;
                 return Ok(FoundTask::Running(Box::new(task)));
             }
             match Process::open(state.pid) {

@@ -11,7 +11,11 @@ fn image(config: Value) -> ImageConfiguration {
 }
 
 fn host() -> Host {
-    Host { cgroup2: false, cgroups_path: "/probelet/web_app_0".into() }
+    Host {
+        cgroup2: false,
+        cgroups_path: "/probelet/web_app_0".into(),
+        message_path: "/log/0.message".into(),
+    }
 }
 
 fn web() -> Value {
@@ -71,7 +75,10 @@ fn the_rest_of_a_spec() {
     assert_eq!(linux["resources"]["devices"][0], json!({ "allow": false, "access": "rwm" }));
     let targets: Vec<_> =
         spec["mounts"].as_array().unwrap().iter().map(|m| m["destination"].clone()).collect();
-    assert_eq!(targets, ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys"]);
+    assert_eq!(
+        targets,
+        ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/dev/termination-log"]
+    );
 }
 
 #[test]

@@ -45,6 +45,19 @@ fn a_startup_period_is_taken_and_stays_unset_without_one() {
 }
 
 #[test]
+fn each_choice_on_failure_arrives_and_another_is_refused() {
+    let read = |on_failure| {
+        let handler = Some(Given::Url("tcp://:1".into()));
+        probe("p", pb::Probe { handler, on_failure, ..pb::Probe::default() })
+    };
+    let choices = [None, Some(OnFailure::Restart), Some(OnFailure::Stop), Some(OnFailure::Notify)];
+    for (number, choice) in (0..).zip(choices) {
+        assert_eq!(read(number).unwrap().on_failure, choice);
+    }
+    assert_eq!(read(4).unwrap_err().field, "p.onFailure");
+}
+
+#[test]
 fn what_the_domain_cannot_hold_is_refused_by_its_field() {
     let get = |scheme: &str| {
         let port = value(Kind::NumberValue(1.0));

@@ -78,7 +78,7 @@ async fn evidence_is_read_by_pod_and_container_and_goes_with_them() {
     let unknown = host.supervisor.evidence("web", "x").await;
     assert!(matches!(unknown, Err(SupervisorError::NoContainer { .. })));
     assert!(!witness.forgotten.load(Relaxed));
-    host.supervisor.want("web", Wanted::Removed, None).unwrap();
+    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     assert!(witness.forgotten.load(Relaxed));
 }

@@ -87,7 +87,7 @@ async fn a_probe_run_by_hand_moves_no_counter() {
     assert_eq!(host.supervisor.get("web").unwrap().status, before.status);
     let error = run(ProbeKind::Startup).await.unwrap_err();
     assert!(matches!(error, SupervisorError::NoProbe { kind: "startup", .. }));
-    host.supervisor.want("web", Wanted::Stopped, None).unwrap();
+    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
     let stopped = |view: &PodView| view.status.containers[0].pid.is_none();
     host.supervisor.wait("web", "stop", MINUTE, stopped).await.unwrap();
     let error = run(ProbeKind::Liveness).await.unwrap_err();

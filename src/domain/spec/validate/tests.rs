@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::spec::{EnvVar, Header, Probes, RestartPolicy, Scheme, TcpSocket};
+use crate::domain::spec::{EnvVar, Header, OnFailure, Probes, RestartPolicy, Scheme, TcpSocket};
 
 fn pod() -> PodSpec {
     PodSpec {
@@ -12,6 +12,7 @@ fn pod() -> PodSpec {
         annotations: BTreeMap::new(),
         restart_policy: RestartPolicy::Always,
         termination_grace: Duration::from_secs(30),
+        active_deadline: None,
         hostname: None,
         containers: vec![container("app")],
     }
@@ -30,6 +31,7 @@ fn container(name: &str) -> ContainerSpec {
         lifecycle: Default::default(),
         restart_policy: None,
         restart_policy_rules: vec![],
+        termination_message: Default::default(),
         backoff: BackoffLimits::default(),
     }
 }
@@ -64,6 +66,18 @@ fn env(name: &str) -> Vec<EnvVar> {
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters \
     or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
     regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+
+#[test]
+fn a_choice_on_failure_is_no_matter_of_readiness() {
+    let mut pod = pod();
+    let probe = ProbeSpec { on_failure: Some(OnFailure::Restart), ..live(&mut pod).clone() };
+    pod.containers[0].probes.liveness = Some(probe.clone());
+    assert!(pod.clone().validate().is_ok());
+    pod.containers[0].probes.readiness = Some(probe);
+    let text = "spec.containers[0].readinessProbe.onFailure: Forbidden: may not be set for \
+                readinessProbes";
+    assert_eq!(pod.validate().unwrap_err().to_string(), text);
+}
 
 #[test]
 fn a_sound_pod_passes() {

@@ -1,0 +1,260 @@
+//! Real ends of real processes, and what is told about each.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+const CREATE: &str = "probelet.v1.Containers/CreateContainer";
+const GET: &str = "probelet.v1.Containers/GetContainer";
+
+/// What the OOM killer defends: enough for runc and a shell, too little for `GREEDY`.
+const LIMIT: u64 = 32 << 20;
+const GREEDY: &str = "dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null";
+
+/// How an end is told: code, signal, reason, and how the cause begins.
+struct Told(i64, u64, &'static str, &'static str);
+
+/// A busybox bundle that runs once; `edit` changes its OCI spec.
+fn run(host: &Host, name: &str, script: &str, edit: impl FnOnce(&mut Value)) -> Result<Value> {
+    let mut request = host.busybox(name, script)?;
+    request["restartPolicy"] = json!("NEVER");
+    edit(&mut request["ociSpec"]);
+    host.call(CREATE, &request)
+}
+
+fn plain(_: &mut Value) {}
+
+/// Init is no pid namespace's init, so that its own signals reach it.
+fn without_pid_namespace(spec: &mut Value) {
+    if let Some(namespaces) = spec["linux"]["namespaces"].as_array_mut() {
+        namespaces.retain(|namespace| namespace["type"] != "pid");
+    }
+}
+
+fn limited(spec: &mut Value) {
+    spec["linux"]["resources"] = json!({ "memory": { "limit": LIMIT } });
+}
+
+fn wait_end(host: &Host, name: &str) -> Result<Value> {
+    let ended = |status: &Value| status["state"]["terminated"].is_object();
+    host.wait_status(name, SOON, ended)
+}
+
+/// Pod status, API, history and description tell the same.
+fn told(host: &Host, name: &str, told: &Told) -> Result<()> {
+    let Told(code, signal, reason, cause) = *told;
+    let status = wait_end(host, name)?;
+    let end = &status["state"]["terminated"];
+    let live = host.call(GET, &json!({ "name": name }))?;
+    let same = end["exitCode"] == code
+        && end["signal"].as_u64().unwrap_or(0) == signal
+        && end["reason"] == reason
+        && live["state"]["terminated"]["cause"].as_str().is_some_and(|c| c.starts_with(cause));
+    ensure!(same, "{name}: {code} {signal} {reason} {cause:?} expected: {status} {live}");
+    ensure!(live["history"][0] == live["state"]["terminated"], "{live}");
+    let described = host.probelet(["describe", "pod", name])?;
+    let line = described.lines().find(|line| line.trim_start().starts_with("#0 "));
+    let line = line.with_context(|| format!("no history in {described}"))?;
+    ensure!(line.contains(reason) && line.contains(cause), "{line}");
+    ensure!(described.contains(&format!("Cause:        {cause}")), "{described}");
+    Ok(())
+}
+
+fn event_of(host: &Host, name: &str, text: &str) -> Result<()> {
+    eventually(text, SOON, || {
+        let events = host.probelet(["get", "events", name]).ok()?;
+        events.contains(text).then_some(())
+    })
+}
+
+fn kill(pid: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no pid")?;
+    Ok(kill_process(pid, signal)?)
+}
+
+fn parent(pid: u32) -> Result<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    Ok(parent.context("no parent")?.trim().parse()?)
+}
+
+#[test]
+fn ends_of_its_own() -> Result<()> {
+    with_host(|host| {
+        for code in [0, 1, 42, 255] {
+            run(host, &format!("exit-{code}"), &format!("exit {code}"), plain)?;
+        }
+        for signal in ["segv", "abrt"] {
+            let script = format!("kill -{} $$; sleep 1000", signal.to_uppercase());
+            run(host, signal, &script, without_pid_namespace)?;
+        }
+        run(host, "read-only", "echo > /file", |spec| spec["root"]["readonly"] = json!(true))?;
+        run(host, "missing", "", |spec| spec["process"]["args"] = json!(["/bin/missing"]))?;
+        run(host, "bad-user", "", |spec| spec["process"]["user"]["uid"] = json!(u32::MAX))?;
+        for (name, expected) in [
+            ("exit-0", Told(0, 0, "Completed", "exited by itself")),
+            ("exit-1", Told(1, 0, "Error", "exited by itself")),
+            ("exit-42", Told(42, 0, "Error", "exited by itself")),
+            ("exit-255", Told(255, 0, "Error", "exited by itself")),
+            ("segv", Told(139, 11, "Error", "crashed with SIGSEGV")),
+            ("abrt", Told(134, 6, "Error", "crashed with SIGABRT")),
+            ("read-only", Told(1, 0, "Error", "exited by itself")),
+            ("missing", Told(128, 0, "StartError", "could not be started")),
+            ("bad-user", Told(128, 0, "StartError", "could not be started")),
+        ] {
+            told(host, name, &expected)?;
+        }
+        event_of(host, "missing", "no such file or directory")?;
+        let message = wait_end(host, "missing")?["state"]["terminated"]["message"].to_string();
+        ensure!(message.contains("no such file or directory"), "{message}");
+        Ok(())
+    })
+}
+
+#[test]
+fn out_of_memory_of_init_and_of_a_child() -> Result<()> {
+    with_host(|host| {
+        run(host, "init", &format!("exec {GREEDY}"), limited)?;
+        let script = format!(
+            "{GREEDY}; echo dead > /tmp/dead; while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 3"
+        );
+        run(host, "child", &script, limited)?;
+        told(host, "init", &Told(137, 9, "OOMKilled", "out of memory: the OOM killer took init"))?;
+        event_of(host, "init", "the OOM killer took 1 process of container init")?;
+
+        // Told while init lives on, and again when it ends for another reason, whoever looks.
+        event_of(host, "child", "the OOM killer took 1 process of container child")?;
+        ensure!(host.status("child")?["state"]["running"].is_object());
+        host.kill_daemon()?;
+        fs::write(host.path("busybox-child/tmp/go"), "")?;
+        eventually("the shell has ended", SOON, || host.task_pid("child_0").err())?;
+        host.start_daemon()?;
+        let cause = "exited by itself; the OOM killer took 1 child process";
+        told(host, "child", &Told(3, 0, "OOMKilled", cause))
+    })
+}
+
+#[test]
+fn ends_that_others_brought() -> Result<()> {
+    with_host(|host| {
+        let obeys = "trap 'exit 7' TERM; echo up > /tmp/up; while true; do sleep 0.1; done";
+        run(host, "obeys", obeys, plain)?;
+        for name in ["ignores", "at-once", "outside", "killed", "shim", "in-grace"] {
+            run(host, name, "sleep 1000", plain)?;
+        }
+        let up = host.path("busybox-obeys/tmp/up");
+        eventually("the trap is set", SOON, || up.exists().then_some(()))?;
+        host.probelet(["stop", "obeys"])?;
+        told(host, "obeys", &Told(7, 0, "Error", "operator: stop by uid 0 (pid "))?;
+
+        host.probelet(["stop", "ignores", "--grace-period", "1"])?;
+        let stopped = Told(137, 9, "Error", "operator: stop by uid 0 (pid ");
+        told(host, "ignores", &stopped)?;
+        host.probelet(["stop", "at-once", "--grace-period", "0"])?;
+        told(host, "at-once", &stopped)?;
+        let describe = |name| host.probelet(["describe", "pod", name]);
+        ensure!(describe("ignores")?.contains("); SIGKILL after 1s\n"));
+        ensure!(describe("at-once")?.contains("); SIGKILL at once\n"));
+
+        kill(host.task_pid("outside_0")?, Signal::KILL)?;
+        told(host, "outside", &Told(137, 9, "Error", "SIGKILL from outside"))?;
+        host.probelet(["kill", "killed"])?;
+        told(host, "killed", &Told(137, 9, "Error", "operator: kill -s 9 by uid 0 (pid "))?;
+        kill(parent(host.task_pid("shim_0")?)?, Signal::KILL)?;
+        // Whether anybody learns how an orphan ended is up to who reaps it.
+        let seen = wait_end(host, "shim")?["state"]["terminated"]["signal"] == 9;
+        let lost = Told(137, 0, "ContainerStatusUnknown", "unknown");
+        let killed = Told(137, 9, "Error", "SIGKILL from outside");
+        told(host, "shim", if seen { &killed } else { &lost })?;
+
+        let stop = json!({ "name": "in-grace", "gracePeriod": "60s" });
+        let (mut call, _) = host.spawn_call("probelet.v1.Containers/StopContainer", &stop)?;
+        let killing = event_of(host, "in-grace", "Stopping container");
+        let killed = killing.and_then(|()| kill(host.task_pid("in-grace_0")?, Signal::KILL));
+        call.kill()?;
+        call.wait()?;
+        killed?;
+        told(host, "in-grace", &stopped)?;
+        ensure!(describe("in-grace")?.contains("); SIGKILL from outside within the grace\n"));
+        Ok(())
+    })
+}
+
+#[test]
+fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
+    with_host(|host| {
+        let manifest = pod("short", "sleep", "")
+            .replace("restartPolicy: Never", "restartPolicy: Always, activeDeadlineSeconds: 2");
+        host.apply(&manifest)?;
+        told(host, "short", &Told(137, 9, "Error", "active deadline exceeded; SIGKILL after 1s"))?;
+        event_of(host, "short", "DeadlineExceeded")?;
+        let status = host.pod("short")?["status"].clone();
+        ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
+        for verb in ["start", "restart"] {
+            let refused = host.try_probelet([verb, "short"], "")?;
+            ensure!(refused.stderr.contains("exceeded its active deadline"), "{refused:?}");
+        }
+        // Nor does the next daemon start it.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        let status = host.pod("short")?["status"].clone();
+        ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
+        host.probelet(["delete", "pod", "short"])?;
+        host.expect_nothing_left()
+    })
+}
+
+/// A pod of the story's image that runs once, with more in its container.
+fn pod(name: &str, args: &str, more: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{restartPolicy: Never, \
+         terminationGracePeriodSeconds: 1, containers: [{{name: {name}, image: \"{IMAGE}\", \
+         args: [{args}], {more}}}]}}}}"
+    )
+}
+
+#[test]
+fn hooks_that_fail_and_messages() -> Result<()> {
+    with_host(|host| {
+        let hook =
+            |command: &str| format!("lifecycle: {{postStart: {{exec: {{command: [{command}]}}}}}}");
+        host.apply(&pod("hangs", "sleep", &hook("/kubia-unhealthy, sleep")))?;
+        host.apply(&pod("no-hook", "sleep", &hook("/bin/missing")))?;
+        let fallback = "terminationMessagePolicy: FallbackToLogsOnError";
+        host.apply(&pod("says", "sleep", &format!("terminationMessagePath: /last, {fallback}")))?;
+        host.apply(&pod("logs", "crash-after, \"300\"", fallback))?;
+        host.apply(&pod("silent", "crash-after, \"300\"", "terminationMessagePath: /last"))?;
+
+        let running = |status: &Value| status["state"]["running"].is_object();
+        host.wait_status("says", SOON, running)?;
+        let pid = host.task_pid("says_0")?;
+        let message = format!("{}the last words\n", "x".repeat(5000));
+        fs::write(format!("/proc/{pid}/root/last"), message)?;
+        kill(pid, Signal::KILL)?;
+        for (name, expected) in
+            [("says", "the last words\n"), ("logs", "crashing now\n"), ("silent", "")]
+        {
+            let status = wait_end(host, name)?;
+            let message = status["state"]["terminated"]["message"].as_str().unwrap_or_default();
+            ensure!(message.ends_with(expected) && message.len() <= 4096, "{name}: {status}");
+            ensure!(expected.is_empty() == message.is_empty(), "{name}: {status}");
+        }
+
+        let failed = |signal| Told(128 + signal as i64, signal, "Error", "postStart hook failed");
+        for name in ["hangs", "no-hook"] {
+            event_of(host, name, "PostStartHook failed")?;
+            told(host, name, &failed(9))?;
+        }
+        for name in ["hangs", "no-hook", "says", "logs", "silent"] {
+            host.probelet(["delete", "pod", name])?;
+        }
+        let left: Vec<_> = fs::read_dir(host.path("log"))?.collect();
+        ensure!(left.is_empty(), "{left:?}");
+        host.expect_nothing_left()
+    })
+}

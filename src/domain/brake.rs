@@ -1,0 +1,254 @@
+//! The brake on probe kills, one for the whole host.
+//!
+//! When many probes fail at once, the fault is rarely theirs: the host is starved, or what they
+//! all depend on is away. To kill and start everything then makes it worse. So kills by probes
+//! come out of a budget, and none comes while a storm of verdicts lasts or the host is starved.
+//! A container that fails alone is let through, always and at once.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::restart::go_duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Bounds are the command line's; any values are safe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Kills at once out of a full budget.
+    pub burst: u32,
+    /// How long until the budget has one kill more.
+    pub refill: Duration,
+    /// Verdicts against at least so many containers within the window are a storm, if they are
+    /// also at least this share of the probed ones.
+    pub storm_containers: usize,
+    pub storm_share: f64,
+    pub storm_window: Duration,
+    /// In percent: a host with more of any pressure is starved.
+    pub pressure: f64,
+}
+
+impl Default for Limits {
+    /// A start costs a tenth of a second of a core: ten at once are borne by any host, and ten a
+    /// minute never keep one busy, while a hundred containers that need it are through in ten
+    /// minutes. At 80 % of ten seconds something waited for what the host is short of.
+    fn default() -> Self {
+        Self {
+            burst: 10,
+            refill: Duration::from_secs(6),
+            storm_containers: 5,
+            storm_share: 0.5,
+            storm_window: Duration::from_secs(10),
+            pressure: 80.0,
+        }
+    }
+}
+
+/// `some avg10` of the kernel's pressure stall information in percent, where the kernel has it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Pressure {
+    pub cpu: Option<f64>,
+    pub memory: Option<f64>,
+    pub io: Option<f64>,
+}
+
+/// Why a kill has to wait.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hold {
+    Storm { failed: usize, probed: usize, window: Duration },
+    Late { containers: usize },
+    Pressure { of: &'static str, percent: f64, limit: f64 },
+    Budget { burst: u32, refill: Duration },
+}
+
+impl Hold {
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Storm { failed, probed, window } => {
+                let window = go_duration(*window);
+                write!(f, "{failed} of {probed} probed containers failed within {window}")
+            }
+            Self::Late { containers } => {
+                write!(f, "probelet itself was late with the probes of {containers} containers")
+            }
+            Self::Pressure { of, percent, limit } => {
+                write!(f, "the host's {of} pressure is {percent:.0}%, above {limit}%")
+            }
+            Self::Budget { burst, refill } => {
+                let refill = go_duration(*refill);
+                write!(f, "the budget of {burst} probe kills is used up, one more every {refill}")
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ruling {
+    Granted,
+    /// To be asked again then; who does not ask loses its place.
+    Held {
+        why: Hold,
+        again: Instant,
+    },
+}
+
+/// How soon, and how late, the brake wants to be asked again.
+const SOONEST: Duration = Duration::from_millis(100);
+const LATEST: Duration = Duration::from_secs(1);
+/// Who has not asked again for so long has no need any more.
+const LEASE: Duration = Duration::from_secs(3);
+/// The longest that a storm or a starved host holds anybody: what lasts is no storm. From then on
+/// only the budget does.
+const LONGEST: Duration = Duration::from_secs(300);
+/// One late probe may be that container's doing: a hanging exec. Two are the host's.
+const LATE_CONTAINERS: usize = 2;
+
+#[derive(Debug)]
+pub struct Brake {
+    /// None: everything is granted.
+    limits: Option<Limits>,
+    /// Time saved up, which buys kills at `refill` each.
+    credit: Duration,
+    topped: Option<Instant>,
+    /// How many containers of each pod a probe may end.
+    probed: BTreeMap<String, usize>,
+    /// The newest verdict against, kill of and late probe of each container, within the window.
+    failed: Recent,
+    killed: Recent,
+    late: Recent,
+    waiting: BTreeMap<String, Waiting>,
+}
+
+type Recent = BTreeMap<String, Instant>;
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    since: Instant,
+    asked: Instant,
+}
+
+impl Brake {
+    /// With a full budget, as a restart of the daemon finds it too.
+    pub fn new(limits: Option<Limits>) -> Self {
+        let full = limits.map(|limits| full(&limits)).unwrap_or_default();
+        Self {
+            limits,
+            credit: full,
+            topped: None,
+            probed: BTreeMap::new(),
+            failed: Recent::new(),
+            killed: Recent::new(),
+            late: Recent::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// How many containers of a pod a probe may end now.
+    pub fn count(&mut self, pod: &str, containers: usize) {
+        if containers == 0 {
+            self.probed.remove(pod);
+        } else {
+            self.probed.insert(pod.to_owned(), containers);
+        }
+    }
+
+    /// A probe came late by the daemon's own doing.
+    pub fn late(&mut self, who: &str, now: Instant) {
+        if let Some(limits) = self.limits {
+            self.advance(&limits, now);
+            self.late.insert(who.to_owned(), now);
+        }
+    }
+
+    /// May the container that a probe condemned at `since` be killed now? Granted is spent. The
+    /// pressure is only looked at where it matters.
+    pub fn ask(
+        &mut self,
+        who: &str,
+        since: Instant,
+        now: Instant,
+        pressure: impl FnOnce() -> Pressure,
+    ) -> Ruling {
+        let Some(limits) = self.limits else { return Ruling::Granted };
+        self.failed.insert(who.to_owned(), since);
+        self.waiting.insert(who.to_owned(), Waiting { since, asked: now });
+        self.advance(&limits, now);
+        let held = if self.is_alone(who) {
+            None
+        } else {
+            let patient = now.saturating_duration_since(since) >= LONGEST;
+            let starved = if patient { None } else { self.starved(&limits, pressure) };
+            let again = now + LATEST;
+            starved.map(|why| (why, again)).or_else(|| self.short_of_budget(&limits, who, now))
+        };
+        match held {
+            Some((why, again)) => Ruling::Held { why, again },
+            None => {
+                self.credit = self.credit.saturating_sub(limits.refill);
+                self.waiting.remove(who);
+                self.killed.insert(who.to_owned(), now);
+                Ruling::Granted
+            }
+        }
+    }
+
+    /// Nobody else failed, waits or was killed lately.
+    fn is_alone(&self, who: &str) -> bool {
+        let others = self.failed.keys().chain(self.killed.keys()).chain(self.waiting.keys());
+        others.into_iter().all(|other| other == who)
+    }
+
+    fn starved(&self, limits: &Limits, pressure: impl FnOnce() -> Pressure) -> Option<Hold> {
+        let failed = self.failed.len();
+        let probed = self.probed.values().sum::<usize>().max(failed);
+        if failed >= limits.storm_containers && failed as f64 >= limits.storm_share * probed as f64
+        {
+            return Some(Hold::Storm { failed, probed, window: limits.storm_window });
+        }
+        if self.late.len() >= LATE_CONTAINERS {
+            return Some(Hold::Late { containers: self.late.len() });
+        }
+        let Pressure { cpu, memory, io } = pressure();
+        let all = [("cpu", cpu), ("memory", memory), ("io", io)];
+        let mut high = all.into_iter().filter_map(|(of, percent)| Some((of, percent?)));
+        let (of, percent) = high.find(|(_, percent)| *percent > limits.pressure)?;
+        Some(Hold::Pressure { of, percent, limit: limits.pressure })
+    }
+
+    /// The oldest verdict has the first kill, and so on.
+    fn short_of_budget(&self, limits: &Limits, who: &str, now: Instant) -> Option<(Hold, Instant)> {
+        let since = self.waiting.get(who)?.since;
+        let before =
+            |(other, waiting): &(&String, &Waiting)| (waiting.since, other.as_str()) < (since, who);
+        let place = self.waiting.iter().filter(before).count();
+        let price = limits.refill.saturating_mul(u32::try_from(place + 1).unwrap_or(u32::MAX));
+        if price <= self.credit {
+            return None;
+        }
+        let left = price.saturating_sub(self.credit).clamp(SOONEST, LATEST);
+        Some((Hold::Budget { burst: limits.burst, refill: limits.refill }, now + left))
+    }
+
+    fn advance(&mut self, limits: &Limits, now: Instant) {
+        // The readings of several actors may come out of order.
+        let topped = self.topped.map_or(now, |topped| topped.max(now));
+        let passed = self.topped.map_or(Duration::ZERO, |before| topped - before);
+        self.credit = self.credit.saturating_add(passed).min(full(limits));
+        self.topped = Some(topped);
+        for recent in [&mut self.failed, &mut self.killed, &mut self.late] {
+            recent.retain(|_, at| now.saturating_duration_since(*at) <= limits.storm_window);
+        }
+        self.waiting.retain(|_, own| now.saturating_duration_since(own.asked) <= LEASE);
+    }
+}
+
+fn full(limits: &Limits) -> Duration {
+    limits.refill.saturating_mul(limits.burst)
+}

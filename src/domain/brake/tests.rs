@@ -1,0 +1,340 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Host {
+    brake: Brake,
+    now: Instant,
+    pressure: Pressure,
+}
+
+impl Host {
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn new(limits: Limits, probed: usize) -> Self {
+        let mut brake = Brake::new(Some(limits));
+        for pod in 0..probed {
+            brake.count(&name(pod), 1);
+        }
+        Self { brake, now: Instant::now(), pressure: Pressure::default() }
+    }
+
+    fn asks(&mut self, who: usize, since: Instant) -> Ruling {
+        let pressure = self.pressure;
+        self.brake.ask(&name(who), since, self.now, || pressure)
+    }
+
+    /// A new verdict.
+    fn fails(&mut self, who: usize) -> Option<Hold> {
+        match self.asks(who, self.now) {
+            Ruling::Granted => None,
+            Ruling::Held { why, .. } => Some(why),
+        }
+    }
+}
+
+fn name(who: usize) -> String {
+    format!("pod-{who:02}")
+}
+
+/// Verdicts at one instant, in a host that probes `probed`: how many are killed, why not more.
+fn at_once(limits: Limits, probed: usize, failing: usize) -> (usize, Option<Hold>) {
+    let mut host = Host::new(limits, probed);
+    let held: Vec<_> = (0..failing).map(|who| host.fails(who)).collect();
+    let killed = held.iter().filter(|why| why.is_none()).count();
+    assert!(held[killed..].iter().all(Option::is_some), "nobody overtakes");
+    (killed, held.get(killed).copied().flatten())
+}
+
+#[test]
+fn a_storm_is_both_many_and_a_large_share() {
+    let storm = |failed, probed| {
+        Some(Hold::Storm { failed, probed, window: Limits::default().storm_window })
+    };
+    let budget = Some(Hold::Budget { burst: 10, refill: 6 * SECOND });
+    for (probed, failing, killed, why) in [
+        (1, 1, 1, None),
+        (4, 4, 4, None),
+        (5, 5, 4, storm(5, 5)),
+        (8, 8, 4, storm(5, 8)),
+        (20, 20, 9, storm(10, 20)),
+        (40, 8, 8, None),
+        (40, 15, 10, budget),
+        // Counted after their verdicts came.
+        (0, 6, 4, storm(5, 5)),
+    ] {
+        assert_eq!(
+            at_once(Limits::default(), probed, failing),
+            (killed, why),
+            "{probed} {failing}"
+        );
+    }
+    let limits = Limits { storm_share: 0.2, ..Limits::default() };
+    assert_eq!(at_once(limits, 40, 20), (7, storm(8, 40)));
+    let limits = Limits { storm_containers: 3, burst: 1, ..Limits::default() };
+    assert_eq!(at_once(limits, 4, 4).0, 1);
+}
+
+#[test]
+fn without_limits_everything_is_granted() {
+    let mut brake = Brake::new(None);
+    let now = Host::new(Limits::default(), 0).now;
+    for who in 0..1000 {
+        let never = || panic!("nobody looks at the pressure");
+        assert_eq!(brake.ask(&name(who), now, now, never), Ruling::Granted);
+    }
+}
+
+#[test]
+fn one_alone_is_killed_each_time_whatever_the_host_is_like() {
+    let mut host = Host::new(Limits { burst: 1, ..Limits::default() }, 30);
+    host.pressure = Pressure { cpu: Some(99.0), memory: Some(99.0), io: Some(99.0) };
+    for who in 20..30 {
+        host.brake.late(&name(who), host.now);
+    }
+    for _ in 0..20 {
+        assert_eq!(host.fails(0), None);
+        host.now += SECOND;
+    }
+}
+
+#[test]
+fn two_on_a_starved_host_wait_until_it_is_better() {
+    let limits = Limits::default();
+    let starved = [
+        Pressure { cpu: Some(80.1), ..Pressure::default() },
+        Pressure { memory: Some(81.0), ..Pressure::default() },
+        Pressure { cpu: Some(80.0), io: Some(99.0), ..Pressure::default() },
+    ];
+    for (pressure, of) in starved.into_iter().zip(["cpu", "memory", "io"]) {
+        let mut host = Host::new(limits, 30);
+        assert_eq!(host.fails(0), None);
+        host.pressure = pressure;
+        let why = host.fails(1);
+        assert!(matches!(why, Some(Hold::Pressure { of: own, .. }) if own == of), "{why:?}");
+        host.pressure = Pressure { cpu: Some(80.0), ..Pressure::default() };
+        assert_eq!(host.fails(1), None);
+    }
+}
+
+#[test]
+fn the_daemons_own_lateness_holds_if_it_is_not_one_containers() {
+    let mut host = Host::new(Limits::default(), 30);
+    assert_eq!(host.fails(0), None);
+    host.brake.late(&name(7), host.now);
+    host.brake.late(&name(7), host.now);
+    assert_eq!(host.fails(1), None);
+    host.brake.late(&name(8), host.now);
+    assert_eq!(host.fails(2), Some(Hold::Late { containers: 2 }));
+    host.now += 11 * SECOND;
+    assert_eq!(host.fails(2), None);
+}
+
+#[test]
+fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
+    let mut host = Host::new(Limits { burst: 3, refill: 6 * SECOND, ..Limits::default() }, 12);
+    let start = host.now;
+    let mut since = Vec::new();
+    // The later its number, the older its verdict.
+    for who in (0..12).rev() {
+        since.push((who, host.now));
+        host.fails(who);
+        host.now += Duration::from_millis(10);
+    }
+    let mut waiting = since.split_off(3);
+    let mut killed = Vec::new();
+    for _ in 0..1000 {
+        host.now += Duration::from_millis(100);
+        // They ask in the opposite order.
+        let (brake, now) = (&mut host.brake, host.now);
+        for (who, verdict) in waiting.clone().into_iter().rev() {
+            if brake.ask(&name(who), verdict, now, Pressure::default) == Ruling::Granted {
+                killed.push((who, (now - start).as_secs()));
+                waiting.retain(|(other, _)| *other != who);
+            }
+        }
+    }
+    assert_eq!(killed.iter().map(|(who, _)| *who).collect::<Vec<_>>(), [8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    let times: Vec<_> = killed.iter().map(|(_, at)| *at).collect();
+    assert!(times[0] >= 6 && times.windows(2).all(|two| two[1] - two[0] <= 7), "{times:?}");
+}
+
+#[test]
+fn who_asks_no_more_is_in_nobodys_way() {
+    let mut host = Host::new(Limits { burst: 2, ..Limits::default() }, 30);
+    let start = host.now;
+    for who in 0..4 {
+        host.fails(who);
+    }
+    for _ in 0..6 {
+        assert!(matches!(host.asks(3, start), Ruling::Held { .. }));
+        host.now += SECOND;
+    }
+    assert_eq!(host.asks(3, start), Ruling::Granted, "2 had recovered");
+}
+
+#[test]
+fn the_last_one_that_waits_is_not_alone_right_after_a_kill() {
+    let mut host = Host::new(Limits { burst: 1, ..Limits::default() }, 30);
+    let start = host.now;
+    (0..3).map(|who| host.fails(who).is_some()).for_each(drop);
+    // Kept in line, till the verdicts are out of the window.
+    let mut killed = Vec::new();
+    while killed.len() < 2 {
+        host.now += Duration::from_millis(500);
+        for who in [2, 1] {
+            let waits = !killed.iter().any(|(other, _)| *other == who);
+            if waits && host.asks(who, start) == Ruling::Granted {
+                killed.push((who, (host.now - start).as_secs()));
+            }
+        }
+    }
+    assert_eq!(killed, [(1, 6), (2, 12)]);
+}
+
+#[test]
+fn what_lasts_is_no_storm() {
+    let mut host = Host::new(Limits::default(), 2);
+    let start = host.now;
+    host.fails(0);
+    host.pressure.cpu = Some(100.0);
+    let mut held = 0;
+    while host.asks(1, start) != Ruling::Granted {
+        held += 1;
+        host.now += SECOND;
+        // Somebody else always fails too.
+        host.fails(2);
+    }
+    assert_eq!(held, LONGEST.as_secs());
+}
+
+#[test]
+fn a_hold_says_why() {
+    let window = 10 * SECOND;
+    let shown = [
+        (
+            Hold::Storm { failed: 10, probed: 20, window },
+            "10 of 20 probed containers failed within 10s",
+        ),
+        (Hold::Late { containers: 3 }, "probelet itself was late with the probes of 3 containers"),
+        (
+            Hold::Pressure { of: "io", percent: 91.26, limit: 80.0 },
+            "the host's io pressure is 91%, above 80%",
+        ),
+        (
+            Hold::Budget { burst: 10, refill: 6 * SECOND },
+            "the budget of 10 probe kills is used up, one more every 6s",
+        ),
+    ];
+    for (why, text) in shown {
+        assert_eq!(why.to_string(), text);
+    }
+}
+
+/// One container's turn in the story below.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Fails(usize),
+    Recovers(usize),
+    Passes(u64),
+    Pressure(bool),
+    Late(usize),
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = prop_oneof![
+        4 => (0usize..12).prop_map(Turn::Fails),
+        1 => (0usize..12).prop_map(Turn::Recovers),
+        3 => (0u64..4000).prop_map(Turn::Passes),
+        1 => any::<bool>().prop_map(Turn::Pressure),
+        1 => (0usize..12).prop_map(Turn::Late),
+    ];
+    proptest::collection::vec(turn, 0..120)
+}
+
+/// Containers that ask as the machine does, and what became of them.
+struct Story {
+    host: Host,
+    limits: Limits,
+    /// Verdict and next asking time.
+    waiting: BTreeMap<usize, (Instant, Instant)>,
+    /// Kills of containers that were not alone.
+    kills: Vec<Instant>,
+}
+
+impl Story {
+    fn ask(&mut self, who: usize, since: Instant) {
+        let alone = {
+            let brake = &self.host.brake;
+            let recent = brake.failed.iter().chain(&brake.killed);
+            let recent = recent.filter(|(_, at)| self.host.now - **at <= self.limits.storm_window);
+            let mut others = recent.map(|(other, _)| other.clone());
+            let own = name(who);
+            others.all(|other| other == own) && self.waiting.keys().all(|other| *other == who)
+        };
+        match self.host.asks(who, since) {
+            Ruling::Granted => {
+                self.waiting.remove(&who);
+                if !alone {
+                    self.kills.push(self.host.now);
+                }
+            }
+            Ruling::Held { again, .. } => {
+                assert!(!alone, "a lone failing container is never held");
+                assert!(again > self.host.now && again <= self.host.now + LATEST);
+                self.waiting.insert(who, (since, again));
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.host.now + time;
+        loop {
+            let next = self.waiting.iter().map(|(who, (since, at))| (*at, *who, *since)).min();
+            let Some((at, who, since)) = next.filter(|(at, ..)| *at <= end) else { break };
+            self.host.now = at;
+            self.ask(who, since);
+        }
+        self.host.now = end;
+    }
+}
+
+proptest! {
+    #[test]
+    fn kills_stay_within_the_budget_and_nobody_waits_for_ever(
+        turns in turns(),
+        burst in 1u32..6,
+        refill in 200u64..5000,
+        probed in 0usize..14,
+    ) {
+        let refill = Duration::from_millis(refill);
+        let limits = Limits { burst, refill, storm_containers: 3, ..Limits::default() };
+        let host = Host::new(limits, probed);
+        let mut story = Story { host, limits, waiting: BTreeMap::new(), kills: Vec::new() };
+        for turn in turns {
+            match turn {
+                Turn::Fails(who) if !story.waiting.contains_key(&who) => {
+                    story.ask(who, story.host.now);
+                }
+                Turn::Fails(_) => {}
+                Turn::Recovers(who) => drop(story.waiting.remove(&who)),
+                Turn::Passes(millis) => story.pass(Duration::from_millis(millis)),
+                Turn::Pressure(high) => story.host.pressure.memory = high.then_some(95.0),
+                Turn::Late(who) => story.host.brake.late(&name(who), story.host.now),
+            }
+            prop_assert!(story.host.brake.credit <= full(&limits));
+        }
+        // The pressure stays as it is.
+        story.pass(LONGEST + refill * 20 + 60 * SECOND);
+        prop_assert!(story.waiting.is_empty(), "every held one is killed in the end");
+        let kills = &story.kills;
+        for (first, start) in kills.iter().enumerate() {
+            for (last, end) in kills.iter().enumerate().skip(first) {
+                let saved = (*end - *start).as_nanos() / refill.as_nanos();
+                let count = (last - first + 1) as u128;
+                prop_assert!(count <= u128::from(burst) + saved, "{kills:?}");
+            }
+        }
+    }
+}

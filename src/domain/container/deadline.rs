@@ -1,0 +1,51 @@
+//! `activeDeadlineSeconds`: a pod that is active for longer has failed.
+
+use std::time::Instant;
+
+use super::state::State;
+use super::{Action, Machine, Next, Wanted};
+use crate::domain::Now;
+use crate::domain::exit::Cause;
+use crate::domain::notice::Notice;
+
+/// The kubelet's words.
+pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
+
+impl Machine {
+    pub(super) fn set_expiry(&mut self, now: Now) {
+        let born = now.instant_of(self.memory.created_at);
+        self.expires = self.pod.active_deadline.and_then(|length| born.checked_add(length));
+    }
+
+    /// None for what is over by itself, or wanted to be.
+    pub(super) fn expiry(&self) -> Option<Instant> {
+        let is_over = matches!(self.state, State::Created | State::Terminated);
+        let counts = !(is_over || self.memory.expired) && self.memory.wanted == Wanted::Running;
+        self.expires.filter(|_| counts)
+    }
+
+    pub(super) fn expire(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.expiry().is_none_or(|at| at > now.mono) {
+            return;
+        }
+        self.memory.expired = true;
+        out.push(Action::Note(Notice::normal("DeadlineExceeded", DEADLINE_EXCEEDED)));
+        match self.state {
+            State::Running(_) => self.stop_expired(now, out),
+            State::Waiting { .. } => {
+                self.memory.restart_at = None;
+                self.state = State::Terminated;
+                self.settle(out);
+                out.push(Action::Persist);
+            }
+            // A start under way is stopped when it has succeeded, a stop goes on.
+            _ => out.push(Action::Persist),
+        }
+    }
+
+    pub(super) fn stop_expired(&mut self, now: Now, out: &mut Vec<Action>) {
+        let message = format!("Stopping container {}", self.spec.name);
+        let grace = self.pod.termination_grace;
+        self.stop(Cause::Deadline, message, grace, Next::Policy, now, out);
+    }
+}

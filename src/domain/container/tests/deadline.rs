@@ -1,0 +1,101 @@
+//! A pod's active deadline.
+
+use super::*;
+use crate::domain::container::DEADLINE_EXCEEDED;
+use crate::domain::pod::Pod;
+use crate::domain::status::Phase;
+
+fn short() -> PodSpec {
+    let mut pod = pod(RestartPolicy::Always);
+    pod.active_deadline = Some(60 * SECOND);
+    pod.containers[0].probes = Probes::default();
+    pod
+}
+
+fn running(pod: PodSpec) -> Story {
+    let mut story = Story::new(pod);
+    story.want(Wanted::Running);
+    story.started();
+    story
+}
+
+const TOLD: (&str, &str) = ("DeadlineExceeded", DEADLINE_EXCEEDED);
+
+#[test]
+fn what_is_active_when_the_deadline_comes_is_stopped_for_good() {
+    let mut story = running(short());
+    assert_eq!(story.machine.deadline(), Some(story.now.mono + 60 * SECOND));
+    story.pass(59 * SECOND);
+    assert_eq!(story.tell(Event::Tick), []);
+    story.pass(SECOND);
+    let actions = story.tell(Event::Tick);
+    assert_eq!(Story::reasons(&actions), [TOLD, ("Killing", "Stopping container app")]);
+    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(actions.contains(&Action::Persist));
+    let actions = story.ended(Ending::Exited(0));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))), "{actions:?}");
+    let status = story.machine.status();
+    let ContainerState::Terminated(end) = status.state else { panic!("{:?}", status.state) };
+    assert_eq!(end.cause, Cause::Deadline);
+    assert_eq!(story.want(Wanted::Running), []);
+    assert_eq!(story.tell(Event::Restart { grace: None }), []);
+}
+
+#[test]
+fn a_back_off_and_a_start_under_way_end_too() {
+    let mut story = running(short());
+    story.pass(59 * SECOND);
+    story.ended(Ending::Exited(1));
+    story.started();
+    story.ended(Ending::Exited(1));
+    story.pass(SECOND);
+    assert_eq!(Story::reasons(&story.tell(Event::Tick)), [TOLD]);
+    assert_eq!(story.machine.deadline(), None);
+
+    let mut story = Story::new(short());
+    story.want(Wanted::Running);
+    story.pass(60 * SECOND);
+    assert_eq!(Story::reasons(&story.tell(Event::Tick)), [TOLD]);
+    assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
+}
+
+#[test]
+fn what_was_over_before_is_left_as_it_was() {
+    let mut pod = short();
+    pod.restart_policy = RestartPolicy::Never;
+    let mut story = running(pod);
+    story.ended(Ending::Exited(0));
+    assert_eq!(story.machine.deadline(), None);
+    story.pass(60 * SECOND);
+    assert_eq!(story.tell(Event::Tick), []);
+    assert!(!story.machine.memory().expired);
+}
+
+#[test]
+fn a_daemon_that_was_away_finds_the_deadline_past() {
+    let story = running(short());
+    let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let now = Now { mono: story.now.mono + SECOND, wall: story.now.wall + 90 * SECOND };
+    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let container = pod.containers[0].clone();
+    let (mut machine, _) = Machine::recover(pod, container, memory, [], found, now);
+    assert!(machine.deadline().unwrap() <= now.mono);
+    assert_eq!(Story::reasons(&machine.handle(Event::Tick, now))[0], TOLD);
+}
+
+#[test]
+fn the_pod_fails_when_nothing_of_it_runs_any_more() {
+    let mut story = running(short());
+    story.pass(60 * SECOND);
+    story.tell(Event::Tick);
+    let spec = story.machine.pod.clone();
+    let mut pod = Pod::new(spec, vec![story.machine], story.now);
+    assert_eq!(pod.status().phase, Phase::Running);
+    pod.handle(
+        0,
+        Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(0) },
+        story.now,
+    );
+    assert_eq!((pod.status().phase, pod.status().expired), (Phase::Failed, true));
+    assert_eq!(pod.status().conditions[1].reason, "PodFailed");
+}

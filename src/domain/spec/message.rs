@@ -1,0 +1,55 @@
+//! Where a container leaves its last words, and what stands in for them.
+
+use serde::{Deserialize, Serialize};
+
+use super::PodSpec;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminationMessage {
+    /// In a container from an image: a fresh, empty file of each attempt.
+    pub path: String,
+    pub policy: MessagePolicy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum MessagePolicy {
+    #[default]
+    File,
+    /// The log's end where the file is empty and the exit code is not 0.
+    FallbackToLogsOnError,
+}
+
+impl Default for TerminationMessage {
+    fn default() -> Self {
+        Self { path: "/dev/termination-log".into(), policy: MessagePolicy::default() }
+    }
+}
+
+impl MessagePolicy {
+    pub const ALL: [Self; 2] = [Self::FallbackToLogsOnError, Self::File];
+
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "File",
+            Self::FallbackToLogsOnError => "FallbackToLogsOnError",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text)
+    }
+
+    pub fn wants_log(self, exit_code: i32) -> bool {
+        self == Self::FallbackToLogsOnError && exit_code != 0
+    }
+}
+
+impl PodSpec {
+    /// Whether the end of a container's log may have to stand in for its message.
+    pub fn wants_log(&self, container: &str, exit_code: i32) -> bool {
+        let mut containers = self.containers.iter();
+        let found = containers.find(|found| found.name == container);
+        found.is_some_and(|found| found.termination_message.policy.wants_log(exit_code))
+    }
+}

@@ -1,0 +1,89 @@
+//! The host's one brake, and each actor's seat at it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::Supervisor;
+use crate::domain::brake::{Brake, Limits, Pressure, Ruling};
+use crate::domain::container::Event;
+use crate::domain::{Incarnation, Now};
+
+pub(super) struct HostBrake {
+    brake: Mutex<Brake>,
+    pressure: Box<dyn Fn() -> Pressure + Send + Sync>,
+}
+
+impl Default for HostBrake {
+    fn default() -> Self {
+        Self::new(Some(Limits::default()), Pressure::default)
+    }
+}
+
+impl HostBrake {
+    fn new(
+        limits: Option<Limits>,
+        pressure: impl Fn() -> Pressure + Send + Sync + 'static,
+    ) -> Self {
+        Self { brake: Mutex::new(Brake::new(limits)), pressure: Box::new(pressure) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Brake> {
+        // No update is left half done, so a panic elsewhere is no reason to stop.
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Supervisor {
+    /// Other limits than the usual ones, or none; and what tells the host's pressure.
+    #[must_use]
+    pub fn with_brake(
+        mut self,
+        limits: Option<Limits>,
+        pressure: impl Fn() -> Pressure + Send + Sync + 'static,
+    ) -> Self {
+        self.brake = Arc::new(HostBrake::new(limits, pressure));
+        self
+    }
+}
+
+/// One pod's.
+pub(super) struct Seat {
+    host: Arc<HostBrake>,
+    pod: String,
+    counted: usize,
+}
+
+impl Seat {
+    pub(super) fn new(host: Arc<HostBrake>, pod: String) -> Self {
+        Self { host, pod, counted: 0 }
+    }
+
+    pub(super) fn ask(
+        &self,
+        container: &str,
+        incarnation: Incarnation,
+        since: Instant,
+        now: Now,
+    ) -> Event {
+        let who = self.who(container);
+        match self.host.lock().ask(&who, since, now.mono, &self.host.pressure) {
+            Ruling::Granted => Event::Granted { incarnation },
+            Ruling::Held { why, again } => Event::Held { incarnation, why, again },
+        }
+    }
+
+    pub(super) fn late(&self, container: &str, now: Now) {
+        self.host.lock().late(&self.who(container), now.mono);
+    }
+
+    pub(super) fn count(&mut self, containers: usize) {
+        if self.counted != containers {
+            self.counted = containers;
+            self.host.lock().count(&self.pod, containers);
+        }
+    }
+
+    fn who(&self, container: &str) -> String {
+        format!("{}/{container}", self.pod)
+    }
+}
