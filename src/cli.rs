@@ -9,6 +9,7 @@ mod delete;
 mod describe;
 mod duration;
 mod error;
+mod evidence;
 mod get;
 mod get_events;
 mod get_pods;
@@ -69,7 +70,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
 fn check_usage(command: &Command) -> Result<()> {
     match command {
         Command::Get(args) => names::resource(&args.resource.words).map(|_| ()),
-        Command::Describe(args) => names::pods(&args.words).map(|_| ()),
+        Command::Describe(args) => names::pods(&args.resource.words).map(|_| ()),
         Command::Delete(args) if args.force && args.grace_period.is_some_and(|g| !g.is_zero()) => {
             Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()))
         }

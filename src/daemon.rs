@@ -20,6 +20,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
+use crate::evidence::HostWitness;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
@@ -67,7 +68,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     })
     .context("containerd")?;
     let supervisor = Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
-        .with_brake(config.brake, pressure::read);
+        .with_brake(config.brake, pressure::read)
+        .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
     let mut serving =
         pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));

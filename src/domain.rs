@@ -15,6 +15,7 @@
 
 pub mod brake;
 pub mod container;
+pub mod evidence;
 pub mod exit;
 pub mod history;
 pub mod notice;

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod domain;
+pub mod evidence;
 #[cfg(test)]
 mod layers;
 pub mod manifest;

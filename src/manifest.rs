@@ -18,6 +18,7 @@ use crate::domain::spec::{PodSpec, SpecError, Validated};
 mod annotations;
 mod convert;
 mod document;
+mod evidence;
 mod fields;
 mod lifecycle;
 mod message;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, netlink, socket_with, sockopt};
 use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
 };
@@ -34,13 +34,27 @@ pub fn udp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<UdpSock
     UdpSocket::from_std(net::UdpSocket::from(socket))
 }
 
-/// Not async: no other future may run on this thread before it is home again.
+/// A netlink socket there that tells what sockets the namespace has, `sock_diag(7)`.
+pub fn diag_socket(pidfd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
+    let protocol = Some(netlink::SOCK_DIAG);
+    inside(pidfd, || socket_with(family, kind, SocketFlags::CLOEXEC, protocol))
+}
+
 fn born_inside(pidfd: BorrowedFd<'_>, peer: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     let family = if peer.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    inside(pidfd, || socket_with(family, kind, flags, None))
+}
+
+/// Not async: no other future may run on this thread before it is home again.
+fn inside(
+    pidfd: BorrowedFd<'_>,
+    make: impl FnOnce() -> rustix::io::Result<OwnedFd>,
+) -> io::Result<OwnedFd> {
     let home = home()?;
     move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::NETWORK)?;
-    let socket = socket_with(family, kind, flags, None);
+    let socket = make();
     if let Err(error) = move_into_link_name_space(home, Some(LinkNameSpaceType::Network)) {
         // Whatever this thread did next would happen in the container's network.
         tracing::error!(%error, "cannot return from a task's network namespace, aborting");

@@ -14,6 +14,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::process::Process;
 
 pub mod containerd;
 #[cfg(test)]
@@ -152,6 +153,10 @@ pub enum ExecError {
 #[async_trait]
 pub trait Task: Send + Sync + 'static {
     fn pid(&self) -> u32;
+    /// Its init, where one is held: a fake has none.
+    fn process(&self) -> Option<Arc<Process>> {
+        None
+    }
     /// To init itself, by pidfd: never to a process that reused its pid.
     fn signal(&self, signal: i32) -> io::Result<()>;
     /// A TCP socket born in the task's network namespace, fit to connect to `peer`'s family.

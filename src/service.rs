@@ -18,6 +18,7 @@ mod containers;
 mod convert;
 mod error;
 mod events;
+mod evidence;
 mod gate;
 mod health;
 mod lifecycle;

@@ -12,6 +12,7 @@ use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::spec::{ContainerSpec, PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
+use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
@@ -20,6 +21,7 @@ mod boot;
 mod brake;
 mod effects;
 mod events;
+mod evidence;
 mod probes;
 #[cfg(test)]
 mod tests;
@@ -114,6 +116,7 @@ type Registry = BTreeMap<String, Entry>;
 pub struct Supervisor {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
+    witness: Arc<dyn Witness>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
@@ -129,6 +132,7 @@ impl Supervisor {
         Self {
             runtime,
             prober,
+            witness: Arc::new(Blind),
             events: Arc::default(),
             registry: Arc::default(),
             changes: watch::Sender::new(0),
@@ -137,6 +141,12 @@ impl Supervisor {
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// One that sees what condemned containers do; without it none is kept.
+    pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

@@ -33,7 +33,7 @@ pub enum Command {
     /// List pods or events.
     Get(GetArgs),
     /// Show a pod in detail, with its events.
-    Describe(ResourceArgs),
+    Describe(DescribeArgs),
     /// Print a container's log.
     Logs(LogsArgs),
     /// Stop and forget pods.
@@ -141,6 +141,18 @@ pub struct ResourceArgs {
     /// What, then names: `pods`, `pod NAME`, `pod/NAME`, `events`, `events POD`.
     #[arg(value_name = "TYPE [NAME]", required = true)]
     pub words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    #[command(flatten)]
+    pub resource: ResourceArgs,
+    /// And what the container was doing when probes condemned it, of its last three such deaths.
+    #[arg(long)]
+    pub evidence: bool,
+    /// Whose evidence; the first container's if left out.
+    #[arg(short, long, value_name = "NAME", requires = "evidence")]
+    pub container: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod capture;
 mod condemned;
 mod deadline;
 mod ending;
@@ -225,6 +226,11 @@ pub enum Event {
         incarnation: Incarnation,
         bytes: u64,
     },
+    /// The evidence is kept, or there is none; empty then.
+    Captured {
+        incarnation: Incarnation,
+        reading: String,
+    },
     /// The brake lets the kill that was asked for through.
     Granted {
         incarnation: Incarnation,
@@ -274,6 +280,8 @@ pub enum Action {
     MeasureShim(Incarnation),
     /// Run a lifecycle hook, for this long at most.
     RunHook(Incarnation, HookKind, Duration),
+    /// See and keep what the process is doing. The stop waits for it, bounded.
+    Capture(Incarnation),
     Signal(Incarnation, i32),
     /// Ask the brake for the kill of the instance that a probe condemned then. The answer comes in
     /// the same turn.

@@ -180,6 +180,13 @@ pub struct Lifecycle {
     pub pre_stop: Option<HookHandler>,
     /// In place of the image's, which is in place of SIGTERM.
     pub stop_signal: Option<i32>,
+    /// Sent to a container that a probe has condemned, before it is seen what it does: a Java
+    /// process writes its threads into its log on SIGQUIT.
+    #[serde(default)]
+    pub evidence_signal: Option<i32>,
+    /// Run in it then; its output is kept with the evidence.
+    #[serde(default)]
+    pub evidence_exec: Option<Exec>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::evidence;
 use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
@@ -123,6 +124,10 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
+        if let Some(taken) = evidence::take(&mut spec.containers, word, &text) {
+            errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
+            continue;
+        }
         if ServerMade::of(&key).is_some() {
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
@@ -176,6 +181,9 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     {
         return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
     }
+    if let Some(word) = evidence::word_of(spec, field) {
+        return Some(format!("metadata.annotations[{PREFIX}{word}]"));
+    }
     let own = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
     let mut own = own.into_iter();
     let (at, word) = own.find_map(|(end, word)| Some((field.strip_suffix(end)?, word)))?;
@@ -191,6 +199,8 @@ pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let dependents = spec.dependents.iter();
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {
+        let settings = evidence::show(container).into_iter();
+        all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };
             for (word, show, _) in SETTINGS {

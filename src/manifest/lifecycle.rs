@@ -31,6 +31,9 @@ pub(super) fn lifecycle(
             }
             signal
         }),
+        // Annotations, which Kubernetes has no fields for.
+        evidence_signal: None,
+        evidence_exec: None,
     }
 }
 
@@ -74,14 +77,12 @@ fn handler(
 }
 
 pub(super) fn lifecycle_out(lifecycle: &Lifecycle) -> Option<k8s::Lifecycle> {
-    if *lifecycle == Lifecycle::default() {
-        return None;
-    }
-    Some(k8s::Lifecycle {
+    let out = k8s::Lifecycle {
         post_start: lifecycle.post_start.as_ref().map(handler_out),
         pre_stop: lifecycle.pre_stop.as_ref().map(handler_out),
         stop_signal: lifecycle.stop_signal.map(signal::name),
-    })
+    };
+    (out != k8s::Lifecycle::default()).then_some(out)
 }
 
 fn handler_out(hook: &HookHandler) -> k8s::LifecycleHandler {

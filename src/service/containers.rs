@@ -8,7 +8,7 @@ use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
-use super::{Api, MARGIN, START, Streaming, logs, probing};
+use super::{Api, MARGIN, START, Streaming, evidence, logs, probing};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
@@ -270,6 +270,13 @@ impl Containers for Api {
         request: Request<pb::ResumeProbesRequest>,
     ) -> Result<Response<pb::Container>, Status> {
         probing::resume(self, request.into_inner()).await
+    }
+
+    async fn get_evidence(
+        &self,
+        request: Request<pb::GetEvidenceRequest>,
+    ) -> Result<Response<pb::GetEvidenceResponse>, Status> {
+        evidence::get(self, request.into_inner()).await
     }
 
     type GetLogsStream = Streaming<pb::LogChunk>;

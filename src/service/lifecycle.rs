@@ -13,7 +13,9 @@ pub(super) fn lifecycle(given: Option<pb::Lifecycle>) -> Result<Lifecycle, SpecE
     Ok(Lifecycle {
         post_start: hook("lifecycle.postStart", given.post_start)?,
         pre_stop: hook("lifecycle.preStop", given.pre_stop)?,
-        stop_signal: stop_signal(&given.stop_signal)?,
+        stop_signal: signal_of("lifecycle.stopSignal", &given.stop_signal)?,
+        evidence_signal: signal_of("lifecycle.evidenceSignal", &given.evidence_signal)?,
+        evidence_exec: given.evidence_exec.map(|exec| Exec { command: exec.command }),
     })
 }
 
@@ -33,11 +35,11 @@ fn hook(path: &str, given: Option<pb::LifecycleHandler>) -> Result<Option<HookHa
     Ok(Some(handler))
 }
 
-fn stop_signal(text: &str) -> Result<Option<i32>, SpecError> {
+fn signal_of(field: &str, text: &str) -> Result<Option<i32>, SpecError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let unknown = || SpecError::invalid("lifecycle.stopSignal", text, "must be a signal's name");
+    let unknown = || SpecError::invalid(field, text, "must be a signal's name");
     signal::parse(text).map(Some).ok_or_else(unknown)
 }
 

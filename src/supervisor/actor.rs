@@ -129,7 +129,7 @@ impl Actor {
         }
     }
 
-    fn task(&self, index: usize) -> Option<Arc<dyn Task>> {
+    pub(super) fn task(&self, index: usize) -> Option<Arc<dyn Task>> {
         self.containers.get(index)?.task.clone()
     }
 
@@ -207,6 +207,7 @@ impl Actor {
                         self.effects.run_hook(index, incarnation, (kind, bound), task);
                     }
                 }
+                Action::Capture(incarnation) => self.capture(index, incarnation),
                 Action::MeasureShim(incarnation) => {
                     if let Some(task) = self.task(index) {
                         self.effects.measure_shim(index, incarnation, task);
@@ -230,7 +231,11 @@ impl Actor {
                         held.ended.push(incarnation);
                     }
                 }
-                Action::Forget(incarnation) => self.effects.forget(index, incarnation),
+                Action::Forget(incarnation) => {
+                    let machine = self.pod.machine(index);
+                    let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
+                    self.effects.forget(index, incarnation, removed);
+                }
                 Action::Note(notice) => {
                     let container = self.name(index);
                     tracing::info!(

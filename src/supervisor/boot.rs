@@ -140,7 +140,8 @@ impl Supervisor {
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
-        let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone());
+        let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
+            .with_witness(self.witness.clone());
         let name = spec.name.clone();
         let actor = Actor {
             pod,

@@ -1,5 +1,6 @@
 //! Carries out actions beside the actor; every ending, errors too, comes back to it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::domain::{
     Incarnation,
     exit::{Ending, LastWords},
 };
+use crate::evidence::{Blind, Witness};
 use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
 
@@ -33,7 +35,8 @@ pub(super) struct Effects {
     pod: Arc<PodSpec>,
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
-    running: JoinSet<Done>,
+    pub(super) witness: Arc<dyn Witness>,
+    pub(super) running: JoinSet<Done>,
 }
 
 impl Effects {
@@ -42,7 +45,16 @@ impl Effects {
         runtime: Arc<dyn Runtime>,
         prober: Arc<dyn Prober>,
     ) -> Self {
-        Self { pod, runtime, prober, running: JoinSet::new() }
+        Self { pod, runtime, prober, witness: Arc::new(Blind), running: JoinSet::new() }
+    }
+
+    pub(super) fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = witness;
+        self
+    }
+
+    pub(super) fn log_path(&self, id: &AttemptId) -> PathBuf {
+        self.runtime.log_path(id)
     }
 
     /// The next ending; pends while nothing is under way.
@@ -204,9 +216,14 @@ impl Effects {
         });
     }
 
-    pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation) {
+    /// Evidence stays as long as the container, longer than its attempt.
+    pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation, removed: bool) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
+        let witness = self.witness.clone();
         self.running.spawn(async move {
+            if let (true, Some(folder)) = (removed, runtime.log_path(&id).parent()) {
+                witness.forget(folder).await;
+            }
             match runtime.forget(&id).await {
                 Ok(()) => Done::Event(index, Event::Forgotten { incarnation }),
                 Err(error) => {

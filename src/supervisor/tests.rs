@@ -19,6 +19,7 @@ use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 
 mod brake;
+mod evidence;
 mod probes;
 mod several;
 

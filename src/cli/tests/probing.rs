@@ -35,6 +35,13 @@ impl Containers for Fake {
         Ok(Response::new(pb::Container::default()))
     }
 
+    async fn get_evidence(
+        &self,
+        _: Request<pb::GetEvidenceRequest>,
+    ) -> Answer<pb::GetEvidenceResponse> {
+        not_called()
+    }
+
     async fn create_container(
         &self,
         _: Request<pb::CreateContainerRequest>,

@@ -47,7 +47,9 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if let State::Running(running) = &mut self.state {
+        if let State::Running(running) = &mut self.state
+            && running.capturing.is_none()
+        {
             let ask_at = now.mono + RETRY;
             running.condemned = Some(Condemned { kind, output, since: now, ask_at, held: None });
             out.push(Action::AskBrake(self.memory.attempt, now.mono));

@@ -110,6 +110,7 @@ impl Machine {
             self.probing_deadline(),
             self.shim_deadline(),
             self.asking_deadline(),
+            self.capture_deadline(),
             self.forget_at,
             self.paused,
             self.expiry(),
@@ -160,7 +161,11 @@ impl Machine {
             Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
                 self.shim_measured(bytes, now, &mut out);
             }
+            Event::Captured { incarnation, reading } if self.is_current(incarnation) => {
+                self.captured(reading, now, &mut out);
+            }
             Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
+                self.ended_condemned(now, &mut out);
                 self.ended(ending, now, &mut out);
             }
             Event::Granted { incarnation } if self.is_current(incarnation) => {
@@ -174,6 +179,7 @@ impl Machine {
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
+            | Event::Captured { .. }
             | Event::OomKills { .. }
             | Event::LastWords { .. }
             | Event::Ended { .. }
@@ -279,6 +285,7 @@ impl Machine {
             State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
             _ => {}
         }
+        self.capture_over(now, out);
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
@@ -352,6 +359,7 @@ impl Machine {
             operator_signal: None,
             shim: Shim::new(now.mono),
             condemned: None,
+            capturing: None,
         }
     }
 

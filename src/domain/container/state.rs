@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::Machine;
+use super::capture::Capturing;
 use super::condemned::Condemned;
 use super::shim::Shim;
 use crate::domain::exit::Operator;
@@ -42,6 +43,8 @@ pub(super) struct Running {
     pub shim: Shim,
     /// A probe has condemned it, and the brake has not let its kill through yet.
     pub condemned: Option<Condemned>,
+    /// Its kill is let through and waits for the evidence.
+    pub capturing: Option<Capturing>,
     /// The signal that an operator sent last, to tell his kill from a stranger's.
     pub operator_signal: Option<(i32, Operator)>,
 }

@@ -11,6 +11,7 @@ use crate::domain::spec::*;
 use crate::domain::status::ContainerState;
 
 mod braking;
+mod capture;
 mod care;
 mod deadline;
 mod decisions;
@@ -30,6 +31,8 @@ struct Story {
     /// What the brake answers; and since when each asking was for.
     brake: Option<Hold>,
     asked: Vec<Instant>,
+    /// Captures take their time; else each is over at once.
+    captures_last: bool,
 }
 
 fn pod(policy: RestartPolicy) -> PodSpec {
@@ -67,13 +70,24 @@ fn pod(policy: RestartPolicy) -> PodSpec {
     }
 }
 
+fn is_capture(action: &Action) -> bool {
+    matches!(action, Action::Capture(_))
+}
+
 impl Story {
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
         let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
-        Self { machine, now, launched: BTreeMap::new(), brake: None, asked: vec![] }
+        Self {
+            machine,
+            now,
+            launched: BTreeMap::new(),
+            brake: None,
+            asked: vec![],
+            captures_last: false,
+        }
     }
 
     fn running(policy: RestartPolicy) -> Self {
@@ -89,7 +103,15 @@ impl Story {
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
-        let actions = self.through_the_brake(event);
+        let mut actions = self.through_the_brake(event);
+        if !self.captures_last
+            && let Some(at) = actions.iter().position(is_capture)
+        {
+            actions.remove(at);
+            let incarnation = self.machine.memory().attempt;
+            let captured = Event::Captured { incarnation, reading: String::new() };
+            actions.extend(self.machine.handle(captured, self.now));
+        }
         for action in &actions {
             if let Action::Probe(_, kind, launch) = action {
                 self.launched.insert(*kind, *launch);

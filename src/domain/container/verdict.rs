@@ -1,7 +1,7 @@
 //! What follows from a probe's final word: a kill, a stop, or a note.
 
 use super::state::State;
-use super::{Action, Machine, Next, Wanted};
+use super::{Action, Machine, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::spec::{OnFailure, ProbeKind, Role};
@@ -76,6 +76,6 @@ impl Machine {
         };
         let (name, kind_name) = (&self.spec.name, kind.lower());
         let message = format!("{title} {name} failed {kind_name} probe{suffix}");
-        self.stop(Cause::Probe { kind, output }, message, grace, Next::Policy, now, out);
+        self.capture_then_stop(Cause::Probe { kind, output }, message, grace, now, out);
     }
 }

@@ -132,6 +132,7 @@ impl PodSpec {
             if self.role_at(index) == Role::Init {
                 init::rules(&mut found, &at, container);
             }
+            lifecycle::evidence_rules(&mut found, &lifecycle_at, &container.lifecycle);
             found.check(container.termination_message.path.starts_with('/'), || {
                 let path = &container.termination_message.path;
                 let field = format!("{at}.terminationMessagePath");

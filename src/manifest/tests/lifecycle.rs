@@ -24,6 +24,7 @@ fn hooks_signals_and_rules_are_read_and_shown_again() {
         post_start: Some(HookHandler::Exec(exec)),
         pre_stop: Some(HookHandler::Sleep(Duration::from_secs(5))),
         stop_signal: Some(37),
+        ..Lifecycle::default()
     };
     assert_eq!(container.lifecycle, lifecycle);
     let operator = ExitCodeOperator::In;
@@ -92,5 +93,39 @@ fn what_no_hook_can_be_names_the_field() {
         ),
     ] {
         assert_eq!(wrong(&with_container(given)), [format!("{at}.{error}")], "{given}");
+    }
+}
+
+#[test]
+fn what_is_done_for_the_evidence_is_annotated() {
+    let key = "probelet.io/kubia.evidence";
+    let annotated = |more: &str| {
+        let annotations = format!("metadata:\n  annotations:\n{more}");
+        with_container("").replacen("metadata:\n", &annotations, 1)
+    };
+    let text = format!("    {key}Signal: SIGQUIT\n    {key}Exec: jstack 'a b'\n");
+    let parsed = read(&annotated(&text)).unwrap();
+    let lifecycle = &parsed.spec.containers[0].lifecycle;
+    let exec = Exec { command: vec!["jstack".into(), "a b".into()] };
+    assert_eq!((lifecycle.evidence_signal, &lifecycle.evidence_exec), (Some(3), &Some(exec)));
+    let shown = annotations::export(&parsed.spec);
+    assert_eq!(shown["probelet.io/kubia.evidenceSignal"], "SIGQUIT");
+    assert_eq!(shown["probelet.io/kubia.evidenceExec"], "jstack 'a b'");
+    assert!(spec_out::pod_spec(&parsed.spec).containers[0].lifecycle.is_none());
+
+    for (given, why) in [
+        ("Signal: SIGX", "Signal]: Invalid value: \"SIGX\": must be a signal's name"),
+        (
+            "Signal: KILL",
+            "Signal]: Invalid value: \"SIGKILL\": must be a signal that the process can handle",
+        ),
+        ("Exec: \"'\"", "Exec]: Invalid value: \"'\": must be a command with its quotes closed"),
+        ("Exec: \"\"", "Exec]: Required value"),
+    ] {
+        let errors = match read(&annotated(&format!("    {key}{given}\n"))) {
+            Err(errors) => errors,
+            Ok(parsed) => validate(parsed.spec).unwrap_err(),
+        };
+        assert_eq!(errors.to_string(), format!("metadata.annotations[{key}{why}"));
     }
 }

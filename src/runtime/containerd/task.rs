@@ -118,6 +118,10 @@ impl Task for ContainerdTask {
         self.process.pid()
     }
 
+    fn process(&self) -> Option<Arc<Process>> {
+        Some(self.process.clone())
+    }
+
     fn signal(&self, signal: i32) -> io::Result<()> {
         self.process.signal(signal)
     }

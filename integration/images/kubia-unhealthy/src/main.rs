@@ -3,6 +3,8 @@
 //! There is no SIGTERM handler on purpose: as PID 1 of a container it ignores SIGTERM, as the
 //! original does, so that only SIGKILL ends it. The other modes are for the tests.
 
+mod hang;
+
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -12,7 +14,8 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const USAGE: &str = "usage: kubia-unhealthy \
-    [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE [AFTER-MILLISECONDS] | sleep | crash-after MILLISECONDS]";
+    [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE [AFTER-MILLISECONDS] | sleep \
+    | crash-after MILLISECONDS | deadlock | spin | deaf PORT | hog MEBIBYTES FILE]";
 
 /// No request header of a probe is near this; more is cut off rather than buffered.
 const MAX_HEAD: usize = 16 * 1024;
@@ -29,6 +32,7 @@ enum Mode {
     Exit(u8, Duration),
     Sleep,
     CrashAfter(Duration),
+    Hang(hang::Hang),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +58,11 @@ fn main() -> ExitCode {
             eprintln!("crashing now");
             ExitCode::FAILURE
         }
+        Some(Mode::Hang(how)) => {
+            let error = hang::hang(&how);
+            eprintln!("cannot hang: {error:?}");
+            ExitCode::FAILURE
+        }
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -73,6 +82,13 @@ fn parse(words: &[&str]) -> Option<Mode> {
         ["sleep"] => Some(Mode::Sleep),
         ["crash-after", ms] => {
             ms.parse().ok().map(|ms| Mode::CrashAfter(Duration::from_millis(ms)))
+        }
+        ["deadlock"] => Some(Mode::Hang(hang::Hang::Deadlock)),
+        ["spin"] => Some(Mode::Hang(hang::Hang::Spin)),
+        ["deaf", port] => port.parse().ok().map(hang::Hang::Deaf).map(Mode::Hang),
+        ["hog", mebibytes, file] => {
+            let mebibytes = mebibytes.parse().ok()?;
+            Some(Mode::Hang(hang::Hang::Hog { mebibytes, file: (*file).to_owned() }))
         }
         _ => None,
     }

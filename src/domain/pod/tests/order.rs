@@ -60,13 +60,19 @@ impl Story {
                     self.launched.insert(index, (kind, launch));
                 }
                 Action::AskBrake(incarnation, _) => {
-                    let granted = Event::Granted { incarnation };
-                    let actions = self.pod.handle(index, granted, self.now);
-                    self.note(actions);
+                    self.answer(index, Event::Granted { incarnation })
+                }
+                Action::Capture(incarnation) => {
+                    self.answer(index, Event::Captured { incarnation, reading: String::new() });
                 }
                 _ => {}
             }
         }
+    }
+
+    fn answer(&mut self, index: usize, event: Event) {
+        let actions = self.pod.handle(index, event, self.now);
+        self.note(actions);
     }
 
     fn want(&mut self, wanted: Wanted) {

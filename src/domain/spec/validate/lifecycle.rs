@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Findings, SpecError, exec_rules, http_rules};
+use crate::domain::signal;
 use crate::domain::spec::{ContainerSpec, HookHandler, HookKind, Lifecycle};
 
 const MAX_RULES: usize = 20;
@@ -29,6 +30,23 @@ pub(super) fn lifecycle_rules(
                 SpecError::invalid(format!("{at}.sleep.seconds"), length.as_secs(), &why)
             }),
         }
+    }
+}
+
+/// A signal that ends or stops a process for certain would leave nothing to be seen.
+const NO_EVIDENCE: [i32; 2] = [9, 19];
+
+pub(super) fn evidence_rules(found: &mut Findings, at: &str, lifecycle: &Lifecycle) {
+    if let Some(signal) = lifecycle.evidence_signal {
+        found.check((1..=64).contains(&signal) && !NO_EVIDENCE.contains(&signal), || {
+            let why = "must be a signal that the process can handle";
+            SpecError::invalid(format!("{at}.evidenceSignal"), signal::name(signal), why)
+        });
+    }
+    if let Some(exec) = &lifecycle.evidence_exec {
+        found.check(!exec.command.is_empty(), || {
+            SpecError::required(format!("{at}.evidenceExec"), "")
+        });
     }
 }
 

@@ -1,0 +1,193 @@
+//! Evidence in `describe pod --evidence`: the reading first, then what it was read from.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::error::{Error, Result};
+use super::layout::{put, rfc1123};
+use super::objects::{printable, timestamp};
+use super::table::elastic;
+use crate::domain::evidence::{Captured, Count, Evidence, Process, Thread};
+use crate::{pb, structs};
+
+/// How many threads of a process are shown; the API has all.
+const THREADS: usize = 20;
+
+pub(super) fn layout(kept: &[pb::Evidence]) -> Result<String> {
+    let mut out = String::new();
+    if kept.is_empty() {
+        return Ok("Evidence:  <none>\n".to_owned());
+    }
+    put!(out, "Evidence:");
+    for one in kept {
+        let details = structs::to_json(one.details.clone().unwrap_or_default());
+        let evidence: Evidence = serde_json::from_value(details)
+            .map_err(|error| Error::Other(format!("evidence not understood: {error}")))?;
+        let at = rfc1123(timestamp(one.at).map(Time).as_ref());
+        put!(out, "  Attempt {} of {}, {at}:", one.attempt, evidence.container);
+        describe(&mut out, &evidence);
+    }
+    Ok(out)
+}
+
+fn describe(out: &mut String, evidence: &Evidence) {
+    for said in &evidence.reading {
+        put!(out, "    {}", printable(said));
+    }
+    put!(out, "    Cause: {}", printable(&evidence.cause));
+    for probe in &evidence.probes {
+        let (kind, outcome, took) = (&probe.kind, &probe.outcome, probe.latency_milliseconds);
+        let (good, bad, errors) = (probe.successes, probe.failures, probe.errors);
+        put!(
+            out,
+            "    Probe {kind}: {outcome} in {took} ms ({good} successes, {bad} failures, {errors} \
+             errors): {}",
+            printable(probe.output.lines().next().unwrap_or_default())
+        );
+    }
+    let seen = &evidence.captured;
+    resources(out, seen);
+    for process in &seen.processes {
+        processes(out, process, seen.sample_milliseconds);
+    }
+    put!(out, "    Sockets: {}", counts(&seen.sockets));
+    for listener in &seen.listeners {
+        let most = listener.backlog.map_or("?".to_owned(), |most| most.to_string());
+        put!(out, "      {}  {} of {most} waiting", listener.address, listener.waiting);
+    }
+    block(out, "Command", seen.command_output.iter().flat_map(|text| text.lines()));
+    block(out, "Log", seen.log.iter().map(String::as_str));
+    for missing in &seen.missing {
+        put!(out, "    Missing: {}", printable(missing));
+    }
+    let (took, sample) = (seen.took_milliseconds, seen.sample_milliseconds);
+    put!(out, "    Captured in {took} ms, threads over {sample} ms");
+}
+
+fn resources(out: &mut String, seen: &Captured) {
+    let memory = &seen.memory;
+    let mut line = format!("resident {}", mebi(memory.resident_bytes));
+    if let Some(usage) = memory.usage_bytes {
+        line += &format!(", cgroup {}", mebi(usage));
+    }
+    line += &memory.limit_bytes.map_or(", no limit".into(), |l| format!(" of {}", mebi(l)));
+    for (what, count) in [("failures", memory.failures), ("OOM kills", memory.oom_kills)] {
+        line += &count.map_or_else(String::new, |count| format!(", {count} {what}"));
+    }
+    put!(out, "    Memory: {line}");
+    if let Some(periods) = seen.cpu.throttled_periods {
+        put!(out, "    CPU limit: held back in {periods} periods");
+    }
+    let shares = seen.pressure.iter().map(|one| {
+        let whose = if one.host { " (host)" } else { "" };
+        format!("{}{whose} {:.1}/{:.1} %", one.of, one.some, one.full)
+    });
+    put!(out, "    Pressure (some/full, 10 s): {}", shares.collect::<Vec<_>>().join(", "));
+}
+
+fn processes(out: &mut String, process: &Process, sample: u64) {
+    let descriptors = &process.descriptors;
+    let limit = descriptors.limit.map_or("no limit".to_owned(), |limit| limit.to_string());
+    put!(
+        out,
+        "    Process {} '{}' ({}), {}, {} threads",
+        process.pid,
+        printable(&process.name),
+        process.state,
+        mebi(process.resident_bytes),
+        process.thread_count
+    );
+    put!(out, "      Descriptors: {} of {limit}: {}", descriptors.open, counts(&descriptors.kinds));
+    let mut threads: Vec<&Thread> = process.threads.iter().collect();
+    // Who did something first.
+    threads.sort_by_key(|thread| std::cmp::Reverse(thread.ran_microseconds));
+    let mut rows = "      TID\tNAME\tS\tCPU\tUSER\tSYSTEM\tWCHAN\tSYSCALL\n".to_owned();
+    for thread in threads.iter().take(THREADS) {
+        let used = thread.ran_microseconds as f64 / (sample.max(1) as f64 * 10.0);
+        let (user, system) = (thread.user_milliseconds, thread.system_milliseconds);
+        put!(
+            rows,
+            "      {}\t{}\t{}\t{used:.0}%\t{user}ms\t{system}ms\t{}\t{}",
+            thread.tid,
+            printable(&thread.name),
+            thread.state,
+            thread.wchan,
+            thread.syscall
+        );
+    }
+    out.push_str(&elastic(&rows, 2));
+    if threads.len() > THREADS {
+        put!(out, "      and {} more threads", threads.len() - THREADS);
+    }
+    // One of each: threads of a pool have the same.
+    let mut shown: Vec<&[String]> = Vec::new();
+    for thread in threads.iter().filter(|thread| !thread.stack.is_empty()) {
+        if !shown.contains(&thread.stack.as_slice()) && shown.len() < 5 {
+            shown.push(&thread.stack);
+            put!(out, "      Stack of {}: {}", thread.tid, thread.stack.join(" < "));
+        }
+    }
+}
+
+fn block<'a>(out: &mut String, title: &str, lines: impl Iterator<Item = &'a str>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        put!(out, "    {title}:");
+    }
+    for line in lines {
+        put!(out, "      {}", printable(line));
+    }
+}
+
+fn counts(all: &[Count]) -> String {
+    if all.is_empty() {
+        return "<none>".to_owned();
+    }
+    let shown = all.iter().map(|one| format!("{} {}", one.count, one.what));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn mebi(bytes: u64) -> String {
+    format!("{:.1}Mi", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reading_comes_first_and_no_word_of_the_container_steers_the_terminal() {
+        let thread = |tid: u32| Thread {
+            tid,
+            name: "w\u{1b}[2J".into(),
+            state: "S".into(),
+            wchan: "futex_do_wait".into(),
+            stack: vec!["futex_do_wait".into(), "do_futex".into()],
+            ..Thread::default()
+        };
+        let process = Process {
+            pid: 7,
+            name: "app".into(),
+            threads: (0..30).map(thread).collect(),
+            ..Process::default()
+        };
+        let captured = Captured {
+            processes: vec![process],
+            log: vec!["\u{1b}]0;x\u{7}".into()],
+            ..Captured::default()
+        };
+        let reading = vec!["looks deadlocked".to_owned()];
+        let evidence =
+            Evidence { container: "app".into(), reading, captured, ..Evidence::default() };
+        let details = structs::from_json(serde_json::to_value(&evidence).unwrap()).unwrap();
+        let kept = pb::Evidence { attempt: 3, details: Some(details), ..pb::Evidence::default() };
+        let shown = layout(&[kept]).unwrap();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "Evidence:");
+        assert!(lines[1].starts_with("  Attempt 3 of app"));
+        assert_eq!(lines[2], "    looks deadlocked");
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+        assert!(shown.contains("and 10 more threads"), "{shown}");
+        assert_eq!(shown.matches("Stack of").count(), 1, "{shown}");
+        assert_eq!(layout(&[]).unwrap(), "Evidence:  <none>\n");
+    }
+}

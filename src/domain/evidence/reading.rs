@@ -1,0 +1,285 @@
+//! The judgement: from what was seen to what it looks like.
+
+use super::{Captured, Count, Process, Thread};
+
+/// A thread that ran less than this share of the sample did nothing.
+const IDLE: f64 = 0.01;
+/// And one that could have run for more than this was busy all the time.
+const BUSY: f64 = 0.8;
+/// Unless it hardly ran: then it may have waited for a CPU just once.
+const RAN: f64 = 0.05;
+/// How many of a kind are named; the rest is counted.
+const NAMED: usize = 3;
+/// How many sentences there are; an event holds them all.
+const SENTENCES: usize = 12;
+/// Where a share of a limit is as good as all of it.
+const FULL: f64 = 0.95;
+/// Connections that the peers have closed and the process has not: from here on a leak.
+const CLOSE_WAIT: u64 = 50;
+/// Percent of the last ten seconds that tasks stood still.
+const STALLED: f64 = 20.0;
+
+/// A sentence for each thing that stands out, the telling ones first; one that says so if
+/// nothing does.
+pub fn reading(seen: &Captured) -> Vec<String> {
+    let mut said = Vec::new();
+    if seen.frozen {
+        said.push("the container is frozen (paused): none of it runs".to_owned());
+    }
+    said.extend(memory(seen));
+    let sample = seen.sample_milliseconds as f64 * 1000.0;
+    let spinning = spinning(seen, sample);
+    said.extend(seen.processes.iter().filter_map(stopped));
+    said.extend(spinning);
+    said.extend(uninterruptible(seen));
+    said.extend(seen.processes.iter().filter_map(|process| locked(process, sample)));
+    said.extend(listeners(seen));
+    said.extend(seen.processes.iter().filter_map(descriptors));
+    said.extend(closing(&seen.sockets));
+    if seen.cpu.throttled_in_sample > 0 {
+        let periods = seen.cpu.throttled_in_sample;
+        said.push(format!("the CPU limit held it back in {periods} periods of the sample"));
+    }
+    said.extend(pressure(seen));
+    said.extend(zombies(seen));
+    if said.is_empty() {
+        said.push(nothing(seen, sample));
+    }
+    let left = said.len().saturating_sub(SENTENCES);
+    if left > 0 {
+        said.truncate(SENTENCES);
+        said.push(format!("{left} more things stand out"));
+    }
+    said
+}
+
+fn memory(seen: &Captured) -> Option<String> {
+    let memory = &seen.memory;
+    let (usage, limit) = (memory.usage_bytes?, memory.limit_bytes?);
+    let held = usage.saturating_sub(memory.inactive_file_bytes.unwrap_or_default());
+    if limit == 0 || (held as f64) < limit as f64 * FULL {
+        return None;
+    }
+    let shown = format!("memory {} of {} MiB", mebi(held), mebi(limit));
+    Some(match memory.failures.unwrap_or_default() {
+        0 => format!("{shown} in use: nearly exhausted"),
+        failures => format!("{shown}, {failures} failures to allocate: heap exhausted"),
+    })
+}
+
+fn spinning(seen: &Captured, sample: f64) -> Vec<String> {
+    if sample <= 0.0 {
+        return Vec::new();
+    }
+    let able = |thread: &Thread| (thread.ran_microseconds + thread.waited_microseconds) as f64;
+    let mut busy: Vec<(&Process, &Thread)> = threads(seen)
+        .filter(|(_, thread)| {
+            let ran = thread.ran_microseconds as f64;
+            let kept_waiting = thread.state == "R" && ran >= sample * RAN;
+            ran >= sample * BUSY || kept_waiting && able(thread) >= sample * BUSY
+        })
+        .collect();
+    busy.sort_by_key(|(_, thread)| std::cmp::Reverse(thread.ran_microseconds));
+    let mut said: Vec<String> = busy
+        .iter()
+        .take(NAMED)
+        .map(|(process, thread)| {
+            let used = thread.ran_microseconds as f64 / sample * 100.0;
+            let who = format!("{} of {}", thread.shown(), process.shown());
+            if used >= BUSY * 100.0 {
+                format!("{who} used {:.0} % of a core: looks spinning", used.min(100.0))
+            } else {
+                // On a busy host or under a CPU limit nobody gets a core.
+                format!("{who} never slept and got {used:.0} % of a core: looks spinning")
+            }
+        })
+        .collect();
+    said.extend(more(busy.len(), "threads look spinning"));
+    said
+}
+
+/// Nothing of the process moves, and all of it waits for somebody of its own.
+fn locked(process: &Process, sample: f64) -> Option<String> {
+    let all = &process.threads;
+    let still = |thread: &&Thread| thread.ran_microseconds as f64 <= sample * IDLE;
+    let waiting = all.iter().filter(|thread| thread.waits_for_a_lock()).filter(still).count();
+    if waiting == 0 || sample <= 0.0 || all.iter().filter(still).count() < all.len() {
+        return None;
+    }
+    let (count, who) = (all.len(), process.shown());
+    if waiting == count {
+        let listed = u64::from(process.thread_count) > count as u64;
+        let of = if listed { format!("{count} that were looked at") } else { count.to_string() };
+        return Some(format!(
+            "{waiting} of {of} threads of {who} wait in {} and used no CPU: looks deadlocked",
+            all.first().map_or("futex", Thread::place)
+        ));
+    }
+    let rest = all.iter().filter(|thread| !thread.waits_for_a_lock());
+    let elsewhere = tally(rest.map(Thread::place));
+    Some(format!(
+        "{waiting} of {count} threads of {who} wait for a lock (futex), the others in {}; none \
+         used CPU: idle or deadlocked",
+        elsewhere.join(", ")
+    ))
+}
+
+fn stopped(process: &Process) -> Option<String> {
+    let is_stopped = |thread: &Thread| matches!(thread.state.as_str(), "T" | "t");
+    let all = !process.threads.is_empty() && process.threads.iter().all(is_stopped);
+    all.then(|| format!("{} is stopped by a signal or a debugger", process.shown()))
+}
+
+fn uninterruptible(seen: &Captured) -> Vec<String> {
+    if seen.frozen {
+        return Vec::new();
+    }
+    let stuck: Vec<_> = threads(seen)
+        .filter(|(_, thread)| thread.state == "D" && thread.ran_microseconds == 0)
+        .collect();
+    let mut said: Vec<String> = stuck
+        .iter()
+        .take(NAMED)
+        .map(|(process, thread)| {
+            let who = format!("{} of {}", thread.shown(), process.shown());
+            format!("{who} sleeps in {} and can't be interrupted (D)", thread.place())
+        })
+        .collect();
+    said.extend(more(stuck.len(), "threads can't be interrupted (D)"));
+    said
+}
+
+fn listeners(seen: &Captured) -> Vec<String> {
+    let waiting = || seen.listeners.iter().filter(|listener| listener.waiting > 0);
+    let mut said: Vec<String> = waiting()
+        .take(NAMED)
+        .map(|listener| {
+            let (at, waiting) = (&listener.address, listener.waiting);
+            match listener.backlog {
+                // The kernel lets one more in than the backlog says.
+                Some(most) if waiting >= most => format!(
+                    "listener {at} has {waiting} of {most} connections waiting: accept queue full"
+                ),
+                Some(most) => {
+                    format!("listener {at} has {waiting} of {most} connections waiting")
+                }
+                None => format!("listener {at} has {waiting} connections waiting"),
+            }
+        })
+        .collect();
+    said.extend(more(waiting().count(), "listeners have connections waiting"));
+    said
+}
+
+fn descriptors(process: &Process) -> Option<String> {
+    let (open, limit) = (process.descriptors.open, process.descriptors.limit?);
+    let who = process.shown();
+    if limit == 0 || (open as f64) < limit as f64 * FULL {
+        None
+    } else if open >= limit {
+        Some(format!("{who} has {open} of {limit} descriptors open: none is left"))
+    } else {
+        Some(format!("{who} has {open} of {limit} descriptors open: nearly exhausted"))
+    }
+}
+
+fn closing(sockets: &[Count]) -> Option<String> {
+    let of = |count: &&Count| count.what.ends_with("CLOSE_WAIT");
+    let count: u64 = sockets.iter().filter(of).map(|count| count.count).sum();
+    (count >= CLOSE_WAIT).then(|| {
+        format!("{count} connections in CLOSE_WAIT: the process does not close what its peers have")
+    })
+}
+
+fn pressure(seen: &Captured) -> Vec<String> {
+    let stalled = seen.pressure.iter().filter(|one| one.some >= STALLED || one.full >= STALLED);
+    stalled
+        .map(|one| {
+            let whose = if one.host { "of the host" } else { "of the container" };
+            let (share, of) = (one.some.max(one.full), &one.of);
+            format!("tasks {whose} stood still for {of} in {share:.0} % of the last 10 s")
+        })
+        .collect()
+}
+
+fn zombies(seen: &Captured) -> Option<String> {
+    let count = seen.processes.iter().filter(|process| process.state == "Z").count();
+    (count > 1).then(|| format!("{count} processes have ended and nobody reaps them"))
+}
+
+fn nothing(seen: &Captured, sample: f64) -> String {
+    let all: Vec<_> = threads(seen).map(|(_, thread)| thread).collect();
+    if all.is_empty() {
+        return "nothing could be seen of its processes".to_owned();
+    }
+    let ran: u64 = all.iter().map(|thread| thread.ran_microseconds).sum();
+    let share = if sample > 0.0 { ran as f64 / sample * 100.0 } else { 0.0 };
+    let asleep = all.iter().filter(|thread| thread.state == "S").map(|thread| thread.place());
+    let places = tally(asleep);
+    let asleep = if places.is_empty() {
+        String::new()
+    } else {
+        format!("; asleep in {}", places.join(", "))
+    };
+    let count = |count: usize, one: &str| {
+        if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+    };
+    let processes = seen.processes.len();
+    let who = format!("{} of {}", count(all.len(), "thread"), plural(processes));
+    format!("nothing stands out: {who} used {share:.0} % of a core{asleep}")
+}
+
+fn plural(processes: usize) -> String {
+    if processes == 1 { "1 process".to_owned() } else { format!("{processes} processes") }
+}
+
+fn threads(seen: &Captured) -> impl Iterator<Item = (&Process, &Thread)> {
+    seen.processes.iter().flat_map(|process| process.threads.iter().map(move |t| (process, t)))
+}
+
+fn more(count: usize, what: &str) -> Option<String> {
+    (count > NAMED).then(|| format!("{} more {what}", count - NAMED))
+}
+
+/// `3 do_epoll_wait, 1 pipe_read`, the most frequent first.
+fn tally<'a>(places: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for place in places {
+        match counts.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((place, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(place, count)| format!("{place} ({count})")).collect()
+}
+
+fn mebi(bytes: u64) -> String {
+    let tenths = format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    tenths.strip_suffix(".0").map_or(tenths.clone(), str::to_owned)
+}
+
+impl Thread {
+    fn shown(&self) -> String {
+        format!("thread {} '{}'", self.tid, self.name)
+    }
+
+    fn waits_for_a_lock(&self) -> bool {
+        self.state == "S" && (self.syscall.starts_with("futex") || self.wchan.contains("futex"))
+    }
+
+    /// Where it sleeps, by the kernel's function, else by the system call.
+    pub fn place(&self) -> &str {
+        match (self.wchan.as_str(), self.syscall.as_str()) {
+            ("", "") => "an unknown place",
+            ("", syscall) => syscall,
+            (wchan, _) => wchan,
+        }
+    }
+}
+
+impl Process {
+    fn shown(&self) -> String {
+        format!("process {} '{}'", self.pid, self.name)
+    }
+}

@@ -1,0 +1,202 @@
+//! The witness that looks at this host. It looks from threads of its own: reading `/proc` of a
+//! process that hangs in the kernel, or writing to a disk that does, may never come back.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::cgroup::{self, Cgroup};
+use super::text::Budget;
+use super::{Scene, Witness, command, descriptors, log, look, network, pressure, store};
+use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
+use crate::process::Process;
+use crate::runtime::Task;
+
+/// How many look at once.
+const TURNS: usize = 4;
+/// Between the two looks at the threads.
+const SAMPLE: Duration = Duration::from_millis(100);
+/// Where a signal was sent, for what it makes the process write into its log.
+const SAMPLE_AFTER_SIGNAL: Duration = Duration::from_millis(180);
+/// From then on only what is quick is read.
+const BUDGET: Duration = Duration::from_millis(240);
+/// For a disk to answer, and for a capture that is under way to end.
+const DISK: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(20);
+
+/// The folders of the containers that are looked at: one look at a time for each, so that one
+/// that hangs takes one turn only.
+type Busy = Arc<Mutex<HashSet<PathBuf>>>;
+
+#[derive(Debug, Clone)]
+pub struct HostWitness {
+    turns: Arc<Semaphore>,
+    busy: Busy,
+}
+
+impl Default for HostWitness {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(TURNS)), busy: Busy::default() }
+    }
+}
+
+/// The right to look; goes back when the thread has ended, not when its caller gives up.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    busy: Busy,
+    folder: PathBuf,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.folder);
+    }
+}
+
+impl HostWitness {
+    fn is_busy(&self, folder: &Path) -> bool {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    async fn turn(&self, folder: &Path, bound: Duration) -> Result<Turn, String> {
+        let permit = timeout(bound, self.turns.clone().acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok);
+        let permit = permit.ok_or_else(|| format!("{TURNS} captures were under way already"))?;
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if !busy.insert(folder.to_owned()) {
+            return Err("an earlier capture of this container still hangs".to_owned());
+        }
+        Ok(Turn { _permit: permit, busy: self.busy.clone(), folder: folder.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Witness for HostWitness {
+    async fn capture(&self, scene: Scene, task: Arc<dyn Task>) -> Result<Vec<String>, String> {
+        let process = task.process().ok_or("its process is not held")?;
+        let folder = scene.log.parent().ok_or("its log has no folder")?.to_owned();
+        let turn = self.turn(&folder, scene.bound).await?;
+        let (exec, bound) = (scene.command.clone(), scene.bound);
+        let (said, output) = sync_channel(1);
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            let kept = witness(&scene, &process, &output, &folder);
+            if let Err(error) = &kept {
+                tracing::warn!(id = %scene.id, error, "no evidence of a condemned container");
+            }
+            // Whoever hears of the end may look again at once.
+            drop(turn);
+            // Who asked may have given up.
+            let _ = tell.send(kept);
+        };
+        let spawned = thread::Builder::new().name("evidence".to_owned()).spawn(work);
+        spawned.map_err(|error| format!("no thread to look from: {error}"))?;
+        if let Some(exec) = exec {
+            // The thread may have given up meanwhile.
+            let _ = said.send(command::run(&task, &exec, bound.saturating_sub(CAPTURE)).await);
+        }
+        told.await.map_err(|_| "the look at it broke off".to_owned())?
+    }
+
+    async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence> {
+        let (folder, uid) = (folder.to_owned(), uid.to_owned());
+        let read = tokio::task::spawn_blocking(move || store::read(&folder, &uid));
+        timeout(DISK, read).await.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    async fn forget(&self, folder: &Path) {
+        // What it is about to write would stay.
+        let over = async {
+            while self.is_busy(folder) {
+                sleep(STEP).await;
+            }
+        };
+        let _ = timeout(DISK, over).await;
+        let at = folder.to_owned();
+        let removed = tokio::task::spawn_blocking(move || store::remove(&at));
+        match timeout(DISK, removed).await {
+            Ok(Ok(Ok(()))) => {}
+            other => {
+                tracing::warn!(folder = %folder.display(), ?other, "evidence not removed");
+            }
+        }
+    }
+}
+
+fn witness(
+    scene: &Scene,
+    process: &Process,
+    output: &Receiver<String>,
+    folder: &Path,
+) -> Result<Vec<String>, String> {
+    let mut captured = see(scene, process).map_err(|error| format!("not seen: {error}"))?;
+    if scene.command.is_some() {
+        captured.command_output = output.recv_timeout(scene.bound).ok();
+        if captured.command_output.is_none() {
+            captured.missing.push("the command's output: not there in time".to_owned());
+        }
+    }
+    let said = reading(&captured);
+    let evidence = Evidence { reading: said.clone(), captured, ..scene.evidence() };
+    store::write(folder, evidence)
+        .map_err(|error| format!("{} (not kept: {error})", said.join("; ")))?;
+    Ok(said)
+}
+
+fn see(scene: &Scene, process: &Process) -> io::Result<Captured> {
+    let start = Instant::now();
+    let budget = Budget::new(BUDGET);
+    let init = process.pid();
+    let mut seen = Captured::default();
+    let cgroup = Cgroup::of(init).unwrap_or_else(|error| {
+        seen.missing.push(format!("cgroup: {error}"));
+        Cgroup::default()
+    });
+    let members = cgroup.members().unwrap_or_else(|| {
+        seen.missing.push("other processes: init has no cgroup of its own".to_owned());
+        Vec::new()
+    });
+    let pids = look::chosen(init, &members, &mut seen.missing);
+
+    let throttled = cgroup.throttled();
+    let sampled = Instant::now();
+    let before = look::ran(&pids);
+    thread::sleep(if scene.signaled { SAMPLE_AFTER_SIGNAL } else { SAMPLE });
+    let sample = sampled.elapsed();
+    let after = look::ran(&pids);
+
+    seen.sample_milliseconds = millis(sample);
+    seen.processes = look::processes(&pids, &before, &after, budget, &mut seen.missing);
+    seen.cpu = cgroup::cpu(throttled, cgroup.throttled());
+    seen.frozen = cgroup.is_frozen();
+    seen.memory = cgroup.memory().unwrap_or_else(|| {
+        seen.missing.push("memory: it has no cgroup with memory accounting".to_owned());
+        Default::default()
+    });
+    seen.memory.resident_bytes = seen.processes.iter().map(|process| process.resident_bytes).sum();
+    seen.pressure = pressure::of(&cgroup, &mut seen.missing);
+    network::look(process, &mut seen);
+    for process in &mut seen.processes {
+        process.descriptors = descriptors::of(process.pid, budget, &mut seen.missing);
+    }
+    // All of it was init's only if init still is who it was.
+    process.stat()?;
+    seen.log = log::tail(&scene.log).unwrap_or_else(|error| {
+        seen.missing.push(format!("log: {error}"));
+        Vec::new()
+    });
+    seen.took_milliseconds = millis(start.elapsed());
+    Ok(seen)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

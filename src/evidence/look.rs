@@ -1,0 +1,137 @@
+//! Processes and their threads: two looks, a moment apart.
+
+use std::collections::HashMap;
+use std::fs;
+
+use super::syscalls;
+use super::text::{Budget, keyed, line, read};
+use crate::domain::evidence::{Process, Thread};
+
+const PROCESSES: usize = 20;
+/// Of all processes together.
+const THREADS: usize = 200;
+const FRAMES: usize = 16;
+/// The kernel's clock ticks in a second as it shows them, whatever it counts itself.
+const USER_HZ: u64 = 100;
+
+/// For how long each thread has run, and has waited for a CPU, in nanoseconds, by its id.
+pub(super) type Ran = HashMap<u32, (u64, u64)>;
+
+/// The processes that are looked at: init first, then the others by their pids.
+pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32> {
+    let mut all: Vec<u32> = members.iter().copied().filter(|pid| *pid != init).collect();
+    all.sort_unstable();
+    all.insert(0, init);
+    if all.len() > PROCESSES {
+        missing.push(format!("processes: {PROCESSES} of {} were looked at", all.len()));
+        all.truncate(PROCESSES);
+    }
+    all
+}
+
+pub(super) fn ran(pids: &[u32]) -> Ran {
+    let ids = pids.iter().flat_map(|pid| tids(*pid).into_iter().map(move |tid| (*pid, tid)));
+    ids.take(THREADS).filter_map(|(pid, tid)| Some((tid, schedstat(pid, tid)?))).collect()
+}
+
+pub(super) fn processes(
+    pids: &[u32],
+    before: &Ran,
+    after: &Ran,
+    budget: Budget,
+    missing: &mut Vec<String>,
+) -> Vec<Process> {
+    let mut left = THREADS;
+    let mut stack_error = None;
+    let mut processes = Vec::new();
+    let (mut seen, mut all) = (0, 0);
+    for pid in pids {
+        // One that can't be read has just gone.
+        let Ok(status) = read(format!("/proc/{pid}/status"), 8192) else { continue };
+        let ids = tids(*pid);
+        all += ids.len();
+        let mut threads = Vec::new();
+        for tid in ids.iter().take(left) {
+            if budget.is_spent() {
+                break;
+            }
+            let ran = before.get(tid).copied().zip(after.get(tid).copied());
+            threads.extend(thread(*pid, *tid, ran.unwrap_or_default(), &mut stack_error));
+        }
+        left -= threads.len();
+        seen += threads.len();
+        processes.push(Process {
+            pid: *pid,
+            name: field(&status, "Name:"),
+            state: field(&status, "State:").chars().take(1).collect(),
+            resident_bytes: kilobytes(&status, "VmRSS:") * 1024,
+            thread_count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+            threads,
+            ..Process::default()
+        });
+    }
+    if seen < all {
+        missing.push(format!("threads: {seen} of {all} were looked at"));
+    }
+    missing.extend(stack_error.map(|error| format!("kernel stacks: {error}")));
+    processes
+}
+
+fn tids(pid: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn schedstat(pid: u32, tid: u32) -> Option<(u64, u64)> {
+    let text = line(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+    let mut numbers = text.split_whitespace().map_while(|word| word.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
+fn thread(
+    pid: u32,
+    tid: u32,
+    (before, after): ((u64, u64), (u64, u64)),
+    stack_error: &mut Option<String>,
+) -> Option<Thread> {
+    let at = |file: &str| format!("/proc/{pid}/task/{tid}/{file}");
+    let stat = line(at("stat")).ok()?;
+    let (head, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // Numbered from 1 in proc(5), where the state is the third.
+    let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
+    let ticks = |number: usize| field(number).parse().unwrap_or(0_u64) * 1000 / USER_HZ;
+    let micros = |before: u64, after: u64| after.saturating_sub(before) / 1000;
+    let stack = read(at("stack"), 8192).unwrap_or_else(|error| {
+        stack_error.get_or_insert(error.to_string());
+        String::new()
+    });
+    Some(Thread {
+        tid,
+        name: head.split_once('(').map_or("", |(_, name)| name).to_owned(),
+        state: field(3).to_owned(),
+        wchan: line(at("wchan")).ok().filter(|name| name != "0").unwrap_or_default(),
+        syscall: line(at("syscall")).map(|line| syscalls::name(&line)).unwrap_or_default(),
+        ran_microseconds: micros(before.0, after.0),
+        waited_microseconds: micros(before.1, after.1),
+        user_milliseconds: ticks(14),
+        system_milliseconds: ticks(15),
+        stack: stack.lines().take(FRAMES).map(frame).collect(),
+    })
+}
+
+/// `[<0>] futex_do_wait+0x38/0x70` without what only this boot understands.
+fn frame(line: &str) -> String {
+    let name = line.split_once("] ").map_or(line, |(_, name)| name);
+    name.split_once('+').map_or(name, |(name, _)| name).to_owned()
+}
+
+fn field(status: &str, key: &str) -> String {
+    let value = status.lines().find_map(|line| line.strip_prefix(key));
+    value.unwrap_or_default().trim().to_owned()
+}
+
+fn kilobytes(status: &str, key: &str) -> u64 {
+    let value = field(status, key);
+    keyed(&format!("x {}", value.trim_end_matches(" kB")), "x").unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! Real processes of this host under a task that holds them.
+
+use std::collections::HashSet;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::domain::Incarnation;
+use crate::domain::exit::Ending;
+use crate::process::Process;
+use crate::runtime::{ExecError, Executed, Turn};
+
+struct Real(Arc<Process>);
+
+#[async_trait]
+impl Task for Real {
+    fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
+    fn process(&self) -> Option<Arc<Process>> {
+        Some(self.0.clone())
+    }
+
+    fn signal(&self, _: i32) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn tcp_socket(&self, _: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpSocket> {
+        tokio::net::TcpSocket::new_v4()
+    }
+
+    fn udp_socket(&self, _: std::net::SocketAddr) -> std::io::Result<tokio::net::UdpSocket> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_file(&self, _: &Path, _: usize) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn exec_turn(&self) -> Arc<tokio::sync::Semaphore> {
+        Arc::new(tokio::sync::Semaphore::new(1))
+    }
+
+    async fn exec(&self, words: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Ok(Executed { exit_code: 3, output: words.concat().into_bytes() })
+    }
+
+    fn shim_memory(&self) -> std::io::Result<u64> {
+        Ok(0)
+    }
+
+    async fn ended(&self) -> Ending {
+        std::future::pending().await
+    }
+}
+
+/// A process, and the folder of its log.
+struct Stage {
+    child: Child,
+    task: Arc<dyn Task>,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(script: &str) -> Self {
+        let child = Command::new("sh").args(["-c", script]).stdin(Stdio::null()).spawn().unwrap();
+        let task = Arc::new(Real(Arc::new(Process::open(child.id()).unwrap())));
+        Self { child, task, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn scene(&self) -> Scene {
+        let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(2) };
+        Scene {
+            id,
+            uid: "u".into(),
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            cause: "liveness".into(),
+            probes: vec![],
+            signaled: false,
+            command: None,
+            log: self.folder.path().join("2.log"),
+            bound: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
+    let stage = Stage::new("while :; do :; done");
+    std::fs::write(stage.folder.path().join("2.log"), "one\ntwo\n").unwrap();
+    let witness = HostWitness::default();
+    let command = Some(Exec { command: vec!["dump".into()] });
+    let scene = Scene { command, ..stage.scene() };
+    let said = witness.capture(scene, stage.task.clone()).await.unwrap();
+    let kept = witness.kept(stage.folder.path(), "u").await;
+    let [evidence] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!((evidence.attempt.0, evidence.at, &evidence.reading), (2, 1000, &said));
+    let seen = &evidence.captured;
+    assert_eq!(seen.log, ["one", "two"]);
+    assert_eq!(seen.command_output.as_deref(), Some("dump\n(exit status 3)"));
+    let init = &seen.processes[0];
+    assert_eq!((init.pid, init.name.as_str(), init.thread_count), (stage.child.id(), "sh", 1));
+    assert!(init.descriptors.open >= 3 && init.descriptors.limit.is_some());
+    assert!(init.resident_bytes > 0);
+    // Others of the cgroup and of this host may be busy too, so that it is not among those named.
+    let [thread] = &init.threads[..] else { panic!("{init:?}") };
+    let able = thread.ran_microseconds + thread.waited_microseconds;
+    assert!(thread.ran_microseconds > 0, "{thread:?}");
+    assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
+    witness.forget(stage.folder.path()).await;
+    assert_eq!(witness.kept(stage.folder.path(), "u").await, []);
+}
+
+#[tokio::test]
+async fn a_process_that_sleeps_shows_where() {
+    let stage = Stage::new("exec sleep 60");
+    let witness = HostWitness::default();
+    for _ in 0..200 {
+        let comm = std::fs::read_to_string(format!("/proc/{}/comm", stage.child.id())).unwrap();
+        if comm.trim() == "sleep" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    witness.capture(stage.scene(), stage.task.clone()).await.unwrap();
+    let kept = witness.kept(stage.folder.path(), "u").await;
+    let thread = &kept[0].captured.processes[0].threads[0];
+    assert!(thread.place().contains("nanosleep"), "{thread:?}");
+    assert_eq!((thread.state.as_str(), thread.ran_microseconds), ("S", 0));
+    // There is no log, which is told and no more.
+    assert!(kept[0].captured.missing.iter().any(|missing| missing.starts_with("log: ")));
+}
+
+#[tokio::test]
+async fn a_process_that_is_gone_and_a_disk_that_is_leave_a_reason() {
+    let mut stage = Stage::new("exec sleep 60");
+    let witness = HostWitness::default();
+    let gone = stage.folder.path().join("gone/2.log");
+    let scene = Scene { log: gone, ..stage.scene() };
+    let error = witness.capture(scene, stage.task.clone()).await.unwrap_err();
+    assert!(error.contains("not kept"), "{error}");
+    stage.child.kill().unwrap();
+    stage.child.wait().unwrap();
+    let error = witness.capture(stage.scene(), stage.task.clone()).await.unwrap_err();
+    assert!(error.starts_with("not seen"), "{error}");
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_evidence_and_a_second_look_at_the_same_waits_for_its_end() {
+    let stage = Stage::new("exec sleep 60");
+    let witness = HostWitness::default();
+    let first = witness.capture(stage.scene(), stage.task.clone());
+    tokio::time::timeout(Duration::from_millis(20), first).await.unwrap_err();
+    let second = witness.capture(stage.scene(), stage.task.clone()).await;
+    assert!(second.unwrap_err().contains("still hangs"));
+    // It waits for the one that is under way.
+    let folder = stage.folder.path();
+    for _ in 0..500 {
+        if !witness.kept(folder, "u").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(witness.kept(folder, "u").await.len(), 1);
+}
+
+#[test]
+fn of_many_processes_and_threads_some_are_seen_and_the_rest_is_told() {
+    let mut missing = Vec::new();
+    let own = std::process::id();
+    let pids = look::chosen(own, &(1..100).collect::<Vec<_>>(), &mut missing);
+    assert_eq!((pids.len(), pids[0]), (20, own));
+    assert_eq!(missing, ["processes: 20 of 100 were looked at"]);
+
+    let stop = Arc::new(std::sync::Barrier::new(251));
+    let threads: Vec<_> = (0..250)
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || stop.wait())
+        })
+        .collect();
+    let ran = look::ran(&[own]);
+    let budget = text::Budget::new(Duration::from_secs(10));
+    missing.clear();
+    let seen = look::processes(&[own], &ran, &ran, budget, &mut missing);
+    assert_eq!(seen[0].threads.len(), 200);
+    let different: HashSet<u32> = seen[0].threads.iter().map(|thread| thread.tid).collect();
+    assert_eq!(different.len(), 200);
+    assert!(missing[0].starts_with("threads: 200 of "), "{missing:?}");
+    stop.wait();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}

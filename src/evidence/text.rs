@@ -1,0 +1,45 @@
+//! Small files of `/proc` and cgroupfs: bounded, and taken apart.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use tokio::time::{Duration, Instant};
+
+/// Until when there is time for more, by the clock that the caller waits by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget(Instant);
+
+impl Budget {
+    pub(super) fn new(length: Duration) -> Self {
+        Self(Instant::now() + length)
+    }
+
+    pub(super) fn is_spent(self) -> bool {
+        Instant::now() >= self.0
+    }
+}
+
+/// The first `limit` bytes.
+pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// One short line.
+pub(super) fn line(path: impl AsRef<Path>) -> io::Result<String> {
+    Ok(read(path, 4096)?.trim_end().to_owned())
+}
+
+pub(super) fn number(path: impl AsRef<Path>) -> Option<u64> {
+    line(path).ok()?.parse().ok()
+}
+
+/// The number after `key` in a file of `KEY NUMBER` lines.
+pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        (name == key).then(|| value.trim().parse().ok())?
+    })
+}

@@ -1,0 +1,75 @@
+//! Evidence: captured when a machine asks for it, and read back when a person does.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::actor::{Actor, now};
+use super::effects::Done;
+use super::{Supervisor, SupervisorError};
+use crate::domain::Incarnation;
+use crate::domain::container::Event;
+use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, Evidence, ProbeWord};
+use crate::evidence::Scene;
+use crate::runtime::AttemptId;
+
+/// How long a capture that is late for the stop is waited for, so that its reading is told.
+const LATE: Duration = Duration::from_secs(10);
+
+impl Actor {
+    pub(super) fn capture(&mut self, index: usize, incarnation: Incarnation) {
+        let Some(machine) = self.pod.machine(index) else { return };
+        // Without a process the ending is on the way.
+        let Some(task) = self.task(index) else { return };
+        let lifecycle = &machine.container().lifecycle;
+        let command = lifecycle.evidence_exec.clone();
+        let id = self.effects.id(index, incarnation);
+        let scene = Scene {
+            uid: self.spec.uid.clone(),
+            at: now().wall,
+            cause: machine.condemned_for().map(ToString::to_string).unwrap_or_default(),
+            probes: machine.status().probes.iter().map(ProbeWord::from).collect(),
+            signaled: lifecycle.evidence_signal.is_some(),
+            bound: if command.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE },
+            command,
+            log: self.effects.log_path(&id),
+            id,
+        };
+        let witness = self.effects.witness.clone();
+        self.effects.running.spawn(async move {
+            let bound = scene.bound + LATE;
+            let reading = match timeout(bound, witness.capture(scene, task)).await {
+                Ok(Ok(said)) => said.join("; "),
+                Ok(Err(why)) => format!("none: {why}"),
+                Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
+            };
+            Done::Event(index, Event::Captured { incarnation, reading })
+        });
+    }
+}
+
+impl Supervisor {
+    /// Of a container's last deaths by a probe, the newest first. An empty name means the first
+    /// container.
+    pub async fn evidence(
+        &self,
+        name: &str,
+        container: &str,
+    ) -> Result<Vec<Evidence>, SupervisorError> {
+        let (uid, id) = self.with(name, |handle| {
+            let index = handle.index(name, container)?;
+            let view = handle.view.borrow();
+            let container = view.spec.at(index).map(|c| c.name.clone());
+            let id = AttemptId {
+                pod: name.to_owned(),
+                container: container.unwrap_or_default(),
+                attempt: Incarnation::default(),
+            };
+            Ok::<_, SupervisorError>((view.spec.uid.clone(), id))
+        })??;
+        match self.log_path(&id).parent() {
+            Some(folder) => Ok(self.witness.kept(folder, &uid).await),
+            None => Ok(Vec::new()),
+        }
+    }
+}
