@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::domain::spec::{PodSpec, SpecError, Validated};
 
 mod annotations;
+mod backoff;
 mod convert;
 mod document;
 mod evidence;

@@ -1,14 +1,59 @@
-//! The daemon's process, as the kernel sees it.
+//! The daemon's process: started, killed, held up.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Host;
+use crate::{Host, SOON, eventually, probelet_bin, spawn};
 
 impl Host {
+    pub fn start_daemon(&mut self) -> Result<()> {
+        self.start_daemon_with(&[])
+    }
+
+    pub fn start_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
+        self.spawn_daemon_with(flags)?;
+        self.wait_daemon()
+    }
+
+    /// Starts it without waiting for it.
+    pub fn spawn_daemon(&mut self) -> Result<()> {
+        self.spawn_daemon_with(&[])
+    }
+
+    fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
+        let mut command = Command::new(probelet_bin());
+        command
+            .args(["serve", "--socket"])
+            .arg(self.socket())
+            .arg("--containerd-address")
+            .arg(self.containerd_socket())
+            .args(["--containerd-namespace", &self.namespace])
+            .arg("--run-dir")
+            .arg(self.path("run"))
+            .arg("--log-dir")
+            .arg(self.path("log"))
+            .args(flags);
+        self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
+        Ok(())
+    }
+
+    pub fn wait_daemon(&mut self) -> Result<()> {
+        let mut daemon = self.daemon.take().context("there is no daemon")?;
+        let answers = eventually("probelet answers", SOON, || {
+            if let Ok(Some(status)) = daemon.try_wait() {
+                return Some(Err(anyhow!("probelet ended: {status}")));
+            }
+            self.probelet(["get", "pods"]).ok().map(|_| Ok(()))
+        });
+        self.daemon = Some(daemon);
+        let answers = answers.and_then(|ended| ended);
+        answers.inspect_err(|_| self.show_logs())
+    }
+
     /// As a crash would: SIGKILL, no word to the containers.
     pub fn kill_daemon(&mut self) -> Result<()> {
         let mut daemon = self.daemon.take().context("no daemon runs")?;

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -114,50 +114,6 @@ path = "{at}/opt"
         host.wait_containerd()?;
         host.import("kubia-unhealthy")?;
         Ok(host)
-    }
-
-    pub fn start_daemon(&mut self) -> Result<()> {
-        self.start_daemon_with(&[])
-    }
-
-    pub fn start_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
-        self.spawn_daemon_with(flags)?;
-        self.wait_daemon()
-    }
-
-    /// Starts it without waiting for it.
-    pub fn spawn_daemon(&mut self) -> Result<()> {
-        self.spawn_daemon_with(&[])
-    }
-
-    fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
-        let mut command = Command::new(probelet_bin());
-        command
-            .args(["serve", "--socket"])
-            .arg(self.socket())
-            .arg("--containerd-address")
-            .arg(self.containerd_socket())
-            .args(["--containerd-namespace", &self.namespace])
-            .arg("--run-dir")
-            .arg(self.path("run"))
-            .arg("--log-dir")
-            .arg(self.path("log"))
-            .args(flags);
-        self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
-        Ok(())
-    }
-
-    pub fn wait_daemon(&mut self) -> Result<()> {
-        let mut daemon = self.daemon.take().context("there is no daemon")?;
-        let answers = eventually("probelet answers", SOON, || {
-            if let Ok(Some(status)) = daemon.try_wait() {
-                return Some(Err(anyhow!("probelet ended: {status}")));
-            }
-            self.probelet(["get", "pods"]).ok().map(|_| Ok(()))
-        });
-        self.daemon = Some(daemon);
-        let answers = answers.and_then(|ended| ended);
-        answers.inspect_err(|_| self.show_logs())
     }
 
     fn wait_containerd(&self) -> Result<()> {

@@ -70,6 +70,30 @@ fn a_crash_loop_backs_off() -> Result<()> {
     })
 }
 
+#[test]
+fn a_container_is_left_as_it_is_after_its_restarts_in_a_row() -> Result<()> {
+    with_host(|host| {
+        let request = json!({
+            "name": "app", "image": IMAGE, "args": ["exit", "3"], "restartPolicy": "ON_FAILURE",
+            "backoff": { "base": "0.1s", "maxRestarts": 2 }, "start": true,
+        });
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        let left = |status: &Value| status["state"]["terminated"]["exitCode"] == 3;
+        let status = host.wait_status("app", SOON, |s| left(s) && s["restartCount"] == 2)?;
+        assert_eq!(host.pod("app")?["status"]["phase"], "Failed", "{status}");
+        let events = host.events()?;
+        let told = "Warning BackoffLimitExceeded Container app was restarted 2 times in a row";
+        assert!(events.iter().any(|event| event.starts_with(told)), "{events:#?}");
+        // Also for another daemon, but not for somebody who asks.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        assert!(left(&host.status("app")?));
+        host.try_probelet(["restart", "app"], "")?;
+        host.wait_status("app", SOON, |s| s["restartCount"].as_u64() >= Some(3))?;
+        Ok(())
+    })
+}
+
 /// The text in what probelet keeps in the attempt's containerd record.
 fn record(host: &Host, id: &str) -> Result<String> {
     let info: Value = serde_json::from_str(&host.ctr(["container", "info", id])?)?;

@@ -7,10 +7,12 @@ use k8s_openapi::api::core::v1::{
     Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::layout::{put, rfc1123, text};
 use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
+use super::objects::timestamp;
 use crate::pb;
 
 /// What the blocks show beside a container's spec and status.
@@ -38,6 +40,9 @@ pub(super) fn containers(
             states(out, status, about.causes.get(container.name.as_str()).copied());
         }
         let live = about.live.iter().find(|live| live.name == container.name);
+        if let Some(next) = live.and_then(|live| timestamp(live.next_try)) {
+            put!(out, "    Next Try:\t{}", rfc1123(Some(&Time(next))));
+        }
         if let Some(shim) = live.and_then(|live| live.shim_memory.as_ref()) {
             put!(out, "    Shim Memory:\t{}", shim_memory(shim));
         }

@@ -86,6 +86,9 @@ pub struct Memory {
     /// The pod's active deadline was over while it was not: nothing starts any more.
     #[serde(default)]
     pub expired: bool,
+    /// Restarted as often in a row as it may, and left as it is since.
+    #[serde(default)]
+    pub given_up: bool,
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
@@ -154,6 +157,7 @@ impl Memory {
             oom: OomCount::default(),
             history: History::default(),
             expired: false,
+            given_up: false,
             events: Vec::new(),
         }
     }

@@ -28,6 +28,10 @@ pub struct ContainerStatus {
     /// The newest ends, newest first, `state` and `last_state` among them.
     pub history: History,
     pub probes: Vec<ProbeStatus>,
+    /// When the next attempt may start, while it waits for that.
+    pub next_try: Option<SystemTime>,
+    /// Restarted as often in a row as it may.
+    pub given_up: bool,
     /// No probe runs before this, unless resumed.
     pub paused_until: Option<SystemTime>,
     /// Of the running instance, where exec probes make it grow.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::evidence;
+use super::{backoff, evidence};
 use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
@@ -124,7 +124,8 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
-        if let Some(taken) = evidence::take(&mut spec.containers, word, &text) {
+        let taken = evidence::take(spec, word, &text).or_else(|| backoff::take(spec, word, &text));
+        if let Some(taken) = taken {
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
             continue;
         }
@@ -138,7 +139,10 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             continue;
         }
         let Some((probe, set)) = target(spec, word) else {
-            errors.push(SpecError::new(field, "names no known setting of a probe of this pod"));
+            errors.push(SpecError::new(
+                field,
+                "names no known setting of a probe or container of this pod",
+            ));
             continue;
         };
         if let Err(why) = set(probe, &text) {
@@ -199,7 +203,7 @@ pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let dependents = spec.dependents.iter();
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {
-        let settings = evidence::show(container).into_iter();
+        let settings = evidence::show(container).into_iter().chain(backoff::show(container));
         all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };

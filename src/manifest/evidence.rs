@@ -8,16 +8,12 @@ const SIGNAL: &str = "evidenceSignal";
 const EXEC: &str = "evidenceExec";
 
 /// Takes `CONTAINER.evidenceSignal` up; `None` for any other word.
-pub(super) fn take(
-    containers: &mut [ContainerSpec],
-    word: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub(super) fn take(spec: &mut PodSpec, word: &str, text: &str) -> Option<Result<(), &'static str>> {
     let (name, setting) = word.rsplit_once('.')?;
     if ![SIGNAL, EXEC].contains(&setting) {
         return None;
     }
-    let lifecycle = &mut containers.iter_mut().find(|c| c.name == name)?.lifecycle;
+    let lifecycle = &mut spec.at_mut(spec.place_of(name)?)?.lifecycle;
     let taken = if setting == SIGNAL {
         signal::parse(text)
             .map(|signal| lifecycle.evidence_signal = Some(signal))

@@ -81,6 +81,7 @@ pub(crate) mod tests {
             stopping: None,
             held: true,
             round: 2,
+            given_up: false,
             events: Vec::new(),
             ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
         }

@@ -155,6 +155,7 @@ fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
     if let Some(reset) = probes::duration("backoff.reset", backoff.reset)? {
         limits.reset = reset;
     }
+    limits.max_restarts = backoff.max_restarts;
     Ok(limits)
 }
 
@@ -208,6 +209,7 @@ pub(super) fn container(
         last_state: status.last_state.as_ref().map(terminated),
         probes: status.probes.iter().map(probe_status).collect(),
         log_path: supervisor.log_path(&id).display().to_string(),
+        next_try: status.next_try.map(Into::into),
         probes_paused_until: status.paused_until.map(Into::into),
         shim_memory: status.shim.map(shim_memory),
         kill_held: status.kill_held.as_ref().map(kill_held),

@@ -127,13 +127,25 @@ impl Machine {
         } else if next == Next::Start {
             self.next_attempt(out);
         } else if restart::restarts_after_exit(policy, rules, code) {
-            let wait = self.memory.backoff.step(&self.spec.backoff, ran, by_probe);
-            if wait.is_zero() { self.again(out) } else { self.back_off(wait, now, out) }
+            match self.memory.backoff.step(&self.spec.backoff, ran, by_probe) {
+                None => self.give_up(out),
+                Some(Duration::ZERO) => self.again(out),
+                Some(wait) => self.back_off(wait, now, out),
+            }
         } else {
             out.push(Action::Persist);
         }
         out.push(Action::Reap(old));
         self.settle(out);
+    }
+
+    fn give_up(&mut self, out: &mut Vec<Action>) {
+        self.memory.given_up = true;
+        let (name, most) = (&self.spec.name, self.spec.backoff.max_restarts.unwrap_or_default());
+        let message =
+            format!("Container {name} was restarted {most} times in a row and is left as it is");
+        out.push(Action::Note(Notice::warning("BackoffLimitExceeded", message)));
+        out.push(Action::Persist);
     }
 
     fn back_off(&mut self, wait: Duration, now: Now, out: &mut Vec<Action>) {

@@ -206,7 +206,12 @@ impl Machine {
         self.grace = grace;
         match (&mut self.state, wanted) {
             (State::Created, Wanted::Running) if !self.memory.held => self.start(out),
-            (State::Terminated, Wanted::Running) if changed && !self.memory.held => {
+            (State::Terminated, Wanted::Running)
+                if (changed || self.memory.given_up) && !self.memory.held =>
+            {
+                if self.memory.given_up {
+                    self.memory.backoff = Backoff::default();
+                }
                 self.next_attempt(out);
             }
             (State::Waiting { .. }, Wanted::Stopped | Wanted::Removed) => {
@@ -308,6 +313,7 @@ impl Machine {
         self.memory.started = false;
         self.memory.ready = false;
         self.memory.restart_at = None;
+        self.memory.given_up = false;
         self.memory.oom = Default::default();
         self.pid = None;
         self.start(out);

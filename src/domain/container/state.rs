@@ -125,6 +125,11 @@ impl Machine {
             probes: running
                 .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
                 .unwrap_or_default(),
+            next_try: self
+                .memory
+                .restart_at
+                .filter(|_| matches!(self.state, State::Waiting { .. })),
+            given_up: self.memory.given_up,
             paused_until: self.memory.paused_until,
             shim: running.and_then(|running| running.shim.memory),
             kill_held: running.and_then(|running| running.condemned.as_ref()?.shown()),

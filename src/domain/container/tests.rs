@@ -16,6 +16,7 @@ mod care;
 mod deadline;
 mod decisions;
 mod histories;
+mod limits;
 mod stopping;
 mod truth;
 mod verdict;
@@ -362,19 +363,4 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
         Machine::recover(Arc::new(spec), container, memory, [], Recovered::Nothing, story.now);
     assert!(actions.contains(&Action::Start(Incarnation(1))));
     assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
-}
-
-#[test]
-fn an_operators_restart_clears_the_back_off() {
-    let mut story = Story::running(RestartPolicy::Always);
-    for wait in [0, 10, 20] {
-        story.ended(Ending::Exited(1));
-        story.pass(Duration::from_secs(wait));
-        story.tell(Event::Tick);
-        story.started();
-    }
-    story.ended(Ending::Exited(1));
-    assert!(story.tell(Event::Restart { grace: None }).contains(&Action::Start(Incarnation(4))));
-    story.started();
-    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(5))), "at once");
 }

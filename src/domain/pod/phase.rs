@@ -28,7 +28,7 @@ pub fn phase(
         }
         let Some(last) = last_end(status) else { return Phase::Pending };
         failed |= last.exit_code != 0;
-        restartable |= restarts(spec.policy_of(container), last.exit_code);
+        restartable |= !status.given_up && restarts(spec.policy_of(container), last.exit_code);
     }
     match (running, restartable && !ended, failed) {
         (true, _, _) | (_, true, _) => Phase::Running,
@@ -55,6 +55,7 @@ fn initialization(
         match spec.role_at(index) {
             Role::Init if is_running(status) => pending = true,
             Role::Init => match last {
+                Some(_) if status.given_up => return Initialization::Failed,
                 Some(last) if is_lost(spec, container, last) => return Initialization::Failed,
                 Some(_) => {}
                 None => pending = true,

@@ -59,6 +59,8 @@ fn container(code: &str) -> ContainerStatus {
         },
     };
     ContainerStatus {
+        next_try: None,
+        given_up: false,
         paused_until: None,
         shim: None,
         kill_held: None,

@@ -129,3 +129,25 @@ fn what_is_done_for_the_evidence_is_annotated() {
         assert_eq!(errors.to_string(), format!("metadata.annotations[{key}{why}"));
     }
 }
+
+#[test]
+fn limits_of_restarts_are_annotations_of_their_container() {
+    let with = |word: &str, value: &str| {
+        let annotations =
+            format!("metadata:\n  annotations: {{'probelet.io/kubia.{word}': '{value}'}}");
+        STORY.replace("metadata:", &annotations)
+    };
+    let limits = |word, value| {
+        read(&with(word, value)).unwrap().spec.validate().unwrap().containers[0].backoff
+    };
+    assert_eq!(limits("maxRestarts", "5").max_restarts, Some(5));
+    assert_eq!(limits("backoffBaseMilliseconds", "500").base, Duration::from_millis(500));
+    assert_eq!(limits("backoffCapMilliseconds", "20000").cap, Duration::from_secs(20));
+    assert_eq!(limits("backoffResetMilliseconds", "1000").reset, Duration::from_secs(1));
+    let spec = read(&with("maxRestarts", "5")).unwrap().spec;
+    let shown = crate::manifest::annotations::export(&spec);
+    assert_eq!(shown.get("probelet.io/kubia.maxRestarts").map(String::as_str), Some("5"));
+    let field = "metadata.annotations[probelet.io/kubia.maxRestarts]";
+    let wrong = format!("{field}: Invalid value: \"few\": must be a whole number");
+    assert_eq!(refusals(&with("maxRestarts", "few")), [wrong]);
+}

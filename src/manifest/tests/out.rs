@@ -40,6 +40,8 @@ fn killed() -> Terminated {
 pub(super) fn view() -> PodView {
     let spec = read(STORY).unwrap().spec;
     let container = ContainerStatus {
+        next_try: None,
+        given_up: false,
         paused_until: None,
         shim: None,
         kill_held: None,

@@ -249,7 +249,7 @@ fn annotations_that_lead_nowhere_are_refused() {
         let line = format!("  name: kubia-liveness\n  annotations: {{{key}: '{value}'}}\n");
         STORY.replace("  name: kubia-liveness\n", &line)
     };
-    let nowhere = "names no known setting of a probe of this pod";
+    let nowhere = "names no known setting of a probe or container of this pod";
     for key in ["kubia.readiness.periodMilliseconds", "x.liveness.periodMilliseconds", "typo"] {
         let key = format!("probelet.io/{key}");
         assert_eq!(

@@ -1,0 +1,65 @@
+//! How often a container is restarted, and who begins the count again.
+
+use super::*;
+
+#[test]
+fn an_operators_restart_clears_the_back_off() {
+    let mut story = Story::running(RestartPolicy::Always);
+    for wait in [0, 10, 20] {
+        story.ended(Ending::Exited(1));
+        story.pass(Duration::from_secs(wait));
+        story.tell(Event::Tick);
+        story.started();
+    }
+    story.ended(Ending::Exited(1));
+    assert!(story.tell(Event::Restart { grace: None }).contains(&Action::Start(Incarnation(4))));
+    story.started();
+    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(5))), "at once");
+}
+
+fn limited(policy: RestartPolicy) -> Story {
+    let mut pod = pod(policy);
+    pod.containers[0].backoff.max_restarts = Some(1);
+    let mut story = Story::new(pod);
+    story.want(Wanted::Running);
+    story.started();
+    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(1))));
+    story.started();
+    story
+}
+
+#[test]
+fn a_container_that_was_restarted_as_often_as_it_may_is_left_as_it_is() {
+    let mut story = limited(RestartPolicy::OnFailure);
+    let actions = story.ended(Ending::Exited(1));
+    let told = "Container app was restarted 1 times in a row and is left as it is";
+    assert_eq!(Story::reasons(&actions), [("BackoffLimitExceeded", told)]);
+    assert!(actions.contains(&Action::Persist));
+    let status = story.machine.status();
+    assert!(status.given_up && matches!(status.state, ContainerState::Terminated(_)));
+    assert_eq!(story.machine.deadline(), None);
+}
+
+#[test]
+fn whoever_starts_it_again_gives_it_all_its_tries() {
+    let ask =
+        [Event::Restart { grace: None }, Event::Wanted { wanted: Wanted::Running, grace: None }];
+    for event in ask {
+        let mut story = limited(RestartPolicy::Always);
+        story.ended(Ending::Exited(1));
+        assert!(story.tell(event).contains(&Action::Start(Incarnation(2))));
+        story.started();
+        assert!(!story.machine.status().given_up);
+        assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(3))));
+    }
+}
+
+#[test]
+fn the_next_try_is_shown_while_it_is_waited_for() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    story.started();
+    assert_eq!(story.machine.status().next_try, None);
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.machine.status().next_try, Some(story.now.wall + 10 * SECOND));
+}
