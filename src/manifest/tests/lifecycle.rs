@@ -100,7 +100,7 @@ fn what_no_hook_can_be_names_the_field() {
 fn what_is_done_for_the_evidence_is_annotated() {
     let key = "probelet.io/kubia.evidence";
     let annotated = |more: &str| {
-        let annotations = format!("metadata:\n  annotations:\n{more}");
+        let metadata = format!("metadata:\n  annotations:\n{more}");
         with_container("").replacen("metadata:\n", &annotations, 1)
     };
     let text = format!("    {key}Signal: SIGQUIT\n    {key}Exec: jstack 'a b'\n");
@@ -135,7 +135,7 @@ fn limits_of_restarts_are_annotations_of_their_container() {
     let with = |word: &str, value: &str| {
         let annotations =
             format!("metadata:\n  annotations: {{'probelet.io/kubia.{word}': '{value}'}}");
-        STORY.replace("metadata:", &annotations)
+        STORY.replace("metadata:", &metadata)
     };
     let limits = |word, value| {
         read(&with(word, value)).unwrap().spec.validate().unwrap().containers[0].backoff
@@ -145,7 +145,7 @@ fn limits_of_restarts_are_annotations_of_their_container() {
     assert_eq!(limits("backoffCapMilliseconds", "20000").cap, Duration::from_secs(20));
     assert_eq!(limits("backoffResetMilliseconds", "1000").reset, Duration::from_secs(1));
     let spec = read(&with("maxRestarts", "5")).unwrap().spec;
-    let shown = crate::manifest::annotations::export(&spec);
+    let shown = annotations::export(&spec);
     assert_eq!(shown.get("probelet.io/kubia.maxRestarts").map(String::as_str), Some("5"));
     let field = "metadata.annotations[probelet.io/kubia.maxRestarts]";
     let wrong = format!("{field}: Invalid value: \"few\": must be a whole number");
