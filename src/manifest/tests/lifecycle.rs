@@ -100,7 +100,7 @@ fn what_no_hook_can_be_names_the_field() {
 fn what_is_done_for_the_evidence_is_annotated() {
     let key = "probelet.io/kubia.evidence";
     let annotated = |more: &str| {
-        let metadata = format!("metadata:\n  annotations:\n{more}");
+        let annotations = format!("metadata:\n  annotations:\n{more}");
         with_container("").replacen("metadata:\n", &annotations, 1)
     };
     let text = format!("    {key}Signal: SIGQUIT\n    {key}Exec: jstack 'a b'\n");
@@ -135,7 +135,7 @@ fn limits_of_restarts_are_annotations_of_their_container() {
     let with = |word: &str, value: &str| {
         let annotations =
             format!("metadata:\n  annotations: {{'probelet.io/kubia.{word}': '{value}'}}");
-        STORY.replace("metadata:", &metadata)
+        STORY.replace("metadata:", &annotations)
     };
     let limits = |word, value| {
         read(&with(word, value)).unwrap().spec.validate().unwrap().containers[0].backoff
