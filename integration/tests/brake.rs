@@ -99,9 +99,9 @@ fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
         };
         assert!(events.iter().filter(told).count() >= 10, "{events:#?}");
 
-        // An operator need not wait.
+        // An operator need not wait, whether or not its turn has come meanwhile.
         host.probelet(["restart", name])?;
-        host.wait_status(name, SOON, |status| status["restartCount"] == 1)?;
+        host.wait_status(name, SOON, |status| status["restartCount"].as_u64() >= Some(1))?;
 
         // In the end each had its turn.
         eventually("all are killed", 8 * SOON, || {
