@@ -114,7 +114,7 @@ fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
 /// Seconds from the first failure to the kill of a container that fails alone.
 fn to_the_kill(host: &Host) -> Result<f64> {
     create(host, "app", &json!({ "livenessProbe": failing(3) }))?;
-    host.wait_status("app", SOON, |status| status["restartCount"] == 1)?;
+    host.wait_status("app", SOON, |status| status["restartCount"].as_u64() >= Some(1))?;
     let first = |reason: &str| -> Result<Timestamp> {
         let list = host.call("probelet.v1.Events/ListEvents", &json!({ "pod": "app" }))?;
         let events = list["events"].as_array().cloned().unwrap_or_default();

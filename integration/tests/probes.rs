@@ -270,7 +270,7 @@ fn a_hanging_server_is_killed_although_the_timeout_is_longer_than_the_period() -
             "failureThreshold": 2,
         });
         host.target("app", &format!("{WEB} --after 1"), json!({ "livenessProbe": probe }))?;
-        host.wait_status("app", SOON, |status| status["restartCount"] == 1)?;
+        host.wait_status("app", SOON, |status| status["restartCount"].as_u64() >= Some(1))?;
         let described = host.probelet(["describe", "pod", "app"])?;
         ensure!(
             described.contains("Client.Timeout exceeded while awaiting headers"),
