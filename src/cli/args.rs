@@ -80,7 +80,7 @@ pub struct ServeArgs {
         default_value = "probelet"
     )]
     pub containerd_namespace: String,
-    /// Made where it is missing; may vanish at boot. Nothing is kept there yet.
+    /// Pods' pinned namespaces, pipes of commands. Made where it is missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// Container logs, one file an attempt.
