@@ -165,8 +165,8 @@ impl Supervisor {
         spec: Validated<PodSpec>,
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
-        if let Some(view) = self.reserve(&spec)? {
-            return self.configure(view, spec).await;
+        if !self.reserve(&spec)? {
+            return self.configure(spec).await;
         }
         let name = spec.name.clone();
         // Gives the name back however this ends, also if the caller goes away.
@@ -176,21 +176,20 @@ impl Supervisor {
         Ok((view, Applied::Created))
     }
 
-    /// Takes the name, or finds the pod that has it.
-    fn reserve(&self, spec: &PodSpec) -> Result<Option<PodView>, SupervisorError> {
+    /// Takes the name; false where a pod has it.
+    fn reserve(&self, spec: &PodSpec) -> Result<bool, SupervisorError> {
         let mut registry = lock(&self.registry);
         match registry.get(&spec.name) {
             None => {
                 registry.insert(spec.name.clone(), Entry::Reserved);
-                Ok(None)
+                Ok(true)
             }
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
             Some(Entry::Pod(handle)) => {
-                let view = handle.view.borrow().clone();
-                if view.status.deletion.is_some() {
+                if handle.view.borrow().status.deletion.is_some() {
                     return Err(SupervisorError::AlreadyExists(spec.name.clone()));
                 }
-                Ok(Some(view))
+                Ok(false)
             }
         }
     }

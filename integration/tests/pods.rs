@@ -3,8 +3,6 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
-use std::time::Duration;
-
 use anyhow::Result;
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
@@ -205,8 +203,11 @@ fn nothing_is_restarted_by_mistake_when_the_daemon_dies() -> Result<()> {
         assert_eq!(app["state"]["waiting"]["reason"], "PodInitializing", "{app}");
         // In the middle of the second one, which ends while nobody looks.
         wait(host, "two", is_running)?;
+        let two = host.task_pid("web_two_0")?;
         host.kill_daemon()?;
-        std::thread::sleep(Duration::from_millis(1500));
+        eventually("the second one has ended", SOON, || {
+            (!std::fs::exists(format!("/proc/{two}")).ok()?).then_some(())
+        })?;
         host.start_daemon()?;
         wait(host, "other", is_running)?;
         wait(host, "app", is_running)?;

@@ -20,10 +20,11 @@ impl Supervisor {
     /// Gives a live pod another spec, if no more differs than can be changed on it.
     pub(super) async fn configure(
         &self,
-        view: PodView,
         spec: Validated<PodSpec>,
     ) -> Result<(PodView, Applied), SupervisorError> {
         let _turn = self.changing.lock().await;
+        // Only now: another change may have been under way.
+        let view = self.get(&spec.name)?;
         self.change(view, spec).await
     }
 
