@@ -20,6 +20,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
+use crate::domain::log;
 use crate::evidence::HostWitness;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
@@ -48,6 +49,7 @@ pub struct Config {
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
+    pub log_limits: log::Limits,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -63,6 +65,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         address: config.containerd_address.clone(),
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
+        log_limits: config.log_limits,
         run_dir: config.run_dir.clone(),
         ..ContainerdConfig::default()
     })

@@ -4,10 +4,15 @@ use std::process::ExitCode;
 use clap::Parser;
 use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs};
 use probelet::daemon;
+use probelet::logs::logger;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
+    // Before anything that costs memory or time: a container waits for it.
+    if let Some(code) = logger::run_if_asked() {
+        return code;
+    }
     match Cli::parse() {
         Cli { socket, command: Command::Serve(args) } => serve(ServeArgs { socket, ..args }),
         cli => client(&cli),
@@ -40,6 +45,7 @@ fn serve(args: ServeArgs) -> ExitCode {
             containerd_namespace: args.containerd_namespace,
             run_dir: args.run_dir,
             log_dir: args.log_dir,
+            log_limits: args.logs.limits(),
             brake: args.brake.limits(),
         })),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! The daemon's process: started, killed, held up.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -25,7 +26,12 @@ impl Host {
     }
 
     fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
-        let mut command = Command::new(probelet_bin());
+        self.spawn_daemon_of(&probelet_bin(), flags)
+    }
+
+    /// Starts this binary as the daemon, without waiting for it.
+    pub fn spawn_daemon_of(&mut self, binary: &Path, flags: &[&str]) -> Result<()> {
+        let mut command = Command::new(binary);
         command
             .args(["serve", "--socket"])
             .arg(self.socket())
