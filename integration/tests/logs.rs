@@ -69,7 +69,9 @@ fn each_line_is_there_once_and_in_order_though_the_daemon_is_killed_three_times(
     ensure!(!ended(&host.status("writer")?), "it has to be killed while it writes");
     let memory = fs::read_to_string(format!("/proc/{logger}/smaps_rollup"))?;
     let private = memory.lines().filter(|line| line.starts_with("Private_"));
-    println!("the logger's memory: {:?}", private.collect::<Vec<_>>());
+    let kilobytes: u64 =
+        private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum();
+    ensure!((1..1024).contains(&kilobytes), "the logger's private memory is {kilobytes} kB");
 
     // Who follows from here on sees the same to the end.
     let follower = {
