@@ -103,7 +103,7 @@ impl Printer {
 
     fn print(&mut self, text: &[u8], ended: bool, out: &mut Vec<u8>) {
         let fits = usize::try_from(self.left).map_or(text.len(), |left| left.min(text.len()));
-        out.extend(text.iter().take(fits));
+        out.extend_from_slice(text.get(..fits).unwrap_or(text));
         self.left = self.left.saturating_sub(fits as u64);
         self.is_fresh = ended;
     }
