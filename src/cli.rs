@@ -21,6 +21,7 @@ mod layout;
 mod layout_container;
 mod layout_history;
 mod layout_probes;
+mod log_args;
 mod logs;
 mod manifests;
 mod names;

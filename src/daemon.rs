@@ -22,6 +22,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
+use crate::domain::log;
 use crate::evidence::HostWitness;
 use crate::metrics;
 use crate::pb;
@@ -51,6 +52,7 @@ pub struct Config {
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
+    pub log_limits: log::Limits,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -66,6 +68,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         address: config.containerd_address.clone(),
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
+        log_limits: config.log_limits,
         run_dir: config.run_dir.clone(),
         ..ContainerdConfig::default()
     })

@@ -10,7 +10,7 @@ const STOREYS: [&[&str]; 6] = [
     &["cli", "service", "metrics"],
     &["manifest", "structs"],
     &["supervisor"],
-    &["runtime", "prober", "evidence", "netns", "network", "process", "pressure"],
+    &["runtime", "prober", "evidence", "netns", "network", "process", "pressure", "logs"],
     &["domain"],
 ];
 

@@ -6,6 +6,7 @@ pub mod domain;
 pub mod evidence;
 #[cfg(test)]
 mod layers;
+pub mod logs;
 pub mod manifest;
 pub mod metrics;
 pub mod netns;

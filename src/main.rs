@@ -2,6 +2,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs, UsageError};
+use probelet::logs::logger;
 use probelet::{daemon, metrics};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -10,6 +11,10 @@ use tracing_subscriber::filter::LevelFilter;
 const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
+    // Before anything that costs memory or time: a container waits for it.
+    if let Some(code) = logger::run_if_asked() {
+        return code;
+    }
     match cli::parse(std::env::args_os()) {
         Ok(Cli { socket, command: Command::Serve(args) }) => serve(ServeArgs { socket, ..args }),
         Ok(cli) => client(&cli),
@@ -56,6 +61,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 containerd_namespace: args.containerd_namespace,
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
+                log_limits: args.logs.limits(),
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{Host, bounded, finish, root, succeed};
 
-const BUSYBOX_APPLETS: [&str; 8] = ["sh", "cat", "dd", "echo", "env", "setsid", "sleep", "true"];
+const BUSYBOX_APPLETS: [&str; 9] =
+    ["sh", "awk", "cat", "dd", "echo", "env", "setsid", "sleep", "true"];
 
 impl Host {
     /// A request to create and start a container that runs `script` in a shell of its own busybox.

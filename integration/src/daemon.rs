@@ -1,5 +1,6 @@
 //! The daemon's process: started, killed, held up.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -36,10 +37,19 @@ impl Host {
     }
 
     fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
+<<<<<<< HEAD
         self.spawn_daemon_by(Command::new(probelet_bin()), flags)
     }
 
     fn spawn_daemon_by(&mut self, mut command: Command, flags: &[&str]) -> Result<()> {
+=======
+        self.spawn_daemon_of(&probelet_bin(), flags)
+    }
+
+    /// Starts this binary as the daemon, without waiting for it.
+    pub fn spawn_daemon_of(&mut self, binary: &Path, flags: &[&str]) -> Result<()> {
+        let mut command = Command::new(binary);
+>>>>>>> logs
         command
             .args(["serve", "--socket"])
             .arg(self.socket())

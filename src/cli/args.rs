@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::brake_args::BrakeArgs;
 use super::duration;
+use super::log_args::LogArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -89,7 +90,7 @@ pub struct ServeArgs {
     /// Pods' pinned namespaces, pipes of commands. Made where it is missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
-    /// Container logs, one file an attempt.
+    /// Container logs in CRI format, `POD/CONTAINER/ATTEMPT.log` and what was rotated of it.
     #[arg(
         long,
         value_name = "PATH",
@@ -103,6 +104,8 @@ pub struct ServeArgs {
     /// How the daemon itself logs to stderr. [default: text on a terminal, else logfmt]
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub logs: LogArgs,
     #[command(flatten)]
     pub brake: BrakeArgs,
 }
@@ -173,6 +176,25 @@ pub struct LogsArgs {
     /// Go on as the container writes.
     #[arg(short, long)]
     pub follow: bool,
+    /// Of all containers of the pod, its init containers first, each line behind its container's
+    /// name.
+    #[arg(long, conflicts_with = "container")]
+    pub all_containers: bool,
+    /// Put `[pod/NAME/CONTAINER]` before each line.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub prefix: Option<bool>,
+    /// Only lines that are no older: `5s`, `2m`, `3h`.
+    #[arg(long, value_name = "DURATION", conflicts_with = "since_time", value_parser = duration::parse)]
+    pub since: Option<Duration>,
+    /// Only lines from this moment on, in RFC 3339: `2026-11-24T10:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub since_time: Option<jiff::Timestamp>,
+    /// Put each line's time before it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub timestamps: Option<bool>,
+    /// No more bytes than so many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_bytes: Option<u64>,
     /// The last lines only; -1 is all.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=i64::from(u32::MAX)))]
     pub tail: Option<i64>,

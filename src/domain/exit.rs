@@ -10,7 +10,7 @@ mod words;
 
 pub use judge::{Known, Sigkill, Verdict};
 pub use operator::{Caller, Operator};
-pub use words::{LOG_BYTES, LastWords, MESSAGE_BYTES};
+pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 
 /// What the machine was told about an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,25 +1,20 @@
 //! The last lines of a log.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
+use crate::logs;
+
 const LINES: usize = 100;
-const BYTES: u64 = 32 << 10;
+const BYTES: usize = 32 << 10;
 
 pub(super) fn tail(path: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let start = length.saturating_sub(BYTES);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    // It may grow meanwhile.
-    file.take(BYTES).read_to_end(&mut bytes)?;
+    let bytes = logs::last(path, LINES, BYTES)?;
     let text = String::from_utf8_lossy(&bytes);
     // The first line is cut where not all was read.
-    let whole = if start > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-    let lines: Vec<&str> = whole.lines().collect();
-    Ok(lines.iter().skip(lines.len().saturating_sub(LINES)).map(|l| (*l).to_owned()).collect())
+    let cut = bytes.len() == BYTES;
+    let whole = if cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    Ok(whole.lines().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -35,5 +30,14 @@ mod tests {
         let long = "x".repeat(20 << 10);
         std::fs::write(file.path(), format!("{long}\n{long}\nend\n")).unwrap();
         assert_eq!(tail(file.path()).unwrap(), [long.as_str(), "end"]);
+    }
+
+    #[test]
+    fn records_are_read_without_their_headers() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let records = "2026-11-24T10:00:00.000000000Z stderr P panick\n\
+                       2026-11-24T10:00:00.000000000Z stderr F ed\n";
+        std::fs::write(file.path(), records).unwrap();
+        assert_eq!(tail(file.path()).unwrap(), ["panicked"]);
     }
 }

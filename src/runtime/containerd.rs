@@ -1,7 +1,6 @@
 //! The runtime that drives containerd. An attempt is a container record of its own, whose id is
 //! also its snapshot's key; what probelet remembers rides on that record.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,10 @@ use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
+use crate::domain::log::Limits;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
+use crate::logs;
+use crate::logs::logger::Order;
 use crate::network::Namespaces;
 
 mod client;
@@ -44,6 +46,7 @@ pub struct Config {
     pub namespace: String,
     /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
     pub log_dir: PathBuf,
+    pub log_limits: Limits,
     /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone; the pins of
     /// pods' namespaces beside it.
     pub run_dir: PathBuf,
@@ -56,6 +59,7 @@ impl Default for Config {
             address: "/run/containerd/containerd.sock".into(),
             namespace: "probelet".into(),
             log_dir: "/var/log/probelet".into(),
+            log_limits: Limits::default(),
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
         }
@@ -66,6 +70,7 @@ impl Default for Config {
 pub struct Containerd {
     client: Client,
     log_dir: PathBuf,
+    log_limits: Limits,
     cgroup2: bool,
     /// Starts at work, some of them given up by their callers.
     starts: TaskTracker,
@@ -90,8 +95,10 @@ impl Containerd {
     /// Connects at the first call, and again after each loss: containerd may be away. Needs a
     /// tokio runtime.
     pub fn connect(config: Config) -> Result<Self, RuntimeError> {
-        let log_dir = uri_folder("log", &config.log_dir)?;
-        let run_dir = uri_folder("run", &config.run_dir)?;
+        let log_dir = absolute("log", &config.log_dir, &[])?;
+        // containerd gets URIs of what lies there, as they are.
+        let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
+        let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
             RuntimeError::Internal(format!("run folder {}: {error}", run_dir.display()))
@@ -101,7 +108,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let namespaces = Namespaces::new(&run_dir);
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
+        Ok(Self { client, log_dir, log_limits, cgroup2, starts, locks, execs, namespaces, ooms })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -162,13 +169,14 @@ impl Containerd {
                 RuntimeError::StartFailed(format!("file for the termination message: {error}"))
             })?;
         }
+        let logger = Order { path: log, limits: self.log_limits }.uri();
         let mut tries = 0..LEFTOVER_STEPS;
         let process = loop {
             let mounts = match &chain {
                 Some((name, chain_id)) => self.client.prepare(&id, name, chain_id).await?,
                 None => Vec::new(),
             };
-            match self.client.create_task(&id, mounts, &log).await {
+            match self.client.create_task(&id, mounts, &logger).await {
                 // An earlier daemon's try got this far. What its process may have written goes
                 // with it.
                 Err(RuntimeError::AlreadyExists(_)) if tries.next().is_some() => {
@@ -195,14 +203,15 @@ impl Containerd {
     }
 
     async fn remove_log(&self, id: &AttemptId) {
-        let log = self.log_path(id);
-        for file in [&log, &self.message_path(id)] {
-            match tokio::fs::remove_file(file).await {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    tracing::warn!(%id, file = %file.display(), %error, "cannot remove a file");
-                }
-                _ => {}
-            }
+        let (log, message) = (self.log_path(id), self.message_path(id));
+        let (files, message) = ([log.clone(), message.clone()], message);
+        let removed = tokio::task::spawn_blocking(move || {
+            let [log, message] = files;
+            logs::remove(&log).and(logs::remove(&message))
+        });
+        match removed.await {
+            Ok(Ok(())) => {}
+            other => tracing::warn!(%id, file = %message.display(), ?other, "cannot remove a file"),
         }
         // The container's folder and the pod's, which go with the last log in them.
         for folder in log.ancestors().skip(1).take(2) {
@@ -331,16 +340,19 @@ impl Runtime for Containerd {
     }
 }
 
-/// An absolute path that can be part of a URI as it is: containerd gets one of what lies there.
-fn uri_folder(name: &str, path: &Path) -> Result<PathBuf, RuntimeError> {
+/// A path that does not depend on who reads it, as text without some characters.
+fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, RuntimeError> {
     let bad = |reason: String| {
         RuntimeError::Internal(format!("{name} folder {}: {reason}", path.display()))
     };
     let path = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;
-    if path.to_str().is_none_or(|path| path.contains(['%', '?', '#'])) {
-        return Err(bad("must be UTF-8 and without %, ? and #".to_owned()));
+    match path.to_str() {
+        None => Err(bad("must be UTF-8".to_owned())),
+        Some(text) if text.contains(without) => {
+            Err(bad(format!("must be without {}", String::from_iter(without))))
+        }
+        Some(_) => Ok(path),
     }
-    Ok(path)
 }
 
 async fn check_rootfs(rootfs: &Path) -> Result<(), RuntimeError> {

@@ -1,38 +1,56 @@
 //! Reading a container's log back: whole, its last lines, or as it grows.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::sync::mpsc;
 use tonic::{Response, Status};
 
-use super::error::status_of;
+use super::error::{field, invalid, status_of};
 use super::{Api, Streaming, convert};
 use crate::domain::Incarnation;
+use crate::domain::log::{Printer, Selection};
+use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
+use crate::logs::{Read, Reader, Tail};
 use crate::pb;
 use crate::runtime::AttemptId;
+use crate::supervisor;
 
-const CHUNK: usize = 16 * 1024;
 /// How often a followed log is looked at for more.
 const POLL: Duration = Duration::from_millis(200);
+/// So often a log whose container has ended, and whose writer has not yet.
+const LAST_POLLS: u32 = 10;
 
 pub(super) async fn read(
     api: &Api,
     request: pb::GetLogsRequest,
 ) -> Result<Response<Streaming<pb::LogChunk>>, Status> {
     let id = attempt_of(api, &request)?;
+    let selection = selection(&request, supervisor::now().wall).map_err(|e| invalid(vec![e]))?;
     let path = api.supervisor.log_path(&id);
-    let mut file = File::open(&path).await.map_err(|error| no_log(api, &id, &error))?;
-    if let Some(lines) = request.tail {
-        let at = tail(&mut file, lines).await.map_err(broken)?;
-        file.seek(SeekFrom::Start(at)).await.map_err(broken)?;
-    }
+    let tail = request.tail.map(|lines| Tail { lines: lines.into(), within: None });
+    let follow = request.follow;
+    let opened = blocking(move || Reader::open(&path, tail, follow)).await?;
+    let reader = opened.map_err(|error| no_log(api, &id, &error))?;
+    let log = Log { reader, printer: Printer::new(selection), buffer: Vec::new() };
     Ok(Response::new(api.stream(move |api, sender| async move {
-        copy(&api, file, path, id, request.follow, &sender).await;
+        copy(&api, log, id, follow, &sender).await;
     })))
+}
+
+fn selection(request: &pb::GetLogsRequest, now: SystemTime) -> Result<Selection, SpecError> {
+    let ago = request.since.map(|since| {
+        let since = Duration::try_from(since).map_err(|error| field("since", error.to_string()))?;
+        now.checked_sub(since).ok_or_else(|| field("since", "is before all times"))
+    });
+    let time = request.since_time.map(|time| {
+        SystemTime::try_from(time).map_err(|error| field("since_time", error.to_string()))
+    });
+    if ago.is_some() && time.is_some() {
+        return Err(field("since_time", "cannot be set together with since"));
+    }
+    let since = ago.or(time).transpose()?;
+    Ok(Selection { since, timestamps: request.timestamps, limit: request.limit_bytes })
 }
 
 fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {
@@ -63,34 +81,65 @@ fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
     }
 }
 
+struct Log {
+    reader: Reader,
+    printer: Printer,
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    fn step(&mut self, chunk: &mut pb::LogChunk) -> std::io::Result<Read> {
+        let read = self.reader.read(&mut self.buffer)?;
+        match read {
+            Read::Data => self.printer.push(&self.buffer, &mut chunk.data),
+            Read::Missing(files) => chunk.missing_files = files,
+            Read::End => {}
+        }
+        Ok(read)
+    }
+}
+
 async fn copy(
     api: &Api,
-    mut file: File,
-    path: PathBuf,
+    mut log: Log,
     id: AttemptId,
     follow: bool,
     sender: &mpsc::Sender<Result<pb::LogChunk, Status>>,
 ) {
-    loop {
+    let mut idle = 0;
+    while !log.printer.is_done() {
+        // Only an attempt that had ended before the read has nothing more to say.
         let ended = !follow || !is_running(api, &id);
-        let mut data = vec![0; CHUNK];
-        let sent = match file.read(&mut data).await {
-            // Only an attempt that had ended before the read has nothing more to say.
-            Ok(0) if ended => return,
-            Ok(0) => {
+        let stepped = blocking(move || {
+            let mut chunk = pb::LogChunk::default();
+            // As the read, so the lock: who was gone before it has written all.
+            let complete = !follow || (ended && log.reader.is_complete());
+            let read = log.step(&mut chunk);
+            (log, chunk, complete, read)
+        });
+        let (back, mut chunk, complete, read) = match stepped.await {
+            Ok(stepped) => stepped,
+            Err(status) => return drop(sender.send(Err(status)).await),
+        };
+        log = back;
+        let over = match read {
+            Ok(Read::End) if ended && (complete || idle >= LAST_POLLS) => {
+                log.printer.finish(&mut chunk.data);
+                true
+            }
+            Ok(Read::End) => {
+                idle = if ended { idle + 1 } else { 0 };
                 tokio::time::sleep(POLL).await;
                 continue;
             }
-            Ok(length) => {
-                data.truncate(length);
-                sender.send(Ok(pb::LogChunk { data })).await
-            }
+            Ok(Read::Data | Read::Missing(_)) => false,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "log not readable");
-                sender.send(Err(broken(error))).await
+                tracing::warn!(%id, %error, "log not readable");
+                return drop(sender.send(Err(broken(&error))).await);
             }
         };
-        if sent.is_err() {
+        let is_empty = chunk.data.is_empty() && chunk.missing_files == 0;
+        if (!is_empty && sender.send(Ok(chunk)).await.is_err()) || over {
             return;
         }
     }
@@ -103,34 +152,35 @@ fn is_running(api: &Api, id: &AttemptId) -> bool {
     })
 }
 
-/// Where the last `lines` lines begin, read backwards.
-async fn tail(file: &mut File, lines: u32) -> std::io::Result<u64> {
-    let mut end = file.metadata().await?.len();
-    // A final newline ends the last line; it does not begin another one.
-    let mut left = u64::from(lines) + 1;
-    let mut is_last_byte = true;
-    while end > 0 {
-        let start = end.saturating_sub(CHUNK as u64);
-        let mut data = vec![0; usize::try_from(end - start).unwrap_or(CHUNK)];
-        file.seek(SeekFrom::Start(start)).await?;
-        file.read_exact(&mut data).await?;
-        for (at, byte) in data.iter().enumerate().rev() {
-            if is_last_byte && *byte != b'\n' {
-                left -= 1;
-            }
-            is_last_byte = false;
-            if *byte == b'\n' {
-                left = left.saturating_sub(1);
-                if left == 0 {
-                    return Ok(start + at as u64 + 1);
-                }
-            }
-        }
-        end = start;
-    }
-    Ok(0)
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
 }
 
-fn broken(error: std::io::Error) -> Status {
+fn broken(error: &dyn std::fmt::Display) -> Status {
     Status::internal(format!("log not readable: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn since_is_an_age_or_a_moment_and_not_both() {
+        let now = UNIX_EPOCH + Duration::from_secs(1000);
+        let age = prost_types::Duration { seconds: 10, nanos: 0 };
+        let moment = prost_types::Timestamp { seconds: 7, nanos: 0 };
+        let since = |since, since_time| {
+            let request = pb::GetLogsRequest { since, since_time, ..Default::default() };
+            selection(&request, now).map(|selection| selection.since).map_err(|error| error.field)
+        };
+        assert_eq!(since(None, None), Ok(None));
+        assert_eq!(since(Some(age), None), Ok(Some(now - Duration::from_secs(10))));
+        assert_eq!(since(None, Some(moment)), Ok(Some(UNIX_EPOCH + Duration::from_secs(7))));
+        assert_eq!(since(Some(age), Some(moment)), Err("since_time".to_owned()));
+        let negative = prost_types::Duration { seconds: -10, nanos: 0 };
+        assert_eq!(since(Some(negative), None), Err("since".to_owned()));
+    }
 }

@@ -6,8 +6,8 @@ use crate::domain::spec::TerminationMessage;
 /// Of a termination message, its end.
 pub const MESSAGE_BYTES: u64 = 4096;
 /// Of a log that stands in for it, its end.
-pub const LOG_BYTES: u64 = 2048;
-const LOG_LINES: usize = 80;
+pub const LOG_BYTES: usize = 2048;
+pub const LOG_LINES: usize = 80;
 
 /// As the adapters found it; what it means is [`LastWords::message`]'s to say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

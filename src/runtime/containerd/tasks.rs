@@ -1,6 +1,5 @@
 //! Tasks: create, start, look, kill, delete.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use containerd_client::services::v1::{
@@ -30,15 +29,14 @@ impl Client {
         &self,
         id: &str,
         rootfs: Vec<Mount>,
-        log: &Path,
+        logger: &str,
     ) -> Result<Process, RuntimeError> {
-        let log = format!("file://{}", log.display());
         let request = self.request(CreateTaskRequest {
             container_id: id.to_owned(),
             rootfs,
-            stdout: log.clone(),
-            // Goes to stdout's file anyhow, but the shim panics without it.
-            stderr: log,
+            stdout: logger.to_owned(),
+            // One logger has both; the shim panics without it.
+            stderr: logger.to_owned(),
             ..CreateTaskRequest::default()
         });
         let answer = call("Tasks.Create", SLOW_DEADLINE, self.tasks().create(request)).await;

@@ -9,12 +9,13 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Containerd;
-use crate::domain::exit::{LOG_BYTES, LastWords, MESSAGE_BYTES};
+use crate::domain::exit::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
+use crate::logs;
 use crate::process::oom::OomCounter;
 use crate::runtime::{AttemptId, Runtime};
 
-/// The shim copies what a process wrote last a little after its end, and does not say when it has
-/// done so: the log is taken as whole when it has not grown for so many steps.
+/// The logger copies what a process wrote last a little after its end, and does not say when it
+/// has done so: the log is taken as whole when it has not grown for so many steps.
 const SETTLE_STEP: Duration = Duration::from_millis(20);
 const SETTLE_STEPS: u32 = 50;
 const QUIET: u32 = 5;
@@ -38,14 +39,17 @@ impl Containerd {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             read => Some(read.map_err(|error| error.to_string())),
         };
-        let log = if with_log {
-            end_of(&self.log_path(id), LOG_BYTES).await.unwrap_or_default()
-        } else {
-            String::new()
-        };
+        let log = if with_log { self.log_end(id).await } else { String::new() };
         let counter = OomCounter::at(&self.cgroups_path(id));
         let oom_kills = counter.and_then(|counter| counter.kills()).ok();
         LastWords { oom_kills, message, log, node_restarted: false }
+    }
+
+    async fn log_end(&self, id: &AttemptId) -> String {
+        let path = self.log_path(id);
+        let read = tokio::task::spawn_blocking(move || logs::last(&path, LOG_LINES, LOG_BYTES));
+        let read = read.await.ok().and_then(Result::ok).unwrap_or_default();
+        String::from_utf8_lossy(&read).into_owned()
     }
 }
 

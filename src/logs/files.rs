@@ -1,0 +1,68 @@
+//! The files of one attempt's log: the one that is written to, and those that were rotated.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::log::sequence;
+
+/// The rotated files with their numbers, the oldest first.
+pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let (Some(folder), Some(name)) = (current.parent(), current.file_name()) else {
+        return Ok(Vec::new());
+    };
+    let name = name.to_string_lossy();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|file| sequence(&name, file));
+        found.extend(number.map(|number| (number, entry.path())));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// All of it; what is gone already is fine.
+pub fn remove(current: &Path) -> io::Result<()> {
+    let rotated = rotated(current)?;
+    let files = rotated.iter().map(|(_, path)| path.as_path()).chain([current]);
+    files.map(remove_file).fold(Ok(()), Result::and)
+}
+
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_are_found_in_their_order_and_removed_with_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "0.log",
+            "0.log.20261124-100000.10",
+            "0.log.20261124-110000.9",
+            "10.log.20261124-100000.1",
+            "0.message",
+        ];
+        names.iter().for_each(|name| fs::write(folder.path().join(name), "x").unwrap());
+        let current = folder.path().join("0.log");
+        let numbers: Vec<_> = rotated(&current).unwrap().into_iter().map(|(n, _)| n).collect();
+        assert_eq!(numbers, [9, 10]);
+        remove(&current).unwrap();
+        remove(&current).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["0.message", "10.log.20261124-100000.1"]);
+    }
+}

@@ -1,0 +1,23 @@
+//! What a logger is born with: stdout's pipe as descriptor 3, stderr's as 4, and 5, by whose
+//! closing it says that it is ready.
+#![allow(unsafe_code, reason = "inherited descriptors have a number and no owner")]
+
+use std::fs::{self, File};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+const NUMBERS: [RawFd; 3] = [3, 4, 5];
+
+/// `None` where they are not pipes: nobody but a shim starts a logger.
+pub(super) fn take() -> Option<[File; 3]> {
+    let is_pipe = |number: RawFd| {
+        let target = fs::read_link(format!("/proc/self/fd/{number}"));
+        target.is_ok_and(|target| target.to_string_lossy().starts_with("pipe:"))
+    };
+    if !NUMBERS.into_iter().all(is_pipe) {
+        return None;
+    }
+    // SAFETY: each was open a moment ago, and this process has one thread, which has opened
+    // nothing that it keeps: they were inherited, nothing else in it owns them, and this runs once,
+    // at the beginning of `main`.
+    Some(NUMBERS.map(|number| File::from(unsafe { OwnedFd::from_raw_fd(number) })))
+}

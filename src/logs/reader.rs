@@ -1,0 +1,204 @@
+//! A log read forward, from file to file as it is rotated.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::files;
+use super::tail::{Scan, Tail};
+
+const CHUNK: usize = 64 * 1024;
+/// Each needs a rotation between two calls of ours.
+const TRIES: u32 = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    Data,
+    /// So many files were rotated away before they could be read.
+    Missing(u64),
+    /// For now, where the log is followed.
+    End,
+}
+
+#[derive(Debug)]
+pub struct Reader {
+    current: PathBuf,
+    file: File,
+    sequence: u64,
+    /// Nothing is written to the file any more.
+    is_sealed: bool,
+    /// The number of the last file to be read; none where the log is followed.
+    last: Option<u64>,
+}
+
+impl Reader {
+    pub fn open(current: &Path, tail: Option<Tail>, follow: bool) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            match Self::try_open(current, tail, follow) {
+                // Rotated away in between; of a log that is not there nothing is.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if !current.exists() && files::rotated(current)?.is_empty() {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(rotates_too_fast())
+    }
+
+    fn try_open(current: &Path, tail: Option<Tail>, follow: bool) -> io::Result<Self> {
+        let rotated = files::rotated(current)?;
+        let newest = match open_current(current) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !rotated.is_empty() => None,
+            other => Some(other?),
+        };
+        let last = newest.as_ref().map(|(_, number)| *number);
+        let last = last.or(rotated.last().map(|(number, _)| *number)).filter(|_| !follow);
+        let at = |file, sequence, is_sealed| Self {
+            current: current.to_owned(),
+            file,
+            sequence,
+            is_sealed,
+            last,
+        };
+        let Some(tail) = tail else {
+            return match (rotated.first(), newest) {
+                (Some((number, path)), _) => Ok(at(File::open(path)?, *number, true)),
+                (None, Some((file, number))) => Ok(at(file, number, false)),
+                (None, None) => Err(ErrorKind::NotFound.into()),
+            };
+        };
+        let mut scan = Scan::new(tail);
+        let mut oldest = None;
+        let sealed = rotated.iter().rev();
+        let sealed =
+            sealed.map(|(number, path)| io::Result::Ok((File::open(path)?, *number, true)));
+        let newest = newest.map(|(file, number)| Ok((file, number, false)));
+        for opened in newest.into_iter().chain(sealed) {
+            let (mut file, number, is_sealed) = opened?;
+            let start = scan.file(&mut file)?;
+            file.seek(SeekFrom::Start(start.unwrap_or_default()))?;
+            oldest = Some(at(file, number, is_sealed));
+            if start.is_some() {
+                break;
+            }
+        }
+        oldest.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Into `buffer`, whose contents are replaced.
+    pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Read> {
+        loop {
+            buffer.resize(CHUNK, 0);
+            let count = self.file.read(buffer)?;
+            buffer.truncate(count);
+            if count > 0 {
+                return Ok(Read::Data);
+            }
+            // What was written before the rename is read once more after it.
+            if !self.is_sealed {
+                if self.is_current()? {
+                    return Ok(Read::End);
+                }
+                self.is_sealed = true;
+                continue;
+            }
+            match self.next()? {
+                Some(0) => {}
+                Some(missing) => return Ok(Read::Missing(missing)),
+                None => return Ok(Read::End),
+            }
+        }
+    }
+
+    /// Whether the log's writer is gone, so that nothing more can come. A file is given up by it
+    /// after it was renamed, too, but then is not the current one any more.
+    pub fn is_complete(&self) -> bool {
+        let free = flock(&self.file, FlockOperation::NonBlockingLockShared).is_ok();
+        let _ = flock(&self.file, FlockOperation::Unlock);
+        free && self.is_current().unwrap_or_default()
+    }
+
+    fn is_current(&self) -> io::Result<bool> {
+        match std::fs::metadata(&self.current) {
+            Ok(current) => Ok(identity(&current) == identity(&self.file.metadata()?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many files were missed on the way to the next one; `None` while there is none.
+    fn next(&mut self) -> io::Result<Option<u64>> {
+        for _ in 0..TRIES {
+            let rotated = files::rotated(&self.current)?;
+            let own = identity(&self.file.metadata()?);
+            let is_own =
+                |path: &Path| std::fs::metadata(path).is_ok_and(|file| identity(&file) == own);
+            if let Some((number, _)) = rotated.iter().find(|(_, path)| is_own(path)) {
+                self.sequence = *number;
+            }
+            if self.last.is_some_and(|last| self.sequence >= last) {
+                return Ok(None);
+            }
+            let next = rotated.iter().find(|(number, _)| *number > self.sequence);
+            let opened = match next {
+                Some((number, path)) => File::open(path).map(|file| (file, *number)),
+                None => open_current(&self.current),
+            };
+            let (file, number) = match opened {
+                Ok(opened) => opened,
+                Err(error) if error.kind() == ErrorKind::NotFound && next.is_none() => {
+                    return Ok(None);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            // Others were rotated in between: they come first.
+            if next.is_none()
+                && number > self.sequence + 1
+                && !rotated_since(&self.current, self.sequence)?.is_empty()
+            {
+                continue;
+            }
+            let number = number.max(self.sequence + 1);
+            let missing = number - self.sequence - 1;
+            (self.file, self.sequence, self.is_sealed) = (file, number, next.is_some());
+            return Ok(Some(missing));
+        }
+        Err(rotates_too_fast())
+    }
+}
+
+fn rotated_since(current: &Path, sequence: u64) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut rotated = files::rotated(current)?;
+    rotated.retain(|(number, _)| *number > sequence);
+    Ok(rotated)
+}
+
+fn identity(file: &std::fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// With its number: one more than the newest rotated one's.
+fn open_current(path: &Path) -> io::Result<(File, u64)> {
+    let newest = || io::Result::Ok(files::rotated(path)?.last().map_or(0, |(number, _)| *number));
+    for _ in 0..TRIES {
+        let before = newest()?;
+        let file = File::open(path)?;
+        if newest()? == before {
+            return Ok((file, before + 1));
+        }
+    }
+    Err(rotates_too_fast())
+}
+
+fn rotates_too_fast() -> io::Error {
+    io::Error::other("it is rotated faster than it can be opened")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Where a log's last lines begin, found from its end backwards.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek, SeekFrom};
+use std::path::Path;
+
+use super::reader::{Read, Reader};
+use crate::domain::log::{LINE, Printer, Selection, Tag, parse};
+
+const BLOCK: u64 = 64 * 1024;
+/// Of a record all that tells whether it ends its line.
+const HEAD: usize = 64;
+/// What [`last`] looks through beyond what it gives: the headers of short lines.
+const HEADERS: u64 = 4 * LINE as u64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    pub lines: u64,
+    /// No more than so many bytes are looked through; a line may then be cut.
+    pub within: Option<u64>,
+}
+
+/// Goes through the files from the newest to the oldest.
+pub(super) struct Scan {
+    lines: u64,
+    budget: u64,
+    /// Lines that were seen to end, and a last one that did not.
+    seen: u64,
+}
+
+impl Scan {
+    pub(super) fn new(tail: Tail) -> Self {
+        Self { lines: tail.lines, budget: tail.within.unwrap_or(u64::MAX), seen: 0 }
+    }
+
+    /// Where in this file the tail begins; `None` if it begins earlier.
+    pub(super) fn file(&mut self, file: &mut File) -> io::Result<Option<u64>> {
+        let length = file.metadata()?.len();
+        if self.lines == 0 {
+            return Ok(Some(length));
+        }
+        let floor = length.saturating_sub(self.budget);
+        self.budget -= length - floor;
+        // Of the record whose beginning is looked for.
+        let (mut end, mut is_ended) = (length, false);
+        let (mut start, mut head) = (length, Vec::new());
+        while start > floor {
+            let from = start.saturating_sub(BLOCK).max(floor);
+            let mut block = vec![0; usize::try_from(start - from).unwrap_or_default()];
+            file.seek(SeekFrom::Start(from))?;
+            file.read_exact(&mut block)?;
+            let searched = block.len();
+            block.extend(head.iter().take(HEAD));
+            for at in memchr::memrchr_iter(b'\n', block.get(..searched).unwrap_or_default()) {
+                let begin = from + at as u64 + 1;
+                let record = block.get(at + 1..).unwrap_or_default();
+                if begin < length && self.is_behind(record, is_ended) {
+                    return Ok(Some(end));
+                }
+                (end, is_ended) = (begin, true);
+            }
+            (head, start) = (block, from);
+        }
+        if floor > 0 {
+            return Ok(Some(if end == length { floor } else { end }));
+        }
+        Ok((end > 0 && self.is_behind(&head, is_ended)).then_some(end))
+    }
+
+    /// Whether the tail begins behind the record that these bytes begin with.
+    fn is_behind(&mut self, bytes: &[u8], is_ended: bool) -> bool {
+        let head = bytes.get(..HEAD).unwrap_or(bytes);
+        let head = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if is_ended && parse(head).is_none_or(|record| record.tag == Tag::Full) {
+            if self.seen == self.lines {
+                return true;
+            }
+            self.seen += 1;
+        } else if self.seen == 0 {
+            self.seen = 1;
+        }
+        false
+    }
+}
+
+/// The end of what a container wrote: so many lines and bytes of it at most.
+pub fn last(current: &Path, lines: usize, bytes: usize) -> io::Result<Vec<u8>> {
+    let within = Some(2 * bytes as u64 + HEADERS);
+    let mut reader = Reader::open(current, Some(Tail { lines: lines as u64, within }), false)?;
+    let mut printer = Printer::new(Selection::default());
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    while reader.read(&mut buffer)? != Read::End {
+        printer.push(&buffer, &mut out);
+        out.drain(..out.len().saturating_sub(bytes));
+    }
+    printer.finish(&mut out);
+    out.drain(..out.len().saturating_sub(bytes));
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(text: &str) -> String {
+        format!("2026-11-24T10:00:00.000000000Z stdout F {text}\n")
+    }
+
+    fn partial(text: &str) -> String {
+        full(text).replace(" F ", " P ")
+    }
+
+    /// The newest file comes last.
+    fn log(files: &[String]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let (newest, rotated) = files.split_last().unwrap();
+        std::fs::write(folder.path().join("0.log"), newest).unwrap();
+        for (number, text) in rotated.iter().enumerate() {
+            let name = format!("0.log.20261124-100000.{}", number + 1);
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn tail_of(files: &[String], lines: u64) -> String {
+        let log = log(files);
+        let tail = Some(Tail { lines, within: None });
+        let mut reader = Reader::open(&log.path().join("0.log"), tail, false).unwrap();
+        let (mut printer, mut out) = (Printer::new(Selection::default()), Vec::new());
+        let mut buffer = Vec::new();
+        while reader.read(&mut buffer).unwrap() == Read::Data {
+            printer.push(&buffer, &mut out);
+        }
+        printer.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_last_lines_are_found_across_files() {
+        let files = [full("1") + &full("2"), full("3") + &partial("4"), full("4") + &full("5")];
+        let expected = ["", "5\n", "44\n5\n", "3\n44\n5\n", "2\n3\n44\n5\n"];
+        for (lines, expected) in (0..).zip(expected) {
+            assert_eq!(tail_of(&files, lines), expected, "{lines}");
+        }
+        assert_eq!(tail_of(&files, 99), "1\n2\n3\n44\n5\n");
+        let fresh = [files[0].clone(), String::new()];
+        assert_eq!(tail_of(&fresh, 1), "2\n");
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_is_a_line() {
+        assert_eq!(tail_of(&[full("1") + &partial("2")], 1), "2");
+        assert_eq!(tail_of(&[full("1") + &partial("2")], 2), "1\n2");
+        assert_eq!(tail_of(&["a\nb\nc".to_owned()], 2), "b\nc");
+        assert_eq!(tail_of(&["a\nb\nc\n".to_owned()], 2), "b\nc\n");
+    }
+
+    #[test]
+    fn blocks_may_end_anywhere() {
+        for padding in 0..70 {
+            let head = "x".repeat(usize::try_from(BLOCK).unwrap() - padding);
+            let file = full("1") + &partial(&head) + &full("2") + &full("3");
+            assert_eq!(tail_of(&[file], 2), format!("{head}2\n3\n"), "{padding}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_read_without_its_headers_and_within_bounds() {
+        let lines: Vec<String> = (0..100_000).map(|line| line.to_string()).collect();
+        let text: String = lines.iter().map(|line| full(line)).collect();
+        let log = log(&[text]);
+        let path = log.path().join("0.log");
+        let last = |lines, bytes| String::from_utf8(last(&path, lines, bytes).unwrap()).unwrap();
+        assert_eq!(last(3, 1000), "99997\n99998\n99999\n");
+        assert_eq!(last(3, 8), "8\n99999\n");
+        assert!(last(100_000, 2000).len() == 2000);
+        std::fs::write(&path, "y".repeat(3_000_000)).unwrap();
+        assert_eq!(super::last(&path, 80, 2048).unwrap(), vec![b'y'; 2048]);
+    }
+}
