@@ -47,17 +47,14 @@ mod tests {
     #[test]
     fn rotated_files_are_found_in_their_order_and_removed_with_the_log() {
         let folder = tempfile::tempdir().unwrap();
-        let names = [
-            "0.log",
-            "0.log.20261124-100000.10",
-            "0.log.20261124-110000.9",
-            "10.log.20261124-100000.1",
-            "0.message",
-        ];
-        names.iter().for_each(|name| fs::write(folder.path().join(name), "x").unwrap());
+        let rotated_files = (1..=20).map(|n| format!("0.log.20261124-{:06}.{n}", 100_000 - n));
+        let others = ["0.log", "10.log.20261124-100000.1", "0.message"].map(str::to_owned);
+        for name in rotated_files.chain(others) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
         let current = folder.path().join("0.log");
         let numbers: Vec<_> = rotated(&current).unwrap().into_iter().map(|(n, _)| n).collect();
-        assert_eq!(numbers, [9, 10]);
+        assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
         remove(&current).unwrap();
         remove(&current).unwrap();
         let mut left: Vec<_> =
