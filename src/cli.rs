@@ -11,6 +11,7 @@ mod describe;
 mod duration;
 mod error;
 mod evidence;
+mod export;
 mod get;
 mod get_events;
 mod get_pods;
@@ -35,6 +36,7 @@ mod stop;
 mod table;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use args::{Cli, Command, LogFormat, ServeArgs};
 pub use config::{UsageError, parse};
@@ -48,10 +50,14 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
     if matches!(cli.command, Command::Version) {
         return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
     }
+    if let Command::Validate(args) = &cli.command {
+        return validate::validate(args, io);
+    }
     check_usage(&cli.command)?;
     let client = Client::connect(&cli.socket).await?;
     match &cli.command {
         Command::Apply(args) => apply::apply(&client, args, io).await,
+        Command::Export(args) => export::export(&client, args, io).await,
         Command::Get(args) => get::get(&client, args, io).await,
         Command::Describe(args) => describe::describe(&client, args, io).await,
         Command::Logs(args) => logs::logs(&client, args, io).await,
@@ -63,7 +69,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Resume(args) => resume::resume(&client, args, io).await,
         Command::Start(args) => start::start(&client, args, io).await,
         Command::Stop(args) => stop::stop(&client, args, io).await,
-        Command::Serve(_) | Command::Version => {
+        Command::Serve(_) | Command::Validate(_) | Command::Version => {
             Err(Error::Usage("this verb needs no client".to_owned()))
         }
     }
@@ -84,6 +90,7 @@ fn check_usage(command: &Command) -> Result<()> {
         Command::Probe(args) => names::pod(&args.pod).map(|_| ()),
         Command::Pause(args) => names::pod(&args.pod).map(|_| ()),
         Command::Resume(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Export(args) => names::pod(&args.name).map(|_| ()),
         Command::Start(args) => names::pod(&args.name).map(|_| ()),
         Command::Stop(args) => names::pod(&args.name).map(|_| ()),
         _ => Ok(()),

@@ -14,17 +14,25 @@
 use serde_json::Value;
 
 use crate::domain::spec::{PodSpec, SpecError, Validated};
+use objects::Objects;
 
 mod annotations;
 mod backoff;
+mod batch;
 mod convert;
 mod document;
+mod env;
 mod evidence;
+mod export;
 mod fields;
+mod kinds;
 mod lifecycle;
+mod marks;
 mod message;
+mod objects;
 mod probes;
 mod probes_out;
+mod sources;
 mod spec_out;
 mod status_out;
 mod strict;
@@ -32,7 +40,11 @@ mod strict;
 mod tests;
 
 pub use annotations::{ServerMade, on_failure};
+pub use batch::{Batch, batch};
+pub use export::{Export, export};
+pub use kinds::pod_name;
 pub use probes_out::{outcome, verdict};
+pub use sources::{File, Finding, Place, Severity, Sources};
 pub use status_out::{to_json, to_v1_pod};
 
 /// What a manifest asks for, and what in it has no effect here.
@@ -62,7 +74,7 @@ pub fn parse(text: &str, uid: String) -> Result<Parsed, ManifestError> {
 /// Every document in `text` that holds something, for whoever takes several: each is one for
 /// [`parse_value`].
 pub fn documents(text: &str) -> Result<Vec<Value>, ManifestError> {
-    Ok(document::all(text)?)
+    Ok(document::all(text).map_err(SpecError::from)?)
 }
 
 /// [`PodSpec::validate`], with the fields of a manifest.
@@ -80,9 +92,13 @@ pub fn validate(spec: PodSpec) -> Result<Validated<PodSpec>, ManifestError> {
 
 /// Reads one Pod from a JSON value.
 pub fn parse_value(value: Value, uid: String) -> Result<Parsed, ManifestError> {
+    parse_with(value, uid, &Objects::default())
+}
+
+fn parse_with(value: Value, uid: String, objects: &Objects) -> Result<Parsed, ManifestError> {
     let pod = strict::pod(&value)?;
     let walked = fields::walk(&value);
-    let mut converted = convert::pod(pod, uid);
+    let mut converted = convert::pod(pod, uid, objects);
     let mut errors = walked.refused;
     for error in converted.errors {
         if !errors.iter().any(|known| known.field == error.field) {

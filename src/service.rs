@@ -13,6 +13,7 @@ use tonic::Status;
 
 use crate::supervisor::Supervisor;
 
+mod apply;
 mod caller;
 mod containers;
 mod convert;

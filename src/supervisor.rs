@@ -23,6 +23,7 @@ mod effects;
 mod events;
 mod evidence;
 mod probes;
+mod replace;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
+use replace::Successor;
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -54,11 +56,14 @@ pub enum SupervisorError {
     NoContainer { pod: String, container: String },
     #[error("pods {0:?} already exists")]
     AlreadyExists(String),
-    /// The field is one that no live pod can change.
+    /// The fields are some that no live pod can change.
     #[error(
-        "pods {pod:?} exists with another {field}, which a live pod cannot change; delete it first"
+        "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",
+        .fields.join(", ")
     )]
-    Differs { pod: String, field: String },
+    Differs { pod: String, fields: Vec<String> },
+    #[error("pods {0:?} is being deleted or replaced: try again when that is over")]
+    Leaving(String),
     /// As kubectl says it.
     #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
     Ambiguous { pod: String, choice: String },
@@ -78,18 +83,22 @@ pub enum SupervisorError {
     Busy(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
     Created,
     /// Changed on the live pod.
     Configured,
     Unchanged,
+    /// Another pod in its place, because of these fields.
+    Replaced(Vec<String>),
 }
 
 struct Handle {
     view: watch::Receiver<PodView>,
     desired: watch::Sender<Desired>,
     requests: mpsc::Sender<Request>,
+    /// Who comes in its place once nothing is left of it.
+    successor: Option<Successor>,
 }
 
 impl Handle {
@@ -115,6 +124,7 @@ enum Entry {
 
 type Registry = BTreeMap<String, Entry>;
 
+#[derive(Clone)]
 pub struct Supervisor {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
@@ -126,7 +136,7 @@ pub struct Supervisor {
     boot_id: Option<Arc<str>>,
     tally: Arc<Tally>,
     /// One change of a live spec at a time: each builds on the one before.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
     actors: TaskTracker,
     cancel: CancellationToken,
 }
@@ -143,7 +153,7 @@ impl Supervisor {
             brake: Arc::default(),
             boot_id: None,
             tally: Arc::default(),
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
@@ -204,7 +214,7 @@ impl Supervisor {
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
             Some(Entry::Pod(handle)) => {
                 if handle.view.borrow().status.deletion.is_some() {
-                    return Err(SupervisorError::AlreadyExists(spec.name.clone()));
+                    return Err(SupervisorError::Leaving(spec.name.clone()));
                 }
                 Ok(false)
             }
@@ -232,6 +242,9 @@ impl Supervisor {
         grace: Option<Duration>,
         by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
+        if wanted == Wanted::Removed {
+            self.abandon_successor(name);
+        }
         self.with(name, |handle| {
             if wanted == Wanted::Running && handle.view.borrow().status.expired {
                 return Err(SupervisorError::Expired(name.to_owned()));

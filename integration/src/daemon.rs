@@ -37,19 +37,15 @@ impl Host {
     }
 
     fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
-<<<<<<< HEAD
-        self.spawn_daemon_by(Command::new(probelet_bin()), flags)
-    }
-
-    fn spawn_daemon_by(&mut self, mut command: Command, flags: &[&str]) -> Result<()> {
-=======
         self.spawn_daemon_of(&probelet_bin(), flags)
     }
 
     /// Starts this binary as the daemon, without waiting for it.
     pub fn spawn_daemon_of(&mut self, binary: &Path, flags: &[&str]) -> Result<()> {
-        let mut command = Command::new(binary);
->>>>>>> logs
+        self.spawn_daemon_by(Command::new(binary), flags)
+    }
+
+    fn spawn_daemon_by(&mut self, mut command: Command, flags: &[&str]) -> Result<()> {
         command
             .args(["serve", "--socket"])
             .arg(self.socket())

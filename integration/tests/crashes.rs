@@ -49,6 +49,44 @@ fn a_stop_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
 }
 
 #[test]
+fn a_replacement_outlives_a_daemon_that_dies_in_the_old_pods_grace() -> Result<()> {
+    with_host(|host| {
+        let manifest = |value: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "app" },
+                "spec": {
+                    "terminationGracePeriodSeconds": 6,
+                    "containers": [{
+                        "name": "app", "image": IMAGE, "args": ["sleep"],
+                        "env": [{ "name": "A", "value": value }],
+                    }],
+                },
+            })
+        };
+        host.apply(&manifest("old").to_string())?;
+        host.wait_status("app", SOON, is_running)?;
+        let pid = host.task_pid("app_0")?;
+        let request = json!({ "object": manifest("new") });
+        let (mut call, _) = host.spawn_call("probelet.v1.Pods/ApplyPod", &request)?;
+        let seen = wait_event(host, "Replaced");
+        call.kill()?;
+        call.wait()?;
+        seen?;
+        host.kill_daemon()?;
+        assert_eq!(host.task_pid("app_0")?, pid, "the grace is not over");
+
+        host.start_daemon()?;
+        // Its attempts count from above the old one's.
+        let is_new = |s: &Value| is_running(s) && s["containerID"] == "containerd://app_10";
+        let status = host.wait_status("app", SOON, is_new)?;
+        assert_eq!(status["restartCount"], 0, "{status}");
+        assert!(host.task_pid("app_0").is_err(), "the old pod is gone");
+        assert_eq!(host.apply(&manifest("new").to_string())?, "pod/app unchanged\n");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_liveness_kill_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
     with_host(|host| {
         let probe = json!({

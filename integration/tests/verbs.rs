@@ -68,19 +68,30 @@ fn a_followed_log_ends_with_its_attempt() -> Result<()> {
     })
 }
 
+fn sleeper(env: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: app}}, spec: {{containers: [{{name: c, \
+         image: {IMAGE}, args: [sleep], env: [{{name: A, value: {env}}}]}}]}}}}"
+    )
+}
+
 #[test]
-fn apply_is_idempotent_and_refuses_a_change() -> Result<()> {
+fn apply_is_idempotent_and_replaces_what_cannot_change() -> Result<()> {
     with_host(|host| {
-        let manifest = format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: app}}, spec: {{containers: \
-             [{{name: c, image: {IMAGE}, args: [sleep]}}]}}}}"
-        );
-        assert_eq!(host.apply(&manifest)?, "pod/app created\n");
-        assert_eq!(host.apply(&manifest)?, "pod/app unchanged\n");
-        let changed = manifest.replace("sleep", "exit");
-        let refused = host.try_probelet(["apply", "-f", "-"], &changed)?;
+        assert_eq!(host.apply(&sleeper("old"))?, "pod/app created\n");
+        host.wait_status("app", SOON, is_running)?;
+        assert_eq!(host.apply(&sleeper("old"))?, "pod/app unchanged\n");
+        let replaced = host.apply(&sleeper("new"))?;
+        assert_eq!(replaced, "pod/app replaced (spec.containers[0].env)\n");
+        host.wait_status("app", SOON, |s| is_running(s) && s["restartCount"] == 0)?;
+        assert_eq!(host.apply(&sleeper("new"))?, "pod/app unchanged\n");
+        assert!(host.probelet(["export", "app"])?.contains("value: new"));
+
+        let unknown = sleeper("newer").replace(IMAGE, "unknown:1");
+        let refused = host.try_probelet(["apply", "-f", "-"], &unknown)?;
         assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.contains("exists with another spec"), "{refused:?}");
+        assert!(refused.stderr.starts_with("error: stdin:1:"), "{refused:?}");
+        assert!(is_running(&host.status("app")?), "the old pod stays");
         host.probelet(["delete", "pod", "app", "--force", "--grace-period", "0"])?;
         host.expect_nothing_left()
     })

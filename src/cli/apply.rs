@@ -1,37 +1,88 @@
 //! `apply -f`.
 
+use std::time::Duration;
+
+use tonic::Status;
+use tonic_types::StatusExt;
+
 use super::args::ApplyArgs;
-use super::connect::{Client, UNARY, call};
+use super::connect::{Client, UNARY, call, deadline_for};
 use super::error::{Error, Result};
 use super::io::Io;
-use super::manifests;
-use crate::pb::apply_pod_request::Manifest;
+use super::{manifests, objects};
+use crate::manifest::Sources;
 use crate::{pb, structs};
 
-/// One bad object does not keep the others from being applied.
+/// One request for all, so that nothing is touched unless all of it is good.
 pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) -> Result<()> {
+    let sources = manifests::read(&args.files)?;
+    let object = |object| {
+        structs::from_json(object)
+            .map_err(|error| Error::Other(format!("a manifest's object: {error}")))
+    };
+    let objects = sources.values().into_iter().map(object).collect::<Result<_>>()?;
+    let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
+    let deadline = deadline(client).await?;
+    let mut pods = client.pods();
+    let answer = match call(request, deadline, |r| pods.apply_pods(r)).await {
+        Err(Error::Status(status)) => return Err(placed(&sources, *status, io)?),
+        other => other?,
+    };
+    for warning in &answer.warnings {
+        io.warn(&at(&sources, warning))?;
+    }
     let mut failed = false;
-    for object in manifests::read(&args.files)? {
-        if let Err(error) = one(client, object, io).await {
-            if matches!(error, Error::ClosedPipe | Error::Output(_)) {
-                return Err(error);
-            }
-            io.tell(&error)?;
+    for result in &answer.results {
+        let name = &result.name;
+        if !result.error.is_empty() {
+            io.tell(&Error::Other(result.error.clone()))?;
             failed = true;
+        } else if args.dry_run {
+            io.line(&format!("pod/{name} is good (dry run)"))?;
+        } else if result.replaced_fields.is_empty() {
+            io.line(&format!("pod/{name} {}", result.result))?;
+        } else {
+            let fields = result.replaced_fields.join(", ");
+            io.line(&format!("pod/{name} {} ({fields})", result.result))?;
         }
     }
     if failed { Err(Error::Told) } else { Ok(()) }
 }
 
-async fn one(client: &Client, object: serde_json::Value, io: &mut Io<'_>) -> Result<()> {
-    let object = structs::from_json(object)
-        .map_err(|error| Error::Other(format!("a manifest's object: {error}")))?;
-    let request = pb::ApplyPodRequest { manifest: Some(Manifest::Object(object)) };
+/// A pod that is replaced has its grace to go.
+async fn deadline(client: &Client) -> Result<Duration> {
     let mut pods = client.pods();
-    let answer = call(request, UNARY, |r| pods.apply_pod(r)).await?;
-    for warning in &answer.warnings {
-        io.warn(warning)?;
+    let all = call(pb::ListPodsRequest {}, UNARY, |r| pods.list_pods(r)).await?;
+    let graces = all.pods.iter().filter_map(|pod| {
+        let seconds = objects::pod(pod).ok()?.spec?.termination_grace_period_seconds?;
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    });
+    Ok(deadline_for(graces.max().unwrap_or_default()).saturating_add(UNARY))
+}
+
+/// Tells each violation with its place in the files.
+fn placed(sources: &Sources, status: Status, io: &mut Io<'_>) -> Result<Error> {
+    let violations =
+        status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    if violations.is_empty() {
+        return Ok(Error::Status(Box::new(status)));
     }
-    let name = answer.pod.map(|pod| pod.name).unwrap_or_default();
-    io.line(&format!("pod/{name} {}", answer.result))
+    for violation in violations {
+        let text = format!("{}: {}", violation.field, violation.description);
+        io.tell(&Error::Other(at(sources, &text)))?;
+    }
+    Ok(Error::Told)
+}
+
+/// `objects[0].spec: why` → `web.yaml:7:1: spec: why`.
+fn at(sources: &Sources, text: &str) -> String {
+    let split = || {
+        let (index, rest) = text.strip_prefix("objects[")?.split_once("].")?;
+        let field = rest.split_once(": ").map_or(rest, |(field, _)| field);
+        Some((sources.place(index.parse().ok()?, field), rest))
+    };
+    match split() {
+        Some((place, rest)) => format!("{place}: {rest}"),
+        None => text.to_owned(),
+    }
 }

@@ -30,8 +30,25 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon.
     Serve(ServeArgs),
-    /// Create pods from manifests, or change the probes and policies of live ones.
+    /// Create pods from manifests, or change or replace those that differ.
+    #[command(
+        long_about = "Create pods from manifests: Pods, Deployments, StatefulSets and DaemonSets \
+                      of one replica, Jobs, with the ConfigMaps and Secrets that they refer to. A \
+                      pod that is there already stays unchanged, or is configured without a \
+                      restart (probes, policies, graces, labels), or is replaced: stopped by its \
+                      own rules, then started anew. Nothing is touched unless all of it is good."
+    )]
     Apply(ApplyArgs),
+    /// Tell what is wrong with manifests, and what could be better; needs no daemon.
+    #[command(
+        long_about = "Tell what is wrong with manifests, what of them has no effect here, and what \
+                      an experienced operator would advise, each with its line and column. The exit \
+                      status is 1 where there is an error. Needs no daemon; whether images are \
+                      there, only `apply --dry-run` can tell."
+    )]
+    Validate(ValidateArgs),
+    /// Print a manifest that makes the same pod, here or in a cluster.
+    Export(NameArgs),
     /// List pods or events.
     Get(GetArgs),
     /// Show a pod in detail, with its events.
@@ -122,6 +139,19 @@ pub struct ApplyArgs {
     /// A manifest, a folder of them, or - for stdin; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
     pub files: Vec<PathBuf>,
+    /// Check all of it, images too, and touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// A manifest, a folder of them, or - for stdin; may be repeated.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Fail for warnings and advice too.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use super::connect::{Client, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::{grace, manifests, names};
-use crate::pb;
+use crate::{manifest, pb};
 
 pub(super) async fn delete(client: &Client, args: &DeleteArgs, io: &mut Io<'_>) -> Result<()> {
     let names = match args.files.is_empty() {
@@ -28,13 +28,14 @@ pub(super) async fn delete(client: &Client, args: &DeleteArgs, io: &mut Io<'_>) 
 }
 
 fn named_by(args: &DeleteArgs) -> Result<Vec<String>> {
-    let objects = manifests::read(&args.files)?;
-    let name = |object: &serde_json::Value| {
-        let name = object.pointer("/metadata/name").and_then(serde_json::Value::as_str);
-        name.map(str::to_owned)
-            .ok_or_else(|| Error::Other("metadata.name: a manifest has none".to_owned()))
+    let objects = manifests::read(&args.files)?.values();
+    let name = |object: &serde_json::Value| match manifest::pod_name(object) {
+        // ConfigMaps and Secrets are kept nowhere.
+        Ok(None) => None,
+        Ok(Some(name)) => Some(Ok(name)),
+        Err(error) => Some(Err(Error::Other(error.to_string()))),
     };
-    objects.iter().map(name).collect()
+    objects.iter().filter_map(name).collect()
 }
 
 async fn one(client: &Client, name: &str, args: &DeleteArgs, io: &mut Io<'_>) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
+    Container, ContainerPort, ContainerState, ContainerStatus, EnvVarSource, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -152,13 +152,36 @@ fn environment(out: &mut String, container: &Container) {
     let variables = container.env.as_deref().unwrap_or_default();
     put!(out, "    Environment:{}", if variables.is_empty() { "\t<none>" } else { "" });
     for variable in variables {
-        for (i, line) in text(&variable.value).split('\n').enumerate() {
+        let value = match &variable.value_from {
+            Some(from) => set_from(from),
+            None => text(&variable.value).to_owned(),
+        };
+        for (i, line) in value.split('\n').enumerate() {
             match i {
                 0 => put!(out, "      {}:\t{line}", variable.name),
                 _ => put!(out, "      \t{line}"),
             }
         }
     }
+}
+
+/// In kubectl's words; a secret's value is nowhere here.
+fn set_from(from: &EnvVarSource) -> String {
+    if let Some(field) = &from.field_ref {
+        let version = field.api_version.as_deref().unwrap_or("v1");
+        return format!(" ({version}:{})", field.field_path);
+    }
+    if let Some(map) = &from.config_map_key_ref {
+        let optional = map.optional.unwrap_or(false);
+        let (key, name) = (&map.key, &map.name);
+        return format!("<set to the key '{key}' of config map '{name}'>\tOptional: {optional}");
+    }
+    if let Some(secret) = &from.secret_key_ref {
+        let optional = secret.optional.unwrap_or(false);
+        let (key, name) = (&secret.key, &secret.name);
+        return format!("<set to the key '{key}' in secret '{name}'>\tOptional: {optional}");
+    }
+    String::new()
 }
 
 fn mounts(out: &mut String, container: &Container) {

@@ -3,32 +3,39 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::error::{Error, Result};
+use crate::manifest::{File, Sources};
 
 /// kubectl takes these out of a folder.
 const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Value>> {
-    let mut objects = Vec::new();
+/// The objects of all files; a text that cannot be read is an error.
+pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
+    let sources = Sources::read(texts(paths)?);
+    if let Some(error) = sources.errors.first() {
+        return Err(Error::Other(format!("{}: {}", error.place, error.message)));
+    }
+    match sources.values().is_empty() {
+        true => Err(Error::Other("no objects passed".to_owned())),
+        false => Ok(sources),
+    }
+}
+
+pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
+    let mut all = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
             let mut text = String::new();
             io::stdin().read_to_string(&mut text).map_err(|e| unreadable(path, &e))?;
-            objects.extend(split(&text).map_err(|e| invalid(path, &e))?);
+            all.push(File { name: "stdin".to_owned(), text });
             continue;
         }
         for file in files(path)? {
             let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
-            objects.extend(split(&text).map_err(|e| invalid(&file, &e))?);
+            all.push(File { name: file.display().to_string(), text });
         }
     }
-    match objects.is_empty() {
-        true => Err(Error::Other("no objects passed".to_owned())),
-        false => Ok(objects),
-    }
+    Ok(all)
 }
 
 /// A file is taken whatever its name; a folder's files in order of name, not recursively.
@@ -48,32 +55,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Every document; a List becomes its items. JSON is YAML.
-fn split(text: &str) -> std::result::Result<Vec<Value>, serde_norway::Error> {
-    let mut objects = Vec::new();
-    for document in serde_norway::Deserializer::from_str(text) {
-        match Value::deserialize(document)? {
-            // `---` at the end, or comments alone.
-            Value::Null => {}
-            Value::Object(mut fields) if is_list(&fields) => match fields.remove("items") {
-                Some(Value::Array(items)) => objects.extend(items),
-                _ => objects.push(Value::Object(fields)),
-            },
-            object => objects.push(object),
-        }
-    }
-    Ok(objects)
-}
-
-fn is_list(fields: &serde_json::Map<String, Value>) -> bool {
-    matches!(fields.get("kind").and_then(Value::as_str), Some("List" | "PodList"))
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Other(format!("{}: {error}", path.display()))
-}
-
-fn invalid(path: &Path, error: &serde_norway::Error) -> Error {
     Error::Other(format!("{}: {error}", path.display()))
 }
 
@@ -86,11 +68,16 @@ mod tests {
     fn documents_and_lists() {
         let text =
             "# top\n---\nkind: Pod\na: 1\n---\nkind: List\nitems: [{kind: Pod, a: 2}]\n---\n";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::fs::write(&path, text).unwrap();
         assert_eq!(
-            split(text).unwrap(),
+            read(std::slice::from_ref(&path)).unwrap().values(),
             [json!({"kind": "Pod", "a": 1}), json!({"kind": "Pod", "a": 2})]
         );
-        assert!(split("a: [").is_err());
+        std::fs::write(&path, "a: 1\nb: [\n").unwrap();
+        let error = read(std::slice::from_ref(&path)).err().unwrap().lines().join("\n");
+        assert!(error.contains("/x:3:1: "), "{error}");
     }
 
     #[test]
@@ -100,13 +87,13 @@ mod tests {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
         std::fs::write(dir.path().join("README"), "[").unwrap();
-        let objects = read(&[dir.path().to_owned()]).unwrap();
+        let objects = read(&[dir.path().to_owned()]).unwrap().values();
         assert_eq!(objects, [json!({"n": 1}), json!({"n": 2}), json!({"n": 3})]);
     }
 
     #[test]
     fn errors_name_the_file() {
-        let error = read(&[PathBuf::from("/nonexistent/x.yaml")]).unwrap_err();
+        let error = read(&[PathBuf::from("/nonexistent/x.yaml")]).err().unwrap();
         let line = error.lines().join("\n");
         assert!(line.starts_with("error: /nonexistent/x.yaml: No such file"), "{line}");
     }

@@ -15,7 +15,6 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{Cli, Io, run};
-use crate::pb::apply_pod_request::Manifest;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::{Events, EventsServer};
 use crate::pb::pods_server::{Pods, PodsServer};
@@ -58,27 +57,51 @@ fn event() -> pb::Event {
 
 #[tonic::async_trait]
 impl Pods for Fake {
-    async fn apply_pod(&self, r: Request<pb::ApplyPodRequest>) -> Answer<pb::ApplyPodResponse> {
-        let Some(Manifest::Object(object)) = r.into_inner().manifest else {
-            return Err(Status::invalid_argument("an object is needed"));
-        };
-        let object = structs::to_json(object);
-        let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) else {
-            let mut details = ErrorDetails::new();
-            details.add_bad_request_violation("metadata.name", "Required value");
-            return Err(Status::with_error_details(Code::InvalidArgument, "bad", details));
-        };
-        let old = self.pods.lock().unwrap().insert(name.to_owned(), object.clone());
-        Ok(Response::new(pb::ApplyPodResponse {
-            pod: Some(pod(&object)),
-            result: match old {
-                None => "created",
-                Some(old) if old == object => "unchanged",
-                Some(_) => "configured",
-            }
-            .to_owned(),
-            warnings: vec!["spec.hostPID: no effect here".to_owned()],
-        }))
+    async fn apply_pod(&self, _: Request<pb::ApplyPodRequest>) -> Answer<pb::ApplyPodResponse> {
+        Err(Status::unimplemented("clients apply all at once"))
+    }
+
+    async fn apply_pods(&self, r: Request<pb::ApplyPodsRequest>) -> Answer<pb::ApplyPodsResponse> {
+        let mut results = Vec::new();
+        for (index, object) in r.into_inner().objects.into_iter().enumerate() {
+            let object = structs::to_json(object);
+            let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) else {
+                let mut details = ErrorDetails::new();
+                let field = format!("objects[{index}].metadata.name");
+                details.add_bad_request_violation(field, "Required value");
+                return Err(Status::with_error_details(Code::InvalidArgument, "bad", details));
+            };
+            let old = self.pods.lock().unwrap().insert(name.to_owned(), object.clone());
+            let (result, fields) = match old {
+                None => ("created", vec![]),
+                Some(old) if old == object => ("unchanged", vec![]),
+                Some(_) => ("replaced", vec!["spec.hostname".to_owned()]),
+            };
+            results.push(pb::apply_pods_response::Result {
+                name: name.to_owned(),
+                result: result.to_owned(),
+                replaced_fields: fields,
+                ..Default::default()
+            });
+        }
+        let warnings = vec!["objects[0].spec.hostPID: no effect here".to_owned()];
+        Ok(Response::new(pb::ApplyPodsResponse { results, warnings }))
+    }
+
+    async fn validate_pod(
+        &self,
+        _: Request<pb::ValidatePodRequest>,
+    ) -> Answer<pb::ValidatePodResponse> {
+        Err(Status::unimplemented("clients do it themselves"))
+    }
+
+    async fn export_pod(&self, r: Request<pb::ExportPodRequest>) -> Answer<pb::ExportPodResponse> {
+        let pods = self.pods.lock().unwrap();
+        let object = pods.get(&r.into_inner().name).ok_or_else(|| Status::not_found("none"))?;
+        let map = json!({"kind": "ConfigMap"});
+        let objects = [map, object.clone()].map(|object| structs::from_json(object).unwrap());
+        let notes = vec!["needs a secret".to_owned()];
+        Ok(Response::new(pb::ExportPodResponse { objects: objects.to_vec(), notes }))
     }
 
     async fn get_pod(&self, r: Request<pb::GetPodRequest>) -> Answer<pb::Pod> {
@@ -190,15 +213,15 @@ status: {phase: Running}
 ";
 
 #[tokio::test]
-async fn apply_goes_on_after_an_error() {
+async fn nothing_is_applied_where_one_object_is_bad() {
     let daemon = daemon();
     let path = manifest(&daemon, &format!("kind: Pod\n---\n{WEB}"));
     let (code, out, err) = probelet(&daemon.socket, &format!("apply -f {path}")).await;
-    assert_eq!((code, out.as_str()), (1, "pod/web created\n"));
-    assert_eq!(
-        err,
-        "error: metadata.name: Required value\nWarning: spec.hostPID: no effect here\n"
-    );
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(err, format!("error: {path}:1:1: metadata.name: Required value\n"));
+    manifest(&daemon, WEB);
+    let (_, _, err) = probelet(&daemon.socket, &format!("apply -f {path}")).await;
+    assert_eq!(err, format!("Warning: {path}:4:1: spec.hostPID: no effect here\n"));
 }
 
 #[tokio::test]
@@ -210,7 +233,10 @@ async fn life_of_a_pod() {
     assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web created\n");
     assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web unchanged\n");
     manifest(&daemon, &WEB.replace("image: i,", "image: i, livenessProbe: {grpc: {port: 1}},"));
-    assert_eq!(run(&format!("apply -f {path}")).await.1, "pod/web configured\n");
+    let replaced = "pod/web replaced (spec.hostname)\n";
+    assert_eq!(run(&format!("apply -f {path}")).await.1, replaced);
+    let exported = run("export web").await.1;
+    assert!(exported.starts_with("# needs a secret\nkind: ConfigMap\n---\n"), "{exported}");
 
     let table =
         "NAME   READY   STATUS    RESTARTS   AGE\nweb    0/1     Running   0          <unknown>\n";
@@ -269,4 +295,30 @@ async fn no_daemon_and_wrong_usage() {
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 3").await.0, 2);
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 0").await.0, 1);
     assert!(probelet(socket, "version").await.1.starts_with("probelet 0."));
+}
+
+#[tokio::test]
+async fn validate_needs_no_daemon() {
+    let daemon = daemon();
+    let socket = Path::new("/nonexistent/s");
+    let path = manifest(&daemon, WEB);
+    let advice = format!(
+        "{path}:6:16: advice: no-liveness-probe: spec.containers[0]: nothing notices when it hangs \
+         without exiting: give it a livenessProbe that asks the process itself\n"
+    );
+    let warning = format!("{path}:7:1: warning: status: ignored: made by the server\n");
+    let sum = "1 object(s): 0 error(s), 1 warning(s), 1 piece(s) of advice\n";
+    let told = format!("{advice}{warning}{sum}");
+    let (code, out, err) = probelet(socket, &format!("validate -f {path}")).await;
+    assert_eq!((code, out, err.as_str()), (0, told.clone(), ""));
+    let (code, out, _) = probelet(socket, &format!("validate --strict -f {path}")).await;
+    assert_eq!((code, out), (1, told));
+
+    manifest(&daemon, &WEB.replace("image: i", "imag: i"));
+    let (code, out, _) = probelet(socket, &format!("validate -f {path}")).await;
+    let error = format!("{path}:6:28: error: spec.containers[0].imag: unknown field\n");
+    assert!(code == 1 && out.starts_with(&error), "{out}");
+    manifest(&daemon, "a: 1\nb: [\n");
+    let (code, out, _) = probelet(socket, &format!("validate -f {path}")).await;
+    assert!(code == 1 && out.starts_with(&format!("{path}:3:1: error: ")), "{out}");
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod change;
+mod env;
 mod lifecycle;
 mod message;
 mod place;
@@ -21,6 +22,7 @@ pub(crate) mod sample;
 mod validate;
 
 pub use change::Change;
+pub use env::{EnvSource, EnvVar, PodField};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
@@ -102,12 +104,6 @@ pub enum Source {
     Image(String),
     /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
     Bundle { oci_spec: String, rootfs: PathBuf },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EnvVar {
-    pub name: String,
-    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

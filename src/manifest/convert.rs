@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::{annotations, lifecycle, message, probes};
-use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
+use super::objects::Objects;
+use super::{annotations, env, lifecycle, message, probes};
+use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
 const DEFAULT_GRACE: i64 = 30;
@@ -18,7 +19,7 @@ pub(super) struct Converted {
 }
 
 /// Always gives a spec, with stand-ins where there are errors, so that it can be validated too.
-pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
+pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let spec = pod.spec.unwrap_or_default();
     let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
@@ -33,10 +34,12 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         }
         whole.map(|seconds| Duration::from_secs(seconds.into()))
     });
+    let namespace = filled(pod.metadata.namespace).unwrap_or_else(|| "default".into());
+    let objects = (objects, namespace.as_str());
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");
-            convert_container(&at, container, &mut errors, &mut warnings)
+            convert_container(&at, container, objects, &mut errors, &mut warnings)
         });
         containers.collect()
     };
@@ -44,7 +47,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         init_containers: containers("initContainers", spec.init_containers.unwrap_or_default()),
         containers: containers("containers", spec.containers),
         dependents: Default::default(),
-        namespace: filled(pod.metadata.namespace).unwrap_or_else(|| "default".into()),
+        namespace: namespace.clone(),
         name: pod.metadata.name.unwrap_or_default(),
         uid,
         labels: pod.metadata.labels.unwrap_or_default(),
@@ -67,6 +70,7 @@ pub(super) fn filled(text: Option<String>) -> Option<String> {
 fn convert_container(
     at: &str,
     container: k8s::Container,
+    objects: (&Objects, &str),
     errors: &mut Vec<SpecError>,
     warnings: &mut Vec<String>,
 ) -> ContainerSpec {
@@ -83,13 +87,13 @@ fn convert_container(
     };
     let (path, policy) = (container.termination_message_path, container.termination_message_policy);
     let message = message::message(at, path, policy, errors);
-    let env = container.env.unwrap_or_default().into_iter();
-    let spec = ContainerSpec {
+    let env = env::variables(at, (container.env_from, container.env), objects, errors);
+    ContainerSpec {
         name: container.name,
         source: Source::Image(image),
         command: container.command.unwrap_or_default(),
         args: container.args.unwrap_or_default(),
-        env: env.map(|e| EnvVar { name: e.name, value: e.value.unwrap_or_default() }).collect(),
+        env,
         working_dir: filled(container.working_dir),
         ports: ports(at, container.ports.unwrap_or_default(), errors),
         probes,
@@ -98,9 +102,7 @@ fn convert_container(
         restart_policy_rules: lifecycle::rules(&rules, container.restart_policy_rules, errors),
         termination_message: message,
         backoff: BackoffLimits::default(),
-    };
-    references(at, &spec, warnings);
-    spec
+    }
 }
 
 fn pull_policy(
@@ -164,19 +166,4 @@ pub(super) fn port_number(field: &str, number: i32, errors: &mut Vec<SpecError>)
         errors.push(SpecError::port_range(field, number));
         1
     })
-}
-
-/// Kubernetes would replace `$(NAME)` by the variable's value; a difference has to be told.
-fn references(at: &str, spec: &ContainerSpec, warnings: &mut Vec<String>) {
-    let values = spec.env.iter().enumerate().map(|(i, e)| (format!("env[{i}].value"), &e.value));
-    let command = spec.command.iter().enumerate().map(|(i, c)| (format!("command[{i}]"), c));
-    let args = spec.args.iter().enumerate().map(|(i, a)| (format!("args[{i}]"), a));
-    for (place, text) in command.chain(args).chain(values) {
-        for var in &spec.env {
-            let reference = format!("$({})", var.name);
-            if text.contains(&reference) {
-                warnings.push(format!("{at}.{place}: {reference} is left as it is, not replaced"));
-            }
-        }
-    }
 }

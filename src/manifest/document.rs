@@ -8,6 +8,33 @@ use crate::domain::spec::SpecError;
 /// The field of an error that is about the text as a whole.
 pub(super) const WHOLE: &str = "manifest";
 
+/// Why a text cannot be read, and the line and column if they are known.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) error: SpecError,
+    pub(super) at: Option<(u32, u32)>,
+}
+
+impl From<Unread> for SpecError {
+    fn from(unread: Unread) -> Self {
+        unread.error
+    }
+}
+
+impl From<SpecError> for Unread {
+    fn from(error: SpecError) -> Self {
+        Self { error, at: None }
+    }
+}
+
+impl From<serde_norway::Error> for Unread {
+    fn from(error: serde_norway::Error) -> Self {
+        let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let at = error.location().map(|at| (whole(at.line()), whole(at.column())));
+        Self { error: SpecError::new(WHOLE, error.to_string()), at }
+    }
+}
+
 /// The one document in `text`.
 pub(super) fn single(text: &str) -> Result<Value, SpecError> {
     let mut documents = all(text)?;
@@ -23,9 +50,9 @@ pub(super) fn single(text: &str) -> Result<Value, SpecError> {
 }
 
 /// Documents without content (comments, a stray `---`) do not count.
-pub(super) fn all(text: &str) -> Result<Vec<Value>, SpecError> {
+pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
     if opens_too_much(text) {
-        return Err(SpecError::new(WHOLE, "is nested too deeply"));
+        return Err(SpecError::new(WHOLE, "is nested too deeply").into());
     }
     // JSON may be indented with tabs, which YAML refuses. What starts like JSON and is none may
     // still be YAML in flow style, whose reader then has the last word.
@@ -40,7 +67,7 @@ pub(super) fn all(text: &str) -> Result<Vec<Value>, SpecError> {
         let value = match serde_norway::Value::deserialize(document) {
             Ok(value) => value,
             Err(error) if error.to_string().contains("EOF while parsing a value") => continue,
-            Err(error) => return Err(SpecError::new(WHOLE, error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         if !value.is_null() {
             found.push(json(value)?);

@@ -16,11 +16,12 @@ pub(super) enum Rule {
     Only(&'static [&'static str]),
     /// As `Only`, with a word on why even these have no effect.
     OnlyWarned(&'static [&'static str], &'static str),
+    Refused(&'static str),
 }
 
-use Rule::{Honoured, Only, OnlyWarned, Warned};
+use Rule::{Honoured, Only, OnlyWarned, Refused, Warned};
 
-const SERVER: &str = "made by the server";
+pub(super) const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
 
@@ -42,7 +43,15 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("metadata.resourceVersion", Warned(SERVER)),
     ("metadata.selfLink", Warned(SERVER)),
     ("metadata.ownerReferences", Warned("pods have no owners here")),
+    ("metadata.finalizers", Refused(NOT_YET)),
+    ("metadata.generateName", Refused(NOT_YET)),
     ("status", Warned(SERVER)),
+    // Of ConfigMaps and Secrets; a pod has none of them.
+    ("data", Honoured),
+    ("binaryData", Honoured),
+    ("stringData", Honoured),
+    ("immutable", Warned("the object itself is not kept")),
+    ("type", Honoured),
 
     ("spec.restartPolicy", Honoured),
     ("spec.terminationGracePeriodSeconds", Honoured),
@@ -53,6 +62,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.affinity", Warned(SCHEDULER)),
     ("spec.tolerations", Warned(SCHEDULER)),
     ("spec.schedulerName", Warned(SCHEDULER)),
+    ("spec.schedulingGroup", Warned(SCHEDULER)),
     ("spec.topologySpreadConstraints", Warned(SCHEDULER)),
     ("spec.priority", Warned(SCHEDULER)),
     ("spec.priorityClassName", Warned(SCHEDULER)),
@@ -68,6 +78,21 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.hostPID", Only(&["false"])),
     ("spec.setHostnameAsFQDN", Only(&["false"])),
     ("spec.shareProcessNamespace", Only(&["false"])),
+    ("spec.dnsConfig", Refused(NOT_YET)),
+    ("spec.ephemeralContainers", Refused(NOT_YET)),
+    ("spec.hostAliases", Refused(NOT_YET)),
+    ("spec.hostUsers", Refused(NOT_YET)),
+    ("spec.hostnameOverride", Refused(NOT_YET)),
+    ("spec.imagePullSecrets", Refused(NOT_YET)),
+    ("spec.overhead", Refused(NOT_YET)),
+    ("spec.readinessGates", Refused(NOT_YET)),
+    ("spec.resourceClaims", Refused(NOT_YET)),
+    ("spec.resources", Refused(NOT_YET)),
+    ("spec.runtimeClassName", Refused(NOT_YET)),
+    ("spec.schedulingGates", Refused(NOT_YET)),
+    ("spec.securityContext", Refused(NOT_YET)),
+    ("spec.subdomain", Refused(NOT_YET)),
+    ("spec.volumes", Refused(NOT_YET)),
 
     ("spec.containers[].name", Honoured),
     ("spec.containers[].image", Honoured),
@@ -76,6 +101,13 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].args", Honoured),
     ("spec.containers[].env[].name", Honoured),
     ("spec.containers[].env[].value", Honoured),
+    ("spec.containers[].env[].valueFrom.configMapKeyRef", Honoured),
+    ("spec.containers[].env[].valueFrom.fieldRef.apiVersion", Only(&["v1"])),
+    ("spec.containers[].env[].valueFrom.fieldRef.fieldPath", Honoured),
+    ("spec.containers[].env[].valueFrom.fileKeyRef", Refused(NOT_YET)),
+    ("spec.containers[].env[].valueFrom.resourceFieldRef", Refused(NOT_YET)),
+    ("spec.containers[].env[].valueFrom.secretKeyRef", Honoured),
+    ("spec.containers[].envFrom", Honoured),
     ("spec.containers[].workingDir", Honoured),
     ("spec.containers[].ports[].name", Honoured),
     ("spec.containers[].ports[].containerPort", Honoured),
@@ -83,6 +115,13 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].restartPolicy", Honoured),
     ("spec.containers[].restartPolicyRules", Honoured),
     ("spec.containers[].lifecycle", Honoured),
+    ("spec.containers[].ports[].hostIP", Refused(NOT_YET)),
+    ("spec.containers[].ports[].hostPort", Refused(NOT_YET)),
+    ("spec.containers[].resizePolicy", Refused(NOT_YET)),
+    ("spec.containers[].resources", Refused(NOT_YET)),
+    ("spec.containers[].securityContext", Refused(NOT_YET)),
+    ("spec.containers[].volumeDevices", Refused(NOT_YET)),
+    ("spec.containers[].volumeMounts", Refused(NOT_YET)),
     ("spec.containers[].stdin", Only(&["false"])),
     ("spec.containers[].stdinOnce", Only(&["false"])),
     ("spec.containers[].tty", Only(&["false"])),
@@ -116,13 +155,17 @@ pub(super) struct Walked {
 /// Visits every field that is set. `null` and, away from the list, an empty list or mapping set
 /// nothing: `kubectl get -o yaml` is full of `resources: {}`.
 pub(super) fn walk(manifest: &Value) -> Walked {
+    walk_by(TABLE, manifest)
+}
+
+pub(super) fn walk_by(table: &[(&str, Rule)], manifest: &Value) -> Walked {
     let mut walked = Walked::default();
-    visit(manifest, "", "", &mut walked);
+    visit(table, manifest, ("", ""), &mut walked);
     walked
 }
 
-fn visit(value: &Value, path: &str, pattern: &str, out: &mut Walked) {
-    match TABLE.iter().find(|(known, _)| *known == pattern).map(|(_, rule)| *rule) {
+fn visit(table: &[(&str, Rule)], value: &Value, (path, pattern): (&str, &str), out: &mut Walked) {
+    match rule_of(table, pattern) {
         _ if is_unset(value) => {}
         Some(Honoured) => {}
         Some(Warned(why)) => out.warnings.push(format!("{path}: ignored: {why}")),
@@ -130,12 +173,15 @@ fn visit(value: &Value, path: &str, pattern: &str, out: &mut Walked) {
         Some(OnlyWarned(values, why)) if is_one_of(value, values) => {
             out.warnings.push(format!("{path}: ignored: {why}"));
         }
-        None if leads_on(pattern) => match value {
+        Some(Refused(why)) => out.refused.push(SpecError::new(path, why)),
+        None if leads_on(table, pattern) => match value {
             Value::Object(map) => map.iter().for_each(|(key, below)| {
-                visit(below, &member(path, key), &member(pattern, generic(key)), out);
+                let at = (&*member(path, key), &*member(pattern, generic(key)));
+                visit(table, below, at, out);
             }),
             Value::Array(items) => items.iter().enumerate().for_each(|(index, below)| {
-                visit(below, &format!("{path}[{index}]"), &format!("{pattern}[]"), out);
+                let at = (&*format!("{path}[{index}]"), &*format!("{pattern}[]"));
+                visit(table, below, at, out);
             }),
             _ => out.refused.push(SpecError::new(path, NOT_YET)),
         },
@@ -160,8 +206,12 @@ fn is_one_of(value: &Value, values: &[&str]) -> bool {
     }
 }
 
-fn leads_on(pattern: &str) -> bool {
-    TABLE.iter().any(|(known, _)| {
+fn rule_of(table: &[(&str, Rule)], pattern: &str) -> Option<Rule> {
+    table.iter().find(|(known, _)| *known == pattern).map(|(_, rule)| *rule)
+}
+
+fn leads_on(table: &[(&str, Rule)], pattern: &str) -> bool {
+    table.iter().any(|(known, _)| {
         known.strip_prefix(pattern).is_some_and(|rest| {
             pattern.is_empty() || rest.starts_with('.') || rest.starts_with('[')
         })

@@ -24,17 +24,12 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
 
 fn container(spec: &ContainerSpec) -> k8s::Container {
     let probe = |probe: &ProbeSpec| self::probe(spec, probe);
-    let env = |e: &crate::domain::spec::EnvVar| k8s::EnvVar {
-        name: e.name.clone(),
-        value: some(&e.value),
-        ..k8s::EnvVar::default()
-    };
     let out = k8s::Container {
         name: spec.name.clone(),
         image: Some(spec.image()),
         command: list(&spec.command, Clone::clone),
         args: list(&spec.args, Clone::clone),
-        env: list(&spec.env, env),
+        env: list(&spec.env, super::env::out),
         working_dir: spec.working_dir.clone(),
         ports: list(&spec.ports, port),
         liveness_probe: spec.probes.liveness.as_ref().map(probe),

@@ -1,6 +1,8 @@
 //! JSON value → Kubernetes' own type, with every unknown field and the path of a wrong type.
 
+use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::Pod;
+use serde::de::DeserializeOwned;
 use serde_ignored::Path;
 use serde_json::Value;
 
@@ -9,7 +11,15 @@ use super::document::WHOLE;
 use crate::domain::spec::SpecError;
 
 pub(super) fn pod(value: &Value) -> Result<Pod, ManifestError> {
-    identity(value)?;
+    typed(value, "v1")
+}
+
+/// Any kind of object; `version` as it is written.
+pub(super) fn typed<T: DeserializeOwned + Resource>(
+    value: &Value,
+    version: &str,
+) -> Result<T, ManifestError> {
+    identity(value, version, T::KIND)?;
     let mut errors = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
@@ -17,7 +27,7 @@ pub(super) fn pod(value: &Value) -> Result<Pod, ManifestError> {
         errors.push(SpecError::new(written(&path), "unknown field"));
     });
     match result {
-        Ok(pod) if errors.is_empty() => Ok(pod),
+        Ok(object) if errors.is_empty() => Ok(object),
         Ok(_) => Err(ManifestError(errors)),
         Err(error) => {
             let path = track.path().to_string();
@@ -29,12 +39,12 @@ pub(super) fn pod(value: &Value) -> Result<Pod, ManifestError> {
 }
 
 /// Another kind's fields would all be unknown; one error that says so is worth more.
-fn identity(value: &Value) -> Result<(), ManifestError> {
+fn identity(value: &Value, version: &str, kind: &str) -> Result<(), ManifestError> {
     if !value.is_object() {
         return Err(SpecError::new(WHOLE, "is not a mapping: expected one Pod").into());
     }
     let mut errors = Vec::new();
-    for (field, wanted) in [("apiVersion", "v1"), ("kind", "Pod")] {
+    for (field, wanted) in [("apiVersion", version), ("kind", kind)] {
         match value.get(field) {
             Some(Value::String(text)) if text == wanted => {}
             None | Some(Value::Null) => {

@@ -1,6 +1,8 @@
 use super::*;
 
+mod batch;
 mod examples;
+mod export;
 mod fields;
 mod handlers;
 mod init;
@@ -9,6 +11,8 @@ mod message;
 mod out;
 mod parse;
 mod probes_out;
+mod public;
+mod schema;
 
 /// The manifest of the story that probelet is held to.
 const STORY: &str = "\

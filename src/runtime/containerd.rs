@@ -122,7 +122,9 @@ impl Containerd {
                 let message_path = self.message_path(&birth.id);
                 let (pod, namespaces) = (&birth.pod, &self.namespaces);
                 let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
-                let host = Host { cgroup2: self.cgroup2, cgroups_path, shared, message_path };
+                let node_name = shared::node_name();
+                let host =
+                    Host { cgroup2: self.cgroup2, cgroups_path, node_name, shared, message_path };
                 let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
                 Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
             }

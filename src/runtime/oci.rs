@@ -24,6 +24,8 @@ pub struct Host {
     /// A pure cgroup v2 host, where a container gets a cgroup namespace.
     pub cgroup2: bool,
     pub cgroups_path: String,
+    /// What the machine is called.
+    pub node_name: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
     /// Where the termination message goes.
@@ -49,7 +51,11 @@ pub fn from_image(
     // As in the kubelet, `$(VAR)` sees the spec's variables, not the image's.
     let mut own = Env::default();
     for var in &spec.env {
-        let value = expand(&var.value, &own);
+        // What comes from elsewhere is taken as it is there.
+        let value = match &var.from {
+            None => expand(&var.value, &own),
+            Some(_) => pod.value_of(var, &host.node_name),
+        };
         own.set(&var.name, value);
     }
     let mut env = Env::default();

@@ -37,7 +37,7 @@ pub(super) fn pod_of_one(
         source,
         command: request.command,
         args: request.args,
-        env: request.env.into_iter().map(|e| EnvVar { name: e.name, value: e.value }).collect(),
+        env: request.env.into_iter().map(|e| EnvVar::new(e.name, e.value)).collect(),
         working_dir: Some(request.working_dir).filter(|dir| !dir.is_empty()),
         ports: request.ports.into_iter().enumerate().map(port).collect::<Result<_, _>>()?,
         probes: probes::probes(

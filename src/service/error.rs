@@ -14,7 +14,9 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         SupervisorError::NotFound(_) | SupervisorError::NoContainer { .. } => {
             Status::not_found(text)
         }
-        SupervisorError::AlreadyExists(_) => Status::already_exists(text),
+        SupervisorError::AlreadyExists(_) | SupervisorError::Leaving(_) => {
+            Status::already_exists(text)
+        }
         SupervisorError::Ambiguous { .. } => Status::invalid_argument(text),
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(_)

@@ -7,13 +7,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::caller::caller;
 use super::convert;
-use super::error::{field, invalid, manifest as manifest_status, status_of};
-use super::{Api, Streaming};
-use crate::domain::container::Wanted;
-use crate::pb::apply_pod_request::Manifest;
+use super::error::status_of;
+use super::{Api, Streaming, apply};
+use crate::pb;
 use crate::pb::pods_server::Pods;
-use crate::supervisor::Applied;
-use crate::{manifest, pb, structs};
 
 #[async_trait]
 impl Pods for Api {
@@ -21,26 +18,30 @@ impl Pods for Api {
         &self,
         request: Request<pb::ApplyPodRequest>,
     ) -> Result<Response<pb::ApplyPodResponse>, Status> {
-        let uid = uuid::Uuid::new_v4().to_string();
-        let parsed = match request.into_inner().manifest {
-            Some(Manifest::Text(text)) => manifest::parse(&text, uid),
-            Some(Manifest::Object(object)) => manifest::parse_value(structs::to_json(object), uid),
-            None => return Err(invalid(vec![field("manifest", "Required value")])),
-        };
-        let parsed = parsed.map_err(manifest_status)?;
-        let spec = manifest::validate(parsed.spec).map_err(manifest_status)?;
-        let applied = self.supervisor.apply(spec, Wanted::Running).await;
-        let (view, applied) = applied.map_err(status_of)?;
-        let result = match applied {
-            Applied::Created => "created",
-            Applied::Configured => "configured",
-            Applied::Unchanged => "unchanged",
-        };
-        Ok(Response::new(pb::ApplyPodResponse {
-            pod: Some(convert::pod(&self.supervisor, &view)),
-            result: result.into(),
-            warnings: parsed.warnings,
-        }))
+        let by = caller(&request);
+        Ok(Response::new(apply::one(self, request.into_inner(), by).await?))
+    }
+
+    async fn apply_pods(
+        &self,
+        request: Request<pb::ApplyPodsRequest>,
+    ) -> Result<Response<pb::ApplyPodsResponse>, Status> {
+        let by = caller(&request);
+        Ok(Response::new(apply::several(self, request.into_inner(), by).await?))
+    }
+
+    async fn validate_pod(
+        &self,
+        request: Request<pb::ValidatePodRequest>,
+    ) -> Result<Response<pb::ValidatePodResponse>, Status> {
+        Ok(Response::new(apply::validate(request.into_inner())))
+    }
+
+    async fn export_pod(
+        &self,
+        request: Request<pb::ExportPodRequest>,
+    ) -> Result<Response<pb::ExportPodResponse>, Status> {
+        Ok(Response::new(apply::export(self, &request.into_inner().name)?))
     }
 
     async fn get_pod(

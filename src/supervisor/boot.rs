@@ -8,7 +8,9 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{Actor, Desired, Held, now};
 use super::brake::Seat;
 use super::effects::Effects;
+use super::replace::Successor;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
+use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
@@ -21,28 +23,51 @@ struct Born {
     task: Option<Arc<dyn Task>>,
 }
 
+/// A pod that is ready for its actor.
+pub(super) struct Unborn {
+    pub(super) pod: Pod,
+    pub(super) spec: Arc<PodSpec>,
+    pub(super) held: Vec<Held>,
+    pub(super) first: Vec<(usize, Action)>,
+    pub(super) wanted: Wanted,
+}
+
 impl Supervisor {
-    /// Checks and records every container before anything runs.
+    /// Checks that every container could be made here, and touches nothing.
+    pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
+        let mut images = Vec::new();
+        for (index, container) in spec.all().enumerate() {
+            let checked = self.runtime.check(container).await;
+            images.push(checked.map_err(|error| located(spec, index, error))?);
+        }
+        Ok(images)
+    }
+
     pub(super) async fn create(
         &self,
         spec: Arc<PodSpec>,
         wanted: Wanted,
     ) -> Result<PodView, SupervisorError> {
-        let mut images = Vec::new();
-        for (index, container) in spec.all().enumerate() {
-            let checked = self.runtime.check(container).await;
-            images.push(checked.map_err(|error| located(&spec, index, error))?);
-        }
+        let (unborn, _) = self.record(spec, wanted, Incarnation::default()).await?;
+        Ok(self.adopt(unborn))
+    }
+
+    /// Checks and records every container before anything runs. Attempts count from `attempt`.
+    pub(super) async fn record(
+        &self,
+        spec: Arc<PodSpec>,
+        wanted: Wanted,
+        attempt: Incarnation,
+    ) -> Result<(Unborn, Vec<Birth>), SupervisorError> {
+        let images = self.check(&spec).await?;
         let now = now();
         let mut births: Vec<Birth> = Vec::new();
         let mut machines = Vec::new();
         for (index, (container, image)) in spec.all().zip(images).enumerate() {
             let machine = Machine::new(spec.clone(), container.clone(), image, now);
-            let id = AttemptId {
-                pod: spec.name.clone(),
-                container: container.name.clone(),
-                attempt: machine.memory().attempt,
-            };
+            let machine = machine.counting_from(attempt);
+            let id =
+                AttemptId { pod: spec.name.clone(), container: container.name.clone(), attempt };
             let memory = Memory { wanted, ..machine.memory().clone() };
             let birth = Birth { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&birth).await;
@@ -59,10 +84,10 @@ impl Supervisor {
             _ => pod.handle_all(&Event::Wanted { wanted, grace: None }, now),
         };
         let held = spec.all().map(|_| Held::default()).collect();
-        Ok(self.adopt(pod, spec, held, first, wanted))
+        Ok((Unborn { pod, spec, held, first, wanted }, births))
     }
 
-    async fn undo(&self, births: &[Birth]) {
+    pub(super) async fn undo(&self, births: &[Birth]) {
         for birth in births {
             if let Err(error) = self.runtime.forget(&birth.id).await {
                 tracing::warn!(id = %birth.id, %error, "left behind by a creation that failed");
@@ -80,14 +105,14 @@ impl Supervisor {
         }
         let count = pods.len();
         for attempts in pods.into_values() {
-            self.resume(attempts);
+            self.resume_with_successor(attempts);
         }
         Ok(count)
     }
 
-    fn resume(&self, mut attempts: Vec<Found>) {
-        attempts.sort_by_key(|found| found.id.attempt);
-        let Some(newest) = attempts.last() else { return };
+    /// From all attempts of one pod, the oldest first.
+    pub(super) fn revive(&self, mut attempts: Vec<Found>) -> Option<Unborn> {
+        let newest = attempts.last()?;
         let spec = Arc::new(newest.pod.clone());
         for container in spec.all() {
             let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
@@ -131,18 +156,16 @@ impl Supervisor {
         let mut pod = Pod::new(spec.clone(), machines, now);
         first.extend(pod.resume(now));
         let wanted = pod.wanted();
-        self.adopt(pod, spec, held, first, wanted);
+        Some(Unborn { pod, spec, held, first, wanted })
     }
 
     /// Gives the pod its actor and its place in the registry.
-    fn adopt(
-        &self,
-        pod: Pod,
-        spec: Arc<PodSpec>,
-        containers: Vec<Held>,
-        first: Vec<(usize, Action)>,
-        wanted: Wanted,
-    ) -> PodView {
+    pub(super) fn adopt(&self, unborn: Unborn) -> PodView {
+        self.adopt_with(unborn, None)
+    }
+
+    pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Successor>) -> PodView {
+        let Unborn { pod, spec, held: containers, first, wanted } = unborn;
         let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
@@ -165,16 +188,14 @@ impl Supervisor {
             tally: self.tally.clone(),
             cancel: self.cancel.clone(),
         };
-        let handle = Handle { view: view_out, desired, requests };
+        let handle = Handle { view: view_out, desired, requests, successor };
         lock(&self.registry).insert(name.clone(), Entry::Pod(handle));
         self.changes.send_modify(|count| *count += 1);
-        let (registry, changes) = (self.registry.clone(), self.changes.clone());
-        let tally = self.tally.clone();
+        let supervisor = self.clone();
         self.actors.spawn(async move {
             if actor.run(first).await {
-                lock(&registry).remove(&name);
-                tally.forget(&name);
-                changes.send_modify(|count| *count += 1);
+                supervisor.tally.forget(&name);
+                supervisor.succeed(&name).await;
             }
         });
         view

@@ -53,8 +53,8 @@ impl Supervisor {
         let spec = PodSpec { uid: view.spec.uid.clone(), ..spec.into_inner() };
         match view.spec.change_to(&spec) {
             Change::None => return Ok((view, Applied::Unchanged)),
-            Change::Fixed(field) => {
-                return Err(SupervisorError::Differs { pod: spec.name.clone(), field });
+            Change::Fixed(fields) => {
+                return Err(SupervisorError::Differs { pod: spec.name.clone(), fields });
             }
             Change::Live => {}
         }

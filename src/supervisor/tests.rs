@@ -21,6 +21,7 @@ use crate::runtime::fake::Fake;
 mod brake;
 mod evidence;
 mod probes;
+mod replace;
 mod several;
 
 const MINUTE: Duration = Duration::from_secs(60);

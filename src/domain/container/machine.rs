@@ -81,6 +81,14 @@ impl Machine {
         }
     }
 
+    /// Its attempts count from here: those below are of a pod that had the name before.
+    #[must_use]
+    pub fn counting_from(mut self, attempt: Incarnation) -> Self {
+        self.memory.attempt = attempt;
+        self.kept = BTreeSet::from([attempt]);
+        self
+    }
+
     pub fn container(&self) -> &ContainerSpec {
         &self.spec
     }

@@ -8,8 +8,8 @@ pub enum Change {
     None,
     /// Only what takes effect without a new instance.
     Live,
-    /// This field, among others perhaps, needs one.
-    Fixed(String),
+    /// These fields need one, others may differ too.
+    Fixed(Vec<String>),
 }
 
 impl PodSpec {
@@ -19,13 +19,11 @@ impl PodSpec {
         if self == new {
             return Change::None;
         }
-        match self.fixed_difference(new) {
-            Some(field) => Change::Fixed(field),
-            None => Change::Live,
-        }
+        let fixed = self.fixed_differences(new);
+        if fixed.is_empty() { Change::Live } else { Change::Fixed(fixed) }
     }
 
-    fn fixed_difference(&self, new: &Self) -> Option<String> {
+    fn fixed_differences(&self, new: &Self) -> Vec<String> {
         // Every field is named, so that a new one gets its side on purpose.
         let Self {
             namespace,
@@ -49,15 +47,19 @@ impl PodSpec {
             ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
             ("spec.containers", names(&self.containers).ne(names(&new.containers))),
         ];
-        if let Some((field, _)) = own.into_iter().find(|(_, differs)| *differs) {
-            return Some(field.to_owned());
+        let own = own.into_iter().filter(|(_, differs)| *differs);
+        let mut fixed: Vec<_> = own.map(|(field, _)| field.to_owned()).collect();
+        let same = |field: &str| !fixed.iter().any(|differs| differs == field);
+        // Containers that have no counterpart are not compared.
+        if same("spec.initContainers") && same("spec.containers") {
+            for (index, (old, other)) in self.all().zip(new.all()).enumerate() {
+                // A sidecar has another place in the pod's life than an init container.
+                let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
+                let fields = old.fixed_differences(other).chain(moved);
+                fixed.extend(fields.map(|field| format!("{}.{field}", self.field_at(index))));
+            }
         }
-        self.all().zip(new.all()).enumerate().find_map(|(index, (old, other))| {
-            // A sidecar has another place in the pod's life than an init container.
-            let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
-            let field = old.fixed_difference(other).or(moved)?;
-            Some(format!("{}.{field}", self.field_at(index)))
-        })
+        fixed
     }
 }
 
@@ -68,10 +70,10 @@ fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
 impl ContainerSpec {
     /// No running instance can become what `new` says.
     pub fn needs_new_instance(&self, new: &Self) -> bool {
-        self.fixed_difference(new).is_some()
+        self.fixed_differences(new).next().is_some()
     }
 
-    fn fixed_difference(&self, new: &Self) -> Option<&'static str> {
+    fn fixed_differences(&self, new: &Self) -> impl Iterator<Item = &'static str> + use<> {
         let Self {
             name,
             source,
@@ -98,7 +100,7 @@ impl ContainerSpec {
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),
         ];
-        differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
+        differences.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field)
     }
 }
 
@@ -140,7 +142,8 @@ mod tests {
         for (edit, fixed) in edits {
             let mut new = old.clone();
             edit(&mut new);
-            let expected = fixed.map_or(Change::Live, |field| Change::Fixed(field.to_owned()));
+            let expected =
+                fixed.map_or(Change::Live, |field| Change::Fixed(vec![field.to_owned()]));
             assert_eq!(old.change_to(&new), expected);
         }
     }

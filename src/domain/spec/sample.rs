@@ -23,7 +23,7 @@ pub(crate) fn pod() -> PodSpec {
             source: Source::Image("docker.io/library/web:1".into()),
             command: vec![],
             args: vec![],
-            env: vec![EnvVar { name: "MODE".into(), value: "a=b \"c\"".into() }],
+            env: vec![EnvVar::new("MODE", "a=b \"c\"")],
             working_dir: None,
             ports: vec![],
             probes: Probes::default(),

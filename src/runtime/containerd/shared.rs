@@ -89,3 +89,9 @@ impl Containerd {
         }
     }
 }
+
+/// What the machine is called; empty where the kernel does not tell.
+pub(super) fn node_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}

@@ -14,6 +14,7 @@ fn host() -> Host {
     Host {
         cgroup2: false,
         cgroups_path: "/probelet/web_app_0".into(),
+        node_name: "host".into(),
         shared: vec![],
         message_path: "/log/0.message".into(),
     }
@@ -36,10 +37,8 @@ fn made(config: Value, pod: &PodSpec) -> Value {
 #[test]
 fn the_process_of_an_image() {
     let mut pod = pod();
-    pod.containers[0].env = vec![
-        EnvVar { name: "MODE".into(), value: "spec".into() },
-        EnvVar { name: "GREETING".into(), value: "$(MODE) $(HOME)".into() },
-    ];
+    pod.containers[0].env =
+        vec![EnvVar::new("MODE", "spec"), EnvVar::new("GREETING", "$(MODE) $(HOME)")];
     assert_eq!(
         made(web(), &pod)["process"],
         json!({

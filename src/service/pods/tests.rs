@@ -7,10 +7,12 @@ use tonic::Code;
 
 use super::*;
 use crate::domain::spec::{ContainerSpec, ProbeSpec};
+use crate::pb::apply_pod_request::Manifest;
 use crate::pb::containers_server::Containers;
 use crate::prober::{Attempt, Prober};
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
+use crate::structs;
 use crate::supervisor::Supervisor;
 
 struct Unasked;
@@ -36,7 +38,7 @@ async fn service() -> Api {
     let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Unasked));
     let api = Api::new(Arc::new(supervisor), CancellationToken::new());
     let manifest = Some(Manifest::Text(POD.into()));
-    api.apply_pod(Request::new(pb::ApplyPodRequest { manifest })).await.unwrap();
+    api.apply_pod(Request::new(pb::ApplyPodRequest { manifest, objects: vec![] })).await.unwrap();
     for container in ["proxy", "app", "log"] {
         let request = pb::WaitContainerRequest {
             name: "web".into(),

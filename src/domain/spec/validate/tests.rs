@@ -66,7 +66,7 @@ fn live_http(pod: &mut PodSpec) -> &mut HttpGet {
 }
 
 fn env(name: &str) -> Vec<EnvVar> {
-    vec![EnvVar { name: name.into(), value: String::new() }]
+    vec![EnvVar::new(name, "")]
 }
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters \

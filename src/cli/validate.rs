@@ -1,0 +1,37 @@
+//! `validate -f`: needs no daemon.
+
+use super::args::ValidateArgs;
+use super::error::{Error, Result};
+use super::io::Io;
+use super::manifests;
+use super::objects::printable;
+use crate::manifest::{Finding, Severity, Sources};
+
+pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
+    let sources = Sources::read(manifests::texts(&args.files)?);
+    let findings = sources.findings();
+    for finding in &findings {
+        io.line(&line(finding))?;
+    }
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let errors = count(Severity::Error);
+    let warnings = count(Severity::Warning);
+    let advice = count(Severity::Advice);
+    let objects = sources.values().len();
+    if objects == 0 && errors == 0 {
+        return Err(Error::Other("no objects passed".to_owned()));
+    }
+    io.line(&format!(
+        "{objects} object(s): {errors} error(s), {warnings} warning(s), {advice} piece(s) of advice"
+    ))?;
+    let failed = errors > 0 || args.strict && !findings.is_empty();
+    if failed { Err(Error::Told) } else { Ok(()) }
+}
+
+/// As compilers do, so that editors find the place.
+fn line(finding: &Finding) -> String {
+    let severity = finding.severity.as_str();
+    let named = [finding.code, finding.field.as_str(), finding.message.as_str()];
+    let said = named.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    printable(&format!("{}: {severity}: {said}", finding.place))
+}

@@ -1,0 +1,82 @@
+//! All objects of one apply, which may refer to each other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::objects::Objects;
+use super::{ManifestError, Parsed, kinds, parse_with, validate};
+use crate::domain::advice::{Advice, advise};
+use crate::domain::spec::{PodSpec, SpecError, Validated};
+
+/// What several objects ask for; an index is an object's place among them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub pods: Vec<(usize, Validated<PodSpec>)>,
+    pub errors: Vec<(usize, SpecError)>,
+    pub warnings: Vec<(usize, String)>,
+    pub advice: Vec<(usize, Advice)>,
+}
+
+/// Reads objects of any supported kind. Whoever finds an error in the outcome should touch nothing.
+pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
+    let mut batch = Batch::default();
+    let mut objects = Objects::default();
+    let mut others = Vec::new();
+    let mut kept = Vec::new();
+    for (index, value) in values.into_iter().enumerate() {
+        match objects.take(&value) {
+            None => others.push((index, value)),
+            Some(Ok(key)) => kept.push((index, key)),
+            Some(Err(errors)) => batch.fail(index, errors),
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (index, value) in others {
+        match one(value, uid(), &objects) {
+            Err(errors) => batch.fail(index, errors),
+            Ok((pod, warnings, advice)) => {
+                batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
+                batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
+                if names.insert(pod.name.clone()) {
+                    batch.pods.push((index, pod));
+                } else {
+                    let error = SpecError::duplicate("metadata.name", &pod.name);
+                    batch.errors.push((index, error));
+                }
+            }
+        }
+    }
+    for (index, key) in kept.into_iter().filter(|(_, key)| !objects.is_used(key)) {
+        let text = format!("{}/{}: ignored: no pod of this apply uses it", key.0.word(), key.2);
+        batch.warnings.push((index, text));
+    }
+    batch
+}
+
+impl Batch {
+    fn fail(&mut self, index: usize, errors: ManifestError) {
+        self.errors.extend(errors.0.into_iter().map(|error| (index, error)));
+    }
+}
+
+fn one(
+    mut value: Value,
+    uid: String,
+    objects: &Objects,
+) -> Result<(Validated<PodSpec>, Vec<String>, Vec<Advice>), ManifestError> {
+    let unwrapped = kinds::unwrap(value.take())?;
+    let located = |errors: ManifestError| {
+        let located =
+            |error: SpecError| SpecError { field: unwrapped.field(&error.field), ..error };
+        ManifestError(errors.0.into_iter().map(located).collect())
+    };
+    let parsed = parse_with(unwrapped.pod.clone(), uid, objects).map_err(located)?;
+    let Parsed { spec, warnings } = parsed;
+    let spec = validate(spec).map_err(located)?;
+    let warnings = warnings.iter().map(|warning| unwrapped.field(warning));
+    let warnings = unwrapped.warnings.iter().cloned().chain(warnings).collect();
+    let advice = advise(&spec).into_iter();
+    let located = |advice: Advice| Advice { field: unwrapped.field(&advice.field), ..advice };
+    Ok((spec, warnings, advice.map(located).collect()))
+}

@@ -1,0 +1,73 @@
+//! A pod → manifests that make it again, here or in a cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::annotations;
+use super::spec_out::pod_spec;
+use crate::domain::spec::{EnvSource, PodSpec, Source};
+
+#[derive(Debug)]
+pub struct Export {
+    /// ConfigMaps, then the Pod.
+    pub objects: Vec<Value>,
+    /// What is needed beside them.
+    pub notes: Vec<String>,
+}
+
+/// The error is for whoever asks for a pod that no manifest can say.
+pub fn export(spec: &PodSpec) -> Result<Export, String> {
+    if let Some(bundle) = spec.all().find(|c| matches!(c.source, Source::Bundle { .. })) {
+        let name = &bundle.name;
+        return Err(format!("container {name:?} was made from an OCI spec, not from a manifest"));
+    }
+    let (maps, secrets) = taken(spec);
+    let meta = |name: &str| ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(spec.namespace.clone()),
+        ..ObjectMeta::default()
+    };
+    let mut objects = Vec::new();
+    for (name, data) in maps {
+        let map =
+            k8s::ConfigMap { metadata: meta(&name), data: Some(data), ..k8s::ConfigMap::default() };
+        objects.push(serde_json::to_value(map).map_err(|error| error.to_string())?);
+    }
+    let annotations = annotations::export(spec);
+    let pod = k8s::Pod {
+        metadata: ObjectMeta {
+            labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
+            annotations: (!annotations.is_empty()).then_some(annotations),
+            ..meta(&spec.name)
+        },
+        spec: Some(pod_spec(spec)),
+        status: None,
+    };
+    objects.push(serde_json::to_value(pod).map_err(|error| error.to_string())?);
+    let note = |(name, keys): (String, BTreeSet<String>)| {
+        let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
+        format!("needs the secret {name:?} with the keys {keys}, which is not exported")
+    };
+    Ok(Export { objects, notes: secrets.into_iter().map(note).collect() })
+}
+
+type Maps = BTreeMap<String, BTreeMap<String, String>>;
+
+fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
+    let (mut maps, mut secrets) = (Maps::new(), BTreeMap::<_, BTreeSet<_>>::new());
+    for var in spec.all().flat_map(|container| &container.env) {
+        match &var.from {
+            Some(EnvSource::ConfigMap { name, key }) => {
+                maps.entry(name.clone()).or_default().insert(key.clone(), var.value.clone());
+            }
+            Some(EnvSource::Secret { name, key }) => {
+                secrets.entry(name.clone()).or_default().insert(key.clone());
+            }
+            Some(EnvSource::Field(_)) | None => {}
+        }
+    }
+    (maps, secrets)
+}

@@ -1,0 +1,249 @@
+use std::time::Duration;
+
+use super::*;
+use crate::domain::spec::{EnvSource, EnvVar, PodField, RestartPolicy};
+
+const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: app
+    image: i
+";
+
+const OBJECTS: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {LEVEL: high, MODE: fast}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: db}
+data: {user: YWRtaW4=}
+stringData: {password: hunter2}
+---
+";
+
+fn batch_of(text: &str) -> Batch {
+    batch(documents(text).unwrap(), || "u".to_owned())
+}
+
+fn with_env(lines: &str) -> Batch {
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    batch_of(&format!("{OBJECTS}{POD}{lines}"))
+}
+
+fn env_of(batch: &Batch) -> Vec<EnvVar> {
+    assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+    batch.pods[0].1.containers[0].env.clone()
+}
+
+fn errors(batch: &Batch) -> Vec<String> {
+    batch.errors.iter().map(|(index, error)| format!("{index} {error}")).collect()
+}
+
+#[test]
+fn variables_come_from_config_maps_secrets_and_fields() {
+    let batch = with_env(
+        "envFrom:
+- prefix: C_
+  configMapRef: {name: settings}
+- secretRef: {name: none, optional: true}
+env:
+- {name: PLAIN, value: $(C_MODE)}
+- {name: PASSWORD, valueFrom: {secretKeyRef: {name: db, key: password}}}
+- {name: USER, valueFrom: {secretKeyRef: {name: db, key: user}}}
+- {name: GONE, valueFrom: {configMapKeyRef: {name: settings, key: none, optional: true}}}
+- {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
+    );
+    let map = |key: &str| EnvSource::ConfigMap { name: "settings".into(), key: key.into() };
+    let secret = |key: &str| EnvSource::Secret { name: "db".into(), key: key.into() };
+    let from =
+        |name: &str, value: &str, from| EnvVar { from: Some(from), ..EnvVar::new(name, value) };
+    assert_eq!(
+        env_of(&batch),
+        [
+            from("C_LEVEL", "high", map("LEVEL")),
+            from("C_MODE", "fast", map("MODE")),
+            EnvVar::new("PLAIN", "$(C_MODE)"),
+            from("PASSWORD", "hunter2", secret("password")),
+            from("USER", "admin", secret("user")),
+            from("POD", "", EnvSource::Field(PodField::Name)),
+        ]
+    );
+    assert_eq!(batch.warnings, []);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let batch = with_env(
+        "envFrom: [{configMapRef: {name: none}}, {prefix: x}]
+env:
+- {name: A, valueFrom: {secretKeyRef: {name: db, key: none}}}
+- {name: B, valueFrom: {secretKeyRef: {name: none, key: user}}}
+- {name: C, value: c, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+- {name: D, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+- {name: E, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+- {name: F, valueFrom: {}}",
+    );
+    let at = "2 spec.containers[0].env";
+    assert_eq!(
+        errors(&batch),
+        [
+            format!("{at}[4].valueFrom.resourceFieldRef: not supported yet"),
+            format!(
+                "{at}From[0].configMapRef.name: Not found: \"none\": no such configmap is applied \
+                 with the pod"
+            ),
+            format!(
+                "{at}From[1]: Required value: must specify one of: `configMapRef` or `secretRef`"
+            ),
+            format!(
+                "{at}[0].valueFrom.secretKeyRef.key: Not found: \"none\": no such key in the secret \
+                 \"db\""
+            ),
+            format!(
+                "{at}[1].valueFrom.secretKeyRef.name: Not found: \"none\": no such secret is applied \
+                 with the pod"
+            ),
+            format!("{at}[2].valueFrom: Forbidden: may not be specified when `value` is not empty"),
+            format!(
+                "{at}[3].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.podIP\": not \
+                 supported yet"
+            ),
+            format!(
+                "{at}[5].valueFrom: Required value: must specify one of: `fieldRef`, \
+                 `configMapKeyRef` or `secretKeyRef`"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn another_namespaces_objects_are_out_of_reach() {
+    let pod = POD.replace("{name: web}", "{name: web, namespace: other}");
+    let env = "    envFrom: [{configMapRef: {name: settings}}]\n";
+    assert_eq!(batch_of(&format!("{OBJECTS}{pod}{env}")).errors.len(), 1);
+}
+
+#[test]
+fn an_object_that_nobody_uses_is_told() {
+    let batch = batch_of(&format!("{OBJECTS}{POD}"));
+    let expected = ["configmap/settings", "secret/db"];
+    let heard: Vec<_> = batch.warnings.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(heard, expected.map(|of| format!("{of}: ignored: no pod of this apply uses it")));
+}
+
+#[test]
+fn a_secrets_error_does_not_tell_it() {
+    for data in ["data: {password: hunter2!}", "stringData: {password: [31337]}"] {
+        let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\n{data}\n");
+        let errors = errors(&batch_of(&text)).join("\n");
+        assert!(errors.contains("password"), "{errors}");
+        assert!(!errors.contains("hunter2") && !errors.contains("31337"), "{errors}");
+    }
+}
+
+#[test]
+fn names_are_there_once() {
+    let batch = batch_of(&format!("{OBJECTS}{OBJECTS}{POD}---{POD}"));
+    assert_eq!(
+        errors(&batch),
+        [
+            "2 metadata.name: Duplicate value: \"settings\"",
+            "3 metadata.name: Duplicate value: \"db\"",
+            "5 metadata.name: Duplicate value: \"web\"",
+        ]
+    );
+}
+
+fn workload(kind: &str, version: &str, spec: &str, template: &str) -> String {
+    format!(
+        "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web, namespace: shop}}\nspec:\n  \
+         selector: {{matchLabels: {{app: web}}}}\n  {spec}\n  template:\n    metadata: {{labels: \
+         {{app: web}}}}\n    spec:\n      containers: [{{name: app, image: i}}]\n      {template}\n"
+    )
+}
+
+#[test]
+fn a_workloads_pod_has_its_name() {
+    for (kind, spec, name) in [
+        ("Deployment", "replicas: 1", "web"),
+        ("DaemonSet", "", "web"),
+        ("StatefulSet", "serviceName: web", "web-0"),
+    ] {
+        let text = workload(kind, "apps/v1", spec, "restartPolicy: Always");
+        let batch = batch_of(&text);
+        assert_eq!(errors(&batch), [""; 0], "{kind}");
+        let pod = &batch.pods[0].1;
+        assert_eq!((pod.name.as_str(), pod.namespace.as_str()), (name, "shop"), "{kind}");
+        assert_eq!(pod.labels["app"], "web");
+        assert_eq!(pod_name(&documents(&text).unwrap()[0]), Ok(Some(name.to_owned())));
+    }
+}
+
+#[test]
+fn a_workloads_errors_have_its_fields() {
+    let text = workload("Deployment", "apps/v1", "replicas: 2", "restartPolicy: Never");
+    assert_eq!(
+        errors(&batch_of(&text)),
+        [
+            "0 spec.replicas: Invalid value: 2: must be 1: one machine runs one of it",
+            "0 spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \
+             \"Always\"",
+        ]
+    );
+    let text = workload(
+        "Deployment",
+        "apps/v1",
+        "minReadySeconds: 3",
+        "hostPID: true\n      hostname: UP",
+    );
+    let batch = batch_of(&text);
+    let heard = errors(&batch);
+    assert_eq!(heard[0], "0 spec.template.spec.hostPID: not supported yet");
+    assert!(heard[1].starts_with("0 spec.template.spec.hostname: "), "{heard:?}");
+    let text = workload("Deployment", "apps/v1", "replica: 1", "");
+    let unknown = ["0 spec.replica: unknown field"];
+    assert_eq!(errors(&batch_of(&text)), unknown);
+    let text = workload("Deployment", "apps/v1", "", "").replace("labels: {app", "labels: {ap");
+    let fits = "0 spec.template.metadata.labels: Invalid value: `selector` does not match template \
+                `labels`";
+    assert_eq!(errors(&batch_of(&text)), [fits]);
+}
+
+#[test]
+fn a_job_tries_as_often_as_its_limit_says() {
+    let job = |spec: &str, policy: &str| {
+        batch_of(&workload("Job", "batch/v1", spec, &format!("restartPolicy: {policy}")))
+    };
+    let batch = job("backoffLimit: 2\n  activeDeadlineSeconds: 60", "Never");
+    assert_eq!(errors(&batch), [""; 0]);
+    let pod = &batch.pods[0].1;
+    assert_eq!(pod.restart_policy, RestartPolicy::OnFailure);
+    assert_eq!(pod.active_deadline, Some(Duration::from_secs(60)));
+    let limits = pod.containers[0].backoff;
+    assert_eq!((limits.max_restarts, limits.cap), (Some(2), Duration::from_secs(360)));
+    assert!(limits.reset > Duration::from_secs(30 * 24 * 3600), "however long a try ran");
+    let plain = job("completions: 1", "OnFailure");
+    assert_eq!(plain.pods[0].1.containers[0].backoff.max_restarts, Some(6));
+    let always = job("parallelism: 4", "Always");
+    assert_eq!(
+        errors(&always),
+        [
+            "0 spec.parallelism: Invalid value: 4: must be 1: one machine runs one of it",
+            "0 spec.template.spec.restartPolicy: Unsupported value: \"Always\": supported values: \
+             \"OnFailure\", \"Never\"",
+        ]
+    );
+}
+
+#[test]
+fn other_kinds_are_refused_by_name() {
+    let batch = batch_of("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n");
+    let refused = &errors(&batch)[0];
+    assert!(refused.starts_with("0 kind: Unsupported value: \"Service\": "), "{refused}");
+}

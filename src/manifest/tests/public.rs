@@ -1,0 +1,81 @@
+//! Manifests that nobody here wrote.
+
+use super::*;
+
+fn told(file: &str) -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manifest/tests/public");
+    let text = std::fs::read_to_string(format!("{folder}/{file}.yaml")).unwrap();
+    let sources = Sources::read(vec![File { name: file.to_owned(), text }]);
+    let heard = sources.findings().into_iter().filter(|f| f.severity == Severity::Error);
+    heard
+        .map(|finding| format!("{} {}: {}", finding.place, finding.field, finding.message))
+        .collect()
+}
+
+#[test]
+fn many_run_as_they_are() {
+    for file in [
+        "exec-liveness",
+        "http-liveness",
+        "tcp-liveness-readiness",
+        "grpc-liveness",
+        "lifecycle-events",
+        "configmap-multikeys",
+        "secret-envars-pod",
+        "update-deployment",
+        "job",
+    ] {
+        assert_eq!(told(file), [""; 0], "{file}");
+    }
+}
+
+/// The list shrinks as more is supported; none of these may ever be silent.
+#[test]
+fn the_others_are_refused_by_the_fields_name() {
+    for (file, fields) in [
+        (
+            "dapi-envars-pod",
+            &[
+                ":34:15 spec.containers[0].env[3].valueFrom.fieldRef.fieldPath",
+                ":38:15 spec.containers[0].env[4].valueFrom.fieldRef.fieldPath",
+            ][..],
+        ),
+        ("init-containers", &[":12:5 spec.containers[0].volumeMounts", "spec.volumes"]),
+        ("redis-pod", &["spec.containers[0].resources", "spec.volumes"]),
+        ("nginx-deployment", &[":9:3 spec.replicas"]),
+        (
+            "daemonset",
+            &[
+                ":28:9 spec.template.spec.containers[0].resources",
+                "spec.template.spec.containers[0].volumeMounts",
+                ":38:7 spec.template.spec.volumes",
+            ],
+        ),
+        ("cronjob", &[":3:1 kind"]),
+        (
+            "web-statefulset",
+            &[":3:1 kind", ":22:3 spec.replicas", ":40:3 spec.volumeClaimTemplates"],
+        ),
+        (
+            "security-context",
+            &["spec.securityContext", "spec.containers[0].securityContext", "spec.volumes"],
+        ),
+    ] {
+        let heard = told(file);
+        assert!(!heard.is_empty(), "{file}");
+        for field in fields {
+            assert!(heard.iter().any(|line| line.contains(field)), "{file}: {field}: {heard:#?}");
+        }
+    }
+}
+
+#[test]
+fn each_file_is_read_by_a_test() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manifest/tests/public");
+    let this = include_str!("public.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(stem == "README" || this.contains(&format!("\"{stem}\"")), "{stem}");
+    }
+}

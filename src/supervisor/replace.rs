@@ -1,0 +1,186 @@
+//! Another pod in the place of one that cannot be changed into it: the old one ends by its own
+//! rules, and the new one starts when nothing is left of it.
+//!
+//! The new pod's records are there before the old one is told to go, so whoever comes after a
+//! daemon that died in between finds the old pod alone, or both, and goes on from there. Both have
+//! the name, so the new one's attempts count from above the old one's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actor::{Desired, now};
+use super::boot::Unborn;
+use super::{Applied, Entry, PodView, Supervisor, SupervisorError, lock, timed_out};
+use crate::domain::Incarnation;
+use crate::domain::container::{Event, Memory, Wanted};
+use crate::domain::exit::Caller;
+use crate::domain::notice::Notice;
+use crate::domain::spec::{PodSpec, Validated};
+use crate::runtime::{Birth, Found, RuntimeError};
+
+/// Room for restarts of the old pod while the new one's records are made.
+const GAP: u32 = 10;
+/// How much longer than its grace the old pod may take before the caller is told so.
+const MARGIN: Duration = Duration::from_secs(15);
+/// How soon a record that could not be deleted is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Who comes in a pod's place.
+pub(super) struct Successor {
+    unborn: Unborn,
+    births: Vec<Birth>,
+    /// Somebody deleted the pod meanwhile, and means this one too.
+    abandoned: bool,
+}
+
+impl Supervisor {
+    /// As [`Self::apply`], but what no live pod can change puts another one in its place. Returns
+    /// when that is there, or with a timeout; it comes about all the same then.
+    pub async fn apply_or_replace(
+        &self,
+        spec: Validated<PodSpec>,
+        by: Option<Caller>,
+    ) -> Result<(PodView, Applied), SupervisorError> {
+        let fields = match self.apply(spec.clone(), Wanted::Running).await {
+            Err(SupervisorError::Differs { fields, .. }) => fields,
+            other => return other,
+        };
+        let (name, uid) = (spec.name.clone(), spec.uid.clone());
+        // In a task of its own: a caller that goes away must not leave it half done.
+        let (supervisor, spec, why) = (self.clone(), Arc::new(spec.into_inner()), fields.clone());
+        let replacing = async move { supervisor.replace(spec, &why, by).await };
+        let bound = self.actors.spawn(replacing).await.map_err(|error| {
+            SupervisorError::Runtime(RuntimeError::Internal(error.to_string()))
+        })??;
+        let mut changes = self.changes();
+        // Or both are gone: somebody deleted them.
+        let is_over = || self.get(&name).map_or(true, |view| view.spec.uid == uid);
+        let replaced = changes.wait_for(|_| is_over());
+        match tokio::time::timeout(bound, replaced).await {
+            Ok(_) => Ok((self.get(&name)?, Applied::Replaced(fields))),
+            Err(_) => Err(timed_out(&name, "replacement", bound)),
+        }
+    }
+
+    /// Returns how long the old pod may take to go.
+    async fn replace(
+        &self,
+        spec: Arc<PodSpec>,
+        fields: &[String],
+        by: Option<Caller>,
+    ) -> Result<Duration, SupervisorError> {
+        let _turn = self.changing.lock().await;
+        let name = spec.name.clone();
+        let leaving = || SupervisorError::Leaving(name.clone());
+        let old = self.get(&name)?;
+        if old.status.deletion.is_some() {
+            return Err(leaving());
+        }
+        // What an operator stopped stays so.
+        let wanted = self.with(&name, |handle| handle.desired.borrow().wanted)?;
+        let newest = |view: &PodView| view.status.all().map(|c| c.attempt.0).max();
+        let attempt = newest(&old).unwrap_or_default().saturating_add(GAP);
+        let (unborn, births) = self.record(spec.clone(), wanted, Incarnation(attempt)).await?;
+        let mut successor = Some(Successor { unborn, births, abandoned: false });
+        if let Some(Entry::Pod(handle)) = lock(&self.registry).get_mut(&name) {
+            let view = handle.view.borrow().clone();
+            let has_room = newest(&view).unwrap_or_default().saturating_add(2) < attempt;
+            if view.spec.uid == old.spec.uid && view.status.deletion.is_none() && has_room {
+                handle.successor = successor.take();
+                handle.desired.send_replace(Desired { wanted: Wanted::Removed, grace: None, by });
+            }
+        }
+        if let Some(successor) = successor {
+            self.undo(&successor.births).await;
+            return Err(leaving());
+        }
+        let message = format!("Pod replaced: {}", fields.join(", "));
+        if let Some(first) = spec.containers.first() {
+            self.events().record(
+                &spec,
+                &first.name,
+                Notice::normal("Replaced", message),
+                now().wall,
+            );
+        }
+        Ok(old.spec.termination_grace.saturating_add(MARGIN))
+    }
+
+    /// What a daemon before this one has left of one pod, and perhaps of the one in its place.
+    pub(super) fn resume_with_successor(&self, mut attempts: Vec<Found>) {
+        attempts.sort_by_key(|found| found.id.attempt);
+        let Some(uid) = attempts.last().map(|newest| newest.pod.uid.clone()) else { return };
+        let (own, others): (Vec<_>, Vec<_>) =
+            attempts.into_iter().partition(|found| found.pod.uid == uid);
+        let births = own.iter().map(birth).collect();
+        let (Some(unborn), old) = (self.revive(own), self.revive(others)) else { return };
+        let Some(mut old) = old else {
+            self.adopt(unborn);
+            return;
+        };
+        let event = Event::Wanted { wanted: Wanted::Removed, grace: None };
+        old.first.extend(old.pod.handle_all(&event, now()));
+        old.wanted = Wanted::Removed;
+        let abandoned = unborn.wanted == Wanted::Removed;
+        let name = unborn.spec.name.clone();
+        let successor = Successor { unborn, births, abandoned };
+        self.adopt_with(old, Some(successor));
+        tracing::info!(pod = name, "its replacement goes on");
+    }
+
+    /// Nothing is left of the pod: the one in its place has its turn.
+    pub(super) async fn succeed(&self, name: &str) {
+        let successor = match lock(&self.registry).get_mut(name) {
+            Some(Entry::Pod(handle)) => handle.successor.take(),
+            _ => None,
+        };
+        match successor {
+            Some(Successor { unborn, abandoned: false, .. }) => {
+                self.adopt(unborn);
+                return;
+            }
+            Some(Successor { births, .. }) => self.forget_all(&births).await,
+            None => {}
+        }
+        lock(&self.registry).remove(name);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// A pod that is deleted while another one is to come in its place takes that with it.
+    pub(super) fn abandon_successor(&self, name: &str) {
+        let mut registry = lock(&self.registry);
+        let Some(Entry::Pod(handle)) = registry.get_mut(name) else { return };
+        let Some(successor) = &mut handle.successor else { return };
+        successor.abandoned = true;
+        let Some(birth) = successor.births.first().cloned() else { return };
+        let runtime = self.runtime.clone();
+        // One record that says so is enough for a daemon that comes after this one.
+        self.actors.spawn(async move {
+            let memory = Memory { wanted: Wanted::Removed, ..birth.memory };
+            if let Err(error) = runtime.remember(&birth.id, &birth.pod, &memory).await {
+                tracing::warn!(id = %birth.id, %error, "not written that it is deleted");
+            }
+        });
+    }
+
+    async fn forget_all(&self, births: &[Birth]) {
+        for birth in births {
+            while let Err(error) = self.runtime.forget(&birth.id).await {
+                tracing::warn!(id = %birth.id, %error, "could not be cleared away yet");
+                tokio::select! {
+                    () = self.cancel.cancelled() => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
+            }
+        }
+    }
+}
+
+fn birth(found: &Found) -> Birth {
+    Birth {
+        id: found.id.clone(),
+        pod: Arc::new(found.pod.clone()),
+        index: found.pod.place_of(&found.id.container).unwrap_or_default(),
+        memory: found.memory.clone(),
+    }
+}

@@ -1,0 +1,87 @@
+//! A pod in the place of another.
+
+use super::*;
+use crate::domain::status::ContainerStatus;
+
+fn named(image: &str, uid: &str) -> Validated<PodSpec> {
+    PodSpec { uid: uid.into(), ..pod(image).into_inner() }.validate().unwrap()
+}
+
+fn runs(view: &PodView) -> bool {
+    view.status.all().all(|status| matches!(status.state, ContainerState::Running { .. }))
+}
+
+async fn running() -> Host {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(named("app", "old"), Wanted::Running).await.unwrap();
+    host.supervisor.wait("web", "run", MINUTE, runs).await.unwrap();
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_pod_goes_before_the_new_one_starts() {
+    let host = running().await;
+    let replaced = host.supervisor.apply_or_replace(named("other", "new"), None).await.unwrap();
+    assert_eq!(replaced.1, Applied::Replaced(vec!["spec.containers[0].image".to_owned()]));
+    let view = host.supervisor.wait("web", "run", MINUTE, runs).await.unwrap();
+    let status: Vec<&ContainerStatus> = view.status.all().collect();
+    assert_eq!((view.spec.uid.as_str(), status[0].restart_count), ("new", 0));
+    assert_eq!(status[0].image, "other");
+    let calls = host.runtime.calls();
+    let at = |call: &str| calls.iter().position(|known| known == call).unwrap();
+    assert!(at("create web_app_10") < at("forget web_app_0"), "never neither: {calls:?}");
+    assert!(at("forget web_app_0") < at("start web_app_10"), "never both: {calls:?}");
+    let told = host.supervisor.events().after(0, "web");
+    assert!(told.iter().any(|event| event.reason == "Replaced"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_not_there_leaves_the_old_pod_alone() {
+    let host = running().await;
+    let refused = host.supervisor.apply_or_replace(named("unknown", "new"), None).await;
+    assert!(matches!(refused, Err(SupervisorError::Invalid(_))), "{refused:?}");
+    let view = host.supervisor.get("web").unwrap();
+    assert!(runs(&view) && view.spec.uid == "old" && view.status.deletion.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_change_live_is_not_replaced() {
+    let host = running().await;
+    let mut spec = named("app", "new").into_inner();
+    spec.termination_grace = MINUTE;
+    let changed = host.supervisor.apply_or_replace(spec.validate().unwrap(), None).await.unwrap();
+    assert_eq!((changed.1, changed.0.spec.uid.as_str()), (Applied::Configured, "old"));
+    assert_eq!(host.runtime.calls().iter().filter(|call| call.starts_with("start")).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_pod_is_replaced_by_a_stopped_one() {
+    let host = running().await;
+    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.wait("web", "stop", MINUTE, |view| !runs(view)).await.unwrap();
+    host.supervisor.apply_or_replace(named("other", "new"), None).await.unwrap();
+    assert!(!runs(&host.supervisor.get("web").unwrap()));
+    assert!(!host.runtime.calls().contains(&"start web_app_10".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_deleted_takes_its_successor_along() {
+    let host = Host::new(Fake::stubborn());
+    host.supervisor.apply(named("app", "old"), Wanted::Running).await.unwrap();
+    host.supervisor.wait("web", "run", MINUTE, runs).await.unwrap();
+    let replaced = host.supervisor.apply_or_replace(named("other", "new"), None);
+    let deleted = async {
+        let leaving = |view: &PodView| view.status.deletion.is_some();
+        host.supervisor.wait("web", "end", MINUTE, leaving).await.unwrap();
+        let again = host.supervisor.apply_or_replace(named("third", "x"), None).await;
+        assert!(matches!(again, Err(SupervisorError::Leaving(_))), "{again:?}");
+        host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+        host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    };
+    let (replaced, ()) = tokio::join!(replaced, deleted);
+    assert!(matches!(replaced, Err(SupervisorError::NotFound(_))), "{replaced:?}");
+    let calls = host.runtime.calls();
+    assert!(calls.contains(&"forget web_app_10".to_owned()), "{calls:?}");
+    assert!(!calls.contains(&"start web_app_10".to_owned()), "{calls:?}");
+    assert_eq!(host.runtime.remembered().1.wanted, Wanted::Removed);
+}
