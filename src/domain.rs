@@ -18,6 +18,7 @@ pub mod container;
 pub mod evidence;
 pub mod exit;
 pub mod history;
+pub mod link;
 pub mod notice;
 pub mod pod;
 pub mod probe;

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
-use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
-use crate::domain::container::{ImageFacts, Memory};
+use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
+use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::network::Namespaces;
@@ -24,6 +24,7 @@ mod ooms;
 mod records;
 mod shared;
 mod snapshots;
+mod survey;
 mod task;
 mod tasks;
 mod words;
@@ -290,26 +291,30 @@ impl Runtime for Containerd {
     }
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        let mut found = Vec::new();
-        for record in self.client.list_records().await? {
-            match records::read(&record) {
-                Ok((id, pod, memory)) => {
-                    let task = self.client.find_task(&record.id, &self.execs, &self.ooms).await?;
-                    let words = match task {
-                        FoundTask::Ended(ending, _) => {
-                            let with_log = pod.wants_log(&id.container, ending.exit_code());
-                            self.read_words(&id, with_log).await
-                        }
-                        _ => LastWords::default(),
-                    };
-                    found.push(Found { id, pod, memory, task, words });
-                }
-                Err(error) => {
-                    tracing::warn!(container = record.id, %error, "record skipped: not sound");
-                }
-            }
-        }
-        Ok(found)
+        Ok(self.survey_all().await?.found)
+    }
+
+    async fn survey(&self) -> Result<Survey, RuntimeError> {
+        self.survey_all().await
+    }
+
+    async fn ping(&self) -> Result<(), RuntimeError> {
+        self.client.ping().await
+    }
+
+    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        self.look_around().await
+    }
+
+    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&birth.id.to_string()).await;
+        let plan = self.plan(birth).await?;
+        self.record(birth, plan, true).await
+    }
+
+    async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&id.to_string()).await;
+        self.client.kill_and_delete_task(&id.to_string()).await
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {

@@ -1,7 +1,7 @@
 //! One actor a pod: one `select!`, one timer, and the only reading of the clock.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use super::PodView;
 use super::brake::Seat;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
+use super::reconcile::{Looks, nothing};
 use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
@@ -38,6 +39,10 @@ pub(super) enum Request {
     /// As `Tell`, with who asks.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    /// What the runtime holds of each container, by a look that began then.
+    Found(Instant, Arc<Looks>),
+    /// The runtime answers again.
+    RuntimeBack,
     /// The same containers, with something else about them changed.
     Respec(Arc<PodSpec>),
 }
@@ -53,6 +58,8 @@ pub(super) struct Actor {
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
     pub seat: Seat,
+    /// When its records were all there.
+    pub born: Instant,
     pub cancel: CancellationToken,
 }
 
@@ -62,6 +69,8 @@ pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
+    /// Writes that failed in a row.
+    pub(super) failed_writes: u32,
     pub(super) starting: bool,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
@@ -119,6 +128,18 @@ impl Actor {
                 if let Some(task) = self.task(index) {
                     self.effects.run_probe(index, kind, task, reply);
                 }
+            }
+            Request::Found(at, looks) => {
+                for index in 0..self.containers.len() {
+                    let look = looks.get(self.name(index)).cloned();
+                    if at > self.born {
+                        self.tell(index, Event::Found(look.unwrap_or_else(|| nothing(at))));
+                    }
+                }
+            }
+            Request::RuntimeBack => {
+                let actions = self.pod.handle_all(&Event::RuntimeBack, now());
+                self.perform(actions);
             }
             Request::Respec(spec) => {
                 self.spec = spec.clone();
@@ -180,7 +201,7 @@ impl Actor {
                 self.tell(index, Event::LastWords { incarnation, words });
                 self.tell(index, Event::Ended { incarnation, ending });
             }
-            Done::Persisted(index, result) => self.persisted(index, result),
+            Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
             Done::Nothing => {}
         }
     }
@@ -247,7 +268,14 @@ impl Actor {
                     );
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
-                Action::Persist => self.persist(index, false),
+                Action::Restore(incarnation) => {
+                    if let Some(machine) = self.pod.machine(index) {
+                        let memory = remembered(&self.events, &self.spec, machine);
+                        self.effects.restore(index, incarnation, memory);
+                    }
+                }
+                Action::Clear(incarnation) => self.effects.clear(index, incarnation),
+                Action::Persist => self.persist(index),
             }
         }
         self.reap();
@@ -262,7 +290,7 @@ impl Actor {
     }
 
     /// One write at a time for a container; what changes meanwhile is written after it.
-    fn persist(&mut self, index: usize, retry: bool) {
+    fn persist(&mut self, index: usize) {
         let Some(held) = self.containers.get_mut(index) else { return };
         let Some(machine) = self.pod.machine(index) else { return };
         if held.persisting {
@@ -271,23 +299,42 @@ impl Actor {
         }
         held.persisting = true;
         let memory = remembered(&self.events, &self.spec, machine);
-        self.effects.persist(index, memory, retry);
+        self.effects.persist(index, memory, held.failed_writes);
     }
 
-    fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
+    fn persisted(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        result: Result<(), RuntimeError>,
+    ) {
         let Some(held) = self.containers.get_mut(index) else { return };
         held.persisting = false;
         let dirty = std::mem::take(&mut held.dirty);
         match result {
-            Ok(()) if dirty => self.persist(index, false),
-            Ok(()) => {}
+            Ok(()) => {
+                held.failed_writes = 0;
+                if dirty {
+                    self.persist(index);
+                }
+                self.tell(index, Event::Written);
+            }
             // The attempt was cleared away meanwhile, or a stranger deleted its record.
             Err(RuntimeError::NotFound(reason)) => {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
+                held.failed_writes = 0;
+                self.tell(index, Event::RecordMissing { incarnation });
             }
             Err(error) => {
-                tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
-                self.persist(index, true);
+                let is_first = held.failed_writes == 0;
+                held.failed_writes = held.failed_writes.saturating_add(1);
+                if is_first {
+                    tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
+                }
+                self.persist(index);
+                if !error.is_loss() {
+                    self.tell(index, Event::Unwritten { error: error.to_string() });
+                }
             }
         }
         self.reap();
@@ -320,7 +367,7 @@ fn remembered(events: &EventLog, spec: &PodSpec, machine: &Machine) -> Memory {
     Memory { events, ..machine.memory().clone() }
 }
 
-async fn sleep_until(deadline: Option<std::time::Instant>) {
+async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

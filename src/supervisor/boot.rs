@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{Actor, Desired, Held, now};
 use super::brake::Seat;
 use super::effects::Effects;
+use super::repair::{self, Sorted};
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -28,13 +29,14 @@ impl Supervisor {
         spec: Arc<PodSpec>,
         wanted: Wanted,
     ) -> Result<PodView, SupervisorError> {
+        self.pay_debts_of(&spec.name).await?;
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
             let checked = self.runtime.check(container).await;
             images.push(checked.map_err(|error| located(&spec, index, error))?);
         }
         let now = now();
-        let mut births: Vec<Birth> = Vec::new();
+        let mut births: Vec<AttemptId> = Vec::new();
         let mut machines = Vec::new();
         for (index, (container, image)) in spec.all().zip(images).enumerate() {
             let machine = Machine::new(spec.clone(), container.clone(), image, now);
@@ -44,9 +46,9 @@ impl Supervisor {
                 attempt: machine.memory().attempt,
             };
             let memory = Memory { wanted, ..machine.memory().clone() };
+            births.push(id.clone());
             let birth = Birth { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&birth).await;
-            births.push(birth);
             if let Err(error) = created {
                 self.undo(&births).await;
                 return Err(located(&spec, index, error));
@@ -62,27 +64,43 @@ impl Supervisor {
         Ok(self.adopt(pod, spec, held, first, wanted))
     }
 
-    async fn undo(&self, births: &[Birth]) {
-        for birth in births {
-            if let Err(error) = self.runtime.forget(&birth.id).await {
-                tracing::warn!(id = %birth.id, %error, "left behind by a creation that failed");
-            }
-        }
-    }
-
     /// Takes up every pod that the runtime remembers; returns how many.
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
-        let mut pods: BTreeMap<String, Vec<Found>> = BTreeMap::new();
-        for found in self.runtime.list().await? {
-            if !lock(&self.registry).contains_key(&found.id.pod) {
-                pods.entry(found.id.pod.clone()).or_default().push(found);
+        let survey = self.runtime.survey().await;
+        self.heard(survey.as_ref().err());
+        let survey = survey?;
+        let mut pods: BTreeMap<String, (Vec<Found>, Vec<Unsound>)> = BTreeMap::new();
+        for found in survey.found {
+            pods.entry(found.id.pod.clone()).or_default().0.push(found);
+        }
+        for unsound in survey.unsound {
+            pods.entry(unsound.id.pod.clone()).or_default().1.push(unsound);
+        }
+        pods.retain(|name, _| match lock(&self.registry).get(name) {
+            Some(Entry::Pod(_) | Entry::Reserved) => false,
+            Some(Entry::LeftAlone(..)) | None => true,
+        });
+        let mut count = 0;
+        for (sound, unsound) in pods.into_values() {
+            match repair::sort_out(sound, unsound, now().wall) {
+                Sorted::Whole(attempts) => {
+                    count += 1;
+                    self.resume(attempts);
+                }
+                Sorted::LeftAlone(view, reason) => self.leave_alone(*view, reason),
             }
         }
-        let count = pods.len();
-        for attempts in pods.into_values() {
-            self.resume(attempts);
-        }
         Ok(count)
+    }
+
+    fn leave_alone(&self, view: PodView, reason: String) {
+        let name = view.spec.name.clone();
+        let entry = Entry::LeftAlone(Box::new(view), reason.clone());
+        let before = lock(&self.registry).insert(name.clone(), entry);
+        if before.is_none() {
+            tracing::warn!(pod = name, reason, "left alone");
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 
     fn resume(&self, mut attempts: Vec<Found>) {
@@ -140,7 +158,8 @@ impl Supervisor {
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
-        let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
+        let (runtime, prober) = (self.runtime.clone(), self.prober.clone());
+        let effects = Effects::new(spec.clone(), runtime, prober, self.link())
             .with_witness(self.witness.clone());
         let name = spec.name.clone();
         let actor = Actor {
@@ -154,6 +173,7 @@ impl Supervisor {
             changes: self.changes.clone(),
             events: self.events.clone(),
             seat: Seat::new(self.brake.clone(), name.clone()),
+            born: now().mono,
             cancel: self.cancel.clone(),
         };
         let handle = Handle { view: view_out, desired, requests };

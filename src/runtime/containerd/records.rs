@@ -13,7 +13,8 @@ use super::client::{Client, DEADLINE, call};
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, RuntimeError, record};
+use crate::runtime::record::{self, RecordError};
+use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
@@ -101,8 +102,14 @@ impl Client {
     }
 }
 
-/// What a record says, or why it is not to be trusted.
-pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory), String> {
+/// Why a record is not to be trusted.
+pub(super) struct Unreadable {
+    pub(super) newer: bool,
+    pub(super) reason: String,
+}
+
+/// Which attempt a record is of.
+pub(super) fn labelled(container: &Container) -> Result<AttemptId, String> {
     let label =
         |name: &str| container.labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
     let attempt = label(ATTEMPT)?;
@@ -112,9 +119,17 @@ pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory)
     if id.to_string() != container.id {
         return Err(format!("its labels are those of {id}"));
     }
-    let any = container.extensions.get(record::KEY).ok_or("no extension")?;
-    let (pod, memory) = record::decode(any).map_err(|error| error.to_string())?;
-    Ok((id, pod, memory))
+    Ok(id)
+}
+
+/// What a record says.
+pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unreadable> {
+    let none = || Unreadable { newer: false, reason: "no extension".to_owned() };
+    let any = container.extensions.get(record::KEY).ok_or_else(none)?;
+    record::decode(any).map_err(|error| Unreadable {
+        newer: matches!(error, RecordError::Newer(_)),
+        reason: error.to_string(),
+    })
 }
 
 fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
@@ -126,6 +141,6 @@ fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
     ])
 }
 
-fn internal(error: record::RecordError) -> RuntimeError {
+fn internal(error: RecordError) -> RuntimeError {
     RuntimeError::Internal(format!("record: {error}"))
 }
