@@ -227,6 +227,10 @@ pub trait Task: Send + Sync + 'static {
     ) -> Result<Executed, ExecError>;
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
+    /// Why its output is kept nowhere, if it is not.
+    fn no_log(&self) -> Option<String> {
+        None
+    }
     /// `oom_kills` from before the process could run.
     fn oom_kills_before(&self) -> Option<u64> {
         None

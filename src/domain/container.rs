@@ -282,6 +282,11 @@ pub enum Event {
     RecordMissing {
         incarnation: Incarnation,
     },
+    /// The instance's output is kept nowhere.
+    NoLog {
+        incarnation: Incarnation,
+        why: String,
+    },
     /// The runtime was away, and answers again.
     RuntimeBack,
     /// The record could not be written, by no fault of the connection.

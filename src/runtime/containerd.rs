@@ -78,6 +78,9 @@ pub struct Containerd {
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
+/// Where the output goes when there is no place for it.
+const NOWHERE: &str = "/dev/null";
+
 /// What an attempt is made of, read from its source.
 struct Plan {
     /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
@@ -103,7 +106,7 @@ impl Containerd {
         Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
     }
 
-    async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
+    async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
         let container = birth.container().ok_or_else(|| {
             RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
         })?;
@@ -111,7 +114,7 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let message_path = self.message_path(&birth.id);
+                let message_path = has_log.then(|| self.message_path(&birth.id));
                 let (pod, namespaces) = (&birth.pod, &self.namespaces);
                 let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
                 let host = Host { cgroup2: self.cgroup2, cgroups_path, shared, message_path };
@@ -145,22 +148,17 @@ impl Containerd {
 
     async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
         let id = birth.id.to_string();
-        let plan = self.plan(birth).await?;
+        // A disk that is full or gone costs the log, not the container.
+        let no_log = self.make_files(birth).await.err();
+        let plan = self.plan(birth, no_log.is_none()).await?;
         let chain = plan.image.clone();
+        let spec = no_log.is_some().then(|| plan.spec.clone());
         self.record(birth, plan, true).await?;
+        if let Some(spec) = spec {
+            self.client.respec(&id, spec).await?;
+        }
         self.pin_namespaces(&birth.pod).await?;
-
-        let log = self.log_path(&birth.id);
-        if let Some(folder) = log.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
-            })?;
-        }
-        if chain.is_some() {
-            self.make_message(&birth.id).await.map_err(|error| {
-                RuntimeError::StartFailed(format!("file for the termination message: {error}"))
-            })?;
-        }
+        let log = if no_log.is_none() { self.log_path(&birth.id) } else { NOWHERE.into() };
         let mut tries = 0..LEFTOVER_STEPS;
         let process = loop {
             let mounts = match &chain {
@@ -186,11 +184,24 @@ impl Containerd {
         let (client, execs) = (self.client.clone(), self.execs.clone());
         // Before its process can be out of memory.
         let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
+        let task = task.without_log(no_log);
         if let Err(error) = self.client.start_task(task.id()).await {
             self.client.clear_task(task.id()).await;
             return Err(error);
         }
         Ok(Box::new(task))
+    }
+
+    async fn make_files(&self, birth: &Birth) -> Result<(), String> {
+        if let Some(folder) = self.log_path(&birth.id).parent() {
+            let failed = |error| format!("log folder {}: {error}", folder.display());
+            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+        }
+        if birth.container().is_some_and(|it| matches!(it.source, Source::Image(_))) {
+            let failed = |error| format!("file for the termination message: {error}");
+            self.make_message(&birth.id).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     async fn remove_log(&self, id: &AttemptId) {
@@ -232,7 +243,7 @@ impl Runtime for Containerd {
     }
 
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let plan = self.plan(birth).await?;
+        let plan = self.plan(birth, true).await?;
         let chain = plan.image.clone();
         self.record(birth, plan, false).await?;
         if let Some((name, chain_id)) = chain {
@@ -308,7 +319,7 @@ impl Runtime for Containerd {
 
     async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
         let _turn = self.locks.lock(&birth.id.to_string()).await;
-        let plan = self.plan(birth).await?;
+        let plan = self.plan(birth, self.message_path(&birth.id).exists()).await?;
         self.record(birth, plan, true).await
     }
 

@@ -179,6 +179,9 @@ impl Actor {
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
+                if let Some(why) = task.no_log() {
+                    self.tell(index, Event::NoLog { incarnation, why });
+                }
                 let kills = task.oom_kills_before();
                 self.effects.watch(index, incarnation, task.clone());
                 if let Some(kills) = kills {

@@ -108,6 +108,9 @@ fn view(
     PodView { generation: 1, spec: Arc::new(spec), status }
 }
 
+#[cfg(test)]
+mod tests;
+
 fn bare(name: &str, image: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.to_owned(),

@@ -155,6 +155,7 @@ impl Machine {
             }
             Event::Found(look) => self.found(&look, &mut out),
             Event::RecordMissing { incarnation } => self.record_missing(incarnation, &mut out),
+            Event::NoLog { incarnation, why } => self.no_log(incarnation, &why, &mut out),
             Event::RuntimeBack => self.runtime_back(now),
             Event::Unwritten { error } => self.unwritten(error, &mut out),
             Event::Written => self.written(&mut out),

@@ -123,6 +123,11 @@ impl Machine {
         }
     }
 
+    pub(super) fn no_log(&self, attempt: Incarnation, why: &str, out: &mut Vec<Action>) {
+        let message = format!("Attempt {attempt} runs without a log: {why}");
+        out.push(Action::Note(Notice::warning("NoLog", message)));
+    }
+
     /// The record could not be written; told once until it can.
     pub(super) fn unwritten(&mut self, error: String, out: &mut Vec<Action>) {
         if !std::mem::replace(&mut self.is_unwritten, true) {

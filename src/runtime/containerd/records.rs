@@ -96,6 +96,15 @@ impl Client {
         call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
     }
 
+    /// Another OCI spec for the next task of a record.
+    pub(super) async fn respec(&self, id: &str, spec: Vec<u8>) -> Result<(), RuntimeError> {
+        let spec = Some(Any { type_url: SPEC_TYPE.to_owned(), value: spec });
+        let container = Some(Container { id: id.to_owned(), spec, ..Container::default() });
+        let update_mask = Some(FieldMask { paths: vec!["spec".to_owned()] });
+        let request = self.request(UpdateContainerRequest { container, update_mask });
+        call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
+    }
+
     pub(super) async fn delete_record(&self, id: &str) -> Result<(), RuntimeError> {
         let request = self.request(DeleteContainerRequest { id: id.to_owned() });
         call("Containers.Delete", DEADLINE, self.containers().delete(request)).await

@@ -15,7 +15,7 @@ fn host() -> Host {
         cgroup2: false,
         cgroups_path: "/probelet/web_app_0".into(),
         shared: vec![],
-        message_path: "/log/0.message".into(),
+        message_path: Some("/log/0.message".into()),
     }
 }
 
