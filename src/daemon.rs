@@ -1,6 +1,7 @@
 //! Puts the rooms together: socket, runtime, supervisor, services; and takes them down again.
 
 mod authority;
+mod door;
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -12,11 +13,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use authority::Lenient;
-use tokio::net::UnixListener;
+use door::Door;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -43,6 +46,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a start waits for what runs to be known before callers are told to come again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many connections may wait to be served.
+const CALLERS: usize = 16;
+
 /// All that `probelet serve` takes.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -61,7 +67,7 @@ pub struct Config {
 pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
-    let listener = bind(&config.socket).await?;
+    let door = Door::new(bind(&config.socket).await?, &config.socket);
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone())?;
     let runtime = Containerd::connect(ContainerdConfig {
@@ -90,8 +96,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
             }
         });
     }
-    let mut serving =
-        pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
+    let mut serving = pin!(recover_and_serve(&config, door, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -108,11 +113,12 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
 
 async fn recover_and_serve(
     config: &Config,
-    listener: UnixListener,
+    socket: Door,
     supervisor: Arc<Supervisor>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
+    let (visitors, callers) = mpsc::channel::<std::io::Result<UnixStream>>(CALLERS);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let (door, daemon) = (gate.clone(), reporter.clone());
@@ -142,7 +148,7 @@ async fn recover_and_serve(
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(EventsServer::with_interceptor(api.clone(), gate))
         .serve_with_incoming_shutdown(
-            UnixListenerStream::new(listener).map(|stream| stream.map(Lenient::new)),
+            ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
             cancel.clone().cancelled_owned(),
         );
     tracing::info!(
@@ -168,9 +174,20 @@ async fn recover_and_serve(
         if recovered.is_err() {
             cancel.cancel();
         }
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = supervisor.tend() => {}
+        }
         recovered
     };
-    let (served, (), recovered) = tokio::join!(server, api.report_health(reporter), recovering);
+    let admitting = async {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = socket.admit(visitors) => {}
+        }
+    };
+    let health = api.report_health(reporter);
+    let (served, (), (), recovered) = tokio::join!(server, admitting, health, recovering);
     api.closed().await;
     served.and(recovered)
 }
@@ -209,7 +226,7 @@ async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
         std::fs::create_dir_all(parent)
             .with_context(|| format!("creating {}", parent.display()))?;
     }
-    match tokio::net::UnixStream::connect(path).await {
+    match UnixStream::connect(path).await {
         Ok(_) => anyhow::bail!("{shown}: another daemon answers there"),
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path).with_context(|| format!("removing the stale {shown}"))?;

@@ -19,6 +19,7 @@ pub mod container;
 pub mod evidence;
 pub mod exit;
 pub mod history;
+pub mod link;
 pub mod log;
 pub mod notice;
 pub mod pod;

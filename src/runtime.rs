@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Incarnation;
-use crate::domain::container::{ImageFacts, Memory};
+use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
@@ -61,6 +61,13 @@ pub enum RuntimeError {
     Internal(String),
 }
 
+impl RuntimeError {
+    /// The runtime did not answer at all.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Timeout { .. })
+    }
+}
+
 /// An attempt found in the runtime at boot.
 pub struct Found {
     pub id: AttemptId,
@@ -78,6 +85,34 @@ pub enum FoundTask {
     /// Nobody can say whether it runs.
     Unknown,
     None,
+}
+
+/// What is in the runtime at boot.
+#[derive(Default)]
+pub struct Survey {
+    pub found: Vec<Found>,
+    pub unsound: Vec<Unsound>,
+}
+
+/// An attempt that cannot be taken up as it is.
+pub struct Unsound {
+    /// By its labels.
+    pub id: AttemptId,
+    pub pod_uid: String,
+    pub image: String,
+    pub flaw: Flaw,
+    pub reason: String,
+    pub task: FoundTask,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Written by a newer version: not to be touched.
+    Newer,
+    /// What is remembered cannot be read.
+    Broken,
+    /// Its task could not be looked at this time.
+    Unclear,
 }
 
 /// What a fresh attempt is born with, all written in the call that makes its record.
@@ -114,14 +149,26 @@ pub trait Runtime: Send + Sync + 'static {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
-    /// Kills what runs of the attempt's task, and deletes it.
-    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Every attempt with a sound record in the namespace, with its task if there is one.
     async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
+    /// [`Runtime::list`], and the attempts that it cannot give.
+    async fn survey(&self) -> Result<Survey, RuntimeError> {
+        Ok(Survey { found: self.list().await?, unsound: Vec::new() })
+    }
+    /// Whether it answers. Cheap: it is asked again and again.
+    async fn ping(&self) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+    /// Every attempt that has a record, sound or not, and what its task is about.
+    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError>;
+    /// Writes a record that somebody deleted anew; the task is not touched.
+    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError>;
+    /// Kills and deletes the attempt's task, if it has one; the record stays.
+    async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// What an ended attempt left; its log's end only where it is wanted.
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
     /// Where the attempt's stdout and stderr go.
@@ -182,6 +229,10 @@ pub trait Task: Send + Sync + 'static {
     ) -> Result<Executed, ExecError>;
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
+    /// Why its output is kept nowhere, if it is not.
+    fn no_log(&self) -> Option<String> {
+        None
+    }
     /// `oom_kills` from before the process could run.
     fn oom_kills_before(&self) -> Option<u64> {
         None

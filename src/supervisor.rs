@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
+use crate::domain::link::Link;
 use crate::domain::spec::{ContainerSpec, PodSpec, SpecError, SpecErrors, Validated};
 use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
@@ -23,6 +24,8 @@ mod effects;
 mod events;
 mod evidence;
 mod probes;
+mod reconcile;
+mod repair;
 mod replace;
 mod tally;
 #[cfg(test)]
@@ -34,6 +37,7 @@ pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
+use reconcile::Debts;
 use replace::Successor;
 
 /// How many restarts and kills of one pod may wait for its actor.
@@ -77,6 +81,8 @@ pub enum SupervisorError {
     Runtime(#[from] RuntimeError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
     Timeout { pod: String, condition: &'static str, after: Duration },
+    #[error("pods {pod:?} is left alone: {reason}")]
+    LeftAlone { pod: String, reason: String },
     #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
     Expired(String),
     #[error("pods {0:?} is busy: too many requests are waiting")]
@@ -117,6 +123,8 @@ impl Handle {
 }
 
 enum Entry {
+    /// In the runtime, and not to be touched or not taken up yet.
+    LeftAlone(Box<PodView>, String),
     /// Its creation is under way.
     Reserved,
     Pod(Handle),
@@ -139,6 +147,10 @@ pub struct Supervisor {
     changing: Arc<tokio::sync::Mutex<()>>,
     actors: TaskTracker,
     cancel: CancellationToken,
+    link: watch::Sender<Link>,
+    debts: Arc<Debts>,
+    /// Pods that the last look found and nobody knows.
+    strangers: Arc<Mutex<Vec<String>>>,
 }
 
 impl Supervisor {
@@ -156,6 +168,9 @@ impl Supervisor {
             changing: Arc::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
+            link: watch::Sender::new(Link::new(now())),
+            debts: Arc::default(),
+            strangers: Arc::default(),
         }
     }
 
@@ -212,6 +227,7 @@ impl Supervisor {
                 Ok(true)
             }
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
+            Some(Entry::LeftAlone(_, reason)) => Err(left_alone(&spec.name, reason)),
             Some(Entry::Pod(handle)) => {
                 if handle.view.borrow().status.deletion.is_some() {
                     return Err(SupervisorError::Leaving(spec.name.clone()));
@@ -222,6 +238,9 @@ impl Supervisor {
     }
 
     pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
+        if let Some(Entry::LeftAlone(view, _)) = lock(&self.registry).get(name) {
+            return Ok(PodView::clone(view));
+        }
         self.with(name, |handle| handle.view.borrow().clone())
     }
 
@@ -229,6 +248,7 @@ impl Supervisor {
         let registry = lock(&self.registry);
         let views = registry.values().filter_map(|entry| match entry {
             Entry::Pod(handle) => Some(handle.view.borrow().clone()),
+            Entry::LeftAlone(view, _) => Some(PodView::clone(view)),
             Entry::Reserved => None,
         });
         views.collect()
@@ -318,9 +338,14 @@ impl Supervisor {
     fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
         match lock(&self.registry).get(name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
+            Some(Entry::LeftAlone(_, reason)) => Err(left_alone(name, reason)),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
         }
     }
+}
+
+fn left_alone(pod: &str, reason: &str) -> SupervisorError {
+    SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
 }
 
 fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {

@@ -23,6 +23,7 @@ mod machine;
 mod oom;
 mod pause;
 mod probing;
+mod reconcile;
 mod recover;
 mod respec;
 mod round;
@@ -34,6 +35,7 @@ mod verdict;
 pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
 pub use oom::OomCount;
+pub use reconcile::{Look, SeenTask};
 pub use recover::Recovered;
 pub use round::Word;
 
@@ -137,6 +139,19 @@ pub enum Next {
 }
 
 impl Memory {
+    /// What may be assumed of a later attempt whose own memory is lost.
+    pub fn of_later(mut self, attempt: Incarnation, has_task: bool, wall: SystemTime) -> Self {
+        let more = attempt.0.saturating_sub(self.attempt.0);
+        self.restart_count = self.restart_count.saturating_add(more);
+        self.last_state = self.ended.take().or(self.last_state);
+        self.attempt = attempt;
+        (self.stopping, self.restart_at, self.held) = (None, None, false);
+        // When it started nobody knows; that it did, its task says.
+        self.started_at = has_task.then_some(wall);
+        (self.started, self.ready) = (false, false);
+        self
+    }
+
     pub fn new(wanted: Wanted, created_at: SystemTime) -> Self {
         Self {
             wanted,
@@ -270,6 +285,24 @@ pub enum Event {
     Forgotten {
         incarnation: Incarnation,
     },
+    /// What the runtime holds of the container.
+    Found(Look),
+    /// The runtime has no record of an attempt that was to be written to.
+    RecordMissing {
+        incarnation: Incarnation,
+    },
+    /// The instance's output is kept nowhere.
+    NoLog {
+        incarnation: Incarnation,
+        why: String,
+    },
+    /// The runtime was away, and answers again.
+    RuntimeBack,
+    /// The record could not be written, by no fault of the connection.
+    Unwritten {
+        error: String,
+    },
+    Written,
     /// It could not be cleared away; to be tried again.
     Remains {
         incarnation: Incarnation,
@@ -307,6 +340,10 @@ pub enum Action {
     Reap(Incarnation),
     /// Delete all of an attempt.
     Forget(Incarnation),
+    /// Write the attempt's record anew.
+    Restore(Incarnation),
+    /// End and delete a task that nobody wants.
+    Clear(Incarnation),
     Note(Notice),
     /// Write the memory into the newest attempt's record.
     Persist,

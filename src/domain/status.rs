@@ -131,6 +131,8 @@ pub enum Phase {
     Running,
     Succeeded,
     Failed,
+    /// Nobody here can tell.
+    Unknown,
 }
 
 impl Phase {
@@ -140,6 +142,7 @@ impl Phase {
             Self::Running => "Running",
             Self::Succeeded => "Succeeded",
             Self::Failed => "Failed",
+            Self::Unknown => "Unknown",
         }
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
-use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
-use crate::domain::container::{ImageFacts, Memory};
+use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
+use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::log::Limits;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
@@ -27,6 +27,7 @@ mod ooms;
 mod records;
 mod shared;
 mod snapshots;
+mod survey;
 mod task;
 mod tasks;
 mod words;
@@ -84,6 +85,9 @@ pub struct Containerd {
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
+/// Where the output goes when there is no place for it.
+const NOWHERE: &str = "file:///dev/null";
+
 /// What an attempt is made of, read from its source.
 struct Plan {
     /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
@@ -111,7 +115,7 @@ impl Containerd {
         Ok(Self { client, log_dir, log_limits, cgroup2, starts, locks, execs, namespaces, ooms })
     }
 
-    async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
+    async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
         let container = birth.container().ok_or_else(|| {
             RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
         })?;
@@ -119,7 +123,7 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let message_path = self.message_path(&birth.id);
+                let message_path = has_log.then(|| self.message_path(&birth.id));
                 let (pod, namespaces) = (&birth.pod, &self.namespaces);
                 let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
                 let node_name = shared::node_name();
@@ -155,23 +159,20 @@ impl Containerd {
 
     async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
         let id = birth.id.to_string();
-        let plan = self.plan(birth).await?;
+        // A disk that is full or gone costs the log, not the container.
+        let no_log = self.make_files(birth).await.err();
+        let plan = self.plan(birth, no_log.is_none()).await?;
         let chain = plan.image.clone();
+        let spec = no_log.is_some().then(|| plan.spec.clone());
         self.record(birth, plan, true).await?;
+        if let Some(spec) = spec {
+            self.client.respec(&id, spec).await?;
+        }
         self.pin_namespaces(&birth.pod).await?;
-
-        let log = self.log_path(&birth.id);
-        if let Some(folder) = log.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
-            })?;
-        }
-        if chain.is_some() {
-            self.make_message(&birth.id).await.map_err(|error| {
-                RuntimeError::StartFailed(format!("file for the termination message: {error}"))
-            })?;
-        }
-        let logger = Order { path: log, limits: self.log_limits }.uri();
+        let logger = match &no_log {
+            None => Order { path: self.log_path(&birth.id), limits: self.log_limits }.uri(),
+            Some(_) => NOWHERE.to_owned(),
+        };
         let mut tries = 0..LEFTOVER_STEPS;
         let process = loop {
             let mounts = match &chain {
@@ -197,11 +198,24 @@ impl Containerd {
         let (client, execs) = (self.client.clone(), self.execs.clone());
         // Before its process can be out of memory.
         let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
+        let task = task.without_log(no_log);
         if let Err(error) = self.client.start_task(task.id()).await {
             self.client.clear_task(task.id()).await;
             return Err(error);
         }
         Ok(Box::new(task))
+    }
+
+    async fn make_files(&self, birth: &Birth) -> Result<(), String> {
+        if let Some(folder) = self.log_path(&birth.id).parent() {
+            let failed = |error| format!("log folder {}: {error}", folder.display());
+            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+        }
+        if birth.container().is_some_and(|it| matches!(it.source, Source::Image(_))) {
+            let failed = |error| format!("file for the termination message: {error}");
+            self.make_message(&birth.id).await.map_err(failed)?;
+        }
+        Ok(())
     }
 
     async fn remove_log(&self, id: &AttemptId) {
@@ -244,7 +258,7 @@ impl Runtime for Containerd {
     }
 
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let plan = self.plan(birth).await?;
+        let plan = self.plan(birth, true).await?;
         let chain = plan.image.clone();
         self.record(birth, plan, false).await?;
         if let Some((name, chain_id)) = chain {
@@ -278,11 +292,6 @@ impl Runtime for Containerd {
         self.client.remember(id, pod, memory).await
     }
 
-    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        let _turn = self.locks.lock(&id.to_string()).await;
-        self.client.kill_and_delete_task(&id.to_string()).await
-    }
-
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         let _turn = self.locks.lock(&id.to_string()).await;
         self.client.delete_task(&id.to_string()).await
@@ -308,26 +317,30 @@ impl Runtime for Containerd {
     }
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        let mut found = Vec::new();
-        for record in self.client.list_records().await? {
-            match records::read(&record) {
-                Ok((id, pod, memory)) => {
-                    let task = self.client.find_task(&record.id, &self.execs, &self.ooms).await?;
-                    let words = match task {
-                        FoundTask::Ended(ending, _) => {
-                            let with_log = pod.wants_log(&id.container, ending.exit_code());
-                            self.read_words(&id, with_log).await
-                        }
-                        _ => LastWords::default(),
-                    };
-                    found.push(Found { id, pod, memory, task, words });
-                }
-                Err(error) => {
-                    tracing::warn!(container = record.id, %error, "record skipped: not sound");
-                }
-            }
-        }
-        Ok(found)
+        Ok(self.survey_all().await?.found)
+    }
+
+    async fn survey(&self) -> Result<Survey, RuntimeError> {
+        self.survey_all().await
+    }
+
+    async fn ping(&self) -> Result<(), RuntimeError> {
+        self.client.ping().await
+    }
+
+    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        self.look_around().await
+    }
+
+    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&birth.id.to_string()).await;
+        let plan = self.plan(birth, self.message_path(&birth.id).exists()).await?;
+        self.record(birth, plan, true).await
+    }
+
+    async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&id.to_string()).await;
+        self.client.kill_and_delete_task(&id.to_string()).await
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {

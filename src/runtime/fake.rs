@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
-use crate::domain::container::{ImageFacts, Memory};
+use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
@@ -27,6 +27,10 @@ pub struct Fake {
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
     ignores_sigterm: bool,
+    /// What a look finds.
+    pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
+    /// Nothing is answered.
+    pub away: AtomicBool,
     /// What the OOM killer takes before a start is even known.
     pub early_oom_kills: AtomicU64,
 }
@@ -95,6 +99,7 @@ impl Runtime for Fake {
 
     async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
         self.note("start", &birth.id);
+        self.ping().await?;
         if let Some(error) = self.start_errors.lock().unwrap().pop() {
             return Err(error);
         }
@@ -115,12 +120,8 @@ impl Runtime for Fake {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.ping().await?;
         *self.remembered.lock().unwrap() = Some((pod.clone(), memory.clone()));
-        Ok(())
-    }
-
-    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        self.note("destroy", id);
         Ok(())
     }
 
@@ -136,6 +137,24 @@ impl Runtime for Fake {
 
     async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
         Ok(Vec::new())
+    }
+
+    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        Ok(self.looks.lock().unwrap().clone())
+    }
+
+    async fn ping(&self) -> Result<(), RuntimeError> {
+        if self.away.load(Relaxed) { Err(RuntimeError::Unavailable("away".into())) } else { Ok(()) }
+    }
+
+    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        self.note("restore", &birth.id);
+        Ok(())
+    }
+
+    async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        self.note("clear", id);
+        Ok(())
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {

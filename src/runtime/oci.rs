@@ -29,7 +29,7 @@ pub struct Host {
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
     /// Where the termination message goes.
-    pub message_path: PathBuf,
+    pub message_path: Option<PathBuf>,
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
@@ -73,9 +73,10 @@ pub fn from_image(
         let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
     }
-    let message = host.message_path.to_string_lossy();
-    let options = ["rbind", "rprivate", "rw"];
-    mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
+    if let Some(message) = &host.message_path {
+        let (message, options) = (message.to_string_lossy(), ["rbind", "rprivate", "rw"]);
+        mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
+    }
     let namespaces: Vec<Value> = namespaces.iter().map(|kind| namespace(kind, host)).collect();
     let spec = json!({
         "ociVersion": "1.0.2",

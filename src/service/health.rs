@@ -1,4 +1,5 @@
-//! `grpc.health.v1`: the empty service is the daemon, `POD/CONTAINER` that container's readiness.
+//! `grpc.health.v1`: the empty service is the daemon, `containerd` whether that answers it, and
+//! `POD/CONTAINER` that container's readiness.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +9,20 @@ use tonic_health::server::HealthReporter;
 use super::Api;
 
 impl Api {
-    /// Keeps the reporter at the pods' level until the daemon stops.
+    /// Keeps the reporter at the levels of pods and containerd until the daemon stops.
     pub async fn report_health(&self, mut reporter: HealthReporter) {
-        let mut changes = self.supervisor.changes();
+        let (mut changes, mut link) = (self.supervisor.changes(), self.supervisor.link());
         let mut known = BTreeSet::new();
         loop {
             changes.mark_unchanged();
+            // While it is away the daemon has all the more to do: to restart that helps nobody.
+            let up = level(link.borrow_and_update().up);
+            reporter.set_service_status("containerd", up).await;
             let mut now = BTreeSet::new();
             for view in self.supervisor.list() {
                 for status in view.status.all() {
                     let name = format!("{}/{}", view.spec.name, status.name);
-                    let level = if status.ready {
-                        ServingStatus::Serving
-                    } else {
-                        ServingStatus::NotServing
-                    };
-                    reporter.set_service_status(&name, level).await;
+                    reporter.set_service_status(&name, level(status.ready)).await;
                     now.insert(name);
                 }
             }
@@ -34,7 +33,12 @@ impl Api {
             tokio::select! {
                 () = self.cancel.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
+                _ = link.changed() => {}
             }
         }
     }
+}
+
+fn level(good: bool) -> ServingStatus {
+    if good { ServingStatus::Serving } else { ServingStatus::NotServing }
 }

@@ -10,6 +10,7 @@ use super::PodView;
 use super::brake::Seat;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
+use super::reconcile::{Looks, nothing};
 use super::tally::Tally;
 use crate::domain::container::{Action, Event, Fault, Machine, Memory, Wanted};
 use crate::domain::exit::Caller;
@@ -39,6 +40,10 @@ pub(super) enum Request {
     /// As `Tell`, with who asks.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    /// What the runtime holds of each container, by a look that began then.
+    Found(Instant, Arc<Looks>),
+    /// The runtime answers again.
+    RuntimeBack,
     /// The same containers, with something else about them changed.
     Respec(Arc<PodSpec>),
 }
@@ -56,6 +61,8 @@ pub(super) struct Actor {
     pub seat: Seat,
     pub boot_id: Option<Arc<str>>,
     pub tally: Arc<Tally>,
+    /// When its records were all there.
+    pub born: Instant,
     pub cancel: CancellationToken,
 }
 
@@ -65,6 +72,8 @@ pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
+    /// Writes that failed in a row.
+    pub(super) failed_writes: u32,
     pub(super) starting: bool,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
@@ -153,6 +162,18 @@ impl Actor {
                     self.effects.run_probe(index, kind, task, reply);
                 }
             }
+            Request::Found(at, looks) => {
+                for index in 0..self.containers.len() {
+                    let look = looks.get(self.name(index)).cloned();
+                    if at > self.born {
+                        self.tell(index, Event::Found(look.unwrap_or_else(|| nothing(at))));
+                    }
+                }
+            }
+            Request::RuntimeBack => {
+                let actions = self.pod.handle_all(&Event::RuntimeBack, now());
+                self.perform(actions);
+            }
             Request::Respec(spec) => {
                 self.spec = spec.clone();
                 self.effects.respec(spec.clone());
@@ -203,6 +224,9 @@ impl Actor {
                 }
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
+                if let Some(why) = task.no_log() {
+                    self.tell(index, Event::NoLog { incarnation, why });
+                }
                 let kills = task.oom_kills_before();
                 self.effects.watch(index, incarnation, task.clone());
                 if let Some(kills) = kills {
@@ -226,7 +250,7 @@ impl Actor {
                 self.tell(index, Event::Ended { incarnation, ending });
                 self.count_end(index, incarnation);
             }
-            Done::Persisted(index, result) => self.persisted(index, result),
+            Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
             Done::Nothing => {}
         }
     }
@@ -296,7 +320,14 @@ impl Actor {
                     self.tally.noted(&notice);
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
-                Action::Persist => self.persist(index, false),
+                Action::Restore(incarnation) => {
+                    if let Some(machine) = self.pod.machine(index) {
+                        let memory = self.remembered(machine);
+                        self.effects.restore(index, incarnation, memory);
+                    }
+                }
+                Action::Clear(incarnation) => self.effects.clear(index, incarnation),
+                Action::Persist => self.persist(index),
             }
         }
         self.reap();
@@ -311,32 +342,51 @@ impl Actor {
     }
 
     /// One write at a time for a container; what changes meanwhile is written after it.
-    fn persist(&mut self, index: usize, retry: bool) {
-        let Some(held) = self.containers.get_mut(index) else { return };
+    fn persist(&mut self, index: usize) {
         let Some(machine) = self.pod.machine(index) else { return };
+        let memory = self.remembered(machine);
+        let Some(held) = self.containers.get_mut(index) else { return };
         if held.persisting {
             held.dirty = true;
             return;
         }
         held.persisting = true;
-        let memory = self.remembered(machine);
-        self.effects.persist(index, memory, retry);
+        self.effects.persist(index, memory, held.failed_writes);
     }
 
-    fn persisted(&mut self, index: usize, result: Result<(), RuntimeError>) {
+    fn persisted(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        result: Result<(), RuntimeError>,
+    ) {
         let Some(held) = self.containers.get_mut(index) else { return };
         held.persisting = false;
         let dirty = std::mem::take(&mut held.dirty);
         match result {
-            Ok(()) if dirty => self.persist(index, false),
-            Ok(()) => {}
+            Ok(()) => {
+                held.failed_writes = 0;
+                if dirty {
+                    self.persist(index);
+                }
+                self.tell(index, Event::Written);
+            }
             // The attempt was cleared away meanwhile, or a stranger deleted its record.
             Err(RuntimeError::NotFound(reason)) => {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
+                held.failed_writes = 0;
+                self.tell(index, Event::RecordMissing { incarnation });
             }
             Err(error) => {
-                tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
-                self.persist(index, true);
+                let is_first = held.failed_writes == 0;
+                held.failed_writes = held.failed_writes.saturating_add(1);
+                if is_first {
+                    tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
+                }
+                self.persist(index);
+                if !error.is_loss() {
+                    self.tell(index, Event::Unwritten { error: error.to_string() });
+                }
             }
         }
         self.reap();

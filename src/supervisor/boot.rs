@@ -8,13 +8,14 @@ use tokio::sync::{mpsc, watch};
 use super::actor::{Actor, Desired, Held, now};
 use super::brake::Seat;
 use super::effects::Effects;
+use super::repair::{self, Sorted};
 use super::replace::Successor;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -59,6 +60,7 @@ impl Supervisor {
         wanted: Wanted,
         attempt: Incarnation,
     ) -> Result<(Unborn, Vec<Birth>), SupervisorError> {
+        self.pay_debts_of(&spec.name).await?;
         let images = self.check(&spec).await?;
         let now = now();
         let mut births: Vec<Birth> = Vec::new();
@@ -73,7 +75,7 @@ impl Supervisor {
             let created = self.runtime.create(&birth).await;
             births.push(birth);
             if let Err(error) = created {
-                self.undo(&births).await;
+                self.undo(births.into_iter().map(|birth| birth.id).collect()).await;
                 return Err(located(&spec, index, error));
             }
             machines.push(machine);
@@ -87,27 +89,43 @@ impl Supervisor {
         Ok((Unborn { pod, spec, held, first, wanted }, births))
     }
 
-    pub(super) async fn undo(&self, births: &[Birth]) {
-        for birth in births {
-            if let Err(error) = self.runtime.forget(&birth.id).await {
-                tracing::warn!(id = %birth.id, %error, "left behind by a creation that failed");
-            }
-        }
-    }
-
     /// Takes up every pod that the runtime remembers; returns how many.
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
-        let mut pods: BTreeMap<String, Vec<Found>> = BTreeMap::new();
-        for found in self.runtime.list().await? {
-            if !lock(&self.registry).contains_key(&found.id.pod) {
-                pods.entry(found.id.pod.clone()).or_default().push(found);
+        let survey = self.runtime.survey().await;
+        self.heard(survey.as_ref().err());
+        let survey = survey?;
+        let mut pods: BTreeMap<String, (Vec<Found>, Vec<Unsound>)> = BTreeMap::new();
+        for found in survey.found {
+            pods.entry(found.id.pod.clone()).or_default().0.push(found);
+        }
+        for unsound in survey.unsound {
+            pods.entry(unsound.id.pod.clone()).or_default().1.push(unsound);
+        }
+        pods.retain(|name, _| match lock(&self.registry).get(name) {
+            Some(Entry::Pod(_) | Entry::Reserved) => false,
+            Some(Entry::LeftAlone(..)) | None => true,
+        });
+        let mut count = 0;
+        for (sound, unsound) in pods.into_values() {
+            match repair::sort_out(sound, unsound, now().wall) {
+                Sorted::Whole(attempts) => {
+                    count += 1;
+                    self.resume_with_successor(attempts);
+                }
+                Sorted::LeftAlone(view, reason) => self.leave_alone(*view, reason),
             }
         }
-        let count = pods.len();
-        for attempts in pods.into_values() {
-            self.resume_with_successor(attempts);
-        }
         Ok(count)
+    }
+
+    fn leave_alone(&self, view: PodView, reason: String) {
+        let name = view.spec.name.clone();
+        let entry = Entry::LeftAlone(Box::new(view), reason.clone());
+        let before = lock(&self.registry).insert(name.clone(), entry);
+        if before.is_none() {
+            tracing::warn!(pod = name, reason, "left alone");
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 
     /// From all attempts of one pod, the oldest first.
@@ -170,7 +188,8 @@ impl Supervisor {
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
-        let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
+        let (runtime, prober) = (self.runtime.clone(), self.prober.clone());
+        let effects = Effects::new(spec.clone(), runtime, prober, self.link())
             .with_witness(self.witness.clone());
         let name = spec.name.clone();
         let actor = Actor {
@@ -186,6 +205,7 @@ impl Supervisor {
             seat: Seat::new(self.brake.clone(), name.clone()),
             boot_id: self.boot_id.clone(),
             tally: self.tally.clone(),
+            born: now().mono,
             cancel: self.cancel.clone(),
         };
         let handle = Handle { view: view_out, desired, requests, successor };

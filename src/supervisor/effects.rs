@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::container::{Event, Fault, Memory};
+use crate::domain::link::{Link, retry_after};
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
 use crate::domain::{
@@ -18,16 +19,13 @@ use crate::evidence::{Blind, Witness};
 use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
 
-/// How soon a record that could not be written is tried again.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// What an effect came to. The index is the container's place in the pod.
 pub(super) enum Done {
     Event(usize, Event),
     Started(usize, Incarnation, Arc<dyn Task>),
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, LastWords),
-    Persisted(usize, Result<(), RuntimeError>),
+    Persisted(usize, Incarnation, Result<(), RuntimeError>),
     Nothing,
 }
 
@@ -36,6 +34,7 @@ pub(super) struct Effects {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
     pub(super) witness: Arc<dyn Witness>,
+    link: watch::Receiver<Link>,
     pub(super) running: JoinSet<Done>,
 }
 
@@ -44,8 +43,9 @@ impl Effects {
         pod: Arc<PodSpec>,
         runtime: Arc<dyn Runtime>,
         prober: Arc<dyn Prober>,
+        link: watch::Receiver<Link>,
     ) -> Self {
-        Self { pod, runtime, prober, witness: Arc::new(Blind), running: JoinSet::new() }
+        Self { pod, runtime, prober, witness: Arc::new(Blind), link, running: JoinSet::new() }
     }
 
     pub(super) fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
@@ -208,9 +208,11 @@ impl Effects {
     pub(super) fn destroy(&mut self, index: usize, incarnation: Incarnation) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
         self.running.spawn(async move {
-            while let Err(error) = runtime.destroy(&id).await {
+            let mut failures = 0;
+            while let Err(error) = runtime.clear(&id).await {
                 tracing::warn!(%id, %error, "not killed yet, trying again");
-                tokio::time::sleep(RETRY).await;
+                failures += 1;
+                tokio::time::sleep(retry_after(failures)).await;
             }
             Done::Event(index, Event::Ended { incarnation, ending: Ending::Lost })
         });
@@ -238,22 +240,59 @@ impl Effects {
             match runtime.forget(&id).await {
                 Ok(()) => Done::Event(index, Event::Forgotten { incarnation }),
                 Err(error) => {
-                    tracing::warn!(%id, %error, "an attempt could not be cleared away yet");
+                    // A runtime that is away is told once, for all.
+                    if !error.is_loss() {
+                        tracing::warn!(%id, %error, "an attempt could not be cleared away yet");
+                    }
                     Done::Event(index, Event::Remains { incarnation })
                 }
             }
         });
     }
 
-    pub(super) fn persist(&mut self, index: usize, memory: Memory, retry: bool) {
+    pub(super) fn persist(&mut self, index: usize, memory: Memory, failures: u32) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
-        let pod = self.pod.clone();
+        let (pod, mut link) = (self.pod.clone(), self.link.clone());
         self.running.spawn(async move {
-            if retry {
-                tokio::time::sleep(RETRY).await;
+            if failures > 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(retry_after(failures)) => {}
+                    () = returned(&mut link) => {}
+                }
             }
-            Done::Persisted(index, runtime.remember(&id, &pod, &memory).await)
+            let written = runtime.remember(&id, &pod, &memory).await;
+            Done::Persisted(index, memory.attempt, written)
         });
+    }
+
+    pub(super) fn restore(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
+        let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
+        let runtime = self.runtime.clone();
+        self.running.spawn(async move {
+            // The next look finds it missing again.
+            if let Err(error) = runtime.restore(&birth).await {
+                tracing::warn!(id = %birth.id, %error, "a missing record could not be written yet");
+            }
+            Done::Nothing
+        });
+    }
+
+    pub(super) fn clear(&mut self, index: usize, attempt: Incarnation) {
+        let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
+        self.running.spawn(async move {
+            if let Err(error) = runtime.clear(&id).await {
+                tracing::warn!(%id, %error, "a stray task could not be ended yet");
+            }
+            Done::Nothing
+        });
+    }
+}
+
+/// The runtime was lost, and answers again.
+async fn returned(link: &mut watch::Receiver<Link>) {
+    let lost = link.wait_for(|link| !link.up).await.is_ok();
+    if !lost || link.wait_for(|link| link.up).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -91,7 +91,7 @@ impl Supervisor {
             }
         }
         if let Some(successor) = successor {
-            self.undo(&successor.births).await;
+            self.undo(successor.births.into_iter().map(|birth| birth.id).collect()).await;
             return Err(leaving());
         }
         let message = format!("Pod replaced: {}", fields.join(", "));

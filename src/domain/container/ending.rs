@@ -6,12 +6,10 @@ use super::Next;
 use super::state::State;
 use super::{Action, Fault, Machine, Wanted};
 use crate::domain::exit::{Cause, Ending, Known, Verdict};
+use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::status::Terminated;
 use crate::domain::{Now, restart};
-
-/// How soon a start that failed by the runtime's fault is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 
 impl Machine {
     pub(super) fn failed(
@@ -24,10 +22,15 @@ impl Machine {
         if !matches!(self.state, State::Starting) {
             return;
         }
-        out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
-        if fault == Fault::Runtime && goes_on {
-            let until = now.mono + RETRY;
+        let retries = fault == Fault::Runtime && goes_on;
+        // While the runtime is away every try says the same.
+        if !retries || self.troubles == 0 {
+            out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
+        }
+        if retries {
+            self.troubles = self.troubles.saturating_add(1);
+            let until = now.mono + retry_after(self.troubles);
             self.state = State::Waiting { reason: "CreateContainerError", message, until };
             return;
         }

@@ -8,14 +8,12 @@ use super::shim::Shim;
 use super::state::{Running, State};
 use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
 use crate::domain::exit::{Caller, Cause, LastWords, Operator};
+use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::restart::Backoff;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now, restart};
-
-/// How soon a clearing is tried again, or a start that failed by the runtime's fault.
-const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Machine {
@@ -46,6 +44,12 @@ pub struct Machine {
     pub(super) expires: Option<Instant>,
     /// What the instance that ends now has left.
     pub(super) words: LastWords,
+    /// When attempt or state changed last.
+    pub(super) moved_at: Option<Instant>,
+    /// How often in a row the runtime has failed it.
+    pub(super) troubles: u32,
+    /// The record is older than the memory, and that was told.
+    pub(super) is_unwritten: bool,
 }
 
 impl Machine {
@@ -78,6 +82,9 @@ impl Machine {
             oom_at: None,
             expires: None,
             words: LastWords::default(),
+            moved_at: None,
+            troubles: 0,
+            is_unwritten: false,
         }
     }
 
@@ -128,6 +135,7 @@ impl Machine {
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
+        let before = self.place();
         match event {
             Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
             Event::Restart { grace } => self.restart(grace, now, &mut out),
@@ -146,11 +154,19 @@ impl Machine {
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
                 self.clearing.remove(&incarnation);
+                self.troubles = 0;
             }
             Event::Remains { incarnation } => {
                 self.clearing.remove(&incarnation);
-                self.forget_at = Some(now.mono + RETRY);
+                self.troubles = self.troubles.saturating_add(1);
+                self.forget_at = Some(now.mono + retry_after(self.troubles));
             }
+            Event::Found(look) => self.found(&look, &mut out),
+            Event::RecordMissing { incarnation } => self.record_missing(incarnation, &mut out),
+            Event::NoLog { incarnation, why } => self.no_log(incarnation, &why, &mut out),
+            Event::RuntimeBack => self.runtime_back(now),
+            Event::Unwritten { error } => self.unwritten(error, &mut out),
+            Event::Written => self.written(&mut out),
             Event::Tick => self.tick(now, &mut out),
             Event::Started { incarnation, pid, container_id } if self.is_current(incarnation) => {
                 self.started(pid, container_id, now, &mut out);
@@ -194,6 +210,7 @@ impl Machine {
             | Event::Granted { .. }
             | Event::Held { .. } => {}
         }
+        self.has_moved(before, now);
         out
     }
 
@@ -331,6 +348,7 @@ impl Machine {
         if !matches!(self.state, State::Starting) {
             return;
         }
+        self.troubles = 0;
         self.pid = Some(pid);
         self.container_id = container_id;
         let running = self.begin(now.mono, now);
@@ -369,6 +387,7 @@ impl Machine {
             started_at: now.wall,
             trackers: ProbeKind::ALL.into_iter().filter_map(tracker).collect(),
             was_ready: false,
+            orphan: false,
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),

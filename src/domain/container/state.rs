@@ -38,6 +38,8 @@ pub(super) struct Running {
     pub trackers: Vec<Tracker>,
     /// Readiness as an earlier daemon or spec left it, until the probe has a word of its own.
     pub was_ready: bool,
+    /// The runtime has lost its task.
+    pub orphan: bool,
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,

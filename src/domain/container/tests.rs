@@ -17,6 +17,7 @@ mod deadline;
 mod decisions;
 mod histories;
 mod limits;
+mod reconcile;
 mod stopping;
 mod truth;
 mod verdict;

@@ -59,7 +59,7 @@ impl Pod {
         match phase {
             Phase::Succeeded => return ("PodCompleted", String::new()),
             Phase::Failed => return ("PodFailed", String::new()),
-            Phase::Pending | Phase::Running => {}
+            Phase::Pending | Phase::Running | Phase::Unknown => {}
         }
         let sidecars = init.iter().enumerate();
         let sidecars = sidecars.filter(|(index, _)| self.spec.role_at(*index) == Role::Sidecar);

@@ -13,7 +13,8 @@ use super::client::{Client, DEADLINE, call};
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, RuntimeError, record};
+use crate::runtime::record::{self, RecordError};
+use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
@@ -95,14 +96,29 @@ impl Client {
         call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
     }
 
+    /// Another OCI spec for the next task of a record.
+    pub(super) async fn respec(&self, id: &str, spec: Vec<u8>) -> Result<(), RuntimeError> {
+        let spec = Some(Any { type_url: SPEC_TYPE.to_owned(), value: spec });
+        let container = Some(Container { id: id.to_owned(), spec, ..Container::default() });
+        let update_mask = Some(FieldMask { paths: vec!["spec".to_owned()] });
+        let request = self.request(UpdateContainerRequest { container, update_mask });
+        call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
+    }
+
     pub(super) async fn delete_record(&self, id: &str) -> Result<(), RuntimeError> {
         let request = self.request(DeleteContainerRequest { id: id.to_owned() });
         call("Containers.Delete", DEADLINE, self.containers().delete(request)).await
     }
 }
 
-/// What a record says, or why it is not to be trusted.
-pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory), String> {
+/// Why a record is not to be trusted.
+pub(super) struct Unreadable {
+    pub(super) newer: bool,
+    pub(super) reason: String,
+}
+
+/// Which attempt a record is of.
+pub(super) fn labelled(container: &Container) -> Result<AttemptId, String> {
     let label =
         |name: &str| container.labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
     let attempt = label(ATTEMPT)?;
@@ -112,9 +128,17 @@ pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory)
     if id.to_string() != container.id {
         return Err(format!("its labels are those of {id}"));
     }
-    let any = container.extensions.get(record::KEY).ok_or("no extension")?;
-    let (pod, memory) = record::decode(any).map_err(|error| error.to_string())?;
-    Ok((id, pod, memory))
+    Ok(id)
+}
+
+/// What a record says.
+pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unreadable> {
+    let none = || Unreadable { newer: false, reason: "no extension".to_owned() };
+    let any = container.extensions.get(record::KEY).ok_or_else(none)?;
+    record::decode(any).map_err(|error| Unreadable {
+        newer: matches!(error, RecordError::Newer(_)),
+        reason: error.to_string(),
+    })
 }
 
 fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
@@ -126,6 +150,6 @@ fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
     ])
 }
 
-fn internal(error: record::RecordError) -> RuntimeError {
+fn internal(error: RecordError) -> RuntimeError {
     RuntimeError::Internal(format!("record: {error}"))
 }

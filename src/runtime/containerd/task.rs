@@ -40,6 +40,7 @@ pub(super) struct ContainerdTask {
     template: OnceCell<Template>,
     ooms: Option<OomCounter>,
     oom_hints: watch::Receiver<u64>,
+    no_log: Option<String>,
 }
 
 impl ContainerdTask {
@@ -54,7 +55,11 @@ impl ContainerdTask {
         let ooms = OomCounter::of(process.pid());
         let ooms = ooms.inspect_err(|error| tracing::warn!(id, %error, "OOM kills are not known"));
         let (template, ooms) = (OnceCell::new(), ooms.ok());
-        Self { id, process, client, execs, turn, template, ooms, oom_hints }
+        Self { id, process, client, execs, turn, template, ooms, oom_hints, no_log: None }
+    }
+
+    pub(super) fn without_log(self, no_log: Option<String>) -> Self {
+        Self { no_log, ..self }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -166,6 +171,10 @@ impl Task for ContainerdTask {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
         }
         stat::resident(shim)
+    }
+
+    fn no_log(&self) -> Option<String> {
+        self.no_log.clone()
     }
 
     fn oom_kills_before(&self) -> Option<u64> {

@@ -16,7 +16,7 @@ fn host() -> Host {
         cgroups_path: "/probelet/web_app_0".into(),
         node_name: "host".into(),
         shared: vec![],
-        message_path: "/log/0.message".into(),
+        message_path: Some("/log/0.message".into()),
     }
 }
 

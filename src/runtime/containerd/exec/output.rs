@@ -30,6 +30,8 @@ pub(super) struct Output {
 impl Output {
     /// Before the command starts: the shim opens the other ends then, and would wait for these.
     pub(super) fn open(folder: &Path, exec_id: &str) -> io::Result<Self> {
+        // Somebody may have emptied the run folder.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
         Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
     }

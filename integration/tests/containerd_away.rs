@@ -1,0 +1,149 @@
+//! containerd is killed while containers run: it is told, nothing is killed for it, and what was
+//! wanted meanwhile is done on its return.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::{Host, IMAGE, SOON, eventually, signal, with_host};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+fn create(host: &Host, name: &str, args: &[&str], more: Value) -> Result<Value> {
+    let mut request = json!({ "name": name, "image": IMAGE, "args": args, "start": true });
+    if let (Some(request), Value::Object(more)) = (request.as_object_mut(), more) {
+        request.extend(more);
+    }
+    host.call("probelet.v1.Containers/CreateContainer", &request)
+}
+
+fn is_running(status: &Value) -> bool {
+    status["state"]["running"].is_object()
+}
+
+fn health(host: &Host, service: &str) -> Result<String> {
+    let answer = host.call("grpc.health.v1.Health/Check", &json!({ "service": service }))?;
+    Ok(answer["status"].as_str().context("no status")?.to_owned())
+}
+
+fn wait_health(host: &Host, level: &str) -> Result<()> {
+    eventually(level, SOON, || (health(host, "containerd").ok()? == level).then_some(()))
+}
+
+fn log_lines(host: &Host, text: &str) -> Result<usize> {
+    Ok(fs::read_to_string(host.path("probelet.log"))?.matches(text).count())
+}
+
+#[test]
+fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() -> Result<()> {
+    with_host(|host| {
+        let probe = json!({ "httpGet": { "port": 8080 }, "period": "0.2s" });
+        create(
+            host,
+            "app",
+            &["serve", "--fail-after", "100000"],
+            json!({ "readinessProbe": probe.clone() }),
+        )?;
+        create(host, "exits", &["sleep"], json!({}))?;
+        let command = json!({ "exec": { "command": ["/kubia-unhealthy", "exit", "0"] }, "period": "0.3s", "failureThreshold": 1 });
+        create(host, "commands", &["sleep"], json!({ "livenessProbe": command }))?;
+        host.wait_status("app", SOON, |status| status["ready"] == true)?;
+        let pids =
+            (host.task_pid("app_0")?, host.task_pid("exits_0")?, host.task_pid("commands_0")?);
+        assert_eq!(health(host, "containerd")?, "SERVING");
+
+        host.kill_containerd()?;
+        wait_health(host, "NOT_SERVING")?;
+        assert_eq!(health(host, "")?, "SERVING");
+        signal(pids.1, Signal::KILL)?;
+        let status = host.wait_status("exits", SOON, |status| !is_running(status))?;
+        assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
+        let status = host.status("app")?;
+        assert!(status["ready"] == true, "{status}");
+        let refused = create(host, "late", &["sleep"], json!({}));
+        ensure!(format!("{:#}", refused.err().context("made")?).contains("not reachable"));
+
+        host.start_containerd()?;
+        wait_health(host, "SERVING")?;
+        let back = |status: &Value| status["restartCount"] == 1 && is_running(status);
+        host.wait_status("exits", SOON, back)?;
+        assert_eq!(host.task_pid("app_0")?, pids.0);
+        assert_eq!(
+            host.task_pid("commands_0")?,
+            pids.2,
+            "commands that cannot be run are no evidence"
+        );
+        assert_eq!(log_lines(host, "containerd is lost")?, 1);
+        assert_eq!(log_lines(host, "containerd is back")?, 1);
+        let failed = host.events()?.into_iter().filter(|event| event.contains("not reachable"));
+        ensure!(failed.count() <= 2, "told once for a container");
+        create(host, "late", &["sleep"], json!({}))?;
+        host.wait_status("late", SOON, is_running)?;
+        Ok(())
+    })
+}
+
+/// The parent of a container's init.
+fn shim_of(pid: u32) -> Result<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    Ok(after_name.split_whitespace().nth(1).context("no parent")?.parse()?)
+}
+
+#[test]
+fn a_killed_shim_is_a_death_like_another() -> Result<()> {
+    with_host(|host| {
+        create(host, "app", &["sleep"], json!({}))?;
+        host.wait_status("app", SOON, is_running)?;
+        let back = |count: u64| {
+            move |status: &Value| status["restartCount"] == count && is_running(status)
+        };
+        signal(shim_of(host.task_pid("app_0")?)?, Signal::KILL)?;
+        let status = host.wait_status("app", SOON, back(1))?;
+        assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
+
+        // Without containerd nobody ends the container: it goes on until that is back.
+        let pid = host.task_pid("app_1")?;
+        host.kill_containerd()?;
+        signal(shim_of(pid)?, Signal::KILL)?;
+        host.start_containerd()?;
+        eventually("an end, or an orphan that is told", SOON * 2, || {
+            let restarted = host.status("app").is_ok_and(|status| back(2)(&status));
+            let told = host.events().ok()?.iter().any(|event| event.contains("TaskLost"));
+            (restarted || told).then_some(())
+        })?;
+        Ok(())
+    })
+}
+
+#[test]
+fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Result<()> {
+    with_host(|host| {
+        let mut wanted = Vec::new();
+        for round in 0..4_u32 {
+            let name = format!("app-{round}");
+            let request =
+                json!({ "name": &name, "image": IMAGE, "args": ["sleep"], "start": true });
+            let (mut call, _) =
+                host.spawn_call("probelet.v1.Containers/CreateContainer", &request)?;
+            std::thread::sleep(std::time::Duration::from_millis(u64::from(round) * 25 + 5));
+            host.kill_containerd()?;
+            host.start_containerd()?;
+            call.wait()?;
+            wanted.push(name);
+        }
+        for name in wanted {
+            // Its caller was told that it failed, or it is there and runs.
+            if host.status(&name).is_ok() {
+                host.wait_status(&name, SOON * 2, is_running)?;
+                host.probelet(["delete", "pod", &name, "--grace-period", "0"])?;
+            } else {
+                create(host, &name, &["sleep"], json!({}))?;
+                host.wait_status(&name, SOON, is_running)?;
+                host.probelet(["delete", "pod", &name, "--grace-period", "0"])?;
+            }
+        }
+        host.expect_nothing_left()
+    })
+}

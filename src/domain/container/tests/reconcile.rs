@@ -1,0 +1,140 @@
+//! What somebody else did to the runtime, and what is done about it.
+
+use super::*;
+
+fn look(story: &Story, attempts: &[(u32, SeenTask)]) -> Event {
+    let attempts = attempts.iter().map(|(n, task)| (Incarnation(*n), *task)).collect();
+    Event::Found(Look { at: story.now.mono, attempts })
+}
+
+fn reasons(actions: &[Action]) -> Vec<&'static str> {
+    let told = actions.iter().filter_map(|action| match action {
+        Action::Note(notice) => Some(notice.reason),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn ended(policy: RestartPolicy) -> Story {
+    let mut story = Story::running(policy);
+    story.pass(SECOND);
+    story.tell(Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(0) });
+    story.pass(SECOND);
+    story
+}
+
+#[test]
+fn what_is_as_it_should_be_is_let_be() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.pass(SECOND);
+    let event = look(&story, &[(0, SeenTask::Alive)]);
+    assert_eq!(story.tell(event), vec![]);
+}
+
+#[test]
+fn a_record_that_is_gone_is_written_anew_and_nothing_is_killed() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.pass(SECOND);
+    let event = look(&story, &[]);
+    let actions = story.tell(event);
+    assert_eq!(reasons(&actions), ["RecordMissing"]);
+    assert!(actions.contains(&Action::Restore(Incarnation(0))));
+    let actions = story.tell(Event::RecordMissing { incarnation: Incarnation(0) });
+    assert!(actions.contains(&Action::Restore(Incarnation(0))), "a write finds it too");
+    story.want(Wanted::Removed);
+    let actions = story.tell(Event::RecordMissing { incarnation: Incarnation(0) });
+    assert_eq!(actions, vec![], "what is removed needs none");
+}
+
+#[test]
+fn a_look_from_before_the_last_change_says_nothing() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let event = look(&story, &[]);
+    assert_eq!(story.tell(event), vec![]);
+}
+
+#[test]
+fn a_process_whose_task_containerd_lost_goes_on_and_is_told_once() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.pass(SECOND);
+    let event = look(&story, &[(0, SeenTask::None)]);
+    assert_eq!(reasons(&story.tell(event.clone())), ["TaskLost"]);
+    assert_eq!(story.tell(event), vec![]);
+}
+
+#[test]
+fn an_ended_task_that_was_left_is_deleted() {
+    let mut story = ended(RestartPolicy::Never);
+    let event = look(&story, &[(0, SeenTask::Ended)]);
+    assert_eq!(story.tell(event), vec![Action::Reap(Incarnation(0))]);
+}
+
+#[test]
+fn a_task_that_somebody_else_started_is_ended() {
+    let mut story = ended(RestartPolicy::Never);
+    let event = look(&story, &[(0, SeenTask::Alive)]);
+    let actions = story.tell(event);
+    assert_eq!(reasons(&actions), ["StrayTask"]);
+    assert!(actions.contains(&Action::Clear(Incarnation(0))));
+}
+
+#[test]
+fn records_of_older_attempts_are_cleared_but_for_the_last() {
+    let mut story = ended(RestartPolicy::Always);
+    story.started();
+    story.pass(11 * SECOND);
+    story.tell(Event::Ended { incarnation: Incarnation(1), ending: Ending::Exited(1) });
+    story.pass(11 * SECOND);
+    story.tell(Event::Tick);
+    story.started();
+    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    story.pass(SECOND);
+    assert_eq!(story.machine.memory().attempt, Incarnation(2));
+    let all = [(0, SeenTask::None), (1, SeenTask::None), (2, SeenTask::Alive)];
+    let event = look(&story, &all);
+    assert_eq!(story.tell(event.clone()), vec![Action::Forget(Incarnation(0))]);
+    story.pass(SECOND);
+    assert_eq!(story.tell(event), vec![], "it is being cleared");
+}
+
+#[test]
+fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    let away = || Event::Failed {
+        incarnation: Incarnation(0),
+        fault: Fault::Runtime,
+        message: "containerd is not reachable".into(),
+    };
+    assert_eq!(reasons(&story.tell(away())), ["Failed"]);
+    let mut waits = vec![];
+    for _ in 0..7 {
+        let wait = story.machine.deadline().unwrap() - story.now.mono;
+        waits.push(wait.as_secs());
+        story.pass(wait);
+        assert_eq!(story.tell(Event::Tick), vec![Action::Start(Incarnation(0))]);
+        assert_eq!(reasons(&story.tell(away())), [""; 0], "told once");
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    story.tell(Event::RuntimeBack);
+    assert_eq!(story.tell(Event::Tick), vec![Action::Start(Incarnation(0))]);
+}
+
+#[test]
+fn a_back_off_does_not_end_with_the_runtimes_return() {
+    let mut story = ended(RestartPolicy::Always);
+    story.started();
+    story.tell(Event::Ended { incarnation: Incarnation(1), ending: Ending::Exited(1) });
+    story.tell(Event::RuntimeBack);
+    assert_eq!(story.tell(Event::Tick), vec![]);
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_once_and_so_is_its_end() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let full = || Event::Unwritten { error: "no space left on device".into() };
+    assert_eq!(reasons(&story.tell(full())), ["RecordNotWritten"]);
+    assert_eq!(story.tell(full()), vec![]);
+    assert_eq!(reasons(&story.tell(Event::Written)), ["RecordWritten"]);
+    assert_eq!(story.tell(Event::Written), vec![]);
+}

@@ -1,0 +1,101 @@
+//! Whether the container runtime answers: its loss and its return are each told once.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Now;
+
+/// How often a runtime that answers is asked, and one that does not.
+const CALM: Duration = Duration::from_secs(2);
+const AWAY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub up: bool,
+    /// Since when it is so.
+    pub since: SystemTime,
+    /// How often it was lost, and how many questions it left without an answer, ever.
+    pub losses: u64,
+    pub failures: u64,
+    /// What the last failure was; empty while it is up.
+    pub error: String,
+    changed: Instant,
+}
+
+/// What an answer, or its absence, came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    Lost,
+    /// After so long.
+    Back(Duration),
+}
+
+impl Link {
+    pub fn new(now: Now) -> Self {
+        let (since, changed) = (now.wall, now.mono);
+        Self { up: true, since, losses: 0, failures: 0, error: String::new(), changed }
+    }
+
+    pub fn heard(&mut self, answer: Result<(), String>, now: Now) -> Option<Change> {
+        let was_up = self.up;
+        match answer {
+            Ok(()) => {
+                self.up = true;
+                self.error.clear();
+            }
+            Err(error) => {
+                self.up = false;
+                self.failures = self.failures.saturating_add(1);
+                self.error = error;
+            }
+        }
+        if self.up == was_up {
+            return None;
+        }
+        let away = now.mono.saturating_duration_since(self.changed);
+        (self.since, self.changed) = (now.wall, now.mono);
+        if self.up {
+            return Some(Change::Back(away));
+        }
+        self.losses = self.losses.saturating_add(1);
+        Some(Change::Lost)
+    }
+
+    /// When to ask next.
+    pub fn pause(&self) -> Duration {
+        if self.up { CALM } else { AWAY }
+    }
+}
+
+/// How long to wait before what failed `tries` times in a row is tried again: doubling, bounded.
+pub fn retry_after(tries: u32) -> Duration {
+    Duration::from_secs(1 << tries.saturating_sub(1).min(5)).min(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_and_return_are_told_once_each() {
+        #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+        let mut now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let mut link = Link::new(now);
+        assert_eq!(link.heard(Ok(()), now), None);
+        let refused = || Err("connection refused".to_owned());
+        assert_eq!(link.heard(refused(), now), Some(Change::Lost));
+        assert!(link.pause() < CALM);
+        now.mono += CALM;
+        assert_eq!(link.heard(refused(), now), None);
+        assert_eq!((link.losses, link.failures, link.up), (1, 2, false));
+        // The wall clock may jump meanwhile.
+        now.wall += 1000 * CALM;
+        assert_eq!(link.heard(Ok(()), now), Some(Change::Back(CALM)));
+        assert_eq!((link.since, link.error.as_str()), (now.wall, ""));
+    }
+
+    #[test]
+    fn retries_slow_down_and_never_stop() {
+        let waits: Vec<_> = (0..9).map(|tries| retry_after(tries).as_secs()).collect();
+        assert_eq!(waits, [1, 1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+}

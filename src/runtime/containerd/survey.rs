@@ -1,0 +1,98 @@
+//! What there is in containerd's namespace of probelet's: all of it to take up, or a quick look.
+
+use std::collections::HashMap;
+
+use containerd_client::services::v1::version_client::VersionClient;
+use containerd_client::services::v1::{Container, ListTasksRequest};
+use containerd_client::types::v1::Status;
+
+use super::Containerd;
+use super::client::{Client, DEADLINE, call};
+use super::records::{self, Unreadable};
+use crate::domain::container::SeenTask;
+use crate::domain::exit::LastWords;
+use crate::runtime::{AttemptId, Flaw, Found, FoundTask, RuntimeError, Survey, Unsound};
+
+impl Client {
+    pub(super) async fn ping(&self) -> Result<(), RuntimeError> {
+        let mut version = VersionClient::new(self.channel());
+        call("Version", DEADLINE, version.version(self.request(()))).await.map(drop)
+    }
+
+    async fn list_tasks(&self) -> Result<HashMap<String, SeenTask>, RuntimeError> {
+        let request = self.request(ListTasksRequest::default());
+        let answer = call("Tasks.List", DEADLINE, self.tasks().list(request)).await?;
+        let seen = |status| match status {
+            Status::Stopped => SeenTask::Ended,
+            // A start that was cut short, or is under way: none of a machine's business.
+            Status::Created | Status::Unknown => SeenTask::None,
+            Status::Running | Status::Pausing | Status::Paused => SeenTask::Alive,
+        };
+        Ok(answer.tasks.into_iter().map(|task| (task.id.clone(), seen(task.status()))).collect())
+    }
+}
+
+impl Containerd {
+    pub(super) async fn look_around(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        let records = self.client.list_records().await?;
+        let tasks = self.client.list_tasks().await?;
+        let labelled = records.iter().filter_map(|record| records::labelled(record).ok());
+        let seen = |id: &AttemptId| tasks.get(&id.to_string()).copied().unwrap_or(SeenTask::None);
+        Ok(labelled.map(|id| (id.clone(), seen(&id))).collect())
+    }
+
+    /// One attempt that cannot be looked at does not stand in the way of the others.
+    pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
+        let mut survey = Survey::default();
+        for record in self.client.list_records().await? {
+            let id = match records::labelled(&record) {
+                Ok(id) => id,
+                Err(reason) => {
+                    tracing::warn!(container = record.id, reason, "not an attempt of probelet's");
+                    continue;
+                }
+            };
+            let read = records::remembered(&record);
+            if let Err(Unreadable { newer: true, reason }) = read {
+                survey.unsound.push(unsound(&record, id, Flaw::Newer, reason, FoundTask::None));
+                continue;
+            }
+            let task = match self.client.find_task(&record.id, &self.execs, &self.ooms).await {
+                Ok(task) => task,
+                Err(error @ RuntimeError::Unavailable(_)) => return Err(error),
+                Err(error) => {
+                    let (flaw, reason) = (Flaw::Unclear, error.to_string());
+                    survey.unsound.push(unsound(&record, id, flaw, reason, FoundTask::None));
+                    continue;
+                }
+            };
+            match read {
+                Err(Unreadable { reason, .. }) => {
+                    survey.unsound.push(unsound(&record, id, Flaw::Broken, reason, task));
+                }
+                Ok((pod, memory)) => {
+                    let words = match task {
+                        FoundTask::Ended(ending, _) => {
+                            let with_log = pod.wants_log(&id.container, ending.exit_code());
+                            self.read_words(&id, with_log).await
+                        }
+                        _ => LastWords::default(),
+                    };
+                    survey.found.push(Found { id, pod, memory, task, words });
+                }
+            }
+        }
+        Ok(survey)
+    }
+}
+
+fn unsound(
+    record: &Container,
+    id: AttemptId,
+    flaw: Flaw,
+    reason: String,
+    task: FoundTask,
+) -> Unsound {
+    let pod_uid = record.labels.get(records::POD_UID).cloned().unwrap_or_default();
+    Unsound { id, pod_uid, image: record.image.clone(), flaw, reason, task }
+}

@@ -1,0 +1,153 @@
+//! Records that cannot be taken up as they are: what a sound sibling makes good, and what is only
+//! shown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::PodView;
+use crate::domain::Incarnation;
+use crate::domain::container::{Memory, Wanted};
+use crate::domain::exit::LastWords;
+use crate::domain::history::History;
+use crate::domain::spec::{BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source};
+use crate::domain::status::{ContainerState, ContainerStatus, Phase, PodStatus};
+use crate::runtime::{Flaw, Found, FoundTask, Unsound};
+
+pub(super) enum Sorted {
+    /// All that is needed to take the pod up.
+    Whole(Vec<Found>),
+    /// What is shown of it instead, and why.
+    LeftAlone(Box<PodView>, String),
+}
+
+/// One newer record makes the whole pod a newer version's. A broken one has a sound sibling to go
+/// by: every record has its pod's spec.
+pub(super) fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
+    let flaw = |flaw| unsound.iter().find(|attempt| attempt.flaw == flaw);
+    let hopeless = if sound.is_empty() { flaw(Flaw::Broken) } else { None };
+    if let Some(worst) = flaw(Flaw::Newer).or_else(|| flaw(Flaw::Unclear)).or(hopeless) {
+        let (word, hint) = match worst.flaw {
+            Flaw::Newer => ("RecordNewer", "run the newer probelet, or delete it with ctr"),
+            Flaw::Broken => ("RecordBroken", "delete it with ctr"),
+            Flaw::Unclear => ("TaskUnclear", "it is tried again"),
+        };
+        let reason = format!("{word}: the record of {}: {}; {hint}", worst.id, worst.reason);
+        return Sorted::LeftAlone(Box::new(view(&sound, &unsound, word, &reason, wall)), reason);
+    }
+    for broken in unsound {
+        let (id, reason) = (&broken.id, &broken.reason);
+        tracing::warn!(%id, reason, "a broken record is made good by what its siblings say");
+        if let Some(found) = repaired(&sound, broken, wall) {
+            sound.push(found);
+        }
+    }
+    Sorted::Whole(sound)
+}
+
+fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found> {
+    let pod = sound.iter().max_by_key(|found| found.id.attempt)?.pod.clone();
+    // A container that the spec does not have is nobody's.
+    pod.place_of(&broken.id.container)?;
+    let own = sound.iter().filter(|found| found.id.container == broken.id.container);
+    let older = own.filter(|found| found.id.attempt < broken.id.attempt);
+    let older = older.max_by_key(|found| found.id.attempt).map(|found| &found.memory);
+    let wanted = sound.first().map_or(Wanted::Running, |found| found.memory.wanted);
+    let older = older.cloned().unwrap_or_else(|| Memory::new(wanted, wall));
+    let has_task = !matches!(broken.task, FoundTask::None);
+    let memory = older.of_later(broken.id.attempt, has_task, wall);
+    Some(Found { id: broken.id, pod, memory, task: broken.task, words: LastWords::default() })
+}
+
+/// As much of a pod as its labels tell.
+fn view(
+    sound: &[Found],
+    unsound: &[Unsound],
+    word: &str,
+    reason: &str,
+    wall: SystemTime,
+) -> PodView {
+    let mut images: BTreeMap<&str, (&str, Incarnation)> = BTreeMap::new();
+    let known = sound.iter().map(|found| (&found.id, ""));
+    for (id, image) in known.chain(unsound.iter().map(|it| (&it.id, it.image.as_str()))) {
+        let place = images.entry(&id.container).or_insert((image, id.attempt));
+        if !image.is_empty() || id.attempt > place.1 {
+            *place = (image, place.1.max(id.attempt));
+        }
+    }
+    let ids = sound.iter().map(|found| &found.id).chain(unsound.iter().map(|it| &it.id));
+    let name = ids.map(|id| id.pod.clone()).next().unwrap_or_default();
+    let containers: Vec<_> = images.iter().map(|(name, (image, _))| bare(name, image)).collect();
+    let statuses = images.iter().map(|(name, (image, attempt))| {
+        let state = ContainerState::Waiting { reason: word.to_owned(), message: reason.to_owned() };
+        blank(name, image, *attempt, state)
+    });
+    let status = PodStatus {
+        phase: Phase::Unknown,
+        conditions: Vec::new(),
+        created_at: wall,
+        deletion: None,
+        init_containers: Vec::new(),
+        expired: false,
+        containers: statuses.collect(),
+    };
+    let spec = PodSpec {
+        namespace: "default".to_owned(),
+        name,
+        uid: unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default(),
+        labels: BTreeMap::default(),
+        annotations: BTreeMap::default(),
+        restart_policy: RestartPolicy::Always,
+        termination_grace: Duration::from_secs(30),
+        active_deadline: None,
+        hostname: None,
+        init_containers: Vec::new(),
+        dependents: BTreeMap::default(),
+        containers,
+    };
+    PodView { generation: 1, spec: Arc::new(spec), status }
+}
+
+#[cfg(test)]
+mod tests;
+
+fn bare(name: &str, image: &str) -> ContainerSpec {
+    ContainerSpec {
+        name: name.to_owned(),
+        source: Source::Image(image.to_owned()),
+        command: Vec::new(),
+        args: Vec::new(),
+        env: Vec::new(),
+        working_dir: None,
+        ports: Vec::new(),
+        probes: Probes::default(),
+        lifecycle: Default::default(),
+        restart_policy: None,
+        restart_policy_rules: Vec::new(),
+        termination_message: Default::default(),
+        backoff: BackoffLimits::default(),
+    }
+}
+
+fn blank(name: &str, image: &str, attempt: Incarnation, state: ContainerState) -> ContainerStatus {
+    ContainerStatus {
+        name: name.to_owned(),
+        attempt,
+        ready: false,
+        started: false,
+        restart_count: attempt.0,
+        image: image.to_owned(),
+        image_id: String::new(),
+        container_id: String::new(),
+        pid: None,
+        state,
+        last_state: None,
+        history: History::default(),
+        probes: Vec::new(),
+        next_try: None,
+        given_up: false,
+        paused_until: None,
+        shim: None,
+        kill_held: None,
+    }
+}
