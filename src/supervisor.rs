@@ -104,7 +104,7 @@ struct Handle {
     desired: watch::Sender<Desired>,
     requests: mpsc::Sender<Request>,
     /// Who comes in its place once nothing is left of it.
-    successor: Option<Successor>,
+    successor: Option<Box<Successor>>,
 }
 
 impl Handle {

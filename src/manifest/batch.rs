@@ -60,11 +60,10 @@ impl Batch {
     }
 }
 
-fn one(
-    mut value: Value,
-    uid: String,
-    objects: &Objects,
-) -> Result<(Validated<PodSpec>, Vec<String>, Vec<Advice>), ManifestError> {
+/// A pod, its warnings and the advice on it.
+type Read = (Validated<PodSpec>, Vec<String>, Vec<Advice>);
+
+fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, ManifestError> {
     let unwrapped = kinds::unwrap(value.take())?;
     let located = |errors: ManifestError| {
         let located =

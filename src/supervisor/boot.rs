@@ -182,7 +182,7 @@ impl Supervisor {
         self.adopt_with(unborn, None)
     }
 
-    pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Successor>) -> PodView {
+    pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
         let Unborn { pod, spec, held: containers, first, wanted } = unborn;
         let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
         let (view_in, view_out) = watch::channel(view.clone());

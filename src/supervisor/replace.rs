@@ -81,7 +81,7 @@ impl Supervisor {
         let newest = |view: &PodView| view.status.all().map(|c| c.attempt.0).max();
         let attempt = newest(&old).unwrap_or_default().saturating_add(GAP);
         let (unborn, births) = self.record(spec.clone(), wanted, Incarnation(attempt)).await?;
-        let mut successor = Some(Successor { unborn, births, abandoned: false });
+        let mut successor = Some(Box::new(Successor { unborn, births, abandoned: false }));
         if let Some(Entry::Pod(handle)) = lock(&self.registry).get_mut(&name) {
             let view = handle.view.borrow().clone();
             let has_room = newest(&view).unwrap_or_default().saturating_add(2) < attempt;
@@ -124,7 +124,7 @@ impl Supervisor {
         let abandoned = unborn.wanted == Wanted::Removed;
         let name = unborn.spec.name.clone();
         let successor = Successor { unborn, births, abandoned };
-        self.adopt_with(old, Some(successor));
+        self.adopt_with(old, Some(Box::new(successor)));
         tracing::info!(pod = name, "its replacement goes on");
     }
 
@@ -134,7 +134,7 @@ impl Supervisor {
             Some(Entry::Pod(handle)) => handle.successor.take(),
             _ => None,
         };
-        match successor {
+        match successor.map(|boxed| *boxed) {
             Some(Successor { unborn, abandoned: false, .. }) => {
                 self.adopt(unborn);
                 return;
