@@ -21,16 +21,16 @@ use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
 use crate::evidence::HostWitness;
-use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::runtime::RuntimeError;
-use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
+use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{Api, Gate};
-use crate::supervisor::{Supervisor, SupervisorError};
+use crate::supervisor::{Adopter, Supervisor, SupervisorError};
+use crate::{manifest, pb};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -45,6 +45,8 @@ pub struct Config {
     pub socket: PathBuf,
     pub containerd_address: PathBuf,
     pub containerd_namespace: String,
+    /// Names, or `*`.
+    pub watch_namespaces: Vec<String>,
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
@@ -64,15 +66,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
         run_dir: config.run_dir.clone(),
+        watched: watched(&config.watch_namespaces),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
-    let supervisor = Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
+    let runtime = Arc::new(runtime);
+    let supervisor = Supervisor::new(runtime.clone(), Arc::new(NetProber::default()))
         .with_brake(config.brake, pressure::read)
         .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
+    let adopter = Arc::new(Adopter::new(supervisor.clone(), runtime, manifest::care));
     let mut serving =
-        pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
+        pin!(recover_and_serve(&config, listener, (supervisor.clone(), adopter), cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -90,7 +95,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 async fn recover_and_serve(
     config: &Config,
     listener: UnixListener,
-    supervisor: Arc<Supervisor>,
+    (supervisor, adopter): (Arc<Supervisor>, Arc<Adopter>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
@@ -99,6 +104,7 @@ async fn recover_and_serve(
     let (door, daemon) = (gate.clone(), reporter.clone());
     let mut recovered = pin!(async {
         recover(&supervisor).await?;
+        adopter.sync_or_say().await;
         door.open();
         daemon.set_service_status("", ServingStatus::Serving).await;
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -108,7 +114,7 @@ async fn recover_and_serve(
     });
     // Mostly it takes no time, and nobody has to be turned away for it.
     let early = tokio::time::timeout(PATIENCE, &mut recovered).await;
-    let api = Api::new(supervisor.clone(), cancel.clone());
+    let api = Api::new(supervisor.clone(), adopter.clone(), cancel.clone());
     let descriptors = [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -146,14 +152,23 @@ async fn recover_and_serve(
                 () = cancel.cancelled() => Ok(()),
             },
         };
-        if recovered.is_err() {
-            cancel.cancel();
+        match &recovered {
+            Ok(()) => adopter.run(cancel.clone()).await,
+            Err(_) => cancel.cancel(),
         }
         recovered
     };
     let (served, (), recovered) = tokio::join!(server, api.report_health(reporter), recovering);
     api.closed().await;
     served.and(recovered)
+}
+
+fn watched(namespaces: &[String]) -> Watched {
+    if namespaces.iter().any(|name| name == "*") {
+        Watched::All
+    } else {
+        Watched::Only(namespaces.to_vec())
+    }
 }
 
 fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder<'a> {

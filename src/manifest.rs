@@ -21,6 +21,7 @@ mod convert;
 mod document;
 mod evidence;
 mod fields;
+mod labels;
 mod lifecycle;
 mod message;
 mod probes;
@@ -32,6 +33,7 @@ mod strict;
 mod tests;
 
 pub use annotations::{ServerMade, on_failure};
+pub use labels::{care, restart};
 pub use probes_out::{outcome, verdict};
 pub use status_out::{to_json, to_v1_pod};
 

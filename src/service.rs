@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Adopter, Supervisor};
 
+mod adopt;
 mod caller;
 mod containers;
 mod convert;
@@ -43,6 +44,7 @@ type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[derive(Clone)]
 pub struct Api {
     supervisor: Arc<Supervisor>,
+    adopter: Arc<Adopter>,
     /// Ends open streams when the daemon stops.
     cancel: CancellationToken,
     /// Owns the streams.
@@ -50,8 +52,12 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
-        Self { supervisor, cancel, tasks: TaskTracker::new() }
+    pub fn new(
+        supervisor: Arc<Supervisor>,
+        adopter: Arc<Adopter>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { supervisor, adopter, cancel, tasks: TaskTracker::new() }
     }
 
     /// A stream that `fill` feeds until it returns, the caller goes, or the daemon stops.

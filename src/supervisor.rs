@@ -17,6 +17,7 @@ use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
+mod adopt;
 mod boot;
 mod brake;
 mod effects;
@@ -27,6 +28,7 @@ mod probes;
 mod tests;
 
 pub use actor::now;
+pub use adopt::Adopter;
 pub use events::EventLog;
 
 use actor::{Desired, Request};
@@ -72,6 +74,12 @@ pub enum SupervisorError {
     Timeout { pod: String, condition: &'static str, after: Duration },
     #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
     Expired(String),
+    #[error(
+        "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
+    )]
+    NotOurs(String),
+    #[error("pods {pod:?}: {reason}")]
+    NotAdopted { pod: String, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]
     Busy(String),
 }
@@ -88,6 +96,8 @@ struct Handle {
     view: watch::Receiver<PodView>,
     desired: watch::Sender<Desired>,
     requests: mpsc::Sender<Request>,
+    /// Ends its actor and leaves the containers running.
+    cancel: CancellationToken,
 }
 
 impl Handle {
@@ -119,6 +129,8 @@ pub struct Supervisor {
     witness: Arc<dyn Witness>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
+    /// Containers of others that are asked for and not cared for.
+    shown: Mutex<BTreeMap<String, PodView>>,
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
     /// One change of a live spec at a time: each builds on the one before.
@@ -135,6 +147,7 @@ impl Supervisor {
             witness: Arc::new(Blind),
             events: Arc::default(),
             registry: Arc::default(),
+            shown: Mutex::default(),
             changes: watch::Sender::new(0),
             brake: Arc::default(),
             changing: tokio::sync::Mutex::default(),
@@ -196,6 +209,7 @@ impl Supervisor {
 
     pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
         self.with(name, |handle| handle.view.borrow().clone())
+            .or_else(|error| only(&self.shown(), name).cloned().ok_or(error))
     }
 
     pub fn list(&self) -> Vec<PodView> {
@@ -204,7 +218,9 @@ impl Supervisor {
             Entry::Pod(handle) => Some(handle.view.borrow().clone()),
             Entry::Reserved => None,
         });
-        views.collect()
+        let mut views: Vec<_> = views.collect();
+        views.extend(self.shown().values().cloned());
+        views
     }
 
     /// Sets the level; the actor works towards it.
@@ -218,6 +234,9 @@ impl Supervisor {
         self.with(name, |handle| {
             if wanted == Wanted::Running && handle.view.borrow().status.expired {
                 return Err(SupervisorError::Expired(name.to_owned()));
+            }
+            if wanted == Wanted::Removed && handle.view.borrow().spec.is_adopted() {
+                return Err(SupervisorError::NotOurs(name.to_owned()));
             }
             handle.desired.send_modify(|desired| {
                 // Removal is final.
@@ -286,11 +305,20 @@ impl Supervisor {
     }
 
     fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
-        match lock(&self.registry).get(name) {
+        match only(&lock(&self.registry), name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
         }
     }
+}
+
+/// By its name; an adopted container also by its id, where only one has it.
+fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+    let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
+    named.get(name).or_else(|| {
+        let mut others = named.iter().filter(has_id);
+        others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
+    })
 }
 
 fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {

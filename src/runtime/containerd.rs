@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
+use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
@@ -18,8 +19,10 @@ use crate::network::Namespaces;
 
 mod client;
 mod exec;
+mod foreign;
 mod images;
 mod locks;
+mod news;
 mod ooms;
 mod records;
 mod shared;
@@ -30,6 +33,7 @@ mod words;
 
 use client::{Client, missing_is_fine};
 use exec::Execs;
+pub use foreign::Watched;
 use locks::Locks;
 use ooms::Ooms;
 use records::NewRecord;
@@ -46,6 +50,8 @@ pub struct Config {
     /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
+    /// Where others' containers may ask for care.
+    pub watched: Watched,
 }
 
 impl Default for Config {
@@ -56,6 +62,7 @@ impl Default for Config {
             log_dir: "/var/log/probelet".into(),
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
+            watched: Watched::All,
         }
     }
 }
@@ -71,6 +78,8 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     ooms: Ooms,
+    watched: Watched,
+    deleted: foreign::Deleted,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -99,7 +108,19 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let namespaces = Namespaces::new(&run_dir);
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
+        let (watched, deleted) = (config.watched, foreign::Deleted::default());
+        Ok(Self {
+            client,
+            log_dir,
+            cgroup2,
+            starts,
+            locks,
+            execs,
+            namespaces,
+            ooms,
+            watched,
+            deleted,
+        })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -121,6 +142,7 @@ impl Containerd {
                 let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
                 Ok(Plan { image: None, spec })
             }
+            Source::Adopted(_) => Err(not_made(&birth.id)),
         }
     }
 
@@ -227,6 +249,7 @@ impl Runtime for Containerd {
                 check_rootfs(rootfs).await?;
                 Ok(ImageFacts::default())
             }
+            Source::Adopted(_) => Ok(ImageFacts::default()),
         }
     }
 
@@ -243,6 +266,9 @@ impl Runtime for Containerd {
     /// Goes on to its end when the caller gives up, and then undoes itself: a Tasks.Create that
     /// is cut short leaves a bundle that containerd takes seconds to clear.
     async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
+        if let Some(place) = Place::of_pod(&birth.id.pod) {
+            return self.start_foreign(place, birth).await;
+        }
         let turn = self.locks.lock(&birth.id.to_string()).await;
         let (this, birth) = (self.clone(), birth.clone());
         let (tell, told) = oneshot::channel();
@@ -262,15 +288,23 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.client.remember(id, pod, memory).await
+        self.client_of(id)?.remember(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        // Its owner may want to know how it ended; the next start deletes it.
+        if Place::of_pod(&id.pod).is_some() {
+            return Ok(());
+        }
         let _turn = self.locks.lock(&id.to_string()).await;
         self.client.delete_task(&id.to_string()).await
     }
 
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        if Place::of_pod(&id.pod).is_some() {
+            self.remove_log(id).await;
+            return Ok(());
+        }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
         // First the snapshot's key, while there is a record that tells whether it is ours.
@@ -320,8 +354,17 @@ impl Runtime for Containerd {
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
-        self.log_dir.join(&id.pod).join(&id.container).join(format!("{}.log", id.attempt))
+        let folder = match Place::of_pod(&id.pod) {
+            // No pod's name begins like this.
+            Some(place) => self.log_dir.join("_adopted").join(place.namespace),
+            None => self.log_dir.join(&id.pod),
+        };
+        folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
+}
+
+fn not_made(id: &AttemptId) -> RuntimeError {
+    RuntimeError::Internal(format!("{id} was made by somebody else"))
 }
 
 /// An absolute path that can be part of a URI as it is: containerd gets one of what lies there.

@@ -18,6 +18,8 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         SupervisorError::Ambiguous { .. } => Status::invalid_argument(text),
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(_)
+        | SupervisorError::NotOurs(_)
+        | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),
         SupervisorError::Timeout { .. } => Status::deadline_exceeded(text),

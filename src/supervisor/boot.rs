@@ -85,7 +85,7 @@ impl Supervisor {
         Ok(count)
     }
 
-    fn resume(&self, mut attempts: Vec<Found>) {
+    pub(super) fn resume(&self, mut attempts: Vec<Found>) {
         attempts.sort_by_key(|found| found.id.attempt);
         let Some(newest) = attempts.last() else { return };
         let spec = Arc::new(newest.pod.clone());
@@ -143,6 +143,7 @@ impl Supervisor {
         let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
             .with_witness(self.witness.clone());
         let name = spec.name.clone();
+        let cancel = self.cancel.child_token();
         let actor = Actor {
             pod,
             spec,
@@ -154,9 +155,9 @@ impl Supervisor {
             changes: self.changes.clone(),
             events: self.events.clone(),
             seat: Seat::new(self.brake.clone(), name.clone()),
-            cancel: self.cancel.clone(),
+            cancel: cancel.clone(),
         };
-        let handle = Handle { view: view_out, desired, requests };
+        let handle = Handle { view: view_out, desired, requests, cancel };
         lock(&self.registry).insert(name.clone(), Entry::Pod(handle));
         self.changes.send_modify(|count| *count += 1);
         let (registry, changes) = (self.registry.clone(), self.changes.clone());

@@ -15,7 +15,7 @@ use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, Birth, RuntimeError, record};
 
-const POD: &str = "probelet/pod";
+pub(super) const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
 pub(super) const POD_UID: &str = "probelet/pod-uid";
 const ATTEMPT: &str = "probelet/attempt";
@@ -81,8 +81,12 @@ impl Client {
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
         let any = record::encode(pod, memory).map_err(internal)?;
+        self.write_extension(&id.to_string(), any).await
+    }
+
+    pub(super) async fn write_extension(&self, id: &str, any: Any) -> Result<(), RuntimeError> {
         let container = Container {
-            id: id.to_string(),
+            id: id.to_owned(),
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
             ..Container::default()
         };
@@ -126,6 +130,6 @@ fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
     ])
 }
 
-fn internal(error: record::RecordError) -> RuntimeError {
+pub(super) fn internal(error: record::RecordError) -> RuntimeError {
     RuntimeError::Internal(format!("record: {error}"))
 }
