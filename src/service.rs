@@ -60,6 +60,14 @@ impl Api {
         Self { supervisor, adopter, cancel, tasks: TaskTracker::new() }
     }
 
+    /// Where nobody else has made any container.
+    #[cfg(test)]
+    fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
+        let strangers = Arc::new(crate::runtime::fake::Alone);
+        let adopter = Adopter::new(supervisor.clone(), strangers, crate::manifest::care);
+        Self::new(supervisor, Arc::new(adopter), cancel)
+    }
+
     /// A stream that `fill` feeds until it returns, the caller goes, or the daemon stops.
     fn stream<T, F>(
         &self,
