@@ -1,5 +1,6 @@
 //! The client verbs: kubectl's habits against the daemon's socket.
 
+mod adopt;
 mod apply;
 mod args;
 mod brake_args;
@@ -69,6 +70,8 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Resume(args) => resume::resume(&client, args, io).await,
         Command::Start(args) => start::start(&client, args, io).await,
         Command::Stop(args) => stop::stop(&client, args, io).await,
+        Command::Adopt(args) => adopt::adopt(&client, args, io).await,
+        Command::Release(args) => adopt::release(&client, args, io).await,
         Command::Serve(_) | Command::Validate(_) | Command::Version => {
             Err(Error::Usage("this verb needs no client".to_owned()))
         }
@@ -93,6 +96,7 @@ fn check_usage(command: &Command) -> Result<()> {
         Command::Export(args) => names::pod(&args.name).map(|_| ()),
         Command::Start(args) => names::pod(&args.name).map(|_| ()),
         Command::Stop(args) => names::pod(&args.name).map(|_| ()),
+        Command::Release(args) => names::pod(&args.name).map(|_| ()),
         _ => Ok(()),
     }
 }

@@ -27,17 +27,16 @@ use tonic_health::ServingStatus;
 use crate::domain::brake::Limits;
 use crate::domain::log;
 use crate::evidence::HostWitness;
-use crate::metrics;
-use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::runtime::RuntimeError;
-use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
+use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{Api, Gate};
-use crate::supervisor::{Supervisor, SupervisorError, now};
+use crate::supervisor::{Adopter, Supervisor, SupervisorError, now};
+use crate::{manifest, metrics, pb};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -55,6 +54,8 @@ pub struct Config {
     pub socket: PathBuf,
     pub containerd_address: PathBuf,
     pub containerd_namespace: String,
+    /// Names, or `*`.
+    pub watch_namespaces: Vec<String>,
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
@@ -76,11 +77,12 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         log_dir: config.log_dir.clone(),
         log_limits: config.log_limits,
         run_dir: config.run_dir.clone(),
+        watched: watched(&config.watch_namespaces),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
-    let containerd = runtime.clone();
-    let supervisor = Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
+    let runtime = Arc::new(runtime);
+    let supervisor = Supervisor::new(runtime.clone(), Arc::new(NetProber::default()))
         .with_brake(config.brake, pressure::read)
         .with_boot_id(boot_id())
         .with_witness(Arc::new(HostWitness::default()));
@@ -89,14 +91,16 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
     let mut beside = JoinSet::new();
     if let Some(listener) = metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
-        let sources = metrics::Sources { supervisor, containerd, started };
+        let sources = metrics::Sources { supervisor, containerd: runtime.clone(), started };
         beside.spawn(async {
             if let Err(error) = metrics::serve(listener, sources).await {
                 tracing::error!(%error, "no metrics are served");
             }
         });
     }
-    let mut serving = pin!(recover_and_serve(&config, door, supervisor.clone(), cancel.clone()));
+    let adopter = Arc::new(Adopter::new(supervisor.clone(), runtime, manifest::care));
+    let mut serving =
+        pin!(recover_and_serve(&config, door, (supervisor.clone(), adopter), cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -114,7 +118,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
 async fn recover_and_serve(
     config: &Config,
     socket: Door,
-    supervisor: Arc<Supervisor>,
+    (supervisor, adopter): (Arc<Supervisor>, Arc<Adopter>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
@@ -124,6 +128,7 @@ async fn recover_and_serve(
     let (door, daemon) = (gate.clone(), reporter.clone());
     let mut recovered = pin!(async {
         recover(&supervisor).await?;
+        adopter.sync_or_say().await;
         door.open();
         daemon.set_service_status("", ServingStatus::Serving).await;
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -133,7 +138,7 @@ async fn recover_and_serve(
     });
     // Mostly it takes no time, and nobody has to be turned away for it.
     let early = tokio::time::timeout(PATIENCE, &mut recovered).await;
-    let api = Api::new(supervisor.clone(), cancel.clone());
+    let api = Api::new(supervisor.clone(), adopter.clone(), cancel.clone());
     let descriptors = [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -171,8 +176,9 @@ async fn recover_and_serve(
                 () = cancel.cancelled() => Ok(()),
             },
         };
-        if recovered.is_err() {
-            cancel.cancel();
+        match &recovered {
+            Ok(()) => adopter.run(cancel.clone()).await,
+            Err(_) => cancel.cancel(),
         }
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -190,6 +196,14 @@ async fn recover_and_serve(
     let (served, (), (), recovered) = tokio::join!(server, admitting, health, recovering);
     api.closed().await;
     served.and(recovered)
+}
+
+fn watched(namespaces: &[String]) -> Watched {
+    if namespaces.iter().any(|name| name == "*") {
+        Watched::All
+    } else {
+        Watched::Only(namespaces.to_vec())
+    }
 }
 
 fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder<'a> {

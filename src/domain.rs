@@ -13,6 +13,7 @@
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
 
+pub mod adopt;
 pub mod advice;
 pub mod brake;
 pub mod container;

@@ -59,6 +59,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 socket: args.socket,
                 containerd_address: args.containerd_address,
                 containerd_namespace: args.containerd_namespace,
+                watch_namespaces: args.watch_namespaces,
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
                 log_limits: args.logs.limits(),

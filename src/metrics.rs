@@ -23,7 +23,7 @@ pub use server::{bind, serve};
 #[derive(Clone)]
 pub struct Sources {
     pub supervisor: Arc<Supervisor>,
-    pub containerd: Containerd,
+    pub containerd: Arc<Containerd>,
     pub started: SystemTime,
 }
 

@@ -1,6 +1,7 @@
 //! What the supervisor needs of a container runtime. One implementation drives containerd,
 //! another one is scripted for tests.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::domain::Incarnation;
+use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
@@ -33,7 +35,10 @@ pub struct AttemptId {
 
 impl std::fmt::Display for AttemptId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.pod == self.container {
+        // An adopted container has one record for all attempts.
+        if let Some(place) = Place::of_pod(&self.pod) {
+            f.write_str(&place.id)
+        } else if self.pod == self.container {
             write!(f, "{}_{}", self.pod, self.attempt)
         } else {
             write!(f, "{}_{}_{}", self.pod, self.container, self.attempt)
@@ -173,6 +178,37 @@ pub trait Runtime: Send + Sync + 'static {
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
+}
+
+/// News of strangers' containers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The stream has begun: what happened before it may have been missed.
+    Live,
+    Changed(Place),
+    /// Its task was deleted, by its owner or by containerd, not by this daemon.
+    TaskDeleted(Place),
+}
+
+/// Containers that somebody else made, in the namespaces that are watched.
+#[async_trait]
+pub trait Strangers: Send + Sync + 'static {
+    fn is_watched(&self, namespace: &str) -> bool;
+    /// Those that carry labels or a record of probelet's.
+    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError>;
+    /// One of them, whatever it carries; `None` if there is no such container, or it is one of
+    /// probelet's own.
+    async fn stranger(&self, place: &Place) -> Result<Option<Stranger>, RuntimeError>;
+    /// Its stop signal by its image's word, and its task as it is.
+    async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError>;
+    /// Writes that it was released under these labels.
+    async fn released(
+        &self,
+        place: &Place,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), RuntimeError>;
+    /// Tells what happens until containerd goes away or nobody listens.
+    async fn follow(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError>;
 }
 
 /// The right to run one command: dropped when its process is gone.

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Adopter, Supervisor};
 
+mod adopt;
 mod apply;
 mod caller;
 mod containers;
@@ -44,6 +45,7 @@ type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[derive(Clone)]
 pub struct Api {
     supervisor: Arc<Supervisor>,
+    adopter: Arc<Adopter>,
     /// Ends open streams when the daemon stops.
     cancel: CancellationToken,
     /// Owns the streams.
@@ -51,8 +53,20 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
-        Self { supervisor, cancel, tasks: TaskTracker::new() }
+    pub fn new(
+        supervisor: Arc<Supervisor>,
+        adopter: Arc<Adopter>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { supervisor, adopter, cancel, tasks: TaskTracker::new() }
+    }
+
+    /// Where nobody else has made any container.
+    #[cfg(test)]
+    fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
+        let strangers = Arc::new(crate::runtime::fake::Alone);
+        let adopter = Adopter::new(supervisor.clone(), strangers, crate::manifest::care);
+        Self::new(supervisor, Arc::new(adopter), cancel)
     }
 
     /// A stream that `fill` feeds until it returns, the caller goes, or the daemon stops.

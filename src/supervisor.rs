@@ -18,6 +18,7 @@ use crate::prober::Prober;
 use crate::runtime::{AttemptId, Runtime, RuntimeError};
 
 mod actor;
+mod adopt;
 mod boot;
 mod brake;
 mod effects;
@@ -32,6 +33,7 @@ mod tally;
 mod tests;
 
 pub use actor::now;
+pub use adopt::Adopter;
 pub use events::EventLog;
 pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
@@ -85,6 +87,12 @@ pub enum SupervisorError {
     LeftAlone { pod: String, reason: String },
     #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
     Expired(String),
+    #[error(
+        "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
+    )]
+    NotOurs(String),
+    #[error("pods {pod:?}: {reason}")]
+    NotAdopted { pod: String, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]
     Busy(String),
 }
@@ -105,6 +113,8 @@ struct Handle {
     requests: mpsc::Sender<Request>,
     /// Who comes in its place once nothing is left of it.
     successor: Option<Box<Successor>>,
+    /// Ends its actor and leaves the containers running.
+    cancel: CancellationToken,
 }
 
 impl Handle {
@@ -139,6 +149,8 @@ pub struct Supervisor {
     witness: Arc<dyn Witness>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
+    /// Containers of others that are asked for and not cared for.
+    shown: Arc<Mutex<BTreeMap<String, PodView>>>,
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
     boot_id: Option<Arc<str>>,
@@ -161,6 +173,7 @@ impl Supervisor {
             witness: Arc::new(Blind),
             events: Arc::default(),
             registry: Arc::default(),
+            shown: Arc::default(),
             changes: watch::Sender::new(0),
             brake: Arc::default(),
             boot_id: None,
@@ -242,6 +255,7 @@ impl Supervisor {
             return Ok(PodView::clone(view));
         }
         self.with(name, |handle| handle.view.borrow().clone())
+            .or_else(|error| only(&self.shown(), name).cloned().ok_or(error))
     }
 
     pub fn list(&self) -> Vec<PodView> {
@@ -251,7 +265,9 @@ impl Supervisor {
             Entry::LeftAlone(view, _) => Some(PodView::clone(view)),
             Entry::Reserved => None,
         });
-        views.collect()
+        let mut views: Vec<_> = views.collect();
+        views.extend(self.shown().values().cloned());
+        views
     }
 
     /// Sets the level; the actor works towards it.
@@ -268,6 +284,9 @@ impl Supervisor {
         self.with(name, |handle| {
             if wanted == Wanted::Running && handle.view.borrow().status.expired {
                 return Err(SupervisorError::Expired(name.to_owned()));
+            }
+            if wanted == Wanted::Removed && handle.view.borrow().spec.is_adopted() {
+                return Err(SupervisorError::NotOurs(name.to_owned()));
             }
             handle.desired.send_modify(|desired| {
                 // Removal is final.
@@ -336,7 +355,7 @@ impl Supervisor {
     }
 
     fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
-        match lock(&self.registry).get(name) {
+        match only(&lock(&self.registry), name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
             Some(Entry::LeftAlone(_, reason)) => Err(left_alone(name, reason)),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
@@ -346,6 +365,15 @@ impl Supervisor {
 
 fn left_alone(pod: &str, reason: &str) -> SupervisorError {
     SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
+}
+
+/// By its name; an adopted container also by its id, where only one has it.
+fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+    let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
+    named.get(name).or_else(|| {
+        let mut others = named.iter().filter(has_id);
+        others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
+    })
 }
 
 fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {

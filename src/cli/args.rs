@@ -75,6 +75,10 @@ pub enum Command {
     Start(NameArgs),
     /// Want a container stopped.
     Stop(StopArgs),
+    /// Look after a container that somebody else made, until `release` or until he deletes it.
+    Adopt(super::adopt::AdoptArgs),
+    /// Look no longer after a container that somebody else made, and leave it as it is.
+    Release(NameArgs),
     /// Print the version.
     Version,
 }
@@ -104,6 +108,17 @@ pub struct ServeArgs {
         default_value = "probelet"
     )]
     pub containerd_namespace: String,
+    /// containerd's namespaces in which containers that somebody else made are looked after if
+    /// they ask for it by `probelet/…` labels or `adopt`; `*` is all but k8s.io and moby, whose
+    /// own supervisors would fight a restart.
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        env = "PROBELET_WATCH_NAMESPACES",
+        default_value = "*",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
     /// Pods' pinned namespaces, pipes of commands. Made where it is missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,

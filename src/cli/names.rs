@@ -16,13 +16,18 @@ fn kind(word: &str) -> Result<Kind> {
     }
 }
 
+/// `pod/NAME`; an adopted container's own name has a slash, too.
+fn typed(word: &str) -> bool {
+    word.split_once('/').is_some_and(|(word, _)| kind(word).is_ok())
+}
+
 /// A type with names, or `TYPE/NAME` over and over.
 pub(super) fn resource(words: &[String]) -> Result<(Kind, Vec<String>)> {
     let Some((first, rest)) = words.split_first() else {
         return Err(Error::Usage("a resource type is needed: pods or events".to_owned()));
     };
     if !first.contains('/') {
-        if let Some(word) = rest.iter().find(|w| w.contains('/')) {
+        if let Some(word) = rest.iter().find(|w| typed(w)) {
             return Err(Error::Usage(format!("{word:?}: the type was already given")));
         }
         return Ok((kind(first)?, rest.to_vec()));
@@ -53,7 +58,7 @@ pub(super) fn pods(words: &[String]) -> Result<Vec<String>> {
 /// `NAME` or `pod/NAME`.
 pub(super) fn pod(word: &str) -> Result<String> {
     let words = [word.to_owned()];
-    if word.contains('/') {
+    if typed(word) {
         return Ok(pods(&words)?.into_iter().collect());
     }
     Ok(word.to_owned())
@@ -75,11 +80,14 @@ mod tests {
         assert_eq!(pods(&words("pod a b")).unwrap(), words("a b"));
         assert_eq!(pod("pod/a").unwrap(), "a");
         assert_eq!(pod("a").unwrap(), "a");
+        assert_eq!(pod("default/web").unwrap(), "default/web");
+        assert_eq!(pod("pod/default/web").unwrap(), "default/web");
+        assert_eq!(pods(&words("pod default/web")).unwrap(), words("default/web"));
     }
 
     #[test]
     fn wrong_usage() {
-        for text in ["service a", "pod/", "pod/a event/b", "pod a/b", "pod/a b"] {
+        for text in ["service a", "pod/", "pod/a event/b", "pod a pod/b", "pod/a b"] {
             assert!(matches!(resource(&words(text)), Err(Error::Usage(_))), "{text}");
         }
         assert!(pods(&words("pod")).is_err());

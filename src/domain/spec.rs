@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::adopt::Adopted;
+
 mod change;
 mod env;
 mod lifecycle;
@@ -19,6 +21,7 @@ mod place;
 mod probe;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod short_form;
 mod validate;
 
 pub use change::Change;
@@ -104,6 +107,8 @@ pub enum Source {
     Image(String),
     /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
     Bundle { oci_spec: String, rootfs: PathBuf },
+    /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
+    Adopted(Adopted),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,6 +195,7 @@ impl ContainerSpec {
         match &self.source {
             Source::Image(reference) => reference.clone(),
             Source::Bundle { rootfs, .. } => rootfs.display().to_string(),
+            Source::Adopted(adopted) => adopted.image.clone(),
         }
     }
 }

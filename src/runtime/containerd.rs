@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
+use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::log::Limits;
@@ -21,8 +22,10 @@ use crate::network::Namespaces;
 mod client;
 mod exec;
 mod failures;
+mod foreign;
 mod images;
 mod locks;
+mod news;
 mod ooms;
 mod records;
 mod shared;
@@ -35,6 +38,7 @@ mod words;
 use client::{Client, missing_is_fine};
 use exec::Execs;
 pub use failures::{FailedCalls, failed_calls};
+pub use foreign::Watched;
 use locks::Locks;
 use ooms::Ooms;
 use records::NewRecord;
@@ -52,6 +56,8 @@ pub struct Config {
     /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
+    /// Where others' containers may ask for care.
+    pub watched: Watched,
 }
 
 impl Default for Config {
@@ -63,6 +69,7 @@ impl Default for Config {
             log_limits: Limits::default(),
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
+            watched: Watched::All,
         }
     }
 }
@@ -79,6 +86,8 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     ooms: Ooms,
+    watched: Watched,
+    deleted: foreign::Deleted,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -112,7 +121,20 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let namespaces = Namespaces::new(&run_dir);
-        Ok(Self { client, log_dir, log_limits, cgroup2, starts, locks, execs, namespaces, ooms })
+        let (watched, deleted) = (config.watched, foreign::Deleted::default());
+        Ok(Self {
+            client,
+            log_dir,
+            log_limits,
+            cgroup2,
+            starts,
+            locks,
+            execs,
+            namespaces,
+            ooms,
+            watched,
+            deleted,
+        })
     }
 
     async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
@@ -136,6 +158,7 @@ impl Containerd {
                 let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
                 Ok(Plan { image: None, spec })
             }
+            Source::Adopted(_) => Err(not_made(&birth.id)),
         }
     }
 
@@ -170,7 +193,7 @@ impl Containerd {
         }
         self.pin_namespaces(&birth.pod).await?;
         let logger = match &no_log {
-            None => Order { path: self.log_path(&birth.id), limits: self.log_limits }.uri(),
+            None => self.logger_of(&birth.id),
             Some(_) => NOWHERE.to_owned(),
         };
         let mut tries = 0..LEFTOVER_STEPS;
@@ -204,6 +227,10 @@ impl Containerd {
             return Err(error);
         }
         Ok(Box::new(task))
+    }
+
+    fn logger_of(&self, id: &AttemptId) -> String {
+        Order { path: self.log_path(id), limits: self.log_limits }.uri()
     }
 
     async fn make_files(&self, birth: &Birth) -> Result<(), String> {
@@ -254,6 +281,7 @@ impl Runtime for Containerd {
                 check_rootfs(rootfs).await?;
                 Ok(ImageFacts::default())
             }
+            Source::Adopted(_) => Ok(ImageFacts::default()),
         }
     }
 
@@ -270,6 +298,9 @@ impl Runtime for Containerd {
     /// Goes on to its end when the caller gives up, and then undoes itself: a Tasks.Create that
     /// is cut short leaves a bundle that containerd takes seconds to clear.
     async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
+        if let Some(place) = Place::of_pod(&birth.id.pod) {
+            return self.start_foreign(place, birth).await;
+        }
         let turn = self.locks.lock(&birth.id.to_string()).await;
         let (this, birth) = (self.clone(), birth.clone());
         let (tell, told) = oneshot::channel();
@@ -289,15 +320,23 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.client.remember(id, pod, memory).await
+        self.client_of(id)?.remember(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        // Its owner may want to know how it ended; the next start deletes it.
+        if Place::of_pod(&id.pod).is_some() {
+            return Ok(());
+        }
         let _turn = self.locks.lock(&id.to_string()).await;
         self.client.delete_task(&id.to_string()).await
     }
 
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        if Place::of_pod(&id.pod).is_some() {
+            self.remove_log(id).await;
+            return Ok(());
+        }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
         // First the snapshot's key, while there is a record that tells whether it is ours.
@@ -333,14 +372,18 @@ impl Runtime for Containerd {
     }
 
     async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        if Place::of_pod(&birth.id.pod).is_some() {
+            return Err(not_made(&birth.id));
+        }
         let _turn = self.locks.lock(&birth.id.to_string()).await;
         let plan = self.plan(birth, self.message_path(&birth.id).exists()).await?;
         self.record(birth, plan, true).await
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        let key = Place::of_pod(&id.pod).map_or_else(|| id.to_string(), |place| place.id);
         let _turn = self.locks.lock(&id.to_string()).await;
-        self.client.kill_and_delete_task(&id.to_string()).await
+        self.client_of(id)?.kill_and_delete_task(&key).await
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
@@ -351,8 +394,17 @@ impl Runtime for Containerd {
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
-        self.log_dir.join(&id.pod).join(&id.container).join(format!("{}.log", id.attempt))
+        let folder = match Place::of_pod(&id.pod) {
+            // No pod's name begins like this.
+            Some(place) => self.log_dir.join("_adopted").join(place.namespace),
+            None => self.log_dir.join(&id.pod),
+        };
+        folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
+}
+
+fn not_made(id: &AttemptId) -> RuntimeError {
+    RuntimeError::Internal(format!("{id} was made by somebody else"))
 }
 
 /// A path that does not depend on who reads it, as text without some characters.

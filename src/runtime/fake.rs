@@ -10,7 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
-use super::{AttemptId, Birth, ExecError, Executed, Found, Runtime, RuntimeError, Task, Turn};
+use super::{
+    AttemptId, Birth, ExecError, Executed, Found, FoundTask, Runtime, RuntimeError, Strangers,
+    Task, Turn,
+};
+use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::spec::{ContainerSpec, PodSpec};
@@ -224,5 +228,39 @@ impl Task for Held {
         let mut ending = self.0.ending.subscribe();
         let ended = ending.wait_for(Option::is_some).await;
         ended.ok().and_then(|ended| *ended).unwrap_or(Ending::Lost)
+    }
+}
+
+/// No containers of others.
+pub(crate) struct Alone;
+
+#[async_trait]
+impl Strangers for Alone {
+    fn is_watched(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError> {
+        Ok(Vec::new())
+    }
+
+    async fn stranger(&self, _: &Place) -> Result<Option<Stranger>, RuntimeError> {
+        Ok(None)
+    }
+
+    async fn task_of(&self, _: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError> {
+        Ok((None, FoundTask::None))
+    }
+
+    async fn released(
+        &self,
+        _: &Place,
+        _: &std::collections::BTreeMap<String, String>,
+    ) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    async fn follow(&self, _: tokio::sync::mpsc::Sender<super::News>) -> Result<(), RuntimeError> {
+        Ok(())
     }
 }

@@ -1,8 +1,11 @@
 //! What is remembered of a container, to and from the extension of its containerd record.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use prost_types::Any;
 
+use crate::domain::adopt::Remembered;
 use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::pb;
@@ -29,12 +32,36 @@ pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Any, RecordError> {
         version: VERSION,
         pod: serde_json::to_string(pod)?,
         memory: serde_json::to_string(memory)?,
+        ..pb::Record::default()
     }))
 }
 
 pub fn decode(any: &Any) -> Result<(PodSpec, Memory), RecordError> {
     let record = unwrap(any)?;
     Ok((serde_json::from_str(&record.pod)?, serde_json::from_str(&record.memory)?))
+}
+
+/// That the container was released by name, under these labels.
+pub fn encode_released(labels: &BTreeMap<String, String>) -> Result<Any, RecordError> {
+    let released = serde_json::to_string(labels)?;
+    Ok(wrap(&pb::Record { version: VERSION, released, ..pb::Record::default() }))
+}
+
+/// What rides on a record that is not probelet's.
+pub fn decode_foreign(any: &Any) -> Option<Remembered> {
+    if any.type_url.is_empty() && any.value.is_empty() {
+        return None;
+    }
+    let read = || {
+        let record = unwrap(any)?;
+        Ok(if record.released.is_empty() {
+            Remembered::Cared(Box::new(decode(any)?))
+        } else {
+            Remembered::Released(serde_json::from_str(&record.released)?)
+        })
+    };
+    let unreadable = |error: RecordError| Remembered::Unreadable(error.to_string());
+    Some(read().unwrap_or_else(unreadable))
 }
 
 fn wrap(record: &pb::Record) -> Any {

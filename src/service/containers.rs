@@ -8,7 +8,7 @@ use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
-use super::{Api, MARGIN, START, Streaming, evidence, logs, probing};
+use super::{Api, MARGIN, START, Streaming, adopt, evidence, logs, probing};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
@@ -277,6 +277,21 @@ impl Containers for Api {
         request: Request<pb::GetEvidenceRequest>,
     ) -> Result<Response<pb::GetEvidenceResponse>, Status> {
         evidence::get(self, request.into_inner()).await
+    }
+
+    async fn adopt_container(
+        &self,
+        request: Request<pb::AdoptContainerRequest>,
+    ) -> Result<Response<pb::Container>, Status> {
+        let view = adopt::adopt(self, request.into_inner()).await?;
+        self.first(&view)
+    }
+
+    async fn release_container(
+        &self,
+        request: Request<pb::ReleaseContainerRequest>,
+    ) -> Result<Response<pb::ReleaseContainerResponse>, Status> {
+        adopt::release(self, request.into_inner()).await
     }
 
     type GetLogsStream = Streaming<pb::LogChunk>;

@@ -21,6 +21,8 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(_)
         | SupervisorError::LeftAlone { .. }
+        | SupervisorError::NotOurs(_)
+        | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),
         SupervisorError::Timeout { .. } => Status::deadline_exceeded(text),

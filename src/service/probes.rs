@@ -7,11 +7,10 @@ use prost_types::value::Kind;
 use super::error::field;
 use crate::domain::spec::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme, SpecError,
-    TcpSocket,
+    TcpSocket, short_form,
 };
 use crate::pb;
 
-mod short_form;
 #[cfg(test)]
 mod tests;
 

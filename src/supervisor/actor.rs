@@ -375,7 +375,10 @@ impl Actor {
             Err(RuntimeError::NotFound(reason)) => {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
                 held.failed_writes = 0;
-                self.tell(index, Event::RecordMissing { incarnation });
+                // An owner may delete what is his.
+                if !self.spec.is_adopted() {
+                    self.tell(index, Event::RecordMissing { incarnation });
+                }
             }
             Err(error) => {
                 let is_first = held.failed_writes == 0;

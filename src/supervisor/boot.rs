@@ -192,6 +192,7 @@ impl Supervisor {
         let effects = Effects::new(spec.clone(), runtime, prober, self.link())
             .with_witness(self.witness.clone());
         let name = spec.name.clone();
+        let cancel = self.cancel.child_token();
         let actor = Actor {
             pod,
             spec,
@@ -206,9 +207,9 @@ impl Supervisor {
             boot_id: self.boot_id.clone(),
             tally: self.tally.clone(),
             born: now().mono,
-            cancel: self.cancel.clone(),
+            cancel: cancel.clone(),
         };
-        let handle = Handle { view: view_out, desired, requests, successor };
+        let handle = Handle { view: view_out, desired, requests, successor, cancel };
         lock(&self.registry).insert(name.clone(), Entry::Pod(handle));
         self.changes.send_modify(|count| *count += 1);
         let supervisor = self.clone();

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::actor::{Request, now};
 use super::{Entry, Supervisor, SupervisorError, lock};
+use crate::domain::adopt::Place;
 use crate::domain::container::{Look, SeenTask};
 use crate::domain::link::{Change, Link};
 use crate::runtime::{AttemptId, RuntimeError};
@@ -116,6 +117,10 @@ impl Supervisor {
         {
             let registry = lock(&self.registry);
             for (name, entry) in registry.iter() {
+                // Its owner keeps an adopted container's record; `Adopter` looks at it.
+                if Place::of_pod(name).is_some() {
+                    continue;
+                }
                 if let Entry::Pod(handle) = entry {
                     let looks = Arc::new(pods.remove(name).unwrap_or_default());
                     // The next look comes soon enough where its queue is full.

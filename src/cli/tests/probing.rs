@@ -35,6 +35,20 @@ impl Containers for Fake {
         Ok(Response::new(pb::Container::default()))
     }
 
+    async fn adopt_container(
+        &self,
+        _: Request<pb::AdoptContainerRequest>,
+    ) -> Answer<pb::Container> {
+        not_called()
+    }
+
+    async fn release_container(
+        &self,
+        _: Request<pb::ReleaseContainerRequest>,
+    ) -> Answer<pb::ReleaseContainerResponse> {
+        not_called()
+    }
+
     async fn get_evidence(
         &self,
         _: Request<pb::GetEvidenceRequest>,

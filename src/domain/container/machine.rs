@@ -356,14 +356,16 @@ impl Machine {
         self.memory.started = running.has_started();
         self.memory.ready = running.is_ready();
         self.state = State::Running(running);
-        let image = self.spec.image();
-        out.push(Action::Note(Notice::normal(
-            "Pulled",
-            format!(
-                "Container image {image:?} already present on machine and can be accessed by the pod"
-            ),
-        )));
-        out.push(Action::Note(Notice::normal("Created", "Container created")));
+        if !self.pod.is_adopted() {
+            let image = self.spec.image();
+            out.push(Action::Note(Notice::normal(
+                "Pulled",
+                format!(
+                    "Container image {image:?} already present on machine and can be accessed by the pod"
+                ),
+            )));
+            out.push(Action::Note(Notice::normal("Created", "Container created")));
+        }
         out.push(Action::Note(Notice::normal("Started", "Container started")));
         out.push(Action::Persist);
         self.run_post_start(out);

@@ -113,8 +113,11 @@ impl PodSpec {
     /// The only way to a spec that the supervisor takes.
     pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
         let mut found = Findings::default();
-        found.name("metadata.name", &self.name, names::dns_label);
-        found.name("metadata.namespace", &self.namespace, names::dns_label);
+        // An adopted one has containerd's names, which containerd has checked.
+        if !self.is_adopted() {
+            found.name("metadata.name", &self.name, names::dns_label);
+            found.name("metadata.namespace", &self.namespace, names::dns_label);
+        }
         if let Some(hostname) = &self.hostname {
             found.name("spec.hostname", hostname, names::dns_label);
         }
@@ -138,7 +141,9 @@ impl PodSpec {
                 let field = format!("{at}.terminationMessagePath");
                 SpecError::invalid(field, path, "must be an absolute path")
             });
-            id_fits(&mut found, &at, &self.name, &container.name);
+            if !self.is_adopted() {
+                id_fits(&mut found, &at, &self.name, &container.name);
+            }
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
             }
@@ -159,7 +164,9 @@ fn id_fits(found: &mut Findings, at: &str, pod: &str, container: &str) {
 }
 
 fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
-    found.name(&format!("{at}.name"), &container.name, names::dns_label);
+    if !matches!(container.source, Source::Adopted(_)) {
+        found.name(&format!("{at}.name"), &container.name, names::dns_label);
+    }
     match &container.source {
         Source::Image(image) => {
             found.check(!image.trim().is_empty(), || SpecError::required(format!("{at}.image"), ""))
@@ -167,6 +174,7 @@ fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
         Source::Bundle { rootfs, .. } => found.check(rootfs.is_absolute(), || {
             SpecError::invalid(format!("{at}.rootfs"), rootfs, "must be an absolute path")
         }),
+        Source::Adopted(_) => {}
     }
     for (index, var) in container.env.iter().enumerate() {
         found.name(&format!("{at}.env[{index}].name"), &var.name, names::env_name);

@@ -62,6 +62,17 @@ impl Client {
         })
     }
 
+    pub(super) fn in_namespace(&self, namespace: &str) -> Result<Self, RuntimeError> {
+        let name = namespace.parse();
+        let invalid = |_| RuntimeError::Internal(format!("namespace {namespace:?}: not a name"));
+        Ok(Self {
+            namespace: name.map_err(invalid)?,
+            namespace_name: namespace.into(),
+            namespace_made: Arc::default(),
+            ..self.clone()
+        })
+    }
+
     pub(super) fn namespace(&self) -> &str {
         &self.namespace_name
     }

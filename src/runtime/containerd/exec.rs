@@ -42,7 +42,7 @@ pub(super) struct Execs(Arc<Shared>);
 struct Shared {
     client: Client,
     folder: PathBuf,
-    next: AtomicU64,
+    next: Arc<AtomicU64>,
     /// Commands under way and the clearing up after them, some given up by their callers.
     tasks: TaskTracker,
     places: Arc<Semaphore>,
@@ -59,11 +59,24 @@ impl Execs {
         Ok(Self(Arc::new(Shared {
             client,
             folder,
-            next: AtomicU64::new(0),
+            next: Arc::default(),
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             hunt: Arc::new(Semaphore::new(1)),
         })))
+    }
+
+    /// The same turns and folders, for containers of another namespace.
+    pub(super) fn with_client(&self, client: Client) -> Self {
+        let Shared { folder, next, tasks, places, hunt, .. } = self.0.as_ref();
+        Self(Arc::new(Shared {
+            client,
+            folder: folder.clone(),
+            next: next.clone(),
+            tasks: tasks.clone(),
+            places: places.clone(),
+            hunt: hunt.clone(),
+        }))
     }
 
     fn next_id(&self) -> String {

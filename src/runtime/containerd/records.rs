@@ -16,7 +16,7 @@ use crate::domain::spec::PodSpec;
 use crate::runtime::record::{self, RecordError};
 use crate::runtime::{AttemptId, Birth, RuntimeError};
 
-const POD: &str = "probelet/pod";
+pub(super) const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
 pub(super) const POD_UID: &str = "probelet/pod-uid";
 const ATTEMPT: &str = "probelet/attempt";
@@ -82,8 +82,12 @@ impl Client {
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
         let any = record::encode(pod, memory).map_err(internal)?;
+        self.write_extension(&id.to_string(), any).await
+    }
+
+    pub(super) async fn write_extension(&self, id: &str, any: Any) -> Result<(), RuntimeError> {
         let container = Container {
-            id: id.to_string(),
+            id: id.to_owned(),
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
             ..Container::default()
         };
@@ -150,6 +154,6 @@ fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
     ])
 }
 
-fn internal(error: RecordError) -> RuntimeError {
+pub(super) fn internal(error: RecordError) -> RuntimeError {
     RuntimeError::Internal(format!("record: {error}"))
 }

@@ -24,18 +24,21 @@ impl Client {
         });
         match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
             Ok(answer) => Ok(answer.mounts),
-            Err(RuntimeError::AlreadyExists(_)) => {
-                let request = self.request(MountsRequest {
-                    snapshotter: self.snapshotter.to_string(),
-                    key: key.to_owned(),
-                });
-                call("Snapshots.Mounts", DEADLINE, self.snapshots().mounts(request))
-                    .await
-                    .map(|answer| answer.mounts)
-            }
+            Err(RuntimeError::AlreadyExists(_)) => self.mounts(&self.snapshotter, key).await,
             Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
             Err(error) => Err(error),
         }
+    }
+
+    pub(super) async fn mounts(
+        &self,
+        snapshotter: &str,
+        key: &str,
+    ) -> Result<Vec<Mount>, RuntimeError> {
+        let (snapshotter, key) = (snapshotter.to_owned(), key.to_owned());
+        let request = self.request(MountsRequest { snapshotter, key });
+        let answer = call("Snapshots.Mounts", DEADLINE, self.snapshots().mounts(request)).await;
+        answer.map(|answer| answer.mounts)
     }
 
     pub(super) async fn check_unpacked(

@@ -12,6 +12,7 @@ use super::client::{Client, DEADLINE, SLOW_DEADLINE, call, missing_is_fine};
 use super::exec::Execs;
 use super::ooms::Ooms;
 use super::task::ContainerdTask;
+use crate::domain::adopt::Stdio;
 use crate::domain::exit::Ending;
 use crate::process::Process;
 use crate::runtime::{FoundTask, RuntimeError};
@@ -31,12 +32,24 @@ impl Client {
         rootfs: Vec<Mount>,
         logger: &str,
     ) -> Result<Process, RuntimeError> {
+        // One logger has both; the shim panics without it.
+        let stdio =
+            Stdio { stdout: logger.to_owned(), stderr: logger.to_owned(), terminal: false };
+        self.create_task_with(id, rootfs, stdio).await
+    }
+
+    pub(super) async fn create_task_with(
+        &self,
+        id: &str,
+        rootfs: Vec<Mount>,
+        Stdio { stdout, stderr, terminal }: Stdio,
+    ) -> Result<Process, RuntimeError> {
         let request = self.request(CreateTaskRequest {
             container_id: id.to_owned(),
             rootfs,
-            stdout: logger.to_owned(),
-            // One logger has both; the shim panics without it.
-            stderr: logger.to_owned(),
+            stdout,
+            stderr,
+            terminal,
             ..CreateTaskRequest::default()
         });
         let answer = call("Tasks.Create", SLOW_DEADLINE, self.tasks().create(request)).await;

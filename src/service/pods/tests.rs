@@ -36,7 +36,7 @@ spec:
 /// All of the pod's containers run.
 async fn service() -> Api {
     let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Unasked));
-    let api = Api::new(Arc::new(supervisor), CancellationToken::new());
+    let api = Api::alone(Arc::new(supervisor), CancellationToken::new());
     let manifest = Some(Manifest::Text(POD.into()));
     api.apply_pod(Request::new(pb::ApplyPodRequest { manifest, objects: vec![] })).await.unwrap();
     for container in ["proxy", "app", "log"] {

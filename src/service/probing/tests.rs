@@ -31,7 +31,7 @@ fn url(url: &str) -> Option<pb::Probe> {
 /// A service with one running container, `web`, that has a liveness probe.
 async fn service() -> Api {
     let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Content));
-    let api = Api::new(Arc::new(supervisor), CancellationToken::new());
+    let api = Api::alone(Arc::new(supervisor), CancellationToken::new());
     let request = pb::CreateContainerRequest {
         name: "web".into(),
         source: Some(pb::create_container_request::Source::Image("i".into())),

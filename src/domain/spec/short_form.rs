@@ -1,10 +1,10 @@
 //! A probe's handler in one string.
 
-use crate::domain::spec::{Exec, Grpc, Handler, HttpGet, PortRef, Scheme, SpecError, TcpSocket};
+use super::{Exec, Grpc, Handler, HttpGet, PortRef, Scheme, SpecError, TcpSocket};
 
 /// `http://[HOST]:PORT/path`, `https://…`, `tcp://[HOST]:PORT`, `grpc://:PORT[/SERVICE]`,
 /// `grpcs://…` or `exec:COMMAND`.
-pub(super) fn handler(field: &str, text: &str) -> Result<Handler, SpecError> {
+pub fn handler(field: &str, text: &str) -> Result<Handler, SpecError> {
     let parsed = match text.strip_prefix("exec:") {
         Some(command) => exec(command),
         None => socket(text),

@@ -1,0 +1,60 @@
+//! `adopt` and `release`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::NameArgs;
+use super::connect::{Client, UNARY, call};
+use super::error::Result;
+use super::io::Io;
+use super::{duration, names};
+use crate::pb;
+
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// The container, in the namespace `default` if none is given.
+    #[arg(value_name = "[NAMESPACE/]ID")]
+    pub id: String,
+    /// `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
+    #[arg(long, value_name = "PROBE")]
+    pub liveness: Option<String>,
+    #[arg(long, value_name = "PROBE")]
+    pub readiness: Option<String>,
+    #[arg(long, value_name = "PROBE")]
+    pub startup: Option<String>,
+    /// `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`.
+    #[arg(long, value_name = "POLICY", default_value = "always")]
+    pub restart: String,
+    /// From SIGTERM to SIGKILL.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    pub grace: Duration,
+}
+
+pub(super) async fn adopt(client: &Client, args: &AdoptArgs, io: &mut Io<'_>) -> Result<()> {
+    let (namespace, id) = args.id.split_once('/').unwrap_or(("default", &args.id));
+    let probe = |url: &Option<String>| {
+        let handler = url.clone().map(pb::probe::Handler::Url);
+        handler.map(|url| pb::Probe { handler: Some(url), ..pb::Probe::default() })
+    };
+    let request = pb::AdoptContainerRequest {
+        namespace: namespace.to_owned(),
+        id: id.to_owned(),
+        liveness_probe: probe(&args.liveness),
+        readiness_probe: probe(&args.readiness),
+        startup_probe: probe(&args.startup),
+        restart: args.restart.clone(),
+        termination_grace_period: prost_types::Duration::try_from(args.grace).ok(),
+    };
+    let mut containers = client.containers();
+    call(request, UNARY, |r| containers.adopt_container(r)).await?;
+    io.line(&format!("pod/{namespace}/{id} adopted"))
+}
+
+pub(super) async fn release(client: &Client, args: &NameArgs, io: &mut Io<'_>) -> Result<()> {
+    let name = names::pod(&args.name)?;
+    let request = pb::ReleaseContainerRequest { name: name.clone() };
+    let mut containers = client.containers();
+    call(request, UNARY, |r| containers.release_container(r)).await?;
+    io.line(&format!("pod/{name} released"))
+}

@@ -1,0 +1,271 @@
+//! Containers that somebody else made: one record, snapshot and spec for all attempts, none of
+//! which is ours to delete.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use containerd_client::services::v1::{Container, ListContainersRequest, ListNamespacesRequest};
+use containerd_client::types::v1::Status;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Containerd;
+use super::client::{Client, DEADLINE, call, missing_is_fine};
+use super::records::{POD, internal};
+use crate::domain::adopt::{PREFIX, Place, Stdio, Stranger, TaskLevel, owners_turn};
+use crate::domain::signal;
+use crate::runtime::{
+    AttemptId, Birth, FoundTask, News, Runtime, RuntimeError, Strangers, Task, record,
+};
+
+/// Their own supervisors would fight a restart: they are watched only where they are named.
+const SUPERVISED: [&str; 2] = ["k8s.io", "moby"];
+const STOP_SIGNAL: &str = "io.containerd.image.config.stop-signal";
+const STEP: Duration = Duration::from_millis(20);
+/// For the news that the owner has deleted a task to end the start that misses it.
+const NEWS: Duration = Duration::from_secs(1);
+
+/// Whose containers are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// All but those of Kubernetes and Docker.
+    All,
+    Only(Vec<String>),
+}
+
+/// The pids of the tasks that this daemon deleted last: news of them is no news.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deleted(Arc<Mutex<HashMap<Place, u32>>>);
+
+impl Deleted {
+    fn note(&self, place: &Place, pid: u32) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), pid);
+    }
+
+    pub(super) fn is_ours(&self, place: &Place, pid: u32) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place) == Some(&pid)
+    }
+
+    fn forget(&self, place: &Place) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+    }
+}
+
+impl Containerd {
+    /// The client for the namespace that the attempt's record lives in.
+    pub(super) fn client_of(&self, id: &AttemptId) -> Result<Client, RuntimeError> {
+        match Place::of_pod(&id.pod) {
+            Some(place) => self.client.in_namespace(&place.namespace),
+            None => Ok(self.client.clone()),
+        }
+    }
+
+    /// Goes on to its end when the caller gives up, unless nothing has been touched yet: then it
+    /// leaves all as it is.
+    pub(super) async fn start_foreign(
+        &self,
+        place: Place,
+        birth: &Birth,
+    ) -> Result<Box<dyn Task>, RuntimeError> {
+        let turn = self.locks.lock(&birth.id.pod).await;
+        let (this, birth) = (self.clone(), birth.clone());
+        let (mut tell, told) = oneshot::channel();
+        self.starts.spawn(async move {
+            let _turn = turn;
+            let awaited = tokio::select! {
+                () = tell.closed() => return,
+                awaited = this.await_owner(&place, owners_turn(&birth.memory)) => awaited,
+            };
+            let started = match awaited {
+                Ok(()) => this.run_foreign(&place, &birth).await,
+                Err(error) => Err(error),
+            };
+            // Who has gone meanwhile has let go of it: it runs on.
+            let _ = tell.send(started);
+        });
+        let given_up = |_| RuntimeError::Internal("the start was given up".to_owned());
+        told.await.map_err(given_up)?
+    }
+
+    async fn await_owner(&self, place: &Place, turn: Duration) -> Result<(), RuntimeError> {
+        let client = self.client.in_namespace(&place.namespace)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match client.get_task(&place.id).await {
+                Err(RuntimeError::NotFound(_)) => {
+                    tokio::time::sleep(NEWS).await;
+                    return Ok(());
+                }
+                Ok(state) if state.status() == Status::Stopped && waited < turn => {
+                    tokio::time::sleep(STEP).await;
+                    waited += STEP;
+                }
+                other => return other.map(drop),
+            }
+        }
+    }
+
+    async fn run_foreign(
+        &self,
+        place: &Place,
+        birth: &Birth,
+    ) -> Result<Box<dyn Task>, RuntimeError> {
+        let client = self.client.in_namespace(&place.namespace)?;
+        let execs = self.execs.with_client(client.clone());
+        let id = place.id.as_str();
+        let record = client.get_record(id).await?;
+        // Its owner may have been quicker.
+        if let FoundTask::Running(task) = client.find_task(id, &execs, &self.ooms).await? {
+            client.remember(&birth.id, &birth.pod, &birth.memory).await?;
+            return Ok(task);
+        }
+        client.remember(&birth.id, &birth.pod, &birth.memory).await?;
+        let stdio = self.stdio_of(place, &client, &record, &birth.id).await?;
+        let mounts = if record.snapshot_key.is_empty() {
+            Vec::new()
+        } else {
+            client.mounts(&record.snapshotter, &record.snapshot_key).await?
+        };
+        let process = client.create_task_with(id, mounts, stdio).await?;
+        let hints = self.ooms.hints();
+        let task =
+            super::task::ContainerdTask::new(id.to_owned(), process, client.clone(), execs, hints);
+        if let Err(error) = client.start_task(id).await {
+            self.deleted.note(place, task.pid());
+            client.clear_task(id).await;
+            return Err(error);
+        }
+        Ok(Box::new(task))
+    }
+
+    /// Deletes the ended task, and says where the next one's output goes.
+    async fn stdio_of(
+        &self,
+        place: &Place,
+        client: &Client,
+        record: &Container,
+        id: &AttemptId,
+    ) -> Result<Stdio, RuntimeError> {
+        let old = match client.get_task(&place.id).await {
+            Err(RuntimeError::NotFound(_)) => None,
+            state => Some(state?),
+        };
+        if let Some(old) = &old {
+            self.deleted.note(place, old.pid);
+            missing_is_fine(client.kill_and_delete_task(&place.id).await)?;
+        }
+        let old =
+            old.map(|old| Stdio { stdout: old.stdout, stderr: old.stderr, terminal: old.terminal });
+        let log = self.log_path(id);
+        let labels = record.labels.clone().into_iter().collect();
+        let (stdio, is_ours) =
+            Stdio::next(old.as_ref(), &labels, &self.logger_of(id));
+        if is_ours {
+            tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
+            if let Some(folder) = log.parent() {
+                tokio::fs::create_dir_all(folder).await.map_err(|error| {
+                    RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
+                })?;
+            }
+        }
+        Ok(stdio)
+    }
+
+    async fn watched_namespaces(&self) -> Result<Vec<String>, RuntimeError> {
+        if let Watched::Only(names) = &self.watched {
+            return Ok(names.clone());
+        }
+        let request = self.client.request(ListNamespacesRequest::default());
+        let mut namespaces = self.client.namespaces();
+        let listed = namespaces.list(request);
+        let listed = call("Namespaces.List", DEADLINE, listed).await?.namespaces;
+        let names = listed.into_iter().map(|namespace| namespace.name);
+        Ok(names.filter(|name| self.is_watched(name)).collect())
+    }
+
+    async fn known(&self, client: &Client, record: Container) -> Result<Stranger, RuntimeError> {
+        let task = match client.get_task(&record.id).await {
+            Err(RuntimeError::NotFound(_)) => TaskLevel::None,
+            state => match state?.status() {
+                Status::Created | Status::Unknown => TaskLevel::None,
+                _ => TaskLevel::Started,
+            },
+        };
+        let remembered = record.extensions.get(record::KEY).and_then(record::decode_foreign);
+        let place = Place { namespace: client.namespace().to_owned(), id: record.id };
+        let labels = record.labels.into_iter().collect();
+        Ok(Stranger { place, image: record.image, labels, remembered, task })
+    }
+}
+
+fn is_own(record: &Container) -> bool {
+    record.labels.contains_key(POD)
+}
+
+#[async_trait]
+impl Strangers for Containerd {
+    fn is_watched(&self, namespace: &str) -> bool {
+        match &self.watched {
+            Watched::All => !SUPERVISED.contains(&namespace),
+            Watched::Only(names) => names.iter().any(|name| name == namespace),
+        }
+    }
+
+    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError> {
+        let mut found = Vec::new();
+        for namespace in self.watched_namespaces().await? {
+            let client = self.client.in_namespace(&namespace)?;
+            let request = client.request(ListContainersRequest::default());
+            let mut containers = client.containers();
+            let listed = call("Containers.List", DEADLINE, containers.list(request)).await?;
+            for record in listed.containers {
+                let asks = record.labels.keys().any(|label| label.starts_with(PREFIX));
+                let known = record.extensions.contains_key(record::KEY);
+                if (asks || known) && !is_own(&record) {
+                    found.push(self.known(&client, record).await?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn stranger(&self, place: &Place) -> Result<Option<Stranger>, RuntimeError> {
+        let client = self.client.in_namespace(&place.namespace)?;
+        match client.get_record(&place.id).await {
+            Err(RuntimeError::NotFound(_)) => {
+                self.deleted.forget(place);
+                Ok(None)
+            }
+            record => {
+                let record = record?;
+                if is_own(&record) {
+                    return Ok(None);
+                }
+                self.known(&client, record).await.map(Some)
+            }
+        }
+    }
+
+    async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError> {
+        let client = self.client.in_namespace(&place.namespace)?;
+        let record = client.get_record(&place.id).await?;
+        let stop_signal = record.labels.get(STOP_SIGNAL).and_then(|text| signal::parse(text));
+        let execs = self.execs.with_client(client.clone());
+        Ok((stop_signal, client.find_task(&place.id, &execs, &self.ooms).await?))
+    }
+
+    async fn released(
+        &self,
+        place: &Place,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), RuntimeError> {
+        let client = self.client.in_namespace(&place.namespace)?;
+        let any = record::encode_released(labels).map_err(internal)?;
+        client.write_extension(&place.id, any).await
+    }
+
+    async fn follow(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError> {
+        self.follow_events(tell).await
+    }
+}

@@ -1,0 +1,101 @@
+//! containerd's event stream, as news of strangers' containers. It only makes things faster.
+
+use std::time::Duration;
+
+use containerd_client::events::{
+    ContainerCreate, ContainerDelete, ContainerUpdate, TaskDelete, TaskStart,
+};
+use containerd_client::services::v1::events_client::EventsClient;
+use containerd_client::services::v1::{PublishRequest, SubscribeRequest};
+use containerd_client::types::Envelope;
+use prost::Message;
+use prost_types::Any;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::Containerd;
+use super::client::{DEADLINE, call, error};
+use super::records::POD;
+use crate::domain::adopt::Place;
+use crate::runtime::{News, RuntimeError, Strangers};
+
+const TOPICS: [&str; 5] = [
+    "/containers/create",
+    "/containers/update",
+    "/containers/delete",
+    "/tasks/start",
+    "/tasks/delete",
+];
+/// An own event, by which a new stream is known to be there.
+const HELLO: &str = "/probelet/hello";
+const HELLO_STEP: Duration = Duration::from_millis(20);
+
+impl Containerd {
+    pub(super) async fn follow_events(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError> {
+        let broken = |status: Status| error("Events.Subscribe", DEADLINE, &status);
+        let topics = TOPICS.iter().chain([&HELLO]);
+        let filters = topics.map(|topic| format!("topic=={topic:?}")).collect();
+        let request = self.client.request(SubscribeRequest { filters });
+        let mut client = EventsClient::new(self.client.channel());
+        // Answers with the first event only, which may be long in coming.
+        let subscribed = tokio::select! {
+            subscribed = client.subscribe(request) => subscribed,
+            error = self.say_hello() => return Err(error),
+        };
+        let mut events = subscribed.map_err(broken)?.into_inner();
+        if tell.send(News::Live).await.is_err() {
+            return Ok(());
+        }
+        while let Some(event) = events.message().await.map_err(broken)? {
+            if let Some(news) = self.news(&event)
+                && tell.send(news).await.is_err()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the stream answers; ends with an error only.
+    async fn say_hello(&self) -> RuntimeError {
+        loop {
+            let event = Any { type_url: "probelet.v1.Hello".to_owned(), value: Vec::new() };
+            let request = PublishRequest { topic: HELLO.to_owned(), event: Some(event) };
+            let mut client = EventsClient::new(self.client.channel());
+            let published = client.publish(self.client.request(request));
+            if let Err(error) = call("Events.Publish", DEADLINE, published).await {
+                return error;
+            }
+            tokio::time::sleep(HELLO_STEP).await;
+        }
+    }
+
+    fn news(&self, envelope: &Envelope) -> Option<News> {
+        let value = envelope.event.as_ref()?.value.as_slice();
+        if !self.is_watched(&envelope.namespace) {
+            return None;
+        }
+        let at = |id: String| Place { namespace: envelope.namespace.clone(), id };
+        match envelope.topic.as_str() {
+            "/containers/create" => {
+                Some(News::Changed(at(ContainerCreate::decode(value).ok()?.id)))
+            }
+            "/containers/delete" => {
+                Some(News::Changed(at(ContainerDelete::decode(value).ok()?.id)))
+            }
+            "/containers/update" => {
+                let update = ContainerUpdate::decode(value).ok()?;
+                (!update.labels.contains_key(POD)).then(|| News::Changed(at(update.id)))
+            }
+            "/tasks/start" => Some(News::Changed(at(TaskStart::decode(value).ok()?.container_id))),
+            "/tasks/delete" => {
+                let deleted = TaskDelete::decode(value).ok()?;
+                let is_init = deleted.id.is_empty() || deleted.id == deleted.container_id;
+                let place = at(deleted.container_id);
+                let news = is_init && !self.deleted.is_ours(&place, deleted.pid);
+                news.then_some(News::TaskDeleted(place))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Care for containers that somebody else made: looked for, taken up, let go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{Request, now};
+use super::{Entry, PodView, Supervisor, SupervisorError, lock};
+use crate::domain::adopt::{
+    Care, LIVENESS, Place, READINESS, Refusal, Remembered, STARTUP, Step, Stranger, TaskLevel,
+};
+use crate::domain::container::{ImageFacts, Machine, Memory, Wanted};
+use crate::domain::exit::LastWords;
+use crate::domain::notice::Notice;
+use crate::domain::pod::Pod;
+use crate::domain::spec::{PodSpec, SpecErrors};
+use crate::domain::status::ContainerState;
+use crate::runtime::{AttemptId, Found, FoundTask, News, Strangers};
+
+/// How often all are looked at, whatever was heard.
+const LOOK: Duration = Duration::from_secs(30);
+/// How soon a stream that ended is asked for again.
+const RETRY: Duration = Duration::from_secs(1);
+const NEWS: usize = 256;
+/// How long an actor may take to end; it awaits nothing.
+const END: Duration = Duration::from_secs(5);
+
+/// Reads the labels that ask for care.
+pub(super) type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
+
+pub struct Adopter {
+    supervisor: Arc<Supervisor>,
+    strangers: Arc<dyn Strangers>,
+    read: ReadCare,
+    /// One step at a time: each builds on the one before.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Adopter {
+    pub fn new(supervisor: Arc<Supervisor>, strangers: Arc<dyn Strangers>, read: ReadCare) -> Self {
+        Self { supervisor, strangers, read, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Keeps up with what happens to strangers' containers, until cancelled.
+    pub async fn run(&self, cancel: CancellationToken) {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.keep_up() => {}
+        }
+    }
+
+    async fn keep_up(&self) {
+        loop {
+            let (tell, mut told) = mpsc::channel(NEWS);
+            let listening = async {
+                loop {
+                    match tokio::time::timeout(LOOK, told.recv()).await {
+                        Ok(Some(News::Live)) | Err(_) => self.sync_or_say().await,
+                        Ok(Some(News::Changed(place))) => self.hear(&place, false).await,
+                        Ok(Some(News::TaskDeleted(place))) => self.hear(&place, true).await,
+                        Ok(None) => return,
+                    }
+                }
+            };
+            let (followed, ()) = tokio::join!(self.strangers.follow(tell), listening);
+            if let Err(error) = followed {
+                tracing::debug!(%error, "containerd's events ended");
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    pub async fn sync_or_say(&self) {
+        if let Err(error) = self.sync().await {
+            tracing::warn!(%error, "containers of others could not be looked at");
+        }
+    }
+
+    async fn sync(&self) -> Result<(), SupervisorError> {
+        let _turn = self.turn.lock().await;
+        let before = self.supervisor.adopted_names();
+        let mut seen = BTreeSet::new();
+        for stranger in self.strangers.strangers().await? {
+            seen.insert(stranger.place.to_string());
+            self.consider(&stranger).await;
+        }
+        for name in before.difference(&seen) {
+            self.let_go(name, "its record was deleted").await;
+        }
+        Ok(())
+    }
+
+    async fn hear(&self, place: &Place, task_deleted: bool) {
+        let _turn = self.turn.lock().await;
+        let name = place.to_string();
+        match self.strangers.stranger(place).await {
+            Ok(None) => self.let_go(&name, "its owner has deleted its record").await,
+            Ok(Some(mut stranger)) => {
+                if task_deleted && self.supervisor.live(&name).is_some() {
+                    self.let_go(&name, "its owner has deleted its task").await;
+                    self.forget(&mut stranger).await;
+                }
+                self.consider(&stranger).await;
+            }
+            Err(error) => tracing::warn!(name, %error, "a container could not be looked at"),
+        }
+    }
+
+    async fn consider(&self, stranger: &Stranger) {
+        let name = stranger.place.to_string();
+        let live = self.supervisor.live(&name);
+        let step = stranger.next(live.as_deref(), self.read, new_uid);
+        let step = match step {
+            Step::TakeUp(spec, memory) => match valid(*spec) {
+                Ok(spec) => Step::TakeUp(Box::new(spec), memory),
+                Err(refused) => refused,
+            },
+            Step::Change(spec) => match valid(*spec) {
+                Ok(spec) => Step::Change(Box::new(spec)),
+                Err(refused) => refused,
+            },
+            other => other,
+        };
+        let done = match step {
+            Step::Nothing => {
+                if live.is_none() {
+                    self.supervisor.hide(&name);
+                }
+                Ok(())
+            }
+            Step::TakeUp(spec, memory) => self.take_up(stranger, *spec, memory).await,
+            Step::Change(spec) => self.supervisor.respec(&name, Arc::new(*spec)).await.map(drop),
+            Step::LetGo(why) => {
+                self.let_go(&name, why).await;
+                self.strangers
+                    .released(&stranger.place, &stranger.asking())
+                    .await
+                    .map_err(Into::into)
+            }
+            Step::Refuse(refusal) => {
+                self.refuse(stranger, &refusal).await;
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(name, %error, "a container of somebody else's is not cared for yet");
+        }
+    }
+
+    async fn take_up(
+        &self,
+        stranger: &Stranger,
+        spec: PodSpec,
+        memory: Option<Box<Memory>>,
+    ) -> Result<(), SupervisorError> {
+        let place = &stranger.place;
+        let (stop_signal, mut task) = self.strangers.task_of(place).await?;
+        let wall = now().wall;
+        let is_new = memory
+            .as_ref()
+            .is_none_or(|memory| memory.started_at.is_none() && memory.attempt.0 == 0);
+        let mut memory = match memory {
+            Some(memory) => *memory,
+            None => Memory::new(Wanted::Running, wall),
+        };
+        if is_new {
+            memory.started_at = Some(wall);
+            memory.stop_signal = stop_signal;
+        } else if memory.started_at.is_none() && memory.ended.is_none() {
+            // A restart that was cut short: what has ended is the attempt before.
+            if let FoundTask::Ended(..) = task {
+                task = FoundTask::None;
+            }
+        }
+        let id = AttemptId {
+            pod: spec.name.clone(),
+            container: place.id.clone(),
+            attempt: memory.attempt,
+        };
+        self.supervisor.runtime.remember(&id, &spec, &memory).await?;
+        self.supervisor.hide(&spec.name);
+        if is_new {
+            let by = if spec.adopted().is_some_and(|adopted| adopted.named) {
+                "name"
+            } else {
+                "its labels"
+            };
+            let message = format!("Looked after from now on, asked for by {by}");
+            self.supervisor.note(&spec, Notice::normal("Adopted", message));
+        }
+        let words = LastWords::default();
+        self.supervisor.resume_with_successor(vec![Found { id, pod: spec, memory, task, words }]);
+        Ok(())
+    }
+
+    async fn let_go(&self, name: &str, why: &str) {
+        self.supervisor.hide(name);
+        if let Some(spec) = self.supervisor.let_go(name).await {
+            let message = format!("No longer looked after, and left as it is: {why}");
+            self.supervisor.note(&spec, Notice::normal("Released", message));
+        }
+    }
+
+    /// It is as if it had never been cared for.
+    async fn forget(&self, stranger: &mut Stranger) {
+        let nothing = BTreeMap::new();
+        if let Err(error) = self.strangers.released(&stranger.place, &nothing).await {
+            tracing::debug!(place = %stranger.place, %error, "its record keeps what was remembered");
+        }
+        stranger.remembered = Some(Remembered::Released(nothing));
+    }
+
+    async fn refuse(&self, stranger: &Stranger, refusal: &Refusal) {
+        let name = stranger.place.to_string();
+        let live = self.supervisor.let_go(&name).await;
+        let spec = live.unwrap_or_else(|| {
+            Arc::new(stranger.spec(Care::default(), false, stranger.place.to_string()))
+        });
+        self.supervisor.show(spec, refusal);
+    }
+
+    /// Cares for a container by name, whatever its labels say.
+    pub async fn adopt(&self, place: &Place, care: Care) -> Result<PodView, SupervisorError> {
+        let _turn = self.turn.lock().await;
+        let name = place.to_string();
+        let refused = |reason: String| SupervisorError::NotAdopted { pod: name.clone(), reason };
+        if !self.strangers.is_watched(&place.namespace) {
+            let namespace = &place.namespace;
+            return Err(refused(format!(
+                "namespace {namespace:?} is not watched (serve --watch-namespaces)"
+            )));
+        }
+        let stranger = self.strangers.stranger(place).await?;
+        let stranger = stranger.ok_or_else(|| SupervisorError::NotFound(name.clone()))?;
+        if stranger.has_monitor() {
+            return Err(refused(Refusal::Monitor.message()));
+        }
+        let live = self.supervisor.live(&name);
+        let remembered = match &stranger.remembered {
+            Some(Remembered::Unreadable(why)) => {
+                return Err(refused(Refusal::Record(why.clone()).message()));
+            }
+            Some(Remembered::Cared(cared)) => Some(Box::new(cared.1.clone())),
+            _ => None,
+        };
+        let uid = live.as_ref().map_or_else(new_uid, |live| live.uid.clone());
+        let spec = stranger.spec(care, true, uid).validate()?.into_inner();
+        if live.is_some() {
+            return self.supervisor.respec(&name, Arc::new(spec)).await;
+        }
+        let began = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
+        if stranger.task == TaskLevel::None && !began {
+            let memory = Memory::new(Wanted::Running, now().wall);
+            let (pod, container) = (spec.name.clone(), place.id.clone());
+            let id = AttemptId { pod, container, attempt: memory.attempt };
+            self.supervisor.runtime.remember(&id, &spec, &memory).await?;
+            self.supervisor.show(Arc::new(spec), &Refusal::NotStarted);
+        } else {
+            self.take_up(&stranger, spec, remembered).await?;
+        }
+        self.supervisor.get(&name)
+    }
+
+    /// Ends the care and leaves the container as it is; its labels ask in vain until they change.
+    pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
+        let view = self.supervisor.get(name)?;
+        let _turn = self.turn.lock().await;
+        let place = Place::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
+        let place = place.ok_or_else(|| SupervisorError::NotAdopted {
+            pod: name.to_owned(),
+            reason: "probelet made it; delete it instead".to_owned(),
+        })?;
+        let stranger = self.strangers.stranger(&place).await?;
+        self.let_go(&view.spec.name, "asked for").await;
+        if let Some(stranger) = stranger {
+            self.strangers.released(&place, &stranger.asking()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn new_uid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// What the labels ask for is checked as a manifest is.
+fn valid(spec: PodSpec) -> Result<PodSpec, Step> {
+    spec.validate().map(|valid| valid.into_inner()).map_err(|mut errors| {
+        let labels = [("liveness", LIVENESS), ("readiness", READINESS), ("startup", STARTUP)];
+        for error in &mut errors.0 {
+            for (kind, label) in labels {
+                let field = format!("spec.containers[0].{kind}Probe");
+                error.field = error.field.replace(&field, label);
+            }
+        }
+        Step::Refuse(Refusal::Labels(errors.to_string()))
+    })
+}
+
+impl Supervisor {
+    fn live(&self, name: &str) -> Option<Arc<PodSpec>> {
+        match lock(&self.registry).get(name) {
+            Some(Entry::Pod(handle)) => Some(handle.view.borrow().spec.clone()),
+            Some(Entry::Reserved | Entry::LeftAlone(..)) | None => None,
+        }
+    }
+
+    /// Those that are cared for or shown.
+    fn adopted_names(&self) -> BTreeSet<String> {
+        let is_adopted = |name: &&String| Place::of_pod(name).is_some();
+        let mut names: BTreeSet<_> =
+            lock(&self.registry).keys().filter(is_adopted).cloned().collect();
+        names.extend(self.shown().keys().cloned());
+        names
+    }
+
+    pub(super) fn shown(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, PodView>> {
+        self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Shows what is asked for and not cared for, with the reason; tells it once.
+    fn show(&self, spec: Arc<PodSpec>, refusal: &Refusal) {
+        let Some(container) = spec.containers.first() else { return };
+        let now = now();
+        let facts = ImageFacts::default();
+        let machine = Machine::new(spec.clone(), container.clone(), facts, now);
+        let mut status = Pod::new(spec.clone(), vec![machine], now).status();
+        let (reason, message) = (refusal.reason(), refusal.message());
+        for container in &mut status.containers {
+            let (reason, message) = (reason.to_owned(), message.clone());
+            container.state = ContainerState::Waiting { reason, message };
+        }
+        let name = spec.name.clone();
+        let view = PodView { generation: 1, spec: spec.clone(), status };
+        let before = self.shown().insert(name, view.clone());
+        let state = |view: &PodView| view.status.containers.first().map(|c| c.state.clone());
+        if before.as_ref().and_then(state) != state(&view) {
+            let notice = match refusal {
+                Refusal::NotStarted => Notice::normal(reason, message),
+                _ => Notice::warning(reason, message),
+            };
+            self.note(&spec, notice);
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn hide(&self, name: &str) {
+        if self.shown().remove(name).is_some() {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn note(&self, spec: &PodSpec, notice: Notice) {
+        let container = spec.containers.first().map_or("", |container| &container.name);
+        tracing::info!(pod = spec.name, reason = notice.reason, "{}", notice.message);
+        self.events.record(spec, container, notice, now().wall);
+    }
+
+    /// Ends the pod's actor and leaves what runs as it is. Nothing of it is written after this.
+    async fn let_go(&self, name: &str) -> Option<Arc<PodSpec>> {
+        let handle = {
+            let mut registry = lock(&self.registry);
+            match registry.remove(name)? {
+                Entry::Pod(handle) => handle,
+                reserved => {
+                    registry.insert(name.to_owned(), reserved);
+                    return None;
+                }
+            }
+        };
+        handle.cancel.cancel();
+        let mut view = handle.view.clone();
+        let ended = async { while view.changed().await.is_ok() {} };
+        if tokio::time::timeout(END, ended).await.is_err() {
+            tracing::warn!(pod = name, "its actor is slow to end");
+        }
+        self.changes.send_modify(|count| *count += 1);
+        let spec = handle.view.borrow().spec.clone();
+        Some(spec)
+    }
+
+    /// Another care for a container that stays the same.
+    async fn respec(&self, name: &str, spec: Arc<PodSpec>) -> Result<PodView, SupervisorError> {
+        let _turn = self.changing.lock().await;
+        self.with(name, |handle| handle.send(name, Request::Respec(spec.clone())))??;
+        self.wait(name, "change", END, |view| Arc::ptr_eq(&view.spec, &spec)).await
+    }
+}
