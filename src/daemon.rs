@@ -48,6 +48,7 @@ pub struct Config {
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
+    pub seccomp_dir: PathBuf,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -64,6 +65,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
         run_dir: config.run_dir.clone(),
+        seccomp_dir: config.seccomp_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;

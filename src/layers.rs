@@ -10,7 +10,17 @@ const STOREYS: [&[&str]; 6] = [
     &["cli", "service"],
     &["manifest", "structs"],
     &["supervisor"],
-    &["runtime", "prober", "evidence", "netns", "network", "process", "pressure"],
+    &[
+        "runtime",
+        "prober",
+        "evidence",
+        "netns",
+        "network",
+        "process",
+        "pressure",
+        "rootfs",
+        "pod_files",
+    ],
     &["domain"],
 ];
 

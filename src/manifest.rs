@@ -25,9 +25,12 @@ mod lifecycle;
 mod message;
 mod probes;
 mod probes_out;
+mod resources;
+mod security;
 mod spec_out;
 mod status_out;
 mod strict;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 

@@ -80,7 +80,7 @@ pub struct ServeArgs {
         default_value = "probelet"
     )]
     pub containerd_namespace: String,
-    /// Pods' pinned namespaces, pipes of commands. Made where it is missing; may vanish at boot.
+    /// Pods' pinned namespaces, their hosts and resolv.conf, pipes of commands. Made where it is missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// Container logs, one file an attempt.
@@ -91,6 +91,14 @@ pub struct ServeArgs {
         default_value = "/var/log/probelet"
     )]
     pub log_dir: PathBuf,
+    /// Seccomp profiles that manifests name as `localhostProfile`.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_SECCOMP_DIR",
+        default_value = "/var/lib/probelet/seccomp"
+    )]
+    pub seccomp_dir: PathBuf,
     /// How the daemon itself logs to stderr.
     #[arg(
         long,

@@ -14,11 +14,9 @@ pub(super) enum Rule {
     Warned(&'static str),
     /// These values state what holds here anyway; any other is refused.
     Only(&'static [&'static str]),
-    /// As `Only`, with a word on why even these have no effect.
-    OnlyWarned(&'static [&'static str], &'static str),
 }
 
-use Rule::{Honoured, Only, OnlyWarned, Warned};
+use Rule::{Honoured, Only, Warned};
 
 const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
@@ -61,12 +59,26 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.serviceAccountName", Warned(ACCOUNTS)),
     ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
     ("spec.enableServiceLinks", Warned("there are no services here")),
-    ("spec.dnsPolicy", OnlyWarned(&["ClusterFirst"], "there is no cluster DNS here")),
     ("spec.os.name", Only(&["linux"])),
-    ("spec.hostIPC", Only(&["false"])),
-    ("spec.hostNetwork", Only(&["false"])),
-    ("spec.hostPID", Only(&["false"])),
-    ("spec.setHostnameAsFQDN", Only(&["false"])),
+    ("spec.dnsPolicy", Honoured),
+    ("spec.dnsConfig", Honoured),
+    ("spec.hostAliases", Honoured),
+    ("spec.hostIPC", Honoured),
+    ("spec.hostNetwork", Honoured),
+    ("spec.hostPID", Honoured),
+    ("spec.hostUsers", Only(&["true"])),
+    ("spec.setHostnameAsFQDN", Honoured),
+    ("spec.subdomain", Honoured),
+    ("spec.securityContext.appArmorProfile", Honoured),
+    ("spec.securityContext.fsGroup", Honoured),
+    ("spec.securityContext.fsGroupChangePolicy", Honoured),
+    ("spec.securityContext.runAsGroup", Honoured),
+    ("spec.securityContext.runAsNonRoot", Honoured),
+    ("spec.securityContext.runAsUser", Honoured),
+    ("spec.securityContext.seccompProfile", Honoured),
+    ("spec.securityContext.supplementalGroups", Honoured),
+    ("spec.securityContext.supplementalGroupsPolicy", Honoured),
+    ("spec.securityContext.sysctls", Honoured),
     ("spec.shareProcessNamespace", Only(&["false"])),
 
     ("spec.containers[].name", Honoured),
@@ -88,6 +100,18 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].tty", Only(&["false"])),
     ("spec.containers[].terminationMessagePath", Honoured),
     ("spec.containers[].terminationMessagePolicy", Honoured),
+    ("spec.containers[].resources.limits", Honoured),
+    ("spec.containers[].resources.requests", Honoured),
+    ("spec.containers[].securityContext.allowPrivilegeEscalation", Honoured),
+    ("spec.containers[].securityContext.appArmorProfile", Honoured),
+    ("spec.containers[].securityContext.capabilities", Honoured),
+    ("spec.containers[].securityContext.privileged", Honoured),
+    ("spec.containers[].securityContext.procMount", Honoured),
+    ("spec.containers[].securityContext.readOnlyRootFilesystem", Honoured),
+    ("spec.containers[].securityContext.runAsGroup", Honoured),
+    ("spec.containers[].securityContext.runAsNonRoot", Honoured),
+    ("spec.containers[].securityContext.runAsUser", Honoured),
+    ("spec.containers[].securityContext.seccompProfile", Honoured),
 
     ("spec.containers[].<probe>.exec.command", Honoured),
     ("spec.containers[].<probe>.grpc.port", Honoured),
@@ -127,9 +151,6 @@ fn visit(value: &Value, path: &str, pattern: &str, out: &mut Walked) {
         Some(Honoured) => {}
         Some(Warned(why)) => out.warnings.push(format!("{path}: ignored: {why}")),
         Some(Only(values)) if is_one_of(value, values) => {}
-        Some(OnlyWarned(values, why)) if is_one_of(value, values) => {
-            out.warnings.push(format!("{path}: ignored: {why}"));
-        }
         None if leads_on(pattern) => match value {
             Value::Object(map) => map.iter().for_each(|(key, below)| {
                 visit(below, &member(path, key), &member(pattern, generic(key)), out);

@@ -9,6 +9,7 @@ mod message;
 mod out;
 mod parse;
 mod probes_out;
+mod process;
 
 /// The manifest of the story that probelet is held to.
 const STORY: &str = "\

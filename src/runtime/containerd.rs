@@ -9,23 +9,29 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::oci::{self, Host};
+use super::oci::{self, Facts, Host};
 use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
+use crate::domain::user;
 use crate::network::Namespaces;
+use crate::pod_files::PodFiles;
 
 mod client;
+mod devices;
 mod exec;
+mod facts;
 mod images;
 mod locks;
 mod ooms;
+mod profiles;
 mod records;
 mod shared;
 mod snapshots;
 mod task;
 mod tasks;
+mod users;
 mod words;
 
 use client::{Client, missing_is_fine};
@@ -46,6 +52,8 @@ pub struct Config {
     /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
+    /// Where `localhostProfile` of a seccomp profile is looked for.
+    pub seccomp_dir: PathBuf,
 }
 
 impl Default for Config {
@@ -56,6 +64,7 @@ impl Default for Config {
             log_dir: "/var/log/probelet".into(),
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
+            seccomp_dir: "/var/lib/probelet/seccomp".into(),
         }
     }
 }
@@ -64,12 +73,15 @@ impl Default for Config {
 pub struct Containerd {
     client: Client,
     log_dir: PathBuf,
-    cgroup2: bool,
+    run_dir: PathBuf,
+    seccomp_dir: PathBuf,
+    facts: Facts,
     /// Starts at work, some of them given up by their callers.
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
     namespaces: Namespaces,
+    files: PodFiles,
     ooms: Ooms,
 }
 
@@ -82,6 +94,8 @@ struct Plan {
     /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
     image: Option<(String, String)>,
     spec: Vec<u8>,
+    /// Why it must not be started, if so.
+    refused: Option<String>,
 }
 
 impl Containerd {
@@ -94,12 +108,25 @@ impl Containerd {
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
             RuntimeError::Internal(format!("run folder {}: {error}", run_dir.display()))
         })?;
-        let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let seccomp_dir = config.seccomp_dir;
+        let facts = facts::read();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
-        let namespaces = Namespaces::new(&run_dir);
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
+        let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
+        Ok(Self {
+            client,
+            log_dir,
+            run_dir,
+            seccomp_dir,
+            facts,
+            starts,
+            locks,
+            execs,
+            namespaces,
+            files,
+            ooms,
+        })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -110,16 +137,27 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let message_path = self.message_path(&birth.id);
                 let (pod, namespaces) = (&birth.pod, &self.namespaces);
-                let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
-                let host = Host { cgroup2: self.cgroup2, cgroups_path, shared, message_path };
-                let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
-                Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
+                let host = Host {
+                    facts: self.facts.clone(),
+                    cgroups_path,
+                    shared: if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] },
+                    message_path: self.message_path(&birth.id),
+                    files: self.files.folder(&pod.uid),
+                    shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),
+                    users: self.users(&image).await?,
+                    devices: devices::of(container)?,
+                    seccomp: profiles::seccomp(pod, container, &self.seccomp_dir)?,
+                    app_armor: profiles::app_armor(pod, container)?,
+                };
+                let refused = user::check_non_root(pod, container, &host.users).err();
+                let spec = oci::from_image(&image.content.config, pod, container, &host)?;
+                let image = Some((image.name, image.content.chain_id.clone()));
+                Ok(Plan { image, spec, refused })
             }
             Source::Bundle { oci_spec, rootfs } => {
                 let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
-                Ok(Plan { image: None, spec })
+                Ok(Plan { image: None, spec, refused: None })
             }
         }
     }
@@ -145,8 +183,11 @@ impl Containerd {
     async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
         let id = birth.id.to_string();
         let plan = self.plan(birth).await?;
-        let chain = plan.image.clone();
+        let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         self.record(birth, plan, true).await?;
+        if let Some(why) = refused {
+            return Err(RuntimeError::Config(why));
+        }
         self.pin_namespaces(&birth.pod).await?;
 
         let log = self.log_path(&birth.id);
@@ -156,6 +197,7 @@ impl Containerd {
             })?;
         }
         if chain.is_some() {
+            self.make_files(&birth.pod).await?;
             self.make_message(&birth.id).await.map_err(|error| {
                 RuntimeError::StartFailed(format!("file for the termination message: {error}"))
             })?;

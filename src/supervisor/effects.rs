@@ -250,6 +250,7 @@ impl Effects {
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
         RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. } => Fault::Runtime,
+        RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::Invalid { .. }

@@ -12,6 +12,7 @@ use crate::domain::{Now, restart};
 
 /// How soon a start that failed by the runtime's fault is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+const CONFIG_RETRY: Duration = Duration::from_secs(10);
 
 impl Machine {
     pub(super) fn failed(
@@ -26,9 +27,13 @@ impl Machine {
         }
         out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
-        if fault == Fault::Runtime && goes_on {
-            let until = now.mono + RETRY;
-            self.state = State::Waiting { reason: "CreateContainerError", message, until };
+        let retry = match fault {
+            Fault::Container => None,
+            Fault::Runtime => Some(("CreateContainerError", RETRY)),
+            Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
+        };
+        if let Some((reason, wait)) = retry.filter(|_| goes_on) {
+            self.state = State::Waiting { reason, message, until: now.mono + wait };
             return;
         }
         let ended = Terminated {
