@@ -23,11 +23,13 @@ mod effects;
 mod events;
 mod evidence;
 mod probes;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use actor::now;
 pub use events::EventLog;
+pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
@@ -121,6 +123,8 @@ pub struct Supervisor {
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
+    boot_id: Option<Arc<str>>,
+    tally: Arc<Tally>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
     actors: TaskTracker,
@@ -137,6 +141,8 @@ impl Supervisor {
             registry: Arc::default(),
             changes: watch::Sender::new(0),
             brake: Arc::default(),
+            boot_id: None,
+            tally: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             actors: TaskTracker::new(),
             cancel: CancellationToken::new(),
@@ -147,6 +153,17 @@ impl Supervisor {
     pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
         self.witness = witness;
         self
+    }
+
+    /// Names the host's boot, so that an end by its restart is known as one.
+    #[must_use]
+    pub fn with_boot_id(mut self, boot_id: Option<String>) -> Self {
+        self.boot_id = boot_id.map(Arc::from);
+        self
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

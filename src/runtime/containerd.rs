@@ -9,12 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::oci::{self, Facts, Host};
+use super::oci::{self, Facts};
 use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
-use crate::domain::user;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
 
@@ -22,9 +21,11 @@ mod client;
 mod devices;
 mod exec;
 mod facts;
+mod failures;
 mod images;
 mod locks;
 mod ooms;
+mod plan;
 mod profiles;
 mod records;
 mod shared;
@@ -36,8 +37,10 @@ mod words;
 
 use client::{Client, missing_is_fine};
 use exec::Execs;
+pub use failures::{FailedCalls, failed_calls};
 use locks::Locks;
 use ooms::Ooms;
+use plan::Plan;
 use records::NewRecord;
 
 #[derive(Debug, Clone)]
@@ -89,15 +92,6 @@ pub struct Containerd {
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
-/// What an attempt is made of, read from its source.
-struct Plan {
-    /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
-    image: Option<(String, String)>,
-    spec: Vec<u8>,
-    /// Why it must not be started, if so.
-    refused: Option<String>,
-}
-
 impl Containerd {
     /// Connects at the first call, and again after each loss: containerd may be away. Needs a
     /// tokio runtime.
@@ -127,39 +121,6 @@ impl Containerd {
             files,
             ooms,
         })
-    }
-
-    async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
-        let container = birth.container().ok_or_else(|| {
-            RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
-        })?;
-        let cgroups_path = self.cgroups_path(&birth.id);
-        match &container.source {
-            Source::Image(name) => {
-                let image = self.client.image(name).await?;
-                let (pod, namespaces) = (&birth.pod, &self.namespaces);
-                let host = Host {
-                    facts: self.facts.clone(),
-                    cgroups_path,
-                    shared: if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] },
-                    message_path: self.message_path(&birth.id),
-                    files: self.files.folder(&pod.uid),
-                    shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),
-                    users: self.users(&image).await?,
-                    devices: devices::of(container)?,
-                    seccomp: profiles::seccomp(pod, container, &self.seccomp_dir)?,
-                    app_armor: profiles::app_armor(pod, container)?,
-                };
-                let refused = user::check_non_root(pod, container, &host.users).err();
-                let spec = oci::from_image(&image.content.config, pod, container, &host)?;
-                let image = Some((image.name, image.content.chain_id.clone()));
-                Ok(Plan { image, spec, refused })
-            }
-            Source::Bundle { oci_spec, rootfs } => {
-                let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
-                Ok(Plan { image: None, spec, refused: None })
-            }
-        }
     }
 
     fn cgroups_path(&self, id: &AttemptId) -> String {
@@ -305,6 +266,11 @@ impl Runtime for Containerd {
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
         self.client.remember(id, pod, memory).await
+    }
+
+    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&id.to_string()).await;
+        self.client.kill_and_delete_task(&id.to_string()).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
