@@ -60,6 +60,7 @@ pub struct Config {
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
+    pub seccomp_dir: PathBuf,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -78,6 +79,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         log_limits: config.log_limits,
         run_dir: config.run_dir.clone(),
         watched: watched(&config.watch_namespaces),
+        seccomp_dir: config.seccomp_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;

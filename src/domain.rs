@@ -16,19 +16,23 @@
 pub mod adopt;
 pub mod advice;
 pub mod brake;
+pub mod capability;
 pub mod container;
 pub mod evidence;
 pub mod exit;
 pub mod history;
+pub mod hosts;
 pub mod link;
 pub mod log;
 pub mod notice;
 pub mod pod;
 pub mod probe;
+pub mod quantity;
 pub mod restart;
 pub mod signal;
 pub mod spec;
 pub mod status;
+pub mod user;
 
 use std::time::{Duration, Instant, SystemTime};
 

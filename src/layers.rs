@@ -10,7 +10,18 @@ const STOREYS: [&[&str]; 6] = [
     &["cli", "service", "metrics"],
     &["manifest", "structs"],
     &["supervisor"],
-    &["runtime", "prober", "evidence", "netns", "network", "process", "pressure", "logs"],
+    &[
+        "runtime",
+        "prober",
+        "evidence",
+        "netns",
+        "network",
+        "process",
+        "pressure",
+        "logs",
+        "rootfs",
+        "pod_files",
+    ],
     &["domain"],
 ];
 

@@ -63,6 +63,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
                 log_limits: args.logs.limits(),
+                seccomp_dir: args.seccomp_dir,
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

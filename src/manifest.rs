@@ -33,10 +33,13 @@ mod message;
 mod objects;
 mod probes;
 mod probes_out;
+mod resources;
+mod security;
 mod sources;
 mod spec_out;
 mod status_out;
 mod strict;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 

@@ -55,6 +55,9 @@ pub enum RuntimeError {
     /// The user's input can't be run: field (relative to the container) and reason.
     #[error("{field}: {reason}")]
     Invalid { field: &'static str, reason: String },
+    /// As it is configured it must not run here; it may another time.
+    #[error("{0}")]
+    Config(String),
     /// The runtime refused to create or start the process; its own words.
     #[error("{0}")]
     StartFailed(String),

@@ -56,6 +56,8 @@ impl Host {
             .arg(self.path("run"))
             .arg("--log-dir")
             .arg(self.path("log"))
+            .arg("--seccomp-dir")
+            .arg(self.path("seccomp"))
             .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())

@@ -8,6 +8,7 @@
 mod busybox;
 mod clean;
 mod daemon;
+pub mod image;
 pub mod measure;
 pub mod target;
 
@@ -287,7 +288,8 @@ path = "{at}/opt"
 
     /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
     fn pins(&self) -> Vec<String> {
-        let folders = ["netns", "ipcns", "utsns"].map(|folder| self.path("run").join(folder));
+        let folders =
+            ["netns", "ipcns", "utsns", "pods"].map(|folder| self.path("run").join(folder));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
         let files = files.flatten().map(|entry| format!("file {}", entry.path().display()));
         let run = self.path("run");

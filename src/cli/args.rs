@@ -119,7 +119,8 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
-    /// Pods' pinned namespaces, pipes of commands. Made where it is missing; may vanish at boot.
+    /// Pods' pinned namespaces, their hosts and resolv.conf, pipes of commands. Made where it is
+    /// missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// Container logs in CRI format, `POD/CONTAINER/ATTEMPT.log` and what was rotated of it.
@@ -130,6 +131,14 @@ pub struct ServeArgs {
         default_value = "/var/log/probelet"
     )]
     pub log_dir: PathBuf,
+    /// Seccomp profiles that manifests name as `localhostProfile`.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_SECCOMP_DIR",
+        default_value = "/var/lib/probelet/seccomp"
+    )]
+    pub seccomp_dir: PathBuf,
     /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,

@@ -257,6 +257,9 @@ impl Stranger {
             termination_grace: care.grace,
             active_deadline: None,
             hostname: None,
+            host_namespaces: Default::default(),
+            naming: Default::default(),
+            security: Default::default(),
             init_containers: Vec::new(),
             containers: vec![ContainerSpec {
                 name: self.place.id.clone(),
@@ -272,6 +275,9 @@ impl Stranger {
                 restart_policy_rules: Vec::new(),
                 termination_message: Default::default(),
                 backoff: BackoffLimits { max_restarts: care.max_restarts, ..Default::default() },
+                security: Default::default(),
+                resources: Default::default(),
+                devices: Vec::new(),
             }],
             dependents: BTreeMap::new(),
         }

@@ -315,6 +315,8 @@ pub enum Event {
 pub enum Fault {
     Container,
     Runtime,
+    /// What it is configured to be must not run: looked at again now and then, as the kubelet does.
+    Config,
 }
 
 /// What is to be done, in this order.

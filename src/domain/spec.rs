@@ -19,9 +19,12 @@ mod lifecycle;
 mod message;
 mod place;
 mod probe;
+mod resources;
 #[cfg(test)]
 pub(crate) mod sample;
+mod security;
 pub mod short_form;
+mod surroundings;
 mod validate;
 
 pub use change::Change;
@@ -33,6 +36,12 @@ pub use probe::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
     TcpSocket,
 };
+pub use resources::{Amounts, QUOTA_PERIOD, QosClass, Resources};
+pub use security::{
+    AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
+    SeccompProfile, Security, Sysctl,
+};
+pub use surroundings::{Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming};
 pub use validate::{SpecError, SpecErrors};
 
 /// A value that has passed its checks; there is no other way to come by one.
@@ -74,6 +83,12 @@ pub struct PodSpec {
     /// By the name of a container those that restart with it.
     #[serde(default)]
     pub dependents: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub security: PodSecurity,
+    #[serde(default)]
+    pub host_namespaces: HostNamespaces,
+    #[serde(default)]
+    pub naming: Naming,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +113,13 @@ pub struct ContainerSpec {
     #[serde(default)]
     pub termination_message: TerminationMessage,
     pub backoff: BackoffLimits,
+    #[serde(default)]
+    pub security: Security,
+    #[serde(default)]
+    pub resources: Resources,
+    /// Beside those that every container has.
+    #[serde(default)]
+    pub devices: Vec<Device>,
 }
 
 /// What a container is made from.

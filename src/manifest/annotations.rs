@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{backoff, evidence};
+use super::{backoff, evidence, resources};
 use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
 
 const PREFIX: &str = "probelet.io/";
@@ -124,7 +124,9 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let field = format!("metadata.annotations[{key}]");
         let word = key.strip_prefix(PREFIX).unwrap_or_default();
         let text = spec.annotations.remove(&key).unwrap_or_default();
-        let taken = evidence::take(spec, word, &text).or_else(|| backoff::take(spec, word, &text));
+        let taken = evidence::take(spec, word, &text)
+            .or_else(|| backoff::take(spec, word, &text))
+            .or_else(|| resources::take_devices(spec, word, &text));
         if let Some(taken) = taken {
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
             continue;
@@ -185,7 +187,8 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     {
         return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
     }
-    if let Some(word) = evidence::word_of(spec, field) {
+    let word = evidence::word_of(spec, field).or_else(|| resources::word_of(spec, field));
+    if let Some(word) = word {
         return Some(format!("metadata.annotations[{PREFIX}{word}]"));
     }
     let own = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
@@ -204,6 +207,7 @@ pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {
         let settings = evidence::show(container).into_iter().chain(backoff::show(container));
+        let settings = settings.chain(resources::show_devices(container));
         all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {
             let Some(probe) = container.probes.get(kind) else { continue };

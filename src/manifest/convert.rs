@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::objects::Objects;
-use super::{annotations, env, lifecycle, message, probes};
+use super::{annotations, env, lifecycle, message, probes, resources, security, surroundings};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -21,7 +21,11 @@ pub(super) struct Converted {
 /// Always gives a spec, with stand-ins where there are errors, so that it can be validated too.
 pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    let spec = pod.spec.unwrap_or_default();
+    let mut spec = pod.spec.unwrap_or_default();
+    let host_namespaces = surroundings::host_namespaces(&spec);
+    let naming = surroundings::naming(&mut spec, &mut errors, &mut warnings);
+    let at = "spec.securityContext";
+    let security = security::pod(at, spec.security_context.take(), &mut errors, &mut warnings);
     let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
     if grace < 0 {
         warnings.push(format!("spec.terminationGracePeriodSeconds: {grace} counts as 1"));
@@ -57,6 +61,9 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
         active_deadline,
         hostname: filled(spec.hostname),
+        security,
+        host_namespaces,
+        naming,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -88,6 +95,7 @@ fn convert_container(
     let (path, policy) = (container.termination_message_path, container.termination_message_policy);
     let message = message::message(at, path, policy, errors);
     let env = env::variables(at, (container.env_from, container.env), objects, errors);
+    let security_at = format!("{at}.securityContext");
     ContainerSpec {
         name: container.name,
         source: Source::Image(image),
@@ -102,6 +110,9 @@ fn convert_container(
         restart_policy_rules: lifecycle::rules(&rules, container.restart_policy_rules, errors),
         termination_message: message,
         backoff: BackoffLimits::default(),
+        security: security::container(&security_at, container.security_context, errors),
+        resources: resources::resources(at, container.resources, errors, warnings),
+        devices: Vec::new(),
     }
 }
 

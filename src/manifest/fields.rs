@@ -14,12 +14,10 @@ pub(super) enum Rule {
     Warned(&'static str),
     /// These values state what holds here anyway; any other is refused.
     Only(&'static [&'static str]),
-    /// As `Only`, with a word on why even these have no effect.
-    OnlyWarned(&'static [&'static str], &'static str),
     Refused(&'static str),
 }
 
-use Rule::{Honoured, Only, OnlyWarned, Refused, Warned};
+use Rule::{Honoured, Only, Refused, Warned};
 
 pub(super) const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
@@ -71,17 +69,31 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.serviceAccountName", Warned(ACCOUNTS)),
     ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
     ("spec.enableServiceLinks", Warned("there are no services here")),
-    ("spec.dnsPolicy", OnlyWarned(&["ClusterFirst"], "there is no cluster DNS here")),
     ("spec.os.name", Only(&["linux"])),
-    ("spec.hostIPC", Only(&["false"])),
-    ("spec.hostNetwork", Only(&["false"])),
-    ("spec.hostPID", Only(&["false"])),
-    ("spec.setHostnameAsFQDN", Only(&["false"])),
+    ("spec.dnsPolicy", Honoured),
+    ("spec.dnsConfig", Honoured),
+    ("spec.hostAliases", Honoured),
+    ("spec.hostIPC", Honoured),
+    ("spec.hostNetwork", Honoured),
+    ("spec.hostPID", Honoured),
+    ("spec.hostUsers", Only(&["true"])),
+    ("spec.setHostnameAsFQDN", Honoured),
+    ("spec.subdomain", Honoured),
+    ("spec.securityContext.appArmorProfile", Honoured),
+    ("spec.securityContext.fsGroup", Honoured),
+    ("spec.securityContext.fsGroupChangePolicy", Honoured),
+    ("spec.securityContext.runAsGroup", Honoured),
+    ("spec.securityContext.runAsNonRoot", Honoured),
+    ("spec.securityContext.runAsUser", Honoured),
+    ("spec.securityContext.seccompProfile", Honoured),
+    ("spec.securityContext.supplementalGroups", Honoured),
+    ("spec.securityContext.supplementalGroupsPolicy", Honoured),
+    ("spec.securityContext.sysctls", Honoured),
+    ("spec.securityContext.seLinuxChangePolicy", Refused(NOT_YET)),
+    ("spec.securityContext.seLinuxOptions", Refused(NOT_YET)),
+    ("spec.securityContext.windowsOptions", Refused(NOT_YET)),
     ("spec.shareProcessNamespace", Only(&["false"])),
-    ("spec.dnsConfig", Refused(NOT_YET)),
     ("spec.ephemeralContainers", Refused(NOT_YET)),
-    ("spec.hostAliases", Refused(NOT_YET)),
-    ("spec.hostUsers", Refused(NOT_YET)),
     ("spec.hostnameOverride", Refused(NOT_YET)),
     ("spec.imagePullSecrets", Refused(NOT_YET)),
     ("spec.overhead", Refused(NOT_YET)),
@@ -90,8 +102,6 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.resources", Refused(NOT_YET)),
     ("spec.runtimeClassName", Refused(NOT_YET)),
     ("spec.schedulingGates", Refused(NOT_YET)),
-    ("spec.securityContext", Refused(NOT_YET)),
-    ("spec.subdomain", Refused(NOT_YET)),
     ("spec.volumes", Refused(NOT_YET)),
 
     ("spec.containers[].name", Honoured),
@@ -118,8 +128,6 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].ports[].hostIP", Refused(NOT_YET)),
     ("spec.containers[].ports[].hostPort", Refused(NOT_YET)),
     ("spec.containers[].resizePolicy", Refused(NOT_YET)),
-    ("spec.containers[].resources", Refused(NOT_YET)),
-    ("spec.containers[].securityContext", Refused(NOT_YET)),
     ("spec.containers[].volumeDevices", Refused(NOT_YET)),
     ("spec.containers[].volumeMounts", Refused(NOT_YET)),
     ("spec.containers[].stdin", Only(&["false"])),
@@ -127,6 +135,21 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].tty", Only(&["false"])),
     ("spec.containers[].terminationMessagePath", Honoured),
     ("spec.containers[].terminationMessagePolicy", Honoured),
+    ("spec.containers[].resources.limits", Honoured),
+    ("spec.containers[].resources.requests", Honoured),
+    ("spec.containers[].resources.claims", Refused(NOT_YET)),
+    ("spec.containers[].securityContext.allowPrivilegeEscalation", Honoured),
+    ("spec.containers[].securityContext.appArmorProfile", Honoured),
+    ("spec.containers[].securityContext.capabilities", Honoured),
+    ("spec.containers[].securityContext.privileged", Honoured),
+    ("spec.containers[].securityContext.procMount", Honoured),
+    ("spec.containers[].securityContext.readOnlyRootFilesystem", Honoured),
+    ("spec.containers[].securityContext.runAsGroup", Honoured),
+    ("spec.containers[].securityContext.runAsNonRoot", Honoured),
+    ("spec.containers[].securityContext.runAsUser", Honoured),
+    ("spec.containers[].securityContext.seccompProfile", Honoured),
+    ("spec.containers[].securityContext.seLinuxOptions", Refused(NOT_YET)),
+    ("spec.containers[].securityContext.windowsOptions", Refused(NOT_YET)),
 
     ("spec.containers[].<probe>.exec.command", Honoured),
     ("spec.containers[].<probe>.grpc.port", Honoured),
@@ -170,9 +193,6 @@ fn visit(table: &[(&str, Rule)], value: &Value, (path, pattern): (&str, &str), o
         Some(Honoured) => {}
         Some(Warned(why)) => out.warnings.push(format!("{path}: ignored: {why}")),
         Some(Only(values)) if is_one_of(value, values) => {}
-        Some(OnlyWarned(values, why)) if is_one_of(value, values) => {
-            out.warnings.push(format!("{path}: ignored: {why}"));
-        }
         Some(Refused(why)) => out.refused.push(SpecError::new(path, why)),
         None if leads_on(table, pattern) => match value {
             Value::Object(map) => map.iter().for_each(|(key, below)| {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::lifecycle;
 use super::message::message_out;
+use super::{lifecycle, resources, security, surroundings};
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
 pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
-    k8s::PodSpec {
+    let out = k8s::PodSpec {
+        security_context: security::pod_out(&spec.security),
         init_containers: list(&spec.init_containers, container),
         containers: spec.containers.iter().map(container).collect(),
         active_deadline_seconds: spec.active_deadline.map(seconds),
@@ -19,7 +20,8 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
         ..k8s::PodSpec::default()
-    }
+    };
+    surroundings::out(spec, out)
 }
 
 fn container(spec: &ContainerSpec) -> k8s::Container {
@@ -38,6 +40,8 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         lifecycle: lifecycle::lifecycle_out(&spec.lifecycle),
         restart_policy: spec.restart_policy.map(|p| policy(p).to_owned()),
         restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
+        security_context: security::container_out(&spec.security),
+        resources: resources::out(&spec.resources),
         ..k8s::Container::default()
     };
     message_out(spec, out)
@@ -125,6 +129,6 @@ pub(super) fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn list<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Option<Vec<U>> {
+pub(super) fn list<T, U>(items: &[T], convert: impl Fn(&T) -> U) -> Option<Vec<U>> {
     (!items.is_empty()).then(|| items.iter().map(convert).collect())
 }

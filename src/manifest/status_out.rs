@@ -20,7 +20,10 @@ pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
     k8s::Pod {
         metadata: metadata(view),
         spec: Some(pod_spec(&view.spec)),
-        status: Some(pod_status(&view.status)),
+        status: Some(k8s::PodStatus {
+            qos_class: Some(view.spec.qos_class().as_str().to_owned()),
+            ..pod_status(&view.status)
+        }),
     }
 }
 

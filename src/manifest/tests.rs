@@ -11,6 +11,7 @@ mod message;
 mod out;
 mod parse;
 mod probes_out;
+mod process;
 mod public;
 mod schema;
 

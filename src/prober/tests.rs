@@ -90,6 +90,9 @@ fn container(port: u16) -> ContainerSpec {
         restart_policy_rules: vec![],
         termination_message: Default::default(),
         backoff: BackoffLimits::default(),
+        security: Default::default(),
+        resources: Default::default(),
+        devices: Default::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::oci::{self, Host};
+use super::oci::{self, Facts};
 use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -18,21 +18,27 @@ use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::logs;
 use crate::logs::logger::Order;
 use crate::network::Namespaces;
+use crate::pod_files::PodFiles;
 
 mod client;
+mod devices;
 mod exec;
+mod facts;
 mod failures;
 mod foreign;
 mod images;
 mod locks;
 mod news;
 mod ooms;
+mod plan;
+mod profiles;
 mod records;
 mod shared;
 mod snapshots;
 mod survey;
 mod task;
 mod tasks;
+mod users;
 mod words;
 
 use client::{Client, missing_is_fine};
@@ -41,6 +47,7 @@ pub use failures::{FailedCalls, failed_calls};
 pub use foreign::Watched;
 use locks::Locks;
 use ooms::Ooms;
+use plan::Plan;
 use records::NewRecord;
 
 #[derive(Debug, Clone)]
@@ -58,6 +65,8 @@ pub struct Config {
     pub snapshotter: String,
     /// Where others' containers may ask for care.
     pub watched: Watched,
+    /// Where `localhostProfile` of a seccomp profile is looked for.
+    pub seccomp_dir: PathBuf,
 }
 
 impl Default for Config {
@@ -70,6 +79,7 @@ impl Default for Config {
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
             watched: Watched::All,
+            seccomp_dir: "/var/lib/probelet/seccomp".into(),
         }
     }
 }
@@ -79,12 +89,15 @@ pub struct Containerd {
     client: Client,
     log_dir: PathBuf,
     log_limits: Limits,
-    cgroup2: bool,
+    run_dir: PathBuf,
+    seccomp_dir: PathBuf,
+    facts: Facts,
     /// Starts at work, some of them given up by their callers.
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
     namespaces: Namespaces,
+    files: PodFiles,
     ooms: Ooms,
     watched: Watched,
     deleted: foreign::Deleted,
@@ -96,13 +109,6 @@ const LEFTOVER_STEPS: u32 = 50;
 
 /// Where the output goes when there is no place for it.
 const NOWHERE: &str = "file:///dev/null";
-
-/// What an attempt is made of, read from its source.
-struct Plan {
-    /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
-    image: Option<(String, String)>,
-    spec: Vec<u8>,
-}
 
 impl Containerd {
     /// Connects at the first call, and again after each loss: containerd may be away. Needs a
@@ -116,50 +122,29 @@ impl Containerd {
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
             RuntimeError::Internal(format!("run folder {}: {error}", run_dir.display()))
         })?;
-        let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let seccomp_dir = config.seccomp_dir;
+        let facts = facts::read();
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
-        let namespaces = Namespaces::new(&run_dir);
+        let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
         let (watched, deleted) = (config.watched, foreign::Deleted::default());
         Ok(Self {
             client,
             log_dir,
             log_limits,
-            cgroup2,
+            run_dir,
+            seccomp_dir,
+            facts,
             starts,
             locks,
             execs,
             namespaces,
+            files,
             ooms,
             watched,
             deleted,
         })
-    }
-
-    async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
-        let container = birth.container().ok_or_else(|| {
-            RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
-        })?;
-        let cgroups_path = self.cgroups_path(&birth.id);
-        match &container.source {
-            Source::Image(name) => {
-                let image = self.client.image(name).await?;
-                let message_path = has_log.then(|| self.message_path(&birth.id));
-                let (pod, namespaces) = (&birth.pod, &self.namespaces);
-                let shared = if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] };
-                let node_name = shared::node_name();
-                let host =
-                    Host { cgroup2: self.cgroup2, cgroups_path, node_name, shared, message_path };
-                let spec = oci::from_image(&image.content.config, &birth.pod, container, &host)?;
-                Ok(Plan { image: Some((image.name, image.content.chain_id.clone())), spec })
-            }
-            Source::Bundle { oci_spec, rootfs } => {
-                let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
-                Ok(Plan { image: None, spec })
-            }
-            Source::Adopted(_) => Err(not_made(&birth.id)),
-        }
     }
 
     fn cgroups_path(&self, id: &AttemptId) -> String {
@@ -183,15 +168,21 @@ impl Containerd {
     async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
         let id = birth.id.to_string();
         // A disk that is full or gone costs the log, not the container.
-        let no_log = self.make_files(birth).await.err();
+        let no_log = self.make_log_files(birth).await.err();
         let plan = self.plan(birth, no_log.is_none()).await?;
-        let chain = plan.image.clone();
+        let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         let spec = no_log.is_some().then(|| plan.spec.clone());
         self.record(birth, plan, true).await?;
+        if let Some(why) = refused {
+            return Err(RuntimeError::Config(why));
+        }
         if let Some(spec) = spec {
             self.client.respec(&id, spec).await?;
         }
         self.pin_namespaces(&birth.pod).await?;
+        if chain.is_some() {
+            self.make_files(&birth.pod).await?;
+        }
         let logger = match &no_log {
             None => self.logger_of(&birth.id),
             Some(_) => NOWHERE.to_owned(),
@@ -233,7 +224,7 @@ impl Containerd {
         Order { path: self.log_path(id), limits: self.log_limits }.uri()
     }
 
-    async fn make_files(&self, birth: &Birth) -> Result<(), String> {
+    async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {
         if let Some(folder) = self.log_path(&birth.id).parent() {
             let failed = |error| format!("log folder {}: {error}", folder.display());
             tokio::fs::create_dir_all(folder).await.map_err(failed)?;

@@ -3,39 +3,83 @@
 //! Written as JSON, not with oci-spec's builders: those start from defaults of their own
 //! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use oci_spec::image::{Config, ImageConfiguration};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::RuntimeError;
-use crate::domain::signal;
 use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::domain::user::{ImageUsers, user};
+use crate::domain::{capability, signal};
 
+mod bundle;
+mod files;
+mod namespaces;
+mod resources;
+mod seccomp;
+mod security;
 pub(super) mod words;
 
+pub use bundle::from_bundle;
 use words::{Env, expand};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What of the machine shows in a spec.
-#[derive(Debug, Clone)]
-pub struct Host {
+/// What the machine is.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
     /// A pure cgroup v2 host, where a container gets a cgroup namespace.
     pub cgroup2: bool,
+    /// Whether a limit of swap can be set.
+    pub swap_limit: bool,
+    /// Bytes.
+    pub memory: u64,
+    pub hostname: String,
+    /// The bits of those capabilities that a container can have at most.
+    pub capabilities: u64,
+    /// The lowest that may be set, where not any may.
+    pub least_oom_score_adj: Option<i64>,
+}
+
+/// What is there for one attempt.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    pub facts: Facts,
     pub cgroups_path: String,
-    /// What the machine is called.
-    pub node_name: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
     /// Where the termination message goes.
     pub message_path: Option<PathBuf>,
+    /// The folder with the pod's `hosts` and `resolv.conf`.
+    pub files: PathBuf,
+    /// The `/dev/shm` of a pod of several.
+    pub shm: Option<PathBuf>,
+    pub users: ImageUsers,
+    pub devices: Vec<DeviceNode>,
+    /// The content of a `Localhost` profile.
+    pub seccomp: Option<Value>,
+    /// The name of a loaded profile.
+    pub app_armor: Option<String>,
+}
+
+/// A device of the host as a container gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceNode {
+    pub path: String,
+    /// `c` or `b`.
+    pub kind: char,
+    pub major: u32,
+    pub minor: u32,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub access: String,
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
 pub fn check_image(config: &ImageConfiguration, spec: &ContainerSpec) -> Result<(), RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
-    user(&image)?;
     args(&image, spec, &Env::default()).map(drop)
 }
 
@@ -47,14 +91,14 @@ pub fn from_image(
     host: &Host,
 ) -> Result<Vec<u8>, RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
-    let hostname = hostname(pod);
+    let hostname = namespaces::hostname(pod, host);
     // As in the kubelet, `$(VAR)` sees the spec's variables, not the image's.
     let mut own = Env::default();
     for var in &spec.env {
         // What comes from elsewhere is taken as it is there.
         let value = match &var.from {
             None => expand(&var.value, &own),
-            Some(_) => pod.value_of(var, &host.node_name),
+            Some(_) => pod.value_of(var, &host.facts.hostname),
         };
         own.set(&var.name, value);
     }
@@ -65,111 +109,56 @@ pub fn from_image(
 
     let cwd = spec.working_dir.as_deref().filter(|dir| !dir.is_empty());
     let cwd = cwd.or(image.working_dir().as_deref().filter(|dir| !dir.is_empty()));
-    let (uid, gid) = user(&image)?;
-    let mut namespaces = vec!["pid", "ipc", "uts", "mount", "network"];
-    let mut mounts = mounts();
-    if host.cgroup2 {
-        namespaces.push("cgroup");
-        let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
-        mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
-    }
-    if let Some(message) = &host.message_path {
-        let (message, options) = (message.to_string_lossy(), ["rbind", "rprivate", "rw"]);
-        mounts.push(mount(&spec.termination_message.path, "bind", &message, &options));
-    }
-    let namespaces: Vec<Value> = namespaces.iter().map(|kind| namespace(kind, host)).collect();
-    let spec = json!({
+    let user = user(pod, spec, &host.users)
+        .map_err(|reason| RuntimeError::Invalid { field: "image", reason })?;
+    let capabilities = capability::of(&spec.security, host.facts.capabilities);
+    let oom_score_adj = pod.oom_score_adj(spec, host.facts.memory);
+    let oom_score_adj =
+        host.facts.least_oom_score_adj.map_or(oom_score_adj, |l| l.max(oom_score_adj));
+    let mut made = json!({
         "ociVersion": "1.0.2",
-        "hostname": hostname,
-        "root": { "path": "rootfs", "readonly": false },
+        "root": {
+            "path": "rootfs",
+            "readonly": spec.security.read_only_root_filesystem == Some(true),
+        },
         "process": {
-            "user": { "uid": uid, "gid": gid },
+            "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
             "args": args(&image, spec, &own)?,
             "env": env.lines().collect::<Vec<_>>(),
             "cwd": cwd.unwrap_or("/"),
             "capabilities": {
-                "bounding": CAPABILITIES,
-                "effective": CAPABILITIES,
-                "permitted": CAPABILITIES,
+                "bounding": capabilities,
+                "effective": capabilities,
+                "permitted": capabilities,
             },
-            "noNewPrivileges": false,
+            "noNewPrivileges": spec.security.allow_privilege_escalation == Some(false),
+            "oomScoreAdj": oom_score_adj,
         },
-        "mounts": mounts,
+        "mounts": files::mounts(pod, spec, host),
         "linux": {
             "cgroupsPath": host.cgroups_path,
-            "namespaces": namespaces,
-            "resources": { "devices": devices() },
-            "maskedPaths": MASKED,
-            "readonlyPaths": READ_ONLY,
+            "namespaces": namespaces::namespaces(pod, spec, host),
+            "resources": resources::resources(spec, host),
+            "maskedPaths": security::masked(spec),
+            "readonlyPaths": security::read_only(spec),
         },
     });
-    Ok(spec.to_string().into_bytes())
-}
-
-fn namespace(kind: &str, host: &Host) -> Value {
-    match host.shared.iter().find(|(shared, _)| *shared == kind) {
-        Some((_, path)) => json!({ "type": kind, "path": path.display().to_string() }),
-        None => json!({ "type": kind }),
+    // Nothing is said where nothing is asked for: the runtime's words on an empty one differ.
+    let more = [
+        ("/hostname", namespaces::has_own_name(pod).then(|| json!(hostname))),
+        ("/linux/sysctl", security::sysctls(pod)),
+        ("/linux/seccomp", security::seccomp(pod, spec, host, &capabilities)),
+        ("/linux/devices", files::devices(host)),
+        ("/process/apparmorProfile", host.app_armor.as_ref().map(|name| json!(name))),
+    ];
+    for (pointer, value) in more {
+        let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+        let parent = made.pointer_mut(parent).and_then(Value::as_object_mut);
+        if let (Some(parent), Some(value)) = (parent, value) {
+            parent.insert(key.to_owned(), value);
+        }
     }
-}
-
-/// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a
-/// terminal, which nobody would hold the other end of.
-pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<u8>, RuntimeError> {
-    let bad = |reason: String| RuntimeError::Invalid { field: "ociSpec", reason };
-    let no_spec = |error: serde_json::Error| bad(format!("not an OCI runtime spec: {error}"));
-    // The text itself stays the spec; the typed value would lose what oci-spec doesn't know.
-    let mut spec: Map<String, Value> = serde_json::from_str(text).map_err(no_spec)?;
-    let mut checked = spec.clone();
-    if let Some(process) = checked.get_mut("process").and_then(Value::as_object_mut) {
-        // oci-spec insists on a user, runc does not.
-        process.entry("user").or_insert_with(|| json!({ "uid": 0, "gid": 0 }));
-    }
-    let typed: oci_spec::runtime::Spec =
-        serde_json::from_value(Value::Object(checked)).map_err(no_spec)?;
-    let process = typed.process().as_ref().ok_or_else(|| bad("process: required".to_owned()))?;
-    if process.args().as_ref().is_none_or(Vec::is_empty) {
-        return Err(bad("process.args: required".to_owned()));
-    }
-    if !process.cwd().is_absolute() {
-        return Err(bad("process.cwd: must be an absolute path".to_owned()));
-    }
-    let root = object(&mut spec, "root").ok_or_else(|| bad("root: not an object".to_owned()))?;
-    let path = root.get("path").and_then(Value::as_str).map(Path::new);
-    if let Some(path) = path.filter(|path| path.is_absolute() && *path != rootfs) {
-        return Err(bad(format!("root.path: {} is not rootfs", path.display())));
-    }
-    if path != Some(rootfs) {
-        let rootfs = rootfs.to_str().ok_or_else(|| RuntimeError::Invalid {
-            field: "rootfs",
-            reason: "must be UTF-8".to_owned(),
-        })?;
-        root.insert("path".to_owned(), rootfs.into());
-    }
-    let linux = object(&mut spec, "linux").ok_or_else(|| bad("linux: not an object".to_owned()))?;
-    if linux.get("cgroupsPath").and_then(Value::as_str).is_none_or(str::is_empty) {
-        linux.insert("cgroupsPath".to_owned(), cgroups_path.into());
-    }
-    if let Some(terminal) = object(&mut spec, "process").and_then(|p| p.get_mut("terminal")) {
-        *terminal = false.into();
-    }
-    Ok(Value::Object(spec).to_string().into_bytes())
-}
-
-/// The object under `key`, made where it is missing or null.
-fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
-    let value = map.entry(key).or_insert(Value::Null);
-    if value.is_null() {
-        *value = Value::Object(Map::new());
-    }
-    value.as_object_mut()
-}
-
-/// As the kubelet cuts it: 63 characters, not ending in a hyphen or a dot.
-fn hostname(pod: &PodSpec) -> String {
-    let wanted = pod.hostname.as_deref().filter(|name| !name.is_empty()).unwrap_or(&pod.name);
-    let cut: String = wanted.chars().take(63).collect();
-    cut.trim_end_matches(['-', '.']).to_owned()
+    Ok(made.to_string().into_bytes())
 }
 
 fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, RuntimeError> {
@@ -191,23 +180,6 @@ fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, 
     Ok(words)
 }
 
-/// Numbers only: a name would have to be looked up in the image's own `/etc/passwd`.
-fn user(image: &Config) -> Result<(u32, u32), RuntimeError> {
-    let wanted = image.user().as_deref().unwrap_or_default();
-    let (user, group) = wanted.split_once(':').unwrap_or((wanted, ""));
-    let number = |name: &str| match name {
-        "" | "root" => Some(0),
-        name => name.parse::<u32>().ok(),
-    };
-    number(user).zip(number(group)).ok_or_else(|| RuntimeError::Invalid {
-        field: "image",
-        reason: format!(
-            "the image runs as user {wanted:?}; only numeric users (UID or UID:GID) and root \
-             are supported"
-        ),
-    })
-}
-
 /// What ends a container of this image, if it says so.
 pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
@@ -219,72 +191,6 @@ pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, RuntimeEr
         reason: format!("the image's StopSignal {text:?} is no signal"),
     })
 }
-
-fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
-    json!({ "destination": destination, "type": kind, "source": source, "options": options })
-}
-
-/// containerd's defaults without `/run`, which Kubernetes leaves to the image.
-fn mounts() -> Vec<Value> {
-    let plain = ["nosuid", "noexec", "nodev"];
-    let pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
-    let shm = ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"];
-    let dev = ["nosuid", "strictatime", "mode=755", "size=65536k"];
-    vec![
-        mount("/proc", "proc", "proc", &plain),
-        mount("/dev", "tmpfs", "tmpfs", &dev),
-        mount("/dev/pts", "devpts", "devpts", &pts),
-        mount("/dev/shm", "tmpfs", "shm", &shm),
-        mount("/dev/mqueue", "mqueue", "mqueue", &plain),
-        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-    ]
-}
-
-/// Nothing but the harmless character devices: null, random, full, tty, zero, urandom,
-/// console, terminals and their multiplexer.
-fn devices() -> Vec<Value> {
-    let mut rules = vec![json!({ "allow": false, "access": "rwm" })];
-    for (major, minor) in [(1, 3), (1, 8), (1, 7), (5, 0), (1, 5), (1, 9), (5, 1), (5, 2)] {
-        rules.push(json!({
-            "allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm",
-        }));
-    }
-    rules.push(json!({ "allow": true, "type": "c", "major": 136, "access": "rwm" }));
-    rules
-}
-
-const CAPABILITIES: [&str; 14] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-];
-
-const MASKED: [&str; 10] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-
-const READ_ONLY: [&str; 5] =
-    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,9 @@ pub(super) fn pod_of_one(
         restart_policy_rules: rules,
         termination_message: message,
         backoff: backoff(request.backoff)?,
+        security: Default::default(),
+        resources: Default::default(),
+        devices: Default::default(),
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -65,6 +68,9 @@ pub(super) fn pod_of_one(
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        naming: Default::default(),
         containers: vec![container],
     })
 }

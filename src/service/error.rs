@@ -40,7 +40,7 @@ fn runtime(error: RuntimeError) -> Status {
         RuntimeError::Invalid { field, reason } => {
             invalid(vec![SpecError { field: field.to_owned(), reason }])
         }
-        RuntimeError::StartFailed(_) => Status::failed_precondition(text),
+        RuntimeError::StartFailed(_) | RuntimeError::Config(_) => Status::failed_precondition(text),
         RuntimeError::Unavailable(_) => Status::unavailable(text),
         RuntimeError::Timeout { .. } => Status::deadline_exceeded(text),
         RuntimeError::Internal(_) => Status::internal(text),

@@ -300,6 +300,7 @@ async fn returned(link: &mut watch::Receiver<Link>) {
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
         RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. } => Fault::Runtime,
+        RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::Invalid { .. }

@@ -101,6 +101,9 @@ fn view(
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        host_namespaces: Default::default(),
+        naming: Default::default(),
+        security: Default::default(),
         init_containers: Vec::new(),
         dependents: BTreeMap::default(),
         containers,
@@ -126,6 +129,9 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
         restart_policy_rules: Vec::new(),
         termination_message: Default::default(),
         backoff: BackoffLimits::default(),
+        security: Default::default(),
+        resources: Default::default(),
+        devices: Vec::new(),
     }
 }
 

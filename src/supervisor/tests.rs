@@ -58,6 +58,9 @@ fn pod(image: &str) -> Validated<PodSpec> {
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        naming: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),
@@ -72,6 +75,9 @@ fn pod(image: &str) -> Validated<PodSpec> {
             restart_policy_rules: vec![],
             termination_message: Default::default(),
             backoff: BackoffLimits::default(),
+            security: Default::default(),
+            resources: Default::default(),
+            devices: Default::default(),
         }],
     }
     .validate()

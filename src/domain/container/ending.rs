@@ -11,6 +11,9 @@ use crate::domain::notice::Notice;
 use crate::domain::status::Terminated;
 use crate::domain::{Now, restart};
 
+/// What has to be mended outside is looked at again this often.
+const CONFIG_RETRY: Duration = Duration::from_secs(10);
+
 impl Machine {
     pub(super) fn failed(
         &mut self,
@@ -28,10 +31,16 @@ impl Machine {
         if !retries || self.troubles == 0 {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
-        if retries {
-            self.troubles = self.troubles.saturating_add(1);
-            let until = now.mono + retry_after(self.troubles);
-            self.state = State::Waiting { reason: "CreateContainerError", message, until };
+        let retry = match fault {
+            Fault::Container => None,
+            Fault::Runtime => {
+                Some(("CreateContainerError", retry_after(self.troubles.saturating_add(1))))
+            }
+            Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
+        };
+        if let Some((reason, wait)) = retry.filter(|_| goes_on) {
+            self.troubles = self.troubles.saturating_add(u32::from(retries));
+            self.state = State::Waiting { reason, message, until: now.mono + wait };
             return;
         }
         let ended = Terminated {

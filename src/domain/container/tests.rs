@@ -54,6 +54,9 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        naming: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),
@@ -68,6 +71,9 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             restart_policy_rules: vec![],
             termination_message: Default::default(),
             backoff: BackoffLimits::default(),
+            security: Default::default(),
+            resources: Default::default(),
+            devices: Default::default(),
         }],
     }
 }
@@ -334,6 +340,21 @@ fn runtime_fault_is_no_attempt() {
     let message = "containerd is not reachable".to_owned();
     story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
     story.pass(SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+#[test]
+fn a_config_that_must_not_run_waits_and_is_looked_at_again() {
+    let mut story = Story::new(pod(RestartPolicy::Never));
+    story.want(Wanted::Running);
+    let incarnation = Incarnation(0);
+    let message = "container has runAsNonRoot and image will run as root".to_owned();
+    story.tell(Event::Failed { incarnation, fault: Fault::Config, message: message.clone() });
+    let reason = "CreateContainerConfigError".to_owned();
+    let status = story.machine.status();
+    assert_eq!(status.state, ContainerState::Waiting { reason, message });
+    story.pass(10 * SECOND);
     assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
     assert_eq!(story.machine.status().restart_count, 0);
 }

@@ -1,6 +1,6 @@
 //! What of a pod can change while it lives.
 
-use super::{ContainerSpec, PodSpec};
+use super::{ContainerSpec, HostNamespaces, Naming, PodSpec};
 
 /// What stands between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,26 @@ impl PodSpec {
             init_containers: _,
             containers: _,
             dependents: _,
+            security,
+            host_namespaces,
+            naming,
         } = self;
+        let HostNamespaces { network, pid, ipc } = host_namespaces;
+        let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
         let own = [
             ("metadata.namespace", *namespace != new.namespace),
             ("metadata.name", *name != new.name),
             ("metadata.uid", *uid != new.uid),
             ("spec.hostname", *hostname != new.hostname),
+            ("spec.securityContext", *security != new.security),
+            ("spec.hostNetwork", *network != new.host_namespaces.network),
+            ("spec.hostPID", *pid != new.host_namespaces.pid),
+            ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+            ("spec.subdomain", *subdomain != new.naming.subdomain),
+            ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
+            ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
+            ("spec.dnsPolicy", *dns_policy != new.naming.dns_policy),
+            ("spec.dnsConfig", *dns != new.naming.dns),
             ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
             ("spec.containers", names(&self.containers).ne(names(&new.containers))),
         ];
@@ -89,6 +103,9 @@ impl ContainerSpec {
             restart_policy_rules: _,
             termination_message: message,
             backoff: _,
+            security,
+            resources,
+            devices,
         } = self;
         let differences = [
             ("name", *name != new.name),
@@ -97,6 +114,9 @@ impl ContainerSpec {
             ("args", *args != new.args),
             ("env", *env != new.env),
             ("workingDir", *working_dir != new.working_dir),
+            ("securityContext", *security != new.security),
+            ("resources", *resources != new.resources),
+            ("devices", *devices != new.devices),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),
         ];
@@ -115,7 +135,14 @@ mod tests {
     fn each_field_is_fixed_or_live() {
         let old = sample::pod();
         assert_eq!(old.change_to(&old), Change::None);
-        let edits: [(Edit, Option<&str>); 10] = [
+        let edits: [(Edit, Option<&str>); 14] = [
+            (|pod| pod.security.fs_group = Some(1), Some("spec.securityContext")),
+            (|pod| pod.host_namespaces.pid = true, Some("spec.hostPID")),
+            (|pod| pod.naming.subdomain = Some("s".into()), Some("spec.subdomain")),
+            (
+                |pod| pod.containers[0].resources.limits.cpu = Some(1),
+                Some("spec.containers[0].resources"),
+            ),
             (|pod| pod.hostname = Some("h".into()), Some("spec.hostname")),
             (|pod| pod.containers[0].name = "x".into(), Some("spec.containers")),
             (|pod| pod.containers[0].args = vec!["x".into()], Some("spec.containers[0].args")),

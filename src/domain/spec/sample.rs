@@ -18,6 +18,9 @@ pub(crate) fn pod() -> PodSpec {
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        naming: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
@@ -32,6 +35,9 @@ pub(crate) fn pod() -> PodSpec {
             restart_policy_rules: vec![],
             termination_message: Default::default(),
             backoff: BackoffLimits::default(),
+            security: Default::default(),
+            resources: Default::default(),
+            devices: Default::default(),
         }],
     }
 }

@@ -17,6 +17,8 @@ mod dependents;
 mod init;
 mod lifecycle;
 mod names;
+mod security;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -149,6 +151,8 @@ impl PodSpec {
             }
         }
         dependents::rules(&mut found, &self);
+        security::pod_rules(&mut found, &self);
+        surroundings::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
     }
 }
@@ -191,6 +195,8 @@ fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
         }
     }
     lifecycle::restart_rules(found, at, container);
+    security::container_rules(found, at, container);
+    surroundings::container_rules(found, at, container);
     backoff_rules(found, &format!("{at}.backoff"), &container.backoff);
 }
 

@@ -200,11 +200,11 @@ fn a_workloads_errors_have_its_fields() {
         "Deployment",
         "apps/v1",
         "minReadySeconds: 3",
-        "hostPID: true\n      hostname: UP",
+        "hostUsers: false\n      hostname: UP",
     );
     let batch = batch_of(&text);
     let heard = errors(&batch);
-    assert_eq!(heard[0], "0 spec.template.spec.hostPID: not supported yet");
+    assert_eq!(heard[0], "0 spec.template.spec.hostUsers: not supported yet");
     assert!(heard[1].starts_with("0 spec.template.spec.hostname: "), "{heard:?}");
     let text = workload("Deployment", "apps/v1", "replica: 1", "");
     let unknown = ["0 spec.replica: unknown field"];

@@ -13,7 +13,7 @@ fn known() -> Vec<(&'static str, Value)> {
         "automountServiceAccountToken": true, "dnsConfig": {"searches": ["a"]},
         "dnsPolicy": "Default", "enableServiceLinks": true, "ephemeralContainers": [{"name": "e"}],
         "hostAliases": [{"ip": "1.1.1.1"}], "hostIPC": true, "hostNetwork": true, "hostPID": true,
-        "hostUsers": true, "hostname": "h", "hostnameOverride": "h",
+        "hostUsers": false, "hostname": "h", "hostnameOverride": "h",
         "imagePullSecrets": [{"name": "s"}], "nodeName": "n",
         "nodeSelector": {"a": "b"}, "os": {"name": "windows"}, "overhead": {"cpu": "1"},
         "preemptionPolicy": "Never", "priority": 1, "priorityClassName": "p",

@@ -112,6 +112,7 @@ fn the_story_reads_as_from_kubernetes() {
         },
         "status": {
             "phase": "Running",
+            "qosClass": "BestEffort",
             "startTime": "2027-01-15T08:00:00Z",
             "conditions": [
                 {"type": "Ready", "status": "True", "lastTransitionTime": "2027-01-15T08:02:11Z"},

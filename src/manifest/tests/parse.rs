@@ -223,8 +223,7 @@ fn every_refusal_has_its_text() {
                 "@.restartPolicy: Unsupported value: \"always\": supported values: \"Always\", \"OnFailure\", \"Never\"",
             ],
         ),
-        (format!("{STORY}  hostNetwork: true\n"), &["spec.hostNetwork: not supported yet"]),
-        (format!("{STORY}  dnsPolicy: Default\n"), &["spec.dnsPolicy: not supported yet"]),
+        (format!("{STORY}  hostUsers: false\n"), &["spec.hostUsers: not supported yet"]),
         (
             format!("{STORY}  ephemeralContainers: [{{name: a, image: b}}]\n"),
             &["spec.ephemeralContainers: not supported yet"],
@@ -282,9 +281,9 @@ fn what_has_no_effect_is_told() {
     assert_eq!(
         parsed.warnings,
         [
-            "spec.dnsPolicy: ignored: there is no cluster DNS here",
             "spec.nodeName: ignored: there is no scheduler here",
             "status: ignored: made by the server",
+            "spec.dnsPolicy: there is no cluster DNS here, the host's resolver is asked",
             "spec.terminationGracePeriodSeconds: -3 counts as 1",
             "spec.containers[0].imagePullPolicy: ignored: images are not pulled yet, \
              \"luksa/kubia-unhealthy\" must be in containerd's store",

@@ -181,9 +181,6 @@ impl fmt::Display for Meaning {
             Rule::Honoured => f.write_str("honoured"),
             Rule::Warned(why) => write!(f, "ignored, with a warning: {why}"),
             Rule::Only(values) => write!(f, "only `{}`", values.join("`, `")),
-            Rule::OnlyWarned(values, why) => {
-                write!(f, "only `{}`, with a warning: {why}", values.join("`, `"))
-            }
             Rule::Refused(why) => write!(f, "refused: {why}"),
         }
     }

@@ -28,7 +28,8 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::Invalid { .. }
-        | RuntimeError::StartFailed(_) => return,
+        | RuntimeError::StartFailed(_)
+        | RuntimeError::Config(_) => return,
     };
     *FAILED.lock().unwrap_or_else(PoisonError::into_inner).entry((call, kind)).or_default() += 1;
 }

@@ -159,8 +159,7 @@ impl Containerd {
             old.map(|old| Stdio { stdout: old.stdout, stderr: old.stderr, terminal: old.terminal });
         let log = self.log_path(id);
         let labels = record.labels.clone().into_iter().collect();
-        let (stdio, is_ours) =
-            Stdio::next(old.as_ref(), &labels, &self.logger_of(id));
+        let (stdio, is_ours) = Stdio::next(old.as_ref(), &labels, &self.logger_of(id));
         if is_ours {
             tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
             if let Some(folder) = log.parent() {

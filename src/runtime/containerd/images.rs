@@ -8,6 +8,7 @@ use containerd_client::types::Descriptor;
 use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest, Os};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
 use tonic::Response;
 
 use super::client::{Client, DEADLINE, call};
@@ -29,6 +30,8 @@ pub(super) struct Content {
     pub(super) config: ImageConfiguration,
     /// Name of the snapshot of all its layers; empty for an image without one.
     pub(super) chain_id: String,
+    /// `/etc/passwd` and `/etc/group`, once they were needed.
+    pub(super) users: OnceCell<(String, String)>,
 }
 
 /// Content by the digest that names it, which can't change: three calls less for a restart.
@@ -85,7 +88,8 @@ impl Client {
         let manifest: ImageManifest = self.read_json(wanted, &digest).await?;
         let config: ImageConfiguration =
             self.read_json(wanted, manifest.config().digest().as_ref()).await?;
-        Ok(Content { digest, chain_id: chain_id(config.rootfs().diff_ids()), config })
+        let chain_id = chain_id(config.rootfs().diff_ids());
+        Ok(Content { digest, chain_id, config, users: OnceCell::new() })
     }
 
     /// By the name as given, else as Docker would complete it.

@@ -7,9 +7,19 @@ use containerd_client::types::v1::Status;
 use super::Containerd;
 use super::client::{DEADLINE, call};
 use super::records::POD_UID;
+use crate::domain::hosts;
 use crate::domain::spec::PodSpec;
+use crate::pod_files::Texts;
 use crate::process::Process;
 use crate::runtime::RuntimeError;
+
+const HOSTS: &str = "/etc/hosts";
+const RESOLVER: &str = "/etc/resolv.conf";
+const SYSTEMD_RESOLVER: &str = "/run/systemd/resolve/resolv.conf";
+
+pub(super) fn shares_shm(pod: &PodSpec) -> bool {
+    pod.is_several() && !pod.host_namespaces.ipc
+}
 
 impl Containerd {
     /// They are there when this returns: those that a running container of the pod is in, else
@@ -34,19 +44,47 @@ impl Containerd {
         pinned.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
+    /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
+    pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let (files, pod) = (self.files.clone(), pod.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+            let mut resolver = text(RESOLVER);
+            // systemd's stub has a twin that names the servers themselves.
+            if !pod.host_namespaces.network && hosts::is_out_of_reach(&resolver) {
+                resolver =
+                    Some(text(SYSTEMD_RESOLVER)).filter(|t| !t.is_empty()).unwrap_or(resolver);
+            }
+            let texts = Texts {
+                hosts: hosts::hosts_file(&pod, &text(HOSTS), None),
+                resolver: hosts::resolver_file(&pod, &resolver),
+            };
+            files.make(&pod.uid, &texts, shares_shm(&pod))
+        });
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::StartFailed(format!("the pod's files: {error}"))
+        };
+        made.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
     /// The record goes last: while it is there, the next try knows of the pins.
     pub(super) async fn delete_record_and_pins(
         &self,
         record: &Container,
     ) -> Result<(), RuntimeError> {
         let uid = record.labels.get(POD_UID).map(String::as_str).unwrap_or_default();
-        if uid.is_empty() || !self.namespaces.have_traces(uid) {
+        let have_traces = self.namespaces.have_traces(uid) || self.files.have_traces(uid);
+        if uid.is_empty() || !have_traces {
             return self.client.delete_record(&record.id).await;
         }
         let _turn = self.pod_turn(uid).await;
         if self.records_of(uid).await?.iter().all(|other| other.id == record.id) {
             self.namespaces.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
+            })?;
+            self.files.remove(uid).map_err(|error| {
+                RuntimeError::Internal(format!("the files of pod {uid}: {error}"))
             })?;
         }
         self.client.delete_record(&record.id).await
@@ -88,10 +126,4 @@ impl Containerd {
             Err(error) => Err(error),
         }
     }
-}
-
-/// What the machine is called; empty where the kernel does not tell.
-pub(super) fn node_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
 }

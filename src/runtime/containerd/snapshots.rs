@@ -60,7 +60,7 @@ impl Client {
         }
     }
 
-    fn not_unpacked(&self, image: &str) -> RuntimeError {
+    pub(super) fn not_unpacked(&self, image: &str) -> RuntimeError {
         let (snapshotter, namespace) = (&self.snapshotter, self.namespace());
         RuntimeError::Invalid {
             field: "image",

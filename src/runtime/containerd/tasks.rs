@@ -33,8 +33,7 @@ impl Client {
         logger: &str,
     ) -> Result<Process, RuntimeError> {
         // One logger has both; the shim panics without it.
-        let stdio =
-            Stdio { stdout: logger.to_owned(), stderr: logger.to_owned(), terminal: false };
+        let stdio = Stdio { stdout: logger.to_owned(), stderr: logger.to_owned(), terminal: false };
         self.create_task_with(id, rootfs, stdio).await
     }
 

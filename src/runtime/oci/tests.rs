@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::domain::spec::EnvVar;
 use crate::runtime::record::tests::pod;
@@ -10,13 +12,23 @@ fn image(config: Value) -> ImageConfiguration {
     .unwrap()
 }
 
+const EVERYTHING: u64 = (1 << 41) - 1;
+
 fn host() -> Host {
     Host {
-        cgroup2: false,
+        facts: Facts {
+            cgroup2: false,
+            swap_limit: true,
+            memory: 8_000_000_000,
+            hostname: "box".into(),
+            capabilities: EVERYTHING,
+            least_oom_score_adj: None,
+        },
         cgroups_path: "/probelet/web_app_0".into(),
-        node_name: "host".into(),
-        shared: vec![],
         message_path: Some("/log/0.message".into()),
+        files: "/run/pods/u".into(),
+        users: ImageUsers { user: "1000:2000".into(), ..ImageUsers::default() },
+        ..Host::default()
     }
 }
 
@@ -39,19 +51,21 @@ fn the_process_of_an_image() {
     let mut pod = pod();
     pod.containers[0].env =
         vec![EnvVar::new("MODE", "spec"), EnvVar::new("GREETING", "$(MODE) $(HOME)")];
+    let capabilities = capability::of(&Default::default(), EVERYTHING);
     assert_eq!(
         made(web(), &pod)["process"],
         json!({
-            "user": { "uid": 1000, "gid": 2000 },
+            "user": { "uid": 1000, "gid": 2000, "additionalGids": [2000] },
             "args": ["/serve", "--port", "80"],
             "env": [
                 "PATH=/bin", "HOSTNAME=web", "MODE=spec", "HOME=/srv", "GREETING=spec $(HOME)",
             ],
             "cwd": "/srv",
             "capabilities": {
-                "bounding": CAPABILITIES, "effective": CAPABILITIES, "permitted": CAPABILITIES,
+                "bounding": capabilities, "effective": capabilities, "permitted": capabilities,
             },
             "noNewPrivileges": false,
+            "oomScoreAdj": 1000,
         })
     );
 }
@@ -77,18 +91,29 @@ fn the_rest_of_a_spec() {
         spec["mounts"].as_array().unwrap().iter().map(|m| m["destination"].clone()).collect();
     assert_eq!(
         targets,
-        ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/dev/termination-log"]
+        [
+            "/proc",
+            "/dev",
+            "/dev/pts",
+            "/dev/shm",
+            "/dev/mqueue",
+            "/sys",
+            "/sys/fs/cgroup",
+            "/etc/hosts",
+            "/etc/resolv.conf",
+            "/dev/termination-log",
+        ]
     );
 }
 
 #[test]
 fn a_cgroup_2_host_gives_a_cgroup_namespace() {
     let pod = pod();
-    let host = Host { cgroup2: true, ..host() };
+    let facts = Facts { cgroup2: true, ..host().facts };
+    let host = Host { facts, ..host() };
     let bytes = from_image(&image(web()), &pod, &pod.containers[0], &host).unwrap();
     let spec: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(spec["linux"]["namespaces"][5]["type"], "cgroup");
-    assert_eq!(spec["mounts"][6]["destination"], "/sys/fs/cgroup");
 }
 
 #[test]
@@ -115,24 +140,11 @@ fn an_image_without_a_command_is_invalid() {
 }
 
 #[test]
-fn users_are_numbers_or_root() {
-    for (name, ids) in [
-        ("", Some((0, 0))),
-        ("root", Some((0, 0))),
-        ("0:0", Some((0, 0))),
-        ("1000", Some((1000, 0))),
-        ("1000:", Some((1000, 0))),
-        ("65532:65532", Some((65532, 65532))),
-        ("nginx", None),
-        ("1000:staff", None),
-        ("-1", None),
-    ] {
-        let config = image(json!({ "User": name })).config().clone().unwrap();
-        assert_eq!(user(&config).ok(), ids, "{name}");
-    }
-    let config = image(json!({ "User": "nginx", "Cmd": ["x"] }));
-    let error = check_image(&config, &pod().containers[0]).unwrap_err().to_string();
-    assert!(error.starts_with("image: the image runs as user \"nginx\""), "{error}");
+fn a_user_that_the_image_does_not_know_is_the_images_fault() {
+    let users = ImageUsers { user: "nginx".into(), ..ImageUsers::default() };
+    let host = Host { users, ..host() };
+    let error = from_image(&image(web()), &pod(), &pod().containers[0], &host).unwrap_err();
+    assert!(error.to_string().starts_with("image: unable to find user nginx"), "{error}");
 }
 
 fn bundle(spec: Value) -> Result<Value, RuntimeError> {
@@ -203,3 +215,5 @@ fn namespaces_that_a_pod_shares_are_joined_by_path() {
         ])
     );
 }
+
+mod process;

@@ -54,3 +54,38 @@ pub(super) fn env_name(name: &str) -> Vec<String> {
             .to_owned(),
     ]
 }
+
+pub(super) fn dns_subdomain(name: &str) -> Vec<String> {
+    subdomain(name, false)
+}
+
+/// As a resolver's search path may be: underscores too, as in `_tcp`.
+pub(super) fn dns_search(name: &str) -> Vec<String> {
+    subdomain(name, true)
+}
+
+fn subdomain(name: &str, underscores: bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    if name.len() > 253 {
+        broken.push("must be no more than 253 bytes".to_owned());
+    }
+    let inner = |c: char| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_' && underscores
+    };
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.chars().all(inner)
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    if !name.split('.').all(label) {
+        broken.push(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
+             '-' or '.', and must start and end with an alphanumeric character (e.g. \
+             'example.com', regex used for validation is \
+             '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+                .to_owned(),
+        );
+    }
+    broken
+}

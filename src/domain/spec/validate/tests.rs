@@ -16,6 +16,9 @@ fn pod() -> PodSpec {
         hostname: None,
         init_containers: vec![],
         dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        naming: Default::default(),
         containers: vec![container("app")],
     }
 }
@@ -35,6 +38,9 @@ fn container(name: &str) -> ContainerSpec {
         restart_policy_rules: vec![],
         termination_message: Default::default(),
         backoff: BackoffLimits::default(),
+        security: Default::default(),
+        resources: Default::default(),
+        devices: Default::default(),
     }
 }
 

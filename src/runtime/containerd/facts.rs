@@ -1,0 +1,57 @@
+//! What the machine is, as far as a container's spec depends on it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::domain::capability::SYS_RESOURCE;
+use crate::runtime::oci::Facts;
+
+pub(super) fn read() -> Facts {
+    let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    // containerd's own can't be more, on a machine where root itself has not all of them.
+    let capabilities = bounding_set(&text("/proc/self/status")).unwrap_or_default();
+    let own_score = || text("/proc/self/oom_score_adj").trim().parse().unwrap_or_default();
+    let least_oom_score_adj = (capabilities & SYS_RESOURCE == 0).then(own_score);
+    if let Some(least) = least_oom_score_adj {
+        tracing::warn!(least, "no CAP_SYS_RESOURCE here: lower OOM scores cannot be set");
+    }
+    Facts {
+        cgroup2,
+        // v2 takes it where there is no swap, too.
+        swap_limit: cgroup2
+            || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
+        memory: memory(&text("/proc/meminfo")).unwrap_or_default(),
+        hostname: text("/proc/sys/kernel/hostname").trim().to_owned(),
+        capabilities,
+        least_oom_score_adj,
+    }
+}
+
+fn bounding_set(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+fn memory(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_bytes() {
+        assert_eq!(memory("MemTotal:       2048 kB\nMemFree: 1 kB\n"), Some(2 << 20));
+        assert_eq!(memory(""), None);
+    }
+
+    #[test]
+    fn this_machine_has_a_name_and_memory() {
+        let facts = read();
+        assert!(!facts.hostname.is_empty() && facts.memory > 0 && facts.capabilities > 0);
+    }
+}

@@ -1,0 +1,52 @@
+//! What an attempt is made of: its spec, and whether it may be started.
+
+use super::{Containerd, devices, not_made, profiles, shared};
+use crate::domain::spec::Source;
+use crate::domain::user;
+use crate::runtime::oci::{self, Host};
+use crate::runtime::{Birth, RuntimeError};
+
+/// What an attempt is made of, read from its source.
+pub(super) struct Plan {
+    /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
+    pub(super) image: Option<(String, String)>,
+    pub(super) spec: Vec<u8>,
+    /// Why it must not be started, if so.
+    pub(super) refused: Option<String>,
+}
+
+impl Containerd {
+    pub(super) async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
+        let container = birth.container().ok_or_else(|| {
+            RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
+        })?;
+        let cgroups_path = self.cgroups_path(&birth.id);
+        match &container.source {
+            Source::Image(name) => {
+                let image = self.client.image(name).await?;
+                let (pod, namespaces) = (&birth.pod, &self.namespaces);
+                let host = Host {
+                    facts: self.facts.clone(),
+                    cgroups_path,
+                    shared: if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] },
+                    message_path: has_log.then(|| self.message_path(&birth.id)),
+                    files: self.files.folder(&pod.uid),
+                    shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),
+                    users: self.users(&image).await?,
+                    devices: devices::of(container)?,
+                    seccomp: profiles::seccomp(pod, container, &self.seccomp_dir)?,
+                    app_armor: profiles::app_armor(pod, container)?,
+                };
+                let refused = user::check_non_root(pod, container, &host.users).err();
+                let spec = oci::from_image(&image.content.config, pod, container, &host)?;
+                let image = Some((image.name, image.content.chain_id.clone()));
+                Ok(Plan { image, spec, refused })
+            }
+            Source::Bundle { oci_spec, rootfs } => {
+                let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
+                Ok(Plan { image: None, spec, refused: None })
+            }
+            Source::Adopted(_) => Err(not_made(&birth.id)),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Who an image knows: its own `/etc/passwd` and `/etc/group`.
+
+use containerd_client::services::v1::snapshots::ViewSnapshotRequest;
+
+use super::Containerd;
+use super::client::{DEADLINE, call, missing_is_fine};
+use super::images::Image;
+use crate::domain::user::ImageUsers;
+use crate::rootfs::{self, Layers};
+use crate::runtime::RuntimeError;
+
+/// containerd's collector may take a view away before it is mounted; it has no owner.
+const TRIES: u32 = 3;
+
+impl Containerd {
+    /// Read once an image: what a digest names does not change.
+    pub(super) async fn users(&self, image: &Image) -> Result<ImageUsers, RuntimeError> {
+        let content = &image.content;
+        let files = content.users.get_or_try_init(|| self.read_users(image)).await?;
+        let (passwd, group) = files.clone();
+        let config = content.config.config().clone().unwrap_or_default();
+        Ok(ImageUsers { user: config.user().clone().unwrap_or_default(), passwd, group })
+    }
+
+    async fn read_users(&self, image: &Image) -> Result<(String, String), RuntimeError> {
+        let chain_id = &image.content.chain_id;
+        if chain_id.is_empty() {
+            return Ok(Default::default());
+        }
+        let mut tries = 1..TRIES;
+        loop {
+            match self.try_to_read_users(chain_id).await {
+                Err(RuntimeError::NotFound(_)) => {
+                    return Err(self.client.not_unpacked(&image.name));
+                }
+                Err(RuntimeError::Internal(_)) if tries.next().is_some() => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_to_read_users(&self, chain_id: &str) -> Result<(String, String), RuntimeError> {
+        let key = format!("probelet-view-{}", uuid::Uuid::new_v4());
+        let request = self.client.request(ViewSnapshotRequest {
+            snapshotter: self.client.snapshotter.to_string(),
+            key: key.clone(),
+            parent: chain_id.to_owned(),
+            ..ViewSnapshotRequest::default()
+        });
+        let mut snapshots = self.client.snapshots();
+        let view = call("Snapshots.View", DEADLINE, snapshots.view(request)).await?;
+        let mount = view.mounts.into_iter().next().unwrap_or_default();
+        let layers = Layers { kind: mount.r#type, source: mount.source, options: mount.options };
+        let place = self.run_dir.clone();
+        let files = ["etc/passwd", "etc/group"];
+        let read = tokio::task::spawn_blocking(move || rootfs::read(&layers, &place, &files));
+        let read = read.await;
+        missing_is_fine(self.client.remove_snapshot(&key).await)?;
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::Internal(format!("the image's /etc/passwd: {error}"))
+        };
+        let read = read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let [passwd, group] = <[String; 2]>::try_from(read).unwrap_or_default();
+        Ok((passwd, group))
+    }
+}

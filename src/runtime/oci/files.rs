@@ -1,0 +1,90 @@
+//! What is mounted in a container, and its devices.
+
+use serde_json::{Value, json};
+
+use super::Host;
+use crate::domain::spec::{ContainerSpec, PodSpec};
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
+    json!({ "destination": destination, "type": kind, "source": source, "options": options })
+}
+
+fn bind(destination: &str, source: &std::path::Path, options: &[&str]) -> Value {
+    let options = [&["rbind", "rprivate"], options].concat();
+    mount(destination, "bind", &source.to_string_lossy(), &options)
+}
+
+/// containerd's defaults without `/run`, which Kubernetes leaves to the image, and the kubelet's
+/// files.
+pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
+    let plain = ["nosuid", "noexec", "nodev"];
+    let pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
+    let dev = ["nosuid", "strictatime", "mode=755", "size=65536k"];
+    let access = if container.security.is_privileged() { "rw" } else { "ro" };
+    let is_read_only = container.security.read_only_root_filesystem == Some(true);
+    let root_access = if is_read_only { "ro" } else { "rw" };
+    let mut all = vec![
+        mount("/proc", "proc", "proc", &plain),
+        mount("/dev", "tmpfs", "tmpfs", &dev),
+        mount("/dev/pts", "devpts", "devpts", &pts),
+        shm(pod, host),
+        // In the host's IPC namespace it is the host's.
+        mount("/dev/mqueue", "mqueue", "mqueue", &plain),
+        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
+    ];
+    let options = ["nosuid", "noexec", "nodev", "relatime", access];
+    all.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
+    // Their access is the root's, as in the kubelet: the container may add to them.
+    for (target, file) in [("/etc/hosts", "hosts"), ("/etc/resolv.conf", "resolv.conf")] {
+        all.push(bind(target, &host.files.join(file), &[root_access]));
+    }
+    let message_path = &container.termination_message.path;
+    all.extend(host.message_path.iter().map(|message| bind(message_path, message, &["rw"])));
+    all
+}
+
+fn shm(pod: &PodSpec, host: &Host) -> Value {
+    if pod.host_namespaces.ipc {
+        return bind("/dev/shm", "/dev/shm".as_ref(), &["rw"]);
+    }
+    match &host.shm {
+        Some(path) => bind("/dev/shm", path, &["rw"]),
+        None => {
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"];
+            mount("/dev/shm", "tmpfs", "shm", &options)
+        }
+    }
+}
+
+pub(super) fn devices(host: &Host) -> Option<Value> {
+    let all = host.devices.iter().map(|device| {
+        json!({
+            "path": device.path, "type": device.kind.to_string(), "major": device.major,
+            "minor": device.minor, "fileMode": device.mode, "uid": device.uid, "gid": device.gid,
+        })
+    });
+    let all: Vec<Value> = all.collect();
+    (!all.is_empty()).then(|| all.into())
+}
+
+/// Nothing but the harmless character devices: null, random, full, tty, zero, urandom,
+/// console, terminals and their multiplexer; and those that were asked for.
+pub(super) fn device_rules(container: &ContainerSpec, host: &Host) -> Vec<Value> {
+    if container.security.is_privileged() {
+        return vec![json!({ "allow": true, "access": "rwm" })];
+    }
+    let mut rules = vec![json!({ "allow": false, "access": "rwm" })];
+    for (major, minor) in [(1, 3), (1, 8), (1, 7), (5, 0), (1, 5), (1, 9), (5, 1), (5, 2)] {
+        rules.push(json!({
+            "allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm",
+        }));
+    }
+    rules.push(json!({ "allow": true, "type": "c", "major": 136, "access": "rwm" }));
+    rules.extend(host.devices.iter().map(|device| {
+        json!({
+            "allow": true, "type": device.kind.to_string(), "major": device.major,
+            "minor": device.minor, "access": device.access,
+        })
+    }));
+    rules
+}

@@ -1,0 +1,38 @@
+//! The cgroup's limits: of devices, CPU, memory and huge pages.
+
+use serde_json::{Value, json};
+
+use super::Host;
+use super::files::device_rules;
+use crate::domain::quantity::show_whole;
+use crate::domain::spec::{ContainerSpec, QUOTA_PERIOD};
+
+pub(super) fn resources(container: &ContainerSpec, host: &Host) -> Value {
+    let wanted = &container.resources;
+    let mut cpu = json!({ "shares": wanted.cpu_shares() });
+    if let Some(quota) = wanted.cpu_quota() {
+        cpu = json!({ "shares": wanted.cpu_shares(), "quota": quota, "period": QUOTA_PERIOD });
+    }
+    let mut made = json!({ "devices": device_rules(container, host), "cpu": cpu });
+    let Some(all) = made.as_object_mut() else { return made };
+    if let Some(limit) = wanted.memory_limit() {
+        // Memory and swap together, so there is none of it.
+        let memory = match host.facts.swap_limit {
+            true => json!({ "limit": limit, "swap": limit }),
+            false => json!({ "limit": limit }),
+        };
+        all.insert("memory".to_owned(), memory);
+    }
+    let pages = wanted.limits.huge_pages.iter();
+    let pages: Vec<Value> = pages
+        .map(|(size, bytes)| {
+            // The kernel says 2MB to what Kubernetes calls 2Mi.
+            let size = show_whole(*size).replace('i', "B");
+            json!({ "pageSize": size, "limit": bytes })
+        })
+        .collect();
+    if !pages.is_empty() {
+        all.insert("hugepageLimits".to_owned(), pages.into());
+    }
+    made
+}
