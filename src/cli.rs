@@ -14,6 +14,7 @@ mod get;
 mod get_events;
 mod get_pods;
 mod grace;
+mod images;
 mod io;
 mod kill;
 mod layout;
@@ -26,6 +27,8 @@ mod names;
 mod objects;
 mod pause;
 mod probe;
+mod pull;
+mod registry_args;
 mod restart;
 mod resume;
 mod start;
@@ -60,6 +63,9 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Resume(args) => resume::resume(&client, args, io).await,
         Command::Start(args) => start::start(&client, args, io).await,
         Command::Stop(args) => stop::stop(&client, args, io).await,
+        Command::Pull(args) => pull::pull(&client, args, io).await,
+        Command::Images(args) => images::images(&client, args, io).await,
+        Command::Rmi(args) => images::remove(&client, args, io).await,
         Command::Serve(_) | Command::Version => {
             Err(Error::Usage("this verb needs no client".to_owned()))
         }

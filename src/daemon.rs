@@ -24,9 +24,11 @@ use crate::evidence::HostWitness;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
+use crate::pb::images_server::ImagesServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
+use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
 use crate::service::{Api, Gate};
@@ -48,6 +50,7 @@ pub struct Config {
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
+    pub registries: Registries,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -56,6 +59,7 @@ pub struct Config {
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
+    registry::install_tls();
     let listener = bind(&config.socket).await?;
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone())?;
@@ -64,6 +68,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
         run_dir: config.run_dir.clone(),
+        registries: config.registries.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
@@ -121,7 +126,8 @@ async fn recover_and_serve(
         .add_service(v1alpha.build_v1alpha()?)
         .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(EventsServer::with_interceptor(api.clone(), gate))
+        .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
+        .add_service(ImagesServer::with_interceptor(api.clone(), gate))
         .serve_with_incoming_shutdown(
             UnixListenerStream::new(listener).map(|stream| stream.map(Lenient::new)),
             cancel.clone().cancelled_owned(),

@@ -18,6 +18,7 @@ pub mod container;
 pub mod evidence;
 pub mod exit;
 pub mod history;
+pub mod image;
 pub mod notice;
 pub mod pod;
 pub mod probe;

@@ -10,7 +10,7 @@ const STOREYS: [&[&str]; 6] = [
     &["cli", "service"],
     &["manifest", "structs"],
     &["supervisor"],
-    &["runtime", "prober", "evidence", "netns", "network", "process", "pressure"],
+    &["runtime", "registry", "prober", "evidence", "netns", "network", "process", "pressure"],
     &["domain"],
 ];
 

@@ -12,6 +12,7 @@ pub mod network;
 pub mod pressure;
 pub mod prober;
 pub mod process;
+pub mod registry;
 pub mod runtime;
 pub mod service;
 pub mod structs;

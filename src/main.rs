@@ -40,6 +40,7 @@ fn serve(args: ServeArgs) -> ExitCode {
             containerd_namespace: args.containerd_namespace,
             run_dir: args.run_dir,
             log_dir: args.log_dir,
+            registries: args.registry.registries(),
             brake: args.brake.limits(),
         })),
         Err(error) => Err(error.into()),

@@ -23,14 +23,17 @@ mod effects;
 mod events;
 mod evidence;
 mod probes;
+mod pulls;
 #[cfg(test)]
 mod tests;
 
 pub use actor::now;
 pub use events::EventLog;
+pub use pulls::Pull;
 
 use actor::{Desired, Request};
 use brake::HostBrake;
+use pulls::Pulls;
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -123,12 +126,15 @@ pub struct Supervisor {
     brake: Arc<HostBrake>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
+    pulls: Arc<Pulls>,
     actors: TaskTracker,
     cancel: CancellationToken,
 }
 
 impl Supervisor {
     pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+        let (actors, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let pulls = Pulls::new(runtime.clone(), actors.clone(), cancel.clone());
         Self {
             runtime,
             prober,
@@ -138,8 +144,9 @@ impl Supervisor {
             changes: watch::Sender::new(0),
             brake: Arc::default(),
             changing: tokio::sync::Mutex::default(),
-            actors: TaskTracker::new(),
-            cancel: CancellationToken::new(),
+            pulls: Arc::new(pulls),
+            actors,
+            cancel,
         }
     }
 

@@ -9,6 +9,7 @@ mod busybox;
 mod clean;
 mod daemon;
 pub mod measure;
+pub mod registry;
 pub mod target;
 
 pub use daemon::signal;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::brake_args::BrakeArgs;
 use super::duration;
+use super::registry_args::RegistryArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -56,6 +57,12 @@ pub enum Command {
     Start(NameArgs),
     /// Want a container stopped.
     Stop(StopArgs),
+    /// Pull an image into containerd's store.
+    Pull(ImageArgs),
+    /// List the images in containerd's store.
+    Images(ImagesArgs),
+    /// Remove images that nothing is made from.
+    Rmi(RemoveImagesArgs),
     /// Print the version.
     Version,
 }
@@ -100,6 +107,8 @@ pub struct ServeArgs {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     #[command(flatten)]
     pub brake: BrakeArgs,
 }
@@ -264,6 +273,26 @@ pub struct PauseArgs {
     /// All containers of the pod if left out.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// `busybox`, `registry.k8s.io/pause:3.9`, `r.io:5000/app@sha256:…`.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// Only names.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveImagesArgs {
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
 }
 
 #[derive(Debug, Args)]

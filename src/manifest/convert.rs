@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::{annotations, lifecycle, message, probes};
+use crate::domain::image::{PullPolicy, PullSecret};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, EnvVar, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -54,6 +55,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String) -> Converted {
         termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
         active_deadline,
         hostname: filled(spec.hostname),
+        pull_secrets: pull_secrets(spec.image_pull_secrets),
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -71,7 +73,7 @@ fn convert_container(
     warnings: &mut Vec<String>,
 ) -> ContainerSpec {
     let image = container.image.unwrap_or_default();
-    pull_policy(at, &image, container.image_pull_policy.as_deref(), errors, warnings);
+    let pull_policy = pull_policy(at, container.image_pull_policy.as_deref(), errors);
     let (restart, rules) = (format!("{at}.restartPolicy"), format!("{at}.restartPolicyRules"));
     let mut probe = |name: &str, probe: Option<k8s::Probe>| {
         probe.map(|p| probes::probe(&format!("{at}.{name}Probe"), p, errors))
@@ -87,6 +89,7 @@ fn convert_container(
     let spec = ContainerSpec {
         name: container.name,
         source: Source::Image(image),
+        pull_policy,
         command: container.command.unwrap_or_default(),
         args: container.args.unwrap_or_default(),
         env: env.map(|e| EnvVar { name: e.name, value: e.value.unwrap_or_default() }).collect(),
@@ -103,24 +106,20 @@ fn convert_container(
     spec
 }
 
-fn pull_policy(
-    at: &str,
-    image: &str,
-    policy: Option<&str>,
-    errors: &mut Vec<SpecError>,
-    warnings: &mut Vec<String>,
-) {
-    let field = format!("{at}.imagePullPolicy");
-    match policy {
-        None | Some("" | "IfNotPresent" | "Never") => {}
-        Some("Always") => warnings.push(format!(
-            "{field}: ignored: images are not pulled yet, {image:?} must be in containerd's store"
-        )),
-        Some(other) => {
-            let supported = ["Always", "IfNotPresent", "Never"];
-            errors.push(SpecError::unsupported(field, other, &supported));
-        }
+/// By name; whoever has the Secrets gives their logins.
+fn pull_secrets(secrets: Option<Vec<k8s::LocalObjectReference>>) -> Vec<PullSecret> {
+    let secrets = secrets.unwrap_or_default().into_iter();
+    secrets.map(|secret| PullSecret { name: secret.name, keyring: None }).collect()
+}
+
+fn pull_policy(at: &str, policy: Option<&str>, errors: &mut Vec<SpecError>) -> Option<PullPolicy> {
+    let policy = policy.filter(|policy| !policy.is_empty())?;
+    let known = PullPolicy::ALL.into_iter().find(|known| known.as_str() == policy);
+    if known.is_none() {
+        let supported = PullPolicy::ALL.map(PullPolicy::as_str);
+        errors.push(SpecError::unsupported(format!("{at}.imagePullPolicy"), policy, &supported));
     }
+    known
 }
 
 fn restart_policy(

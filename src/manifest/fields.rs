@@ -48,6 +48,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.terminationGracePeriodSeconds", Honoured),
     ("spec.activeDeadlineSeconds", Honoured),
     ("spec.hostname", Honoured),
+    ("spec.imagePullSecrets[].name", Honoured),
     ("spec.nodeName", Warned(SCHEDULER)),
     ("spec.nodeSelector", Warned(SCHEDULER)),
     ("spec.affinity", Warned(SCHEDULER)),

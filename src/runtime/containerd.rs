@@ -3,24 +3,28 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Host};
-use super::{AttemptId, Birth, Found, FoundTask, Runtime, RuntimeError, Task};
+use super::{AttemptId, Birth, Found, FoundTask, PullError, Runtime, RuntimeError, Task, Wanted};
 use crate::domain::container::{ImageFacts, Memory};
 use crate::domain::exit::LastWords;
+use crate::domain::image::{Progress, Stored, normalise};
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::network::Namespaces;
+use crate::registry::Registries;
 
 mod client;
 mod exec;
 mod images;
 mod locks;
 mod ooms;
+mod pull;
 mod records;
 mod shared;
 mod snapshots;
@@ -46,6 +50,7 @@ pub struct Config {
     /// pods' namespaces beside it.
     pub run_dir: PathBuf,
     pub snapshotter: String,
+    pub registries: Registries,
 }
 
 impl Default for Config {
@@ -56,6 +61,7 @@ impl Default for Config {
             log_dir: "/var/log/probelet".into(),
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
+            registries: Registries::default(),
         }
     }
 }
@@ -71,6 +77,7 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     ooms: Ooms,
+    registries: Registries,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -99,7 +106,8 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let namespaces = Namespaces::new(&run_dir);
-        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms })
+        let registries = config.registries;
+        Ok(Self { client, log_dir, cgroup2, starts, locks, execs, namespaces, ooms, registries })
     }
 
     async fn plan(&self, birth: &Birth) -> Result<Plan, RuntimeError> {
@@ -132,10 +140,8 @@ impl Containerd {
     async fn record(&self, birth: &Birth, plan: Plan, renew: bool) -> Result<(), RuntimeError> {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
         let new = NewRecord { birth, image, spec: plan.spec };
-        match self.client.create_record(new).await {
-            Err(RuntimeError::AlreadyExists(_)) if renew => {
-                self.client.remember(&birth.id, &birth.pod, &birth.memory).await?;
-            }
+        match self.client.create_record(&new).await {
+            Err(RuntimeError::AlreadyExists(_)) if renew => self.client.renew(&new).await?,
             Err(RuntimeError::AlreadyExists(_)) => {}
             other => other?,
         }
@@ -219,8 +225,7 @@ impl Runtime for Containerd {
                 let image = self.client.image(name).await?;
                 oci::check_image(&image.content.config, container)?;
                 self.client.check_unpacked(name, &image.content.chain_id).await?;
-                let stop_signal = oci::stop_signal(&image.content.config)?;
-                Ok(ImageFacts { id: image.id, stop_signal })
+                pull::facts(&image)
             }
             Source::Bundle { oci_spec, rootfs } => {
                 oci::from_bundle(oci_spec, rootfs, "/")?;
@@ -230,8 +235,34 @@ impl Runtime for Containerd {
         }
     }
 
+    async fn pull(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError> {
+        self.pull_image(wanted, progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
+        self.client.list_images().await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+        self.client.remove_image(name).await
+    }
+
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let plan = self.plan(birth).await?;
+        let plan = match self.plan(birth).await {
+            // Its start makes it whole.
+            Err(RuntimeError::NoImage(_)) => {
+                let image = birth.container().map(|container| normalise(&container.image()));
+                let spec = b"{}".to_vec();
+                return self
+                    .record(birth, Plan { image: image.map(|i| (i, String::new())), spec }, false)
+                    .await;
+            }
+            plan => plan?,
+        };
         let chain = plan.image.clone();
         self.record(birth, plan, false).await?;
         if let Some((name, chain_id)) = chain {

@@ -35,6 +35,8 @@ fn runtime(error: RuntimeError) -> Status {
         RuntimeError::Invalid { field, reason } => {
             invalid(vec![SpecError { field: field.to_owned(), reason }])
         }
+        RuntimeError::NoImage(_) => Status::not_found(text),
+        RuntimeError::InUse(_) => Status::failed_precondition(text),
         RuntimeError::StartFailed(_) => Status::failed_precondition(text),
         RuntimeError::Unavailable(_) => Status::unavailable(text),
         RuntimeError::Timeout { .. } => Status::deadline_exceeded(text),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
@@ -63,6 +64,8 @@ pub(super) struct Held {
     pub(super) persisting: bool,
     pub(super) dirty: bool,
     pub(super) starting: bool,
+    /// Its image's.
+    pub(super) pull: Option<AbortHandle>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
     pub(super) ended: Vec<Incarnation>,
@@ -145,7 +148,8 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                if let (Event::Failed { .. } | Event::Looked { .. }, Some(held)) =
+                    (&event, self.containers.get_mut(index))
                 {
                     held.starting = false;
                 }
@@ -195,6 +199,26 @@ impl Actor {
                         held.starting = true;
                         let memory = remembered(&self.events, &self.spec, machine);
                         self.effects.start(index, incarnation, memory);
+                    }
+                }
+                Action::LookForImage(incarnation) => {
+                    if let (Some(machine), Some(held)) =
+                        (self.pod.machine(index), self.containers.get_mut(index))
+                    {
+                        // As a start does, it writes the attempt's record.
+                        held.starting = true;
+                        let memory = remembered(&self.events, &self.spec, machine);
+                        self.effects.look(index, incarnation, memory);
+                    }
+                }
+                Action::Pull(incarnation) => {
+                    if let Some(held) = self.containers.get_mut(index) {
+                        held.pull = Some(self.effects.pull(index, incarnation));
+                    }
+                }
+                Action::GiveUpPull(_) => {
+                    if let Some(pull) = self.containers.get_mut(index).and_then(|h| h.pull.take()) {
+                        pull.abort();
                     }
                 }
                 Action::Probe(incarnation, kind, launch) => {

@@ -12,7 +12,7 @@ use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, locat
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -30,8 +30,12 @@ impl Supervisor {
     ) -> Result<PodView, SupervisorError> {
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
-            let checked = self.runtime.check(container).await;
-            images.push(checked.map_err(|error| located(&spec, index, error))?);
+            match self.runtime.check(container).await {
+                Ok(image) => images.push(image),
+                // Its start has it pulled.
+                Err(RuntimeError::NoImage(_)) => images.push(ImageFacts::default()),
+                Err(error) => return Err(located(&spec, index, error)),
+            }
         }
         let now = now();
         let mut births: Vec<Birth> = Vec::new();
@@ -140,8 +144,13 @@ impl Supervisor {
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
-        let effects = Effects::new(spec.clone(), self.runtime.clone(), self.prober.clone())
-            .with_witness(self.witness.clone());
+        let effects = Effects::new(
+            spec.clone(),
+            self.runtime.clone(),
+            self.prober.clone(),
+            self.pulls.clone(),
+        )
+        .with_witness(self.witness.clone());
         let name = spec.name.clone();
         let actor = Actor {
             pod,

@@ -21,7 +21,11 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if !matches!(self.state, State::Starting) {
+        if !matches!(self.state, State::Starting | State::Pulling { looking: true }) {
+            return;
+        }
+        if fault == Fault::Image {
+            self.image_is_gone(out);
             return;
         }
         out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));

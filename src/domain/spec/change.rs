@@ -37,6 +37,8 @@ impl PodSpec {
             termination_grace: _,
             active_deadline: _,
             hostname,
+            // For the next pull.
+            pull_secrets: _,
             init_containers: _,
             containers: _,
             dependents: _,
@@ -70,6 +72,8 @@ impl ContainerSpec {
         let Self {
             name,
             source,
+            // For the next start.
+            pull_policy: _,
             command,
             args,
             env,

@@ -16,11 +16,13 @@ pub(crate) fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![EnvVar { name: "MODE".into(), value: "a=b \"c\"".into() }],

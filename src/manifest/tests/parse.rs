@@ -284,8 +284,6 @@ fn what_has_no_effect_is_told() {
             "spec.nodeName: ignored: there is no scheduler here",
             "status: ignored: made by the server",
             "spec.terminationGracePeriodSeconds: -3 counts as 1",
-            "spec.containers[0].imagePullPolicy: ignored: images are not pulled yet, \
-             \"luksa/kubia-unhealthy\" must be in containerd's store",
             "spec.containers[0].args[0]: $(A) is left as it is, not replaced",
         ]
     );

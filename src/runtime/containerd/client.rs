@@ -20,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use super::images::Known;
+use super::pull::{Ingests, Leases};
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -36,6 +37,8 @@ pub(super) struct Client {
     pub(super) namespace_made: Arc<OnceCell<()>>,
     pub(super) snapshotter: Arc<str>,
     pub(super) known_images: Known,
+    pub(super) leases: Leases,
+    pub(super) ingests: Ingests,
 }
 
 impl Client {
@@ -58,6 +61,8 @@ impl Client {
             namespace_made: Arc::default(),
             snapshotter: snapshotter.into(),
             known_images: Known::default(),
+            leases: Leases::default(),
+            ingests: Ingests::default(),
         })
     }
 

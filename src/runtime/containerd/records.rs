@@ -31,7 +31,7 @@ pub(super) struct NewRecord<'a> {
 
 impl Client {
     /// Names the snapshot before it is there: what a record names, the collector leaves alone.
-    pub(super) async fn create_record(&self, new: NewRecord<'_>) -> Result<(), RuntimeError> {
+    pub(super) async fn create_record(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
         self.namespace_made.get_or_try_init(|| self.make_namespace()).await?;
         let Birth { id, pod, memory, .. } = new.birth;
         let any = record::encode(pod, memory).map_err(internal)?;
@@ -39,9 +39,9 @@ impl Client {
         let container = Container {
             id: id.to_string(),
             labels: labels(id, &pod.uid),
-            image: new.image.unwrap_or_default(),
+            image: new.image.clone().unwrap_or_default(),
             runtime: Some(ShimRuntime { name: RUNTIME.to_owned(), options: None }),
-            spec: Some(Any { type_url: SPEC_TYPE.to_owned(), value: new.spec }),
+            spec: Some(spec_any(&new.spec)),
             snapshotter: if snapshotted { self.snapshotter.to_string() } else { String::new() },
             snapshot_key: if snapshotted { id.to_string() } else { String::new() },
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
@@ -51,7 +51,7 @@ impl Client {
         call("Containers.Create", DEADLINE, self.containers().create(request)).await.map(drop)
     }
 
-    async fn make_namespace(&self) -> Result<(), RuntimeError> {
+    pub(super) async fn make_namespace(&self) -> Result<(), RuntimeError> {
         let namespace = Namespace { name: self.namespace().to_owned(), labels: HashMap::new() };
         let request = self.request(CreateNamespaceRequest { namespace: Some(namespace) });
         match call("Namespaces.Create", DEADLINE, self.namespaces().create(request)).await {
@@ -64,6 +64,14 @@ impl Client {
         let request = self.request(GetContainerRequest { id: id.to_owned() });
         let answer = call("Containers.Get", DEADLINE, self.containers().get(request)).await?;
         answer.container.ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))
+    }
+
+    /// Every container that names the image, also those of others.
+    pub(super) async fn containers_from(&self, image: &str) -> Result<Vec<String>, RuntimeError> {
+        let request =
+            self.request(ListContainersRequest { filters: vec![format!("image=={image:?}")] });
+        let answer = call("Containers.List", DEADLINE, self.containers().list(request)).await?;
+        Ok(answer.containers.into_iter().map(|container| container.id).collect())
     }
 
     /// All of probelet's, sound or not.
@@ -80,14 +88,37 @@ impl Client {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.update_record(id, pod, memory, None).await
+    }
+
+    /// As `remember`, with what it is made of too: its image was not here when it was born, or
+    /// another one was.
+    pub(super) async fn renew(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
+        let Birth { id, pod, memory, .. } = new.birth;
+        self.update_record(id, pod, memory, Some(new)).await
+    }
+
+    async fn update_record(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+        new: Option<&NewRecord<'_>>,
+    ) -> Result<(), RuntimeError> {
         let any = record::encode(pod, memory).map_err(internal)?;
-        let container = Container {
+        let mut container = Container {
             id: id.to_string(),
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
             ..Container::default()
         };
+        let mut paths = vec![format!("extensions.{}", record::KEY)];
+        if let Some(new) = new {
+            container.image = new.image.clone().unwrap_or_default();
+            container.spec = Some(spec_any(&new.spec));
+            paths.extend(["image".to_owned(), "spec".to_owned()]);
+        }
         // The mask keeps all else, other extensions too, as it is.
-        let mask = FieldMask { paths: vec![format!("extensions.{}", record::KEY)] };
+        let mask = FieldMask { paths };
         let request = self.request(UpdateContainerRequest {
             container: Some(container),
             update_mask: Some(mask),
@@ -115,6 +146,10 @@ pub(super) fn read(container: &Container) -> Result<(AttemptId, PodSpec, Memory)
     let any = container.extensions.get(record::KEY).ok_or("no extension")?;
     let (pod, memory) = record::decode(any).map_err(|error| error.to_string())?;
     Ok((id, pod, memory))
+}
+
+fn spec_any(spec: &[u8]) -> Any {
+    Any { type_url: SPEC_TYPE.to_owned(), value: spec.to_vec() }
 }
 
 fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {
