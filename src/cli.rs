@@ -4,6 +4,7 @@ mod apply;
 mod args;
 mod brake_args;
 mod columns;
+mod config;
 mod connect;
 mod delete;
 mod describe;
@@ -38,6 +39,7 @@ mod table;
 mod tests;
 
 pub use args::{Cli, Command, LogFormat, ServeArgs};
+pub use config::{UsageError, parse};
 pub use error::{Error, Result};
 pub use io::Io;
 

@@ -3,6 +3,7 @@
 mod authority;
 
 use std::fs::Permissions;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -13,6 +14,7 @@ use anyhow::Context;
 use authority::Lenient;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,7 @@ use tonic_health::ServingStatus;
 
 use crate::domain::brake::Limits;
 use crate::evidence::HostWitness;
+use crate::metrics;
 use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
@@ -32,7 +35,7 @@ use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd};
 use crate::service::{Api, Gate};
-use crate::supervisor::{Supervisor, SupervisorError};
+use crate::supervisor::{Supervisor, SupervisorError, now};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -56,7 +59,7 @@ pub struct Config {
 }
 
 /// Serves until SIGTERM or SIGINT. The containers go on running.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
     registry::install_tls();
@@ -72,10 +75,23 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
+    let containerd = runtime.clone();
     let supervisor = Supervisor::new(Arc::new(runtime), Arc::new(NetProber::default()))
         .with_brake(config.brake, pressure::read)
+        .with_boot_id(boot_id())
         .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
+    // Also while containerd is still waited for. Ends with this function.
+    let mut beside = JoinSet::new();
+    if let Some(listener) = metrics {
+        let (supervisor, started) = (supervisor.clone(), now().wall);
+        let sources = metrics::Sources { supervisor, containerd, started };
+        beside.spawn(async {
+            if let Err(error) = metrics::serve(listener, sources).await {
+                tracing::error!(%error, "no metrics are served");
+            }
+        });
+    }
     let mut serving =
         pin!(recover_and_serve(&config, listener, supervisor.clone(), cancel.clone()));
     let served = tokio::select! {
@@ -219,6 +235,13 @@ fn give_to_group(path: &Path) -> anyhow::Result<()> {
     };
     std::os::unix::fs::chown(path, None, Some(gid))
         .with_context(|| format!("giving {} to the group probelet", path.display()))
+}
+
+/// The kernel's name of this boot.
+fn boot_id() -> Option<String> {
+    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let read = read.inspect_err(|error| tracing::warn!(%error, "the boot id is not known"));
+    read.ok().map(|id| id.trim().to_owned())
 }
 
 fn remove_socket(path: &Path) {

@@ -7,6 +7,7 @@ pub mod evidence;
 #[cfg(test)]
 mod layers;
 pub mod manifest;
+pub mod metrics;
 pub mod netns;
 pub mod network;
 pub mod pressure;

@@ -1,16 +1,23 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs};
-use probelet::daemon;
+use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs, UsageError};
+use probelet::{daemon, metrics};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+/// As clap's wrong usage.
+const BAD_CONFIGURATION: u8 = 2;
+
 fn main() -> ExitCode {
-    match Cli::parse() {
-        Cli { socket, command: Command::Serve(args) } => serve(ServeArgs { socket, ..args }),
-        cli => client(&cli),
+    match cli::parse(std::env::args_os()) {
+        Ok(Cli { socket, command: Command::Serve(args) }) => serve(ServeArgs { socket, ..args }),
+        Ok(cli) => client(&cli),
+        Err(UsageError::Words(error)) => error.exit(),
+        Err(UsageError::File(text)) => {
+            let _ = writeln!(io::stderr(), "error: {text}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
     }
 }
 
@@ -32,17 +39,28 @@ fn client(cli: &Cli) -> ExitCode {
 
 fn serve(args: ServeArgs) -> ExitCode {
     log_to_stderr(args.log_format);
+    let metrics = match args.metrics_address.map(|at| (at, metrics::bind(at))) {
+        None => None,
+        Some((_, Ok(listener))) => Some(listener),
+        Some((at, Err(error))) => {
+            let _ = writeln!(io::stderr(), "error: --metrics-address {at}: {error}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(daemon::serve(daemon::Config {
-            socket: args.socket,
-            containerd_address: args.containerd_address,
-            containerd_namespace: args.containerd_namespace,
-            run_dir: args.run_dir,
-            log_dir: args.log_dir,
-            registries: args.registry.registries(),
-            brake: args.brake.limits(),
-        })),
+        Ok(runtime) => {
+            let config = daemon::Config {
+                socket: args.socket,
+                containerd_address: args.containerd_address,
+                containerd_namespace: args.containerd_namespace,
+                run_dir: args.run_dir,
+                log_dir: args.log_dir,
+                registries: args.registry.registries(),
+                brake: args.brake.limits(),
+            };
+            runtime.block_on(daemon::serve(config, metrics))
+        }
         Err(error) => Err(error.into()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -51,15 +69,21 @@ fn serve(args: ServeArgs) -> ExitCode {
 }
 
 /// `RUST_LOG` decides how much, `info` without it.
-fn log_to_stderr(format: LogFormat) {
+fn log_to_stderr(format: Option<LogFormat>) {
+    let on_terminal = io::stderr().is_terminal();
+    let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Logfmt });
     let filter =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(on_terminal);
     match format {
         LogFormat::Text => subscriber.init(),
+        LogFormat::Logfmt => subscriber
+            .event_format(tracing_logfmt::EventsFormatter::default())
+            .fmt_fields(tracing_logfmt::FieldsFormatter::default())
+            .init(),
         LogFormat::Json => subscriber.json().init(),
     }
 }

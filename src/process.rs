@@ -20,6 +20,7 @@ use crate::domain::exit::Ending;
 
 pub mod family;
 pub mod oom;
+pub mod own;
 pub mod stat;
 
 use stat::Stat;

@@ -82,6 +82,8 @@ pub enum FoundTask {
     Running(Box<dyn Task>),
     /// A stopped task that still knows its exit status.
     Ended(Ending, SystemTime),
+    /// Nobody can say whether it runs.
+    Unknown,
     None,
 }
 
@@ -152,6 +154,8 @@ pub trait Runtime: Send + Sync + 'static {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
+    /// Kills what runs of the attempt's task, and deletes it.
+    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.

@@ -24,12 +24,14 @@ mod events;
 mod evidence;
 mod probes;
 mod pulls;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use actor::now;
 pub use events::EventLog;
 pub use pulls::Pull;
+pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
@@ -124,6 +126,8 @@ pub struct Supervisor {
     registry: Arc<Mutex<Registry>>,
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
+    boot_id: Option<Arc<str>>,
+    tally: Arc<Tally>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
     pulls: Arc<Pulls>,
@@ -143,6 +147,8 @@ impl Supervisor {
             registry: Arc::default(),
             changes: watch::Sender::new(0),
             brake: Arc::default(),
+            boot_id: None,
+            tally: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             pulls: Arc::new(pulls),
             actors,
@@ -154,6 +160,17 @@ impl Supervisor {
     pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
         self.witness = witness;
         self
+    }
+
+    /// Names the host's boot, so that an end by its restart is known as one.
+    #[must_use]
+    pub fn with_boot_id(mut self, boot_id: Option<String>) -> Self {
+        self.boot_id = boot_id.map(Arc::from);
+        self
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

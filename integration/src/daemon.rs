@@ -24,8 +24,22 @@ impl Host {
         self.spawn_daemon_with(&[])
     }
 
+    /// As after a restart of the machine: with another boot id.
+    pub fn start_daemon_in_another_boot(&mut self) -> Result<()> {
+        let boot_id = self.path("boot_id");
+        std::fs::write(&boot_id, "another\n")?;
+        let script = r#"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).arg(boot_id).arg(probelet_bin());
+        self.spawn_daemon_by(command, &[])?;
+        self.wait_daemon()
+    }
+
     fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
-        let mut command = Command::new(probelet_bin());
+        self.spawn_daemon_by(Command::new(probelet_bin()), flags)
+    }
+
+    fn spawn_daemon_by(&mut self, mut command: Command, flags: &[&str]) -> Result<()> {
         command
             .args(["serve", "--socket"])
             .arg(self.socket())

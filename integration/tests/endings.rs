@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
@@ -38,6 +39,17 @@ fn without_pid_namespace(spec: &mut Value) {
 
 fn limited(spec: &mut Value) {
     spec["linux"]["resources"] = json!({ "memory": { "limit": LIMIT } });
+}
+
+/// A file that is there and cannot be run.
+fn unfit(host: &Host, name: &str, mode: u32, content: &str) -> Result<()> {
+    let mut request = host.busybox(name, "")?;
+    let file = host.path(&format!("busybox-{name}/bin/unfit"));
+    fs::write(&file, content)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
+    request["restartPolicy"] = json!("NEVER");
+    request["ociSpec"]["process"]["args"] = json!(["/bin/unfit"]);
+    host.call(CREATE, &request).map(drop)
 }
 
 fn wait_end(host: &Host, name: &str) -> Result<Value> {
@@ -96,6 +108,8 @@ fn ends_of_its_own() -> Result<()> {
         run(host, "read-only", "echo > /file", |spec| spec["root"]["readonly"] = json!(true))?;
         run(host, "missing", "", |spec| spec["process"]["args"] = json!(["/bin/missing"]))?;
         run(host, "bad-user", "", |spec| spec["process"]["user"]["uid"] = json!(u32::MAX))?;
+        unfit(host, "not-executable", 0o644, "#!/bin/sh\n")?;
+        unfit(host, "bad-format", 0o755, "\x7fELF, but not really")?;
         for (name, expected) in [
             ("exit-0", Told(0, 0, "Completed", "exited by itself")),
             ("exit-1", Told(1, 0, "Error", "exited by itself")),
@@ -106,9 +120,17 @@ fn ends_of_its_own() -> Result<()> {
             ("read-only", Told(1, 0, "Error", "exited by itself")),
             ("missing", Told(128, 0, "StartError", "could not be started")),
             ("bad-user", Told(128, 0, "StartError", "could not be started")),
+            ("not-executable", Told(128, 0, "StartError", "could not be started")),
         ] {
             told(host, name, &expected)?;
         }
+        // runc finds this one out when the container has started already: as in Kubernetes, where
+        // its log tells.
+        let end = wait_end(host, "bad-format")?["state"]["terminated"].clone();
+        ensure!(end["reason"] == "Error" && end["exitCode"] != 0, "{end}");
+        eventually("the log tells", SOON, || {
+            host.probelet(["logs", "bad-format"]).ok()?.contains("exec format error").then_some(())
+        })?;
         event_of(host, "missing", "no such file or directory")?;
         let message = wait_end(host, "missing")?["state"]["terminated"]["message"].to_string();
         ensure!(message.contains("no such file or directory"), "{message}");

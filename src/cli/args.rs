@@ -1,5 +1,6 @@
 //! The command line. What clap can refuse never reaches a verb.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,6 +73,11 @@ pub struct ServeArgs {
     /// From the global flag of the same name.
     #[arg(skip)]
     pub socket: PathBuf,
+    /// A TOML file in which each of these flags may be a key, such as `log-dir = "/var/log"`. A
+    /// flag goes before its environment variable, and both before the file.
+    /// [default: /etc/probelet/config.toml if there is one]
+    #[arg(long, value_name = "PATH", env = "PROBELET_CONFIG")]
+    pub config: Option<PathBuf>,
     #[arg(
         long,
         value_name = "PATH",
@@ -98,17 +104,14 @@ pub struct ServeArgs {
         default_value = "/var/log/probelet"
     )]
     pub log_dir: PathBuf,
-    /// How the daemon itself logs to stderr.
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        env = "PROBELET_LOG_FORMAT",
-        default_value = "text"
-    )]
-    pub log_format: LogFormat,
+    /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
+    #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
+    pub metrics_address: Option<SocketAddr>,
+    /// How the daemon itself logs to stderr. [default: text on a terminal, else logfmt]
+    #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
     #[command(flatten)]
-    pub registry: RegistryArgs,
+    pub registry: Box<RegistryArgs>,
     #[command(flatten)]
     pub brake: BrakeArgs,
 }
@@ -116,6 +119,7 @@ pub struct ServeArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
+    Logfmt,
     Json,
 }
 

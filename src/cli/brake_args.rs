@@ -33,7 +33,17 @@ pub struct BrakeArgs {
     #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 80.0, value_parser = percent)]
     pub pressure_limit: f64,
     /// Hold no kill back.
-    #[arg(long, env = "PROBELET_NO_BRAKE")]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "PROBELET_NO_BRAKE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     pub no_brake: bool,
 }
 

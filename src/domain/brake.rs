@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::restart::go_duration;
 
+mod gauge;
+pub use gauge::{Gauge, Standing};
+
 #[cfg(test)]
 mod tests;
 

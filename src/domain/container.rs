@@ -97,6 +97,9 @@ pub struct Memory {
     /// The container's newest events, which the machine itself has no use for.
     #[serde(default)]
     pub events: Vec<notice::Event>,
+    /// The host's boot in which it was written; `None` in older records.
+    #[serde(default)]
+    pub boot_id: Option<String>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -166,7 +169,13 @@ impl Memory {
             expired: false,
             given_up: false,
             events: Vec::new(),
+            boot_id: None,
         }
+    }
+
+    /// The host has been restarted since this was written; false where nobody can tell.
+    pub fn is_of_another_boot(&self, current: Option<&str>) -> bool {
+        self.boot_id.as_deref().zip(current).is_some_and(|(own, current)| own != current)
     }
 }
 
@@ -322,6 +331,8 @@ pub enum Action {
     AskBrake(Incarnation, Instant),
     /// Tell the brake that a probe came late by the daemon's own doing.
     TellLate,
+    /// Kill what runs of an attempt whose process nobody holds, and tell `Ended`.
+    Destroy(Incarnation),
     /// Delete the ended task; its record, snapshot and log stay to be looked at.
     Reap(Incarnation),
     /// Delete all of an attempt.

@@ -96,14 +96,41 @@ pub enum Cause {
     Dependency {
         owner: String,
     },
+    /// Its definition changed.
+    Changed,
     /// What it accompanied has ended.
     PodOver,
     /// The pod's active deadline was over.
     Deadline,
     /// It never ran.
     Start,
+    /// The node was shut down or restarted with it.
+    NodeRestart,
     /// Nobody saw how it ended.
     Unknown,
+}
+
+impl Cause {
+    /// One of a few words, to count by.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Itself => "exited",
+            Self::Outside { .. } => "outside",
+            Self::Probe { kind, .. } => kind.lower(),
+            Self::Operator(_) => "operator",
+            Self::OutOfMemory => "oom",
+            Self::Crash { .. } => "crash",
+            Self::Hook { .. } => "hook",
+            Self::AllRestart => "restart_all",
+            Self::Dependency { .. } => "dependency",
+            Self::Changed => "changed",
+            Self::PodOver => "pod_over",
+            Self::Deadline => "deadline",
+            Self::Start => "start",
+            Self::NodeRestart => "node_restart",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl std::fmt::Display for Cause {
@@ -122,8 +149,10 @@ impl std::fmt::Display for Cause {
             Self::Hook { kind, output } => write!(f, "{} hook failed: {output}", kind.as_str()),
             Self::AllRestart => f.write_str("restart of all containers"),
             Self::Dependency { owner } => write!(f, "restarts with {owner}"),
+            Self::Changed => f.write_str("its definition changed"),
             Self::PodOver => f.write_str("the pod's containers have ended"),
             Self::Deadline => f.write_str("active deadline exceeded"),
+            Self::NodeRestart => f.write_str("the node was restarted"),
             Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),
         }

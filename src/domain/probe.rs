@@ -30,6 +30,15 @@ impl Outcome {
         }
     }
 
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Success(_) => "success",
+            Self::Warning(_) => "warning",
+            Self::Failure(_) => "failure",
+            Self::Error(_) => "error",
+        }
+    }
+
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Success(_) | Self::Warning(_))
     }

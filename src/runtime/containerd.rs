@@ -21,6 +21,7 @@ use crate::registry::Registries;
 
 mod client;
 mod exec;
+mod failures;
 mod images;
 mod locks;
 mod ooms;
@@ -34,6 +35,7 @@ mod words;
 
 use client::{Client, missing_is_fine};
 use exec::Execs;
+pub use failures::{FailedCalls, failed_calls};
 use locks::Locks;
 use ooms::Ooms;
 use records::NewRecord;
@@ -294,6 +296,11 @@ impl Runtime for Containerd {
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
         self.client.remember(id, pod, memory).await
+    }
+
+    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        let _turn = self.locks.lock(&id.to_string()).await;
+        self.client.kill_and_delete_task(&id.to_string()).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {

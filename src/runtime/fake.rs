@@ -154,6 +154,11 @@ impl Runtime for Fake {
         Ok(())
     }
 
+    async fn destroy(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        self.note("destroy", id);
+        Ok(())
+    }
+
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         self.note("reap", id);
         Ok(())

@@ -1,7 +1,7 @@
 //! One actor a pod: one `select!`, one timer, and the only reading of the clock.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -11,7 +11,8 @@ use super::PodView;
 use super::brake::Seat;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
-use crate::domain::container::{Action, Event, Machine, Memory, Wanted};
+use super::tally::Tally;
+use crate::domain::container::{Action, Event, Fault, Machine, Memory, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
@@ -54,6 +55,8 @@ pub(super) struct Actor {
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
     pub seat: Seat,
+    pub boot_id: Option<Arc<str>>,
+    pub tally: Arc<Tally>,
     pub cancel: CancellationToken,
 }
 
@@ -66,6 +69,8 @@ pub(super) struct Held {
     pub(super) starting: bool,
     /// Its image's.
     pub(super) pull: Option<AbortHandle>,
+    /// The condemnation that the brake holds, by its time.
+    pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
     pub(super) ended: Vec<Incarnation>,
@@ -98,7 +103,9 @@ impl Actor {
                 }
                 Some(request) = self.requests.recv() => self.serve(request),
                 () = sleep_until(deadline) => {
-                    let actions = self.pod.handle_all(&Event::Tick, now());
+                    let now = now();
+                    let actions = self.pod.handle_all(&Event::Tick, now);
+                    self.count_launches(&actions, deadline, now);
                     self.perform(actions);
                 }
             }
@@ -107,6 +114,32 @@ impl Actor {
             if self.pod.is_gone() {
                 return true;
             }
+        }
+    }
+
+    fn count_launches(&self, actions: &[(usize, Action)], due: Option<Instant>, now: Now) {
+        let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
+        for (_, action) in actions {
+            if let Action::Probe(_, kind, _) = action {
+                self.tally.launched(*kind, late);
+            }
+        }
+    }
+
+    fn count_end(&self, index: usize, attempt: Incarnation) {
+        if let Some(machine) = self.pod.machine(index) {
+            self.tally.ended(&self.spec.name, self.name(index), attempt, machine.memory());
+        }
+    }
+
+    /// Held is counted once for each condemnation, however often it asks.
+    fn count_ruling(&mut self, index: usize, since: Instant, answer: &Event) {
+        let Some(held) = self.containers.get_mut(index) else { return };
+        if matches!(answer, Event::Granted { .. }) {
+            held.kill_held = None;
+            self.tally.granted();
+        } else if held.kill_held.replace(since) != Some(since) {
+            self.tally.held();
         }
     }
 
@@ -153,7 +186,19 @@ impl Actor {
                 {
                     held.starting = false;
                 }
+                if let Event::Probed { kind, outcome, latency, .. } = &event {
+                    let who = (self.spec.name.as_str(), self.name(index));
+                    self.tally.probed(who, *kind, outcome, *latency);
+                }
+                let over = match &event {
+                    Event::Failed { incarnation, fault: Fault::Container, .. }
+                    | Event::Ended { incarnation, .. } => Some(*incarnation),
+                    _ => None,
+                };
                 self.tell(index, event);
+                if let Some(attempt) = over {
+                    self.count_end(index, attempt);
+                }
             }
             Done::Started(index, incarnation, task) => {
                 if let Some(held) = self.containers.get_mut(index) {
@@ -183,6 +228,7 @@ impl Actor {
                 }
                 self.tell(index, Event::LastWords { incarnation, words });
                 self.tell(index, Event::Ended { incarnation, ending });
+                self.count_end(index, incarnation);
             }
             Done::Persisted(index, result) => self.persisted(index, result),
             Done::Nothing => {}
@@ -197,29 +243,12 @@ impl Actor {
                         (self.pod.machine(index), self.containers.get_mut(index))
                     {
                         held.starting = true;
-                        let memory = remembered(&self.events, &self.spec, machine);
+                        let memory = self.remembered(machine);
                         self.effects.start(index, incarnation, memory);
                     }
                 }
-                Action::LookForImage(incarnation) => {
-                    if let (Some(machine), Some(held)) =
-                        (self.pod.machine(index), self.containers.get_mut(index))
-                    {
-                        // As a start does, it writes the attempt's record.
-                        held.starting = true;
-                        let memory = remembered(&self.events, &self.spec, machine);
-                        self.effects.look(index, incarnation, memory);
-                    }
-                }
-                Action::Pull(incarnation) => {
-                    if let Some(held) = self.containers.get_mut(index) {
-                        held.pull = Some(self.effects.pull(index, incarnation));
-                    }
-                }
-                Action::GiveUpPull(_) => {
-                    if let Some(pull) = self.containers.get_mut(index).and_then(|h| h.pull.take()) {
-                        pull.abort();
-                    }
+                Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {
+                    self.image(index, &action);
                 }
                 Action::Probe(incarnation, kind, launch) => {
                     if let Some(task) = self.task(index) {
@@ -247,9 +276,11 @@ impl Actor {
                 }
                 Action::AskBrake(incarnation, since) => {
                     let answer = self.seat.ask(self.name(index), incarnation, since, now());
+                    self.count_ruling(index, since, &answer);
                     self.tell(index, answer);
                 }
                 Action::TellLate => self.seat.late(self.name(index), now()),
+                Action::Destroy(incarnation) => self.effects.destroy(index, incarnation),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
                         held.ended.push(incarnation);
@@ -269,6 +300,7 @@ impl Actor {
                         "{}",
                         notice.message
                     );
+                    self.tally.noted(&notice);
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
                 Action::Persist => self.persist(index, false),
@@ -294,7 +326,7 @@ impl Actor {
             return;
         }
         held.persisting = true;
-        let memory = remembered(&self.events, &self.spec, machine);
+        let memory = self.remembered(machine);
         self.effects.persist(index, memory, retry);
     }
 
@@ -315,6 +347,13 @@ impl Actor {
             }
         }
         self.reap();
+    }
+
+    /// What goes into the record.
+    pub(super) fn remembered(&self, machine: &Machine) -> Memory {
+        let events = self.events.kept(&self.spec.uid, &machine.container().name);
+        let boot_id = self.boot_id.as_deref().map(str::to_owned);
+        Memory { events, boot_id, ..machine.memory().clone() }
     }
 
     /// Probes change what is shown with each attempt, but only a level moves the generation.
@@ -338,13 +377,7 @@ impl Actor {
     }
 }
 
-/// What goes into the record.
-fn remembered(events: &EventLog, spec: &PodSpec, machine: &Machine) -> Memory {
-    let events = events.kept(&spec.uid, &machine.container().name);
-    Memory { events, ..machine.memory().clone() }
-}
-
-async fn sleep_until(deadline: Option<std::time::Instant>) {
+async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

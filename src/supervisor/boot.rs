@@ -105,10 +105,13 @@ impl Supervisor {
         let mut held = Vec::new();
         let mut first = Vec::new();
         for (index, container) in spec.all().enumerate() {
-            let (own, others) =
+            let (own, others): (Vec<_>, _) =
                 attempts.into_iter().partition(|found| found.id.container == container.name);
             attempts = others;
-            let born = match revive(&spec, index, own, now) {
+            let open = own.iter().max_by_key(|found: &&Found| found.id.attempt);
+            let open = open.filter(|found| found.memory.ended.is_none());
+            let open = open.map(|found| found.id.attempt);
+            let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
                 Some(born) => born,
                 None => Born {
                     machine: Machine::new(
@@ -121,6 +124,10 @@ impl Supervisor {
                     task: None,
                 },
             };
+            if let Some(attempt) = open {
+                let memory = born.machine.memory();
+                self.tally.ended(&spec.name, &container.name, attempt, memory);
+            }
             first.extend(born.first.into_iter().map(|action| (index, action)));
             machines.push(born.machine);
             held.push(Held { task: born.task, ..Held::default() });
@@ -163,15 +170,19 @@ impl Supervisor {
             changes: self.changes.clone(),
             events: self.events.clone(),
             seat: Seat::new(self.brake.clone(), name.clone()),
+            boot_id: self.boot_id.clone(),
+            tally: self.tally.clone(),
             cancel: self.cancel.clone(),
         };
         let handle = Handle { view: view_out, desired, requests };
         lock(&self.registry).insert(name.clone(), Entry::Pod(handle));
         self.changes.send_modify(|count| *count += 1);
         let (registry, changes) = (self.registry.clone(), self.changes.clone());
+        let tally = self.tally.clone();
         self.actors.spawn(async move {
             if actor.run(first).await {
                 lock(&registry).remove(&name);
+                tally.forget(&name);
                 changes.send_modify(|count| *count += 1);
             }
         });
@@ -184,6 +195,7 @@ fn revive(
     spec: &Arc<PodSpec>,
     index: usize,
     mut attempts: Vec<Found>,
+    boot_id: Option<&str>,
     now: crate::domain::Now,
 ) -> Option<Born> {
     let container = spec.at(index)?.clone();
@@ -195,6 +207,10 @@ fn revive(
             (Recovered::Running { pid: task.pid(), container_id }, Some(Arc::from(task)))
         }
         FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
+        FoundTask::Unknown => (Recovered::Unknown, None),
+        FoundTask::None if newest.memory.is_of_another_boot(boot_id) => {
+            (Recovered::NodeRestarted, None)
+        }
         FoundTask::None => (Recovered::Nothing, None),
     };
     let (machine, first) =

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Supervisor;
-use crate::domain::brake::{Brake, Limits, Pressure, Ruling};
+use crate::domain::brake::{Brake, Gauge, Limits, Pressure, Ruling};
 use crate::domain::container::Event;
 use crate::domain::{Incarnation, Now};
 
@@ -34,6 +34,13 @@ impl HostBrake {
 }
 
 impl Supervisor {
+    /// How the brake stands; None where there is none.
+    pub fn brake(&self) -> Option<Gauge> {
+        // Read first: nobody waits for files at the brake.
+        let pressure = (self.brake.pressure)();
+        self.brake.lock().gauge(super::now().mono, pressure)
+    }
+
     /// Other limits than the usual ones, or none; and what tells the host's pressure.
     #[must_use]
     pub fn with_brake(

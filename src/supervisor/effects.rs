@@ -207,6 +207,17 @@ impl Effects {
         self.pod = pod;
     }
 
+    pub(super) fn destroy(&mut self, index: usize, incarnation: Incarnation) {
+        let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
+        self.running.spawn(async move {
+            while let Err(error) = runtime.destroy(&id).await {
+                tracing::warn!(%id, %error, "not killed yet, trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+            Done::Event(index, Event::Ended { incarnation, ending: Ending::Lost })
+        });
+    }
+
     pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
         let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
         self.running.spawn(async move {

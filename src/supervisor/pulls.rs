@@ -8,11 +8,11 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::now;
+use super::actor::{Actor, now};
 use super::effects::{Done, Effects};
 use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;
-use crate::domain::container::{Event, ImageFacts, Memory};
+use crate::domain::container::{Action, Event, ImageFacts, Memory};
 use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, Stored, normalise};
 use crate::domain::spec::{PodSpec, Source};
 use crate::registry::RegistryError;
@@ -148,6 +148,30 @@ fn fault_of(error: &PullError) -> PullFault {
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is left half done, so a panic elsewhere is no reason to stop.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Actor {
+    pub(super) fn image(&mut self, index: usize, action: &Action) {
+        let (Some(machine), Some(held)) = (self.pod.machine(index), self.containers.get_mut(index))
+        else {
+            return;
+        };
+        match action {
+            Action::LookForImage(incarnation) => {
+                // As a start does, it writes the attempt's record.
+                held.starting = true;
+                let memory = self.remembered(machine);
+                self.effects.look(index, *incarnation, memory);
+            }
+            Action::Pull(incarnation) => held.pull = Some(self.effects.pull(index, *incarnation)),
+            Action::GiveUpPull(_) => {
+                if let Some(pull) = held.pull.take() {
+                    pull.abort();
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Effects {

@@ -76,6 +76,7 @@ impl Machine {
                 .map(|stopping| stopping.grace),
             asked: asked.map(|stopping| stopping.cause),
             sent: running.operator_signal,
+            node_restarted: words.node_restarted,
         };
         let oom_kills = known.oom_kills;
         let Verdict { reason, cause, sigkill } = known.verdict();

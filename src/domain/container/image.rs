@@ -188,7 +188,11 @@ impl Machine {
         reasons.iter().any(|reason| self.is_waiting_for(reason))
     }
 
-    pub(super) fn tell_present(&self, out: &mut Vec<Action>) {
+    /// Unless the pull has told it.
+    pub(super) fn tell_image(&mut self, out: &mut Vec<Action>) {
+        if std::mem::take(&mut self.waits.told) {
+            return;
+        }
         let image = self.spec.image();
         out.push(Action::Note(Notice::normal(
             "Pulled",

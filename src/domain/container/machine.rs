@@ -301,14 +301,6 @@ impl Machine {
         }
     }
 
-    fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
-        let operator = Operator::new(format!("kill -s {signal}"), self.caller);
-        if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
-            running.operator_signal = Some((signal, operator));
-            out.push(Action::Signal(self.memory.attempt, signal));
-        }
-    }
-
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
         self.expire(now, out);
         if self.forget_at.is_some_and(|at| at <= now.mono) {
@@ -357,9 +349,7 @@ impl Machine {
         self.memory.started = running.has_started();
         self.memory.ready = running.is_ready();
         self.state = State::Running(running);
-        if !std::mem::take(&mut self.waits.told) {
-            self.tell_present(out);
-        }
+        self.tell_image(out);
         out.push(Action::Note(Notice::normal("Created", "Container created")));
         out.push(Action::Note(Notice::normal("Started", "Container started")));
         out.push(Action::Persist);

@@ -1,11 +1,11 @@
 //! Taking up a container again after the daemon was away.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::state::State;
-use super::{Action, Event, Machine, Memory, Wanted};
-use crate::domain::exit::{Ending, LastWords};
+use super::{Action, Event, Machine, Memory, Next, Wanted};
+use crate::domain::exit::{Cause, Ending, LastWords};
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
@@ -21,6 +21,10 @@ pub enum Recovered {
     Ended(Ending, SystemTime, LastWords),
     /// No task: it never started, had ended before, or ended and was dropped.
     Nothing,
+    /// A task of which the runtime cannot say whether it runs.
+    Unknown,
+    /// No task either, and what is remembered is from before the node's restart.
+    NodeRestarted,
 }
 
 impl Machine {
@@ -67,10 +71,33 @@ impl Machine {
                 machine.resume(now);
                 machine.ended(Ending::Lost, now, &mut out);
             }
-            Recovered::Ended(..) | Recovered::Nothing => machine.rest(now, &mut out),
+            Recovered::NodeRestarted if machine.had_a_process() => {
+                machine.resume(now);
+                machine.words.node_restarted = true;
+                machine.ended(Ending::Lost, now, &mut out);
+            }
+            Recovered::Unknown if machine.had_a_process() => machine.destroy(now, &mut out),
+            // A start clears what an earlier try of it left.
+            Recovered::Ended(..)
+            | Recovered::Nothing
+            | Recovered::NodeRestarted
+            | Recovered::Unknown => machine.rest(now, &mut out),
         }
         machine.settle(&mut out);
         (machine, out)
+    }
+
+    /// As the kubelet does it, whatever the policy: nobody knows whether it had come to its end.
+    fn destroy(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.resume(now);
+        let message = "Container is in \"unknown\" state, try killing it before restart".to_owned();
+        let next = match self.memory.wanted {
+            Wanted::Running => Next::Start,
+            Wanted::Stopped | Wanted::Removed => Next::Policy,
+        };
+        // One that was stopping anyway goes on with that.
+        self.stop(Cause::Unknown, message, Duration::ZERO, next, now, out);
+        out.push(Action::Destroy(self.memory.attempt));
     }
 
     fn had_a_process(&self) -> bool {

@@ -1,20 +1,25 @@
-//! A changed spec on a live container: what may change without a new instance.
+//! A changed spec on a live container: what may change without a new instance, and what not.
 
 use std::sync::Arc;
 
 use super::state::Running;
-use super::{Action, Machine};
+use super::{Action, Machine, Next};
 use crate::domain::Now;
+use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{PodSpec, ProbeKind, Probes};
 
 impl Machine {
     /// An unchanged probe keeps its counters, a changed one begins clean; what was established
-    /// (started, ready) stands until a probe says otherwise.
+    /// (started, ready) stands until a probe says otherwise. Another definition (image, command…)
+    /// ends a running instance, as the kubelet does it under every policy; the supervisor lets
+    /// none through as long as it cannot make the new one's image facts known.
     pub(super) fn respec(&mut self, pod: Arc<PodSpec>, now: Now, out: &mut Vec<Action>) {
         let Some(spec) = pod.all().find(|c| c.name == self.spec.name) else { return };
-        let old = std::mem::replace(&mut self.spec, spec.clone()).probes;
+        let old = std::mem::replace(&mut self.spec, spec.clone());
+        let redefined = old.needs_new_instance(&self.spec);
+        let old = old.probes;
         self.pod = pod;
         self.set_expiry(now);
         let new = self.spec.probes.clone();
@@ -28,6 +33,12 @@ impl Machine {
             let message = format!("Probes changed without a restart: {}", names.join(", "));
             out.push(Action::Note(Notice::normal("ProbesChanged", message)));
             self.note_levels(out);
+        }
+        if redefined {
+            let message =
+                format!("Container {} definition changed, will be restarted", self.spec.name);
+            let grace = self.pod.termination_grace;
+            self.stop(Cause::Changed, message, grace, Next::Start, now, out);
         }
         out.push(Action::Persist);
     }

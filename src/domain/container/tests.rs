@@ -357,6 +357,57 @@ fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
     story.condemned();
 }
 
+impl Story {
+    /// What another daemon finds; the machine is its own then.
+    fn recovered(&mut self, found: Recovered) -> Vec<Action> {
+        let (spec, memory) = (self.machine.pod.clone(), self.machine.memory().clone());
+        let container = self.machine.container().clone();
+        let (machine, actions) = Machine::recover(spec, container, memory, [], found, self.now);
+        self.machine = machine;
+        actions
+    }
+}
+
+#[test]
+fn what_the_nodes_restart_took_is_told_as_that() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let actions = story.recovered(Recovered::NodeRestarted);
+    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    let last = story.machine.status().last_state.unwrap();
+    assert_eq!((last.reason.as_str(), last.exit_code), ("ContainerStatusUnknown", 137));
+    assert_eq!(last.cause, Cause::NodeRestart);
+    let message = "The node was shut down or restarted while the container was running";
+    assert_eq!(last.message, message);
+}
+
+#[test]
+fn only_a_known_and_other_boot_is_another() {
+    let memory = |boot_id: Option<&str>| Memory {
+        boot_id: boot_id.map(str::to_owned),
+        ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
+    };
+    assert!(memory(Some("a")).is_of_another_boot(Some("b")));
+    assert!(!memory(Some("a")).is_of_another_boot(Some("a")));
+    assert!(!memory(None).is_of_another_boot(Some("b")), "an older version's record");
+    assert!(!memory(Some("a")).is_of_another_boot(None));
+}
+
+#[test]
+fn what_may_run_unseen_is_killed_before_its_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Never);
+    let actions = story.recovered(Recovered::Unknown);
+    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+    assert!(story.ended(Ending::Lost).contains(&Action::Start(Incarnation(1))));
+
+    let mut story = Story::running(RestartPolicy::Always);
+    story.want(Wanted::Stopped);
+    let actions = story.recovered(Recovered::Unknown);
+    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
+    let actions = story.ended(Ending::Lost);
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+}
+
 #[test]
 fn recovered_process_that_is_gone_is_reported_and_restarted() {
     let story = Story::running(RestartPolicy::Always);

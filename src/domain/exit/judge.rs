@@ -22,6 +22,8 @@ pub struct Known {
     pub asked: Option<Cause>,
     /// The signal that an operator sent last.
     pub sent: Option<(i32, Operator)>,
+    /// The node was restarted since it was last seen.
+    pub node_restarted: bool,
     /// probelet's own SIGKILL, and the grace before it.
     pub killed_after: Option<Duration>,
 }
@@ -79,6 +81,9 @@ impl Known {
             (None, Some(SIGKILL)) if self.oom_at_the_end => Cause::OutOfMemory,
             (None, Some(signal)) if CRASHES.contains(&signal) => Cause::Crash { signal },
             (None, Some(signal)) => Cause::Outside { signal },
+            (None, None) if self.ending == Ending::Lost && self.node_restarted => {
+                Cause::NodeRestart
+            }
             (None, None) if self.ending == Ending::Lost => Cause::Unknown,
             (None, None) => Cause::Itself,
         }
@@ -108,6 +113,7 @@ mod tests {
             oom_at_the_end: false,
             asked: None,
             sent: None,
+            node_restarted: false,
             killed_after: None,
         }
     }
@@ -166,7 +172,17 @@ mod tests {
         assert_eq!(oom(Ending::Exited(0), false), Cause::Itself);
         assert_eq!(oom(Ending::Signaled(9), false), Cause::Outside { signal: 9 });
         assert_eq!(oom(Ending::Signaled(15), true), Cause::Outside { signal: 15 });
-        let lost = known(Ending::Lost).verdict();
-        assert_eq!((lost.reason, lost.cause), ("ContainerStatusUnknown", Cause::Unknown));
+    }
+
+    #[test]
+    fn what_was_lost_with_the_node_is_told_from_a_mystery() {
+        let lost = || known(Ending::Lost);
+        let mystery = lost().verdict();
+        assert_eq!((mystery.reason, mystery.cause), ("ContainerStatusUnknown", Cause::Unknown));
+        let told = Known { node_restarted: true, ..lost() }.verdict();
+        assert_eq!((told.reason, told.cause), ("ContainerStatusUnknown", Cause::NodeRestart));
+        let stop = Cause::Operator(operator("stop"));
+        let asked = Known { node_restarted: true, asked: Some(stop.clone()), ..lost() }.verdict();
+        assert_eq!(asked.cause, stop, "who asked for it before has his due");
     }
 }

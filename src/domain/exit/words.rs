@@ -18,6 +18,8 @@ pub struct LastWords {
     pub message: Option<Result<String, String>>,
     /// The log's end, where it was asked for.
     pub log: String,
+    /// The node has been restarted, and nothing of the instance is left.
+    pub node_restarted: bool,
 }
 
 impl LastWords {
@@ -35,6 +37,7 @@ impl LastWords {
             own => own,
         };
         match (ending, text) {
+            (Ending::Lost, _) if self.node_restarted => NODE_RESTARTED.to_owned(),
             (Ending::Lost, "") => LOST.to_owned(),
             (Ending::Lost, text) => format!("{LOST}: {text}"),
             (_, text) => text.to_owned(),
@@ -42,6 +45,7 @@ impl LastWords {
     }
 }
 
+const NODE_RESTARTED: &str = "The node was shut down or restarted while the container was running";
 const LOST: &str = "The process ended while nobody could watch it";
 
 fn last_lines(log: &str) -> &str {
@@ -61,7 +65,7 @@ mod tests {
             if fallback { MessagePolicy::FallbackToLogsOnError } else { MessagePolicy::File };
         let asked = TerminationMessage { policy, ..TerminationMessage::default() };
         let message = message.map(|read| read.map(Into::into).map_err(Into::into));
-        let words = LastWords { message, log: log.into(), oom_kills: None };
+        let words = LastWords { message, log: log.into(), ..LastWords::default() };
         words.message(&asked, Ending::Exited(code))
     }
 

@@ -68,6 +68,11 @@ fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
 }
 
 impl ContainerSpec {
+    /// No running instance can become what `new` says.
+    pub fn needs_new_instance(&self, new: &Self) -> bool {
+        self.fixed_difference(new).is_some()
+    }
+
     fn fixed_difference(&self, new: &Self) -> Option<&'static str> {
         let Self {
             name,

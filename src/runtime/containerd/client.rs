@@ -19,6 +19,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
+use super::failures;
 use super::images::Known;
 use super::pull::{Ingests, Leases};
 use crate::runtime::RuntimeError;
@@ -116,6 +117,7 @@ pub(super) async fn call<T>(
         Ok(Err(status)) => Err(error(name, deadline, &status)),
         Err(_) => Err(RuntimeError::Timeout { call: name, seconds: deadline.as_secs() }),
     }
+    .inspect_err(|error| failures::count(name, error))
 }
 
 /// The one reading of containerd's codes. Most of its failures, runc's too, are `Unknown`.

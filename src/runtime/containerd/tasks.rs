@@ -21,6 +21,8 @@ use crate::runtime::{FoundTask, RuntimeError};
 /// the shim has reaped it.
 const DELETE_STEP: Duration = Duration::from_millis(10);
 const DELETE_STEPS: u32 = 300;
+/// How often a task is looked at until it holds still.
+const LOOKS: u32 = 5;
 
 impl Client {
     /// Creates the task and holds its init, which waits to be started.
@@ -116,7 +118,8 @@ impl Client {
     ) -> Result<FoundTask, RuntimeError> {
         let mut held: Option<Process> = None;
         let mut trouble = "its state keeps changing".to_owned();
-        for _ in 0..5 {
+        let mut unknown = 0;
+        for _ in 0..LOOKS {
             let state = match self.get_task(id).await {
                 Err(RuntimeError::NotFound(_)) => return Ok(FoundTask::None),
                 state => state?,
@@ -129,7 +132,15 @@ impl Client {
                 }
                 Status::Running | Status::Pausing | Status::Paused => {}
                 // A start that was cut short; its process has not run.
-                Status::Created | Status::Unknown => return Ok(FoundTask::None),
+                Status::Created => return Ok(FoundTask::None),
+                // Its shim did not answer containerd within 2 s: a busy one may the next time.
+                Status::Unknown => {
+                    unknown += 1;
+                    if unknown == LOOKS {
+                        return Ok(FoundTask::Unknown);
+                    }
+                    continue;
+                }
             }
             if let Some(process) = held.take().filter(|process| process.pid() == state.pid) {
                 let (client, execs) = (self.clone(), execs.clone());

@@ -45,7 +45,7 @@ impl Containerd {
         };
         let counter = OomCounter::at(&self.cgroups_path(id));
         let oom_kills = counter.and_then(|counter| counter.kills()).ok();
-        LastWords { oom_kills, message, log }
+        LastWords { oom_kills, message, log, node_restarted: false }
     }
 }
 

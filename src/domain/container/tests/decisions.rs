@@ -61,8 +61,20 @@ fn decisions_match_the_vectors() {
                 let (message, actions) = failed(ProbeKind::Startup, &mut story);
                 (Some(message), actions)
             }
-            // An unknown state does not exist here, and a changed image is refused.
-            "unknown" | "spec_changed" => continue,
+            "unknown" => {
+                let mut actions = story.recovered(Recovered::Unknown);
+                let message = Story::reasons(&actions).last().unwrap().1.to_owned();
+                actions.extend(story.ended(Ending::Lost));
+                (Some(message), actions)
+            }
+            "spec_changed" => {
+                let mut spec = PodSpec::clone(&story.machine.pod);
+                spec.containers[0].source = Source::Image("app:2".into());
+                let mut actions = story.tell(Event::Respec(Arc::new(spec)));
+                let message = Story::reasons(&actions).last().unwrap().1.to_owned();
+                actions.extend(story.ended(Ending::Signaled(15)));
+                (Some(message), actions)
+            }
             other => panic!("unknown state {other}"),
         };
         seen += 1;
@@ -75,7 +87,7 @@ fn decisions_match_the_vectors() {
             assert_eq!(message, row["msg"].as_str().unwrap(), "{line}");
         }
     }
-    assert_eq!(seen, 22);
+    assert_eq!(seen, 24);
 }
 
 pub(super) fn rules(row: &serde_json::Value) -> Vec<RestartRule> {

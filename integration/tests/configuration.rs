@@ -1,0 +1,62 @@
+//! Where the daemon's settings come from, and that bad ones stop it before it has begun.
+
+use std::fs;
+use std::net::TcpListener;
+
+use anyhow::{Result, ensure};
+use probelet_integration::{Done, Host};
+
+/// Settings that must not work, next to the host's own.
+fn refused(host: &Host, flags: &[&str], wanted: &str) -> Result<()> {
+    let done: Done = host.try_probelet([&["serve"], flags].concat(), "")?;
+    ensure!(done.code == Some(2) && done.stderr.contains(wanted), "{wanted:?}: {done:?}");
+    ensure!(!host.socket().exists(), "bound all the same");
+    Ok(())
+}
+
+#[test]
+fn bad_settings_end_with_2_before_anything_is_bound() -> Result<()> {
+    let host = Host::start()?;
+    let file = host.path("config.toml");
+    let path = file.display().to_string();
+    for (text, wanted) in [
+        ("log-dir = \"/tmp\"\nlog-dri = 1\n", "config.toml:2: unknown key \"log-dri\""),
+        ("kill-burst = 0\n", "config.toml:1: kill-burst: "),
+        ("kill-burst = \n", "config.toml:1: "),
+    ] {
+        fs::write(&file, text)?;
+        refused(&host, &["--config", &path], wanted)?;
+    }
+    refused(&host, &["--config", "/nonexistent/file"], "/nonexistent/file: ")?;
+    refused(&host, &["--metrics-address", "nowhere"], "--metrics-address")?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let wanted = format!("--metrics-address {address}: Address already in use");
+    refused(&host, &["--metrics-address", &address], &wanted)
+}
+
+#[test]
+fn the_file_is_followed_where_no_flag_says_otherwise() -> Result<()> {
+    let mut host = Host::start()?;
+    let file = host.path("config.toml");
+    let unused = host.path("unused.sock");
+    fs::write(&file, format!("socket = {unused:?}\nkill-burst = 7\nlog-format = \"json\"\n"))?;
+    host.start_daemon_with(&["--config", &file.display().to_string()])?;
+    ensure!(!unused.exists(), "the flag did not go before the file");
+    let log = fs::read_to_string(host.path("probelet.log"))?;
+    let serving = log.lines().find(|line| line.contains("serving")).unwrap_or_default();
+    ensure!(serving.starts_with('{') && serving.contains("burst: 7"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_no_terminal_is_logfmt() -> Result<()> {
+    let mut host = Host::start()?;
+    host.start_daemon()?;
+    let log = fs::read_to_string(host.path("probelet.log"))?;
+    ensure!(
+        log.lines().any(|line| line.contains("level=info") && line.contains("serving")),
+        "{log}"
+    );
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Instances of which nobody saw the end.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::{Host, IMAGE, SOON, eventually, signal, with_host};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const CREATE: &str = "probelet.v1.Containers/CreateContainer";
+const GET: &str = "probelet.v1.Containers/GetContainer";
+
+fn create(host: &Host, policy: &str) -> Result<u32> {
+    let request = json!({
+        "name": "app", "image": IMAGE, "args": ["sleep"], "start": true, "restartPolicy": policy,
+    });
+    host.call(CREATE, &request)?;
+    running(host, 0)?;
+    host.task_pid("app_0")
+}
+
+fn running(host: &Host, restarts: u64) -> Result<Value> {
+    host.wait_status("app", SOON * 2, |status| {
+        status["state"]["running"].is_object() && status["restartCount"].as_u64() >= Some(restarts)
+    })
+}
+
+fn last(host: &Host) -> Result<Value> {
+    Ok(host.call(GET, &json!({ "name": "app" }))?["lastState"]["terminated"].clone())
+}
+
+/// The container ends with nobody watching, and nothing is left of it in containerd.
+fn take_away(host: &mut Host, pid: u32) -> Result<()> {
+    host.kill_daemon()?;
+    signal(pid, Signal::KILL)?;
+    eventually("the task is gone", SOON, || host.ctr(["task", "delete", "app_0"]).ok())?;
+    Ok(())
+}
+
+#[test]
+fn the_nodes_restart_is_told_as_the_cause() -> Result<()> {
+    with_host(|host| {
+        let pid = create(host, "ALWAYS")?;
+        take_away(host, pid)?;
+        host.start_daemon_in_another_boot()?;
+        running(host, 1)?;
+        let last = last(host)?;
+        ensure!(last["cause"] == "the node was restarted", "{last}");
+        ensure!(last["reason"] == "ContainerStatusUnknown" && last["exitCode"] == 137, "{last}");
+        let message = last["message"].as_str().context("no message")?;
+        ensure!(message.contains("node was shut down or restarted"), "{message}");
+        Ok(())
+    })
+}
+
+#[test]
+fn in_the_same_boot_it_stays_a_mystery() -> Result<()> {
+    with_host(|host| {
+        let pid = create(host, "ALWAYS")?;
+        take_away(host, pid)?;
+        host.start_daemon()?;
+        running(host, 1)?;
+        let last = last(host)?;
+        ensure!(last["cause"] == "unknown", "{last}");
+        Ok(())
+    })
+}
+
+#[test]
+fn what_may_run_unseen_is_killed_before_the_next_attempt() -> Result<()> {
+    with_host(|host| {
+        let pid = create(host, "NEVER")?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        let shim: u32 = parent.context("no parent")?.trim().parse()?;
+        host.kill_daemon()?;
+        // containerd asks it for two seconds each time, and then says that it does not know.
+        signal(shim, Signal::STOP)?;
+        let killed = host.start_daemon().and_then(|()| {
+            eventually("the kill is told", SOON, || {
+                let told = "Container is in \"unknown\" state, try killing it before restart";
+                host.events().ok()?.iter().any(|event| event.contains(told)).then_some(())
+            })
+        });
+        let before = host.task_pid("app_1");
+        signal(shim, Signal::CONT)?;
+        killed?;
+        ensure!(before.is_err(), "started beside one that may run");
+        running(host, 1)?;
+        ensure!(!fs::exists(format!("/proc/{pid}"))?, "the old process lives");
+        Ok(())
+    })
+}

@@ -1,0 +1,82 @@
+//! How the brake stands, for who watches it.
+
+use std::time::Instant;
+
+use super::{Brake, Hold, Pressure};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Only the budget holds a kill.
+    Free,
+    Storm,
+    Starved,
+}
+
+impl Standing {
+    pub const ALL: [Self; 3] = [Self::Free, Self::Storm, Self::Starved];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Storm => "storm",
+            Self::Starved => "starved",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gauge {
+    pub standing: Standing,
+    /// Kills that the budget allows now.
+    pub tokens: f64,
+    /// Containers that are condemned and held.
+    pub waiting: usize,
+}
+
+impl Brake {
+    /// None where there is no brake.
+    pub fn gauge(&mut self, now: Instant, pressure: Pressure) -> Option<Gauge> {
+        let limits = self.limits?;
+        self.advance(&limits, now);
+        let standing = match self.starved(&limits, || pressure) {
+            None | Some(Hold::Budget { .. }) => Standing::Free,
+            Some(Hold::Storm { .. }) => Standing::Storm,
+            Some(Hold::Late { .. } | Hold::Pressure { .. }) => Standing::Starved,
+        };
+        let tokens = self.credit.as_secs_f64() / limits.refill.as_secs_f64();
+        Some(Gauge { standing, tokens, waiting: self.waiting.len() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Limits;
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn it_stands_as_it_would_rule() {
+        let now = now();
+        let high = Pressure { io: Some(81.0), ..Pressure::default() };
+        let mut brake = Brake::new(Some(Limits::default()));
+        let gauge = |standing, tokens, waiting| Some(Gauge { standing, tokens, waiting });
+        assert_eq!(brake.gauge(now, Pressure::default()), gauge(Standing::Free, 10.0, 0));
+        assert_eq!(brake.gauge(now, high), gauge(Standing::Starved, 10.0, 0));
+        for who in ["a", "b", "c", "d", "e", "f"] {
+            brake.ask(who, now, now, Pressure::default);
+        }
+        // The first four are no storm yet.
+        assert_eq!(brake.gauge(now, high), gauge(Standing::Storm, 6.0, 2));
+        let later = now + Duration::from_secs(11);
+        let after = brake.gauge(later, Pressure::default()).unwrap();
+        assert_eq!((after.standing, after.waiting), (Standing::Free, 0));
+        assert!(after.tokens > 7.0 && after.tokens < 8.0);
+        assert_eq!(Brake::new(None).gauge(now, high), None);
+    }
+}

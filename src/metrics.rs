@@ -1,0 +1,65 @@
+//! What Prometheus is told: read from what is known anyway when it asks, so that no actor waits.
+
+mod containers;
+mod host;
+mod page;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use prometheus_client::registry::Registry;
+
+use crate::domain::brake::Gauge;
+use crate::process::own::{self, Usage};
+use crate::runtime::containerd::{Containerd, FailedCalls, failed_calls};
+use crate::supervisor::{Counts, PodView, Supervisor};
+
+pub use server::{bind, serve};
+
+/// Where everything is known.
+#[derive(Clone)]
+pub struct Sources {
+    pub supervisor: Arc<Supervisor>,
+    pub containerd: Containerd,
+    pub started: SystemTime,
+}
+
+/// All that one scrape tells.
+#[derive(Debug)]
+struct Snapshot {
+    started: SystemTime,
+    usage: Usage,
+    pods: Vec<PodView>,
+    counts: Counts,
+    brake: Option<Gauge>,
+    reachable: bool,
+    failed_calls: FailedCalls,
+}
+
+impl Sources {
+    /// The page, in OpenMetrics' text format.
+    async fn render(&self) -> Result<String, std::fmt::Error> {
+        let reachable = self.containerd.is_reachable().await;
+        let snapshot = Snapshot {
+            started: self.started,
+            usage: own::usage(),
+            pods: self.supervisor.list(),
+            counts: self.supervisor.tally().counts(),
+            brake: self.supervisor.brake(),
+            reachable,
+            failed_calls: failed_calls(),
+        };
+        render(snapshot)
+    }
+}
+
+fn render(snapshot: Snapshot) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(snapshot));
+    let mut page = String::new();
+    prometheus_client::encoding::text::encode(&mut page, &registry)?;
+    Ok(page)
+}

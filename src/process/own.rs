@@ -1,0 +1,41 @@
+//! This process itself: what it uses.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    pub cpu: Duration,
+    /// Resident memory in bytes; each is `None` where `/proc` does not tell.
+    pub resident: Option<u64>,
+    pub descriptors: Option<usize>,
+    /// `None` without a limit.
+    pub most_descriptors: Option<u64>,
+}
+
+pub fn usage() -> Usage {
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    let descriptors = std::fs::read_dir("/proc/self/fd");
+    Usage {
+        cpu: Duration::try_from(cpu).unwrap_or_default(),
+        resident: super::stat::resident(std::process::id()).ok(),
+        // The folder itself is one of them while it is read.
+        descriptors: descriptors.ok().map(|entries| entries.count().saturating_sub(1)),
+        most_descriptors: getrlimit(Resource::Nofile).current,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        let usage = usage();
+        assert!(usage.cpu > Duration::ZERO);
+        assert!(usage.resident.unwrap() > 1 << 20);
+        assert!(usage.descriptors.unwrap() >= 3);
+    }
+}

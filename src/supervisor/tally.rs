@@ -1,0 +1,145 @@
+//! What the actors have seen and decided so far, counted for who watches the host.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::domain::Incarnation;
+use crate::domain::container::Memory;
+use crate::domain::notice::Notice;
+use crate::domain::probe::Outcome;
+use crate::domain::spec::ProbeKind;
+
+/// Counts since the daemon's start. Those of a container go when its pod does.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<Counts>);
+
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// By pod and container.
+    pub containers: BTreeMap<String, BTreeMap<String, ContainerCounts>>,
+    pub durations: BTreeMap<ProbeKind, Spread>,
+    /// How much after its time each probe was launched.
+    pub lateness: BTreeMap<ProbeKind, Spread>,
+    pub kills_granted: u64,
+    /// Condemned containers that were held, each once.
+    pub kills_held: u64,
+    /// By type and reason.
+    pub events: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ContainerCounts {
+    /// By probe and outcome.
+    pub probes: BTreeMap<(ProbeKind, &'static str), u64>,
+    /// By cause.
+    pub ends: BTreeMap<&'static str, u64>,
+}
+
+/// Upper bounds in seconds; one more bucket takes the rest.
+pub const BOUNDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+#[derive(Debug, Clone, Default)]
+pub struct Spread {
+    pub buckets: [u64; BOUNDS.len() + 1],
+    pub sum: Duration,
+}
+
+impl Spread {
+    fn add(&mut self, length: Duration) {
+        let seconds = length.as_secs_f64();
+        let place = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(bucket) = self.buckets.get_mut(place) {
+            *bucket += 1;
+        }
+        self.sum = self.sum.saturating_add(length);
+    }
+}
+
+impl Tally {
+    /// A copy: whoever reads holds no actor up.
+    pub fn counts(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    pub(super) fn probed(
+        &self,
+        (pod, container): (&str, &str),
+        kind: ProbeKind,
+        outcome: &Outcome,
+        latency: Duration,
+    ) {
+        let mut counts = self.lock();
+        counts.durations.entry(kind).or_default().add(latency);
+        let own = counts.of(pod, container);
+        *own.probes.entry((kind, outcome.as_str())).or_default() += 1;
+    }
+
+    pub(super) fn launched(&self, kind: ProbeKind, late: Duration) {
+        self.lock().lateness.entry(kind).or_default().add(late);
+    }
+
+    /// Counts the attempt's end by its cause, where the memory has it.
+    pub(super) fn ended(&self, pod: &str, container: &str, attempt: Incarnation, memory: &Memory) {
+        let mut ends = memory.ended.iter().chain(&memory.last_state);
+        if let Some(end) = ends.find(|end| end.attempt == attempt) {
+            let label = end.cause.label();
+            *self.lock().of(pod, container).ends.entry(label).or_default() += 1;
+        }
+    }
+
+    pub(super) fn granted(&self) {
+        self.lock().kills_granted += 1;
+    }
+
+    pub(super) fn held(&self) {
+        self.lock().kills_held += 1;
+    }
+
+    pub(super) fn noted(&self, notice: &Notice) {
+        *self.lock().events.entry((notice.kind.as_str(), notice.reason)).or_default() += 1;
+    }
+
+    pub(super) fn forget(&self, pod: &str) {
+        self.lock().containers.remove(pod);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        // No update is left half done, so a panic elsewhere is no reason to stop.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn of(&mut self, pod: &str, container: &str) -> &mut ContainerCounts {
+        self.containers.entry(pod.to_owned()).or_default().entry(container.to_owned()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_falls_into_one_bucket() {
+        let mut spread = Spread::default();
+        for millis in [0, 1, 2, 60_000] {
+            spread.add(Duration::from_millis(millis));
+        }
+        assert_eq!(spread.buckets, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(spread.sum, Duration::from_millis(60_003));
+    }
+
+    #[test]
+    fn what_is_counted_of_a_pod_goes_with_it() {
+        let tally = Tally::default();
+        let success = Outcome::Success(String::new());
+        tally.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
+        tally.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
+        let probes = &tally.counts().containers["web"]["app"].probes;
+        assert_eq!(probes[&(ProbeKind::Liveness, "success")], 2);
+        tally.forget("web");
+        assert!(tally.counts().containers.is_empty());
+    }
+}
