@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod exit;
 pub mod history;
 pub mod hosts;
+pub mod image;
 pub mod link;
 pub mod log;
 pub mod notice;

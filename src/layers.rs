@@ -12,6 +12,7 @@ const STOREYS: [&[&str]; 6] = [
     &["supervisor"],
     &[
         "runtime",
+        "registry",
         "prober",
         "evidence",
         "netns",

@@ -15,6 +15,7 @@ pub mod pod_files;
 pub mod pressure;
 pub mod prober;
 pub mod process;
+pub mod registry;
 pub mod rootfs;
 pub mod runtime;
 pub mod service;

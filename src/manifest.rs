@@ -33,6 +33,7 @@ mod message;
 mod objects;
 mod probes;
 mod probes_out;
+mod pull_secrets;
 mod resources;
 mod security;
 mod sources;

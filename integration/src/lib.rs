@@ -10,6 +10,7 @@ mod clean;
 mod daemon;
 pub mod image;
 pub mod measure;
+pub mod registry;
 pub mod target;
 
 pub use daemon::signal;

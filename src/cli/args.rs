@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::brake_args::BrakeArgs;
 use super::duration;
 use super::log_args::LogArgs;
+use super::registry_args::RegistryArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -79,6 +80,12 @@ pub enum Command {
     Adopt(super::adopt::AdoptArgs),
     /// Look no longer after a container that somebody else made, and leave it as it is.
     Release(NameArgs),
+    /// Pull an image into containerd's store.
+    Pull(ImageArgs),
+    /// List the images in containerd's store.
+    Images(ImagesArgs),
+    /// Remove images that nothing is made from.
+    Rmi(RemoveImagesArgs),
     /// Print the version.
     Version,
 }
@@ -147,6 +154,8 @@ pub struct ServeArgs {
     pub log_format: Option<LogFormat>,
     #[command(flatten)]
     pub logs: LogArgs,
+    #[command(flatten)]
+    pub registry: Box<RegistryArgs>,
     #[command(flatten)]
     pub brake: BrakeArgs,
 }
@@ -344,6 +353,26 @@ pub struct PauseArgs {
     /// All containers of the pod if left out.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// `busybox`, `registry.k8s.io/pause:3.9`, `r.io:5000/app@sha256:…`.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// Only names.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveImagesArgs {
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -257,6 +257,7 @@ impl Stranger {
             termination_grace: care.grace,
             active_deadline: None,
             hostname: None,
+            pull_secrets: Vec::new(),
             host_namespaces: Default::default(),
             naming: Default::default(),
             security: Default::default(),
@@ -264,6 +265,7 @@ impl Stranger {
             containers: vec![ContainerSpec {
                 name: self.place.id.clone(),
                 source: Source::Adopted(adopted),
+                pull_policy: None,
                 command: Vec::new(),
                 args: Vec::new(),
                 env: Vec::new(),

@@ -9,6 +9,7 @@ use super::Incarnation;
 use super::brake::Hold;
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
+use super::image::{PullFault, Pulled};
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -19,6 +20,7 @@ mod capture;
 mod condemned;
 mod deadline;
 mod ending;
+mod image;
 mod machine;
 mod oom;
 mod pause;
@@ -55,6 +57,9 @@ pub struct Memory {
     pub started: bool,
     pub ready: bool,
     pub image_id: String,
+    /// Some registry has it, and may have a newer one by now.
+    #[serde(default)]
+    pub image_from_registry: bool,
     /// The image's own.
     #[serde(default)]
     pub stop_signal: Option<i32>,
@@ -126,6 +131,7 @@ pub struct Stopping {
 pub struct ImageFacts {
     /// The manifest digest, `name@sha256:…`; empty for a bundle.
     pub id: String,
+    pub from_registry: bool,
     pub stop_signal: Option<i32>,
 }
 
@@ -162,6 +168,7 @@ impl Memory {
             started: false,
             ready: false,
             image_id: String::new(),
+            image_from_registry: false,
             stop_signal: None,
             ended: None,
             last_state: None,
@@ -230,6 +237,22 @@ pub enum Event {
     Failed {
         incarnation: Incarnation,
         fault: Fault,
+        message: String,
+    },
+    /// What of the container's image is here, and why its name cannot be pulled.
+    Looked {
+        incarnation: Incarnation,
+        image: Option<ImageFacts>,
+        name_error: Option<String>,
+    },
+    Pulled {
+        incarnation: Incarnation,
+        image: ImageFacts,
+        pulled: Pulled,
+    },
+    PullFailed {
+        incarnation: Incarnation,
+        fault: PullFault,
         message: String,
     },
     Probed {
@@ -317,12 +340,19 @@ pub enum Fault {
     Runtime,
     /// What it is configured to be must not run: looked at again now and then, as the kubelet does.
     Config,
+    /// The image is not there, or not all of it.
+    Image,
 }
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Start(Incarnation),
+    /// See whether the image is here. The attempt's record is there when it is answered.
+    LookForImage(Incarnation),
+    Pull(Incarnation),
+    /// The pull is not waited for any more.
+    GiveUpPull(Incarnation),
     Probe(Incarnation, ProbeKind, Launch),
     /// Ask for the resident memory of the instance's shim.
     MeasureShim(Incarnation),

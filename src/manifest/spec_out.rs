@@ -17,6 +17,9 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
         containers: spec.containers.iter().map(container).collect(),
         active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),
+        image_pull_secrets: list(&spec.pull_secrets, |secret| k8s::LocalObjectReference {
+            name: secret.name.clone(),
+        }),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
         ..k8s::PodSpec::default()
@@ -29,6 +32,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
     let out = k8s::Container {
         name: spec.name.clone(),
         image: Some(spec.image()),
+        image_pull_policy: spec.pull_policy.map(|policy| policy.as_str().to_owned()),
         command: list(&spec.command, Clone::clone),
         args: list(&spec.args, Clone::clone),
         env: list(&spec.env, super::env::out),

@@ -79,6 +79,7 @@ fn container(port: u16) -> ContainerSpec {
     ContainerSpec {
         name: "c".into(),
         source: Source::Bundle { oci_spec: String::new(), rootfs: PathBuf::new() },
+        pull_policy: None,
         command: vec![],
         args: vec![],
         env: vec![],

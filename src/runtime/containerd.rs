@@ -2,23 +2,26 @@
 //! also its snapshot's key; what probelet remembers rides on that record.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
-use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
+use super::{AttemptId, Birth, Found, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
+use crate::domain::image::{Progress, Stored, normalise};
 use crate::domain::log::Limits;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::logs;
 use crate::logs::logger::Order;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
+use crate::registry::Registries;
 
 mod client;
 mod devices;
@@ -32,6 +35,7 @@ mod news;
 mod ooms;
 mod plan;
 mod profiles;
+mod pull;
 mod records;
 mod shared;
 mod snapshots;
@@ -67,6 +71,7 @@ pub struct Config {
     pub watched: Watched,
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
+    pub registries: Registries,
 }
 
 impl Default for Config {
@@ -80,6 +85,7 @@ impl Default for Config {
             snapshotter: "overlayfs".into(),
             watched: Watched::All,
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
+            registries: Registries::default(),
         }
     }
 }
@@ -101,6 +107,7 @@ pub struct Containerd {
     ooms: Ooms,
     watched: Watched,
     deleted: foreign::Deleted,
+    registries: Registries,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -144,6 +151,7 @@ impl Containerd {
             ooms,
             watched,
             deleted,
+            registries: config.registries,
         })
     }
 
@@ -155,10 +163,8 @@ impl Containerd {
     async fn record(&self, birth: &Birth, plan: Plan, renew: bool) -> Result<(), RuntimeError> {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
         let new = NewRecord { birth, image, spec: plan.spec };
-        match self.client.create_record(new).await {
-            Err(RuntimeError::AlreadyExists(_)) if renew => {
-                self.client.remember(&birth.id, &birth.pod, &birth.memory).await?;
-            }
+        match self.client.create_record(&new).await {
+            Err(RuntimeError::AlreadyExists(_)) if renew => self.client.renew(&new).await?,
             Err(RuntimeError::AlreadyExists(_)) => {}
             other => other?,
         }
@@ -171,13 +177,9 @@ impl Containerd {
         let no_log = self.make_log_files(birth).await.err();
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
-        let spec = no_log.is_some().then(|| plan.spec.clone());
         self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
-        }
-        if let Some(spec) = spec {
-            self.client.respec(&id, spec).await?;
         }
         self.pin_namespaces(&birth.pod).await?;
         if chain.is_some() {
@@ -264,8 +266,7 @@ impl Runtime for Containerd {
                 let image = self.client.image(name).await?;
                 oci::check_image(&image.content.config, container)?;
                 self.client.check_unpacked(name, &image.content.chain_id).await?;
-                let stop_signal = oci::stop_signal(&image.content.config)?;
-                Ok(ImageFacts { id: image.id, stop_signal })
+                pull::facts(&image)
             }
             Source::Bundle { oci_spec, rootfs } => {
                 oci::from_bundle(oci_spec, rootfs, "/")?;
@@ -276,8 +277,32 @@ impl Runtime for Containerd {
         }
     }
 
+    async fn pull(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError> {
+        self.pull_image(wanted, progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
+        self.client.list_images().await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+        self.client.remove_image(name).await
+    }
+
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let plan = self.plan(birth, true).await?;
+        let plan = match self.plan(birth, true).await {
+            // Its start makes it whole.
+            Err(RuntimeError::NoImage(_)) => {
+                let image = birth.container().map(|container| normalise(&container.image()));
+                let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
+                return self.record(birth, Plan { image, spec, refused: None }, false).await;
+            }
+            plan => plan?,
+        };
         let chain = plan.image.clone();
         self.record(birth, plan, false).await?;
         if let Some((name, chain_id)) = chain {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
@@ -75,6 +76,8 @@ pub(super) struct Held {
     /// Writes that failed in a row.
     pub(super) failed_writes: u32,
     pub(super) starting: bool,
+    /// Its image's.
+    pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
@@ -199,7 +202,8 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                if let (Event::Failed { .. } | Event::Looked { .. }, Some(held)) =
+                    (&event, self.containers.get_mut(index))
                 {
                     held.starting = false;
                 }
@@ -266,6 +270,9 @@ impl Actor {
                         let memory = self.remembered(machine);
                         self.effects.start(index, incarnation, memory);
                     }
+                }
+                Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {
+                    self.image(index, &action);
                 }
                 Action::Probe(incarnation, kind, launch) => {
                     if let Some(task) = self.task(index) {
@@ -396,7 +403,7 @@ impl Actor {
     }
 
     /// What goes into the record.
-    fn remembered(&self, machine: &Machine) -> Memory {
+    pub(super) fn remembered(&self, machine: &Machine) -> Memory {
         let events = self.events.kept(&self.spec.uid, &machine.container().name);
         let boot_id = self.boot_id.as_deref().map(str::to_owned);
         Memory { events, boot_id, ..machine.memory().clone() }

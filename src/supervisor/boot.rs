@@ -15,7 +15,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task, Unsound};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -38,8 +38,12 @@ impl Supervisor {
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
-            let checked = self.runtime.check(container).await;
-            images.push(checked.map_err(|error| located(spec, index, error))?);
+            match self.runtime.check(container).await {
+                Ok(image) => images.push(image),
+                // Its start has it pulled.
+                Err(RuntimeError::NoImage(_)) => images.push(ImageFacts::default()),
+                Err(error) => return Err(located(spec, index, error)),
+            }
         }
         Ok(images)
     }
@@ -189,8 +193,9 @@ impl Supervisor {
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
         let (runtime, prober) = (self.runtime.clone(), self.prober.clone());
-        let effects = Effects::new(spec.clone(), runtime, prober, self.link())
-            .with_witness(self.witness.clone());
+        let around = (self.link(), self.pulls.clone());
+        let effects =
+            Effects::new(spec.clone(), runtime, prober, around).with_witness(self.witness.clone());
         let name = spec.name.clone();
         let cancel = self.cancel.child_token();
         let actor = Actor {

@@ -101,6 +101,7 @@ fn view(
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: Vec::new(),
         host_namespaces: Default::default(),
         naming: Default::default(),
         security: Default::default(),
@@ -118,6 +119,7 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.to_owned(),
         source: Source::Image(image.to_owned()),
+        pull_policy: None,
         command: Vec::new(),
         args: Vec::new(),
         env: Vec::new(),

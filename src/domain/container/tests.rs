@@ -16,6 +16,7 @@ mod care;
 mod deadline;
 mod decisions;
 mod histories;
+mod image;
 mod limits;
 mod reconcile;
 mod stopping;
@@ -52,6 +53,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         termination_grace: 30 * SECOND,
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
@@ -60,6 +62,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![],
@@ -87,7 +90,8 @@ impl Story {
     fn new(pod: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = pod.containers[0].clone();
-        let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
+        let image = ImageFacts { id: "app@sha256:1".into(), ..ImageFacts::default() };
+        let machine = Machine::new(Arc::new(pod), spec, image, now);
         Self {
             machine,
             now,

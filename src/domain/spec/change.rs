@@ -35,6 +35,8 @@ impl PodSpec {
             termination_grace: _,
             active_deadline: _,
             hostname,
+            // For the next pull.
+            pull_secrets: _,
             init_containers: _,
             containers: _,
             dependents: _,
@@ -91,6 +93,8 @@ impl ContainerSpec {
         let Self {
             name,
             source,
+            // For the next start.
+            pull_policy: _,
             command,
             args,
             env,

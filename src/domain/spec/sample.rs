@@ -16,6 +16,7 @@ pub(crate) fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
@@ -24,6 +25,7 @@ pub(crate) fn pod() -> PodSpec {
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![EnvVar::new("MODE", "a=b \"c\"")],

@@ -21,6 +21,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::failures;
 use super::images::Known;
+use super::pull::{Ingests, Leases};
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub(super) struct Client {
     pub(super) namespace_made: Arc<OnceCell<()>>,
     pub(super) snapshotter: Arc<str>,
     pub(super) known_images: Known,
+    pub(super) leases: Leases,
+    pub(super) ingests: Ingests,
 }
 
 impl Client {
@@ -59,6 +62,8 @@ impl Client {
             namespace_made: Arc::default(),
             snapshotter: snapshotter.into(),
             known_images: Known::default(),
+            leases: Leases::default(),
+            ingests: Ingests::default(),
         })
     }
 

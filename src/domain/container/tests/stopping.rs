@@ -101,7 +101,8 @@ fn the_stop_signal_is_the_specs_then_the_images_then_sigterm() {
         let mut pod = pod(RestartPolicy::Always);
         pod.containers[0].lifecycle.stop_signal = own;
         let mut story = Story::new(pod.clone());
-        let facts = ImageFacts { id: String::new(), stop_signal: image };
+        let facts =
+            ImageFacts { id: "app@sha256:1".into(), from_registry: false, stop_signal: image };
         let container = pod.containers[0].clone();
         story.machine = Machine::new(Arc::new(pod), container, facts, story.now);
         story.want(Wanted::Running);

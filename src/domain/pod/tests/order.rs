@@ -27,8 +27,8 @@ impl Story {
     fn new(spec: PodSpec) -> Self {
         let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
         let spec = Arc::new(spec);
-        let machine =
-            |c: &ContainerSpec| Machine::new(spec.clone(), c.clone(), ImageFacts::default(), now);
+        let image = ImageFacts { id: "app@sha256:1".into(), ..ImageFacts::default() };
+        let machine = |c: &ContainerSpec| Machine::new(spec.clone(), c.clone(), image.clone(), now);
         let machines = spec.all().map(machine).collect();
         let pod = Pod::new(spec.clone(), machines, now);
         Self { pod, spec, now, done: Vec::new(), launched: BTreeMap::new() }

@@ -14,6 +14,7 @@ fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
@@ -27,6 +28,7 @@ fn container(name: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
         source: Source::Image("img".into()),
+        pull_policy: None,
         command: vec![],
         args: vec![],
         env: vec![],
