@@ -48,7 +48,7 @@ async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_alone() {
     host.runtime.pulls.send_replace(vec![Ok(())]);
     host.supervisor.apply_or_replace(named("absent", "new"), None).await.unwrap();
     let calls = host.runtime.calls();
-    let at = |call: &str| calls.iter().rposition(|known| known.starts_with(call)).unwrap();
+    let at = |call: &str| calls.iter().position(|known| known.starts_with(call)).unwrap();
     assert!(at("pull docker.io/library/absent") < at("forget web_app_0"), "{calls:?}");
 }
 
