@@ -25,6 +25,7 @@ mod devices;
 mod exec;
 mod facts;
 mod failures;
+mod fates;
 mod foreign;
 mod images;
 mod locks;
@@ -100,7 +101,7 @@ pub struct Containerd {
     files: PodFiles,
     ooms: Ooms,
     watched: Watched,
-    deleted: foreign::Deleted,
+    fates: fates::Fates,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -128,7 +129,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
-        let (watched, deleted) = (config.watched, foreign::Deleted::default());
+        let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
             log_dir,
@@ -143,7 +144,7 @@ impl Containerd {
             files,
             ooms,
             watched,
-            deleted,
+            fates,
         })
     }
 

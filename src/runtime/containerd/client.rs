@@ -20,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use super::failures;
+use super::fates::Fates;
 use super::images::Known;
 use crate::runtime::RuntimeError;
 
@@ -37,9 +38,15 @@ pub(super) struct Client {
     pub(super) namespace_made: Arc<OnceCell<()>>,
     pub(super) snapshotter: Arc<str>,
     pub(super) known_images: Known,
+    /// Where it is told how strangers' tasks end.
+    pub(super) fates: Option<Fates>,
 }
 
 impl Client {
+    pub(super) fn with_fates(self, fates: Fates) -> Self {
+        Self { fates: Some(fates), ..self }
+    }
+
     pub(super) fn new(
         address: PathBuf,
         namespace: &str,
@@ -59,6 +66,7 @@ impl Client {
             namespace_made: Arc::default(),
             snapshotter: snapshotter.into(),
             known_images: Known::default(),
+            fates: None,
         })
     }
 
