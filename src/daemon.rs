@@ -184,13 +184,12 @@ async fn recover_and_serve(
                 () = cancel.cancelled() => Ok(()),
             },
         };
-        match &recovered {
-            Ok(()) => adopter.run(cancel.clone()).await,
-            Err(_) => cancel.cancel(),
+        if recovered.is_err() {
+            cancel.cancel();
         }
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = supervisor.tend() => {}
+            _ = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone())) } => {}
         }
         recovered
     };

@@ -39,11 +39,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// One reading of both clocks: `mono` for every comparison, `wall` only for what people read.
+/// One reading of the clocks: `mono` for every comparison, `wall` for what people read and for
+/// what must outlive the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     pub mono: Instant,
     pub wall: SystemTime,
+    /// When the host was booted, by `wall`: it moves where the wall clock is set, and only there.
+    pub booted_at: SystemTime,
 }
 
 impl Now {

@@ -10,10 +10,12 @@ mod clean;
 mod daemon;
 pub mod image;
 pub mod measure;
+mod outages;
+mod records;
 pub mod registry;
 pub mod target;
 
-pub use daemon::signal;
+pub use daemon::{shim_of, signal};
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -17,6 +17,7 @@ use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod capture;
+mod clock;
 mod condemned;
 mod deadline;
 mod ending;
@@ -73,6 +74,9 @@ pub struct Memory {
     /// No probe runs before this.
     #[serde(default)]
     pub paused_until: Option<SystemTime>,
+    /// The whole length of that pause.
+    #[serde(default)]
+    pub paused_for: Option<Duration>,
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
@@ -102,6 +106,9 @@ pub struct Memory {
     /// The host's boot in which it was written; `None` in older records.
     #[serde(default)]
     pub boot_id: Option<String>,
+    /// When the host was booted, by the clock that the times here are of; `None` in older records.
+    #[serde(default)]
+    pub booted_at: Option<SystemTime>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -175,6 +182,7 @@ impl Memory {
             restart_at: None,
             backoff: Backoff::default(),
             paused_until: None,
+            paused_for: None,
             stopping: None,
             round: 0,
             held: false,
@@ -185,6 +193,7 @@ impl Memory {
             given_up: false,
             events: Vec::new(),
             boot_id: None,
+            booted_at: None,
         }
     }
 

@@ -28,6 +28,7 @@ mod devices;
 mod exec;
 mod facts;
 mod failures;
+mod fates;
 mod foreign;
 mod images;
 mod locks;
@@ -106,7 +107,7 @@ pub struct Containerd {
     files: PodFiles,
     ooms: Ooms,
     watched: Watched,
-    deleted: foreign::Deleted,
+    fates: fates::Fates,
     registries: Registries,
 }
 
@@ -135,7 +136,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
-        let (watched, deleted) = (config.watched, foreign::Deleted::default());
+        let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
             log_dir,
@@ -150,7 +151,7 @@ impl Containerd {
             files,
             ooms,
             watched,
-            deleted,
+            fates,
             registries: config.registries,
         })
     }

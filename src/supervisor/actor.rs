@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +22,12 @@ use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
 use crate::runtime::{RuntimeError, Task};
 
-/// Both clocks, once. Monotonic time is tokio's, so that tests can pause it.
+/// All clocks, once. Monotonic time is tokio's, so that tests can pause it.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Now {
-    Now { mono: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
+    let (mono, wall) = (tokio::time::Instant::now().into_std(), SystemTime::now());
+    let up = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    Now { mono, wall, booted_at: wall.checked_sub(up).unwrap_or(SystemTime::UNIX_EPOCH) }
 }
 
 /// The level that callers set: the newest one counts.

@@ -240,10 +240,7 @@ fn revive(
     let newest = attempts.pop()?;
     let kept: Vec<_> = attempts.iter().map(|found| found.id.attempt).collect();
     let (found, task): (_, Option<Arc<dyn Task>>) = match newest.task {
-        FoundTask::Running(task) => {
-            let container_id = newest.id.to_string();
-            (Recovered::Running { pid: task.pid(), container_id }, Some(Arc::from(task)))
-        }
+        FoundTask::Running(task) => (Recovered::Running { pid: task.pid() }, Some(Arc::from(task))),
         FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
         FoundTask::Unknown => (Recovered::Unknown, None),
         FoundTask::None if newest.memory.is_of_another_boot(boot_id) => {
@@ -251,7 +248,9 @@ fn revive(
         }
         FoundTask::None => (Recovered::Nothing, None),
     };
-    let (machine, first) =
-        Machine::recover(spec.clone(), container, newest.memory, kept, found, now);
+    let (memory, container_id) = (newest.memory.in_boot(boot_id), newest.id.to_string());
+    let (mut machine, first) =
+        Machine::recover(spec.clone(), container, memory, container_id, kept, found, now);
+    machine.spread_probes(now);
     Some(Born { machine, first, task })
 }

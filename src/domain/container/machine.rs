@@ -63,6 +63,7 @@ impl Machine {
         memory.image_from_registry = image.from_registry;
         memory.stop_signal = image.stop_signal;
         memory.held = pod.is_several();
+        memory.booted_at = Some(now.booted_at);
         let mut machine = Self::with(pod, spec, memory);
         machine.set_expiry(now);
         machine
@@ -150,6 +151,7 @@ impl Machine {
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
+        self.follow_clock(now);
         let before = self.place();
         match event {
             Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),

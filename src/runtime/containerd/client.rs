@@ -20,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use super::failures;
+use super::fates::Fates;
 use super::images::Known;
 use super::pull::{Ingests, Leases};
 use crate::runtime::RuntimeError;
@@ -40,9 +41,15 @@ pub(super) struct Client {
     pub(super) known_images: Known,
     pub(super) leases: Leases,
     pub(super) ingests: Ingests,
+    /// Where it is told how strangers' tasks end.
+    pub(super) fates: Option<Fates>,
 }
 
 impl Client {
+    pub(super) fn with_fates(self, fates: Fates) -> Self {
+        Self { fates: Some(fates), ..self }
+    }
+
     pub(super) fn new(
         address: PathBuf,
         namespace: &str,
@@ -64,6 +71,7 @@ impl Client {
             known_images: Known::default(),
             leases: Leases::default(),
             ingests: Ingests::default(),
+            fates: None,
         })
     }
 
