@@ -61,6 +61,7 @@ pub struct Config {
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
     pub seccomp_dir: PathBuf,
+    pub data_dir: PathBuf,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -80,6 +81,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         run_dir: config.run_dir.clone(),
         watched: watched(&config.watch_namespaces),
         seccomp_dir: config.seccomp_dir.clone(),
+        data_dir: config.data_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;

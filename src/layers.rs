@@ -21,6 +21,7 @@ const STOREYS: [&[&str]; 6] = [
         "logs",
         "rootfs",
         "pod_files",
+        "volumes",
     ],
     &["domain"],
 ];

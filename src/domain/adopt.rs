@@ -259,6 +259,7 @@ impl Stranger {
             hostname: None,
             host_namespaces: Default::default(),
             naming: Default::default(),
+            volumes: vec![],
             security: Default::default(),
             init_containers: Vec::new(),
             containers: vec![ContainerSpec {
@@ -278,6 +279,7 @@ impl Stranger {
                 security: Default::default(),
                 resources: Default::default(),
                 devices: Vec::new(),
+                volume_mounts: vec![],
             }],
             dependents: BTreeMap::new(),
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::objects::Objects;
-use super::{annotations, env, lifecycle, message, probes, resources, security, surroundings};
+use super::{
+    annotations, env, lifecycle, message, probes, resources, security, surroundings, volumes,
+};
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -40,6 +42,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     });
     let namespace = filled(pod.metadata.namespace).unwrap_or_else(|| "default".into());
     let objects = (objects, namespace.as_str());
+    let volumes = volumes::volumes(spec.volumes.take(), objects, &mut errors);
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");
@@ -64,6 +67,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         security,
         host_namespaces,
         naming,
+        volumes,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -113,6 +117,7 @@ fn convert_container(
         security: security::container(&security_at, container.security_context, errors),
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
+        volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
     }
 }
 

@@ -2,6 +2,8 @@
 //! also its snapshot's key; what probelet remembers rides on that record.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use crate::logs;
 use crate::logs::logger::Order;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
+use crate::volumes::Volumes;
 
 mod client;
 mod devices;
@@ -39,6 +42,7 @@ mod survey;
 mod task;
 mod tasks;
 mod users;
+mod volumes;
 mod words;
 
 use client::{Client, missing_is_fine};
@@ -67,6 +71,8 @@ pub struct Config {
     pub watched: Watched,
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
+    /// Volumes that must outlive a reboot go to `pods/` under it.
+    pub data_dir: PathBuf,
 }
 
 impl Default for Config {
@@ -80,6 +86,7 @@ impl Default for Config {
             snapshotter: "overlayfs".into(),
             watched: Watched::All,
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
+            data_dir: "/var/lib/probelet".into(),
         }
     }
 }
@@ -98,6 +105,9 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     files: PodFiles,
+    volumes: Volumes,
+    /// Those that no record knows were looked for.
+    swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
     deleted: foreign::Deleted,
@@ -117,6 +127,8 @@ impl Containerd {
         let log_dir = absolute("log", &config.log_dir, &[])?;
         // containerd gets URIs of what lies there, as they are.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
+        let data_dir = absolute("data", &config.data_dir, &[])?;
+        let volumes = volumes::volumes(&config, &data_dir, &run_dir);
         let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
@@ -141,6 +153,8 @@ impl Containerd {
             execs,
             namespaces,
             files,
+            volumes,
+            swept: Arc::default(),
             ooms,
             watched,
             deleted,
@@ -182,6 +196,7 @@ impl Containerd {
         self.pin_namespaces(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
+            self.make_volumes(birth).await?;
         }
         let logger = match &no_log {
             None => self.logger_of(&birth.id),
@@ -311,7 +326,9 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.client_of(id)?.remember(id, pod, memory).await
+        self.client_of(id)?.remember(id, pod, memory).await?;
+        self.renew_volumes(pod);
+        Ok(())
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {

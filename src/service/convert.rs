@@ -54,6 +54,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -71,6 +72,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![container],
     })
 }

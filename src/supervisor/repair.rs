@@ -103,6 +103,7 @@ fn view(
         hostname: None,
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         security: Default::default(),
         init_containers: Vec::new(),
         dependents: BTreeMap::default(),
@@ -132,6 +133,7 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Vec::new(),
+        volume_mounts: vec![],
     }
 }
 

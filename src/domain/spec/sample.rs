@@ -21,6 +21,7 @@ pub(crate) fn pod() -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
@@ -38,6 +39,7 @@ pub(crate) fn pod() -> PodSpec {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
 }
