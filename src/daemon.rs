@@ -64,6 +64,7 @@ pub struct Config {
     pub log_limits: log::Limits,
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
+    pub data_dir: PathBuf,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -85,6 +86,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         watched: watched(&config.watch_namespaces),
         seccomp_dir: config.seccomp_dir.clone(),
         registries: config.registries.clone(),
+        data_dir: config.data_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;

@@ -34,6 +34,7 @@ pub mod signal;
 pub mod spec;
 pub mod status;
 pub mod user;
+pub mod volume;
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -22,6 +22,7 @@ const STOREYS: [&[&str]; 6] = [
         "logs",
         "rootfs",
         "pod_files",
+        "volumes",
     ],
     &["domain"],
 ];

@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod service;
 pub mod structs;
 pub mod supervisor;
+pub mod volumes;
 
 /// The API as generated from `proto/`.
 #[allow(

@@ -65,6 +65,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 log_limits: args.logs.limits(),
                 seccomp_dir: args.seccomp_dir,
                 registries: args.registry.registries(),
+                data_dir: args.data_dir,
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

@@ -43,6 +43,7 @@ mod strict;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use annotations::{ServerMade, on_failure};
 pub use batch::{Batch, batch};

@@ -63,6 +63,8 @@ impl Host {
             .arg(self.path("log"))
             .arg("--seccomp-dir")
             .arg(self.path("seccomp"))
+            .arg("--data-dir")
+            .arg(self.path("data"))
             .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())

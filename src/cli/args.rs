@@ -126,7 +126,7 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
-    /// Pods' pinned namespaces, their hosts and resolv.conf, pipes of commands. Made where it is
+    /// Pods' pinned namespaces, their hosts and resolv.conf, volumes in memory, pipes of commands. Made where it is
     /// missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
@@ -146,6 +146,14 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet/seccomp"
     )]
     pub seccomp_dir: PathBuf,
+    /// Pods' volumes that outlive a reboot, `pods/UID`; made where it is missing.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_DATA_DIR",
+        default_value = "/var/lib/probelet"
+    )]
+    pub data_dir: PathBuf,
     /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,

@@ -260,6 +260,7 @@ impl Stranger {
             pull_secrets: Vec::new(),
             host_namespaces: Default::default(),
             naming: Default::default(),
+            volumes: vec![],
             security: Default::default(),
             init_containers: Vec::new(),
             containers: vec![ContainerSpec {
@@ -280,6 +281,7 @@ impl Stranger {
                 security: Default::default(),
                 resources: Default::default(),
                 devices: Vec::new(),
+                volume_mounts: vec![],
             }],
             dependents: BTreeMap::new(),
         }

@@ -27,6 +27,7 @@ mod security;
 pub mod short_form;
 mod surroundings;
 mod validate;
+mod volume;
 
 pub use change::Change;
 pub use env::{EnvSource, EnvVar, PodField};
@@ -44,6 +45,10 @@ pub use security::{
 };
 pub use surroundings::{Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming};
 pub use validate::{SpecError, SpecErrors};
+pub use volume::{
+    Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeMount, VolumeSource,
+};
 
 /// A value that has passed its checks; there is no other way to come by one.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +98,8 @@ pub struct PodSpec {
     pub host_namespaces: HostNamespaces,
     #[serde(default)]
     pub naming: Naming,
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +134,8 @@ pub struct ContainerSpec {
     /// Beside those that every container has.
     #[serde(default)]
     pub devices: Vec<Device>,
+    #[serde(default)]
+    pub volume_mounts: Vec<VolumeMount>,
 }
 
 /// What a container is made from.

@@ -6,7 +6,9 @@ use k8s_openapi::api::core::v1 as k8s;
 
 use super::objects::Objects;
 use super::pull_secrets::pull_secrets;
-use super::{annotations, env, lifecycle, message, probes, resources, security, surroundings};
+use super::{
+    annotations, env, lifecycle, message, probes, resources, security, surroundings, volumes,
+};
 use crate::domain::image::PullPolicy;
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
@@ -42,6 +44,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     });
     let namespace = filled(pod.metadata.namespace).unwrap_or_else(|| "default".into());
     let objects = (objects, namespace.as_str());
+    let volumes = volumes::volumes(spec.volumes.take(), objects, &mut errors);
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");
@@ -70,6 +73,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         host_namespaces,
         naming,
         pull_secrets,
+        volumes,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -120,6 +124,7 @@ fn convert_container(
         security: security::container(&security_at, container.security_context, errors),
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
+        volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
     }
 }
 

@@ -94,6 +94,7 @@ fn container(port: u16) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     }
 }
 

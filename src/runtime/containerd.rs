@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +23,7 @@ use crate::logs::logger::Order;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
 use crate::registry::Registries;
+use crate::volumes::Volumes;
 
 mod client;
 mod devices;
@@ -44,6 +46,7 @@ mod survey;
 mod task;
 mod tasks;
 mod users;
+mod volumes;
 mod words;
 
 use client::{Client, missing_is_fine};
@@ -73,6 +76,8 @@ pub struct Config {
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
+    /// Volumes that must outlive a reboot go to `pods/` under it.
+    pub data_dir: PathBuf,
 }
 
 impl Default for Config {
@@ -87,6 +92,7 @@ impl Default for Config {
             watched: Watched::All,
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
             registries: Registries::default(),
+            data_dir: "/var/lib/probelet".into(),
         }
     }
 }
@@ -105,6 +111,9 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     files: PodFiles,
+    volumes: Volumes,
+    /// Those that no record knows were looked for.
+    swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
     fates: fates::Fates,
@@ -125,6 +134,8 @@ impl Containerd {
         let log_dir = absolute("log", &config.log_dir, &[])?;
         // containerd gets URIs of what lies there, as they are.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
+        let data_dir = absolute("data", &config.data_dir, &[])?;
+        let volumes = volumes::volumes(&config, &data_dir, &run_dir);
         let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
@@ -149,6 +160,8 @@ impl Containerd {
             execs,
             namespaces,
             files,
+            volumes,
+            swept: Arc::default(),
             ooms,
             watched,
             fates,
@@ -185,6 +198,7 @@ impl Containerd {
         self.pin_namespaces(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
+            self.make_volumes(birth).await?;
         }
         let logger = match &no_log {
             None => self.logger_of(&birth.id),
@@ -337,7 +351,9 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.client_of(id)?.remember(id, pod, memory).await
+        self.client_of(id)?.remember(id, pod, memory).await?;
+        self.renew_volumes(pod);
+        Ok(())
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {

@@ -58,6 +58,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -76,6 +77,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![container],
     })
 }

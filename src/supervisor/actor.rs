@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,14 +19,15 @@ use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
+use crate::process::own;
 use crate::runtime::{RuntimeError, Task};
 
 /// All clocks, once. Monotonic time is tokio's, so that tests can pause it.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Now {
     let (mono, wall) = (tokio::time::Instant::now().into_std(), SystemTime::now());
-    let up = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
-    Now { mono, wall, booted_at: wall.checked_sub(up).unwrap_or(SystemTime::UNIX_EPOCH) }
+    let booted_at = wall.checked_sub(own::since_boot()).unwrap_or(SystemTime::UNIX_EPOCH);
+    Now { mono, wall, booted_at }
 }
 
 /// The level that callers set: the newest one counts.

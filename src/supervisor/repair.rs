@@ -104,6 +104,7 @@ fn view(
         pull_secrets: Vec::new(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         security: Default::default(),
         init_containers: Vec::new(),
         dependents: BTreeMap::default(),
@@ -134,6 +135,7 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Vec::new(),
+        volume_mounts: vec![],
     }
 }
 

@@ -63,6 +63,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),
@@ -81,6 +82,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
     .validate()

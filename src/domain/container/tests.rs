@@ -60,6 +60,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),
@@ -78,6 +79,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
 }

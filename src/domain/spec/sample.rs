@@ -22,6 +22,7 @@ pub(crate) fn pod() -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
@@ -40,6 +41,7 @@ pub(crate) fn pod() -> PodSpec {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
 }

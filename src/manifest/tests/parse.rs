@@ -197,8 +197,8 @@ fn every_refusal_has_its_text() {
             ],
         ),
         (
-            with_container("volumeMounts: [{name: a, mountPath: /a}]"),
-            &["@.volumeMounts: not supported yet"],
+            with_container("volumeDevices: [{name: a, devicePath: /a}]"),
+            &["@.volumeDevices: not supported yet"],
         ),
         (with_container("tty: true"), &["@.tty: not supported yet"]),
         (

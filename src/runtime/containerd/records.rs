@@ -79,8 +79,18 @@ impl Client {
     pub(super) async fn list_records(&self) -> Result<Vec<Container>, RuntimeError> {
         let filters = vec![format!("labels.{POD:?}")];
         let request = self.request(ListContainersRequest { filters });
-        let answer = call("Containers.List", DEADLINE, self.containers().list(request)).await?;
-        Ok(answer.containers)
+        let mut containers = self.containers();
+        // One by one: with the content of their pods' files they outgrow what containerd sends at
+        // once.
+        let listed = async {
+            let mut stream = containers.list_stream(request).await?.into_inner();
+            let mut all = Vec::new();
+            while let Some(message) = stream.message().await? {
+                all.extend(message.container);
+            }
+            Ok(tonic::Response::new(all))
+        };
+        call("Containers.ListStream", DEADLINE, listed).await
     }
 
     pub(super) async fn remember(

@@ -20,6 +20,7 @@ fn pod() -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![container("app")],
     }
 }
@@ -43,6 +44,7 @@ fn container(name: &str) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     }
 }
 
