@@ -79,23 +79,27 @@ impl Supervisor {
             }
         }
         let count = pods.len();
+        // All of them before the first actor tells something new, which is numbered on from them.
+        pods.values_mut().for_each(|attempts| self.restore_events(attempts));
         for attempts in pods.into_values() {
             self.resume(attempts);
         }
         Ok(count)
     }
 
-    fn resume(&self, mut attempts: Vec<Found>) {
+    /// A container's newest record has all of its events.
+    fn restore_events(&self, attempts: &mut [Found]) {
         attempts.sort_by_key(|found| found.id.attempt);
+        let mut newest = BTreeMap::new();
+        for Found { id, memory, .. } in attempts {
+            newest.insert(id.container.clone(), std::mem::take(&mut memory.events));
+        }
+        newest.into_values().for_each(|events| self.events.restore(events));
+    }
+
+    fn resume(&self, mut attempts: Vec<Found>) {
         let Some(newest) = attempts.last() else { return };
         let spec = Arc::new(newest.pod.clone());
-        for container in spec.all() {
-            let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
-            // The newest record has them all.
-            if let Some(newest) = own.next_back() {
-                self.events.restore(std::mem::take(&mut newest.memory.events));
-            }
-        }
         let now = now();
         let mut machines = Vec::new();
         let mut held = Vec::new();

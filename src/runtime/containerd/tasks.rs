@@ -21,6 +21,8 @@ use crate::runtime::{FoundTask, RuntimeError};
 /// the shim has reaped it.
 const DELETE_STEP: Duration = Duration::from_millis(10);
 const DELETE_STEPS: u32 = 300;
+/// How soon a task whose state nobody could tell is looked at again.
+const LOOK_STEP: Duration = Duration::from_millis(200);
 
 impl Client {
     /// Creates the task and holds its init, which waits to be started.
@@ -129,7 +131,13 @@ impl Client {
                 }
                 Status::Running | Status::Pausing | Status::Paused => {}
                 // A start that was cut short; its process has not run.
-                Status::Created | Status::Unknown => return Ok(FoundTask::None),
+                Status::Created => return Ok(FoundTask::None),
+                // containerd had no answer of the shim, which is none about the process.
+                Status::Unknown => {
+                    trouble = "its shim does not answer".to_owned();
+                    tokio::time::sleep(LOOK_STEP).await;
+                    continue;
+                }
             }
             if let Some(process) = held.take().filter(|process| process.pid() == state.pid) {
                 let (client, execs) = (self.clone(), execs.clone());
@@ -143,7 +151,8 @@ impl Client {
                 Err(error) => trouble = format!("cannot hold process {}: {error}", state.pid),
             }
         }
-        Err(RuntimeError::Internal(format!("task {id}: {trouble}")))
+        // Neither running nor not: to be looked at again before anything is done about it.
+        Err(RuntimeError::Unavailable(format!("task {id}: {trouble}")))
     }
 }
 
