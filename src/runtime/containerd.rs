@@ -332,17 +332,18 @@ impl Runtime for Containerd {
         let _turn = self.locks.lock(&key).await;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
-            Err(RuntimeError::NotFound(_)) => {}
+            Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
             record => {
                 let record = record?;
                 self.client.kill_and_delete_task(&key).await?;
                 if record.snapshot_key == key {
                     missing_is_fine(self.client.remove_snapshot(&key).await)?;
                 }
+                // Without its record nobody would know of it any more.
+                self.remove_log(id).await;
                 missing_is_fine(self.delete_record_and_pins(&record).await)?;
             }
         }
-        self.remove_log(id).await;
         Ok(())
     }
 

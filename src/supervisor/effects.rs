@@ -299,12 +299,14 @@ async fn returned(link: &mut watch::Receiver<Link>) {
 /// containerd's own trouble is no attempt of the container.
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
-        RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. } => Fault::Runtime,
+        // What it said against the container itself is `StartFailed`.
+        RuntimeError::Unavailable(_)
+        | RuntimeError::Timeout { .. }
+        | RuntimeError::AlreadyExists(_)
+        | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NotFound(_)
-        | RuntimeError::AlreadyExists(_)
         | RuntimeError::Invalid { .. }
-        | RuntimeError::StartFailed(_)
-        | RuntimeError::Internal(_) => Fault::Container,
+        | RuntimeError::StartFailed(_) => Fault::Container,
     }
 }

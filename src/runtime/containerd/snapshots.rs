@@ -1,7 +1,7 @@
 //! Writable snapshots: each attempt has its own, fresh from the image's layers.
 
 use containerd_client::services::v1::snapshots::{
-    MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
+    CleanupRequest, MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
 };
 use containerd_client::types::Mount;
 
@@ -16,18 +16,35 @@ impl Client {
         image: &str,
         chain_id: &str,
     ) -> Result<Vec<Mount>, RuntimeError> {
+        let mut prepared = self.try_prepare(key, chain_id).await;
+        // containerd died between the folder and its entry, and gives out the same number again
+        // and again until somebody clears what has no entry.
+        if matches!(&prepared, Err(RuntimeError::Internal(text)) if text.contains("file exists")) {
+            self.clear_unknown_snapshots().await?;
+            prepared = self.try_prepare(key, chain_id).await;
+        }
+        match prepared {
+            Ok(mounts) => Ok(mounts),
+            Err(RuntimeError::AlreadyExists(_)) => self.mounts(&self.snapshotter, key).await,
+            Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn try_prepare(&self, key: &str, chain_id: &str) -> Result<Vec<Mount>, RuntimeError> {
         let request = self.request(PrepareSnapshotRequest {
             snapshotter: self.snapshotter.to_string(),
             key: key.to_owned(),
             parent: chain_id.to_owned(),
             ..PrepareSnapshotRequest::default()
         });
-        match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
-            Ok(answer) => Ok(answer.mounts),
-            Err(RuntimeError::AlreadyExists(_)) => self.mounts(&self.snapshotter, key).await,
-            Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
-            Err(error) => Err(error),
-        }
+        let answer = call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await;
+        answer.map(|answer| answer.mounts)
+    }
+
+    async fn clear_unknown_snapshots(&self) -> Result<(), RuntimeError> {
+        let request = self.request(CleanupRequest { snapshotter: self.snapshotter.to_string() });
+        call("Snapshots.Cleanup", DEADLINE, self.snapshots().cleanup(request)).await
     }
 
     pub(super) async fn mounts(
