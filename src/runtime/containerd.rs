@@ -33,6 +33,7 @@ mod ooms;
 mod plan;
 mod profiles;
 mod records;
+mod remains;
 mod shared;
 mod snapshots;
 mod survey;
@@ -188,6 +189,7 @@ impl Containerd {
             Some(_) => NOWHERE.to_owned(),
         };
         let mut tries = 0..LEFTOVER_STEPS;
+        let mut clearings = 0..1;
         let process = loop {
             let mounts = match &chain {
                 Some((name, chain_id)) => self.client.prepare(&id, name, chain_id).await?,
@@ -202,9 +204,18 @@ impl Containerd {
                 }
                 // Or it died in the middle, and containerd is at clearing up.
                 Err(RuntimeError::StartFailed(text))
-                    if text.contains("file exists") && tries.next().is_some() =>
+                    if is_in_the_way(&text) && tries.next().is_some() =>
                 {
                     tokio::time::sleep(LEFTOVER_STEP).await;
+                }
+                // It is not, and never will.
+                Err(RuntimeError::StartFailed(text))
+                    if text.contains("file exists") && clearings.next().is_some() =>
+                {
+                    self.client.clear_bundle(&id, &text).await?;
+                }
+                Err(RuntimeError::StartFailed(text)) if is_in_the_way(&text) => {
+                    return Err(RuntimeError::Internal(text));
                 }
                 other => break other?,
             }
@@ -393,6 +404,11 @@ impl Runtime for Containerd {
         };
         folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
+}
+
+/// The bundle, or runc's state, of a creation that was cut off.
+fn is_in_the_way(text: &str) -> bool {
+    text.contains("file exists") || text.contains("with given ID already exists")
 }
 
 fn not_made(id: &AttemptId) -> RuntimeError {

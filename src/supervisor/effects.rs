@@ -305,8 +305,8 @@ fn fault_of(error: &RuntimeError) -> Fault {
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
-        RuntimeError::NotFound(_)
-        | RuntimeError::Invalid { .. }
-        | RuntimeError::StartFailed(_) => Fault::Container,
+        RuntimeError::NotFound(_) | RuntimeError::Invalid { .. } | RuntimeError::StartFailed(_) => {
+            Fault::Container
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Writable snapshots: each attempt has its own, fresh from the image's layers.
 
 use containerd_client::services::v1::snapshots::{
-    CleanupRequest, MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
+    CleanupRequest, MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest,
+    StatSnapshotRequest,
 };
 use containerd_client::types::Mount;
 
@@ -17,10 +18,9 @@ impl Client {
         chain_id: &str,
     ) -> Result<Vec<Mount>, RuntimeError> {
         let mut prepared = self.try_prepare(key, chain_id).await;
-        // containerd died between the folder and its entry, and gives out the same number again
-        // and again until somebody clears what has no entry.
-        if matches!(&prepared, Err(RuntimeError::Internal(text)) if text.contains("file exists")) {
-            self.clear_unknown_snapshots().await?;
+        if let Err(RuntimeError::Internal(text)) = &prepared
+            && self.clear_unknown_snapshots_if(text).await?
+        {
             prepared = self.try_prepare(key, chain_id).await;
         }
         match prepared {
@@ -42,9 +42,18 @@ impl Client {
         answer.map(|answer| answer.mounts)
     }
 
-    async fn clear_unknown_snapshots(&self) -> Result<(), RuntimeError> {
+    /// If containerd died between a snapshot's folder and its entry: it gives out the same number
+    /// again and again until somebody clears what has no entry.
+    pub(super) async fn clear_unknown_snapshots_if(
+        &self,
+        refusal: &str,
+    ) -> Result<bool, RuntimeError> {
+        if !refusal.contains("file exists") {
+            return Ok(false);
+        }
         let request = self.request(CleanupRequest { snapshotter: self.snapshotter.to_string() });
-        call("Snapshots.Cleanup", DEADLINE, self.snapshots().cleanup(request)).await
+        call("Snapshots.Cleanup", DEADLINE, self.snapshots().cleanup(request)).await?;
+        Ok(true)
     }
 
     pub(super) async fn mounts(
