@@ -179,7 +179,7 @@ impl Client {
     fn insist(&self, words: &[&str], last: &str, stdin: &str) -> Result<()> {
         let mut said = String::new();
         let granted = eventually("a verb is granted", SOON * 2, || {
-            said = self.run(words, &[last], stdin).map_or_else(|e| e.to_string(), |said| said);
+            said = self.run(words, &[last], stdin).unwrap_or_else(|error| error.to_string());
             let gone = words.first() == Some(&"delete") && said.contains("not found");
             (said.is_empty() || gone).then_some(())
         });
