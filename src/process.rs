@@ -30,6 +30,7 @@ const READERS: usize = 4;
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
 const REAP_STEP: Duration = Duration::from_millis(3);
 const REAP_STEPS: u32 = 33;
+const ORPHAN_STEP: Duration = Duration::from_millis(20);
 
 /// Never another process that got the same pid: the kernel answers for this one or not at all.
 #[derive(Debug)]
@@ -125,6 +126,18 @@ impl Process {
             }
         }
         Ending::Lost
+    }
+
+    /// As [`Process::ended`], but waits for the reaping as long as it takes: an orphan's may.
+    pub async fn reaped(&self) -> Ending {
+        self.exited().await;
+        loop {
+            match self.info() {
+                Ok(info) if info.mask & INFO_EXIT == 0 => tokio::time::sleep(ORPHAN_STEP).await,
+                Ok(info) => return Ending::from_wait_status(info.exit_code),
+                Err(_) => return Ending::Lost,
+            }
+        }
     }
 
     /// How the process ended; `None` while it is not reaped, and on kernels before 6.15.

@@ -120,7 +120,7 @@ path = "{at}/opt"
         Ok(host)
     }
 
-    fn wait_containerd(&self) -> Result<()> {
+    pub fn wait_containerd(&self) -> Result<()> {
         eventually("containerd answers", SOON, || self.ctr(["version"]).ok()).map(drop)
     }
 
@@ -134,6 +134,12 @@ path = "{at}/opt"
     pub fn start_containerd(&mut self) -> Result<()> {
         self.containerd = spawn_containerd(self.dir.path())?;
         self.wait_containerd()
+    }
+
+    /// Starts it without waiting for it.
+    pub fn spawn_containerd(&mut self) -> Result<()> {
+        self.containerd = spawn_containerd(self.dir.path())?;
+        Ok(())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -40,6 +40,7 @@ mod plan;
 mod profiles;
 mod pull;
 mod records;
+mod remains;
 mod shared;
 mod snapshots;
 mod survey;
@@ -205,6 +206,7 @@ impl Containerd {
             Some(_) => NOWHERE.to_owned(),
         };
         let mut tries = 0..LEFTOVER_STEPS;
+        let mut clearings = 0..1;
         let process = loop {
             let mounts = match &chain {
                 Some((name, chain_id)) => self.client.prepare(&id, name, chain_id).await?,
@@ -219,9 +221,18 @@ impl Containerd {
                 }
                 // Or it died in the middle, and containerd is at clearing up.
                 Err(RuntimeError::StartFailed(text))
-                    if text.contains("file exists") && tries.next().is_some() =>
+                    if is_in_the_way(&text) && tries.next().is_some() =>
                 {
                     tokio::time::sleep(LEFTOVER_STEP).await;
+                }
+                // It is not, and never will.
+                Err(RuntimeError::StartFailed(text))
+                    if text.contains("file exists") && clearings.next().is_some() =>
+                {
+                    self.client.clear_bundle(&id, &text).await?;
+                }
+                Err(RuntimeError::StartFailed(text)) if is_in_the_way(&text) => {
+                    return Err(RuntimeError::Internal(text));
                 }
                 other => break other?,
             }
@@ -374,17 +385,18 @@ impl Runtime for Containerd {
         let _turn = self.locks.lock(&key).await;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
-            Err(RuntimeError::NotFound(_)) => {}
+            Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
             record => {
                 let record = record?;
                 self.client.kill_and_delete_task(&key).await?;
                 if record.snapshot_key == key {
                     missing_is_fine(self.client.remove_snapshot(&key).await)?;
                 }
+                // Without its record nobody would know of it any more.
+                self.remove_log(id).await;
                 missing_is_fine(self.delete_record_and_pins(&record).await)?;
             }
         }
-        self.remove_log(id).await;
         Ok(())
     }
 
@@ -434,6 +446,11 @@ impl Runtime for Containerd {
         };
         folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
+}
+
+/// The bundle, or runc's state, of a creation that was cut off.
+fn is_in_the_way(text: &str) -> bool {
+    text.contains("file exists") || text.contains("with given ID already exists")
 }
 
 fn not_made(id: &AttemptId) -> RuntimeError {

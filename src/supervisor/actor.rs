@@ -86,6 +86,8 @@ pub(super) struct Held {
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
     pub(super) ended: Vec<Incarnation>,
+    /// Attempts that are to be forgotten.
+    pub(super) over: Vec<Incarnation>,
 }
 
 impl Actor {
@@ -314,9 +316,9 @@ impl Actor {
                     }
                 }
                 Action::Forget(incarnation) => {
-                    let machine = self.pod.machine(index);
-                    let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
-                    self.effects.forget(index, incarnation, removed);
+                    if let Some(held) = self.containers.get_mut(index) {
+                        held.over.push(incarnation);
+                    }
                 }
                 Action::Note(notice) => {
                     let container = self.name(index);
@@ -340,7 +342,21 @@ impl Actor {
                 Action::Persist => self.persist(index),
             }
         }
+        self.clear_up();
+    }
+
+    fn clear_up(&mut self) {
         self.reap();
+        // As long as one record does not say that the pod is removed, it would be made again of it.
+        let unwritten = self.containers.iter().any(|held| held.persisting || held.dirty);
+        for (index, held) in self.containers.iter_mut().enumerate() {
+            let machine = self.pod.machine(index);
+            let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
+            if !(removed && unwritten) {
+                let over = std::mem::take(&mut held.over);
+                over.into_iter().for_each(|over| self.effects.forget(index, over, removed));
+            }
+        }
     }
 
     fn reap(&mut self) {
@@ -402,7 +418,7 @@ impl Actor {
                 }
             }
         }
-        self.reap();
+        self.clear_up();
     }
 
     /// What goes into the record.

@@ -109,6 +109,8 @@ impl Supervisor {
             Some(Entry::Pod(_) | Entry::Reserved) => false,
             Some(Entry::LeftAlone(..)) | None => true,
         });
+        // All of them before the first actor tells something new, which is numbered on from them.
+        pods.values_mut().for_each(|(sound, _)| self.restore_events(sound));
         let mut count = 0;
         for (sound, unsound) in pods.into_values() {
             match repair::sort_out(sound, unsound, now().wall) {
@@ -132,17 +134,20 @@ impl Supervisor {
         }
     }
 
+    /// A container's newest record has all of its events.
+    fn restore_events(&self, attempts: &mut [Found]) {
+        attempts.sort_by_key(|found| found.id.attempt);
+        let mut newest = BTreeMap::new();
+        for Found { id, pod, memory, .. } in attempts {
+            newest.insert((&pod.uid, &id.container), std::mem::take(&mut memory.events));
+        }
+        newest.into_values().for_each(|events| self.events.restore(events));
+    }
+
     /// From all attempts of one pod, the oldest first.
     pub(super) fn revive(&self, mut attempts: Vec<Found>) -> Option<Unborn> {
         let newest = attempts.last()?;
         let spec = Arc::new(newest.pod.clone());
-        for container in spec.all() {
-            let mut own = attempts.iter_mut().filter(|found| found.id.container == container.name);
-            // The newest record has them all.
-            if let Some(newest) = own.next_back() {
-                self.events.restore(std::mem::take(&mut newest.memory.events));
-            }
-        }
         let now = now();
         let mut machines = Vec::new();
         let mut held = Vec::new();

@@ -304,14 +304,16 @@ pub(super) fn failed(incarnation: Incarnation, error: &RuntimeError) -> Event {
 /// containerd's own trouble is no attempt of the container.
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
-        RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. } => Fault::Runtime,
+        // What it said against the container itself is `StartFailed`.
+        RuntimeError::Unavailable(_)
+        | RuntimeError::Timeout { .. }
+        | RuntimeError::AlreadyExists(_)
+        | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NoImage(_) => Fault::Image,
         RuntimeError::NotFound(_)
-        | RuntimeError::AlreadyExists(_)
         | RuntimeError::Invalid { .. }
         | RuntimeError::InUse(_)
-        | RuntimeError::StartFailed(_)
-        | RuntimeError::Internal(_) => Fault::Container,
+        | RuntimeError::StartFailed(_) => Fault::Container,
     }
 }

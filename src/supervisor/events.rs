@@ -60,7 +60,7 @@ impl EventLog {
         }
         // In order of sequence, so that a watcher resumes with one search.
         events.push_back(event);
-        drop(events);
+        // Under the lock: the next one is numbered on from it.
         self.newest.send_replace(sequence);
     }
 
@@ -83,7 +83,6 @@ impl EventLog {
             events.pop_front();
         }
         let newest = events.back().map_or(0, |event| event.sequence);
-        drop(events);
         self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
     }
 
@@ -132,6 +131,21 @@ mod tests {
         tell(&new, "29");
         let last = new.after(0, "").pop().unwrap();
         assert_eq!((last.count, last.sequence), (3, 32));
+    }
+
+    #[test]
+    fn no_two_have_one_number_whoever_tells_them() {
+        let log = EventLog::default();
+        std::thread::scope(|scope| {
+            for teller in 0..8 {
+                let log = &log;
+                scope.spawn(move || {
+                    (0..200).for_each(|n| tell(log, &format!("{teller} {n}")));
+                });
+            }
+        });
+        let numbers: Vec<_> = log.after(0, "").iter().map(|event| event.sequence).collect();
+        assert_eq!(numbers, (1..=1600).collect::<Vec<_>>());
     }
 
     #[test]

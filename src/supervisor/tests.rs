@@ -183,7 +183,9 @@ async fn removal_leaves_nothing_and_frees_the_name() {
 async fn containerd_away_at_a_start_is_no_restart() {
     let host = Host::new(Fake::default());
     let away = RuntimeError::Unavailable("connection refused".into());
-    *host.runtime.start_errors.lock().unwrap() = vec![away.clone(), away];
+    // Its own trouble is as little the container's doing.
+    let internal = RuntimeError::Internal("failed to rename: file exists".into());
+    *host.runtime.start_errors.lock().unwrap() = vec![internal, away.clone(), away];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     assert_eq!(host.restarts(0).await.status.containers[0].last_state, None);
 }

@@ -172,6 +172,9 @@ impl Machine {
                 self.kept.remove(&incarnation);
                 self.clearing.remove(&incarnation);
                 self.troubles = 0;
+                if self.memory.wanted == Wanted::Removed {
+                    self.settle(&mut out);
+                }
             }
             Event::Remains { incarnation } => {
                 self.clearing.remove(&incarnation);
@@ -417,13 +420,20 @@ impl Machine {
     /// newest and the one before it.
     pub(super) fn settle(&mut self, out: &mut Vec<Action>) {
         let removed = self.memory.wanted == Wanted::Removed && !self.is_alive();
-        // While a restart waits, the dead attempt is the newest; it is the one to be looked at.
+        // While a restart waits, the dead attempt is the newest; it is the one to be looked at. One
+        // that waits to be started may have no record yet: all that is known is in the one before.
         let oldest = match self.state {
-            State::Waiting { .. } | State::Terminated => self.memory.attempt.0,
+            State::Waiting { .. } | State::Terminated if self.memory.ended.is_some() => {
+                self.memory.attempt.0
+            }
             _ => self.memory.attempt.0.saturating_sub(1),
         };
+        // The newest record alone knows that the container is to be removed: it is the last.
+        let newest = self.kept.last().copied();
+        let last = self.kept.len() == 1;
         for kept in &self.kept {
-            if (removed || kept.0 < oldest) && self.clearing.insert(*kept) {
+            let is_over = removed && (last || Some(*kept) != newest);
+            if (is_over || kept.0 < oldest) && self.clearing.insert(*kept) {
                 out.push(Action::Forget(*kept));
             }
         }

@@ -43,6 +43,10 @@ impl Machine {
         machine.follow_clock(now);
         machine.pause_again(now);
         machine.set_expiry(now);
+        // An earlier daemon may have died between a start and the clearing up beside it.
+        let Memory { attempt, ended, .. } = &machine.memory;
+        let over = machine.kept.iter().filter(|kept| *kept < attempt || ended.is_some());
+        let leftovers: Vec<_> = over.copied().map(Action::Reap).collect();
         let mut out = Vec::new();
         match found {
             Recovered::Running { pid } => {
@@ -88,6 +92,7 @@ impl Machine {
             | Recovered::Unknown => machine.rest(now, &mut out),
         }
         machine.settle(&mut out);
+        out.extend(leftovers);
         (machine, out)
     }
 

@@ -399,6 +399,38 @@ impl Story {
 }
 
 #[test]
+fn the_record_that_says_removed_is_the_last_to_go() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    story.started();
+    let forgotten = |actions: Vec<Action>| -> Vec<u32> {
+        let forgets = actions.into_iter().filter_map(|action| match action {
+            Action::Forget(attempt) => Some(attempt.0),
+            _ => None,
+        });
+        forgets.collect()
+    };
+    story.want(Wanted::Removed);
+    assert_eq!(forgotten(story.ended(Ending::Exited(0))), [0]);
+    let gone = Event::Forgotten { incarnation: Incarnation(0) };
+    assert_eq!(forgotten(story.tell(gone)), [1]);
+}
+
+#[test]
+fn no_record_goes_before_the_next_one_is_there() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    let (incarnation, message) = (Incarnation(1), "containerd is not reachable".to_owned());
+    let actions = story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    assert!(!actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+    story.pass(2 * SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(1))]);
+    story.started();
+    let actions = story.ended(Ending::Exited(1));
+    assert!(actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+}
+
+#[test]
 fn what_the_nodes_restart_took_is_told_as_that() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.recovered(Recovered::NodeRestarted);

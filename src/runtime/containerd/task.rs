@@ -26,6 +26,8 @@ use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
 const ASK: Duration = Duration::from_secs(2);
+/// For init to reap an orphan on a busy machine.
+const REAPING: Duration = Duration::from_secs(2);
 const ASK_STEP: Duration = Duration::from_millis(100);
 /// On cgroup v1 the hint comes before the kill.
 const KILL_STEP: Duration = Duration::from_millis(30);
@@ -236,7 +238,11 @@ impl ContainerdTask {
         };
         match (told, reported) {
             (Ending::Lost, Some(reported)) => reported,
-            (Ending::Lost, None) => self.ask().await.unwrap_or(Ending::Lost),
+            (Ending::Lost, None) => match self.ask().await {
+                Some(ending) => ending,
+                // Its shim is dead, and whoever takes orphans has not got to it yet.
+                None => within(REAPING, self.process.reaped()).await.unwrap_or(Ending::Lost),
+            },
             (told, _) => told,
         }
     }

@@ -23,6 +23,9 @@ const DELETE_STEP: Duration = Duration::from_millis(10);
 const DELETE_STEPS: u32 = 300;
 /// How often a task is looked at until it holds still.
 const LOOKS: u32 = 5;
+/// How soon one whose state nobody could tell is looked at again: containerd has given its shim
+/// 2 s to answer, and LOOKS times both is as long as a busy one may take.
+const LOOK_STEP: Duration = Duration::from_millis(500);
 
 impl Client {
     /// Creates the task and holds its init, which waits to be started.
@@ -143,12 +146,13 @@ impl Client {
                 Status::Running | Status::Pausing | Status::Paused => {}
                 // A start that was cut short; its process has not run.
                 Status::Created => return Ok(FoundTask::None),
-                // Its shim did not answer containerd within 2 s: a busy one may the next time.
+                // Its shim did not answer containerd, which says nothing about the process.
                 Status::Unknown => {
                     unknown += 1;
                     if unknown == LOOKS {
                         return Ok(FoundTask::Unknown);
                     }
+                    tokio::time::sleep(LOOK_STEP).await;
                     continue;
                 }
             }
@@ -164,7 +168,8 @@ impl Client {
                 Err(error) => trouble = format!("cannot hold process {}: {error}", state.pid),
             }
         }
-        Err(RuntimeError::Internal(format!("task {id}: {trouble}")))
+        // Neither running nor not: to be looked at again before anything is done about it.
+        Err(RuntimeError::Unavailable(format!("task {id}: {trouble}")))
     }
 }
 

@@ -33,7 +33,9 @@ impl Containerd {
                 Err(RuntimeError::NotFound(_)) => {
                     return Err(self.client.not_unpacked(&image.name));
                 }
-                Err(RuntimeError::Internal(_)) if tries.next().is_some() => {}
+                Err(RuntimeError::Internal(text)) if tries.next().is_some() => {
+                    self.client.clear_unknown_snapshots_if(&text).await?;
+                }
                 other => return other,
             }
         }

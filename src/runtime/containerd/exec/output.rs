@@ -12,7 +12,13 @@ use tokio::net::unix::pipe::{OpenOptions, Receiver};
 use crate::runtime::EXEC_OUTPUT;
 
 /// Makes the folder of all FIFOs, empty: what an earlier daemon left in it is of no use.
+///
+/// A shim that waits for a reader of one that is gone would do so for ever, and meanwhile tell
+/// nobody how its container is. So each has one until nobody finds it any more.
 pub(in crate::runtime::containerd) fn fresh_folder(path: &Path) -> io::Result<()> {
+    let left = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let _readers: Vec<_> =
+        left.filter_map(|fifo| OpenOptions::new().open_receiver(fifo.path()).ok()).collect();
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

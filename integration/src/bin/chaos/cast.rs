@@ -1,0 +1,170 @@
+//! Who plays: 30 containers and what each has to be.
+
+use serde_json::{Value, json};
+
+use probelet_integration::IMAGE;
+use probelet_integration::target::TARGET_IMAGE;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Runs and is ready; nothing but an aimed fault ends it.
+    Steady,
+    /// Ends by itself with this code, again and again.
+    Loops(i64),
+    /// Its liveness probe fails for good after a while.
+    Condemned,
+    /// Ends once with this code, and that is it.
+    Ends(i64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) pod: String,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+}
+
+impl Member {
+    /// The part of an attempt's id before its number.
+    pub(crate) fn key(&self) -> String {
+        if self.pod == self.name { self.pod.clone() } else { format!("{}_{}", self.pod, self.name) }
+    }
+}
+
+pub(crate) struct Cast {
+    pub(crate) members: Vec<Member>,
+    /// By pod.
+    pub(crate) manifests: Vec<(String, String)>,
+}
+
+struct Part {
+    spec: Value,
+    role: Role,
+    is_init: bool,
+}
+
+const NEVER_FAILS: &str = "1000000000";
+
+impl Cast {
+    pub(crate) fn of_thirty() -> Self {
+        let mut cast = Self { members: Vec::new(), manifests: Vec::new() };
+        for number in 0..5 {
+            cast.add(&format!("http{number}"), "Always", vec![web("app")]);
+        }
+        for number in 0..3 {
+            cast.add(&format!("tcp{number}"), "Always", vec![tcp("app")]);
+        }
+        for number in 0..2 {
+            cast.add(&format!("grpc{number}"), "OnFailure", vec![grpc("app")]);
+            cast.add(&format!("exec{number}"), "Always", vec![exec("app")]);
+        }
+        for number in 0..3 {
+            // On a port of its own: a neighbour's death is none of its business.
+            let args = ["serve", "--addr", "127.0.0.1:8081", "--fail-after", NEVER_FAILS];
+            let handler = json!({ "httpGet": { "port": 8081 } });
+            let neighbour = both(steady("beside", IMAGE, &args), handler);
+            cast.add(&format!("duo{number}"), "Always", vec![web("app"), neighbour]);
+        }
+        for number in 0..2 {
+            let mut first = part("first", IMAGE, &["exit", "0"], Role::Ends(0));
+            first.is_init = true;
+            let mut side = steady("side", IMAGE, &["sleep"]);
+            side.is_init = true;
+            put(&mut side.spec, "restartPolicy", json!("Always"));
+            cast.add(&format!("train{number}"), "Always", vec![first, side, web("app")]);
+        }
+        let crash = part("app", IMAGE, &["crash-after", "700"], Role::Loops(1));
+        cast.add("loop0", "Always", vec![crash]);
+        let done = part("app", IMAGE, &["exit", "0", "900"], Role::Loops(0));
+        cast.add("loop1", "Always", vec![done]);
+        let ill = ["serve", "--fail-after", "6"];
+        let ill = probed(part("app", IMAGE, &ill, Role::Condemned), "liveness", http());
+        cast.add("ill", "Always", vec![ill]);
+        let once = |code: &str, role| part("app", IMAGE, &["exit", code, "400"], role);
+        cast.add("once0", "Never", vec![once("0", Role::Ends(0))]);
+        cast.add("once1", "Never", vec![once("5", Role::Ends(5))]);
+        cast.add("once2", "OnFailure", vec![once("0", Role::Ends(0))]);
+        cast
+    }
+
+    fn add(&mut self, pod: &str, policy: &str, parts: Vec<Part>) {
+        let mut annotations = serde_json::Map::new();
+        let (mut init, mut regular) = (Vec::new(), Vec::new());
+        for Part { spec, role, is_init } in parts {
+            let name = spec.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            // Back-off is not what this is about, and would make rounds long.
+            for (setting, value) in [("Base", "100"), ("Cap", "400")] {
+                let key = format!("probelet.io/{name}.backoff{setting}Milliseconds");
+                annotations.insert(key, value.into());
+            }
+            for kind in ["liveness", "readiness"] {
+                if spec.get(format!("{kind}Probe")).is_some() {
+                    let key = format!("probelet.io/{name}.{kind}.periodMilliseconds");
+                    annotations.insert(key, "500".into());
+                }
+            }
+            self.members.push(Member { pod: pod.to_owned(), name, role });
+            if is_init { &mut init } else { &mut regular }.push(spec);
+        }
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": pod, "annotations": annotations },
+            "spec": {
+                "terminationGracePeriodSeconds": 0, "restartPolicy": policy,
+                "initContainers": init, "containers": regular,
+            },
+        });
+        self.manifests.push((pod.to_owned(), manifest.to_string()));
+    }
+}
+
+fn part(name: &str, image: &str, args: &[&str], role: Role) -> Part {
+    Part { spec: json!({ "name": name, "image": image, "args": args }), role, is_init: false }
+}
+
+fn steady(name: &str, image: &str, args: &[&str]) -> Part {
+    part(name, image, args, Role::Steady)
+}
+
+fn put(spec: &mut Value, key: &str, value: Value) {
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert(key.to_owned(), value);
+    }
+}
+
+/// Three failures in a row are patient enough for a busy machine.
+fn probed(mut part: Part, kind: &str, handler: Value) -> Part {
+    let mut probe = json!({ "timeoutSeconds": 3, "failureThreshold": 3 });
+    if let (Some(probe), Value::Object(handler)) = (probe.as_object_mut(), handler) {
+        probe.extend(handler);
+    }
+    put(&mut part.spec, &format!("{kind}Probe"), probe);
+    part
+}
+
+fn both(part: Part, handler: Value) -> Part {
+    probed(probed(part, "liveness", handler.clone()), "readiness", handler)
+}
+
+fn http() -> Value {
+    json!({ "httpGet": { "port": 8080 } })
+}
+
+fn web(name: &str) -> Part {
+    both(steady(name, IMAGE, &["serve", "--fail-after", NEVER_FAILS]), http())
+}
+
+fn tcp(name: &str) -> Part {
+    let server = steady(name, TARGET_IMAGE, &["http", "127.0.0.1:9000"]);
+    both(server, json!({ "tcpSocket": { "port": 9000 } }))
+}
+
+fn grpc(name: &str) -> Part {
+    let server = steady(name, TARGET_IMAGE, &["grpc", "127.0.0.1:9000"]);
+    both(server, json!({ "grpc": { "port": 9000 } }))
+}
+
+fn exec(name: &str) -> Part {
+    let command = json!({ "exec": { "command": ["/kubia-unhealthy", "exit", "0"] } });
+    probed(steady(name, IMAGE, &["sleep"]), "liveness", command)
+}

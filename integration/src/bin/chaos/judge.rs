@@ -1,0 +1,240 @@
+//! What must hold after each round, seen from outside.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use probelet_integration::{Host, SOON, eventually};
+
+use crate::cast::{Cast, Member, Role};
+use crate::shown::{self, End, Shown, Table};
+use crate::sight::{self, Live, Watcher};
+use crate::strike::Done;
+
+/// One look at everything.
+#[derive(Clone, Default)]
+pub(crate) struct Picture {
+    table: Table,
+    live: Live,
+}
+
+/// What is known of all rounds.
+#[derive(Default)]
+pub(crate) struct Judge {
+    before: Picture,
+    newest_event: u64,
+    /// containerd forgets ended tasks when it starts, as 1.7 and newer do.
+    drops_ended: bool,
+    /// Attempts that a fault or an operator ended.
+    accounted: BTreeSet<String>,
+    /// Those who were there when both who could tell how they ended were killed: the daemon, and
+    /// their shim or a containerd that drops ended tasks when it starts. That may stay unknown.
+    clouded: BTreeSet<String>,
+}
+
+fn name(member: &Member) -> String {
+    format!("{}/{}", member.pod, member.name)
+}
+
+/// What keeps it from being as it should, if anything does.
+fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
+    let Some(shown) = picture.table.get(&name(member)) else {
+        return Some(format!("{} is not shown", name(member)));
+    };
+    let is = match member.role {
+        Role::Steady => shown.is_running && shown.ready && picture.live.contains_key(&shown.id),
+        Role::Ends(_) => shown.terminated.is_some(),
+        Role::Loops(_) | Role::Condemned => true,
+    };
+    (!is).then(|| format!("{}: {shown:?}", name(member)))
+}
+
+impl Judge {
+    /// Waits until everybody is as it should be; who is not is returned.
+    pub(crate) fn settle(host: &Host, cast: &Cast, watcher: &Watcher) -> (Picture, Vec<String>) {
+        let mut picture = Picture::default();
+        let mut faults = Vec::new();
+        // What is not yet so is told by the faults.
+        let _ = eventually("everybody is as it should be", SOON * 2, || {
+            picture = match shown::table(host) {
+                Ok(table) => Picture { table, live: watcher.look() },
+                Err(error) => {
+                    faults = vec![format!("probelet does not answer: {error:#}")];
+                    return None;
+                }
+            };
+            faults = cast.members.iter().filter_map(|m| unsettled(m, &picture)).collect();
+            faults.is_empty().then_some(())
+        });
+        let stays_down = |fault: String| format!("does not become what it should be: {fault}");
+        (picture, faults.into_iter().map(stays_down).collect())
+    }
+
+    /// Takes the first picture as given.
+    pub(crate) fn begin(picture: Picture, drops_ended: bool) -> Self {
+        Self { before: picture, drops_ended, ..Self::default() }
+    }
+
+    pub(crate) fn judge(
+        &mut self,
+        cast: &Cast,
+        watcher: &Watcher,
+        done: &Done,
+        now: Picture,
+    ) -> Vec<String> {
+        self.account(cast, watcher, done);
+        let mut faults = std::mem::take(&mut watcher.ledger().doubles);
+        for fault in &mut faults {
+            fault.insert_str(0, "two live processes of one container: ");
+        }
+        for (at, member) in cast.members.iter().enumerate() {
+            let (Some(then), Some(shown)) =
+                (self.before.table.get(&name(member)), now.table.get(&name(member)))
+            else {
+                continue;
+            };
+            let asked = done.asked.iter().filter(|asked| **asked == at).count();
+            let case = Case { judge: self, member, then, shown, asked, done, now: &now };
+            faults.extend(case.faults(watcher));
+        }
+        self.before = now;
+        faults
+    }
+
+    fn account(&mut self, cast: &Cast, watcher: &Watcher, done: &Done) {
+        self.accounted.extend(done.killed.iter().cloned());
+        let asked = done.asked.iter().filter_map(|at| Some(cast.members.get(*at)?.key()));
+        let asked: BTreeSet<String> = asked.collect();
+        let ledger = watcher.ledger();
+        let ids = ledger.seen.keys();
+        self.accounted.extend(ids.filter(|id| asked.contains(sight::key(id))).cloned());
+        if done.daemon_died {
+            self.clouded.extend(done.orphaned.iter().cloned());
+        }
+        if done.daemon_died && done.containerd_died && self.drops_ended {
+            let before = self.before.table.values().map(|shown| shown.id.clone());
+            self.clouded.extend(before.chain(ledger.seen.keys().cloned()));
+        }
+    }
+
+    /// Events are in order, each number once, and none is taken back while the daemon lives.
+    pub(crate) fn judge_events(&mut self, host: &Host, done: &Done) -> Result<Vec<String>> {
+        let numbers = shown::sequences(host)?;
+        let mut faults = Vec::new();
+        if !numbers.is_sorted_by(|one, next| one < next) {
+            faults.push(format!("events are out of order: {numbers:?}"));
+        }
+        let newest = numbers.last().copied().unwrap_or_default();
+        if newest < self.newest_event && !done.daemon_died {
+            faults.push(format!("events were lost: {} came before {newest}", self.newest_event));
+        }
+        self.newest_event = newest;
+        Ok(faults)
+    }
+}
+
+struct Case<'a> {
+    judge: &'a Judge,
+    member: &'a Member,
+    then: &'a Shown,
+    shown: &'a Shown,
+    asked: usize,
+    done: &'a Done,
+    now: &'a Picture,
+}
+
+impl Case<'_> {
+    fn faults(&self, watcher: &Watcher) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut fault = |text: String| faults.push(format!("{}: {text}", name(self.member)));
+        let is_remade = self.then.uid != self.shown.uid;
+        if is_remade && !self.done.remade.contains(&self.member.pod) {
+            fault("has become another pod".to_owned());
+        }
+        if !is_remade {
+            if self.shown.restarts < self.then.restarts {
+                let (then, now) = (self.then.restarts, self.shown.restarts);
+                fault(format!("restart count fell from {then} to {now}"));
+            }
+            self.untouched(&mut fault);
+            self.counted(watcher, &mut fault);
+        }
+        let newest = self.shown.restarts;
+        for (end, attempt) in
+            [(&self.shown.terminated, newest), (&self.shown.last, newest.saturating_sub(1))]
+        {
+            if let Some(end) = end {
+                // The count tells which attempt it was, where the end itself does not.
+                let id = format!("{}_{attempt}", self.member.key());
+                self.end(&End { id, ..end.clone() }, &mut fault);
+            }
+        }
+        faults
+    }
+
+    fn hits(&self) -> usize {
+        let key = self.member.key();
+        self.asked + self.done.killed.iter().filter(|id| sight::key(id) == key).count()
+    }
+
+    fn is_steady(&self) -> bool {
+        self.member.role == Role::Steady
+    }
+
+    /// Nobody aimed at it, so it is the same process as before.
+    fn untouched(&self, fault: &mut impl FnMut(String)) {
+        if !self.is_steady() || self.hits() > 0 {
+            return;
+        }
+        let (then, now) =
+            (self.judge.before.live.get(&self.then.id), self.now.live.get(&self.shown.id));
+        if then != now {
+            fault(format!(
+                "healthy and not aimed at, but {} {then:?} became {} {now:?}, last end {:?}",
+                self.then.id, self.shown.id, self.shown.last
+            ));
+        }
+    }
+
+    /// Restarts are starts less one, and each has a death for its reason.
+    fn counted(&self, watcher: &Watcher, fault: &mut impl FnMut(String)) {
+        let (then, now) = (self.then.restarts, self.shown.restarts);
+        if self.is_steady() && now - then.min(now) > self.hits() as u64 {
+            fault(format!("{} deaths, but restarts went from {then} to {now}", self.hits()));
+        }
+        if self.is_steady() && sight::attempt(&self.shown.id).map(u64::from) != Some(now) {
+            fault(format!("{now} restarts, but {} runs", self.shown.id));
+        }
+        if !self.is_steady() {
+            return;
+        }
+        let ledger = watcher.ledger();
+        let key = self.member.key();
+        for attempt in then..=now {
+            let id = format!("{key}_{attempt}");
+            if !ledger.seen.contains_key(&id) {
+                fault(format!("restart {attempt} was counted, but {id} never ran"));
+            }
+        }
+    }
+
+    /// An end is one that the container, a fault or an operator brought about, with its true code.
+    fn end(&self, end: &End, fault: &mut impl FnMut(String)) {
+        if end.reason == "ContainerStatusUnknown" {
+            if !self.judge.clouded.contains(&end.id) {
+                fault(format!("nobody else died, but how {} ended is not known", end.id));
+            }
+            return;
+        }
+        let accounted = self.judge.accounted.contains(&end.id);
+        let own = match self.member.role {
+            Role::Steady => None,
+            Role::Loops(code) | Role::Ends(code) => Some(code),
+            Role::Condemned => Some(137),
+        };
+        if own == Some(end.code) || (accounted && end.code == 137) {
+            return;
+        }
+        let why = if accounted { "was killed" } else { "was not aimed at" };
+        fault(format!("{} {why}, but ended with {} ({})", end.id, end.code, end.reason));
+    }
+}

@@ -1,0 +1,130 @@
+//! 30 containers with mixed probes while the daemon, containerd, shims and containers are killed
+//! at random moments; after each round what must hold is checked from outside.
+//!
+//! The seed decides what is done to whom and when; how it falls together is the machine's.
+
+mod cast;
+mod judge;
+mod leaks;
+mod plan;
+mod shown;
+mod sight;
+mod strike;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use probelet_integration::{Host, SOON, eventually, now};
+
+use cast::Cast;
+use judge::Judge;
+use leaks::Leaks;
+use plan::Planner;
+use sight::Watcher;
+
+const USAGE: &str = "usage: chaos [--rounds 500] [--seed N]";
+/// What needs quiet is looked for each so many rounds.
+const QUIET: u32 = 10;
+
+fn main() -> Result<ExitCode> {
+    let (rounds, seed) = arguments()?;
+    println!(
+        "seed {seed}, {rounds} rounds; again with: scripts/chaos --rounds {rounds} --seed {seed}"
+    );
+    let mut host = Host::start()?;
+    host.import("prober-target")?;
+    host.start_daemon()?;
+    let result = run(&mut host, rounds, seed);
+    if !matches!(result, Ok(0)) {
+        host.show_logs();
+        keep_logs(&host, seed);
+    }
+    Ok(if result? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn arguments() -> Result<(u32, u64)> {
+    let (mut rounds, mut seed) = (500, fastrand::u64(0..1_000_000));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    for pair in words.chunks(2) {
+        match pair {
+            [flag, value] if flag == "--rounds" => rounds = value.parse()?,
+            [flag, value] if flag == "--seed" => seed = value.parse()?,
+            _ => bail!(USAGE),
+        }
+    }
+    Ok((rounds, seed))
+}
+
+/// The number of violations. The run ends with the first round that has some.
+fn run(host: &mut Host, rounds: u32, seed: u64) -> Result<usize> {
+    let cast = Cast::of_thirty();
+    for (_, manifest) in &cast.manifests {
+        host.apply(manifest)?;
+    }
+    let watcher = Watcher::start(host.namespace());
+    let (mut leaks, mut planner) = (Leaks::default(), Planner::new(seed));
+    let (picture, faults) = Judge::settle(host, &cast, &watcher);
+    if !faults.is_empty() {
+        return Ok(report(0, seed, &[], &faults));
+    }
+    let drops_ended = !host.ctr(["version"])?.contains("1.6.");
+    let mut judge = Judge::begin(picture, drops_ended);
+    let begin = now();
+    let mut slowest = Duration::ZERO;
+    for round in 1..=rounds {
+        let this = now();
+        let plan = planner.round(&cast);
+        let done = strike::strike(host, &cast, &watcher, &plan)?;
+        leaks.containerd_died |= done.containerd_died;
+        let (picture, mut faults) = Judge::settle(host, &cast, &watcher);
+        faults.extend(judge.judge(&cast, &watcher, &done, picture));
+        faults.extend(judge.judge_events(host, &done)?);
+        if round % QUIET == 0 || round == rounds {
+            faults.extend(
+                leaks
+                    .find(host, &cast, &watcher)
+                    .into_iter()
+                    .map(|one| format!("left behind: {one}")),
+            );
+        }
+        if !faults.is_empty() {
+            return Ok(report(round, seed, &done.told, &faults));
+        }
+        slowest = slowest.max(this.elapsed());
+        println!("round {round} ({:.1} s): {}", this.elapsed().as_secs_f64(), done.told.join(", "));
+    }
+    for (pod, _) in &cast.manifests {
+        host.probelet(["delete", "pod", pod])?;
+    }
+    if let Err(error) = host.expect_nothing_left() {
+        return Ok(report(rounds, seed, &["deleted all".to_owned()], &[format!("{error:#}")]));
+    }
+    let _ = eventually("all is over", SOON, || watcher.look().is_empty().then_some(()));
+    let total = begin.elapsed().as_secs_f64();
+    println!(
+        "{rounds} rounds in {total:.0} s ({:.2} s a round, the slowest {:.1} s), seed {seed}: nothing violated",
+        total / f64::from(rounds.max(1)),
+        slowest.as_secs_f64()
+    );
+    Ok(0)
+}
+
+fn report(round: u32, seed: u64, told: &[String], faults: &[String]) -> usize {
+    for fault in faults {
+        eprintln!("error: round {round}, seed {seed}: {fault}");
+    }
+    eprintln!("round {round}, seed {seed} did: {}", told.join(", "));
+    faults.len()
+}
+
+/// Where CHAOS_KEEP names a folder, the logs of a failed run go there.
+fn keep_logs(host: &Host, seed: u64) {
+    let Some(folder) = std::env::var_os("CHAOS_KEEP") else { return };
+    for name in ["probelet.log", "containerd.log"] {
+        let to = std::path::Path::new(&folder).join(format!("{seed}-{name}"));
+        if let Err(error) = std::fs::copy(host.path(name), &to) {
+            eprintln!("cannot keep {}: {error}", to.display());
+        }
+    }
+}

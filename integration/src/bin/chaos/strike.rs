@@ -1,0 +1,204 @@
+//! Carries a round's faults out, each at its moment, and remembers at whom they were aimed.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
+use rustix::process::Signal;
+
+use crate::cast::{Cast, Member};
+use crate::plan::{Planned, Step, Verb};
+use crate::sight::{self, Watcher};
+
+/// What a round did.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// In words.
+    pub(crate) told: Vec<String>,
+    /// Attempts that a kill -9 of their init or their shim hit.
+    pub(crate) killed: BTreeSet<String>,
+    /// Those of them whose shim it was.
+    pub(crate) orphaned: BTreeSet<String>,
+    /// Members that an operator's verb was for, all of a pod's where it was for the pod.
+    pub(crate) asked: Vec<usize>,
+    /// Pods that were made anew.
+    pub(crate) remade: BTreeSet<String>,
+    pub(crate) daemon_died: bool,
+    pub(crate) containerd_died: bool,
+}
+
+/// What is up, so that nothing is killed or started twice.
+struct Up {
+    daemon: bool,
+    containerd: bool,
+}
+
+pub(crate) fn strike(
+    host: &mut Host,
+    cast: &Cast,
+    watcher: &Watcher,
+    plan: &[Planned],
+) -> Result<Done> {
+    let (mut done, mut up) = (Done::default(), Up { daemon: true, containerd: true });
+    let mut verbs = Vec::new();
+    let begin = now();
+    for Planned { at, step } in plan {
+        thread::sleep(at.saturating_sub(begin.elapsed()));
+        let told = match *step {
+            Step::Do(verb, at) => {
+                let member = cast.members.get(at).context("no such member")?.clone();
+                done.aim(cast, verb, at);
+                let told = format!("{verb:?} {}", member.key());
+                let client = Client { socket: host.socket() };
+                let manifest = cast.manifests.iter().find(|(pod, _)| *pod == member.pod);
+                let manifest = manifest.map(|(_, text)| text.clone()).unwrap_or_default();
+                verbs.push(thread::spawn(move || client.carry_out(verb, &member, &manifest)));
+                told
+            }
+            Step::KillInit(at) | Step::KillShim(at) => {
+                let member = cast.members.get(at).context("no such member")?;
+                hit(host, watcher, *step, member, &mut done)
+            }
+            step => {
+                crash(host, step, &mut up, &mut done)?;
+                format!("{step:?}")
+            }
+        };
+        done.told.push(format!("{} ms: {told}", at.as_millis()));
+    }
+    // Two faults may have met.
+    if !up.containerd {
+        host.start_containerd()?;
+    } else {
+        host.wait_containerd()?;
+    }
+    if !up.daemon {
+        host.spawn_daemon()?;
+    }
+    host.wait_daemon()?;
+    for verb in verbs {
+        match verb.join() {
+            Ok(result) => result?,
+            Err(_) => bail!("a verb panicked"),
+        }
+    }
+    Ok(done)
+}
+
+fn crash(host: &mut Host, step: Step, up: &mut Up, done: &mut Done) -> Result<()> {
+    match step {
+        Step::KillDaemon if up.daemon => {
+            host.kill_daemon()?;
+            (up.daemon, done.daemon_died) = (false, true);
+        }
+        Step::StartDaemon if !up.daemon => {
+            host.spawn_daemon()?;
+            up.daemon = true;
+        }
+        Step::KillContainerd if up.containerd => {
+            host.kill_containerd()?;
+            (up.containerd, done.containerd_died) = (false, true);
+        }
+        Step::StartContainerd if !up.containerd => {
+            host.spawn_containerd()?;
+            up.containerd = true;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn hit(host: &Host, watcher: &Watcher, step: Step, member: &Member, done: &mut Done) -> String {
+    let live = watcher.look();
+    let Some((id, init)) = live.iter().find(|(id, _)| sight::key(id) == member.key()) else {
+        return format!("{step:?} {} missed: it does not run", member.key());
+    };
+    let pid = match step {
+        Step::KillShim(_) => sight::shim(&host.containerd_socket(), id),
+        _ => Some(init.pid),
+    };
+    let Some(pid) = pid else { return format!("{step:?} {id} missed: no shim") };
+    match signal(pid, Signal::KILL) {
+        Ok(()) => {
+            done.killed.insert(id.clone());
+            if matches!(step, Step::KillShim(_)) {
+                done.orphaned.insert(id.clone());
+            }
+            format!("{step:?} {id}, pid {pid}")
+        }
+        Err(error) => format!("{step:?} {id} missed: {error}"),
+    }
+}
+
+impl Done {
+    fn aim(&mut self, cast: &Cast, verb: Verb, at: usize) {
+        let Some(member) = cast.members.get(at) else { return };
+        match verb {
+            Verb::Pause => {}
+            Verb::Restart | Verb::Kill => self.asked.push(at),
+            Verb::StopStart | Verb::DeleteApply => {
+                let of_pod = |(_, one): &(usize, &Member)| one.pod == member.pod;
+                let members = cast.members.iter().enumerate().filter(of_pod);
+                self.asked.extend(members.map(|(at, _)| at));
+            }
+        }
+        if verb == Verb::DeleteApply {
+            self.remade.insert(member.pod.clone());
+        }
+    }
+}
+
+struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// Levels are asked for until they are granted, as an operator would; the others once.
+    fn carry_out(&self, verb: Verb, member: &Member, manifest: &str) -> Result<()> {
+        let pod = member.pod.as_str();
+        let one = ["-c", member.name.as_str(), pod];
+        match verb {
+            Verb::Restart => self.run(&["restart"], &one, "").map(drop),
+            Verb::Kill => self.run(&["kill"], &one, "").map(drop),
+            Verb::Pause => self.run(&["pause", "--for", "2s"], &one, "").map(drop),
+            Verb::StopStart => {
+                self.insist(&["stop"], pod, "")?;
+                self.insist(&["start"], pod, "")
+            }
+            Verb::DeleteApply => {
+                self.insist(&["delete", "pod"], pod, "")?;
+                self.insist(&["apply", "-f"], "-", manifest)
+            }
+        }
+    }
+
+    fn insist(&self, words: &[&str], last: &str, stdin: &str) -> Result<()> {
+        let mut said = String::new();
+        let granted = eventually("a verb is granted", SOON * 2, || {
+            said = self.run(words, &[last], stdin).unwrap_or_else(|error| error.to_string());
+            let gone = words.first() == Some(&"delete") && said.contains("not found");
+            (said.is_empty() || gone).then_some(())
+        });
+        granted.with_context(|| format!("{words:?} {last}: {said}"))
+    }
+
+    /// What it complained about; empty where it went well.
+    fn run(&self, words: &[&str], more: &[&str], stdin: &str) -> Result<String> {
+        let mut command = Command::new("timeout");
+        command.arg("30").arg(probelet_bin()).arg("--socket").arg(&self.socket).args(words);
+        command.args(more);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // Not all of them read it.
+            let _ = pipe.write_all(stdin.as_bytes());
+        }
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(if output.status.success() { String::new() } else { format!("failed: {said}") })
+    }
+}

@@ -1,0 +1,101 @@
+//! What a containerd that was killed in the middle left of a bundle, and can clear by itself
+//! neither now nor later: the task's name would be of no use until the host's restart.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::client::Client;
+use crate::runtime::RuntimeError;
+
+/// Where containerd has all bundles.
+const PLUGIN: &str = "io.containerd.runtime.v2.task";
+/// More than one only after two creations mounted it.
+const STACKED: usize = 8;
+
+impl Client {
+    /// Of a task that `refusal` (containerd's words) says is in the way, and that containerd does
+    /// not know.
+    pub(super) async fn clear_bundle(&self, id: &str, refusal: &str) -> Result<(), RuntimeError> {
+        let in_the_way = || RuntimeError::Internal(refusal.to_owned());
+        match self.get_task(id).await {
+            Err(RuntimeError::NotFound(_)) => {}
+            other => return other.and_then(|_| Err(in_the_way())),
+        }
+        let bundle = bundle(refusal, self.namespace(), id).ok_or_else(in_the_way)?;
+        tracing::warn!(bundle = %bundle.display(), "left by a containerd that died; removed");
+        let removed = tokio::task::spawn_blocking(move || remove(&bundle)).await;
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::Internal(format!("{refusal}; cannot be removed: {error}"))
+        };
+        removed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+}
+
+/// The folder that `mkdir PATH: file exists` names, if it is this very task's bundle.
+fn bundle(refusal: &str, namespace: &str, id: &str) -> Option<PathBuf> {
+    let (_, rest) = refusal.split_once("mkdir ")?;
+    let (path, _) = rest.split_once(": file exists")?;
+    let path = Path::new(path);
+    let is_ours = path.is_absolute() && path.ends_with(Path::new(PLUGIN).join(namespace).join(id));
+    is_ours.then(|| path.to_owned())
+}
+
+/// And the hidden one beside it, to which containerd renames what it is about to delete.
+fn remove(bundle: &Path) -> io::Result<()> {
+    let name = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for folder in [bundle.with_file_name(format!(".{name}")), bundle.to_owned()] {
+        let rootfs = folder.join("rootfs");
+        for _ in 0..STACKED {
+            match unmount(&rootfs, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+                Ok(()) => {}
+                // No mount there, or nothing at all.
+                Err(Errno::INVAL | Errno::NOENT) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // Never what is below a mount: a root filesystem that is not empty keeps the rest.
+        missing_is_fine(fs::remove_dir(&rootfs))?;
+        missing_is_fine(fs::remove_dir_all(&folder))?;
+    }
+    Ok(())
+}
+
+fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    result
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_bundle_of_the_task_itself_is_named() {
+        let told = |path: &str| format!("failed to start shim: mkdir {path}: file exists: unknown");
+        let own = "/run/containerd/io.containerd.runtime.v2.task/probelet/web_0";
+        assert_eq!(bundle(&told(own), "probelet", "web_0"), Some(own.into()));
+        assert_eq!(bundle(&told(own), "probelet", "web_1"), None);
+        assert_eq!(bundle(&told(own), "default", "web_0"), None);
+        assert_eq!(bundle(&told("/etc/web_0"), "probelet", "web_0"), None);
+        assert_eq!(bundle("failed to rename: file exists", "probelet", "web_0"), None);
+    }
+
+    #[test]
+    fn a_bundle_goes_with_its_hidden_twin_and_no_root_filesystem_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bundle, hidden) = (dir.path().join("web_0"), dir.path().join(".web_0"));
+        for folder in [&bundle, &hidden] {
+            fs::create_dir_all(folder.join("rootfs")).unwrap();
+            fs::write(folder.join("config.json"), "").unwrap();
+        }
+        remove(&bundle).unwrap();
+        remove(&bundle).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        fs::create_dir_all(bundle.join("rootfs/etc")).unwrap();
+        assert!(remove(&bundle).is_err() && bundle.join("rootfs/etc").exists());
+    }
+}
