@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         return code;
     }
     match cli::parse(std::env::args_os()) {
-        Ok(Cli { socket, command: Command::Serve(args) }) => serve(ServeArgs { socket, ..args }),
+        Ok(Cli { socket, command: Command::Serve(args) }) => serve(ServeArgs { socket, ..*args }),
         Ok(cli) => client(&cli),
         Err(UsageError::Words(error)) => error.exit(),
         Err(UsageError::File(text)) => {

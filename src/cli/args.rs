@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Create pods from manifests, or change or replace those that differ.
     #[command(
         long_about = "Create pods from manifests: Pods, Deployments, StatefulSets and DaemonSets \

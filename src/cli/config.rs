@@ -117,7 +117,7 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let words = ["probelet", "serve"].iter().chain(flags).map(OsString::from);
         match parse_with(words, &path) {
-            Ok(Cli { socket, command: Command::Serve(args) }) => Ok(ServeArgs { socket, ..args }),
+            Ok(Cli { socket, command: Command::Serve(args) }) => Ok(ServeArgs { socket, ..*args }),
             Ok(other) => panic!("{other:?}"),
             Err(error) => {
                 let text = error.to_string();
