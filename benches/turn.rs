@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time, ..self.now };
     }
 
     fn start(&mut self) {
@@ -73,7 +73,8 @@ fn nanoseconds(mut turn: impl FnMut()) -> f64 {
 
 fn main() {
     let spec = Arc::new(manifest::parse(MANIFEST, "uid".into()).unwrap().spec);
-    let now = Now { mono: Instant::now(), wall: SystemTime::now() };
+    let now =
+        Now { mono: Instant::now(), wall: SystemTime::now(), booted_at: SystemTime::UNIX_EPOCH };
     let container = spec.containers.first().unwrap().clone();
     let machine = Machine::new(spec, container, ImageFacts::default(), now);
     let mut bench = Bench { machine, now, launch: Launch(0) };

@@ -17,6 +17,7 @@ mod get;
 mod get_events;
 mod get_pods;
 mod grace;
+mod images;
 mod io;
 mod kill;
 mod layout;
@@ -30,6 +31,8 @@ mod names;
 mod objects;
 mod pause;
 mod probe;
+mod pull;
+mod registry_args;
 mod restart;
 mod resume;
 mod start;
@@ -72,6 +75,9 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Stop(args) => stop::stop(&client, args, io).await,
         Command::Adopt(args) => adopt::adopt(&client, args, io).await,
         Command::Release(args) => adopt::release(&client, args, io).await,
+        Command::Pull(args) => pull::pull(&client, args, io).await,
+        Command::Images(args) => images::images(&client, args, io).await,
+        Command::Rmi(args) => images::remove(&client, args, io).await,
         Command::Serve(_) | Command::Validate(_) | Command::Version => {
             Err(Error::Usage("this verb needs no client".to_owned()))
         }

@@ -29,9 +29,11 @@ use crate::domain::log;
 use crate::evidence::HostWitness;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
+use crate::pb::images_server::ImagesServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
+use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{Api, Gate};
@@ -61,6 +63,8 @@ pub struct Config {
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
     pub seccomp_dir: PathBuf,
+    pub registries: Registries,
+    pub data_dir: PathBuf,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -69,6 +73,7 @@ pub struct Config {
 pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
+    registry::install_tls();
     let door = Door::new(bind(&config.socket).await?, &config.socket);
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone())?;
@@ -80,6 +85,8 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         run_dir: config.run_dir.clone(),
         watched: watched(&config.watch_namespaces),
         seccomp_dir: config.seccomp_dir.clone(),
+        registries: config.registries.clone(),
+        data_dir: config.data_dir.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
@@ -153,7 +160,8 @@ async fn recover_and_serve(
         .add_service(v1alpha.build_v1alpha()?)
         .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(EventsServer::with_interceptor(api.clone(), gate))
+        .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
+        .add_service(ImagesServer::with_interceptor(api.clone(), gate))
         .serve_with_incoming_shutdown(
             ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
             cancel.clone().cancelled_owned(),
@@ -178,13 +186,12 @@ async fn recover_and_serve(
                 () = cancel.cancelled() => Ok(()),
             },
         };
-        match &recovered {
-            Ok(()) => adopter.run(cancel.clone()).await,
-            Err(_) => cancel.cancel(),
+        if recovered.is_err() {
+            cancel.cancel();
         }
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = supervisor.tend() => {}
+            _ = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone())) } => {}
         }
         recovered
     };

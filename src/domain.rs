@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod exit;
 pub mod history;
 pub mod hosts;
+pub mod image;
 pub mod link;
 pub mod log;
 pub mod notice;
@@ -33,16 +34,20 @@ pub mod signal;
 pub mod spec;
 pub mod status;
 pub mod user;
+pub mod volume;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// One reading of both clocks: `mono` for every comparison, `wall` only for what people read.
+/// One reading of the clocks: `mono` for every comparison, `wall` for what people read and for
+/// what must outlive the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     pub mono: Instant,
     pub wall: SystemTime,
+    /// When the host was booted, by `wall`: it moves where the wall clock is set, and only there.
+    pub booted_at: SystemTime,
 }
 
 impl Now {

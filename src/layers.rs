@@ -12,6 +12,7 @@ const STOREYS: [&[&str]; 6] = [
     &["supervisor"],
     &[
         "runtime",
+        "registry",
         "prober",
         "evidence",
         "netns",
@@ -21,6 +22,7 @@ const STOREYS: [&[&str]; 6] = [
         "logs",
         "rootfs",
         "pod_files",
+        "volumes",
     ],
     &["domain"],
 ];

@@ -15,11 +15,13 @@ pub mod pod_files;
 pub mod pressure;
 pub mod prober;
 pub mod process;
+pub mod registry;
 pub mod rootfs;
 pub mod runtime;
 pub mod service;
 pub mod structs;
 pub mod supervisor;
+pub mod volumes;
 
 /// The API as generated from `proto/`.
 #[allow(

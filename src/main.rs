@@ -64,6 +64,8 @@ fn serve(args: ServeArgs) -> ExitCode {
                 log_dir: args.log_dir,
                 log_limits: args.logs.limits(),
                 seccomp_dir: args.seccomp_dir,
+                registries: args.registry.registries(),
+                data_dir: args.data_dir,
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

@@ -33,6 +33,7 @@ mod message;
 mod objects;
 mod probes;
 mod probes_out;
+mod pull_secrets;
 mod resources;
 mod security;
 mod sources;
@@ -42,6 +43,7 @@ mod strict;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use annotations::{ServerMade, on_failure};
 pub use batch::{Batch, batch};

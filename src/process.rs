@@ -101,7 +101,7 @@ impl Process {
         read_within(&root, path, limit)
     }
 
-    fn has_ended(&self) -> io::Result<bool> {
+    pub fn has_ended(&self) -> io::Result<bool> {
         let mut pidfd = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
         Ok(poll(&mut pidfd, Some(&Timespec::default()))? > 0)
     }

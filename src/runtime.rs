@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::domain::Incarnation;
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
+use crate::domain::image::{Keyring, Progress, Reference, Stored};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
+use crate::registry::RegistryError;
 
 pub mod containerd;
 #[cfg(test)]
@@ -58,6 +60,11 @@ pub enum RuntimeError {
     /// As it is configured it must not run here; it may another time.
     #[error("{0}")]
     Config(String),
+    /// The image is not here, or not all of it.
+    #[error("{0}")]
+    NoImage(String),
+    #[error("{0}")]
+    InUse(String),
     /// The runtime refused to create or start the process; its own words.
     #[error("{0}")]
     StartFailed(String),
@@ -139,13 +146,46 @@ impl Birth {
     }
 }
 
+/// An image to be pulled.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Its whole name, by which the store knows it afterwards.
+    pub image: String,
+    pub reference: Reference,
+    /// Tried before the host's own.
+    pub keyrings: Vec<Keyring>,
+    pub at: SystemTime,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PullError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// What came is not the image.
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
 /// Each call is bounded by a deadline of its own and may be aborted at any await.
 #[async_trait]
 pub trait Runtime: Send + Sync + 'static {
-    /// Checks that `container` can be made here (its image is known, its OCI spec is one, its
+    /// Checks that `container` can be made here (its image is here, its OCI spec is one, its
     /// rootfs is a folder) and gives what the image says, without leaving a trace.
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError>;
-    /// The record (and snapshot) of an attempt, without a task. An existing one is kept.
+    /// Brings an image and all that a start needs of it; the bytes of its layers. Bounded by a
+    /// registry that sends nothing for a while.
+    async fn pull(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError>;
+    async fn images(&self) -> Result<Vec<Stored>, RuntimeError>;
+    /// Refuses one that a container names. The name that it had in the store.
+    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError>;
+    /// The record (and snapshot) of an attempt, without a task, also where its image is not here
+    /// yet. An existing one is kept.
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError>;
     /// Creates what `create` would where it is missing, clears what an earlier try left, and
     /// starts the process. The process is held (pidfd) before it runs its first instruction.

@@ -23,6 +23,7 @@ mod events;
 mod evidence;
 mod gate;
 mod health;
+mod images;
 mod lifecycle;
 mod logs;
 mod pods;

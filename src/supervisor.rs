@@ -25,6 +25,7 @@ mod effects;
 mod events;
 mod evidence;
 mod probes;
+mod pulls;
 mod reconcile;
 mod repair;
 mod replace;
@@ -35,10 +36,12 @@ mod tests;
 pub use actor::now;
 pub use adopt::Adopter;
 pub use events::EventLog;
+pub use pulls::Pull;
 pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
+use pulls::Pulls;
 use reconcile::Debts;
 use replace::Successor;
 
@@ -157,6 +160,7 @@ pub struct Supervisor {
     tally: Arc<Tally>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: Arc<tokio::sync::Mutex<()>>,
+    pulls: Arc<Pulls>,
     actors: TaskTracker,
     cancel: CancellationToken,
     link: watch::Sender<Link>,
@@ -167,6 +171,8 @@ pub struct Supervisor {
 
 impl Supervisor {
     pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+        let (actors, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let pulls = Pulls::new(runtime.clone(), actors.clone(), cancel.clone());
         Self {
             runtime,
             prober,
@@ -179,8 +185,9 @@ impl Supervisor {
             boot_id: None,
             tally: Arc::default(),
             changing: Arc::default(),
-            actors: TaskTracker::new(),
-            cancel: CancellationToken::new(),
+            pulls: Arc::new(pulls),
+            actors,
+            cancel,
             link: watch::Sender::new(Link::new(now())),
             debts: Arc::default(),
             strangers: Arc::default(),

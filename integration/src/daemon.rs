@@ -29,9 +29,14 @@ impl Host {
     pub fn start_daemon_in_another_boot(&mut self) -> Result<()> {
         let boot_id = self.path("boot_id");
         std::fs::write(&boot_id, "another\n")?;
-        let script = r#"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
+        let script = r#"mount --make-rprivate /proc &&
+            mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", script]).arg(boot_id).arg(probelet_bin());
+        // What is shared stays so: containerd has to see the daemon's mounts.
+        command
+            .args(["--mount", "--propagation", "unchanged", "sh", "-c", script])
+            .arg(boot_id)
+            .arg(probelet_bin());
         self.spawn_daemon_by(command, &[])?;
         self.wait_daemon()
     }
@@ -58,6 +63,8 @@ impl Host {
             .arg(self.path("log"))
             .arg("--seccomp-dir")
             .arg(self.path("seccomp"))
+            .arg("--data-dir")
+            .arg(self.path("data"))
             .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())
@@ -100,4 +107,11 @@ impl Host {
 pub fn signal(pid: u32, signal: Signal) -> Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process id")?;
     Ok(kill_process(pid, signal)?)
+}
+
+/// The parent of a container's init.
+pub fn shim_of(pid: u32) -> Result<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    Ok(after_name.split_whitespace().nth(1).context("no parent")?.parse()?)
 }

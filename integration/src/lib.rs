@@ -10,9 +10,12 @@ mod clean;
 mod daemon;
 pub mod image;
 pub mod measure;
+mod outages;
+mod records;
+pub mod registry;
 pub mod target;
 
-pub use daemon::signal;
+pub use daemon::{shim_of, signal};
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -295,13 +298,15 @@ path = "{at}/opt"
     /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
     fn pins(&self) -> Vec<String> {
         let folders =
-            ["netns", "ipcns", "utsns", "pods"].map(|folder| self.path("run").join(folder));
+            ["run/netns", "run/ipcns", "run/utsns", "run/pods", "run/volumes", "data/pods"]
+                .map(|folder| self.path(folder));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
         let files = files.flatten().map(|entry| format!("file {}", entry.path().display()));
-        let run = self.path("run");
+        let (run, data) = (self.path("run"), self.path("data"));
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-        let mounts = mounts.filter(|at| Path::new(at).starts_with(&run));
+        let mounts =
+            mounts.filter(|at| [&run, &data].iter().any(|dir| Path::new(at).starts_with(dir)));
         files.chain(mounts.map(|at| format!("mount {at}"))).collect()
     }
 

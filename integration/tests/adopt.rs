@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, eventually, now, with_host};
+use probelet_integration::{Host, IMAGE, SOON, eventually, now, shim_of, signal, with_host};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const LIVENESS: &str =
@@ -170,6 +171,26 @@ fn an_exit_while_the_daemon_is_away_is_followed_by_a_restart() -> Result<()> {
         host.start_daemon()?;
         let status = wait_healed(host)?;
         assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_shim_that_dies_is_not_its_owner_who_deletes() -> Result<()> {
+    with_host(|host| {
+        run(host, &["probelet/restart=always", "probelet/grace=1"], "1000")?;
+        wait_running(host)?;
+        for restarts in 1..=2 {
+            signal(shim_of(host.task_pid("web")?)?, Signal::KILL)?;
+            let back = |status: &Value| {
+                status["restartCount"].as_u64() >= Some(restarts) && is_running(status)
+            };
+            let status = host.wait_status(&name(host), SOON * 2, back)?;
+            assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
+            eventually("it runs", SOON, || host.task_pid("web").ok())?;
+        }
+        let events = host.events()?;
+        ensure!(!events.iter().any(|event| event.contains("Released")), "{events:?}");
         Ok(())
     })
 }

@@ -43,7 +43,10 @@ fn refused_call(host: &Host, request: &Value, code: &str, names: &str) -> Result
 fn bad_manifests_are_refused_and_leave_nothing() -> Result<()> {
     with_host(|host| {
         let cases = [
-            (GOOD.replace("luksa/kubia-unhealthy", "nobody/nothing"), "image"),
+            (
+                GOOD.replace("image: luksa", "imagePullPolicy: Sometimes\n    image: luksa"),
+                "spec.containers[0].imagePullPolicy",
+            ),
             (GOOD.replace("8080", "0"), "spec.containers[0].livenessProbe.httpGet.port"),
             (
                 GOOD.replace("      httpGet:", "      tcpSocket:\n        port: 1\n      httpGet:"),
@@ -74,7 +77,11 @@ fn bad_requests_are_refused_and_leave_nothing() -> Result<()> {
             request
         };
         let cases = [
-            (with(json!({ "image": "nobody/nothing" })), "InvalidArgument", "image"),
+            (
+                with(json!({ "image": IMAGE, "imagePullPolicy": "Sometimes" })),
+                "InvalidArgument",
+                "imagePullPolicy",
+            ),
             (
                 with(json!({ "image": IMAGE, "livenessProbe": { "httpGet": { "port": 0 } } })),
                 "InvalidArgument",

@@ -4,9 +4,10 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, eventually, signal, with_host};
+use probelet_integration::{Host, IMAGE, SOON, eventually, shim_of, signal, with_host};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -84,13 +85,6 @@ fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() ->
     })
 }
 
-/// The parent of a container's init.
-fn shim_of(pid: u32) -> Result<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    Ok(after_name.split_whitespace().nth(1).context("no parent")?.parse()?)
-}
-
 #[test]
 fn a_killed_shim_is_a_death_like_another() -> Result<()> {
     with_host(|host| {
@@ -127,7 +121,7 @@ fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Resul
                 json!({ "name": &name, "image": IMAGE, "args": ["sleep"], "start": true });
             let (mut call, _) =
                 host.spawn_call("probelet.v1.Containers/CreateContainer", &request)?;
-            std::thread::sleep(std::time::Duration::from_millis(u64::from(round) * 25 + 5));
+            std::thread::sleep(Duration::from_millis(u64::from(round) * 25 + 5));
             host.kill_containerd()?;
             host.start_containerd()?;
             call.wait()?;
@@ -145,5 +139,80 @@ fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Resul
             }
         }
         host.expect_nothing_left()
+    })
+}
+
+/// After what containerd died in the middle of, at several distances.
+fn kill_containerd_after(host: &mut Host, milliseconds: u64) -> Result<()> {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    host.kill_containerd()?;
+    host.start_containerd()
+}
+
+#[test]
+fn containerd_killed_in_the_middle_of_command_probes_is_no_evidence() -> Result<()> {
+    with_host(|host| {
+        let command = json!({
+            "exec": { "command": ["/kubia-unhealthy", "exit", "0"] }, "period": "0.1s",
+            "failureThreshold": 1,
+        });
+        create(host, "app", &["sleep"], json!({ "livenessProbe": command }))?;
+        let pid = host.task_pid("app_0")?;
+        for milliseconds in [0, 15, 30, 60, 90] {
+            kill_containerd_after(host, milliseconds)?;
+        }
+        let passed = |host: &Host| -> Result<u64> {
+            let list =
+                host.call("probelet.v1.Containers/GetContainer", &json!({ "name": "app" }))?;
+            let text = list["probes"][0]["successes"].clone();
+            text.as_str().and_then(|text| text.parse().ok()).or(text.as_u64()).context("no probes")
+        };
+        let before = passed(host)?;
+        eventually("probes pass again", SOON, || (passed(host).ok()? > before + 2).then_some(()))?;
+        assert_eq!(host.task_pid("app_0")?, pid);
+        assert_eq!(host.status("app")?["restartCount"], 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_kill_is_followed_by_a_restart_though_containerd_dies_in_it() -> Result<()> {
+    with_host(|host| {
+        create(host, "app", &["sleep"], json!({ "backoff": { "base": "0.1s", "cap": "0.1s" } }))?;
+        let mut restarts = 0;
+        for milliseconds in [0, 5, 20, 60] {
+            host.wait_status("app", SOON * 2, is_running)?;
+            host.probelet(["kill", "app", "-s", "KILL"])?;
+            kill_containerd_after(host, milliseconds)?;
+            let again = |status: &Value| {
+                status["restartCount"].as_u64() > Some(restarts) && is_running(status)
+            };
+            let status = host.wait_status("app", SOON * 2, again)?;
+            assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
+            restarts = status["restartCount"].as_u64().context("no count")?;
+        }
+        host.probelet(["delete", "pod", "app", "--grace-period", "0"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_deletion_leaves_nothing_though_containerd_dies_in_it() -> Result<()> {
+    with_host(|host| {
+        for milliseconds in [0, 10, 30, 60] {
+            create(host, "app", &["sleep"], json!({}))?;
+            host.wait_status("app", SOON, is_running)?;
+            let request = json!({ "name": "app", "gracePeriod": "0s" });
+            let (mut call, _) = host.spawn_call("probelet.v1.Pods/RemovePod", &request)?;
+            kill_containerd_after(host, milliseconds)?;
+            call.wait()?;
+            eventually("the pod is gone", SOON * 2, || {
+                // Whoever was not heard asks again.
+                let _ = host.try_probelet(["delete", "pod", "app", "--grace-period", "0"], "");
+                host.status("app").is_err().then_some(())
+            })?;
+            host.expect_nothing_left()?;
+        }
+        Ok(())
     })
 }

@@ -87,10 +87,10 @@ fn apply_is_idempotent_and_replaces_what_cannot_change() -> Result<()> {
         assert_eq!(host.apply(&sleeper("new"))?, "pod/app unchanged\n");
         assert!(host.probelet(["export", "app"])?.contains("value: new"));
 
-        let unknown = sleeper("newer").replace(IMAGE, "unknown:1");
+        let unknown = sleeper("newer").replace(IMAGE, "'127.0.0.1:1/unknown:1'");
         let refused = host.try_probelet(["apply", "-f", "-"], &unknown)?;
         assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.starts_with("error: stdin:1:"), "{refused:?}");
+        assert!(refused.stderr.contains("spec.containers[0].image: "), "{refused:?}");
         assert!(is_running(&host.status("app")?), "the old pod stays");
         host.probelet(["delete", "pod", "app", "--force", "--grace-period", "0"])?;
         host.expect_nothing_left()

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::brake_args::BrakeArgs;
 use super::duration;
 use super::log_args::LogArgs;
+use super::registry_args::RegistryArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -79,6 +80,12 @@ pub enum Command {
     Adopt(super::adopt::AdoptArgs),
     /// Look no longer after a container that somebody else made, and leave it as it is.
     Release(NameArgs),
+    /// Pull an image into containerd's store.
+    Pull(ImageArgs),
+    /// List the images in containerd's store.
+    Images(ImagesArgs),
+    /// Remove images that nothing is made from.
+    Rmi(RemoveImagesArgs),
     /// Print the version.
     Version,
 }
@@ -119,7 +126,7 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
-    /// Pods' pinned namespaces, their hosts and resolv.conf, pipes of commands. Made where it is
+    /// Pods' pinned namespaces, their hosts and resolv.conf, volumes in memory, pipes of commands. Made where it is
     /// missing; may vanish at boot.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
@@ -139,6 +146,14 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet/seccomp"
     )]
     pub seccomp_dir: PathBuf,
+    /// Pods' volumes that outlive a reboot, `pods/UID`; made where it is missing.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_DATA_DIR",
+        default_value = "/var/lib/probelet"
+    )]
+    pub data_dir: PathBuf,
     /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,
@@ -147,6 +162,8 @@ pub struct ServeArgs {
     pub log_format: Option<LogFormat>,
     #[command(flatten)]
     pub logs: LogArgs,
+    #[command(flatten)]
+    pub registry: Box<RegistryArgs>,
     #[command(flatten)]
     pub brake: BrakeArgs,
 }
@@ -344,6 +361,26 @@ pub struct PauseArgs {
     /// All containers of the pod if left out.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// `busybox`, `registry.k8s.io/pause:3.9`, `r.io:5000/app@sha256:…`.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// Only names.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveImagesArgs {
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
 }
 
 #[derive(Debug, Args)]

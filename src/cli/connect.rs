@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::error::{Error, Result};
 use crate::pb::containers_client::ContainersClient;
 use crate::pb::events_client::EventsClient;
+use crate::pb::images_client::ImagesClient;
 use crate::pb::pods_client::PodsClient;
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -23,6 +24,8 @@ pub(super) const UNARY: Duration = Duration::from_secs(60);
 pub(super) const START: Duration = Duration::from_secs(90);
 /// On top of a probe's own timeout: what the daemon allows the queue of exec probes, and some.
 pub(super) const PROBE: Duration = Duration::from_secs(120);
+/// containerd clears what the image alone held.
+pub(super) const REMOVE_IMAGE: Duration = Duration::from_secs(150);
 /// On top of a grace period: containerd's own time to kill, unmount and forget.
 const AFTER_GRACE: Duration = Duration::from_secs(30);
 /// Pods are small, but a list of them with statuses is not bound by tonic's 4 MiB.
@@ -56,6 +59,10 @@ impl Client {
 
     pub(super) fn containers(&self) -> ContainersClient<Channel> {
         ContainersClient::new(self.channel.clone())
+    }
+
+    pub(super) fn images(&self) -> ImagesClient<Channel> {
+        ImagesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
     }
 
     pub(super) fn events(&self) -> EventsClient<Channel> {

@@ -9,6 +9,7 @@ use super::Incarnation;
 use super::brake::Hold;
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
+use super::image::{PullFault, Pulled};
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -16,9 +17,11 @@ use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
 mod capture;
+mod clock;
 mod condemned;
 mod deadline;
 mod ending;
+mod image;
 mod machine;
 mod oom;
 mod pause;
@@ -55,6 +58,9 @@ pub struct Memory {
     pub started: bool,
     pub ready: bool,
     pub image_id: String,
+    /// Some registry has it, and may have a newer one by now.
+    #[serde(default)]
+    pub image_from_registry: bool,
     /// The image's own.
     #[serde(default)]
     pub stop_signal: Option<i32>,
@@ -68,6 +74,9 @@ pub struct Memory {
     /// No probe runs before this.
     #[serde(default)]
     pub paused_until: Option<SystemTime>,
+    /// The whole length of that pause.
+    #[serde(default)]
+    pub paused_for: Option<Duration>,
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
@@ -97,6 +106,9 @@ pub struct Memory {
     /// The host's boot in which it was written; `None` in older records.
     #[serde(default)]
     pub boot_id: Option<String>,
+    /// When the host was booted, by the clock that the times here are of; `None` in older records.
+    #[serde(default)]
+    pub booted_at: Option<SystemTime>,
 }
 
 /// Why an instance is being ended, and what is to follow.
@@ -126,6 +138,7 @@ pub struct Stopping {
 pub struct ImageFacts {
     /// The manifest digest, `name@sha256:…`; empty for a bundle.
     pub id: String,
+    pub from_registry: bool,
     pub stop_signal: Option<i32>,
 }
 
@@ -162,12 +175,14 @@ impl Memory {
             started: false,
             ready: false,
             image_id: String::new(),
+            image_from_registry: false,
             stop_signal: None,
             ended: None,
             last_state: None,
             restart_at: None,
             backoff: Backoff::default(),
             paused_until: None,
+            paused_for: None,
             stopping: None,
             round: 0,
             held: false,
@@ -178,6 +193,7 @@ impl Memory {
             given_up: false,
             events: Vec::new(),
             boot_id: None,
+            booted_at: None,
         }
     }
 
@@ -230,6 +246,22 @@ pub enum Event {
     Failed {
         incarnation: Incarnation,
         fault: Fault,
+        message: String,
+    },
+    /// What of the container's image is here, and why its name cannot be pulled.
+    Looked {
+        incarnation: Incarnation,
+        image: Option<ImageFacts>,
+        name_error: Option<String>,
+    },
+    Pulled {
+        incarnation: Incarnation,
+        image: ImageFacts,
+        pulled: Pulled,
+    },
+    PullFailed {
+        incarnation: Incarnation,
+        fault: PullFault,
         message: String,
     },
     Probed {
@@ -317,12 +349,19 @@ pub enum Fault {
     Runtime,
     /// What it is configured to be must not run: looked at again now and then, as the kubelet does.
     Config,
+    /// The image is not there, or not all of it.
+    Image,
 }
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Start(Incarnation),
+    /// See whether the image is here. The attempt's record is there when it is answered.
+    LookForImage(Incarnation),
+    Pull(Incarnation),
+    /// The pull is not waited for any more.
+    GiveUpPull(Incarnation),
     Probe(Incarnation, ProbeKind, Launch),
     /// Ask for the resident memory of the instance's shim.
     MeasureShim(Incarnation),

@@ -78,7 +78,11 @@ mod tests {
     #[test]
     fn loss_and_return_are_told_once_each() {
         #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
-        let mut now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let mut now = Now {
+            mono: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH,
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
         let mut link = Link::new(now);
         assert_eq!(link.heard(Ok(()), now), None);
         let refused = || Err("connection refused".to_owned());

@@ -28,7 +28,7 @@ pub struct Pod {
 
 impl Pod {
     pub fn new(spec: Arc<PodSpec>, machines: Vec<Machine>, now: Now) -> Self {
-        let created_at = machines.iter().map(|m| m.memory().created_at).min().unwrap_or(now.wall);
+        let created_at = born(&machines).unwrap_or(now.wall);
         let wanted = wanted_of(&machines);
         let conditions = Vec::new();
         let mut pod = Self { spec, machines, wanted, created_at, deletion: None, conditions };
@@ -146,7 +146,7 @@ impl Pod {
             phase: self.phase(&init_containers, &containers),
             expired: self.is_expired(),
             conditions: self.conditions.clone(),
-            created_at: self.created_at,
+            created_at: born(&self.machines).unwrap_or(self.created_at),
             deletion: self.deletion,
             init_containers,
             containers,
@@ -175,6 +175,11 @@ impl Pod {
         let roles = |(index, machine)| (index, self.spec.role_at(index), machine);
         (0..self.machines.len()).zip(&self.machines).map(roles)
     }
+}
+
+/// By the clock as it is now.
+fn born(machines: &[Machine]) -> Option<SystemTime> {
+    machines.iter().map(|machine| machine.memory().created_at).min()
 }
 
 /// Where an earlier daemon told only some of them, stopping is what is not taken for granted.

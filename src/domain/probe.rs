@@ -4,6 +4,8 @@
 //! runs at start + initialDelay exactly, counters begin clean with each incarnation, and what may be
 //! the daemon's own lateness is no evidence.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
@@ -76,6 +78,8 @@ pub enum Seen {
 
 /// Source: the kubelet's `maxProbeRetries`.
 const TRIES: u32 = 3;
+/// Within this the probes of all containers that a daemon takes up begin.
+const SPREAD: Duration = Duration::from_secs(1);
 /// The daemon that was later than this, or than a whole period, was starved, and so may the
 /// container have been.
 const LATE: Duration = Duration::from_secs(1);
@@ -195,6 +199,19 @@ impl Tracker {
     pub fn not_before(&mut self, instant: Instant) {
         self.due = self.due.max(instant);
         self.free = self.free.max(instant);
+    }
+
+    /// Moves what is due by now within its next period, a second at most; the same `seed`, the same
+    /// place.
+    pub fn spread(&mut self, seed: impl Hash, now: Instant) {
+        if self.due > now {
+            return;
+        }
+        let most = self.startup_period.unwrap_or(self.period).min(SPREAD).as_nanos();
+        let mut hasher = DefaultHasher::new();
+        (seed, discriminant(&self.kind)).hash(&mut hasher);
+        let place = u128::from(hasher.finish()) % most.max(1);
+        self.not_before(now + Duration::from_nanos(u64::try_from(place).unwrap_or_default()));
     }
 
     /// Goes on after a final verdict that nothing follows from, or not yet; its row with it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
+use super::image::{PullPolicy, PullSecret};
 
 mod change;
 mod env;
@@ -26,6 +27,7 @@ mod security;
 pub mod short_form;
 mod surroundings;
 mod validate;
+mod volume;
 
 pub use change::Change;
 pub use env::{EnvSource, EnvVar, PodField};
@@ -43,6 +45,10 @@ pub use security::{
 };
 pub use surroundings::{Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming};
 pub use validate::{SpecError, SpecErrors};
+pub use volume::{
+    Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeMount, VolumeSource,
+};
 
 /// A value that has passed its checks; there is no other way to come by one.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +82,9 @@ pub struct PodSpec {
     #[serde(default)]
     pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
+    /// For the registries of its images, in the order in which they are tried.
+    #[serde(default)]
+    pub pull_secrets: Vec<PullSecret>,
     /// Run one by one before the others; one that always restarts is a sidecar.
     #[serde(default)]
     pub init_containers: Vec<ContainerSpec>,
@@ -89,12 +98,17 @@ pub struct PodSpec {
     pub host_namespaces: HostNamespaces,
     #[serde(default)]
     pub naming: Naming,
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
     pub name: String,
     pub source: Source,
+    /// Of its image; Kubernetes' default where unset.
+    #[serde(default)]
+    pub pull_policy: Option<PullPolicy>,
     /// Replaces the image's ENTRYPOINT where not empty.
     pub command: Vec<String>,
     /// Replaces the image's CMD where not empty; a `command` alone drops the image's CMD.
@@ -120,12 +134,14 @@ pub struct ContainerSpec {
     /// Beside those that every container has.
     #[serde(default)]
     pub devices: Vec<Device>,
+    #[serde(default)]
+    pub volume_mounts: Vec<VolumeMount>,
 }
 
 /// What a container is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Source {
-    /// An image that containerd's store knows; each attempt gets a fresh snapshot of it.
+    /// An image of containerd's store, pulled where it has to be; each attempt gets a fresh snapshot of it.
     Image(String),
     /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
     Bundle { oci_spec: String, rootfs: PathBuf },
@@ -195,6 +211,14 @@ impl Default for BackoffLimits {
             reset: Duration::from_secs(600),
             max_restarts: None,
         }
+    }
+}
+
+impl PodSpec {
+    /// Names of `imagePullSecrets` that stand for no Secret.
+    pub fn unknown_pull_secrets(&self) -> Vec<&str> {
+        let unknown = self.pull_secrets.iter().filter(|secret| secret.keyring.is_none());
+        unknown.map(|secret| secret.name.as_str()).collect()
     }
 }
 

@@ -5,7 +5,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::objects::Objects;
-use super::{annotations, env, lifecycle, message, probes, resources, security, surroundings};
+use super::pull_secrets::pull_secrets;
+use super::{
+    annotations, env, lifecycle, message, probes, resources, security, surroundings, volumes,
+};
+use crate::domain::image::PullPolicy;
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
@@ -40,6 +44,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     });
     let namespace = filled(pod.metadata.namespace).unwrap_or_else(|| "default".into());
     let objects = (objects, namespace.as_str());
+    let volumes = volumes::volumes(spec.volumes.take(), objects, &mut errors);
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");
@@ -47,9 +52,12 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         });
         containers.collect()
     };
+    let init_containers = containers("initContainers", spec.init_containers.unwrap_or_default());
+    let main_containers = containers("containers", spec.containers);
+    let pull_secrets = pull_secrets(spec.image_pull_secrets, objects, &mut errors);
     let mut converted = PodSpec {
-        init_containers: containers("initContainers", spec.init_containers.unwrap_or_default()),
-        containers: containers("containers", spec.containers),
+        init_containers,
+        containers: main_containers,
         dependents: Default::default(),
         namespace: namespace.clone(),
         name: pod.metadata.name.unwrap_or_default(),
@@ -64,6 +72,8 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         security,
         host_namespaces,
         naming,
+        pull_secrets,
+        volumes,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -82,7 +92,7 @@ fn convert_container(
     warnings: &mut Vec<String>,
 ) -> ContainerSpec {
     let image = container.image.unwrap_or_default();
-    pull_policy(at, &image, container.image_pull_policy.as_deref(), errors, warnings);
+    let pull_policy = pull_policy(at, container.image_pull_policy.as_deref(), errors);
     let (restart, rules) = (format!("{at}.restartPolicy"), format!("{at}.restartPolicyRules"));
     let mut probe = |name: &str, probe: Option<k8s::Probe>| {
         probe.map(|p| probes::probe(&format!("{at}.{name}Probe"), p, errors))
@@ -99,6 +109,7 @@ fn convert_container(
     ContainerSpec {
         name: container.name,
         source: Source::Image(image),
+        pull_policy,
         command: container.command.unwrap_or_default(),
         args: container.args.unwrap_or_default(),
         env,
@@ -113,27 +124,18 @@ fn convert_container(
         security: security::container(&security_at, container.security_context, errors),
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
+        volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
     }
 }
 
-fn pull_policy(
-    at: &str,
-    image: &str,
-    policy: Option<&str>,
-    errors: &mut Vec<SpecError>,
-    warnings: &mut Vec<String>,
-) {
-    let field = format!("{at}.imagePullPolicy");
-    match policy {
-        None | Some("" | "IfNotPresent" | "Never") => {}
-        Some("Always") => warnings.push(format!(
-            "{field}: ignored: images are not pulled yet, {image:?} must be in containerd's store"
-        )),
-        Some(other) => {
-            let supported = ["Always", "IfNotPresent", "Never"];
-            errors.push(SpecError::unsupported(field, other, &supported));
-        }
+fn pull_policy(at: &str, policy: Option<&str>, errors: &mut Vec<SpecError>) -> Option<PullPolicy> {
+    let policy = policy.filter(|policy| !policy.is_empty())?;
+    let known = PullPolicy::ALL.into_iter().find(|known| known.as_str() == policy);
+    if known.is_none() {
+        let supported = PullPolicy::ALL.map(PullPolicy::as_str);
+        errors.push(SpecError::unsupported(format!("{at}.imagePullPolicy"), policy, &supported));
     }
+    known
 }
 
 fn restart_policy(

@@ -49,6 +49,26 @@ pub(super) fn single(text: &str) -> Result<Value, SpecError> {
     }
 }
 
+/// `defaultMode: 0440` is octal in kubectl's YAML, and only text in the newer one.
+fn read_modes(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(key, below)| {
+            let octal = match &*below {
+                Value::String(text) if key == "mode" || key == "defaultMode" => {
+                    text.strip_prefix('0').and_then(|text| u32::from_str_radix(text, 8).ok())
+                }
+                _ => None,
+            };
+            match octal {
+                Some(mode) => *below = mode.into(),
+                None => read_modes(below),
+            }
+        }),
+        Value::Array(items) => items.iter_mut().for_each(read_modes),
+        _ => {}
+    }
+}
+
 /// Documents without content (comments, a stray `---`) do not count.
 pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
     if opens_too_much(text) {
@@ -70,7 +90,9 @@ pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
             Err(error) => return Err(error.into()),
         };
         if !value.is_null() {
-            found.push(json(value)?);
+            let mut value = json(value)?;
+            read_modes(&mut value);
+            found.push(value);
         }
     }
     Ok(found)

@@ -126,11 +126,7 @@ fn one(
     match data.get(&key) {
         Some(bytes) => Ok(Some(taken(var.name, text(&at, &key, bytes)?, kind, &name, &key))),
         None if optional => Ok(None),
-        None => {
-            let what = kind.word();
-            let why = format!("Not found: {key:?}: no such key in the {what} {name:?}");
-            Err(SpecError::new(format!("{at}.key"), why))
-        }
+        None => Err(no_key(&at, kind, &name, &key)),
     }
 }
 
@@ -143,7 +139,13 @@ fn taken(variable: String, value: String, kind: Kind, name: &str, key: &str) -> 
     EnvVar { from: Some(from), ..EnvVar::new(variable, value) }
 }
 
-fn missing(at: String, kind: Kind, name: &str) -> SpecError {
+pub(super) fn no_key(at: &str, kind: Kind, name: &str, key: &str) -> SpecError {
+    let what = kind.word();
+    let why = format!("Not found: {key:?}: no such key in the {what} {name:?}");
+    SpecError::new(format!("{at}.key"), why)
+}
+
+pub(super) fn missing(at: String, kind: Kind, name: &str) -> SpecError {
     let what = kind.word();
     SpecError::new(at, format!("Not found: {name:?}: no such {what} is applied with the pod"))
 }

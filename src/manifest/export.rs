@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::annotations;
 use super::spec_out::pod_spec;
-use crate::domain::spec::{EnvSource, PodSpec, Source};
+use crate::domain::spec::{EnvSource, ObjectKind, Part, PodSpec, Source, VolumeSource};
 
 #[derive(Debug)]
 pub struct Export {
@@ -31,9 +32,20 @@ pub fn export(spec: &PodSpec) -> Result<Export, String> {
         ..ObjectMeta::default()
     };
     let mut objects = Vec::new();
-    for (name, data) in maps {
-        let map =
-            k8s::ConfigMap { metadata: meta(&name), data: Some(data), ..k8s::ConfigMap::default() };
+    for (name, contents) in maps {
+        let (mut data, mut binary) = (BTreeMap::new(), BTreeMap::new());
+        for (key, bytes) in contents {
+            match String::from_utf8(bytes) {
+                Ok(text) => drop(data.insert(key, text)),
+                Err(error) => drop(binary.insert(key, ByteString(error.into_bytes()))),
+            }
+        }
+        let map = k8s::ConfigMap {
+            metadata: meta(&name),
+            data: Some(data),
+            binary_data: (!binary.is_empty()).then_some(binary),
+            ..k8s::ConfigMap::default()
+        };
         objects.push(serde_json::to_value(map).map_err(|error| error.to_string())?);
     }
     let annotations = annotations::export(spec);
@@ -54,19 +66,39 @@ pub fn export(spec: &PodSpec) -> Result<Export, String> {
     Ok(Export { objects, notes: secrets.into_iter().map(note).collect() })
 }
 
-type Maps = BTreeMap<String, BTreeMap<String, String>>;
+type Maps = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
 fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
     let (mut maps, mut secrets) = (Maps::new(), BTreeMap::<_, BTreeSet<_>>::new());
     for var in spec.all().flat_map(|container| &container.env) {
         match &var.from {
             Some(EnvSource::ConfigMap { name, key }) => {
-                maps.entry(name.clone()).or_default().insert(key.clone(), var.value.clone());
+                maps.entry(name.clone())
+                    .or_default()
+                    .insert(key.clone(), var.value.clone().into_bytes());
             }
             Some(EnvSource::Secret { name, key }) => {
                 secrets.entry(name.clone()).or_default().insert(key.clone());
             }
             Some(EnvSource::Field(_)) | None => {}
+        }
+    }
+    let files = spec.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Files(files) => Some(&files.parts),
+        VolumeSource::EmptyDir { .. } | VolumeSource::HostPath { .. } => None,
+    });
+    for part in files.flatten() {
+        match part {
+            // What is optional need not be there, and was not.
+            Part::Object { data, optional: true, .. } if data.is_empty() => {}
+            Part::Object { kind: ObjectKind::ConfigMap, name, data, .. } => {
+                let map = maps.entry(name.clone()).or_default();
+                map.extend(data.iter().map(|(key, content)| (key.clone(), content.0.clone())));
+            }
+            Part::Object { kind: ObjectKind::Secret, name, data, .. } => {
+                secrets.entry(name.clone()).or_default().extend(data.keys().cloned());
+            }
+            Part::DownwardApi(_) => {}
         }
     }
     (maps, secrets)

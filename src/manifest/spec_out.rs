@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::message::message_out;
-use super::{lifecycle, resources, security, surroundings};
+use super::{lifecycle, resources, security, surroundings, volumes};
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
@@ -17,6 +17,10 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
         containers: spec.containers.iter().map(container).collect(),
         active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),
+        image_pull_secrets: list(&spec.pull_secrets, |secret| k8s::LocalObjectReference {
+            name: secret.name.clone(),
+        }),
+        volumes: list(&spec.volumes, volumes::out),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
         ..k8s::PodSpec::default()
@@ -29,6 +33,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
     let out = k8s::Container {
         name: spec.name.clone(),
         image: Some(spec.image()),
+        image_pull_policy: spec.pull_policy.map(|policy| policy.as_str().to_owned()),
         command: list(&spec.command, Clone::clone),
         args: list(&spec.args, Clone::clone),
         env: list(&spec.env, super::env::out),
@@ -42,6 +47,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
         security_context: security::container_out(&spec.security),
         resources: resources::out(&spec.resources),
+        volume_mounts: list(&spec.volume_mounts, volumes::mount_out),
         ..k8s::Container::default()
     };
     message_out(spec, out)

@@ -14,6 +14,7 @@ mod probes_out;
 mod process;
 mod public;
 mod schema;
+mod volumes;
 
 /// The manifest of the story that probelet is held to.
 const STORY: &str = "\

@@ -79,6 +79,7 @@ fn container(port: u16) -> ContainerSpec {
     ContainerSpec {
         name: "c".into(),
         source: Source::Bundle { oci_spec: String::new(), rootfs: PathBuf::new() },
+        pull_policy: None,
         command: vec![],
         args: vec![],
         env: vec![],
@@ -93,6 +94,7 @@ fn container(port: u16) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     }
 }
 

@@ -15,6 +15,11 @@ pub struct Usage {
     pub most_descriptors: Option<u64>,
 }
 
+/// Sleep counts.
+pub fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
 pub fn usage() -> Usage {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let descriptors = std::fs::read_dir("/proc/self/fd");

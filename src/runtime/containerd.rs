@@ -2,29 +2,35 @@
 //! also its snapshot's key; what probelet remembers rides on that record.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
-use super::{AttemptId, Birth, Found, Runtime, RuntimeError, Survey, Task};
+use super::{AttemptId, Birth, Found, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
+use crate::domain::image::{Progress, Stored, normalise};
 use crate::domain::log::Limits;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::logs;
 use crate::logs::logger::Order;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
+use crate::registry::Registries;
+use crate::volumes::Volumes;
 
 mod client;
 mod devices;
 mod exec;
 mod facts;
 mod failures;
+mod fates;
 mod foreign;
 mod images;
 mod locks;
@@ -32,6 +38,7 @@ mod news;
 mod ooms;
 mod plan;
 mod profiles;
+mod pull;
 mod records;
 mod remains;
 mod shared;
@@ -40,6 +47,7 @@ mod survey;
 mod task;
 mod tasks;
 mod users;
+mod volumes;
 mod words;
 
 use client::{Client, missing_is_fine};
@@ -68,6 +76,9 @@ pub struct Config {
     pub watched: Watched,
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
+    pub registries: Registries,
+    /// Volumes that must outlive a reboot go to `pods/` under it.
+    pub data_dir: PathBuf,
 }
 
 impl Default for Config {
@@ -81,6 +92,8 @@ impl Default for Config {
             snapshotter: "overlayfs".into(),
             watched: Watched::All,
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
+            registries: Registries::default(),
+            data_dir: "/var/lib/probelet".into(),
         }
     }
 }
@@ -99,9 +112,13 @@ pub struct Containerd {
     execs: Execs,
     namespaces: Namespaces,
     files: PodFiles,
+    volumes: Volumes,
+    /// Those that no record knows were looked for.
+    swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
-    deleted: foreign::Deleted,
+    fates: fates::Fates,
+    registries: Registries,
 }
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -118,6 +135,8 @@ impl Containerd {
         let log_dir = absolute("log", &config.log_dir, &[])?;
         // containerd gets URIs of what lies there, as they are.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
+        let data_dir = absolute("data", &config.data_dir, &[])?;
+        let volumes = volumes::volumes(&config, &data_dir, &run_dir);
         let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
@@ -129,7 +148,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
-        let (watched, deleted) = (config.watched, foreign::Deleted::default());
+        let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
             log_dir,
@@ -142,9 +161,12 @@ impl Containerd {
             execs,
             namespaces,
             files,
+            volumes,
+            swept: Arc::default(),
             ooms,
             watched,
-            deleted,
+            fates,
+            registries: config.registries,
         })
     }
 
@@ -156,10 +178,8 @@ impl Containerd {
     async fn record(&self, birth: &Birth, plan: Plan, renew: bool) -> Result<(), RuntimeError> {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
         let new = NewRecord { birth, image, spec: plan.spec };
-        match self.client.create_record(new).await {
-            Err(RuntimeError::AlreadyExists(_)) if renew => {
-                self.client.remember(&birth.id, &birth.pod, &birth.memory).await?;
-            }
+        match self.client.create_record(&new).await {
+            Err(RuntimeError::AlreadyExists(_)) if renew => self.client.renew(&new).await?,
             Err(RuntimeError::AlreadyExists(_)) => {}
             other => other?,
         }
@@ -172,17 +192,14 @@ impl Containerd {
         let no_log = self.make_log_files(birth).await.err();
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
-        let spec = no_log.is_some().then(|| plan.spec.clone());
         self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
-        if let Some(spec) = spec {
-            self.client.respec(&id, spec).await?;
-        }
         self.pin_namespaces(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
+            self.make_volumes(birth).await?;
         }
         let logger = match &no_log {
             None => self.logger_of(&birth.id),
@@ -275,8 +292,7 @@ impl Runtime for Containerd {
                 let image = self.client.image(name).await?;
                 oci::check_image(&image.content.config, container)?;
                 self.client.check_unpacked(name, &image.content.chain_id).await?;
-                let stop_signal = oci::stop_signal(&image.content.config)?;
-                Ok(ImageFacts { id: image.id, stop_signal })
+                pull::facts(&image)
             }
             Source::Bundle { oci_spec, rootfs } => {
                 oci::from_bundle(oci_spec, rootfs, "/")?;
@@ -287,8 +303,32 @@ impl Runtime for Containerd {
         }
     }
 
+    async fn pull(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError> {
+        self.pull_image(wanted, progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
+        self.client.list_images().await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+        self.client.remove_image(name).await
+    }
+
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let plan = self.plan(birth, true).await?;
+        let plan = match self.plan(birth, true).await {
+            // Its start makes it whole.
+            Err(RuntimeError::NoImage(_)) => {
+                let image = birth.container().map(|container| normalise(&container.image()));
+                let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
+                return self.record(birth, Plan { image, spec, refused: None }, false).await;
+            }
+            plan => plan?,
+        };
         let chain = plan.image.clone();
         self.record(birth, plan, false).await?;
         if let Some((name, chain_id)) = chain {
@@ -322,7 +362,9 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.client_of(id)?.remember(id, pod, memory).await
+        self.client_of(id)?.remember(id, pod, memory).await?;
+        self.renew_volumes(pod);
+        Ok(())
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {

@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    AttemptId, Birth, ExecError, Executed, Found, FoundTask, Runtime, RuntimeError, Strangers,
-    Task, Turn,
+    AttemptId, Birth, ExecError, Executed, Found, FoundTask, PullError, Runtime, RuntimeError,
+    Strangers, Task, Turn, Wanted,
 };
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
+use crate::domain::image::{Progress, Stored};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
 /// Its cgroups are older than its processes.
@@ -30,6 +31,8 @@ pub struct Fake {
     remembered: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
+    /// How pulls end, the next one last; while there is none they go on. A success stays.
+    pub pulls: watch::Sender<Vec<Result<(), PullError>>>,
     ignores_sigterm: bool,
     /// What a look finds.
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
@@ -46,6 +49,10 @@ struct Process {
 }
 
 struct Held(Arc<Process>);
+
+fn facts(image: &str, from_registry: bool) -> ImageFacts {
+    ImageFacts { id: format!("{image}@sha256:1"), from_registry, stop_signal: None }
+}
 
 impl Fake {
     /// Its processes go on after SIGTERM.
@@ -89,11 +96,36 @@ impl Fake {
 impl Runtime for Fake {
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
         match container.image().as_str() {
-            "unknown" => {
-                Err(RuntimeError::Invalid { field: "image", reason: "not in the store".into() })
-            }
-            image => Ok(ImageFacts { id: format!("{image}@sha256:1"), stop_signal: None }),
+            "bad" => Err(RuntimeError::Invalid { field: "image", reason: "is no image".into() }),
+            image if image.contains("absent") => Err(RuntimeError::NoImage("not here".into())),
+            image => Ok(facts(image, image.contains("pulled"))),
         }
+    }
+
+    async fn pull(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError> {
+        self.calls.lock().unwrap().push(format!("pull {}", wanted.image));
+        progress.send_modify(|progress| progress.layers.clear());
+        let mut endings = self.pulls.subscribe();
+        let ending = endings.wait_for(|endings| !endings.is_empty()).await.map(drop);
+        ending.map_err(|_| PullError::Failed("no more".into()))?;
+        let ending = self.pulls.borrow().last().cloned().unwrap();
+        if ending.is_err() {
+            self.pulls.send_modify(|endings| drop(endings.pop()));
+        }
+        ending.map(|()| (facts(&wanted.image, true), 3))
+    }
+
+    async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+        self.calls.lock().unwrap().push(format!("remove image {name}"));
+        Ok(name.to_owned())
     }
 
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {

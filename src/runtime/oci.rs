@@ -9,7 +9,7 @@ use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Value, json};
 
 use super::RuntimeError;
-use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
 use crate::domain::user::{ImageUsers, user};
 use crate::domain::{capability, signal};
 
@@ -22,6 +22,7 @@ mod security;
 pub(super) mod words;
 
 pub use bundle::from_bundle;
+pub(super) use words::expand_all;
 use words::{Env, expand};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -61,6 +62,17 @@ pub struct Host {
     pub seccomp: Option<Value>,
     /// The name of a loaded profile.
     pub app_armor: Option<String>,
+    pub volumes: Vec<VolumeBind>,
+}
+
+/// A volume, or a part of one, as a container gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeBind {
+    pub destination: String,
+    pub source: PathBuf,
+    /// `rw`, `ro` or `rro`.
+    pub access: &'static str,
+    pub propagation: Propagation,
 }
 
 /// A device of the host as a container gets it.
@@ -92,16 +104,7 @@ pub fn from_image(
 ) -> Result<Vec<u8>, RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
     let hostname = namespaces::hostname(pod, host);
-    // As in the kubelet, `$(VAR)` sees the spec's variables, not the image's.
-    let mut own = Env::default();
-    for var in &spec.env {
-        // What comes from elsewhere is taken as it is there.
-        let value = match &var.from {
-            None => expand(&var.value, &own),
-            Some(_) => pod.value_of(var, &host.facts.hostname),
-        };
-        own.set(&var.name, value);
-    }
+    let own = own_env(pod, spec, &host.facts.hostname);
     let mut env = Env::default();
     env.set_all([PATH.to_owned(), format!("HOSTNAME={hostname}")]);
     env.set_all(image.env().iter().flatten().cloned());
@@ -149,6 +152,7 @@ pub fn from_image(
         ("/linux/sysctl", security::sysctls(pod)),
         ("/linux/seccomp", security::seccomp(pod, spec, host, &capabilities)),
         ("/linux/devices", files::devices(host)),
+        ("/linux/rootfsPropagation", files::root_propagation(host)),
         ("/process/apparmorProfile", host.app_armor.as_ref().map(|name| json!(name))),
     ];
     for (pointer, value) in more {
@@ -159,6 +163,20 @@ pub fn from_image(
         }
     }
     Ok(made.to_string().into_bytes())
+}
+
+/// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
+pub(super) fn own_env(pod: &PodSpec, spec: &ContainerSpec, node_name: &str) -> Env {
+    let mut own = Env::default();
+    for var in &spec.env {
+        // What comes from elsewhere is taken as it is there.
+        let value = match &var.from {
+            None => expand(&var.value, &own),
+            Some(_) => pod.value_of(var, node_name),
+        };
+        own.set(&var.name, value);
+    }
+    own
 }
 
 fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, RuntimeError> {

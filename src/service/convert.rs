@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::field;
 use super::{lifecycle, probes};
+use crate::domain::image::PullPolicy;
 use crate::domain::notice;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
@@ -32,9 +33,12 @@ pub(super) fn pod_of_one(
         &request.termination_message_policy,
         matches!(source, Source::Image(_)),
     )?;
+    let is_image = matches!(source, Source::Image(_));
+    let pull_policy = pull_policy(&request.image_pull_policy, is_image)?;
     let container = ContainerSpec {
         name: request.name.clone(),
         source,
+        pull_policy,
         command: request.command,
         args: request.args,
         env: request.env.into_iter().map(|e| EnvVar::new(e.name, e.value)).collect(),
@@ -54,6 +58,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -66,13 +71,28 @@ pub(super) fn pod_of_one(
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![container],
     })
+}
+
+fn pull_policy(policy: &str, is_image: bool) -> Result<Option<PullPolicy>, SpecError> {
+    const FIELD: &str = "imagePullPolicy";
+    if policy.is_empty() {
+        return Ok(None);
+    }
+    if !is_image {
+        return Err(field(FIELD, "Forbidden: a bundle has no image"));
+    }
+    let known = PullPolicy::ALL.into_iter().find(|known| known.as_str() == policy);
+    let supported = PullPolicy::ALL.map(PullPolicy::as_str);
+    Ok(Some(known.ok_or_else(|| SpecError::unsupported(FIELD, policy, &supported))?))
 }
 
 fn message(path: String, policy: &str, is_image: bool) -> Result<TerminationMessage, SpecError> {

@@ -40,7 +40,10 @@ fn runtime(error: RuntimeError) -> Status {
         RuntimeError::Invalid { field, reason } => {
             invalid(vec![SpecError { field: field.to_owned(), reason }])
         }
-        RuntimeError::StartFailed(_) | RuntimeError::Config(_) => Status::failed_precondition(text),
+        RuntimeError::NoImage(_) => Status::not_found(text),
+        RuntimeError::InUse(_) | RuntimeError::StartFailed(_) | RuntimeError::Config(_) => {
+            Status::failed_precondition(text)
+        }
         RuntimeError::Unavailable(_) => Status::unavailable(text),
         RuntimeError::Timeout { .. } => Status::deadline_exceeded(text),
         RuntimeError::Internal(_) => Status::internal(text),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
@@ -18,12 +19,15 @@ use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
+use crate::process::own;
 use crate::runtime::{RuntimeError, Task};
 
-/// Both clocks, once. Monotonic time is tokio's, so that tests can pause it.
+/// All clocks, once. Monotonic time is tokio's, so that tests can pause it.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Now {
-    Now { mono: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
+    let (mono, wall) = (tokio::time::Instant::now().into_std(), SystemTime::now());
+    let booted_at = wall.checked_sub(own::since_boot()).unwrap_or(SystemTime::UNIX_EPOCH);
+    Now { mono, wall, booted_at }
 }
 
 /// The level that callers set: the newest one counts.
@@ -75,6 +79,8 @@ pub(super) struct Held {
     /// Writes that failed in a row.
     pub(super) failed_writes: u32,
     pub(super) starting: bool,
+    /// Its image's.
+    pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
@@ -201,7 +207,8 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let (Event::Failed { .. }, Some(held)) = (&event, self.containers.get_mut(index))
+                if let (Event::Failed { .. } | Event::Looked { .. }, Some(held)) =
+                    (&event, self.containers.get_mut(index))
                 {
                     held.starting = false;
                 }
@@ -268,6 +275,9 @@ impl Actor {
                         let memory = self.remembered(machine);
                         self.effects.start(index, incarnation, memory);
                     }
+                }
+                Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {
+                    self.image(index, &action);
                 }
                 Action::Probe(incarnation, kind, launch) => {
                     if let Some(task) = self.task(index) {
@@ -412,7 +422,7 @@ impl Actor {
     }
 
     /// What goes into the record.
-    fn remembered(&self, machine: &Machine) -> Memory {
+    pub(super) fn remembered(&self, machine: &Machine) -> Memory {
         let events = self.events.kept(&self.spec.uid, &machine.container().name);
         let boot_id = self.boot_id.as_deref().map(str::to_owned);
         Memory { events, boot_id, ..machine.memory().clone() }

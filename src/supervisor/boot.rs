@@ -15,7 +15,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, Task, Unsound};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -38,8 +38,12 @@ impl Supervisor {
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
-            let checked = self.runtime.check(container).await;
-            images.push(checked.map_err(|error| located(spec, index, error))?);
+            match self.runtime.check(container).await {
+                Ok(image) => images.push(image),
+                // Its start has it pulled.
+                Err(RuntimeError::NoImage(_)) => images.push(ImageFacts::default()),
+                Err(error) => return Err(located(spec, index, error)),
+            }
         }
         Ok(images)
     }
@@ -194,8 +198,9 @@ impl Supervisor {
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);
         let (runtime, prober) = (self.runtime.clone(), self.prober.clone());
-        let effects = Effects::new(spec.clone(), runtime, prober, self.link())
-            .with_witness(self.witness.clone());
+        let around = (self.link(), self.pulls.clone());
+        let effects =
+            Effects::new(spec.clone(), runtime, prober, around).with_witness(self.witness.clone());
         let name = spec.name.clone();
         let cancel = self.cancel.child_token();
         let actor = Actor {
@@ -240,10 +245,7 @@ fn revive(
     let newest = attempts.pop()?;
     let kept: Vec<_> = attempts.iter().map(|found| found.id.attempt).collect();
     let (found, task): (_, Option<Arc<dyn Task>>) = match newest.task {
-        FoundTask::Running(task) => {
-            let container_id = newest.id.to_string();
-            (Recovered::Running { pid: task.pid(), container_id }, Some(Arc::from(task)))
-        }
+        FoundTask::Running(task) => (Recovered::Running { pid: task.pid() }, Some(Arc::from(task))),
         FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
         FoundTask::Unknown => (Recovered::Unknown, None),
         FoundTask::None if newest.memory.is_of_another_boot(boot_id) => {
@@ -251,7 +253,9 @@ fn revive(
         }
         FoundTask::None => (Recovered::Nothing, None),
     };
-    let (machine, first) =
-        Machine::recover(spec.clone(), container, newest.memory, kept, found, now);
+    let (memory, container_id) = (newest.memory.in_boot(boot_id), newest.id.to_string());
+    let (mut machine, first) =
+        Machine::recover(spec.clone(), container, memory, container_id, kept, found, now);
+    machine.spread_probes(now);
     Some(Born { machine, first, task })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::pulls::Pulls;
 use crate::domain::container::{Event, Fault, Memory};
 use crate::domain::link::{Link, retry_after};
 use crate::domain::probe::Launch;
@@ -30,11 +31,12 @@ pub(super) enum Done {
 }
 
 pub(super) struct Effects {
-    pod: Arc<PodSpec>,
-    runtime: Arc<dyn Runtime>,
+    pub(super) pod: Arc<PodSpec>,
+    pub(super) runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
     pub(super) witness: Arc<dyn Witness>,
     link: watch::Receiver<Link>,
+    pub(super) pulls: Arc<Pulls>,
     pub(super) running: JoinSet<Done>,
 }
 
@@ -43,9 +45,10 @@ impl Effects {
         pod: Arc<PodSpec>,
         runtime: Arc<dyn Runtime>,
         prober: Arc<dyn Prober>,
-        link: watch::Receiver<Link>,
+        (link, pulls): (watch::Receiver<Link>, Arc<Pulls>),
     ) -> Self {
-        Self { pod, runtime, prober, witness: Arc::new(Blind), link, running: JoinSet::new() }
+        let witness = Arc::new(Blind);
+        Self { pod, runtime, prober, witness, link, pulls, running: JoinSet::new() }
     }
 
     pub(super) fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
@@ -62,6 +65,8 @@ impl Effects {
         loop {
             match self.running.join_next().await {
                 Some(Ok(done)) => return done,
+                // A pull that nobody waits for.
+                Some(Err(error)) if error.is_cancelled() => {}
                 Some(Err(error)) => tracing::error!(pod = self.pod.name, %error, "an effect died"),
                 None => std::future::pending().await,
             }
@@ -79,11 +84,7 @@ impl Effects {
         self.running.spawn(async move {
             match runtime.start(&birth).await {
                 Ok(task) => Done::Started(index, attempt, Arc::from(task)),
-                Err(error) => {
-                    let message = error.to_string();
-                    let fault = fault_of(&error);
-                    Done::Event(index, Event::Failed { incarnation: attempt, fault, message })
-                }
+                Err(error) => Done::Event(index, failed(attempt, &error)),
             }
         });
     }
@@ -296,6 +297,10 @@ async fn returned(link: &mut watch::Receiver<Link>) {
     }
 }
 
+pub(super) fn failed(incarnation: Incarnation, error: &RuntimeError) -> Event {
+    Event::Failed { incarnation, fault: fault_of(error), message: error.to_string() }
+}
+
 /// containerd's own trouble is no attempt of the container.
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
@@ -305,8 +310,10 @@ fn fault_of(error: &RuntimeError) -> Fault {
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
-        RuntimeError::NotFound(_) | RuntimeError::Invalid { .. } | RuntimeError::StartFailed(_) => {
-            Fault::Container
-        }
+        RuntimeError::NoImage(_) => Fault::Image,
+        RuntimeError::NotFound(_)
+        | RuntimeError::Invalid { .. }
+        | RuntimeError::InUse(_)
+        | RuntimeError::StartFailed(_) => Fault::Container,
     }
 }

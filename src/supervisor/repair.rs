@@ -101,8 +101,10 @@ fn view(
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: Vec::new(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         security: Default::default(),
         init_containers: Vec::new(),
         dependents: BTreeMap::default(),
@@ -118,6 +120,7 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.to_owned(),
         source: Source::Image(image.to_owned()),
+        pull_policy: None,
         command: Vec::new(),
         args: Vec::new(),
         env: Vec::new(),
@@ -132,6 +135,7 @@ fn bare(name: &str, image: &str) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Vec::new(),
+        volume_mounts: vec![],
     }
 }
 

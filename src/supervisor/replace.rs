@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use super::actor::{Desired, now};
 use super::boot::Unborn;
-use super::{Applied, Entry, PodView, Supervisor, SupervisorError, lock, timed_out};
+use super::pulls::keyrings;
+use super::{Applied, Entry, PodView, Supervisor, SupervisorError, located, lock, timed_out};
 use crate::domain::Incarnation;
 use crate::domain::container::{Event, Memory, Wanted};
 use crate::domain::exit::Caller;
+use crate::domain::image::PullPolicy;
 use crate::domain::notice::Notice;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::runtime::{Birth, Found, RuntimeError};
@@ -45,6 +47,7 @@ impl Supervisor {
             Err(SupervisorError::Differs { fields, .. }) => fields,
             other => return other,
         };
+        self.fetch(&spec).await?;
         let (name, uid) = (spec.name.clone(), spec.uid.clone());
         // In a task of its own: a caller that goes away must not leave it half done.
         let (supervisor, spec, why) = (self.clone(), Arc::new(spec.into_inner()), fields.clone());
@@ -60,6 +63,25 @@ impl Supervisor {
             Ok(_) => Ok((self.get(&name)?, Applied::Replaced(fields))),
             Err(_) => Err(timed_out(&name, "replacement", bound)),
         }
+    }
+
+    /// A pod is not given up for one that cannot start: the images of that one are here first.
+    async fn fetch(&self, spec: &PodSpec) -> Result<(), SupervisorError> {
+        for (index, container) in spec.all().enumerate() {
+            let missing = match self.runtime.check(container).await {
+                Ok(_) => continue,
+                Err(RuntimeError::NoImage(missing)) => missing,
+                Err(error) => return Err(located(spec, index, error)),
+            };
+            let refused =
+                |reason| located(spec, index, RuntimeError::Invalid { field: "image", reason });
+            if container.pull_policy == Some(PullPolicy::Never) {
+                return Err(refused(missing));
+            }
+            let pull = self.pulls.join(&container.image(), keyrings(spec));
+            pull.map_err(refused)?.ended().await.map_err(|(_, reason)| refused(reason))?;
+        }
+        Ok(())
     }
 
     /// Returns how long the old pod may take to go.

@@ -20,6 +20,7 @@ use crate::runtime::fake::Fake;
 
 mod brake;
 mod evidence;
+mod images;
 mod probes;
 mod replace;
 mod several;
@@ -56,14 +57,17 @@ fn pod(image: &str) -> Validated<PodSpec> {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![],
@@ -78,6 +82,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
     .validate()
@@ -145,10 +150,10 @@ async fn crashes_climb_the_ladder_and_old_attempts_are_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_image_names_the_field_and_leaves_nothing() {
+async fn an_image_that_is_none_names_the_field_and_leaves_nothing() {
     let host = Host::new(Fake::default());
-    let error = host.supervisor.apply(pod("unknown"), Wanted::Running).await.unwrap_err();
-    assert_eq!(error.to_string(), "spec.containers[0].image: not in the store");
+    let error = host.supervisor.apply(pod("bad"), Wanted::Running).await.unwrap_err();
+    assert_eq!(error.to_string(), "spec.containers[0].image: is no image");
     assert_eq!(host.runtime.calls(), [""; 0]);
     assert!(matches!(host.supervisor.get("web"), Err(SupervisorError::NotFound(_))));
 }

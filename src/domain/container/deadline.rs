@@ -32,7 +32,8 @@ impl Machine {
         out.push(Action::Note(Notice::normal("DeadlineExceeded", DEADLINE_EXCEEDED)));
         match self.state {
             State::Running(_) => self.stop_expired(now, out),
-            State::Waiting { .. } => {
+            State::Waiting { .. } | State::Pulling { looking: false } => {
+                self.give_up_pull(out);
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
                 self.settle(out);

@@ -22,7 +22,11 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if !matches!(self.state, State::Starting) {
+        if !matches!(self.state, State::Starting | State::Pulling { looking: true }) {
+            return;
+        }
+        if fault == Fault::Image {
+            self.image_is_gone(out);
             return;
         }
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
@@ -32,7 +36,7 @@ impl Machine {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
         let retry = match fault {
-            Fault::Container => None,
+            Fault::Container | Fault::Image => None,
             Fault::Runtime => {
                 Some(("CreateContainerError", retry_after(self.troubles.saturating_add(1))))
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::image::Waits;
 use super::shim::Shim;
 use super::state::{Running, State};
 use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
@@ -50,6 +51,8 @@ pub struct Machine {
     pub(super) troubles: u32,
     /// The record is older than the memory, and that was told.
     pub(super) is_unwritten: bool,
+    /// For its image.
+    pub(super) waits: Waits,
 }
 
 impl Machine {
@@ -57,8 +60,10 @@ impl Machine {
     pub fn new(pod: Arc<PodSpec>, spec: ContainerSpec, image: ImageFacts, now: Now) -> Self {
         let mut memory = Memory::new(Wanted::Stopped, now.wall);
         memory.image_id = image.id;
+        memory.image_from_registry = image.from_registry;
         memory.stop_signal = image.stop_signal;
         memory.held = pod.is_several();
+        memory.booted_at = Some(now.booted_at);
         let mut machine = Self::with(pod, spec, memory);
         machine.set_expiry(now);
         machine
@@ -85,6 +90,7 @@ impl Machine {
             moved_at: None,
             troubles: 0,
             is_unwritten: false,
+            waits: Waits::default(),
         }
     }
 
@@ -111,7 +117,13 @@ impl Machine {
 
     /// Something runs, or is about to.
     pub fn is_alive(&self) -> bool {
-        matches!(self.state, State::Starting | State::Running(_) | State::Stopping { .. })
+        matches!(
+            self.state,
+            State::Pulling { looking: true }
+                | State::Starting
+                | State::Running(_)
+                | State::Stopping { .. }
+        )
     }
 
     /// When `Tick` is due next.
@@ -119,7 +131,11 @@ impl Machine {
         let own = match &self.state {
             State::Waiting { until, .. } => Some(*until),
             State::Stopping { kill_at, .. } => Some(*kill_at),
-            State::Created | State::Starting | State::Running(_) | State::Terminated => None,
+            State::Created
+            | State::Pulling { .. }
+            | State::Starting
+            | State::Running(_)
+            | State::Terminated => None,
         };
         let others = [
             self.probing_deadline(),
@@ -135,6 +151,7 @@ impl Machine {
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
+        self.follow_clock(now);
         let before = self.place();
         match event {
             Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
@@ -195,6 +212,15 @@ impl Machine {
                 self.ended_condemned(now, &mut out);
                 self.ended(ending, now, &mut out);
             }
+            Event::Looked { incarnation, image, name_error } if self.is_current(incarnation) => {
+                self.looked(image, name_error, now, &mut out);
+            }
+            Event::Pulled { incarnation, image, pulled } if self.is_current(incarnation) => {
+                self.pulled(image, pulled, &mut out);
+            }
+            Event::PullFailed { incarnation, fault, message } if self.is_current(incarnation) => {
+                self.pull_failed(fault, message, now, &mut out);
+            }
             Event::Granted { incarnation } if self.is_current(incarnation) => {
                 self.granted(now, &mut out);
             }
@@ -203,6 +229,9 @@ impl Machine {
             }
             Event::Started { .. }
             | Event::Failed { .. }
+            | Event::Looked { .. }
+            | Event::Pulled { .. }
+            | Event::PullFailed { .. }
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
@@ -240,9 +269,13 @@ impl Machine {
                 if self.memory.given_up {
                     self.memory.backoff = Backoff::default();
                 }
-                self.next_attempt(out);
+                self.anew(out);
             }
-            (State::Waiting { .. }, Wanted::Stopped | Wanted::Removed) => {
+            (
+                State::Waiting { .. } | State::Pulling { looking: false },
+                Wanted::Stopped | Wanted::Removed,
+            ) => {
+                self.give_up_pull(out);
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
                 self.settle(out);
@@ -279,9 +312,11 @@ impl Machine {
         }
         // Whoever asks has looked at it: the ladder begins again.
         self.memory.backoff = Backoff::default();
-        match &mut self.state {
+        match &self.state {
             State::Created => self.start(out),
-            State::Waiting { .. } | State::Terminated => self.next_attempt(out),
+            State::Waiting { .. } if self.lacks_image() => self.look(out),
+            State::Terminated => self.anew(out),
+            State::Waiting { .. } => self.next_attempt(out),
             State::Stopping { .. } => {
                 self.follow_with(Next::Start);
                 out.push(Action::Persist);
@@ -292,15 +327,7 @@ impl Machine {
                 let cause = Cause::Operator(Operator::new("restart", self.caller));
                 self.stop(cause, message, grace, Next::Start, now, out);
             }
-            State::Starting => {}
-        }
-    }
-
-    fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
-        let operator = Operator::new(format!("kill -s {signal}"), self.caller);
-        if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
-            running.operator_signal = Some((signal, operator));
-            out.push(Action::Signal(self.memory.attempt, signal));
+            State::Pulling { .. } | State::Starting => {}
         }
     }
 
@@ -313,7 +340,7 @@ impl Machine {
         match &mut self.state {
             State::Waiting { until, .. } if *until <= now.mono => {
                 // A start that failed by the runtime's fault is the same attempt once more.
-                if self.memory.ended.is_some() { self.again(out) } else { self.start(out) }
+                if self.memory.ended.is_some() { self.again(out) } else { self.waited(out) }
             }
             State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
             _ => {}
@@ -323,12 +350,6 @@ impl Machine {
         self.launch_probes(now, out);
         self.measure_shim(now, out);
         self.ask_again(now, out);
-    }
-
-    pub(super) fn start(&mut self, out: &mut Vec<Action>) {
-        self.state = State::Starting;
-        self.kept.insert(self.memory.attempt);
-        out.push(Action::Start(self.memory.attempt));
     }
 
     /// The new process comes first; the old attempts are cleared beside it.
@@ -360,13 +381,7 @@ impl Machine {
         self.memory.ready = running.is_ready();
         self.state = State::Running(running);
         if !self.pod.is_adopted() {
-            let image = self.spec.image();
-            out.push(Action::Note(Notice::normal(
-                "Pulled",
-                format!(
-                    "Container image {image:?} already present on machine and can be accessed by the pod"
-                ),
-            )));
+            self.tell_image(out);
             out.push(Action::Note(Notice::normal("Created", "Container created")));
         }
         out.push(Action::Note(Notice::normal("Started", "Container started")));

@@ -12,6 +12,7 @@ impl Machine {
     pub(super) fn pause(&mut self, length: Duration, now: Now, out: &mut Vec<Action>) {
         self.paused = Some(now.mono + length);
         self.memory.paused_until = Some(now.wall + length);
+        self.memory.paused_for = Some(length);
         // Neither what is under way nor what was counted may act when the pause is over.
         self.each_tracker(Tracker::drop_evidence);
         self.pardon();
@@ -24,7 +25,7 @@ impl Machine {
         if self.paused.take().is_none() {
             return;
         }
-        self.memory.paused_until = None;
+        (self.memory.paused_until, self.memory.paused_for) = (None, None);
         self.each_tracker(|tracker| tracker.not_before(now.mono));
         out.push(Action::Note(Notice::normal("ProbesResumed", "Probes resumed")));
         out.push(Action::Persist);
@@ -36,10 +37,12 @@ impl Machine {
         }
     }
 
-    /// After a restart of the daemon only the wall clock knows how long is left.
+    /// After a restart of the host only the wall clock knows how long is left: it may be wrong,
+    /// but no pause is longer than it was asked for.
     pub(super) fn pause_again(&mut self, now: Now) {
         let left =
             |until: std::time::SystemTime| until.duration_since(now.wall).unwrap_or_default();
-        self.paused = self.memory.paused_until.map(|until| now.mono + left(until));
+        let most = self.memory.paused_for.unwrap_or(Duration::MAX);
+        self.paused = self.memory.paused_until.map(|until| now.mono + left(until).min(most));
     }
 }

@@ -39,7 +39,7 @@ impl Machine {
 
     pub(super) fn found(&mut self, look: &Look, out: &mut Vec<Action>) {
         let stale = self.moved_at.is_some_and(|moved| moved >= look.at);
-        let in_flux = matches!(self.state, State::Starting);
+        let in_flux = self.is_in_flux();
         // What is removed, or on its way, settles by itself.
         if stale || in_flux || self.memory.wanted == Wanted::Removed {
             return;
@@ -61,7 +61,7 @@ impl Machine {
     /// Whoever runs is responsible for the record: without it nobody would know of the container
     /// after a restart of probelet, nor containerd of the task now.
     pub(super) fn record_missing(&mut self, attempt: Incarnation, out: &mut Vec<Action>) {
-        let settled = !matches!(self.state, State::Starting) && attempt == self.memory.attempt;
+        let settled = !self.is_in_flux() && attempt == self.memory.attempt;
         // What never came to be for the runtime's fault is made with the next try.
         if !settled || self.troubles > 0 || self.memory.wanted == Wanted::Removed {
             return;
@@ -69,6 +69,11 @@ impl Machine {
         let message = format!("The containerd record of attempt {attempt} was gone: written anew");
         out.push(Action::Note(Notice::warning("RecordMissing", message)));
         out.push(Action::Restore(attempt));
+    }
+
+    /// On its way to an instance, with or without a record of it yet.
+    fn is_in_flux(&self) -> bool {
+        matches!(self.state, State::Starting | State::Pulling { .. })
     }
 
     fn found_current(&mut self, task: SeenTask, out: &mut Vec<Action>) {
@@ -90,7 +95,7 @@ impl Machine {
             (State::Created | State::Waiting { .. } | State::Terminated, task) => {
                 self.found_idle(self.memory.attempt, task, out);
             }
-            (State::Starting, _) => {}
+            (State::Starting | State::Pulling { .. }, _) => {}
         }
     }
 

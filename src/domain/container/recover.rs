@@ -15,7 +15,6 @@ use crate::domain::{Incarnation, Now};
 pub enum Recovered {
     Running {
         pid: u32,
-        container_id: String,
     },
     /// With the wall time of its end.
     Ended(Ending, SystemTime, LastWords),
@@ -33,12 +32,15 @@ impl Machine {
         pod: Arc<PodSpec>,
         spec: ContainerSpec,
         memory: Memory,
+        container_id: String,
         kept: impl IntoIterator<Item = Incarnation>,
         found: Recovered,
         now: Now,
     ) -> (Self, Vec<Action>) {
         let mut machine = Self::with(pod, spec, memory);
         machine.kept.extend(kept);
+        machine.container_id = container_id;
+        machine.follow_clock(now);
         machine.pause_again(now);
         machine.set_expiry(now);
         // An earlier daemon may have died between a start and the clearing up beside it.
@@ -47,9 +49,8 @@ impl Machine {
         let leftovers: Vec<_> = over.copied().map(Action::Reap).collect();
         let mut out = Vec::new();
         match found {
-            Recovered::Running { pid, container_id } => {
+            Recovered::Running { pid } => {
                 machine.pid = Some(pid);
-                machine.container_id = container_id;
                 machine.resume(now);
                 // It runs, so it had its turn.
                 machine.memory.held &= machine.memory.stopping.is_some();
@@ -68,7 +69,10 @@ impl Machine {
             Recovered::Ended(ending, at, words) if machine.memory.ended.is_none() => {
                 machine.words = words;
                 machine.resume(now);
-                let then = Now { mono: now.instant_of(at), wall: at.min(now.wall) };
+                // The clock may have been set since: it ended after its start, and before now.
+                let started_at = machine.memory.started_at;
+                let at = started_at.map_or(at, |start| at.max(start)).min(now.wall);
+                let then = Now { mono: now.instant_of(at), wall: at, ..now };
                 machine.ended(ending, then, &mut out);
             }
             Recovered::Nothing if machine.had_a_process() => {
@@ -90,6 +94,12 @@ impl Machine {
         machine.settle(&mut out);
         out.extend(leftovers);
         (machine, out)
+    }
+
+    /// A daemon that takes many containers up does not probe all of them in the same moment.
+    pub fn spread_probes(&mut self, now: Now) {
+        let seed = (self.pod.uid.clone(), self.spec.name.clone());
+        self.each_tracker(|tracker| tracker.spread(&seed, now.mono));
     }
 
     /// As the kubelet does it, whatever the policy: nobody knows whether it had come to its end.

@@ -89,12 +89,13 @@ impl Machine {
         self.memory.held = true;
         self.memory.finished = false;
         match &self.state {
-            State::Waiting { .. } | State::Terminated => {
+            State::Waiting { .. } | State::Pulling { looking: false } | State::Terminated => {
+                self.give_up_pull(out);
                 self.memory.restart_at = None;
                 self.state = State::Created;
             }
             // A start under way is stopped when it has succeeded.
-            State::Created | State::Starting => {}
+            State::Created | State::Pulling { .. } | State::Starting => {}
             State::Running(_) => self.make_way(grace, now, out),
             State::Stopping { .. } => self.hurry(grace, now),
         }
@@ -112,7 +113,7 @@ impl Machine {
         self.memory.held = false;
         match self.state {
             State::Created | State::Terminated if self.memory.wanted == Wanted::Running => {
-                if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
+                self.anew(out);
             }
             _ => out.push(Action::Persist),
         }
@@ -121,7 +122,8 @@ impl Machine {
     fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
         self.memory.finished = true;
         match &self.state {
-            State::Waiting { .. } => {
+            State::Waiting { .. } | State::Pulling { looking: false } => {
+                self.give_up_pull(out);
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
                 self.settle(out);

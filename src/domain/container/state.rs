@@ -20,6 +20,10 @@ pub(super) enum State {
         message: String,
         until: Instant,
     },
+    /// The image is looked for, then pulled.
+    Pulling {
+        looking: bool,
+    },
     Starting,
     Running(Running),
     /// The memory has the why.
@@ -91,7 +95,9 @@ impl Machine {
         let (state, last_state) = match &self.state {
             State::Created if self.memory.held => self.held_state(),
             State::Created => (waiting("Created", "not started yet"), None),
-            State::Starting => (waiting(self.creating(), ""), self.memory.last_state.clone()),
+            State::Pulling { .. } | State::Starting => {
+                (waiting(self.creating(), ""), self.memory.last_state.clone())
+            }
             State::Waiting { reason, message, .. } => {
                 let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
                 (waiting(reason, message), last.cloned())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::state::State;
 use super::{Action, Machine, Next, Stopping};
 use crate::domain::Now;
-use crate::domain::exit::Cause;
+use crate::domain::exit::{Cause, Operator};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::HookKind;
@@ -18,6 +18,14 @@ const RETRY: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_secs(2);
 
 impl Machine {
+    pub(super) fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
+        let operator = Operator::new(format!("kill -s {signal}"), self.caller);
+        if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
+            running.operator_signal = Some((signal, operator));
+            out.push(Action::Signal(self.memory.attempt, signal));
+        }
+    }
+
     pub(super) fn stop(
         &mut self,
         cause: Cause,

@@ -13,9 +13,11 @@ use crate::domain::status::ContainerState;
 mod braking;
 mod capture;
 mod care;
+mod clock;
 mod deadline;
 mod decisions;
 mod histories;
+mod image;
 mod limits;
 mod reconcile;
 mod stopping;
@@ -52,14 +54,17 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         termination_grace: 30 * SECOND,
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![],
@@ -74,6 +79,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
 }
@@ -85,9 +91,14 @@ fn is_capture(action: &Action) -> bool {
 impl Story {
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn new(pod: PodSpec) -> Self {
-        let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
+        let now = Now {
+            mono: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH + 1000 * SECOND,
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
         let spec = pod.containers[0].clone();
-        let machine = Machine::new(Arc::new(pod), spec, ImageFacts::default(), now);
+        let image = ImageFacts { id: "app@sha256:1".into(), ..ImageFacts::default() };
+        let machine = Machine::new(Arc::new(pod), spec, image, now);
         Self {
             machine,
             now,
@@ -107,7 +118,7 @@ impl Story {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time, ..self.now };
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
@@ -366,9 +377,9 @@ fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
     let memory = story.machine.memory().clone();
     let spec = pod(RestartPolicy::Always);
     let container = spec.containers[0].clone();
-    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let found = Recovered::Running { pid: 7 };
     let (machine, actions) =
-        Machine::recover(Arc::new(spec), container, memory, [], found, story.now);
+        Machine::recover(Arc::new(spec), container, memory, "c".into(), [], found, story.now);
     story.machine = machine;
     assert_eq!(actions, []);
     assert_eq!(story.machine.status().attempt, Incarnation(0));
@@ -380,7 +391,8 @@ impl Story {
     fn recovered(&mut self, found: Recovered) -> Vec<Action> {
         let (spec, memory) = (self.machine.pod.clone(), self.machine.memory().clone());
         let container = self.machine.container().clone();
-        let (machine, actions) = Machine::recover(spec, container, memory, [], found, self.now);
+        let (machine, actions) =
+            Machine::recover(spec, container, memory, "c".into(), [], found, self.now);
         self.machine = machine;
         actions
     }
@@ -464,8 +476,15 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
     let spec = pod(RestartPolicy::Always);
     let container = spec.containers[0].clone();
     let memory = story.machine.memory().clone();
-    let (machine, actions) =
-        Machine::recover(Arc::new(spec), container, memory, [], Recovered::Nothing, story.now);
+    let (machine, actions) = Machine::recover(
+        Arc::new(spec),
+        container,
+        memory,
+        "c".into(),
+        [],
+        Recovered::Nothing,
+        story.now,
+    );
     assert!(actions.contains(&Action::Start(Incarnation(1))));
     assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
 }

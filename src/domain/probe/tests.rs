@@ -22,13 +22,17 @@ struct Watched {
 impl Watched {
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn new(kind: ProbeKind, spec: &ProbeSpec) -> Self {
-        let start = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let start = Now {
+            mono: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH,
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
         let tracker = Tracker::new(kind, spec, start.mono);
         Self { tracker, start, now: start, launches: 0 }
     }
 
     fn at(&mut self, time: Duration) -> &mut Self {
-        self.now = Now { mono: self.start.mono + time, wall: self.start.wall + time };
+        self.now = Now { mono: self.start.mono + time, wall: self.start.wall + time, ..self.start };
         self
     }
 

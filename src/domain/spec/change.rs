@@ -1,6 +1,6 @@
 //! What of a pod can change while it lives.
 
-use super::{ContainerSpec, HostNamespaces, Naming, PodSpec};
+use super::{ContainerSpec, HostNamespaces, Naming, PodSpec, Volume};
 
 /// What stands between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub enum Change {
 }
 
 impl PodSpec {
-    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels
-    /// and annotations can change on a live pod.
+    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
+    /// annotations and the content of files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
         if self == new {
             return Change::None;
@@ -35,12 +35,15 @@ impl PodSpec {
             termination_grace: _,
             active_deadline: _,
             hostname,
+            // For the next pull.
+            pull_secrets: _,
             init_containers: _,
             containers: _,
             dependents: _,
             security,
             host_namespaces,
             naming,
+            volumes,
         } = self;
         let HostNamespaces { network, pid, ipc } = host_namespaces;
         let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
@@ -58,6 +61,7 @@ impl PodSpec {
             ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
             ("spec.dnsPolicy", *dns_policy != new.naming.dns_policy),
             ("spec.dnsConfig", *dns != new.naming.dns),
+            ("spec.volumes", !volumes_are_alike(volumes, &new.volumes)),
             ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
             ("spec.containers", names(&self.containers).ne(names(&new.containers))),
         ];
@@ -77,6 +81,11 @@ impl PodSpec {
     }
 }
 
+/// New content of files needs no new instance.
+fn volumes_are_alike(old: &[Volume], new: &[Volume]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.differs_in_content_only(new))
+}
+
 fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
     containers.iter().map(|container| container.name.as_str())
 }
@@ -91,6 +100,8 @@ impl ContainerSpec {
         let Self {
             name,
             source,
+            // For the next start.
+            pull_policy: _,
             command,
             args,
             env,
@@ -106,6 +117,7 @@ impl ContainerSpec {
             security,
             resources,
             devices,
+            volume_mounts,
         } = self;
         let differences = [
             ("name", *name != new.name),
@@ -117,6 +129,7 @@ impl ContainerSpec {
             ("securityContext", *security != new.security),
             ("resources", *resources != new.resources),
             ("devices", *devices != new.devices),
+            ("volumeMounts", *volume_mounts != new.volume_mounts),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),
         ];

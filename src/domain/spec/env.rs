@@ -91,6 +91,10 @@ impl PodSpec {
     /// Kubernetes.
     pub fn value_of(&self, var: &EnvVar, node_name: &str) -> String {
         let Some(EnvSource::Field(field)) = &var.from else { return var.value.clone() };
+        self.field(field, node_name)
+    }
+
+    pub fn field(&self, field: &PodField, node_name: &str) -> String {
         match field {
             PodField::Name => self.name.clone(),
             PodField::Namespace => self.namespace.clone(),

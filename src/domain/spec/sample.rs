@@ -16,14 +16,17 @@ pub(crate) fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("docker.io/library/web:1".into()),
+            pull_policy: None,
             command: vec![],
             args: vec![],
             env: vec![EnvVar::new("MODE", "a=b \"c\"")],
@@ -38,6 +41,7 @@ pub(crate) fn pod() -> PodSpec {
             security: Default::default(),
             resources: Default::default(),
             devices: Default::default(),
+            volume_mounts: vec![],
         }],
     }
 }

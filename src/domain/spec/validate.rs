@@ -21,6 +21,7 @@ mod security;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 /// One thing wrong with one field, named as in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +154,7 @@ impl PodSpec {
         dependents::rules(&mut found, &self);
         security::pod_rules(&mut found, &self);
         surroundings::pod_rules(&mut found, &self);
+        volumes::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
     }
 }

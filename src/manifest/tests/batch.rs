@@ -247,3 +247,25 @@ fn other_kinds_are_refused_by_name() {
     let refused = &errors(&batch)[0];
     assert!(refused.starts_with("0 kind: Unsupported value: \"Service\": "), "{refused}");
 }
+
+#[test]
+fn pull_secrets_are_logins_of_the_same_apply() {
+    let secret = |data: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: reg}}\nstringData: {data}\n---\n{POD}  \
+             imagePullSecrets: [{{name: reg}}, {{name: elsewhere}}]\n"
+        )
+    };
+    let auths = r#"{"auths": {"r.io": {"username": "me", "password": "hunter2"}}}"#;
+    let batch = batch_of(&secret(&format!("{{.dockerconfigjson: '{auths}'}}")));
+    assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+    let secrets = &batch.pods[0].1.pull_secrets;
+    let have: Vec<_> = secrets.iter().map(|s| (s.name.as_str(), s.keyring.is_some())).collect();
+    assert_eq!(have, [("reg", true), ("elsewhere", false)]);
+    let batch = batch_of(&secret("{.dockerconfigjson: 'hunter2'}"));
+    let heard = errors(&batch).remove(0);
+    assert!(heard.contains("spec.imagePullSecrets[0].name: Invalid value: \"reg\""), "{heard}");
+    assert!(!heard.contains("hunter2"), "{heard}");
+    let batch = batch_of(&secret("{password: hunter2}"));
+    assert!(errors(&batch)[0].ends_with("it has neither .dockerconfigjson nor .dockercfg"));
+}

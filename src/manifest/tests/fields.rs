@@ -90,7 +90,7 @@ fn is_honoured(path: &str) -> bool {
         let rest = known.strip_prefix(&*pattern);
         // What the tests' own values do not set does not count.
         let set = rest == Some("") || !matches!(rule, Rule::Refused(_));
-        let set = set && !known.contains(".valueFrom.");
+        let set = set && !known.contains(".valueFrom.") && !known.contains(".fieldRef.");
         set && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     });
     let mut below = below.peekable();

@@ -20,7 +20,9 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use super::failures;
+use super::fates::Fates;
 use super::images::Known;
+use super::pull::{Ingests, Leases};
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -37,9 +39,17 @@ pub(super) struct Client {
     pub(super) namespace_made: Arc<OnceCell<()>>,
     pub(super) snapshotter: Arc<str>,
     pub(super) known_images: Known,
+    pub(super) leases: Leases,
+    pub(super) ingests: Ingests,
+    /// Where it is told how strangers' tasks end.
+    pub(super) fates: Option<Fates>,
 }
 
 impl Client {
+    pub(super) fn with_fates(self, fates: Fates) -> Self {
+        Self { fates: Some(fates), ..self }
+    }
+
     pub(super) fn new(
         address: PathBuf,
         namespace: &str,
@@ -59,6 +69,9 @@ impl Client {
             namespace_made: Arc::default(),
             snapshotter: snapshotter.into(),
             known_images: Known::default(),
+            leases: Leases::default(),
+            ingests: Ingests::default(),
+            fates: None,
         })
     }
 

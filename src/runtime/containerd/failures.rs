@@ -27,6 +27,8 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
         // Answers, not trouble.
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)
+        | RuntimeError::NoImage(_)
+        | RuntimeError::InUse(_)
         | RuntimeError::Invalid { .. }
         | RuntimeError::StartFailed(_)
         | RuntimeError::Config(_) => return,

@@ -1,8 +1,7 @@
 //! Containers that somebody else made: one record, snapshot and spec for all attempts, none of
 //! which is ours to delete.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Containerd;
 use super::client::{Client, DEADLINE, call, missing_is_fine};
+use super::fates::Fate;
 use super::records::{POD, internal};
 use crate::domain::adopt::{PREFIX, Place, Stdio, Stranger, TaskLevel, owners_turn};
 use crate::domain::signal;
@@ -32,24 +32,6 @@ pub enum Watched {
     /// All but those of Kubernetes and Docker.
     All,
     Only(Vec<String>),
-}
-
-/// The pids of the tasks that this daemon deleted last: news of them is no news.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Deleted(Arc<Mutex<HashMap<Place, u32>>>);
-
-impl Deleted {
-    fn note(&self, place: &Place, pid: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), pid);
-    }
-
-    pub(super) fn is_ours(&self, place: &Place, pid: u32) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place) == Some(&pid)
-    }
-
-    fn forget(&self, place: &Place) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
-    }
 }
 
 impl Containerd {
@@ -111,7 +93,7 @@ impl Containerd {
         place: &Place,
         birth: &Birth,
     ) -> Result<Box<dyn Task>, RuntimeError> {
-        let client = self.client.in_namespace(&place.namespace)?;
+        let client = self.client.in_namespace(&place.namespace)?.with_fates(self.fates.clone());
         let execs = self.execs.with_client(client.clone());
         let id = place.id.as_str();
         let record = client.get_record(id).await?;
@@ -132,7 +114,7 @@ impl Containerd {
         let task =
             super::task::ContainerdTask::new(id.to_owned(), process, client.clone(), execs, hints);
         if let Err(error) = client.start_task(id).await {
-            self.deleted.note(place, task.pid());
+            self.fates.note(place, task.pid(), Fate::Deleted);
             client.clear_task(id).await;
             return Err(error);
         }
@@ -152,7 +134,7 @@ impl Containerd {
             state => Some(state?),
         };
         if let Some(old) = &old {
-            self.deleted.note(place, old.pid);
+            self.fates.note(place, old.pid, Fate::Deleted);
             missing_is_fine(client.kill_and_delete_task(&place.id).await)?;
         }
         let old =
@@ -233,7 +215,7 @@ impl Strangers for Containerd {
         let client = self.client.in_namespace(&place.namespace)?;
         match client.get_record(&place.id).await {
             Err(RuntimeError::NotFound(_)) => {
-                self.deleted.forget(place);
+                self.fates.forget(place);
                 Ok(None)
             }
             record => {
@@ -247,7 +229,7 @@ impl Strangers for Containerd {
     }
 
     async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError> {
-        let client = self.client.in_namespace(&place.namespace)?;
+        let client = self.client.in_namespace(&place.namespace)?.with_fates(self.fates.clone());
         let record = client.get_record(&place.id).await?;
         let stop_signal = record.labels.get(STOP_SIGNAL).and_then(|text| signal::parse(text));
         let execs = self.execs.with_client(client.clone());

@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use containerd_client::services::v1::{GetImageRequest, Image as Stored, ReadContentRequest};
+use containerd_client::services::v1::{
+    CreateImageRequest, DeleteImageRequest, GetImageRequest, Image as Stored, ListImagesRequest,
+    ReadContentRequest, UpdateImageRequest,
+};
 use containerd_client::types::Descriptor;
 use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest, Os};
+use prost_types::FieldMask;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use tonic::Response;
 
 use super::client::{Client, DEADLINE, call};
+use crate::domain::image::{Stored as StoredImage, normalise, repository};
 use crate::runtime::RuntimeError;
 
 pub(super) struct Image {
@@ -32,11 +38,21 @@ pub(super) struct Content {
     pub(super) chain_id: String,
     /// `/etc/passwd` and `/etc/group`, once they were needed.
     pub(super) users: OnceCell<(String, String)>,
+    /// containerd, or who works as it does, pulled it.
+    pub(super) from_registry: bool,
+    /// Of manifest, config and layers, as a registry has them.
+    pub(super) bytes: u64,
 }
+
+/// How a label of content begins that names the registry where it is from.
+pub(super) const DISTRIBUTION_SOURCE: &str = "containerd.io/distribution.source";
 
 /// Content by the digest that names it, which can't change: three calls less for a restart.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known(Arc<Mutex<HashMap<String, Arc<Content>>>>);
+
+/// A removal waits for the collector, which has much to do after a large image.
+const COLLECT: Duration = Duration::from_secs(120);
 
 /// Images that come and go must not fill the memory.
 const MOST_KNOWN: usize = 256;
@@ -52,6 +68,11 @@ impl Known {
             known.clear();
         }
         known.insert(digest, Arc::clone(content));
+    }
+
+    /// What is known of its origin may have changed.
+    pub(super) fn forget(&self, digest: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 }
 
@@ -88,14 +109,20 @@ impl Client {
         let manifest: ImageManifest = self.read_json(wanted, &digest).await?;
         let config: ImageConfiguration =
             self.read_json(wanted, manifest.config().digest().as_ref()).await?;
+        let info = self.content_info(&target.digest).await?.unwrap_or_default();
+        let from_registry = info.labels.keys().any(|key| key.starts_with(DISTRIBUTION_SOURCE));
+        let parts = manifest.layers().iter().map(|layer| layer.size());
+        let bytes = parts.sum::<u64>().saturating_add(manifest.config().size());
         let chain_id = chain_id(config.rootfs().diff_ids());
-        Ok(Content { digest, chain_id, config, users: OnceCell::new() })
+        let users = OnceCell::new();
+        Ok(Content { digest, chain_id, config, users, from_registry, bytes })
     }
 
-    /// By the name as given, else as Docker would complete it.
+    /// By the name as Docker would complete it, else as given.
     async fn find_image(&self, wanted: &str) -> Result<Stored, RuntimeError> {
         let normal = normalise(wanted);
-        let names = if normal == wanted { vec![normal] } else { vec![wanted.to_owned(), normal] };
+        // What Docker and containerd call it counts first; tools give other names, too.
+        let names = if normal == wanted { vec![normal] } else { vec![normal, wanted.to_owned()] };
         for name in names {
             let request = self.request(GetImageRequest { name });
             match call("Images.Get", DEADLINE, self.images().get(request)).await {
@@ -108,20 +135,83 @@ impl Client {
             }
         }
         let namespace = self.namespace();
-        Err(invalid(format!(
-            "image {wanted:?} is not in containerd's store (namespace {namespace}); import it \
-             with: ctr -n {namespace} images import FILE"
+        Err(RuntimeError::NoImage(format!(
+            "image {wanted:?} is not in containerd's store (namespace {namespace})"
         )))
     }
 
-    async fn read_json<T: DeserializeOwned>(
+    /// The name stands for `target` from now on.
+    pub(super) async fn put_image(
+        &self,
+        name: &str,
+        target: &Descriptor,
+    ) -> Result<(), RuntimeError> {
+        let image = Some(Stored {
+            name: name.to_owned(),
+            target: Some(target.clone()),
+            ..Stored::default()
+        });
+        let request =
+            self.request(CreateImageRequest { image: image.clone(), ..Default::default() });
+        match call("Images.Create", DEADLINE, self.images().create(request)).await {
+            Err(RuntimeError::AlreadyExists(_)) => {
+                let update_mask = Some(FieldMask { paths: vec!["target".to_owned()] });
+                let request =
+                    self.request(UpdateImageRequest { image, update_mask, ..Default::default() });
+                call("Images.Update", DEADLINE, self.images().update(request)).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    pub(super) async fn list_images(&self) -> Result<Vec<StoredImage>, RuntimeError> {
+        let request = self.request(ListImagesRequest::default());
+        let answer = call("Images.List", DEADLINE, self.images().list(request)).await?;
+        let mut images = Vec::new();
+        for Stored { name, target, .. } in answer.images {
+            // One that is not for this host, or not complete, is listed all the same.
+            let bytes = self.image(&name).await.map_or(0, |image| image.content.bytes);
+            let digest = target.map(|target| target.digest).unwrap_or_default();
+            images.push(StoredImage { name, digest, bytes });
+        }
+        images.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(images)
+    }
+
+    /// Its content and snapshots go with the collector's next round, unless something else is
+    /// made of them.
+    pub(super) async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+        let stored = self.find_image(name).await.map_err(|error| match error {
+            RuntimeError::NoImage(text) => RuntimeError::NotFound(text),
+            other => other,
+        })?;
+        let users = self.containers_from(&stored.name).await?;
+        if !users.is_empty() {
+            let users = users.join(", ");
+            return Err(RuntimeError::InUse(format!("image {name:?} is in use by {users}")));
+        }
+        let request = self.request(DeleteImageRequest {
+            name: stored.name.clone(),
+            sync: true,
+            ..Default::default()
+        });
+        call("Images.Delete", COLLECT, self.images().delete(request)).await?;
+        if let Some(target) = stored.target {
+            self.known_images.forget(&target.digest);
+        }
+        Ok(stored.name)
+    }
+
+    pub(super) async fn read_json<T: DeserializeOwned>(
         &self,
         image: &str,
         digest: &str,
     ) -> Result<T, RuntimeError> {
         let blob = match self.read_blob(digest).await {
             Err(RuntimeError::NotFound(text)) => {
-                return Err(invalid(format!("image {image:?} is not complete: {text}")));
+                return Err(RuntimeError::NoImage(format!(
+                    "image {image:?} is not complete: {text}"
+                )));
             }
             blob => blob?,
         };
@@ -151,7 +241,7 @@ fn invalid(reason: String) -> RuntimeError {
     RuntimeError::Invalid { field: "image", reason }
 }
 
-fn is_index(media_type: &str) -> bool {
+pub(super) fn is_index(media_type: &str) -> bool {
     matches!(
         media_type,
         "application/vnd.oci.image.index.v1+json"
@@ -160,7 +250,7 @@ fn is_index(media_type: &str) -> bool {
 }
 
 /// An index of one manifest need not say for whom it is.
-fn for_this_host(index: &ImageIndex) -> Option<String> {
+pub(super) fn for_this_host(index: &ImageIndex) -> Option<String> {
     let manifests = index.manifests();
     let ours = manifests.iter().find(|manifest| {
         let platform = manifest.platform().as_ref();
@@ -173,30 +263,8 @@ fn for_this_host(index: &ImageIndex) -> Option<String> {
     ours.or(only).map(|manifest| manifest.digest().to_string())
 }
 
-/// `busybox` → `docker.io/library/busybox:latest`, as Docker reads a name.
-fn normalise(name: &str) -> String {
-    let mut full = match name.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => name.to_owned(),
-        Some(_) => format!("docker.io/{name}"),
-        None => format!("docker.io/library/{name}"),
-    };
-    if repository(&full) == full {
-        full.push_str(":latest");
-    }
-    full
-}
-
-/// A name without its tag and digest.
-fn repository(name: &str) -> &str {
-    let name = name.split_once('@').map_or(name, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
-}
-
 /// The image spec's chain ID.
-fn chain_id(diff_ids: &[String]) -> String {
+pub(super) fn chain_id(diff_ids: &[String]) -> String {
     let mut diff_ids = diff_ids.iter();
     let first = diff_ids.next().cloned().unwrap_or_default();
     diff_ids.fold(first, |chain, diff| {
@@ -209,33 +277,6 @@ fn chain_id(diff_ids: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_completed_as_docker_does() {
-        for (name, full) in [
-            ("busybox", "docker.io/library/busybox:latest"),
-            ("busybox:1.36", "docker.io/library/busybox:1.36"),
-            ("luksa/kubia-unhealthy", "docker.io/luksa/kubia-unhealthy:latest"),
-            ("localhost/a", "localhost/a:latest"),
-            ("localhost:5000/a", "localhost:5000/a:latest"),
-            ("registry.k8s.io/pause:3.9", "registry.k8s.io/pause:3.9"),
-            ("a@sha256:00", "docker.io/library/a@sha256:00"),
-        ] {
-            assert_eq!(normalise(name), full);
-        }
-    }
-
-    #[test]
-    fn a_repository_is_a_name_without_tag_and_digest() {
-        for (name, expected) in [
-            ("docker.io/library/a:1", "docker.io/library/a"),
-            ("localhost:5000/a", "localhost:5000/a"),
-            ("localhost:5000/a:1@sha256:00", "localhost:5000/a"),
-            ("a@sha256:00", "a"),
-        ] {
-            assert_eq!(repository(name), expected);
-        }
-    }
 
     #[test]
     fn chain_ids_follow_the_image_spec() {

@@ -47,7 +47,7 @@ impl Containerd {
             return Ok(());
         }
         while let Some(event) = events.message().await.map_err(broken)? {
-            if let Some(news) = self.news(&event)
+            if let Some(news) = self.news(&event).await
                 && tell.send(news).await.is_err()
             {
                 break;
@@ -70,7 +70,7 @@ impl Containerd {
         }
     }
 
-    fn news(&self, envelope: &Envelope) -> Option<News> {
+    async fn news(&self, envelope: &Envelope) -> Option<News> {
         let value = envelope.event.as_ref()?.value.as_slice();
         if !self.is_watched(&envelope.namespace) {
             return None;
@@ -92,7 +92,7 @@ impl Containerd {
                 let deleted = TaskDelete::decode(value).ok()?;
                 let is_init = deleted.id.is_empty() || deleted.id == deleted.container_id;
                 let place = at(deleted.container_id);
-                let news = is_init && !self.deleted.is_ours(&place, deleted.pid);
+                let news = is_init && self.fates.is_owners(&place, deleted.pid).await;
                 news.then_some(News::TaskDeleted(place))
             }
             _ => None,

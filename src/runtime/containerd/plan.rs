@@ -25,6 +25,7 @@ impl Containerd {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
                 let (pod, namespaces) = (&birth.pod, &self.namespaces);
+                let binds = self.binds(birth);
                 let host = Host {
                     facts: self.facts.clone(),
                     cgroups_path,
@@ -36,8 +37,10 @@ impl Containerd {
                     devices: devices::of(container)?,
                     seccomp: profiles::seccomp(pod, container, &self.seccomp_dir)?,
                     app_armor: profiles::app_armor(pod, container)?,
+                    volumes: binds.clone().unwrap_or_default(),
                 };
                 let refused = user::check_non_root(pod, container, &host.users).err();
+                let refused = refused.or(binds.err());
                 let spec = oci::from_image(&image.content.config, pod, container, &host)?;
                 let image = Some((image.name, image.content.chain_id.clone()));
                 Ok(Plan { image, spec, refused })

@@ -32,7 +32,7 @@ pub(super) struct NewRecord<'a> {
 
 impl Client {
     /// Names the snapshot before it is there: what a record names, the collector leaves alone.
-    pub(super) async fn create_record(&self, new: NewRecord<'_>) -> Result<(), RuntimeError> {
+    pub(super) async fn create_record(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
         self.namespace_made.get_or_try_init(|| self.make_namespace()).await?;
         let Birth { id, pod, memory, .. } = new.birth;
         let any = record::encode(pod, memory).map_err(internal)?;
@@ -40,9 +40,9 @@ impl Client {
         let container = Container {
             id: id.to_string(),
             labels: labels(id, &pod.uid),
-            image: new.image.unwrap_or_default(),
+            image: new.image.clone().unwrap_or_default(),
             runtime: Some(ShimRuntime { name: RUNTIME.to_owned(), options: None }),
-            spec: Some(Any { type_url: SPEC_TYPE.to_owned(), value: new.spec }),
+            spec: Some(spec_any(&new.spec)),
             snapshotter: if snapshotted { self.snapshotter.to_string() } else { String::new() },
             snapshot_key: if snapshotted { id.to_string() } else { String::new() },
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
@@ -52,7 +52,7 @@ impl Client {
         call("Containers.Create", DEADLINE, self.containers().create(request)).await.map(drop)
     }
 
-    async fn make_namespace(&self) -> Result<(), RuntimeError> {
+    pub(super) async fn make_namespace(&self) -> Result<(), RuntimeError> {
         let namespace = Namespace { name: self.namespace().to_owned(), labels: HashMap::new() };
         let request = self.request(CreateNamespaceRequest { namespace: Some(namespace) });
         match call("Namespaces.Create", DEADLINE, self.namespaces().create(request)).await {
@@ -67,12 +67,30 @@ impl Client {
         answer.container.ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))
     }
 
+    /// Every container that names the image, also those of others.
+    pub(super) async fn containers_from(&self, image: &str) -> Result<Vec<String>, RuntimeError> {
+        let request =
+            self.request(ListContainersRequest { filters: vec![format!("image=={image:?}")] });
+        let answer = call("Containers.List", DEADLINE, self.containers().list(request)).await?;
+        Ok(answer.containers.into_iter().map(|container| container.id).collect())
+    }
+
     /// All of probelet's, sound or not.
     pub(super) async fn list_records(&self) -> Result<Vec<Container>, RuntimeError> {
         let filters = vec![format!("labels.{POD:?}")];
         let request = self.request(ListContainersRequest { filters });
-        let answer = call("Containers.List", DEADLINE, self.containers().list(request)).await?;
-        Ok(answer.containers)
+        let mut containers = self.containers();
+        // One by one: with the content of their pods' files they outgrow what containerd sends at
+        // once.
+        let listed = async {
+            let mut stream = containers.list_stream(request).await?.into_inner();
+            let mut all = Vec::new();
+            while let Some(message) = stream.message().await? {
+                all.extend(message.container);
+            }
+            Ok(tonic::Response::new(all))
+        };
+        call("Containers.ListStream", DEADLINE, listed).await
     }
 
     pub(super) async fn remember(
@@ -81,31 +99,54 @@ impl Client {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.update_record(id, pod, memory, None).await
+    }
+
+    /// As `remember`, with what it is made of too: its image was not here when it was born, or
+    /// another one was.
+    pub(super) async fn renew(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
+        let Birth { id, pod, memory, .. } = new.birth;
+        self.update_record(id, pod, memory, Some(new)).await
+    }
+
+    async fn update_record(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+        new: Option<&NewRecord<'_>>,
+    ) -> Result<(), RuntimeError> {
         let any = record::encode(pod, memory).map_err(internal)?;
-        self.write_extension(&id.to_string(), any).await
+        self.update(&id.to_string(), any, new).await
     }
 
     pub(super) async fn write_extension(&self, id: &str, any: Any) -> Result<(), RuntimeError> {
-        let container = Container {
+        self.update(id, any, None).await
+    }
+
+    async fn update(
+        &self,
+        id: &str,
+        any: Any,
+        new: Option<&NewRecord<'_>>,
+    ) -> Result<(), RuntimeError> {
+        let mut container = Container {
             id: id.to_owned(),
             extensions: HashMap::from([(record::KEY.to_owned(), any)]),
             ..Container::default()
         };
+        let mut paths = vec![format!("extensions.{}", record::KEY)];
+        if let Some(new) = new {
+            container.image = new.image.clone().unwrap_or_default();
+            container.spec = Some(spec_any(&new.spec));
+            paths.extend(["image".to_owned(), "spec".to_owned()]);
+        }
         // The mask keeps all else, other extensions too, as it is.
-        let mask = FieldMask { paths: vec![format!("extensions.{}", record::KEY)] };
+        let mask = FieldMask { paths };
         let request = self.request(UpdateContainerRequest {
             container: Some(container),
             update_mask: Some(mask),
         });
-        call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
-    }
-
-    /// Another OCI spec for the next task of a record.
-    pub(super) async fn respec(&self, id: &str, spec: Vec<u8>) -> Result<(), RuntimeError> {
-        let spec = Some(Any { type_url: SPEC_TYPE.to_owned(), value: spec });
-        let container = Some(Container { id: id.to_owned(), spec, ..Container::default() });
-        let update_mask = Some(FieldMask { paths: vec!["spec".to_owned()] });
-        let request = self.request(UpdateContainerRequest { container, update_mask });
         call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
     }
 
@@ -143,6 +184,10 @@ pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unr
         newer: matches!(error, RecordError::Newer(_)),
         reason: error.to_string(),
     })
+}
+
+fn spec_any(spec: &[u8]) -> Any {
+    Any { type_url: SPEC_TYPE.to_owned(), value: spec.to_vec() }
 }
 
 fn labels(id: &AttemptId, pod_uid: &str) -> HashMap<String, String> {

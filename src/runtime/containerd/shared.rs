@@ -74,7 +74,9 @@ impl Containerd {
         record: &Container,
     ) -> Result<(), RuntimeError> {
         let uid = record.labels.get(POD_UID).map(String::as_str).unwrap_or_default();
-        let have_traces = self.namespaces.have_traces(uid) || self.files.have_traces(uid);
+        let have_traces = self.namespaces.have_traces(uid)
+            || self.files.have_traces(uid)
+            || self.volumes.have_traces(uid);
         if uid.is_empty() || !have_traces {
             return self.client.delete_record(&record.id).await;
         }
@@ -86,11 +88,12 @@ impl Containerd {
             self.files.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the files of pod {uid}: {error}"))
             })?;
+            self.remove_volumes(uid).await?;
         }
         self.client.delete_record(&record.id).await
     }
 
-    async fn pod_turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn pod_turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {
         // No attempt's id has a slash.
         self.locks.lock(&format!("pod/{uid}")).await
     }

@@ -24,6 +24,11 @@ impl Client {
         });
         match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
             Ok(answer) => Ok(answer.mounts),
+            // Of another image than the one that is here now.
+            Err(RuntimeError::AlreadyExists(_)) if self.parent_of(key).await? != chain_id => {
+                self.remove_snapshot(key).await?;
+                Box::pin(self.prepare(key, image, chain_id)).await
+            }
             Err(RuntimeError::AlreadyExists(_)) => self.mounts(&self.snapshotter, key).await,
             Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
             Err(error) => Err(error),
@@ -41,6 +46,15 @@ impl Client {
         answer.map(|answer| answer.mounts)
     }
 
+    async fn parent_of(&self, key: &str) -> Result<String, RuntimeError> {
+        let request = self.request(StatSnapshotRequest {
+            snapshotter: self.snapshotter.to_string(),
+            key: key.to_owned(),
+        });
+        let answer = call("Snapshots.Stat", DEADLINE, self.snapshots().stat(request)).await?;
+        Ok(answer.info.map(|info| info.parent).unwrap_or_default())
+    }
+
     pub(super) async fn check_unpacked(
         &self,
         image: &str,
@@ -49,26 +63,15 @@ impl Client {
         if chain_id.is_empty() {
             return Ok(());
         }
-        let request = self.request(StatSnapshotRequest {
-            snapshotter: self.snapshotter.to_string(),
-            key: chain_id.to_owned(),
-        });
-        match call("Snapshots.Stat", DEADLINE, self.snapshots().stat(request)).await {
-            Ok(_) => Ok(()),
-            Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
-            Err(error) => Err(error),
-        }
+        if self.has_snapshot(chain_id).await? { Ok(()) } else { Err(self.not_unpacked(image)) }
     }
 
     pub(super) fn not_unpacked(&self, image: &str) -> RuntimeError {
         let (snapshotter, namespace) = (&self.snapshotter, self.namespace());
-        RuntimeError::Invalid {
-            field: "image",
-            reason: format!(
-                "image {image:?} is in containerd's store but not unpacked for {snapshotter}; \
-                 import it again with: ctr -n {namespace} images import FILE"
-            ),
-        }
+        RuntimeError::NoImage(format!(
+            "image {image:?} is in containerd's store but not unpacked for {snapshotter}; \
+             import it again with: ctr -n {namespace} images import FILE"
+        ))
     }
 
     pub(super) async fn remove_snapshot(&self, key: &str) -> Result<(), RuntimeError> {

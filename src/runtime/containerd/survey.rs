@@ -1,6 +1,7 @@
 //! What there is in containerd's namespace of probelet's: all of it to take up, or a quick look.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use containerd_client::services::v1::version_client::VersionClient;
 use containerd_client::services::v1::{Container, ListTasksRequest};
@@ -44,7 +45,13 @@ impl Containerd {
     /// One attempt that cannot be looked at does not stand in the way of the others.
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
-        for record in self.client.list_records().await? {
+        let volumes = self.volumes.pods();
+        let records = self.client.list_records().await?;
+        // Later a record may be missing that is to be written anew.
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            self.remove_stray_volumes(volumes, &records).await;
+        }
+        for record in records {
             let id = match records::labelled(&record) {
                 Ok(id) => id,
                 Err(reason) => {

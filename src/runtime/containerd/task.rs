@@ -16,6 +16,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, error};
 use super::exec::{Command, Execs, Template};
+use super::fates::Shim;
+use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
 use crate::netns;
 use crate::process::oom::OomCounter;
@@ -43,6 +45,8 @@ pub(super) struct ContainerdTask {
     ooms: Option<OomCounter>,
     oom_hints: watch::Receiver<u64>,
     no_log: Option<String>,
+    /// Of a stranger's task.
+    shim: Option<Shim>,
 }
 
 impl ContainerdTask {
@@ -57,7 +61,11 @@ impl ContainerdTask {
         let ooms = OomCounter::of(process.pid());
         let ooms = ooms.inspect_err(|error| tracing::warn!(id, %error, "OOM kills are not known"));
         let (template, ooms) = (OnceCell::new(), ooms.ok());
-        Self { id, process, client, execs, turn, template, ooms, oom_hints, no_log: None }
+        let shim = client.fates.clone().and_then(|fates| {
+            let place = Place { namespace: client.namespace().to_owned(), id: id.clone() };
+            Shim::of(&process, place, fates)
+        });
+        Self { shim, id, process, client, execs, turn, template, ooms, oom_hints, no_log: None }
     }
 
     pub(super) fn without_log(self, no_log: Option<String>) -> Self {
@@ -206,6 +214,17 @@ impl Task for ContainerdTask {
     }
 
     async fn ended(&self) -> Ending {
+        let shim = async {
+            if let Some(shim) = &self.shim {
+                shim.watch(&self.process).await;
+            }
+        };
+        tokio::join!(self.how_it_ends(), shim).0
+    }
+}
+
+impl ContainerdTask {
+    async fn how_it_ends(&self) -> Ending {
         // A Wait that fails (containerd is down) leaves the race to the pidfd.
         let reported = tokio::select! {
             biased;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
 
 fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
     json!({ "destination": destination, "type": kind, "source": source, "options": options })
@@ -40,7 +40,37 @@ pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> V
     }
     let message_path = &container.termination_message.path;
     all.extend(host.message_path.iter().map(|message| bind(message_path, message, &["rw"])));
+    with_volumes(all, host)
+}
+
+/// In place of what would be there, as containerd has it; what is around comes before what is in it.
+fn with_volumes(mut all: Vec<Value>, host: &Host) -> Vec<Value> {
+    if host.volumes.is_empty() {
+        return all;
+    }
+    all.retain(|one| host.volumes.iter().all(|volume| one["destination"] != *volume.destination));
+    all.extend(host.volumes.iter().map(|volume| {
+        let source = volume.source.to_string_lossy();
+        let propagation = match volume.propagation {
+            Propagation::None => "rprivate",
+            Propagation::HostToContainer => "rslave",
+            Propagation::Bidirectional => "rshared",
+        };
+        mount(&volume.destination, "bind", &source, &["rbind", propagation, volume.access])
+    }));
+    let depth = |mount: &Value| mount["destination"].as_str().map(|at| at.split('/').count());
+    all.sort_by_key(depth);
     all
+}
+
+/// The container's root lets through what any of its volumes is to let through.
+pub(super) fn root_propagation(host: &Host) -> Option<Value> {
+    let has = |wanted| host.volumes.iter().any(|volume| volume.propagation == wanted);
+    if has(Propagation::Bidirectional) {
+        Some(json!("rshared"))
+    } else {
+        has(Propagation::HostToContainer).then(|| json!("rslave"))
+    }
 }
 
 fn shm(pod: &PodSpec, host: &Host) -> Value {

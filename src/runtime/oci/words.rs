@@ -1,5 +1,7 @@
 //! Environments and Kubernetes' `$(VAR)` (`third_party/forked/golang/expansion`).
 
+use std::cell::RefCell;
+
 /// In the order of first appearance; a later value of the same name takes its place.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Env(Vec<(String, String)>);
@@ -29,8 +31,25 @@ impl Env {
     }
 }
 
+/// [`expand`] for whom every name must be known; the error is the one that is not.
+pub(in crate::runtime) fn expand_all(text: &str, env: &Env) -> Result<String, String> {
+    let unknown = RefCell::new(None);
+    let expanded = expand_by(text, |name| {
+        let value = env.get(name);
+        if value.is_none() {
+            unknown.borrow_mut().get_or_insert_with(|| name.to_owned());
+        }
+        value
+    });
+    unknown.into_inner().map_or(Ok(expanded), Err)
+}
+
 /// `$(NAME)` becomes the value; an unknown name stays as written, and `$$` is a dollar sign.
 pub(in crate::runtime) fn expand(text: &str, env: &Env) -> String {
+    expand_by(text, |name| env.get(name))
+}
+
+fn expand_by<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -42,7 +61,7 @@ pub(in crate::runtime) fn expand(text: &str, env: &Env) -> String {
         } else if let Some((name, after)) =
             rest.strip_prefix('(').and_then(|inner| inner.split_once(')'))
         {
-            match env.get(name) {
+            match value_of(name) {
                 Some(value) => out.push_str(value),
                 None => out.push_str(&format!("$({name})")),
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::status::ContainerStatus;
+use crate::runtime::PullError;
 
 fn named(image: &str, uid: &str) -> Validated<PodSpec> {
     PodSpec { uid: uid.into(), ..pod(image).into_inner() }.validate().unwrap()
@@ -36,12 +37,19 @@ async fn the_old_pod_goes_before_the_new_one_starts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_that_is_not_there_leaves_the_old_pod_alone() {
+async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_alone() {
     let host = running().await;
-    let refused = host.supervisor.apply_or_replace(named("unknown", "new"), None).await;
+    let gone = PullError::Failed("manifest unknown".into());
+    host.runtime.pulls.send_replace(vec![Err(gone)]);
+    let refused = host.supervisor.apply_or_replace(named("absent", "new"), None).await;
     assert!(matches!(refused, Err(SupervisorError::Invalid(_))), "{refused:?}");
     let view = host.supervisor.get("web").unwrap();
     assert!(runs(&view) && view.spec.uid == "old" && view.status.deletion.is_none());
+    host.runtime.pulls.send_replace(vec![Ok(())]);
+    host.supervisor.apply_or_replace(named("absent", "new"), None).await.unwrap();
+    let calls = host.runtime.calls();
+    let at = |call: &str| calls.iter().position(|known| known.starts_with(call)).unwrap();
+    assert!(at("pull docker.io/library/absent") < at("forget web_app_0"), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ fn several(init_image: &str) -> Validated<PodSpec> {
     let container = |name: &str, image: &str| ContainerSpec {
         name: name.into(),
         source: Source::Image(image.into()),
+        pull_policy: None,
         probes: Probes::default(),
         ..spec.containers[0].clone()
     };
@@ -54,8 +55,8 @@ async fn all_are_recorded_before_the_first_starts_and_each_has_its_turn() {
 #[tokio::test(start_paused = true)]
 async fn an_error_names_the_init_container_and_leaves_nothing() {
     let host = Host::new(Fake::default());
-    let error = host.supervisor.apply(several("unknown"), Wanted::Running).await.unwrap_err();
-    assert_eq!(error.to_string(), "spec.initContainers[0].image: not in the store");
+    let error = host.supervisor.apply(several("bad"), Wanted::Running).await.unwrap_err();
+    assert_eq!(error.to_string(), "spec.initContainers[0].image: is no image");
     assert_eq!(host.runtime.calls(), [""; 0]);
 }
 

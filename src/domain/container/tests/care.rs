@@ -31,10 +31,11 @@ fn running(pod: PodSpec) -> Story {
 fn recovered(story: &Story, pod: PodSpec) -> Story {
     let container = pod.containers[0].clone();
     let memory = story.machine.memory().clone();
-    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let found = Recovered::Running { pid: 7 };
     let mut after = Story::new(pod.clone());
     after.now = story.now;
-    after.machine = Machine::recover(Arc::new(pod), container, memory, [], found, story.now).0;
+    after.machine =
+        Machine::recover(Arc::new(pod), container, memory, "c".into(), [], found, story.now).0;
     after
 }
 

@@ -75,10 +75,11 @@ fn what_was_over_before_is_left_as_it_was() {
 fn a_daemon_that_was_away_finds_the_deadline_past() {
     let story = running(short());
     let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
-    let now = Now { mono: story.now.mono + SECOND, wall: story.now.wall + 90 * SECOND };
-    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let now =
+        Now { mono: story.now.mono + SECOND, wall: story.now.wall + 90 * SECOND, ..story.now };
+    let found = Recovered::Running { pid: 7 };
     let container = pod.containers[0].clone();
-    let (mut machine, _) = Machine::recover(pod, container, memory, [], found, now);
+    let (mut machine, _) = Machine::recover(pod, container, memory, "c".into(), [], found, now);
     assert!(machine.deadline().unwrap() <= now.mono);
     assert_eq!(Story::reasons(&machine.handle(Event::Tick, now))[0], TOLD);
 }

@@ -101,7 +101,8 @@ fn the_stop_signal_is_the_specs_then_the_images_then_sigterm() {
         let mut pod = pod(RestartPolicy::Always);
         pod.containers[0].lifecycle.stop_signal = own;
         let mut story = Story::new(pod.clone());
-        let facts = ImageFacts { id: String::new(), stop_signal: image };
+        let facts =
+            ImageFacts { id: "app@sha256:1".into(), from_registry: false, stop_signal: image };
         let container = pod.containers[0].clone();
         story.machine = Machine::new(Arc::new(pod), container, facts, story.now);
         story.want(Wanted::Running);
@@ -147,9 +148,9 @@ fn a_daemon_that_died_in_a_pre_stop_hook_sends_the_signal() {
     let pod = PodSpec::clone(&story.machine.pod);
     let container = pod.containers[0].clone();
     let memory = story.machine.memory().clone();
-    let found = Recovered::Running { pid: 7, container_id: "c".into() };
+    let found = Recovered::Running { pid: 7 };
     let (machine, actions) =
-        Machine::recover(Arc::new(pod), container, memory, [], found, story.now);
+        Machine::recover(Arc::new(pod), container, memory, "c".into(), [], found, story.now);
     assert_eq!(signals(&actions), [3]);
     assert_eq!(machine.deadline(), Some(story.now.mono + 2 * SECOND));
 }

@@ -159,7 +159,7 @@ fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
     let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
     let found = Recovered::Ended(Ending::Reported(137), story.now.wall, left(4));
     let container = pod.containers[0].clone();
-    let (machine, _) = Machine::recover(pod, container, memory, [], found, story.now);
+    let (machine, _) = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
     assert_eq!(machine.memory().history.iter().next().unwrap().cause, Cause::OutOfMemory);
 }
 

@@ -45,7 +45,7 @@ fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
     let container = spec.containers[0].clone();
     let found = Recovered::Ended(Ending::Signaled(15), story.now.wall, Default::default());
     let (machine, actions) =
-        Machine::recover(Arc::new(spec), container, memory, [], found, story.now);
+        Machine::recover(Arc::new(spec), container, memory, "c".into(), [], found, story.now);
     assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
     let ContainerState::Terminated(ended) = machine.status().state else { panic!("lives") };
     assert!(matches!(ended.cause, Cause::Probe { .. }));

@@ -210,8 +210,9 @@ fn recovered(row: &Value, kind: ProbeKind) -> Story {
     let started = kind != ProbeKind::Startup || row["started"][0] == true;
     let memory = Memory { started_at, started, ..Memory::new(Wanted::Running, story.now.wall) };
     let container = pod.containers[0].clone();
-    let found = Recovered::Running { pid: 7, container_id: "c".into() };
-    story.machine = Machine::recover(Arc::new(pod), container, memory, [], found, story.now).0;
+    let found = Recovered::Running { pid: 7 };
+    story.machine =
+        Machine::recover(Arc::new(pod), container, memory, "c".into(), [], found, story.now).0;
     story
 }
 

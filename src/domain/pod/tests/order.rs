@@ -25,10 +25,14 @@ struct Story {
 impl Story {
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn new(spec: PodSpec) -> Self {
-        let now = Now { mono: Instant::now(), wall: SystemTime::UNIX_EPOCH + 1000 * SECOND };
+        let now = Now {
+            mono: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH + 1000 * SECOND,
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
         let spec = Arc::new(spec);
-        let machine =
-            |c: &ContainerSpec| Machine::new(spec.clone(), c.clone(), ImageFacts::default(), now);
+        let image = ImageFacts { id: "app@sha256:1".into(), ..ImageFacts::default() };
+        let machine = |c: &ContainerSpec| Machine::new(spec.clone(), c.clone(), image.clone(), now);
         let machines = spec.all().map(machine).collect();
         let pod = Pod::new(spec.clone(), machines, now);
         Self { pod, spec, now, done: Vec::new(), launched: BTreeMap::new() }
@@ -98,7 +102,7 @@ impl Story {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time };
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time, ..self.now };
         let actions = self.pod.handle_all(&Event::Tick, self.now);
         self.note(actions);
     }
@@ -147,14 +151,21 @@ impl Story {
         for (index, container) in self.spec.all().enumerate() {
             let machine = self.pod.machine(index).unwrap();
             let found = if running.contains(&container.name.as_str()) {
-                Recovered::Running { pid: 7, container_id: container.name.clone() }
+                Recovered::Running { pid: 7 }
             } else {
                 Recovered::Nothing
             };
             // What was written: the wanted level with the record's birth.
             let memory = machine.memory().clone();
-            let (machine, actions) =
-                Machine::recover(self.spec.clone(), container.clone(), memory, [], found, self.now);
+            let (machine, actions) = Machine::recover(
+                self.spec.clone(),
+                container.clone(),
+                memory,
+                "c".into(),
+                [],
+                found,
+                self.now,
+            );
             machines.push(machine);
             first.extend(actions.into_iter().map(|action| (index, action)));
         }

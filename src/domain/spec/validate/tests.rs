@@ -14,11 +14,13 @@ fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
         naming: Default::default(),
+        volumes: vec![],
         containers: vec![container("app")],
     }
 }
@@ -27,6 +29,7 @@ fn container(name: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.into(),
         source: Source::Image("img".into()),
+        pull_policy: None,
         command: vec![],
         args: vec![],
         env: vec![],
@@ -41,6 +44,7 @@ fn container(name: &str) -> ContainerSpec {
         security: Default::default(),
         resources: Default::default(),
         devices: Default::default(),
+        volume_mounts: vec![],
     }
 }
 

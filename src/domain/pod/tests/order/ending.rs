@@ -190,10 +190,17 @@ fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
     memory.stopping = None;
     let mut found = |held, finished| {
         let memory = crate::domain::container::Memory { held, finished, ..memory.clone() };
-        let process = Recovered::Running { pid: 7, container_id: "s".into() };
+        let process = Recovered::Running { pid: 7 };
         let container = story.spec.at(0).unwrap().clone();
-        let (machine, actions) =
-            Machine::recover(story.spec.clone(), container, memory, [], process, story.now);
+        let (machine, actions) = Machine::recover(
+            story.spec.clone(),
+            container,
+            memory,
+            "c".into(),
+            [],
+            process,
+            story.now,
+        );
         story.note(actions.into_iter().map(|action| (0, action)).collect());
         (machine.is_held(), story.saw())
     };

@@ -1,0 +1,57 @@
+//! The host goes down, the run folder is wiped.
+
+use std::ffi::CString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
+};
+
+use crate::{Host, clean};
+
+impl Host {
+    /// As a power cut: nothing runs on, and what lies in `/run` is gone. The next daemon is to
+    /// be started by [`Host::start_daemon_in_another_boot`].
+    pub fn crash_node(&mut self) -> Result<()> {
+        self.kill_daemon()?;
+        self.kill_containerd()?;
+        clean::leftovers(self.dir.path(), &self.containerd_socket(), &self.namespace);
+        fs::remove_dir_all(self.path("state"))?;
+        fs::remove_dir_all(self.path("run"))?;
+        // For a daemon in a mount namespace of its own, whose pins containerd has to see.
+        let run = self.path("run");
+        fs::create_dir(&run)?;
+        mount_bind(&run, &run)?;
+        Ok(mount_change(&run, MountPropagationFlags::SHARED)?)
+    }
+
+    /// All that is in the run folder, mounts too.
+    pub fn wipe_run_dir(&self) -> Result<()> {
+        let run = self.path("run");
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
+        let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+        for at in mounts.filter(|at| Path::new(at).starts_with(&run)) {
+            unmount(at, UnmountFlags::DETACH)?;
+        }
+        Ok(fs::remove_dir_all(run)?)
+    }
+
+    /// containerd goes on with its root on a disk of this size.
+    pub fn move_root_to_tmpfs(&mut self, size: &str) -> Result<PathBuf> {
+        self.kill_daemon()?;
+        self.kill_containerd()?;
+        let (root, disk) = (self.path("root"), self.path("disk"));
+        fs::create_dir(&disk)?;
+        let size = CString::new(format!("size={size}"))?;
+        mount("tmpfs", &disk, "tmpfs", MountFlags::empty(), size.as_c_str())?;
+        let copied = Command::new("cp").arg("-a").arg(root.join(".")).arg(&disk).status()?;
+        ensure!(copied.success(), "the root was not copied");
+        mount_bind(&disk, &root)?;
+        self.start_containerd()?;
+        self.start_daemon()?;
+        Ok(root)
+    }
+}

@@ -1,0 +1,235 @@
+//! Images from registries: private ones, mirrors, and those that misbehave.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use probelet_integration::registry::{Fault, OwnRegistry, PASSWORD, PrivateRegistry, USER};
+use probelet_integration::{Host, IMAGE, SOON, eventually};
+use serde_json::{Value, json};
+
+/// A first back-off of 10 s, and the pull after it.
+const AFTER_BACK_OFF: Duration = Duration::from_secs(30);
+
+fn with_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
+    let mut host = Host::start()?;
+    start_daemon(&mut host)?;
+    test(&mut host).inspect_err(|_| host.show_logs())
+}
+
+fn start_daemon(host: &mut Host) -> Result<()> {
+    let (config, hosts) = (host.path("config.json"), host.path("certs.d"));
+    let (config, hosts) = (config.display().to_string(), hosts.display().to_string());
+    host.start_daemon_with(&[
+        "--registry-config",
+        &config,
+        "--registry-hosts-dir",
+        &hosts,
+        "--image-pull-progress-timeout",
+        "2s",
+    ])
+}
+
+fn pod(name: &str, image: &str, more: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{ \
+         terminationGracePeriodSeconds: 1, containers: \
+         [{{name: c, image: '{image}', args: [sleep]{more}}}]}}}}"
+    )
+}
+
+fn is_running(status: &Value) -> bool {
+    status["state"]["running"].is_object()
+}
+
+fn waits(reason: &str) -> impl Fn(&Value) -> bool {
+    move |status: &Value| status["state"]["waiting"]["reason"] == reason
+}
+
+fn expect_error(host: &Host, image: &str, words: &[&str]) -> Result<()> {
+    let done = host.try_probelet(["pull", image], "")?;
+    ensure!(done.code == Some(1), "{done:?}");
+    for word in words {
+        ensure!(done.stderr.contains(word), "{word:?} is not in {done:?}");
+    }
+    ensure!(!host.ctr(["images", "ls", "-q"])?.contains(image), "a broken image is in the store");
+    Ok(())
+}
+
+#[test]
+fn a_private_registry_lets_in_who_has_a_login() -> Result<()> {
+    with_host(|host| {
+        let registry = PrivateRegistry::start(host)?;
+        let app = registry.image("app:1");
+        host.apply(&pod("web", &app, ""))?;
+        let status = host.wait_status("web", SOON, waits("ImagePullBackOff"))?;
+        let message = status["state"]["waiting"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("ErrImagePull") && message.contains("401"), "{status}");
+        assert_eq!(host.column("web")?, "ImagePullBackOff");
+        assert_eq!(host.pod("web")?["status"]["phase"], "Pending");
+        let events = host.events()?;
+        for told in [
+            format!("Normal Pulling Pulling image {app:?}"),
+            format!("Warning Failed Failed to pull image {app:?}: "),
+            "Warning Failed Error: ErrImagePull".to_owned(),
+            format!("Normal BackOff Back-off pulling image {app:?}"),
+        ] {
+            assert!(events.iter().any(|event| event.starts_with(&told)), "{told}: {events:#?}");
+        }
+
+        let login = json!({ "username": USER, "password": PASSWORD });
+        let config = json!({ "auths": { &registry.address: login } });
+        fs::write(host.path("config.json"), config.to_string())?;
+        host.wait_status("web", AFTER_BACK_OFF, is_running)?;
+        let told = format!("Normal Pulled Successfully pulled image {app:?} in ");
+        assert!(host.events()?.iter().any(|event| event.starts_with(&told)));
+        assert_eq!(host.status("web")?["restartCount"], 0);
+
+        assert!(host.probelet(["images"])?.contains(&format!("{}/app", registry.address)));
+        let done = host.try_probelet(["rmi", &app], "")?;
+        assert!(done.stderr.contains("is in use by pod web"), "{done:?}");
+        host.probelet(["delete", "pod", "web", "--grace-period", "0"])?;
+        host.expect_nothing_left()?;
+        host.probelet(["rmi", &app])?;
+        assert!(!host.ctr(["images", "ls", "-q"])?.contains("app"));
+        Ok(())
+    })
+}
+
+#[test]
+fn an_index_gives_the_hosts_image_by_tag_and_by_digest() -> Result<()> {
+    with_host(|host| {
+        // Nothing of it is here before.
+        host.ctr(["images", "rm", "--sync", IMAGE])?;
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        let by_digest = registry.image(&format!("app@{}", registry.digest()));
+        let id = host.probelet(["pull", &by_digest])?;
+        assert!(id.starts_with(&registry.image("app@sha256:")), "{id}");
+        host.apply(&pod("web", &registry.image("app:1"), ""))?;
+        host.wait_status("web", SOON, is_running)?;
+        // containerd itself finds all of it.
+        let check = host.ctr(["images", "check", &format!("name=={by_digest}")])?;
+        assert!(check.contains("complete") && check.contains("true"), "{check}");
+        // The collector takes none of it.
+        host.ctr(["content", "prune", "references"]).ok();
+        host.probelet(["restart", "web"])?;
+        host.wait_status("web", SOON, |status| status["restartCount"] == 1 && is_running(status))?;
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_not_the_image_is_refused_and_not_kept() -> Result<()> {
+    with_host(|host| {
+        host.ctr(["images", "rm", "--sync", IMAGE])?;
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        let app = registry.image("app:1");
+        for (fault, words) in [(Fault::Truncated, "truncated: "), (Fault::Wrong, "digest")] {
+            registry.break_layer(Some(fault));
+            expect_error(host, &app, &[words, &registry.layer])?;
+        }
+        registry.break_layer(None);
+        registry.add_lie()?;
+        expect_error(host, &registry.image("app:lie"), &["wrong diff id"])?;
+        expect_error(host, &registry.image("app:none"), &["404"])?;
+        expect_error(host, "Not A Name", &["image: couldn't parse image name"])?;
+        // Nothing of that stands in the way.
+        host.probelet(["pull", &app])?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_download_that_breaks_goes_on_where_it_was() -> Result<()> {
+    with_host(|host| {
+        host.ctr(["images", "rm", "--sync", IMAGE])?;
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        registry.break_layer(Some(Fault::BreaksOnce));
+        host.probelet(["pull", &registry.image("app:1")])?;
+        let requests = registry.requests();
+        let of_layer: Vec<_> = requests.iter().filter(|r| r.contains(&registry.layer)).collect();
+        assert_eq!(of_layer.len(), 2, "{requests:#?}");
+        assert!(!of_layer[1].ends_with(" 0"), "{requests:#?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stuck_registry_delays_nobody_else_and_is_tried_again() -> Result<()> {
+    with_host(|host| {
+        host.ctr(["images", "rm", "--sync", IMAGE])?;
+        let (stuck, good) =
+            (OwnRegistry::start(&host.path("stuck"))?, OwnRegistry::start(&host.path("good"))?);
+        stuck.break_layer(Some(Fault::Stuck));
+        host.apply(&pod("stuck", &stuck.image("app:1"), ""))?;
+        assert_eq!(host.column("stuck")?, "ContainerCreating");
+        host.apply(&pod("good", &good.image("app:1"), ""))?;
+        host.wait_status("good", SOON, is_running)?;
+        // The layer has come from the good one, so the next try needs nothing of it.
+        host.wait_status("stuck", AFTER_BACK_OFF, |status| {
+            is_running(status) || waits("ImagePullBackOff")(status)
+        })?;
+        // Another daemon tries at once.
+        host.kill_daemon()?;
+        start_daemon(host)?;
+        host.wait_status("stuck", AFTER_BACK_OFF, is_running)?;
+        // And a pull that is under way when the pod goes leaves nothing.
+        host.apply(&pod("gone", &stuck.image("app:2"), ""))?;
+        host.probelet(["delete", "pod", "gone", "stuck", "good", "--grace-period", "0"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn hosts_toml_names_mirrors_and_plain_http() -> Result<()> {
+    with_host(|host| {
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        let folder = host.path("certs.d/registry.invalid");
+        fs::create_dir_all(&folder)?;
+        let hosts = format!(
+            "server = \"https://127.0.0.1:1\"\n[host.\"http://127.0.0.1:2\"]\n\
+             capabilities = [\"pull\", \"resolve\"]\n[host.\"http://{}\"]\n",
+            registry.address
+        );
+        fs::write(folder.join("hosts.toml"), hosts)?;
+        host.apply(&pod("web", "registry.invalid/app:1", ""))?;
+        host.wait_status("web", SOON, is_running)?;
+        let requests = registry.requests();
+        assert!(requests.iter().any(|r| r.contains("ns=registry.invalid")), "{requests:#?}");
+
+        fs::write(folder.join("hosts.toml"), "client = 'x'\n")?;
+        expect_error(host, "registry.invalid/app:2", &["hosts.toml: client: not supported"])
+    })
+}
+
+#[test]
+fn policies_decide_whether_a_registry_is_asked() -> Result<()> {
+    with_host(|host| {
+        let never = ", imagePullPolicy: Never";
+        host.apply(&pod("never", "127.0.0.1:1/none", never))?;
+        host.wait_status("never", SOON, waits("ErrImageNeverPull"))?;
+        host.apply(&pod("here", IMAGE, never))?;
+        host.wait_status("here", SOON, is_running)?;
+        host.apply(&pod("bad", "Not-A-Name", ""))?;
+        host.wait_status("bad", SOON, waits("InvalidImageName"))?;
+        // Always means at each start; an image of a registry that is away is none then.
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        host.apply(&pod("always", &registry.image("app:1"), ", imagePullPolicy: Always"))?;
+        host.wait_status("always", SOON, is_running)?;
+        let before = registry.requests().len();
+        host.probelet(["restart", "always"])?;
+        host.wait_status("always", SOON, |s| s["restartCount"] == 1 && is_running(s))?;
+        assert!(registry.requests().len() > before);
+        drop(registry);
+        host.try_probelet(["restart", "always"], "")?;
+        host.wait_status("always", SOON, waits("ImagePullBackOff"))?;
+        let table = eventually("two restarts are counted", SOON, || {
+            let status = host.status("always").ok()?;
+            (status["restartCount"] == 2).then_some(status)
+        })?;
+        assert!(table["lastState"]["terminated"].is_object(), "{table}");
+        Ok(())
+    })
+}

@@ -1,0 +1,396 @@
+//! What containers of a pod share as folders and files.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::image::BUSYBOX_IMAGE;
+use probelet_integration::target::extend;
+use probelet_integration::{Host, SOON, eventually, with_host};
+use serde_json::{Value, json};
+
+fn container(name: &str, script: &str, mounts: Value) -> Value {
+    json!({
+        "name": name, "image": BUSYBOX_IMAGE, "volumeMounts": mounts,
+        "command": ["sh", "-c", format!("exec 2>&1\n{script}\necho END\nexec sleep 1000")],
+    })
+}
+
+fn pod(containers: Value, volumes: Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": { "a": "b" } },
+        "spec": {
+            "terminationGracePeriodSeconds": 0, "containers": containers, "volumes": volumes,
+        },
+    })
+}
+
+fn log(host: &Host, container: &str) -> Result<String> {
+    let mut last = String::new();
+    let seen = eventually("the container has said all", SOON, || {
+        last = host.probelet(["logs", "web", "-c", container]).unwrap_or_else(|e| e.to_string());
+        last.strip_suffix("END\n").map(str::to_owned)
+    });
+    seen.with_context(|| format!("last: {last}; {:?}", host.status_of("web", container)))
+}
+
+/// What the script of the only container says.
+fn said(host: &Host, script: &str, mounts: Value, volumes: Value) -> Result<String> {
+    host.apply(&pod(json!([container("app", script, mounts)]), volumes).to_string())?;
+    let said = log(host, "app")?;
+    host.probelet(["delete", "pod", "web"])?;
+    Ok(said)
+}
+
+/// Why the only container does not start.
+fn refused(host: &Host, mounts: Value, volumes: Value) -> Result<String> {
+    host.apply(&pod(json!([container("app", "true", mounts)]), volumes).to_string())?;
+    let status = host.wait_status("web", SOON, |status| {
+        status["state"]["waiting"]["reason"] == "CreateContainerConfigError"
+    })?;
+    host.probelet(["delete", "pod", "web"])?;
+    Ok(status["state"]["waiting"]["message"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn an_empty_dir_is_shared_outlives_restarts_and_goes_with_the_pod() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let mount = |name: &str| json!([{ "name": name, "mountPath": "/data" }]);
+        let writes = "[ -e /data/x ] && echo AGAIN; echo hello > /data/x; mkdir -p /data/a/b/c\n\
+                      ln -sf / /data/root; stat -c %a /data";
+        let reads = "until [ -e /data/x ]; do sleep 0.1; done; cat /data/x";
+        let both = json!([
+            container("app", writes, mount("disk")),
+            container("other", reads, mount("disk")),
+        ]);
+        let all = pod(both, json!([{ "name": "disk", "emptyDir": {} }]));
+        host.apply(&all.to_string())?;
+        ensure!(log(host, "other")? == "hello\n");
+        ensure!(log(host, "app")? == "777\n");
+        let again = |host: &Host| {
+            eventually("the file is there again", SOON, || {
+                log(host, "app").ok().filter(|log| log.starts_with("AGAIN\n"))
+            })
+        };
+        host.probelet(["restart", "web", "-c", "app"])?;
+        again(host)?;
+        // Nor does it matter that the daemon is another one.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
+        let folder = host.path("data/pods").join(&uid);
+        ensure!(folder.join("volumes/disk/x").exists());
+        ensure!(fs::metadata(&folder)?.mode() & 0o777 == 0o700);
+        host.probelet(["delete", "pod", "web"])?;
+        host.expect_nothing_left()?;
+        ensure!(fs::metadata("/")?.is_dir());
+        Ok(())
+    })
+}
+
+#[test]
+fn memory_has_its_limit_and_its_own_file_system() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let script = "dd if=/dev/zero of=/m/x bs=64k count=64; grep ' /m ' /proc/mounts";
+        let volumes =
+            json!([{ "name": "m", "emptyDir": { "medium": "Memory", "sizeLimit": "1Mi" } }]);
+        let text = said(host, script, json!([{ "name": "m", "mountPath": "/m" }]), volumes)?;
+        ensure!(text.contains("No space left on device"), "{text}");
+        ensure!(text.contains("tmpfs /m tmpfs rw") && text.contains("size=1024k"), "{text}");
+        let limited = json!([{ "name": "d", "emptyDir": { "sizeLimit": "1Mi" } }]);
+        let all = pod(json!([container("app", "", json!([]))]), limited);
+        let error = format!("{:#}", host.apply(&all.to_string()).err().context("taken")?);
+        ensure!(error.contains("spec.volumes[0].emptyDir.sizeLimit: Forbidden"), "{error}");
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn paths_of_the_host_are_checked_in_the_kubelets_words_and_never_removed() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let base = host.path("host");
+        fs::create_dir(&base)?;
+        fs::write(base.join("file"), "text\n")?;
+        let at = |name: &str| base.join(name).display().to_string();
+        let volume = |name: &str, kind: &str| json!([{ "name": "h", "hostPath": { "path": at(name), "type": kind } }]);
+        let mount = json!([{ "name": "h", "mountPath": "/h" }]);
+        for (name, kind, what) in [
+            ("file", "Directory", "a directory"),
+            ("file", "DirectoryOrCreate", "a directory"),
+            ("none", "Directory", "a directory"),
+            ("none", "File", "a file"),
+            (".", "FileOrCreate", "a file"),
+            ("file", "Socket", "a socket file"),
+            ("file", "CharDevice", "a character device"),
+            ("file", "BlockDevice", "a block device"),
+        ] {
+            let why = refused(host, mount.clone(), volume(name, kind))?;
+            let words = format!(
+                "MountVolume.SetUp failed for volume \"h\" : hostPath type check failed: {} is \
+                 not {what}",
+                at(name)
+            );
+            ensure!(why == words, "{kind}: {why}");
+        }
+        for (name, kind) in [("new", "DirectoryOrCreate"), ("unset", ""), (".", "Directory")] {
+            said(host, "echo x > /h/written", mount.clone(), volume(name, kind))?;
+            ensure!(fs::read_to_string(base.join(name).join("written"))? == "x\n", "{kind}");
+        }
+        for (name, kind) in [("made", "FileOrCreate"), ("file", "File")] {
+            said(host, "echo y > /h", mount.clone(), volume(name, kind))?;
+            ensure!(fs::read_to_string(base.join(name))? == "y\n", "{kind}");
+        }
+        let null =
+            json!([{ "name": "h", "hostPath": { "path": "/dev/null", "type": "CharDevice" } }]);
+        ensure!(said(host, "[ -c /h ] && echo DEVICE", mount.clone(), null)? == "DEVICE\n");
+        let read_only = json!([{ "name": "h", "mountPath": "/h", "readOnly": true }]);
+        let text = said(host, "touch /h/x", read_only, volume(".", "Directory"))?;
+        ensure!(text.contains("Read-only file system"), "{text}");
+        host.expect_nothing_left()?;
+        ensure!(fs::read_to_string(base.join("file"))? == "y\n", "the host's own is gone");
+        ensure!(base.join("new/written").exists());
+        Ok(())
+    })
+}
+
+#[test]
+fn sub_paths_are_made_and_none_leads_out() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let base = host.path("host");
+        fs::create_dir_all(base.join("in"))?;
+        symlink("/etc", base.join("out"))?;
+        symlink("../../..", base.join("up"))?;
+        symlink("in", base.join("well"))?;
+        let volumes = json!([{ "name": "h", "hostPath": { "path": base } }]);
+        let mount = |sub: &str| json!([{ "name": "h", "mountPath": "/h", "subPath": sub }]);
+        for sub in ["out", "up", "out/new", "up/x"] {
+            let why = refused(host, mount(sub), volumes.clone())?;
+            let words = format!(
+                "failed to prepare subPath for volumeMount \"h\" of container \"app\": {sub}: it \
+                 leads out of the volume"
+            );
+            ensure!(why == words, "{why}");
+        }
+        ensure!(!fs::exists("/etc/new")?);
+        said(host, "echo 1 > /h/x", mount("well"), volumes.clone())?;
+        said(host, "echo 2 > /h/x", mount("a/b"), volumes.clone())?;
+        ensure!(fs::read_to_string(base.join("in/x"))? == "1\n");
+        ensure!(fs::read_to_string(base.join("a/b/x"))? == "2\n");
+        said(host, "echo 3 > /h", mount("a/b/x"), volumes.clone())?;
+        ensure!(fs::read_to_string(base.join("a/b/x"))? == "3\n");
+
+        let mut app = container(
+            "app",
+            "echo $NAME > /h/name",
+            json!([{ "name": "h", "mountPath": "/h", "subPathExpr": "logs/$(NAME)" }]),
+        );
+        let env = json!([{ "name": "NAME",
+            "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }]);
+        extend(&mut app, json!({ "env": env }));
+        host.apply(&pod(json!([app]), volumes.clone()).to_string())?;
+        log(host, "app")?;
+        ensure!(fs::read_to_string(base.join("logs/web/name"))? == "web\n");
+        host.probelet(["delete", "pod", "web"])?;
+        let unknown = json!([{ "name": "h", "mountPath": "/h", "subPathExpr": "$(NONE)" }]);
+        let why = refused(host, unknown, volumes)?;
+        ensure!(why.ends_with("of container \"app\": missing value for \"NONE\""), "{why}");
+        host.expect_nothing_left()?;
+        ensure!(base.join("a/b/x").exists());
+        Ok(())
+    })
+}
+
+const OBJECTS: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: config}
+data: {one: "first\n", two: "second\n"}
+binaryData: {raw: /wA=}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hidden}
+stringData: {password: "hunter2\n"}
+---
+"#;
+
+#[test]
+fn files_have_their_content_and_modes_and_follow_a_change() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let volumes = json!([
+            { "name": "config", "configMap": { "name": "config", "defaultMode": 0o640 } },
+            { "name": "secret", "secret": { "secretName": "hidden" } },
+            { "name": "none", "configMap": { "name": "nowhere", "optional": true } },
+            { "name": "all", "projected": { "defaultMode": 0o400, "sources": [
+                { "configMap": { "name": "config",
+                    "items": [{ "key": "one", "path": "sub/1", "mode": 0o444 }] } },
+                { "secret": { "name": "hidden" } },
+                { "downwardAPI": { "items": [
+                    { "path": "labels", "fieldRef": { "fieldPath": "metadata.labels" } },
+                    { "path": "name", "fieldRef": { "fieldPath": "metadata.name" } },
+                ] } },
+            ] } },
+        ]);
+        let mounts = json!([
+            { "name": "config", "mountPath": "/c" }, { "name": "secret", "mountPath": "/s" },
+            { "name": "none", "mountPath": "/n" }, { "name": "all", "mountPath": "/all" },
+            { "name": "config", "mountPath": "/etc/one.conf", "subPath": "one" },
+        ]);
+        let script = "cat /c/one /c/two /s/password /all/sub/1 /etc/one.conf; cat /all/labels; echo\n\
+                      cat /all/name; echo; ls /n; od -An -tx1 /c/raw; readlink /c/one\n\
+                      stat -Lc %a /c/one /s/password /all/sub/1 /all/name\n\
+                      touch /c/x";
+        let app = container("app", script, mounts);
+        let all = |objects: &str, label: &str| {
+            let mut pod = pod(json!([app]), volumes.clone());
+            pod["metadata"]["labels"]["a"] = json!(label);
+            format!("{objects}{pod}")
+        };
+        host.apply(&all(OBJECTS, "b"))?;
+        let text = log(host, "app")?;
+        let expected = "first\nsecond\nhunter2\nfirst\nfirst\na=\"b\"\nweb\n ff 00\n..data/one\n\
+                        640\n644\n444\n400\n";
+        ensure!(text.starts_with(expected), "{text}");
+        ensure!(text.contains("touch: /c/x: Read-only file system"), "{text}");
+
+        // As in Kubernetes, without a restart.
+        let changed = OBJECTS.replace("first", "other").replace("two:", "three:");
+        let told = host.apply(&all(&changed, "c"))?;
+        ensure!(told.contains("configured"), "{told}");
+        let pid = host.task_pid("web_app_0")?;
+        let file = |path: &str| fs::read_to_string(format!("/proc/{pid}/root{path}"));
+        eventually("the new content is there", SOON, || {
+            let new = file("/c/one").ok()? == "other\n" && file("/all/labels").ok()? == "a=\"c\"";
+            let sub = file("/all/sub/1").ok()? == "other\n";
+            (new && sub && file("/c/three").is_ok() && file("/c/two").is_err()).then_some(())
+        })?;
+        ensure!(host.status("web")?["restartCount"] == 0);
+        let shown = host.probelet(["get", "pod", "web", "-o", "yaml"])?;
+        ensure!(!shown.contains("hunter2") && shown.contains("secretName: hidden"), "{shown}");
+        let exported = host.probelet(["export", "web"])?;
+        ensure!(exported.contains("three") && exported.contains("raw: /wA="), "{exported}");
+
+        // What was in memory only is made again from the record.
+        host.kill_daemon()?;
+        host.start_daemon_in_another_boot()?;
+        host.probelet(["delete", "pod", "web"])?;
+        let missing = OBJECTS.replace("name: config", "name: other");
+        let error = format!("{:#}", host.apply(&all(&missing, "b")).err().context("taken")?);
+        ensure!(error.contains("spec.volumes[0].configMap.name: Not found: \"config\""), "{error}");
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn what_is_made_belongs_to_the_pods_group() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let volumes = json!([
+            { "name": "disk", "emptyDir": {} }, { "name": "memory", "emptyDir": { "medium": "Memory" } },
+            { "name": "config", "configMap": { "name": "config", "defaultMode": 0o400 } },
+        ]);
+        let mounts = json!([
+            { "name": "disk", "mountPath": "/d" }, { "name": "memory", "mountPath": "/m" },
+            { "name": "config", "mountPath": "/c" },
+        ]);
+        let script = "echo x > /d/x; echo x > /m/x; cat /c/one; stat -Lc '%a %g' /d /m /c/one\n\
+                      stat -c '%u %g' /d/x /m/x";
+        let mut all = pod(json!([container("app", script, mounts)]), volumes);
+        all["spec"]["securityContext"] = json!({ "runAsUser": 7, "runAsGroup": 8, "fsGroup": 99 });
+        host.apply(&format!("{OBJECTS}{all}"))?;
+        let text = log(host, "app")?;
+        let expected = "first\n2777 99\n3777 99\n440 99\n7 99\n7 99\n";
+        ensure!(text == expected, "{text}");
+        host.probelet(["delete", "pod", "web"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let volumes = json!([{ "name": "d", "emptyDir": {} }]);
+        let mount = |propagation: &str| json!([{ "name": "d", "mountPath": "/d", "mountPropagation": propagation }]);
+        let both = pod(json!([container("app", "", mount("Bidirectional"))]), volumes.clone());
+        let error = format!("{:#}", host.apply(&both.to_string()).err().context("taken")?);
+        ensure!(error.contains("volumeMounts[0].mountPropagation: Forbidden"), "{error}");
+        let script = "until [ -e /d/ready1 ] && [ -e /d/ready2 ]; do sleep 0.1; done\n\
+                      mkdir /d/in && mount -t tmpfs none /d/in && echo x > /d/in/x; echo > /d/go";
+        let mut app = container("app", script, mount("Bidirectional"));
+        app["securityContext"] = json!({ "privileged": true });
+        let look = |number: u32| {
+            format!("echo > /d/ready{number}; until [ -e /d/go ]; do sleep 0.1; done; ls /d/in")
+        };
+        let all = json!([
+            app,
+            container("slave", &look(1), mount("HostToContainer")),
+            container("private", &look(2), mount("None")),
+        ]);
+        let all = pod(all, volumes).to_string();
+        let data = host.path("data");
+        fs::create_dir_all(&data)?;
+        let mount = |program: &str, words: &[&str]| {
+            let done = Command::new(program).args(words).arg(&data).status()?;
+            ensure!(done.success(), "{program} {words:?}");
+            Ok(())
+        };
+        mount("mount", &["--bind", &data.display().to_string()])?;
+        mount("mount", &["--make-private"])?;
+        host.apply(&all)?;
+        eventually("it says why", SOON, || {
+            let status = host.status_of("web", "app").ok()?;
+            let message = status["state"]["waiting"]["message"].as_str()?.to_owned();
+            message.ends_with("but it is not a shared mount").then_some(())
+        })?;
+        host.probelet(["delete", "pod", "web"])?;
+        mount("mount", &["--make-shared"])?;
+        host.apply(&all)?;
+        ensure!(log(host, "slave")? == "x\n");
+        ensure!(log(host, "private")?.is_empty());
+        host.probelet(["delete", "pod", "web"])?;
+        eventually("what was mounted within is gone", SOON, || mount("umount", &[]).ok())?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn volumes_of_pods_that_nobody_knows_are_removed_at_the_start_and_others_files_are_not()
+-> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let precious = host.path("precious");
+        fs::create_dir(&precious)?;
+        fs::write(precious.join("file"), "")?;
+        let volumes = json!([
+            { "name": "d", "emptyDir": {} }, { "name": "m", "emptyDir": { "medium": "Memory" } },
+            { "name": "h", "hostPath": { "path": precious } },
+        ]);
+        let mounts = json!([
+            { "name": "d", "mountPath": "/d" }, { "name": "m", "mountPath": "/m" },
+            { "name": "h", "mountPath": "/h", "subPath": "." },
+        ]);
+        let script = "mkdir -p /d/1/2/3/4; touch /d/1/2/3/4/x /d/1/y /m/x";
+        host.apply(&pod(json!([container("app", script, mounts)]), volumes).to_string())?;
+        log(host, "app")?;
+        host.kill_daemon()?;
+        host.ctr(["task", "delete", "--force", "web_app_0"])?;
+        host.ctr(["containers", "delete", "web_app_0"])?;
+        let strange = host.path("data/pods/strange");
+        fs::create_dir_all(&strange)?;
+        fs::write(strange.join("owner"), "/another.sock probelet\n")?;
+        host.start_daemon()?;
+        ensure!(strange.join("owner").exists(), "another daemon's are gone");
+        ensure!(precious.join("file").exists());
+        fs::remove_dir_all(strange)?;
+        host.expect_nothing_left()
+    })
+}

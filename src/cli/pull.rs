@@ -1,0 +1,67 @@
+//! `pull`, with a bar for each layer where somebody looks.
+
+use std::collections::HashMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::args::ImageArgs;
+use super::connect::Client;
+use super::error::Result;
+use super::io::Io;
+use crate::pb;
+
+/// As much of a digest as Docker shows.
+const SHORT: usize = 12;
+
+pub(super) async fn pull(client: &Client, args: &ImageArgs, io: &mut Io<'_>) -> Result<()> {
+    let request = pb::PullImageRequest { image: args.image.clone() };
+    let mut images = client.images();
+    let mut steps = images.pull_image(request).await?.into_inner();
+    // Hidden by itself where stderr is no terminal.
+    let mut bars = Bars::new();
+    let mut id = String::new();
+    while let Some(step) = steps.message().await? {
+        bars.show(&step.layers);
+        id = step.image_id;
+    }
+    bars.leave();
+    io.line(&id)
+}
+
+struct Bars {
+    all: MultiProgress,
+    of: HashMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self { all: MultiProgress::new(), of: HashMap::new() }
+    }
+
+    fn show(&mut self, layers: &[pb::LayerProgress]) {
+        for layer in layers {
+            let bar = self.of.entry(layer.digest.clone()).or_insert_with(|| {
+                let bar = self.all.add(ProgressBar::new(layer.bytes));
+                bar.set_prefix(short(&layer.digest));
+                if let Ok(style) = ProgressStyle::with_template(
+                    "{prefix}  {msg:17} [{bar:30}] {bytes:>10}/{total_bytes}",
+                ) {
+                    bar.set_style(style.progress_chars("=> "));
+                }
+                bar
+            });
+            bar.set_position(layer.done);
+            bar.set_message(layer.status.clone());
+        }
+    }
+
+    /// What was reached stays on the screen.
+    fn leave(&self) {
+        self.of.values().for_each(ProgressBar::abandon);
+    }
+}
+
+fn short(digest: &str) -> String {
+    let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
+    hex.chars().take(SHORT).collect()
+}

@@ -1,0 +1,135 @@
+//! Images by name: how a name is completed, when its image is pulled, and what is told of a pull.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+mod credentials;
+mod hosts;
+mod name;
+mod progress;
+
+pub use credentials::{Keyring, Login, PullSecret};
+pub use hosts::{Endpoint, HostsError, endpoints};
+pub use name::{Reference, normalise, repository};
+pub use progress::{Layer, LayerState, Progress};
+
+/// When an image is asked for at its registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullPolicy {
+    Always,
+    IfNotPresent,
+    Never,
+}
+
+impl PullPolicy {
+    pub const ALL: [Self; 3] = [Self::Always, Self::IfNotPresent, Self::Never];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// What a start needs of an image's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The image is here and will do.
+    Nothing,
+    Pull,
+    /// The one that is here will do where the registry cannot be reached.
+    Refresh,
+    /// It is not here and may not be pulled.
+    Forbidden,
+}
+
+/// `here` tells of an image in the store whether it came from a registry. Without a policy it is
+/// Kubernetes' default: `Always` for `:latest`, else `IfNotPresent`; but what somebody built or
+/// imported here has no registry that knew better, and a registry that is away stops no restart.
+pub fn need(policy: Option<PullPolicy>, name: &str, here: Option<bool>) -> Need {
+    match (policy, here) {
+        (Some(PullPolicy::Never), None) => Need::Forbidden,
+        (Some(PullPolicy::Always), _) | (_, None) => Need::Pull,
+        (Some(PullPolicy::Never | PullPolicy::IfNotPresent), Some(_)) => Need::Nothing,
+        (None, Some(true)) if name::is_latest(name) => Need::Refresh,
+        (None, Some(_)) => Need::Nothing,
+    }
+}
+
+/// The wait after so many failures in a row, as the kubelet's: 10 s, doubled up to 5 min.
+pub fn back_off(failures: u32) -> Duration {
+    const BASE: Duration = Duration::from_secs(10);
+    const CAP: Duration = Duration::from_secs(300);
+    BASE.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(CAP)
+}
+
+/// Why an image could not be pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullFault {
+    /// Nobody answered, or not to the end.
+    Unreachable,
+    /// The registry refused, or what it sent is not the image.
+    Failed,
+    InvalidName,
+}
+
+/// A pull that came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulled {
+    pub took: Duration,
+    /// Of the layers, as the registry has them.
+    pub bytes: u64,
+}
+
+/// An image in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub name: String,
+    /// Of what the name stands for: an index or a manifest.
+    pub digest: String,
+    /// Of manifest, config and layers for this host, as far as they are here.
+    pub bytes: u64,
+}
+
+impl fmt::Display for Pulled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let took = Duration::from_millis(u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX));
+        write!(f, "in {took:?}. Image size: {} bytes.", self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_asked_as_kubernetes_would_but_for_what_was_made_here() {
+        use PullPolicy::{Always, IfNotPresent, Never};
+        for (policy, name, here, expected) in [
+            (None, "a", None, Need::Pull),
+            (None, "a", Some(true), Need::Refresh),
+            (None, "r.io/a:latest", Some(true), Need::Refresh),
+            (None, "a", Some(false), Need::Nothing),
+            (None, "a:1", Some(true), Need::Nothing),
+            (None, "a@sha256:00", Some(true), Need::Nothing),
+            (Some(Always), "a:1", Some(false), Need::Pull),
+            (Some(IfNotPresent), "a", Some(true), Need::Nothing),
+            (Some(IfNotPresent), "a", None, Need::Pull),
+            (Some(Never), "a", Some(true), Need::Nothing),
+            (Some(Never), "a", None, Need::Forbidden),
+        ] {
+            assert_eq!(need(policy, name, here), expected, "{policy:?} {name} {here:?}");
+        }
+    }
+
+    #[test]
+    fn failed_pulls_wait_longer_each_time() {
+        let waits: Vec<u64> = (1..9).map(|n| back_off(n).as_secs()).collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300, 300]);
+        assert_eq!(back_off(u32::MAX).as_secs(), 300);
+    }
+}

@@ -1,0 +1,195 @@
+//! What is to be made of a pod's volumes, and what of them each container gets. As the kubelet
+//! does it (`pkg/volume`, `pkg/kubelet/kubelet_pods.go`).
+
+use std::collections::BTreeMap;
+
+use super::spec::{
+    ContainerSpec, DownwardField, Files, HostPathType, Medium, Part, PodSpec, Propagation,
+    RecursiveReadOnly, SubPath, VolumeMount, VolumeSource,
+};
+
+/// Of a folder, and of one that a group shares: what is made in it has that group too.
+const FOLDER: u32 = 0o777;
+const SET_GID: u32 = 0o2000;
+/// What the group may at least do with a file that is read only.
+const GROUP_READ: u32 = 0o440;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub volumes: Vec<Made>,
+    /// Owns what is made.
+    pub group: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub name: String,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Folder {
+        mode: u32,
+    },
+    Memory {
+        mode: u32,
+        /// Bytes.
+        size: Option<u64>,
+    },
+    /// By their paths.
+    Files(BTreeMap<String, File>),
+    Host {
+        path: String,
+        kind: HostPathType,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct File {
+    pub mode: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// It may be a secret.
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:o}, {} bytes", self.mode, self.bytes.len())
+    }
+}
+
+/// One mount of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounted<'a> {
+    pub volume: &'a str,
+    /// Below the volume.
+    pub sub_path: Option<String>,
+    pub destination: String,
+    pub read_only: bool,
+    pub recursive: bool,
+    pub propagation: Propagation,
+}
+
+pub fn plan(pod: &PodSpec) -> Plan {
+    let group = pod.security.fs_group.and_then(|group| u32::try_from(group).ok());
+    let mode = FOLDER | group.map_or(0, |_| SET_GID);
+    let volumes = pod.volumes.iter().map(|volume| {
+        let kind = match &volume.source {
+            VolumeSource::EmptyDir { medium: Medium::Disk, .. } => Kind::Folder { mode },
+            VolumeSource::EmptyDir { medium: Medium::Memory, size_limit } => {
+                let size = size_limit.iter().copied().chain(memory_limit(pod)).min();
+                // As tmpfs has it by default, and so the kubelet.
+                Kind::Memory { mode: mode | 0o1000, size }
+            }
+            VolumeSource::HostPath { path, kind } => Kind::Host { path: path.clone(), kind: *kind },
+            VolumeSource::Files(files) => Kind::Files(files_of(pod, files)),
+        };
+        Made { name: volume.name.clone(), kind }
+    });
+    Plan { volumes: volumes.collect(), group }
+}
+
+/// What all containers may use together, where all have a limit.
+fn memory_limit(pod: &PodSpec) -> Option<u64> {
+    let limits = pod.containers.iter().map(|container| container.resources.limits.memory);
+    limits.sum::<Option<u64>>().filter(|sum| *sum > 0)
+}
+
+fn files_of(pod: &PodSpec, files: &Files) -> BTreeMap<String, File> {
+    let group = pod.security.fs_group.map_or(0, |_| GROUP_READ);
+    let file = |mode: Option<u32>, bytes: Vec<u8>| File {
+        mode: mode.unwrap_or(files.default_mode) | group,
+        bytes,
+    };
+    let mut all = BTreeMap::new();
+    for part in &files.parts {
+        match part {
+            Part::Object { items, data, .. } if items.is_empty() => {
+                all.extend(data.iter().map(|(key, c)| (key.clone(), file(None, c.0.clone()))));
+            }
+            // What is optional and not there is left out.
+            Part::Object { items, data, .. } => all.extend(items.iter().filter_map(|item| {
+                let content = data.get(&item.key)?;
+                Some((item.path.clone(), file(item.mode, content.0.clone())))
+            })),
+            Part::DownwardApi(items) => all.extend(items.iter().map(|item| {
+                let text = downward(pod, &item.field);
+                (item.path.clone(), file(item.mode, text.into_bytes()))
+            })),
+        }
+    }
+    all
+}
+
+fn downward(pod: &PodSpec, field: &DownwardField) -> String {
+    let list = |map: &BTreeMap<String, String>| {
+        let lines = map.iter().map(|(key, value)| format!("{key}={value:?}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    match field {
+        DownwardField::Labels => list(&pod.labels),
+        DownwardField::Annotations => list(&pod.annotations),
+        DownwardField::One(field) => pod.field(field, ""),
+    }
+}
+
+/// In the spec's order. `expand` replaces `$(VAR)`; its error is the name that is not known.
+pub fn mounts<'a>(
+    pod: &PodSpec,
+    container: &'a ContainerSpec,
+    expand: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<Mounted<'a>>, String> {
+    let mount = |mount: &'a VolumeMount| {
+        let failed = |why: String| {
+            let (volume, container) = (&mount.name, &container.name);
+            format!(
+                "failed to expand subPathExpr for volumeMount {volume:?} of container \
+                 {container:?}: {why}"
+            )
+        };
+        let sub_path = match &mount.sub_path {
+            SubPath::None => None,
+            SubPath::Plain(path) => Some(path.clone()),
+            SubPath::Expr(text) => {
+                let path =
+                    expand(text).map_err(|name| failed(format!("missing value for {name:?}")))?;
+                match sub_path_flaw(&path) {
+                    Some(why) => return Err(failed(format!("{path:?} {why}"))),
+                    None => Some(path),
+                }
+            }
+        };
+        let holds_files = pod.volumes.iter().any(|volume| {
+            volume.name == mount.name && matches!(volume.source, VolumeSource::Files(_))
+        });
+        Ok(Mounted {
+            volume: &mount.name,
+            sub_path: sub_path.filter(|path| !path.is_empty()),
+            destination: destination(&mount.mount_path),
+            read_only: mount.read_only || holds_files,
+            recursive: mount.recursive_read_only != RecursiveReadOnly::Disabled,
+            propagation: mount.propagation,
+        })
+    };
+    container.volume_mounts.iter().map(mount).collect()
+}
+
+/// Absolute, without what says nothing.
+fn destination(path: &str) -> String {
+    let parts: Vec<_> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    format!("/{}", parts.join("/"))
+}
+
+/// What is wrong with a path that must stay below a folder.
+pub fn sub_path_flaw(path: &str) -> Option<&'static str> {
+    if path.starts_with('/') {
+        Some("must be a relative path")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("must not contain '..'")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

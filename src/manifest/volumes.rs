@@ -1,0 +1,396 @@
+//! Volumes and their mounts, both ways.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::convert::filled;
+use super::env::{InReach, missing, no_key};
+use super::fields::NOT_YET;
+use super::objects::Kind;
+use super::spec_out::list;
+use crate::domain::quantity;
+use crate::domain::spec::{
+    Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
+    Propagation, RecursiveReadOnly, SpecError, SubPath, Volume, VolumeMount, VolumeSource,
+};
+
+/// Kubernetes' default.
+const MODE: u32 = 0o644;
+
+type Errors = Vec<SpecError>;
+
+pub(super) fn volumes(
+    given: Option<Vec<k8s::Volume>>,
+    objects: InReach<'_>,
+    errors: &mut Errors,
+) -> Vec<Volume> {
+    let given = given.unwrap_or_default().into_iter().enumerate();
+    let convert = |(index, mut volume): (usize, k8s::Volume)| {
+        let name = std::mem::take(&mut volume.name);
+        let source = source(&format!("spec.volumes[{index}]"), volume, objects, errors);
+        Volume { name, source }
+    };
+    given.map(convert).collect()
+}
+
+fn source(at: &str, v: k8s::Volume, objects: InReach<'_>, errors: &mut Errors) -> VolumeSource {
+    let given = [
+        v.empty_dir.is_some(),
+        v.host_path.is_some(),
+        v.config_map.is_some(),
+        v.secret.is_some(),
+        v.downward_api.is_some(),
+        v.projected.is_some(),
+    ];
+    if given.iter().filter(|given| **given).count() > 1 {
+        errors.push(SpecError::forbidden(at, "may not specify more than one volume type"));
+    }
+    let whole = |default_mode: Option<i32>, field: &str, parts, errors: &mut Errors| {
+        let default_mode = mode(&format!("{at}.{field}.defaultMode"), default_mode, errors);
+        let default_mode = default_mode.unwrap_or(MODE);
+        VolumeSource::Files(Files { projected: field == "projected", default_mode, parts })
+    };
+    if let Some(host) = v.host_path {
+        let text = host.type_.unwrap_or_default();
+        let kind = HostPathType::ALL.into_iter().find(|kind| kind.as_str() == text);
+        if kind.is_none() {
+            let names = HostPathType::ALL.map(HostPathType::as_str);
+            errors.push(SpecError::unsupported(format!("{at}.hostPath.type"), &text, &names));
+        }
+        let kind = kind.unwrap_or(HostPathType::Unset);
+        return VolumeSource::HostPath { path: host.path, kind };
+    }
+    if let Some(map) = v.config_map {
+        let its = Reference { kind: Kind::ConfigMap, name: map.name, optional: map.optional };
+        let part = object(&format!("{at}.configMap"), its, map.items, objects, errors);
+        return whole(map.default_mode, "configMap", vec![part], errors);
+    }
+    if let Some(secret) = v.secret {
+        let name = secret.secret_name.unwrap_or_default();
+        let its = Reference { kind: Kind::Secret, name, optional: secret.optional };
+        let part = object(&format!("{at}.secret"), its, secret.items, objects, errors);
+        return whole(secret.default_mode, "secret", vec![part], errors);
+    }
+    if let Some(downward) = v.downward_api {
+        let part = downward_part(&format!("{at}.downwardAPI"), downward.items, errors);
+        return whole(downward.default_mode, "downwardAPI", vec![part], errors);
+    }
+    if let Some(projected) = v.projected {
+        let sources = projected.sources.unwrap_or_default().into_iter().enumerate();
+        let parts = sources.filter_map(|(index, source)| {
+            projection(&format!("{at}.projected.sources[{index}]"), source, objects, errors)
+        });
+        let parts = parts.collect();
+        return whole(projected.default_mode, "projected", parts, errors);
+    }
+    // Kubernetes' default where nothing is said; the table of fields refuses the others.
+    let dir = v.empty_dir.unwrap_or_default();
+    let at = format!("{at}.emptyDir");
+    let medium = match dir.medium.as_deref() {
+        None | Some("") => Medium::Disk,
+        Some("Memory") => Medium::Memory,
+        Some(pages) if pages.starts_with("HugePages") => {
+            errors.push(SpecError::new(format!("{at}.medium"), format!("{pages}: {NOT_YET}")));
+            Medium::Memory
+        }
+        Some(other) => {
+            errors.push(SpecError::unsupported(format!("{at}.medium"), other, &["", "Memory"]));
+            Medium::Memory
+        }
+    };
+    let size_limit = dir.size_limit.map(|Quantity(text)| {
+        quantity::whole(&text).unwrap_or_else(|why| {
+            errors.push(SpecError::invalid(format!("{at}.sizeLimit"), &text, why));
+            0
+        })
+    });
+    // As in Kubernetes, 0 is no limit.
+    VolumeSource::EmptyDir { medium, size_limit: size_limit.filter(|bytes| *bytes > 0) }
+}
+
+fn projection(
+    at: &str,
+    source: k8s::VolumeProjection,
+    objects: InReach<'_>,
+    errors: &mut Errors,
+) -> Option<Part> {
+    let own = [source.config_map.is_some(), source.secret.is_some(), source.downward_api.is_some()];
+    let count = own.iter().filter(|given| **given).count();
+    if count > 1 {
+        errors.push(SpecError::forbidden(at, "may not specify more than 1 volume type"));
+    }
+    if let Some(map) = source.config_map {
+        let its = Reference { kind: Kind::ConfigMap, name: map.name, optional: map.optional };
+        return Some(object(&format!("{at}.configMap"), its, map.items, objects, errors));
+    }
+    if let Some(secret) = source.secret {
+        let its = Reference { kind: Kind::Secret, name: secret.name, optional: secret.optional };
+        return Some(object(&format!("{at}.secret"), its, secret.items, objects, errors));
+    }
+    let others = source.service_account_token.is_some()
+        || source.cluster_trust_bundle.is_some()
+        || source.pod_certificate.is_some();
+    match source.downward_api {
+        Some(downward) => Some(downward_part(&format!("{at}.downwardAPI"), downward.items, errors)),
+        // The table of fields refuses them by name.
+        None if others => None,
+        None => {
+            errors.push(SpecError::required(at, "must specify a projected volume source"));
+            None
+        }
+    }
+}
+
+struct Reference {
+    kind: Kind,
+    name: String,
+    optional: Option<bool>,
+}
+
+fn object(
+    at: &str,
+    Reference { kind, name, optional }: Reference,
+    items: Option<Vec<k8s::KeyToPath>>,
+    (objects, namespace): InReach<'_>,
+    errors: &mut Errors,
+) -> Part {
+    let optional = optional == Some(true);
+    let single = kind == Kind::Secret && !at.contains(".sources[");
+    let name_at = format!("{at}.{}", if single { "secretName" } else { "name" });
+    let found = objects.get(kind, namespace, &name);
+    if name.is_empty() {
+        errors.push(SpecError::required(name_at, ""));
+    } else if found.is_none() && !optional {
+        errors.push(missing(name_at, kind, &name));
+    }
+    let mut data = BTreeMap::new();
+    let mut keep = |key: &String, bytes: &Vec<u8>| {
+        data.insert(key.clone(), Content(bytes.clone()));
+    };
+    let mut kept = Vec::new();
+    for (index, item) in items.into_iter().flatten().enumerate() {
+        let at = format!("{at}.items[{index}]");
+        let mode = mode(&format!("{at}.mode"), item.mode, errors);
+        match found.map(|data| data.get_key_value(&item.key)) {
+            _ if item.key.is_empty() => {
+                errors.push(SpecError::required(format!("{at}.key"), ""));
+            }
+            Some(Some((key, bytes))) => keep(key, bytes),
+            Some(None) if !optional => errors.push(no_key(&at, kind, &name, &item.key)),
+            Some(None) | None => {}
+        }
+        kept.push(Item { key: item.key, path: item.path, mode });
+    }
+    if kept.is_empty() {
+        found.into_iter().flatten().for_each(|(key, bytes)| keep(key, bytes));
+    }
+    let kind = match kind {
+        Kind::ConfigMap => ObjectKind::ConfigMap,
+        Kind::Secret => ObjectKind::Secret,
+    };
+    Part::Object { kind, name, optional, items: kept, data }
+}
+
+fn downward_part(
+    at: &str,
+    items: Option<Vec<k8s::DownwardAPIVolumeFile>>,
+    errors: &mut Errors,
+) -> Part {
+    let items = items.into_iter().flatten().enumerate().filter_map(|(index, item)| {
+        let at = format!("{at}.items[{index}]");
+        let mode = mode(&format!("{at}.mode"), item.mode, errors);
+        let Some(given) = item.field_ref else {
+            // The table of fields refuses the other by name.
+            if item.resource_field_ref.is_none() {
+                let why = "one of fieldRef and resourceFieldRef is required";
+                errors.push(SpecError::required(at, why));
+            }
+            return None;
+        };
+        let Some(field) = DownwardField::parse(&given.field_path) else {
+            let field = format!("{at}.fieldRef.fieldPath");
+            let why = format!("Unsupported value: {:?}: {NOT_YET}", given.field_path);
+            errors.push(SpecError::new(field, why));
+            return None;
+        };
+        Some(DownwardItem { path: item.path, mode, field })
+    });
+    Part::DownwardApi(items.collect())
+}
+
+fn mode(field: &str, mode: Option<i32>, errors: &mut Errors) -> Option<u32> {
+    let mode = mode?;
+    let unsigned = u32::try_from(mode);
+    if unsigned.is_err() {
+        let why = "must be a number between 0 and 0777 (octal), both inclusive";
+        errors.push(SpecError::invalid(field, mode, why));
+    }
+    unsigned.ok()
+}
+
+pub(super) fn mounts(
+    at: &str,
+    given: Option<Vec<k8s::VolumeMount>>,
+    errors: &mut Errors,
+) -> Vec<VolumeMount> {
+    let given = given.unwrap_or_default().into_iter().enumerate();
+    let convert = |(index, mount): (usize, k8s::VolumeMount)| {
+        let at = format!("{at}.volumeMounts[{index}]");
+        let sub_path = match (filled(mount.sub_path), filled(mount.sub_path_expr)) {
+            (Some(path), None) => SubPath::Plain(path),
+            (None, Some(text)) => SubPath::Expr(text),
+            (None, None) => SubPath::None,
+            (Some(_), Some(text)) => {
+                let why = "subPathExpr and subPath are mutually exclusive";
+                errors.push(SpecError::invalid(format!("{at}.subPathExpr"), &text, why));
+                SubPath::Expr(text)
+            }
+        };
+        let propagation = filled(mount.mount_propagation).map(|text| {
+            let known = Propagation::ALL.into_iter().find(|one| one.as_str() == text);
+            known.unwrap_or_else(|| {
+                let names = Propagation::ALL.map(Propagation::as_str);
+                let field = format!("{at}.mountPropagation");
+                errors.push(SpecError::unsupported(field, &text, &names));
+                Propagation::None
+            })
+        });
+        let recursive = filled(mount.recursive_read_only).map(|text| {
+            let known = RecursiveReadOnly::ALL.into_iter().find(|one| one.as_str() == text);
+            known.unwrap_or_else(|| {
+                let names = RecursiveReadOnly::ALL.map(RecursiveReadOnly::as_str);
+                let field = format!("{at}.recursiveReadOnly");
+                errors.push(SpecError::unsupported(field, &text, &names));
+                RecursiveReadOnly::Disabled
+            })
+        });
+        VolumeMount {
+            name: mount.name,
+            mount_path: mount.mount_path,
+            sub_path,
+            read_only: mount.read_only == Some(true),
+            recursive_read_only: recursive.unwrap_or(RecursiveReadOnly::Disabled),
+            propagation: propagation.unwrap_or(Propagation::None),
+        }
+    };
+    given.map(convert).collect()
+}
+
+pub(super) fn out(volume: &Volume) -> k8s::Volume {
+    let mut out = k8s::Volume { name: volume.name.clone(), ..k8s::Volume::default() };
+    match &volume.source {
+        VolumeSource::EmptyDir { medium, size_limit } => {
+            out.empty_dir = Some(k8s::EmptyDirVolumeSource {
+                medium: (*medium == Medium::Memory).then(|| "Memory".to_owned()),
+                size_limit: size_limit.map(|bytes| Quantity(bytes.to_string())),
+            });
+        }
+        VolumeSource::HostPath { path, kind } => {
+            let type_ = Some(kind.as_str().to_owned());
+            out.host_path = Some(k8s::HostPathVolumeSource { path: path.clone(), type_ });
+        }
+        VolumeSource::Files(files) => files_out(files, &mut out),
+    }
+    out
+}
+
+fn files_out(files: &Files, out: &mut k8s::Volume) {
+    let default_mode = signed(files.default_mode);
+    if files.projected {
+        let sources = list(&files.parts, projection_out);
+        out.projected = Some(k8s::ProjectedVolumeSource { default_mode, sources });
+        return;
+    }
+    match files.parts.first() {
+        Some(Part::Object { kind: ObjectKind::ConfigMap, name, optional, items, .. }) => {
+            out.config_map = Some(k8s::ConfigMapVolumeSource {
+                default_mode,
+                items: list(items, item_out),
+                name: name.clone(),
+                optional: optional.then_some(true),
+            });
+        }
+        Some(Part::Object { kind: ObjectKind::Secret, name, optional, items, .. }) => {
+            out.secret = Some(k8s::SecretVolumeSource {
+                default_mode,
+                items: list(items, item_out),
+                secret_name: Some(name.clone()),
+                optional: optional.then_some(true),
+            });
+        }
+        Some(Part::DownwardApi(items)) => {
+            let items = list(items, downward_out);
+            out.downward_api = Some(k8s::DownwardAPIVolumeSource { default_mode, items });
+        }
+        None => {}
+    }
+}
+
+fn projection_out(part: &Part) -> k8s::VolumeProjection {
+    let mut out = k8s::VolumeProjection::default();
+    match part {
+        Part::Object { kind: ObjectKind::ConfigMap, name, optional, items, .. } => {
+            out.config_map = Some(k8s::ConfigMapProjection {
+                items: list(items, item_out),
+                name: name.clone(),
+                optional: optional.then_some(true),
+            });
+        }
+        Part::Object { kind: ObjectKind::Secret, name, optional, items, .. } => {
+            out.secret = Some(k8s::SecretProjection {
+                items: list(items, item_out),
+                name: name.clone(),
+                optional: optional.then_some(true),
+            });
+        }
+        Part::DownwardApi(items) => {
+            let items = list(items, downward_out);
+            out.downward_api = Some(k8s::DownwardAPIProjection { items });
+        }
+    }
+    out
+}
+
+fn item_out(item: &Item) -> k8s::KeyToPath {
+    let mode = item.mode.and_then(signed);
+    k8s::KeyToPath { key: item.key.clone(), mode, path: item.path.clone() }
+}
+
+fn downward_out(item: &DownwardItem) -> k8s::DownwardAPIVolumeFile {
+    let field_ref = k8s::ObjectFieldSelector {
+        api_version: Some("v1".to_owned()),
+        field_path: item.field.path(),
+    };
+    k8s::DownwardAPIVolumeFile {
+        field_ref: Some(field_ref),
+        mode: item.mode.and_then(signed),
+        path: item.path.clone(),
+        resource_field_ref: None,
+    }
+}
+
+fn signed(mode: u32) -> Option<i32> {
+    i32::try_from(mode).ok()
+}
+
+pub(super) fn mount_out(mount: &VolumeMount) -> k8s::VolumeMount {
+    let (sub_path, sub_path_expr) = match &mount.sub_path {
+        SubPath::None => (None, None),
+        SubPath::Plain(path) => (Some(path.clone()), None),
+        SubPath::Expr(text) => (None, Some(text.clone())),
+    };
+    let propagation = (mount.propagation != Propagation::None).then(|| mount.propagation.as_str());
+    let recursive = mount.recursive_read_only;
+    let recursive = (recursive != RecursiveReadOnly::Disabled).then(|| recursive.as_str());
+    k8s::VolumeMount {
+        mount_path: mount.mount_path.clone(),
+        mount_propagation: propagation.map(str::to_owned),
+        name: mount.name.clone(),
+        read_only: mount.read_only.then_some(true),
+        recursive_read_only: recursive.map(str::to_owned),
+        sub_path,
+        sub_path_expr,
+    }
+}

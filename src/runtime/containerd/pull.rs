@@ -1,0 +1,237 @@
+//! Pulls: registry → containerd's content store → snapshots, all of it held by a lease.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use containerd_client::types::Descriptor;
+use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::Containerd;
+use super::images::{chain_id, for_this_host, is_index};
+use crate::domain::container::ImageFacts;
+use crate::domain::image::{Layer, LayerState, Progress};
+use crate::registry::Origin;
+use crate::runtime::{PullError, Wanted};
+
+mod content;
+mod lease;
+mod unpack;
+
+use content::Blob;
+pub(super) use content::Ingests;
+use lease::Lease;
+pub(super) use lease::Leases;
+
+/// Blobs of one image that come at the same time, as Docker's.
+const PARALLEL: usize = 3;
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// An image's manifest for this host, and what its name stands for.
+struct Resolved {
+    target: Descriptor,
+    manifest: ImageManifest,
+    manifest_digest: String,
+}
+
+impl Containerd {
+    /// The image with all its layers unpacked, and how many bytes they are in the registry.
+    pub(super) async fn pull_image(
+        &self,
+        wanted: &Wanted,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<(ImageFacts, u64), PullError> {
+        self.client.namespace_made.get_or_try_init(|| self.client.make_namespace()).await?;
+        let secrets: Vec<_> = wanted.keyrings.iter().collect();
+        let origin = Arc::new(self.registries.origin(&wanted.reference, &secrets).await?);
+        let lease = self.client.take_lease(&wanted.image, wanted.at).await?;
+        let resolved = self.resolve(wanted, &origin, &lease).await?;
+        let bytes = self.fill(wanted, &origin, &lease, &resolved, progress).await?;
+        self.client.put_image(&wanted.image, &resolved.target).await?;
+        self.client.known_images.forget(&resolved.target.digest);
+        self.client.drop_lease(&wanted.image, lease).await;
+        let image = self.client.image(&wanted.image).await?;
+        Ok((facts(&image)?, bytes))
+    }
+
+    async fn resolve(
+        &self,
+        wanted: &Wanted,
+        origin: &Origin,
+        lease: &Lease,
+    ) -> Result<Resolved, PullError> {
+        let top = origin.manifest(None).await?;
+        let digest = sha256(&top);
+        let source = distribution_source(wanted);
+        let probe: MediaType = read(&top)?;
+        let is_list = is_index(&probe.media_type) || !probe.manifests.is_empty();
+        let fallback = if is_list { OCI_INDEX } else { OCI_MANIFEST };
+        let media_type = Some(probe.media_type).filter(|known| !known.is_empty());
+        let target = Descriptor {
+            media_type: media_type.unwrap_or_else(|| fallback.to_owned()),
+            digest: digest.clone(),
+            size: i64::try_from(top.len()).unwrap_or(i64::MAX),
+            ..Descriptor::default()
+        };
+        if !is_list {
+            self.client.put_bytes(lease, &digest, &top, source).await?;
+            let manifest = read(&top)?;
+            return Ok(Resolved { target, manifest, manifest_digest: digest });
+        }
+        let index: ImageIndex = read(&top)?;
+        let child = for_this_host(&index).ok_or_else(|| {
+            let arch = oci_spec::image::Arch::default();
+            PullError::Failed(format!("no match for platform linux/{arch} in manifest"))
+        })?;
+        let bytes = origin.manifest(Some(&child)).await?;
+        let mut labels = source.clone();
+        labels.extend(index.manifests().iter().enumerate().map(|(n, manifest)| {
+            (format!("containerd.io/gc.ref.content.m.{n}"), manifest.digest().to_string())
+        }));
+        self.client.put_bytes(lease, &digest, &top, labels).await?;
+        self.client.put_bytes(lease, &child, &bytes, source).await?;
+        Ok(Resolved { target, manifest: read(&bytes)?, manifest_digest: child })
+    }
+
+    /// Brings config and layers, and unpacks each layer as soon as it and those below it are here.
+    async fn fill(
+        &self,
+        wanted: &Wanted,
+        origin: &Arc<Origin>,
+        lease: &Lease,
+        resolved: &Resolved,
+        progress: &Arc<watch::Sender<Progress>>,
+    ) -> Result<u64, PullError> {
+        let manifest = &resolved.manifest;
+        let layers: Vec<Blob> = manifest.layers().iter().map(Blob::from).collect();
+        let bytes = layers.iter().map(|layer| layer.size).sum();
+        progress.send_modify(|progress| progress.layers = layers.iter().map(waiting).collect());
+
+        let config_blob = Blob::from(manifest.config());
+        self.client.fetch(origin, lease, &config_blob, |_| {}).await?;
+        let config: ImageConfiguration =
+            self.client.read_json(&wanted.image, &config_blob.digest).await?;
+        let diff_ids = config.rootfs().diff_ids();
+        if diff_ids.len() != layers.len() {
+            return Err(PullError::Failed(format!(
+                "the image has {} layers but {} diff ids",
+                layers.len(),
+                diff_ids.len()
+            )));
+        }
+        self.label(resolved, &config_blob, &chain_id(diff_ids)).await?;
+
+        let mut downloads = JoinSet::new();
+        let mut arrivals = Vec::new();
+        let turns = Arc::new(Semaphore::new(PARALLEL));
+        let mut begun = HashSet::new();
+        for layer in layers.clone() {
+            let (arrived, arrival) = oneshot::channel();
+            arrivals.push(arrival);
+            let first = begun.insert(layer.digest.clone());
+            let (client, origin, lease) = (self.client.clone(), origin.clone(), lease.clone());
+            let (turns, progress) = (turns.clone(), progress.clone());
+            downloads.spawn(async move {
+                // A blob that is two layers comes once: `fetch` finds it when its turn comes.
+                let _turn = turns.acquire_owned().await;
+                let tell = |done: u64, state| {
+                    progress.send_modify(|progress| progress.set(&layer.digest, done, state));
+                };
+                if first {
+                    tell(0, LayerState::Downloading);
+                }
+                let fetched = client
+                    .fetch(&origin, &lease, &layer, |done| tell(done, LayerState::Downloading))
+                    .await;
+                if fetched.is_ok() {
+                    tell(layer.size, LayerState::Downloaded);
+                }
+                // Nobody listens any more where another layer has failed.
+                let _ = arrived.send(fetched);
+            });
+        }
+        let mut parent = String::new();
+        for ((layer, arrival), diff_id) in layers.iter().zip(arrivals).zip(diff_ids) {
+            let gone = |_| PullError::Failed("a download was given up".to_owned());
+            arrival.await.map_err(gone)??;
+            let set = |state| {
+                progress.send_modify(|progress| progress.set(&layer.digest, layer.size, state));
+            };
+            set(LayerState::Extracting);
+            parent = self.client.unpack(lease, layer, diff_id, &parent).await?;
+            set(LayerState::Done);
+        }
+        Ok(bytes)
+    }
+
+    /// What the collector follows from the manifest on.
+    async fn label(
+        &self,
+        resolved: &Resolved,
+        config: &Blob,
+        chain_id: &str,
+    ) -> Result<(), PullError> {
+        let reference = |name: String| format!("containerd.io/gc.ref.content.{name}");
+        let mut labels = HashMap::from([(reference("config".into()), config.digest.clone())]);
+        labels.extend(
+            resolved
+                .manifest
+                .layers()
+                .iter()
+                .enumerate()
+                .map(|(n, layer)| (reference(format!("l.{n}")), layer.digest().to_string())),
+        );
+        self.client.label_content(&resolved.manifest_digest, labels).await?;
+        let snapshot = format!("containerd.io/gc.ref.snapshot.{}", self.client.snapshotter);
+        let labels = HashMap::from([(snapshot, chain_id.to_owned())]);
+        Ok(self.client.label_content(&config.digest, labels).await?)
+    }
+}
+
+/// What the machine needs to know of an image.
+pub(super) fn facts(
+    image: &super::images::Image,
+) -> Result<ImageFacts, crate::runtime::RuntimeError> {
+    Ok(ImageFacts {
+        id: image.id.clone(),
+        from_registry: image.content.from_registry,
+        stop_signal: super::oci::stop_signal(&image.content.config)?,
+    })
+}
+
+fn waiting(blob: &Blob) -> Layer {
+    let Blob { digest, size, .. } = blob.clone();
+    Layer { digest, size, done: 0, state: LayerState::Waiting }
+}
+
+/// As containerd marks what it pulled, so that it is known that a registry has it.
+fn distribution_source(wanted: &Wanted) -> HashMap<String, String> {
+    let reference = &wanted.reference;
+    HashMap::from([(
+        format!("{}.{}", super::images::DISTRIBUTION_SOURCE, reference.registry),
+        reference.repository.clone(),
+    )])
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MediaType {
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    manifests: Vec<serde::de::IgnoredAny>,
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PullError> {
+    serde_json::from_slice(bytes).map_err(|error| PullError::Failed(format!("manifest: {error}")))
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

@@ -1,0 +1,344 @@
+//! Blobs on their way into containerd's content store, which checks size and digest.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use containerd_client::services::v1::content_client::ContentClient;
+use containerd_client::services::v1::{
+    AbortRequest, Info, InfoRequest, UpdateRequest, WriteAction, WriteContentRequest,
+    WriteContentResponse,
+};
+use oci_spec::image::Descriptor;
+use prost_types::FieldMask;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use super::super::client::{Client, DEADLINE, call, error};
+use super::lease::Lease;
+use crate::registry::{Origin, RegistryError};
+use crate::runtime::{PullError, RuntimeError};
+
+/// Fewer, larger messages.
+const CHUNK: usize = 512 << 10;
+/// containerd reads the whole of a large blob again where it goes on in its middle.
+const COMMIT: Duration = Duration::from_secs(120);
+/// How often a blob that stops half-way is gone on with before the pull has failed.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone)]
+pub(super) struct Blob {
+    pub(super) media_type: String,
+    pub(super) digest: String,
+    pub(super) size: u64,
+}
+
+impl From<&Descriptor> for Blob {
+    fn from(descriptor: &Descriptor) -> Self {
+        Self {
+            media_type: descriptor.media_type().to_string(),
+            digest: descriptor.digest().to_string(),
+            size: descriptor.size(),
+        }
+    }
+}
+
+/// The digests on their way. containerd lets one at a time write to an ingest, so who comes second
+/// has one of its own: it may come from a registry that is quicker.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Ingests(Arc<Mutex<HashSet<String>>>);
+
+struct Ingest {
+    name: String,
+    digest: String,
+    all: Ingests,
+}
+
+impl Ingests {
+    fn begin(&self, blob: &Blob) -> Ingest {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut name = format!("probelet-{}", blob.digest);
+        if !all.insert(name.clone()) {
+            name = format!("{name}-{}", uuid::Uuid::new_v4());
+            all.insert(name.clone());
+        }
+        Ingest { name, digest: blob.digest.clone(), all: self.clone() }
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+impl Client {
+    pub(in super::super) async fn content_info(
+        &self,
+        digest: &str,
+    ) -> Result<Option<Info>, RuntimeError> {
+        let request = self.request(InfoRequest { digest: digest.to_owned() });
+        match call("Content.Info", DEADLINE, self.content().info(request)).await {
+            Err(RuntimeError::NotFound(_)) => Ok(None),
+            answer => Ok(answer?.info),
+        }
+    }
+
+    pub(super) async fn label_content(
+        &self,
+        digest: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<(), RuntimeError> {
+        let paths = labels.keys().map(|key| format!("labels.{key}")).collect();
+        let info = Info { digest: digest.to_owned(), labels, ..Info::default() };
+        let update_mask = Some(FieldMask { paths });
+        let request = self.request(UpdateRequest { info: Some(info), update_mask });
+        call("Content.Update", DEADLINE, self.content().update(request)).await.map(drop)
+    }
+
+    /// A small blob that is here already, under its digest.
+    pub(super) async fn put_bytes(
+        &self,
+        lease: &Lease,
+        digest: &str,
+        bytes: &[u8],
+        labels: HashMap<String, String>,
+    ) -> Result<(), PullError> {
+        if !self.has(lease, digest).await? {
+            let size = bytes.len() as u64;
+            let blob = Blob { media_type: String::new(), digest: digest.to_owned(), size };
+            let ingest = self.ingests.begin(&blob);
+            if let Some(mut writer) = Writer::open(self, lease, &blob, &ingest).await? {
+                writer.write(0, bytes).await?;
+                writer.commit().await?;
+            }
+        }
+        Ok(self.label_content(digest, labels).await?)
+    }
+
+    /// Brings a blob unless it is here; goes on where an earlier try stopped.
+    pub(super) async fn fetch(
+        &self,
+        origin: &Origin,
+        lease: &Lease,
+        blob: &Blob,
+        tell: impl Fn(u64),
+    ) -> Result<(), PullError> {
+        let ingest = self.ingests.begin(blob);
+        let mut reached = 0;
+        let mut tries = 0;
+        loop {
+            if self.has(lease, &blob.digest).await? {
+                return Ok(());
+            }
+            let mut writer = match Writer::open(self, lease, blob, &ingest).await {
+                Ok(Some(writer)) => writer,
+                Ok(None) => return Ok(()),
+                // containerd has not seen yet that the one before is closed.
+                Err(RuntimeError::Unavailable(text))
+                    if text.contains("locked") && tries < TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let before = writer.offset;
+            match copy(&mut writer, origin, blob, &tell).await {
+                Ok(()) => return Ok(()),
+                Err(PullError::Registry(RegistryError::Unreachable(reason))) => {
+                    // What brings it further is no failure in a row.
+                    tries = if writer.offset > reached.max(before) { 1 } else { tries + 1 };
+                    reached = reached.max(writer.offset);
+                    if tries >= TRIES {
+                        return Err(PullError::Registry(RegistryError::Unreachable(format!(
+                            "{}: {reason}",
+                            blob.digest
+                        ))));
+                    }
+                    tracing::debug!(digest = blob.digest, reason, "a blob stopped half-way");
+                    drop(writer);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    drop(writer);
+                    // What is wrong must not be gone on with.
+                    self.abort(&ingest).await;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Under the lease from now on, where it is there.
+    async fn has(&self, lease: &Lease, digest: &str) -> Result<bool, RuntimeError> {
+        if self.content_info(digest).await?.is_none() {
+            return Ok(false);
+        }
+        self.hold(lease, "content", digest).await?;
+        Ok(true)
+    }
+
+    async fn abort(&self, ingest: &Ingest) {
+        let request = self.request(AbortRequest { r#ref: ingest.name.clone() });
+        let aborted = call("Content.Abort", DEADLINE, self.content().abort(request)).await;
+        if let Err(error) = super::super::missing_is_fine(aborted) {
+            tracing::warn!(digest = ingest.digest, %error, "a broken download was left behind");
+        }
+    }
+}
+
+async fn copy(
+    writer: &mut Writer,
+    origin: &Origin,
+    blob: &Blob,
+    tell: &impl Fn(u64),
+) -> Result<(), PullError> {
+    if writer.offset < blob.size {
+        let mut rest = origin.blob(&blob.digest, writer.offset).await?;
+        let mut offset = rest.offset;
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        let mut ended = false;
+        while !ended {
+            match rest.bytes.next().await {
+                Some(Ok(part)) => chunk.extend_from_slice(&part),
+                None => ended = true,
+                // That it is not the blob only shows that it was not all of it.
+                Some(Err(RegistryError::Refused(_)))
+                    if offset + (chunk.len() as u64) < blob.size =>
+                {
+                    ended = true;
+                }
+                Some(Err(error)) => {
+                    // What came before it is worth keeping.
+                    writer.write(offset, &chunk).await?;
+                    return Err(error.into());
+                }
+            }
+            if offset + chunk.len() as u64 > blob.size {
+                return Err(PullError::Failed(format!(
+                    "{}: longer than the {} bytes of its descriptor",
+                    blob.digest, blob.size
+                )));
+            }
+            if chunk.len() >= CHUNK || ended {
+                writer.write(offset, &chunk).await?;
+                offset += chunk.len() as u64;
+                chunk.clear();
+                tell(offset);
+            }
+        }
+        if offset < blob.size {
+            return Err(PullError::Failed(format!(
+                "{}: truncated: {offset} of {} bytes",
+                blob.digest, blob.size
+            )));
+        }
+    }
+    writer.commit().await.map_err(|error| match error {
+        // containerd's word for another digest or size than expected.
+        RuntimeError::Internal(text) => PullError::Failed(format!("{}: {text}", blob.digest)),
+        other => other.into(),
+    })
+}
+
+/// One open ingest.
+struct Writer {
+    to: mpsc::Sender<WriteContentRequest>,
+    answers: Streaming<WriteContentResponse>,
+    template: WriteContentRequest,
+    /// How much is there already.
+    offset: u64,
+}
+
+impl Writer {
+    /// None where the blob has come meanwhile.
+    async fn open(
+        client: &Client,
+        lease: &Lease,
+        blob: &Blob,
+        ingest: &Ingest,
+    ) -> Result<Option<Self>, RuntimeError> {
+        let template = WriteContentRequest {
+            action: WriteAction::Stat.into(),
+            r#ref: ingest.name.clone(),
+            total: i64::try_from(blob.size).unwrap_or(i64::MAX),
+            expected: blob.digest.clone(),
+            ..WriteContentRequest::default()
+        };
+        let (to, requests) = mpsc::channel(1);
+        // containerd answers nothing, not even headers, before it is asked.
+        let _ = to.send(template.clone()).await;
+        let request = client.leased(lease, ReceiverStream::new(requests))?;
+        let mut content: ContentClient<Channel> = client.content();
+        let answers = match call("Content.Write", DEADLINE, content.write(request)).await {
+            Err(RuntimeError::AlreadyExists(_)) => return Ok(None),
+            answers => answers?,
+        };
+        let mut writer = Self { to, answers, template, offset: 0 };
+        match writer.answer("Content.Write", DEADLINE).await {
+            Err(RuntimeError::AlreadyExists(_)) => Ok(None),
+            Err(error) => Err(error),
+            Ok(state) => {
+                writer.offset = u64::try_from(state.offset).unwrap_or_default();
+                Ok(Some(writer))
+            }
+        }
+    }
+
+    async fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), RuntimeError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let message = WriteContentRequest {
+            action: WriteAction::Write.into(),
+            offset: i64::try_from(offset).unwrap_or(i64::MAX),
+            data: data.to_vec(),
+            ..self.template.clone()
+        };
+        self.send(message, DEADLINE).await?;
+        self.offset = offset + data.len() as u64;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), RuntimeError> {
+        let message = WriteContentRequest {
+            action: WriteAction::Commit.into(),
+            offset: i64::try_from(self.offset).unwrap_or(i64::MAX),
+            ..self.template.clone()
+        };
+        match self.send(message, COMMIT).await {
+            Ok(()) | Err(RuntimeError::AlreadyExists(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        message: WriteContentRequest,
+        deadline: Duration,
+    ) -> Result<(), RuntimeError> {
+        // Where the stream has ended the answer says why.
+        let _ = self.to.send(message).await;
+        self.answer("Content.Write", deadline).await.map(drop)
+    }
+
+    async fn answer(
+        &mut self,
+        name: &'static str,
+        deadline: Duration,
+    ) -> Result<WriteContentResponse, RuntimeError> {
+        match tokio::time::timeout(deadline, self.answers.message()).await {
+            Ok(Ok(Some(answer))) => Ok(answer),
+            Ok(Ok(None)) => Err(RuntimeError::Unavailable(format!("{name} ended early"))),
+            Ok(Err(status)) => Err(error(name, deadline, &status)),
+            Err(_) => Err(RuntimeError::Timeout { call: name, seconds: deadline.as_secs() }),
+        }
+    }
+}

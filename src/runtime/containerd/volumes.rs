@@ -1,0 +1,175 @@
+//! A pod's volumes: made before a container starts, in its spec, gone with the last record.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Containerd, records};
+use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
+use crate::domain::volume::{self, Kind, Mounted, Plan};
+use crate::runtime::oci::{self, VolumeBind};
+use crate::runtime::{Birth, RuntimeError};
+use crate::volumes::{SubPathOf, Volumes, not_shared};
+
+/// A path of the host may be on a server that does not answer, and a folder large.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Containerd {
+    /// What the container gets; why it gets nothing, if so.
+    pub(super) fn binds(&self, birth: &Birth) -> Result<Vec<VolumeBind>, String> {
+        let (plan, mounts) = self.mounted(birth)?;
+        let bind = |(index, mount): (usize, Mounted<'_>)| {
+            let source = match &mount.sub_path {
+                Some(_) => self.sub_path_place(birth, index),
+                None => self.place(birth, &plan, mount.volume),
+            };
+            VolumeBind {
+                destination: mount.destination,
+                source,
+                access: match (mount.read_only, mount.recursive) {
+                    (false, _) => "rw",
+                    (true, false) => "ro",
+                    (true, true) => "rro",
+                },
+                propagation: mount.propagation,
+            }
+        };
+        Ok(mounts.into_iter().enumerate().map(bind).collect())
+    }
+
+    /// All volumes of the pod, and what of them only this container has.
+    pub(super) async fn make_volumes(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        if birth.pod.volumes.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.pod_turn(&birth.pod.uid).await;
+        let (this, birth) = (self.clone(), birth.clone());
+        let made = aside("the pod's volumes", move || this.make_volumes_now(&birth)).await?;
+        made.map_err(RuntimeError::Config)
+    }
+
+    fn make_volumes_now(&self, birth: &Birth) -> Result<(), String> {
+        let (plan, mounts) = self.mounted(birth)?;
+        let uid = &birth.pod.uid;
+        self.volumes.make(uid, &plan)?;
+        let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
+        for (index, mount) in mounts.iter().enumerate() {
+            let root = self.place(birth, &plan, mount.volume);
+            if let Some(path) = &mount.sub_path {
+                let kind = plan.volumes.iter().find(|v| v.name == mount.volume).map(|v| &v.kind);
+                let make = !matches!(kind, Some(Kind::Files(_)));
+                let place = self.sub_path_place(birth, index);
+                let what = SubPathOf { root: &root, path, make };
+                self.volumes.bind_sub_path(uid, &place, &what).map_err(|error| {
+                    let volume = mount.volume;
+                    format!(
+                        "failed to prepare subPath for volumeMount {volume:?} of container \
+                         {container:?}: {path}: {error}"
+                    )
+                })?;
+            }
+            if mount.propagation != Propagation::None {
+                let both_ways = mount.propagation == Propagation::Bidirectional;
+                match not_shared(&root, both_ways) {
+                    Ok(None) => {}
+                    Ok(Some(why)) => return Err(why),
+                    Err(error) => return Err(format!("{}: {error}", root.display())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What changed in files that are mounted, as new labels do, is seen without a restart. Beside
+    /// the caller, whom a slow volume must not hold up.
+    pub(super) fn renew_volumes(&self, pod: &PodSpec) {
+        let holds_files =
+            pod.volumes.iter().any(|volume| matches!(volume.source, VolumeSource::Files(_)));
+        if !holds_files || !self.volumes.have_traces(&pod.uid) {
+            return;
+        }
+        let (this, uid, plan) = (self.clone(), pod.uid.clone(), volume::plan(pod));
+        self.starts.spawn(async move {
+            let _turn = this.pod_turn(&uid).await;
+            let (volumes, its) = (this.volumes.clone(), uid.clone());
+            let renewed = aside("the pod's volumes", move || volumes.renew(&its, &plan)).await;
+            match renewed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(uid, %error, "files of volumes stay as they are"),
+                Err(error) => tracing::warn!(uid, %error, "files of volumes stay as they are"),
+            }
+        });
+    }
+
+    pub(super) async fn remove_volumes(&self, uid: &str) -> Result<(), RuntimeError> {
+        if !self.volumes.have_traces(uid) {
+            return Ok(());
+        }
+        let (volumes, uid) = (self.volumes.clone(), uid.to_owned());
+        let removed = aside("removing volumes", move || {
+            volumes.remove(&uid).map_err(|error| format!("the volumes of pod {uid}: {error}"))
+        });
+        removed.await?.map_err(RuntimeError::Internal)
+    }
+
+    /// Of pods whose records somebody else deleted while no daemon ran. `seen` is from before
+    /// `records` were listed: a new pod has a record first.
+    pub(super) async fn remove_stray_volumes(
+        &self,
+        seen: Vec<String>,
+        records: &[containerd_client::services::v1::Container],
+    ) {
+        let known = |uid: &String| {
+            records.iter().any(|record| record.labels.get(records::POD_UID) == Some(uid))
+        };
+        for uid in seen.into_iter().filter(|uid| !known(uid)) {
+            let _turn = self.pod_turn(&uid).await;
+            // Its other traces on this host go with them.
+            let others = self.namespaces.remove(&uid).and_then(|()| self.files.remove(&uid));
+            if let Err(error) = others {
+                tracing::warn!(uid, %error, "traces of a pod that is gone stay");
+            }
+            match self.remove_volumes(&uid).await {
+                Ok(()) => tracing::info!(uid, "removed the volumes of a pod that is gone"),
+                Err(error) => tracing::warn!(uid, %error, "volumes of a pod that is gone stay"),
+            }
+        }
+    }
+
+    fn mounted<'a>(&self, birth: &'a Birth) -> Result<(Plan, Vec<Mounted<'a>>), String> {
+        let Some(container) = birth.container() else {
+            return Err(format!("{}: no container {}", birth.id, birth.index));
+        };
+        let env = oci::own_env(&birth.pod, container, &self.facts.hostname);
+        let mounts = volume::mounts(&birth.pod, container, |text| oci::expand_all(text, &env))?;
+        Ok((volume::plan(&birth.pod), mounts))
+    }
+
+    fn place(&self, birth: &Birth, plan: &Plan, name: &str) -> PathBuf {
+        let volume = plan.volumes.iter().find(|volume| volume.name == name);
+        volume.map(|volume| self.volumes.place(&birth.pod.uid, volume)).unwrap_or_default()
+    }
+
+    fn sub_path_place(&self, birth: &Birth, index: usize) -> PathBuf {
+        let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
+        self.volumes.sub_path_place(&birth.pod.uid, container, index)
+    }
+}
+
+/// Names the runtime that a daemon's pods are in.
+pub(super) fn volumes(
+    config: &super::Config,
+    data: &std::path::Path,
+    run: &std::path::Path,
+) -> Volumes {
+    let owner = format!("{} {}\n", config.address.display(), config.namespace);
+    Volumes::new(data, run, owner)
+}
+
+async fn aside<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RuntimeError> {
+    let late = |_| RuntimeError::Config(format!("{what}: not within {} s", PATIENCE.as_secs()));
+    let done = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
+    done.map_err(late)?.map_err(|error| RuntimeError::Internal(format!("{what}: {error}")))
+}

@@ -1,0 +1,254 @@
+//! Pulls under way: one for an image, shared by all who want it, a few at a time for a registry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::actor::{Actor, now};
+use super::effects::{Done, Effects};
+use super::{Supervisor, SupervisorError};
+use crate::domain::Incarnation;
+use crate::domain::container::{Action, Event, ImageFacts, Memory};
+use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, Stored, normalise};
+use crate::domain::spec::{PodSpec, Source};
+use crate::registry::RegistryError;
+use crate::runtime::{Birth, PullError, Runtime, RuntimeError, Wanted};
+
+/// Of one registry at the same time. Another registry's do not wait for them.
+const PARALLEL: usize = 4;
+
+pub(super) type Ending = Result<(ImageFacts, Pulled), (PullFault, String)>;
+
+/// One's share in a pull, which goes on while anybody has one.
+pub struct Pull {
+    pub progress: watch::Receiver<Progress>,
+    ending: watch::Receiver<Option<Ending>>,
+}
+
+impl Pull {
+    pub async fn ended(&mut self) -> Result<(ImageFacts, Pulled), (PullFault, String)> {
+        match self.ending.wait_for(Option::is_some).await.map(|ending| ending.clone()) {
+            Ok(Some(ending)) => ending,
+            _ => Err((PullFault::Unreachable, "the pull was given up".to_owned())),
+        }
+    }
+}
+
+/// Who has other logins may fare otherwise.
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct Key {
+    image: String,
+    keyrings: Vec<Keyring>,
+}
+
+struct Shared {
+    progress: Arc<watch::Sender<Progress>>,
+    ending: watch::Sender<Option<Ending>>,
+}
+
+impl Shared {
+    fn share(&self) -> Pull {
+        Pull { progress: self.progress.subscribe(), ending: self.ending.subscribe() }
+    }
+}
+
+pub(super) struct Pulls {
+    runtime: Arc<dyn Runtime>,
+    running: Arc<Mutex<HashMap<Key, Arc<Shared>>>>,
+    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Pulls {
+    pub(super) fn new(
+        runtime: Arc<dyn Runtime>,
+        tasks: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { runtime, running: Arc::default(), turns: Mutex::default(), tasks, cancel }
+    }
+
+    /// Joins the pull of this image that is under way, or begins it.
+    pub(super) fn join(&self, name: &str, keyrings: Vec<Keyring>) -> Result<Pull, String> {
+        let reference = Reference::parse(name)?;
+        let key = Key { image: normalise(name), keyrings };
+        let mut running = guard(&self.running);
+        if let Some(shared) = running.get(&key) {
+            return Ok(shared.share());
+        }
+        let shared =
+            Arc::new(Shared { progress: Arc::default(), ending: watch::Sender::new(None) });
+        let pull = shared.share();
+        running.insert(key.clone(), shared.clone());
+        drop(running);
+        self.begin(key, reference, shared);
+        Ok(pull)
+    }
+
+    fn begin(&self, key: Key, reference: Reference, shared: Arc<Shared>) {
+        let turn = self.turn(&reference.registry);
+        let (runtime, running, cancel) =
+            (self.runtime.clone(), self.running.clone(), self.cancel.clone());
+        self.tasks.spawn(async move {
+            let Key { image, keyrings } = key.clone();
+            let mut pulling = std::pin::pin!(async {
+                let _turn: Option<OwnedSemaphorePermit> = turn.acquire_owned().await.ok();
+                let start = now();
+                let wanted = Wanted { image, reference, keyrings, at: start.wall };
+                let pulled = runtime.pull(&wanted, &shared.progress).await;
+                let took = now().mono.saturating_duration_since(start.mono);
+                pulled.map(|(facts, bytes)| (facts, Pulled { took, bytes })).map_err(|error| {
+                    tracing::warn!(image = wanted.image, %error, "an image was not pulled");
+                    (fault_of(&error), error.to_string())
+                })
+            });
+            let ending = loop {
+                tokio::select! {
+                    () = cancel.cancelled() => break None,
+                    ending = &mut pulling => break Some(ending),
+                    () = shared.ending.closed() => {
+                        let mut running = guard(&running);
+                        // Nobody can join meanwhile.
+                        if shared.ending.receiver_count() == 0 {
+                            running.remove(&key);
+                            return;
+                        }
+                    }
+                }
+            };
+            guard(&running).remove(&key);
+            shared.ending.send_replace(ending);
+        });
+    }
+
+    fn turn(&self, registry: &str) -> Arc<Semaphore> {
+        let mut turns = guard(&self.turns);
+        // Those that nobody holds or waits for.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        let new = || Arc::new(Semaphore::new(PARALLEL));
+        turns.entry(registry.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+/// containerd's own trouble is nothing that the registry said.
+fn fault_of(error: &PullError) -> PullFault {
+    match error {
+        PullError::Registry(RegistryError::Unreachable(_)) | PullError::Runtime(_) => {
+            PullFault::Unreachable
+        }
+        PullError::Registry(RegistryError::Refused(_)) | PullError::Failed(_) => PullFault::Failed,
+    }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half done, so a panic elsewhere is no reason to stop.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Actor {
+    pub(super) fn image(&mut self, index: usize, action: &Action) {
+        let (Some(machine), Some(held)) = (self.pod.machine(index), self.containers.get_mut(index))
+        else {
+            return;
+        };
+        match action {
+            Action::LookForImage(incarnation) => {
+                // As a start does, it writes the attempt's record.
+                held.starting = true;
+                let memory = self.remembered(machine);
+                self.effects.look(index, *incarnation, memory);
+            }
+            Action::Pull(incarnation) => held.pull = Some(self.effects.pull(index, *incarnation)),
+            Action::GiveUpPull(_) => {
+                if let Some(pull) = held.pull.take() {
+                    pull.abort();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Effects {
+    /// Whether the image is here. The attempt's record is written before anything else, for it is
+    /// what a later daemon goes on from.
+    pub(super) fn look(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
+        let id = self.id(index, attempt);
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            let birth = Birth { id, pod: pod.clone(), index, memory };
+            let looked = async {
+                runtime.create(&birth).await?;
+                let container = pod.at(index).ok_or_else(|| {
+                    RuntimeError::Internal(format!("{}: no container {index}", birth.id))
+                })?;
+                let image = match runtime.check(container).await {
+                    Err(RuntimeError::NoImage(reason)) => {
+                        tracing::debug!(id = %birth.id, reason, "no image yet");
+                        None
+                    }
+                    image => Some(image?),
+                };
+                Ok((image, Reference::parse(&container.image()).err()))
+            };
+            let event = match looked.await {
+                Ok((image, name_error)) => {
+                    Event::Looked { incarnation: attempt, image, name_error }
+                }
+                Err(error) => super::effects::failed(attempt, &error),
+            };
+            Done::Event(index, event)
+        });
+    }
+
+    pub(super) fn pull(&mut self, index: usize, incarnation: Incarnation) -> AbortHandle {
+        let (pod, pulls) = (self.pod.clone(), self.pulls.clone());
+        self.running.spawn(async move {
+            let name = pod.at(index).map(|container| container.image()).unwrap_or_default();
+            let ending = match pulls.join(&name, keyrings(&pod)) {
+                Ok(mut pull) => pull.ended().await,
+                Err(error) => Err((PullFault::InvalidName, error)),
+            };
+            Done::Event(
+                index,
+                match ending {
+                    Ok((image, pulled)) => Event::Pulled { incarnation, image, pulled },
+                    Err((fault, message)) => Event::PullFailed { incarnation, fault, message },
+                },
+            )
+        })
+    }
+}
+
+pub(super) fn keyrings(pod: &PodSpec) -> Vec<Keyring> {
+    pod.pull_secrets.iter().filter_map(|secret| secret.keyring.clone()).collect()
+}
+
+impl Supervisor {
+    /// With the host's logins. The error is the name's.
+    pub fn pull(&self, name: &str) -> Result<Pull, String> {
+        self.pulls.join(name, Vec::new())
+    }
+
+    pub async fn images(&self) -> Result<Vec<Stored>, SupervisorError> {
+        Ok(self.runtime.images().await?)
+    }
+
+    /// Refuses one that a pod is made from, whether it has started or not.
+    pub async fn remove_image(&self, name: &str) -> Result<String, SupervisorError> {
+        let wanted = normalise(name);
+        let is_it = |source: &Source| matches!(source, Source::Image(n) if normalise(n) == wanted);
+        let views = self.list();
+        let user = views.iter().find(|view| view.spec.all().any(|c| is_it(&c.source)));
+        if let Some(view) = user {
+            let text = format!("image {name:?} is in use by pod {}", view.spec.name);
+            return Err(RuntimeError::InUse(text).into());
+        }
+        Ok(self.runtime.remove_image(name).await?)
+    }
+}

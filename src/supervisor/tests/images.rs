@@ -1,0 +1,86 @@
+//! Pulls under way.
+
+use super::*;
+use crate::registry::RegistryError;
+use crate::runtime::PullError;
+
+fn named(name: &str, image: &str) -> Validated<PodSpec> {
+    PodSpec { name: name.into(), uid: name.into(), ..pod(image).into_inner() }.validate().unwrap()
+}
+
+fn pulls(host: &Host) -> usize {
+    host.runtime.calls().iter().filter(|call| call.starts_with("pull ")).count()
+}
+
+async fn reason(host: &Host, pod: &str, wanted: &str) {
+    let is_it = |view: &PodView| match &view.status.containers[0].state {
+        ContainerState::Waiting { reason, .. } => reason == wanted,
+        _ => false,
+    };
+    host.supervisor.wait(pod, "the reason", 10 * MINUTE, is_it).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_pull_serves_all_who_want_the_image() {
+    let host = Host::new(Fake::default());
+    for name in ["a", "b", "c"] {
+        host.supervisor.apply(named(name, "absent"), Wanted::Running).await.unwrap();
+    }
+    reason(&host, "c", "ContainerCreating").await;
+    tokio::time::sleep(MINUTE).await;
+    host.runtime.pulls.send_replace(vec![Ok(())]);
+    for name in ["a", "b", "c"] {
+        let runs = |view: &PodView| view.status.containers[0].pid.is_some();
+        host.supervisor.wait(name, "running", MINUTE, runs).await.unwrap();
+    }
+    assert_eq!(pulls(&host), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_fails_is_tried_again_after_its_back_off() {
+    let host = Host::new(Fake::default());
+    let away = PullError::Registry(RegistryError::Unreachable("connection refused".into()));
+    host.runtime.pulls.send_replace(vec![Ok(()), Err(away)]);
+    let start = tokio::time::Instant::now();
+    host.supervisor.apply(pod("absent"), Wanted::Running).await.unwrap();
+    reason(&host, "web", "ImagePullBackOff").await;
+    host.restarts(0).await;
+    assert_eq!((start.elapsed().as_secs(), pulls(&host)), (10, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_nobody_wants_any_more_ends() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("absent"), Wanted::Running).await.unwrap();
+    let mut pull = host.supervisor.pull("absent").unwrap();
+    tokio::time::sleep(MINUTE).await;
+    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    assert_eq!(host.runtime.pulls.receiver_count(), 1, "somebody else waits for it");
+    let waits = tokio::time::timeout(MINUTE, pull.ended()).await;
+    assert!(waits.is_err());
+    drop(pull);
+    tokio::time::timeout(MINUTE, host.runtime.pulls.closed()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_registry_holds_up_no_other_one() {
+    let host = Host::new(Fake::default());
+    let stuck: Vec<_> =
+        (0..9).map(|n| host.supervisor.pull(&format!("stuck.io/absent{n}")).unwrap()).collect();
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(pulls(&host), 4, "of one registry at a time");
+    let _other = host.supervisor.pull("other.io/absent").unwrap();
+    tokio::time::sleep(MINUTE).await;
+    assert!(host.runtime.calls().contains(&"pull other.io/absent:latest".into()));
+    drop(stuck);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_of_a_pod_is_not_removed() {
+    let host = Host::new(Fake::default());
+    host.supervisor.apply(pod("app"), Wanted::Stopped).await.unwrap();
+    let error = host.supervisor.remove_image("docker.io/library/app:latest").await.unwrap_err();
+    assert!(error.to_string().ends_with("is in use by pod web"), "{error}");
+    host.supervisor.remove_image("other").await.unwrap();
+}

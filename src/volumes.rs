@@ -1,0 +1,177 @@
+//! Pods' volumes on this machine: made, bound below a sub path, cleaned up. What of a pod must
+//! outlive a reboot is in `DATA_DIR/pods/UID`, the rest, all of it memory or mounts, in
+//! `RUN_DIR/volumes/UID`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::domain::volume::{Kind, Made, Plan};
+
+mod files;
+mod host;
+mod mounts;
+mod remove;
+mod sub_path;
+
+pub use mounts::not_shared;
+pub use sub_path::SubPathOf;
+
+/// Whose a pod's folder is: another daemon's is left alone.
+const OWNER: &str = "owner";
+/// Nobody but root goes in from outside; containers have what is in them bound.
+const PRIVATE: u32 = 0o700;
+
+#[derive(Debug, Clone)]
+pub struct Volumes {
+    data: PathBuf,
+    run: PathBuf,
+    owner: String,
+}
+
+impl Volumes {
+    /// `owner` names the runtime that knows the pods.
+    pub fn new(data_dir: &Path, run_dir: &Path, owner: String) -> Self {
+        Self { data: data_dir.join("pods"), run: run_dir.join("volumes"), owner }
+    }
+
+    /// Where a volume is or will be.
+    pub fn place(&self, uid: &str, volume: &Made) -> PathBuf {
+        match &volume.kind {
+            Kind::Folder { .. } => self.data.join(uid).join("volumes").join(&volume.name),
+            Kind::Memory { .. } | Kind::Files(_) => {
+                self.run.join(uid).join("volumes").join(&volume.name)
+            }
+            Kind::Host { path, .. } => PathBuf::from(path),
+        }
+    }
+
+    /// What is there stays as it is, but for the content of files.
+    pub fn make(&self, uid: &str, plan: &Plan) -> Result<(), String> {
+        for volume in &plan.volumes {
+            let place = self.place(uid, volume);
+            let made = match &volume.kind {
+                Kind::Folder { mode } => self
+                    .own(&self.data, uid)
+                    .and_then(|()| folder(&place, *mode, plan.group))
+                    .map_err(|error| error.to_string()),
+                Kind::Memory { mode, size } => self
+                    .own(&self.run, uid)
+                    .and_then(|()| mounts::memory(&place, *mode, *size, plan.group))
+                    .map_err(|error| error.to_string()),
+                Kind::Files(files) => self
+                    .own(&self.run, uid)
+                    .and_then(|()| mounts::for_files(&place, plan.group))
+                    .and_then(|()| files::write(&place, files, plan.group))
+                    .map_err(|error| error.to_string()),
+                Kind::Host { path, kind } => host::check(path.as_ref(), *kind),
+            };
+            made.map_err(|why| {
+                format!("MountVolume.SetUp failed for volume {:?} : {why}", volume.name)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// New content for those files that are there already.
+    pub fn renew(&self, uid: &str, plan: &Plan) -> io::Result<()> {
+        for volume in &plan.volumes {
+            let place = self.place(uid, volume);
+            if let Kind::Files(files) = &volume.kind
+                && mounts::is_mounted(&place)
+            {
+                files::write(&place, files, plan.group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a container gets a part of a volume from.
+    pub fn sub_path_place(&self, uid: &str, container: &str, index: usize) -> PathBuf {
+        self.run.join(uid).join("subpaths").join(container).join(index.to_string())
+    }
+
+    /// Binds it there, in place of what an earlier attempt had.
+    pub fn bind_sub_path(&self, uid: &str, place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
+        self.own(&self.run, uid)?;
+        sub_path::bind(place, what)
+    }
+
+    pub fn have_traces(&self, uid: &str) -> bool {
+        [&self.data, &self.run].iter().any(|base| base.join(uid).exists())
+    }
+
+    /// Nothing that is mounted is emptied: it is unmounted first, or stays.
+    pub fn remove(&self, uid: &str) -> io::Result<()> {
+        // A name, never a path.
+        if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        for base in [&self.run, &self.data] {
+            let folder = base.join(uid);
+            if folder.exists() {
+                mounts::unmount_below(&folder)?;
+                remove::tree(&folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pods of which there is anything, by their uids.
+    pub fn pods(&self) -> Vec<String> {
+        let folders =
+            [&self.data, &self.run].into_iter().filter_map(|base| fs::read_dir(base).ok());
+        let own = folders.flatten().flatten().filter(|entry| {
+            let owner = fs::read_to_string(entry.path().join(OWNER));
+            entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && owner.is_ok_and(|owner| owner == self.owner)
+        });
+        let mut uids: Vec<_> =
+            own.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        uids
+    }
+
+    fn own(&self, base: &Path, uid: &str) -> io::Result<()> {
+        let folder = base.join(uid);
+        let owner = folder.join(OWNER);
+        if owner.exists() {
+            return Ok(());
+        }
+        fs::DirBuilder::new().recursive(true).mode(PRIVATE).create(&folder)?;
+        fs::set_permissions(base, fs::Permissions::from_mode(PRIVATE))?;
+        fs::write(owner, &self.owner)
+    }
+}
+
+/// Either it is there as it should be, or it is not.
+fn folder(place: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
+    if place.exists() {
+        return Ok(());
+    }
+    let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    fs::create_dir_all(parent)?;
+    // No volume's name begins with a dot.
+    let new = parent.join(format!(".{}", name.to_string_lossy()));
+    match fs::create_dir(&new) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    give(&new, mode, group)?;
+    fs::rename(&new, place)
+}
+
+/// The owner first: a change of it takes the set-group-id bit away.
+fn give(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
+    if group.is_some() {
+        chown(path, None, group)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests;

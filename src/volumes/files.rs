@@ -1,0 +1,99 @@
+//! Files that change all at once, in Kubernetes' layout: `NAME` links to `..data/NAME`, `..data`
+//! to the folder of the current content, which is named by what it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{give, remove};
+use crate::domain::volume::File;
+
+const DATA: &str = "..data";
+const NEW_DATA: &str = "..data_tmp";
+/// Of folders within; with a group, what is made there would have it too.
+const FOLDER: u32 = 0o755;
+const SET_GID: u32 = 0o2000;
+
+pub(super) fn write(
+    place: &Path,
+    files: &BTreeMap<String, File>,
+    group: Option<u32>,
+) -> io::Result<()> {
+    let name = name_of(files, group);
+    let current = fs::read_link(place.join(DATA)).ok();
+    if current.as_deref() != Some(name.as_ref()) {
+        let folder = place.join(&name);
+        // Of a try that was cut short.
+        remove::tree(&folder)?;
+        fill(&folder, files, group)?;
+        let new = place.join(NEW_DATA);
+        absent(fs::remove_file(&new))?;
+        symlink(&name, &new)?;
+        fs::rename(&new, place.join(DATA))?;
+    }
+    let tops: BTreeSet<&str> = files.keys().filter_map(|path| path.split('/').next()).collect();
+    for top in &tops {
+        match symlink(Path::new(DATA).join(top), place.join(top)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            other => other?,
+        }
+    }
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let own = entry.file_name();
+        let Some(text) = own.to_str() else { continue };
+        if text.starts_with("..") {
+            if text != DATA && text != name {
+                remove::tree(&entry.path())?;
+            }
+        } else if !tops.contains(text) {
+            absent(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn fill(folder: &Path, files: &BTreeMap<String, File>, group: Option<u32>) -> io::Result<()> {
+    let mode = FOLDER | group.map_or(0, |_| SET_GID);
+    fs::create_dir(folder)?;
+    give(folder, mode, group)?;
+    for (path, file) in files {
+        let path = Path::new(path);
+        let mut parents: Vec<_> =
+            path.ancestors().skip(1).filter(|p| *p != Path::new("")).collect();
+        parents.reverse();
+        for parent in parents.into_iter().map(|parent| folder.join(parent)) {
+            match fs::create_dir(&parent) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            give(&parent, mode, group)?;
+        }
+        let path = folder.join(path);
+        fs::write(&path, &file.bytes)?;
+        give(&path, file.mode, group)?;
+    }
+    Ok(())
+}
+
+fn name_of(files: &BTreeMap<String, File>, group: Option<u32>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{group:?}"));
+    for (path, File { mode, bytes }) in files {
+        hash.update(format!("{}:{path}:{mode}:{}:", path.len(), bytes.len()));
+        hash.update(bytes);
+    }
+    let digest = hash.finalize();
+    digest.iter().take(8).fold("..".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+fn absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,153 @@
+//! What is mounted for volumes, and how it goes again.
+
+use std::ffi::{CString, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use super::give;
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// Memory that a container writes to.
+pub(super) fn memory(
+    place: &Path,
+    mode: u32,
+    size: Option<u64>,
+    group: Option<u32>,
+) -> io::Result<()> {
+    if is_mounted(place) {
+        return Ok(());
+    }
+    fs::create_dir_all(place)?;
+    let size = size.map_or(String::new(), |bytes| format!(",size={bytes}"));
+    let group = group.map_or(String::new(), |group| format!(",gid={group}"));
+    tmpfs(place, &format!("mode={mode:o}{size}{group}"))
+}
+
+/// Memory for what must not be on a disk, in swap neither where the kernel can see to it.
+pub(super) fn for_files(place: &Path, group: Option<u32>) -> io::Result<()> {
+    const OPTIONS: &str = "mode=1777";
+    if is_mounted(place) {
+        return Ok(());
+    }
+    fs::create_dir_all(place)?;
+    tmpfs(place, &format!("{OPTIONS},noswap")).or_else(|_| tmpfs(place, OPTIONS))?;
+    match group {
+        None => Ok(()),
+        Some(_) => give(place, 0o3777, group),
+    }
+}
+
+fn tmpfs(place: &Path, options: &str) -> io::Result<()> {
+    let data = CString::new(options)?;
+    Ok(mount("tmpfs", place, "tmpfs", MountFlags::empty(), data.as_c_str())?)
+}
+
+/// Another file system than that of the folder around it.
+pub(super) fn is_mounted(place: &Path) -> bool {
+    let device = |path: &Path| fs::symlink_metadata(path).ok().map(|found| found.dev());
+    let parent = place.parent().and_then(device);
+    device(place).is_some_and(|own| Some(own) != parent)
+}
+
+/// Whatever is mounted at `folder` or below, the innermost first.
+pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
+    let folder = fs::canonicalize(folder)?;
+    // What was stacked shows up once more each time.
+    for _ in 0..STACKED {
+        let mut below: Vec<PathBuf> =
+            all()?.into_iter().map(|it| it.point).filter(|it| it.starts_with(&folder)).collect();
+        if below.is_empty() {
+            return Ok(());
+        }
+        below.sort_unstable();
+        for point in below.iter().rev() {
+            match unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+                // With one around it.
+                Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Err(io::Error::other(format!(
+        "{}: something is mounted there again and again",
+        folder.display()
+    )))
+}
+
+const STACKED: usize = 64;
+
+struct Mount {
+    point: PathBuf,
+    is_shared: bool,
+    is_slave: bool,
+}
+
+fn all() -> io::Result<Vec<Mount>> {
+    Ok(fs::read(MOUNTS)?.split(|byte| *byte == b'\n').filter_map(read).collect())
+}
+
+/// `36 35 98:0 /root /point options tags… - type source options`
+fn read(line: &[u8]) -> Option<Mount> {
+    let mut words = line.split(|byte| *byte == b' ').skip(4);
+    let point = PathBuf::from(OsString::from_vec(unescape(words.next()?)));
+    let tags: Vec<_> = words.skip(1).take_while(|word| *word != b"-").collect();
+    let has = |tag: &[u8]| tags.iter().any(|word| word.starts_with(tag));
+    Some(Mount { point, is_shared: has(b"shared:"), is_slave: has(b"master:") })
+}
+
+/// Three octal digits stand for what would end a word.
+fn unescape(word: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| *first == b'\\');
+        let value = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match value.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+/// Why mounts cannot go between a container and what is at `path`, in containerd's words; both
+/// ways, or into the container only.
+pub fn not_shared(path: &Path, both_ways: bool) -> io::Result<Option<String>> {
+    let real = fs::canonicalize(path)?;
+    let around = all()?.into_iter().filter(|mount| real.starts_with(&mount.point));
+    // The last of those that are as deep covers the others.
+    let Some(mount) = around.max_by_key(|mount| mount.point.components().count()) else {
+        return Ok(None);
+    };
+    let what = if both_ways { "a shared mount" } else { "a shared or slave mount" };
+    let good = mount.is_shared || (!both_ways && mount.is_slave);
+    let (path, point) = (path.display().to_string(), mount.point.display().to_string());
+    Ok((!good).then(|| format!("path {path:?} is mounted on {point:?} but it is not {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read() {
+        let mount = read(b"36 35 98:0 / /a\\040b\\134 rw shared:7 - ext4 /dev/x rw").unwrap();
+        assert_eq!(mount.point, Path::new("/a b\\"));
+        assert!(mount.is_shared && !mount.is_slave);
+        assert!(read(b"36 35 98:0 / /x rw master:7 - ext4 /dev/x shared:1").unwrap().is_slave);
+        assert!(read(b"").is_none());
+    }
+}

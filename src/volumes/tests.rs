@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use rustix::mount::mount_bind;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::volume::File;
+
+fn volumes() -> (TempDir, Volumes) {
+    let dir = tempfile::tempdir().unwrap();
+    let volumes = Volumes::new(&dir.path().join("data"), &dir.path().join("run"), "me".into());
+    (dir, volumes)
+}
+
+fn made(name: &str, kind: Kind) -> Made {
+    Made { name: name.into(), kind }
+}
+
+fn files(content: &[(&str, &str)]) -> Kind {
+    let file = |text: &str| File { mode: 0o640, bytes: text.into() };
+    Kind::Files(
+        content
+            .iter()
+            .map(|(path, text)| (path.to_string(), file(text)))
+            .collect::<BTreeMap<_, _>>(),
+    )
+}
+
+#[test]
+fn what_is_there_stays_and_nothing_is_left_in_the_end() {
+    let (dir, volumes) = volumes();
+    let volume = made("disk", Kind::Folder { mode: 0o2777 });
+    let memory = made("memory", Kind::Memory { mode: 0o1777, size: Some(1 << 20) });
+    let plan = Plan { volumes: vec![volume.clone(), memory.clone()], group: Some(7) };
+    volumes.make("u", &plan).unwrap();
+    let (disk, memory) = (volumes.place("u", &volume), volumes.place("u", &memory));
+    let found = fs::metadata(&disk).unwrap();
+    assert_eq!((found.mode() & 0o7777, found.gid()), (0o2777, 7));
+    for place in [&disk, &memory] {
+        fs::write(place.join("kept"), "").unwrap();
+    }
+    volumes.make("u", &plan).unwrap();
+    assert!(disk.join("kept").exists() && memory.join("kept").exists());
+    assert_eq!(volumes.pods(), ["u"]);
+    volumes.remove("u").unwrap();
+    volumes.remove("u").unwrap();
+    assert!(!volumes.have_traces("u"));
+    for bad in ["", "..", "../x", ".", "a/b"] {
+        assert!(volumes.remove(bad).is_err(), "{bad}");
+    }
+    assert!(dir.path().join("data/pods").exists());
+}
+
+#[test]
+fn files_change_at_once_and_old_ones_go() {
+    let (_dir, volumes) = volumes();
+    let plan = |content| Plan { volumes: vec![made("f", files(content))], group: None };
+    let first = plan(&[("a", "1"), ("sub/b", "2")]);
+    volumes.make("u", &first).unwrap();
+    let place = volumes.place("u", &first.volumes[0]);
+    let data = fs::read_link(place.join("..data")).unwrap();
+    volumes.renew("u", &first).unwrap();
+    assert_eq!(fs::read_link(place.join("..data")).unwrap(), data, "nothing changed");
+    let read = |path: &str| fs::read_to_string(place.join(path)).ok();
+    assert_eq!((read("a"), read("sub/b")), (Some("1".into()), Some("2".into())));
+    assert_eq!(fs::read_link(place.join("sub")).unwrap(), Path::new("..data/sub"));
+    let second = plan(&[("a", "3"), ("c", "4")]);
+    // Of a writer that died.
+    let half = place.join("..half");
+    fs::create_dir_all(half.join("deep")).unwrap();
+    volumes.renew("u", &second).unwrap();
+    assert_eq!((read("a"), read("c"), read("sub/b")), (Some("3".into()), Some("4".into()), None));
+    assert!(!half.exists() && !place.join(data).exists());
+    assert!(fs::symlink_metadata(place.join("sub")).is_err());
+    volumes.remove("u").unwrap();
+}
+
+#[test]
+fn a_tree_goes_however_deep_and_through_no_link_or_mount() {
+    let (dir, _) = volumes();
+    let precious = dir.path().join("precious");
+    fs::create_dir(&precious).unwrap();
+    fs::write(precious.join("file"), "").unwrap();
+    let tree = dir.path().join("tree");
+    let mut deep =
+        rustix::fs::open(dir.path(), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+    for name in std::iter::once("tree").chain(std::iter::repeat_n("d", 3000)) {
+        rustix::fs::mkdirat(&deep, name, rustix::fs::Mode::RWXU).unwrap();
+        deep = rustix::fs::openat(&deep, name, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
+            .unwrap();
+    }
+    symlink(&precious, tree.join("link")).unwrap();
+    fs::create_dir_all(tree.join(".removed-1/x")).unwrap();
+    remove::tree(&tree).unwrap();
+    assert!(!tree.exists());
+
+    let inside = tree.join("a/b");
+    fs::create_dir_all(&inside).unwrap();
+    mount_bind(&precious, &inside).unwrap();
+    assert!(remove::tree(&tree).is_err());
+    assert!(precious.join("file").exists());
+    mounts::unmount_below(&tree).unwrap();
+    remove::tree(&tree).unwrap();
+    assert!(precious.join("file").exists());
+    symlink(&precious, &tree).unwrap();
+    remove::tree(&tree).unwrap();
+    assert!(!tree.exists() && precious.join("file").exists());
+}
+
+#[test]
+fn a_sub_path_is_bound_anew_and_never_leads_out() {
+    let (dir, volumes) = volumes();
+    let root = dir.path().join("volume");
+    fs::create_dir_all(root.join("in")).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o2750)).unwrap();
+    symlink("/etc", root.join("out")).unwrap();
+    symlink("nowhere", root.join("dangling")).unwrap();
+    let place = volumes.sub_path_place("u", "app", 0);
+    let bind =
+        |path, make| volumes.bind_sub_path("u", &place, &SubPathOf { root: &root, path, make });
+    bind("a/b", true).unwrap();
+    assert_eq!(fs::metadata(&place).unwrap().ino(), fs::metadata(root.join("a/b")).unwrap().ino());
+    assert_eq!(fs::metadata(root.join("a")).unwrap().mode() & 0o7777, 0o2750);
+    fs::write(root.join("file"), "text").unwrap();
+    bind("file", true).unwrap();
+    assert_eq!(fs::read_to_string(&place).unwrap(), "text");
+    for path in ["out", "out/x", "dangling", "dangling/x", "file/x"] {
+        assert!(bind(path, true).is_err(), "{path}");
+    }
+    assert!(bind("missing", false).is_err() && !root.join("missing").exists());
+    volumes.remove("u").unwrap();
+    assert!(root.join("a/b").exists() && root.join("file").exists());
+}
