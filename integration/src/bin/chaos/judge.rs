@@ -166,12 +166,14 @@ impl Case<'_> {
             self.counted(watcher, &mut fault);
         }
         let newest = self.shown.restarts;
-        for (end, attempt) in
-            [(&self.shown.terminated, newest), (&self.shown.last, newest.saturating_sub(1))]
-        {
+        // While a restart waits, the newest attempt is the one that ended last.
+        let waits = !self.shown.is_running && self.shown.terminated.is_none();
+        let last = if waits { newest } else { newest.saturating_sub(1) };
+        for (end, attempt) in [(&self.shown.terminated, newest), (&self.shown.last, last)] {
             if let Some(end) = end {
                 // The count tells which attempt it was, where the end itself does not.
-                let id = format!("{}_{attempt}", self.member.key());
+                let counted = format!("{}_{attempt}", self.member.key());
+                let id = if end.id.is_empty() { counted } else { end.id.clone() };
                 self.end(&End { id, ..end.clone() }, &mut fault);
             }
         }
