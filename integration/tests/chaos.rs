@@ -8,7 +8,6 @@ use anyhow::{Result, ensure};
 const SEED: &str = "11";
 
 #[test]
-#[ignore = "not yet clean over 500 rounds: run it by scripts/chaos"]
 fn some_rounds_of_chaos_violate_nothing() -> Result<()> {
     println!("seed {SEED}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_chaos"));

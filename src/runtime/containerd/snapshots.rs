@@ -1,8 +1,7 @@
 //! Writable snapshots: each attempt has its own, fresh from the image's layers.
 
 use containerd_client::services::v1::snapshots::{
-    CleanupRequest, MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest,
-    StatSnapshotRequest,
+    MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
 };
 use containerd_client::types::Mount;
 
@@ -17,14 +16,14 @@ impl Client {
         image: &str,
         chain_id: &str,
     ) -> Result<Vec<Mount>, RuntimeError> {
-        let mut prepared = self.try_prepare(key, chain_id).await;
-        if let Err(RuntimeError::Internal(text)) = &prepared
-            && self.clear_unknown_snapshots_if(text).await?
-        {
-            prepared = self.try_prepare(key, chain_id).await;
-        }
-        match prepared {
-            Ok(mounts) => Ok(mounts),
+        let request = self.request(PrepareSnapshotRequest {
+            snapshotter: self.snapshotter.to_string(),
+            key: key.to_owned(),
+            parent: chain_id.to_owned(),
+            ..PrepareSnapshotRequest::default()
+        });
+        match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
+            Ok(answer) => Ok(answer.mounts),
             // Of another image than the one that is here now.
             Err(RuntimeError::AlreadyExists(_)) if self.parent_of(key).await? != chain_id => {
                 self.remove_snapshot(key).await?;
@@ -34,31 +33,6 @@ impl Client {
             Err(RuntimeError::NotFound(_)) => Err(self.not_unpacked(image)),
             Err(error) => Err(error),
         }
-    }
-
-    async fn try_prepare(&self, key: &str, chain_id: &str) -> Result<Vec<Mount>, RuntimeError> {
-        let request = self.request(PrepareSnapshotRequest {
-            snapshotter: self.snapshotter.to_string(),
-            key: key.to_owned(),
-            parent: chain_id.to_owned(),
-            ..PrepareSnapshotRequest::default()
-        });
-        let answer = call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await;
-        answer.map(|answer| answer.mounts)
-    }
-
-    /// If containerd died between a snapshot's folder and its entry: it gives out the same number
-    /// again and again until somebody clears what has no entry.
-    pub(super) async fn clear_unknown_snapshots_if(
-        &self,
-        refusal: &str,
-    ) -> Result<bool, RuntimeError> {
-        if !refusal.contains("file exists") {
-            return Ok(false);
-        }
-        let request = self.request(CleanupRequest { snapshotter: self.snapshotter.to_string() });
-        call("Snapshots.Cleanup", DEADLINE, self.snapshots().cleanup(request)).await?;
-        Ok(true)
     }
 
     pub(super) async fn mounts(

@@ -33,9 +33,7 @@ impl Containerd {
                 Err(RuntimeError::NotFound(_)) => {
                     return Err(self.client.not_unpacked(&image.name));
                 }
-                Err(RuntimeError::Internal(text)) if tries.next().is_some() => {
-                    self.client.clear_unknown_snapshots_if(&text).await?;
-                }
+                Err(RuntimeError::Internal(_)) if tries.next().is_some() => {}
                 other => return other,
             }
         }

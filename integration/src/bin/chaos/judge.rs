@@ -81,7 +81,7 @@ impl Judge {
         done: &Done,
         now: Picture,
     ) -> Vec<String> {
-        self.account(cast, watcher, done);
+        self.account(cast, watcher, done, &now);
         let mut faults = std::mem::take(&mut watcher.ledger().doubles);
         for fault in &mut faults {
             fault.insert_str(0, "two live processes of one container: ");
@@ -100,8 +100,15 @@ impl Judge {
         faults
     }
 
-    fn account(&mut self, cast: &Cast, watcher: &Watcher, done: &Done) {
+    fn account(&mut self, cast: &Cast, watcher: &Watcher, done: &Done, now: &Picture) {
         self.accounted.extend(done.killed.iter().cloned());
+        // One that was ended as soon as it began may not have been seen.
+        for member in done.asked.iter().filter_map(|at| cast.members.get(*at)) {
+            let restarts =
+                |of: &Picture| of.table.get(&name(member)).map_or(0, |shown| shown.restarts);
+            let attempts = restarts(&self.before)..=restarts(now);
+            self.accounted.extend(attempts.map(|attempt| format!("{}_{attempt}", member.key())));
+        }
         let asked = done.asked.iter().filter_map(|at| Some(cast.members.get(*at)?.key()));
         let asked: BTreeSet<String> = asked.collect();
         let ledger = watcher.ledger();
@@ -159,12 +166,14 @@ impl Case<'_> {
             self.counted(watcher, &mut fault);
         }
         let newest = self.shown.restarts;
-        for (end, attempt) in
-            [(&self.shown.terminated, newest), (&self.shown.last, newest.saturating_sub(1))]
-        {
+        // While a restart waits, the newest attempt is the one that ended last.
+        let waits = !self.shown.is_running && self.shown.terminated.is_none();
+        let last = if waits { newest } else { newest.saturating_sub(1) };
+        for (end, attempt) in [(&self.shown.terminated, newest), (&self.shown.last, last)] {
             if let Some(end) = end {
                 // The count tells which attempt it was, where the end itself does not.
-                let id = format!("{}_{attempt}", self.member.key());
+                let counted = format!("{}_{attempt}", self.member.key());
+                let id = if end.id.is_empty() { counted } else { end.id.clone() };
                 self.end(&End { id, ..end.clone() }, &mut fault);
             }
         }
