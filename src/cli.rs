@@ -35,6 +35,7 @@ mod pull;
 mod registry_args;
 mod restart;
 mod resume;
+mod serve_args;
 mod start;
 mod stop;
 mod table;
@@ -42,10 +43,11 @@ mod table;
 mod tests;
 mod validate;
 
-pub use args::{Cli, Command, LogFormat, ServeArgs};
+pub use args::{Cli, Command};
 pub use config::{UsageError, parse};
 pub use error::{Error, Result};
 pub use io::Io;
+pub use serve_args::{LogFormat, ServeArgs};
 
 use connect::Client;
 

@@ -100,7 +100,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
     let mut beside = JoinSet::new();
     if let Some(listener) = metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
-        let sources = metrics::Sources { supervisor, containerd: runtime.clone(), started };
+        let sources = metrics::Sources { supervisor, started };
         beside.spawn(async {
             if let Err(error) = metrics::serve(listener, sources).await {
                 tracing::error!(%error, "no metrics are served");

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::brake::Gauge;
 use crate::process::own::{self, Usage};
-use crate::runtime::containerd::{Containerd, FailedCalls, failed_calls};
+use crate::runtime::containerd::{FailedCalls, failed_calls};
 use crate::supervisor::{Counts, PodView, Supervisor};
 
 pub use server::{bind, serve};
@@ -23,7 +23,6 @@ pub use server::{bind, serve};
 #[derive(Clone)]
 pub struct Sources {
     pub supervisor: Arc<Supervisor>,
-    pub containerd: Arc<Containerd>,
     pub started: SystemTime,
 }
 
@@ -41,15 +40,14 @@ struct Snapshot {
 
 impl Sources {
     /// The page, in OpenMetrics' text format.
-    async fn render(&self) -> Result<String, std::fmt::Error> {
-        let reachable = self.containerd.is_reachable().await;
+    fn render(&self) -> Result<String, std::fmt::Error> {
         let snapshot = Snapshot {
             started: self.started,
             usage: own::usage(),
             pods: self.supervisor.list(),
             counts: self.supervisor.tally().counts(),
             brake: self.supervisor.brake(),
-            reachable,
+            reachable: self.supervisor.link().borrow().up,
             failed_calls: failed_calls(),
         };
         render(snapshot)

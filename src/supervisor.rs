@@ -11,17 +11,18 @@ use tokio_util::task::TaskTracker;
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::link::Link;
-use crate::domain::spec::{ContainerSpec, PodSpec, SpecError, SpecErrors, Validated};
+use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
 use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
-use crate::runtime::{AttemptId, Runtime, RuntimeError};
+use crate::runtime::{AttemptId, Runtime};
 
 mod actor;
 mod adopt;
 mod boot;
 mod brake;
 mod effects;
+mod error;
 mod events;
 mod evidence;
 mod probes;
@@ -32,15 +33,18 @@ mod replace;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 pub use actor::now;
 pub use adopt::Adopter;
+pub use error::SupervisorError;
 pub use events::EventLog;
 pub use pulls::Pull;
 pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
+use error::{left_alone, located, timed_out};
 use pulls::Pulls;
 use reconcile::Debts;
 use replace::Successor;
@@ -55,49 +59,6 @@ pub struct PodView {
     pub generation: u64,
     pub spec: Arc<PodSpec>,
     pub status: PodStatus,
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SupervisorError {
-    #[error("pods {0:?} not found")]
-    NotFound(String),
-    #[error("container {container:?} not found in pod {pod:?}")]
-    NoContainer { pod: String, container: String },
-    #[error("pods {0:?} already exists")]
-    AlreadyExists(String),
-    /// The fields are some that no live pod can change.
-    #[error(
-        "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",
-        .fields.join(", ")
-    )]
-    Differs { pod: String, fields: Vec<String> },
-    #[error("pods {0:?} is being deleted or replaced: try again when that is over")]
-    Leaving(String),
-    /// As kubectl says it.
-    #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
-    Ambiguous { pod: String, choice: String },
-    #[error("container {container:?} in pod {pod:?} is not running")]
-    NotRunning { pod: String, container: String },
-    #[error("container {container:?} in pod {pod:?} has no {kind} probe")]
-    NoProbe { pod: String, container: String, kind: &'static str },
-    #[error(transparent)]
-    Invalid(#[from] SpecErrors),
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
-    Timeout { pod: String, condition: &'static str, after: Duration },
-    #[error("pods {pod:?} is left alone: {reason}")]
-    LeftAlone { pod: String, reason: String },
-    #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
-    Expired(String),
-    #[error(
-        "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
-    )]
-    NotOurs(String),
-    #[error("pods {pod:?}: {reason}")]
-    NotAdopted { pod: String, reason: String },
-    #[error("pods {0:?} is busy: too many requests are waiting")]
-    Busy(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -370,10 +331,6 @@ impl Supervisor {
     }
 }
 
-fn left_alone(pod: &str, reason: &str) -> SupervisorError {
-    SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
-}
-
 /// By its name; an adopted container also by its id, where only one has it.
 fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
@@ -381,10 +338,6 @@ fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
         let mut others = named.iter().filter(has_id);
         others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
     })
-}
-
-fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
-    SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
 }
 
 fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
@@ -422,17 +375,5 @@ pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, Super
             Err(SupervisorError::Ambiguous { pod: spec.name.clone(), choice })
         }
         (name, _) => Ok(name),
-    }
-}
-
-/// The runtime's word on a container's field, with the pod's path before it.
-fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
-    match error {
-        RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
-            field: format!("{}.{field}", spec.field_at(index)),
-            reason,
-        }])
-        .into(),
-        other => other.into(),
     }
 }

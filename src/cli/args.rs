@@ -1,15 +1,12 @@
 //! The command line. What clap can refuse never reaches a verb.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::brake_args::BrakeArgs;
 use super::duration;
-use super::log_args::LogArgs;
-use super::registry_args::RegistryArgs;
+use super::serve_args::ServeArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -88,91 +85,6 @@ pub enum Command {
     Rmi(RemoveImagesArgs),
     /// Print the version.
     Version,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct ServeArgs {
-    /// From the global flag of the same name.
-    #[arg(skip)]
-    pub socket: PathBuf,
-    /// A TOML file in which each of these flags may be a key, such as `log-dir = "/var/log"`. A
-    /// flag goes before its environment variable, and both before the file.
-    /// [default: /etc/probelet/config.toml if there is one]
-    #[arg(long, value_name = "PATH", env = "PROBELET_CONFIG")]
-    pub config: Option<PathBuf>,
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "PROBELET_CONTAINERD_ADDRESS",
-        default_value = "/run/containerd/containerd.sock"
-    )]
-    pub containerd_address: PathBuf,
-    /// Where the containers that it creates live.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "PROBELET_CONTAINERD_NAMESPACE",
-        default_value = "probelet"
-    )]
-    pub containerd_namespace: String,
-    /// containerd's namespaces in which containers that somebody else made are looked after if
-    /// they ask for it by `probelet/…` labels or `adopt`; `*` is all but k8s.io and moby, whose
-    /// own supervisors would fight a restart.
-    #[arg(
-        long,
-        value_name = "NAME,…",
-        env = "PROBELET_WATCH_NAMESPACES",
-        default_value = "*",
-        value_delimiter = ','
-    )]
-    pub watch_namespaces: Vec<String>,
-    /// Pods' pinned namespaces, their hosts and resolv.conf, volumes in memory, pipes of commands. Made where it is
-    /// missing; may vanish at boot.
-    #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
-    pub run_dir: PathBuf,
-    /// Container logs in CRI format, `POD/CONTAINER/ATTEMPT.log` and what was rotated of it.
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "PROBELET_LOG_DIR",
-        default_value = "/var/log/probelet"
-    )]
-    pub log_dir: PathBuf,
-    /// Seccomp profiles that manifests name as `localhostProfile`.
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "PROBELET_SECCOMP_DIR",
-        default_value = "/var/lib/probelet/seccomp"
-    )]
-    pub seccomp_dir: PathBuf,
-    /// Pods' volumes that outlive a reboot, `pods/UID`; made where it is missing.
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "PROBELET_DATA_DIR",
-        default_value = "/var/lib/probelet"
-    )]
-    pub data_dir: PathBuf,
-    /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
-    #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
-    pub metrics_address: Option<SocketAddr>,
-    /// How the daemon itself logs to stderr. [default: text on a terminal, else logfmt]
-    #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
-    pub log_format: Option<LogFormat>,
-    #[command(flatten)]
-    pub logs: LogArgs,
-    #[command(flatten)]
-    pub registry: Box<RegistryArgs>,
-    #[command(flatten)]
-    pub brake: BrakeArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Logfmt,
-    Json,
 }
 
 #[derive(Debug, Args)]

@@ -247,43 +247,18 @@ impl Stranger {
     pub fn spec(&self, care: Care, named: bool, uid: String) -> PodSpec {
         let adopted = Adopted { image: self.image.clone(), labels: self.asking(), named };
         let by = if named { "name" } else { "labels" };
+        let container = ContainerSpec {
+            probes: care.probes,
+            backoff: BackoffLimits { max_restarts: care.max_restarts, ..Default::default() },
+            ..ContainerSpec::bare(self.place.id.clone(), Source::Adopted(adopted))
+        };
         PodSpec {
             namespace: self.place.namespace.clone(),
-            name: self.place.to_string(),
-            uid,
             labels: self.labels.clone(),
             annotations: BTreeMap::from([("probelet.io/adopted-by".to_owned(), by.to_owned())]),
             restart_policy: care.restart_policy,
             termination_grace: care.grace,
-            active_deadline: None,
-            hostname: None,
-            pull_secrets: Vec::new(),
-            host_namespaces: Default::default(),
-            naming: Default::default(),
-            volumes: vec![],
-            security: Default::default(),
-            init_containers: Vec::new(),
-            containers: vec![ContainerSpec {
-                name: self.place.id.clone(),
-                source: Source::Adopted(adopted),
-                pull_policy: None,
-                command: Vec::new(),
-                args: Vec::new(),
-                env: Vec::new(),
-                working_dir: None,
-                ports: Vec::new(),
-                probes: care.probes,
-                lifecycle: Default::default(),
-                restart_policy: None,
-                restart_policy_rules: Vec::new(),
-                termination_message: Default::default(),
-                backoff: BackoffLimits { max_restarts: care.max_restarts, ..Default::default() },
-                security: Default::default(),
-                resources: Default::default(),
-                devices: Vec::new(),
-                volume_mounts: vec![],
-            }],
-            dependents: BTreeMap::new(),
+            ..PodSpec::bare(self.place.to_string(), uid, vec![container])
         }
     }
 }

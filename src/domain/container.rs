@@ -16,6 +16,7 @@ use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
 
+mod asked;
 mod capture;
 mod clock;
 mod condemned;

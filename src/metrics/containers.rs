@@ -10,7 +10,8 @@ use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus, Phase, Terminated};
 use crate::supervisor::{ContainerCounts, PodView, Spread};
 
-const PHASES: [Phase; 4] = [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed];
+const PHASES: [Phase; 5] =
+    [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed, Phase::Unknown];
 const STATES: [&str; 3] = ["waiting", "running", "terminated"];
 
 struct Row<'a> {

@@ -24,7 +24,11 @@ impl Snapshot {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         page.gauges("probelet_build_info", "Always 1", [(version, 1.0)])?;
         let up = f64::from(u8::from(self.reachable));
-        page.gauge("probelet_containerd_up", "Whether containerd answers within 1 s", up)?;
+        page.gauge(
+            "probelet_containerd_up",
+            "Whether containerd answered when it was asked last",
+            up,
+        )?;
         let failed = self
             .failed_calls
             .iter()

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::PodView;
 use crate::domain::Incarnation;
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::LastWords;
 use crate::domain::history::History;
-use crate::domain::spec::{BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source};
+use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::domain::status::{ContainerState, ContainerStatus, Phase, PodStatus};
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
@@ -77,7 +77,12 @@ fn view(
     }
     let ids = sound.iter().map(|found| &found.id).chain(unsound.iter().map(|it| &it.id));
     let name = ids.map(|id| id.pod.clone()).next().unwrap_or_default();
-    let containers: Vec<_> = images.iter().map(|(name, (image, _))| bare(name, image)).collect();
+    let containers: Vec<_> = images
+        .iter()
+        .map(|(name, (image, _))| {
+            ContainerSpec::bare((*name).to_owned(), Source::Image((*image).to_owned()))
+        })
+        .collect();
     let statuses = images.iter().map(|(name, (image, attempt))| {
         let state = ContainerState::Waiting { reason: word.to_owned(), message: reason.to_owned() };
         blank(name, image, *attempt, state)
@@ -91,53 +96,13 @@ fn view(
         expired: false,
         containers: statuses.collect(),
     };
-    let spec = PodSpec {
-        namespace: "default".to_owned(),
-        name,
-        uid: unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default(),
-        labels: BTreeMap::default(),
-        annotations: BTreeMap::default(),
-        restart_policy: RestartPolicy::Always,
-        termination_grace: Duration::from_secs(30),
-        active_deadline: None,
-        hostname: None,
-        pull_secrets: Vec::new(),
-        host_namespaces: Default::default(),
-        naming: Default::default(),
-        volumes: vec![],
-        security: Default::default(),
-        init_containers: Vec::new(),
-        dependents: BTreeMap::default(),
-        containers,
-    };
+    let uid = unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default();
+    let spec = PodSpec::bare(name, uid, containers);
     PodView { generation: 1, spec: Arc::new(spec), status }
 }
 
 #[cfg(test)]
 mod tests;
-
-fn bare(name: &str, image: &str) -> ContainerSpec {
-    ContainerSpec {
-        name: name.to_owned(),
-        source: Source::Image(image.to_owned()),
-        pull_policy: None,
-        command: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        working_dir: None,
-        ports: Vec::new(),
-        probes: Probes::default(),
-        lifecycle: Default::default(),
-        restart_policy: None,
-        restart_policy_rules: Vec::new(),
-        termination_message: Default::default(),
-        backoff: BackoffLimits::default(),
-        security: Default::default(),
-        resources: Default::default(),
-        devices: Vec::new(),
-        volume_mounts: vec![],
-    }
-}
 
 fn blank(name: &str, image: &str, attempt: Incarnation, state: ContainerState) -> ContainerStatus {
     ContainerStatus {

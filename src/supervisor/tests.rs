@@ -15,6 +15,7 @@ use crate::domain::spec::{
 };
 use crate::domain::status::ContainerState;
 use crate::prober::Attempt;
+use crate::runtime::RuntimeError;
 use crate::runtime::Task;
 use crate::runtime::fake::Fake;
 

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use super::image::Waits;
 use super::shim::Shim;
 use super::state::{Running, State};
-use super::{Action, Event, ImageFacts, Memory, Next, Wanted};
-use crate::domain::exit::{Caller, Cause, LastWords, Operator};
+use super::{Action, Event, ImageFacts, Memory, Wanted};
+use crate::domain::exit::{Caller, LastWords};
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
-use crate::domain::restart::Backoff;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
-use crate::domain::{Incarnation, Now, restart};
+use crate::domain::{Incarnation, Now};
 
 #[derive(Debug)]
 pub struct Machine {
@@ -248,87 +247,6 @@ impl Machine {
 
     fn is_current(&self, incarnation: Incarnation) -> bool {
         incarnation == self.memory.attempt
-    }
-
-    fn wanted(&mut self, wanted: Wanted, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
-        // Removal is final.
-        if self.memory.wanted == Wanted::Removed && wanted != Wanted::Removed {
-            return;
-        }
-        if self.memory.expired && wanted == Wanted::Running {
-            return;
-        }
-        let changed = self.memory.wanted != wanted;
-        self.memory.wanted = wanted;
-        self.grace = grace;
-        match (&mut self.state, wanted) {
-            (State::Created, Wanted::Running) if !self.memory.held => self.start(out),
-            (State::Terminated, Wanted::Running)
-                if (changed || self.memory.given_up) && !self.memory.held =>
-            {
-                if self.memory.given_up {
-                    self.memory.backoff = Backoff::default();
-                }
-                self.anew(out);
-            }
-            (
-                State::Waiting { .. } | State::Pulling { looking: false },
-                Wanted::Stopped | Wanted::Removed,
-            ) => {
-                self.give_up_pull(out);
-                self.memory.restart_at = None;
-                self.state = State::Terminated;
-                self.settle(out);
-            }
-            (State::Created | State::Terminated, Wanted::Removed) => self.settle(out),
-            (State::Running(_), Wanted::Stopped | Wanted::Removed) => {
-                let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
-                let message = format!("Stopping container {}", self.spec.name);
-                let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator(Operator::new(verb, self.caller));
-                self.stop(cause, message, grace, Next::Policy, now, out);
-            }
-            (State::Stopping { .. }, Wanted::Stopped | Wanted::Removed) => {
-                self.hurry(grace, now);
-                self.follow_with(Next::Policy);
-            }
-            (State::Stopping { .. }, Wanted::Running) if changed => self.follow_with(Next::Start),
-            // A start under way is stopped when it has succeeded.
-            _ => {}
-        }
-        if changed {
-            out.push(Action::Persist);
-        }
-    }
-
-    fn restart(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
-        // Who waits for his turn starts anyway, and not before it.
-        let must_not = self.memory.expired || self.memory.held;
-        if self.memory.wanted == Wanted::Removed || must_not {
-            return;
-        }
-        if std::mem::replace(&mut self.memory.wanted, Wanted::Running) != Wanted::Running {
-            out.push(Action::Persist);
-        }
-        // Whoever asks has looked at it: the ladder begins again.
-        self.memory.backoff = Backoff::default();
-        match &self.state {
-            State::Created => self.start(out),
-            State::Waiting { .. } if self.lacks_image() => self.look(out),
-            State::Terminated => self.anew(out),
-            State::Waiting { .. } => self.next_attempt(out),
-            State::Stopping { .. } => {
-                self.follow_with(Next::Start);
-                out.push(Action::Persist);
-            }
-            State::Running(_) => {
-                let message = format!("Container {} will be restarted", self.spec.name);
-                let grace = restart::grace(grace, None, self.pod.termination_grace);
-                let cause = Cause::Operator(Operator::new("restart", self.caller));
-                self.stop(cause, message, grace, Next::Start, now, out);
-            }
-            State::Pulling { .. } | State::Starting => {}
-        }
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {

@@ -1,13 +1,8 @@
-//! containerd's trouble, counted: calls that failed, and whether it answers now.
+//! containerd's trouble, counted: calls that failed.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use containerd_client::services::v1::version_client::VersionClient;
-
-use super::Containerd;
-use super::client::call;
 use crate::runtime::RuntimeError;
 
 /// By call and kind of failure.
@@ -16,8 +11,6 @@ pub type FailedCalls = BTreeMap<(&'static str, &'static str), u64>;
 /// One for the process, as its clients have no state of their own to count in. Both keys are
 /// words of this code, so it cannot grow.
 static FAILED: Mutex<FailedCalls> = Mutex::new(FailedCalls::new());
-/// Whoever watches waits no longer for the answer.
-const SOON: Duration = Duration::from_secs(1);
 
 pub(super) fn count(call: &'static str, error: &RuntimeError) {
     let kind = match error {
@@ -39,12 +32,4 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
 /// Since the daemon's start.
 pub fn failed_calls() -> FailedCalls {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-impl Containerd {
-    /// Whether it answers now.
-    pub async fn is_reachable(&self) -> bool {
-        let mut version = VersionClient::new(self.client.channel());
-        call("Version", SOON, version.version(self.client.request(()))).await.is_ok()
-    }
 }

@@ -1,0 +1,122 @@
+//! What a daemon that comes later makes of what it finds.
+
+use super::*;
+
+#[test]
+fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.fails_probe();
+    let memory = story.machine.memory().clone();
+    let spec = pod(RestartPolicy::Always);
+    let container = spec.containers[0].clone();
+    let found = Recovered::Running { pid: 7 };
+    let (machine, actions) =
+        Machine::recover(Arc::new(spec), container, memory, "c".into(), [], found, story.now);
+    story.machine = machine;
+    assert_eq!(actions, []);
+    assert_eq!(story.machine.status().attempt, Incarnation(0));
+    story.condemned();
+}
+
+impl Story {
+    /// What another daemon finds; the machine is its own then.
+    pub(super) fn recovered(&mut self, found: Recovered) -> Vec<Action> {
+        let (spec, memory) = (self.machine.pod.clone(), self.machine.memory().clone());
+        let container = self.machine.container().clone();
+        let (machine, actions) =
+            Machine::recover(spec, container, memory, "c".into(), [], found, self.now);
+        self.machine = machine;
+        actions
+    }
+}
+
+#[test]
+fn the_record_that_says_removed_is_the_last_to_go() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    story.started();
+    let forgotten = |actions: Vec<Action>| -> Vec<u32> {
+        let forgets = actions.into_iter().filter_map(|action| match action {
+            Action::Forget(attempt) => Some(attempt.0),
+            _ => None,
+        });
+        forgets.collect()
+    };
+    story.want(Wanted::Removed);
+    assert_eq!(forgotten(story.ended(Ending::Exited(0))), [0]);
+    let gone = Event::Forgotten { incarnation: Incarnation(0) };
+    assert_eq!(forgotten(story.tell(gone)), [1]);
+}
+
+#[test]
+fn no_record_goes_before_the_next_one_is_there() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    let (incarnation, message) = (Incarnation(1), "containerd is not reachable".to_owned());
+    let actions = story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    assert!(!actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+    story.pass(2 * SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(1))]);
+    story.started();
+    let actions = story.ended(Ending::Exited(1));
+    assert!(actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+}
+
+#[test]
+fn what_the_nodes_restart_took_is_told_as_that() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let actions = story.recovered(Recovered::NodeRestarted);
+    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    let last = story.machine.status().last_state.unwrap();
+    assert_eq!((last.reason.as_str(), last.exit_code), ("ContainerStatusUnknown", 137));
+    assert_eq!(last.cause, Cause::NodeRestart);
+    let message = "The node was shut down or restarted while the container was running";
+    assert_eq!(last.message, message);
+}
+
+#[test]
+fn only_a_known_and_other_boot_is_another() {
+    let memory = |boot_id: Option<&str>| Memory {
+        boot_id: boot_id.map(str::to_owned),
+        ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
+    };
+    assert!(memory(Some("a")).is_of_another_boot(Some("b")));
+    assert!(!memory(Some("a")).is_of_another_boot(Some("a")));
+    assert!(!memory(None).is_of_another_boot(Some("b")), "an older version's record");
+    assert!(!memory(Some("a")).is_of_another_boot(None));
+}
+
+#[test]
+fn what_may_run_unseen_is_killed_before_its_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Never);
+    let actions = story.recovered(Recovered::Unknown);
+    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+    assert!(story.ended(Ending::Lost).contains(&Action::Start(Incarnation(1))));
+
+    let mut story = Story::running(RestartPolicy::Always);
+    story.want(Wanted::Stopped);
+    let actions = story.recovered(Recovered::Unknown);
+    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
+    let actions = story.ended(Ending::Lost);
+    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+}
+
+#[test]
+fn recovered_process_that_is_gone_is_reported_and_restarted() {
+    let story = Story::running(RestartPolicy::Always);
+    let spec = pod(RestartPolicy::Always);
+    let container = spec.containers[0].clone();
+    let memory = story.machine.memory().clone();
+    let (machine, actions) = Machine::recover(
+        Arc::new(spec),
+        container,
+        memory,
+        "c".into(),
+        [],
+        Recovered::Nothing,
+        story.now,
+    );
+    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
+}

@@ -1,0 +1,57 @@
+//! Specs with no more than what has to be said, for those who add to them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source};
+
+impl PodSpec {
+    /// All else as Kubernetes has it by default.
+    pub fn bare(name: String, uid: String, containers: Vec<ContainerSpec>) -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            name,
+            uid,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            restart_policy: RestartPolicy::Always,
+            termination_grace: Duration::from_secs(30),
+            active_deadline: None,
+            hostname: None,
+            pull_secrets: Vec::new(),
+            init_containers: Vec::new(),
+            dependents: BTreeMap::new(),
+            containers,
+            security: Default::default(),
+            host_namespaces: Default::default(),
+            naming: Default::default(),
+            volumes: Vec::new(),
+        }
+    }
+}
+
+impl ContainerSpec {
+    /// As its image or bundle has it.
+    pub fn bare(name: String, source: Source) -> Self {
+        Self {
+            name,
+            source,
+            pull_policy: None,
+            command: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            working_dir: None,
+            ports: Vec::new(),
+            probes: Probes::default(),
+            lifecycle: Default::default(),
+            restart_policy: None,
+            restart_policy_rules: Vec::new(),
+            termination_message: Default::default(),
+            backoff: BackoffLimits::default(),
+            security: Default::default(),
+            resources: Default::default(),
+            devices: Vec::new(),
+            volume_mounts: Vec::new(),
+        }
+    }
+}

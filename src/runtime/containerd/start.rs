@@ -1,0 +1,120 @@
+//! The way of an attempt to its process.
+
+use std::time::Duration;
+
+use super::client::missing_is_fine;
+use super::plan::Plan;
+use super::records::NewRecord;
+use super::{Containerd, task};
+use crate::domain::spec::Source;
+use crate::logs::logger::Order;
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+
+/// How long a start waits for the remains of an earlier daemon's.
+const LEFTOVER_STEP: Duration = Duration::from_millis(100);
+const LEFTOVER_STEPS: u32 = 50;
+
+/// Where the output goes when there is no place for it.
+const NOWHERE: &str = "file:///dev/null";
+
+impl Containerd {
+    /// The record, with its snapshot; an existing one only learns the memory.
+    pub(super) async fn record(
+        &self,
+        birth: &Birth,
+        plan: Plan,
+        renew: bool,
+    ) -> Result<(), RuntimeError> {
+        let image = plan.image.as_ref().map(|(name, _)| name.clone());
+        let new = NewRecord { birth, image, spec: plan.spec };
+        match self.client.create_record(&new).await {
+            Err(RuntimeError::AlreadyExists(_)) if renew => self.client.renew(&new).await?,
+            Err(RuntimeError::AlreadyExists(_)) => {}
+            other => other?,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
+        let id = birth.id.to_string();
+        // A disk that is full or gone costs the log, not the container.
+        let no_log = self.make_log_files(birth).await.err();
+        let plan = self.plan(birth, no_log.is_none()).await?;
+        let (chain, refused) = (plan.image.clone(), plan.refused.clone());
+        self.record(birth, plan, true).await?;
+        if let Some(why) = refused {
+            return Err(RuntimeError::Config(why));
+        }
+        self.pin_namespaces(&birth.pod).await?;
+        if chain.is_some() {
+            self.make_files(&birth.pod).await?;
+            self.make_volumes(birth).await?;
+        }
+        let logger = match &no_log {
+            None => self.logger_of(&birth.id),
+            Some(_) => NOWHERE.to_owned(),
+        };
+        let mut tries = 0..LEFTOVER_STEPS;
+        let mut clearings = 0..1;
+        let process = loop {
+            let mounts = match &chain {
+                Some((name, chain_id)) => self.client.prepare(&id, name, chain_id).await?,
+                None => Vec::new(),
+            };
+            match self.client.create_task(&id, mounts, &logger).await {
+                // An earlier daemon's try got this far. What its process may have written goes
+                // with it.
+                Err(RuntimeError::AlreadyExists(_)) if tries.next().is_some() => {
+                    self.client.kill_and_delete_task(&id).await?;
+                    missing_is_fine(self.client.remove_snapshot(&id).await)?;
+                }
+                // Or it died in the middle, and containerd is at clearing up.
+                Err(RuntimeError::StartFailed(text))
+                    if is_in_the_way(&text) && tries.next().is_some() =>
+                {
+                    tokio::time::sleep(LEFTOVER_STEP).await;
+                }
+                // It is not, and never will.
+                Err(RuntimeError::StartFailed(text))
+                    if text.contains("file exists") && clearings.next().is_some() =>
+                {
+                    self.client.clear_bundle(&id, &text).await?;
+                }
+                Err(RuntimeError::StartFailed(text)) if is_in_the_way(&text) => {
+                    return Err(RuntimeError::Internal(text));
+                }
+                other => break other?,
+            }
+        };
+        let (client, execs) = (self.client.clone(), self.execs.clone());
+        // Before its process can be out of memory.
+        let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
+        let task = task.without_log(no_log);
+        if let Err(error) = self.client.start_task(task.id()).await {
+            self.client.clear_task(task.id()).await;
+            return Err(error);
+        }
+        Ok(Box::new(task))
+    }
+
+    pub(super) fn logger_of(&self, id: &AttemptId) -> String {
+        Order { path: self.log_path(id), limits: self.log_limits }.uri()
+    }
+
+    async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {
+        if let Some(folder) = self.log_path(&birth.id).parent() {
+            let failed = |error| format!("log folder {}: {error}", folder.display());
+            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+        }
+        if birth.container().is_some_and(|it| matches!(it.source, Source::Image(_))) {
+            let failed = |error| format!("file for the termination message: {error}");
+            self.make_message(&birth.id).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bundle, or runc's state, of a creation that was cut off.
+fn is_in_the_way(text: &str) -> bool {
+    text.contains("file exists") || text.contains("with given ID already exists")
+}

@@ -1,0 +1,69 @@
+//! Why something that was asked of the registry is not done.
+
+use std::time::Duration;
+
+use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
+use crate::runtime::RuntimeError;
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SupervisorError {
+    #[error("pods {0:?} not found")]
+    NotFound(String),
+    #[error("container {container:?} not found in pod {pod:?}")]
+    NoContainer { pod: String, container: String },
+    #[error("pods {0:?} already exists")]
+    AlreadyExists(String),
+    /// The fields are some that no live pod can change.
+    #[error(
+        "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",
+        .fields.join(", ")
+    )]
+    Differs { pod: String, fields: Vec<String> },
+    #[error("pods {0:?} is being deleted or replaced: try again when that is over")]
+    Leaving(String),
+    /// As kubectl says it.
+    #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
+    Ambiguous { pod: String, choice: String },
+    #[error("container {container:?} in pod {pod:?} is not running")]
+    NotRunning { pod: String, container: String },
+    #[error("container {container:?} in pod {pod:?} has no {kind} probe")]
+    NoProbe { pod: String, container: String, kind: &'static str },
+    #[error(transparent)]
+    Invalid(#[from] SpecErrors),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
+    Timeout { pod: String, condition: &'static str, after: Duration },
+    #[error("pods {pod:?} is left alone: {reason}")]
+    LeftAlone { pod: String, reason: String },
+    #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
+    Expired(String),
+    #[error(
+        "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
+    )]
+    NotOurs(String),
+    #[error("pods {pod:?}: {reason}")]
+    NotAdopted { pod: String, reason: String },
+    #[error("pods {0:?} is busy: too many requests are waiting")]
+    Busy(String),
+}
+
+pub(super) fn left_alone(pod: &str, reason: &str) -> SupervisorError {
+    SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
+}
+
+pub(super) fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
+    SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
+}
+
+/// The runtime's word on a container's field, with the pod's path before it.
+pub(super) fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
+    match error {
+        RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
+            field: format!("{}.{field}", spec.field_at(index)),
+            reason,
+        }])
+        .into(),
+        other => other.into(),
+    }
+}
