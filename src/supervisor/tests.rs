@@ -192,6 +192,20 @@ async fn containerd_away_at_a_start_is_no_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_it_is_configured_to_be_may_have_to_wait_and_is_no_restart() {
+    let host = Host::new(Fake::default());
+    let root = RuntimeError::Config("container has runAsNonRoot and image will run as root".into());
+    *host.runtime.start_errors.lock().unwrap() = vec![root];
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    let waits = |view: &PodView| match &view.status.containers[0].state {
+        ContainerState::Waiting { reason, .. } => reason == "CreateContainerConfigError",
+        _ => false,
+    };
+    host.supervisor.wait("web", "refusal", MINUTE, waits).await.unwrap();
+    assert_eq!(host.restarts(0).await.status.containers[0].last_state, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopping_the_daemon_leaves_containers_running() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();

@@ -98,6 +98,26 @@ fn records_of_older_attempts_are_cleared_but_for_the_last() {
 }
 
 #[test]
+fn attempts_above_its_own_are_those_of_the_pod_that_replaces_it() {
+    for seen in [SeenTask::Alive, SeenTask::Ended] {
+        let mut story = Story::running(RestartPolicy::Always);
+        story.pass(SECOND);
+        let event = look(&story, &[(0, SeenTask::Alive), (10, seen)]);
+        assert_eq!(story.tell(event), vec![], "{seen:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_its_image_needs_no_record_yet() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.machine.memory.image_id.clear();
+    story.want(Wanted::Running);
+    story.pass(SECOND);
+    let event = look(&story, &[]);
+    assert_eq!(story.tell(event), vec![]);
+}
+
+#[test]
 fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
