@@ -117,6 +117,28 @@ install_grpcurl() {
   export GRPCURL
 }
 
+# What the tests need beside.
+install_test_packages() {
+  local more=() folder=$PWD/target/tools/docker-registry
+  # The unit tests make network namespaces and bring their loopback up.
+  have ip || more+=(iproute2)
+  # Containers run it where nothing else is, so it must be static.
+  { have busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1; } || more+=(busybox-static)
+  # The logins of the registry that images are pulled from.
+  have htpasswd || more+=(apache2-utils)
+  install_packages "${more[@]}"
+  have docker-registry && return
+  # Unpacked and not installed: its package would start a service that listens to the network.
+  if [ ! -x "$folder/usr/bin/docker-registry" ]; then
+    say "Unpacking docker-registry into target/tools"
+    mkdir -p "$folder"
+    [ -n "$(apt-cache madison docker-registry 2>/dev/null)" ] || apt-get update -qq
+    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root docker-registry)
+    dpkg -x "$folder"/docker-registry_*.deb "$folder"
+  fi
+  export PATH=$PATH:$folder/usr/bin
+}
+
 # --- a containerd of our own ------------------------------------------------------------------
 
 # The folder of everything that a run makes; the sockets are in it.
