@@ -105,14 +105,16 @@ fn probe_to_sigterm(host: &Host, run: usize) -> Result<Duration> {
         let seen = host.call("probelet.v1.Containers/GetContainer", &this).ok()?;
         seen["state"]["terminated"].is_object().then_some(seen)
     })?;
-    let log = std::fs::read_to_string(ended["logPath"].as_str().unwrap_or_default())?;
-    let answers: Vec<u64> =
-        log.lines().filter_map(|line| line.rsplit_once(" at ")?.1.parse().ok()).collect();
-    let third = answers.get(2).with_context(|| format!("no three answers in\n{log}"))?;
+    let path = ended["logPath"].as_str().unwrap_or_default();
+    // Its logger may write a moment longer than it lives.
+    let third: u64 = eventually("three answers in its log", SOON, || {
+        let log = std::fs::read_to_string(path).ok()?;
+        log.lines().filter_map(|line| line.rsplit_once(" at ")?.1.parse().ok()).nth(2)
+    })?;
     let finished = &ended["state"]["terminated"]["finishedAt"];
     let finished = micros(finished.as_str().unwrap_or_default())?;
     host.call(REMOVE, &this)?;
-    Ok(Duration::from_micros(finished.saturating_sub(*third)))
+    Ok(Duration::from_micros(finished.saturating_sub(third)))
 }
 
 /// Unix time of an RFC 3339 timestamp, to the microsecond: `date` knows the calendar.
