@@ -124,9 +124,10 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
 async fn a_process_that_sleeps_shows_where() {
     let stage = Stage::new("exec sleep 60");
     let witness = HostWitness::default();
-    for _ in 0..200 {
-        let comm = std::fs::read_to_string(format!("/proc/{}/comm", stage.child.id())).unwrap();
-        if comm.trim() == "sleep" {
+    // It is loaded and has come to its sleep.
+    for _ in 0..1000 {
+        let place = std::fs::read_to_string(format!("/proc/{}/wchan", stage.child.id())).unwrap();
+        if place.contains("nanosleep") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
