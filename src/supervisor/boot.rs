@@ -242,8 +242,8 @@ fn revive(
     now: crate::domain::Now,
 ) -> Option<Born> {
     let container = spec.at(index)?.clone();
-    let newest = attempts.pop()?;
     let kept: Vec<_> = attempts.iter().map(|found| found.id.attempt).collect();
+    let newest = attempts.pop()?;
     let (found, task): (_, Option<Arc<dyn Task>>) = match newest.task {
         FoundTask::Running(task) => (Recovered::Running { pid: task.pid() }, Some(Arc::from(task))),
         FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),

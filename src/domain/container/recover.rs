@@ -39,6 +39,10 @@ impl Machine {
     ) -> (Self, Vec<Action>) {
         let mut machine = Self::with(pod, spec, memory);
         machine.kept.extend(kept);
+        // One that never came to a record may have left files: it goes with the others.
+        if let Some(&Incarnation(oldest)) = machine.kept.first() {
+            machine.kept.extend((oldest..machine.memory.attempt.0).map(Incarnation));
+        }
         machine.container_id = container_id;
         machine.follow_clock(now);
         machine.pause_again(now);

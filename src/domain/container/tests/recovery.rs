@@ -63,6 +63,26 @@ fn no_record_goes_before_the_next_one_is_there() {
 }
 
 #[test]
+fn an_attempt_without_a_record_is_forgotten_with_its_neighbours() {
+    let mut story = Story::running(RestartPolicy::Always);
+    for _ in 0..3 {
+        story.ended(Ending::Exited(1));
+        story.pass(60 * SECOND);
+        story.tell(Event::Tick);
+        story.started();
+    }
+    let (spec, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let container = story.machine.container().clone();
+    let found = Recovered::Running { pid: 7 };
+    let records = [Incarnation(0), Incarnation(3)];
+    let (_, actions) =
+        Machine::recover(spec, container, memory, "c".into(), records, found, story.now);
+    let forgets = actions.iter().filter(|action| matches!(action, Action::Forget(_)));
+    let forgets: Vec<_> = forgets.cloned().collect();
+    assert_eq!(forgets, [0, 1].map(|attempt| Action::Forget(Incarnation(attempt))));
+}
+
+#[test]
 fn what_the_nodes_restart_took_is_told_as_that() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.recovered(Recovered::NodeRestarted);
