@@ -31,6 +31,8 @@ pub struct Fake {
     remembered: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
+    /// Those of the next deletions of ended tasks.
+    pub reap_errors: Mutex<Vec<RuntimeError>>,
     /// How pulls end, the next one last; while there is none they go on. A success stays.
     pub pulls: watch::Sender<Vec<Result<(), PullError>>>,
     ignores_sigterm: bool,
@@ -163,7 +165,7 @@ impl Runtime for Fake {
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         self.note("reap", id);
-        Ok(())
+        self.reap_errors.lock().unwrap().pop().map_or(Ok(()), Err)
     }
 
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {

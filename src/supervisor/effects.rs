@@ -222,9 +222,12 @@ impl Effects {
     pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
         let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
         self.running.spawn(async move {
-            // What stays is cleared with the attempt's record later.
-            if let Err(error) = runtime.reap(&id).await {
+            // Its shim, its cgroups and its mount are there as long.
+            let mut failures = 0;
+            while let Err(error) = runtime.reap(&id).await {
                 tracing::warn!(%id, %error, "an ended task could not be deleted yet");
+                failures += 1;
+                tokio::time::sleep(retry_after(failures)).await;
             }
             Done::Nothing
         });

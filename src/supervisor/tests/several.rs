@@ -73,3 +73,18 @@ async fn a_request_has_to_name_its_container() {
     assert!(matches!(error, SupervisorError::NoContainer { .. }));
     host.supervisor.request("web", "init", restart(), None).unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_task_is_deleted_as_soon_as_it_can_be() {
+    let host = Host::new(Fake::default());
+    let away = || RuntimeError::Unavailable("away".into());
+    *host.runtime.reap_errors.lock().unwrap() = vec![away(), away()];
+    host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    running(&host, "app").await;
+    host.runtime.end(Ending::Exited(1));
+    let again = |view: &PodView| view.status.of("app").is_some_and(|s| s.restart_count == 1);
+    host.supervisor.wait("web", "restart", MINUTE, again).await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    let reaps = host.runtime.calls().into_iter().filter(|call| call == "reap web_app_0").count();
+    assert_eq!(reaps, 3);
+}
