@@ -42,6 +42,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod wait;
 
 pub use args::{Cli, Command};
 pub use config::{UsageError, parse};
@@ -55,6 +56,9 @@ use connect::Client;
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
     if matches!(cli.command, Command::Version) {
         return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
+    }
+    if let Command::Completion { shell } = cli.command {
+        return completion(shell, io);
     }
     if let Command::Validate(args) = &cli.command {
         return validate::validate(args, io);
@@ -78,12 +82,21 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Adopt(args) => adopt::adopt(&client, args, io).await,
         Command::Release(args) => adopt::release(&client, args, io).await,
         Command::Pull(args) => pull::pull(&client, args, io).await,
+        Command::Wait(args) => wait::wait(&client, args, io).await,
         Command::Images(args) => images::images(&client, args, io).await,
         Command::Rmi(args) => images::remove(&client, args, io).await,
-        Command::Serve(_) | Command::Validate(_) | Command::Version => {
-            Err(Error::Usage("this verb needs no client".to_owned()))
-        }
+        Command::Serve(_)
+        | Command::Validate(_)
+        | Command::Completion { .. }
+        | Command::Version => Err(Error::Usage("this verb needs no client".to_owned())),
     }
+}
+
+fn completion(shell: clap_complete::Shell, io: &mut Io<'_>) -> Result<()> {
+    let mut script = Vec::new();
+    let mut command = <Cli as clap::CommandFactory>::command();
+    clap_complete::generate(shell, &mut command, "probelet", &mut script);
+    io.line(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Wrong usage is told as such whether or not a daemon is there.
@@ -95,6 +108,7 @@ fn check_usage(command: &Command) -> Result<()> {
             Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()))
         }
         Command::Delete(args) if args.files.is_empty() => names::pods(&args.words).map(|_| ()),
+        Command::Wait(args) => names::pod(&args.pod).map(|_| ()),
         Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
         Command::Restart(args) => names::pod(&args.pod).map(|_| ()),
         Command::Kill(args) => names::pod(&args.pod).map(|_| ()),

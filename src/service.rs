@@ -29,6 +29,7 @@ mod logs;
 mod pods;
 mod probes;
 mod probing;
+mod waiting;
 
 pub use gate::Gate;
 

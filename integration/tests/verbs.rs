@@ -57,6 +57,29 @@ fn a_stopped_container_stays_down_until_it_is_started() -> Result<()> {
 }
 
 #[test]
+fn a_wait_ends_with_what_it_waits_for_and_not_before() -> Result<()> {
+    with_host(|host| {
+        let wait = |condition: &str, time: &str| {
+            host.try_probelet(["wait", "app", "--for", condition, "--timeout", time], "")
+        };
+        assert!(wait("condition=Ready", "1s")?.stderr.contains("\"app\" not found"));
+        assert!(wait("delete", "1s")?.stdout.contains("pod/app condition met"));
+        create(host, "app", &["sleep"], json!({ "terminationGracePeriod": "0s" }))?;
+        assert!(wait("condition=Ready", "30s")?.stdout.contains("pod/app condition met"));
+        let late = wait("restarts=1", "0s")?.stderr;
+        assert!(late.contains("timed out waiting for the condition on pods/app"), "{late}");
+        host.probelet(["kill", "app"])?;
+        assert!(wait("restarts=1", "30s")?.stdout.contains("pod/app condition met"));
+        assert!(wait("delete", "0s")?.stderr.contains("timed out"));
+        host.probelet(["delete", "pod", "app"])?;
+        assert!(wait("delete", "0s")?.stdout.contains("pod/app condition met"));
+        let long = wait("delete", "2h")?.stderr;
+        assert!(long.contains("timeout: Invalid value: must be one hour at most"), "{long}");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_followed_log_ends_with_its_attempt() -> Result<()> {
     with_host(|host| {
         let never = json!({ "restartPolicy": "NEVER" });

@@ -83,6 +83,10 @@ pub enum Command {
     Images(ImagesArgs),
     /// Remove images that nothing is made from.
     Rmi(RemoveImagesArgs),
+    /// Wait until a pod is ready, was restarted or is gone.
+    Wait(super::wait::WaitArgs),
+    /// Print a shell's completion script: `source <(probelet completion bash)`.
+    Completion { shell: clap_complete::Shell },
     /// Print the version.
     Version,
 }

@@ -131,6 +131,16 @@ impl Pods for Fake {
         Ok(Response::new(Box::pin(iter(stream))))
     }
 
+    /// All are ready, none was restarted.
+    async fn wait_pod(&self, r: Request<pb::WaitPodRequest>) -> Answer<pb::WaitPodResponse> {
+        match r.into_inner().condition {
+            Some(pb::wait_pod_request::Condition::Ready(true)) => {
+                Ok(Response::new(pb::WaitPodResponse::default()))
+            }
+            _ => Err(Status::deadline_exceeded("web: no restarts within 1s")),
+        }
+    }
+
     async fn remove_pod(&self, r: Request<pb::RemovePodRequest>) -> Answer<pb::RemovePodResponse> {
         self.pods.lock().unwrap().remove(&r.into_inner().name);
         Ok(Response::new(pb::RemovePodResponse {}))
@@ -238,6 +248,12 @@ async fn life_of_a_pod() {
     let exported = run("export web").await.1;
     assert!(exported.starts_with("# needs a secret\nkind: ConfigMap\n---\n"), "{exported}");
 
+    let met = "pod/web condition met\n";
+    assert_eq!(run("wait pod/web --for=condition=Ready").await.1, met);
+    let late = "error: timed out waiting for the condition on pods/web\n";
+    let waited = run("wait web --for restarts=1 --timeout 1s").await;
+    assert_eq!((waited.0, waited.2.as_str()), (1, late));
+
     let table =
         "NAME   READY   STATUS    RESTARTS   AGE\nweb    0/1     Running   0          <unknown>\n";
     assert_eq!(run("get po").await.1, table);
@@ -295,6 +311,7 @@ async fn no_daemon_and_wrong_usage() {
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 3").await.0, 2);
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 0").await.0, 1);
     assert!(probelet(socket, "version").await.1.starts_with("probelet 0."));
+    assert!(probelet(socket, "completion bash").await.1.contains("complete -F _probelet"));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
-use super::{Api, MARGIN, START, Streaming, adopt, evidence, logs, probing};
+use super::{Api, MARGIN, START, Streaming, adopt, evidence, logs, probing, waiting};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
@@ -16,10 +16,6 @@ use crate::domain::status::{ContainerState, ContainerStatus};
 use crate::pb::containers_server::Containers;
 use crate::pb::{self, wait_container_request::Condition};
 use crate::supervisor::PodView;
-
-/// The default and the longest time that `WaitContainer` waits.
-const WAIT: Duration = Duration::from_secs(30);
-const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 impl Api {
     /// For calls that mean the pod as a whole.
@@ -221,11 +217,7 @@ impl Containers for Api {
     ) -> Result<Response<pb::Container>, Status> {
         let pb::WaitContainerRequest { name, container, condition, timeout } = request.into_inner();
         let one = (name.as_str(), container.as_str());
-        let timeout = duration("timeout", timeout).map_err(|e| invalid(vec![e]))?.unwrap_or(WAIT);
-        if timeout > WAIT_MAX {
-            let reason = "Invalid value: must be one hour at most";
-            return Err(invalid(vec![field("timeout", reason)]));
-        }
+        let timeout = waiting::bound(timeout)?;
         match condition {
             Some(Condition::Running(wanted)) => {
                 self.one_until(one, "running", timeout, |s| s.pid.is_some() == wanted).await

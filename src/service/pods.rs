@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::caller::caller;
 use super::convert;
 use super::error::status_of;
-use super::{Api, Streaming, apply};
+use super::{Api, Streaming, apply, waiting};
 use crate::pb;
 use crate::pb::pods_server::Pods;
 
@@ -68,6 +68,13 @@ impl Pods for Api {
         _: Request<pb::ListPodsRequest>,
     ) -> Result<Response<Self::WatchPodsStream>, Status> {
         Ok(Response::new(self.stream(|api, sender| async move { api.send_changes(&sender).await })))
+    }
+
+    async fn wait_pod(
+        &self,
+        request: Request<pb::WaitPodRequest>,
+    ) -> Result<Response<pb::WaitPodResponse>, Status> {
+        Ok(Response::new(waiting::pod(self, request.into_inner()).await?))
     }
 
     async fn remove_pod(
