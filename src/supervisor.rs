@@ -25,6 +25,7 @@ mod effects;
 mod error;
 mod events;
 mod evidence;
+mod exec;
 mod probes;
 mod pulls;
 mod reconcile;

@@ -44,6 +44,7 @@ pub(super) enum Request {
     /// As `Tell`, with who asks.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    Lend(usize, oneshot::Sender<Arc<dyn Task>>),
     /// What the runtime holds of each container, by a look that began then.
     Found(Instant, Arc<Looks>),
     /// The runtime answers again.
@@ -168,6 +169,12 @@ impl Actor {
                 // Without a process the reply is dropped, which is the answer.
                 if let Some(task) = self.task(index) {
                     self.effects.run_probe(index, kind, task, reply);
+                }
+            }
+            Request::Lend(index, reply) => {
+                // Without a process the reply is dropped, which is the answer.
+                if let Some(task) = self.task(index) {
+                    let _ = reply.send(task);
                 }
             }
             Request::Found(at, looks) => {
