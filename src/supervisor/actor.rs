@@ -1,5 +1,6 @@
 //! One actor a pod: one `select!`, one timer, and the only reading of the clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -80,13 +81,17 @@ pub(super) struct Held {
     /// Writes that failed in a row.
     pub(super) failed_writes: u32,
     pub(super) starting: bool,
+    /// The newest attempt whose record is there, with what led to it.
+    pub(super) recorded: Option<Incarnation>,
     /// Its image's.
     pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
-    pub(super) ended: Vec<Incarnation>,
+    pub(super) ended: BTreeSet<Incarnation>,
+    /// Those whose deletion is under way.
+    pub(super) reaping: BTreeSet<Incarnation>,
     /// Attempts that are to be forgotten.
     pub(super) over: Vec<Incarnation>,
 }
@@ -219,6 +224,9 @@ impl Actor {
                 {
                     held.starting = false;
                 }
+                if let Event::Looked { incarnation, .. } = &event {
+                    self.recorded(index, *incarnation);
+                }
                 if let Event::Probed { kind, outcome, latency, .. } = &event {
                     let who = (self.spec.name.as_str(), self.name(index));
                     self.tally.probed(who, *kind, outcome, *latency);
@@ -238,6 +246,7 @@ impl Actor {
                     held.task = Some(task.clone());
                     held.starting = false;
                 }
+                self.recorded(index, incarnation);
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
                 if let Some(why) = task.no_log() {
@@ -267,6 +276,15 @@ impl Actor {
                 self.count_end(index, incarnation);
             }
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
+            Done::Restored(index, attempt) => {
+                self.recorded(index, attempt);
+                self.clear_up();
+            }
+            Done::Reaped(index, attempt) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.reaping.remove(&attempt);
+                }
+            }
             Done::Nothing => {}
         }
     }
@@ -319,7 +337,7 @@ impl Actor {
                 Action::Destroy(incarnation) => self.effects.destroy(index, incarnation),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
-                        held.ended.push(incarnation);
+                        held.ended.insert(incarnation);
                     }
                 }
                 Action::Forget(incarnation) => {

@@ -89,7 +89,8 @@ impl Supervisor {
             Wanted::Stopped => Vec::new(),
             _ => pod.handle_all(&Event::Wanted { wanted, grace: None }, now),
         };
-        let held = spec.all().map(|_| Held::default()).collect();
+        let held = || Held { recorded: Some(attempt), ..Held::default() };
+        let held = spec.all().map(|_| held()).collect();
         Ok((Unborn { pod, spec, held, first, wanted }, births))
     }
 
@@ -156,8 +157,9 @@ impl Supervisor {
             let (own, others): (Vec<_>, _) =
                 attempts.into_iter().partition(|found| found.id.container == container.name);
             attempts = others;
-            let open = own.iter().max_by_key(|found: &&Found| found.id.attempt);
-            let open = open.filter(|found| found.memory.ended.is_none());
+            let newest = own.iter().max_by_key(|found: &&Found| found.id.attempt);
+            let recorded = newest.map(|found| found.id.attempt);
+            let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
             let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
                 Some(born) => born,
@@ -178,7 +180,7 @@ impl Supervisor {
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
             machines.push(born.machine);
-            held.push(Held { task: born.task, ..Held::default() });
+            held.push(Held { task: born.task, recorded, ..Held::default() });
         }
         let mut pod = Pod::new(spec.clone(), machines, now);
         first.extend(pod.resume(now));

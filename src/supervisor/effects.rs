@@ -27,6 +27,8 @@ pub(super) enum Done {
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, LastWords),
     Persisted(usize, Incarnation, Result<(), RuntimeError>),
+    Restored(usize, Incarnation),
+    Reaped(usize, Incarnation),
     Nothing,
 }
 
@@ -229,7 +231,7 @@ impl Effects {
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
-            Done::Nothing
+            Done::Reaped(index, attempt)
         });
     }
 
@@ -273,11 +275,15 @@ impl Effects {
         let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
         self.running.spawn(async move {
-            // The next look finds it missing again.
-            if let Err(error) = runtime.restore(&birth).await {
-                tracing::warn!(id = %birth.id, %error, "a missing record could not be written yet");
+            match runtime.restore(&birth).await {
+                Ok(()) => Done::Restored(index, attempt),
+                // The next look finds it missing again.
+                Err(error) => {
+                    let id = &birth.id;
+                    tracing::warn!(%id, %error, "a missing record could not be written yet");
+                    Done::Nothing
+                }
             }
-            Done::Nothing
         });
     }
 

@@ -32,7 +32,8 @@ impl Machine {
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
         let retries = fault == Fault::Runtime && goes_on;
         // While the runtime is away every try says the same.
-        if !retries || self.troubles == 0 {
+        let is_first = self.troubles == 0;
+        if !retries || is_first {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
         let retry = match fault {
@@ -45,6 +46,10 @@ impl Machine {
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
             self.state = State::Waiting { reason, message, until: now.mono + wait };
+            // How the attempt before it ended may be known to nobody else.
+            if !retries || is_first {
+                out.push(Action::Persist);
+            }
             return;
         }
         let ended = Terminated {
