@@ -32,6 +32,7 @@ pub mod quantity;
 pub mod restart;
 pub mod signal;
 pub mod spec;
+pub mod static_pods;
 pub mod status;
 pub mod user;
 pub mod volume;

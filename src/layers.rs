@@ -20,6 +20,7 @@ const STOREYS: [&[&str]; 6] = [
         "process",
         "pressure",
         "logs",
+        "manifest_dir",
         "rootfs",
         "pod_files",
         "volumes",

@@ -20,6 +20,7 @@ mod annotations;
 mod backoff;
 mod batch;
 mod convert;
+mod directory;
 mod document;
 mod env;
 mod evidence;
@@ -45,8 +46,9 @@ mod surroundings;
 mod tests;
 mod volumes;
 
-pub use annotations::{ServerMade, on_failure};
+pub use annotations::{MANIFEST_ERROR, ServerMade, on_failure};
 pub use batch::{Batch, batch};
+pub use directory::reading;
 pub use export::{Export, export};
 pub use kinds::pod_name;
 pub use labels::{care, restart};

@@ -73,6 +73,10 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet"
     )]
     pub data_dir: PathBuf,
+    /// A folder of manifests (.yaml, .yml, .json) whose pods are kept as they say: a new file
+    /// makes its pods, an edit changes them, a removal deletes them. None if left out.
+    #[arg(long, value_name = "PATH", env = "PROBELET_MANIFEST_DIR")]
+    pub manifest_dir: Option<PathBuf>,
     /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,

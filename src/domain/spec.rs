@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
+use super::static_pods::Origin;
 
 mod bare;
 mod change;
@@ -61,6 +62,14 @@ impl<T> Validated<T> {
     }
 }
 
+impl Validated<PodSpec> {
+    /// Where it comes from cannot make it wrong.
+    pub fn kept_by(mut self, origin: Origin) -> Self {
+        self.0.origin = Some(origin);
+        self
+    }
+}
+
 impl<T> Deref for Validated<T> {
     type Target = T;
     fn deref(&self) -> &T {
@@ -101,6 +110,9 @@ pub struct PodSpec {
     pub naming: Naming,
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    /// The file of the manifest directory that keeps it; none for what somebody applied.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 use super::*;
 
 mod batch;
+mod directory;
 mod examples;
 mod export;
 mod fields;

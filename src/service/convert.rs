@@ -78,6 +78,7 @@ pub(super) fn pod_of_one(
         host_namespaces: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container],
     })
 }

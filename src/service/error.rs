@@ -23,6 +23,7 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         | SupervisorError::Expired(_)
         | SupervisorError::LeftAlone { .. }
         | SupervisorError::NotOurs(_)
+        | SupervisorError::KeptByFile { .. }
         | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),

@@ -36,6 +36,9 @@ pub(super) struct Unborn {
 impl Supervisor {
     /// Checks that every container could be made here, and touches nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
+        if spec.origin.is_none() {
+            self.not_kept(&spec.name)?;
+        }
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
             match self.runtime.check(container).await {
@@ -195,7 +198,8 @@ impl Supervisor {
 
     pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
         let Unborn { pod, spec, held: containers, first, wanted } = unborn;
-        let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
+        let (status, manifest_error) = (pod.status(), None);
+        let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);

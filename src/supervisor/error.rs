@@ -45,6 +45,8 @@ pub enum SupervisorError {
         "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
     )]
     NotOurs(String),
+    #[error("pods {pod:?} is kept by {file}: change or remove that file")]
+    KeptByFile { pod: String, file: String },
     #[error("pods {pod:?}: {reason}")]
     NotAdopted { pod: String, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]

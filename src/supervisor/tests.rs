@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
+use crate::domain::container::Event;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
@@ -66,6 +67,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         host_namespaces: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

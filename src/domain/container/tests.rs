@@ -62,6 +62,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         host_namespaces: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

@@ -26,6 +26,7 @@ impl PodSpec {
             host_namespaces: Default::default(),
             naming: Default::default(),
             volumes: Vec::new(),
+            origin: None,
         }
     }
 }

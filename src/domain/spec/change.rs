@@ -44,6 +44,8 @@ impl PodSpec {
             host_namespaces,
             naming,
             volumes,
+            // A file that is renamed changes nothing of its pod.
+            origin: _,
         } = self;
         let HostNamespaces { network, pid, ipc } = host_namespaces;
         let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;

@@ -75,7 +75,7 @@ pub(super) fn view() -> PodView {
         expired: false,
         containers: vec![container],
     };
-    PodView { generation: 1, spec: Arc::new(spec), status }
+    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn pod() -> PodSpec {
         host_namespaces: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container("app")],
     }
 }
