@@ -21,6 +21,7 @@ mod backoff;
 mod batch;
 mod convert;
 mod document;
+mod downward;
 mod env;
 mod evidence;
 mod export;

@@ -1,6 +1,7 @@
 use super::*;
 
 mod batch;
+mod downward;
 mod examples;
 mod export;
 mod fields;
