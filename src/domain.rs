@@ -25,6 +25,7 @@ pub mod hosts;
 pub mod image;
 pub mod link;
 pub mod log;
+pub mod node;
 pub mod notice;
 pub mod pod;
 pub mod probe;

@@ -22,6 +22,7 @@ mod batch;
 mod convert;
 mod directory;
 mod document;
+mod downward;
 mod env;
 mod evidence;
 mod export;

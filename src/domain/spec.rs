@@ -17,6 +17,7 @@ use super::static_pods::Origin;
 
 mod bare;
 mod change;
+mod downward;
 mod env;
 mod lifecycle;
 mod message;
@@ -32,7 +33,8 @@ mod validate;
 mod volume;
 
 pub use change::Change;
-pub use env::{EnvSource, EnvVar, PodField};
+pub use downward::{Bound, PodField, Resource, ResourceField};
+pub use env::{EnvSource, EnvVar};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
@@ -92,6 +94,9 @@ pub struct PodSpec {
     #[serde(default)]
     pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
+    /// Only a name here, for who asks.
+    #[serde(default)]
+    pub service_account: Option<String>,
     /// For the registries of its images, in the order in which they are tried.
     #[serde(default)]
     pub pull_secrets: Vec<PullSecret>,

@@ -2,6 +2,7 @@ use super::*;
 
 mod batch;
 mod directory;
+mod downward;
 mod examples;
 mod export;
 mod fields;

@@ -60,6 +60,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        service_account: None,
         pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),

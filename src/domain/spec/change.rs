@@ -37,6 +37,7 @@ impl PodSpec {
             hostname,
             // For the next pull.
             pull_secrets: _,
+            service_account: _,
             init_containers: _,
             containers: _,
             dependents: _,

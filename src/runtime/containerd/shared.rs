@@ -8,7 +8,9 @@ use super::Containerd;
 use super::client::{DEADLINE, call};
 use super::records::POD_UID;
 use crate::domain::hosts;
-use crate::domain::spec::PodSpec;
+use crate::domain::node::Whereabouts;
+use crate::domain::spec::{Amounts, PodSpec};
+use crate::network;
 use crate::pod_files::Texts;
 use crate::process::Process;
 use crate::runtime::RuntimeError;
@@ -42,6 +44,22 @@ impl Containerd {
             RuntimeError::StartFailed(format!("the pod's namespaces: {error}"))
         };
         pinned.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    /// Read each time: addresses come and go.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        let node_addresses = network::host::addresses().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the host's addresses are not known");
+            Vec::new()
+        });
+        let (cpu, memory) = (Some(self.facts.cpu), Some(self.facts.memory));
+        Whereabouts {
+            node_name: self.facts.hostname.clone(),
+            node_addresses,
+            // No network of its own gives a pod one yet.
+            pod_addresses: Vec::new(),
+            allocatable: Amounts { cpu, memory, ..Amounts::default() },
+        }
     }
 
     /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
