@@ -21,6 +21,7 @@ const STOREYS: [&[&str]; 6] = [
         "pressure",
         "logs",
         "rootfs",
+        "cni",
         "pod_files",
         "volumes",
     ],

@@ -71,6 +71,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         hostname: filled(spec.hostname),
         security,
         host_namespaces,
+        network: Default::default(),
         naming,
         pull_secrets,
         volumes,
@@ -169,6 +170,8 @@ fn ports(
             errors,
         ),
         protocol: filled(port.protocol).unwrap_or_else(|| "TCP".into()),
+        host_port: None,
+        host_ip: None,
     };
     ports.into_iter().enumerate().map(convert).collect()
 }

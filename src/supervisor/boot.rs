@@ -192,7 +192,8 @@ impl Supervisor {
     }
 
     pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
-        let Unborn { pod, spec, held: containers, first, wanted } = unborn;
+        let Unborn { mut pod, spec, held: containers, first, wanted } = unborn;
+        pod.set_network(self.runtime.network(&spec));
         let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });

@@ -63,6 +63,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
         containers: vec![ContainerSpec {

@@ -42,6 +42,7 @@ impl PodSpec {
             dependents: _,
             security,
             host_namespaces,
+            network: mode,
             naming,
             volumes,
         } = self;
@@ -56,6 +57,7 @@ impl PodSpec {
             ("spec.hostNetwork", *network != new.host_namespaces.network),
             ("spec.hostPID", *pid != new.host_namespaces.pid),
             ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+            ("spec.network", *mode != new.network),
             ("spec.subdomain", *subdomain != new.naming.subdomain),
             ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
             ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
@@ -106,7 +108,7 @@ impl ContainerSpec {
             args,
             env,
             working_dir,
-            // Only names for numbers.
+            // Only names for numbers, but for those of the host.
             ports: _,
             probes: _,
             lifecycle: _,
@@ -129,6 +131,10 @@ impl ContainerSpec {
             ("securityContext", *security != new.security),
             ("resources", *resources != new.resources),
             ("devices", *devices != new.devices),
+            (
+                "ports",
+                self.host_ports().map(|(_, port)| port).ne(new.host_ports().map(|(_, port)| port)),
+            ),
             ("volumeMounts", *volume_mounts != new.volume_mounts),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),
