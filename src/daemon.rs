@@ -68,6 +68,8 @@ pub struct Config {
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
     pub data_dir: PathBuf,
+    pub cni_conf_dir: PathBuf,
+    pub cni_bin_dirs: Vec<PathBuf>,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -90,6 +92,8 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         seccomp_dir: config.seccomp_dir.clone(),
         registries: config.registries.clone(),
         data_dir: config.data_dir.clone(),
+        cni_conf_dir: config.cni_conf_dir.clone(),
+        cni_bin_dirs: config.cni_bin_dirs.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;

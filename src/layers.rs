@@ -22,6 +22,7 @@ const STOREYS: [&[&str]; 6] = [
         "logs",
         "manifest_dir",
         "rootfs",
+        "cni",
         "pod_files",
         "volumes",
     ],

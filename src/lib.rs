@@ -1,6 +1,7 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 pub mod cli;
+pub mod cni;
 pub mod daemon;
 pub mod domain;
 pub mod evidence;

@@ -67,6 +67,8 @@ fn serve(args: ServeArgs) -> ExitCode {
                 seccomp_dir: args.seccomp_dir,
                 registries: args.registry.registries(),
                 data_dir: args.data_dir,
+                cni_conf_dir: args.cni_conf_dir,
+                cni_bin_dirs: args.cni_bin_dir,
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

@@ -16,6 +16,7 @@ use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::image::{Keyring, Progress, Reference, Stored};
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
 use crate::registry::RegistryError;
@@ -68,6 +69,9 @@ pub enum RuntimeError {
     NoImage(String),
     #[error("{0}")]
     InUse(String),
+    /// The pod could not be connected to its network.
+    #[error("{0}")]
+    Network(String),
     /// The runtime refused to create or start the process; its own words.
     #[error("{0}")]
     StartFailed(String),
@@ -222,6 +226,10 @@ pub trait Runtime: Send + Sync + 'static {
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// What an ended attempt left; its log's end only where it is wanted.
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
+    /// What the pod's network is, by what was done last; cheap.
+    fn network(&self, _pod: &PodSpec) -> PodNetwork {
+        PodNetwork::default()
+    }
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }

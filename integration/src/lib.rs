@@ -7,6 +7,7 @@
 
 mod busybox;
 mod clean;
+pub mod cni;
 mod daemon;
 mod grpcurl;
 pub mod image;
@@ -272,9 +273,16 @@ path = "{at}/opt"
 
     /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
     fn pins(&self) -> Vec<String> {
-        let folders =
-            ["run/netns", "run/ipcns", "run/utsns", "run/pods", "run/volumes", "data/pods"]
-                .map(|folder| self.path(folder));
+        let folders = [
+            "run/netns",
+            "run/ipcns",
+            "run/utsns",
+            "run/pods",
+            "run/volumes",
+            "data/pods",
+            "data/cni",
+        ]
+        .map(|folder| self.path(folder));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
         let files = files.flatten().map(|entry| format!("file {}", entry.path().display()));
         let (run, data) = (self.path("run"), self.path("data"));

@@ -27,12 +27,7 @@ macro_rules! put {
 pub(super) use put;
 
 /// `live` has what a `v1.Pod` has no field for.
-pub(super) fn describe(
-    pod: &Pod,
-    live: &[pb::Container],
-    events: &[Event],
-    now: Timestamp,
-) -> String {
+pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> String {
     let mut out = String::new();
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
@@ -45,12 +40,16 @@ pub(super) fn describe(
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
     });
-    let about = About { causes: causes.collect(), annotations: &annotations, live, now };
+    let about =
+        About { causes: causes.collect(), annotations: &annotations, live: &live.containers, now };
 
     head(&mut out, pod, &spec, &status);
     labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());
     self::annotations(&mut out, &annotations);
     status_lines(&mut out, pod, &status, now);
+    if !live.network.is_empty() {
+        put!(out, "Network:\t{}", live.network);
+    }
     let init = spec.init_containers.unwrap_or_default();
     if !init.is_empty() {
         let statuses = status.init_container_statuses.unwrap_or_default();
@@ -331,7 +330,7 @@ Events:
     #[test]
     fn golden() {
         let pod = serde_json::from_value(sample()).unwrap();
-        assert_eq!(describe(&pod, &[], &events(), now()), GOLDEN);
+        assert_eq!(describe(&pod, &pb::Pod::default(), &events(), now()), GOLDEN);
     }
 
     #[test]
@@ -344,7 +343,7 @@ Events:
         let end = &mut pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
         end["exitCode"] = json!(137);
         end["signal"] = json!(9);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         let block = "      Message:      boom
       Cause:        killed by probelet: liveness probe failed
       Exit Code:    137
@@ -362,7 +361,7 @@ Events:
             "probelet.io/manifest-error": "/m/web.yaml:3:1: spec.x: unknown field",
             "kubernetes.io/config.source": "file",
         });
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         assert!(
             text.contains("\nManifest Error:  /m/web.yaml:3:1: spec.x: unknown field\n"),
             "{text}"
@@ -375,7 +374,7 @@ Events:
         let mut pod = sample();
         pod["metadata"]["deletionTimestamp"] = json!("2026-08-21T11:04:55Z");
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text}");
         assert!(text.contains("Termination Grace Period:  30s\n"), "{text}");
     }

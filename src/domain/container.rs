@@ -352,6 +352,8 @@ pub enum Fault {
     Config,
     /// The image is not there, or not all of it.
     Image,
+    /// The pod has no network yet.
+    Network,
 }
 
 /// What is to be done, in this order.

@@ -22,6 +22,7 @@ mod env;
 mod lifecycle;
 mod message;
 mod place;
+mod port;
 mod probe;
 mod resources;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use env::{EnvSource, EnvVar};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
+pub use port::ContainerPort;
 pub use probe::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
     TcpSocket,
@@ -47,7 +49,9 @@ pub use security::{
     AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
     SeccompProfile, Security, Sysctl,
 };
-pub use surroundings::{Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming};
+pub use surroundings::{
+    Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, NetworkMode,
+};
 pub use validate::{SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
@@ -112,6 +116,8 @@ pub struct PodSpec {
     #[serde(default)]
     pub host_namespaces: HostNamespaces,
     #[serde(default)]
+    pub network: NetworkMode,
+    #[serde(default)]
     pub naming: Naming,
     #[serde(default)]
     pub volumes: Vec<Volume>,
@@ -165,14 +171,6 @@ pub enum Source {
     Bundle { oci_spec: String, rootfs: PathBuf },
     /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
     Adopted(Adopted),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ContainerPort {
-    pub name: Option<String>,
-    pub port: u16,
-    /// `TCP`, `UDP` or `SCTP`; informational.
-    pub protocol: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -74,6 +74,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         service_account: filled(spec.service_account_name).or(filled(spec.service_account)),
         security,
         host_namespaces,
+        network: Default::default(),
         naming,
         pull_secrets,
         volumes,
@@ -173,6 +174,8 @@ fn ports(
             errors,
         ),
         protocol: filled(port.protocol).unwrap_or_else(|| "TCP".into()),
+        host_port: None,
+        host_ip: None,
     };
     ports.into_iter().enumerate().map(convert).collect()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::annotations::{self, CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
 use super::probes_out;
-use super::spec_out::{pod_spec, seconds, some};
+use super::spec_out::{list, pod_spec, seconds, some};
 use crate::domain::container::DEADLINE_EXCEEDED;
 use crate::domain::status::{
     Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
@@ -82,6 +82,8 @@ fn pod_status(status: &PodStatus) -> k8s::PodStatus {
         reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
         message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
+        pod_ip: status.network.ips.first().cloned(),
+        pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
         start_time: time(status.created_at),
         init_container_statuses: (!status.init_containers.is_empty())
             .then(|| status.init_containers.iter().map(container_status).collect()),

@@ -11,11 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
 use super::{AttemptId, Birth, Found, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
+use crate::cni::Cni;
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::image::{Progress, Stored, normalise};
 use crate::domain::log::Limits;
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::logs;
 use crate::network::Namespaces;
@@ -32,6 +34,7 @@ mod fates;
 mod foreign;
 mod images;
 mod locks;
+mod network;
 mod news;
 mod ooms;
 mod plan;
@@ -54,6 +57,7 @@ use exec::Execs;
 pub use failures::{FailedCalls, failed_calls};
 pub use foreign::Watched;
 use locks::Locks;
+use network::Networks;
 use ooms::Ooms;
 use plan::Plan;
 
@@ -77,6 +81,10 @@ pub struct Config {
     pub registries: Registries,
     /// Volumes that must outlive a reboot go to `pods/` under it.
     pub data_dir: PathBuf,
+    /// The first configuration in it is the network of pods.
+    pub cni_conf_dir: PathBuf,
+    /// Where plugins are looked for, in turn.
+    pub cni_bin_dirs: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -92,6 +100,8 @@ impl Default for Config {
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
             registries: Registries::default(),
             data_dir: "/var/lib/probelet".into(),
+            cni_conf_dir: "/etc/cni/net.d".into(),
+            cni_bin_dirs: vec!["/opt/cni/bin".into(), "/usr/lib/cni".into()],
         }
     }
 }
@@ -111,6 +121,7 @@ pub struct Containerd {
     namespaces: Namespaces,
     files: PodFiles,
     volumes: Volumes,
+    networks: Networks,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
@@ -127,7 +138,10 @@ impl Containerd {
         // containerd gets URIs of what lies there, as they are.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
         let data_dir = absolute("data", &config.data_dir, &[])?;
-        let volumes = volumes::volumes(&config, &data_dir, &run_dir);
+        let owner = format!("{} {}\n", config.address.display(), config.namespace);
+        let volumes = Volumes::new(&data_dir, &run_dir, owner.clone());
+        let (conf_dir, bin_dirs) = (config.cni_conf_dir, config.cni_bin_dirs);
+        let networks = Networks::new(Cni::new(conf_dir, bin_dirs, &data_dir, owner));
         let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
@@ -153,6 +167,7 @@ impl Containerd {
             namespaces,
             files,
             volumes,
+            networks,
             swept: Arc::default(),
             ooms,
             watched,
@@ -337,6 +352,10 @@ impl Runtime for Containerd {
             words::settle(&self.log_path(id)).await;
         }
         self.read_words(id, with_log).await
+    }
+
+    fn network(&self, pod: &PodSpec) -> PodNetwork {
+        self.networks.of(pod)
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

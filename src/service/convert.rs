@@ -77,6 +77,7 @@ pub(super) fn pod_of_one(
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
         origin: None,
@@ -159,6 +160,8 @@ fn port((index, port): (usize, pb::ContainerPort)) -> Result<ContainerPort, Spec
         name: Some(port.name).filter(|name| !name.is_empty()),
         port: number,
         protocol: if port.protocol.is_empty() { "TCP".into() } else { port.protocol },
+        host_port: None,
+        host_ip: None,
     })
 }
 
@@ -197,6 +200,8 @@ pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
         containers: containers.map(|status| container(supervisor, view, status)).collect(),
         object: structs::from_json(manifest::to_json(view)).ok(),
         removed: false,
+        network: view.status.network.about.clone(),
+        ips: view.status.network.ips.clone(),
     }
 }
 

@@ -45,9 +45,10 @@ fn runtime(error: RuntimeError) -> Status {
             invalid(vec![SpecError { field: field.to_owned(), reason }])
         }
         RuntimeError::NoImage(_) => Status::not_found(text),
-        RuntimeError::InUse(_) | RuntimeError::StartFailed(_) | RuntimeError::Config(_) => {
-            Status::failed_precondition(text)
-        }
+        RuntimeError::InUse(_)
+        | RuntimeError::Network(_)
+        | RuntimeError::StartFailed(_)
+        | RuntimeError::Config(_) => Status::failed_precondition(text),
         RuntimeError::Unavailable(_) => Status::unavailable(text),
         RuntimeError::Timeout { .. } => Status::deadline_exceeded(text),
         RuntimeError::Internal(_) => Status::internal(text),

@@ -371,7 +371,8 @@ impl Actor {
     }
 
     /// Probes change what is shown with each attempt, but only a level moves the generation.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.pod.set_network(self.effects.runtime.network(&self.spec));
         let status = self.pod.status();
         let mut is_level = false;
         self.view.send_if_modified(|view| {

@@ -197,7 +197,8 @@ impl Supervisor {
     }
 
     pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
-        let Unborn { pod, spec, held: containers, first, wanted } = unborn;
+        let Unborn { mut pod, spec, held: containers, first, wanted } = unborn;
+        pod.set_network(self.runtime.network(&spec));
         let (status, manifest_error) = (pod.status(), None);
         let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
         let (view_in, view_out) = watch::channel(view.clone());

@@ -320,6 +320,7 @@ fn fault_of(error: &RuntimeError) -> Fault {
         | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NoImage(_) => Fault::Image,
+        RuntimeError::Network(_) => Fault::Network,
         RuntimeError::NotFound(_)
         | RuntimeError::Invalid { .. }
         | RuntimeError::InUse(_)

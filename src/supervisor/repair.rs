@@ -95,6 +95,7 @@ fn view(
         init_containers: Vec::new(),
         expired: false,
         containers: statuses.collect(),
+        network: Default::default(),
     };
     let uid = unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default();
     let spec = PodSpec::bare(name, uid, containers);

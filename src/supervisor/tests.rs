@@ -66,6 +66,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
         origin: None,

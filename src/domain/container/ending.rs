@@ -30,17 +30,22 @@ impl Machine {
             return;
         }
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
-        let retries = fault == Fault::Runtime && goes_on;
+        let is_network = fault == Fault::Network;
+        let retries = (fault == Fault::Runtime || is_network) && goes_on;
         // While the runtime is away every try says the same.
         let is_first = self.troubles == 0;
-        if !retries || is_first {
+        if is_network {
+            let message = format!("Failed to create pod sandbox: {message}");
+            out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message)));
+        } else if !retries || is_first {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
+        let again = retry_after(self.troubles.saturating_add(1));
         let retry = match fault {
             Fault::Container | Fault::Image => None,
-            Fault::Runtime => {
-                Some(("CreateContainerError", retry_after(self.troubles.saturating_add(1))))
-            }
+            Fault::Runtime => Some(("CreateContainerError", again)),
+            // As in Kubernetes, whose event alone says more.
+            Fault::Network => Some(("ContainerCreating", again)),
             Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {

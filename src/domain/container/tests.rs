@@ -61,6 +61,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
         origin: None,

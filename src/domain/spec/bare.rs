@@ -25,6 +25,7 @@ impl PodSpec {
             containers,
             security: Default::default(),
             host_namespaces: Default::default(),
+            network: Default::default(),
             naming: Default::default(),
             volumes: Vec::new(),
             origin: None,

@@ -43,6 +43,7 @@ impl PodSpec {
             dependents: _,
             security,
             host_namespaces,
+            network: mode,
             naming,
             volumes,
             // A file that is renamed changes nothing of its pod.
@@ -59,6 +60,7 @@ impl PodSpec {
             ("spec.hostNetwork", *network != new.host_namespaces.network),
             ("spec.hostPID", *pid != new.host_namespaces.pid),
             ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+            ("spec.network", *mode != new.network),
             ("spec.subdomain", *subdomain != new.naming.subdomain),
             ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
             ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
@@ -109,7 +111,7 @@ impl ContainerSpec {
             args,
             env,
             working_dir,
-            // Only names for numbers.
+            // Only names for numbers, but for those of the host.
             ports: _,
             probes: _,
             lifecycle: _,
@@ -132,6 +134,10 @@ impl ContainerSpec {
             ("securityContext", *security != new.security),
             ("resources", *resources != new.resources),
             ("devices", *devices != new.devices),
+            (
+                "ports",
+                self.host_ports().map(|(_, port)| port).ne(new.host_ports().map(|(_, port)| port)),
+            ),
             ("volumeMounts", *volume_mounts != new.volume_mounts),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),

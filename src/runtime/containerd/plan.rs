@@ -28,9 +28,9 @@ impl Containerd {
                 let binds = self.binds(birth);
                 let host = Host {
                     facts: self.facts.clone(),
-                    whereabouts: self.whereabouts(),
+                    whereabouts: self.whereabouts(pod),
                     cgroups_path,
-                    shared: if pod.is_several() { namespaces.paths(&pod.uid) } else { vec![] },
+                    shared: if self.is_pinned(pod) { namespaces.paths(&pod.uid) } else { vec![] },
                     message_path: has_log.then(|| self.message_path(&birth.id)),
                     files: self.files.folder(&pod.uid),
                     shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),

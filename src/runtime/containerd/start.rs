@@ -39,13 +39,14 @@ impl Containerd {
         let id = birth.id.to_string();
         // A disk that is full or gone costs the log, not the container.
         let no_log = self.make_log_files(birth).await.err();
+        // First: what the attempt is made of depends on it.
+        self.connect_pod(&birth.pod).await?;
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
-        self.pin_namespaces(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;

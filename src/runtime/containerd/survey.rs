@@ -50,6 +50,7 @@ impl Containerd {
         // Later a record may be missing that is to be written anew.
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.remove_stray_volumes(volumes, &records).await;
+            self.take_up_networks(&records).await;
         }
         for record in records {
             let id = match records::labelled(&record) {

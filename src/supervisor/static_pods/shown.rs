@@ -178,6 +178,7 @@ fn row(about: &str, problem: &Problem) -> PodView {
         deletion: None,
         init_containers: Vec::new(),
         expired: false,
+        network: Default::default(),
         containers: Vec::new(),
     };
     let manifest_error = Some(problem.why.clone());

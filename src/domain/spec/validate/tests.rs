@@ -20,6 +20,7 @@ fn pod() -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
         origin: None,
@@ -65,7 +66,13 @@ fn http() -> Handler {
 }
 
 fn port(name: Option<&str>, port: u16) -> ContainerPort {
-    ContainerPort { name: name.map(Into::into), port, protocol: "TCP".into() }
+    ContainerPort {
+        name: name.map(Into::into),
+        port,
+        protocol: "TCP".into(),
+        host_port: None,
+        host_ip: None,
+    }
 }
 
 fn live(pod: &mut PodSpec) -> &mut ProbeSpec {
