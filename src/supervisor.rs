@@ -33,6 +33,7 @@ mod replace;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 mod writes;
 
 pub use actor::now;

@@ -45,6 +45,7 @@ mod start;
 mod survey;
 mod task;
 mod tasks;
+mod unwritten;
 mod users;
 mod volumes;
 mod words;
@@ -111,6 +112,7 @@ pub struct Containerd {
     namespaces: Namespaces,
     files: PodFiles,
     volumes: Volumes,
+    unwritten: unwritten::Files,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
@@ -138,6 +140,7 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
+        let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
         let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
@@ -153,6 +156,7 @@ impl Containerd {
             namespaces,
             files,
             volumes,
+            unwritten,
             swept: Arc::default(),
             ooms,
             watched,
@@ -263,9 +267,20 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.renew_unwritten(id, pod, memory).await?;
         self.client_of(id)?.remember(id, pod, memory).await?;
+        self.drop_unwritten(id).await?;
         self.renew_volumes(pod);
         Ok(())
+    }
+
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        self.keep_unwritten(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -284,6 +299,7 @@ impl Runtime for Containerd {
         }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
+        self.drop_unwritten(id).await?;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
