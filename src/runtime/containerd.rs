@@ -48,6 +48,7 @@ mod start;
 mod survey;
 mod task;
 mod tasks;
+mod unwritten;
 mod users;
 mod volumes;
 mod words;
@@ -122,6 +123,7 @@ pub struct Containerd {
     files: PodFiles,
     volumes: Volumes,
     networks: Networks,
+    unwritten: unwritten::Files,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
@@ -152,6 +154,7 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
+        let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
         let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
@@ -168,6 +171,7 @@ impl Containerd {
             files,
             volumes,
             networks,
+            unwritten,
             swept: Arc::default(),
             ooms,
             watched,
@@ -278,9 +282,20 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.renew_unwritten(id, pod, memory).await?;
         self.client_of(id)?.remember(id, pod, memory).await?;
+        self.drop_unwritten(id).await?;
         self.renew_volumes(pod);
         Ok(())
+    }
+
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        self.keep_unwritten(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -299,6 +314,7 @@ impl Runtime for Containerd {
         }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
+        self.drop_unwritten(id).await?;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
