@@ -29,6 +29,7 @@ mod fields;
 mod kinds;
 mod labels;
 mod lifecycle;
+mod log_limits;
 mod marks;
 mod message;
 mod objects;

@@ -86,6 +86,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
     .validate()

@@ -82,6 +82,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
 }

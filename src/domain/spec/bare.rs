@@ -53,6 +53,7 @@ impl ContainerSpec {
             resources: Default::default(),
             devices: Vec::new(),
             volume_mounts: Vec::new(),
+            log_limits: Default::default(),
         }
     }
 }

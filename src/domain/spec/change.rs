@@ -120,6 +120,8 @@ impl ContainerSpec {
             resources,
             devices,
             volume_mounts,
+            // For the next start.
+            log_limits: _,
         } = self;
         let differences = [
             ("name", *name != new.name),
