@@ -24,6 +24,7 @@ mod layout;
 mod layout_container;
 mod layout_history;
 mod layout_probes;
+mod layout_volumes;
 mod log_args;
 mod logs;
 mod manifests;
