@@ -43,6 +43,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod version;
 mod wait;
 
 pub use args::{Cli, Command};
@@ -55,8 +56,8 @@ use connect::Client;
 
 /// Runs every verb but `serve`, which is the daemon's.
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
-    if matches!(cli.command, Command::Version) {
-        return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
+    if let Command::Version(args) = &cli.command {
+        return version::version(&cli.socket, args, io).await;
     }
     if let Command::Completion { shell } = cli.command {
         return completion(shell, io);
@@ -89,7 +90,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Serve(_)
         | Command::Validate(_)
         | Command::Completion { .. }
-        | Command::Version => Err(Error::Usage("this verb needs no client".to_owned())),
+        | Command::Version(_) => Err(Error::Usage("this verb needs no client".to_owned())),
     }
 }
 
