@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
+use super::log::OwnLimits;
 use super::static_pods::Origin;
 
 mod bare;
@@ -160,6 +161,9 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
+    /// Of its log, from its next start on.
+    #[serde(default)]
+    pub log_limits: OwnLimits,
 }
 
 /// What a container is made from.

@@ -130,6 +130,7 @@ fn convert_container(
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
         volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
+        log_limits: Default::default(),
     }
 }
 

@@ -89,6 +89,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
     .validate()

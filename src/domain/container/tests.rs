@@ -84,6 +84,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
 }

@@ -55,6 +55,7 @@ impl ContainerSpec {
             resources: Default::default(),
             devices: Vec::new(),
             volume_mounts: Vec::new(),
+            log_limits: Default::default(),
         }
     }
 }

@@ -123,6 +123,8 @@ impl ContainerSpec {
             resources,
             devices,
             volume_mounts,
+            // For the next start.
+            log_limits: _,
         } = self;
         let differences = [
             ("name", *name != new.name),

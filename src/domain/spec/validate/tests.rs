@@ -48,6 +48,7 @@ fn container(name: &str) -> ContainerSpec {
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     }
 }
 
