@@ -6,7 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 mod busybox;
-mod clean;
+pub mod clean;
 mod daemon;
 pub mod image;
 pub mod measure;
@@ -297,9 +297,16 @@ path = "{at}/opt"
 
     /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
     fn pins(&self) -> Vec<String> {
-        let folders =
-            ["run/netns", "run/ipcns", "run/utsns", "run/pods", "run/volumes", "data/pods"]
-                .map(|folder| self.path(folder));
+        let folders = [
+            "run/netns",
+            "run/ipcns",
+            "run/utsns",
+            "run/pidns",
+            "run/pods",
+            "run/volumes",
+            "data/pods",
+        ]
+        .map(|folder| self.path(folder));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
         let files = files.flatten().map(|entry| format!("file {}", entry.path().display()));
         let (run, data) = (self.path("run"), self.path("data"));

@@ -74,6 +74,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         service_account: filled(spec.service_account_name).or(filled(spec.service_account)),
         security,
         host_namespaces,
+        share_process_namespace: spec.share_process_namespace == Some(true),
         naming,
         pull_secrets,
         volumes,

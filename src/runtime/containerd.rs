@@ -21,6 +21,7 @@ use crate::logs;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
 use crate::registry::Registries;
+use crate::shared_pids::SharedPids;
 use crate::volumes::Volumes;
 
 mod client;
@@ -109,6 +110,7 @@ pub struct Containerd {
     locks: Locks,
     execs: Execs,
     namespaces: Namespaces,
+    pids: SharedPids,
     files: PodFiles,
     volumes: Volumes,
     /// Those that no record knows were looked for.
@@ -139,6 +141,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
+        let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
@@ -151,6 +154,7 @@ impl Containerd {
             locks,
             execs,
             namespaces,
+            pids,
             files,
             volumes,
             swept: Arc::default(),

@@ -77,6 +77,7 @@ pub(super) fn pod_of_one(
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         containers: vec![container],

@@ -64,6 +64,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         containers: vec![ContainerSpec {

@@ -61,6 +61,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         containers: vec![ContainerSpec {

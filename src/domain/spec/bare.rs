@@ -25,6 +25,7 @@ impl PodSpec {
             containers,
             security: Default::default(),
             host_namespaces: Default::default(),
+            share_process_namespace: false,
             naming: Default::default(),
             volumes: Vec::new(),
         }

@@ -46,6 +46,7 @@ impl Containerd {
             return Err(RuntimeError::Config(why));
         }
         self.pin_namespaces(&birth.pod).await?;
+        self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;

@@ -45,11 +45,11 @@ impl Containerd {
     /// One attempt that cannot be looked at does not stand in the way of the others.
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
-        let volumes = self.volumes.pods();
+        let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).collect();
         let records = self.client.list_records().await?;
         // Later a record may be missing that is to be written anew.
         if !self.swept.swap(true, Ordering::Relaxed) {
-            self.remove_stray_volumes(volumes, &records).await;
+            self.remove_strays(pods, &records).await;
         }
         for record in records {
             let id = match records::labelled(&record) {

@@ -20,6 +20,7 @@ fn pod() -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         containers: vec![container("app")],
