@@ -116,6 +116,9 @@ pub struct PodSpec {
     pub security: PodSecurity,
     #[serde(default)]
     pub host_namespaces: HostNamespaces,
+    /// The containers see each other's processes.
+    #[serde(default)]
+    pub share_process_namespace: bool,
     #[serde(default)]
     pub network: NetworkMode,
     #[serde(default)]

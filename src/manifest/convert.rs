@@ -75,6 +75,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         security,
         host_namespaces,
         network: Default::default(),
+        share_process_namespace: spec.share_process_namespace == Some(true),
         naming,
         pull_secrets,
         volumes,

@@ -23,6 +23,7 @@ use crate::logs;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
 use crate::registry::Registries;
+use crate::shared_pids::SharedPids;
 use crate::volumes::Volumes;
 
 mod client;
@@ -120,6 +121,7 @@ pub struct Containerd {
     locks: Locks,
     execs: Execs,
     namespaces: Namespaces,
+    pids: SharedPids,
     files: PodFiles,
     volumes: Volumes,
     networks: Networks,
@@ -156,6 +158,7 @@ impl Containerd {
         starts.spawn(ooms.clone().listen(client.clone()));
         let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
+        let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
@@ -168,6 +171,7 @@ impl Containerd {
             locks,
             execs,
             namespaces,
+            pids,
             files,
             volumes,
             networks,

@@ -26,6 +26,7 @@ impl PodSpec {
             security: Default::default(),
             host_namespaces: Default::default(),
             network: Default::default(),
+            share_process_namespace: false,
             naming: Default::default(),
             volumes: Vec::new(),
             origin: None,

@@ -48,6 +48,7 @@ impl Containerd {
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
+        self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;

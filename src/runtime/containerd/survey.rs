@@ -45,14 +45,14 @@ impl Containerd {
     /// One attempt that cannot be looked at does not stand in the way of the others.
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
-        let volumes = self.volumes.pods();
+        let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).collect();
         let records = self.client.list_records().await?;
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
         let uids: BTreeSet<String> = uids.cloned().collect();
         // Later a record may be missing that is to be written anew.
         let sweeps = !self.swept.swap(true, Ordering::Relaxed);
         if sweeps {
-            self.remove_stray_volumes(volumes, &records).await;
+            self.remove_strays(pods, &records).await;
             self.take_up_networks(&records).await;
         }
         let is_known = move |uid: &str| !sweeps || uids.contains(uid);

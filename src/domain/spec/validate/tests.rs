@@ -21,6 +21,7 @@ fn pod() -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         network: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         origin: None,
