@@ -25,6 +25,7 @@ mod effects;
 mod error;
 mod events;
 mod evidence;
+mod network;
 mod probes;
 mod pulls;
 mod reconcile;

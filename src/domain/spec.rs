@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
 
+mod aim;
 mod bare;
 mod change;
 mod env;

@@ -100,6 +100,9 @@ impl Actor {
                 self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
             }
         }
+        if self.containers.iter().any(|held| held.task.is_some()) {
+            self.effects.check_network();
+        }
         self.perform(first);
         self.seat.count(self.pod.ended_by_probes());
         self.publish();
@@ -260,6 +263,8 @@ impl Actor {
                 self.count_end(index, incarnation);
             }
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
+            Done::NetworkBroken(why) => self.network_broken(&why),
+            Done::Reconnected(failures, done) => self.reconnected(failures, done),
             Done::Nothing => {}
         }
     }
