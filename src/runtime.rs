@@ -244,6 +244,14 @@ pub trait Runtime: Send + Sync + 'static {
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// What an ended attempt left; its log's end only where it is wanted.
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
+    /// Whether a pod that runs is still connected as it was; [`RuntimeError::Network`] if not.
+    async fn check_network(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+    /// Takes a pod that runs off its network and connects it anew.
+    async fn reconnect(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
+        Ok(())
+    }
     /// What the pod's network is, by what was done last; cheap.
     fn network(&self, _pod: &PodSpec) -> PodNetwork {
         PodNetwork::default()

@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod evidence;
 mod exec;
+mod network;
 mod probes;
 mod pulls;
 mod reconcile;

@@ -1,10 +1,13 @@
 //! A network of one's own for pods: a bridge with a few addresses, gone with [`Bridge`].
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 
 use crate::Host;
@@ -35,7 +38,7 @@ impl Bridge {
     /// As a plugin of a conflist.
     pub fn plugin(&self, host: &Host) -> Value {
         json!({
-            "type": "bridge", "bridge": self.name, "isGateway": true,
+            "type": "bridge", "bridge": self.name, "isDefaultGateway": true,
             "ipam": {
                 "type": "host-local", "ranges": [[{ "subnet": self.subnet }]],
                 "dataDir": host.path("ipam"),
@@ -69,6 +72,54 @@ impl Bridge {
         let text = saved.map(|saved| String::from_utf8_lossy(&saved.stdout).into_owned());
         let text = text.unwrap_or_default();
         text.lines().filter(|line| line.contains(&self.name)).map(str::to_owned).collect()
+    }
+}
+
+/// A neighbour of the host, with a network namespace of its own.
+pub struct Outside {
+    name: String,
+    /// The host's, as it sees it.
+    pub host: String,
+}
+
+impl Outside {
+    pub fn new(bridge: &Bridge) -> Result<Self> {
+        let name = format!("{}o", bridge.name);
+        let net = format!("198.18.{}", std::process::id() % 250);
+        let outside = Self { host: format!("{net}.1"), name };
+        let name = &outside.name;
+        for line in [
+            format!("netns add {name}"),
+            format!("link add {name} type veth peer name eth0 netns {name}"),
+            format!("address add {net}.1/30 dev {name}"),
+            format!("link set {name} up"),
+            format!("-n {name} address add {net}.2/30 dev eth0"),
+            format!("-n {name} link set eth0 up"),
+        ] {
+            let done = Command::new("ip").args(line.split(' ')).output()?;
+            ensure!(done.status.success(), "ip {line}: {done:?}");
+        }
+        Ok(outside)
+    }
+
+    /// From a thread that is thrown away after it.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let namespace = File::open(Path::new("/run/netns").join(&self.name))?;
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let kind = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(namespace.as_fd(), kind)?;
+                work()
+            });
+            thread.join().map_err(|_| anyhow!("the thread outside died"))?
+        })
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // The link goes with its other end.
+        let _ = Command::new("ip").args(["netns", "delete", &self.name]).output();
     }
 }
 

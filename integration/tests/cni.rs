@@ -6,10 +6,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::cni::Bridge;
+use probelet_integration::cni::{Bridge, Outside};
+use probelet_integration::target::TARGET_IMAGE;
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
@@ -47,6 +49,15 @@ fn ip_of(host: &Host, name: &str) -> Result<String> {
     let ip = pod["status"]["podIP"].as_str().with_context(|| format!("no address in {pod}"))?;
     assert_eq!(pod["status"]["podIPs"], json!([{ "ip": ip }]));
     Ok(ip.to_owned())
+}
+
+fn portmap() -> Value {
+    json!({ "type": "portmap", "capabilities": { "portMappings": true } })
+}
+
+/// A port that nobody has now.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("0.0.0.0:0")?.local_addr()?.port())
 }
 
 /// What a server answers to one request.
@@ -208,6 +219,125 @@ fn without_a_configuration_a_pod_has_its_loopback_and_says_so() -> Result<()> {
         let wanted =
             format!("loopback alone: no CNI configuration in {}", host.path("cni").display());
         ensure!(described.contains(&wanted), "{described}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_host_port_leads_to_its_pod_and_is_for_one_pod() -> Result<()> {
+    with_bridge(|host, bridge| {
+        bridge.configure_with(host, &[portmap()])?;
+        let port = free_port()?;
+        let ports = json!([{ "containerPort": 8080, "hostPort": port }]);
+        apply(host, &pod("web", json!({ "ports": ports.clone() })))?;
+        ip_of(host, "web")?;
+        let outside = Outside::new(bridge)?;
+        let address = format!("{}:{port}", outside.host);
+        let answer = outside.run(|| get(&address))?;
+        ensure!(answer.contains("You've hit web"), "{answer}");
+        let answer = get(&format!("127.0.0.1:{port}"))?;
+        ensure!(answer.contains("You've hit web"), "{answer}");
+        let described = host.probelet(["describe", "pod", "web"])?;
+        ensure!(described.contains(&format!("{port}/TCP")), "{described}");
+
+        let manifest = pod("other", json!({ "ports": ports })).to_string();
+        let refused = host.try_probelet(["apply", "-f", "-"], &manifest)?;
+        let why = format!("hostPort: Invalid value: {port}: pod \"web\" has it");
+        ensure!(refused.stderr.contains(&why), "{refused:?}");
+
+        // Another daemon knows them as well.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        outside.run(|| get(&address))?;
+        ensure!(!bridge.rules().is_empty(), "no rules");
+        delete(host, "web")?;
+        host.expect_nothing_left()?;
+        assert_eq!(bridge.rules(), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_host_port_that_nobody_maps_is_told() -> Result<()> {
+    with_bridge(|host, _| {
+        let ports = json!([{ "containerPort": 8080, "hostPort": free_port()? }]);
+        apply(host, &pod("web", json!({ "ports": ports })))?;
+        eventually("the failure is told", SOON, || {
+            let events = host.events().ok()?;
+            let why = "has no plugin with the capability portMappings";
+            let told = |event: &&String| event.contains("FailedCreatePodSandBox");
+            events.iter().find(told).filter(|event| event.ends_with(why)).map(drop)
+        })?;
+        assert_eq!(host.column("web")?, "ContainerCreating");
+        delete(host, "web")?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_pod_that_wants_its_loopback_alone_has_that_and_is_probed_over_it() -> Result<()> {
+    with_bridge(|host, bridge| {
+        let probe = json!({ "httpGet": { "port": 8080 }, "periodSeconds": 1 });
+        let mut alone = pod("alone", json!({ "readinessProbe": probe }));
+        alone["metadata"]["annotations"] = json!({ "probelet.io/network": "none" });
+        apply(host, &alone)?;
+        host.wait_status("alone", SOON * 2, |status| status["ready"] == true)?;
+        let shown = host.pod("alone")?;
+        assert_eq!(shown["status"]["podIP"], Value::Null);
+        assert_eq!(shown["metadata"]["annotations"]["probelet.io/network"], "none");
+        assert_eq!(bridge.taken(host), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_with_an_address_is_probed_there() -> Result<()> {
+    with_bridge(|host, _| {
+        host.import("prober-target")?;
+        // Only on the loopback, so its own address refuses.
+        let probe = json!({ "httpGet": { "port": 9000 }, "periodSeconds": 1 });
+        let hidden = json!({
+            "image": TARGET_IMAGE, "args": ["http", "127.0.0.1:9000"], "readinessProbe": probe,
+        });
+        apply(host, &pod("hidden", hidden))?;
+        let ip = ip_of(host, "hidden")?;
+        let wanted = format!("dial tcp {ip}:9000: connect: connection refused");
+        eventually("its probe fails at its address", SOON, || {
+            host.events().ok()?.iter().find(|event| event.contains(&wanted)).map(drop)
+        })?;
+        let probe = json!({
+            "httpGet": { "host": "127.0.0.1", "port": 9000 }, "periodSeconds": 1,
+        });
+        let seen = json!({
+            "image": TARGET_IMAGE, "args": ["http", "127.0.0.1:9000"], "readinessProbe": probe,
+        });
+        apply(host, &pod("hidden", seen))?;
+        host.wait_status("hidden", SOON, |status| status["ready"] == true)?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("web", json!({})))?;
+        ip_of(host, "web")?;
+        let pid = host.task_pid("web_app_0")?;
+        host.kill_daemon()?;
+        let deleted = Command::new("nsenter")
+            .args([&format!("--net=/proc/{pid}/ns/net"), "ip", "link", "delete", "eth0"])
+            .status()?;
+        ensure!(deleted.success(), "eth0 was not deleted");
+        host.start_daemon()?;
+        eventually("the network is repaired", SOON, || {
+            let events = host.events().ok()?;
+            let told = |reason: &str| events.iter().any(|event| event.contains(reason));
+            (told("Warning NetworkBroken") && told("Normal NetworkRepaired")).then_some(())
+        })?;
+        let ip = ip_of(host, "web")?;
+        get(&format!("{ip}:8080"))?;
+        assert_eq!(host.task_pid("web_app_0")?, pid);
+        assert_eq!(bridge.taken(host), [ip]);
         Ok(())
     })
 }

@@ -16,6 +16,7 @@ use super::image::{PullPolicy, PullSecret};
 use super::log::OwnLimits;
 use super::static_pods::Origin;
 
+mod aim;
 mod bare;
 mod change;
 mod downward;

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{backoff, evidence, log_limits, resources};
-use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
+use crate::domain::spec::{
+    Handler, NetworkMode, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
+};
 
 const PREFIX: &str = "probelet.io/";
 
@@ -65,6 +67,9 @@ type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 
 /// `probelet.io/OWNER.dependents: "a,b"`: those restart with it.
 const DEPENDENTS: &str = ".dependents";
+/// `probelet.io/network: none`: no plugin connects the pod.
+const NETWORK: &str = "network";
+const NO_NETWORK: &str = "none";
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
 const ON_FAILURE: &str = "onFailure";
 
@@ -144,6 +149,13 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
         }
+        if word == NETWORK {
+            match text.as_str() {
+                NO_NETWORK => spec.network = NetworkMode::None,
+                _ => errors.push(SpecError::unsupported(field, &text, &[NO_NETWORK])),
+            }
+            continue;
+        }
         if let Some(owner) = word.strip_suffix(DEPENDENTS) {
             let names = text.split(',').map(|name| name.trim().to_owned()).collect();
             spec.dependents.insert(owner.to_owned(), names);
@@ -196,6 +208,9 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     {
         return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
     }
+    if field == "spec.network" {
+        return Some(format!("metadata.annotations[{PREFIX}{NETWORK}]"));
+    }
     let word = evidence::word_of(spec, field).or_else(|| resources::word_of(spec, field));
     if let Some(word) = word {
         return Some(format!("metadata.annotations[{PREFIX}{word}]"));
@@ -212,6 +227,9 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
 /// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.
 pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let mut all = spec.annotations.clone();
+    if spec.network == NetworkMode::None {
+        all.insert(format!("{PREFIX}{NETWORK}"), NO_NETWORK.to_owned());
+    }
     let dependents = spec.dependents.iter();
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {

@@ -374,6 +374,14 @@ impl Runtime for Containerd {
         self.read_words(id, with_log).await
     }
 
+    async fn check_network(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        self.check_connection(pod).await
+    }
+
+    async fn reconnect(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        self.connect_again(pod).await
+    }
+
     fn network(&self, pod: &PodSpec) -> PodNetwork {
         self.networks.of(pod)
     }

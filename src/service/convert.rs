@@ -153,17 +153,20 @@ fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError
 }
 
 fn port((index, port): (usize, pb::ContainerPort)) -> Result<ContainerPort, SpecError> {
-    let number = u16::try_from(port.container_port).map_err(|_| {
-        let value = port.container_port;
-        let reason = format!("Invalid value: {value}: must be between 1 and 65535, inclusive");
-        field(format!("ports[{index}].containerPort"), reason)
-    })?;
+    let number = |name: &str, value: u32| {
+        let of_range = |_| SpecError::port_range(format!("ports[{index}].{name}"), value);
+        u16::try_from(value).map_err(of_range)
+    };
+    if port.host_port == 0 && !port.host_ip.is_empty() {
+        return Err(field(format!("ports[{index}].hostIp"), "Forbidden: there is no hostPort"));
+    }
+    let host_port = number("hostPort", port.host_port)?;
     Ok(ContainerPort {
         name: Some(port.name).filter(|name| !name.is_empty()),
-        port: number,
+        port: number("containerPort", port.container_port)?,
         protocol: if port.protocol.is_empty() { "TCP".into() } else { port.protocol },
-        host_port: None,
-        host_ip: None,
+        host_port: (host_port != 0).then_some(host_port),
+        host_ip: Some(port.host_ip).filter(|ip| !ip.is_empty()),
     })
 }
 

@@ -107,6 +107,9 @@ impl Actor {
                 self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
             }
         }
+        if self.containers.iter().any(|held| held.task.is_some()) {
+            self.effects.check_network();
+        }
         self.perform(first);
         self.seat.count(self.pod.ended_by_probes());
         self.publish();
@@ -289,6 +292,8 @@ impl Actor {
                     held.reaping.remove(&attempt);
                 }
             }
+            Done::NetworkBroken(why) => self.network_broken(&why),
+            Done::Reconnected(failures, done) => self.reconnected(failures, done),
             Done::Nothing => {}
         }
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
-use crate::domain::spec::PodSpec;
+use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
@@ -36,10 +36,15 @@ pub(super) struct Unborn {
 }
 
 impl Supervisor {
-    /// Checks that every container could be made here, and touches nothing.
+    /// Checks that every container could be made here, and its ports be had; touches nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         if spec.origin.is_none() {
             self.not_kept(&spec.name)?;
+        }
+        let others = self.list().into_iter().filter(|view| view.spec.name != spec.name);
+        let clashes: Vec<_> = others.flat_map(|view| spec.port_clashes(&view.spec)).collect();
+        if !clashes.is_empty() {
+            return Err(SpecErrors(clashes).into());
         }
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {

@@ -33,6 +33,9 @@ pub(super) enum Done {
     WriteDue(usize),
     Restored(usize, Incarnation),
     Reaped(usize, Incarnation),
+    NetworkBroken(String),
+    /// After so many failures.
+    Reconnected(u32, Result<(), String>),
     Nothing,
 }
 
@@ -161,11 +164,11 @@ impl Effects {
         kind: ProbeKind,
         task: Arc<dyn Task>,
     ) -> impl Future<Output = Option<Attempt>> + use<> {
-        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        let (pod, prober, ip) = (self.pod.clone(), self.prober.clone(), self.ip());
         async move {
             let container = pod.at(index)?;
-            let probe = container.probes.get(kind)?;
-            Some(prober.attempt(task, container, probe).await)
+            let probe = container.probes.get(kind)?.aimed_at(ip.as_deref());
+            Some(prober.attempt(task, container, &probe).await)
         }
     }
 
@@ -176,11 +179,14 @@ impl Effects {
         (kind, bound): (HookKind, Duration),
         task: Arc<dyn Task>,
     ) {
-        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        let (pod, prober, ip) = (self.pod.clone(), self.prober.clone(), self.ip());
         self.running.spawn(async move {
             let hook = pod.at(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
             let result = match hook {
-                Some((container, hook)) => prober.hook(task, container, hook, bound).await,
+                Some((container, hook)) => {
+                    let hook = hook.aimed_at(ip.as_deref());
+                    prober.hook(task, container, &hook, bound).await
+                }
                 None => Ok(()),
             };
             if let Err(error) = &result {
@@ -189,6 +195,36 @@ impl Effects {
             }
             Done::Event(index, Event::Hooked { incarnation, kind, result })
         });
+    }
+
+    /// Of a pod that an earlier daemon connected.
+    pub(super) fn check_network(&mut self) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            match runtime.check_network(&pod).await {
+                Ok(()) => Done::Nothing,
+                Err(RuntimeError::Network(why)) => Done::NetworkBroken(why),
+                Err(error) => {
+                    tracing::warn!(pod = pod.name, %error, "its network could not be checked");
+                    Done::Nothing
+                }
+            }
+        });
+    }
+
+    pub(super) fn reconnect(&mut self, failures: u32) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            if failures > 0 {
+                tokio::time::sleep(retry_after(failures)).await;
+            }
+            let done = runtime.reconnect(&pod).await;
+            Done::Reconnected(failures, done.map_err(|error| error.to_string()))
+        });
+    }
+
+    fn ip(&self) -> Option<String> {
+        self.runtime.network(&self.pod).ips.into_iter().next()
     }
 
     pub(super) fn measure_shim(

@@ -97,6 +97,36 @@ impl Containerd {
         }
     }
 
+    /// By the plugins' own word, where their version gives one.
+    pub(super) async fn check_connection(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let cni = &self.networks.cni;
+        let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else { return Ok(()) };
+        if its.result.is_none() {
+            return Err(unconnected("it was being connected when the daemon ended"));
+        }
+        let is_there =
+            self.namespaces.are_pinned(&pod.uid) || self.find_namespaces_again(pod).await?;
+        if !is_there || !its.network.can_check() {
+            return Ok(());
+        }
+        cni.check(&its, &self.netns(&pod.uid)).await.map_err(unconnected)
+    }
+
+    /// As it was connected before. Where nothing of the pod runs the next start does it.
+    pub(super) async fn connect_again(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let cni = &self.networks.cni;
+        let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else { return Ok(()) };
+        if !self.namespaces.are_pinned(&pod.uid) && !self.find_namespaces_again(pod).await? {
+            return Ok(());
+        }
+        cni.detach(&its, Some(&self.netns(&pod.uid))).await.map_err(unconnected)?;
+        self.attach(Attachment { result: None, ..its }, true).await?;
+        // Its hosts file has its address.
+        self.make_files_now(pod).await
+    }
+
     /// All of it or nothing.
     async fn attach(&self, mut pod: Attachment, is_pinned: bool) -> Result<(), RuntimeError> {
         let cni = &self.networks.cni;

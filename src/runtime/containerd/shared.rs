@@ -62,6 +62,11 @@ impl Containerd {
     /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
     pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
+        self.make_files_now(pod).await
+    }
+
+    /// The caller has the pod's turn.
+    pub(super) async fn make_files_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let (files, pod) = (self.files.clone(), pod.clone());
         let ip = self.networks.of(&pod).ips.into_iter().next();
         let made = tokio::task::spawn_blocking(move || {
