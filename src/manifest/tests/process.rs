@@ -4,7 +4,7 @@ use super::out::view;
 use super::*;
 use crate::domain::spec::{DnsPolicy, QosClass};
 
-const ALL: &str = r#"apiVersion: v1
+pub(super) const ALL: &str = r#"apiVersion: v1
 kind: Pod
 metadata:
   name: full
