@@ -21,6 +21,7 @@ mod actor;
 mod adopt;
 mod boot;
 mod brake;
+mod clock;
 mod effects;
 mod error;
 mod events;
@@ -36,8 +37,8 @@ mod tests;
 mod unwritten;
 mod writes;
 
-pub use actor::now;
 pub use adopt::Adopter;
+pub use clock::now;
 pub use error::SupervisorError;
 pub use events::EventLog;
 pub use pulls::Pull;

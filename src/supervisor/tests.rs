@@ -25,6 +25,7 @@ mod images;
 mod probes;
 mod replace;
 mod several;
+mod simulation;
 mod writes;
 
 const MINUTE: Duration = Duration::from_secs(60);
