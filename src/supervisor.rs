@@ -20,6 +20,7 @@ mod actor;
 mod adopt;
 mod boot;
 mod brake;
+mod clock;
 mod effects;
 mod error;
 mod events;
@@ -39,8 +40,8 @@ mod unwritten;
 mod wants;
 mod writes;
 
-pub use actor::now;
 pub use adopt::Adopter;
+pub use clock::now;
 pub use error::SupervisorError;
 pub use events::EventLog;
 pub use pulls::Pull;

@@ -5,7 +5,8 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, with_host};
+use probelet_integration::{Host, IMAGE, SOON, eventually, now, signal, with_host};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn apply(host: &Host, name: &str) -> Result<()> {
@@ -36,5 +37,55 @@ fn a_bundle_of_a_creation_that_was_cut_off_costs_no_restart() -> Result<()> {
         runs_at_the_first_try(host, "web")?;
         ensure!(!hidden.exists(), "{} stays", hidden.display());
         Ok(())
+    })
+}
+
+/// Arguments of containerd's processes that are shims of this attempt.
+fn shims(host: &Host, id: &str) -> Vec<u32> {
+    let socket = host.containerd_socket().display().to_string();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_shim = |pid: &u32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
+        // The helper that starts it ends by itself.
+        words.contains(&id)
+            && words.contains(&socket.as_str())
+            && words[0].contains("containerd-shim")
+            && !matches!(words.last(), Some(&("start" | "delete")))
+    };
+    pids.filter(is_shim).collect()
+}
+
+#[test]
+fn a_shim_that_hangs_in_a_start_which_containerd_does_not_outlive_is_ended() -> Result<()> {
+    with_host(|host| {
+        for round in 0..3 {
+            let (name, id) = (format!("web-{round}"), format!("web-{round}_0"));
+            let request =
+                json!({ "name": &name, "image": IMAGE, "args": ["sleep"], "start": true });
+            let (mut call, _) =
+                host.spawn_call("probelet.v1.Containers/CreateContainer", &request)?;
+            // No pause: the moment is a short one.
+            let start = now();
+            let stopped = loop {
+                match shims(host, &id).first() {
+                    Some(shim) => break *shim,
+                    None => ensure!(start.elapsed() < SOON, "no shim"),
+                }
+            };
+            signal(stopped, Signal::STOP)?;
+            host.kill_containerd()?;
+            host.start_containerd()?;
+            call.wait()?;
+            runs_at_the_first_try(host, &name)?;
+            eventually("one shim, and not the one that hung", SOON, || {
+                let shims = shims(host, &id);
+                (shims.len() == 1 && !shims.contains(&stopped)).then_some(())
+            })?;
+            host.probelet(["delete", "pod", &name, "--grace-period", "0"])?;
+            eventually("no shim", SOON, || shims(host, &id).is_empty().then_some(()))?;
+        }
+        host.expect_nothing_left()
     })
 }

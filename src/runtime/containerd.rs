@@ -44,6 +44,7 @@ mod pull;
 mod records;
 mod remains;
 mod shared;
+mod shims;
 mod snapshots;
 mod start;
 mod survey;
@@ -249,7 +250,8 @@ impl Runtime for Containerd {
             Err(RuntimeError::NoImage(_)) => {
                 let image = birth.container().map(|container| normalise(&container.image()));
                 let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
-                return self.record(birth, Plan { image, spec, refused: None }, false).await;
+                let plan = Plan { image, spec, refused: None };
+                return self.record(birth, plan, false).await.map(drop);
             }
             plan => plan?,
         };
@@ -354,11 +356,11 @@ impl Runtime for Containerd {
 
     async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
         if Place::of_pod(&birth.id.pod).is_some() {
-            return Err(not_made(&birth.id));
+            return Err(plan::not_made(&birth.id));
         }
         let _turn = self.locks.lock(&birth.id.to_string()).await;
         let plan = self.plan(birth, self.message_path(&birth.id).exists()).await?;
-        self.record(birth, plan, true).await
+        self.record(birth, plan, true).await.map(drop)
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -394,10 +396,6 @@ impl Runtime for Containerd {
         };
         folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
-}
-
-fn not_made(id: &AttemptId) -> RuntimeError {
-    RuntimeError::Internal(format!("{id} was made by somebody else"))
 }
 
 /// A path that does not depend on who reads it, as text without some characters.

@@ -1,8 +1,8 @@
-//! One actor a pod: one `select!`, one timer, and the only reading of the clock.
+//! One actor a pod: one `select!`, one timer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PodView;
 use super::brake::Seat;
+use super::clock::now;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
 use super::reconcile::{Looks, nothing};
@@ -20,16 +21,7 @@ use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
-use crate::process::own;
 use crate::runtime::Task;
-
-/// All clocks, once. Monotonic time is tokio's, so that tests can pause it.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
-pub fn now() -> Now {
-    let (mono, wall) = (tokio::time::Instant::now().into_std(), SystemTime::now());
-    let booted_at = wall.checked_sub(own::since_boot()).unwrap_or(SystemTime::UNIX_EPOCH);
-    Now { mono, wall, booted_at }
-}
 
 /// The level that callers set: the newest one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Request, now};
+use super::actor::Request;
+use super::clock::now;
 use super::{Entry, PodView, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::{
     Care, LIVENESS, Place, READINESS, Refusal, Remembered, STARTUP, Step, Stranger, TaskLevel,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use super::actor::{Actor, Desired, Held, now};
+use super::actor::{Actor, Desired, Held};
 use super::brake::Seat;
+use super::clock::now;
 use super::effects::Effects;
 use super::repair::{self, Sorted};
 use super::replace::Successor;

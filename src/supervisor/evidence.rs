@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::actor::{Actor, now};
+use super::actor::Actor;
+use super::clock::now;
 use super::effects::Done;
 use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;

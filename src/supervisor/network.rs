@@ -1,6 +1,7 @@
 //! The network of a pod that an earlier daemon connected: where it is broken it is made again.
 
-use super::actor::{Actor, now};
+use super::actor::Actor;
+use super::clock::now;
 use crate::domain::notice::Notice;
 
 impl Actor {

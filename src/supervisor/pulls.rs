@@ -8,7 +8,8 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::{Actor, now};
+use super::actor::Actor;
+use super::clock::now;
 use super::effects::{Done, Effects};
 use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::actor::{Request, now};
+use super::actor::Request;
+use super::clock::now;
 use super::{Entry, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::Place;
 use crate::domain::container::{Look, SeenTask};

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::actor::{Desired, now};
+use super::actor::Desired;
 use super::boot::Unborn;
+use super::clock::now;
 use super::pulls::keyrings;
 use super::{Applied, Entry, PodView, Supervisor, SupervisorError, located, lock, timed_out};
 use crate::domain::Incarnation;

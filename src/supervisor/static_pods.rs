@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::actor::now;
+use super::clock::now;
 use super::{Applied, Entry, Supervisor, SupervisorError, lock};
 use crate::domain::Now;
 use crate::domain::container::Wanted;

@@ -26,6 +26,7 @@ mod images;
 mod probes;
 mod replace;
 mod several;
+mod simulation;
 mod writes;
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -96,7 +96,8 @@ fn a_real_family_is_killed_to_the_last() {
     };
     assert!(within_bound(&mut || asleep() == 3), "the children did not come up");
     assert!(within_bound(&mut || family.strike().unwrap() == 0), "somebody is left");
-    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    // Its children may have gone first, which it waits for.
+    assert!(child.wait().unwrap().signal().is_none_or(|signal| signal == 9));
 }
 
 #[test]

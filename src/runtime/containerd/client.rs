@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub(super) struct Client {
     channel: Channel,
     namespace: MetadataValue<Ascii>,
     namespace_name: Arc<str>,
+    pub(super) address: Arc<Path>,
     pub(super) namespace_made: Arc<OnceCell<()>>,
     pub(super) snapshotter: Arc<str>,
     pub(super) known_images: Known,
@@ -56,6 +57,7 @@ impl Client {
         snapshotter: String,
     ) -> Result<Self, RuntimeError> {
         let internal = |error: &dyn std::fmt::Display| RuntimeError::Internal(error.to_string());
+        let socket = Arc::from(address.as_path());
         let connector = tower::service_fn(move |_| {
             let address = address.clone();
             async move { UnixStream::connect(address).await.map(TokioIo::new) }
@@ -66,6 +68,7 @@ impl Client {
             channel: endpoint.connect_with_connector_lazy(connector),
             namespace: namespace.parse().map_err(|error| internal(&error))?,
             namespace_name: namespace.into(),
+            address: socket,
             namespace_made: Arc::default(),
             snapshotter: snapshotter.into(),
             known_images: Known::default(),

@@ -1,10 +1,10 @@
 //! What an attempt is made of: its spec, and whether it may be started.
 
-use super::{Containerd, devices, not_made, profiles, shared};
+use super::{Containerd, devices, profiles, shared};
 use crate::domain::spec::Source;
 use crate::domain::user;
 use crate::runtime::oci::{self, Host};
-use crate::runtime::{Birth, RuntimeError};
+use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 /// What an attempt is made of, read from its source.
 pub(super) struct Plan {
@@ -53,4 +53,8 @@ impl Containerd {
             Source::Adopted(_) => Err(not_made(&birth.id)),
         }
     }
+}
+
+pub(super) fn not_made(id: &AttemptId) -> RuntimeError {
+    RuntimeError::Internal(format!("{id} was made by somebody else"))
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
 use super::client::Client;
+use super::shims::Owner;
 use crate::runtime::RuntimeError;
 
 /// Where containerd has all bundles.
@@ -18,20 +19,61 @@ const STACKED: usize = 8;
 
 impl Client {
     /// Of a task that `refusal` (containerd's words) says is in the way, and that containerd does
-    /// not know.
-    pub(super) async fn clear_bundle(&self, id: &str, refusal: &str) -> Result<(), RuntimeError> {
+    /// not know. Its shim goes first: without its bundle nobody could end it any more.
+    pub(super) async fn clear_bundle(
+        &self,
+        id: &str,
+        cgroup: String,
+        refusal: &str,
+    ) -> Result<(), RuntimeError> {
         let in_the_way = || RuntimeError::Internal(refusal.to_owned());
         match self.get_task(id).await {
             Err(RuntimeError::NotFound(_)) => {}
             other => return other.and_then(|_| Err(in_the_way())),
         }
         let bundle = bundle(refusal, self.namespace(), id).ok_or_else(in_the_way)?;
-        tracing::warn!(bundle = %bundle.display(), "left by a containerd that died; removed");
-        let removed = tokio::task::spawn_blocking(move || remove(&bundle)).await;
+        let owner = self.owner(id, cgroup);
+        let cleared = move || {
+            let shims = owner.end()?;
+            let bundle_shown = bundle.display();
+            tracing::warn!(bundle = %bundle_shown, shims, "left by a containerd that died; removed");
+            remove(&bundle)
+        };
+        let removed = tokio::task::spawn_blocking(cleared).await;
         let failed = |error: &dyn std::fmt::Display| {
             RuntimeError::Internal(format!("{refusal}; cannot be removed: {error}"))
         };
         removed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+}
+
+impl Client {
+    /// Of an attempt that was tried before. A shim that hangs would be asked for the next try's
+    /// task as well.
+    pub(super) async fn end_forgotten_shim(
+        &self,
+        id: &str,
+        cgroup: String,
+    ) -> Result<(), RuntimeError> {
+        match self.get_task(id).await {
+            Err(RuntimeError::NotFound(_)) => {}
+            other => return other.map(drop),
+        }
+        let owner = self.owner(id, cgroup);
+        let ended = tokio::task::spawn_blocking(move || owner.end()).await;
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::Internal(format!("a shim of {id} that is left cannot be ended: {error}"))
+        };
+        match ended.map_err(|error| failed(&error))?.map_err(|error| failed(&error))? {
+            0 => {}
+            shims => tracing::warn!(id, shims, "left by a containerd that died; killed"),
+        }
+        Ok(())
+    }
+
+    fn owner(&self, id: &str, cgroup: String) -> Owner {
+        let (socket, namespace) = (self.address.to_path_buf(), self.namespace().to_owned());
+        Owner { socket, namespace, id: id.to_owned(), cgroup }
     }
 }
 

@@ -19,21 +19,22 @@ const LEFTOVER_STEPS: u32 = 50;
 const NOWHERE: &str = "file:///dev/null";
 
 impl Containerd {
-    /// The record, with its snapshot; an existing one only learns the memory.
+    /// The record, with its snapshot; an existing one (true) only learns the memory.
     pub(super) async fn record(
         &self,
         birth: &Birth,
         plan: Plan,
         renew: bool,
-    ) -> Result<(), RuntimeError> {
+    ) -> Result<bool, RuntimeError> {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
         let new = NewRecord { birth, image, spec: plan.spec };
         match self.client.create_record(&new).await {
-            Err(RuntimeError::AlreadyExists(_)) if renew => self.client.renew(&new).await?,
-            Err(RuntimeError::AlreadyExists(_)) => {}
-            other => other?,
+            Err(RuntimeError::AlreadyExists(_)) if renew => {
+                self.client.renew(&new).await.map(|()| true)
+            }
+            Err(RuntimeError::AlreadyExists(_)) => Ok(true),
+            other => other.map(|()| false),
         }
-        Ok(())
     }
 
     pub(super) async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
@@ -44,9 +45,12 @@ impl Containerd {
         self.connect_pod(&birth.pod).await?;
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
-        self.record(birth, plan, true).await?;
+        let tried = self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
+        }
+        if tried {
+            self.client.end_forgotten_shim(&id, self.cgroups_path(&birth.id)).await?;
         }
         self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
@@ -84,7 +88,7 @@ impl Containerd {
                 Err(RuntimeError::StartFailed(text))
                     if text.contains("file exists") && clearings.next().is_some() =>
                 {
-                    self.client.clear_bundle(&id, &text).await?;
+                    self.client.clear_bundle(&id, self.cgroups_path(&birth.id), &text).await?;
                 }
                 Err(RuntimeError::StartFailed(text)) if is_in_the_way(&text) => {
                     return Err(RuntimeError::Internal(text));

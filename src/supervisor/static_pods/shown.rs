@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::super::actor::now;
+use super::super::clock::now;
 use super::super::{PodView, Supervisor, SupervisorError, lock};
 use crate::domain::notice::Notice;
 use crate::domain::spec::PodSpec;

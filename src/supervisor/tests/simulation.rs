@@ -1,0 +1,288 @@
+//! Days of many containers in seconds: the supervisor over a world in which things end, hang and
+//! go away, and in which the daemon itself dies, drawn from a seed.
+//!
+//! `SIMULATION_SEEDS=100..200` and `SIMULATION_HOURS` ask for more. A fault names its seed; what
+//! tokio itself leaves to chance (the branches of a `select!`) may differ another time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::AtomicU32;
+
+use super::*;
+use crate::domain::container::Event;
+use crate::supervisor::clock::simulated;
+
+mod world;
+
+use world::{Hand, World};
+
+const PODS: u64 = 8;
+const THRESHOLD: u32 = 2;
+const PERIOD: Duration = Duration::from_secs(60);
+/// Longer than any back-off and what it waits for.
+const QUIET: Duration = Duration::from_secs(3600);
+
+/// Splitmix64.
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    fn seconds(&mut self, range: Range<u64>) -> Duration {
+        let length = range.end - range.start;
+        Duration::from_secs(range.start + self.below(length))
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("web-{number}")
+}
+
+fn pod_of(number: u64) -> Validated<PodSpec> {
+    let mut spec = pod("app").into_inner();
+    (spec.name, spec.uid) = (name(number), format!("uid-{number}"));
+    let probe = spec.containers[0].probes.liveness.as_mut().unwrap();
+    (probe.period, probe.failure_threshold) = (PERIOD, THRESHOLD);
+    spec.validate().unwrap()
+}
+
+/// One life of the daemon.
+struct Daemon {
+    supervisor: Supervisor,
+    tending: tokio::task::JoinSet<()>,
+    counts: BTreeMap<String, u32>,
+}
+
+impl Daemon {
+    fn begin(world: &Arc<World>) -> Self {
+        let hand = Arc::new(Hand(world.clone()));
+        let supervisor = Supervisor::new(hand.clone(), hand);
+        let tends = supervisor.clone();
+        let mut tending = tokio::task::JoinSet::new();
+        tending.spawn(async move { tends.tend().await });
+        Self { supervisor, tending, counts: BTreeMap::new() }
+    }
+
+    async fn die(self) {
+        self.supervisor.stop().await;
+        self.tending.join_all().await;
+    }
+}
+
+/// What was seen from outside over all daemons.
+struct Seen {
+    world: Arc<World>,
+    random: Random,
+    daemon: Daemon,
+    most: BTreeMap<String, u32>,
+    events: BTreeMap<u64, String>,
+    stopped: BTreeSet<String>,
+    faults: Vec<String>,
+}
+
+impl Seen {
+    fn new(seed: u64) -> Self {
+        let world = Arc::new(World::new(Random(!seed)));
+        let daemon = Daemon::begin(&world);
+        Self {
+            world,
+            random: Random(seed),
+            daemon,
+            most: BTreeMap::new(),
+            events: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn look(&mut self) {
+        let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
+        for event in self.daemon.supervisor.events().after(newest, "") {
+            let text = format!("{} {} {}", event.pod, event.reason, event.message);
+            self.events.insert(event.sequence, text);
+        }
+        for view in self.daemon.supervisor.list() {
+            let (pod, count) = (view.spec.name.clone(), view.status.containers[0].restart_count);
+            let before = self.daemon.counts.insert(pod.clone(), count).unwrap_or_default();
+            if count < before {
+                self.faults.push(format!("{pod}: the count fell from {before} to {count}"));
+            }
+            let most = self.most.entry(pod).or_default();
+            *most = count.max(*most);
+        }
+    }
+
+    /// The daemon dies in whatever it does, and another one comes.
+    async fn crash(&mut self) {
+        self.look();
+        let next = Daemon::begin(&self.world);
+        std::mem::replace(&mut self.daemon, next).die().await;
+        while let Err(error) = self.daemon.supervisor.recover().await {
+            assert!(matches!(error, SupervisorError::Runtime(_)), "{error}");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.pass_time_away();
+        }
+        // What it shows by a known number is what was shown.
+        let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
+        for event in self.daemon.supervisor.events().after(0, "") {
+            let text = format!("{} {} {}", event.pod, event.reason, event.message);
+            let known = self.events.get(&event.sequence);
+            if event.sequence <= newest && known.is_some_and(|known| *known != text) {
+                self.faults.push(format!("number {} is given twice", event.sequence));
+            }
+        }
+    }
+
+    /// A daemon that waits for containerd would wait for ever.
+    fn pass_time_away(&mut self) {
+        if self.random.below(20) == 0 {
+            self.world.away.store(false, Relaxed);
+        }
+    }
+
+    async fn strike(&mut self) {
+        let alive = self.world.alive();
+        let at = self.random.below(u64::try_from(alive.len().max(1)).unwrap());
+        let victim = alive.get(usize::try_from(at).unwrap()).cloned();
+        let pod = name(self.random.below(PODS));
+        match (self.random.below(10), victim) {
+            (0..3, Some(victim)) => {
+                let code = u8::try_from(self.random.below(3)).unwrap();
+                let ending = match self.random.below(2) {
+                    0 => Ending::Exited(code),
+                    _ => Ending::Signaled(9),
+                };
+                victim.end(ending);
+            }
+            (3..5, Some(victim)) => {
+                victim.sick.store(true, Relaxed);
+                // Some get well by themselves, in time or not.
+                if self.random.below(2) == 0 {
+                    tokio::time::sleep(self.random.seconds(1..200)).await;
+                    victim.sick.store(false, Relaxed);
+                }
+            }
+            (5, _) => {
+                self.world.away.store(true, Relaxed);
+                if let Some(victim) = alive.first().filter(|_| self.random.below(2) == 0) {
+                    victim.end(Ending::Signaled(9));
+                }
+                tokio::time::sleep(self.random.seconds(0..120)).await;
+                if self.random.below(2) == 0 {
+                    self.crash().await;
+                }
+                self.world.away.store(false, Relaxed);
+            }
+            (6, _) => self.crash().await,
+            (7, Some(victim)) => {
+                self.world.hang(&victim.id);
+                if self.random.below(2) == 0 {
+                    self.crash().await;
+                }
+                tokio::time::sleep(self.random.seconds(1..100)).await;
+                self.world.recover();
+            }
+            (8, _) => {
+                self.world.asks(&pod);
+                let wanted = match self.stopped.remove(&pod) {
+                    true => Wanted::Running,
+                    false => {
+                        self.stopped.insert(pod.clone());
+                        Wanted::Stopped
+                    }
+                };
+                self.daemon.supervisor.want(&pod, wanted, None, None).unwrap();
+                // It is written, or kept, before the daemon may die.
+                tokio::time::sleep(Duration::from_secs(15)).await;
+            }
+            (9, _) if !self.stopped.contains(&pod) => {
+                self.world.asks(&pod);
+                let restart = Event::Restart { grace: None };
+                self.daemon.supervisor.request(&pod, "", restart, None).unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    /// What should run does, what should not does not, and what was counted happened.
+    fn judge(&mut self) {
+        let alive = self.world.alive();
+        for view in self.daemon.supervisor.list() {
+            let (pod, status) = (&view.spec.name, &view.status.containers[0]);
+            let running = matches!(status.state, ContainerState::Running { .. });
+            let own = alive.iter().filter(|process| process.id.pod == *pod).count();
+            let wanted = usize::from(!self.stopped.contains(pod));
+            if (usize::from(running), own) != (wanted, wanted) {
+                let state = &status.state;
+                self.faults.push(format!("{pod}: {own} run, wanted {wanted}, shown {state:?}"));
+            }
+            if status.restart_count != status.attempt.0 {
+                self.faults.push(format!("{pod}: {status:?}"));
+            }
+            let deaths = self.world.deaths_of(pod);
+            if deaths < usize::try_from(status.restart_count).unwrap() {
+                let count = status.restart_count;
+                self.faults.push(format!("{pod}: {count} restarts of {deaths} deaths"));
+            }
+            let most = self.most.get(pod).copied().unwrap_or_default();
+            if status.restart_count < most {
+                self.faults.push(format!("{pod}: {most} restarts are forgotten"));
+            }
+        }
+        let count = self.daemon.supervisor.list().len();
+        if count != usize::try_from(PODS).unwrap() {
+            self.faults.push(format!("{count} pods are left"));
+        }
+    }
+}
+
+async fn live(seed: u64, length: Duration) -> Vec<String> {
+    simulated::set();
+    let mut seen = Seen::new(seed);
+    for number in 0..PODS {
+        seen.daemon.supervisor.apply(pod_of(number), Wanted::Running).await.unwrap();
+    }
+    let end = tokio::time::Instant::now() + length;
+    while tokio::time::Instant::now() < end && seen.faults.is_empty() {
+        let pause = seen.random.seconds(1..600);
+        tokio::time::sleep(pause).await;
+        seen.strike().await;
+        seen.look();
+    }
+    seen.world.recover();
+    tokio::time::sleep(QUIET).await;
+    seen.look();
+    seen.judge();
+    seen.faults.extend(seen.world.faults());
+    let Seen { daemon, faults, .. } = seen;
+    daemon.die().await;
+    faults
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("SIMULATION_SEEDS") else { return 0..4 };
+    let (first, end) = text.split_once("..").expect("SIMULATION_SEEDS=FIRST..END");
+    first.parse().unwrap()..end.parse().unwrap()
+}
+
+#[test]
+fn whatever_dies_hangs_or_goes_away_the_world_is_as_it_should_be_in_the_end() {
+    let hours = std::env::var("SIMULATION_HOURS").map_or(10, |text| text.parse().unwrap());
+    let mut faults = Vec::new();
+    for seed in seeds() {
+        println!("seed {seed}: {} container-hours", PODS * hours);
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        let length = Duration::from_secs(hours * 3600);
+        let found = runtime.block_on(live(seed, length));
+        faults.extend(found.into_iter().map(|fault| format!("seed {seed}: {fault}")));
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
