@@ -124,6 +124,9 @@ install_test_packages() {
   have ip || more+=(iproute2)
   # Containers run it where nothing else is, so it must be static.
   { have busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1; } || more+=(busybox-static)
+  # Pods' networks.
+  [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || more+=(containernetworking-plugins)
+  have iptables || more+=(iptables)
   # The logins of the registry that images are pulled from.
   have htpasswd || more+=(apache2-utils)
   install_packages "${more[@]}"
@@ -203,6 +206,7 @@ daemon_answers() {
 start_daemon() {
   "$PROBELET" serve --socket "$DAEMON_SOCKET" --containerd-address "$CONTAINERD_SOCKET" \
     --containerd-namespace "$NAMESPACE" --run-dir "$WORK/run" --log-dir "$WORK/log" \
+    --data-dir "$WORK/data" --cni-conf-dir "$WORK/cni" \
     >"$WORK/probelet.log" 2>&1 </dev/null &
   DAEMON_PID=$!
   eventually 20 daemon_answers || die "probelet doesn't answer: $(tail -n 5 "$WORK/probelet.log")"

@@ -12,6 +12,7 @@ mod describe;
 mod duration;
 mod error;
 mod evidence;
+mod exec;
 mod export;
 mod get;
 mod get_events;
@@ -24,6 +25,7 @@ mod layout;
 mod layout_container;
 mod layout_history;
 mod layout_probes;
+mod layout_volumes;
 mod log_args;
 mod logs;
 mod manifests;
@@ -39,9 +41,11 @@ mod serve_args;
 mod start;
 mod stop;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod version;
 mod wait;
 
 pub use args::{Cli, Command};
@@ -54,8 +58,8 @@ use connect::Client;
 
 /// Runs every verb but `serve`, which is the daemon's.
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
-    if matches!(cli.command, Command::Version) {
-        return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
+    if let Command::Version(args) = &cli.command {
+        return version::version(&cli.socket, args, io).await;
     }
     if let Command::Completion { shell } = cli.command {
         return completion(shell, io);
@@ -82,13 +86,14 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Adopt(args) => adopt::adopt(&client, args, io).await,
         Command::Release(args) => adopt::release(&client, args, io).await,
         Command::Pull(args) => pull::pull(&client, args, io).await,
+        Command::Exec(args) => exec::exec(&client, args, io).await,
         Command::Wait(args) => wait::wait(&client, args, io).await,
         Command::Images(args) => images::images(&client, args, io).await,
         Command::Rmi(args) => images::remove(&client, args, io).await,
         Command::Serve(_)
         | Command::Validate(_)
         | Command::Completion { .. }
-        | Command::Version => Err(Error::Usage("this verb needs no client".to_owned())),
+        | Command::Version(_) => Err(Error::Usage("this verb needs no client".to_owned())),
     }
 }
 
@@ -108,6 +113,7 @@ fn check_usage(command: &Command) -> Result<()> {
             Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()))
         }
         Command::Delete(args) if args.files.is_empty() => names::pods(&args.words).map(|_| ()),
+        Command::Exec(args) => names::pod(&args.pod).map(|_| ()),
         Command::Wait(args) => names::pod(&args.pod).map(|_| ()),
         Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
         Command::Restart(args) => names::pod(&args.pod).map(|_| ()),

@@ -27,17 +27,19 @@ use tonic_health::ServingStatus;
 use crate::domain::brake::Limits;
 use crate::domain::log;
 use crate::evidence::HostWitness;
+use crate::manifest_dir::HostDir;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::images_server::ImagesServer;
+use crate::pb::meta_server::MetaServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
-use crate::service::{Api, Gate};
-use crate::supervisor::{Adopter, Supervisor, SupervisorError, now};
+use crate::service::{Api, Gate, Meta};
+use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
 use crate::{manifest, metrics, pb};
 
 /// How long open calls may take to end when the daemon stops.
@@ -62,9 +64,13 @@ pub struct Config {
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
+    /// Of files that are kept running.
+    pub manifest_dir: Option<PathBuf>,
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
     pub data_dir: PathBuf,
+    pub cni_conf_dir: PathBuf,
+    pub cni_bin_dirs: Vec<PathBuf>,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
 }
@@ -87,13 +93,18 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         seccomp_dir: config.seccomp_dir.clone(),
         registries: config.registries.clone(),
         data_dir: config.data_dir.clone(),
+        cni_conf_dir: config.cni_conf_dir.clone(),
+        cni_bin_dirs: config.cni_bin_dirs.clone(),
         ..ContainerdConfig::default()
     })
     .context("containerd")?;
     let runtime = Arc::new(runtime);
+    let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
+    let manifest_dir = manifest_dir.transpose().context("--manifest-dir")?;
     let supervisor = Supervisor::new(runtime.clone(), Arc::new(NetProber::default()))
         .with_brake(config.brake, pressure::read)
         .with_boot_id(boot_id())
+        .with_manifest_dir(manifest_dir.as_deref())
         .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
     // Also while containerd is still waited for. Ends with this function.
@@ -108,8 +119,12 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         });
     }
     let adopter = Arc::new(Adopter::new(supervisor.clone(), runtime, manifest::care));
-    let mut serving =
-        pin!(recover_and_serve(&config, door, (supervisor.clone(), adopter), cancel.clone()));
+    let static_pods = manifest_dir.map(|path| {
+        let dir = Box::new(HostDir::new(path));
+        StaticPods::new(Supervisor::clone(&supervisor), dir, manifest::reading)
+    });
+    let tended = (supervisor.clone(), adopter, static_pods);
+    let mut serving = pin!(recover_and_serve(&config, door, tended, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -127,7 +142,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
 async fn recover_and_serve(
     config: &Config,
     socket: Door,
-    (supervisor, adopter): (Arc<Supervisor>, Arc<Adopter>),
+    (supervisor, adopter, static_pods): (Arc<Supervisor>, Arc<Adopter>, Option<StaticPods>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
@@ -158,6 +173,7 @@ async fn recover_and_serve(
         .add_service(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
+        .add_service(MetaServer::new(Meta))
         .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
@@ -189,9 +205,16 @@ async fn recover_and_serve(
         if recovered.is_err() {
             cancel.cancel();
         }
+        // What runs is known by now, so no file's pod is made a second time.
+        let kept = async {
+            if let Some(static_pods) = static_pods {
+                static_pods.run(cancel.clone()).await;
+            }
+        };
+        let tended = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone()), kept) };
         tokio::select! {
             () = cancel.cancelled() => {}
-            _ = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone())) } => {}
+            _ = tended => {}
         }
         recovered
     };

@@ -1,6 +1,7 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 pub mod cli;
+pub mod cni;
 pub mod daemon;
 pub mod domain;
 pub mod evidence;
@@ -8,6 +9,7 @@ pub mod evidence;
 mod layers;
 pub mod logs;
 pub mod manifest;
+pub mod manifest_dir;
 pub mod metrics;
 pub mod netns;
 pub mod network;

@@ -63,10 +63,13 @@ fn serve(args: ServeArgs) -> ExitCode {
                 watch_namespaces: args.watch_namespaces,
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
+                manifest_dir: args.manifest_dir,
                 log_limits: args.logs.limits(),
                 seccomp_dir: args.seccomp_dir,
                 registries: args.registry.registries(),
                 data_dir: args.data_dir,
+                cni_conf_dir: args.cni_conf_dir,
+                cni_bin_dirs: args.cni_bin_dir,
                 brake: args.brake.limits(),
             };
             runtime.block_on(daemon::serve(config, metrics))

@@ -19,9 +19,10 @@ pub mod host;
 mod loopback;
 mod own;
 
+const NETWORK: &str = "netns";
 /// Folder under the run folder, file under `/proc/…/ns`, type in an OCI spec.
 const KINDS: [(&str, &str, &str); 3] =
-    [("netns", "net", "network"), ("ipcns", "ipc", "ipc"), ("utsns", "uts", "uts")];
+    [(NETWORK, "net", "network"), ("ipcns", "ipc", "ipc"), ("utsns", "uts", "uts")];
 
 /// What the kernel says that a pin is (`NSFS_MAGIC`).
 const NSFS: i64 = 0x6e73_6673;
@@ -41,6 +42,11 @@ impl Namespaces {
     /// Where a pod's namespaces are or will be, by their OCI types.
     pub fn paths(&self, uid: &str) -> Vec<(&'static str, PathBuf)> {
         KINDS.into_iter().map(|(folder, _, kind)| (kind, self.pin(folder, uid))).collect()
+    }
+
+    /// Where its network namespace is or will be.
+    pub fn network(&self, uid: &str) -> PathBuf {
+        self.pin(NETWORK, uid)
     }
 
     fn pin(&self, folder: &str, uid: &str) -> PathBuf {

@@ -16,15 +16,19 @@ use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::image::{Keyring, Progress, Reference, Stored};
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
 use crate::registry::RegistryError;
+
+use session::{Order, Session, SessionError};
 
 pub mod containerd;
 #[cfg(test)]
 pub mod fake;
 pub mod oci;
 pub mod record;
+pub mod session;
 
 /// One attempt of one container: `POD_CONTAINER_N`, or `NAME_N` for a bare container (whose
 /// pod and container share a name).
@@ -65,6 +69,9 @@ pub enum RuntimeError {
     NoImage(String),
     #[error("{0}")]
     InUse(String),
+    /// The pod could not be connected to its network.
+    #[error("{0}")]
+    Network(String),
     /// The runtime refused to create or start the process; its own words.
     #[error("{0}")]
     StartFailed(String),
@@ -91,6 +98,15 @@ pub struct Found {
     pub task: FoundTask,
     /// Of an ended task.
     pub words: LastWords,
+    /// The memory is not the record's but one that could not be written to it.
+    pub unwritten: bool,
+}
+
+/// What could not be written to a container's record, as it was kept for a later daemon.
+pub struct Unwritten {
+    pub pod: PodSpec,
+    pub container: String,
+    pub memory: Memory,
 }
 
 pub enum FoundTask {
@@ -107,6 +123,7 @@ pub enum FoundTask {
 pub struct Survey {
     pub found: Vec<Found>,
     pub unsound: Vec<Unsound>,
+    pub unwritten: Vec<Unwritten>,
 }
 
 /// An attempt that cannot be taken up as it is.
@@ -197,6 +214,14 @@ pub trait Runtime: Send + Sync + 'static {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
+    /// Keeps what could not be remembered where a later daemon's survey finds it, without the
+    /// runtime's help. A `remember` that succeeds takes it away.
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError>;
     /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
@@ -205,7 +230,7 @@ pub trait Runtime: Send + Sync + 'static {
     async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
     /// [`Runtime::list`], and the attempts that it cannot give.
     async fn survey(&self) -> Result<Survey, RuntimeError> {
-        Ok(Survey { found: self.list().await?, unsound: Vec::new() })
+        Ok(Survey { found: self.list().await?, ..Survey::default() })
     }
     /// Whether it answers. Cheap: it is asked again and again.
     async fn ping(&self) -> Result<(), RuntimeError> {
@@ -219,6 +244,18 @@ pub trait Runtime: Send + Sync + 'static {
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// What an ended attempt left; its log's end only where it is wanted.
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
+    /// Whether a pod that runs is still connected as it was; [`RuntimeError::Network`] if not.
+    async fn check_network(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+    /// Takes a pod that runs off its network and connects it anew.
+    async fn reconnect(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+    /// What the pod's network is, by what was done last; cheap.
+    fn network(&self, _pod: &PodSpec) -> PodNetwork {
+        PodNetwork::default()
+    }
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }
@@ -306,6 +343,10 @@ pub trait Task: Send + Sync + 'static {
         timeout: Duration,
         turn: Turn,
     ) -> Result<Executed, ExecError>;
+    /// Starts a command that somebody talks to.
+    async fn open(&self, _order: &Order) -> Result<Session, SessionError> {
+        Err(SessionError::Failed("commands are not run here".to_owned()))
+    }
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
     /// Why its output is kept nowhere, if it is not.

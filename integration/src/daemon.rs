@@ -65,6 +65,9 @@ impl Host {
             .arg(self.path("seccomp"))
             .arg("--data-dir")
             .arg(self.path("data"))
+            // Without what the machine has for others.
+            .arg("--cni-conf-dir")
+            .arg(self.path("cni"))
             .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())

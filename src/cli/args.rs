@@ -59,6 +59,8 @@ pub enum Command {
     Restart(RestartArgs),
     /// Send a signal to a container's init process.
     Kill(KillArgs),
+    /// Run a command in a container; its exit status is the verb's.
+    Exec(super::exec::ExecArgs),
     /// Run a probe once, now, and tell what it said; nothing follows from it.
     #[command(
         long_about = "Run a probe once, now, and tell what it said. No counter moves and nothing \
@@ -87,8 +89,15 @@ pub enum Command {
     Wait(super::wait::WaitArgs),
     /// Print a shell's completion script: `source <(probelet completion bash)`.
     Completion { shell: clap_complete::Shell },
-    /// Print the version.
-    Version,
+    /// Print the versions of this client and of the daemon.
+    Version(VersionArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// The client's only, without a daemon.
+    #[arg(long)]
+    pub client: bool,
 }
 
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ pub(super) async fn describe(client: &Client, args: &DescribeArgs, io: &mut Io<'
             // As kubectl between several.
             write!(io.out, "\n\n")?;
         }
-        io.out.write_all(layout::describe(&pod, &live.containers, &events, now()).as_bytes())?;
+        io.out.write_all(layout::describe(&pod, &live, &events, now()).as_bytes())?;
         if args.evidence {
             let container = args.container.clone().unwrap_or_default();
             let request = pb::GetEvidenceRequest { name, container };

@@ -8,8 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
 use super::layout_container::{About, containers};
+use super::layout_volumes::volumes;
+use super::objects::printable;
 use super::table::elastic;
-use crate::manifest::ServerMade;
+use crate::manifest::{MANIFEST_ERROR, ServerMade};
 use crate::pb;
 
 const PADDING: usize = 2;
@@ -26,29 +28,29 @@ macro_rules! put {
 pub(super) use put;
 
 /// `live` has what a `v1.Pod` has no field for.
-pub(super) fn describe(
-    pod: &Pod,
-    live: &[pb::Container],
-    events: &[Event],
-    now: Timestamp,
-) -> String {
+pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> String {
     let mut out = String::new();
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let annotations = pod.metadata.annotations.clone().unwrap_or_default();
     // What the server made is shown where it belongs.
-    let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        annotations.into_iter().partition(|(key, _)| ServerMade::of(key).is_some());
+    let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) = annotations
+        .into_iter()
+        .partition(|(key, _)| key == MANIFEST_ERROR || ServerMade::of(key).is_some());
     let causes = made.iter().filter_map(|(key, cause)| match ServerMade::of(key)? {
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
     });
-    let about = About { causes: causes.collect(), annotations: &annotations, live, now };
+    let about =
+        About { causes: causes.collect(), annotations: &annotations, live: &live.containers, now };
 
     head(&mut out, pod, &spec, &status);
     labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());
     self::annotations(&mut out, &annotations);
     status_lines(&mut out, pod, &status, now);
+    if !live.network.is_empty() {
+        put!(out, "Network:\t{}", live.network);
+    }
     let init = spec.init_containers.unwrap_or_default();
     if !init.is_empty() {
         let statuses = status.init_container_statuses.unwrap_or_default();
@@ -63,6 +65,7 @@ pub(super) fn describe(
             put!(out, "  {} \t{} ", c.type_, c.status);
         }
     }
+    volumes(&mut out, &spec.volumes.unwrap_or_default());
     if let Some(qos) = status.qos_class {
         put!(out, "QoS Class:\t{qos}");
     }
@@ -143,6 +146,9 @@ fn status_lines(out: &mut String, pod: &Pod, status: &PodStatus, now: Timestamp)
         if !text(value).is_empty() {
             put!(out, "{title}:\t{}", text(value));
         }
+    }
+    if let Some(why) = pod.metadata.annotations.as_ref().and_then(|all| all.get(MANIFEST_ERROR)) {
+        put!(out, "Manifest Error:\t{}", printable(why));
     }
     put!(out, "IP:\t{}", text(&status.pod_ip));
     let ips = status.pod_ips.as_deref().unwrap_or_default();
@@ -316,6 +322,7 @@ Conditions:
   Type           Status
   Ready          False\x20
   PodScheduled   True\x20
+Volumes:         <none>
 Events:
   Type     Reason     Age                  From      Message
   ----     ------     ----                 ----      -------
@@ -326,7 +333,7 @@ Events:
     #[test]
     fn golden() {
         let pod = serde_json::from_value(sample()).unwrap();
-        assert_eq!(describe(&pod, &[], &events(), now()), GOLDEN);
+        assert_eq!(describe(&pod, &pb::Pod::default(), &events(), now()), GOLDEN);
     }
 
     #[test]
@@ -339,7 +346,7 @@ Events:
         let end = &mut pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
         end["exitCode"] = json!(137);
         end["signal"] = json!(9);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         let block = "      Message:      boom
       Cause:        killed by probelet: liveness probe failed
       Exit Code:    137
@@ -351,11 +358,26 @@ Events:
     }
 
     #[test]
+    fn why_a_manifest_is_not_followed() {
+        let mut pod = sample();
+        pod["metadata"]["annotations"] = json!({
+            "probelet.io/manifest-error": "/m/web.yaml:3:1: spec.x: unknown field",
+            "kubernetes.io/config.source": "file",
+        });
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
+        assert!(
+            text.contains("\nManifest Error:  /m/web.yaml:3:1: spec.x: unknown field\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nAnnotations:     kubernetes.io/config.source: file\n"), "{text}");
+    }
+
+    #[test]
     fn while_terminating() {
         let mut pod = sample();
         pod["metadata"]["deletionTimestamp"] = json!("2026-08-21T11:04:55Z");
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
-        let text = describe(&serde_json::from_value(pod).unwrap(), &[], &[], now());
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text}");
         assert!(text.contains("Termination Grace Period:  30s\n"), "{text}");
     }

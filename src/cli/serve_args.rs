@@ -65,7 +65,8 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet/seccomp"
     )]
     pub seccomp_dir: PathBuf,
-    /// Pods' volumes that outlive a reboot, `pods/UID`; made where it is missing.
+    /// Pods' volumes that outlive a reboot, `pods/UID`, and how pods are connected, `cni/UID`; made
+    /// where it is missing.
     #[arg(
         long,
         value_name = "PATH",
@@ -73,6 +74,28 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet"
     )]
     pub data_dir: PathBuf,
+    /// A folder of manifests (.yaml, .yml, .json) whose pods are kept as they say: a new file
+    /// makes its pods, an edit changes them, a removal deletes them. None if left out.
+    #[arg(long, value_name = "PATH", env = "PROBELET_MANIFEST_DIR")]
+    pub manifest_dir: Option<PathBuf>,
+    /// Where the network of pods is configured for CNI plugins: the first `.conflist`, `.conf` or
+    /// `.json` by its name. Without one a pod has its loopback alone.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROBELET_CNI_CONF_DIR",
+        default_value = "/etc/cni/net.d"
+    )]
+    pub cni_conf_dir: PathBuf,
+    /// Where CNI plugins are looked for, in turn.
+    #[arg(
+        long,
+        value_name = "PATH,…",
+        env = "PROBELET_CNI_BIN_DIR",
+        default_value = "/opt/cni/bin,/usr/lib/cni",
+        value_delimiter = ','
+    )]
+    pub cni_bin_dir: Vec<PathBuf>,
     /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,

@@ -198,6 +198,11 @@ impl Memory {
         }
     }
 
+    /// What could not be written is newer than all that was, while it is of no earlier attempt.
+    pub fn outdates(&self, recorded: Incarnation) -> bool {
+        self.attempt >= recorded
+    }
+
     /// The host has been restarted since this was written; false where nobody can tell.
     pub fn is_of_another_boot(&self, current: Option<&str>) -> bool {
         self.boot_id.as_deref().zip(current).is_some_and(|(own, current)| own != current)
@@ -352,6 +357,8 @@ pub enum Fault {
     Config,
     /// The image is not there, or not all of it.
     Image,
+    /// The pod has no network yet.
+    Network,
 }
 
 /// What is to be done, in this order.

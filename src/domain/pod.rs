@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
 use super::container::{Action, Event, Machine, Wanted, Word};
+use super::network::PodNetwork;
 use super::spec::{PodSpec, Role};
 use super::status::{Condition, ContainerStatus, Phase, PodStatus};
 
@@ -24,6 +25,7 @@ pub struct Pod {
     created_at: SystemTime,
     deletion: Option<(SystemTime, Duration)>,
     conditions: Vec<Condition>,
+    network: PodNetwork,
 }
 
 impl Pod {
@@ -31,7 +33,9 @@ impl Pod {
         let created_at = born(&machines).unwrap_or(now.wall);
         let wanted = wanted_of(&machines);
         let conditions = Vec::new();
-        let mut pod = Self { spec, machines, wanted, created_at, deletion: None, conditions };
+        let network = PodNetwork::default();
+        let mut pod =
+            Self { spec, machines, wanted, created_at, deletion: None, conditions, network };
         pod.conditions = pod.judge(now);
         pod
     }
@@ -140,6 +144,11 @@ impl Pod {
         self.handle_all(&Event::Respec(spec), now)
     }
 
+    /// As it is known to be now.
+    pub fn set_network(&mut self, network: PodNetwork) {
+        self.network = network;
+    }
+
     pub fn status(&self) -> PodStatus {
         let (init_containers, containers) = self.statuses();
         PodStatus {
@@ -150,6 +159,7 @@ impl Pod {
             deletion: self.deletion,
             init_containers,
             containers,
+            network: self.network.clone(),
         }
     }
 

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
+use super::log::OwnLimits;
+use super::static_pods::Origin;
 
+mod aim;
 mod bare;
 mod change;
 mod downward;
@@ -21,6 +24,7 @@ mod env;
 mod lifecycle;
 mod message;
 mod place;
+mod port;
 mod probe;
 mod resources;
 #[cfg(test)]
@@ -37,6 +41,7 @@ pub use env::{EnvSource, EnvVar};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
+pub use port::ContainerPort;
 pub use probe::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
     TcpSocket,
@@ -46,7 +51,9 @@ pub use security::{
     AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
     SeccompProfile, Security, Sysctl,
 };
-pub use surroundings::{Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming};
+pub use surroundings::{
+    Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, NetworkMode,
+};
 pub use validate::{SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
@@ -60,6 +67,14 @@ pub struct Validated<T>(T);
 impl<T> Validated<T> {
     pub fn into_inner(self) -> T {
         self.0
+    }
+}
+
+impl Validated<PodSpec> {
+    /// Where it comes from cannot make it wrong.
+    pub fn kept_by(mut self, origin: Origin) -> Self {
+        self.0.origin = Some(origin);
+        self
     }
 }
 
@@ -106,9 +121,14 @@ pub struct PodSpec {
     #[serde(default)]
     pub share_process_namespace: bool,
     #[serde(default)]
+    pub network: NetworkMode,
+    #[serde(default)]
     pub naming: Naming,
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    /// The file of the manifest directory that keeps it; none for what somebody applied.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -145,6 +165,9 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
+    /// Of its log, from its next start on.
+    #[serde(default)]
+    pub log_limits: OwnLimits,
 }
 
 /// What a container is made from.
@@ -156,14 +179,6 @@ pub enum Source {
     Bundle { oci_spec: String, rootfs: PathBuf },
     /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
     Adopted(Adopted),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ContainerPort {
-    pub name: Option<String>,
-    pub port: u16,
-    /// `TCP`, `UDP` or `SCTP`; informational.
-    pub protocol: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Incarnation;
 use super::exit::{Cause, Ending, Sigkill};
 use super::history::History;
+use super::network::PodNetwork;
 use super::probe::{Outcome, Verdict};
 use super::spec::ProbeKind;
 
@@ -168,6 +169,7 @@ pub struct PodStatus {
     /// It was active longer than its spec allows, and starts nothing any more.
     pub expired: bool,
     pub containers: Vec<ContainerStatus>,
+    pub network: PodNetwork,
 }
 
 impl PodStatus {

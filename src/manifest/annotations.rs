@@ -7,12 +7,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{backoff, evidence, resources};
-use crate::domain::spec::{Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError};
+use super::{backoff, evidence, log_limits, resources};
+use crate::domain::spec::{
+    Handler, NetworkMode, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
+};
 
 const PREFIX: &str = "probelet.io/";
 
-/// What only the server writes, as `probelet.io/WORD.CONTAINER`.
+/// What only the server writes of a pod: the kubelet's word for one that a file keeps, that file,
+/// and why what a file says of it is not so.
+pub(super) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+pub(super) const CONFIG_FILE: &str = "probelet.io/config-file";
+pub const MANIFEST_ERROR: &str = "probelet.io/manifest-error";
+
+/// What only the server writes of a container, as `probelet.io/WORD.CONTAINER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerMade {
     /// Why the container ended last.
@@ -59,6 +67,9 @@ type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 
 /// `probelet.io/OWNER.dependents: "a,b"`: those restart with it.
 const DEPENDENTS: &str = ".dependents";
+/// `probelet.io/network: none`: no plugin connects the pod.
+const NETWORK: &str = "network";
+const NO_NETWORK: &str = "none";
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
 const ON_FAILURE: &str = "onFailure";
 
@@ -118,7 +129,7 @@ fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str>
 
 /// Takes up probelet's own annotations, which beat the fields in seconds.
 pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &mut Vec<String>) {
-    let own = |key: &String| key.starts_with(PREFIX);
+    let own = |key: &String| key.starts_with(PREFIX) || key == CONFIG_SOURCE;
     let keys: Vec<_> = spec.annotations.keys().filter(|k| own(k)).cloned().collect();
     for key in keys {
         let field = format!("metadata.annotations[{key}]");
@@ -126,13 +137,23 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let text = spec.annotations.remove(&key).unwrap_or_default();
         let taken = evidence::take(spec, word, &text)
             .or_else(|| backoff::take(spec, word, &text))
+            .or_else(|| log_limits::take(spec, word, &text))
             .or_else(|| resources::take_devices(spec, word, &text));
         if let Some(taken) = taken {
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
             continue;
         }
-        if ServerMade::of(&key).is_some() {
+        if [CONFIG_SOURCE, CONFIG_FILE, MANIFEST_ERROR].contains(&key.as_str())
+            || ServerMade::of(&key).is_some()
+        {
             warnings.push(format!("{field}: ignored: made by the server"));
+            continue;
+        }
+        if word == NETWORK {
+            match text.as_str() {
+                NO_NETWORK => spec.network = NetworkMode::None,
+                _ => errors.push(SpecError::unsupported(field, &text, &[NO_NETWORK])),
+            }
             continue;
         }
         if let Some(owner) = word.strip_suffix(DEPENDENTS) {
@@ -187,6 +208,9 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     {
         return Some(format!("metadata.annotations[{}]", dependents_key(owner)));
     }
+    if field == "spec.network" {
+        return Some(format!("metadata.annotations[{PREFIX}{NETWORK}]"));
+    }
     let word = evidence::word_of(spec, field).or_else(|| resources::word_of(spec, field));
     if let Some(word) = word {
         return Some(format!("metadata.annotations[{PREFIX}{word}]"));
@@ -203,10 +227,14 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
 /// The pod's annotations, and with them whatever of its probes Kubernetes' fields cannot say.
 pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     let mut all = spec.annotations.clone();
+    if spec.network == NetworkMode::None {
+        all.insert(format!("{PREFIX}{NETWORK}"), NO_NETWORK.to_owned());
+    }
     let dependents = spec.dependents.iter();
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {
         let settings = evidence::show(container).into_iter().chain(backoff::show(container));
+        let settings = settings.chain(log_limits::show(container));
         let settings = settings.chain(resources::show_devices(container));
         all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {

@@ -74,10 +74,12 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         service_account: filled(spec.service_account_name).or(filled(spec.service_account)),
         security,
         host_namespaces,
+        network: Default::default(),
         share_process_namespace: spec.share_process_namespace == Some(true),
         naming,
         pull_secrets,
         volumes,
+        origin: None,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
@@ -118,7 +120,7 @@ fn convert_container(
         args: container.args.unwrap_or_default(),
         env,
         working_dir: filled(container.working_dir),
-        ports: ports(at, container.ports.unwrap_or_default(), errors),
+        ports: ports(at, container.ports.unwrap_or_default(), errors, warnings),
         probes,
         lifecycle: lifecycle::lifecycle(&format!("{at}.lifecycle"), container.lifecycle, errors),
         restart_policy: restart_policy(&restart, container.restart_policy, errors),
@@ -129,6 +131,7 @@ fn convert_container(
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
         volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
+        log_limits: Default::default(),
     }
 }
 
@@ -164,15 +167,24 @@ fn ports(
     at: &str,
     ports: Vec<k8s::ContainerPort>,
     errors: &mut Vec<SpecError>,
+    warnings: &mut Vec<String>,
 ) -> Vec<ContainerPort> {
-    let convert = |(index, port): (usize, k8s::ContainerPort)| ContainerPort {
-        name: filled(port.name),
-        port: port_number(
-            &format!("{at}.ports[{index}].containerPort"),
-            port.container_port,
-            errors,
-        ),
-        protocol: filled(port.protocol).unwrap_or_else(|| "TCP".into()),
+    let convert = |(index, port): (usize, k8s::ContainerPort)| {
+        let at = format!("{at}.ports[{index}]");
+        // As in Kubernetes 0 is none.
+        let host_port = port.host_port.filter(|number| *number != 0);
+        let host_ip = filled(port.host_ip);
+        if host_ip.is_some() && host_port.is_none() {
+            warnings.push(format!("{at}.hostIP: ignored: there is no hostPort"));
+        }
+        ContainerPort {
+            name: filled(port.name),
+            port: port_number(&format!("{at}.containerPort"), port.container_port, errors),
+            protocol: filled(port.protocol).unwrap_or_else(|| "TCP".into()),
+            host_ip: host_ip.filter(|_| host_port.is_some()),
+            host_port: host_port
+                .map(|number| port_number(&format!("{at}.hostPort"), number, errors)),
+        }
     };
     ports.into_iter().enumerate().map(convert).collect()
 }

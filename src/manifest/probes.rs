@@ -89,7 +89,7 @@ impl Handlers {
         } else if let Some(grpc) = self.grpc {
             let port = port_number(&format!("{at}.grpc.port"), grpc.port, errors);
             let (port, service) = (PortRef::Number(port), grpc.service.unwrap_or_default());
-            Handler::Grpc(Grpc { port, service, tls: false })
+            Handler::Grpc(Grpc { port, service, tls: false, host: None })
         } else {
             errors.push(SpecError::required(at, "must specify a handler type"));
             // A stand-in that passes validation: the error is there already.

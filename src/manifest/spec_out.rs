@@ -59,7 +59,8 @@ fn port(port: &ContainerPort) -> k8s::ContainerPort {
         name: port.name.clone(),
         container_port: i32::from(port.port),
         protocol: Some(port.protocol.clone()),
-        ..k8s::ContainerPort::default()
+        host_port: port.host_port.map(i32::from),
+        host_ip: port.host_ip.clone(),
     }
 }
 

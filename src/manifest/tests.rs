@@ -1,6 +1,7 @@
 use super::*;
 
 mod batch;
+mod directory;
 mod downward;
 mod examples;
 mod export;

@@ -37,7 +37,7 @@ pub(super) async fn attempt(
     timeout: Duration,
 ) -> Outcome {
     let deadline = Instant::now() + timeout;
-    let connected = match Host::Loopback.resolve(task).await {
+    let connected = match Host::new(grpc.host.as_deref()).resolve(task).await {
         Ok(destination) => destination.connect(task.as_ref(), port, deadline).await,
         Err(error) => Err(error),
     };

@@ -86,7 +86,13 @@ fn container(port: u16) -> ContainerSpec {
         args: vec![],
         env: vec![],
         working_dir: None,
-        ports: vec![ContainerPort { name: Some("web".into()), port, protocol: "TCP".into() }],
+        ports: vec![ContainerPort {
+            name: Some("web".into()),
+            port,
+            protocol: "TCP".into(),
+            host_port: None,
+            host_ip: None,
+        }],
         probes: Probes::default(),
         lifecycle: Default::default(),
         restart_policy: None,
@@ -97,6 +103,7 @@ fn container(port: u16) -> ContainerSpec {
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     }
 }
 

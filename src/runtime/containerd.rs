@@ -11,11 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
 use super::{AttemptId, Birth, Found, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
+use crate::cni::Cni;
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::image::{Progress, Stored, normalise};
 use crate::domain::log::Limits;
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::logs;
 use crate::network::Namespaces;
@@ -33,6 +35,7 @@ mod fates;
 mod foreign;
 mod images;
 mod locks;
+mod network;
 mod news;
 mod ooms;
 mod plan;
@@ -46,6 +49,7 @@ mod start;
 mod survey;
 mod task;
 mod tasks;
+mod unwritten;
 mod users;
 mod volumes;
 mod words;
@@ -55,6 +59,7 @@ use exec::Execs;
 pub use failures::{FailedCalls, failed_calls};
 pub use foreign::Watched;
 use locks::Locks;
+use network::Networks;
 use ooms::Ooms;
 use plan::Plan;
 
@@ -78,6 +83,10 @@ pub struct Config {
     pub registries: Registries,
     /// Volumes that must outlive a reboot go to `pods/` under it.
     pub data_dir: PathBuf,
+    /// The first configuration in it is the network of pods.
+    pub cni_conf_dir: PathBuf,
+    /// Where plugins are looked for, in turn.
+    pub cni_bin_dirs: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -93,6 +102,8 @@ impl Default for Config {
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
             registries: Registries::default(),
             data_dir: "/var/lib/probelet".into(),
+            cni_conf_dir: "/etc/cni/net.d".into(),
+            cni_bin_dirs: vec!["/opt/cni/bin".into(), "/usr/lib/cni".into()],
         }
     }
 }
@@ -113,6 +124,8 @@ pub struct Containerd {
     pids: SharedPids,
     files: PodFiles,
     volumes: Volumes,
+    networks: Networks,
+    unwritten: unwritten::Files,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
@@ -129,7 +142,10 @@ impl Containerd {
         // containerd gets URIs of what lies there, as they are.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
         let data_dir = absolute("data", &config.data_dir, &[])?;
-        let volumes = volumes::volumes(&config, &data_dir, &run_dir);
+        let owner = format!("{} {}\n", config.address.display(), config.namespace);
+        let volumes = Volumes::new(&data_dir, &run_dir, owner.clone());
+        let (conf_dir, bin_dirs) = (config.cni_conf_dir, config.cni_bin_dirs);
+        let networks = Networks::new(Cni::new(conf_dir, bin_dirs, &data_dir, owner));
         let log_limits = config.log_limits;
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
@@ -140,6 +156,7 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
+        let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
         let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
@@ -157,6 +174,8 @@ impl Containerd {
             pids,
             files,
             volumes,
+            networks,
+            unwritten,
             swept: Arc::default(),
             ooms,
             watched,
@@ -267,9 +286,20 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.renew_unwritten(id, pod, memory).await?;
         self.client_of(id)?.remember(id, pod, memory).await?;
+        self.drop_unwritten(id).await?;
         self.renew_volumes(pod);
         Ok(())
+    }
+
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        self.keep_unwritten(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -288,6 +318,7 @@ impl Runtime for Containerd {
         }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
+        self.drop_unwritten(id).await?;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
@@ -341,6 +372,18 @@ impl Runtime for Containerd {
             words::settle(&self.log_path(id)).await;
         }
         self.read_words(id, with_log).await
+    }
+
+    async fn check_network(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        self.check_connection(pod).await
+    }
+
+    async fn reconnect(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        self.connect_again(pod).await
+    }
+
+    fn network(&self, pod: &PodSpec) -> PodNetwork {
+        self.networks.of(pod)
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

@@ -61,7 +61,10 @@ pub(super) async fn several(
     let values = request.objects.into_iter().map(structs::to_json).collect();
     let name = |index: usize, field: &str| format!("objects[{index}].{field}");
     let Batch { pods, mut errors, warnings, .. } = manifest::batch(values, uid);
-    for (index, pod) in &pods {
+    for (place, (index, pod)) in pods.iter().enumerate() {
+        let before = pods.iter().take(place);
+        let clashes = before.flat_map(|(_, other)| pod.port_clashes(other));
+        errors.extend(clashes.map(|error| (*index, error)));
         match api.supervisor.check(pod).await {
             Ok(_) => {}
             Err(SupervisorError::Invalid(bad)) => {

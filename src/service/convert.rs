@@ -59,6 +59,7 @@ pub(super) fn pod_of_one(
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -77,9 +78,11 @@ pub(super) fn pod_of_one(
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container],
     })
 }
@@ -150,15 +153,20 @@ fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError
 }
 
 fn port((index, port): (usize, pb::ContainerPort)) -> Result<ContainerPort, SpecError> {
-    let number = u16::try_from(port.container_port).map_err(|_| {
-        let value = port.container_port;
-        let reason = format!("Invalid value: {value}: must be between 1 and 65535, inclusive");
-        field(format!("ports[{index}].containerPort"), reason)
-    })?;
+    let number = |name: &str, value: u32| {
+        let of_range = |_| SpecError::port_range(format!("ports[{index}].{name}"), value);
+        u16::try_from(value).map_err(of_range)
+    };
+    if port.host_port == 0 && !port.host_ip.is_empty() {
+        return Err(field(format!("ports[{index}].hostIp"), "Forbidden: there is no hostPort"));
+    }
+    let host_port = number("hostPort", port.host_port)?;
     Ok(ContainerPort {
         name: Some(port.name).filter(|name| !name.is_empty()),
-        port: number,
+        port: number("containerPort", port.container_port)?,
         protocol: if port.protocol.is_empty() { "TCP".into() } else { port.protocol },
+        host_port: (host_port != 0).then_some(host_port),
+        host_ip: Some(port.host_ip).filter(|ip| !ip.is_empty()),
     })
 }
 
@@ -197,6 +205,8 @@ pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
         containers: containers.map(|status| container(supervisor, view, status)).collect(),
         object: structs::from_json(manifest::to_json(view)).ok(),
         removed: false,
+        network: view.status.network.about.clone(),
+        ips: view.status.network.ips.clone(),
     }
 }
 

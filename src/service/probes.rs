@@ -42,6 +42,7 @@ fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
             port: port(&at("grpc.port"), grpc.port)?,
             service: grpc.service,
             tls: grpc.tls,
+            host: None,
         }),
         Some(pb::probe::Handler::Exec(exec)) => Handler::Exec(Exec { command: exec.command }),
         Some(pb::probe::Handler::Url(url)) => short_form::handler(&at("url"), &url)?,

@@ -1,5 +1,6 @@
 //! One actor a pod: one `select!`, one timer, and the only reading of the clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -44,6 +45,7 @@ pub(super) enum Request {
     /// As `Tell`, with who asks.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    Lend(usize, oneshot::Sender<Arc<dyn Task>>),
     /// What the runtime holds of each container, by a look that began then.
     Found(Instant, Arc<Looks>),
     /// The runtime answers again.
@@ -76,16 +78,21 @@ pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
-    /// Writes that failed in a row.
+    /// Writes that failed in a row, and whether the next one waits for its time.
     pub(super) failed_writes: u32,
+    pub(super) awaits_write: bool,
     pub(super) starting: bool,
+    /// The newest attempt whose record is there, with what led to it.
+    pub(super) recorded: Option<Incarnation>,
     /// Its image's.
     pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
-    pub(super) ended: Vec<Incarnation>,
+    pub(super) ended: BTreeSet<Incarnation>,
+    /// Those whose deletion is under way.
+    pub(super) reaping: BTreeSet<Incarnation>,
     /// Attempts that are to be forgotten.
     pub(super) over: Vec<Incarnation>,
 }
@@ -99,6 +106,9 @@ impl Actor {
                 self.effects.watch(index, *attempt, task.clone());
                 self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
             }
+        }
+        if self.containers.iter().any(|held| held.task.is_some()) {
+            self.effects.check_network();
         }
         self.perform(first);
         self.seat.count(self.pod.ended_by_probes());
@@ -170,6 +180,12 @@ impl Actor {
                     self.effects.run_probe(index, kind, task, reply);
                 }
             }
+            Request::Lend(index, reply) => {
+                // Without a process the reply is dropped, which is the answer.
+                if let Some(task) = self.task(index) {
+                    let _ = reply.send(task);
+                }
+            }
             Request::Found(at, looks) => {
                 for index in 0..self.containers.len() {
                     let look = looks.get(self.name(index)).cloned();
@@ -212,6 +228,9 @@ impl Actor {
                 {
                     held.starting = false;
                 }
+                if let Event::Looked { incarnation, .. } = &event {
+                    self.recorded(index, *incarnation);
+                }
                 if let Event::Probed { kind, outcome, latency, .. } = &event {
                     let who = (self.spec.name.as_str(), self.name(index));
                     self.tally.probed(who, *kind, outcome, *latency);
@@ -231,6 +250,7 @@ impl Actor {
                     held.task = Some(task.clone());
                     held.starting = false;
                 }
+                self.recorded(index, incarnation);
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
                 if let Some(why) = task.no_log() {
@@ -260,6 +280,20 @@ impl Actor {
                 self.count_end(index, incarnation);
             }
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
+            Done::Kept(index) => self.kept(index),
+            Done::WriteDue(index) => self.write_due(index),
+            Done::Restored(index, attempt) => {
+                self.recorded(index, attempt);
+                // What was kept meanwhile is in the record now.
+                self.persist(index);
+            }
+            Done::Reaped(index, attempt) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.reaping.remove(&attempt);
+                }
+            }
+            Done::NetworkBroken(why) => self.network_broken(&why),
+            Done::Reconnected(failures, done) => self.reconnected(failures, done),
             Done::Nothing => {}
         }
     }
@@ -274,6 +308,10 @@ impl Actor {
                         held.starting = true;
                         let memory = self.remembered(machine);
                         self.effects.start(index, incarnation, memory);
+                    }
+                    // The end that it follows is told to nobody as long as there is no record.
+                    if !self.effects.is_runtime_here() {
+                        self.persist(index);
                     }
                 }
                 Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {
@@ -312,7 +350,7 @@ impl Actor {
                 Action::Destroy(incarnation) => self.effects.destroy(index, incarnation),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
-                        held.ended.push(incarnation);
+                        held.ended.insert(incarnation);
                     }
                 }
                 Action::Forget(incarnation) => {
@@ -346,7 +384,8 @@ impl Actor {
     }
 
     /// Probes change what is shown with each attempt, but only a level moves the generation.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.pod.set_network(self.effects.runtime.network(&self.spec));
         let status = self.pod.status();
         let mut is_level = false;
         self.view.send_if_modified(|view| {

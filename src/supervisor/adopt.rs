@@ -192,7 +192,8 @@ impl Adopter {
             self.supervisor.note(&spec, Notice::normal("Adopted", message));
         }
         let words = LastWords::default();
-        self.supervisor.resume_with_successor(vec![Found { id, pod: spec, memory, task, words }]);
+        let found = Found { id, pod: spec, memory, task, words, unwritten: false };
+        self.supervisor.resume_with_successor(vec![found]);
         Ok(())
     }
 
@@ -334,7 +335,7 @@ impl Supervisor {
             container.state = ContainerState::Waiting { reason, message };
         }
         let name = spec.name.clone();
-        let view = PodView { generation: 1, spec: spec.clone(), status };
+        let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error: None };
         let before = self.shown().insert(name, view.clone());
         let state = |view: &PodView| view.status.containers.first().map(|c| c.state.clone());
         if before.as_ref().and_then(state) != state(&view) {

@@ -10,11 +10,13 @@ use super::brake::Seat;
 use super::effects::Effects;
 use super::repair::{self, Sorted};
 use super::replace::Successor;
-use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
+use super::{
+    Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock, unwritten,
+};
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
-use crate::domain::spec::PodSpec;
+use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
@@ -34,8 +36,16 @@ pub(super) struct Unborn {
 }
 
 impl Supervisor {
-    /// Checks that every container could be made here, and touches nothing.
+    /// Checks that every container could be made here, and its ports be had; touches nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
+        if spec.origin.is_none() {
+            self.not_kept(&spec.name)?;
+        }
+        let others = self.list().into_iter().filter(|view| view.spec.name != spec.name);
+        let clashes: Vec<_> = others.flat_map(|view| spec.port_clashes(&view.spec)).collect();
+        if !clashes.is_empty() {
+            return Err(SpecErrors(clashes).into());
+        }
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
             match self.runtime.check(container).await {
@@ -89,7 +99,8 @@ impl Supervisor {
             Wanted::Stopped => Vec::new(),
             _ => pod.handle_all(&Event::Wanted { wanted, grace: None }, now),
         };
-        let held = spec.all().map(|_| Held::default()).collect();
+        let held = || Held { recorded: Some(attempt), ..Held::default() };
+        let held = spec.all().map(|_| held()).collect();
         Ok((Unborn { pod, spec, held, first, wanted }, births))
     }
 
@@ -97,7 +108,8 @@ impl Supervisor {
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
         let survey = self.runtime.survey().await;
         self.heard(survey.as_ref().err());
-        let survey = survey?;
+        let mut survey = survey?;
+        unwritten::fill_in(&mut survey.found, survey.unwritten);
         let mut pods: BTreeMap<String, (Vec<Found>, Vec<Unsound>)> = BTreeMap::new();
         for found in survey.found {
             pods.entry(found.id.pod.clone()).or_default().0.push(found);
@@ -156,8 +168,10 @@ impl Supervisor {
             let (own, others): (Vec<_>, _) =
                 attempts.into_iter().partition(|found| found.id.container == container.name);
             attempts = others;
-            let open = own.iter().max_by_key(|found: &&Found| found.id.attempt);
-            let open = open.filter(|found| found.memory.ended.is_none());
+            let newest = own.iter().max_by_key(|found: &&Found| found.id.attempt);
+            let recorded = newest.map(|found| found.id.attempt);
+            let unwritten = newest.is_some_and(|found| found.unwritten);
+            let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
             let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
                 Some(born) => born,
@@ -177,8 +191,9 @@ impl Supervisor {
                 self.tally.ended(&spec.name, &container.name, attempt, memory);
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
+            first.extend(unwritten.then_some((index, Action::Persist)));
             machines.push(born.machine);
-            held.push(Held { task: born.task, ..Held::default() });
+            held.push(Held { task: born.task, recorded, ..Held::default() });
         }
         let mut pod = Pod::new(spec.clone(), machines, now);
         first.extend(pod.resume(now));
@@ -192,8 +207,10 @@ impl Supervisor {
     }
 
     pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
-        let Unborn { pod, spec, held: containers, first, wanted } = unborn;
-        let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
+        let Unborn { mut pod, spec, held: containers, first, wanted } = unborn;
+        pod.set_network(self.runtime.network(&spec));
+        let (status, manifest_error) = (pod.status(), None);
+        let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);

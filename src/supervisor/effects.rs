@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::pulls::Pulls;
-use crate::domain::container::{Event, Fault, Memory};
+use crate::domain::container::{Event, Fault, Memory, Wanted};
 use crate::domain::link::{Link, retry_after};
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
@@ -27,6 +27,15 @@ pub(super) enum Done {
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, LastWords),
     Persisted(usize, Incarnation, Result<(), RuntimeError>),
+    /// Not written, but kept.
+    Kept(usize),
+    /// A write that failed is to be tried again.
+    WriteDue(usize),
+    Restored(usize, Incarnation),
+    Reaped(usize, Incarnation),
+    NetworkBroken(String),
+    /// After so many failures.
+    Reconnected(u32, Result<(), String>),
     Nothing,
 }
 
@@ -155,11 +164,11 @@ impl Effects {
         kind: ProbeKind,
         task: Arc<dyn Task>,
     ) -> impl Future<Output = Option<Attempt>> + use<> {
-        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        let (pod, prober, ip) = (self.pod.clone(), self.prober.clone(), self.ip());
         async move {
             let container = pod.at(index)?;
-            let probe = container.probes.get(kind)?;
-            Some(prober.attempt(task, container, probe).await)
+            let probe = container.probes.get(kind)?.aimed_at(ip.as_deref());
+            Some(prober.attempt(task, container, &probe).await)
         }
     }
 
@@ -170,11 +179,14 @@ impl Effects {
         (kind, bound): (HookKind, Duration),
         task: Arc<dyn Task>,
     ) {
-        let (pod, prober) = (self.pod.clone(), self.prober.clone());
+        let (pod, prober, ip) = (self.pod.clone(), self.prober.clone(), self.ip());
         self.running.spawn(async move {
             let hook = pod.at(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
             let result = match hook {
-                Some((container, hook)) => prober.hook(task, container, hook, bound).await,
+                Some((container, hook)) => {
+                    let hook = hook.aimed_at(ip.as_deref());
+                    prober.hook(task, container, &hook, bound).await
+                }
                 None => Ok(()),
             };
             if let Err(error) = &result {
@@ -183,6 +195,36 @@ impl Effects {
             }
             Done::Event(index, Event::Hooked { incarnation, kind, result })
         });
+    }
+
+    /// Of a pod that an earlier daemon connected.
+    pub(super) fn check_network(&mut self) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            match runtime.check_network(&pod).await {
+                Ok(()) => Done::Nothing,
+                Err(RuntimeError::Network(why)) => Done::NetworkBroken(why),
+                Err(error) => {
+                    tracing::warn!(pod = pod.name, %error, "its network could not be checked");
+                    Done::Nothing
+                }
+            }
+        });
+    }
+
+    pub(super) fn reconnect(&mut self, failures: u32) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            if failures > 0 {
+                tokio::time::sleep(retry_after(failures)).await;
+            }
+            let done = runtime.reconnect(&pod).await;
+            Done::Reconnected(failures, done.map_err(|error| error.to_string()))
+        });
+    }
+
+    fn ip(&self) -> Option<String> {
+        self.runtime.network(&self.pod).ips.into_iter().next()
     }
 
     pub(super) fn measure_shim(
@@ -229,7 +271,7 @@ impl Effects {
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
-            Done::Nothing
+            Done::Reaped(index, attempt)
         });
     }
 
@@ -254,30 +296,59 @@ impl Effects {
         });
     }
 
-    pub(super) fn persist(&mut self, index: usize, memory: Memory, failures: u32) {
+    /// What cannot be written is kept.
+    pub(super) fn persist(&mut self, index: usize, memory: Memory) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
-        let (pod, mut link) = (self.pod.clone(), self.link.clone());
+        let pod = self.pod.clone();
         self.running.spawn(async move {
-            if failures > 0 {
-                tokio::select! {
-                    () = tokio::time::sleep(retry_after(failures)) => {}
-                    () = returned(&mut link) => {}
-                }
-            }
             let written = runtime.remember(&id, &pod, &memory).await;
+            // A removed one needs no record.
+            let needed = memory.wanted != Wanted::Removed
+                || !matches!(written, Err(RuntimeError::NotFound(_)));
+            if written.is_err() && needed {
+                keep(&*runtime, &id, &pod, &memory).await;
+            }
             Done::Persisted(index, memory.attempt, written)
         });
+    }
+
+    pub(super) fn keep(&mut self, index: usize, memory: Memory) {
+        let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
+        let pod = self.pod.clone();
+        self.running.spawn(async move {
+            keep(&*runtime, &id, &pod, &memory).await;
+            Done::Kept(index)
+        });
+    }
+
+    pub(super) fn await_write(&mut self, index: usize, failures: u32) {
+        let mut link = self.link.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(retry_after(failures)) => {}
+                () = returned(&mut link) => {}
+            }
+            Done::WriteDue(index)
+        });
+    }
+
+    pub(super) fn is_runtime_here(&self) -> bool {
+        self.link.borrow().up
     }
 
     pub(super) fn restore(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
         let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
         self.running.spawn(async move {
-            // The next look finds it missing again.
-            if let Err(error) = runtime.restore(&birth).await {
-                tracing::warn!(id = %birth.id, %error, "a missing record could not be written yet");
+            match runtime.restore(&birth).await {
+                Ok(()) => Done::Restored(index, attempt),
+                // The next look finds it missing again.
+                Err(error) => {
+                    let id = &birth.id;
+                    tracing::warn!(%id, %error, "a missing record could not be written yet");
+                    Done::Nothing
+                }
             }
-            Done::Nothing
         });
     }
 
@@ -289,6 +360,13 @@ impl Effects {
             }
             Done::Nothing
         });
+    }
+}
+
+/// Where that fails too, the daemon alone knows it, as long as it lives.
+async fn keep(runtime: &dyn Runtime, id: &AttemptId, pod: &PodSpec, memory: &Memory) {
+    if let Err(error) = runtime.keep(id, pod, memory).await {
+        tracing::warn!(%id, %error, "what could not be written cannot be kept either");
     }
 }
 
@@ -314,6 +392,7 @@ fn fault_of(error: &RuntimeError) -> Fault {
         | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NoImage(_) => Fault::Image,
+        RuntimeError::Network(_) => Fault::Network,
         RuntimeError::NotFound(_)
         | RuntimeError::Invalid { .. }
         | RuntimeError::InUse(_)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
+use crate::domain::container::Event;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
@@ -25,6 +26,7 @@ mod images;
 mod probes;
 mod replace;
 mod several;
+mod writes;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -64,9 +66,11 @@ fn pod(image: &str) -> Validated<PodSpec> {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),
@@ -86,6 +90,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
     .validate()

@@ -30,21 +30,31 @@ impl Machine {
             return;
         }
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
-        let retries = fault == Fault::Runtime && goes_on;
+        let is_network = fault == Fault::Network;
+        let retries = (fault == Fault::Runtime || is_network) && goes_on;
         // While the runtime is away every try says the same.
-        if !retries || self.troubles == 0 {
+        let is_first = self.troubles == 0;
+        if is_network {
+            let message = format!("Failed to create pod sandbox: {message}");
+            out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message)));
+        } else if !retries || is_first {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
+        let again = retry_after(self.troubles.saturating_add(1));
         let retry = match fault {
             Fault::Container | Fault::Image => None,
-            Fault::Runtime => {
-                Some(("CreateContainerError", retry_after(self.troubles.saturating_add(1))))
-            }
+            Fault::Runtime => Some(("CreateContainerError", again)),
+            // As in Kubernetes, whose event alone says more.
+            Fault::Network => Some(("ContainerCreating", again)),
             Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
             self.state = State::Waiting { reason, message, until: now.mono + wait };
+            // How the attempt before it ended may be known to nobody else.
+            if !retries || is_first {
+                out.push(Action::Persist);
+            }
             return;
         }
         let ended = Terminated {

@@ -61,9 +61,11 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),
@@ -83,6 +85,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
 }

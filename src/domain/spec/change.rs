@@ -43,9 +43,12 @@ impl PodSpec {
             dependents: _,
             security,
             host_namespaces,
+            network: mode,
             share_process_namespace,
             naming,
             volumes,
+            // A file that is renamed changes nothing of its pod.
+            origin: _,
         } = self;
         let HostNamespaces { network, pid, ipc } = host_namespaces;
         let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
@@ -58,6 +61,7 @@ impl PodSpec {
             ("spec.hostNetwork", *network != new.host_namespaces.network),
             ("spec.hostPID", *pid != new.host_namespaces.pid),
             ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+            ("spec.network", *mode != new.network),
             ("spec.shareProcessNamespace", *share_process_namespace != new.share_process_namespace),
             ("spec.subdomain", *subdomain != new.naming.subdomain),
             ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
@@ -109,7 +113,7 @@ impl ContainerSpec {
             args,
             env,
             working_dir,
-            // Only names for numbers.
+            // Only names for numbers, but for those of the host.
             ports: _,
             probes: _,
             lifecycle: _,
@@ -121,6 +125,8 @@ impl ContainerSpec {
             resources,
             devices,
             volume_mounts,
+            // For the next start.
+            log_limits: _,
         } = self;
         let differences = [
             ("name", *name != new.name),
@@ -132,6 +138,10 @@ impl ContainerSpec {
             ("securityContext", *security != new.security),
             ("resources", *resources != new.resources),
             ("devices", *devices != new.devices),
+            (
+                "ports",
+                self.host_ports().map(|(_, port)| port).ne(new.host_ports().map(|(_, port)| port)),
+            ),
             ("volumeMounts", *volume_mounts != new.volume_mounts),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),

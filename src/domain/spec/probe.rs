@@ -130,7 +130,7 @@ pub enum Handler {
 pub struct HttpGet {
     #[serde(default)]
     pub scheme: Scheme,
-    /// Empty: 127.0.0.1, then ::1, inside the task's network namespace.
+    /// Empty: the pod's address, else 127.0.0.1, then ::1, inside the task's network namespace.
     pub host: Option<String>,
     pub port: PortRef,
     /// With its query, as written; Kubernetes' default is `/`.
@@ -172,6 +172,9 @@ pub struct Grpc {
     /// TLS without verification, which Kubernetes does not have.
     #[serde(default)]
     pub tls: bool,
+    /// No spec says it: see [`ProbeSpec::aimed_at`].
+    #[serde(skip)]
+    pub host: Option<String>,
 }
 
 /// A command in the container, run as its own process would be; no shell.

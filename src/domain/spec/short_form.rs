@@ -42,7 +42,12 @@ fn socket(text: &str) -> Result<Handler, &'static str> {
         "grpc" | "grpcs" if host.is_some() => Err("a grpc probe has no host"),
         "grpc" | "grpcs" => {
             let service = target.strip_prefix('/').ok_or("a grpc probe has no query")?;
-            Ok(Handler::Grpc(Grpc { port, service: service.into(), tls: scheme == "grpcs" }))
+            Ok(Handler::Grpc(Grpc {
+                port,
+                service: service.into(),
+                tls: scheme == "grpcs",
+                host: None,
+            }))
         }
         _ => Err("supported schemes: http, https, tcp, grpc, grpcs, exec"),
     }
@@ -71,7 +76,7 @@ mod tests {
     fn short_forms_are_read() {
         let number = PortRef::Number;
         let grpc = |port, service: &str, tls| {
-            Handler::Grpc(Grpc { port: number(port), service: service.into(), tls })
+            Handler::Grpc(Grpc { port: number(port), service: service.into(), tls, host: None })
         };
         let exec = |words: &[&str]| {
             Handler::Exec(Exec { command: words.iter().map(ToString::to_string).collect() })

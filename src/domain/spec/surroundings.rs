@@ -14,6 +14,16 @@ pub struct HostNamespaces {
     pub ipc: bool,
 }
 
+/// What connects a network namespace of the pod's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum NetworkMode {
+    /// CNI plugins, where the host has a configuration.
+    #[default]
+    Cni,
+    /// Nothing: it has its loopback.
+    None,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Naming {

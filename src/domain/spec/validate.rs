@@ -17,6 +17,7 @@ mod dependents;
 mod init;
 mod lifecycle;
 mod names;
+mod ports;
 mod security;
 mod surroundings;
 #[cfg(test)]
@@ -154,6 +155,7 @@ impl PodSpec {
         dependents::rules(&mut found, &self);
         security::pod_rules(&mut found, &self);
         surroundings::pod_rules(&mut found, &self);
+        ports::pod_rules(&mut found, &self);
         volumes::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
     }

@@ -22,7 +22,7 @@ fn exec_and_grpc_are_read_as_in_kubernetes() {
     assert_eq!(exec, Handler::Exec(Exec { command }));
     let grpc = |service: &str| {
         let (port, service) = (PortRef::Number(9000), service.into());
-        Handler::Grpc(Grpc { port, service, tls: false })
+        Handler::Grpc(Grpc { port, service, tls: false, host: None })
     };
     assert_eq!(liveness("grpc: {port: 9000}").handler, grpc(""));
     assert_eq!(liveness("grpc: {port: 9000, service: db}").handler, grpc("db"));

@@ -74,8 +74,9 @@ pub(super) fn view() -> PodView {
         init_containers: vec![],
         expired: false,
         containers: vec![container],
+        network: Default::default(),
     };
-    PodView { generation: 1, spec: Arc::new(spec), status }
+    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
 
 #[test]

@@ -209,8 +209,15 @@ fn every_refusal_has_its_text() {
                  values 1m, 1 are supported with the cpu resource"],
         ),
         (
-            with_container("ports: [{containerPort: 1, hostPort: 1, hostIP: 127.0.0.1}]"),
-            &["@.ports[0].hostIP: not supported yet", "@.ports[0].hostPort: not supported yet"],
+            with_container(
+                "ports: [{containerPort: 1, hostPort: 70000}, {containerPort: 2, hostPort: 2, \
+                 hostIP: here}, {containerPort: 3, hostPort: 2}, {containerPort: 4, hostPort: 2}]",
+            ),
+            &[
+                "@.ports[0].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
+                "@.ports[1].hostIP: Invalid value: \"here\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+                "@.ports[3].hostPort: Duplicate value: \"TCP//2\"",
+            ],
         ),
         (
             with_container("imagePullPolicy: Sometimes"),

@@ -65,7 +65,12 @@ async fn serve(stream: impl Stream) {
 }
 
 fn grpc(service: &str, tls: bool) -> Handler {
-    Handler::Grpc(Grpc { port: PortRef::Name("web".into()), service: service.into(), tls })
+    Handler::Grpc(Grpc {
+        port: PortRef::Name("web".into()),
+        service: service.into(),
+        tls,
+        host: None,
+    })
 }
 
 fn failure(text: impl Into<String>) -> Outcome {

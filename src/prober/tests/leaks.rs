@@ -18,7 +18,8 @@ fn two_thousand_attempts_leak_no_descriptor() {
         })
         .await;
         let https = HttpGet { scheme: Scheme::Https, ..get("/") };
-        let grpc = |tls| Handler::Grpc(Grpc { port: web(), service: String::new(), tls });
+        let grpc =
+            |tls| Handler::Grpc(Grpc { port: web(), service: String::new(), tls, host: None });
         let short = Duration::from_millis(2);
         let kinds = [
             (tcp(None), secret.port, AMPLE),

@@ -22,6 +22,7 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::NoImage(_)
         | RuntimeError::InUse(_)
+        | RuntimeError::Network(_)
         | RuntimeError::Invalid { .. }
         | RuntimeError::StartFailed(_)
         | RuntimeError::Config(_) => return,

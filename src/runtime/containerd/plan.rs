@@ -28,7 +28,7 @@ impl Containerd {
                 let binds = self.binds(birth);
                 let host = Host {
                     facts: self.facts.clone(),
-                    whereabouts: self.whereabouts(),
+                    whereabouts: self.whereabouts(pod),
                     cgroups_path,
                     shared: self.shared_namespaces(pod),
                     message_path: has_log.then(|| self.message_path(&birth.id)),

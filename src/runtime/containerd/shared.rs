@@ -28,7 +28,7 @@ pub(super) fn shares_shm(pod: &PodSpec) -> bool {
 impl Containerd {
     /// Where those are or will be that its containers join, by type.
     pub(super) fn shared_namespaces(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
-        let several = pod.is_several().then(|| self.namespaces.paths(&pod.uid));
+        let several = self.is_pinned(pod).then(|| self.namespaces.paths(&pod.uid));
         let pids = pod.share_process_namespace.then(|| ("pid", self.pids.pin(&pod.uid)));
         several.into_iter().flatten().chain(pids).collect()
     }
@@ -44,30 +44,8 @@ impl Containerd {
         })
     }
 
-    /// They are there when this returns: those that a running container of the pod is in, else
-    /// new ones.
-    pub(super) async fn pin_namespaces(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
-        if !pod.is_several() || self.namespaces.are_pinned(&pod.uid) {
-            return Ok(());
-        }
-        let _turn = self.pod_turn(&pod.uid).await;
-        if self.namespaces.are_pinned(&pod.uid) {
-            return Ok(());
-        }
-        let running = self.running_of(&pod.uid).await?;
-        let (namespaces, uid) = (self.namespaces.clone(), pod.uid.clone());
-        let pinned = tokio::task::spawn_blocking(move || match running {
-            Some(process) => namespaces.find_again(&uid, process.pidfd()),
-            None => namespaces.make(&uid),
-        });
-        let failed = |error: &dyn std::fmt::Display| {
-            RuntimeError::StartFailed(format!("the pod's namespaces: {error}"))
-        };
-        pinned.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
-    }
-
     /// Read each time: addresses come and go.
-    pub(super) fn whereabouts(&self) -> Whereabouts {
+    pub(super) fn whereabouts(&self, pod: &PodSpec) -> Whereabouts {
         let node_addresses = network::host::addresses().unwrap_or_else(|error| {
             tracing::warn!(%error, "the host's addresses are not known");
             Vec::new()
@@ -76,8 +54,7 @@ impl Containerd {
         Whereabouts {
             node_name: self.facts.hostname.clone(),
             node_addresses,
-            // No network of its own gives a pod one yet.
-            pod_addresses: Vec::new(),
+            pod_addresses: self.networks.addresses_of(pod),
             allocatable: Amounts { cpu, memory, ..Amounts::default() },
         }
     }
@@ -85,7 +62,13 @@ impl Containerd {
     /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
     pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
+        self.make_files_now(pod).await
+    }
+
+    /// The caller has the pod's turn.
+    pub(super) async fn make_files_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let (files, pod) = (self.files.clone(), pod.clone());
+        let ip = self.networks.of(&pod).ips.into_iter().next();
         let made = tokio::task::spawn_blocking(move || {
             let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
             let mut resolver = text(RESOLVER);
@@ -95,7 +78,7 @@ impl Containerd {
                     Some(text(SYSTEMD_RESOLVER)).filter(|t| !t.is_empty()).unwrap_or(resolver);
             }
             let texts = Texts {
-                hosts: hosts::hosts_file(&pod, &text(HOSTS), None),
+                hosts: hosts::hosts_file(&pod, &text(HOSTS), ip.as_deref()),
                 resolver: hosts::resolver_file(&pod, &resolver),
             };
             files.make(&pod.uid, &texts, shares_shm(&pod))
@@ -113,6 +96,7 @@ impl Containerd {
     ) -> Result<(), RuntimeError> {
         let uid = record.labels.get(POD_UID).map(String::as_str).unwrap_or_default();
         let have_traces = self.namespaces.have_traces(uid)
+            || self.networks.cni.has_traces(uid)
             || self.files.have_traces(uid)
             || self.pids.have_traces(uid)
             || self.volumes.have_traces(uid);
@@ -121,6 +105,7 @@ impl Containerd {
         }
         let _turn = self.pod_turn(uid).await;
         if self.records_of(uid).await?.iter().all(|other| other.id == record.id) {
+            self.disconnect(uid).await?;
             self.namespaces.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
             })?;
@@ -155,7 +140,7 @@ impl Containerd {
         Ok(answer.containers)
     }
 
-    async fn running_of(&self, uid: &str) -> Result<Option<Process>, RuntimeError> {
+    pub(super) async fn running_of(&self, uid: &str) -> Result<Option<Process>, RuntimeError> {
         for record in self.records_of(uid).await? {
             if let Some(process) = self.hold_running(&record.id).await? {
                 return Ok(Some(process));

@@ -6,6 +6,7 @@ use super::client::missing_is_fine;
 use super::plan::Plan;
 use super::records::NewRecord;
 use super::{Containerd, task};
+use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
 use crate::logs::logger::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
@@ -39,20 +40,24 @@ impl Containerd {
         let id = birth.id.to_string();
         // A disk that is full or gone costs the log, not the container.
         let no_log = self.make_log_files(birth).await.err();
+        // First: what the attempt is made of depends on it.
+        self.connect_pod(&birth.pod).await?;
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
-        self.pin_namespaces(&birth.pod).await?;
         self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;
         }
         let logger = match &no_log {
-            None => self.logger_of(&birth.id),
+            None => {
+                let own = birth.container().map(|container| container.log_limits);
+                self.logger_of(&birth.id, own.unwrap_or_default())
+            }
             Some(_) => NOWHERE.to_owned(),
         };
         let mut tries = 0..LEFTOVER_STEPS;
@@ -98,8 +103,8 @@ impl Containerd {
         Ok(Box::new(task))
     }
 
-    pub(super) fn logger_of(&self, id: &AttemptId) -> String {
-        Order { path: self.log_path(id), limits: self.log_limits }.uri()
+    pub(super) fn logger_of(&self, id: &AttemptId, own: OwnLimits) -> String {
+        Order { path: self.log_path(id), limits: self.log_limits.with(own) }.uri()
     }
 
     async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {

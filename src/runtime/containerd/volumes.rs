@@ -8,7 +8,7 @@ use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
 use crate::runtime::oci::{self, VolumeBind};
 use crate::runtime::{Birth, RuntimeError};
-use crate::volumes::{SubPathOf, Volumes, not_shared};
+use crate::volumes::{SubPathOf, not_shared};
 
 /// A path of the host may be on a server that does not answer, and a folder large.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,7 +88,7 @@ impl Containerd {
             return;
         }
         let (this, uid, plan) =
-            (self.clone(), pod.uid.clone(), volume::plan(pod, &self.whereabouts()));
+            (self.clone(), pod.uid.clone(), volume::plan(pod, &self.whereabouts(pod)));
         self.starts.spawn(async move {
             let _turn = this.pod_turn(&uid).await;
             let (volumes, its) = (this.volumes.clone(), uid.clone());
@@ -143,7 +143,7 @@ impl Containerd {
         let Some(container) = birth.container() else {
             return Err(format!("{}: no container {}", birth.id, birth.index));
         };
-        let at = self.whereabouts();
+        let at = self.whereabouts(&birth.pod);
         let env = oci::own_env(&birth.pod, container, &at);
         let mounts = volume::mounts(&birth.pod, container, |text| oci::expand_all(text, &env))?;
         Ok((volume::plan(&birth.pod, &at), mounts))
@@ -158,16 +158,6 @@ impl Containerd {
         let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
         self.volumes.sub_path_place(&birth.pod.uid, container, index)
     }
-}
-
-/// Names the runtime that a daemon's pods are in.
-pub(super) fn volumes(
-    config: &super::Config,
-    data: &std::path::Path,
-    run: &std::path::Path,
-) -> Volumes {
-    let owner = format!("{} {}\n", config.address.display(), config.namespace);
-    Volumes::new(data, run, owner)
 }
 
 async fn aside<T: Send + 'static>(

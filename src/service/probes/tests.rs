@@ -24,7 +24,7 @@ fn each_handler_arrives_whole() {
     let port = value(Kind::StringValue("rpc".into()));
     let grpc = pb::GrpcAction { port, service: "db".into(), tls: true };
     let port = PortRef::Name("rpc".into());
-    let expected = Handler::Grpc(Grpc { port, service: "db".into(), tls: true });
+    let expected = Handler::Grpc(Grpc { port, service: "db".into(), tls: true, host: None });
     assert_eq!(read(Given::Grpc(grpc)).unwrap(), ProbeSpec::new(expected));
 
     let port = value(Kind::NumberValue(8443.0));

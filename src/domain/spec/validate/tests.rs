@@ -20,9 +20,11 @@ fn pod() -> PodSpec {
         dependents: Default::default(),
         security: Default::default(),
         host_namespaces: Default::default(),
+        network: Default::default(),
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container("app")],
     }
 }
@@ -47,6 +49,7 @@ fn container(name: &str) -> ContainerSpec {
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     }
 }
 
@@ -65,7 +68,13 @@ fn http() -> Handler {
 }
 
 fn port(name: Option<&str>, port: u16) -> ContainerPort {
-    ContainerPort { name: name.map(Into::into), port, protocol: "TCP".into() }
+    ContainerPort {
+        name: name.map(Into::into),
+        port,
+        protocol: "TCP".into(),
+        host_port: None,
+        host_ip: None,
+    }
 }
 
 fn live(pod: &mut PodSpec) -> &mut ProbeSpec {

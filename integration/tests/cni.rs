@@ -1,0 +1,343 @@
+//! Pods on a network that CNI plugins made, each test on a bridge of its own.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::cni::{Bridge, Outside};
+use probelet_integration::target::TARGET_IMAGE;
+use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
+use serde_json::{Value, json};
+
+fn with_bridge(test: impl FnOnce(&mut Host, &Bridge) -> Result<()>) -> Result<()> {
+    // Outlives the host, whose pods are on it.
+    let bridge = Bridge::new()?;
+    with_host(|host| {
+        bridge.configure(host)?;
+        test(host, &bridge)
+    })
+}
+
+/// One that serves on 8080.
+fn pod(name: &str, more: Value) -> Value {
+    let mut container = json!({ "name": "app", "image": IMAGE });
+    probelet_integration::target::extend(&mut container, more);
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+        "spec": { "terminationGracePeriodSeconds": 0, "containers": [container] },
+    })
+}
+
+fn apply(host: &Host, pod: &Value) -> Result<()> {
+    host.apply(&pod.to_string()).map(drop)
+}
+
+fn is_running(status: &Value) -> bool {
+    status["state"]["running"].is_object()
+}
+
+/// The address of a pod that runs.
+fn ip_of(host: &Host, name: &str) -> Result<String> {
+    host.wait_status(name, SOON * 2, is_running)?;
+    let pod = host.pod(name)?;
+    let ip = pod["status"]["podIP"].as_str().with_context(|| format!("no address in {pod}"))?;
+    assert_eq!(pod["status"]["podIPs"], json!([{ "ip": ip }]));
+    Ok(ip.to_owned())
+}
+
+fn portmap() -> Value {
+    json!({ "type": "portmap", "capabilities": { "portMappings": true } })
+}
+
+/// A port that nobody has now.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("0.0.0.0:0")?.local_addr()?.port())
+}
+
+/// What a server answers to one request.
+fn get(address: &str) -> Result<String> {
+    eventually(&format!("{address} answers"), SOON, || {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        (!answer.is_empty()).then_some(answer)
+    })
+}
+
+fn delete(host: &Host, name: &str) -> Result<()> {
+    host.probelet(["delete", "pod", name, "--grace-period", "0"]).map(drop)
+}
+
+#[test]
+fn pods_reach_each_other_over_a_bridge() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("server", json!({})))?;
+        let server = ip_of(host, "server")?;
+        let answer = get(&format!("{server}:8080"))?;
+        ensure!(answer.contains("You've hit"), "{answer}");
+
+        // A probe's socket is made inside its pod.
+        let probe = json!({
+            "httpGet": { "host": server, "port": 8080 }, "periodSeconds": 1,
+        });
+        apply(host, &pod("client", json!({ "readinessProbe": probe })))?;
+        host.wait_status("client", SOON * 2, |status| status["ready"] == true)?;
+        let client = ip_of(host, "client")?;
+        assert_ne!(client, server);
+        let table = host.probelet(["get", "pods", "-o", "wide"])?;
+        ensure!(table.contains(&server) && table.contains(&client), "{table}");
+        let taken = bridge.taken(host);
+        ensure!(taken.contains(&server) && taken.contains(&client), "{taken:?}");
+
+        delete(host, "server")?;
+        delete(host, "client")?;
+        host.expect_nothing_left()?;
+        assert_eq!(bridge.taken(host), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_network_outlives_containers_daemons_and_its_configuration() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("web", json!({})))?;
+        let ip = ip_of(host, "web")?;
+        host.ctr(["task", "kill", "--signal", "SIGKILL", "web_app_0"])?;
+        let again = |status: &Value| status["restartCount"] == 1 && is_running(status);
+        host.wait_status("web", SOON, again)?;
+        assert_eq!(ip_of(host, "web")?, ip);
+
+        host.kill_daemon()?;
+        fs::remove_dir_all(host.path("cni"))?;
+        host.start_daemon()?;
+        assert_eq!(ip_of(host, "web")?, ip);
+        get(&format!("{ip}:8080"))?;
+
+        delete(host, "web")?;
+        host.expect_nothing_left()?;
+        assert_eq!(bridge.taken(host), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn after_a_reboot_a_pod_is_connected_anew_and_nothing_stays_taken() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("web", json!({})))?;
+        ip_of(host, "web")?;
+        host.crash_node()?;
+        host.start_containerd()?;
+        host.start_daemon_in_another_boot()?;
+        let again = |status: &Value| status["restartCount"] == 1 && is_running(status);
+        host.wait_status("web", SOON * 2, again)?;
+        let ip = ip_of(host, "web")?;
+        get(&format!("{ip}:8080"))?;
+        assert_eq!(bridge.taken(host), [ip]);
+        delete(host, "web")?;
+        eventually("its address is free", SOON, || bridge.taken(host).is_empty().then_some(()))
+    })
+}
+
+#[test]
+fn what_is_left_of_a_pod_that_is_gone_is_cleared_at_the_next_start() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("web", json!({})))?;
+        ip_of(host, "web")?;
+        host.kill_daemon()?;
+        host.ctr(["task", "delete", "--force", "web_app_0"])?;
+        host.ctr(["containers", "delete", "web_app_0"])?;
+        assert_eq!(bridge.taken(host).len(), 1);
+        host.start_daemon()?;
+        host.expect_nothing_left()?;
+        assert_eq!(bridge.taken(host), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_its_pod()
+-> Result<()> {
+    let bridge = Bridge::new()?;
+    with_host(|host| {
+        // Fails until it is told not to, hangs for one pod.
+        let (good, bins) = (host.path("good"), host.path("bins"));
+        let script = format!(
+            "#!/bin/sh\ncase $CNI_COMMAND$CNI_ARGS in\n\
+             *K8S_POD_NAME=stuck*) [ $CNI_COMMAND = DEL ] || sleep 600;;\nesac\n\
+             if [ $CNI_COMMAND = ADD ] && [ ! -e {} ]; then\n\
+             echo '{{\"code\": 100, \"msg\": \"not today\"}}'; exit 1; fi\n\
+             [ $CNI_COMMAND = ADD ] || exit 0\n\
+             sed -e 's/,\"type\":\"moody\"//' -e 's/.*\"prevResult\":\\({{.*}}\\)}}$/\\1/'\n",
+            good.display()
+        );
+        fs::create_dir(&bins)?;
+        fs::write(bins.join("moody"), script)?;
+        fs::set_permissions(bins.join("moody"), fs::Permissions::from_mode(0o755))?;
+        bridge.configure_with(host, &[json!({ "type": "moody" })])?;
+        host.kill_daemon()?;
+        let bins = format!("{},/usr/lib/cni", bins.display());
+        host.start_daemon_with(&["--cni-bin-dir", &bins])?;
+
+        apply(host, &pod("web", json!({})))?;
+        let told = "Warning FailedCreatePodSandBox Failed to create pod sandbox: CNI network";
+        eventually("the failure is told", SOON, || {
+            let events = host.events().ok()?;
+            let one = events.iter().find(|event| event.starts_with(told))?;
+            one.ends_with("plugin type=\"moody\" failed (add): not today").then_some(())
+        })?;
+        assert_eq!(host.column("web")?, "ContainerCreating");
+        assert_eq!(host.pod("web")?["status"]["podIP"], Value::Null);
+        eventually("nothing is half done", SOON, || bridge.taken(host).is_empty().then_some(()))?;
+
+        fs::write(good, "")?;
+        apply(host, &pod("stuck", json!({})))?;
+        let ip = ip_of(host, "web")?;
+        get(&format!("{ip}:8080"))?;
+        apply(host, &pod("other", json!({})))?;
+        ip_of(host, "other")?;
+        assert_eq!(host.column("stuck")?, "ContainerCreating");
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_configuration_a_pod_has_its_loopback_and_says_so() -> Result<()> {
+    with_host(|host| {
+        let probe = json!({ "httpGet": { "port": 8080 }, "periodSeconds": 1 });
+        apply(host, &pod("web", json!({ "readinessProbe": probe })))?;
+        host.wait_status("web", SOON * 2, |status| status["ready"] == true)?;
+        assert_eq!(host.pod("web")?["status"]["podIP"], Value::Null);
+        let described = host.probelet(["describe", "pod", "web"])?;
+        let wanted =
+            format!("loopback alone: no CNI configuration in {}", host.path("cni").display());
+        ensure!(described.contains(&wanted), "{described}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_host_port_leads_to_its_pod_and_is_for_one_pod() -> Result<()> {
+    with_bridge(|host, bridge| {
+        bridge.configure_with(host, &[portmap()])?;
+        let port = free_port()?;
+        let ports = json!([{ "containerPort": 8080, "hostPort": port }]);
+        apply(host, &pod("web", json!({ "ports": ports.clone() })))?;
+        ip_of(host, "web")?;
+        let outside = Outside::new(bridge)?;
+        let address = format!("{}:{port}", outside.host);
+        let answer = outside.run(|| get(&address))?;
+        ensure!(answer.contains("You've hit web"), "{answer}");
+        let answer = get(&format!("127.0.0.1:{port}"))?;
+        ensure!(answer.contains("You've hit web"), "{answer}");
+        let described = host.probelet(["describe", "pod", "web"])?;
+        ensure!(described.contains(&format!("{port}/TCP")), "{described}");
+
+        let manifest = pod("other", json!({ "ports": ports })).to_string();
+        let refused = host.try_probelet(["apply", "-f", "-"], &manifest)?;
+        let why = format!("hostPort: Invalid value: {port}: pod \"web\" has it");
+        ensure!(refused.stderr.contains(&why), "{refused:?}");
+
+        // Another daemon knows them as well.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        outside.run(|| get(&address))?;
+        ensure!(!bridge.rules().is_empty(), "no rules");
+        delete(host, "web")?;
+        host.expect_nothing_left()?;
+        assert_eq!(bridge.rules(), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_host_port_that_nobody_maps_is_told() -> Result<()> {
+    with_bridge(|host, _| {
+        let ports = json!([{ "containerPort": 8080, "hostPort": free_port()? }]);
+        apply(host, &pod("web", json!({ "ports": ports })))?;
+        eventually("the failure is told", SOON, || {
+            let events = host.events().ok()?;
+            let why = "has no plugin with the capability portMappings";
+            let told = |event: &&String| event.contains("FailedCreatePodSandBox");
+            events.iter().find(told).filter(|event| event.ends_with(why)).map(drop)
+        })?;
+        assert_eq!(host.column("web")?, "ContainerCreating");
+        delete(host, "web")?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_pod_that_wants_its_loopback_alone_has_that_and_is_probed_over_it() -> Result<()> {
+    with_bridge(|host, bridge| {
+        let probe = json!({ "httpGet": { "port": 8080 }, "periodSeconds": 1 });
+        let mut alone = pod("alone", json!({ "readinessProbe": probe }));
+        alone["metadata"]["annotations"] = json!({ "probelet.io/network": "none" });
+        apply(host, &alone)?;
+        host.wait_status("alone", SOON * 2, |status| status["ready"] == true)?;
+        let shown = host.pod("alone")?;
+        assert_eq!(shown["status"]["podIP"], Value::Null);
+        assert_eq!(shown["metadata"]["annotations"]["probelet.io/network"], "none");
+        assert_eq!(bridge.taken(host), [""; 0]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_with_an_address_is_probed_there() -> Result<()> {
+    with_bridge(|host, _| {
+        host.import("prober-target")?;
+        // Only on the loopback, so its own address refuses.
+        let probe = json!({ "httpGet": { "port": 9000 }, "periodSeconds": 1 });
+        let hidden = json!({
+            "image": TARGET_IMAGE, "args": ["http", "127.0.0.1:9000"], "readinessProbe": probe,
+        });
+        apply(host, &pod("hidden", hidden))?;
+        let ip = ip_of(host, "hidden")?;
+        let wanted = format!("dial tcp {ip}:9000: connect: connection refused");
+        eventually("its probe fails at its address", SOON, || {
+            host.events().ok()?.iter().find(|event| event.contains(&wanted)).map(drop)
+        })?;
+        let probe = json!({
+            "httpGet": { "host": "127.0.0.1", "port": 9000 }, "periodSeconds": 1,
+        });
+        let seen = json!({
+            "image": TARGET_IMAGE, "args": ["http", "127.0.0.1:9000"], "readinessProbe": probe,
+        });
+        apply(host, &pod("hidden", seen))?;
+        host.wait_status("hidden", SOON, |status| status["ready"] == true)?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
+    with_bridge(|host, bridge| {
+        apply(host, &pod("web", json!({})))?;
+        ip_of(host, "web")?;
+        let pid = host.task_pid("web_app_0")?;
+        host.kill_daemon()?;
+        let deleted = Command::new("nsenter")
+            .args([&format!("--net=/proc/{pid}/ns/net"), "ip", "link", "delete", "eth0"])
+            .status()?;
+        ensure!(deleted.success(), "eth0 was not deleted");
+        host.start_daemon()?;
+        eventually("the network is repaired", SOON, || {
+            let events = host.events().ok()?;
+            let told = |reason: &str| events.iter().any(|event| event.contains(reason));
+            (told("Warning NetworkBroken") && told("Normal NetworkRepaired")).then_some(())
+        })?;
+        let ip = ip_of(host, "web")?;
+        get(&format!("{ip}:8080"))?;
+        assert_eq!(host.task_pid("web_app_0")?, pid);
+        assert_eq!(bridge.taken(host), [ip]);
+        Ok(())
+    })
+}

@@ -1,0 +1,180 @@
+//! CNI plugins: which network a pod is to have, and its way onto it and off again.
+//!
+//! How a pod is connected is kept in `DATA_DIR/cni/UID`, from before its first plugin is run until
+//! the last one has let it go.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::fs;
+
+use crate::domain::cni::{Attachment, Command, INTERFACE, Network, first, is_result, parse};
+
+mod exec;
+mod store;
+
+use exec::Call;
+use store::Store;
+
+/// Some plugins ask a server; none may hold a pod up for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CniError {
+    #[error("CNI configuration {file}: {reason}")]
+    Configuration { file: String, reason: String },
+    #[error("CNI network {network:?}: {reason}")]
+    Plugin { network: String, reason: String },
+    #[error("CNI state {file}: {reason}")]
+    State { file: String, reason: String },
+}
+
+#[derive(Debug, Clone)]
+pub struct Cni {
+    conf_dir: PathBuf,
+    bin_dirs: Vec<PathBuf>,
+    store: Store,
+    patience: Duration,
+}
+
+impl Cni {
+    /// `owner` names the runtime that knows the pods.
+    pub fn new(conf_dir: PathBuf, bin_dirs: Vec<PathBuf>, data_dir: &Path, owner: String) -> Self {
+        let store = Store::new(data_dir.join("cni"), owner);
+        Self { conf_dir, bin_dirs, store, patience: PATIENCE }
+    }
+
+    pub fn conf_dir(&self) -> &Path {
+        &self.conf_dir
+    }
+
+    /// The network of new pods, as the configuration is now.
+    pub async fn network(&self) -> Result<Option<Network>, CniError> {
+        let unreadable = |path: &Path, error: io::Error| CniError::Configuration {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let mut names = Vec::new();
+        match fs::read_dir(&self.conf_dir).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(&self.conf_dir, error)),
+            Ok(mut folder) => loop {
+                let entry = folder.next_entry().await;
+                match entry.map_err(|error| unreadable(&self.conf_dir, error))? {
+                    Some(entry) => names.extend(entry.file_name().into_string().ok()),
+                    None => break,
+                }
+            },
+        }
+        let Some(name) = first(names) else { return Ok(None) };
+        let file = self.conf_dir.join(&name);
+        let text = fs::read_to_string(&file).await.map_err(|error| unreadable(&file, error))?;
+        let network = parse(&name, &text);
+        network
+            .map(Some)
+            .map_err(|reason| CniError::Configuration { file: file.display().to_string(), reason })
+    }
+
+    /// From here on it is known that the pod may have to be detached.
+    pub async fn prepare(&self, pod: &Attachment) -> Result<(), CniError> {
+        self.store.write(pod).await
+    }
+
+    /// Runs all plugins, one on another's result. A pod that fails has to be detached.
+    pub async fn attach(&self, pod: &mut Attachment, netns: &Path) -> Result<(), CniError> {
+        let mut result = None;
+        for plugin in &pod.network.plugins {
+            let request = pod.network.request(plugin, result.as_ref(), &pod.ports);
+            let answer = self.call(pod, Command::Add, &plugin.kind, netns, &request).await?;
+            if !is_result(&answer) {
+                return Err(failed(pod, format!("plugin type={:?} gave no result", plugin.kind)));
+            }
+            result = Some(answer);
+        }
+        pod.result = result;
+        self.store.write(pod).await
+    }
+
+    /// Plugins take what is gone already for done, so this may be repeated.
+    pub async fn detach(&self, pod: &Attachment, netns: Option<&Path>) -> Result<(), CniError> {
+        let netns = netns.unwrap_or(Path::new(""));
+        for plugin in pod.network.plugins.iter().rev() {
+            let request = pod.network.request(plugin, pod.past(), &pod.ports);
+            self.call(pod, Command::Del, &plugin.kind, netns, &request).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing of the pod has to be detached any more.
+    pub async fn forget(&self, uid: &str) -> Result<(), CniError> {
+        self.store.remove(uid).await
+    }
+
+    /// Whether the network is still as it was made.
+    pub async fn check(&self, pod: &Attachment, netns: &Path) -> Result<(), CniError> {
+        for plugin in &pod.network.plugins {
+            let request = pod.network.request(plugin, pod.past(), &pod.ports);
+            self.call(pod, Command::Check, &plugin.kind, netns, &request).await?;
+        }
+        Ok(())
+    }
+
+    /// How a pod is connected, if it is or once was about to be.
+    pub async fn attachment(&self, uid: &str) -> Result<Option<Attachment>, CniError> {
+        self.store.read(uid).await
+    }
+
+    pub fn has_traces(&self, uid: &str) -> bool {
+        self.store.has(uid)
+    }
+
+    /// Every pod of this runtime's that is or was connected.
+    pub async fn attachments(&self) -> Vec<Attachment> {
+        self.store.all().await
+    }
+
+    async fn call(
+        &self,
+        pod: &Attachment,
+        command: Command,
+        kind: &str,
+        netns: &Path,
+        request: &Value,
+    ) -> Result<Value, CniError> {
+        let Some(program) = self.find(kind).await else {
+            let folders: Vec<_> =
+                self.bin_dirs.iter().map(|dir| dir.display().to_string()).collect();
+            return Err(failed(pod, format!("no plugin {kind:?} in {}", folders.join(", "))));
+        };
+        let call = Call {
+            program: &program,
+            kind,
+            command,
+            container: &pod.uid,
+            netns,
+            interface: INTERFACE,
+            args: &pod.args(),
+            path: &self.bin_dirs,
+        };
+        call.run(request, self.patience).await.map_err(|reason| failed(pod, reason))
+    }
+
+    async fn find(&self, kind: &str) -> Option<PathBuf> {
+        for folder in &self.bin_dirs {
+            let program = folder.join(kind);
+            if fs::metadata(&program).await.is_ok_and(|found| found.is_file()) {
+                return Some(program);
+            }
+        }
+        None
+    }
+}
+
+fn failed(pod: &Attachment, reason: String) -> CniError {
+    CniError::Plugin { network: pod.network.name.clone(), reason }
+}
+
+#[cfg(test)]
+mod tests;

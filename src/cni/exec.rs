@@ -1,0 +1,115 @@
+//! One plugin, run once: bounded in time and output, and nothing of it stays.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process;
+use tokio::time::timeout;
+
+use crate::domain::cni::{self, Command};
+use crate::domain::shorten;
+
+/// No result is that long.
+const LONGEST: u64 = 1 << 20;
+const LONGEST_COMPLAINT: usize = 1024;
+/// Where plugins find programs such as iptables if the daemon was started without a `PATH`.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// For a killed plugin to be gone.
+const BURIAL: Duration = Duration::from_secs(1);
+
+pub(super) struct Call<'a> {
+    pub(super) program: &'a Path,
+    pub(super) kind: &'a str,
+    pub(super) command: Command,
+    pub(super) container: &'a str,
+    pub(super) netns: &'a Path,
+    pub(super) interface: &'a str,
+    pub(super) args: &'a str,
+    pub(super) path: &'a [PathBuf],
+}
+
+/// Kills all that a plugin started, however the call ends.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Nobody is left in most cases.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Its answer, `Null` where it gives none; the error is its complaint.
+    pub(super) async fn run(&self, request: &Value, patience: Duration) -> Result<Value, String> {
+        let folders = std::env::join_paths(self.path).map_err(|error| error.to_string())?;
+        let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(SYSTEM_PATH));
+        let mut command = process::Command::new(self.program);
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("CNI_COMMAND", self.command.as_str())
+            .env("CNI_CONTAINERID", self.container)
+            .env("CNI_NETNS", self.netns)
+            .env("CNI_IFNAME", self.interface)
+            .env("CNI_ARGS", self.args)
+            .env("CNI_PATH", folders)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let complain = |stdout: &str, stderr: &str, ended: &str| {
+            let mut text = cni::complaint(self.kind, self.command, stdout, stderr, ended);
+            shorten(&mut text, LONGEST_COMPLAINT);
+            text
+        };
+        let mut child =
+            command.spawn().map_err(|error| complain("", "", &format!("not started: {error}")))?;
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let request = request.to_string();
+        let ended = timeout(patience, async {
+            let tell = async {
+                if let Some(mut stdin) = stdin {
+                    // Who does not read it says so by its answer.
+                    let _ = stdin.write_all(request.as_bytes()).await;
+                }
+            };
+            let ((), stdout, stderr, status) =
+                tokio::join!(tell, read(stdout), read(stderr), child.wait());
+            (stdout, stderr, status)
+        })
+        .await;
+        let Ok((stdout, stderr, status)) = ended else {
+            drop(group);
+            // It is killed; that it is gone is waited for only because it holds the namespace.
+            let _ = timeout(BURIAL, child.wait()).await;
+            return Err(complain("", "", &format!("not within {} s", patience.as_secs_f32())));
+        };
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        match status {
+            Err(error) => Err(complain(&stdout, &stderr, &error.to_string())),
+            Ok(status) if !status.success() => Err(complain(&stdout, &stderr, &status.to_string())),
+            Ok(_) if stdout.trim().is_empty() => Ok(Value::Null),
+            Ok(_) => serde_json::from_str(&stdout)
+                .map_err(|error| complain("", &format!("its answer is no JSON: {error}"), "bad")),
+        }
+    }
+}
+
+async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // What is cut off is no JSON any more, and told as that.
+        let _ = pipe.take(LONGEST).read_to_end(&mut bytes).await;
+    }
+    bytes
+}

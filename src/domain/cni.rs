@@ -1,0 +1,161 @@
+//! CNI's words: what a configuration says, what each plugin is told, what its answer means.
+//!
+//! Source: the CNI specification 1.0.0, and libcni where that is silent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::spec::PodSpec;
+
+mod conf;
+mod result;
+#[cfg(test)]
+mod tests;
+
+pub use conf::{first, parse};
+pub use result::{addresses, complaint, is_result};
+
+/// The pod's own end of the network, as containerd calls it.
+pub const INTERFACE: &str = "eth0";
+const PORT_MAPPINGS: &str = "portMappings";
+
+/// A list of plugins that one after the other connect a pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    pub name: String,
+    pub version: String,
+    #[serde(default)]
+    pub disable_check: bool,
+    pub plugins: Vec<Plugin>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// The name of its program.
+    pub kind: String,
+    /// As it was written.
+    pub config: Map<String, Value>,
+}
+
+impl Plugin {
+    fn can(&self, capability: &str) -> bool {
+        let capabilities = self.config.get("capabilities");
+        capabilities.and_then(|all| all.get(capability)) == Some(&Value::Bool(true))
+    }
+}
+
+impl Network {
+    /// Whether host ports have their effect in it.
+    pub fn maps_ports(&self) -> bool {
+        self.plugins.iter().any(|plugin| plugin.can(PORT_MAPPINGS))
+    }
+
+    /// CHECK came with 0.4.0.
+    pub fn can_check(&self) -> bool {
+        !self.disable_check && self.recalls()
+    }
+
+    /// Whether plugins are told at DEL what they answered at ADD.
+    fn recalls(&self) -> bool {
+        self.version.as_str() >= "0.4.0"
+    }
+
+    /// What `plugin` reads from its stdin.
+    pub fn request(&self, plugin: &Plugin, before: Option<&Value>, ports: &[HostPort]) -> Value {
+        let mut told = plugin.config.clone();
+        told.insert("name".into(), json!(self.name));
+        told.insert("cniVersion".into(), json!(self.version));
+        if let Some(before) = before {
+            told.insert("prevResult".into(), before.clone());
+        }
+        if !ports.is_empty() && plugin.can(PORT_MAPPINGS) {
+            let ports: Vec<_> = ports.iter().map(HostPort::mapping).collect();
+            told.insert("runtimeConfig".into(), json!({ PORT_MAPPINGS: ports }));
+        }
+        Value::Object(told)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Add,
+    Check,
+    Del,
+}
+
+impl Command {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Check => "CHECK",
+            Self::Del => "DEL",
+        }
+    }
+}
+
+/// A port of the host that leads to one of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    pub host_ip: Option<String>,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub protocol: String,
+}
+
+impl HostPort {
+    fn mapping(&self) -> Value {
+        let mut mapping = json!({
+            "hostPort": self.host_port,
+            "containerPort": self.container_port,
+            "protocol": self.protocol.to_lowercase(),
+        });
+        if let (Some(map), Some(ip)) = (mapping.as_object_mut(), &self.host_ip) {
+            map.insert("hostIP".into(), json!(ip));
+        }
+        mapping
+    }
+}
+
+/// How one pod is connected: enough to take it off the network again whatever has become of the
+/// configuration, the pod or the host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub pod: String,
+    pub namespace: String,
+    pub uid: String,
+    pub network: Network,
+    pub ports: Vec<HostPort>,
+    /// What the last plugin answered; `None` from before the first one is asked until then.
+    pub result: Option<Value>,
+}
+
+impl Attachment {
+    pub fn new(pod: &PodSpec, network: Network) -> Self {
+        Self {
+            pod: pod.name.clone(),
+            namespace: pod.namespace.clone(),
+            uid: pod.uid.clone(),
+            network,
+            ports: pod.mapped_ports(),
+            result: None,
+        }
+    }
+
+    /// What DEL and CHECK are told of the past.
+    pub fn past(&self) -> Option<&Value> {
+        self.result.as_ref().filter(|_| self.network.recalls())
+    }
+
+    pub fn ips(&self) -> Vec<String> {
+        self.result.as_ref().map(addresses).unwrap_or_default()
+    }
+
+    /// `CNI_ARGS`, as containerd gives them to plugins.
+    pub fn args(&self) -> String {
+        let Self { pod, namespace, uid, .. } = self;
+        format!(
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={pod};\
+             K8S_POD_INFRA_CONTAINER_ID={uid};K8S_POD_UID={uid}"
+        )
+    }
+}

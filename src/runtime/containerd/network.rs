@@ -1,0 +1,224 @@
+//! A pod's namespaces and its network: there before its first container starts, gone with the
+//! last record.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use containerd_client::services::v1::Container;
+
+use super::{Containerd, records};
+use crate::cni::Cni;
+use crate::domain::cni::Attachment;
+use crate::domain::network::PodNetwork;
+use crate::domain::spec::PodSpec;
+use crate::runtime::RuntimeError;
+
+/// How pods are connected, as far as this daemon knows.
+#[derive(Debug, Clone)]
+pub(super) struct Networks {
+    pub(super) cni: Cni,
+    /// By the pods' uids.
+    known: Arc<Mutex<BTreeMap<String, PodNetwork>>>,
+}
+
+impl Networks {
+    pub(super) fn new(cni: Cni) -> Self {
+        Self { cni, known: Arc::default() }
+    }
+
+    pub(super) fn of(&self, pod: &PodSpec) -> PodNetwork {
+        let known = self.known().get(&pod.uid).cloned();
+        known.unwrap_or_else(|| PodNetwork::unconnected(pod, &self.conf_dir()))
+    }
+
+    pub(super) fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
+        self.of(pod).ips.iter().filter_map(|ip| ip.parse().ok()).collect()
+    }
+
+    fn conf_dir(&self) -> String {
+        self.cni.conf_dir().display().to_string()
+    }
+
+    fn is_known(&self, uid: &str) -> bool {
+        self.known().contains_key(uid)
+    }
+
+    fn learn(&self, pod: &Attachment) {
+        let network = PodNetwork::of_cni(&pod.network.name, pod.ips());
+        self.known().insert(pod.uid.clone(), network);
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, PodNetwork>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Containerd {
+    /// Whether the pod's namespaces are pinned, or are to be.
+    pub(super) fn is_pinned(&self, pod: &PodSpec) -> bool {
+        pod.is_several() || self.networks.is_known(&pod.uid)
+    }
+
+    /// They are there when this returns, those that a running container of the pod is in, else
+    /// new ones; and connected, if there is a network to be connected to.
+    pub(super) async fn connect_pod(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let cni = &self.networks.cni;
+        let is_pinned = self.namespaces.are_pinned(&pod.uid);
+        if is_pinned && (self.networks.is_known(&pod.uid) || !cni.has_traces(&pod.uid)) {
+            return Ok(());
+        }
+        let before = cni.attachment(&pod.uid).await.map_err(unconnected)?;
+        let is_pinned = is_pinned || self.find_namespaces_again(pod).await?;
+        match before {
+            None if is_pinned => return Ok(()),
+            Some(before) if is_pinned && before.result.is_some() => {
+                self.networks.learn(&before);
+                return Ok(());
+            }
+            // The host was restarted since, or a try was cut off.
+            Some(before) => self.detach(&before, is_pinned).await?,
+            None => {}
+        }
+        let network = match pod.wants_cni() {
+            true => cni.network().await.map_err(unconnected)?,
+            false => None,
+        };
+        if let Some(why) = pod.unfit(network.as_ref(), &self.networks.conf_dir()) {
+            return Err(RuntimeError::Network(why));
+        }
+        match network {
+            Some(network) => self.attach(Attachment::new(pod, network), is_pinned).await,
+            None if is_pinned || !pod.is_several() => Ok(()),
+            None => self.make_namespaces(&pod.uid).await,
+        }
+    }
+
+    /// By the plugins' own word, where their version gives one.
+    pub(super) async fn check_connection(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let cni = &self.networks.cni;
+        let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else { return Ok(()) };
+        if its.result.is_none() {
+            return Err(unconnected("it was being connected when the daemon ended"));
+        }
+        let is_there =
+            self.namespaces.are_pinned(&pod.uid) || self.find_namespaces_again(pod).await?;
+        if !is_there || !its.network.can_check() {
+            return Ok(());
+        }
+        cni.check(&its, &self.netns(&pod.uid)).await.map_err(unconnected)
+    }
+
+    /// As it was connected before. Where nothing of the pod runs the next start does it.
+    pub(super) async fn connect_again(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        let _turn = self.pod_turn(&pod.uid).await;
+        let cni = &self.networks.cni;
+        let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else { return Ok(()) };
+        if !self.namespaces.are_pinned(&pod.uid) && !self.find_namespaces_again(pod).await? {
+            return Ok(());
+        }
+        cni.detach(&its, Some(&self.netns(&pod.uid))).await.map_err(unconnected)?;
+        self.attach(Attachment { result: None, ..its }, true).await?;
+        // Its hosts file has its address.
+        self.make_files_now(pod).await
+    }
+
+    /// All of it or nothing.
+    async fn attach(&self, mut pod: Attachment, is_pinned: bool) -> Result<(), RuntimeError> {
+        let cni = &self.networks.cni;
+        cni.prepare(&pod).await.map_err(unconnected)?;
+        if !is_pinned {
+            self.make_namespaces(&pod.uid).await?;
+        }
+        let netns = self.netns(&pod.uid);
+        if let Err(error) = cni.attach(&mut pod, &netns).await {
+            // It stays known as not connected: the next try does all of this again.
+            if let Err(error) = cni.detach(&pod, Some(&netns)).await {
+                tracing::warn!(pod = pod.pod, %error, "a failed network could not be cleared yet");
+            }
+            return Err(unconnected(error));
+        }
+        self.networks.learn(&pod);
+        Ok(())
+    }
+
+    async fn detach(&self, pod: &Attachment, is_pinned: bool) -> Result<(), RuntimeError> {
+        self.networks.known().remove(&pod.uid);
+        let netns = is_pinned.then(|| self.netns(&pod.uid));
+        let cni = &self.networks.cni;
+        cni.detach(pod, netns.as_deref()).await.map_err(unconnected)?;
+        cni.forget(&pod.uid).await.map_err(unconnected)
+    }
+
+    /// Before the pod's pins go. The caller has the pod's turn.
+    pub(super) async fn disconnect(&self, uid: &str) -> Result<(), RuntimeError> {
+        if let Some(pod) = self.networks.cni.attachment(uid).await.map_err(unconnected)? {
+            self.detach(&pod, self.namespaces.are_pinned(uid)).await?;
+        }
+        Ok(())
+    }
+
+    /// Those of pods that are gone are let go of, beside the caller: their plugins may hang.
+    pub(super) async fn take_up_networks(&self, records: &[Container]) {
+        let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
+        let uids: Vec<_> = uids.collect();
+        for pod in self.networks.cni.attachments().await {
+            if uids.contains(&&pod.uid) {
+                if pod.result.is_some() {
+                    self.networks.learn(&pod);
+                }
+                continue;
+            }
+            let this = self.clone();
+            self.starts.spawn(async move {
+                let _turn = this.pod_turn(&pod.uid).await;
+                match this.let_go(&pod).await {
+                    Ok(()) => tracing::info!(pod = pod.pod, "let go of the network of a gone pod"),
+                    Err(error) => {
+                        tracing::warn!(pod = pod.pod, %error, "the network of a gone pod stays");
+                    }
+                }
+            });
+        }
+    }
+
+    async fn let_go(&self, pod: &Attachment) -> Result<(), RuntimeError> {
+        self.detach(pod, self.namespaces.are_pinned(&pod.uid)).await?;
+        // Its other traces go with it, those of its volumes by their own way.
+        let removed = self.namespaces.remove(&pod.uid).and_then(|()| self.files.remove(&pod.uid));
+        removed.map_err(|error| RuntimeError::Internal(error.to_string()))
+    }
+
+    fn netns(&self, uid: &str) -> PathBuf {
+        self.namespaces.network(uid)
+    }
+
+    async fn find_namespaces_again(&self, pod: &PodSpec) -> Result<bool, RuntimeError> {
+        if !self.is_pinned(pod) && !self.networks.cni.has_traces(&pod.uid) {
+            return Ok(false);
+        }
+        let Some(process) = self.running_of(&pod.uid).await? else { return Ok(false) };
+        let (namespaces, uid) = (self.namespaces.clone(), pod.uid.clone());
+        let found = move || namespaces.find_again(&uid, process.pidfd());
+        pinned(tokio::task::spawn_blocking(found).await).map(|()| true)
+    }
+
+    async fn make_namespaces(&self, uid: &str) -> Result<(), RuntimeError> {
+        let (namespaces, uid) = (self.namespaces.clone(), uid.to_owned());
+        pinned(tokio::task::spawn_blocking(move || namespaces.make(&uid)).await)
+    }
+}
+
+fn pinned<E: Display>(done: Result<std::io::Result<()>, E>) -> Result<(), RuntimeError> {
+    let failed =
+        |error: &dyn Display| RuntimeError::StartFailed(format!("the pod's namespaces: {error}"));
+    done.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+}
+
+fn unconnected(error: impl Display) -> RuntimeError {
+    RuntimeError::Network(error.to_string())
+}
