@@ -89,6 +89,9 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
             let of = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/{kind}"));
             ensure!(of(holder)? != of(std::process::id())?, "the holder is in the host's {kind}");
         }
+        // Nothing, a pipe to who has ended, and its own two.
+        let open = fs::read_dir(format!("/proc/{holder}/fd"))?.count();
+        ensure!(open == 5, "it has {open} descriptors");
         let status = fs::read_to_string(format!("/proc/{holder}/status"))?;
         for line in ["CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1"] {
             ensure!(status.contains(line), "{status}");

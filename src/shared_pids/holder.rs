@@ -66,6 +66,7 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     if let Err(error) = CGROUPS.into_iter().try_for_each(|root| enter(Path::new(root), cgroup)) {
         let _ = writeln!(io::stderr(), "stays in the daemon's cgroup: {error}");
     }
+    own::keep_descriptors()?;
     own::unshare(UnshareFlags::NEWPID)?;
     let mut command = Command::new(super::OWN_PROGRAM);
     command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::null()).stderr(Stdio::null());
