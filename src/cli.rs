@@ -12,6 +12,7 @@ mod describe;
 mod duration;
 mod error;
 mod evidence;
+mod exec;
 mod export;
 mod get;
 mod get_events;
@@ -39,6 +40,7 @@ mod serve_args;
 mod start;
 mod stop;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -82,6 +84,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Adopt(args) => adopt::adopt(&client, args, io).await,
         Command::Release(args) => adopt::release(&client, args, io).await,
         Command::Pull(args) => pull::pull(&client, args, io).await,
+        Command::Exec(args) => exec::exec(&client, args, io).await,
         Command::Wait(args) => wait::wait(&client, args, io).await,
         Command::Images(args) => images::images(&client, args, io).await,
         Command::Rmi(args) => images::remove(&client, args, io).await,
@@ -108,6 +111,7 @@ fn check_usage(command: &Command) -> Result<()> {
             Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()))
         }
         Command::Delete(args) if args.files.is_empty() => names::pods(&args.words).map(|_| ()),
+        Command::Exec(args) => names::pod(&args.pod).map(|_| ()),
         Command::Wait(args) => names::pod(&args.pod).map(|_| ()),
         Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
         Command::Restart(args) => names::pod(&args.pod).map(|_| ()),

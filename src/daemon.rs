@@ -27,6 +27,7 @@ use tonic_health::ServingStatus;
 use crate::domain::brake::Limits;
 use crate::domain::log;
 use crate::evidence::HostWitness;
+use crate::manifest_dir::HostDir;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::images_server::ImagesServer;
@@ -37,7 +38,7 @@ use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{Api, Gate};
-use crate::supervisor::{Adopter, Supervisor, SupervisorError, now};
+use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
 use crate::{manifest, metrics, pb};
 
 /// How long open calls may take to end when the daemon stops.
@@ -62,6 +63,8 @@ pub struct Config {
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
+    /// Of files that are kept running.
+    pub manifest_dir: Option<PathBuf>,
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
     pub data_dir: PathBuf,
@@ -95,9 +98,12 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
     })
     .context("containerd")?;
     let runtime = Arc::new(runtime);
+    let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
+    let manifest_dir = manifest_dir.transpose().context("--manifest-dir")?;
     let supervisor = Supervisor::new(runtime.clone(), Arc::new(NetProber::default()))
         .with_brake(config.brake, pressure::read)
         .with_boot_id(boot_id())
+        .with_manifest_dir(manifest_dir.as_deref())
         .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
     // Also while containerd is still waited for. Ends with this function.
@@ -112,8 +118,12 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         });
     }
     let adopter = Arc::new(Adopter::new(supervisor.clone(), runtime, manifest::care));
-    let mut serving =
-        pin!(recover_and_serve(&config, door, (supervisor.clone(), adopter), cancel.clone()));
+    let static_pods = manifest_dir.map(|path| {
+        let dir = Box::new(HostDir::new(path));
+        StaticPods::new(Supervisor::clone(&supervisor), dir, manifest::reading)
+    });
+    let tended = (supervisor.clone(), adopter, static_pods);
+    let mut serving = pin!(recover_and_serve(&config, door, tended, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -131,7 +141,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
 async fn recover_and_serve(
     config: &Config,
     socket: Door,
-    (supervisor, adopter): (Arc<Supervisor>, Arc<Adopter>),
+    (supervisor, adopter, static_pods): (Arc<Supervisor>, Arc<Adopter>, Option<StaticPods>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
@@ -193,9 +203,16 @@ async fn recover_and_serve(
         if recovered.is_err() {
             cancel.cancel();
         }
+        // What runs is known by now, so no file's pod is made a second time.
+        let kept = async {
+            if let Some(static_pods) = static_pods {
+                static_pods.run(cancel.clone()).await;
+            }
+        };
+        let tended = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone()), kept) };
         tokio::select! {
             () = cancel.cancelled() => {}
-            _ = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone())) } => {}
+            _ = tended => {}
         }
         recovered
     };

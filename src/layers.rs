@@ -20,6 +20,7 @@ const STOREYS: [&[&str]; 6] = [
         "process",
         "pressure",
         "logs",
+        "manifest_dir",
         "rootfs",
         "cni",
         "pod_files",

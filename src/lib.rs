@@ -9,6 +9,7 @@ pub mod evidence;
 mod layers;
 pub mod logs;
 pub mod manifest;
+pub mod manifest_dir;
 pub mod metrics;
 pub mod netns;
 pub mod network;

@@ -62,6 +62,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 watch_namespaces: args.watch_namespaces,
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
+                manifest_dir: args.manifest_dir,
                 log_limits: args.logs.limits(),
                 seccomp_dir: args.seccomp_dir,
                 registries: args.registry.registries(),

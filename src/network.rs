@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+pub mod host;
 mod loopback;
 mod own;
 

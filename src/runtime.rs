@@ -21,11 +21,14 @@ use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
 use crate::registry::RegistryError;
 
+use session::{Order, Session, SessionError};
+
 pub mod containerd;
 #[cfg(test)]
 pub mod fake;
 pub mod oci;
 pub mod record;
+pub mod session;
 
 /// One attempt of one container: `POD_CONTAINER_N`, or `NAME_N` for a bare container (whose
 /// pod and container share a name).
@@ -322,6 +325,10 @@ pub trait Task: Send + Sync + 'static {
         timeout: Duration,
         turn: Turn,
     ) -> Result<Executed, ExecError>;
+    /// Starts a command that somebody talks to.
+    async fn open(&self, _order: &Order) -> Result<Session, SessionError> {
+        Err(SessionError::Failed("commands are not run here".to_owned()))
+    }
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
     /// Why its output is kept nowhere, if it is not.

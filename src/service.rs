@@ -21,6 +21,7 @@ mod convert;
 mod error;
 mod events;
 mod evidence;
+mod exec;
 mod gate;
 mod health;
 mod images;

@@ -8,8 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::container::{Event, Wanted};
-use crate::domain::exit::Caller;
+use crate::domain::container::Wanted;
 use crate::domain::link::Link;
 use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
 use crate::domain::status::PodStatus;
@@ -25,15 +24,18 @@ mod effects;
 mod error;
 mod events;
 mod evidence;
+mod exec;
 mod network;
 mod probes;
 mod pulls;
 mod reconcile;
 mod repair;
 mod replace;
+mod static_pods;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod wants;
 mod writes;
 
 pub use actor::now;
@@ -41,6 +43,7 @@ pub use adopt::Adopter;
 pub use error::SupervisorError;
 pub use events::EventLog;
 pub use pulls::Pull;
+pub use static_pods::StaticPods;
 pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
@@ -49,6 +52,7 @@ use error::{left_alone, located, timed_out};
 use pulls::Pulls;
 use reconcile::Debts;
 use replace::Successor;
+use static_pods::shown::Directory;
 
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
@@ -60,6 +64,8 @@ pub struct PodView {
     pub generation: u64,
     pub spec: Arc<PodSpec>,
     pub status: PodStatus,
+    /// Why what a file of the manifest directory says of it is not so.
+    pub manifest_error: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +135,7 @@ pub struct Supervisor {
     debts: Arc<Debts>,
     /// Pods that the last look found and nobody knows.
     strangers: Arc<Mutex<Vec<String>>>,
+    directory: Option<Arc<Directory>>,
 }
 
 impl Supervisor {
@@ -153,6 +160,7 @@ impl Supervisor {
             link: watch::Sender::new(Link::new(now())),
             debts: Arc::default(),
             strangers: Arc::default(),
+            directory: None,
         }
     }
 
@@ -189,6 +197,9 @@ impl Supervisor {
         spec: Validated<PodSpec>,
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
+        if spec.origin.is_none() {
+            self.not_kept(&spec.name)?;
+        }
         if !self.reserve(&spec)? {
             return self.configure(spec).await;
         }
@@ -223,8 +234,13 @@ impl Supervisor {
         if let Some(Entry::LeftAlone(view, _)) = lock(&self.registry).get(name) {
             return Ok(PodView::clone(view));
         }
-        self.with(name, |handle| handle.view.borrow().clone())
-            .or_else(|error| only(&self.shown(), name).cloned().ok_or(error))
+        let found = self
+            .with(name, |handle| handle.view.borrow().clone())
+            .or_else(|error| only(&self.shown(), name).cloned().ok_or(error));
+        match found {
+            Ok(view) => Ok(PodView { manifest_error: self.problem_of(&view.spec.name), ..view }),
+            Err(error) => self.row_of(name).ok_or(error),
+        }
     }
 
     pub fn list(&self) -> Vec<PodView> {
@@ -235,55 +251,10 @@ impl Supervisor {
             Entry::Reserved => None,
         });
         let mut views: Vec<_> = views.collect();
+        drop(registry);
         views.extend(self.shown().values().cloned());
+        self.with_problems(&mut views);
         views
-    }
-
-    /// Sets the level; the actor works towards it.
-    pub fn want(
-        &self,
-        name: &str,
-        wanted: Wanted,
-        grace: Option<Duration>,
-        by: Option<Caller>,
-    ) -> Result<(), SupervisorError> {
-        if wanted == Wanted::Removed {
-            self.abandon_successor(name);
-        }
-        self.with(name, |handle| {
-            if wanted == Wanted::Running && handle.view.borrow().status.expired {
-                return Err(SupervisorError::Expired(name.to_owned()));
-            }
-            if wanted == Wanted::Removed && handle.view.borrow().spec.is_adopted() {
-                return Err(SupervisorError::NotOurs(name.to_owned()));
-            }
-            handle.desired.send_modify(|desired| {
-                // Removal is final.
-                if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
-                    *desired = Desired { wanted, grace, by };
-                }
-            });
-            Ok(())
-        })?
-    }
-
-    /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
-    /// the only one.
-    pub fn request(
-        &self,
-        name: &str,
-        container: &str,
-        event: Event,
-        by: Option<Caller>,
-    ) -> Result<(), SupervisorError> {
-        self.with(name, |handle| {
-            let index = handle.index(name, container)?;
-            let starts = matches!(event, Event::Restart { .. });
-            if starts && handle.view.borrow().status.expired {
-                return Err(SupervisorError::Expired(name.to_owned()));
-            }
-            handle.send(name, Request::Ask(index, by, event))
-        })?
     }
 
     /// Waits, bounded, for a level of the pod.
@@ -364,6 +335,8 @@ impl Drop for Reservation {
 pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, SupervisorError> {
     match (container, spec.containers.as_slice()) {
         ("", [only]) => Ok(&only.name),
+        // What only the manifest directory knows of is no pod yet.
+        (_, []) => Err(SupervisorError::NotFound(spec.name.clone())),
         ("", _) => {
             let names = |containers: &[ContainerSpec]| -> String {
                 containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")

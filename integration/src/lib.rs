@@ -9,6 +9,7 @@ mod busybox;
 mod clean;
 pub mod cni;
 mod daemon;
+mod grpcurl;
 pub mod image;
 pub mod measure;
 mod outages;
@@ -32,8 +33,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
-
-const GRPCURL_FLAGS: [&str; 2] = ["-plaintext", "-unix"];
 
 /// Longer than anything that is not being waited for may take, on a busy machine too.
 pub const SOON: Duration = Duration::from_secs(15);
@@ -184,30 +183,6 @@ path = "{at}/opt"
         command.arg("--address").arg(self.containerd_socket());
         command.args(["--namespace", &self.namespace]).args(args);
         succeed(finish(&mut command, "")?)
-    }
-
-    /// `grpcurl -plaintext -unix BEFORE… SOCKET AFTER…`, `stdin` for `-d @`.
-    pub fn try_grpcurl(&self, before: &[&str], after: &[&str], stdin: &str) -> Result<Done> {
-        let mut command = bounded(grpcurl_bin());
-        command.args(GRPCURL_FLAGS).args(before).arg(self.socket()).args(after);
-        finish(&mut command, stdin)
-    }
-
-    /// One call; the answer as JSON (of a stream: its first message).
-    pub fn call(&self, method: &str, request: &Value) -> Result<Value> {
-        let done = self.try_grpcurl(&["-d", "@"], &[method], &request.to_string())?;
-        let text = succeed(done)?;
-        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
-        Ok(first.transpose()?.unwrap_or_default())
-    }
-
-    /// A call that goes on, its answers written to the returned file. End it by `kill`.
-    pub fn spawn_call(&self, method: &str, request: &Value) -> Result<(Child, PathBuf)> {
-        let out = self.path(&format!("{}.json", method.replace('/', ".")));
-        let mut command = Command::new(grpcurl_bin());
-        command.args(GRPCURL_FLAGS).args(["-d", &request.to_string()]);
-        command.arg(self.socket()).arg(method);
-        Ok((spawn(&mut command, &out)?, out))
     }
 
     /// The Pod with its status, as `get pod NAME -o json` has it.
@@ -375,10 +350,6 @@ pub fn probelet_bin() -> PathBuf {
         .map_or_else(|| root().join("target/debug/probelet"), PathBuf::from)
 }
 
-fn grpcurl_bin() -> PathBuf {
-    std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
-}
-
 /// Processes of this machine that have `word` among their arguments.
 pub fn processes_with(word: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -404,11 +375,12 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Child> {
 fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
-    if let Some(mut pipe) = child.stdin.take() {
-        // Not all of them read it. What is sent fits a pipe's buffer.
-        let _ = pipe.write_all(stdin.as_bytes());
-    }
-    let output = child.wait_with_output()?;
+    let pipe = child.stdin.take();
+    let output = thread::scope(|scope| {
+        // Beside the reading: what is sent may come back. Not all of them read it.
+        scope.spawn(|| pipe.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
+        child.wait_with_output()
+    })?;
     Ok(Done {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -5,7 +5,8 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{GRPCURL_FLAGS, Host, bounded, finish, grpcurl_bin, succeed};
+use crate::grpcurl::{GRPCURL_FLAGS, grpcurl_bin};
+use crate::{Host, bounded, finish, succeed};
 
 /// As much of containerd's API as this takes; an `Any` whose value stays what it is.
 const PROTO: &str = r#"

@@ -184,3 +184,41 @@ fn in_the_middle_of_restarts() -> Result<()> {
         delete(host, "app")
     })
 }
+
+/// The numbers of the events that were streamed so far.
+fn streamed(out: &std::path::Path) -> Result<Vec<u64>> {
+    let text = std::fs::read_to_string(out)?;
+    let stream = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let number = |event: Value| event["sequence"].as_str()?.parse().ok();
+    // What the end of the daemon makes the client say is no event.
+    stream.map_while(Result::ok).map(|event| number(event).context("no number")).collect()
+}
+
+#[test]
+fn no_event_number_is_given_again_though_no_record_kept_it() -> Result<()> {
+    with_host(|host| {
+        let mut request = create("app");
+        // Failures of readiness are told each time and change nothing that is written.
+        request["readinessProbe"] =
+            json!({ "tcpSocket": { "port": 1 }, "period": "0.1s", "failureThreshold": 1 });
+        host.call("probelet.v1.Containers/CreateContainer", &request)?;
+        let method = "probelet.v1.Events/WatchEvents";
+        let mut newest = 0;
+        for _ in 0..3 {
+            let (mut watch, out) = host.spawn_call(method, &json!({ "after": newest }))?;
+            let seen = eventually("20 events more", SOON, || {
+                (streamed(&out).ok()?.len() >= 20).then_some(())
+            });
+            host.kill_daemon()?;
+            watch.wait()?;
+            seen?;
+            let numbers = streamed(&out)?;
+            std::fs::remove_file(&out)?;
+            let grow = |numbers: &[u64]| numbers.is_sorted_by(|a, b| a < b);
+            ensure!(grow(&numbers) && numbers.first() > Some(&newest), "{newest}: {numbers:?}");
+            newest = numbers.last().copied().context("no event")?;
+            host.start_daemon()?;
+        }
+        delete(host, "app")
+    })
+}

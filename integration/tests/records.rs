@@ -95,10 +95,13 @@ fn a_disk_that_is_full_is_told_and_ends_nothing() -> Result<()> {
         // Until it is full; that is an error.
         let _ = io::copy(&mut File::open("/dev/zero")?, &mut File::create(&filler)?);
         ensure!(fs::metadata(&filler)?.len() > 1 << 20, "there was no room from the start");
-        // The database may have free pages for a while.
+        // The database has free pages, but not for a record that is larger each time.
+        let mut command = vec!["/none".to_owned()];
         eventually("a record is not written", SOON * 4, || {
-            host.probelet(["pause", "app", "--for", "10m"]).ok()?;
-            host.probelet(["resume", "app"]).ok()?;
+            command.push("x".repeat(16 << 10));
+            let probe = json!({ "exec": { "command": command }, "initialDelay": "3600s" });
+            let update = json!({ "name": "app", "readinessProbe": probe });
+            host.call("probelet.v1.Containers/UpdateProbes", &update).ok()?;
             host.events().ok()?.iter().any(|e| e.contains("RecordNotWritten")).then_some(())
         })?;
         assert_eq!(host.task_pid("app_0")?, pid);

@@ -59,6 +59,8 @@ pub enum Command {
     Restart(RestartArgs),
     /// Send a signal to a container's init process.
     Kill(KillArgs),
+    /// Run a command in a container; its exit status is the verb's.
+    Exec(super::exec::ExecArgs),
     /// Run a probe once, now, and tell what it said; nothing follows from it.
     #[command(
         long_about = "Run a probe once, now, and tell what it said. No counter moves and nothing \

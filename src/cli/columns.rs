@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
 use super::duration::since;
-use crate::manifest::ServerMade;
+use crate::manifest::{MANIFEST_ERROR, ServerMade};
 
 pub(super) const HEADER: [&str; 5] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
 pub(super) const WIDE: [&str; 4] = ["IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
@@ -21,6 +21,7 @@ pub(super) struct Row {
     created: Option<Timestamp>,
     probes_paused_until: Option<Timestamp>,
     kill_held: bool,
+    manifest_error: bool,
     wide: [String; 4],
 }
 
@@ -37,12 +38,7 @@ impl Row {
         let mut cells = vec![
             self.name.clone(),
             format!("{}/{}", self.ready, self.total),
-            format!(
-                "{}{}{}",
-                self.status,
-                if paused { ",ProbesPaused" } else { "" },
-                if self.kill_held { ",KillHeld" } else { "" }
-            ),
+            self.status(paused),
             restarts,
             since(self.created, now),
         ];
@@ -50,6 +46,20 @@ impl Row {
             cells.extend(self.wide.iter().cloned());
         }
         cells
+    }
+
+    fn status(&self, paused: bool) -> String {
+        if self.manifest_error && self.total == 0 {
+            // There is no pod of it.
+            return "ManifestError".to_owned();
+        }
+        let marks = [
+            (paused, ",ProbesPaused"),
+            (self.kill_held, ",KillHeld"),
+            (self.manifest_error, ",ManifestError"),
+        ];
+        let marks = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| *mark);
+        std::iter::once(self.status.as_str()).chain(marks).collect()
     }
 }
 
@@ -65,6 +75,7 @@ pub(super) fn row(pod: &Pod) -> Row {
         created: pod.metadata.creation_timestamp.as_ref().map(|t| t.0),
         probes_paused_until: probes_paused_until(pod),
         kill_held: made(pod, ServerMade::KillHeld).next().is_some(),
+        manifest_error: pod.metadata.annotations.iter().flatten().any(|(k, _)| k == MANIFEST_ERROR),
         wide: wide(pod),
         ..Row::default()
     };
@@ -311,6 +322,19 @@ mod tests {
             Some([("probelet.io/kill-held.c0".to_owned(), "a storm".to_owned())].into());
         assert_eq!(row(&pod).cells(false, now)[2], "Running,KillHeld");
         assert_ne!(row(&pod), held, "a watch shows it");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_manifest_shows_with_its_pod_or_by_itself() {
+        let now: Timestamp = "2026-08-21T12:00:00Z".parse().unwrap();
+        let vectors = VECTORS.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let running = vectors.into_iter().find(|v: &Value| v["STATUS"] == "Running").unwrap();
+        let mut pod = pod(&running, now);
+        pod.metadata.annotations = Some([(MANIFEST_ERROR.to_owned(), "why".to_owned())].into());
+        assert_eq!(row(&pod).cells(false, now)[2], "Running,ManifestError");
+        pod.spec = None;
+        pod.status = None;
+        assert_eq!(row(&pod).cells(false, now)[1..3], ["0/0", "ManifestError"]);
     }
 
     #[test]

@@ -140,6 +140,7 @@ mod tests {
             let value = default.unwrap_or_else(|| match long {
                 "metrics-address" => "127.0.0.1:1".to_owned(),
                 "log-format" => "json".to_owned(),
+                "manifest-dir" => "/etc/probelet/manifests".to_owned(),
                 "registry-config" => "/x/config.json".to_owned(),
                 other => panic!("a value for {other}?"),
             });

@@ -23,6 +23,9 @@ pub enum Error {
     Status(Box<tonic::Status>),
     #[error("{0}")]
     Other(String),
+    /// As kubectl tells it; the exit status is the command's own.
+    #[error("command terminated with exit code {0}")]
+    Command(u32),
     /// Each was told when it happened; what is left is the exit status.
     #[error("failed")]
     Told,
@@ -36,6 +39,7 @@ impl Error {
         match self {
             Self::ClosedPipe | Self::Told => Vec::new(),
             Self::Status(status) => status_lines(status),
+            Self::Command(_) => vec![self.to_string()],
             other => vec![format!("error: {other}")],
         }
     }
@@ -44,6 +48,7 @@ impl Error {
         match self {
             Self::ClosedPipe => 0,
             Self::Usage(_) => 2,
+            Self::Command(code) => u8::try_from(*code).unwrap_or(u8::MAX),
             _ => 1,
         }
     }

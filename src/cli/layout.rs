@@ -8,8 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
 use super::layout_container::{About, containers};
+use super::objects::printable;
 use super::table::elastic;
-use crate::manifest::ServerMade;
+use crate::manifest::{MANIFEST_ERROR, ServerMade};
 use crate::pb;
 
 const PADDING: usize = 2;
@@ -32,8 +33,9 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
     let status = pod.status.clone().unwrap_or_default();
     let annotations = pod.metadata.annotations.clone().unwrap_or_default();
     // What the server made is shown where it belongs.
-    let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        annotations.into_iter().partition(|(key, _)| ServerMade::of(key).is_some());
+    let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) = annotations
+        .into_iter()
+        .partition(|(key, _)| key == MANIFEST_ERROR || ServerMade::of(key).is_some());
     let causes = made.iter().filter_map(|(key, cause)| match ServerMade::of(key)? {
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
@@ -142,6 +144,9 @@ fn status_lines(out: &mut String, pod: &Pod, status: &PodStatus, now: Timestamp)
         if !text(value).is_empty() {
             put!(out, "{title}:\t{}", text(value));
         }
+    }
+    if let Some(why) = pod.metadata.annotations.as_ref().and_then(|all| all.get(MANIFEST_ERROR)) {
+        put!(out, "Manifest Error:\t{}", printable(why));
     }
     put!(out, "IP:\t{}", text(&status.pod_ip));
     let ips = status.pod_ips.as_deref().unwrap_or_default();
@@ -347,6 +352,21 @@ Events:
         assert!(text.contains(block), "{text}");
         assert!(text.contains("\nAnnotations:  team: a\nStatus:"), "{text}");
         assert!(text.ends_with("\nEvents:  <none>\n"), "{text}");
+    }
+
+    #[test]
+    fn why_a_manifest_is_not_followed() {
+        let mut pod = sample();
+        pod["metadata"]["annotations"] = json!({
+            "probelet.io/manifest-error": "/m/web.yaml:3:1: spec.x: unknown field",
+            "kubernetes.io/config.source": "file",
+        });
+        let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
+        assert!(
+            text.contains("\nManifest Error:  /m/web.yaml:3:1: spec.x: unknown field\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nAnnotations:     kubernetes.io/config.source: file\n"), "{text}");
     }
 
     #[test]

@@ -74,6 +74,10 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet"
     )]
     pub data_dir: PathBuf,
+    /// A folder of manifests (.yaml, .yml, .json) whose pods are kept as they say: a new file
+    /// makes its pods, an edit changes them, a removal deletes them. None if left out.
+    #[arg(long, value_name = "PATH", env = "PROBELET_MANIFEST_DIR")]
+    pub manifest_dir: Option<PathBuf>,
     /// Where the network of pods is configured for CNI plugins: the first `.conflist`, `.conf` or
     /// `.json` by its name. Without one a pod has its loopback alone.
     #[arg(

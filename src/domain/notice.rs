@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+pub mod sequence;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoticeType {
     Normal,
@@ -41,7 +43,8 @@ impl Notice {
 /// A notice with its place: what `v1.Event` holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Grows with every change of the log, so a watcher can resume after it.
+    /// Grows with every change of the log and is never given twice, so a watcher can resume after
+    /// it, whichever daemon it was told by.
     pub sequence: u64,
     pub namespace: String,
     pub pod: String,

@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
+use super::static_pods::Origin;
 
 mod aim;
 mod bare;
 mod change;
+mod downward;
 mod env;
 mod lifecycle;
 mod message;
@@ -33,7 +35,8 @@ mod validate;
 mod volume;
 
 pub use change::Change;
-pub use env::{EnvSource, EnvVar, PodField};
+pub use downward::{Bound, PodField, Resource, ResourceField};
+pub use env::{EnvSource, EnvVar};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
@@ -66,6 +69,14 @@ impl<T> Validated<T> {
     }
 }
 
+impl Validated<PodSpec> {
+    /// Where it comes from cannot make it wrong.
+    pub fn kept_by(mut self, origin: Origin) -> Self {
+        self.0.origin = Some(origin);
+        self
+    }
+}
+
 impl<T> Deref for Validated<T> {
     type Target = T;
     fn deref(&self) -> &T {
@@ -88,6 +99,9 @@ pub struct PodSpec {
     #[serde(default)]
     pub active_deadline: Option<Duration>,
     pub hostname: Option<String>,
+    /// Only a name here, for who asks.
+    #[serde(default)]
+    pub service_account: Option<String>,
     /// For the registries of its images, in the order in which they are tried.
     #[serde(default)]
     pub pull_secrets: Vec<PullSecret>,
@@ -108,6 +122,9 @@ pub struct PodSpec {
     pub naming: Naming,
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    /// The file of the manifest directory that keeps it; none for what somebody applied.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::node::Whereabouts;
 use super::spec::{
     ContainerSpec, DownwardField, Files, HostPathType, Medium, Part, PodSpec, Propagation,
     RecursiveReadOnly, SubPath, VolumeMount, VolumeSource,
@@ -70,7 +71,7 @@ pub struct Mounted<'a> {
     pub propagation: Propagation,
 }
 
-pub fn plan(pod: &PodSpec) -> Plan {
+pub fn plan(pod: &PodSpec, at: &Whereabouts) -> Plan {
     let group = pod.security.fs_group.and_then(|group| u32::try_from(group).ok());
     let mode = FOLDER | group.map_or(0, |_| SET_GID);
     let volumes = pod.volumes.iter().map(|volume| {
@@ -82,7 +83,7 @@ pub fn plan(pod: &PodSpec) -> Plan {
                 Kind::Memory { mode: mode | 0o1000, size }
             }
             VolumeSource::HostPath { path, kind } => Kind::Host { path: path.clone(), kind: *kind },
-            VolumeSource::Files(files) => Kind::Files(files_of(pod, files)),
+            VolumeSource::Files(files) => Kind::Files(files_of(pod, files, at)),
         };
         Made { name: volume.name.clone(), kind }
     });
@@ -95,7 +96,7 @@ fn memory_limit(pod: &PodSpec) -> Option<u64> {
     limits.sum::<Option<u64>>().filter(|sum| *sum > 0)
 }
 
-fn files_of(pod: &PodSpec, files: &Files) -> BTreeMap<String, File> {
+fn files_of(pod: &PodSpec, files: &Files, at: &Whereabouts) -> BTreeMap<String, File> {
     let group = pod.security.fs_group.map_or(0, |_| GROUP_READ);
     let file = |mode: Option<u32>, bytes: Vec<u8>| File {
         mode: mode.unwrap_or(files.default_mode) | group,
@@ -113,7 +114,7 @@ fn files_of(pod: &PodSpec, files: &Files) -> BTreeMap<String, File> {
                 Some((item.path.clone(), file(item.mode, content.0.clone())))
             })),
             Part::DownwardApi(items) => all.extend(items.iter().map(|item| {
-                let text = downward(pod, &item.field);
+                let text = downward(pod, &item.field, at);
                 (item.path.clone(), file(item.mode, text.into_bytes()))
             })),
         }
@@ -121,7 +122,7 @@ fn files_of(pod: &PodSpec, files: &Files) -> BTreeMap<String, File> {
     all
 }
 
-fn downward(pod: &PodSpec, field: &DownwardField) -> String {
+fn downward(pod: &PodSpec, field: &DownwardField, at: &Whereabouts) -> String {
     let list = |map: &BTreeMap<String, String>| {
         let lines = map.iter().map(|(key, value)| format!("{key}={value:?}"));
         lines.collect::<Vec<_>>().join("\n")
@@ -129,7 +130,8 @@ fn downward(pod: &PodSpec, field: &DownwardField) -> String {
     match field {
         DownwardField::Labels => list(&pod.labels),
         DownwardField::Annotations => list(&pod.annotations),
-        DownwardField::One(field) => pod.field(field, ""),
+        DownwardField::One(field) => pod.field(field, at),
+        DownwardField::Resource(field) => pod.resource(field, None, at),
     }
 }
 

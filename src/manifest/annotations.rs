@@ -14,7 +14,13 @@ use crate::domain::spec::{
 
 const PREFIX: &str = "probelet.io/";
 
-/// What only the server writes, as `probelet.io/WORD.CONTAINER`.
+/// What only the server writes of a pod: the kubelet's word for one that a file keeps, that file,
+/// and why what a file says of it is not so.
+pub(super) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+pub(super) const CONFIG_FILE: &str = "probelet.io/config-file";
+pub const MANIFEST_ERROR: &str = "probelet.io/manifest-error";
+
+/// What only the server writes of a container, as `probelet.io/WORD.CONTAINER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerMade {
     /// Why the container ended last.
@@ -123,7 +129,7 @@ fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str>
 
 /// Takes up probelet's own annotations, which beat the fields in seconds.
 pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &mut Vec<String>) {
-    let own = |key: &String| key.starts_with(PREFIX);
+    let own = |key: &String| key.starts_with(PREFIX) || key == CONFIG_SOURCE;
     let keys: Vec<_> = spec.annotations.keys().filter(|k| own(k)).cloned().collect();
     for key in keys {
         let field = format!("metadata.annotations[{key}]");
@@ -136,7 +142,9 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
             continue;
         }
-        if ServerMade::of(&key).is_some() {
+        if [CONFIG_SOURCE, CONFIG_FILE, MANIFEST_ERROR].contains(&key.as_str())
+            || ServerMade::of(&key).is_some()
+        {
             warnings.push(format!("{field}: ignored: made by the server"));
             continue;
         }

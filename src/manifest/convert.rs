@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1 as k8s;
 use super::objects::Objects;
 use super::pull_secrets::pull_secrets;
 use super::{
-    annotations, env, lifecycle, message, probes, resources, security, surroundings, volumes,
+    annotations, downward, env, lifecycle, message, probes, resources, security, surroundings,
+    volumes,
 };
 use crate::domain::image::PullPolicy;
 use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
@@ -26,6 +27,7 @@ pub(super) struct Converted {
 pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let mut spec = pod.spec.unwrap_or_default();
+    downward::check_names(&spec, &mut errors);
     let host_namespaces = surroundings::host_namespaces(&spec);
     let naming = surroundings::naming(&mut spec, &mut errors, &mut warnings);
     let at = "spec.securityContext";
@@ -69,12 +71,14 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         termination_grace: Duration::from_secs(u64::try_from(grace).unwrap_or(1)),
         active_deadline,
         hostname: filled(spec.hostname),
+        service_account: filled(spec.service_account_name).or(filled(spec.service_account)),
         security,
         host_namespaces,
         network: Default::default(),
         naming,
         pull_secrets,
         volumes,
+        origin: None,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }

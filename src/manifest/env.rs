@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::fields::NOT_YET;
+use super::downward;
 use super::objects::{Kind, Objects};
-use crate::domain::spec::{EnvSource, EnvVar, PodField, SpecError};
+use crate::domain::spec::{EnvSource, EnvVar, SpecError};
 
 type Given = (Option<Vec<k8s::EnvFromSource>>, Option<Vec<k8s::EnvVar>>);
 /// The objects, and the namespace that the pod sees of them.
@@ -96,13 +96,11 @@ fn one(
         ));
     }
     if let Some(field) = from.field_ref {
-        let Some(field) = PodField::parse(&field.field_path) else {
-            return Err(SpecError::new(
-                format!("{at}.fieldRef.fieldPath"),
-                format!("Unsupported value: {:?}: {NOT_YET}", field.field_path),
-            ));
-        };
-        let from = Some(EnvSource::Field(field));
+        let from = Some(EnvSource::Field(downward::of_env(&at, &field)?));
+        return Ok(Some(EnvVar { from, ..EnvVar::new(var.name, "") }));
+    }
+    if let Some(resource) = from.resource_field_ref {
+        let from = Some(EnvSource::Resource(downward::resource(&at, resource)?));
         return Ok(Some(EnvVar { from, ..EnvVar::new(var.name, "") }));
     }
     let (at, kind, name, key, optional) = match (from.config_map_key_ref, from.secret_key_ref) {
@@ -115,7 +113,8 @@ fn one(
         // The table of fields refuses the others by name.
         (None, None) if given.contains(&true) => return Ok(None),
         (None, None) => {
-            let why = "must specify one of: `fieldRef`, `configMapKeyRef` or `secretKeyRef`";
+            let why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or \
+                       `secretKeyRef`";
             return Err(SpecError::required(at, why));
         }
     };
@@ -166,10 +165,10 @@ pub(super) fn out(var: &EnvVar) -> k8s::EnvVar {
     match &var.from {
         None => return k8s::EnvVar { value: super::spec_out::some(&var.value), ..plain },
         Some(EnvSource::Field(field)) => {
-            source.field_ref = Some(k8s::ObjectFieldSelector {
-                api_version: Some("v1".to_owned()),
-                field_path: field.path(),
-            });
+            source.field_ref = Some(downward::field_out(field.path()));
+        }
+        Some(EnvSource::Resource(field)) => {
+            source.resource_field_ref = Some(downward::resource_out(field));
         }
         Some(EnvSource::ConfigMap { name, key }) => {
             source.config_map_key_ref = Some(k8s::ConfigMapKeySelector {

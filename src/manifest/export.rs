@@ -80,7 +80,7 @@ fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
             Some(EnvSource::Secret { name, key }) => {
                 secrets.entry(name.clone()).or_default().insert(key.clone());
             }
-            Some(EnvSource::Field(_)) | None => {}
+            Some(EnvSource::Field(_) | EnvSource::Resource(_)) | None => {}
         }
     }
     let files = spec.volumes.iter().filter_map(|volume| match &volume.source {

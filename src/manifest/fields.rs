@@ -22,6 +22,7 @@ use Rule::{Honoured, Only, Refused, Warned};
 pub(super) const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
+const NAMES_ONLY: &str = "there are no service accounts here, it is only a name";
 
 /// `[]` is any index, `<probe>` each of the three probes, `containers` the init ones too.
 #[rustfmt::skip]
@@ -66,8 +67,8 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.priority", Warned(SCHEDULER)),
     ("spec.priorityClassName", Warned(SCHEDULER)),
     ("spec.preemptionPolicy", Warned(SCHEDULER)),
-    ("spec.serviceAccount", Warned(ACCOUNTS)),
-    ("spec.serviceAccountName", Warned(ACCOUNTS)),
+    ("spec.serviceAccount", Warned(NAMES_ONLY)),
+    ("spec.serviceAccountName", Warned(NAMES_ONLY)),
     ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
     ("spec.enableServiceLinks", Warned("there are no services here")),
     ("spec.os.name", Only(&["linux"])),
@@ -109,7 +110,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.volumes[].downwardAPI.items[].fieldRef.fieldPath", Honoured),
     ("spec.volumes[].downwardAPI.items[].mode", Honoured),
     ("spec.volumes[].downwardAPI.items[].path", Honoured),
-    ("spec.volumes[].downwardAPI.items[].resourceFieldRef", Refused(NOT_YET)),
+    ("spec.volumes[].downwardAPI.items[].resourceFieldRef", Honoured),
     ("spec.volumes[].emptyDir", Honoured),
     ("spec.volumes[].hostPath", Honoured),
     ("spec.volumes[].projected.defaultMode", Honoured),
@@ -119,7 +120,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.volumes[].projected.sources[].downwardAPI.items[].fieldRef.fieldPath", Honoured),
     ("spec.volumes[].projected.sources[].downwardAPI.items[].mode", Honoured),
     ("spec.volumes[].projected.sources[].downwardAPI.items[].path", Honoured),
-    ("spec.volumes[].projected.sources[].downwardAPI.items[].resourceFieldRef", Refused(NOT_YET)),
+    ("spec.volumes[].projected.sources[].downwardAPI.items[].resourceFieldRef", Honoured),
     ("spec.volumes[].projected.sources[].podCertificate", Refused(NOT_YET)),
     ("spec.volumes[].projected.sources[].secret", Honoured),
     ("spec.volumes[].projected.sources[].serviceAccountToken", Refused(ACCOUNTS)),
@@ -160,7 +161,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].env[].valueFrom.fieldRef.apiVersion", Only(&["v1"])),
     ("spec.containers[].env[].valueFrom.fieldRef.fieldPath", Honoured),
     ("spec.containers[].env[].valueFrom.fileKeyRef", Refused(NOT_YET)),
-    ("spec.containers[].env[].valueFrom.resourceFieldRef", Refused(NOT_YET)),
+    ("spec.containers[].env[].valueFrom.resourceFieldRef", Honoured),
     ("spec.containers[].env[].valueFrom.secretKeyRef", Honoured),
     ("spec.containers[].envFrom", Honoured),
     ("spec.containers[].workingDir", Honoured),

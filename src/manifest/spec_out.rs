@@ -17,6 +17,7 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
         containers: spec.containers.iter().map(container).collect(),
         active_deadline_seconds: spec.active_deadline.map(seconds),
         hostname: spec.hostname.clone(),
+        service_account_name: spec.service_account.clone(),
         image_pull_secrets: list(&spec.pull_secrets, |secret| k8s::LocalObjectReference {
             name: secret.name.clone(),
         }),

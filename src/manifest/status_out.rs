@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
-use super::annotations::{self, ServerMade};
+use super::annotations::{self, CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
 use super::probes_out;
 use super::spec_out::{list, pod_spec, seconds, some};
 use crate::domain::container::DEADLINE_EXCEEDED;
@@ -47,6 +47,11 @@ fn metadata(view: &PodView) -> ObjectMeta {
         let said = shown.into_iter().filter_map(|(what, text)| Some((what, text?)));
         annotations.extend(said.map(|(what, text)| (what.key(&container.name), text)));
     }
+    if let Some(origin) = &spec.origin {
+        annotations.insert(CONFIG_SOURCE.to_owned(), "file".to_owned());
+        annotations.insert(CONFIG_FILE.to_owned(), origin.file.clone());
+    }
+    annotations.extend(view.manifest_error.iter().map(|e| (MANIFEST_ERROR.to_owned(), e.clone())));
     ObjectMeta {
         name: Some(spec.name.clone()),
         namespace: Some(spec.namespace.clone()),
@@ -77,6 +82,8 @@ fn pod_status(status: &PodStatus) -> k8s::PodStatus {
         reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
         message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
+        host_ip: status.network.host_ips.first().cloned(),
+        host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
         pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
         start_time: time(status.created_at),

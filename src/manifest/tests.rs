@@ -1,6 +1,8 @@
 use super::*;
 
 mod batch;
+mod directory;
+mod downward;
 mod examples;
 mod export;
 mod fields;

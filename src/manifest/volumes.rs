@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::convert::filled;
+use super::downward;
 use super::env::{InReach, missing, no_key};
 use super::fields::NOT_YET;
 use super::objects::Kind;
@@ -201,23 +202,33 @@ fn downward_part(
     let items = items.into_iter().flatten().enumerate().filter_map(|(index, item)| {
         let at = format!("{at}.items[{index}]");
         let mode = mode(&format!("{at}.mode"), item.mode, errors);
-        let Some(given) = item.field_ref else {
-            // The table of fields refuses the other by name.
-            if item.resource_field_ref.is_none() {
-                let why = "one of fieldRef and resourceFieldRef is required";
-                errors.push(SpecError::required(at, why));
-            }
-            return None;
-        };
-        let Some(field) = DownwardField::parse(&given.field_path) else {
-            let field = format!("{at}.fieldRef.fieldPath");
-            let why = format!("Unsupported value: {:?}: {NOT_YET}", given.field_path);
-            errors.push(SpecError::new(field, why));
-            return None;
-        };
+        let field = downward_field(&at, item.field_ref, item.resource_field_ref);
+        let field = field.map_err(|error| errors.push(error)).ok()?;
         Some(DownwardItem { path: item.path, mode, field })
     });
     Part::DownwardApi(items.collect())
+}
+
+fn downward_field(
+    at: &str,
+    field: Option<k8s::ObjectFieldSelector>,
+    resource: Option<k8s::ResourceFieldSelector>,
+) -> Result<DownwardField, SpecError> {
+    match (field, resource) {
+        (Some(field), None) => downward::of_file(at, &field),
+        // A file is no container's own.
+        (None, Some(resource)) if resource.container_name.as_ref().is_none_or(String::is_empty) => {
+            Err(SpecError::required(format!("{at}.resourceFieldRef.containerName"), ""))
+        }
+        (None, Some(resource)) => downward::resource(at, resource).map(DownwardField::Resource),
+        (Some(_), Some(_)) => Err(SpecError::forbidden(
+            at,
+            "fieldRef and resourceFieldRef can not be specified simultaneously",
+        )),
+        (None, None) => {
+            Err(SpecError::required(at, "one of fieldRef and resourceFieldRef is required"))
+        }
+    }
 }
 
 fn mode(field: &str, mode: Option<i32>, errors: &mut Errors) -> Option<u32> {
@@ -359,15 +370,15 @@ fn item_out(item: &Item) -> k8s::KeyToPath {
 }
 
 fn downward_out(item: &DownwardItem) -> k8s::DownwardAPIVolumeFile {
-    let field_ref = k8s::ObjectFieldSelector {
-        api_version: Some("v1".to_owned()),
-        field_path: item.field.path(),
+    let resource = match &item.field {
+        DownwardField::Resource(field) => Some(downward::resource_out(field)),
+        DownwardField::One(_) | DownwardField::Labels | DownwardField::Annotations => None,
     };
     k8s::DownwardAPIVolumeFile {
-        field_ref: Some(field_ref),
+        field_ref: item.field.path().map(downward::field_out),
         mode: item.mode.and_then(signed),
         path: item.path.clone(),
-        resource_field_ref: None,
+        resource_field_ref: resource,
     }
 }
 

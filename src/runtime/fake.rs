@@ -40,6 +40,8 @@ pub struct Fake {
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
     /// Nothing is answered.
     pub away: AtomicBool,
+    /// There is no record to write to, and none can be made.
+    pub recordless: AtomicBool,
     /// What the OOM killer takes before a start is even known.
     pub early_oom_kills: AtomicU64,
 }
@@ -87,6 +89,11 @@ impl Fake {
     pub fn oom_kill(&self) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().oom_kills.send_modify(|kills| *kills += 1);
+    }
+
+    fn has_record(&self) -> Result<(), RuntimeError> {
+        let gone = || RuntimeError::NotFound("no record".into());
+        if self.recordless.load(Relaxed) { Err(gone()) } else { Ok(()) }
     }
 
     fn note(&self, call: &str, id: &AttemptId) {
@@ -159,6 +166,7 @@ impl Runtime for Fake {
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
         self.ping().await?;
+        self.has_record()?;
         *self.remembered.lock().unwrap() = Some((pod.clone(), memory.clone()));
         Ok(())
     }
@@ -187,7 +195,7 @@ impl Runtime for Fake {
 
     async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
         self.note("restore", &birth.id);
-        Ok(())
+        self.has_record()
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {

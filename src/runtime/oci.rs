@@ -9,6 +9,7 @@ use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Value, json};
 
 use super::RuntimeError;
+use crate::domain::node::Whereabouts;
 use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
 use crate::domain::user::{ImageUsers, user};
 use crate::domain::{capability, signal};
@@ -36,6 +37,8 @@ pub struct Facts {
     pub swap_limit: bool,
     /// Bytes.
     pub memory: u64,
+    /// Thousandths of a core.
+    pub cpu: u64,
     pub hostname: String,
     /// The bits of those capabilities that a container can have at most.
     pub capabilities: u64,
@@ -47,6 +50,7 @@ pub struct Facts {
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     pub facts: Facts,
+    pub whereabouts: Whereabouts,
     pub cgroups_path: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
@@ -104,7 +108,7 @@ pub fn from_image(
 ) -> Result<Vec<u8>, RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
     let hostname = namespaces::hostname(pod, host);
-    let own = own_env(pod, spec, &host.facts.hostname);
+    let own = own_env(pod, spec, &host.whereabouts);
     let mut env = Env::default();
     env.set_all([PATH.to_owned(), format!("HOSTNAME={hostname}")]);
     env.set_all(image.env().iter().flatten().cloned());
@@ -166,13 +170,13 @@ pub fn from_image(
 }
 
 /// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
-pub(super) fn own_env(pod: &PodSpec, spec: &ContainerSpec, node_name: &str) -> Env {
+pub(super) fn own_env(pod: &PodSpec, spec: &ContainerSpec, at: &Whereabouts) -> Env {
     let mut own = Env::default();
     for var in &spec.env {
         // What comes from elsewhere is taken as it is there.
         let value = match &var.from {
             None => expand(&var.value, &own),
-            Some(_) => pod.value_of(var, node_name),
+            Some(_) => pod.value_of(spec, var, at),
         };
         own.set(&var.name, value);
     }

@@ -8,7 +8,7 @@ use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
-use super::{Api, MARGIN, START, Streaming, adopt, evidence, logs, probing, waiting};
+use super::{Api, MARGIN, START, Streaming, adopt, evidence, exec, logs, probing, waiting};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
@@ -284,6 +284,24 @@ impl Containers for Api {
         request: Request<pb::ReleaseContainerRequest>,
     ) -> Result<Response<pb::ReleaseContainerResponse>, Status> {
         adopt::release(self, request.into_inner()).await
+    }
+
+    async fn exec_sync(
+        &self,
+        request: Request<pb::ExecSyncRequest>,
+    ) -> Result<Response<pb::ExecSyncResponse>, Status> {
+        let by = caller(&request);
+        exec::sync(self, by, request.into_inner()).await
+    }
+
+    type ExecStream = Streaming<pb::ExecResponse>;
+
+    async fn exec(
+        &self,
+        request: Request<tonic::Streaming<pb::ExecRequest>>,
+    ) -> Result<Response<Self::ExecStream>, Status> {
+        let by = caller(&request);
+        exec::stream(self, by, request.into_inner()).await
     }
 
     type GetLogsStream = Streaming<pb::LogChunk>;

@@ -71,6 +71,7 @@ pub(super) fn pod_of_one(
         termination_grace: grace.unwrap_or(Duration::from_secs(30)),
         active_deadline: None,
         hostname: None,
+        service_account: None,
         pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
@@ -79,6 +80,7 @@ pub(super) fn pod_of_one(
         network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container],
     })
 }

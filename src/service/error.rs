@@ -6,6 +6,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use crate::domain::spec::{SpecError, SpecErrors};
 use crate::manifest::ManifestError;
 use crate::runtime::RuntimeError;
+use crate::runtime::session::SessionError;
 use crate::supervisor::SupervisorError;
 
 pub(super) fn status_of(error: SupervisorError) -> Status {
@@ -22,6 +23,7 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         | SupervisorError::Expired(_)
         | SupervisorError::LeftAlone { .. }
         | SupervisorError::NotOurs(_)
+        | SupervisorError::KeptByFile { .. }
         | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. } => Status::failed_precondition(text),
@@ -29,6 +31,8 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         SupervisorError::Busy(_) => Status::resource_exhausted(text),
         SupervisorError::Invalid(errors) => invalid(errors.0),
         SupervisorError::Runtime(error) => runtime(error),
+        SupervisorError::Exec(SessionError::Busy) => Status::resource_exhausted(text),
+        SupervisorError::Exec(SessionError::Failed(_)) => Status::failed_precondition(text),
     }
 }
 

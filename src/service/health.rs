@@ -1,5 +1,5 @@
-//! `grpc.health.v1`: the empty service is the daemon, `containerd` whether that answers it, and
-//! `POD/CONTAINER` that container's readiness.
+//! `grpc.health.v1`: the empty service is the daemon, `containerd` whether that answers it,
+//! `manifest-dir` whether that can be read, and `POD/CONTAINER` that container's readiness.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,9 @@ impl Api {
             // While it is away the daemon has all the more to do: to restart that helps nobody.
             let up = level(link.borrow_and_update().up);
             reporter.set_service_status("containerd", up).await;
+            if let Some(is_read) = self.supervisor.reads_manifest_dir() {
+                reporter.set_service_status("manifest-dir", level(is_read)).await;
+            }
             let mut now = BTreeSet::new();
             for view in self.supervisor.list() {
                 for status in view.status.all() {

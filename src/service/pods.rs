@@ -92,19 +92,21 @@ impl Api {
     /// Sends each pod whose generation moved; what happens between two looks is one change.
     async fn send_changes(&self, sender: &mpsc::Sender<Result<pb::Pod, Status>>) {
         let mut changes = self.supervisor.changes();
-        let mut sent: BTreeMap<(String, String), u64> = BTreeMap::new();
+        type Sent = (u64, Option<String>);
+        let mut sent: BTreeMap<(String, String), Sent> = BTreeMap::new();
         loop {
             changes.mark_unchanged();
             let views = self.supervisor.list();
             let mut now = BTreeMap::new();
             for view in &views {
                 let key = (view.spec.name.clone(), view.spec.uid.clone());
-                if sent.remove(&key) != Some(view.generation)
+                let level = (view.generation, view.manifest_error.clone());
+                if sent.remove(&key).as_ref() != Some(&level)
                     && sender.send(Ok(convert::pod(&self.supervisor, view))).await.is_err()
                 {
                     return;
                 }
-                now.insert(key, view.generation);
+                now.insert(key, level);
             }
             for (name, uid) in std::mem::replace(&mut sent, now).into_keys() {
                 let gone = pb::Pod { name, uid, removed: true, ..pb::Pod::default() };

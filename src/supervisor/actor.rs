@@ -1,5 +1,6 @@
 //! One actor a pod: one `select!`, one timer, and the only reading of the clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -44,6 +45,7 @@ pub(super) enum Request {
     /// As `Tell`, with who asks.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
+    Lend(usize, oneshot::Sender<Arc<dyn Task>>),
     /// What the runtime holds of each container, by a look that began then.
     Found(Instant, Arc<Looks>),
     /// The runtime answers again.
@@ -79,13 +81,17 @@ pub(super) struct Held {
     /// Writes that failed in a row.
     pub(super) failed_writes: u32,
     pub(super) starting: bool,
+    /// The newest attempt whose record is there, with what led to it.
+    pub(super) recorded: Option<Incarnation>,
     /// Its image's.
     pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
     /// Ended tasks that are deleted once what followed them is written: till then they are the
     /// only ones who know how they ended.
-    pub(super) ended: Vec<Incarnation>,
+    pub(super) ended: BTreeSet<Incarnation>,
+    /// Those whose deletion is under way.
+    pub(super) reaping: BTreeSet<Incarnation>,
     /// Attempts that are to be forgotten.
     pub(super) over: Vec<Incarnation>,
 }
@@ -173,6 +179,12 @@ impl Actor {
                     self.effects.run_probe(index, kind, task, reply);
                 }
             }
+            Request::Lend(index, reply) => {
+                // Without a process the reply is dropped, which is the answer.
+                if let Some(task) = self.task(index) {
+                    let _ = reply.send(task);
+                }
+            }
             Request::Found(at, looks) => {
                 for index in 0..self.containers.len() {
                     let look = looks.get(self.name(index)).cloned();
@@ -215,6 +227,9 @@ impl Actor {
                 {
                     held.starting = false;
                 }
+                if let Event::Looked { incarnation, .. } = &event {
+                    self.recorded(index, *incarnation);
+                }
                 if let Event::Probed { kind, outcome, latency, .. } = &event {
                     let who = (self.spec.name.as_str(), self.name(index));
                     self.tally.probed(who, *kind, outcome, *latency);
@@ -234,6 +249,7 @@ impl Actor {
                     held.task = Some(task.clone());
                     held.starting = false;
                 }
+                self.recorded(index, incarnation);
                 let pid = task.pid();
                 let container_id = self.effects.id(index, incarnation).to_string();
                 if let Some(why) = task.no_log() {
@@ -265,6 +281,15 @@ impl Actor {
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
             Done::NetworkBroken(why) => self.network_broken(&why),
             Done::Reconnected(failures, done) => self.reconnected(failures, done),
+            Done::Restored(index, attempt) => {
+                self.recorded(index, attempt);
+                self.clear_up();
+            }
+            Done::Reaped(index, attempt) => {
+                if let Some(held) = self.containers.get_mut(index) {
+                    held.reaping.remove(&attempt);
+                }
+            }
             Done::Nothing => {}
         }
     }
@@ -317,7 +342,7 @@ impl Actor {
                 Action::Destroy(incarnation) => self.effects.destroy(index, incarnation),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
-                        held.ended.push(incarnation);
+                        held.ended.insert(incarnation);
                     }
                 }
                 Action::Forget(incarnation) => {

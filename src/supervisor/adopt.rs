@@ -334,7 +334,7 @@ impl Supervisor {
             container.state = ContainerState::Waiting { reason, message };
         }
         let name = spec.name.clone();
-        let view = PodView { generation: 1, spec: spec.clone(), status };
+        let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error: None };
         let before = self.shown().insert(name, view.clone());
         let state = |view: &PodView| view.status.containers.first().map(|c| c.state.clone());
         if before.as_ref().and_then(state) != state(&view) {

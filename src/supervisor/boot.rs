@@ -36,6 +36,9 @@ pub(super) struct Unborn {
 impl Supervisor {
     /// Checks that every container could be made here, and its ports be had; touches nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
+        if spec.origin.is_none() {
+            self.not_kept(&spec.name)?;
+        }
         let others = self.list().into_iter().filter(|view| view.spec.name != spec.name);
         let clashes: Vec<_> = others.flat_map(|view| spec.port_clashes(&view.spec)).collect();
         if !clashes.is_empty() {
@@ -94,7 +97,8 @@ impl Supervisor {
             Wanted::Stopped => Vec::new(),
             _ => pod.handle_all(&Event::Wanted { wanted, grace: None }, now),
         };
-        let held = spec.all().map(|_| Held::default()).collect();
+        let held = || Held { recorded: Some(attempt), ..Held::default() };
+        let held = spec.all().map(|_| held()).collect();
         Ok((Unborn { pod, spec, held, first, wanted }, births))
     }
 
@@ -161,8 +165,9 @@ impl Supervisor {
             let (own, others): (Vec<_>, _) =
                 attempts.into_iter().partition(|found| found.id.container == container.name);
             attempts = others;
-            let open = own.iter().max_by_key(|found: &&Found| found.id.attempt);
-            let open = open.filter(|found| found.memory.ended.is_none());
+            let newest = own.iter().max_by_key(|found: &&Found| found.id.attempt);
+            let recorded = newest.map(|found| found.id.attempt);
+            let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
             let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
                 Some(born) => born,
@@ -183,7 +188,7 @@ impl Supervisor {
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
             machines.push(born.machine);
-            held.push(Held { task: born.task, ..Held::default() });
+            held.push(Held { task: born.task, recorded, ..Held::default() });
         }
         let mut pod = Pod::new(spec.clone(), machines, now);
         first.extend(pod.resume(now));
@@ -199,7 +204,8 @@ impl Supervisor {
     pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
         let Unborn { mut pod, spec, held: containers, first, wanted } = unborn;
         pod.set_network(self.runtime.network(&spec));
-        let view = PodView { generation: 1, spec: spec.clone(), status: pod.status() };
+        let (status, manifest_error) = (pod.status(), None);
+        let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
         let (view_in, view_out) = watch::channel(view.clone());
         let (desired, desired_out) = watch::channel(Desired { wanted, grace: None, by: None });
         let (requests, requests_out) = mpsc::channel(REQUESTS);

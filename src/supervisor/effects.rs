@@ -30,6 +30,8 @@ pub(super) enum Done {
     NetworkBroken(String),
     /// After so many failures.
     Reconnected(u32, Result<(), String>),
+    Restored(usize, Incarnation),
+    Reaped(usize, Incarnation),
     Nothing,
 }
 
@@ -218,7 +220,7 @@ impl Effects {
     }
 
     fn ip(&self) -> Option<String> {
-        self.runtime.network(&self.pod).ips.into_iter().next()
+        self.runtime.network(&self.pod).probed_at(&self.pod).map(str::to_owned)
     }
 
     pub(super) fn measure_shim(
@@ -265,7 +267,7 @@ impl Effects {
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
-            Done::Nothing
+            Done::Reaped(index, attempt)
         });
     }
 
@@ -309,11 +311,15 @@ impl Effects {
         let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
         self.running.spawn(async move {
-            // The next look finds it missing again.
-            if let Err(error) = runtime.restore(&birth).await {
-                tracing::warn!(id = %birth.id, %error, "a missing record could not be written yet");
+            match runtime.restore(&birth).await {
+                Ok(()) => Done::Restored(index, attempt),
+                // The next look finds it missing again.
+                Err(error) => {
+                    let id = &birth.id;
+                    tracing::warn!(%id, %error, "a missing record could not be written yet");
+                    Done::Nothing
+                }
             }
-            Done::Nothing
         });
     }
 

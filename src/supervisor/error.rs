@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
 use crate::runtime::RuntimeError;
+use crate::runtime::session::SessionError;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SupervisorError {
@@ -32,6 +33,8 @@ pub enum SupervisorError {
     Invalid(#[from] SpecErrors),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Exec(#[from] SessionError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
     Timeout { pod: String, condition: &'static str, after: Duration },
     #[error("pods {pod:?} is left alone: {reason}")]
@@ -42,6 +45,8 @@ pub enum SupervisorError {
         "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
     )]
     NotOurs(String),
+    #[error("pods {pod:?} is kept by {file}: change or remove that file")]
+    KeptByFile { pod: String, file: String },
     #[error("pods {pod:?}: {reason}")]
     NotAdopted { pod: String, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use crate::domain::notice::{Event, Notice};
+use crate::domain::notice::{Event, Notice, sequence};
 use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, Role};
 
@@ -34,7 +34,7 @@ impl EventLog {
     /// Adds a notice, or counts it up where the same one is known.
     pub fn record(&self, pod: &PodSpec, container: &str, notice: Notice, wall: SystemTime) {
         let mut events = self.lock();
-        let sequence = *self.newest.borrow() + 1;
+        let sequence = sequence::next(*self.newest.borrow(), wall);
         let mut event = Event {
             sequence,
             namespace: pod.namespace.clone(),
@@ -82,7 +82,7 @@ impl EventLog {
         while events.len() > CAPACITY {
             events.pop_front();
         }
-        let newest = events.back().map_or(0, |event| event.sequence);
+        let newest = events.back().map_or(0, |event| sequence::floor(event.sequence));
         self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
     }
 
@@ -113,8 +113,40 @@ mod tests {
     use crate::domain::spec::sample;
 
     fn tell(log: &EventLog, message: &str) {
-        let notice = Notice::normal("Told", message);
-        log.record(&sample::pod(), "app", notice, SystemTime::UNIX_EPOCH);
+        tell_at(log, message, SystemTime::UNIX_EPOCH);
+    }
+
+    fn tell_at(log: &EventLog, message: &str, wall: SystemTime) {
+        log.record(&sample::pod(), "app", Notice::normal("Told", message), wall);
+    }
+
+    fn newest(log: &EventLog) -> u64 {
+        log.after(0, "").last().unwrap().sequence
+    }
+
+    #[test]
+    fn a_number_that_no_record_kept_is_not_given_again() {
+        let (early, late) =
+            (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        for wall in [early, late] {
+            let old = EventLog::default();
+            tell_at(&old, "kept", early);
+            let kept = old.kept(&sample::pod().uid, "app");
+            (0..50).for_each(|n| tell_at(&old, &n.to_string(), early));
+            let new = EventLog::default();
+            new.restore(kept);
+            tell_at(&new, "new", wall);
+            assert!(newest(&new) > newest(&old));
+        }
+    }
+
+    #[test]
+    fn without_a_record_the_time_tells_which_numbers_were_given() {
+        let (old, new) = (EventLog::default(), EventLog::default());
+        let died = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
+        (0..50).for_each(|n| tell_at(&old, &n.to_string(), died));
+        tell_at(&new, "new", died + Duration::from_millis(1));
+        assert!(newest(&new) > newest(&old));
     }
 
     #[test]
@@ -130,7 +162,8 @@ mod tests {
         assert_eq!(new.after(0, ""), kept);
         tell(&new, "29");
         let last = new.after(0, "").pop().unwrap();
-        assert_eq!((last.count, last.sequence), (3, 32));
+        assert_eq!(last.count, 3);
+        assert!(kept.iter().all(|event| event.sequence < last.sequence));
     }
 
     #[test]
@@ -164,7 +197,7 @@ mod tests {
         let new = EventLog::default();
         let newest = new.newest();
         new.restore(old.kept(&sample::pod().uid, "app"));
-        assert_eq!(*newest.borrow(), 1);
+        assert!(newest.has_changed().unwrap() && *newest.borrow() > 0);
         assert_eq!(old.after(0, "")[0].last, SystemTime::UNIX_EPOCH + Duration::ZERO);
     }
 }

@@ -36,6 +36,7 @@ impl Supervisor {
         probes: Probes,
     ) -> Result<PodView, SupervisorError> {
         let _turn = self.changing.lock().await;
+        self.not_kept(name)?;
         let index = self.with(name, |handle| handle.index(name, container))??;
         let view = self.get(name)?;
         let mut spec = PodSpec::clone(&view.spec);

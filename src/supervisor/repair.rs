@@ -99,7 +99,7 @@ fn view(
     };
     let uid = unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default();
     let spec = PodSpec::bare(name, uid, containers);
-    PodView { generation: 1, spec: Arc::new(spec), status }
+    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
 
 #[cfg(test)]

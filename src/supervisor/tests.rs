@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
+use crate::domain::container::Event;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
@@ -25,6 +26,7 @@ mod images;
 mod probes;
 mod replace;
 mod several;
+mod writes;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        service_account: None,
         pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
@@ -66,6 +69,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

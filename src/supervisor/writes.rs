@@ -6,25 +6,44 @@ use crate::domain::container::{Event, Machine, Memory, Wanted};
 use crate::runtime::RuntimeError;
 
 impl Actor {
+    /// An ended task and an older record are the only ones that know what they know until the
+    /// newest attempt's record does.
     pub(super) fn clear_up(&mut self) {
-        self.reap();
+        let written: Vec<_> = (0..self.containers.len()).map(|at| self.is_written(at)).collect();
         // As long as one record does not say that the pod is removed, it would be made again of it.
-        let unwritten = self.containers.iter().any(|held| held.persisting || held.dirty);
-        for (index, held) in self.containers.iter_mut().enumerate() {
+        let all_written = written.iter().all(|written| *written);
+        for (index, (held, written)) in self.containers.iter_mut().zip(written).enumerate() {
+            if !written {
+                continue;
+            }
+            for ended in std::mem::take(&mut held.ended) {
+                if held.reaping.insert(ended) {
+                    self.effects.reap(index, ended);
+                }
+            }
             let machine = self.pod.machine(index);
             let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
-            if !(removed && unwritten) {
+            if !removed || all_written {
                 let over = std::mem::take(&mut held.over);
                 over.into_iter().for_each(|over| self.effects.forget(index, over, removed));
             }
         }
     }
 
-    pub(super) fn reap(&mut self) {
-        for (index, held) in self.containers.iter_mut().enumerate() {
-            if !(held.starting || held.persisting || held.dirty) {
-                held.ended.drain(..).for_each(|ended| self.effects.reap(index, ended));
-            }
+    /// The newest attempt's record has all that is known.
+    fn is_written(&self, index: usize) -> bool {
+        let (Some(held), Some(machine)) = (self.containers.get(index), self.pod.machine(index))
+        else {
+            return false;
+        };
+        // An adopted container has one record, which is its owner's.
+        let recorded = self.spec.is_adopted() || held.recorded == Some(machine.memory().attempt);
+        recorded && !(held.starting || held.persisting || held.dirty)
+    }
+
+    pub(super) fn recorded(&mut self, index: usize, attempt: Incarnation) {
+        if let Some(held) = self.containers.get_mut(index) {
+            held.recorded = held.recorded.max(Some(attempt));
         }
     }
 
@@ -53,6 +72,7 @@ impl Actor {
         match result {
             Ok(()) => {
                 held.failed_writes = 0;
+                held.recorded = held.recorded.max(Some(incarnation));
                 if dirty {
                     self.persist(index);
                 }
@@ -62,6 +82,16 @@ impl Actor {
             Err(RuntimeError::NotFound(reason)) => {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
                 held.failed_writes = 0;
+                let machine = self.pod.machine(index);
+                let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
+                held.recorded = match removed {
+                    // It needs none.
+                    true => Some(incarnation),
+                    false => held.recorded.filter(|recorded| *recorded != incarnation),
+                };
+                if dirty {
+                    self.persist(index);
+                }
                 // An owner may delete what is his.
                 if !self.spec.is_adopted() {
                     self.tell(index, Event::RecordMissing { incarnation });

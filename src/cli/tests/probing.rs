@@ -102,6 +102,19 @@ impl Containers for Fake {
         not_called()
     }
 
+    async fn exec_sync(&self, _: Request<pb::ExecSyncRequest>) -> Answer<pb::ExecSyncResponse> {
+        not_called()
+    }
+
+    type ExecStream = Streaming<pb::ExecResponse>;
+
+    async fn exec(
+        &self,
+        _: Request<tonic::Streaming<pb::ExecRequest>>,
+    ) -> Answer<Self::ExecStream> {
+        not_called()
+    }
+
     type GetLogsStream = Streaming<pb::LogChunk>;
 
     async fn get_logs(&self, _: Request<pb::GetLogsRequest>) -> Answer<Self::GetLogsStream> {

@@ -33,10 +33,11 @@ impl Machine {
         let is_network = fault == Fault::Network;
         let retries = (fault == Fault::Runtime || is_network) && goes_on;
         // While the runtime is away every try says the same.
+        let is_first = self.troubles == 0;
         if is_network {
             let message = format!("Failed to create pod sandbox: {message}");
             out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message)));
-        } else if !retries || self.troubles == 0 {
+        } else if !retries || is_first {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
         let again = retry_after(self.troubles.saturating_add(1));
@@ -50,6 +51,10 @@ impl Machine {
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
             self.state = State::Waiting { reason, message, until: now.mono + wait };
+            // How the attempt before it ended may be known to nobody else.
+            if !retries || is_first {
+                out.push(Action::Persist);
+            }
             return;
         }
         let ended = Terminated {

@@ -63,7 +63,8 @@ impl Machine {
     pub(super) fn record_missing(&mut self, attempt: Incarnation, out: &mut Vec<Action>) {
         let settled = !self.is_in_flux() && attempt == self.memory.attempt;
         // What never came to be for the runtime's fault is made with the next try.
-        if !settled || self.troubles > 0 || self.memory.wanted == Wanted::Removed {
+        let is_tried = self.troubles > 0 && matches!(self.state, State::Waiting { .. });
+        if !settled || is_tried || self.memory.wanted == Wanted::Removed {
             return;
         }
         let message = format!("The containerd record of attempt {attempt} was gone: written anew");

@@ -55,6 +55,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         termination_grace: 30 * SECOND,
         active_deadline: None,
         hostname: None,
+        service_account: None,
         pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
@@ -63,6 +64,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

@@ -18,6 +18,7 @@ impl PodSpec {
             termination_grace: Duration::from_secs(30),
             active_deadline: None,
             hostname: None,
+            service_account: None,
             pull_secrets: Vec::new(),
             init_containers: Vec::new(),
             dependents: BTreeMap::new(),
@@ -27,6 +28,7 @@ impl PodSpec {
             network: Default::default(),
             naming: Default::default(),
             volumes: Vec::new(),
+            origin: None,
         }
     }
 }

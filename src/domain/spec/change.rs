@@ -37,6 +37,7 @@ impl PodSpec {
             hostname,
             // For the next pull.
             pull_secrets: _,
+            service_account: _,
             init_containers: _,
             containers: _,
             dependents: _,
@@ -45,6 +46,8 @@ impl PodSpec {
             network: mode,
             naming,
             volumes,
+            // A file that is renamed changes nothing of its pod.
+            origin: _,
         } = self;
         let HostNamespaces { network, pid, ipc } = host_namespaces;
         let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PodSpec;
+use super::{ContainerSpec, PodField, PodSpec, ResourceField};
+use crate::domain::node::Whereabouts;
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvVar {
@@ -26,16 +27,7 @@ pub enum EnvSource {
     },
     /// Read at each start.
     Field(PodField),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PodField {
-    Name,
-    Namespace,
-    Uid,
-    Label(String),
-    Annotation(String),
-    NodeName,
+    Resource(ResourceField),
 }
 
 impl EnvVar {
@@ -56,52 +48,14 @@ impl std::fmt::Debug for EnvVar {
     }
 }
 
-impl PodField {
-    /// A `fieldPath`, as Kubernetes writes it.
-    pub fn parse(path: &str) -> Option<Self> {
-        let subscript = |field: &str| {
-            let key = path.strip_prefix(field)?.strip_prefix("['")?.strip_suffix("']")?;
-            (!key.is_empty()).then(|| key.to_owned())
-        };
-        match path {
-            "metadata.name" => Some(Self::Name),
-            "metadata.namespace" => Some(Self::Namespace),
-            "metadata.uid" => Some(Self::Uid),
-            "spec.nodeName" => Some(Self::NodeName),
-            _ => subscript("metadata.labels")
-                .map(Self::Label)
-                .or_else(|| subscript("metadata.annotations").map(Self::Annotation)),
-        }
-    }
-
-    pub fn path(&self) -> String {
-        match self {
-            Self::Name => "metadata.name".to_owned(),
-            Self::Namespace => "metadata.namespace".to_owned(),
-            Self::Uid => "metadata.uid".to_owned(),
-            Self::NodeName => "spec.nodeName".to_owned(),
-            Self::Label(key) => format!("metadata.labels['{key}']"),
-            Self::Annotation(key) => format!("metadata.annotations['{key}']"),
-        }
-    }
-}
-
 impl PodSpec {
-    /// A variable's value on the machine of that name. A label that is not there is empty, as in
-    /// Kubernetes.
-    pub fn value_of(&self, var: &EnvVar, node_name: &str) -> String {
-        let Some(EnvSource::Field(field)) = &var.from else { return var.value.clone() };
-        self.field(field, node_name)
-    }
-
-    pub fn field(&self, field: &PodField, node_name: &str) -> String {
-        match field {
-            PodField::Name => self.name.clone(),
-            PodField::Namespace => self.namespace.clone(),
-            PodField::Uid => self.uid.clone(),
-            PodField::NodeName => node_name.to_owned(),
-            PodField::Label(key) => self.labels.get(key).cloned().unwrap_or_default(),
-            PodField::Annotation(key) => self.annotations.get(key).cloned().unwrap_or_default(),
+    pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &Whereabouts) -> String {
+        match &var.from {
+            Some(EnvSource::Field(field)) => self.field(field, at),
+            Some(EnvSource::Resource(field)) => self.resource(field, Some(own), at),
+            None | Some(EnvSource::ConfigMap { .. } | EnvSource::Secret { .. }) => {
+                var.value.clone()
+            }
         }
     }
 }
@@ -109,30 +63,6 @@ impl PodSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::sample;
-
-    #[test]
-    fn a_field_path_reads_back_and_has_its_value() {
-        let mut pod = sample::pod();
-        pod.annotations.insert("a/b".into(), "note".into());
-        for (path, value) in [
-            ("metadata.name", "web"),
-            ("metadata.namespace", "default"),
-            ("metadata.uid", "0a1b"),
-            ("metadata.labels['app']", "web"),
-            ("metadata.labels['none']", ""),
-            ("metadata.annotations['a/b']", "note"),
-            ("spec.nodeName", "host"),
-        ] {
-            let field = PodField::parse(path).unwrap();
-            assert_eq!(field.path(), path);
-            let var = EnvVar { from: Some(EnvSource::Field(field)), ..EnvVar::new("X", "") };
-            assert_eq!(pod.value_of(&var, "host"), value, "{path}");
-        }
-        for path in ["", "metadata.labels", "metadata.labels['']", "status.podIP"] {
-            assert_eq!(PodField::parse(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn a_secret_is_not_in_what_is_logged() {

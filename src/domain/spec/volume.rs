@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::PodField;
+use super::{PodField, ResourceField};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
@@ -123,23 +123,35 @@ pub enum DownwardField {
     One(PodField),
     Labels,
     Annotations,
+    Resource(ResourceField),
 }
 
 impl DownwardField {
+    /// What a file may be; an entry of labels or annotations beside them.
+    pub const PATHS: [&str; 5] = [
+        "metadata.annotations",
+        "metadata.labels",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+    ];
+
     /// A `fieldPath`, as Kubernetes writes it.
     pub fn parse(path: &str) -> Option<Self> {
         match path {
             "metadata.labels" => Some(Self::Labels),
             "metadata.annotations" => Some(Self::Annotations),
-            _ => PodField::parse(path).filter(|f| *f != PodField::NodeName).map(Self::One),
+            _ if path.starts_with("metadata.") => PodField::parse(path).map(Self::One),
+            _ => None,
         }
     }
 
-    pub fn path(&self) -> String {
+    pub fn path(&self) -> Option<String> {
         match self {
-            Self::Labels => "metadata.labels".to_owned(),
-            Self::Annotations => "metadata.annotations".to_owned(),
-            Self::One(field) => field.path(),
+            Self::Labels => Some("metadata.labels".to_owned()),
+            Self::Annotations => Some("metadata.annotations".to_owned()),
+            Self::One(field) => Some(field.path()),
+            Self::Resource(_) => None,
         }
     }
 }
@@ -281,8 +293,9 @@ mod tests {
     #[test]
     fn a_field_path_reads_back() {
         for path in ["metadata.labels", "metadata.annotations", "metadata.labels['a']"] {
-            assert_eq!(DownwardField::parse(path).unwrap().path(), path);
+            assert_eq!(DownwardField::parse(path).unwrap().path().as_deref(), Some(path));
         }
         assert_eq!(DownwardField::parse("spec.nodeName"), None);
+        assert_eq!(DownwardField::parse("status.podIP"), None);
     }
 }

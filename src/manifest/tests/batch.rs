@@ -85,15 +85,18 @@ env:
 - {name: A, valueFrom: {secretKeyRef: {name: db, key: none}}}
 - {name: B, valueFrom: {secretKeyRef: {name: none, key: user}}}
 - {name: C, value: c, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
-- {name: D, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
-- {name: E, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+- {name: D, valueFrom: {fieldRef: {fieldPath: status.phase}}}
+- {name: E, valueFrom: {resourceFieldRef: {resource: limits.cpu, containerName: other}}}
 - {name: F, valueFrom: {}}",
     );
     let at = "2 spec.containers[0].env";
     assert_eq!(
         errors(&batch),
         [
-            format!("{at}[4].valueFrom.resourceFieldRef: not supported yet"),
+            format!(
+                "{at}[4].valueFrom.resourceFieldRef.containerName: Not found: \"other\": no such \
+                 container in the pod"
+            ),
             format!(
                 "{at}From[0].configMapRef.name: Not found: \"none\": no such configmap is applied \
                  with the pod"
@@ -111,12 +114,14 @@ env:
             ),
             format!("{at}[2].valueFrom: Forbidden: may not be specified when `value` is not empty"),
             format!(
-                "{at}[3].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.podIP\": not \
-                 supported yet"
+                "{at}[3].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.phase\": \
+                 supported values: \"metadata.name\", \"metadata.namespace\", \"metadata.uid\", \
+                 \"spec.nodeName\", \"spec.serviceAccountName\", \"status.hostIP\", \
+                 \"status.hostIPs\", \"status.podIP\", \"status.podIPs\""
             ),
             format!(
                 "{at}[5].valueFrom: Required value: must specify one of: `fieldRef`, \
-                 `configMapKeyRef` or `secretKeyRef`"
+                 `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
             ),
         ]
     );

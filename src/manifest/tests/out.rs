@@ -76,7 +76,7 @@ pub(super) fn view() -> PodView {
         containers: vec![container],
         network: Default::default(),
     };
-    PodView { generation: 1, spec: Arc::new(spec), status }
+    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
 
 #[test]

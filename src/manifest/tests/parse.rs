@@ -203,9 +203,10 @@ fn every_refusal_has_its_text() {
         (with_container("tty: true"), &["@.tty: not supported yet"]),
         (
             with_container(
-                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]",
+                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 2}}}]",
             ),
-            &["@.env[0].valueFrom.resourceFieldRef: not supported yet"],
+            &["@.env[0].valueFrom.resourceFieldRef.divisor: Invalid value: \"2\": only divisor's \
+                 values 1m, 1 are supported with the cpu resource"],
         ),
         (
             with_container(

@@ -85,6 +85,14 @@ fn every_refusal_is_kubernetes() {
             "[{name: a, downwardAPI: {items: [{path: x, fieldRef: {fieldPath: spec.nodeName}}]}}]",
             &["@.downwardAPI.items[0].fieldRef.fieldPath: Unsupported value: \"spec.nodeName\""],
         ),
+        (
+            "[{name: a, downwardAPI: {items: [{path: x, resourceFieldRef: {resource: limits.cpu}}, \
+             {path: y, resourceFieldRef: {resource: limits.cpu, containerName: none}}]}}]",
+            &[
+                "@.downwardAPI.items[1].resourceFieldRef.containerName: Not found: \"none\"",
+                "@.downwardAPI.items[0].resourceFieldRef.containerName: Required value",
+            ],
+        ),
         ("[{name: a, nfs: {server: s, path: /}}]", &["@.nfs: not supported yet"]),
         (
             "[{name: a, persistentVolumeClaim: {claimName: c}}]",

@@ -17,15 +17,20 @@ mod calls;
 mod command;
 mod leftovers;
 mod output;
+mod pipes;
 mod process;
+mod session;
 
 pub(super) use command::Command;
 pub(super) use process::Template;
+pub(super) use session::Within;
 
 const PREFIX: &str = "probelet-";
 /// Commands that containerd was told of and that are not deleted there, in all containers. A
 /// command whose child holds its stdout keeps its place for up to 10 s.
 const PLACES: usize = 256;
+/// Commands that somebody talks to, in all containers.
+const SESSIONS: usize = 64;
 /// How often containerd is asked to delete one, further and further apart: a minute in all, in
 /// which containerd may be started again.
 const DELETE_TRIES: u32 = 10;
@@ -46,6 +51,7 @@ struct Shared {
     /// Commands under way and the clearing up after them, some given up by their callers.
     tasks: TaskTracker,
     places: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
     /// One look at `/proc` at a time: many at once tell no more, and one that hangs (the kernel
     /// waits for a process' memory) must not take a thread with each try.
     hunt: Arc<Semaphore>,
@@ -62,19 +68,21 @@ impl Execs {
             next: Arc::default(),
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(PLACES)),
+            sessions: Arc::new(Semaphore::new(SESSIONS)),
             hunt: Arc::new(Semaphore::new(1)),
         })))
     }
 
     /// The same turns and folders, for containers of another namespace.
     pub(super) fn with_client(&self, client: Client) -> Self {
-        let Shared { folder, next, tasks, places, hunt, .. } = self.0.as_ref();
+        let Shared { folder, next, tasks, places, sessions, hunt, .. } = self.0.as_ref();
         Self(Arc::new(Shared {
             client,
             folder: folder.clone(),
             next: next.clone(),
             tasks: tasks.clone(),
             places: places.clone(),
+            sessions: sessions.clone(),
             hunt: hunt.clone(),
         }))
     }

@@ -21,6 +21,7 @@ pub(super) fn read() -> Facts {
         // v2 takes it where there is no swap, too.
         swap_limit: cgroup2
             || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
+        cpu: cores(&text("/proc/stat")).saturating_mul(1000),
         memory: memory(&text("/proc/meminfo")).unwrap_or_default(),
         hostname: text("/proc/sys/kernel/hostname").trim().to_owned(),
         capabilities,
@@ -31,6 +32,15 @@ pub(super) fn read() -> Facts {
 fn bounding_set(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// Those that are online, whatever of them the daemon itself may use.
+fn cores(stat: &str) -> u64 {
+    let is_core = |line: &&str| {
+        let number = line.strip_prefix("cpu").and_then(|rest| rest.split(' ').next());
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    u64::try_from(stat.lines().filter(is_core).count()).unwrap_or_default()
 }
 
 fn memory(meminfo: &str) -> Option<u64> {
@@ -50,8 +60,18 @@ mod tests {
     }
 
     #[test]
+    fn cores_are_counted_without_their_sum() {
+        assert_eq!(cores("cpu  1 2\ncpu0 1 2\ncpu1 1 2\nintr 5\ncpus 3\n"), 2);
+    }
+
+    #[test]
     fn this_machine_has_a_name_and_memory() {
         let facts = read();
-        assert!(!facts.hostname.is_empty() && facts.memory > 0 && facts.capabilities > 0);
+        assert!(
+            !facts.hostname.is_empty()
+                && facts.memory > 0
+                && facts.capabilities > 0
+                && facts.cpu > 0
+        );
     }
 }

@@ -28,6 +28,7 @@ impl Containerd {
                 let binds = self.binds(birth);
                 let host = Host {
                     facts: self.facts.clone(),
+                    whereabouts: self.whereabouts(pod),
                     cgroups_path,
                     shared: if self.is_pinned(pod) { namespaces.paths(&pod.uid) } else { vec![] },
                     message_path: has_log.then(|| self.message_path(&birth.id)),

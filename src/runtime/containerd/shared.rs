@@ -8,7 +8,9 @@ use super::Containerd;
 use super::client::{DEADLINE, call};
 use super::records::POD_UID;
 use crate::domain::hosts;
-use crate::domain::spec::PodSpec;
+use crate::domain::node::Whereabouts;
+use crate::domain::spec::{Amounts, PodSpec};
+use crate::network;
 use crate::pod_files::Texts;
 use crate::process::Process;
 use crate::runtime::RuntimeError;
@@ -22,6 +24,21 @@ pub(super) fn shares_shm(pod: &PodSpec) -> bool {
 }
 
 impl Containerd {
+    /// Read each time: addresses come and go.
+    pub(super) fn whereabouts(&self, pod: &PodSpec) -> Whereabouts {
+        let node_addresses = network::host::addresses().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the host's addresses are not known");
+            Vec::new()
+        });
+        let (cpu, memory) = (Some(self.facts.cpu), Some(self.facts.memory));
+        Whereabouts {
+            node_name: self.facts.hostname.clone(),
+            node_addresses,
+            pod_addresses: self.networks.addresses_of(pod),
+            allocatable: Amounts { cpu, memory, ..Amounts::default() },
+        }
+    }
+
     /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
     pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
@@ -63,11 +80,13 @@ impl Containerd {
             || self.files.have_traces(uid)
             || self.volumes.have_traces(uid);
         if uid.is_empty() || !have_traces {
+            self.networks.forget(uid);
             return self.client.delete_record(&record.id).await;
         }
         let _turn = self.pod_turn(uid).await;
         if self.records_of(uid).await?.iter().all(|other| other.id == record.id) {
             self.disconnect(uid).await?;
+            self.networks.forget(uid);
             self.namespaces.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
             })?;

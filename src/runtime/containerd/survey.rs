@@ -35,6 +35,7 @@ impl Client {
 
 impl Containerd {
     pub(super) async fn look_around(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        self.networks.look_at_host();
         let records = self.client.list_records().await?;
         let tasks = self.client.list_tasks().await?;
         let labelled = records.iter().filter_map(|record| records::labelled(record).ok());
@@ -45,6 +46,7 @@ impl Containerd {
     /// One attempt that cannot be looked at does not stand in the way of the others.
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
+        self.networks.look_at_host();
         let volumes = self.volumes.pods();
         let records = self.client.list_records().await?;
         // Later a record may be missing that is to be written anew.

@@ -15,13 +15,14 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, error};
-use super::exec::{Command, Execs, Template};
+use super::exec::{Command, Execs, Template, Within};
 use super::fates::Shim;
 use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
 use crate::netns;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
+use crate::runtime::session::{Order, Session, SessionError};
 use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
@@ -171,6 +172,13 @@ impl Task for ContainerdTask {
             .map_err(|error| failed(error.to_string()))?;
         let (container, init) = (self.id.clone(), self.process.clone());
         self.execs.run(Command { container, init, deadline }, template, command, turn).await
+    }
+
+    async fn open(&self, order: &Order) -> Result<Session, SessionError> {
+        let template = self.template().await;
+        let template = template.map_err(|error| SessionError::Failed(error.to_string()))?;
+        let within = Within { container: self.id.clone(), init: self.process.clone() };
+        self.execs.open(within, template, order).await
     }
 
     fn shim_memory(&self) -> io::Result<u64> {

@@ -87,7 +87,8 @@ impl Containerd {
         if !holds_files || !self.volumes.have_traces(&pod.uid) {
             return;
         }
-        let (this, uid, plan) = (self.clone(), pod.uid.clone(), volume::plan(pod));
+        let (this, uid, plan) =
+            (self.clone(), pod.uid.clone(), volume::plan(pod, &self.whereabouts(pod)));
         self.starts.spawn(async move {
             let _turn = this.pod_turn(&uid).await;
             let (volumes, its) = (this.volumes.clone(), uid.clone());
@@ -139,9 +140,10 @@ impl Containerd {
         let Some(container) = birth.container() else {
             return Err(format!("{}: no container {}", birth.id, birth.index));
         };
-        let env = oci::own_env(&birth.pod, container, &self.facts.hostname);
+        let at = self.whereabouts(&birth.pod);
+        let env = oci::own_env(&birth.pod, container, &at);
         let mounts = volume::mounts(&birth.pod, container, |text| oci::expand_all(text, &env))?;
-        Ok((volume::plan(&birth.pod), mounts))
+        Ok((volume::plan(&birth.pod, &at), mounts))
     }
 
     fn place(&self, birth: &Birth, plan: &Plan, name: &str) -> PathBuf {

@@ -20,6 +20,7 @@ fn host() -> Host {
             cgroup2: false,
             swap_limit: true,
             memory: 8_000_000_000,
+            cpu: 2000,
             hostname: "box".into(),
             capabilities: EVERYTHING,
             least_oom_score_adj: None,

@@ -14,6 +14,7 @@ fn pod() -> PodSpec {
         termination_grace: Duration::from_secs(30),
         active_deadline: None,
         hostname: None,
+        service_account: None,
         pull_secrets: vec![],
         init_containers: vec![],
         dependents: Default::default(),
@@ -22,6 +23,7 @@ fn pod() -> PodSpec {
         network: Default::default(),
         naming: Default::default(),
         volumes: vec![],
+        origin: None,
         containers: vec![container("app")],
     }
 }

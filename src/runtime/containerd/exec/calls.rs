@@ -1,14 +1,13 @@
 //! What containerd is asked of commands in a task.
 
 use containerd_client::services::v1::{
-    DeleteProcessRequest, ExecProcessRequest, KillRequest, ListPidsRequest, StartRequest,
-    WaitRequest,
+    CloseIoRequest, DeleteProcessRequest, ExecProcessRequest, KillRequest, ListPidsRequest,
+    ResizePtyRequest, StartRequest, WaitRequest,
 };
 use prost::Message;
 use prost_types::Any;
 use std::time::Duration;
 
-use super::output::Output;
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::client::{Client, DEADLINE, SLOW_DEADLINE, call, error};
 
@@ -23,21 +22,31 @@ struct ProcessDetails {
     exec_id: String,
 }
 
+/// Where a command's streams go, as containerd is told it: a path without a scheme is a FIFO, and
+/// nothing is nowhere.
+#[derive(Debug, Default)]
+pub(super) struct Stdio {
+    pub(super) stdin: String,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) terminal: bool,
+}
+
 impl Client {
     pub(super) async fn exec(
         &self,
         container: &str,
         exec_id: &str,
         process: Vec<u8>,
-        output: &Output,
+        Stdio { stdin, stdout, stderr, terminal }: Stdio,
     ) -> Result<(), RuntimeError> {
         let request = self.request(ExecProcessRequest {
             container_id: container.to_owned(),
             exec_id: exec_id.to_owned(),
-            stdin: String::new(),
-            stdout: output.stdout.uri(),
-            stderr: output.stderr.uri(),
-            terminal: false,
+            stdin,
+            stdout,
+            stderr,
+            terminal,
             spec: Some(Any { type_url: PROCESS_TYPE.to_owned(), value: process }),
         });
         call("Tasks.Exec", DEADLINE, self.tasks().exec(request)).await.map(drop)
@@ -77,6 +86,28 @@ impl Client {
         let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
         let request = self.request(KillRequest { container_id, exec_id, signal: 9, all: false });
         call("Tasks.Kill", DEADLINE, self.tasks().kill(request)).await.map(drop)
+    }
+
+    /// The shim holds stdin open itself until it is told that nothing more comes.
+    pub(super) async fn close_stdin(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<(), RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(CloseIoRequest { container_id, exec_id, stdin: true });
+        call("Tasks.CloseIO", DEADLINE, self.tasks().close_io(request)).await.map(drop)
+    }
+
+    pub(super) async fn resize(
+        &self,
+        container: &str,
+        exec_id: &str,
+        (width, height): (u32, u32),
+    ) -> Result<(), RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(ResizePtyRequest { container_id, exec_id, width, height });
+        call("Tasks.ResizePty", DEADLINE, self.tasks().resize_pty(request)).await.map(drop)
     }
 
     pub(super) async fn delete_exec(

@@ -1,5 +1,7 @@
 //! One command from its start to the end of its last child.
 
+use std::io;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::calls::Stdio;
 use super::output::Output;
 use super::process::{MARK, Template};
 use super::{Execs, RuntimeError};
@@ -31,10 +34,10 @@ pub(in crate::runtime::containerd) struct Command {
     pub(in crate::runtime::containerd) deadline: Instant,
 }
 
-/// A command that containerd knows.
-struct Created {
-    id: String,
-    output: Output,
+/// A command that containerd knows, with our ends of its streams.
+pub(super) struct Created<S> {
+    pub(super) id: String,
+    pub(super) streams: S,
 }
 
 /// Who asked, until they are told.
@@ -82,7 +85,12 @@ impl Execs {
         turn: Turn,
     ) {
         let Command { container, init, deadline } = command;
-        let mut start = pin!(self.start(container, process));
+        let open = |folder: &Path, id: &str| {
+            let output = Output::open(folder, id)?;
+            let stdio = output.stdio();
+            Ok((output, stdio))
+        };
+        let mut start = pin!(self.start(container, process, open));
         let started = match timeout_at(*deadline, &mut start).await {
             Ok(started) => started,
             Err(_) => {
@@ -105,27 +113,38 @@ impl Execs {
             Err(RuntimeError::Internal(text)) => (Err(ExecError::Failed(text)), true),
             Err(error) => (Err(failed(&error)), false),
         };
-        let Created { id, output } = created;
-        let output = output.into_head();
+        let Created { id, streams } = created;
+        let output = streams.into_head();
         caller.tell(exit.map(|exit_code| Executed { exit_code, output }));
         if !gone {
-            let mark = Mark { variable: mark, among: None };
-            let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
-            self.end(container, Family::new(mark, leader, init.pid())).await;
+            self.end_all(container, mark, leader, init).await;
         }
         drop(turn);
         self.delete(container, &id).await;
+    }
+
+    /// The command and its children, wherever they have gone.
+    pub(super) async fn end_all(
+        &self,
+        container: &str,
+        mark: String,
+        leader: Option<Process>,
+        init: &Process,
+    ) {
+        let mark = Mark { variable: mark, among: None };
+        let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
+        self.end(container, Family::new(mark, leader, init.pid())).await;
     }
 
     /// Reads the command's output until it has ended, and tells its exit code.
     async fn follow(
         &self,
         command: &Command,
-        created: &mut Created,
+        created: &mut Created<Output>,
         leader: Option<&Process>,
     ) -> Result<u32, ExecError> {
         let Command { container, init, deadline } = command;
-        let Created { id, output } = created;
+        let Created { id, streams: output } = created;
         let mut exit = pin!(timeout_at(*deadline, self.exit(container, id, leader)));
         let exited = tokio::select! {
             exited = &mut exit => exited,
@@ -138,17 +157,18 @@ impl Execs {
     }
 
     /// The inner result is of a command that containerd knows by now.
-    async fn start(
+    pub(super) async fn start<S>(
         &self,
         container: &str,
         process: Vec<u8>,
-    ) -> Result<(Created, Result<u32, RuntimeError>), RuntimeError> {
+        open: impl Fn(&Path, &str) -> io::Result<(S, Stdio)>,
+    ) -> Result<(Created<S>, Result<u32, RuntimeError>), RuntimeError> {
         let client = &self.0.client;
         for _ in 0..IDS {
             let id = self.next_id();
-            let output = Output::open(&self.0.folder, &id)
+            let (streams, stdio) = open(&self.0.folder, &id)
                 .map_err(|error| RuntimeError::Internal(format!("cannot make a FIFO: {error}")))?;
-            match client.exec(container, &id, process.clone(), &output).await {
+            match client.exec(container, &id, process.clone(), stdio).await {
                 Err(RuntimeError::AlreadyExists(_)) => self.bury(container, id),
                 Err(error) => {
                     // Nobody knows whether it was heard.
@@ -159,7 +179,7 @@ impl Execs {
                 }
                 Ok(()) => {
                     let started = client.start_exec(container, &id).await;
-                    return Ok((Created { id, output }, started));
+                    return Ok((Created { id, streams }, started));
                 }
             }
         }
@@ -168,7 +188,7 @@ impl Execs {
     }
 
     /// containerd's word, else the kernel's: containerd may be away just now.
-    async fn exit(
+    pub(super) async fn exit(
         &self,
         container: &str,
         id: &str,
@@ -205,7 +225,7 @@ async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
 
 /// The process itself, if `pid` is surely it: a child of the shim as the container's init is, and
 /// the leader of a session. One that has ended already is nobody.
-fn hold(pid: u32, init: &Process) -> Option<Process> {
+pub(super) fn hold(pid: u32, init: &Process) -> Option<Process> {
     let process = Process::open(pid).ok()?;
     let (stat, init) = (process.stat().ok()?, init.stat().ok()?);
     (stat.parent == init.parent && stat.session == pid).then_some(process)

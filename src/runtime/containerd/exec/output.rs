@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{OpenOptions, Receiver};
 
+use super::calls::Stdio;
 use crate::runtime::EXEC_OUTPUT;
 
 /// Makes the folder of all FIFOs, empty: what an earlier daemon left in it is of no use.
@@ -29,8 +30,8 @@ pub(in crate::runtime::containerd) fn fresh_folder(path: &Path) -> io::Result<()
 
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) stdout: Stream,
-    pub(super) stderr: Stream,
+    stdout: Stream,
+    stderr: Stream,
 }
 
 impl Output {
@@ -40,6 +41,11 @@ impl Output {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
         Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
+    }
+
+    pub(super) fn stdio(&self) -> Stdio {
+        let (stdout, stderr) = (self.stdout.uri(), self.stderr.uri());
+        Stdio { stdout, stderr, ..Stdio::default() }
     }
 
     /// Reads until both streams end. May be given up and taken up again at any time; not before
@@ -56,9 +62,30 @@ impl Output {
     }
 }
 
+/// A file that goes away with it.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct Fifo {
     path: PathBuf,
+}
+
+impl Fifo {
+    pub(super) fn make(path: PathBuf) -> io::Result<Self> {
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
+        Ok(Self { path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn uri(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    fifo: Fifo,
     /// `None` when it has ended.
     pipe: Option<Receiver>,
     head: Vec<u8>,
@@ -66,16 +93,13 @@ pub(super) struct Stream {
 
 impl Stream {
     fn open(path: PathBuf) -> io::Result<Self> {
-        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
-        // From here on the file goes away with it.
-        let mut stream = Self { path, pipe: None, head: Vec::new() };
-        stream.pipe = Some(OpenOptions::new().open_receiver(&stream.path)?);
-        Ok(stream)
+        let fifo = Fifo::make(path)?;
+        let pipe = Some(OpenOptions::new().open_receiver(fifo.path())?);
+        Ok(Self { fifo, pipe, head: Vec::new() })
     }
 
-    /// As containerd is told it: a path without a scheme is a FIFO.
-    pub(super) fn uri(&self) -> String {
-        self.path.display().to_string()
+    fn uri(&self) -> String {
+        self.fifo.uri()
     }
 
     async fn drain(&mut self) {
@@ -92,7 +116,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for Fifo {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(fifo = %self.path.display(), %error, "cannot remove a FIFO");
@@ -109,7 +133,7 @@ mod tests {
     use super::*;
 
     fn writer(stream: &Stream) -> File {
-        File::options().write(true).open(&stream.path).unwrap()
+        File::options().write(true).open(stream.fifo.path()).unwrap()
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::runtime::oci::words::{Env, expand};
+use crate::runtime::session::Order;
 
 /// Marks what a command starts, in its environment.
 pub(super) const MARK: &str = "PROBELET_EXEC=";
@@ -26,18 +27,29 @@ impl Template {
         env.set_all(
             lines.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
         );
-        process.insert("terminal".to_owned(), false.into());
         Ok(Self { process, env })
     }
 
     pub(super) fn command(&self, command: &[String], mark: &str) -> Vec<u8> {
-        let args: Vec<String> = command.iter().map(|word| expand(word, &self.env)).collect();
+        let args = command.iter().map(|word| expand(word, &self.env)).collect();
+        self.process(args, mark, false)
+    }
+
+    pub(super) fn session(&self, order: &Order, mark: &str) -> Vec<u8> {
+        self.process(order.command.clone(), mark, order.terminal)
+    }
+
+    fn process(&self, args: Vec<String>, mark: &str, terminal: bool) -> Vec<u8> {
         // First, where it is found soonest.
         let mut env = vec![mark.to_owned()];
         env.extend(self.env.lines().filter(|line| !line.starts_with(MARK)));
+        if terminal && !env.iter().any(|line| line.starts_with("TERM=")) {
+            env.push("TERM=xterm".to_owned());
+        }
         let mut process = self.process.clone();
         process.insert("args".to_owned(), args.into());
         process.insert("env".to_owned(), env.into());
+        process.insert("terminal".to_owned(), terminal.into());
         Value::Object(process).to_string().into_bytes()
     }
 }
@@ -76,6 +88,21 @@ mod tests {
         expected["env"] = json!(["PROBELET_EXEC=1", "PATH=/bin", "PORT=80"]);
         let made = command(&own, &["check", "$(PORT)", "$$(PORT)", "$(NONE)"]);
         assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn who_talks_to_it_is_taken_at_their_word_and_has_a_terminal_where_they_want_one() {
+        let spec = json!({ "process": { "env": ["PORT=80"], "cwd": "/" } }).to_string();
+        let template = Template::read(spec.as_bytes()).unwrap();
+        let made = |terminal| -> Value {
+            let order = Order { command: vec!["$(PORT)".to_owned()], stdin: true, terminal };
+            serde_json::from_slice(&template.session(&order, "PROBELET_EXEC=1")).unwrap()
+        };
+        let (plain, on_terminal) = (made(false), made(true));
+        assert_eq!((&plain["args"], &plain["terminal"]), (&json!(["$(PORT)"]), &json!(false)));
+        assert_eq!(plain["env"], json!(["PROBELET_EXEC=1", "PORT=80"]));
+        assert_eq!(on_terminal["terminal"], true);
+        assert_eq!(on_terminal["env"], json!(["PROBELET_EXEC=1", "PORT=80", "TERM=xterm"]));
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! `exec`.
+
+use std::io::{self, Read};
+use std::thread;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::connect::Client;
+use super::error::{Error, Result};
+use super::io::Io;
+use super::names;
+use super::terminal::{self, Raw};
+use crate::pb::exec_request::Message;
+use crate::pb::{self, exec_response};
+
+/// How many messages may wait for the daemon.
+const BACKLOG: usize = 16;
+const CHUNK: usize = 16 << 10;
+
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    /// May be left out where the pod has one container, its init containers aside.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Pass stdin to the command.
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// Run it on a terminal.
+    #[arg(short = 't', long)]
+    pub tty: bool,
+    /// Run as it is, without a shell.
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+pub(super) async fn exec(client: &Client, args: &ExecArgs, io: &mut Io<'_>) -> Result<()> {
+    let name = names::pod(&args.pod)?;
+    let is_at_terminal = args.tty && args.stdin && terminal::is_one();
+    if args.tty && !is_at_terminal {
+        io.warn("no terminal to hand on: stdin is none, or -i is missing")?;
+    }
+    let (sender, requests) = mpsc::channel(BACKLOG);
+    let start = pb::ExecStart {
+        name,
+        container: args.container.clone().unwrap_or_default(),
+        command: args.command.clone(),
+        stdin: args.stdin,
+        terminal: args.tty,
+    };
+    send(&sender, Message::Start(start)).await;
+    let requests = ReceiverStream::new(requests);
+    let mut answers = client.containers().exec(requests).await?.into_inner();
+    // From here on, so that what is refused is told on a terminal as it was.
+    let _raw = is_at_terminal.then(Raw::enter).transpose()?;
+    if args.stdin {
+        let sender = sender.clone();
+        // Not tokio's: its read would hold the end of the runtime up.
+        thread::spawn(move || read_stdin(&sender));
+    }
+    let mut resized = signal(SignalKind::window_change())?;
+    if is_at_terminal {
+        send_size(&sender).await;
+    }
+    loop {
+        let answer = tokio::select! {
+            answer = answers.message() => answer?,
+            _ = resized.recv(), if is_at_terminal => {
+                send_size(&sender).await;
+                continue;
+            }
+        };
+        match answer.and_then(|answer| answer.message) {
+            Some(exec_response::Message::Stdout(bytes)) => {
+                io.out.write_all(&bytes)?;
+                io.out.flush()?;
+            }
+            Some(exec_response::Message::Stderr(bytes)) => io.err.write_all(&bytes)?,
+            Some(exec_response::Message::ExitCode(0)) => return Ok(()),
+            Some(exec_response::Message::ExitCode(code)) => return Err(Error::Command(code)),
+            None => return Err(Error::Other("probelet did not tell how it ended".to_owned())),
+        }
+    }
+}
+
+/// A daemon that is gone is told by its answers.
+async fn send(to: &mpsc::Sender<pb::ExecRequest>, message: Message) {
+    let _ = to.send(pb::ExecRequest { message: Some(message) }).await;
+}
+
+async fn send_size(to: &mpsc::Sender<pb::ExecRequest>) {
+    if let Ok((width, height)) = terminal::size() {
+        send(to, Message::Resize(pb::TerminalSize { width, height })).await;
+    }
+}
+
+fn read_stdin(to: &mpsc::Sender<pb::ExecRequest>) {
+    let mut chunk = vec![0; CHUNK];
+    let mut stdin = io::stdin().lock();
+    loop {
+        let message = match stdin.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(0) | Err(_) => Message::CloseStdin(true),
+            Ok(length) => Message::Stdin(chunk.get(..length).unwrap_or_default().to_vec()),
+        };
+        let is_last = matches!(message, Message::CloseStdin(_));
+        if to.blocking_send(pb::ExecRequest { message: Some(message) }).is_err() || is_last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Pods of the manifest directory: which files count, when one is read, and what follows from what
+//! they say. Nothing is ended on a doubt: neither for a file that cannot be read, nor for one that
+//! may only have been renamed, nor for a directory that may be another one.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::Now;
+use super::spec::{PodSpec, Validated};
+
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+pub use shelf::{Seen, Shelf, Text, is_manifest};
+
+/// How long no file may name a pod before it is deleted: a rename, and an editor that writes anew
+/// what it has just moved away, are no removal.
+pub const REMOVAL: Duration = Duration::from_secs(3);
+
+/// Where a pod's manifest is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The file's whole path.
+    pub file: String,
+    /// The directory's inode: an empty one with another is no evidence that a file was removed.
+    pub directory: u64,
+}
+
+/// What one file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    pub file: String,
+    pub content: Content,
+    /// Of fields that have no effect here.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Nobody can tell which pods it is about.
+    Unreadable(String),
+    /// It is about these pods, and wrong.
+    Refused {
+        pods: Vec<String>,
+        why: String,
+    },
+    Pods(Vec<Validated<PodSpec>>),
+}
+
+/// A pod that a file of this directory has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub pod: String,
+    pub origin: Origin,
+}
+
+/// Something to be told, of a pod or, where that is not known, of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub about: String,
+    pub why: String,
+}
+
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// As they should be.
+    pub keep: Vec<Validated<PodSpec>>,
+    /// No file names them any more.
+    pub remove: Vec<String>,
+    pub problems: Vec<Problem>,
+    /// Each pod that a file is about, and the file that has it.
+    pub owners: BTreeMap<String, String>,
+    /// When a removal may be due.
+    pub wake: Option<Instant>,
+}
+
+/// Since when no file names these pods.
+#[derive(Debug, Default)]
+pub struct Missing(BTreeMap<String, Instant>);
+
+impl Missing {
+    /// What is not seen is not missed.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Plan {
+    /// From what the files say, in order of name, to what is to be done. `unsettled`: there are
+    /// files of which it is not known yet.
+    pub fn new(
+        (directory, readings): (u64, &[&Reading]),
+        kept: &[Kept],
+        unsettled: bool,
+        missing: &mut Missing,
+        now: Now,
+    ) -> Self {
+        let mut plan = Self::default();
+        for reading in readings {
+            for pod in names(reading, kept) {
+                plan.owners.entry(pod).or_insert_with(|| reading.file.clone());
+            }
+        }
+        for reading in readings {
+            plan.read(reading, directory, kept);
+        }
+        let doubt = readings.iter().find(|reading| names(reading, kept).is_empty());
+        let gone: Vec<_> =
+            kept.iter().filter(|kept| !plan.owners.contains_key(&kept.pod)).collect();
+        missing.0.retain(|pod, _| gone.iter().any(|kept| kept.pod == *pod));
+        for Kept { pod, origin } in gone {
+            let since = *missing.0.entry(pod.clone()).or_insert(now.mono);
+            let due = since.checked_add(REMOVAL).unwrap_or(since);
+            if let Some(doubt) = doubt {
+                let why = format!(
+                    "{}: is gone, and {} may be what became of it: not deleted until that can be \
+                     read",
+                    origin.file, doubt.file
+                );
+                plan.tell(pod, why);
+            } else if readings.is_empty() && directory != origin.directory {
+                let why = format!(
+                    "{}: is gone, and its directory is empty and not the one that it was in: not \
+                     deleted, because a mount may be missing; `probelet delete pod` does it",
+                    origin.file
+                );
+                plan.tell(pod, why);
+            } else if unsettled || due > now.mono {
+                plan.wake = Some(plan.wake.map_or(due, |wake| wake.min(due)));
+            } else {
+                missing.0.remove(pod);
+                plan.remove.push(pod.clone());
+            }
+        }
+        plan
+    }
+
+    fn read(&mut self, reading: &Reading, directory: u64, kept: &[Kept]) {
+        let file = &reading.file;
+        match &reading.content {
+            Content::Pods(specs) => {
+                for spec in specs {
+                    match self.owners.get(&spec.name).filter(|owner| *owner != file) {
+                        None => {
+                            let origin = Origin { file: file.clone(), directory };
+                            self.keep.push(spec.clone().kept_by(origin));
+                        }
+                        Some(owner) => {
+                            let why = format!(
+                                "{file}: not taken: {owner} has a pod {:?} too, and comes first",
+                                spec.name
+                            );
+                            self.tell(&spec.name, why);
+                        }
+                    }
+                }
+            }
+            Content::Unreadable(why) | Content::Refused { why, .. } => {
+                let about = names(reading, kept);
+                about.iter().for_each(|pod| self.tell(pod, why.clone()));
+                if about.is_empty() {
+                    self.tell(file, why.clone());
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, about: &str, why: String) {
+        self.problems.push(Problem { about: about.to_owned(), why });
+    }
+}
+
+/// The pods that a file is about. While it is wrong, those that it has made are among them.
+fn names(reading: &Reading, kept: &[Kept]) -> Vec<String> {
+    let mut names: Vec<String> = match &reading.content {
+        Content::Pods(specs) => return specs.iter().map(|spec| spec.name.clone()).collect(),
+        Content::Refused { pods, .. } => pods.clone(),
+        Content::Unreadable(_) => Vec::new(),
+    };
+    for Kept { pod, origin } in kept {
+        if origin.file == reading.file && !names.contains(pod) {
+            names.push(pod.clone());
+        }
+    }
+    names
+}

@@ -1,0 +1,78 @@
+//! On a folder of one's own.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+async fn texts(dir: &mut HostDir) -> Vec<(String, Text)> {
+    let mut files = dir.look().await.unwrap().files;
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    let name = |file: &str| file.rsplit('/').next().unwrap().to_owned();
+    files.into_iter().map(|seen| (name(&seen.file), seen.text)).collect()
+}
+
+#[tokio::test]
+async fn manifests_are_seen_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["a.yaml", ".a.yaml.swp", "a.yaml~", "notes"] {
+        fs::write(at(name), "kind: Pod").unwrap();
+    }
+    fs::create_dir(at("b.yaml")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::write(at("elsewhere/target"), "linked").unwrap();
+    symlink("elsewhere/target", at("c.yml")).unwrap();
+    let mut dir = HostDir::new(folder.path().to_owned());
+    let all =
+        [("a.yaml".to_owned(), Ok("kind: Pod".into())), ("c.yml".to_owned(), Ok("linked".into()))];
+    assert_eq!(texts(&mut dir).await, all);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("large.yaml"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    fs::write(at("latin.yaml"), b"caf\xe9").unwrap();
+    symlink("nowhere", at("lost.yaml")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe.yaml"), rustix::fs::Mode::RWXU).unwrap();
+    let mut dir = HostDir::new(folder.path().to_owned());
+    let why: Vec<_> =
+        texts(&mut dir).await.into_iter().map(|(_, text)| text.unwrap_err()).collect();
+    assert_eq!(why[..2], ["is larger than 1 MiB", "is not UTF-8"]);
+    assert!(why[2].starts_with("No such file"), "{why:?}");
+    assert_eq!(why[3], "is no regular file");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_not_there_is_an_error_and_not_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dir = HostDir::new(folder.path().join("none"));
+    let error = dir.look().await.unwrap_err().to_string();
+    assert!(error.contains("/none: No such file"), "{error}");
+    fs::create_dir(folder.path().join("none")).unwrap();
+    assert!(dir.look().await.unwrap().files.is_empty());
+}
+
+#[tokio::test]
+async fn each_change_after_a_look_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m");
+    fs::create_dir(&path).unwrap();
+    let file = path.join("a.yaml");
+    let mut dir = HostDir::new(path.clone());
+    let changes: [&dyn Fn(); 4] = [
+        &|| fs::write(&file, "a").unwrap(),
+        &|| fs::rename(&file, path.join("b.yaml")).unwrap(),
+        &|| fs::remove_file(path.join("b.yaml")).unwrap(),
+        &|| fs::rename(&path, folder.path().join("moved")).unwrap(),
+    ];
+    for change in changes {
+        dir.look().await.unwrap();
+        change();
+        tokio::time::timeout(BOUND, dir.changed()).await.unwrap();
+    }
+}

@@ -1,0 +1,206 @@
+//! A command that somebody talks to, from its start to the end of its last child.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::command::{Created, hold};
+use super::pipes::Pipes;
+use super::process::{MARK, Template};
+use super::{Execs, RuntimeError};
+use crate::process::Process;
+use crate::runtime::session::{BACKLOG, Input, Order, Output, Session, SessionError};
+
+const CHUNK: usize = 16 << 10;
+const END_OF_TRANSMISSION: u8 = 4;
+/// How long a stream may be silent once the command has ended: a child of its may hold it.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// Where it runs.
+#[derive(Clone)]
+pub(in crate::runtime::containerd) struct Within {
+    pub(in crate::runtime::containerd) container: String,
+    pub(in crate::runtime::containerd) init: Arc<Process>,
+}
+
+/// The daemon's ends of a session.
+struct Ends {
+    input: mpsc::Receiver<Input>,
+    output: mpsc::Sender<Output>,
+}
+
+impl Execs {
+    /// Answers when the command runs.
+    pub(in crate::runtime::containerd) async fn open(
+        &self,
+        within: Within,
+        template: &Template,
+        order: &Order,
+    ) -> Result<Session, SessionError> {
+        let busy = || SessionError::Busy;
+        let session = self.0.sessions.clone().try_acquire_owned().map_err(|_| busy())?;
+        let place = self.place().ok_or_else(busy)?;
+        let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
+        let process = template.session(order, &mark);
+        let (input, inputs) = mpsc::channel(BACKLOG);
+        let (outputs, output) = mpsc::channel(BACKLOG);
+        let (tell, told) = oneshot::channel();
+        let (this, order) = (self.clone(), order.clone());
+        // Goes on to its end when the caller gives up, as any command.
+        self.0.tasks.spawn(async move {
+            let ends = Ends { input: inputs, output: outputs };
+            this.host(within, (process, mark), &order, tell, ends).await;
+            drop((session, place));
+        });
+        told.await.map_err(|_| SessionError::Failed("the command was given up".to_owned()))??;
+        Ok(Session { input, output })
+    }
+
+    async fn host(
+        &self,
+        Within { container, init }: Within,
+        (process, mark): (Vec<u8>, String),
+        order: &Order,
+        tell: oneshot::Sender<Result<(), SessionError>>,
+        ends: Ends,
+    ) {
+        let open = |folder: &_, id: &str| Pipes::open(folder, id, order);
+        let (Created { id, streams }, pid) = match self.start(&container, process, open).await {
+            Ok(started) => started,
+            Err(error) => return drop(tell.send(Err(SessionError::Failed(error.to_string())))),
+        };
+        let leader = pid.as_ref().ok().and_then(|pid| hold(*pid, &init));
+        let started =
+            pid.as_ref().map(drop).map_err(|error| SessionError::Failed(error.to_string()));
+        // They may have given up.
+        let is_heard = tell.send(started).is_ok();
+        let gone = match pid {
+            Ok(_) if is_heard => self.talk((&container, &id), streams, leader.as_ref(), ends).await,
+            Ok(_) => false,
+            // The runtime's own words; else nobody knows how far it came.
+            Err(error) => matches!(error, RuntimeError::Internal(_)),
+        };
+        if !gone {
+            self.end_all(&container, mark, leader, &init).await;
+        }
+        self.delete(&container, &id).await;
+    }
+
+    /// Whether the command ended by itself.
+    async fn talk(
+        &self,
+        (container, id): (&str, &str),
+        pipes: Pipes,
+        leader: Option<&Process>,
+        Ends { input, output }: Ends,
+    ) -> bool {
+        let (over, is_over) = watch::channel(false);
+        let is_terminal = pipes.stderr.is_none();
+        let mut copies = JoinSet::new();
+        copies.spawn(copy(pipes.stdout, output.clone(), Output::Stdout, is_over.clone()));
+        if let Some(stderr) = pipes.stderr {
+            copies.spawn(copy(stderr, output.clone(), Output::Stderr, is_over));
+        }
+        let exit = tokio::select! {
+            exit = self.exit(container, id, leader) => exit,
+            () = output.closed() => return false,
+            never = self.feed((container, id), pipes.stdin, is_terminal, input) => match never {},
+        };
+        over.send_replace(true);
+        while copies.join_next().await.is_some() {}
+        match exit {
+            Ok(code) => {
+                let _ = output.send(Output::Exit(code)).await;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(container, id, %error, "how a command ended is not known");
+                false
+            }
+        }
+    }
+
+    async fn feed(
+        &self,
+        (container, id): (&str, &str),
+        mut stdin: Option<Sender>,
+        is_terminal: bool,
+        mut input: mpsc::Receiver<Input>,
+    ) -> Infallible {
+        while let Some(input) = input.recv().await {
+            match (input, &mut stdin) {
+                (Input::Data(bytes), Some(pipe)) => {
+                    if let Err(error) = pipe.write_all(&bytes).await {
+                        tracing::debug!(container, id, %error, "a command reads no more");
+                        stdin = None;
+                    }
+                }
+                (Input::Data(_), None) => {}
+                (Input::End, _) => self.end_input((container, id), &mut stdin, is_terminal).await,
+                (Input::Size { width, height }, _) => {
+                    let resized = self.0.client.resize(container, id, (width, height)).await;
+                    if let Err(error) = resized {
+                        tracing::debug!(container, id, %error, "a terminal keeps its size");
+                    }
+                }
+            }
+        }
+        self.end_input((container, id), &mut stdin, is_terminal).await;
+        pending().await
+    }
+
+    /// A terminal would hang up on its processes: it is told what a person would type.
+    async fn end_input(
+        &self,
+        (container, id): (&str, &str),
+        stdin: &mut Option<Sender>,
+        is_terminal: bool,
+    ) {
+        let Some(mut pipe) = stdin.take() else { return };
+        if is_terminal {
+            // One that reads no more has no need of it.
+            let _ = pipe.write_all(&[END_OF_TRANSMISSION]).await;
+            *stdin = Some(pipe);
+            return;
+        }
+        drop(pipe);
+        if let Err(error) = self.0.client.close_stdin(container, id).await {
+            tracing::debug!(container, id, %error, "a command's stdin stays open");
+        }
+    }
+}
+
+/// Until it ends, is silent after the command's end, or nobody listens.
+async fn copy(
+    mut pipe: Receiver,
+    to: mpsc::Sender<Output>,
+    output: fn(Vec<u8>) -> Output,
+    mut is_over: watch::Receiver<bool>,
+) {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let silence = async {
+            let _ = is_over.wait_for(|over| *over).await;
+            tokio::time::sleep(SILENCE).await;
+        };
+        let length = tokio::select! {
+            biased;
+            read = pipe.read(&mut chunk) => read.unwrap_or_default(),
+            () = silence => 0,
+        };
+        match chunk.get(..length) {
+            Some(bytes) if !bytes.is_empty() => {
+                if to.send(output(bytes.to_vec())).await.is_err() {
+                    return;
+                }
+            }
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Pods as the files of the manifest directory say: looked at whenever something changes there and
+//! now and then, and brought about as by `apply`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::actor::now;
+use super::{Applied, Entry, Supervisor, SupervisorError, lock};
+use crate::domain::Now;
+use crate::domain::container::Wanted;
+use crate::domain::link::retry_after;
+use crate::domain::notice::Notice;
+use crate::domain::spec::{PodSpec, Validated};
+use crate::domain::static_pods::{Kept, Missing, Plan, Reading, Shelf, Text};
+use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
+
+pub(super) mod shown;
+#[cfg(test)]
+mod tests;
+
+/// How often all is looked at, whatever was told.
+const LOOK: Duration = Duration::from_secs(10);
+/// How soon a directory that cannot be read is looked at again.
+const RETRY: Duration = Duration::from_secs(2);
+/// Between two looks at least.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Reads a file's text; the last is for the uids of new pods.
+pub(super) type ReadManifest = fn(&str, &Text, fn() -> String) -> Reading;
+
+pub struct StaticPods {
+    supervisor: Supervisor,
+    dir: Box<dyn ManifestDir>,
+    read: ReadManifest,
+    shelf: Shelf,
+    missing: Missing,
+    /// By file, and what it was read from.
+    readings: BTreeMap<String, (Text, Reading)>,
+    jobs: JoinSet<Done>,
+    /// The pods that are being worked on.
+    busy: BTreeMap<String, Id>,
+    failures: BTreeMap<String, Failure>,
+}
+
+struct Done {
+    spec: Validated<PodSpec>,
+    outcome: Result<Applied, SupervisorError>,
+}
+
+/// What could not be brought about yet.
+struct Failure {
+    spec: Validated<PodSpec>,
+    /// None where it is only a matter of time.
+    why: Option<String>,
+    tries: u32,
+    again: Instant,
+}
+
+impl StaticPods {
+    /// Of the directory that the supervisor was given.
+    pub fn new(supervisor: Supervisor, dir: Box<dyn ManifestDir>, read: ReadManifest) -> Self {
+        Self {
+            supervisor,
+            dir,
+            read,
+            shelf: Shelf::default(),
+            missing: Missing::default(),
+            readings: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            busy: BTreeMap::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Until cancelled. What is under way then, the next daemon finds undone or done.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.keep_up() => {}
+        }
+    }
+
+    async fn keep_up(&mut self) {
+        loop {
+            let look = self.dir.look().await;
+            let wake = self.turn(look);
+            let (dir, jobs) = (&mut self.dir, &mut self.jobs);
+            let done = tokio::select! {
+                () = dir.changed() => None,
+                () = tokio::time::sleep(wake) => None,
+                Some(done) = jobs.join_next() => Some(done),
+            };
+            if let Some(done) = done {
+                self.done(done);
+            }
+        }
+    }
+
+    /// Returns how long nothing has to be done if nothing happens.
+    fn turn(&mut self, look: Result<Look, ManifestDirError>) -> Duration {
+        let now = now();
+        let look = match look {
+            Ok(look) => look,
+            Err(error) => {
+                self.missing.forget();
+                self.supervisor.directory_is(Some(error.to_string()));
+                return RETRY;
+            }
+        };
+        self.supervisor.directory_is(None);
+        self.shelf.look(look.files, now);
+        self.read_anew();
+        let readings: Vec<_> = self.readings.values().map(|(_, reading)| reading).collect();
+        let (kept, unknown) = (self.supervisor.kept(), self.shelf.has_unknown());
+        let all = (look.directory, readings.as_slice());
+        let plan = Plan::new(all, &kept, unknown, &mut self.missing, now);
+        let wanted = |name: &String| plan.keep.iter().any(|spec| spec.name == *name);
+        self.failures.retain(|name, _| wanted(name));
+        for spec in plan.keep {
+            self.keep(spec, now);
+        }
+        for pod in &plan.remove {
+            self.supervisor.remove_static(pod);
+        }
+        let mut problems = BTreeMap::<String, Vec<String>>::new();
+        for problem in plan.problems {
+            problems.entry(problem.about).or_default().push(problem.why);
+        }
+        for (pod, failure) in &self.failures {
+            problems.entry(pod.clone()).or_default().extend(failure.why.clone());
+        }
+        problems.retain(|_, why| !why.is_empty());
+        let problems = problems.into_iter().map(|(about, why)| (about, why.join("; "))).collect();
+        self.supervisor.directory_says(plan.owners, problems);
+        let again = self.failures.values().map(|failure| failure.again);
+        let wakes = [plan.wake, self.shelf.wake()].into_iter().flatten().chain(again);
+        let wake = wakes.min().map(|wake| wake.saturating_duration_since(now.mono));
+        wake.unwrap_or(LOOK).clamp(PAUSE, LOOK)
+    }
+
+    fn read_anew(&mut self) {
+        let mut before = std::mem::take(&mut self.readings);
+        for (file, text) in self.shelf.settled() {
+            let known = before.remove(file).filter(|(known, _)| known == text);
+            let read = || (text.clone(), (self.read)(file, text, new_uid));
+            self.readings.insert(file.to_owned(), known.unwrap_or_else(read));
+        }
+    }
+
+    /// Has the pod made or changed, where it is not as it should be.
+    fn keep(&mut self, spec: Validated<PodSpec>, now: Now) {
+        let name = spec.name.clone();
+        if self.busy.contains_key(&name) {
+            return;
+        }
+        if self.supervisor.is_as(&spec) {
+            self.failures.remove(&name);
+            return;
+        }
+        let waits = |failure: &Failure| failure.spec == spec && failure.again > now.mono;
+        if self.failures.get(&name).is_some_and(waits) {
+            return;
+        }
+        let supervisor = self.supervisor.clone();
+        let job = self.jobs.spawn(async move {
+            let applied = supervisor.apply_or_replace(spec.clone(), None).await;
+            Done { spec, outcome: applied.map(|(_, applied)| applied) }
+        });
+        self.busy.insert(name, job.id());
+    }
+
+    fn done(&mut self, done: Result<Done, JoinError>) {
+        let Done { spec, outcome } = match done {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a pod of the manifest directory was not brought about");
+                self.busy.retain(|_, id| *id != error.id());
+                return;
+            }
+        };
+        self.busy.remove(&spec.name);
+        let file = spec.origin.as_ref().map(|origin| origin.file.clone()).unwrap_or_default();
+        let error = match outcome {
+            Ok(applied) => {
+                self.failures.remove(&spec.name);
+                self.tell(&spec, &file, &applied);
+                return;
+            }
+            Err(error) => error,
+        };
+        let passes = matches!(
+            error,
+            SupervisorError::Leaving(_)
+                | SupervisorError::AlreadyExists(_)
+                | SupervisorError::Busy(_)
+                | SupervisorError::Timeout { .. }
+        );
+        let before = self.failures.get(&spec.name).filter(|failure| failure.spec == spec);
+        let tries = before.map_or(0, |failure| failure.tries).saturating_add(1);
+        let mono = now().mono;
+        let again = mono.checked_add(retry_after(tries)).unwrap_or(mono);
+        let why = (!passes).then(|| format!("{file}: {error}"));
+        self.failures.insert(spec.name.clone(), Failure { spec, why, tries, again });
+    }
+
+    fn tell(&self, spec: &PodSpec, file: &str, applied: &Applied) {
+        if *applied == Applied::Unchanged {
+            return;
+        }
+        tracing::info!(pod = spec.name, file, ?applied, "as its file says");
+        let warnings = self.readings.get(file).map(|(_, reading)| reading.warnings.as_slice());
+        for warning in warnings.unwrap_or_default() {
+            self.supervisor.note_of(&spec.name, Notice::warning("ManifestWarning", warning));
+        }
+    }
+}
+
+fn new_uid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+impl Supervisor {
+    /// The pods that files of the directory have made and that are not about to go.
+    fn kept(&self) -> Vec<Kept> {
+        let registry = lock(&self.registry);
+        let kept = registry.values().filter_map(|entry| match entry {
+            Entry::Pod(handle) => {
+                let view = handle.view.borrow();
+                let origin = view.spec.origin.clone().filter(|origin| self.is_here(origin))?;
+                let stays = view.status.deletion.is_none();
+                stays.then(|| Kept { pod: view.spec.name.clone(), origin })
+            }
+            Entry::LeftAlone(..) | Entry::Reserved => None,
+        });
+        kept.collect()
+    }
+
+    /// Nothing of the pod has to be changed.
+    fn is_as(&self, wanted: &PodSpec) -> bool {
+        let same = self.with(&wanted.name, |handle| {
+            let view = handle.view.borrow();
+            let as_wanted = PodSpec { uid: view.spec.uid.clone(), ..wanted.clone() };
+            view.status.deletion.is_none() && *view.spec == as_wanted
+        });
+        same.unwrap_or_default()
+    }
+
+    fn remove_static(&self, pod: &str) {
+        let notice = Notice::normal("ManifestRemoved", "No manifest names the pod any more");
+        self.note_of(pod, notice);
+        if let Err(error) = self.set_wanted(pod, Wanted::Removed, None, None) {
+            tracing::warn!(pod, %error, "not deleted yet");
+        }
+    }
+}

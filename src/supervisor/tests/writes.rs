@@ -1,0 +1,90 @@
+//! What may go, and when: nothing that alone knows something.
+
+use super::*;
+
+fn refused() -> RuntimeError {
+    RuntimeError::StartFailed("no such file or directory".into())
+}
+
+impl Host {
+    async fn run() -> Self {
+        let host = Host::new(Fake::default());
+        host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+        host.restarts(0).await;
+        host
+    }
+
+    fn has_called(&self, call: &str) -> bool {
+        self.runtime.calls().iter().any(|known| known == call)
+    }
+
+    /// Waits, bounded, for a call of the runtime's.
+    async fn call(&self, call: &str) {
+        let called = async {
+            while !self.has_called(call) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(10 * MINUTE, called).await.unwrap();
+    }
+
+    async fn waits_with(&self, reason: &str, attempt: u32) {
+        let reached = |view: &PodView| {
+            let status = &view.status.containers[0];
+            let waits = |state: &ContainerState| match state {
+                ContainerState::Waiting { reason: shown, .. } => shown == reason,
+                _ => false,
+            };
+            status.attempt.0 == attempt && waits(&status.state)
+        };
+        self.supervisor.wait("web", "a wait", 10 * MINUTE, reached).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_task_stays_until_the_next_attempt_has_a_record() {
+    let host = Host::run().await;
+    let internal = RuntimeError::Internal("disk full".into());
+    *host.runtime.start_errors.lock().unwrap() = vec![internal.clone(), internal];
+    host.runtime.recordless.store(true, Relaxed);
+    host.runtime.end(Ending::Exited(3));
+    host.waits_with("CreateContainerError", 1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!host.has_called("reap web_app_0"), "nobody else knows how it ended");
+    host.runtime.recordless.store(false, Relaxed);
+    host.restarts(1).await;
+    host.call("reap web_app_0").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_record_stays_until_the_newest_attempt_has_one() {
+    let host = Host::run().await;
+    host.runtime.recordless.store(true, Relaxed);
+    *host.runtime.start_errors.lock().unwrap() = vec![refused(); 3];
+    host.runtime.end(Ending::Exited(3));
+    host.waits_with("CrashLoopBackOff", 3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(host.has_called("restore web_app_3"), "it is tried");
+    let calls = host.runtime.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("forget")), "{calls:?}");
+    host.runtime.recordless.store(false, Relaxed);
+    host.restarts(4).await;
+    host.call("forget web_app_0").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_written_anew_is_one() {
+    let host = Host::run().await;
+    *host.runtime.start_errors.lock().unwrap() = vec![refused(); 3];
+    host.runtime.end(Ending::Exited(3));
+    host.waits_with("CrashLoopBackOff", 3).await;
+    host.call("forget web_app_1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_record_is_removed_all_the_same() {
+    let host = Host::run().await;
+    host.runtime.recordless.store(true, Relaxed);
+    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+}

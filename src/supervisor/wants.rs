@@ -1,0 +1,70 @@
+//! What callers want of a pod: a level, or one thing done.
+
+use std::time::Duration;
+
+use super::actor::{Desired, Request};
+use super::{Supervisor, SupervisorError};
+use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
+
+impl Supervisor {
+    /// Sets the level; the actor works towards it.
+    pub fn want(
+        &self,
+        name: &str,
+        wanted: Wanted,
+        grace: Option<Duration>,
+        by: Option<Caller>,
+    ) -> Result<(), SupervisorError> {
+        if wanted == Wanted::Removed {
+            self.not_kept(name)?;
+        }
+        self.set_wanted(name, wanted, grace, by)
+    }
+
+    pub(super) fn set_wanted(
+        &self,
+        name: &str,
+        wanted: Wanted,
+        grace: Option<Duration>,
+        by: Option<Caller>,
+    ) -> Result<(), SupervisorError> {
+        if wanted == Wanted::Removed {
+            self.abandon_successor(name);
+        }
+        self.with(name, |handle| {
+            if wanted == Wanted::Running && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
+            if wanted == Wanted::Removed && handle.view.borrow().spec.is_adopted() {
+                return Err(SupervisorError::NotOurs(name.to_owned()));
+            }
+            handle.desired.send_modify(|desired| {
+                // Removal is final.
+                if desired.wanted != Wanted::Removed || wanted == Wanted::Removed {
+                    *desired = Desired { wanted, grace, by };
+                }
+            });
+            Ok(())
+        })?
+    }
+
+    /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
+    /// the only one.
+    pub fn request(
+        &self,
+        name: &str,
+        container: &str,
+        event: Event,
+        by: Option<Caller>,
+    ) -> Result<(), SupervisorError> {
+        self.with(name, |handle| {
+            let index = handle.index(name, container)?;
+            let starts = matches!(event, Event::Restart { .. });
+            if starts && handle.view.borrow().status.expired {
+                return Err(SupervisorError::Expired(name.to_owned()));
+            }
+            handle.send(name, Request::Ask(index, by, event))
+        })?
+    }
+}
