@@ -25,6 +25,7 @@ mod layout;
 mod layout_container;
 mod layout_history;
 mod layout_probes;
+mod layout_volumes;
 mod log_args;
 mod logs;
 mod manifests;
@@ -44,6 +45,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod version;
 mod wait;
 
 pub use args::{Cli, Command};
@@ -56,8 +58,8 @@ use connect::Client;
 
 /// Runs every verb but `serve`, which is the daemon's.
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
-    if matches!(cli.command, Command::Version) {
-        return io.line(&format!("probelet {}", env!("CARGO_PKG_VERSION")));
+    if let Command::Version(args) = &cli.command {
+        return version::version(&cli.socket, args, io).await;
     }
     if let Command::Completion { shell } = cli.command {
         return completion(shell, io);
@@ -91,7 +93,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Serve(_)
         | Command::Validate(_)
         | Command::Completion { .. }
-        | Command::Version => Err(Error::Usage("this verb needs no client".to_owned())),
+        | Command::Version(_) => Err(Error::Usage("this verb needs no client".to_owned())),
     }
 }
 

@@ -31,13 +31,14 @@ use crate::manifest_dir::HostDir;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::images_server::ImagesServer;
+use crate::pb::meta_server::MetaServer;
 use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry::{self, Registries};
 use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
-use crate::service::{Api, Gate};
+use crate::service::{Api, Gate, Meta};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
 use crate::{manifest, metrics, pb};
 
@@ -172,6 +173,7 @@ async fn recover_and_serve(
         .add_service(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
+        .add_service(MetaServer::new(Meta))
         .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))

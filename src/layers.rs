@@ -17,6 +17,7 @@ const STOREYS: [&[&str]; 6] = [
         "evidence",
         "netns",
         "network",
+        "shared_pids",
         "process",
         "pressure",
         "logs",

@@ -21,6 +21,7 @@ pub mod registry;
 pub mod rootfs;
 pub mod runtime;
 pub mod service;
+pub mod shared_pids;
 pub mod structs;
 pub mod supervisor;
 pub mod volumes;

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs, UsageError};
 use probelet::logs::logger;
+use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -12,7 +13,7 @@ const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
     // Before anything that costs memory or time: a container waits for it.
-    if let Some(code) = logger::run_if_asked() {
+    if let Some(code) = logger::run_if_asked().or_else(holder::run_if_asked) {
         return code;
     }
     match cli::parse(std::env::args_os()) {

@@ -30,6 +30,7 @@ mod fields;
 mod kinds;
 mod labels;
 mod lifecycle;
+mod log_limits;
 mod marks;
 mod message;
 mod objects;
@@ -70,6 +71,25 @@ pub struct Parsed {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ManifestError(pub Vec<SpecError>);
 
+/// What is wrong with a manifest, and what else there is to say of it.
+#[derive(Debug, Default)]
+struct Refused {
+    errors: Vec<SpecError>,
+    warnings: Vec<String>,
+}
+
+impl From<Refused> for ManifestError {
+    fn from(refused: Refused) -> Self {
+        Self(refused.errors)
+    }
+}
+
+impl From<ManifestError> for Refused {
+    fn from(errors: ManifestError) -> Self {
+        Self { errors: errors.0, warnings: Vec::new() }
+    }
+}
+
 impl From<SpecError> for ManifestError {
     fn from(error: SpecError) -> Self {
         Self(vec![error])
@@ -102,29 +122,32 @@ pub fn validate(spec: PodSpec) -> Result<Validated<PodSpec>, ManifestError> {
 
 /// Reads one Pod from a JSON value.
 pub fn parse_value(value: Value, uid: String) -> Result<Parsed, ManifestError> {
-    parse_with(value, uid, &Objects::default())
+    Ok(parse_with(value, uid, &Objects::default())?)
 }
 
-fn parse_with(value: Value, uid: String, objects: &Objects) -> Result<Parsed, ManifestError> {
-    let pod = strict::pod(&value)?;
+fn parse_with(value: Value, uid: String, objects: &Objects) -> Result<Parsed, Refused> {
     let walked = fields::walk(&value);
+    let mut warnings = walked.warnings;
+    let (pod, unknown) = match strict::pod(&value) {
+        Ok(read) => read,
+        Err(ManifestError(errors)) => return Err(Refused { errors, warnings }),
+    };
     let mut converted = convert::pod(pod, uid, objects);
-    let mut errors = walked.refused;
-    for error in converted.errors {
+    warnings.append(&mut converted.warnings);
+    if unknown.is_empty() && walked.refused.is_empty() && converted.errors.is_empty() {
+        return Ok(Parsed { spec: converted.spec, warnings });
+    }
+    // Whoever has to edit the manifest anyway should hear of everything in one go. But what is
+    // missing may be what an unknown field was meant to be.
+    let is_misspelt = !unknown.is_empty();
+    let more = validate(converted.spec).err().map(|errors| errors.0).unwrap_or_default();
+    let more = converted.errors.into_iter().chain(more);
+    let more = more.filter(|error| !(is_misspelt && error.reason.starts_with("Required")));
+    let mut errors: Vec<SpecError> = Vec::new();
+    for error in unknown.into_iter().chain(walked.refused).chain(more) {
         if !errors.iter().any(|known| known.field == error.field) {
             errors.push(error);
         }
     }
-    if errors.is_empty() {
-        let mut warnings = walked.warnings;
-        warnings.append(&mut converted.warnings);
-        return Ok(Parsed { spec: converted.spec, warnings });
-    }
-    // Whoever has to edit the manifest anyway should hear of everything in one go.
-    if let Err(more) = validate(converted.spec) {
-        let new = |e: &SpecError| !errors.iter().any(|known| known.field == e.field);
-        let more: Vec<_> = more.0.into_iter().filter(new).collect();
-        errors.extend(more);
-    }
-    Err(ManifestError(errors))
+    Err(Refused { errors, warnings })
 }

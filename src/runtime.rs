@@ -98,6 +98,15 @@ pub struct Found {
     pub task: FoundTask,
     /// Of an ended task.
     pub words: LastWords,
+    /// The memory is not the record's but one that could not be written to it.
+    pub unwritten: bool,
+}
+
+/// What could not be written to a container's record, as it was kept for a later daemon.
+pub struct Unwritten {
+    pub pod: PodSpec,
+    pub container: String,
+    pub memory: Memory,
 }
 
 pub enum FoundTask {
@@ -114,6 +123,7 @@ pub enum FoundTask {
 pub struct Survey {
     pub found: Vec<Found>,
     pub unsound: Vec<Unsound>,
+    pub unwritten: Vec<Unwritten>,
 }
 
 /// An attempt that cannot be taken up as it is.
@@ -204,6 +214,14 @@ pub trait Runtime: Send + Sync + 'static {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
+    /// Keeps what could not be remembered where a later daemon's survey finds it, without the
+    /// runtime's help. A `remember` that succeeds takes it away.
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError>;
     /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
@@ -212,7 +230,7 @@ pub trait Runtime: Send + Sync + 'static {
     async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
     /// [`Runtime::list`], and the attempts that it cannot give.
     async fn survey(&self) -> Result<Survey, RuntimeError> {
-        Ok(Survey { found: self.list().await?, unsound: Vec::new() })
+        Ok(Survey { found: self.list().await?, ..Survey::default() })
     }
     /// Whether it answers. Cheap: it is asked again and again.
     async fn ping(&self) -> Result<(), RuntimeError> {

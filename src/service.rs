@@ -27,12 +27,14 @@ mod health;
 mod images;
 mod lifecycle;
 mod logs;
+mod meta;
 mod pods;
 mod probes;
 mod probing;
 mod waiting;
 
 pub use gate::Gate;
+pub use meta::Meta;
 
 /// How much longer than its grace a stop may take before the caller is told so.
 const MARGIN: Duration = Duration::from_secs(15);

@@ -35,6 +35,7 @@ mod static_pods;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 mod wants;
 mod writes;
 

@@ -36,6 +36,17 @@ pub(crate) fn shims(socket: &Path) -> Vec<Pid> {
     processes().into_iter().filter(is_ours).filter_map(Pid::from_raw).collect()
 }
 
+/// The first processes of pods' process namespaces, nobody's children, with a path of ours.
+pub fn holders(dir: &Path) -> Vec<Pid> {
+    let is_ours = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = arguments.split(|byte| *byte == 0).collect();
+        matches!(words.as_slice(), [_, b"pod-pause", _, pin, ..]
+            if Path::new(&*String::from_utf8_lossy(pin)).starts_with(dir))
+    };
+    processes().into_iter().filter(is_ours).filter_map(Pid::from_raw).collect()
+}
+
 fn processes() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
@@ -77,6 +88,9 @@ pub(crate) fn leftovers(dir: &Path, socket: &Path, namespace: &str) {
     for parent in hierarchies.map(|entry| entry.path()).chain(["/sys/fs/cgroup".into()]) {
         // Cgroups go by rmdir, and only when empty.
         let _ = fs::remove_dir(parent.join(namespace));
+    }
+    for pid in holders(dir) {
+        let _ = kill_process(pid, Signal::KILL);
     }
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut mounts: Vec<&str> = mountinfo

@@ -6,7 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 mod busybox;
-mod clean;
+pub mod clean;
 pub mod cni;
 mod daemon;
 mod grpcurl;
@@ -277,6 +277,7 @@ path = "{at}/opt"
             "run/netns",
             "run/ipcns",
             "run/utsns",
+            "run/pidns",
             "run/pods",
             "run/volumes",
             "data/pods",

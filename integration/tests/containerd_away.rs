@@ -216,3 +216,47 @@ fn a_deletion_leaves_nothing_though_containerd_dies_in_it() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
+    with_host(|host| {
+        // One that starts again at once, and one that waits to.
+        create(host, "app", &["sleep"], json!({}))?;
+        create(host, "once", &["sleep"], json!({ "restartPolicy": "NEVER" }))?;
+        for name in ["app", "once"] {
+            host.wait_status(name, SOON, is_running)?;
+        }
+        let inits = (host.task_pid("app_0")?, host.task_pid("once_0")?);
+        let shims = [shim_of(inits.0)?, shim_of(inits.1)?];
+        host.kill_containerd()?;
+        wait_health(host, "NOT_SERVING")?;
+        signal(inits.0, Signal::KILL)?;
+        signal(inits.1, Signal::KILL)?;
+        host.wait_status("app", SOON, |status| status["restartCount"] == 1)?;
+        host.wait_status("once", SOON, |status| status["state"]["terminated"].is_object())?;
+        let kept = host.path("run").join("unwritten").join(host.namespace());
+        let files = || fs::read_dir(&kept).map_or(0, Iterator::count);
+        eventually("both are kept", SOON, || (files() == 2).then_some(()))?;
+        // Nobody else knows any more.
+        shims.into_iter().try_for_each(|shim| signal(shim, Signal::KILL))?;
+        host.kill_daemon()?;
+
+        host.start_containerd()?;
+        host.start_daemon()?;
+        let back = |status: &Value| status["restartCount"] == 1 && is_running(status);
+        let status = host.wait_status("app", SOON * 2, back)?;
+        let killed = |end: &Value| end["exitCode"] == 137 && end["reason"] == "Error";
+        ensure!(killed(&status["lastState"]["terminated"]), "{status}");
+        let status = host.status("once")?;
+        ensure!(killed(&status["state"]["terminated"]), "{status}");
+        for name in ["app", "once"] {
+            let described = host.probelet(["describe", "pod", name])?;
+            ensure!(described.contains("from outside"), "{described}");
+        }
+        eventually("the records have it", SOON, || (files() == 0).then_some(()))?;
+        for name in ["app", "once"] {
+            host.probelet(["delete", "pod", name, "--grace-period", "0"])?;
+        }
+        host.expect_nothing_left()
+    })
+}

@@ -259,3 +259,37 @@ fn a_daemon_whose_file_was_removed_starts_containers_that_are_logged() -> Result
     ensure!(!host.path("log/app").exists(), "nothing is left of its log");
     Ok(())
 }
+
+#[test]
+fn a_pod_has_log_limits_of_its_own() -> Result<()> {
+    with_host(|host| {
+        let apply = |limits: Value| {
+            let container = json!({ "name": "app", "image": IMAGE, "args": ["sleep"] });
+            let metadata = json!({ "name": "web", "annotations": limits });
+            let spec = json!({ "terminationGracePeriodSeconds": 0, "containers": [container] });
+            let pod =
+                json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec });
+            host.try_probelet(["apply", "-f", "-"], &pod.to_string())
+        };
+        let refused = apply(json!({ "probelet.io/app.logMaxSize": "1Ki" }))?;
+        let why = "metadata.annotations[probelet.io/app.logMaxSize]: Invalid value: \"1Ki\": must be a \
+                   size like 10Mi, from 64Ki to 1Ti";
+        ensure!(refused.code == Some(1) && refused.stderr.contains(why), "{refused:?}");
+
+        let told = |limits: &str| {
+            let log = log_path(host, "web")?;
+            let logger = eventually("a logger", SOON, || logger(&log))?;
+            let arguments = fs::read_to_string(format!("/proc/{logger}/cmdline"))?;
+            ensure!(arguments.contains(&format!("\0{limits}:/")), "{limits}: {arguments:?}");
+            Ok(())
+        };
+        apply(json!({ "probelet.io/logMaxSize": "64Ki", "probelet.io/app.logMaxFiles": "2" }))?;
+        told("65536:2")?;
+        // Other ones wait for the next start.
+        let live = apply(json!({ "probelet.io/logMaxFiles": "3" }))?;
+        ensure!(live.stdout == "pod/web configured\n", "{live:?}");
+        told("65536:2")?;
+        host.probelet(["restart", "web"])?;
+        told(&format!("{}:3", 10 << 20))
+    })
+}

@@ -171,6 +171,10 @@ fn a_broken_file_without_a_pod_has_a_row_of_its_own() -> Result<()> {
         shows(host, &half, "ManifestError")?;
         let described = host.probelet(["describe", "pod", &half])?;
         assert!(described.contains("Manifest Error:"), "{described}");
+        for verb in [["export", "web"], ["restart", "web"], ["logs", "web"]] {
+            let done = host.try_probelet(verb, "")?;
+            assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+        }
         fs::remove_file(dir(host).join("half.yaml"))?;
         write(host, "web.yaml", &sleeper("web"))?;
         shows(host, "web", "Running")?;

@@ -89,8 +89,15 @@ pub enum Command {
     Wait(super::wait::WaitArgs),
     /// Print a shell's completion script: `source <(probelet completion bash)`.
     Completion { shell: clap_complete::Shell },
-    /// Print the version.
-    Version,
+    /// Print the versions of this client and of the daemon.
+    Version(VersionArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// The client's only, without a daemon.
+    #[arg(long)]
+    pub client: bool,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use super::error::{Error, Result};
 use crate::pb::containers_client::ContainersClient;
 use crate::pb::events_client::EventsClient;
 use crate::pb::images_client::ImagesClient;
+use crate::pb::meta_client::MetaClient;
 use crate::pb::pods_client::PodsClient;
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -63,6 +64,10 @@ impl Client {
 
     pub(super) fn images(&self) -> ImagesClient<Channel> {
         ImagesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    pub(super) fn meta(&self) -> MetaClient<Channel> {
+        MetaClient::new(self.channel.clone())
     }
 
     pub(super) fn events(&self) -> EventsClient<Channel> {

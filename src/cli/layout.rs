@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
 use super::layout_container::{About, containers};
+use super::layout_volumes::volumes;
 use super::objects::printable;
 use super::table::elastic;
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
@@ -64,6 +65,7 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
             put!(out, "  {} \t{} ", c.type_, c.status);
         }
     }
+    volumes(&mut out, &spec.volumes.unwrap_or_default());
     if let Some(qos) = status.qos_class {
         put!(out, "QoS Class:\t{qos}");
     }
@@ -320,6 +322,7 @@ Conditions:
   Type           Status
   Ready          False\x20
   PodScheduled   True\x20
+Volumes:         <none>
 Events:
   Type     Reason     Age                  From      Message
   ----     ------     ----                 ----      -------

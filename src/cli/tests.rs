@@ -17,6 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::{Cli, Io, run};
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::{Events, EventsServer};
+use crate::pb::meta_server::MetaServer;
 use crate::pb::pods_server::{Pods, PodsServer};
 use crate::{pb, structs};
 
@@ -184,6 +185,7 @@ fn daemon() -> Daemon {
             .add_service(PodsServer::new(fake.clone()))
             .add_service(EventsServer::new(fake.clone()))
             .add_service(ContainersServer::new(fake))
+            .add_service(MetaServer::new(crate::service::Meta))
             .serve_with_incoming(listener)
             .await
             .unwrap();
@@ -310,8 +312,19 @@ async fn no_daemon_and_wrong_usage() {
     assert_eq!(probelet(socket, "describe pod").await.0, 2);
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 3").await.0, 2);
     assert_eq!(probelet(socket, "delete pod a --force --grace-period 0").await.0, 1);
-    assert!(probelet(socket, "version").await.1.starts_with("probelet 0."));
+    let own = format!("Client Version: {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(probelet(socket, "version --client").await, (0, own.clone(), String::new()));
+    let (code, out, err) = probelet(socket, "version").await;
+    assert!((code, out) == (1, own) && err.contains("is not running"), "{err}");
     assert!(probelet(socket, "completion bash").await.1.contains("complete -F _probelet"));
+}
+
+#[tokio::test]
+async fn version_tells_the_clients_and_the_daemons() {
+    let daemon = daemon();
+    let version = env!("CARGO_PKG_VERSION");
+    let both = format!("Client Version: {version}\nServer Version: {version}\n");
+    assert_eq!(probelet(&daemon.socket, "version").await, (0, both, String::new()));
 }
 
 #[tokio::test]

@@ -198,6 +198,11 @@ impl Memory {
         }
     }
 
+    /// What could not be written is newer than all that was, while it is of no earlier attempt.
+    pub fn outdates(&self, recorded: Incarnation) -> bool {
+        self.attempt >= recorded
+    }
+
     /// The host has been restarted since this was written; false where nobody can tell.
     pub fn is_of_another_boot(&self, current: Option<&str>) -> bool {
         self.boot_id.as_deref().zip(current).is_some_and(|(own, current)| own != current)

@@ -1,9 +1,11 @@
 //! A container's log in the CRI format, a record a line: `TIME STREAM TAG CONTENT`.
 
+mod limits;
 mod lines;
 mod names;
 mod print;
 
+pub use limits::{Limits, OwnLimits};
 pub use lines::{LINE, Lines};
 pub use names::{rotated, sequence, surplus};
 pub use print::{Printer, Selection};
@@ -23,26 +25,6 @@ pub enum Stream {
 pub enum Tag {
     Full,
     Partial,
-}
-
-/// When a log is rotated, and how many files there are of it at most, the one that is written to
-/// among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    pub size: u64,
-    pub files: u32,
-}
-
-impl Limits {
-    pub const LEAST_SIZE: u64 = 64 << 10;
-    pub const LEAST_FILES: u32 = 2;
-}
-
-/// The kubelet's.
-impl Default for Limits {
-    fn default() -> Self {
-        Self { size: 10 << 20, files: 5 }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

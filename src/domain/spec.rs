@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
+use super::log::OwnLimits;
 use super::static_pods::Origin;
 
 mod aim;
@@ -116,6 +117,9 @@ pub struct PodSpec {
     pub security: PodSecurity,
     #[serde(default)]
     pub host_namespaces: HostNamespaces,
+    /// The containers see each other's processes.
+    #[serde(default)]
+    pub share_process_namespace: bool,
     #[serde(default)]
     pub network: NetworkMode,
     #[serde(default)]
@@ -161,6 +165,9 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
+    /// Of its log, from its next start on.
+    #[serde(default)]
+    pub log_limits: OwnLimits,
 }
 
 /// What a container is made from.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{backoff, evidence, resources};
+use super::{backoff, evidence, log_limits, resources};
 use crate::domain::spec::{
     Handler, NetworkMode, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
 };
@@ -137,6 +137,7 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
         let text = spec.annotations.remove(&key).unwrap_or_default();
         let taken = evidence::take(spec, word, &text)
             .or_else(|| backoff::take(spec, word, &text))
+            .or_else(|| log_limits::take(spec, word, &text))
             .or_else(|| resources::take_devices(spec, word, &text));
         if let Some(taken) = taken {
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
@@ -233,6 +234,7 @@ pub(super) fn export(spec: &PodSpec) -> BTreeMap<String, String> {
     all.extend(dependents.map(|(owner, names)| (dependents_key(owner), names.join(","))));
     for container in spec.all() {
         let settings = evidence::show(container).into_iter().chain(backoff::show(container));
+        let settings = settings.chain(log_limits::show(container));
         let settings = settings.chain(resources::show_devices(container));
         all.extend(settings.map(|(word, value)| (format!("{PREFIX}{word}"), value)));
         for kind in ProbeKind::ALL {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::objects::Objects;
-use super::{ManifestError, Parsed, kinds, parse_with, validate};
+use super::{ManifestError, Parsed, Refused, kinds, parse_with, validate};
 use crate::domain::advice::{Advice, advise};
 use crate::domain::spec::{PodSpec, SpecError, Validated};
 
@@ -34,7 +34,10 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
     let mut names = BTreeSet::new();
     for (index, value) in others {
         match one(value, uid(), &objects) {
-            Err(errors) => batch.fail(index, errors),
+            Err(Refused { errors, warnings }) => {
+                batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
+                batch.fail(index, ManifestError(errors));
+            }
             Ok((pod, warnings, advice)) => {
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
@@ -63,19 +66,22 @@ impl Batch {
 /// A pod, its warnings and the advice on it.
 type Read = (Validated<PodSpec>, Vec<String>, Vec<Advice>);
 
-fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, ManifestError> {
+fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, Refused> {
     let unwrapped = kinds::unwrap(value.take())?;
-    let located = |errors: ManifestError| {
+    let warned = |warnings: Vec<String>| -> Vec<String> {
+        let own = warnings.iter().map(|warning| unwrapped.field(warning));
+        unwrapped.warnings.iter().cloned().chain(own).collect()
+    };
+    let refused = |errors: Vec<SpecError>, warnings: Vec<String>| {
         let located =
             |error: SpecError| SpecError { field: unwrapped.field(&error.field), ..error };
-        ManifestError(errors.0.into_iter().map(located).collect())
+        Refused { errors: errors.into_iter().map(located).collect(), warnings: warned(warnings) }
     };
-    let parsed = parse_with(unwrapped.pod.clone(), uid, objects).map_err(located)?;
-    let Parsed { spec, warnings } = parsed;
-    let spec = validate(spec).map_err(located)?;
-    let warnings = warnings.iter().map(|warning| unwrapped.field(warning));
-    let warnings = unwrapped.warnings.iter().cloned().chain(warnings).collect();
+    let Parsed { spec, warnings } = parse_with(unwrapped.pod.clone(), uid, objects)
+        .map_err(|Refused { errors, warnings }| refused(errors, warnings))?;
+    let spec = validate(spec).map_err(|errors| refused(errors.0, warnings.clone()))?;
     let advice = advise(&spec).into_iter();
     let located = |advice: Advice| Advice { field: unwrapped.field(&advice.field), ..advice };
-    Ok((spec, warnings, advice.map(located).collect()))
+    let advice = advice.map(located).collect();
+    Ok((spec, warned(warnings), advice))
 }

@@ -75,6 +75,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         security,
         host_namespaces,
         network: Default::default(),
+        share_process_namespace: spec.share_process_namespace == Some(true),
         naming,
         pull_secrets,
         volumes,
@@ -130,6 +131,7 @@ fn convert_container(
         resources: resources::resources(at, container.resources, errors, warnings),
         devices: Vec::new(),
         volume_mounts: volumes::mounts(at, container.volume_mounts, errors),
+        log_limits: Default::default(),
     }
 }
 

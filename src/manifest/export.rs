@@ -21,6 +21,9 @@ pub struct Export {
 
 /// The error is for whoever asks for a pod that no manifest can say.
 pub fn export(spec: &PodSpec) -> Result<Export, String> {
+    if spec.containers.is_empty() {
+        return Err(format!("there is no pod {:?} yet: its manifest is wrong", spec.name));
+    }
     if let Some(bundle) = spec.all().find(|c| matches!(c.source, Source::Bundle { .. })) {
         let name = &bundle.name;
         return Err(format!("container {name:?} was made from an OCI spec, not from a manifest"));

@@ -94,7 +94,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.securityContext.seLinuxChangePolicy", Refused(NOT_YET)),
     ("spec.securityContext.seLinuxOptions", Refused(NOT_YET)),
     ("spec.securityContext.windowsOptions", Refused(NOT_YET)),
-    ("spec.shareProcessNamespace", Only(&["false"])),
+    ("spec.shareProcessNamespace", Honoured),
     ("spec.ephemeralContainers", Refused(NOT_YET)),
     ("spec.hostnameOverride", Refused(NOT_YET)),
     ("spec.overhead", Refused(NOT_YET)),

@@ -4,7 +4,7 @@ use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch};
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, Rule, SERVER};
-use super::{ManifestError, strict};
+use super::{ManifestError, Refused, strict};
 use crate::domain::spec::SpecError;
 use Rule::{Honoured, Only, Warned};
 
@@ -80,7 +80,7 @@ const WORKLOADS: &[(&str, Rule)] = &[
     ("spec.ttlSecondsAfterFinished", Warned("a pod that is over stays until it is deleted")),
 ];
 
-pub(super) fn unwrap(value: Value) -> Result<Unwrapped, ManifestError> {
+pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or("Pod").to_owned();
     match kind.as_str() {
         "Pod" => return Ok(Unwrapped { pod: value, prefix: "", warnings: Vec::new() }),
@@ -88,7 +88,10 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, ManifestError> {
         "DaemonSet" => strict::typed::<apps::DaemonSet>(&value, "apps/v1").map(drop)?,
         "StatefulSet" => strict::typed::<apps::StatefulSet>(&value, "apps/v1").map(drop)?,
         "Job" => strict::typed::<batch::Job>(&value, "batch/v1").map(drop)?,
-        other => return Err(SpecError::unsupported("kind", other, &SUPPORTED).into()),
+        other => {
+            let error = SpecError::unsupported("kind", other, &SUPPORTED);
+            return Err(ManifestError::from(error).into());
+        }
     }
     let walked = fields::walk_by(WORKLOADS, &value);
     let mut errors = walked.refused;
@@ -124,7 +127,7 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, ManifestError> {
     }
     name(&mut template, &value, &kind);
     if !errors.is_empty() {
-        return Err(ManifestError(errors));
+        return Err(Refused { errors, warnings });
     }
     template.insert("apiVersion".to_owned(), json!("v1"));
     template.insert("kind".to_owned(), json!("Pod"));

@@ -10,8 +10,9 @@ use super::ManifestError;
 use super::document::WHOLE;
 use crate::domain::spec::SpecError;
 
-pub(super) fn pod(value: &Value) -> Result<Pod, ManifestError> {
-    typed(value, "v1")
+/// The pod without the fields that are unknown, and an error for each of those.
+pub(super) fn pod(value: &Value) -> Result<(Pod, Vec<SpecError>), ManifestError> {
+    known(value, "v1")
 }
 
 /// Any kind of object; `version` as it is written.
@@ -19,6 +20,14 @@ pub(super) fn typed<T: DeserializeOwned + Resource>(
     value: &Value,
     version: &str,
 ) -> Result<T, ManifestError> {
+    let (object, unknown) = known(value, version)?;
+    if unknown.is_empty() { Ok(object) } else { Err(ManifestError(unknown)) }
+}
+
+fn known<T: DeserializeOwned + Resource>(
+    value: &Value,
+    version: &str,
+) -> Result<(T, Vec<SpecError>), ManifestError> {
     identity(value, version, T::KIND)?;
     let mut errors = Vec::new();
     let mut track = serde_path_to_error::Track::new();
@@ -27,8 +36,7 @@ pub(super) fn typed<T: DeserializeOwned + Resource>(
         errors.push(SpecError::new(written(&path), "unknown field"));
     });
     match result {
-        Ok(object) if errors.is_empty() => Ok(object),
-        Ok(_) => Err(ManifestError(errors)),
+        Ok(object) => Ok((object, errors)),
         Err(error) => {
             let path = track.path().to_string();
             let field = if path == "." { WHOLE.to_owned() } else { path };

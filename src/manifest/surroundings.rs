@@ -61,6 +61,7 @@ pub(super) fn out(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
         host_network: host.network.then_some(true),
         host_pid: host.pid.then_some(true),
         host_ipc: host.ipc.then_some(true),
+        share_process_namespace: spec.share_process_namespace.then_some(true),
         subdomain: naming.subdomain.clone(),
         set_hostname_as_fqdn: naming.hostname_as_fqdn.then_some(true),
         host_aliases: list(&naming.host_aliases, |alias| k8s::HostAlias {

@@ -10,6 +10,7 @@ mod handlers;
 mod init;
 mod lifecycle;
 mod message;
+mod openapi;
 mod out;
 mod parse;
 mod probes_out;

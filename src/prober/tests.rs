@@ -103,6 +103,7 @@ fn container(port: u16) -> ContainerSpec {
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     }
 }
 

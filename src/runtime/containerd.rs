@@ -23,6 +23,7 @@ use crate::logs;
 use crate::network::Namespaces;
 use crate::pod_files::PodFiles;
 use crate::registry::Registries;
+use crate::shared_pids::SharedPids;
 use crate::volumes::Volumes;
 
 mod client;
@@ -48,6 +49,7 @@ mod start;
 mod survey;
 mod task;
 mod tasks;
+mod unwritten;
 mod users;
 mod volumes;
 mod words;
@@ -119,9 +121,11 @@ pub struct Containerd {
     locks: Locks,
     execs: Execs,
     namespaces: Namespaces,
+    pids: SharedPids,
     files: PodFiles,
     volumes: Volumes,
     networks: Networks,
+    unwritten: unwritten::Files,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
@@ -152,7 +156,9 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
+        let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
+        let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
         Ok(Self {
             client,
@@ -165,9 +171,11 @@ impl Containerd {
             locks,
             execs,
             namespaces,
+            pids,
             files,
             volumes,
             networks,
+            unwritten,
             swept: Arc::default(),
             ooms,
             watched,
@@ -279,9 +287,20 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        self.renew_unwritten(id, pod, memory).await?;
         self.client_of(id)?.remember(id, pod, memory).await?;
+        self.drop_unwritten(id).await?;
         self.renew_volumes(pod);
         Ok(())
+    }
+
+    async fn keep(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        self.keep_unwritten(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -300,6 +319,7 @@ impl Runtime for Containerd {
         }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
+        self.drop_unwritten(id).await?;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,

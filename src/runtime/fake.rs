@@ -29,6 +29,8 @@ pub struct Fake {
     processes: Mutex<Vec<Arc<Process>>>,
     ids: Mutex<Vec<String>>,
     remembered: Mutex<Option<(PodSpec, Memory)>>,
+    /// What could not be written.
+    pub kept: Mutex<Option<(PodSpec, Memory)>>,
     /// The error of the next starts, in turn from the end.
     pub start_errors: Mutex<Vec<RuntimeError>>,
     /// Those of the next deletions of ended tasks.
@@ -168,6 +170,17 @@ impl Runtime for Fake {
         self.ping().await?;
         self.has_record()?;
         *self.remembered.lock().unwrap() = Some((pod.clone(), memory.clone()));
+        *self.kept.lock().unwrap() = None;
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        _: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        *self.kept.lock().unwrap() = Some((pod.clone(), memory.clone()));
         Ok(())
     }
 

@@ -59,6 +59,7 @@ pub(super) fn pod_of_one(
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
@@ -78,6 +79,7 @@ pub(super) fn pod_of_one(
         security: Default::default(),
         host_namespaces: Default::default(),
         network: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         origin: None,

@@ -78,8 +78,9 @@ pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
-    /// Writes that failed in a row.
+    /// Writes that failed in a row, and whether the next one waits for its time.
     pub(super) failed_writes: u32,
+    pub(super) awaits_write: bool,
     pub(super) starting: bool,
     /// The newest attempt whose record is there, with what led to it.
     pub(super) recorded: Option<Incarnation>,
@@ -279,17 +280,20 @@ impl Actor {
                 self.count_end(index, incarnation);
             }
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
-            Done::NetworkBroken(why) => self.network_broken(&why),
-            Done::Reconnected(failures, done) => self.reconnected(failures, done),
+            Done::Kept(index) => self.kept(index),
+            Done::WriteDue(index) => self.write_due(index),
             Done::Restored(index, attempt) => {
                 self.recorded(index, attempt);
-                self.clear_up();
+                // What was kept meanwhile is in the record now.
+                self.persist(index);
             }
             Done::Reaped(index, attempt) => {
                 if let Some(held) = self.containers.get_mut(index) {
                     held.reaping.remove(&attempt);
                 }
             }
+            Done::NetworkBroken(why) => self.network_broken(&why),
+            Done::Reconnected(failures, done) => self.reconnected(failures, done),
             Done::Nothing => {}
         }
     }
@@ -304,6 +308,10 @@ impl Actor {
                         held.starting = true;
                         let memory = self.remembered(machine);
                         self.effects.start(index, incarnation, memory);
+                    }
+                    // The end that it follows is told to nobody as long as there is no record.
+                    if !self.effects.is_runtime_here() {
+                        self.persist(index);
                     }
                 }
                 Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {

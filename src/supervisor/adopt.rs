@@ -192,7 +192,8 @@ impl Adopter {
             self.supervisor.note(&spec, Notice::normal("Adopted", message));
         }
         let words = LastWords::default();
-        self.supervisor.resume_with_successor(vec![Found { id, pod: spec, memory, task, words }]);
+        let found = Found { id, pod: spec, memory, task, words, unwritten: false };
+        self.supervisor.resume_with_successor(vec![found]);
         Ok(())
     }
 

@@ -10,7 +10,9 @@ use super::brake::Seat;
 use super::effects::Effects;
 use super::repair::{self, Sorted};
 use super::replace::Successor;
-use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
+use super::{
+    Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock, unwritten,
+};
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
@@ -106,7 +108,8 @@ impl Supervisor {
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
         let survey = self.runtime.survey().await;
         self.heard(survey.as_ref().err());
-        let survey = survey?;
+        let mut survey = survey?;
+        unwritten::fill_in(&mut survey.found, survey.unwritten);
         let mut pods: BTreeMap<String, (Vec<Found>, Vec<Unsound>)> = BTreeMap::new();
         for found in survey.found {
             pods.entry(found.id.pod.clone()).or_default().0.push(found);
@@ -167,6 +170,7 @@ impl Supervisor {
             attempts = others;
             let newest = own.iter().max_by_key(|found: &&Found| found.id.attempt);
             let recorded = newest.map(|found| found.id.attempt);
+            let unwritten = newest.is_some_and(|found| found.unwritten);
             let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
             let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
@@ -187,6 +191,7 @@ impl Supervisor {
                 self.tally.ended(&spec.name, &container.name, attempt, memory);
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
+            first.extend(unwritten.then_some((index, Action::Persist)));
             machines.push(born.machine);
             held.push(Held { task: born.task, recorded, ..Held::default() });
         }

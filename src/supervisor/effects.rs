@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::pulls::Pulls;
-use crate::domain::container::{Event, Fault, Memory};
+use crate::domain::container::{Event, Fault, Memory, Wanted};
 use crate::domain::link::{Link, retry_after};
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
@@ -27,11 +27,15 @@ pub(super) enum Done {
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, LastWords),
     Persisted(usize, Incarnation, Result<(), RuntimeError>),
+    /// Not written, but kept.
+    Kept(usize),
+    /// A write that failed is to be tried again.
+    WriteDue(usize),
+    Restored(usize, Incarnation),
+    Reaped(usize, Incarnation),
     NetworkBroken(String),
     /// After so many failures.
     Reconnected(u32, Result<(), String>),
-    Restored(usize, Incarnation),
-    Reaped(usize, Incarnation),
     Nothing,
 }
 
@@ -292,19 +296,44 @@ impl Effects {
         });
     }
 
-    pub(super) fn persist(&mut self, index: usize, memory: Memory, failures: u32) {
+    /// What cannot be written is kept.
+    pub(super) fn persist(&mut self, index: usize, memory: Memory) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
-        let (pod, mut link) = (self.pod.clone(), self.link.clone());
+        let pod = self.pod.clone();
         self.running.spawn(async move {
-            if failures > 0 {
-                tokio::select! {
-                    () = tokio::time::sleep(retry_after(failures)) => {}
-                    () = returned(&mut link) => {}
-                }
-            }
             let written = runtime.remember(&id, &pod, &memory).await;
+            // A removed one needs no record.
+            let needed = memory.wanted != Wanted::Removed
+                || !matches!(written, Err(RuntimeError::NotFound(_)));
+            if written.is_err() && needed {
+                keep(&*runtime, &id, &pod, &memory).await;
+            }
             Done::Persisted(index, memory.attempt, written)
         });
+    }
+
+    pub(super) fn keep(&mut self, index: usize, memory: Memory) {
+        let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
+        let pod = self.pod.clone();
+        self.running.spawn(async move {
+            keep(&*runtime, &id, &pod, &memory).await;
+            Done::Kept(index)
+        });
+    }
+
+    pub(super) fn await_write(&mut self, index: usize, failures: u32) {
+        let mut link = self.link.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(retry_after(failures)) => {}
+                () = returned(&mut link) => {}
+            }
+            Done::WriteDue(index)
+        });
+    }
+
+    pub(super) fn is_runtime_here(&self) -> bool {
+        self.link.borrow().up
     }
 
     pub(super) fn restore(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
@@ -331,6 +360,13 @@ impl Effects {
             }
             Done::Nothing
         });
+    }
+}
+
+/// Where that fails too, the daemon alone knows it, as long as it lives.
+async fn keep(runtime: &dyn Runtime, id: &AttemptId, pod: &PodSpec, memory: &Memory) {
+    if let Err(error) = runtime.keep(id, pod, memory).await {
+        tracing::warn!(%id, %error, "what could not be written cannot be kept either");
     }
 }
 

@@ -56,7 +56,8 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
     let older = older.cloned().unwrap_or_else(|| Memory::new(wanted, wall));
     let has_task = !matches!(broken.task, FoundTask::None);
     let memory = older.of_later(broken.id.attempt, has_task, wall);
-    Some(Found { id: broken.id, pod, memory, task: broken.task, words: LastWords::default() })
+    let (id, task, words) = (broken.id, broken.task, LastWords::default());
+    Some(Found { id, pod, memory, task, words, unwritten: false })
 }
 
 /// As much of a pod as its labels tell.

@@ -67,6 +67,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         security: Default::default(),
         host_namespaces: Default::default(),
         network: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         origin: None,
@@ -89,6 +90,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
     .validate()

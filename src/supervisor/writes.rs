@@ -38,7 +38,7 @@ impl Actor {
         };
         // An adopted container has one record, which is its owner's.
         let recorded = self.spec.is_adopted() || held.recorded == Some(machine.memory().attempt);
-        recorded && !(held.starting || held.persisting || held.dirty)
+        recorded && !(held.starting || held.persisting || held.dirty || held.awaits_write)
     }
 
     pub(super) fn recorded(&mut self, index: usize, attempt: Incarnation) {
@@ -47,7 +47,8 @@ impl Actor {
         }
     }
 
-    /// One write at a time for a container; what changes meanwhile is written after it.
+    /// One write at a time for a container; what changes meanwhile is written after it. While a
+    /// write that failed waits to be tried again, what is newer is kept.
     pub(super) fn persist(&mut self, index: usize) {
         let Some(machine) = self.pod.machine(index) else { return };
         let memory = self.remembered(machine);
@@ -57,7 +58,26 @@ impl Actor {
             return;
         }
         held.persisting = true;
-        self.effects.persist(index, memory, held.failed_writes);
+        if held.awaits_write {
+            self.effects.keep(index, memory);
+        } else {
+            self.effects.persist(index, memory);
+        }
+    }
+
+    pub(super) fn kept(&mut self, index: usize) {
+        let Some(held) = self.containers.get_mut(index) else { return };
+        held.persisting = false;
+        if std::mem::take(&mut held.dirty) {
+            self.persist(index);
+        }
+    }
+
+    pub(super) fn write_due(&mut self, index: usize) {
+        if let Some(held) = self.containers.get_mut(index) {
+            held.awaits_write = false;
+        }
+        self.persist(index);
     }
 
     pub(super) fn persisted(
@@ -100,10 +120,14 @@ impl Actor {
             Err(error) => {
                 let is_first = held.failed_writes == 0;
                 held.failed_writes = held.failed_writes.saturating_add(1);
+                held.awaits_write = true;
+                self.effects.await_write(index, held.failed_writes);
                 if is_first {
                     tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
                 }
-                self.persist(index);
+                if dirty {
+                    self.persist(index);
+                }
                 if !error.is_loss() {
                     self.tell(index, Event::Unwritten { error: error.to_string() });
                 }

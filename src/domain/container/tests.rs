@@ -62,6 +62,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         network: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         origin: None,
@@ -84,6 +85,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             resources: Default::default(),
             devices: Default::default(),
             volume_mounts: vec![],
+            log_limits: Default::default(),
         }],
     }
 }

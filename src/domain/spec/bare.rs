@@ -26,6 +26,7 @@ impl PodSpec {
             security: Default::default(),
             host_namespaces: Default::default(),
             network: Default::default(),
+            share_process_namespace: false,
             naming: Default::default(),
             volumes: Vec::new(),
             origin: None,
@@ -55,6 +56,7 @@ impl ContainerSpec {
             resources: Default::default(),
             devices: Vec::new(),
             volume_mounts: Vec::new(),
+            log_limits: Default::default(),
         }
     }
 }

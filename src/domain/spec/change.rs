@@ -44,6 +44,7 @@ impl PodSpec {
             security,
             host_namespaces,
             network: mode,
+            share_process_namespace,
             naming,
             volumes,
             // A file that is renamed changes nothing of its pod.
@@ -61,6 +62,7 @@ impl PodSpec {
             ("spec.hostPID", *pid != new.host_namespaces.pid),
             ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
             ("spec.network", *mode != new.network),
+            ("spec.shareProcessNamespace", *share_process_namespace != new.share_process_namespace),
             ("spec.subdomain", *subdomain != new.naming.subdomain),
             ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
             ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
@@ -123,6 +125,8 @@ impl ContainerSpec {
             resources,
             devices,
             volume_mounts,
+            // For the next start.
+            log_limits: _,
         } = self;
         let differences = [
             ("name", *name != new.name),
@@ -157,7 +161,8 @@ mod tests {
     fn each_field_is_fixed_or_live() {
         let old = sample::pod();
         assert_eq!(old.change_to(&old), Change::None);
-        let edits: [(Edit, Option<&str>); 14] = [
+        let edits: [(Edit, Option<&str>); 15] = [
+            (|pod| pod.share_process_namespace = true, Some("spec.shareProcessNamespace")),
             (|pod| pod.security.fs_group = Some(1), Some("spec.securityContext")),
             (|pod| pod.host_namespaces.pid = true, Some("spec.hostPID")),
             (|pod| pod.naming.subdomain = Some("s".into()), Some("spec.subdomain")),

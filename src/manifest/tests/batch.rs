@@ -274,3 +274,45 @@ fn pull_secrets_are_logins_of_the_same_apply() {
     let batch = batch_of(&secret("{password: hunter2}"));
     assert!(errors(&batch)[0].ends_with("it has neither .dockerconfigjson nor .dockercfg"));
 }
+
+#[test]
+fn warnings_stand_beside_errors_and_all_errors_at_once() {
+    let text = POD.replace("spec:\n", "spec:\n  nodeName: here\n  finaliser: x\n")
+        + "    imag: j\n    ports: [{containerPort: 0}]\n    volumeDevices: [{name: d, devicePath: /d}]\n";
+    let batch = batch_of(&text);
+    let fields: Vec<_> = batch.errors.iter().map(|(_, error)| error.field.as_str()).collect();
+    let expected = [
+        "spec.containers[0].imag",
+        "spec.finaliser",
+        "spec.containers[0].volumeDevices",
+        "spec.containers[0].ports[0].containerPort",
+    ];
+    for field in expected {
+        assert!(fields.contains(&field), "{field} is not in {fields:?}");
+    }
+    assert_eq!(fields.len(), expected.len(), "{fields:?}");
+    assert_eq!(batch.warnings.len(), 1);
+    assert!(batch.warnings[0].1.starts_with("spec.nodeName: ignored: "), "{:?}", batch.warnings);
+}
+
+#[test]
+fn what_a_misspelt_field_leaves_missing_is_not_told_too() {
+    let batch = batch_of(&POD.replace("image: i", "imag: i"));
+    assert_eq!(errors(&batch), ["0 spec.containers[0].imag: unknown field"]);
+}
+
+#[test]
+fn a_workloads_warnings_stand_beside_its_errors() {
+    let text = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {a: b}}
+spec:
+  replicas: 2
+  template:
+    spec: {containers: [{name: app, image: i}]}
+";
+    let batch = batch_of(text);
+    assert_eq!((batch.errors.len(), batch.warnings.len()), (1, 1), "{batch:?}");
+    assert!(batch.warnings[0].1.starts_with("metadata.labels: ignored"), "{:?}", batch.warnings);
+}

@@ -4,7 +4,7 @@ use super::out::view;
 use super::*;
 use crate::domain::spec::{DnsPolicy, QosClass};
 
-const ALL: &str = r#"apiVersion: v1
+pub(super) const ALL: &str = r#"apiVersion: v1
 kind: Pod
 metadata:
   name: full
@@ -67,6 +67,16 @@ fn everything_is_taken_and_shown_again() {
     assert_eq!(shown["spec"]["containers"][0]["resources"]["limits"]["memory"], "128Mi");
     assert_eq!(shown["status"]["qosClass"], "Burstable");
     assert_eq!(parse_value(shown, "uid-1".into()).unwrap().spec, *view.spec);
+}
+
+#[test]
+fn processes_that_are_shared_are_exported_as_that() {
+    let spec = read(&with_pod("shareProcessNamespace: true")).unwrap().spec;
+    assert!(spec.share_process_namespace);
+    let exported = export(&spec).unwrap().objects;
+    assert_eq!(exported[0]["spec"]["shareProcessNamespace"], true);
+    let spec = read(STORY).unwrap().spec;
+    assert!(export(&spec).unwrap().objects[0]["spec"]["shareProcessNamespace"].is_null());
 }
 
 fn with_pod(more: &str) -> String {
@@ -161,8 +171,10 @@ fn what_kubernetes_refuses_is_refused_in_its_words() {
                 .into(),
         ),
         (
-            with_pod("shareProcessNamespace: true"),
-            "spec.shareProcessNamespace: not supported yet".into(),
+            with_pod("shareProcessNamespace: true\n  hostPID: true"),
+            "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID \
+             cannot both be enabled"
+                .into(),
         ),
         (
             with_resources("{limits: {cpu: 100m}, requests: {cpu: 200m}}"),

@@ -28,6 +28,19 @@ fn many_run_as_they_are() {
         "daemonset",
         "security-context",
         "dapi-envars-pod",
+        "csi-node-daemonset",
+        "multi-pod",
+        "pi-job",
+        "kube-controller-manager",
+        "agnhost-primary-pod",
+        "nvidia-driver-installer",
+        "sample-device-plugin",
+        "deployment-with-unix-user",
+        "deploy-serverside",
+        "busybox-pod",
+        "etcd-version-monitor",
+        "limitrange-pod",
+        "retain-keys-deployment",
     ] {
         assert_eq!(told(file), [""; 0], "{file}");
     }
@@ -44,6 +57,16 @@ fn the_others_are_refused_by_the_fields_name() {
             "web-statefulset",
             &[":3:1 kind", ":22:3 spec.replicas", ":40:3 spec.volumeClaimTemplates"],
         ),
+        ("csi-hostpath-plugin", &[":2:1 kind: Unsupported value: \"Service\""]),
+        ("zookeeper-statefulset", &[":8:3 spec.replicas", ":81:3 spec.volumeClaimTemplates"]),
+        (
+            "konnectivity-agent",
+            &[":66:17 spec.template.spec.volumes[0].projected.sources[0].serviceAccountToken"],
+        ),
+        ("kube-scheduler", &[":26:7 spec.containers[0].volumeMounts[1].name: Not found"]),
+        ("topology-spreading", &[":4:1 metadata.name", ":5:3 metadata.generateName"]),
+        ("metrics-server", &[":3:1 kind: Unsupported value: \"ServiceAccount\""]),
+        ("rc-service", &[":6:5 kind", ":17:5 kind: Unsupported value: \"ReplicationController\""]),
     ] {
         let heard = told(file);
         assert!(!heard.is_empty(), "{file}");

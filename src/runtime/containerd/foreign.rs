@@ -14,6 +14,7 @@ use super::client::{Client, DEADLINE, call, missing_is_fine};
 use super::fates::Fate;
 use super::records::{POD, internal};
 use crate::domain::adopt::{PREFIX, Place, Stdio, Stranger, TaskLevel, owners_turn};
+use crate::domain::log::OwnLimits;
 use crate::domain::signal;
 use crate::runtime::{
     AttemptId, Birth, FoundTask, News, Runtime, RuntimeError, Strangers, Task, record,
@@ -140,8 +141,9 @@ impl Containerd {
         let old =
             old.map(|old| Stdio { stdout: old.stdout, stderr: old.stderr, terminal: old.terminal });
         let log = self.log_path(id);
+        let logger = self.logger_of(id, OwnLimits::default());
         let labels = record.labels.clone().into_iter().collect();
-        let (stdio, is_ours) = Stdio::next(old.as_ref(), &labels, &self.logger_of(id));
+        let (stdio, is_ours) = Stdio::next(old.as_ref(), &labels, &logger);
         if is_ours {
             tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
             if let Some(folder) = log.parent() {

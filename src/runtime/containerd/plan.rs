@@ -24,13 +24,13 @@ impl Containerd {
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let (pod, namespaces) = (&birth.pod, &self.namespaces);
+                let pod = &birth.pod;
                 let binds = self.binds(birth);
                 let host = Host {
                     facts: self.facts.clone(),
                     whereabouts: self.whereabouts(pod),
                     cgroups_path,
-                    shared: if self.is_pinned(pod) { namespaces.paths(&pod.uid) } else { vec![] },
+                    shared: self.shared_namespaces(pod),
                     message_path: has_log.then(|| self.message_path(&birth.id)),
                     files: self.files.folder(&pod.uid),
                     shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),

@@ -1,6 +1,8 @@
 //! The namespaces of a pod of several containers: pinned before the first of them starts, gone
 //! with the last record of the pod.
 
+use std::path::PathBuf;
+
 use containerd_client::services::v1::{Container, ListContainersRequest};
 use containerd_client::types::v1::Status;
 
@@ -24,6 +26,24 @@ pub(super) fn shares_shm(pod: &PodSpec) -> bool {
 }
 
 impl Containerd {
+    /// Where those are or will be that its containers join, by type.
+    pub(super) fn shared_namespaces(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
+        let several = self.is_pinned(pod).then(|| self.namespaces.paths(&pod.uid));
+        let pids = pod.share_process_namespace.then(|| ("pid", self.pids.pin(&pod.uid)));
+        several.into_iter().flatten().chain(pids).collect()
+    }
+
+    /// Also after the one that they were in died, with all that ran in it.
+    pub(super) async fn hold_processes(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
+        if !pod.share_process_namespace {
+            return Ok(());
+        }
+        let _turn = self.pod_turn(&pod.uid).await;
+        self.pids.hold(&pod.uid).await.map_err(|error| {
+            RuntimeError::StartFailed(format!("the pod's process namespace: {error}"))
+        })
+    }
+
     /// Read each time: addresses come and go.
     pub(super) fn whereabouts(&self, pod: &PodSpec) -> Whereabouts {
         let node_addresses = network::host::addresses().unwrap_or_else(|error| {
@@ -78,6 +98,7 @@ impl Containerd {
         let have_traces = self.namespaces.have_traces(uid)
             || self.networks.cni.has_traces(uid)
             || self.files.have_traces(uid)
+            || self.pids.have_traces(uid)
             || self.volumes.have_traces(uid);
         if uid.is_empty() || !have_traces {
             self.networks.forget(uid);
@@ -90,12 +111,22 @@ impl Containerd {
             self.namespaces.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
             })?;
+            self.remove_processes(uid).await?;
             self.files.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the files of pod {uid}: {error}"))
             })?;
             self.remove_volumes(uid).await?;
         }
         self.client.delete_record(&record.id).await
+    }
+
+    pub(super) async fn remove_processes(&self, uid: &str) -> Result<(), RuntimeError> {
+        let (pids, its) = (self.pids.clone(), uid.to_owned());
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::Internal(format!("the process namespace of pod {uid}: {error}"))
+        };
+        let removed = tokio::task::spawn_blocking(move || pids.remove(&its)).await;
+        removed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
     pub(super) async fn pod_turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {

@@ -6,6 +6,7 @@ use super::client::missing_is_fine;
 use super::plan::Plan;
 use super::records::NewRecord;
 use super::{Containerd, task};
+use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
 use crate::logs::logger::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
@@ -47,12 +48,16 @@ impl Containerd {
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
+        self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;
         }
         let logger = match &no_log {
-            None => self.logger_of(&birth.id),
+            None => {
+                let own = birth.container().map(|container| container.log_limits);
+                self.logger_of(&birth.id, own.unwrap_or_default())
+            }
             Some(_) => NOWHERE.to_owned(),
         };
         let mut tries = 0..LEFTOVER_STEPS;
@@ -98,8 +103,8 @@ impl Containerd {
         Ok(Box::new(task))
     }
 
-    pub(super) fn logger_of(&self, id: &AttemptId) -> String {
-        Order { path: self.log_path(id), limits: self.log_limits }.uri()
+    pub(super) fn logger_of(&self, id: &AttemptId, own: OwnLimits) -> String {
+        Order { path: self.log_path(id), limits: self.log_limits.with(own) }.uri()
     }
 
     async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {

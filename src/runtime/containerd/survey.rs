@@ -1,6 +1,6 @@
 //! What there is in containerd's namespace of probelet's: all of it to take up, or a quick look.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
 use containerd_client::services::v1::version_client::VersionClient;
@@ -47,13 +47,21 @@ impl Containerd {
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
         self.networks.look_at_host();
-        let volumes = self.volumes.pods();
+        let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).collect();
         let records = self.client.list_records().await?;
+        let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
+        let uids: BTreeSet<String> = uids.cloned().collect();
         // Later a record may be missing that is to be written anew.
-        if !self.swept.swap(true, Ordering::Relaxed) {
-            self.remove_stray_volumes(volumes, &records).await;
+        let sweeps = !self.swept.swap(true, Ordering::Relaxed);
+        if sweeps {
+            self.remove_strays(pods, &records).await;
             self.take_up_networks(&records).await;
         }
+        let is_known = move |uid: &str| !sweeps || uids.contains(uid);
+        survey.unwritten = self.list_unwritten(is_known).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what could not be written before cannot be read");
+            Vec::new()
+        });
         for record in records {
             let id = match records::labelled(&record) {
                 Ok(id) => id,
@@ -88,7 +96,8 @@ impl Containerd {
                         }
                         _ => LastWords::default(),
                     };
-                    survey.found.push(Found { id, pod, memory, task, words });
+                    let unwritten = false;
+                    survey.found.push(Found { id, pod, memory, task, words, unwritten });
                 }
             }
         }

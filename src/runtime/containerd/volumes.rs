@@ -114,7 +114,7 @@ impl Containerd {
 
     /// Of pods whose records somebody else deleted while no daemon ran. `seen` is from before
     /// `records` were listed: a new pod has a record first.
-    pub(super) async fn remove_stray_volumes(
+    pub(super) async fn remove_strays(
         &self,
         seen: Vec<String>,
         records: &[containerd_client::services::v1::Container],
@@ -129,8 +129,11 @@ impl Containerd {
             if let Err(error) = others {
                 tracing::warn!(uid, %error, "traces of a pod that is gone stay");
             }
+            if let Err(error) = self.remove_processes(&uid).await {
+                tracing::warn!(uid, %error, "processes of a pod that is gone stay");
+            }
             match self.remove_volumes(&uid).await {
-                Ok(()) => tracing::info!(uid, "removed the volumes of a pod that is gone"),
+                Ok(()) => tracing::info!(uid, "removed what was left of a pod that is gone"),
                 Err(error) => tracing::warn!(uid, %error, "volumes of a pod that is gone stay"),
             }
         }

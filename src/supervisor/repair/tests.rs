@@ -14,7 +14,7 @@ fn sound(attempt: u32) -> Found {
     memory.attempt = Incarnation(attempt);
     memory.restart_count = attempt;
     let (task, words) = (FoundTask::None, LastWords::default());
-    Found { id: id(&name, attempt), pod, memory, task, words }
+    Found { id: id(&name, attempt), pod, memory, task, words, unwritten: false }
 }
 
 fn unsound(container: &str, attempt: u32, flaw: Flaw) -> Unsound {

@@ -107,6 +107,7 @@ impl Supervisor {
         let Some(directory) = &self.directory else { return };
         let wall = now().wall;
         let mut notices = Vec::new();
+        let changed;
         {
             let mut state = directory.state();
             state.owners = Some(owners);
@@ -118,12 +119,18 @@ impl Supervisor {
                 }
                 state.problems.insert(about, Problem { why, since });
             }
-            for about in before.into_keys().filter(|about| !state.problems.contains_key(about)) {
-                notices
-                    .push((about, Notice::normal("ManifestRight", "Its manifest is right again")));
+            changed = before != state.problems;
+            // Of a file that is gone nobody says that it is right.
+            let is_right = |about: &String| {
+                let is_kept = state.owners.as_ref().is_some_and(|all| all.contains_key(about));
+                is_kept && !state.problems.contains_key(about)
+            };
+            for about in before.into_keys().filter(is_right) {
+                let notice = Notice::normal("ManifestRight", "Its manifest is right again");
+                notices.push((about, notice));
             }
         }
-        if notices.is_empty() {
+        if !changed {
             return;
         }
         for (about, notice) in notices {

@@ -193,6 +193,7 @@ async fn a_broken_file_without_a_pod_is_shown_by_itself() {
     assert_eq!((rows.len(), rows[0].spec.count()), (1, 0));
     host.show(Some(&[]));
     host.until("no row", |supervisor| supervisor.list().is_empty()).await;
+    assert_eq!(host.told("/m/a.yaml"), ["ManifestError"], "what is gone is not right");
 }
 
 #[tokio::test(start_paused = true)]

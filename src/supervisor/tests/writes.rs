@@ -1,6 +1,7 @@
 //! What may go, and when: nothing that alone knows something.
 
 use super::*;
+use crate::domain::container::Memory;
 
 fn refused() -> RuntimeError {
     RuntimeError::StartFailed("no such file or directory".into())
@@ -87,4 +88,65 @@ async fn what_has_no_record_is_removed_all_the_same() {
     host.runtime.recordless.store(true, Relaxed);
     host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+}
+
+impl Host {
+    fn kept(&self) -> Option<Memory> {
+        self.runtime.kept.lock().unwrap().clone().map(|(_, memory)| memory)
+    }
+
+    /// Waits, bounded, for what is kept to be so.
+    async fn keeps(&self, good: impl Fn(&Memory) -> bool) {
+        let kept = async {
+            while !self.kept().is_some_and(|memory| good(&memory)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(MINUTE, kept).await.unwrap();
+    }
+}
+
+fn was_killed(memory: &Memory) -> bool {
+    let last = memory.ended.as_ref().or(memory.last_state.as_ref());
+    last.is_some_and(|last| last.exit_code == 137)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_written_is_kept_until_it_can() {
+    let host = Host::run().await;
+    host.runtime.away.store(true, Relaxed);
+    host.runtime.end(Ending::Signaled(9));
+    host.keeps(|memory| memory.attempt.0 == 1 && was_killed(memory)).await;
+    assert!(!was_killed(&host.runtime.remembered().1));
+    host.runtime.away.store(false, Relaxed);
+    host.restarts(1).await;
+    let written = async {
+        while host.kept().is_some() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(10 * MINUTE, written).await.unwrap();
+    assert!(was_killed(&host.runtime.remembered().1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_newer_is_kept_while_a_write_waits_and_is_what_is_written() {
+    let host = Host::run().await;
+    host.runtime.away.store(true, Relaxed);
+    host.runtime.end(Ending::Signaled(9));
+    host.keeps(was_killed).await;
+    // A day of tries: they are as far apart as they ever are.
+    tokio::time::sleep(24 * 60 * MINUTE).await;
+    let start = tokio::time::Instant::now();
+    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.keeps(|memory| memory.wanted == Wanted::Stopped).await;
+    assert!(start.elapsed() < Duration::from_secs(1), "no try is waited for");
+    host.runtime.away.store(false, Relaxed);
+    let written = async {
+        while host.kept().is_some() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(10 * MINUTE, written).await.unwrap();
+    assert_eq!(host.runtime.remembered().1.wanted, Wanted::Stopped);
 }

@@ -12,6 +12,10 @@ const SEARCHES: usize = 32;
 const SEARCH_CHARACTERS: usize = 2048;
 
 pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
+    found.check(!(pod.share_process_namespace && pod.host_namespaces.pid), || {
+        let why = "ShareProcessNamespace and HostPID cannot both be enabled";
+        SpecError::invalid("spec.shareProcessNamespace", true, why)
+    });
     let naming = &pod.naming;
     if let Some(subdomain) = &naming.subdomain {
         found.name("spec.subdomain", subdomain, names::dns_label);

@@ -21,6 +21,7 @@ fn pod() -> PodSpec {
         security: Default::default(),
         host_namespaces: Default::default(),
         network: Default::default(),
+        share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
         origin: None,
@@ -48,6 +49,7 @@ fn container(name: &str) -> ContainerSpec {
         resources: Default::default(),
         devices: Default::default(),
         volume_mounts: vec![],
+        log_limits: Default::default(),
     }
 }
 

@@ -1,0 +1,84 @@
+//! When a container's log is rotated, and how much of it is kept.
+
+use serde::{Deserialize, Serialize};
+
+/// When a log is rotated, and how many files there are of it at most, the one that is written to
+/// among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub size: u64,
+    pub files: u32,
+}
+
+/// A container's own; the host's where unset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnLimits {
+    pub size: Option<u64>,
+    pub files: Option<u32>,
+}
+
+/// The kubelet's.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { size: 10 << 20, files: 5 }
+    }
+}
+
+const LEAST_SIZE: u64 = 64 << 10;
+const LEAST_FILES: u32 = 2;
+const MOST_FILES: u32 = 10_000;
+
+const UNITS: [(&str, u64); 8] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+];
+
+impl Limits {
+    pub fn with(self, own: OwnLimits) -> Self {
+        Self { size: own.size.unwrap_or(self.size), files: own.files.unwrap_or(self.files) }
+    }
+
+    /// As Kubernetes writes sizes.
+    pub fn parse_size(text: &str) -> Result<u64, &'static str> {
+        let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+        let (number, bytes) = unit.unwrap_or((text, 1));
+        let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(bytes));
+        let fits = size.filter(|size| (LEAST_SIZE..=1 << 40).contains(size));
+        fits.ok_or("must be a size like 10Mi, from 64Ki to 1Ti")
+    }
+
+    pub fn parse_files(text: &str) -> Result<u32, &'static str> {
+        let files = text.parse().ok().filter(|files| (LEAST_FILES..=MOST_FILES).contains(files));
+        files.ok_or("must be a number from 2 to 10000")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_kubernetes() {
+        for (text, bytes) in [("10Mi", 10 << 20), ("65536", 65_536), ("1M", 1_000_000)] {
+            assert_eq!(Limits::parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "Mi", "1", "63Ki", "2Ti", "-1Mi", "1.5Gi", "10MB"] {
+            assert!(Limits::parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_container_has_its_own_before_the_hosts() {
+        assert_eq!((Limits::parse_files("2"), Limits::parse_files("1").is_err()), (Ok(2), true));
+        let (host, own) = (Limits::default(), OwnLimits { size: None, files: Some(2) });
+        assert_eq!(host.with(own), Limits { files: 2, ..host });
+        assert_eq!(host.with(OwnLimits::default()), host);
+    }
+}

@@ -1,0 +1,250 @@
+//! What could not be written to a record: a file of each container in the run folder, which a
+//! reboot empties as it ends the tasks. As long as the file is there it is at least as new as the
+//! record: a newer write goes there first, and it goes when the record has it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost::Message;
+use prost_types::Any;
+
+use super::Containerd;
+use super::records::internal;
+use crate::domain::adopt::Place;
+use crate::domain::container::Memory;
+use crate::domain::spec::PodSpec;
+use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
+
+/// Environments may hold secrets.
+const PRIVATE_FOLDER: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
+/// Where files go that cannot be read.
+const ASIDE: &str = "aside";
+
+/// The files of one containerd namespace.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    folder: PathBuf,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Files {
+    pub(super) fn new(run_dir: &Path, namespace: &str) -> Self {
+        Self { folder: run_dir.join("unwritten").join(namespace), turn: Arc::default() }
+    }
+
+    fn path(&self, id: &AttemptId) -> PathBuf {
+        self.folder.join(format!("{}_{}", id.pod, id.container))
+    }
+
+    /// Unless there is something of a later attempt.
+    fn put(&self, id: &AttemptId, uid: &str, any: &Any) -> io::Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(id);
+        let is_older =
+            |(pod, memory): (PodSpec, Memory)| pod.uid == uid && memory.attempt > id.attempt;
+        if read(&path).is_ok_and(is_older) {
+            return Ok(());
+        }
+        fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.folder)?;
+        let new = self.folder.join(format!(".{}_{}", id.pod, id.container));
+        let mut options = File::options();
+        let options = options.create(true).truncate(true).write(true).mode(PRIVATE_FILE);
+        options.open(&new)?.write_all(&any.encode_to_vec())?;
+        fs::rename(new, path)
+    }
+
+    /// What is there of this very attempt.
+    fn remove(&self, id: &AttemptId) -> io::Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(id);
+        match read(&path) {
+            Ok((_, memory)) if memory.attempt > id.attempt => Ok(()),
+            _ if !path.exists() => Ok(()),
+            _ => fs::remove_file(path),
+        }
+    }
+
+    /// All that can be read; the rest is set aside.
+    fn all(&self) -> Vec<(PathBuf, Unwritten)> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let mut all = Vec::new();
+        for path in files.map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Cut off in the writing.
+            if name.starts_with('.') {
+                continue;
+            }
+            let found = read(&path).and_then(|(pod, memory)| {
+                let container = name.strip_prefix(&format!("{}_", pod.name)).unwrap_or_default();
+                match pod.place_of(container) {
+                    Some(_) => Ok(Unwritten { container: container.to_owned(), pod, memory }),
+                    None => Err(format!("it is of pod {}", pod.name)),
+                }
+            });
+            match found {
+                Ok(unwritten) => all.push((path, unwritten)),
+                Err(reason) => self.set_aside(&path, &name, &reason),
+            }
+        }
+        all
+    }
+
+    fn set_aside(&self, path: &Path, name: &str, reason: &str) {
+        let aside = self.folder.join(ASIDE);
+        let moved = fs::create_dir_all(&aside).and_then(|()| fs::rename(path, aside.join(name)));
+        let (file, aside) = (path.display(), aside.display());
+        tracing::warn!(%file, %aside, reason, ?moved, "what was kept unwritten is set aside");
+    }
+}
+
+fn read(path: &Path) -> Result<(PodSpec, Memory), String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let any = Any::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
+    record::decode(&any).map_err(|error| error.to_string())
+}
+
+impl Containerd {
+    /// An adopted container's record is its owner's to lose.
+    pub(super) async fn keep_unwritten(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        if Place::of_pod(&id.pod).is_some() {
+            return Ok(());
+        }
+        let any = record::encode(pod, memory).map_err(internal)?;
+        let (id, uid) = (id.clone(), pod.uid.clone());
+        self.with_files(move |files| files.put(&id, &uid, &any)).await
+    }
+
+    /// Where there is something older: it must not outlive what is written next.
+    pub(super) async fn renew_unwritten(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), RuntimeError> {
+        if !self.has_unwritten(id) {
+            return Ok(());
+        }
+        match self.keep_unwritten(id, pod, memory).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%id, %error, "what was kept unwritten is given up");
+                self.drop_unwritten(id).await
+            }
+        }
+    }
+
+    fn has_unwritten(&self, id: &AttemptId) -> bool {
+        Place::of_pod(&id.pod).is_none() && self.unwritten.path(id).exists()
+    }
+
+    /// The record has it, or nobody needs it.
+    pub(super) async fn drop_unwritten(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        if !self.has_unwritten(id) {
+            return Ok(());
+        }
+        let id = id.clone();
+        self.with_files(move |files| files.remove(&id)).await
+    }
+
+    /// Those of pods that have a record; the others go.
+    pub(super) async fn list_unwritten(
+        &self,
+        is_known: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Vec<Unwritten>, RuntimeError> {
+        self.with_files(move |files| {
+            let (known, stray): (Vec<_>, Vec<_>) =
+                files.all().into_iter().partition(|(_, it)| is_known(&it.pod.uid));
+            for (path, _) in stray {
+                fs::remove_file(path)?;
+            }
+            Ok(known.into_iter().map(|(_, it)| it).collect())
+        })
+        .await
+    }
+
+    async fn with_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, RuntimeError> {
+        let files = self.unwritten.clone();
+        let failed = |error: &dyn std::fmt::Display| {
+            RuntimeError::Internal(format!("{}: {error}", self.unwritten.folder.display()))
+        };
+        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        done.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Incarnation;
+    use crate::runtime::record::tests::{memory, pod};
+
+    fn id(attempt: u32) -> AttemptId {
+        let container = pod().containers[0].name.clone();
+        AttemptId { pod: pod().name, container, attempt: Incarnation(attempt) }
+    }
+
+    fn put(files: &Files, attempt: u32, uid: &str) {
+        let pod = PodSpec { uid: uid.to_owned(), ..pod() };
+        let memory = Memory { attempt: Incarnation(attempt), ..memory() };
+        files.put(&id(attempt), uid, &record::encode(&pod, &memory).unwrap()).unwrap();
+    }
+
+    fn attempts(files: &Files) -> Vec<u32> {
+        files.all().iter().map(|(_, it)| it.memory.attempt.0).collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_found_until_its_attempt_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path(), "probelet");
+        assert_eq!(attempts(&files), [0; 0]);
+        put(&files, 3, "u");
+        let [(_, found)] = &files.all()[..] else { panic!("one") };
+        assert_eq!((&found.container, &found.pod.name), (&id(3).container, &pod().name));
+        files.remove(&id(2)).unwrap();
+        assert_eq!(attempts(&files), [3]);
+        files.remove(&id(3)).unwrap();
+        files.remove(&id(3)).unwrap();
+        assert_eq!(attempts(&files), [0; 0]);
+    }
+
+    #[test]
+    fn a_later_attempt_of_the_same_pod_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path(), "probelet");
+        put(&files, 3, "u");
+        put(&files, 2, "u");
+        assert_eq!(attempts(&files), [3]);
+        put(&files, 0, "another");
+        assert_eq!(attempts(&files), [0]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path(), "probelet");
+        put(&files, 3, "u");
+        fs::write(files.folder.join("broken_app"), [0xff]).unwrap();
+        fs::copy(files.path(&id(3)), files.folder.join("other_app")).unwrap();
+        fs::write(files.folder.join(".half_app"), [0xff]).unwrap();
+        assert_eq!(attempts(&files), [3]);
+        let aside = fs::read_dir(files.folder.join(ASIDE)).unwrap();
+        let mut names: Vec<_> = aside.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["broken_app", "other_app"]);
+    }
+}

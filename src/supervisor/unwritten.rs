@@ -1,0 +1,95 @@
+//! What an earlier daemon could not write, in the place of what is written.
+
+use std::collections::BTreeMap;
+
+use crate::domain::exit::LastWords;
+use crate::runtime::{Found, FoundTask, Unwritten};
+
+/// Goes to the newest record of the same container of the same pod.
+pub(super) fn fill_in(found: &mut [Found], unwritten: Vec<Unwritten>) {
+    let mut newest: BTreeMap<(String, String), &mut Found> = BTreeMap::new();
+    for found in found {
+        let key = (found.pod.uid.clone(), found.id.container.clone());
+        let attempt = found.id.attempt;
+        if newest.get(&key).is_none_or(|known| known.id.attempt < attempt) {
+            newest.insert(key, found);
+        }
+    }
+    for Unwritten { pod, container, memory } in unwritten {
+        let Some(found) = newest.get_mut(&(pod.uid.clone(), container)) else { continue };
+        if !memory.outdates(found.id.attempt) {
+            continue;
+        }
+        tracing::info!(id = %found.id, "goes on from what could not be written before");
+        // The task is of an attempt that is over.
+        if memory.attempt > found.id.attempt {
+            (found.task, found.words) = (FoundTask::None, LastWords::default());
+        }
+        (found.pod, found.memory, found.unwritten) = (pod, memory, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::domain::Incarnation;
+    use crate::domain::container::{Memory, Wanted};
+    use crate::domain::exit::Ending;
+    use crate::domain::spec::{PodSpec, sample};
+    use crate::runtime::AttemptId;
+
+    fn memory(attempt: u32, restart_count: u32) -> Memory {
+        let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
+        Memory { attempt: Incarnation(attempt), restart_count, ..memory }
+    }
+
+    fn recorded(attempt: u32) -> Found {
+        let pod = sample::pod();
+        let container = pod.containers[0].name.clone();
+        let id = AttemptId { pod: pod.name.clone(), container, attempt: Incarnation(attempt) };
+        let task = FoundTask::Ended(Ending::Exited(0), SystemTime::UNIX_EPOCH);
+        let (memory, words) = (memory(attempt, 0), LastWords::default());
+        Found { id, pod, memory, task, words, unwritten: false }
+    }
+
+    fn kept(attempt: u32, uid: &str) -> Unwritten {
+        let pod = PodSpec { uid: uid.into(), ..sample::pod() };
+        Unwritten { container: pod.containers[0].name.clone(), pod, memory: memory(attempt, 9) }
+    }
+
+    fn filled(recorded_attempts: [u32; 2], kept: Unwritten) -> Vec<Found> {
+        let mut found = recorded_attempts.map(recorded);
+        fill_in(&mut found, vec![kept]);
+        found.into()
+    }
+
+    fn uid() -> String {
+        sample::pod().uid
+    }
+
+    #[test]
+    fn of_the_same_attempt_it_replaces_the_memory_and_the_task_stays() {
+        let found = filled([3, 2], kept(3, &uid()));
+        assert_eq!([&found[0], &found[1]].map(|it| it.memory.restart_count), [9, 0]);
+        assert!(found[0].unwritten && !found[1].unwritten);
+        assert!(matches!(found[0].task, FoundTask::Ended(..)));
+    }
+
+    #[test]
+    fn of_a_later_attempt_it_has_no_task() {
+        let found = filled([2, 3], kept(4, &uid()));
+        assert_eq!(found[1].memory, memory(4, 9));
+        assert!(matches!(found[1].task, FoundTask::None));
+        assert_eq!(found[1].id.attempt, Incarnation(3), "whose record it is");
+    }
+
+    #[test]
+    fn an_older_one_and_another_pods_are_nothing() {
+        for it in [kept(2, &uid()), kept(4, "another")] {
+            let found = filled([2, 3], it);
+            assert!(found.iter().all(|found| !found.unwritten && found.memory.restart_count == 0));
+        }
+    }
+}
