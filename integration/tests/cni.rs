@@ -171,7 +171,7 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
         let (good, bins) = (host.path("good"), host.path("bins"));
         let script = format!(
             "#!/bin/sh\ncase $CNI_COMMAND$CNI_ARGS in\n\
-             *K8S_POD_NAME=stuck*) [ $CNI_COMMAND = DEL ] || sleep 600;;\nesac\n\
+             *K8S_POD_NAME=stuck*) [ $CNI_COMMAND = DEL ] || while [ -e $0 ]; do sleep 0.1; done;;\nesac\n\
              if [ $CNI_COMMAND = ADD ] && [ ! -e {} ]; then\n\
              echo '{{\"code\": 100, \"msg\": \"not today\"}}'; exit 1; fi\n\
              [ $CNI_COMMAND = ADD ] || exit 0\n\
@@ -216,8 +216,10 @@ fn without_a_configuration_a_pod_has_its_loopback_and_says_so() -> Result<()> {
         host.wait_status("web", SOON * 2, |status| status["ready"] == true)?;
         assert_eq!(host.pod("web")?["status"]["podIP"], Value::Null);
         let described = host.probelet(["describe", "pod", "web"])?;
-        let wanted =
-            format!("loopback alone: no CNI configuration in {}", host.path("cni").display());
+        let wanted = format!(
+            "loopback alone: there was no CNI configuration in {}",
+            host.path("cni").display()
+        );
         ensure!(described.contains(&wanted), "{described}");
         Ok(())
     })
@@ -339,5 +341,59 @@ fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
         assert_eq!(host.task_pid("web_app_0")?, pid);
         assert_eq!(bridge.taken(host), [ip]);
         Ok(())
+    })
+}
+
+#[test]
+fn two_containers_share_the_pods_address_and_meet_on_localhost() -> Result<()> {
+    with_bridge(|host, bridge| {
+        host.import("prober-target")?;
+        let mut both = pod("both", json!({}));
+        let probe =
+            json!({ "tcpSocket": { "host": "127.0.0.1", "port": 8080 }, "periodSeconds": 1 });
+        let other = json!({
+            "name": "other", "image": TARGET_IMAGE, "args": ["http", "0.0.0.0:9000"],
+            "readinessProbe": probe,
+        });
+        if let Some(containers) = both["spec"]["containers"].as_array_mut() {
+            containers.push(other);
+        }
+        apply(host, &both)?;
+        eventually("its neighbour is reached", SOON * 2, || {
+            (host.status_of("both", "other").ok()?["ready"] == true).then_some(())
+        })?;
+        let ip = bridge.taken(host).pop().context("no address was given out")?;
+        assert_eq!(host.pod("both")?["status"]["podIP"], json!(ip));
+        for port in [8080, 9000] {
+            get(&format!("{ip}:{port}"))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()> {
+    with_bridge(|host, bridge| {
+        let bins = host.path("bins");
+        let script = "#!/bin/sh\n[ $CNI_COMMAND = DEL ] || while [ -e $0 ]; do sleep 0.1; done\n";
+        fs::create_dir(&bins)?;
+        fs::write(bins.join("stuck"), script)?;
+        fs::set_permissions(bins.join("stuck"), fs::Permissions::from_mode(0o755))?;
+        bridge.configure_with(host, &[json!({ "type": "stuck" })])?;
+        host.kill_daemon()?;
+        let bins = format!("{},/usr/lib/cni", bins.display());
+        host.start_daemon_with(&["--cni-bin-dir", &bins])?;
+        apply(host, &pod("web", json!({})))?;
+        eventually("the first plugin has run", SOON, || {
+            (!bridge.taken(host).is_empty()).then_some(())
+        })?;
+        // The next daemon takes it off again, whatever the last one was at.
+        host.kill_daemon()?;
+        bridge.configure(host)?;
+        host.start_daemon_with(&["--cni-bin-dir", &bins])?;
+        ip_of(host, "web")?;
+        assert_eq!(bridge.taken(host).len(), 1);
+        delete(host, "web")?;
+        host.expect_nothing_left()
     })
 }

@@ -82,6 +82,8 @@ fn pod_status(status: &PodStatus) -> k8s::PodStatus {
         reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
         message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
+        host_ip: status.network.host_ips.first().cloned(),
+        host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
         pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
         start_time: time(status.created_at),

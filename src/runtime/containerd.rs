@@ -245,6 +245,7 @@ impl Runtime for Containerd {
     }
 
     async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        self.networks.expect(&birth.pod.uid);
         let plan = match self.plan(birth, true).await {
             // Its start makes it whole.
             Err(RuntimeError::NoImage(_)) => {

@@ -224,7 +224,7 @@ impl Effects {
     }
 
     fn ip(&self) -> Option<String> {
-        self.runtime.network(&self.pod).ips.into_iter().next()
+        self.runtime.network(&self.pod).probed_at(&self.pod).map(str::to_owned)
     }
 
     pub(super) fn measure_shim(

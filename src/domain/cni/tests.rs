@@ -114,3 +114,9 @@ fn a_complaint_is_the_plugins_own_word_where_there_is_one() {
     assert_eq!(failed("", " broken \n"), format!("{start}exit status: 1: broken"));
     assert_eq!(failed("", ""), format!("{start}exit status: 1"));
 }
+
+#[test]
+fn the_example_is_a_network_that_maps_ports() {
+    let network = parse("a.conflist", include_str!("../../../examples/bridge.conflist")).unwrap();
+    assert!(network.maps_ports() && network.can_check());
+}

@@ -1,74 +1,43 @@
 //! A pod's namespaces and its network: there before its first container starts, gone with the
 //! last record.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use containerd_client::services::v1::Container;
 
 use super::{Containerd, records};
-use crate::cni::Cni;
 use crate::domain::cni::Attachment;
-use crate::domain::network::PodNetwork;
 use crate::domain::spec::PodSpec;
 use crate::runtime::RuntimeError;
 
-/// How pods are connected, as far as this daemon knows.
-#[derive(Debug, Clone)]
-pub(super) struct Networks {
-    pub(super) cni: Cni,
-    /// By the pods' uids.
-    known: Arc<Mutex<BTreeMap<String, PodNetwork>>>,
-}
+mod known;
 
-impl Networks {
-    pub(super) fn new(cni: Cni) -> Self {
-        Self { cni, known: Arc::default() }
-    }
-
-    pub(super) fn of(&self, pod: &PodSpec) -> PodNetwork {
-        let known = self.known().get(&pod.uid).cloned();
-        known.unwrap_or_else(|| PodNetwork::unconnected(pod, &self.conf_dir()))
-    }
-
-    pub(super) fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
-        self.of(pod).ips.iter().filter_map(|ip| ip.parse().ok()).collect()
-    }
-
-    fn conf_dir(&self) -> String {
-        self.cni.conf_dir().display().to_string()
-    }
-
-    fn is_known(&self, uid: &str) -> bool {
-        self.known().contains_key(uid)
-    }
-
-    fn learn(&self, pod: &Attachment) {
-        let network = PodNetwork::of_cni(&pod.network.name, pod.ips());
-        self.known().insert(pod.uid.clone(), network);
-    }
-
-    fn known(&self) -> MutexGuard<'_, BTreeMap<String, PodNetwork>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub(super) use known::Networks;
 
 impl Containerd {
     /// Whether the pod's namespaces are pinned, or are to be.
     pub(super) fn is_pinned(&self, pod: &PodSpec) -> bool {
-        pod.is_several() || self.networks.is_known(&pod.uid)
+        pod.is_several() || self.networks.is_connected(&pod.uid)
     }
 
     /// They are there when this returns, those that a running container of the pod is in, else
     /// new ones; and connected, if there is a network to be connected to.
     pub(super) async fn connect_pod(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
+        let done = self.connect_now(pod).await;
+        match &done {
+            Ok(()) if self.networks.is_connected(&pod.uid) => {}
+            Ok(()) => self.networks.learn_alone(pod),
+            Err(_) => self.networks.unlearn(&pod.uid),
+        }
+        done
+    }
+
+    async fn connect_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let cni = &self.networks.cni;
         let is_pinned = self.namespaces.are_pinned(&pod.uid);
-        if is_pinned && (self.networks.is_known(&pod.uid) || !cni.has_traces(&pod.uid)) {
+        if is_pinned && (self.networks.is_connected(&pod.uid) || !cni.has_traces(&pod.uid)) {
             return Ok(());
         }
         let before = cni.attachment(&pod.uid).await.map_err(unconnected)?;
@@ -110,6 +79,8 @@ impl Containerd {
         if !is_there || !its.network.can_check() {
             return Ok(());
         }
+        // All pods are checked at once when a daemon comes back.
+        let _one_of_few = self.networks.checks.acquire().await;
         cni.check(&its, &self.netns(&pod.uid)).await.map_err(unconnected)
     }
 
@@ -147,7 +118,7 @@ impl Containerd {
     }
 
     async fn detach(&self, pod: &Attachment, is_pinned: bool) -> Result<(), RuntimeError> {
-        self.networks.known().remove(&pod.uid);
+        self.networks.unlearn(&pod.uid);
         let netns = is_pinned.then(|| self.netns(&pod.uid));
         let cni = &self.networks.cni;
         cni.detach(pod, netns.as_deref()).await.map_err(unconnected)?;

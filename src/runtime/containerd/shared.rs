@@ -101,11 +101,13 @@ impl Containerd {
             || self.pids.have_traces(uid)
             || self.volumes.have_traces(uid);
         if uid.is_empty() || !have_traces {
+            self.networks.forget(uid);
             return self.client.delete_record(&record.id).await;
         }
         let _turn = self.pod_turn(uid).await;
         if self.records_of(uid).await?.iter().all(|other| other.id == record.id) {
             self.disconnect(uid).await?;
+            self.networks.forget(uid);
             self.namespaces.remove(uid).map_err(|error| {
                 RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
             })?;

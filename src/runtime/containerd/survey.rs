@@ -40,6 +40,7 @@ impl Client {
 
 impl Containerd {
     pub(super) async fn look_around(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
+        self.networks.look_at_host();
         let records = self.client.list_records().await?;
         let tasks = self.client.list_tasks().await?;
         let labelled = records.iter().filter_map(|record| records::labelled(record).ok());
@@ -50,6 +51,7 @@ impl Containerd {
     /// One attempt that cannot be looked at does not stand in the way of the others.
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
+        self.networks.look_at_host();
         let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).collect();
         let records = self.client.list_records().await?;
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));

@@ -1,0 +1,103 @@
+//! How pods are connected, as far as this daemon knows.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::cni::Cni;
+use crate::domain::cni::Attachment;
+use crate::domain::network::PodNetwork;
+use crate::domain::spec::PodSpec;
+use crate::network;
+
+/// Plugins that check at once.
+const CHECKS: usize = 8;
+
+#[derive(Debug, Clone)]
+pub(in crate::runtime::containerd) struct Networks {
+    pub(in crate::runtime::containerd) cni: Cni,
+    pub(super) checks: Arc<Semaphore>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By the pods' uids.
+    pods: BTreeMap<String, Network>,
+    /// The host's addresses when they were looked at last.
+    host: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Network {
+    NotYet,
+    /// No plugin had anything to do with it.
+    Alone(PodNetwork),
+    Connected(PodNetwork),
+}
+
+impl Networks {
+    pub(in crate::runtime::containerd) fn new(cni: Cni) -> Self {
+        Self { cni, checks: Arc::new(Semaphore::new(CHECKS)), known: Arc::default() }
+    }
+
+    /// Of a pod that an earlier daemon started without plugins nothing is known here.
+    pub(in crate::runtime::containerd) fn of(&self, pod: &PodSpec) -> PodNetwork {
+        let known = self.known();
+        let network = match known.pods.get(&pod.uid) {
+            None => PodNetwork::unconnected(pod, &self.conf_dir()),
+            Some(Network::NotYet) => PodNetwork::default(),
+            Some(Network::Alone(network) | Network::Connected(network)) => network.clone(),
+        };
+        network.on_host(pod, &known.host)
+    }
+
+    pub(in crate::runtime::containerd) fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
+        self.of(pod).ips.iter().filter_map(|ip| ip.parse().ok()).collect()
+    }
+
+    pub(super) fn conf_dir(&self) -> String {
+        self.cni.conf_dir().display().to_string()
+    }
+
+    pub(super) fn is_connected(&self, uid: &str) -> bool {
+        matches!(self.known().pods.get(uid), Some(Network::Connected(_)))
+    }
+
+    /// One that is about to be made.
+    pub(in crate::runtime::containerd) fn expect(&self, uid: &str) {
+        self.known().pods.entry(uid.to_owned()).or_insert(Network::NotYet);
+    }
+
+    pub(super) fn learn(&self, pod: &Attachment) {
+        let network = PodNetwork::of_cni(&pod.network.name, pod.ips());
+        self.known().pods.insert(pod.uid.clone(), Network::Connected(network));
+    }
+
+    pub(super) fn learn_alone(&self, pod: &PodSpec) {
+        let network = PodNetwork::unconnected(pod, &self.conf_dir());
+        self.known().pods.insert(pod.uid.clone(), Network::Alone(network));
+    }
+
+    pub(super) fn unlearn(&self, uid: &str) {
+        self.known().pods.insert(uid.to_owned(), Network::NotYet);
+    }
+
+    pub(in crate::runtime::containerd) fn forget(&self, uid: &str) {
+        self.known().pods.remove(uid);
+    }
+
+    /// Cheap, and done now and then: addresses come and go.
+    pub(in crate::runtime::containerd) fn look_at_host(&self) {
+        match network::host::addresses() {
+            Ok(found) => self.known().host = found.iter().map(ToString::to_string).collect(),
+            Err(error) => tracing::warn!(%error, "the host's addresses are not known"),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
