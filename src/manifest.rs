@@ -47,6 +47,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 mod volumes;
+mod volumes_out;
 
 pub use annotations::{MANIFEST_ERROR, ServerMade, on_failure};
 pub use batch::{Batch, batch};

@@ -21,6 +21,7 @@ mod adopt;
 mod boot;
 mod brake;
 mod clock;
+mod counting;
 mod effects;
 mod error;
 mod events;

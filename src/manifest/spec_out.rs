@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::message::message_out;
-use super::{lifecycle, resources, security, surroundings, volumes};
+use super::{lifecycle, resources, security, surroundings, volumes_out};
 use crate::domain::spec::RestartPolicy;
 use crate::domain::spec::{ContainerPort, ContainerSpec, Handler, PodSpec, PortRef, ProbeSpec};
 
@@ -21,7 +21,7 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
         image_pull_secrets: list(&spec.pull_secrets, |secret| k8s::LocalObjectReference {
             name: secret.name.clone(),
         }),
-        volumes: list(&spec.volumes, volumes::out),
+        volumes: list(&spec.volumes, volumes_out::out),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
         ..k8s::PodSpec::default()
@@ -48,7 +48,7 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         restart_policy_rules: list(&spec.restart_policy_rules, lifecycle::rule_out),
         security_context: security::container_out(&spec.security),
         resources: resources::out(&spec.resources),
-        volume_mounts: list(&spec.volume_mounts, volumes::mount_out),
+        volume_mounts: list(&spec.volume_mounts, volumes_out::mount_out),
         ..k8s::Container::default()
     };
     message_out(spec, out)

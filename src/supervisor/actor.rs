@@ -15,11 +15,11 @@ use super::effects::{Done, Effects};
 use super::events::EventLog;
 use super::reconcile::{Looks, nothing};
 use super::tally::Tally;
+use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, Fault, Memory, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
-use crate::domain::{Incarnation, Now};
 use crate::prober::Attempt;
 use crate::runtime::Task;
 
@@ -133,32 +133,6 @@ impl Actor {
         }
     }
 
-    fn count_launches(&self, actions: &[(usize, Action)], due: Option<Instant>, now: Now) {
-        let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
-        for (_, action) in actions {
-            if let Action::Probe(_, kind, _) = action {
-                self.tally.launched(*kind, late);
-            }
-        }
-    }
-
-    fn count_end(&self, index: usize, attempt: Incarnation) {
-        if let Some(machine) = self.pod.machine(index) {
-            self.tally.ended(&self.spec.name, self.name(index), attempt, machine.memory());
-        }
-    }
-
-    /// Held is counted once for each condemnation, however often it asks.
-    fn count_ruling(&mut self, index: usize, since: Instant, answer: &Event) {
-        let Some(held) = self.containers.get_mut(index) else { return };
-        if matches!(answer, Event::Granted { .. }) {
-            held.kill_held = None;
-            self.tally.granted();
-        } else if held.kill_held.replace(since) != Some(since) {
-            self.tally.held();
-        }
-    }
-
     fn serve(&mut self, request: Request) {
         match request {
             Request::Tell(index, event) => self.tell(index, event),
@@ -203,7 +177,7 @@ impl Actor {
         self.containers.get(index)?.task.clone()
     }
 
-    fn name(&self, index: usize) -> &str {
+    pub(super) fn name(&self, index: usize) -> &str {
         self.spec.at(index).map_or("", |container| &container.name)
     }
 

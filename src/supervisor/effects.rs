@@ -197,32 +197,6 @@ impl Effects {
         });
     }
 
-    /// Of a pod that an earlier daemon connected.
-    pub(super) fn check_network(&mut self) {
-        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
-            match runtime.check_network(&pod).await {
-                Ok(()) => Done::Nothing,
-                Err(RuntimeError::Network(why)) => Done::NetworkBroken(why),
-                Err(error) => {
-                    tracing::warn!(pod = pod.name, %error, "its network could not be checked");
-                    Done::Nothing
-                }
-            }
-        });
-    }
-
-    pub(super) fn reconnect(&mut self, failures: u32) {
-        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
-            if failures > 0 {
-                tokio::time::sleep(retry_after(failures)).await;
-            }
-            let done = runtime.reconnect(&pod).await;
-            Done::Reconnected(failures, done.map_err(|error| error.to_string()))
-        });
-    }
-
     fn ip(&self) -> Option<String> {
         self.runtime.network(&self.pod).probed_at(&self.pod).map(str::to_owned)
     }

@@ -2,7 +2,38 @@
 
 use super::actor::Actor;
 use super::clock::now;
+use super::effects::{Done, Effects};
+use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
+use crate::runtime::RuntimeError;
+
+impl Effects {
+    /// Of a pod that an earlier daemon connected.
+    pub(super) fn check_network(&mut self) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            match runtime.check_network(&pod).await {
+                Ok(()) => Done::Nothing,
+                Err(RuntimeError::Network(why)) => Done::NetworkBroken(why),
+                Err(error) => {
+                    tracing::warn!(pod = pod.name, %error, "its network could not be checked");
+                    Done::Nothing
+                }
+            }
+        });
+    }
+
+    pub(super) fn reconnect(&mut self, failures: u32) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            if failures > 0 {
+                tokio::time::sleep(retry_after(failures)).await;
+            }
+            let done = runtime.reconnect(&pod).await;
+            Done::Reconnected(failures, done.map_err(|error| error.to_string()))
+        });
+    }
+}
 
 impl Actor {
     pub(super) fn network_broken(&mut self, why: &str) {

@@ -29,6 +29,9 @@ pub(crate) struct Judge {
     /// Those who were there when both who could tell how they ended were killed: the daemon, and
     /// their shim or a containerd that drops ended tasks when it starts. That may stay unknown.
     clouded: BTreeSet<String>,
+    /// Those whose shim was killed, in this round or an earlier one: containerd may have had no
+    /// time yet to tell the daemon how they ended.
+    orphaned: BTreeSet<String>,
 }
 
 fn name(member: &Member) -> String {
@@ -114,8 +117,9 @@ impl Judge {
         let ledger = watcher.ledger();
         let ids = ledger.seen.keys();
         self.accounted.extend(ids.filter(|id| asked.contains(sight::key(id))).cloned());
+        self.orphaned.extend(done.orphaned.iter().cloned());
         if done.daemon_died {
-            self.clouded.extend(done.orphaned.iter().cloned());
+            self.clouded.extend(self.orphaned.iter().cloned());
         }
         if done.daemon_died && done.containerd_died && self.drops_ended {
             let before = self.before.table.values().map(|shown| shown.id.clone());

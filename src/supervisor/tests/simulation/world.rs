@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-
 use tokio::sync::{Semaphore, watch};
 
 use super::*;
@@ -387,10 +386,8 @@ impl Task for Held {
 impl Prober for Hand {
     async fn attempt(&self, task: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         self.moment().await;
-        let process = {
-            let state = self.0.state.lock().unwrap();
-            state.processes[usize::try_from(task.pid()).unwrap()].clone()
-        };
+        let place = usize::try_from(task.pid()).unwrap();
+        let process = self.0.state.lock().unwrap().processes[place].clone();
         let outcome = if process.sick.load(Relaxed) {
             process.failures.fetch_add(1, Relaxed);
             Outcome::Failure("HTTP probe failed with statuscode: 500".into())

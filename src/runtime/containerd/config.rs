@@ -1,0 +1,52 @@
+//! Where containerd is, and where things of its containers go.
+
+use std::path::PathBuf;
+
+use super::Watched;
+use crate::domain::log::Limits;
+use crate::registry::Registries;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// containerd's gRPC socket.
+    pub address: PathBuf,
+    /// containerd's namespace, made at the first container.
+    pub namespace: String,
+    /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
+    pub log_dir: PathBuf,
+    pub log_limits: Limits,
+    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone; the pins of
+    /// pods' namespaces beside it.
+    pub run_dir: PathBuf,
+    pub snapshotter: String,
+    /// Where others' containers may ask for care.
+    pub watched: Watched,
+    /// Where `localhostProfile` of a seccomp profile is looked for.
+    pub seccomp_dir: PathBuf,
+    pub registries: Registries,
+    /// Volumes that must outlive a reboot go to `pods/` under it.
+    pub data_dir: PathBuf,
+    /// The first configuration in it is the network of pods.
+    pub cni_conf_dir: PathBuf,
+    /// Where plugins are looked for, in turn.
+    pub cni_bin_dirs: Vec<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: "/run/containerd/containerd.sock".into(),
+            namespace: "probelet".into(),
+            log_dir: "/var/log/probelet".into(),
+            log_limits: Limits::default(),
+            run_dir: "/run/probelet".into(),
+            snapshotter: "overlayfs".into(),
+            watched: Watched::All,
+            seccomp_dir: "/var/lib/probelet/seccomp".into(),
+            registries: Registries::default(),
+            data_dir: "/var/lib/probelet".into(),
+            cni_conf_dir: "/etc/cni/net.d".into(),
+            cni_bin_dirs: vec!["/opt/cni/bin".into(), "/usr/lib/cni".into()],
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What of an actor's doing goes into the host's tally.
+
+use std::time::Instant;
+
+use super::actor::Actor;
+use crate::domain::container::{Action, Event};
+use crate::domain::{Incarnation, Now};
+
+impl Actor {
+    pub(super) fn count_launches(
+        &self,
+        actions: &[(usize, Action)],
+        due: Option<Instant>,
+        now: Now,
+    ) {
+        let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
+        for (_, action) in actions {
+            if let Action::Probe(_, kind, _) = action {
+                self.tally.launched(*kind, late);
+            }
+        }
+    }
+
+    pub(super) fn count_end(&self, index: usize, attempt: Incarnation) {
+        if let Some(machine) = self.pod.machine(index) {
+            self.tally.ended(&self.spec.name, self.name(index), attempt, machine.memory());
+        }
+    }
+
+    /// Held is counted once for each condemnation, however often it asks.
+    pub(super) fn count_ruling(&mut self, index: usize, since: Instant, answer: &Event) {
+        let Some(held) = self.containers.get_mut(index) else { return };
+        if matches!(answer, Event::Granted { .. }) {
+            held.kill_held = None;
+            self.tally.granted();
+        } else if held.kill_held.replace(since) != Some(since) {
+            self.tally.held();
+        }
+    }
+}
