@@ -147,6 +147,15 @@ impl Process {
     }
 
     fn info(&self) -> io::Result<PidfdInfo> {
+        match self.look() {
+            // The kernel looks for what is left of the process, then for the process: it was
+            // reaped between the two. Once it is, the first look tells.
+            Err(Errno::SRCH) => Ok(self.look()?),
+            looked => Ok(looked?),
+        }
+    }
+
+    fn look(&self) -> rustix::io::Result<PidfdInfo> {
         let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
         // SAFETY: PIDFD_GET_INFO reads and writes a `struct pidfd_info` of the size that its
         // number carries, which `GET_INFO` takes from this very type.
@@ -220,6 +229,26 @@ mod tests {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
         (numbers.next().unwrap(), numbers.next().unwrap()) >= (6, 15)
+    }
+
+    #[tokio::test]
+    async fn one_that_is_reaped_while_it_is_looked_at_has_ended_as_it_has() {
+        if !kernel_tells() {
+            return;
+        }
+        for _ in 0..300 {
+            let (mut child, process) = shell("exit 3");
+            let told = std::thread::spawn(move || {
+                loop {
+                    let info = process.info();
+                    if info.as_ref().map_or(true, |info| info.mask & INFO_EXIT != 0) {
+                        return info.map(|info| Ending::from_wait_status(info.exit_code)).ok();
+                    }
+                }
+            });
+            child.wait().unwrap();
+            assert_eq!(told.join().unwrap(), Some(Ending::Exited(3)));
+        }
     }
 
     #[tokio::test]

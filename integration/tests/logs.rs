@@ -277,14 +277,15 @@ fn a_pod_has_log_limits_of_its_own() -> Result<()> {
         ensure!(refused.code == Some(1) && refused.stderr.contains(why), "{refused:?}");
 
         let told = |limits: &str| {
-            let log = log_path(host, "web")?;
-            let logger = eventually("a logger", SOON, || logger(&log))?;
-            let arguments = fs::read_to_string(format!("/proc/{logger}/cmdline"))?;
-            ensure!(arguments.contains(&format!("\0{limits}:/")), "{limits}: {arguments:?}");
-            Ok(())
+            eventually(&format!("a logger with {limits}"), SOON, || {
+                let logger = logger(&log_path(host, "web").ok()?)?;
+                let arguments = fs::read_to_string(format!("/proc/{logger}/cmdline")).ok()?;
+                arguments.contains(&format!("\0{limits}:/")).then_some(())
+            })
         };
         apply(json!({ "probelet.io/logMaxSize": "64Ki", "probelet.io/app.logMaxFiles": "2" }))?;
         told("65536:2")?;
+        host.wait_status("web", SOON, |status| status["state"]["running"].is_object())?;
         // Other ones wait for the next start.
         let live = apply(json!({ "probelet.io/logMaxFiles": "3" }))?;
         ensure!(live.stdout == "pod/web configured\n", "{live:?}");
