@@ -80,7 +80,11 @@ impl Containerd {
                     tokio::time::sleep(NEWS).await;
                     return Ok(());
                 }
-                Ok(state) if state.status() == Status::Stopped && waited < turn => {
+                // In the middle of a deletion its shim does not answer any more.
+                Ok(state)
+                    if matches!(state.status(), Status::Stopped | Status::Unknown)
+                        && waited < turn =>
+                {
                     tokio::time::sleep(STEP).await;
                     waited += STEP;
                 }

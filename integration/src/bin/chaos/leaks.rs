@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use probelet_integration::{Host, SOON, eventually};
+use probelet_integration::{Host, eventually};
 
 use crate::cast::Cast;
 use crate::shown;
@@ -26,12 +26,16 @@ pub(crate) struct Leaks {
 /// What a container that comes and goes may be holding at the moment.
 const SLACK: usize = 12;
 
+/// An attempt whose start meets a containerd that dies each time is tried again after up to 30 s,
+/// and those before it stay till then.
+const LONG: Duration = Duration::from_secs(75);
+
 impl Leaks {
     /// Looks until nothing is there at every look, bounded: some come and go all the time.
     pub(crate) fn find(&mut self, host: &Host, cast: &Cast, watcher: &Watcher) -> Vec<String> {
         let mut left: Option<Names> = None;
         // What is still there is in `left`.
-        let _ = eventually("nothing is left behind", SOON, || {
+        let _ = eventually("nothing is left behind", LONG, || {
             let seen = look(host, cast, watcher, self.containerd_died);
             let seen = seen.unwrap_or_else(|error| vec![format!("{error:#}")]);
             let seen: Names = seen.into_iter().collect();
