@@ -80,7 +80,7 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, containerd_died: bool) -> R
     let records = lines(&host.ctr(["containers", "ls", "-q"])?);
     let tasks = lines(&host.ctr(["task", "ls", "-q"])?);
     let snapshots = host.ctr(["snapshots", "ls"])?;
-    let active = snapshots.lines().filter(|line| line.ends_with("Active"));
+    let active = snapshots.lines().filter(|line| line.trim_end().ends_with("Active"));
     let active: Names = active.filter_map(|line| Some(line.split(' ').next()?.into())).collect();
     let leases = lines(&host.ctr(["leases", "ls", "-q"])?);
     let shims = sight::shims(&host.containerd_socket()).into_iter().map(|(_, id)| id);
