@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Host, IMAGE, SOON, bounded, clean, eventually, finish, root, spawn, succeed};
 
+mod forms;
+mod token;
+
 pub const USER: &str = "somebody";
 pub const PASSWORD: &str = "hush";
 
@@ -27,6 +30,24 @@ pub struct PrivateRegistry {
 impl PrivateRegistry {
     /// With `app:1`, which is the story's image.
     pub fn start(host: &Host) -> Result<Self> {
+        let registry = Self::serve(host, None)?;
+        let (user, app) = (format!("{USER}:{PASSWORD}"), registry.image("app:1"));
+        host.ctr(["images", "push", "--plain-http", "--user", &user, &app, IMAGE])?;
+        Ok(registry)
+    }
+
+    /// By HTTPS, with the certificate in this file, which it signs itself.
+    pub fn start_tls(host: &Host, certificate: &Path) -> Result<Self> {
+        // ctr speaks plain HTTP with loopback.
+        drop(Self::start(host)?);
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        fs::write(certificate, made.cert.pem())?;
+        let key = certificate.with_extension("key");
+        fs::write(&key, made.signing_key.serialize_pem())?;
+        Self::serve(host, Some(&json!({ "certificate": certificate, "key": key })))
+    }
+
+    fn serve(host: &Host, tls: Option<&Value>) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let (users, data) = (host.path("htpasswd"), host.path("registry"));
@@ -35,7 +56,7 @@ impl PrivateRegistry {
         let config = json!({
             "version": 0.1,
             "storage": { "filesystem": { "rootdirectory": data } },
-            "http": { "addr": address },
+            "http": { "addr": address, "tls": tls },
             "auth": { "htpasswd": { "realm": "test", "path": users } },
         });
         let path = host.path("registry.yml");
@@ -44,8 +65,6 @@ impl PrivateRegistry {
         let process = spawn(command.arg("serve").arg(&path), &host.path("registry.log"))?;
         let registry = Self { process, address };
         eventually("the registry answers", SOON, || TcpStream::connect(&registry.address).ok())?;
-        let (user, app) = (format!("{USER}:{PASSWORD}"), registry.image("app:1"));
-        host.ctr(["images", "push", "--plain-http", "--user", &user, &app, IMAGE])?;
         Ok(registry)
     }
 
@@ -79,6 +98,8 @@ struct State {
     tags: HashMap<String, String>,
     faults: HashMap<String, Fault>,
     requests: Vec<String>,
+    /// Who has no token gets nothing.
+    tokens: bool,
     closed: bool,
 }
 
@@ -173,6 +194,26 @@ impl OwnRegistry {
         })
     }
 
+    /// `forms` has layers of several kinds, `docker` is of Docker's media types.
+    pub fn add_forms(&self) -> Result<()> {
+        locked(&self.state, |state| {
+            let made = [
+                ("forms", forms::oci(state, &self.manifest)?),
+                ("docker", forms::docker(state, &self.manifest)?),
+            ];
+            for (tag, manifest) in made {
+                let digest = add(state, serde_json::to_vec(&manifest)?);
+                state.tags.insert(tag.into(), digest);
+            }
+            Ok(())
+        })
+    }
+
+    /// From now on a login is exchanged for a token.
+    pub fn ask_for_tokens(&self) {
+        locked(&self.state, |state| state.tokens = true);
+    }
+
     /// `METHOD PATH RANGE` of each so far.
     pub fn requests(&self) -> Vec<String> {
         locked(&self.state, |state| state.requests.clone())
@@ -192,10 +233,14 @@ impl Drop for OwnRegistry {
 }
 
 fn add(state: &mut State, bytes: Vec<u8>) -> String {
-    let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let digest = format!("sha256:{hex}");
+    let digest = digest(&bytes);
     state.blobs.insert(digest.clone(), bytes);
     digest
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 fn locked<T>(state: &Shared, f: impl FnOnce(&mut State) -> T) -> T {
@@ -217,7 +262,15 @@ fn serve(mut stream: &TcpStream, state: &Shared) {
         .find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
     let from = range.as_deref().and_then(|range| range.trim_end_matches('-').parse().ok());
     let from: usize = from.unwrap_or_default();
-    locked(state, |state| state.requests.push(format!("{method} {path} {from}")));
+    let tokens = locked(state, |state| {
+        state.requests.push(format!("{method} {path} {from}"));
+        state.tokens
+    });
+    let address = stream.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    if tokens && let Some(answer) = token::gate(&address, path, &head) {
+        let _ = stream.write_all(answer.as_bytes());
+        return;
+    }
     let path = path.split('?').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let (blob, fault) = locked(state, |state| {

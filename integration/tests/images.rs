@@ -48,6 +48,12 @@ fn waits(reason: &str) -> impl Fn(&Value) -> bool {
     move |status: &Value| status["state"]["waiting"]["reason"] == reason
 }
 
+fn log_in(host: &Host, registry: &PrivateRegistry) -> Result<()> {
+    let login = json!({ "username": USER, "password": PASSWORD });
+    let config = json!({ "auths": { &registry.address: login } });
+    Ok(fs::write(host.path("config.json"), config.to_string())?)
+}
+
 fn expect_error(host: &Host, image: &str, words: &[&str]) -> Result<()> {
     let done = host.try_probelet(["pull", image], "")?;
     ensure!(done.code == Some(1), "{done:?}");
@@ -79,9 +85,7 @@ fn a_private_registry_lets_in_who_has_a_login() -> Result<()> {
             assert!(events.iter().any(|event| event.starts_with(&told)), "{told}: {events:#?}");
         }
 
-        let login = json!({ "username": USER, "password": PASSWORD });
-        let config = json!({ "auths": { &registry.address: login } });
-        fs::write(host.path("config.json"), config.to_string())?;
+        log_in(host, &registry)?;
         host.wait_status("web", AFTER_BACK_OFF, is_running)?;
         let told = format!("Normal Pulled Successfully pulled image {app:?} in ");
         assert!(host.events()?.iter().any(|event| event.starts_with(&told)));
@@ -94,6 +98,54 @@ fn a_private_registry_lets_in_who_has_a_login() -> Result<()> {
         host.expect_nothing_left()?;
         host.probelet(["rmi", &app])?;
         assert!(!host.ctr(["images", "ls", "-q"])?.contains("app"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_login_is_exchanged_for_a_token_for_the_repository() -> Result<()> {
+    with_host(|host| {
+        host.ctr(["images", "rm", "--sync", IMAGE])?;
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        registry.ask_for_tokens();
+        let app = registry.image("some/app:1");
+        expect_error(host, &app, &["401"])?;
+
+        let login = format!("{{ \"username\": \"{USER}\", \"password\": \"{PASSWORD}\" }}");
+        let secret = format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: login}}, \
+             type: kubernetes.io/dockerconfigjson, stringData: {{.dockerconfigjson: \
+             '{{ \"auths\": {{ \"{}\": {login} }} }}'}}}}",
+            registry.address
+        );
+        let pod =
+            pod("web", &app, "").replace("spec: {", "spec: {imagePullSecrets: [{name: login}], ");
+        host.apply(&format!("{secret}\n---\n{pod}"))?;
+        host.wait_status("web", SOON, is_running)?;
+        let requests = registry.requests();
+        let scope = "scope=repository:some/app:pull";
+        assert!(
+            requests.iter().any(|r| r.replace("%3A", ":").replace("%2F", "/").contains(scope)),
+            "{requests:#?}"
+        );
+        // The login is the pod's alone.
+        expect_error(host, &registry.image("some/other:1"), &["401"])
+    })
+}
+
+#[test]
+fn layers_of_all_kinds_are_unpacked() -> Result<()> {
+    with_host(|host| {
+        let registry = OwnRegistry::start(&host.path("own"))?;
+        registry.add_forms()?;
+        for (tag, files) in [("forms", ["plain", "packed"].as_slice()), ("docker", &["plain"])] {
+            host.apply(&pod(tag, &registry.image(&format!("app:{tag}")), ""))?;
+            host.wait_status(tag, SOON, is_running)?;
+            let pid = host.task_pid(&format!("{tag}_c_0"))?;
+            for name in files {
+                assert_eq!(&fs::read_to_string(format!("/proc/{pid}/root/{name}"))?, name);
+            }
+        }
         Ok(())
     })
 }
@@ -201,6 +253,24 @@ fn hosts_toml_names_mirrors_and_plain_http() -> Result<()> {
 
         fs::write(folder.join("hosts.toml"), "client = 'x'\n")?;
         expect_error(host, "registry.invalid/app:2", &["hosts.toml: client: not supported"])
+    })
+}
+
+#[test]
+fn a_registrys_own_certificate_is_trusted_where_hosts_toml_names_it() -> Result<()> {
+    with_host(|host| {
+        let certificate = host.path("registry.pem");
+        let registry = PrivateRegistry::start_tls(host, &certificate)?;
+        log_in(host, &registry)?;
+        let folder = host.path("certs.d").join(&registry.address);
+        fs::create_dir_all(&folder)?;
+        let app = registry.image("app:1");
+        let server = format!("server = \"https://{}\"\n", registry.address);
+        fs::write(folder.join("hosts.toml"), &server)?;
+        expect_error(host, &app, &["certificate"])?;
+        fs::write(folder.join("hosts.toml"), format!("{server}ca = {certificate:?}\n"))?;
+        host.probelet(["pull", &app])?;
+        Ok(())
     })
 }
 
