@@ -26,6 +26,7 @@ mod layout_container;
 mod layout_history;
 mod layout_probes;
 mod layout_volumes;
+mod listen_args;
 mod log_args;
 mod logs;
 mod manifests;
@@ -35,6 +36,7 @@ mod pause;
 mod probe;
 mod pull;
 mod registry_args;
+mod remote_args;
 mod restart;
 mod resume;
 mod serve_args;
@@ -52,6 +54,7 @@ pub use args::{Cli, Command};
 pub use config::{UsageError, parse};
 pub use error::{Error, Result};
 pub use io::Io;
+pub use listen_args::ListenArgs;
 pub use serve_args::{LogFormat, ServeArgs};
 
 use connect::Client;
@@ -59,7 +62,7 @@ use connect::Client;
 /// Runs every verb but `serve`, which is the daemon's.
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
     if let Command::Version(args) = &cli.command {
-        return version::version(&cli.socket, args, io).await;
+        return version::version(cli, args, io).await;
     }
     if let Command::Completion { shell } = cli.command {
         return completion(shell, io);
@@ -68,7 +71,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         return validate::validate(args, io);
     }
     check_usage(&cli.command)?;
-    let client = Client::connect(&cli.socket).await?;
+    let client = Client::connect(cli).await?;
     match &cli.command {
         Command::Apply(args) => apply::apply(&client, args, io).await,
         Command::Export(args) => export::export(&client, args, io).await,

@@ -2,6 +2,8 @@
 
 mod authority;
 mod door;
+mod guest;
+mod remote;
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context;
 use authority::Lenient;
 use door::Door;
+pub use remote::{Remote, TlsError, TlsFiles};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -21,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
@@ -76,7 +80,11 @@ pub struct Config {
 }
 
 /// Serves until SIGTERM or SIGINT. The containers go on running.
-pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Result<()> {
+pub async fn serve(
+    config: Config,
+    metrics: Option<TcpListener>,
+    remote: Option<Remote>,
+) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
     registry::install_tls();
@@ -124,7 +132,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
         StaticPods::new(Supervisor::clone(&supervisor), dir, manifest::reading)
     });
     let tended = (supervisor.clone(), adopter, static_pods);
-    let mut serving = pin!(recover_and_serve(&config, door, tended, cancel.clone()));
+    let mut serving = pin!(recover_and_serve(&config, (door, remote), tended, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -141,7 +149,7 @@ pub async fn serve(config: Config, metrics: Option<TcpListener>) -> anyhow::Resu
 
 async fn recover_and_serve(
     config: &Config,
-    socket: Door,
+    (socket, remote): (Door, Option<Remote>),
     (supervisor, adopter, static_pods): (Arc<Supervisor>, Arc<Adopter>, Option<StaticPods>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -169,19 +177,18 @@ async fn recover_and_serve(
         tonic_types::pb::FILE_DESCRIPTOR_SET,
     ];
     let [v1, v1alpha] = [reflection(&descriptors), reflection(&descriptors)];
-    let server = Server::builder()
-        .add_service(health)
+    let routes = Routes::new(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
         .add_service(MetaServer::new(Meta))
         .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(ImagesServer::with_interceptor(api.clone(), gate))
-        .serve_with_incoming_shutdown(
-            ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
-            cancel.clone().cancelled_owned(),
-        );
+        .add_service(ImagesServer::with_interceptor(api.clone(), gate));
+    let server = Server::builder().add_routes(routes.clone()).serve_with_incoming_shutdown(
+        ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
+        cancel.clone().cancelled_owned(),
+    );
     tracing::info!(
         socket = %config.socket.display(),
         containerd = %config.containerd_address.display(),
@@ -191,6 +198,12 @@ async fn recover_and_serve(
     );
     let server = async {
         let served = server.await.context("serving");
+        cancel.cancel();
+        served
+    };
+    let guests = async {
+        let Some(remote) = remote else { return Ok(()) };
+        let served = remote.serve(routes, cancel.clone()).await;
         cancel.cancel();
         served
     };
@@ -225,9 +238,10 @@ async fn recover_and_serve(
         }
     };
     let health = api.report_health(reporter);
-    let (served, (), (), recovered) = tokio::join!(server, admitting, health, recovering);
+    let (served, remote, (), (), recovered) =
+        tokio::join!(server, guests, admitting, health, recovering);
     api.closed().await;
-    served.and(recovered)
+    served.and(remote).and(recovered)
 }
 
 fn watched(namespaces: &[String]) -> Watched {

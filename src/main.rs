@@ -1,7 +1,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use probelet::cli::{self, Cli, Command, LogFormat, ServeArgs, UsageError};
+use probelet::cli::{self, Cli, Command, ListenArgs, LogFormat, ServeArgs, UsageError};
+use probelet::daemon::{Remote, TlsFiles};
 use probelet::logs::logger;
 use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
@@ -17,7 +18,9 @@ fn main() -> ExitCode {
         return code;
     }
     match cli::parse(std::env::args_os()) {
-        Ok(Cli { socket, command: Command::Serve(args) }) => serve(ServeArgs { socket, ..*args }),
+        Ok(Cli { socket, command: Command::Serve(args), .. }) => {
+            serve(ServeArgs { socket, ..*args })
+        }
         Ok(cli) => client(&cli),
         Err(UsageError::Words(error)) => error.exit(),
         Err(UsageError::File(text)) => {
@@ -45,6 +48,13 @@ fn client(cli: &Cli) -> ExitCode {
 
 fn serve(args: ServeArgs) -> ExitCode {
     log_to_stderr(args.log_format);
+    let remote = match listen(args.listen) {
+        Ok(remote) => remote,
+        Err(text) => {
+            let _ = writeln!(io::stderr(), "error: {text}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
     let metrics = match args.metrics_address.map(|at| (at, metrics::bind(at))) {
         None => None,
         Some((_, Ok(listener))) => Some(listener),
@@ -72,13 +82,19 @@ fn serve(args: ServeArgs) -> ExitCode {
                 cni_bin_dirs: args.cni_bin_dir,
                 brake: args.brake.limits(),
             };
-            runtime.block_on(daemon::serve(config, metrics))
+            runtime.block_on(daemon::serve(config, metrics, remote))
         }
         Err(error) => Err(error.into()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     let _ = writeln!(io::stderr(), "error: {error:#}");
     ExitCode::FAILURE
+}
+
+fn listen(args: ListenArgs) -> Result<Option<Remote>, String> {
+    let Some((at, [cert, key, client_ca])) = args.all()? else { return Ok(None) };
+    let files = TlsFiles { cert, key, client_ca };
+    Remote::bind(at, &files).map(Some).map_err(|error| error.to_string())
 }
 
 /// `RUST_LOG` decides how much, `info` without it.

@@ -41,6 +41,6 @@ impl Host {
     }
 }
 
-pub(crate) fn grpcurl_bin() -> PathBuf {
+pub fn grpcurl_bin() -> PathBuf {
     std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 mod busybox;
+pub mod certificates;
 pub mod clean;
 pub mod cni;
 mod daemon;
@@ -18,6 +19,7 @@ pub mod registry;
 pub mod target;
 
 pub use daemon::{shim_of, signal};
+pub use grpcurl::grpcurl_bin;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -360,7 +362,7 @@ pub fn processes_with(word: &str) -> Vec<String> {
 }
 
 /// A command that can't hang a test.
-fn bounded(program: impl AsRef<OsStr>) -> Command {
+pub fn bounded(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "60"]).arg(program);
     command
@@ -373,7 +375,7 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Child> {
     spawned.with_context(|| format!("cannot run {command:?}"))
 }
 
-fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
+pub fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
     let pipe = child.stdin.take();
@@ -389,7 +391,7 @@ fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
     })
 }
 
-fn succeed(done: Done) -> Result<String> {
+pub fn succeed(done: Done) -> Result<String> {
     ensure!(done.code == Some(0), "exit {:?}: {}{}", done.code, done.stderr, done.stdout);
     Ok(done.stdout)
 }

@@ -3,9 +3,11 @@
 //! parsers.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
@@ -13,7 +15,16 @@ use super::Cli;
 
 const DEFAULT: &str = "/etc/probelet/config.toml";
 /// Flags that make no sense in the file.
-const NO_KEYS: [&str; 3] = ["config", "help", "version"];
+const NO_KEYS: [&str; 8] = [
+    "config",
+    "help",
+    "version",
+    "address",
+    "client-certificate",
+    "client-key",
+    "certificate-authority",
+    "tls-server-name",
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
@@ -37,6 +48,11 @@ fn parse_with(
     let command = Cli::command();
     let mut matches = command.clone().try_get_matches_from(&words)?;
     if let Some(serve) = matches.subcommand_matches("serve") {
+        if serve.value_source("address") == Some(ValueSource::CommandLine) {
+            let text = "--address is where a client goes; a daemon has --listen\n";
+            let mut command = command;
+            return Err(command.error(ErrorKind::ArgumentConflict, text).into());
+        }
         let named = serve.get_one::<PathBuf>("config");
         let path = named.map_or(default, PathBuf::as_path);
         match std::fs::read_to_string(path) {
@@ -44,7 +60,7 @@ fn parse_with(
                 let command = with_file(command, path, &text).map_err(UsageError::File)?;
                 matches = command.try_get_matches_from(&words)?;
             }
-            Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => {}
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(UsageError::File(format!("{}: {error}", path.display()))),
         }
     }
@@ -117,7 +133,9 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let words = ["probelet", "serve"].iter().chain(flags).map(OsString::from);
         match parse_with(words, &path) {
-            Ok(Cli { socket, command: Command::Serve(args) }) => Ok(ServeArgs { socket, ..*args }),
+            Ok(Cli { socket, command: Command::Serve(args), .. }) => {
+                Ok(ServeArgs { socket, ..*args })
+            }
             Ok(other) => panic!("{other:?}"),
             Err(error) => {
                 let text = error.to_string();
@@ -141,6 +159,8 @@ mod tests {
                 "metrics-address" => "127.0.0.1:1".to_owned(),
                 "log-format" => "json".to_owned(),
                 "manifest-dir" => "/etc/probelet/manifests".to_owned(),
+                "listen" => "127.0.0.1:7443".to_owned(),
+                "tls-cert" | "tls-key" | "tls-client-ca" => "/x/file.pem".to_owned(),
                 "registry-config" => "/x/config.json".to_owned(),
                 other => panic!("a value for {other}?"),
             });

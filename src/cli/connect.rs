@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
 use tonic::{Request, Response, Status};
 
-use super::error::{Error, Result};
+use super::args::Cli;
+use super::error::{Error, Result, with_causes};
+use super::remote_args::Remote;
+use crate::pb;
 use crate::pb::containers_client::ContainersClient;
 use crate::pb::events_client::EventsClient;
 use crate::pb::images_client::ImagesClient;
@@ -19,6 +22,8 @@ use crate::pb::meta_client::MetaClient;
 use crate::pb::pods_client::PodsClient;
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// A daemon by TCP that is silent is asked whether it is still there, and has as long again.
+const KEEPALIVE: Duration = Duration::from_secs(20);
 /// For calls that wait for nothing but the daemon.
 pub(super) const UNARY: Duration = Duration::from_secs(60);
 /// What the daemon itself allows a start, and some: its answer tells more than our deadline.
@@ -38,19 +43,59 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) async fn connect(socket: &Path) -> Result<Self> {
+    pub(super) async fn connect(cli: &Cli) -> Result<Self> {
+        match cli.remote.remote()? {
+            Some(remote) => Self::over_tcp(&remote).await,
+            None => Self::by_socket(&cli.socket).await,
+        }
+    }
+
+    async fn by_socket(socket: &Path) -> Result<Self> {
         let path = socket.to_owned();
         let connector = tower::service_fn(move |_: Uri| open(path.clone()));
         // The address is never looked up: the connector goes to the socket.
         let endpoint = Endpoint::from_static("http://probelet");
         let connecting = endpoint.connect_with_connector(connector);
+        Self::within(socket.display().to_string(), connecting).await
+    }
+
+    async fn over_tcp(remote: &Remote<'_>) -> Result<Self> {
+        let mut tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(pem(remote.authority)?))
+            .identity(Identity::from_pem(pem(remote.certificate)?, pem(remote.key)?));
+        if let Some(name) = remote.name {
+            tls = tls.domain_name(name);
+        }
+        let at = remote.address.to_string();
+        let endpoint = Endpoint::from_shared(format!("https://{at}"))
+            .and_then(|endpoint| endpoint.tls_config(tls))
+            .map_err(|error| Error::Other(format!("{:#}", anyhow::Error::from(error))))?
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE);
+        let client = Self::within(at.clone(), endpoint.connect()).await?;
+        // Whether the daemon accepts the certificate shows after the handshake, in what follows.
+        let mut meta = client.meta();
+        match call(pb::GetVersionRequest {}, CONNECT, |r| meta.get_version(r)).await {
+            Err(Error::Status(status)) => {
+                let cause = with_causes(status.message().to_owned(), &*status);
+                let cause = format!("{cause}; does its --tls-client-ca know your certificate?");
+                Err(Error::Connect { at, cause })
+            }
+            answer => answer.map(|_| client),
+        }
+    }
+
+    async fn within(
+        at: String,
+        connecting: impl Future<Output = std::result::Result<Channel, tonic::transport::Error>>,
+    ) -> Result<Self> {
         match tokio::time::timeout(CONNECT, connecting).await {
             Ok(Ok(channel)) => Ok(Self { channel }),
-            Ok(Err(error)) => Err(refused(socket, &error)),
-            Err(_) => Err(Error::Connect {
-                socket: socket.to_owned(),
-                cause: format!("no answer within {} s", CONNECT.as_secs()),
-            }),
+            Ok(Err(error)) => Err(refused(at, &error)),
+            Err(_) => {
+                let cause = format!("no answer within {} s", CONNECT.as_secs());
+                Err(Error::Connect { at, cause })
+            }
         }
     }
 
@@ -79,22 +124,25 @@ async fn open(path: PathBuf) -> io::Result<TokioIo<UnixStream>> {
     Ok(TokioIo::new(UnixStream::connect(path).await?))
 }
 
-fn refused(socket: &Path, error: &tonic::transport::Error) -> Error {
-    let socket = socket.to_owned();
+fn pem(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::Other(format!("{}: {error}", path.display())))
+}
+
+fn refused(at: String, error: &tonic::transport::Error) -> Error {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             let cause = io.to_string();
             return match io.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                    Error::NotRunning { socket, cause }
+                    Error::NotRunning { at, cause }
                 }
-                _ => Error::Connect { socket, cause },
+                _ => Error::Connect { at, cause },
             };
         }
         source = inner.source();
     }
-    Error::Connect { socket, cause: error.to_string() }
+    Error::Connect { at, cause: with_causes(error.to_string(), error) }
 }
 
 /// One unary call with a deadline that the daemon learns of as well.

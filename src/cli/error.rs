@@ -1,7 +1,7 @@
 //! What can go wrong in a client verb, and how it is told.
 
+use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
 
 use tonic_types::StatusExt;
 
@@ -15,10 +15,10 @@ pub enum Error {
     /// Wrong usage that clap cannot see.
     #[error("{0}")]
     Usage(String),
-    #[error("probelet is not running at {}: {cause}", .socket.display())]
-    NotRunning { socket: PathBuf, cause: String },
-    #[error("cannot connect to probelet at {}: {cause}", .socket.display())]
-    Connect { socket: PathBuf, cause: String },
+    #[error("probelet is not running at {at}: {cause}")]
+    NotRunning { at: String, cause: String },
+    #[error("cannot connect to probelet at {at}: {cause}")]
+    Connect { at: String, cause: String },
     #[error("{}", .0.message())]
     Status(Box<tonic::Status>),
     #[error("{0}")]
@@ -62,11 +62,11 @@ fn status_lines(status: &tonic::Status) -> Vec<String> {
     let violations =
         status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     if violations.is_empty() {
-        let message = status.message();
-        return vec![match message {
-            "" => format!("error: {}", status.code()),
-            _ => format!("error: {message}"),
-        }];
+        let message = match status.message() {
+            "" => status.code().to_string(),
+            message => message.to_owned(),
+        };
+        return vec![format!("error: {}", with_causes(message, status))];
     }
     violations
         .iter()
@@ -75,6 +75,20 @@ fn status_lines(status: &tonic::Status) -> Vec<String> {
             field => format!("error: {field}: {}", v.description),
         })
         .collect()
+}
+
+/// What the connection ended of is in no message of its own.
+pub(super) fn with_causes(message: String, error: &dyn StdError) -> String {
+    let mut told = message;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
 }
 
 impl From<io::Error> for Error {

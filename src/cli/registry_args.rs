@@ -9,6 +9,7 @@ use super::duration;
 use crate::registry::Registries;
 
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Registries")]
 pub struct RegistryArgs {
     /// Docker's config.json with logins for registries. Without it config.json in the folder
     /// DOCKER_CONFIG, which is /root/.docker if unset. Read anew with each pull.

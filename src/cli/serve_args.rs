@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::brake_args::BrakeArgs;
+use super::listen_args::ListenArgs;
 use super::log_args::LogArgs;
 use super::registry_args::RegistryArgs;
 
@@ -102,6 +103,8 @@ pub struct ServeArgs {
     /// How the daemon itself logs to stderr. [default: text on a terminal, else logfmt]
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub listen: ListenArgs,
     #[command(flatten)]
     pub logs: LogArgs,
     #[command(flatten)]

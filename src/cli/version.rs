@@ -1,20 +1,18 @@
 //! `version`.
 
-use std::path::Path;
-
-use super::args::VersionArgs;
+use super::args::{Cli, VersionArgs};
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use crate::pb;
 
 /// As kubectl has it: one's own version is told whether or not the daemon answers.
-pub(super) async fn version(socket: &Path, args: &VersionArgs, io: &mut Io<'_>) -> Result<()> {
+pub(super) async fn version(cli: &Cli, args: &VersionArgs, io: &mut Io<'_>) -> Result<()> {
     io.line(&format!("Client Version: {}", env!("CARGO_PKG_VERSION")))?;
     if args.client {
         return Ok(());
     }
-    let mut meta = Client::connect(socket).await?.meta();
+    let mut meta = Client::connect(cli).await?.meta();
     let answer = call(pb::GetVersionRequest {}, UNARY, |r| meta.get_version(r)).await?;
     io.line(&format!("Server Version: {}", answer.version))
 }

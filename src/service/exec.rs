@@ -10,7 +10,7 @@ use tonic::{Response, Status};
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
 use super::{Api, Streaming};
-use crate::domain::exit::Caller;
+use crate::domain::exit::{Caller, Operator};
 use crate::pb::{self, exec_request, exec_response};
 use crate::runtime::session::{Input, Order, Output, Session};
 
@@ -106,9 +106,9 @@ async fn begin(
 ) -> Result<Session, Status> {
     let session = api.supervisor.exec(name, container, order).await.map_err(status_of)?;
     // Who did what in a container is asked for afterwards.
-    let (uid, pid) = by.map(|caller| (caller.uid, caller.pid)).unzip();
+    let by = Operator::new("exec", by);
     let command = order.command.first();
-    tracing::info!(pod = name, container, command, uid, pid = pid.flatten(), "a command is run");
+    tracing::info!(pod = name, container, command, operator = %by, "a command is run");
     Ok(session)
 }
 

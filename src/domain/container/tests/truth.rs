@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::exit::{Caller, LastWords, Operator, Sigkill};
 use crate::domain::status::Terminated;
 
-const BY: Caller = Caller { uid: 1000, pid: Some(4711) };
+const BY: Caller = Caller::Local { uid: 1000, pid: Some(4711) };
 
 impl Story {
     fn oom_kills(&mut self, kills: u64) -> Vec<Action> {

@@ -1,0 +1,167 @@
+//! The API by TCP: for those with a certificate, and for nobody else.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use probelet_integration::certificates::Authority;
+use probelet_integration::{
+    Done, Host, IMAGE, SOON, bounded, eventually, finish, grpcurl_bin, probelet_bin, succeed,
+};
+
+/// Both sides' certificates, and where the daemon listens.
+struct Wire {
+    address: String,
+    authority: Authority,
+    daemon: [PathBuf; 2],
+    client: [PathBuf; 2],
+}
+
+impl Wire {
+    fn new(folder: &Path) -> Result<Self> {
+        let authority = Authority::new(folder, "root")?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let daemon = authority.sign("daemon", "127.0.0.1")?;
+        let client = authority.sign("client", "somebody")?;
+        Ok(Self { address, authority, daemon, client })
+    }
+
+    fn start(host: &mut Host) -> Result<Self> {
+        let wire = Self::new(&host.path("tls"))?;
+        let flags = wire.serve_flags();
+        host.start_daemon_with(&flags.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(wire)
+    }
+
+    fn serve_flags(&self) -> Vec<String> {
+        let path = |path: &Path| path.display().to_string();
+        let [cert, key] = &self.daemon;
+        vec![
+            format!("--listen={}", self.address),
+            format!("--tls-cert={}", path(cert)),
+            format!("--tls-key={}", path(key)),
+            format!("--tls-client-ca={}", path(&self.authority.root)),
+        ]
+    }
+
+    /// A verb of the client that goes by TCP.
+    fn probelet(&self, client: &[PathBuf; 2], words: &[&str], stdin: &str) -> Result<Done> {
+        let mut command = bounded(probelet_bin());
+        let [certificate, key] = client;
+        command.arg("--address").arg(&self.address);
+        command.arg("--client-certificate").arg(certificate).arg("--client-key").arg(key);
+        command.arg("--certificate-authority").arg(&self.authority.root);
+        // Words of a command must stay the last.
+        finish(command.args(words), stdin)
+    }
+}
+
+fn pod(name: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{ \
+         terminationGracePeriodSeconds: 1, containers: \
+         [{{name: c, image: {IMAGE}, args: [sleep]}}]}}}}"
+    )
+}
+
+#[test]
+fn a_client_with_a_certificate_does_all_that_the_socket_can() -> Result<()> {
+    let mut host = Host::start()?;
+    let wire = Wire::start(&mut host)?;
+    let run = |words: &[&str], stdin: &str| succeed(wire.probelet(&wire.client, words, stdin)?);
+    ensure!(run(&["apply", "-f", "-"], &pod("web"))?.contains("pod/web created"));
+    run(&["wait", "web", "--for", "condition=Ready"], "")?;
+    ensure!(run(&["get", "pods"], "")?.contains("Running"));
+    run(&["restart", "web"], "")?;
+    let told = run(&["describe", "pod", "web"], "")?;
+    let by = told.lines().find(|line| line.contains("Cause:")).context("no cause")?;
+    ensure!(by.contains("operator: restart from 127.0.0.1:"), "{told}");
+
+    let mut grpcurl = bounded(grpcurl_bin());
+    let [certificate, key] = &wire.client;
+    grpcurl.arg("-cacert").arg(&wire.authority.root);
+    grpcurl.arg("-cert").arg(certificate).arg("-key").arg(key).args([&wire.address, "list"]);
+    ensure!(succeed(finish(&mut grpcurl, "")?)?.contains("probelet.v1.Pods"));
+    // The socket stays what it was.
+    host.probelet(["delete", "pod", "web"])?;
+    Ok(())
+}
+
+#[test]
+fn without_a_certificate_of_the_right_root_nothing_is_served() -> Result<()> {
+    let mut host = Host::start()?;
+    let wire = Wire::start(&mut host)?;
+    let stranger = Authority::new(&host.path("stranger"), "root")?.sign("client", "somebody")?;
+    let done = wire.probelet(&stranger, &["get", "pods"], "")?;
+    ensure!(done.code == Some(1) && done.stderr.contains("certificate"), "{done:?}");
+
+    let mut grpcurl = bounded(grpcurl_bin());
+    grpcurl.arg("-cacert").arg(&wire.authority.root).args([&wire.address, "list"]);
+    ensure!(finish(&mut grpcurl, "")?.code != Some(0), "served without a certificate");
+    let mut grpcurl = bounded(grpcurl_bin());
+    grpcurl.args(["-plaintext", "-connect-timeout", "2", &wire.address, "list"]);
+    ensure!(finish(&mut grpcurl, "")?.code != Some(0), "served in plain text");
+
+    // A client does not talk to a daemon whose certificate is for another host.
+    let named = wire.probelet(&wire.client, &["--tls-server-name", "other", "get", "pods"], "")?;
+    ensure!(named.code == Some(1) && named.stderr.contains("certificate"), "{named:?}");
+    Ok(())
+}
+
+#[test]
+fn guests_who_say_nothing_are_shown_out_and_keep_nobody_else_out() -> Result<()> {
+    let mut host = Host::start()?;
+    let wire = Wire::start(&mut host)?;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(&wire.address)?);
+    }
+    host.apply(&pod("web"))?;
+    let fds = fs::read_dir(format!("/proc/{}/fd", host.daemon_pid()?))?.count();
+    ensure!(fds < 150, "{fds} descriptors");
+    // The first are gone by and by, and those after them.
+    let mut first = silent.remove(0);
+    first.set_read_timeout(Some(Duration::from_secs(20)))?;
+    ensure!(first.read(&mut [0])? == 0, "still there");
+    drop(silent);
+    eventually("there is a seat again", SOON * 4, || {
+        let done = wire.probelet(&wire.client, &["get", "pods"], "").ok()?;
+        (done.code == Some(0)).then_some(())
+    })?;
+    // Nonsense ends its own connection only.
+    TcpStream::connect(&wire.address)?.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    succeed(wire.probelet(&wire.client, &["get", "pods"], "")?)?;
+    Ok(())
+}
+
+#[test]
+fn without_all_three_files_the_daemon_does_not_start() -> Result<()> {
+    let host = Host::start()?;
+    let wire = Wire::new(&host.path("tls"))?;
+    let flags = wire.serve_flags();
+    let other = wire.authority.sign("other", "127.0.0.1")?;
+    let other_key = format!("--tls-key={}", other[1].display());
+    let not_pem = host.path("not.pem");
+    fs::write(&not_pem, "hello")?;
+    let no_ca = format!("--tls-client-ca={}", not_pem.display());
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let taken = format!("--listen={}", taken.local_addr()?);
+    for (flags, wanted) in [
+        (vec![&flags[0]], "--listen needs --tls-cert, --tls-key and --tls-client-ca"),
+        (vec![&flags[0], &flags[1], &flags[2]], "--listen needs --tls-cert"),
+        (vec![&flags[3]], "need --listen"),
+        (vec![&flags[0], &flags[1], &flags[2], &no_ca], "not.pem: no certificate"),
+        (vec![&flags[0], &flags[1], &other_key, &flags[3]], "--tls-key "),
+        (vec![&taken, &flags[1], &flags[2], &flags[3]], "--listen 127.0.0.1:"),
+    ] {
+        let words = std::iter::once("serve").chain(flags.iter().map(|flag| flag.as_str()));
+        let done = host.try_probelet(words, "")?;
+        ensure!(done.code == Some(2) && done.stderr.contains(wanted), "{wanted:?}: {done:?}");
+        ensure!(!host.socket().exists(), "bound all the same");
+        TcpStream::connect(&wire.address).err().context("listens all the same")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The flags of all verbs but `serve` for a daemon on another machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use http::uri::Authority;
+
+use super::error::{Error, Result};
+
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Another machine's daemon")]
+pub struct RemoteArgs {
+    /// A daemon that was started with --listen, instead of the socket's.
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "PROBELET_ADDRESS")]
+    pub address: Option<Authority>,
+    /// The certificate to show there, in PEM, then those between it and its root.
+    #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CLIENT_CERTIFICATE")]
+    pub client_certificate: Option<PathBuf>,
+    /// The key of --client-certificate, in PEM.
+    #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CLIENT_KEY")]
+    pub client_key: Option<PathBuf>,
+    /// The roots of the daemon's certificate, in PEM.
+    #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CERTIFICATE_AUTHORITY")]
+    pub certificate_authority: Option<PathBuf>,
+    /// The name in the daemon's certificate, where it is not HOST.
+    #[arg(long, global = true, value_name = "NAME", env = "PROBELET_TLS_SERVER_NAME")]
+    pub tls_server_name: Option<String>,
+}
+
+/// Where to go, and with what.
+pub(super) struct Remote<'a> {
+    pub(super) address: &'a Authority,
+    pub(super) certificate: &'a PathBuf,
+    pub(super) key: &'a PathBuf,
+    pub(super) authority: &'a PathBuf,
+    pub(super) name: Option<&'a str>,
+}
+
+impl RemoteArgs {
+    /// None for the socket's daemon.
+    pub(super) fn remote(&self) -> Result<Option<Remote<'_>>> {
+        let Some(address) = &self.address else { return Ok(None) };
+        if address.port_u16().is_none() {
+            return Err(Error::Usage(format!("--address {address}: must be HOST:PORT")));
+        }
+        let files = (&self.client_certificate, &self.client_key, &self.certificate_authority);
+        let (Some(certificate), Some(key), Some(authority)) = files else {
+            return Err(Error::Usage(
+                "--address needs --client-certificate, --client-key and --certificate-authority"
+                    .to_owned(),
+            ));
+        };
+        let name = self.tls_server_name.as_deref();
+        Ok(Some(Remote { address, certificate, key, authority, name }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::Cli;
+
+    fn told(words: &[&str]) -> String {
+        let cli = Cli::parse_from([&["probelet", "get", "pods"], words].concat());
+        match cli.remote.remote() {
+            Ok(Some(remote)) => format!("{} {}", remote.address, remote.certificate.display()),
+            Ok(None) => "the socket".to_owned(),
+            Err(error) => format!("{} {error}", error.exit_code()),
+        }
+    }
+
+    #[test]
+    fn an_address_goes_with_a_port_and_three_files() {
+        let files = ["--client-certificate=c", "--client-key=k", "--certificate-authority=a"];
+        let with = |address| [&["--address", address], files.as_slice()].concat();
+        assert_eq!(told(&with("[::1]:7443")), "[::1]:7443 c");
+        assert_eq!(told(&files), "the socket");
+        assert_eq!(told(&with("host")), "2 --address host: must be HOST:PORT");
+        let error = told(&["--address", "host:1", files[0], files[1]]);
+        assert!(error.starts_with("2 --address needs --client-certificate, "), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_goes_nowhere() {
+        let words = ["probelet", "serve", "--address", "host:1"].map(Into::into);
+        let error = super::super::parse(words).unwrap_err().to_string();
+        assert!(error.contains("a daemon has --listen"), "{error}");
+    }
+}
