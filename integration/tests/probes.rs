@@ -225,13 +225,13 @@ fn a_daemon_that_is_held_up_kills_nobody() -> Result<()> {
     with_host(|host| {
         // Mostly an attempt is under way when the daemon is stopped; one failure would kill.
         let probe = json!({
-            "url": "http://:8080/wait/150", "period": "0.2s", "timeout": "0.3s",
+            "url": "http://:8080/wait/500", "period": "0.6s", "timeout": "1.5s",
             "failureThreshold": 1,
         });
         let made = host.target("app", WEB, once_it_listens(&probe))?;
         for _ in 0..3 {
             let before = counter(&host.container("app")?, "liveness", "successes");
-            host.hold_up_daemon(Duration::from_millis(900))?;
+            host.hold_up_daemon(Duration::from_millis(2800))?;
             wait_counter(host, "liveness", "successes", before + 2)?;
         }
         expect_undisturbed(host, &made["pid"])
