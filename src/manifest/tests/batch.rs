@@ -128,6 +128,30 @@ env:
 }
 
 #[test]
+fn a_variables_error_has_the_place_that_it_has_in_the_manifest() {
+    let batch = with_env(
+        "envFrom: [{configMapRef: {name: settings}}, {prefix: 'a=', secretRef: {name: db}}]
+env:
+- {name: GONE, valueFrom: {secretKeyRef: {name: db, key: none, optional: true}}}
+- {name: 'b=c', value: d}
+- {value: e}
+- {name: 'f=', valueFrom: {secretKeyRef: {name: db, key: none}}}",
+    );
+    let fields: Vec<_> = batch.errors.iter().map(|(_, error)| error.field.as_str()).collect();
+    let at = "spec.containers[0].env";
+    assert_eq!(
+        fields,
+        [
+            format!("{at}From[1].prefix"),
+            format!("{at}[1].name"),
+            format!("{at}[2].name"),
+            format!("{at}[3].name"),
+            format!("{at}[3].valueFrom.secretKeyRef.key"),
+        ]
+    );
+}
+
+#[test]
 fn another_namespaces_objects_are_out_of_reach() {
     let pod = POD.replace("{name: web}", "{name: web, namespace: other}");
     let env = "    envFrom: [{configMapRef: {name: settings}}]\n";
