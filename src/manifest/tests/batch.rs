@@ -189,6 +189,16 @@ fn names_are_there_once() {
     );
 }
 
+#[test]
+fn no_two_pods_of_one_apply_have_a_port_of_the_host() {
+    let ports = "    ports: [{containerPort: 80, hostPort: 8080}]\n";
+    let text = workload("Deployment", "apps/v1", "", "hostNetwork: true")
+        .replace("name: app,", "name: app, ports: [{containerPort: 8080}],");
+    let batch = batch_of(&format!("{POD}{ports}---\n{}", text.replace("name: web", "name: other")));
+    let field = "spec.template.spec.containers[0].ports[0].hostPort";
+    assert_eq!(errors(&batch), [format!("1 {field}: Invalid value: 8080: pod \"web\" has it")]);
+}
+
 fn workload(kind: &str, version: &str, spec: &str, template: &str) -> String {
     format!(
         "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web, namespace: shop}}\nspec:\n  \
