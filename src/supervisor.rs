@@ -28,6 +28,7 @@ mod events;
 mod evidence;
 mod exec;
 mod network;
+mod ports;
 mod probes;
 mod pulls;
 mod reconcile;
@@ -52,6 +53,7 @@ pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 use actor::{Desired, Request};
 use brake::HostBrake;
 use error::{left_alone, located, timed_out};
+use ports::Claims;
 use pulls::Pulls;
 use reconcile::Debts;
 use replace::Successor;
@@ -131,6 +133,7 @@ pub struct Supervisor {
     tally: Arc<Tally>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: Arc<tokio::sync::Mutex<()>>,
+    claims: Claims,
     pulls: Arc<Pulls>,
     actors: TaskTracker,
     cancel: CancellationToken,
@@ -157,6 +160,7 @@ impl Supervisor {
             boot_id: None,
             tally: Arc::default(),
             changing: Arc::default(),
+            claims: Claims::default(),
             pulls: Arc::new(pulls),
             actors,
             cancel,

@@ -13,7 +13,7 @@ const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
     let sources = Sources::read(texts(paths)?);
     if let Some(error) = sources.errors.first() {
-        return Err(Error::Other(format!("{}: {}", error.place, error.message)));
+        return Err(Error::Other(format!("{}: {}", error.place, error.said())));
     }
     match sources.values().is_empty() {
         true => Err(Error::Other("no objects passed".to_owned())),

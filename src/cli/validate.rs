@@ -31,7 +31,5 @@ pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
 /// As compilers do, so that editors find the place.
 fn line(finding: &Finding) -> String {
     let severity = finding.severity.as_str();
-    let named = [finding.code, finding.field.as_str(), finding.message.as_str()];
-    let said = named.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-    printable(&format!("{}: {severity}: {said}", finding.place))
+    printable(&format!("{}: {severity}: {}", finding.place, finding.said()))
 }

@@ -1,6 +1,6 @@
 //! All objects of one apply, which may refer to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub struct Batch {
     pub errors: Vec<(usize, SpecError)>,
     pub warnings: Vec<(usize, String)>,
     pub advice: Vec<(usize, Advice)>,
+    /// Where the pods of workloads are in their objects.
+    prefixes: BTreeMap<usize, &'static str>,
 }
 
 /// Reads objects of any supported kind. Whoever finds an error in the outcome should touch nothing.
@@ -38,7 +40,8 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.fail(index, ManifestError(errors));
             }
-            Ok((pod, warnings, advice)) => {
+            Ok(Read { pod, prefix, warnings, advice }) => {
+                batch.prefixes.insert(index, prefix);
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
                 if names.insert(pod.name.clone()) {
@@ -50,6 +53,7 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
             }
         }
     }
+    batch.check_ports();
     for (index, key) in kept.into_iter().filter(|(_, key)| !objects.is_used(key)) {
         let text = format!("{}/{}: ignored: no pod of this apply uses it", key.0.word(), key.2);
         batch.warnings.push((index, text));
@@ -58,13 +62,34 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
 }
 
 impl Batch {
+    /// A field of a pod as its object has it.
+    pub fn field(&self, index: usize, field: &str) -> String {
+        kinds::within_object(self.prefixes.get(&index).copied().unwrap_or_default(), field)
+    }
+
+    fn check_ports(&mut self) {
+        let mut clashes = Vec::new();
+        for (place, (index, pod)) in self.pods.iter().enumerate() {
+            let before = self.pods.iter().take(place);
+            for error in before.flat_map(|(_, other)| pod.port_clashes(other)) {
+                let field = self.field(*index, &error.field);
+                clashes.push((*index, SpecError { field, ..error }));
+            }
+        }
+        self.errors.append(&mut clashes);
+    }
+
     fn fail(&mut self, index: usize, errors: ManifestError) {
         self.errors.extend(errors.0.into_iter().map(|error| (index, error)));
     }
 }
 
-/// A pod, its warnings and the advice on it.
-type Read = (Validated<PodSpec>, Vec<String>, Vec<Advice>);
+struct Read {
+    pod: Validated<PodSpec>,
+    prefix: &'static str,
+    warnings: Vec<String>,
+    advice: Vec<Advice>,
+}
 
 fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, Refused> {
     let unwrapped = kinds::unwrap(value.take())?;
@@ -79,9 +104,9 @@ fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, Refused
     };
     let Parsed { spec, warnings } = parse_with(unwrapped.pod.clone(), uid, objects)
         .map_err(|Refused { errors, warnings }| refused(errors, warnings))?;
-    let spec = validate(spec).map_err(|errors| refused(errors.0, warnings.clone()))?;
-    let advice = advise(&spec).into_iter();
+    let pod = validate(spec).map_err(|errors| refused(errors.0, warnings.clone()))?;
+    let advice = advise(&pod).into_iter();
     let located = |advice: Advice| Advice { field: unwrapped.field(&advice.field), ..advice };
     let advice = advice.map(located).collect();
-    Ok((spec, warned(warnings), advice))
+    Ok(Read { pod, prefix: unwrapped.prefix, warnings: warned(warnings), advice })
 }

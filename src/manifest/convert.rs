@@ -29,6 +29,9 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let mut spec = pod.spec.unwrap_or_default();
     downward::check_names(&spec, &mut errors);
     let host_namespaces = surroundings::host_namespaces(&spec);
+    if host_namespaces.network {
+        on_host(&mut spec);
+    }
     let naming = surroundings::naming(&mut spec, &mut errors, &mut warnings);
     let at = "spec.securityContext";
     let security = security::pod(at, spec.security_context.take(), &mut errors, &mut warnings);
@@ -83,6 +86,16 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
+}
+
+/// Kubernetes' default: in the host's network a container's ports are the host's.
+fn on_host(spec: &mut k8s::PodSpec) {
+    let containers = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten());
+    for port in containers.flat_map(|container| container.ports.iter_mut().flatten()) {
+        if port.container_port != 0 && port.host_port.unwrap_or_default() == 0 {
+            port.host_port = Some(port.container_port);
+        }
+    }
 }
 
 /// Kubernetes treats an empty string as a field that is not there.

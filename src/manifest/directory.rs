@@ -18,7 +18,7 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
     };
     let sources = Sources::read(vec![File { name: file.to_owned(), text }]);
     if let Some(error) = sources.errors.first() {
-        return Content::Unreadable(format!("{}: {}", error.place, error.message));
+        return Content::Unreadable(format!("{}: {}", error.place, error.said()));
     }
     let values = sources.values();
     let pods = values.iter().filter_map(|value| pod_name(value).ok().flatten()).collect();

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_norway::Value as Yaml;
 
+use super::fields::member;
+use super::marks;
 use crate::domain::spec::SpecError;
 
 /// The field of an error that is about the text as a whole.
@@ -77,25 +80,60 @@ pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
     // JSON may be indented with tabs, which YAML refuses. What starts like JSON and is none may
     // still be YAML in flow style, whose reader then has the last word.
     if text.trim_start().starts_with('{')
-        && let Ok(value) = serde_json::from_str::<serde_norway::Value>(text)
+        && let Ok(value) = serde_json::from_str::<Yaml>(text)
     {
         return Ok(vec![json(value)?]);
     }
     let mut found = Vec::new();
     for document in serde_norway::Deserializer::from_str(text) {
         // Through YAML's own value, because its mapping refuses a key that is there twice.
-        let value = match serde_norway::Value::deserialize(document) {
+        let value = match Yaml::deserialize(document) {
             Ok(value) => value,
             Err(error) if error.to_string().contains("EOF while parsing a value") => continue,
             Err(error) => return Err(error.into()),
         };
         if !value.is_null() {
+            if let Some((parent, key)) = nameless(&value, String::new()) {
+                return Err(unnamed(text, found.len(), &parent, key));
+            }
             let mut value = json(value)?;
             read_modes(&mut value);
             found.push(value);
         }
     }
     Ok(found)
+}
+
+/// The first key that cannot be a field's name, and what it is in. `{{ .Values.x }}` of a template
+/// that nobody rendered is one: a mapping whose key is a mapping.
+fn nameless(value: &Yaml, at: String) -> Option<(String, &Yaml)> {
+    match value {
+        Yaml::Mapping(map) => map.iter().find_map(|(key, below)| match key {
+            Yaml::String(key) => nameless(below, member(&at, key)),
+            Yaml::Number(key) => nameless(below, member(&at, &key.to_string())),
+            Yaml::Bool(key) => nameless(below, member(&at, &key.to_string())),
+            key => Some((at.clone(), key)),
+        }),
+        Yaml::Sequence(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, below)| nameless(below, format!("{at}[{index}]"))),
+        Yaml::Tagged(tagged) => nameless(&tagged.value, at),
+        _ => None,
+    }
+}
+
+fn unnamed(text: &str, document: usize, parent: &str, key: &Yaml) -> Unread {
+    let marks = marks::of(text);
+    let at = marks.get(document).and_then(|marks| marks.nameless(parent));
+    let shown = serde_json::to_string(key).unwrap_or_else(|_| "a mapping".to_owned());
+    let mut why = format!("Invalid value: {shown}: a key must be a string");
+    if let Some((line, column)) = at {
+        // As YAML's own errors have it.
+        why.push_str(&format!(" at line {line} column {column}"));
+    }
+    let field = if parent.is_empty() { WHOLE } else { parent };
+    Unread { error: SpecError::new(field, why), at }
 }
 
 /// libyaml takes time by the square of open brackets before its caller's limit of 128 strikes: a
@@ -113,7 +151,7 @@ fn opens_too_much(text: &str) -> bool {
     })
 }
 
-fn json(mut value: serde_norway::Value) -> Result<Value, SpecError> {
+fn json(mut value: Yaml) -> Result<Value, SpecError> {
     value.apply_merge().map_err(|e| SpecError::new(WHOLE, e.to_string()))?;
     serde_json::to_value(value).map_err(|e| SpecError::new(WHOLE, e.to_string()))
 }

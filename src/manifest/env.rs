@@ -10,7 +10,8 @@ type Given = (Option<Vec<k8s::EnvFromSource>>, Option<Vec<k8s::EnvVar>>);
 /// The objects, and the namespace that the pod sees of them.
 pub(super) type InReach<'a> = (&'a Objects, &'a str);
 
-/// Those of whole objects first, as in Kubernetes: a single variable beats them.
+/// Those of whole objects first, as in Kubernetes: a single variable beats them. Names are checked
+/// here, because the places in the list that comes of it are not those of the manifest.
 pub(super) fn variables(
     at: &str,
     (whole, single): Given,
@@ -19,14 +20,23 @@ pub(super) fn variables(
 ) -> Vec<EnvVar> {
     let mut all = Vec::new();
     for (index, source) in whole.unwrap_or_default().into_iter().enumerate() {
-        match all_of(&format!("{at}.envFrom[{index}]"), source, objects) {
-            Ok(mut variables) => all.append(&mut variables),
+        let at = format!("{at}.envFrom[{index}]");
+        let prefix = source.prefix.as_deref().filter(|prefix| !prefix.is_empty());
+        let wrong = prefix.map(|prefix| EnvVar::check_name(&format!("{at}.prefix"), prefix));
+        let is_named = wrong.as_ref().is_none_or(Vec::is_empty);
+        errors.extend(wrong.into_iter().flatten());
+        match all_of(&at, source, objects) {
+            Ok(variables) => all.extend(variables.into_iter().filter(|_| is_named)),
             Err(error) => errors.push(error),
         }
     }
     for (index, var) in single.unwrap_or_default().into_iter().enumerate() {
-        match one(&format!("{at}.env[{index}]"), var, objects) {
-            Ok(variable) => all.extend(variable),
+        let at = format!("{at}.env[{index}]");
+        let wrong = EnvVar::check_name(&format!("{at}.name"), &var.name);
+        let is_named = wrong.is_empty();
+        errors.extend(wrong);
+        match one(&at, var, objects) {
+            Ok(variable) => all.extend(variable.filter(|_| is_named)),
             Err(error) => errors.push(error),
         }
     }

@@ -28,15 +28,16 @@ pub(super) struct Unwrapped {
 impl Unwrapped {
     /// A field of the pod as the object has it.
     pub(super) fn field(&self, field: &str) -> String {
-        let own = ["metadata.name", "metadata.namespace"].contains(&field);
-        if own
-            || self.prefix.is_empty()
-            || !(field.starts_with("spec") || field.starts_with("meta"))
-        {
-            return field.to_owned();
-        }
-        format!("{}{field}", self.prefix)
+        within_object(self.prefix, field)
     }
+}
+
+pub(super) fn within_object(prefix: &str, field: &str) -> String {
+    let own = ["metadata.name", "metadata.namespace"].contains(&field);
+    if own || prefix.is_empty() || !(field.starts_with("spec") || field.starts_with("meta")) {
+        return field.to_owned();
+    }
+    format!("{prefix}{field}")
 }
 
 const OWN: &str = "belongs to the workload, of which only the pod is kept";

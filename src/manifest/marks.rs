@@ -31,6 +31,13 @@ impl Marks {
             };
         }
     }
+
+    /// The place of a key below `parent` that is no string, or of the parent.
+    pub(super) fn nameless(&self, parent: &str) -> Option<Mark> {
+        let written = ["", "~", "null", "Null", "NULL"];
+        let key = written.iter().find_map(|key| self.0.get(&format!("{parent}[{key}]")));
+        key.copied().or_else(|| self.find(parent))
+    }
 }
 
 enum Level {

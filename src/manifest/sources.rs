@@ -5,8 +5,9 @@ use std::fmt;
 use serde_json::Value;
 
 use super::batch::batch;
-use super::document;
+use super::document::{self, WHOLE};
 use super::marks::{self, Marks};
+use crate::domain::spec::SpecError;
 
 /// A file's name, for people, and what is in it.
 #[derive(Debug, Clone)]
@@ -58,6 +59,14 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// What it says, without where and how bad.
+    pub fn said(&self) -> String {
+        let named = [self.code, &self.field, &self.message];
+        named.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    }
+}
+
 struct Object {
     value: Value,
     file: String,
@@ -88,12 +97,13 @@ impl Sources {
                 }
                 Err(unread) => {
                     let (line, column) = unread.at.unwrap_or_default();
+                    let SpecError { field, reason } = unread.error;
                     sources.errors.push(Finding {
                         place: Place { file: name, line, column },
                         severity: Severity::Error,
                         code: "",
-                        field: String::new(),
-                        message: unread.error.reason,
+                        field: if field == WHOLE { String::new() } else { field },
+                        message: reason,
                     });
                 }
             }

@@ -60,22 +60,21 @@ pub(super) async fn several(
 ) -> Result<pb::ApplyPodsResponse, Status> {
     let values = request.objects.into_iter().map(structs::to_json).collect();
     let name = |index: usize, field: &str| format!("objects[{index}].{field}");
-    let Batch { pods, mut errors, warnings, .. } = manifest::batch(values, uid);
-    for (place, (index, pod)) in pods.iter().enumerate() {
-        let before = pods.iter().take(place);
-        let clashes = before.flat_map(|(_, other)| pod.port_clashes(other));
-        errors.extend(clashes.map(|error| (*index, error)));
+    let batch = manifest::batch(values, uid);
+    let mut errors = batch.errors.clone();
+    for (index, pod) in &batch.pods {
         match api.supervisor.check(pod).await {
             Ok(_) => {}
-            Err(SupervisorError::Invalid(bad)) => {
-                errors.extend(bad.0.into_iter().map(|error| (*index, error)));
-            }
+            Err(SupervisorError::Invalid(bad)) => errors.extend(bad.0.into_iter().map(|error| {
+                (*index, SpecError { field: batch.field(*index, &error.field), ..error })
+            })),
             Err(other) => return Err(status_of(other)),
         }
     }
     if !errors.is_empty() {
         return Err(refused(errors, name));
     }
+    let Batch { pods, warnings, .. } = batch;
     let results = match request.dry_run {
         false => apply_all(api, pods, by).await,
         true => pods.into_iter().map(|(index, pod)| outcome(index, &pod)).collect(),

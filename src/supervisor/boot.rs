@@ -17,7 +17,7 @@ use super::{
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
-use crate::domain::spec::{PodSpec, SpecErrors};
+use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
 
 /// A machine, what it wants done first, and the task that it holds.
@@ -42,11 +42,7 @@ impl Supervisor {
         if spec.origin.is_none() {
             self.not_kept(&spec.name)?;
         }
-        let others = self.list().into_iter().filter(|view| view.spec.name != spec.name);
-        let clashes: Vec<_> = others.flat_map(|view| spec.port_clashes(&view.spec)).collect();
-        if !clashes.is_empty() {
-            return Err(SpecErrors(clashes).into());
-        }
+        self.check_ports(spec)?;
         let mut images = Vec::new();
         for (index, container) in spec.all().enumerate() {
             match self.runtime.check(container).await {
@@ -64,6 +60,7 @@ impl Supervisor {
         spec: Arc<PodSpec>,
         wanted: Wanted,
     ) -> Result<PodView, SupervisorError> {
+        let _ports = self.claim_ports(&spec)?;
         let (unborn, _) = self.record(spec, wanted, Incarnation::default()).await?;
         Ok(self.adopt(unborn))
     }

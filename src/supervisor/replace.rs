@@ -36,6 +36,12 @@ pub(super) struct Successor {
     abandoned: bool,
 }
 
+impl Successor {
+    pub(super) fn spec(&self) -> Arc<PodSpec> {
+        self.unborn.spec.clone()
+    }
+}
+
 impl Supervisor {
     /// As [`Self::apply`], but what no live pod can change puts another one in its place. Returns
     /// when that is there, or with a timeout; it comes about all the same then.
@@ -103,6 +109,7 @@ impl Supervisor {
         let wanted = self.with(&name, |handle| handle.desired.borrow().wanted)?;
         let newest = |view: &PodView| view.status.all().map(|c| c.attempt.0).max();
         let attempt = newest(&old).unwrap_or_default().saturating_add(GAP);
+        let _ports = self.claim_ports(&spec)?;
         let (unborn, births) = self.record(spec.clone(), wanted, Incarnation(attempt)).await?;
         let mut successor = Some(Box::new(Successor { unborn, births, abandoned: false }));
         if let Some(Entry::Pod(handle)) = lock(&self.registry).get_mut(&name) {

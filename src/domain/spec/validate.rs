@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    BackoffLimits, ContainerPort, ContainerSpec, Exec, Handler, HttpGet, PodSpec, PortRef,
+    BackoffLimits, ContainerPort, ContainerSpec, EnvVar, Exec, Handler, HttpGet, PodSpec, PortRef,
 };
 use super::{ProbeKind, ProbeSpec, Role, Source, Validated};
 
@@ -113,6 +113,15 @@ impl Findings {
     }
 }
 
+impl EnvVar {
+    /// What is wrong with a variable's name, or with the prefix of several.
+    pub fn check_name(field: &str, name: &str) -> Vec<SpecError> {
+        let mut found = Findings::default();
+        found.name(field, name, names::env_name);
+        found.0
+    }
+}
+
 impl PodSpec {
     /// The only way to a spec that the supervisor takes.
     pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
@@ -185,7 +194,7 @@ fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
         Source::Adopted(_) => {}
     }
     for (index, var) in container.env.iter().enumerate() {
-        found.name(&format!("{at}.env[{index}].name"), &var.name, names::env_name);
+        found.0.extend(EnvVar::check_name(&format!("{at}.env[{index}].name"), &var.name));
     }
     if let Some(dir) = &container.working_dir {
         found.check(Path::new(dir).is_absolute(), || {

@@ -128,6 +128,30 @@ env:
 }
 
 #[test]
+fn a_variables_error_has_the_place_that_it_has_in_the_manifest() {
+    let batch = with_env(
+        "envFrom: [{configMapRef: {name: settings}}, {prefix: 'a=', secretRef: {name: db}}]
+env:
+- {name: GONE, valueFrom: {secretKeyRef: {name: db, key: none, optional: true}}}
+- {name: 'b=c', value: d}
+- {value: e}
+- {name: 'f=', valueFrom: {secretKeyRef: {name: db, key: none}}}",
+    );
+    let fields: Vec<_> = batch.errors.iter().map(|(_, error)| error.field.as_str()).collect();
+    let at = "spec.containers[0].env";
+    assert_eq!(
+        fields,
+        [
+            format!("{at}From[1].prefix"),
+            format!("{at}[1].name"),
+            format!("{at}[2].name"),
+            format!("{at}[3].name"),
+            format!("{at}[3].valueFrom.secretKeyRef.key"),
+        ]
+    );
+}
+
+#[test]
 fn another_namespaces_objects_are_out_of_reach() {
     let pod = POD.replace("{name: web}", "{name: web, namespace: other}");
     let env = "    envFrom: [{configMapRef: {name: settings}}]\n";
@@ -163,6 +187,16 @@ fn names_are_there_once() {
             "5 metadata.name: Duplicate value: \"web\"",
         ]
     );
+}
+
+#[test]
+fn no_two_pods_of_one_apply_have_a_port_of_the_host() {
+    let ports = "    ports: [{containerPort: 80, hostPort: 8080}]\n";
+    let text = workload("Deployment", "apps/v1", "", "hostNetwork: true")
+        .replace("name: app,", "name: app, ports: [{containerPort: 8080}],");
+    let batch = batch_of(&format!("{POD}{ports}---\n{}", text.replace("name: web", "name: other")));
+    let field = "spec.template.spec.containers[0].ports[0].hostPort";
+    assert_eq!(errors(&batch), [format!("1 {field}: Invalid value: 8080: pod \"web\" has it")]);
 }
 
 fn workload(kind: &str, version: &str, spec: &str, template: &str) -> String {

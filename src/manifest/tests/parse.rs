@@ -306,6 +306,28 @@ fn several_documents_can_be_taken_apart() {
 }
 
 #[test]
+fn a_key_that_is_no_string_has_its_place_and_what_it_is_in() {
+    let template = STORY.replace("name: kubia\n", "name: {{ .Values.name }}\n");
+    let text = format!("{STORY}---\n{template}");
+    let sources = Sources::read(vec![File { name: "pod.yaml".to_owned(), text }]);
+    let [error] = &sources.findings()[..] else { panic!("{:?}", sources.errors) };
+    assert_eq!(
+        format!("{}: {}", error.place, error.said()),
+        "pod.yaml:21:12: spec.containers[0].name: Invalid value: {\".Values.name\":null}: a key \
+         must be a string at line 21 column 12"
+    );
+    for (key, shown) in [("~", "null"), ("? [a, b]\n", "[\"a\",\"b\"]")] {
+        let error = format!("manifest: Invalid value: {shown}: a key must be a string at line 13 ");
+        let heard = refusals(&format!("{STORY}{key}: x\n"));
+        assert!(heard.len() == 1 && heard[0].starts_with(&error), "{heard:?}");
+    }
+    // As kubectl reads them.
+    let labelled = STORY.replace("metadata:", "metadata:\n  labels: {1: a, true: b}");
+    let parsed = read(&labelled).unwrap();
+    assert_eq!(parsed.spec.labels.keys().collect::<Vec<_>>(), ["1", "true"]);
+}
+
+#[test]
 fn aliases_cannot_blow_up_memory() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {

@@ -3,6 +3,7 @@
 use super::out::view;
 use super::*;
 use crate::domain::spec::{DnsPolicy, QosClass};
+use crate::supervisor::PodView;
 
 pub(super) const ALL: &str = r#"apiVersion: v1
 kind: Pod
@@ -49,6 +50,29 @@ spec:
       seccompProfile: {type: RuntimeDefault}
       appArmorProfile: {type: Unconfined}
 "#;
+
+#[test]
+fn in_the_hosts_network_a_port_is_the_hosts() {
+    let ports = "ports: [{containerPort: 80, hostIP: 10.0.0.1}, {containerPort: 53, hostPort: 53}]";
+    let init = "\n  initContainers: [{name: i, image: i, ports: [{containerPort: 81}]}]";
+    let text = with_container(ports) + init;
+    let spec = read(&format!("{text}\n  hostNetwork: true\n")).unwrap().spec;
+    let shown: Vec<_> = spec.host_ports().map(|(field, port)| (field, port.host_port)).collect();
+    let at = "spec.containers[0].ports";
+    assert_eq!(
+        shown,
+        [
+            ("spec.initContainers[0].ports[0].hostPort".to_owned(), 81),
+            (format!("{at}[0].hostPort"), 80),
+            (format!("{at}[1].hostPort"), 53),
+        ]
+    );
+    let pod = to_json(&PodView { spec: spec.clone().into(), ..view() });
+    assert_eq!(pod["spec"]["containers"][0]["ports"][0]["hostPort"], 80);
+    let exported = export(&spec).unwrap().objects.remove(0);
+    assert_eq!(exported["spec"]["containers"][0]["ports"][0]["hostPort"], 80);
+    assert_eq!(read(&text).unwrap().spec.host_ports().count(), 1, "not in one of its own");
+}
 
 #[test]
 fn everything_is_taken_and_shown_again() {
