@@ -1,4 +1,4 @@
-//! Files of an image, read from its layers without a trace on the host.
+//! An image's layers, mounted: to read files of it without a trace on the host, or for all to see.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -19,22 +19,37 @@ pub struct Layers {
     pub options: Vec<String>,
 }
 
+/// How an image is mounted that no container runs from.
+pub const FIXED: MountFlags = MountFlags::RDONLY.union(MountFlags::NODEV).union(MountFlags::NOSUID);
+
 /// What nobody's `/etc/passwd` reaches.
 const LARGEST: u64 = 1 << 20;
 
 /// The text of each file, empty where there is none. `place` is any folder; the layers are
 /// mounted on it where nobody else sees it.
 pub fn read(layers: &Layers, place: &Path, files: &[&str]) -> io::Result<Vec<String>> {
+    aside(|| {
+        own::mount_namespace()?;
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private)?;
+        mount_layers(layers, place)?;
+        files.iter().map(|file| read_file(place, file)).collect()
+    })
+}
+
+/// Mounts the layers where everybody sees it.
+pub fn mount_at(layers: &Layers, place: &Path) -> io::Result<()> {
+    aside(|| {
+        own::file_system()?;
+        mount_layers(layers, place)
+    })
+}
+
+/// In a thread that does nothing else, before or after.
+fn aside<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("rootfs".to_owned());
-        let died = |_| Err(io::Error::other("the thread that reads an image died"));
-        let work = || {
-            own::mount_namespace()?;
-            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            mount_change("/", private)?;
-            mount_layers(layers, place)?;
-            files.iter().map(|file| read_file(place, file)).collect()
-        };
+        let died = |_| Err(io::Error::other("the thread that mounts an image died"));
         thread.spawn_scoped(scope, work)?.join().unwrap_or_else(died)
     })
 }
@@ -47,8 +62,7 @@ fn mount_layers(layers: &Layers, place: &Path) -> io::Result<()> {
     let options = layers.options.iter().filter(|option| !own.contains(&option.as_str()));
     let options: Vec<String> = options.map(|option| shorten(option)).collect::<io::Result<_>>()?;
     let data = CString::new(options.join(","))?;
-    let flags = MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID;
-    Ok(mount(&layers.source, place, layers.kind.as_str(), flags, data.as_c_str())?)
+    Ok(mount(&layers.source, place, layers.kind.as_str(), FIXED, data.as_c_str())?)
 }
 
 /// A mount's options must fit a page, which the paths of many layers don't: they are named from

@@ -15,7 +15,7 @@ use crate::domain::Incarnation;
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
-use crate::domain::image::{Keyring, Progress, Reference, Stored};
+use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::process::Process;
@@ -191,6 +191,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Checks that `container` can be made here (its image is here, its OCI spec is one, its
     /// rootfs is a folder) and gives what the image says, without leaving a trace.
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError>;
+    /// What there is of the image of a pod's volume.
+    async fn look_at_volume(
+        &self,
+        uid: &str,
+        volume: &str,
+        image: &str,
+    ) -> Result<VolumeSeen, RuntimeError>;
     /// Brings an image and all that a start needs of it; the bytes of its layers. Bounded by a
     /// registry that sends nothing for a while.
     async fn pull(

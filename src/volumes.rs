@@ -11,10 +11,12 @@ use crate::domain::volume::{Kind, Made, Plan};
 
 mod files;
 mod host;
+mod images;
 mod mounts;
 mod remove;
 mod sub_path;
 
+pub use images::View;
 pub use mounts::not_shared;
 pub use sub_path::SubPathOf;
 
@@ -40,7 +42,7 @@ impl Volumes {
     pub fn place(&self, uid: &str, volume: &Made) -> PathBuf {
         match &volume.kind {
             Kind::Folder { .. } => self.data.join(uid).join("volumes").join(&volume.name),
-            Kind::Memory { .. } | Kind::Files(_) => {
+            Kind::Memory { .. } | Kind::Files(_) | Kind::Image => {
                 self.run.join(uid).join("volumes").join(&volume.name)
             }
             Kind::Host { path, .. } => PathBuf::from(path),
@@ -66,12 +68,24 @@ impl Volumes {
                     .and_then(|()| files::write(&place, files, plan.group))
                     .map_err(|error| error.to_string()),
                 Kind::Host { path, kind } => host::check(path.as_ref(), *kind),
+                // Once a container needs it.
+                Kind::Image => Ok(()),
             };
-            made.map_err(|why| {
-                format!("MountVolume.SetUp failed for volume {:?} : {why}", volume.name)
-            })?;
+            made.map_err(|why| failed(&volume.name, &why))?;
         }
         Ok(())
+    }
+
+    /// A view of an image, where it is not mounted yet.
+    pub fn mount(&self, uid: &str, view: &View) -> Result<(), String> {
+        let made = Made { name: view.volume.clone(), kind: Kind::Image };
+        let mounted = self.own(&self.run, uid).and_then(|()| view.mount(&self.place(uid, &made)));
+        mounted.map_err(|error| failed(&view.volume, &error.to_string()))
+    }
+
+    /// The pod has something that outlives a reboot.
+    pub fn claim(&self, uid: &str) -> io::Result<()> {
+        self.own(&self.data, uid)
     }
 
     /// New content for those files that are there already.
@@ -102,20 +116,12 @@ impl Volumes {
         [&self.data, &self.run].iter().any(|base| base.join(uid).exists())
     }
 
-    /// Nothing that is mounted is emptied: it is unmounted first, or stays.
-    pub fn remove(&self, uid: &str) -> io::Result<()> {
-        // A name, never a path.
-        if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        for base in [&self.run, &self.data] {
-            let folder = base.join(uid);
-            if folder.exists() {
-                mounts::unmount_below(&folder)?;
-                remove::tree(&folder)?;
-            }
-        }
-        Ok(())
+    pub fn remove_from_run(&self, uid: &str) -> io::Result<()> {
+        remove_from(&self.run, uid)
+    }
+
+    pub fn remove_from_data(&self, uid: &str) -> io::Result<()> {
+        remove_from(&self.data, uid)
     }
 
     /// The pods of which there is anything, by their uids.
@@ -144,6 +150,24 @@ impl Volumes {
         fs::set_permissions(base, fs::Permissions::from_mode(PRIVATE))?;
         fs::write(owner, &self.owner)
     }
+}
+
+fn failed(volume: &str, why: &str) -> String {
+    format!("MountVolume.SetUp failed for volume {volume:?} : {why}")
+}
+
+/// Nothing that is mounted is emptied: it is unmounted first, or stays.
+fn remove_from(base: &Path, uid: &str) -> io::Result<()> {
+    // A name, never a path.
+    if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let folder = base.join(uid);
+    if folder.exists() {
+        mounts::unmount_below(&folder)?;
+        remove::tree(&folder)?;
+    }
+    Ok(())
 }
 
 /// Either it is there as it should be, or it is not.

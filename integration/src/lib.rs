@@ -259,7 +259,7 @@ path = "{at}/opt"
         bail!("{id} isn't RUNNING in\n{list}")
     }
 
-    /// What containerd holds that isn't the image: containers, tasks, writable snapshots.
+    /// What containerd holds that isn't the image: containers, tasks, their snapshots, views.
     pub fn leftovers(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
         for what in ["containers", "task"] {
@@ -268,7 +268,8 @@ path = "{at}/opt"
         }
         let snapshots = self.ctr(["snapshots", "ls"])?;
         let active = snapshots.lines().filter(|line| line.ends_with("Active"));
-        left.extend(active.map(|line| format!("snapshot {line}")));
+        let views = snapshots.lines().filter(|line| line.starts_with("probelet-volume-"));
+        left.extend(active.chain(views).map(|line| format!("snapshot {line}")));
         left.extend(self.pins());
         Ok(left)
     }

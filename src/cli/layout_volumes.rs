@@ -33,6 +33,10 @@ fn source(out: &mut String, volume: &Volume) {
         self::projected(out, projected);
     } else if let Some(downward) = &volume.downward_api {
         downward_api(out, downward);
+    } else if let Some(image) = &volume.image {
+        put!(out, "    Type:\tImage (a container image or OCI artifact)");
+        put!(out, "    Reference:\t{}", text(&image.reference));
+        put!(out, "    PullPolicy:\t{}", text(&image.pull_policy));
     } else {
         put!(out, "    <unknown>");
     }
@@ -110,6 +114,10 @@ Volumes:
     ConfigMapName:       web
     ConfigMapOptional:   true
     DownwardAPI:         true
+  model:
+    Type:        Image (a container image or OCI artifact)
+    Reference:   registry.example/model:1
+    PullPolicy:  IfNotPresent
 ";
 
     #[test]
@@ -128,6 +136,8 @@ Volumes:
                 {"configMap": {"name": "web", "optional": true}},
                 {"downwardAPI": {"items": []}},
             ]}},
+            {"name": "model", "image":
+                {"reference": "registry.example/model:1", "pullPolicy": "IfNotPresent"}},
         ]))
         .unwrap();
         let mut out = String::new();

@@ -1,5 +1,6 @@
 //! The life of one container: what may happen to it, what is to be done, what is remembered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,7 +10,7 @@ use super::Incarnation;
 use super::brake::Hold;
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
-use super::image::{PullFault, Pulled};
+use super::image::{PullFault, Pulled, VolumeSeen};
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
@@ -254,11 +255,11 @@ pub enum Event {
         fault: Fault,
         message: String,
     },
-    /// What of the container's image is here, and why its name cannot be pulled.
+    /// What is here of the container's image, and of those that are its volumes, by their names.
     Looked {
         incarnation: Incarnation,
         image: Option<ImageFacts>,
-        name_error: Option<String>,
+        volumes: BTreeMap<String, VolumeSeen>,
     },
     Pulled {
         incarnation: Incarnation,
@@ -365,9 +366,9 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Start(Incarnation),
-    /// See whether the image is here. The attempt's record is there when it is answered.
+    /// See which of its images are here. The attempt's record is there when it is answered.
     LookForImage(Incarnation),
-    Pull(Incarnation),
+    Pull(Incarnation, String),
     /// The pull is not waited for any more.
     GiveUpPull(Incarnation),
     Probe(Incarnation, ProbeKind, Launch),

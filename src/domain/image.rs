@@ -47,6 +47,17 @@ pub enum Need {
     Forbidden,
 }
 
+/// What there is of the image of a pod's volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumeSeen {
+    /// The pod has its view of it, whatever the name stands for by now.
+    Viewed,
+    Here {
+        from_registry: bool,
+    },
+    Missing,
+}
+
 /// `here` tells of an image in the store whether it came from a registry. Without a policy it is
 /// Kubernetes' default: `Always` for `:latest`, else `IfNotPresent`; but what somebody built or
 /// imported here has no registry that knew better, and a registry that is away stops no restart.

@@ -57,7 +57,7 @@ pub use surroundings::{
 pub use validate::{SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
-    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeMount, VolumeSource,
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
 };
 
 /// A value that has passed its checks; there is no other way to come by one.

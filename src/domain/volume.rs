@@ -44,6 +44,8 @@ pub enum Kind {
         path: String,
         kind: HostPathType,
     },
+    /// A view of an image.
+    Image,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -68,6 +70,7 @@ pub struct Mounted<'a> {
     pub destination: String,
     pub read_only: bool,
     pub recursive: bool,
+    pub no_exec: bool,
     pub propagation: Propagation,
 }
 
@@ -84,6 +87,7 @@ pub fn plan(pod: &PodSpec, at: &Whereabouts) -> Plan {
             }
             VolumeSource::HostPath { path, kind } => Kind::Host { path: path.clone(), kind: *kind },
             VolumeSource::Files(files) => Kind::Files(files_of(pod, files, at)),
+            VolumeSource::Image(_) => Kind::Image,
         };
         Made { name: volume.name.clone(), kind }
     });
@@ -161,14 +165,20 @@ pub fn mounts<'a>(
                 }
             }
         };
-        let holds_files = pod.volumes.iter().any(|volume| {
-            volume.name == mount.name && matches!(volume.source, VolumeSource::Files(_))
-        });
+        let volume = pod.volumes.iter().find(|volume| volume.name == mount.name);
+        let (is_fixed, no_exec) = match volume.map(|volume| &volume.source) {
+            Some(VolumeSource::Files(_)) => (true, false),
+            Some(VolumeSource::Image(_)) => (true, true),
+            Some(VolumeSource::EmptyDir { .. } | VolumeSource::HostPath { .. }) | None => {
+                (false, false)
+            }
+        };
         Ok(Mounted {
             volume: &mount.name,
             sub_path: sub_path.filter(|path| !path.is_empty()),
             destination: destination(&mount.mount_path),
-            read_only: mount.read_only || holds_files,
+            read_only: mount.read_only || is_fixed,
+            no_exec,
             recursive: mount.recursive_read_only != RecursiveReadOnly::Disabled,
             propagation: mount.propagation,
         })

@@ -111,7 +111,8 @@ fn convert_container(
     warnings: &mut Vec<String>,
 ) -> ContainerSpec {
     let image = container.image.unwrap_or_default();
-    let pull_policy = pull_policy(at, container.image_pull_policy.as_deref(), errors);
+    let policy_at = format!("{at}.imagePullPolicy");
+    let pull_policy = pull_policy(&policy_at, container.image_pull_policy.as_deref(), errors);
     let (restart, rules) = (format!("{at}.restartPolicy"), format!("{at}.restartPolicyRules"));
     let mut probe = |name: &str, probe: Option<k8s::Probe>| {
         probe.map(|p| probes::probe(&format!("{at}.{name}Probe"), p, errors))
@@ -148,12 +149,16 @@ fn convert_container(
     }
 }
 
-fn pull_policy(at: &str, policy: Option<&str>, errors: &mut Vec<SpecError>) -> Option<PullPolicy> {
+pub(super) fn pull_policy(
+    field: &str,
+    policy: Option<&str>,
+    errors: &mut Vec<SpecError>,
+) -> Option<PullPolicy> {
     let policy = policy.filter(|policy| !policy.is_empty())?;
     let known = PullPolicy::ALL.into_iter().find(|known| known.as_str() == policy);
     if known.is_none() {
         let supported = PullPolicy::ALL.map(PullPolicy::as_str);
-        errors.push(SpecError::unsupported(format!("{at}.imagePullPolicy"), policy, &supported));
+        errors.push(SpecError::unsupported(field, policy, &supported));
     }
     known
 }

@@ -88,7 +88,9 @@ fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
     }
     let files = spec.volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Files(files) => Some(&files.parts),
-        VolumeSource::EmptyDir { .. } | VolumeSource::HostPath { .. } => None,
+        VolumeSource::EmptyDir { .. } | VolumeSource::HostPath { .. } | VolumeSource::Image(_) => {
+            None
+        }
     });
     for part in files.flatten() {
         match part {

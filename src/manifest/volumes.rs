@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::convert::filled;
+use super::convert::{filled, pull_policy};
 use super::downward;
 use super::env::{InReach, missing, no_key};
 use super::fields::NOT_YET;
@@ -13,7 +13,8 @@ use super::objects::Kind;
 use crate::domain::quantity;
 use crate::domain::spec::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
-    Propagation, RecursiveReadOnly, SpecError, SubPath, Volume, VolumeMount, VolumeSource,
+    Propagation, RecursiveReadOnly, SpecError, SubPath, Volume, VolumeImage, VolumeMount,
+    VolumeSource,
 };
 
 /// Kubernetes' default.
@@ -43,6 +44,7 @@ fn source(at: &str, v: k8s::Volume, objects: InReach<'_>, errors: &mut Errors) -
         v.secret.is_some(),
         v.downward_api.is_some(),
         v.projected.is_some(),
+        v.image.is_some(),
     ];
     if given.iter().filter(|given| **given).count() > 1 {
         errors.push(SpecError::forbidden(at, "may not specify more than one volume type"));
@@ -84,6 +86,13 @@ fn source(at: &str, v: k8s::Volume, objects: InReach<'_>, errors: &mut Errors) -
         });
         let parts = parts.collect();
         return whole(projected.default_mode, "projected", parts, errors);
+    }
+    if let Some(image) = v.image {
+        let policy = image.pull_policy.as_deref();
+        return VolumeSource::Image(VolumeImage {
+            reference: image.reference.unwrap_or_default(),
+            pull_policy: pull_policy(&format!("{at}.image.pullPolicy"), policy, errors),
+        });
     }
     // Kubernetes' default where nothing is said; the table of fields refuses the others.
     let dir = v.empty_dir.unwrap_or_default();

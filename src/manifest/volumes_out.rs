@@ -24,6 +24,12 @@ pub(super) fn out(volume: &Volume) -> k8s::Volume {
             out.host_path = Some(k8s::HostPathVolumeSource { path: path.clone(), type_ });
         }
         VolumeSource::Files(files) => files_out(files, &mut out),
+        VolumeSource::Image(image) => {
+            out.image = Some(k8s::ImageVolumeSource {
+                pull_policy: image.pull_policy.map(|policy| policy.as_str().to_owned()),
+                reference: Some(image.reference.clone()),
+            });
+        }
     }
     out
 }

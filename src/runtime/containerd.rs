@@ -15,7 +15,7 @@ use crate::cni::Cni;
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
-use crate::domain::image::{Progress, Stored, normalise};
+use crate::domain::image::{Progress, Stored, VolumeSeen, normalise};
 use crate::domain::log::Limits;
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
@@ -53,6 +53,7 @@ mod task;
 mod tasks;
 mod unwritten;
 mod users;
+mod views;
 mod volumes;
 mod words;
 
@@ -183,6 +184,15 @@ impl Runtime for Containerd {
             }
             Source::Adopted(_) => Ok(ImageFacts::default()),
         }
+    }
+
+    async fn look_at_volume(
+        &self,
+        uid: &str,
+        volume: &str,
+        image: &str,
+    ) -> Result<VolumeSeen, RuntimeError> {
+        self.client.look_at_volume(uid, volume, image).await
     }
 
     async fn pull(

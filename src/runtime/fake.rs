@@ -17,7 +17,7 @@ use super::{
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
-use crate::domain::image::{Progress, Stored};
+use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
 /// Its cgroups are older than its processes.
@@ -111,6 +111,18 @@ impl Runtime for Fake {
             image if image.contains("absent") => Err(RuntimeError::NoImage("not here".into())),
             image => Ok(facts(image, image.contains("pulled"))),
         }
+    }
+
+    async fn look_at_volume(
+        &self,
+        _: &str,
+        _: &str,
+        image: &str,
+    ) -> Result<VolumeSeen, RuntimeError> {
+        Ok(match image.contains("absent") {
+            true => VolumeSeen::Missing,
+            false => VolumeSeen::Here { from_registry: false },
+        })
     }
 
     async fn pull(

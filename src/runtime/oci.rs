@@ -76,6 +76,8 @@ pub struct VolumeBind {
     pub source: PathBuf,
     /// `rw`, `ro` or `rro`.
     pub access: &'static str,
+    /// Nothing in it is run.
+    pub no_exec: bool,
     pub propagation: Propagation,
 }
 

@@ -280,7 +280,7 @@ impl Actor {
                         self.persist(index);
                     }
                 }
-                Action::LookForImage(_) | Action::Pull(_) | Action::GiveUpPull(_) => {
+                Action::LookForImage(_) | Action::Pull(..) | Action::GiveUpPull(_) => {
                     self.image(index, &action);
                 }
                 Action::Probe(incarnation, kind, launch) => {

@@ -1,6 +1,6 @@
 //! Pulls under way: one for an image, shared by all who want it, a few at a time for a registry.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -15,7 +15,7 @@ use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Memory};
 use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, Stored, normalise};
-use crate::domain::spec::{PodSpec, Source};
+use crate::domain::spec::PodSpec;
 use crate::registry::RegistryError;
 use crate::runtime::{Birth, PullError, Runtime, RuntimeError, Wanted};
 
@@ -164,7 +164,9 @@ impl Actor {
                 let memory = self.remembered(machine);
                 self.effects.look(index, *incarnation, memory);
             }
-            Action::Pull(incarnation) => held.pull = Some(self.effects.pull(index, *incarnation)),
+            Action::Pull(incarnation, image) => {
+                held.pull = Some(self.effects.pull(index, *incarnation, image.clone()));
+            }
             Action::GiveUpPull(_) => {
                 if let Some(pull) = held.pull.take() {
                     pull.abort();
@@ -176,7 +178,7 @@ impl Actor {
 }
 
 impl Effects {
-    /// Whether the image is here. The attempt's record is written before anything else, for it is
+    /// Which of its images are here. The attempt's record is written before anything else, for it is
     /// what a later daemon goes on from.
     pub(super) fn look(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
         let id = self.id(index, attempt);
@@ -195,23 +197,31 @@ impl Effects {
                     }
                     image => Some(image?),
                 };
-                Ok((image, Reference::parse(&container.image()).err()))
+                let mut volumes = BTreeMap::new();
+                for (volume, wanted) in pod.volume_images(container) {
+                    let reference = &wanted.reference;
+                    let seen = runtime.look_at_volume(&pod.uid, volume, reference).await?;
+                    volumes.insert(volume.to_owned(), seen);
+                }
+                Ok((image, volumes))
             };
             let event = match looked.await {
-                Ok((image, name_error)) => {
-                    Event::Looked { incarnation: attempt, image, name_error }
-                }
+                Ok((image, volumes)) => Event::Looked { incarnation: attempt, image, volumes },
                 Err(error) => super::effects::failed(attempt, &error),
             };
             Done::Event(index, event)
         });
     }
 
-    pub(super) fn pull(&mut self, index: usize, incarnation: Incarnation) -> AbortHandle {
+    pub(super) fn pull(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        image: String,
+    ) -> AbortHandle {
         let (pod, pulls) = (self.pod.clone(), self.pulls.clone());
         self.running.spawn(async move {
-            let name = pod.at(index).map(|container| container.image()).unwrap_or_default();
-            let ending = match pulls.join(&name, keyrings(&pod)) {
+            let ending = match pulls.join(&image, keyrings(&pod)) {
                 Ok(mut pull) => pull.ended().await,
                 Err(error) => Err((PullFault::InvalidName, error)),
             };
@@ -243,9 +253,9 @@ impl Supervisor {
     /// Refuses one that a pod is made from, whether it has started or not.
     pub async fn remove_image(&self, name: &str) -> Result<String, SupervisorError> {
         let wanted = normalise(name);
-        let is_it = |source: &Source| matches!(source, Source::Image(n) if normalise(n) == wanted);
+        let is_it = |name: &String| normalise(name) == wanted;
         let views = self.list();
-        let user = views.iter().find(|view| view.spec.all().any(|c| is_it(&c.source)));
+        let user = views.iter().find(|view| view.spec.images().any(is_it));
         if let Some(view) = user {
             let text = format!("image {name:?} is in use by pod {}", view.spec.name);
             return Err(RuntimeError::InUse(text).into());

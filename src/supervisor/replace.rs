@@ -16,9 +16,9 @@ use super::{Applied, Entry, PodView, Supervisor, SupervisorError, located, lock,
 use crate::domain::Incarnation;
 use crate::domain::container::{Event, Memory, Wanted};
 use crate::domain::exit::Caller;
-use crate::domain::image::PullPolicy;
+use crate::domain::image::{PullPolicy, VolumeSeen};
 use crate::domain::notice::Notice;
-use crate::domain::spec::{PodSpec, Validated};
+use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated, VolumeSource};
 use crate::runtime::{Birth, Found, RuntimeError};
 
 /// Room for restarts of the old pod while the new one's records are made.
@@ -86,6 +86,25 @@ impl Supervisor {
                 return Err(refused(missing));
             }
             let pull = self.pulls.join(&container.image(), keyrings(spec));
+            pull.map_err(refused)?.ended().await.map_err(|(_, reason)| refused(reason))?;
+        }
+        self.fetch_volumes(spec).await
+    }
+
+    async fn fetch_volumes(&self, spec: &PodSpec) -> Result<(), SupervisorError> {
+        for (index, volume) in spec.volumes.iter().enumerate() {
+            let VolumeSource::Image(image) = &volume.source else { continue };
+            let name = &image.reference;
+            let seen = self.runtime.look_at_volume(&spec.uid, &volume.name, name).await?;
+            if seen != VolumeSeen::Missing {
+                continue;
+            }
+            let field = format!("spec.volumes[{index}].image.reference");
+            let refused = |reason| SpecErrors(vec![SpecError::new(field.clone(), reason)]);
+            if image.pull_policy == Some(PullPolicy::Never) {
+                return Err(refused(format!("image {name:?} is not here")).into());
+            }
+            let pull = self.pulls.join(name, keyrings(spec));
             pull.map_err(refused)?.ended().await.map_err(|(_, reason)| refused(reason))?;
         }
         Ok(())

@@ -56,6 +56,12 @@ pub(super) fn is_mounted(place: &Path) -> bool {
     device(place).is_some_and(|own| Some(own) != parent)
 }
 
+/// Also of a part of the file system around it.
+pub(super) fn is_mount_point(place: &Path) -> io::Result<bool> {
+    let place = fs::canonicalize(place)?;
+    Ok(all()?.into_iter().any(|mount| mount.point == place))
+}
+
 /// Whatever is mounted at `folder` or below, the innermost first.
 pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
     let folder = fs::canonicalize(folder)?;

@@ -6,11 +6,17 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::volume::File;
+use crate::rootfs::Layers;
 
 fn volumes() -> (TempDir, Volumes) {
     let dir = tempfile::tempdir().unwrap();
     let volumes = Volumes::new(&dir.path().join("data"), &dir.path().join("run"), "me".into());
     (dir, volumes)
+}
+
+fn remove_all(volumes: &Volumes, uid: &str) -> io::Result<()> {
+    volumes.remove_from_run(uid)?;
+    volumes.remove_from_data(uid)
 }
 
 fn made(name: &str, kind: Kind) -> Made {
@@ -43,11 +49,11 @@ fn what_is_there_stays_and_nothing_is_left_in_the_end() {
     volumes.make("u", &plan).unwrap();
     assert!(disk.join("kept").exists() && memory.join("kept").exists());
     assert_eq!(volumes.pods(), ["u"]);
-    volumes.remove("u").unwrap();
-    volumes.remove("u").unwrap();
+    remove_all(&volumes, "u").unwrap();
+    remove_all(&volumes, "u").unwrap();
     assert!(!volumes.have_traces("u"));
     for bad in ["", "..", "../x", ".", "a/b"] {
-        assert!(volumes.remove(bad).is_err(), "{bad}");
+        assert!(remove_all(&volumes, bad).is_err(), "{bad}");
     }
     assert!(dir.path().join("data/pods").exists());
 }
@@ -73,7 +79,7 @@ fn files_change_at_once_and_old_ones_go() {
     assert_eq!((read("a"), read("c"), read("sub/b")), (Some("3".into()), Some("4".into()), None));
     assert!(!half.exists() && !place.join(data).exists());
     assert!(fs::symlink_metadata(place.join("sub")).is_err());
-    volumes.remove("u").unwrap();
+    remove_all(&volumes, "u").unwrap();
 }
 
 #[test]
@@ -129,6 +135,57 @@ fn a_sub_path_is_bound_anew_and_never_leads_out() {
         assert!(bind(path, true).is_err(), "{path}");
     }
     assert!(bind("missing", false).is_err() && !root.join("missing").exists());
-    volumes.remove("u").unwrap();
+    remove_all(&volumes, "u").unwrap();
     assert!(root.join("a/b").exists() && root.join("file").exists());
+}
+
+#[test]
+fn a_view_of_an_image_is_mounted_once_and_nothing_in_it_is_written_or_run() {
+    let (dir, volumes) = volumes();
+    let layer = |name: &str| {
+        let layer = dir.path().join("layers").join(name).join("fs");
+        fs::create_dir_all(&layer).unwrap();
+        fs::write(layer.join(name), name).unwrap();
+        fs::set_permissions(layer.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        layer.display().to_string()
+    };
+    let (one, two) = (layer("one"), layer("two"));
+    let bound = Layers { kind: "bind".into(), source: one.clone(), options: vec!["ro".into()] };
+    let lower = format!("lowerdir={two}:{one}");
+    let stacked = Layers { kind: "overlay".into(), source: "overlay".into(), options: vec![lower] };
+    let view = |layers: &[&Layers], is_new| View {
+        volume: "model".into(),
+        layers: layers.iter().copied().cloned().collect(),
+        is_new,
+    };
+    let place = volumes.place("u", &made("model", Kind::Image));
+    let mounts = || {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let at = format!(" {} ", place.display());
+        mounts.lines().filter(|line| line.contains(&at)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Bound by somebody who died before it was made read only.
+    fs::create_dir_all(&place).unwrap();
+    mount_bind(&one, &place).unwrap();
+    for (layers, is_new, files) in [
+        (&bound, false, vec!["one"]),
+        (&stacked, true, vec!["one", "two"]),
+        (&stacked, false, vec!["one", "two"]),
+        (&bound, true, vec!["one"]),
+    ] {
+        volumes.mount("u", &view(&[layers], is_new)).unwrap();
+        let mounted = mounts();
+        assert_eq!(mounted.len(), 1, "{mounted:#?}");
+        assert!(mounted[0].contains(" ro,nosuid,nodev,noexec,"), "{mounted:#?}");
+        for name in ["one", "two"] {
+            assert_eq!(place.join(name).exists(), files.contains(&name), "{name}");
+        }
+        assert!(fs::write(place.join("one"), "").is_err());
+        let run = std::process::Command::new(place.join("one")).status();
+        assert_eq!(run.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+    let error = volumes.mount("u", &view(&[&bound, &bound], false)).unwrap_err();
+    assert!(error.ends_with("volume \"model\" : its snapshot is 2 mounts, not one"), "{error}");
+    remove_all(&volumes, "u").unwrap();
+    assert!(mounts().is_empty() && Path::new(&one).join("one").exists());
 }

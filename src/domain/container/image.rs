@@ -1,11 +1,13 @@
-//! The image of a start: looked for, pulled where it has to be, waited for in the kubelet's words.
+//! The images of a start, its own and those of its volumes: looked for, pulled where they have to
+//! be, waited for in the kubelet's words.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::state::State;
 use super::{Action, ImageFacts, Machine, Wanted};
 use crate::domain::Now;
-use crate::domain::image::{self, Need, PullFault, Pulled};
+use crate::domain::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
 use crate::domain::notice::Notice;
 use crate::domain::spec::Source;
 
@@ -17,30 +19,42 @@ const SHOWN: Duration = Duration::from_secs(2);
 /// How soon an image that may not, or cannot, be pulled is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Of the image that a start waits for.
+/// Of the images that a start waits for.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
+    /// Which they are, the one that it is at first.
+    missing: VecDeque<Missing>,
+    /// Those of volumes that were pulled for this start: not once more where a later one fails.
+    pulled: BTreeSet<String>,
     /// Failures in a row.
     failures: u32,
     error: String,
     /// When the next try is due.
     retry_at: Option<Instant>,
-    /// It was pulled, or tried, for the start that is next.
+    /// Its own was pulled, or tried, for the start that is next.
     pub(super) told: bool,
-    /// The one that is here will do where it cannot be pulled.
-    refreshes: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Missing {
+    name: String,
+    need: Need,
+    /// No volume's.
+    is_own: bool,
 }
 
 impl Machine {
-    /// Starts, once its image is here.
+    /// Starts, once its images are here.
     pub(super) fn start(&mut self, out: &mut Vec<Action>) {
-        match self.need() {
-            Need::Nothing => self.launch(out),
-            Need::Pull | Need::Refresh | Need::Forbidden => self.look(out),
+        // Whether the pod has its views of them no memory knows.
+        let has_volumes = self.pod.volume_images(&self.spec).next().is_some();
+        match self.own_need() {
+            Need::Nothing if !has_volumes => self.launch(out),
+            _ => self.look(out),
         }
     }
 
-    fn need(&self) -> Need {
+    fn own_need(&self) -> Need {
         match &self.spec.source {
             Source::Bundle { .. } | Source::Adopted(_) => Need::Nothing,
             Source::Image(name) => {
@@ -52,6 +66,7 @@ impl Machine {
     }
 
     pub(super) fn launch(&mut self, out: &mut Vec<Action>) {
+        self.waits = Waits { told: self.waits.told, ..Waits::default() };
         self.state = State::Starting;
         self.kept.insert(self.memory.attempt);
         out.push(Action::Start(self.memory.attempt));
@@ -68,7 +83,7 @@ impl Machine {
     pub(super) fn looked(
         &mut self,
         found: Option<ImageFacts>,
-        name_error: Option<String>,
+        volumes: &BTreeMap<String, VolumeSeen>,
         now: Now,
         out: &mut Vec<Action>,
     ) {
@@ -80,49 +95,92 @@ impl Machine {
             self.rest_without_image(out);
             return;
         }
-        let name = self.spec.image();
-        match (self.need(), name_error) {
-            (Need::Nothing, _) => self.launch(out),
-            (Need::Forbidden, _) => {
-                let message =
-                    format!("Container image {name:?} is not present with pull policy of Never");
-                out.push(Action::Note(Notice::warning("ErrImageNeverPull", &*message)));
-                self.wait_for_image("ErrImageNeverPull", message, now.mono + LOOK_AGAIN, out);
+        self.waits.missing = self.missing_volumes(volumes, out);
+        let own = Missing { name: self.spec.image(), need: self.own_need(), is_own: true };
+        if own.need != Need::Nothing {
+            self.waits.missing.push_back(own);
+        }
+        self.next_image(now, out);
+    }
+
+    fn missing_volumes(
+        &self,
+        seen: &BTreeMap<String, VolumeSeen>,
+        out: &mut Vec<Action>,
+    ) -> VecDeque<Missing> {
+        let mut missing = VecDeque::<Missing>::new();
+        for (volume, image) in self.pod.volume_images(&self.spec) {
+            let here = match seen.get(volume) {
+                Some(VolumeSeen::Viewed) => continue,
+                Some(VolumeSeen::Here { from_registry }) => Some(*from_registry),
+                Some(VolumeSeen::Missing) | None => None,
+            };
+            let name = &image.reference;
+            let was_pulled = here.is_some() && self.waits.pulled.contains(name);
+            if was_pulled || missing.iter().any(|other| other.name == *name) {
+                continue;
             }
-            (Need::Pull | Need::Refresh, Some(error)) => {
-                let message = format!("Failed to apply default image tag {name:?}: {error}");
-                out.push(Action::Note(Notice::warning("InspectFailed", &*message)));
-                self.wait_for_image("InvalidImageName", message, now.mono + LOOK_AGAIN, out);
+            match image::need(image.pull_policy, name, here) {
+                Need::Nothing => out.push(already_present(name)),
+                need => missing.push_back(Missing { name: name.clone(), need, is_own: false }),
             }
-            (need @ (Need::Pull | Need::Refresh), None) => {
-                self.state = State::Pulling { looking: false };
-                self.waits.refreshes = need == Need::Refresh;
-                let unknown = self.pod.unknown_pull_secrets();
-                if !unknown.is_empty() {
-                    let message = format!(
-                        "Unable to retrieve some image pull secrets ({}); attempting to pull the \
-                         image may not succeed.",
-                        unknown.join(", ")
-                    );
-                    let reason = "FailedToRetrieveImagePullSecret";
-                    out.push(Action::Note(Notice::warning(reason, message)));
-                }
-                let message = format!("Pulling image {name:?}");
-                out.push(Action::Note(Notice::normal("Pulling", message)));
-                out.push(Action::Pull(self.memory.attempt));
+        }
+        missing
+    }
+
+    /// Goes on with what is missing yet, or starts.
+    fn next_image(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Some(Missing { name, need, .. }) = self.waits.missing.front().cloned() else {
+            self.launch(out);
+            return;
+        };
+        if need == Need::Forbidden {
+            let message =
+                format!("Container image {name:?} is not present with pull policy of Never");
+            out.push(Action::Note(Notice::warning("ErrImageNeverPull", &*message)));
+            self.wait_for_image("ErrImageNeverPull", message, now.mono + LOOK_AGAIN, out);
+        } else if let Err(error) = Reference::parse(&name) {
+            let message = format!("Failed to apply default image tag {name:?}: {error}");
+            out.push(Action::Note(Notice::warning("InspectFailed", &*message)));
+            self.wait_for_image("InvalidImageName", message, now.mono + LOOK_AGAIN, out);
+        } else {
+            self.state = State::Pulling { looking: false };
+            let unknown = self.pod.unknown_pull_secrets();
+            if !unknown.is_empty() {
+                let message = format!(
+                    "Unable to retrieve some image pull secrets ({}); attempting to pull the \
+                     image may not succeed.",
+                    unknown.join(", ")
+                );
+                let reason = "FailedToRetrieveImagePullSecret";
+                out.push(Action::Note(Notice::warning(reason, message)));
             }
+            out.push(Action::Note(Notice::normal("Pulling", format!("Pulling image {name:?}"))));
+            out.push(Action::Pull(self.memory.attempt, name));
         }
     }
 
-    pub(super) fn pulled(&mut self, facts: ImageFacts, pulled: Pulled, out: &mut Vec<Action>) {
+    pub(super) fn pulled(
+        &mut self,
+        facts: ImageFacts,
+        pulled: Pulled,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
         if !matches!(self.state, State::Pulling { looking: false }) {
             return;
         }
-        self.take_facts(facts);
-        self.waits = Waits { told: true, ..Waits::default() };
-        let message = format!("Successfully pulled image {:?} {pulled}", self.spec.image());
+        let Some(Missing { name, is_own, .. }) = self.waits.missing.pop_front() else { return };
+        let message = format!("Successfully pulled image {name:?} {pulled}");
         out.push(Action::Note(Notice::normal("Pulled", message)));
-        self.launch(out);
+        self.waits.failures = 0;
+        if is_own {
+            self.take_facts(facts);
+            self.waits.told = true;
+        } else {
+            self.waits.pulled.insert(name);
+        }
+        self.next_image(now, out);
     }
 
     pub(super) fn pull_failed(
@@ -135,13 +193,18 @@ impl Machine {
         if !matches!(self.state, State::Pulling { looking: false }) {
             return;
         }
-        let name = self.spec.image();
+        let Some(Missing { name, need, is_own }) = self.waits.missing.front().cloned() else {
+            return;
+        };
         let message = format!("Failed to pull image {name:?}: {error}");
-        if self.waits.refreshes && fault == PullFault::Unreachable {
+        if need == Need::Refresh && fault == PullFault::Unreachable {
             let message = format!("{message}; using the one that is present on machine");
             out.push(Action::Note(Notice::warning("Failed", message)));
-            self.waits = Waits::default();
-            self.launch(out);
+            self.waits.missing.pop_front();
+            if !is_own {
+                self.waits.pulled.insert(name);
+            }
+            self.next_image(now, out);
             return;
         }
         out.push(Action::Note(Notice::warning("Failed", message)));
@@ -168,7 +231,8 @@ impl Machine {
     pub(super) fn waited(&mut self, out: &mut Vec<Action>) {
         match self.waits.retry_at.take() {
             Some(retry_at) if self.is_waiting_for(ERR_IMAGE_PULL) => {
-                let back_off = format!("Back-off pulling image {:?}", self.spec.image());
+                let name = self.waits.missing.front().map(|missing| missing.name.as_str());
+                let back_off = format!("Back-off pulling image {:?}", name.unwrap_or_default());
                 out.push(Action::Note(Notice::normal("BackOff", &*back_off)));
                 let message = format!("{back_off}: {ERR_IMAGE_PULL}: {}", self.waits.error);
                 self.wait_for_image(IMAGE_PULL_BACK_OFF, message, retry_at, out);
@@ -193,13 +257,7 @@ impl Machine {
         if std::mem::take(&mut self.waits.told) {
             return;
         }
-        let image = self.spec.image();
-        out.push(Action::Note(Notice::normal(
-            "Pulled",
-            format!(
-                "Container image {image:?} already present on machine and can be accessed by the pod"
-            ),
-        )));
+        out.push(already_present(&self.spec.image()));
     }
 
     /// Nobody waits for the image any more.
@@ -239,4 +297,13 @@ impl Machine {
     pub(super) fn anew(&mut self, out: &mut Vec<Action>) {
         if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
     }
+}
+
+fn already_present(image: &str) -> Action {
+    Action::Note(Notice::normal(
+        "Pulled",
+        format!(
+            "Container image {image:?} already present on machine and can be accessed by the pod"
+        ),
+    ))
 }

@@ -50,7 +50,7 @@ pub struct Machine {
     pub(super) troubles: u32,
     /// The record is older than the memory, and that was told.
     pub(super) is_unwritten: bool,
-    /// For its image.
+    /// For its images.
     pub(super) waits: Waits,
 }
 
@@ -211,11 +211,11 @@ impl Machine {
                 self.ended_condemned(now, &mut out);
                 self.ended(ending, now, &mut out);
             }
-            Event::Looked { incarnation, image, name_error } if self.is_current(incarnation) => {
-                self.looked(image, name_error, now, &mut out);
+            Event::Looked { incarnation, image, volumes } if self.is_current(incarnation) => {
+                self.looked(image, &volumes, now, &mut out);
             }
             Event::Pulled { incarnation, image, pulled } if self.is_current(incarnation) => {
-                self.pulled(image, pulled, &mut out);
+                self.pulled(image, pulled, now, &mut out);
             }
             Event::PullFailed { incarnation, fault, message } if self.is_current(incarnation) => {
                 self.pull_failed(fault, message, now, &mut out);

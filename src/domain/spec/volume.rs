@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{PodField, ResourceField};
+use super::{ContainerSpec, PodField, PodSpec, ResourceField, Source};
+use crate::domain::image::PullPolicy;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
@@ -27,6 +28,14 @@ pub enum VolumeSource {
         kind: HostPathType,
     },
     Files(Files),
+    Image(VolumeImage),
+}
+
+/// What an image holds, read only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeImage {
+    pub reference: String,
+    pub pull_policy: Option<PullPolicy>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +264,35 @@ impl Part {
             Self::Object { kind: ObjectKind::Secret, .. } => "secret",
             Self::DownwardApi(_) => "downwardAPI",
         }
+    }
+}
+
+impl PodSpec {
+    /// All that it is made from, its volumes too.
+    pub fn images(&self) -> impl Iterator<Item = &String> {
+        let own = self.all().filter_map(|container| match &container.source {
+            Source::Image(name) => Some(name),
+            Source::Bundle { .. } | Source::Adopted(_) => None,
+        });
+        let volumes = self.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Image(image) => Some(&image.reference),
+            _ => None,
+        });
+        own.chain(volumes)
+    }
+
+    /// The images that are volumes of this container, by the volumes' names.
+    pub fn volume_images<'a>(
+        &'a self,
+        container: &'a ContainerSpec,
+    ) -> impl Iterator<Item = (&'a str, &'a VolumeImage)> {
+        let is_mounted = |volume: &&Volume| {
+            container.volume_mounts.iter().any(|mount| mount.name == volume.name)
+        };
+        self.volumes.iter().filter(is_mounted).filter_map(|volume| match &volume.source {
+            VolumeSource::Image(image) => Some((volume.name.as_str(), image)),
+            _ => None,
+        })
     }
 }
 

@@ -84,6 +84,7 @@ spec:
   - {name: disk, emptyDir: {}}
   - {name: memory, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
   - {name: host, hostPath: {path: /srv, type: Directory}}
+  - {name: model, image: {reference: "registry.example/model:1", pullPolicy: IfNotPresent}}
   - {name: config, configMap: {name: settings, defaultMode: 288, items: [{key: LEVEL, path: l}]}}
   - {name: secret, secret: {secretName: db, optional: true}}
   - name: all

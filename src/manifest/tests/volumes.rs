@@ -93,6 +93,15 @@ fn every_refusal_is_kubernetes() {
                 "@.downwardAPI.items[0].resourceFieldRef.containerName: Required value",
             ],
         ),
+        ("[{name: a, image: {}}]", &["@.image.reference: Required value"]),
+        (
+            "[{name: a, image: {reference: m, pullPolicy: Daily}}]",
+            &["@.image.pullPolicy: Unsupported value: \"Daily\": supported values: \"Always\""],
+        ),
+        (
+            "[{name: a, image: {reference: m}, emptyDir: {}}]",
+            &["@: Forbidden: may not specify more than one volume type"],
+        ),
         ("[{name: a, nfs: {server: s, path: /}}]", &["@.nfs: not supported yet"]),
         (
             "[{name: a, persistentVolumeClaim: {claimName: c}}]",

@@ -52,7 +52,9 @@ impl Containerd {
     pub(super) async fn survey_all(&self) -> Result<Survey, RuntimeError> {
         let mut survey = Survey::default();
         self.networks.look_at_host();
-        let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).collect();
+        let viewers = self.client.viewers().await?;
+        let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).chain(viewers);
+        let pods = pods.collect::<BTreeSet<_>>();
         let records = self.client.list_records().await?;
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
         let uids: BTreeSet<String> = uids.cloned().collect();

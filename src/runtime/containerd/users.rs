@@ -1,6 +1,7 @@
 //! Who an image knows: its own `/etc/passwd` and `/etc/group`.
 
 use containerd_client::services::v1::snapshots::ViewSnapshotRequest;
+use containerd_client::types::Mount;
 
 use super::Containerd;
 use super::client::{DEADLINE, call, missing_is_fine};
@@ -50,7 +51,7 @@ impl Containerd {
         let mut snapshots = self.client.snapshots();
         let view = call("Snapshots.View", DEADLINE, snapshots.view(request)).await?;
         let mount = view.mounts.into_iter().next().unwrap_or_default();
-        let layers = Layers { kind: mount.r#type, source: mount.source, options: mount.options };
+        let layers = layers(mount);
         let place = self.run_dir.clone();
         let files = ["etc/passwd", "etc/group"];
         let read = tokio::task::spawn_blocking(move || rootfs::read(&layers, &place, &files));
@@ -63,4 +64,8 @@ impl Containerd {
         let [passwd, group] = <[String; 2]>::try_from(read).unwrap_or_default();
         Ok((passwd, group))
     }
+}
+
+pub(super) fn layers(mount: Mount) -> Layers {
+    Layers { kind: mount.r#type, source: mount.source, options: mount.options }
 }

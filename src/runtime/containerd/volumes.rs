@@ -1,14 +1,16 @@
 //! A pod's volumes: made before a container starts, in its spec, gone with the last record.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Containerd, records};
+use super::{Containerd, records, users};
 use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
 use crate::runtime::oci::{self, VolumeBind};
 use crate::runtime::{Birth, RuntimeError};
-use crate::volumes::{SubPathOf, not_shared};
+use crate::volumes::{SubPathOf, View, Volumes, not_shared};
 
 /// A path of the host may be on a server that does not answer, and a folder large.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +32,7 @@ impl Containerd {
                     (true, false) => "ro",
                     (true, true) => "rro",
                 },
+                no_exec: mount.no_exec,
                 propagation: mount.propagation,
             }
         };
@@ -42,21 +45,41 @@ impl Containerd {
             return Ok(());
         }
         let _turn = self.pod_turn(&birth.pod.uid).await;
+        let views = self.views(birth).await?;
         let (this, birth) = (self.clone(), birth.clone());
-        let made = aside("the pod's volumes", move || this.make_volumes_now(&birth)).await?;
-        made.map_err(RuntimeError::Config)
+        let made = aside("the pod's volumes", move || this.make_volumes_now(&birth, &views));
+        made.await?.map_err(RuntimeError::Config)
     }
 
-    fn make_volumes_now(&self, birth: &Birth) -> Result<(), String> {
+    /// Of the images that are the container's volumes. A trace on the disk comes first, so that
+    /// the views are not forgotten with the pod.
+    async fn views(&self, birth: &Birth) -> Result<Vec<View>, RuntimeError> {
+        let (uid, mut views) = (&birth.pod.uid, Vec::new());
+        let Some(container) = birth.container() else { return Ok(views) };
+        for (volume, image) in birth.pod.volume_images(container) {
+            self.volumes
+                .claim(uid)
+                .map_err(|error| RuntimeError::Config(format!("volume {volume:?}: {error}")))?;
+            let (mounts, is_new) = self.client.view(uid, volume, &image.reference).await?;
+            let layers = mounts.into_iter().map(users::layers).collect();
+            views.push(View { volume: volume.to_owned(), layers, is_new });
+        }
+        Ok(views)
+    }
+
+    fn make_volumes_now(&self, birth: &Birth, views: &[View]) -> Result<(), String> {
         let (plan, mounts) = self.mounted(birth)?;
         let uid = &birth.pod.uid;
         self.volumes.make(uid, &plan)?;
+        for view in views {
+            self.volumes.mount(uid, view)?;
+        }
         let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
         for (index, mount) in mounts.iter().enumerate() {
             let root = self.place(birth, &plan, mount.volume);
             if let Some(path) = &mount.sub_path {
                 let kind = plan.volumes.iter().find(|v| v.name == mount.volume).map(|v| &v.kind);
-                let make = !matches!(kind, Some(Kind::Files(_)));
+                let make = !matches!(kind, Some(Kind::Files(_) | Kind::Image));
                 let place = self.sub_path_place(birth, index);
                 let what = SubPathOf { root: &root, path, make };
                 self.volumes.bind_sub_path(uid, &place, &what).map_err(|error| {
@@ -102,12 +125,23 @@ impl Containerd {
     }
 
     pub(super) async fn remove_volumes(&self, uid: &str) -> Result<(), RuntimeError> {
+        // The folders on the disk last: they tell the next try that there may be views.
+        self.remove_folders(uid, Volumes::remove_from_run).await?;
+        self.client.remove_views(uid).await?;
+        self.remove_folders(uid, Volumes::remove_from_data).await
+    }
+
+    async fn remove_folders(
+        &self,
+        uid: &str,
+        remove: fn(&Volumes, &str) -> io::Result<()>,
+    ) -> Result<(), RuntimeError> {
         if !self.volumes.have_traces(uid) {
             return Ok(());
         }
         let (volumes, uid) = (self.volumes.clone(), uid.to_owned());
         let removed = aside("removing volumes", move || {
-            volumes.remove(&uid).map_err(|error| format!("the volumes of pod {uid}: {error}"))
+            remove(&volumes, &uid).map_err(|error| format!("the volumes of pod {uid}: {error}"))
         });
         removed.await?.map_err(RuntimeError::Internal)
     }
@@ -116,7 +150,7 @@ impl Containerd {
     /// `records` were listed: a new pod has a record first.
     pub(super) async fn remove_strays(
         &self,
-        seen: Vec<String>,
+        seen: BTreeSet<String>,
         records: &[containerd_client::services::v1::Container],
     ) {
         let known = |uid: &String| {

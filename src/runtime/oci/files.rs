@@ -56,7 +56,9 @@ fn with_volumes(mut all: Vec<Value>, host: &Host) -> Vec<Value> {
             Propagation::HostToContainer => "rslave",
             Propagation::Bidirectional => "rshared",
         };
-        mount(&volume.destination, "bind", &source, &["rbind", propagation, volume.access])
+        let no_exec = volume.no_exec.then_some("noexec");
+        let options = ["rbind", propagation, volume.access].into_iter().chain(no_exec);
+        mount(&volume.destination, "bind", &source, &options.collect::<Vec<_>>())
     }));
     let depth = |mount: &Value| mount["destination"].as_str().map(|at| at.split('/').count());
     all.sort_by_key(depth);

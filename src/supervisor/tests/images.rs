@@ -1,6 +1,7 @@
 //! Pulls under way.
 
 use super::*;
+use crate::domain::spec::{Volume, VolumeImage, VolumeSource};
 use crate::registry::RegistryError;
 use crate::runtime::PullError;
 
@@ -83,4 +84,11 @@ async fn an_image_of_a_pod_is_not_removed() {
     let error = host.supervisor.remove_image("docker.io/library/app:latest").await.unwrap_err();
     assert!(error.to_string().ends_with("is in use by pod web"), "{error}");
     host.supervisor.remove_image("other").await.unwrap();
+
+    let image = VolumeImage { reference: "model:1".into(), pull_policy: None };
+    let mut spec = named("viewer", "app").into_inner();
+    spec.volumes.push(Volume { name: "model".into(), source: VolumeSource::Image(image) });
+    host.supervisor.apply(spec.validate().unwrap(), Wanted::Stopped).await.unwrap();
+    let error = host.supervisor.remove_image("model:1").await.unwrap_err();
+    assert!(error.to_string().ends_with("is in use by pod viewer"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! A pod in the place of another.
 
 use super::*;
+use crate::domain::image::PullPolicy;
+use crate::domain::spec::{Volume, VolumeImage, VolumeSource};
 use crate::domain::status::ContainerStatus;
 use crate::runtime::PullError;
 
@@ -50,6 +52,29 @@ async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_alone() {
     let calls = host.runtime.calls();
     let at = |call: &str| calls.iter().position(|known| known.starts_with(call)).unwrap();
     assert!(at("pull docker.io/library/absent") < at("forget web_app_0"), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_of_a_volume() {
+    let host = running().await;
+    let with = |reference: &str, pull_policy| {
+        let image = VolumeImage { reference: reference.into(), pull_policy };
+        let mut spec = named("app", "new").into_inner();
+        spec.volumes.push(Volume { name: "model".into(), source: VolumeSource::Image(image) });
+        spec.validate().unwrap()
+    };
+    let gone = PullError::Failed("manifest unknown".into());
+    host.runtime.pulls.send_replace(vec![Ok(()), Err(gone)]);
+    for (policy, why) in
+        [(Some(PullPolicy::Never), "image \"absent\" is not here"), (None, "manifest unknown")]
+    {
+        let refused = host.supervisor.apply_or_replace(with("absent", policy), None).await;
+        let refused = refused.unwrap_err().to_string();
+        assert_eq!(refused, format!("spec.volumes[0].image.reference: {why}"));
+    }
+    assert!(runs(&host.supervisor.get("web").unwrap()));
+    let replaced = host.supervisor.apply_or_replace(with("absent", None), None).await.unwrap();
+    assert_eq!(replaced.1, Applied::Replaced(vec!["spec.volumes".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]

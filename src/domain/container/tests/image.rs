@@ -1,7 +1,10 @@
 //! What a start does about its image.
 
 use super::*;
-use crate::domain::image::{PullFault, PullPolicy, Pulled};
+use crate::domain::image::{PullFault, PullPolicy, Pulled, VolumeSeen};
+use crate::domain::spec::{
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
+};
 
 const FIRST: Incarnation = Incarnation(0);
 
@@ -17,9 +20,14 @@ fn facts() -> ImageFacts {
     ImageFacts { id: "app@sha256:2".into(), from_registry: true, stop_signal: None }
 }
 
+fn pull(image: &str) -> Action {
+    Action::Pull(FIRST, image.into())
+}
+
 impl Story {
     fn looked(&mut self, image: Option<ImageFacts>) -> Vec<Action> {
-        self.tell(Event::Looked { incarnation: FIRST, image, name_error: None })
+        let volumes = BTreeMap::new();
+        self.tell(Event::Looked { incarnation: FIRST, image, volumes })
     }
 
     fn fails(&mut self, fault: PullFault) -> Vec<Action> {
@@ -49,7 +57,7 @@ fn an_image_that_is_not_here_is_pulled_before_the_start() {
     assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
     let actions = story.looked(None);
     assert_eq!(notes(&actions), ["Pulling Pulling image \"app:1\""]);
-    assert!(actions.contains(&Action::Pull(FIRST)));
+    assert!(actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ContainerCreating");
     let pulled = Pulled { took: SECOND, bytes: 7 };
     let actions = story.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled });
@@ -104,16 +112,16 @@ fn what_may_not_be_pulled_or_has_no_name_is_looked_for_again() {
     let mut story = absent(Some(PullPolicy::Never));
     story.want(Wanted::Running);
     let actions = story.looked(None);
-    assert!(!actions.contains(&Action::Pull(FIRST)));
+    assert!(!actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ErrImageNeverPull");
     story.pass(10 * SECOND);
     assert_eq!(story.tell(Event::Tick)[0], Action::LookForImage(FIRST));
     assert!(story.looked(Some(facts())).contains(&Action::Start(FIRST)));
 
     let mut story = absent(None);
+    story.machine.spec.source = Source::Image("Not-A-Name".into());
     story.want(Wanted::Running);
-    let name_error = Some("couldn't parse".into());
-    story.tell(Event::Looked { incarnation: FIRST, image: None, name_error });
+    story.looked(None);
     assert_eq!(story.waiting().0, "InvalidImageName");
 }
 
@@ -127,7 +135,7 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
         let mut story = absent(policy);
         story.machine.spec.source = Source::Image("app".into());
         story.want(Wanted::Running);
-        assert!(story.looked(Some(facts())).contains(&Action::Pull(FIRST)));
+        assert!(story.looked(Some(facts())).contains(&pull("app")));
         let actions = story.fails(fault);
         assert_eq!(actions.contains(&Action::Start(FIRST)), starts, "{policy:?} {fault:?}");
     }
@@ -165,7 +173,7 @@ fn an_image_that_is_gone_when_it_starts_is_looked_for() {
     let fault = Fault::Image;
     let failed = Event::Failed { incarnation: FIRST, fault, message: "gone".into() };
     assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
-    assert!(story.looked(None).contains(&Action::Pull(FIRST)));
+    assert!(story.looked(None).contains(&pull("app:1")));
 }
 
 #[test]
@@ -176,4 +184,91 @@ fn an_operators_restart_tries_the_image_at_once() {
     story.fails(PullFault::Failed);
     assert_eq!(story.tell(Event::Restart { grace: None }), [Action::LookForImage(FIRST)]);
     assert_eq!(story.machine.status().restart_count, 0);
+}
+
+/// Two volumes of images, and one that the container does not mount.
+fn with_volumes(policy: Option<PullPolicy>) -> Story {
+    let mut pod = pod(RestartPolicy::Always);
+    for name in ["one", "two", "other"] {
+        let image = VolumeImage { reference: format!("{name}:1"), pull_policy: policy };
+        pod.volumes.push(Volume { name: name.into(), source: VolumeSource::Image(image) });
+    }
+    pod.containers[0].volume_mounts = ["two", "one"]
+        .map(|name| VolumeMount {
+            name: name.into(),
+            mount_path: format!("/{name}"),
+            sub_path: SubPath::None,
+            read_only: false,
+            recursive_read_only: RecursiveReadOnly::Disabled,
+            propagation: Propagation::None,
+        })
+        .into();
+    Story::new(pod)
+}
+
+impl Story {
+    fn looked_at_volumes(&mut self, seen: [VolumeSeen; 2]) -> Vec<Action> {
+        let volumes = ["one", "two"].map(str::to_owned).into_iter().zip(seen).collect();
+        self.tell(Event::Looked { incarnation: FIRST, image: Some(facts()), volumes })
+    }
+
+    fn pulled(&mut self) -> Vec<Action> {
+        let pulled = Pulled { took: SECOND, bytes: 7 };
+        self.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled })
+    }
+}
+
+const HERE: VolumeSeen = VolumeSeen::Here { from_registry: true };
+
+#[test]
+fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    let actions = story.looked_at_volumes([VolumeSeen::Missing, HERE]);
+    assert!(actions.contains(&pull("one:1")), "{actions:?}");
+    let actions = story.pulled();
+    assert!(actions.contains(&pull("two:1")), "{actions:?}");
+    assert!(story.pulled().contains(&Action::Start(FIRST)));
+    assert_eq!(story.machine.status().image_id, "app@sha256:2");
+    let told = &notes(&story.started())[0];
+    assert!(told.starts_with("Pulled Container image \"app:1\" already present"), "{told}");
+
+    // A view is used as it is, under any policy.
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    story.want(Wanted::Running);
+    let actions = story.looked_at_volumes([VolumeSeen::Viewed; 2]);
+    assert!(actions.contains(&Action::Start(FIRST)) && notes(&actions).is_empty(), "{actions:?}");
+    // One that is not known any more when it starts is missing again.
+    let (fault, message) = (Fault::Image, "gone".into());
+    let failed = Event::Failed { incarnation: FIRST, fault, message };
+    assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
+    assert!(story.looked_at_volumes([HERE, VolumeSeen::Viewed]).contains(&pull("one:1")));
+
+    let mut story = with_volumes(Some(PullPolicy::Never));
+    story.want(Wanted::Running);
+    let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
+    let present = "Pulled Container image \"one:1\" already present on machine and can be \
+                   accessed by the pod";
+    assert_eq!(notes(&actions)[0], present);
+    assert_eq!(story.waiting().0, "ErrImageNeverPull");
+}
+
+#[test]
+fn a_volumes_image_that_fails_is_waited_for_and_named_and_the_others_are_not_pulled_again() {
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    story.want(Wanted::Running);
+    story.looked_at_volumes([VolumeSeen::Missing; 2]);
+    story.pulled();
+    for wait in [10, 20] {
+        story.fails(PullFault::Failed);
+        assert_eq!(story.waiting().0, "ErrImagePull");
+        story.pass(2 * SECOND);
+        let told = &notes(&story.tell(Event::Tick))[0];
+        assert_eq!(told, "BackOff Back-off pulling image \"two:1\"");
+        story.pass((wait - 2) * SECOND);
+        assert_eq!(story.tell(Event::Tick), [Action::LookForImage(FIRST)]);
+        let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
+        assert!(actions.contains(&pull("two:1")) && !actions.contains(&pull("one:1")));
+    }
+    assert!(story.pulled().contains(&Action::Start(FIRST)));
 }

@@ -41,6 +41,10 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
                 }
             }
             VolumeSource::Files(files) => files_rules(found, &at, files, &mut kept),
+            VolumeSource::Image(image) if image.reference.is_empty() => {
+                found.add(SpecError::required(format!("{at}.image.reference"), ""));
+            }
+            VolumeSource::Image(_) => {}
         }
     }
     for (index, container) in pod.all().enumerate() {

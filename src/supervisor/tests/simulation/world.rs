@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use super::*;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
-use crate::domain::image::{Progress, Stored};
+use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::runtime::{
     AttemptId, Birth, ExecError, Executed, Found, FoundTask, PullError, Runtime, Survey, Turn,
     Unwritten,
@@ -172,6 +172,11 @@ impl Runtime for Hand {
         self.ask().await?;
         let id = format!("{}@sha256:1", container.image());
         Ok(ImageFacts { id, from_registry: false, stop_signal: None })
+    }
+
+    async fn look_at_volume(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, RuntimeError> {
+        self.ask().await?;
+        Ok(VolumeSeen::Viewed)
     }
 
     async fn pull(

@@ -1,0 +1,40 @@
+//! Views of images, mounted for all containers of a pod: nothing in them is written or run.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
+
+use super::mounts;
+use crate::rootfs::{self, Layers};
+
+/// What the volume is a view of, as containerd has it mounted.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub volume: String,
+    pub layers: Vec<Layers>,
+    /// Made just now: what is mounted already is another one.
+    pub is_new: bool,
+}
+
+impl View {
+    pub(super) fn mount(&self, place: &Path) -> io::Result<()> {
+        let [layers] = self.layers.as_slice() else {
+            let why = format!("its snapshot is {} mounts, not one", self.layers.len());
+            return Err(io::Error::other(why));
+        };
+        fs::create_dir_all(place)?;
+        let mut is_mounted = mounts::is_mount_point(place)?;
+        if is_mounted && self.is_new {
+            unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
+            is_mounted = false;
+        }
+        if !is_mounted {
+            rootfs::mount_at(layers, place)?;
+        }
+        // A bind mount begins with its source's, and who bound it may have died.
+        let flags = MountFlags::BIND | rootfs::FIXED | MountFlags::NOEXEC;
+        Ok(mount_remount(place, flags, c"")?)
+    }
+}
