@@ -31,6 +31,7 @@ mod network;
 mod probes;
 mod pulls;
 mod reconcile;
+mod recover;
 mod repair;
 mod replace;
 mod static_pods;

@@ -24,6 +24,7 @@ mod brake;
 mod evidence;
 mod images;
 mod probes;
+mod recover;
 mod replace;
 mod several;
 mod simulation;

@@ -13,7 +13,7 @@ use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::image::{Progress, Stored};
 use crate::runtime::{
-    AttemptId, Birth, ExecError, Executed, Found, FoundTask, PullError, Runtime, Survey, Turn,
+    AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, Survey, Turn,
     Unwritten,
 };
 
@@ -139,27 +139,6 @@ impl Hand {
         }
         Ok(())
     }
-
-    fn found(&self, (id, pod, memory): &Written) -> Found {
-        let task = match self.0.task(id) {
-            None => FoundTask::None,
-            Some(process) => {
-                let ending = *process.ending.borrow();
-                let mut state = self.0.state.lock().unwrap();
-                match ending {
-                    _ if state.hung.contains(&id.to_string()) => {
-                        state.doubted.insert(id.to_string());
-                        FoundTask::Unknown
-                    }
-                    None => FoundTask::Running(Box::new(Held(self.0.clone(), process))),
-                    Some(ending) => FoundTask::Ended(ending, now().wall),
-                }
-            }
-        };
-        let (id, pod, memory, words) =
-            (id.clone(), pod.clone(), memory.clone(), LastWords::default());
-        Found { id, pod, memory, task, words, unwritten: false }
-    }
 }
 
 fn missing(id: &AttemptId) -> RuntimeError {
@@ -278,21 +257,35 @@ impl Runtime for Hand {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        self.ask().await?;
-        let records: Vec<_> = self.0.state.lock().unwrap().records.values().cloned().collect();
-        Ok(records.iter().map(|record| self.found(record)).collect())
-    }
-
     async fn survey(&self) -> Result<Survey, RuntimeError> {
-        let found = self.list().await?;
-        let kept: Vec<_> = self.0.state.lock().unwrap().kept.values().cloned().collect();
-        let unwritten = |(id, pod, memory): Written| {
-            let container = id.container;
+        self.ask().await?;
+        let state = self.0.state.lock().unwrap();
+        let recorded = |(id, pod, memory): &Written| {
+            let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
+            Recorded { id, pod, memory, unwritten: false }
+        };
+        let unwritten = |(id, pod, memory): &Written| {
+            let (pod, container, memory) = (pod.clone(), id.container.clone(), memory.clone());
             Unwritten { pod, container, memory }
         };
-        let unwritten = kept.into_iter().map(unwritten).collect();
-        Ok(Survey { found, unwritten, ..Survey::default() })
+        let sound = state.records.values().map(recorded).collect();
+        let unwritten = state.kept.values().map(unwritten).collect();
+        Ok(Survey { sound, unwritten, ..Survey::default() })
+    }
+
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
+        self.ask().await?;
+        let Some(process) = self.0.task(id) else { return Ok(FoundTask::None) };
+        let ending = *process.ending.borrow();
+        let mut state = self.0.state.lock().unwrap();
+        Ok(match ending {
+            _ if state.hung.contains(&id.to_string()) => {
+                state.doubted.insert(id.to_string());
+                FoundTask::Unknown
+            }
+            None => FoundTask::Running(Box::new(Held(self.0.clone(), process))),
+            Some(ending) => FoundTask::Ended(ending, now().wall),
+        })
     }
 
     async fn ping(&self) -> Result<(), RuntimeError> {
