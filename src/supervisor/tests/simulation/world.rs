@@ -58,6 +58,8 @@ pub(super) struct World {
     state: Mutex<State>,
     random: Mutex<Random>,
     pub(super) away: AtomicBool,
+    /// Nothing can be kept.
+    pub(super) full: AtomicBool,
 }
 
 /// One process in a daemon's hand.
@@ -68,7 +70,8 @@ pub(super) struct Hand(pub(super) Arc<World>);
 
 impl World {
     pub(super) fn new(random: Random) -> Self {
-        Self { state: Mutex::default(), random: Mutex::new(random), away: AtomicBool::new(false) }
+        let (away, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { state: Mutex::default(), random: Mutex::new(random), away, full }
     }
 
     pub(super) fn faults(&self) -> Vec<String> {
@@ -91,6 +94,25 @@ impl World {
 
     pub(super) fn hang(&self, id: &AttemptId) {
         self.state.lock().unwrap().hung.insert(id.to_string());
+    }
+
+    /// Unless something is kept that nobody else knows.
+    pub(super) fn fill_run_folder(&self) {
+        let is_needed = !self.state.lock().unwrap().kept.is_empty();
+        self.full.store(!is_needed, Relaxed);
+    }
+
+    /// Its shim has died too: containerd will not know that there was a task.
+    pub(super) fn lose(&self, id: &AttemptId) {
+        self.state.lock().unwrap().tasks.remove(&id.to_string());
+    }
+
+    /// Of one that was killed since nobody could say whether it runs, nobody knows.
+    pub(super) fn ended_so(&self, id: &AttemptId, ending: Ending) -> bool {
+        let state = self.state.lock().unwrap();
+        let mut own = state.processes.iter().filter(|process| process.id == *id);
+        own.any(|process| *process.ending.borrow() == Some(ending))
+            || state.doubted.contains(&id.to_string())
     }
 
     pub(super) fn recover(&self) {
@@ -218,8 +240,8 @@ impl Runtime for Hand {
     ) -> Result<(), RuntimeError> {
         let place = (id.pod.clone(), id.container.clone());
         let is_kept = self.0.state.lock().unwrap().kept.contains_key(&place);
-        if is_kept {
-            self.keep(id, pod, memory).await?;
+        if is_kept && self.keep(id, pod, memory).await.is_err() {
+            self.0.state.lock().unwrap().kept.remove(&place);
         }
         self.ask().await?;
         let mut state = self.0.state.lock().unwrap();
@@ -235,6 +257,9 @@ impl Runtime for Hand {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        if self.0.full.load(Relaxed) {
+            return Err(RuntimeError::Internal("no space left on device".into()));
+        }
         let place = (id.pod.clone(), id.container.clone());
         let written = (id.clone(), pod.clone(), memory.clone());
         self.0.state.lock().unwrap().kept.insert(place, written);
