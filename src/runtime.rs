@@ -90,6 +90,16 @@ impl RuntimeError {
     }
 }
 
+/// An attempt's record at boot, before anybody has asked about its task.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub id: AttemptId,
+    pub pod: PodSpec,
+    pub memory: Memory,
+    /// The memory is not the record's but one that could not be written to it.
+    pub unwritten: bool,
+}
+
 /// An attempt found in the runtime at boot.
 pub struct Found {
     pub id: AttemptId,
@@ -118,10 +128,10 @@ pub enum FoundTask {
     None,
 }
 
-/// What is in the runtime at boot.
+/// What is remembered at boot.
 #[derive(Default)]
 pub struct Survey {
-    pub found: Vec<Found>,
+    pub sound: Vec<Recorded>,
     pub unsound: Vec<Unsound>,
     pub unwritten: Vec<Unwritten>,
 }
@@ -134,6 +144,7 @@ pub struct Unsound {
     pub image: String,
     pub flaw: Flaw,
     pub reason: String,
+    /// Where it was asked about.
     pub task: FoundTask,
 }
 
@@ -233,12 +244,11 @@ pub trait Runtime: Send + Sync + 'static {
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
-    /// Every attempt with a sound record in the namespace, with its task if there is one.
-    async fn list(&self) -> Result<Vec<Found>, RuntimeError>;
-    /// [`Runtime::list`], and the attempts that it cannot give.
-    async fn survey(&self) -> Result<Survey, RuntimeError> {
-        Ok(Survey { found: self.list().await?, ..Survey::default() })
-    }
+    /// Every attempt in the namespace, as its record has it. No task is asked about: its shim may
+    /// hang.
+    async fn survey(&self) -> Result<Survey, RuntimeError>;
+    /// The attempt's task as it is.
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError>;
     /// Whether it answers. Cheap: it is asked again and again.
     async fn ping(&self) -> Result<(), RuntimeError> {
         Ok(())

@@ -32,6 +32,7 @@ mod ports;
 mod probes;
 mod pulls;
 mod reconcile;
+mod recover;
 mod repair;
 mod replace;
 mod static_pods;

@@ -194,3 +194,28 @@ fn a_shim_that_dies_is_not_its_owner_who_deletes() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
+    with_host(|host| {
+        run(host, &["probelet/restart=always", "probelet/grace=1"], "1000")?;
+        wait_running(host)?;
+        let init = host.task_pid("web")?;
+        let shim = shim_of(init)?;
+        host.kill_containerd()?;
+        signal(init, Signal::KILL)?;
+        let namespace = host.namespace().to_owned();
+        let kept = host.path("run/unwritten").join(&namespace).join("adopted").join(&namespace);
+        eventually("it is kept", SOON, || kept.join("web").exists().then_some(()))?;
+        // Nobody else knows any more.
+        signal(shim, Signal::KILL)?;
+        host.kill_daemon()?;
+
+        host.start_containerd()?;
+        host.start_daemon()?;
+        let status = wait_healed(host)?;
+        let last = &status["lastState"]["terminated"];
+        ensure!(last["exitCode"] == 137 && last["reason"] == "Error", "{status}");
+        eventually("the record has it", SOON, || (!kept.join("web").exists()).then_some(()))
+    })
+}

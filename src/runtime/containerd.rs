@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
-use super::{AttemptId, Birth, Found, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
+use super::{AttemptId, Birth, FoundTask, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
 use crate::cni::Cni;
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -306,12 +306,12 @@ impl Runtime for Containerd {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        Ok(self.survey_all().await?.found)
+    async fn survey(&self) -> Result<Survey, RuntimeError> {
+        self.survey_records().await
     }
 
-    async fn survey(&self) -> Result<Survey, RuntimeError> {
-        self.survey_all().await
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
+        self.client.find_task(&id.to_string(), &self.execs, &self.ooms).await
     }
 
     async fn ping(&self) -> Result<(), RuntimeError> {

@@ -1,5 +1,6 @@
 //! A scripted runtime for tests: it records its calls, and its processes end when told to.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    AttemptId, Birth, ExecError, Executed, Found, FoundTask, PullError, Runtime, RuntimeError,
-    Strangers, Task, Turn, Wanted,
+    AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, RuntimeError,
+    Strangers, Survey, Task, Turn, Wanted,
 };
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -38,6 +39,10 @@ pub struct Fake {
     /// How pulls end, the next one last; while there is none they go on. A success stays.
     pub pulls: watch::Sender<Vec<Result<(), PullError>>>,
     ignores_sigterm: bool,
+    /// What an earlier daemon left.
+    pub recorded: Mutex<Vec<Recorded>>,
+    /// Attempts that run, and how long each takes to say so.
+    pub answers: Mutex<BTreeMap<String, Duration>>,
     /// What a look finds.
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
     /// Nothing is answered.
@@ -91,6 +96,18 @@ impl Fake {
     pub fn oom_kill(&self) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().oom_kills.send_modify(|kills| *kills += 1);
+    }
+
+    fn born(&self, id: &AttemptId) -> Held {
+        let ignores_sigterm = self.ignores_sigterm;
+        let (ending, oom_kills) = (
+            watch::Sender::new(None),
+            watch::Sender::new(OOM_KILLS_BEFORE + self.early_oom_kills.load(Relaxed)),
+        );
+        let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
+        self.processes.lock().unwrap().push(process.clone());
+        self.ids.lock().unwrap().push(id.to_string());
+        Held(process)
     }
 
     fn has_record(&self) -> Result<(), RuntimeError> {
@@ -164,15 +181,7 @@ impl Runtime for Fake {
         if let Some(error) = self.start_errors.lock().unwrap().pop() {
             return Err(error);
         }
-        let ignores_sigterm = self.ignores_sigterm;
-        let (ending, oom_kills) = (
-            watch::Sender::new(None),
-            watch::Sender::new(OOM_KILLS_BEFORE + self.early_oom_kills.load(Relaxed)),
-        );
-        let process = Arc::new(Process { ending, ignores_sigterm, oom_kills });
-        self.processes.lock().unwrap().push(process.clone());
-        self.ids.lock().unwrap().push(birth.id.to_string());
-        Ok(Box::new(Held(process)))
+        Ok(Box::new(self.born(&birth.id)))
     }
 
     async fn remember(
@@ -208,8 +217,18 @@ impl Runtime for Fake {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        Ok(Vec::new())
+    async fn survey(&self) -> Result<Survey, RuntimeError> {
+        let sound = self.recorded.lock().unwrap().clone();
+        Ok(Survey { sound, ..Survey::default() })
+    }
+
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
+        let Some(answer) = self.answers.lock().unwrap().get(&id.to_string()).cloned() else {
+            return Ok(FoundTask::None);
+        };
+        tokio::time::sleep(answer).await;
+        self.ping().await?;
+        Ok(FoundTask::Running(Box::new(self.born(id))))
     }
 
     async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
@@ -321,11 +340,7 @@ impl Strangers for Alone {
         Ok((None, FoundTask::None))
     }
 
-    async fn released(
-        &self,
-        _: &Place,
-        _: &std::collections::BTreeMap<String, String>,
-    ) -> Result<(), RuntimeError> {
+    async fn released(&self, _: &Place, _: &BTreeMap<String, String>) -> Result<(), RuntimeError> {
         Ok(())
     }
 

@@ -1,6 +1,5 @@
-//! How pods come into the registry: created, or found in the runtime at boot.
+//! How pods come into the registry: created, or made again from what was found of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -9,16 +8,13 @@ use super::actor::{Actor, Desired, Held};
 use super::brake::Seat;
 use super::clock::now;
 use super::effects::Effects;
-use super::repair::{self, Sorted};
 use super::replace::Successor;
-use super::{
-    Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock, unwritten,
-};
+use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task, Unsound};
+use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task};
 
 /// A machine, what it wants done first, and the task that it holds.
 struct Born {
@@ -100,58 +96,6 @@ impl Supervisor {
         let held = || Held { recorded: Some(attempt), ..Held::default() };
         let held = spec.all().map(|_| held()).collect();
         Ok((Unborn { pod, spec, held, first, wanted }, births))
-    }
-
-    /// Takes up every pod that the runtime remembers; returns how many.
-    pub async fn recover(&self) -> Result<usize, SupervisorError> {
-        let survey = self.runtime.survey().await;
-        self.heard(survey.as_ref().err());
-        let mut survey = survey?;
-        unwritten::fill_in(&mut survey.found, survey.unwritten);
-        let mut pods: BTreeMap<String, (Vec<Found>, Vec<Unsound>)> = BTreeMap::new();
-        for found in survey.found {
-            pods.entry(found.id.pod.clone()).or_default().0.push(found);
-        }
-        for unsound in survey.unsound {
-            pods.entry(unsound.id.pod.clone()).or_default().1.push(unsound);
-        }
-        pods.retain(|name, _| match lock(&self.registry).get(name) {
-            Some(Entry::Pod(_) | Entry::Reserved) => false,
-            Some(Entry::LeftAlone(..)) | None => true,
-        });
-        // All of them before the first actor tells something new, which is numbered on from them.
-        pods.values_mut().for_each(|(sound, _)| self.restore_events(sound));
-        let mut count = 0;
-        for (sound, unsound) in pods.into_values() {
-            match repair::sort_out(sound, unsound, now().wall) {
-                Sorted::Whole(attempts) => {
-                    count += 1;
-                    self.resume_with_successor(attempts);
-                }
-                Sorted::LeftAlone(view, reason) => self.leave_alone(*view, reason),
-            }
-        }
-        Ok(count)
-    }
-
-    fn leave_alone(&self, view: PodView, reason: String) {
-        let name = view.spec.name.clone();
-        let entry = Entry::LeftAlone(Box::new(view), reason.clone());
-        let before = lock(&self.registry).insert(name.clone(), entry);
-        if before.is_none() {
-            tracing::warn!(pod = name, reason, "left alone");
-            self.changes.send_modify(|count| *count += 1);
-        }
-    }
-
-    /// A container's newest record has all of its events.
-    fn restore_events(&self, attempts: &mut [Found]) {
-        attempts.sort_by_key(|found| found.id.attempt);
-        let mut newest = BTreeMap::new();
-        for Found { id, pod, memory, .. } in attempts {
-            newest.insert((&pod.uid, &id.container), std::mem::take(&mut memory.events));
-        }
-        newest.into_values().for_each(|events| self.events.restore(events));
     }
 
     /// From all attempts of one pod, the oldest first.

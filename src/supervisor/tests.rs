@@ -25,6 +25,7 @@ mod evidence;
 mod images;
 mod ports;
 mod probes;
+mod recover;
 mod replace;
 mod several;
 mod simulation;

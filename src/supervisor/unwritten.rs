@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::exit::LastWords;
-use crate::runtime::{Found, FoundTask, Unwritten};
+use crate::runtime::{Recorded, Unwritten};
 
 /// Goes to the newest record of the same container of the same pod.
-pub(super) fn fill_in(found: &mut [Found], unwritten: Vec<Unwritten>) {
-    let mut newest: BTreeMap<(String, String), &mut Found> = BTreeMap::new();
+pub(super) fn fill_in(found: &mut [Recorded], unwritten: Vec<Unwritten>) {
+    let mut newest: BTreeMap<(String, String), &mut Recorded> = BTreeMap::new();
     for found in found {
         let key = (found.pod.uid.clone(), found.id.container.clone());
         let attempt = found.id.attempt;
@@ -21,10 +20,6 @@ pub(super) fn fill_in(found: &mut [Found], unwritten: Vec<Unwritten>) {
             continue;
         }
         tracing::info!(id = %found.id, "goes on from what could not be written before");
-        // The task is of an attempt that is over.
-        if memory.attempt > found.id.attempt {
-            (found.task, found.words) = (FoundTask::None, LastWords::default());
-        }
         (found.pod, found.memory, found.unwritten) = (pod, memory, true);
     }
 }
@@ -36,7 +31,6 @@ mod tests {
     use super::*;
     use crate::domain::Incarnation;
     use crate::domain::container::{Memory, Wanted};
-    use crate::domain::exit::Ending;
     use crate::domain::spec::{PodSpec, sample};
     use crate::runtime::AttemptId;
 
@@ -45,13 +39,11 @@ mod tests {
         Memory { attempt: Incarnation(attempt), restart_count, ..memory }
     }
 
-    fn recorded(attempt: u32) -> Found {
+    fn recorded(attempt: u32) -> Recorded {
         let pod = sample::pod();
         let container = pod.containers[0].name.clone();
         let id = AttemptId { pod: pod.name.clone(), container, attempt: Incarnation(attempt) };
-        let task = FoundTask::Ended(Ending::Exited(0), SystemTime::UNIX_EPOCH);
-        let (memory, words) = (memory(attempt, 0), LastWords::default());
-        Found { id, pod, memory, task, words, unwritten: false }
+        Recorded { id, pod, memory: memory(attempt, 0), unwritten: false }
     }
 
     fn kept(attempt: u32, uid: &str) -> Unwritten {
@@ -59,7 +51,7 @@ mod tests {
         Unwritten { container: pod.containers[0].name.clone(), pod, memory: memory(attempt, 9) }
     }
 
-    fn filled(recorded_attempts: [u32; 2], kept: Unwritten) -> Vec<Found> {
+    fn filled(recorded_attempts: [u32; 2], kept: Unwritten) -> Vec<Recorded> {
         let mut found = recorded_attempts.map(recorded);
         fill_in(&mut found, vec![kept]);
         found.into()
@@ -70,18 +62,16 @@ mod tests {
     }
 
     #[test]
-    fn of_the_same_attempt_it_replaces_the_memory_and_the_task_stays() {
+    fn of_the_same_attempt_it_replaces_the_memory() {
         let found = filled([3, 2], kept(3, &uid()));
         assert_eq!([&found[0], &found[1]].map(|it| it.memory.restart_count), [9, 0]);
         assert!(found[0].unwritten && !found[1].unwritten);
-        assert!(matches!(found[0].task, FoundTask::Ended(..)));
     }
 
     #[test]
-    fn of_a_later_attempt_it_has_no_task() {
+    fn of_a_later_attempt_it_replaces_the_memory_too() {
         let found = filled([2, 3], kept(4, &uid()));
         assert_eq!(found[1].memory, memory(4, 9));
-        assert!(matches!(found[1].task, FoundTask::None));
         assert_eq!(found[1].id.attempt, Incarnation(3), "whose record it is");
     }
 

@@ -13,7 +13,7 @@ use super::Containerd;
 use super::client::{Client, DEADLINE, call, missing_is_fine};
 use super::fates::Fate;
 use super::records::{POD, internal};
-use crate::domain::adopt::{PREFIX, Place, Stdio, Stranger, TaskLevel, owners_turn};
+use crate::domain::adopt::{PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn};
 use crate::domain::log::OwnLimits;
 use crate::domain::signal;
 use crate::runtime::{
@@ -179,8 +179,9 @@ impl Containerd {
                 _ => TaskLevel::Started,
             },
         };
-        let remembered = record.extensions.get(record::KEY).and_then(record::decode_foreign);
+        let written = record.extensions.get(record::KEY).and_then(record::decode_foreign);
         let place = Place { namespace: client.namespace().to_owned(), id: record.id };
+        let remembered = self.newest_of(&place, written).await;
         let labels = record.labels.into_iter().collect();
         Ok(Stranger { place, image: record.image, labels, remembered, task })
     }
@@ -214,6 +215,9 @@ impl Strangers for Containerd {
                 }
             }
         }
+        let is_cared = |it: &&Stranger| matches!(it.remembered, Some(Remembered::Cared(_)));
+        let cared = found.iter().filter(is_cared).map(|it| it.place.clone()).collect();
+        self.drop_unwritten_of_others(cared).await?;
         Ok(found)
     }
 
@@ -222,6 +226,7 @@ impl Strangers for Containerd {
         match client.get_record(&place.id).await {
             Err(RuntimeError::NotFound(_)) => {
                 self.fates.forget(place);
+                self.drop_unwritten_of(place).await?;
                 Ok(None)
             }
             record => {
@@ -249,7 +254,8 @@ impl Strangers for Containerd {
     ) -> Result<(), RuntimeError> {
         let client = self.client.in_namespace(&place.namespace)?;
         let any = record::encode_released(labels).map_err(internal)?;
-        client.write_extension(&place.id, any).await
+        client.write_extension(&place.id, any).await?;
+        self.drop_unwritten_of(place).await
     }
 
     async fn follow(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError> {

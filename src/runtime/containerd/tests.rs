@@ -35,7 +35,7 @@ async fn containerd_away_is_told_as_such() {
         runtime.remember(&id, &pod, &memory()).await.err(),
         runtime.reap(&id).await.err(),
         runtime.forget(&id).await.err(),
-        runtime.list().await.err(),
+        runtime.survey().await.err(),
     ] {
         assert!(matches!(error, Some(RuntimeError::Unavailable(_))), "{error:?}");
     }

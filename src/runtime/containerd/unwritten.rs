@@ -1,6 +1,7 @@
 //! What could not be written to a record: a file of each container in the run folder, which a
 //! reboot empties as it ends the tasks. As long as the file is there it is at least as new as the
-//! record: a newer write goes there first, and it goes when the record has it.
+//! record: a newer write goes there first, and it goes when the record has it. Those of adopted
+//! containers have a folder of their own, and go with the care.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use prost_types::Any;
 
 use super::Containerd;
 use super::records::internal;
-use crate::domain::adopt::Place;
+use crate::domain::adopt::{Place, Remembered};
 use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
@@ -23,6 +24,8 @@ const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 /// Where files go that cannot be read.
 const ASIDE: &str = "aside";
+/// Where those of adopted containers are, by namespace.
+const ADOPTED: &str = "adopted";
 
 /// The files of one containerd namespace.
 #[derive(Debug, Clone)]
@@ -37,7 +40,14 @@ impl Files {
     }
 
     fn path(&self, id: &AttemptId) -> PathBuf {
-        self.folder.join(format!("{}_{}", id.pod, id.container))
+        match Place::of_pod(&id.pod) {
+            Some(place) => self.path_of(&place),
+            None => self.folder.join(format!("{}_{}", id.pod, id.container)),
+        }
+    }
+
+    fn path_of(&self, place: &Place) -> PathBuf {
+        self.folder.join(ADOPTED).join(&place.namespace).join(&place.id)
     }
 
     /// Unless there is something of a later attempt.
@@ -49,8 +59,10 @@ impl Files {
         if read(&path).is_ok_and(is_older) {
             return Ok(());
         }
-        fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.folder)?;
-        let new = self.folder.join(format!(".{}_{}", id.pod, id.container));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let new = path.with_file_name(format!(".{name}"));
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(folder)?;
         let mut options = File::options();
         let options = options.create(true).truncate(true).write(true).mode(PRIVATE_FILE);
         options.open(&new)?.write_all(&any.encode_to_vec())?;
@@ -65,6 +77,41 @@ impl Files {
             Ok((_, memory)) if memory.attempt > id.attempt => Ok(()),
             _ if !path.exists() => Ok(()),
             _ => fs::remove_file(path),
+        }
+    }
+
+    /// What is there of the care that `written` says there is, if it is newer than that.
+    fn newer_than(&self, written: &Remembered, place: &Place) -> Option<Remembered> {
+        let Remembered::Cared(cared) = written else { return None };
+        let (pod, memory) = self.read_of(place)?;
+        let is_newer = pod.uid == cared.0.uid && memory.outdates(cared.1.attempt);
+        is_newer.then(|| Remembered::Cared(Box::new((pod, memory))))
+    }
+
+    fn read_of(&self, place: &Place) -> Option<(PodSpec, Memory)> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path_of(place);
+        if !path.exists() {
+            return None;
+        }
+        read(&path).map_err(|reason| self.set_aside(&path, &place.id, &reason)).ok()
+    }
+
+    /// Those of containers that nobody cares for any more.
+    fn keep_only(&self, cared: &[Place]) -> io::Result<()> {
+        let kept: Vec<_> = cared.iter().map(|place| self.path_of(place)).collect();
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let namespaces = fs::read_dir(self.folder.join(ADOPTED)).into_iter().flatten().flatten();
+        let files = namespaces.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten();
+        let paths = files.flatten().map(|file| file.path());
+        paths.filter(|path| !kept.contains(path)).try_for_each(fs::remove_file)
+    }
+
+    fn remove_of(&self, place: &Place) -> io::Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        match fs::remove_file(self.path_of(place)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -110,16 +157,12 @@ fn read(path: &Path) -> Result<(PodSpec, Memory), String> {
 }
 
 impl Containerd {
-    /// An adopted container's record is its owner's to lose.
     pub(super) async fn keep_unwritten(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        if Place::of_pod(&id.pod).is_some() {
-            return Ok(());
-        }
         let any = record::encode(pod, memory).map_err(internal)?;
         let (id, uid) = (id.clone(), pod.uid.clone());
         self.with_files(move |files| files.put(&id, &uid, &any)).await
@@ -145,7 +188,7 @@ impl Containerd {
     }
 
     fn has_unwritten(&self, id: &AttemptId) -> bool {
-        Place::of_pod(&id.pod).is_none() && self.unwritten.path(id).exists()
+        self.unwritten.path(id).exists()
     }
 
     /// The record has it, or nobody needs it.
@@ -171,6 +214,37 @@ impl Containerd {
             Ok(known.into_iter().map(|(_, it)| it).collect())
         })
         .await
+    }
+
+    /// What is remembered of somebody else's container: by its record, or what could not be written
+    /// to it.
+    pub(super) async fn newest_of(
+        &self,
+        place: &Place,
+        written: Option<Remembered>,
+    ) -> Option<Remembered> {
+        let (place, asked) = (place.clone(), written.clone()?);
+        match self.with_files(move |files| Ok(files.newer_than(&asked, &place))).await {
+            Ok(newer) => newer.or(written),
+            Err(error) => {
+                tracing::warn!(%error, "what could not be written before cannot be read");
+                written
+            }
+        }
+    }
+
+    /// After a look at all.
+    pub(super) async fn drop_unwritten_of_others(
+        &self,
+        cared: Vec<Place>,
+    ) -> Result<(), RuntimeError> {
+        self.with_files(move |files| files.keep_only(&cared)).await
+    }
+
+    /// Its care is over.
+    pub(super) async fn drop_unwritten_of(&self, place: &Place) -> Result<(), RuntimeError> {
+        let place = place.clone();
+        self.with_files(move |files| files.remove_of(&place)).await
     }
 
     async fn with_files<T: Send + 'static>(
@@ -231,6 +305,33 @@ mod tests {
         assert_eq!(attempts(&files), [3]);
         put(&files, 0, "another");
         assert_eq!(attempts(&files), [0]);
+    }
+
+    #[test]
+    fn an_adopted_containers_is_apart_and_counts_for_the_same_care_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::new(dir.path(), "probelet");
+        let place = Place { namespace: "default".into(), id: "web".into() };
+        let cared = |attempt, uid: &str| {
+            let pod = PodSpec { name: place.to_string(), uid: uid.to_owned(), ..pod() };
+            (pod, Memory { attempt: Incarnation(attempt), ..memory() })
+        };
+        let written = |attempt, uid| Remembered::Cared(Box::new(cared(attempt, uid)));
+        assert!(files.newer_than(&written(1, "u"), &place).is_none());
+        let (pod, memory) = cared(2, "u");
+        let (name, attempt) = (pod.name.clone(), memory.attempt);
+        let id = AttemptId { pod: name, container: "web".into(), attempt };
+        files.put(&id, "u", &record::encode(&pod, &memory).unwrap()).unwrap();
+        assert_eq!(attempts(&files), [0; 0], "of our own");
+        let newer = |attempt, uid| files.newer_than(&written(attempt, uid), &place);
+        assert!(matches!(newer(1, "u"), Some(Remembered::Cared(it)) if it.1.attempt.0 == 2));
+        assert!(newer(3, "u").is_none() && newer(1, "another").is_none());
+        assert!(files.newer_than(&Remembered::Released(Default::default()), &place).is_none());
+        files.keep_only(std::slice::from_ref(&place)).unwrap();
+        assert!(newer(1, "u").is_some());
+        files.keep_only(&[]).unwrap();
+        files.remove_of(&place).unwrap();
+        assert!(newer(1, "u").is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::*;
 use crate::domain::container::Event;
+use crate::runtime::AttemptId;
 use crate::supervisor::clock::simulated;
 
 mod world;
@@ -110,6 +111,16 @@ impl Seen {
         }
         for view in self.daemon.supervisor.list() {
             let (pod, count) = (view.spec.name.clone(), view.status.containers[0].restart_count);
+            for end in view.status.containers[0].history.iter() {
+                let id = AttemptId {
+                    pod: pod.clone(),
+                    container: view.spec.containers[0].name.clone(),
+                    attempt: end.attempt,
+                };
+                if !self.world.ended_so(&id, end.ending) {
+                    self.faults.push(format!("{id}: told as {:?}, {}", end.ending, end.reason));
+                }
+            }
             let before = self.daemon.counts.insert(pod.clone(), count).unwrap_or_default();
             if count < before {
                 self.faults.push(format!("{pod}: the count fell from {before} to {count}"));
@@ -147,6 +158,15 @@ impl Seen {
         }
     }
 
+    async fn pass_without_containerd(&mut self, least: u64) {
+        self.world.away.store(true, Relaxed);
+        tokio::time::sleep(self.random.seconds(least..120)).await;
+        if self.random.below(2) == 0 {
+            self.crash().await;
+        }
+        self.world.away.store(false, Relaxed);
+    }
+
     async fn strike(&mut self) {
         let alive = self.world.alive();
         let at = self.random.below(u64::try_from(alive.len().max(1)).unwrap());
@@ -159,7 +179,18 @@ impl Seen {
                     0 => Ending::Exited(code),
                     _ => Ending::Signaled(9),
                 };
+                if self.random.below(2) == 0 {
+                    self.world.fill_run_folder();
+                }
                 victim.end(ending);
+                // In what follows from it.
+                tokio::time::sleep(Duration::from_millis(self.random.below(1000))).await;
+                match self.random.below(3) {
+                    0 => self.crash().await,
+                    1 => self.pass_without_containerd(0).await,
+                    _ => {}
+                }
+                self.world.full.store(false, Relaxed);
             }
             (3..5, Some(victim)) => {
                 victim.sick.store(true, Relaxed);
@@ -171,14 +202,16 @@ impl Seen {
             }
             (5, _) => {
                 self.world.away.store(true, Relaxed);
+                let mut least = 0;
                 if let Some(victim) = alive.first().filter(|_| self.random.below(2) == 0) {
                     victim.end(Ending::Signaled(9));
+                    if self.random.below(2) == 0 {
+                        self.world.lose(&victim.id);
+                        // The daemon alone knows of it, and so long it may take to keep that.
+                        least = 5;
+                    }
                 }
-                tokio::time::sleep(self.random.seconds(0..120)).await;
-                if self.random.below(2) == 0 {
-                    self.crash().await;
-                }
-                self.world.away.store(false, Relaxed);
+                self.pass_without_containerd(least).await;
             }
             (6, _) => self.crash().await,
             (7, Some(victim)) => {

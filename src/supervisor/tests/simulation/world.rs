@@ -13,7 +13,7 @@ use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::runtime::{
-    AttemptId, Birth, ExecError, Executed, Found, FoundTask, PullError, Runtime, Survey, Turn,
+    AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, Survey, Turn,
     Unwritten,
 };
 
@@ -58,6 +58,8 @@ pub(super) struct World {
     state: Mutex<State>,
     random: Mutex<Random>,
     pub(super) away: AtomicBool,
+    /// Nothing can be kept.
+    pub(super) full: AtomicBool,
 }
 
 /// One process in a daemon's hand.
@@ -68,7 +70,8 @@ pub(super) struct Hand(pub(super) Arc<World>);
 
 impl World {
     pub(super) fn new(random: Random) -> Self {
-        Self { state: Mutex::default(), random: Mutex::new(random), away: AtomicBool::new(false) }
+        let (away, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { state: Mutex::default(), random: Mutex::new(random), away, full }
     }
 
     pub(super) fn faults(&self) -> Vec<String> {
@@ -91,6 +94,25 @@ impl World {
 
     pub(super) fn hang(&self, id: &AttemptId) {
         self.state.lock().unwrap().hung.insert(id.to_string());
+    }
+
+    /// Unless something is kept that nobody else knows.
+    pub(super) fn fill_run_folder(&self) {
+        let is_needed = !self.state.lock().unwrap().kept.is_empty();
+        self.full.store(!is_needed, Relaxed);
+    }
+
+    /// Its shim has died too: containerd will not know that there was a task.
+    pub(super) fn lose(&self, id: &AttemptId) {
+        self.state.lock().unwrap().tasks.remove(&id.to_string());
+    }
+
+    /// Of one that was killed since nobody could say whether it runs, nobody knows.
+    pub(super) fn ended_so(&self, id: &AttemptId, ending: Ending) -> bool {
+        let state = self.state.lock().unwrap();
+        let mut own = state.processes.iter().filter(|process| process.id == *id);
+        own.any(|process| *process.ending.borrow() == Some(ending))
+            || state.doubted.contains(&id.to_string())
     }
 
     pub(super) fn recover(&self) {
@@ -138,27 +160,6 @@ impl Hand {
             return Err(RuntimeError::Timeout { call: "Tasks", seconds: 10 });
         }
         Ok(())
-    }
-
-    fn found(&self, (id, pod, memory): &Written) -> Found {
-        let task = match self.0.task(id) {
-            None => FoundTask::None,
-            Some(process) => {
-                let ending = *process.ending.borrow();
-                let mut state = self.0.state.lock().unwrap();
-                match ending {
-                    _ if state.hung.contains(&id.to_string()) => {
-                        state.doubted.insert(id.to_string());
-                        FoundTask::Unknown
-                    }
-                    None => FoundTask::Running(Box::new(Held(self.0.clone(), process))),
-                    Some(ending) => FoundTask::Ended(ending, now().wall),
-                }
-            }
-        };
-        let (id, pod, memory, words) =
-            (id.clone(), pod.clone(), memory.clone(), LastWords::default());
-        Found { id, pod, memory, task, words, unwritten: false }
     }
 }
 
@@ -244,8 +245,8 @@ impl Runtime for Hand {
     ) -> Result<(), RuntimeError> {
         let place = (id.pod.clone(), id.container.clone());
         let is_kept = self.0.state.lock().unwrap().kept.contains_key(&place);
-        if is_kept {
-            self.keep(id, pod, memory).await?;
+        if is_kept && self.keep(id, pod, memory).await.is_err() {
+            self.0.state.lock().unwrap().kept.remove(&place);
         }
         self.ask().await?;
         let mut state = self.0.state.lock().unwrap();
@@ -261,6 +262,9 @@ impl Runtime for Hand {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
+        if self.0.full.load(Relaxed) {
+            return Err(RuntimeError::Internal("no space left on device".into()));
+        }
         let place = (id.pod.clone(), id.container.clone());
         let written = (id.clone(), pod.clone(), memory.clone());
         self.0.state.lock().unwrap().kept.insert(place, written);
@@ -283,21 +287,35 @@ impl Runtime for Hand {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Found>, RuntimeError> {
-        self.ask().await?;
-        let records: Vec<_> = self.0.state.lock().unwrap().records.values().cloned().collect();
-        Ok(records.iter().map(|record| self.found(record)).collect())
-    }
-
     async fn survey(&self) -> Result<Survey, RuntimeError> {
-        let found = self.list().await?;
-        let kept: Vec<_> = self.0.state.lock().unwrap().kept.values().cloned().collect();
-        let unwritten = |(id, pod, memory): Written| {
-            let container = id.container;
+        self.ask().await?;
+        let state = self.0.state.lock().unwrap();
+        let recorded = |(id, pod, memory): &Written| {
+            let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
+            Recorded { id, pod, memory, unwritten: false }
+        };
+        let unwritten = |(id, pod, memory): &Written| {
+            let (pod, container, memory) = (pod.clone(), id.container.clone(), memory.clone());
             Unwritten { pod, container, memory }
         };
-        let unwritten = kept.into_iter().map(unwritten).collect();
-        Ok(Survey { found, unwritten, ..Survey::default() })
+        let sound = state.records.values().map(recorded).collect();
+        let unwritten = state.kept.values().map(unwritten).collect();
+        Ok(Survey { sound, unwritten, ..Survey::default() })
+    }
+
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
+        self.ask().await?;
+        let Some(process) = self.0.task(id) else { return Ok(FoundTask::None) };
+        let ending = *process.ending.borrow();
+        let mut state = self.0.state.lock().unwrap();
+        Ok(match ending {
+            _ if state.hung.contains(&id.to_string()) => {
+                state.doubted.insert(id.to_string());
+                FoundTask::Unknown
+            }
+            None => FoundTask::Running(Box::new(Held(self.0.clone(), process))),
+            Some(ending) => FoundTask::Ended(ending, now().wall),
+        })
     }
 
     async fn ping(&self) -> Result<(), RuntimeError> {

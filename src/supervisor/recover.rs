@@ -1,0 +1,149 @@
+//! Takes up what an earlier daemon left: all records first, then each pod as soon as its own tasks
+//! have answered. A shim that hangs holds up its own pod alone.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::clock::now;
+use super::repair::{self, Sorted};
+use super::{Entry, PodView, Supervisor, SupervisorError, lock, unwritten};
+use crate::domain::exit::LastWords;
+use crate::domain::spec::PodSpec;
+use crate::runtime::{AttemptId, Flaw, Found, FoundTask, Recorded, RuntimeError, Unsound};
+
+/// How many pods' tasks are asked about at once.
+const AT_ONCE: usize = 16;
+
+/// What is remembered of one pod.
+#[derive(Default)]
+struct Remains {
+    sound: Vec<Recorded>,
+    unsound: Vec<Unsound>,
+}
+
+impl Supervisor {
+    /// Takes up every pod that the runtime remembers; returns how many.
+    pub async fn recover(&self) -> Result<usize, SupervisorError> {
+        let survey = self.runtime.survey().await;
+        self.heard(survey.as_ref().err());
+        let mut survey = survey?;
+        unwritten::fill_in(&mut survey.sound, survey.unwritten);
+        let mut pods: BTreeMap<String, Remains> = BTreeMap::new();
+        for recorded in survey.sound {
+            pods.entry(recorded.id.pod.clone()).or_default().sound.push(recorded);
+        }
+        for unsound in survey.unsound {
+            pods.entry(unsound.id.pod.clone()).or_default().unsound.push(unsound);
+        }
+        pods.retain(|name, _| !self.is_taken(name));
+        // All of them before the first actor tells something new, which is numbered on from them.
+        pods.values_mut().for_each(|remains| self.restore_events(&mut remains.sound));
+        let pods = stream::iter(pods).map(|(name, remains)| self.take_up(name, remains));
+        let count = pods.buffer_unordered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one));
+        let count = count.await;
+        self.heard(count.as_ref().err());
+        Ok(count?)
+    }
+
+    /// Its name is not free for what is remembered.
+    fn is_taken(&self, name: &str) -> bool {
+        match lock(&self.registry).get(name) {
+            Some(Entry::Pod(_) | Entry::Reserved) => true,
+            Some(Entry::LeftAlone(..)) | None => false,
+        }
+    }
+
+    /// Asks about its tasks and gives it its actor; returns how many pods that makes.
+    async fn take_up(&self, name: String, remains: Remains) -> Result<usize, RuntimeError> {
+        let Remains { sound, unsound } = remains;
+        let asked = sound.into_iter().map(|recorded| self.ask(recorded));
+        let (mut found, mut flawed) = (Vec::new(), Vec::new());
+        for answer in try_join_all(asked).await? {
+            match answer {
+                Ok(attempt) => found.push(attempt),
+                Err(unclear) => flawed.push(unclear),
+            }
+        }
+        flawed.extend(try_join_all(unsound.into_iter().map(|it| self.ask_of(it))).await?);
+        if self.is_taken(&name) {
+            return Ok(0);
+        }
+        match repair::sort_out(found, flawed, now().wall) {
+            Sorted::Whole(attempts) => {
+                self.resume_with_successor(attempts);
+                Ok(1)
+            }
+            Sorted::LeftAlone(view, reason) => {
+                self.leave_alone(*view, reason);
+                Ok(0)
+            }
+        }
+    }
+
+    /// One attempt that cannot be looked at does not stand in the way of the others.
+    async fn ask(&self, recorded: Recorded) -> Result<Result<Found, Unsound>, RuntimeError> {
+        let Recorded { id, pod, memory, unwritten } = recorded;
+        // What the record's task says is of an attempt that is over.
+        let is_over = memory.attempt > id.attempt;
+        let asked = if is_over { Ok(FoundTask::None) } else { self.runtime.task(&id).await };
+        let task = match asked {
+            Ok(task) => task,
+            Err(error @ RuntimeError::Unavailable(_)) => return Err(error),
+            Err(error) => return Ok(Err(unclear(&id, &pod, &error))),
+        };
+        let words = match task {
+            FoundTask::Ended(ending, _) => {
+                let with_log = pod.wants_log(&id.container, ending.exit_code());
+                self.runtime.last_words(&id, with_log).await
+            }
+            _ => LastWords::default(),
+        };
+        Ok(Ok(Found { id, pod, memory, task, words, unwritten }))
+    }
+
+    async fn ask_of(&self, unsound: Unsound) -> Result<Unsound, RuntimeError> {
+        // A newer version's is not to be touched.
+        if unsound.flaw == Flaw::Newer {
+            return Ok(unsound);
+        }
+        match self.runtime.task(&unsound.id).await {
+            Ok(task) => Ok(Unsound { task, ..unsound }),
+            Err(error @ RuntimeError::Unavailable(_)) => Err(error),
+            Err(error) => Ok(Unsound { flaw: Flaw::Unclear, reason: error.to_string(), ..unsound }),
+        }
+    }
+
+    fn leave_alone(&self, view: PodView, reason: String) {
+        let name = view.spec.name.clone();
+        let entry = Entry::LeftAlone(Box::new(view), reason.clone());
+        let before = lock(&self.registry).insert(name.clone(), entry);
+        if before.is_none() {
+            tracing::warn!(pod = name, reason, "left alone");
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// A container's newest record has all of its events.
+    fn restore_events(&self, attempts: &mut [Recorded]) {
+        attempts.sort_by_key(|recorded| recorded.id.attempt);
+        let mut newest = BTreeMap::new();
+        for Recorded { id, pod, memory, .. } in attempts {
+            newest.insert((&pod.uid, &id.container), std::mem::take(&mut memory.events));
+        }
+        newest.into_values().for_each(|events| self.events.restore(events));
+    }
+}
+
+fn unclear(id: &AttemptId, pod: &PodSpec, error: &RuntimeError) -> Unsound {
+    let container = pod.all().find(|container| container.name == id.container);
+    Unsound {
+        id: id.clone(),
+        pod_uid: pod.uid.clone(),
+        image: container.map(|container| container.image()).unwrap_or_default(),
+        flaw: Flaw::Unclear,
+        reason: error.to_string(),
+        task: FoundTask::None,
+    }
+}
