@@ -139,4 +139,24 @@ mod tests {
         let read = read(&layers, &dir.path().join("place"), &["etc/passwd"]).unwrap();
         assert_eq!(read, ["text"]);
     }
+
+    #[test]
+    fn layers_whose_paths_fill_more_than_a_page_are_mounted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layers, place) = (dir.path().join("layers".repeat(20)), dir.path().join("place"));
+        fs::create_dir(&place).unwrap();
+        let folders: Vec<_> = (0..100).map(|n| layers.join(n.to_string()).join("fs")).collect();
+        for (n, folder) in folders.iter().enumerate() {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(n.to_string()), "").unwrap();
+        }
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let options = vec![format!("lowerdir={}", folders.join(":"))];
+        let layers = Layers { kind: "overlay".into(), source: "overlay".into(), options };
+        mount_at(&layers, &place).unwrap();
+        let seen = fs::read_dir(&place).unwrap().count();
+        rustix::mount::unmount(&place, rustix::mount::UnmountFlags::DETACH).unwrap();
+        assert_eq!(seen, 100);
+        assert!(std::env::current_dir().unwrap().starts_with(env!("CARGO_MANIFEST_DIR")));
+    }
 }

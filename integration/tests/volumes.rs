@@ -363,6 +363,56 @@ fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
 }
 
 #[test]
+fn what_is_mounted_in_a_volume_is_read_only_where_that_is_asked_for() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let base = host.path("host");
+        let below = base.join("below");
+        fs::create_dir_all(&below)?;
+        let mount = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&below).status()?;
+        ensure!(mount.success());
+        let mounts = json!([
+            { "name": "h", "mountPath": "/plain", "readOnly": true },
+            { "name": "h", "mountPath": "/all", "readOnly": true, "recursiveReadOnly": "Enabled" },
+            { "name": "h", "mountPath": "/maybe", "readOnly": true,
+                "recursiveReadOnly": "IfPossible" },
+        ]);
+        let script = "for at in plain all maybe; do touch /$at/x; touch /$at/below/x; done";
+        let text =
+            said(host, script, mounts, json!([{ "name": "h", "hostPath": { "path": base } }]))?;
+        let failed = |at: &str| format!("touch: /{at}/x: Read-only file system\n");
+        let all = ["plain", "all", "all/below", "maybe", "maybe/below"].map(failed).concat();
+        ensure!(text == all, "{text}");
+        ensure!(Command::new("umount").arg(&below).status()?.success());
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn shared_memory_is_the_pods_unless_a_volume_is_mounted_over_it() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let own = json!([{ "name": "m", "mountPath": "/dev/shm" }]);
+        let reads = "until [ -e /dev/shm/x ]; do sleep 0.1; done\n\
+                     grep -o ' /dev/shm .*size=[0-9]*k' /proc/mounts | grep -o 'size=.*'";
+        let writes = "echo > /dev/shm/x; grep -o ' /dev/shm .*size=[0-9]*k' /proc/mounts | grep -o 'size=.*'";
+        let all = json!([
+            container("app", reads, json!([])),
+            container("other", writes, json!([])),
+            container("own", writes, own),
+        ]);
+        let volumes =
+            json!([{ "name": "m", "emptyDir": { "medium": "Memory", "sizeLimit": "1Mi" } }]);
+        host.apply(&pod(all, volumes).to_string())?;
+        ensure!(log(host, "app")? == "size=65536k\n");
+        ensure!(log(host, "other")? == "size=65536k\n");
+        ensure!(log(host, "own")? == "size=1024k\n");
+        host.probelet(["delete", "pod", "web"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
 fn volumes_of_pods_that_nobody_knows_are_removed_at_the_start_and_others_files_are_not()
 -> Result<()> {
     with_host(|host| {
