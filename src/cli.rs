@@ -39,6 +39,7 @@ mod registry_args;
 mod remote_args;
 mod restart;
 mod resume;
+mod run_image;
 mod serve_args;
 mod start;
 mod stop;
@@ -75,6 +76,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
     match &cli.command {
         Command::Apply(args) => apply::apply(&client, args, io).await,
         Command::Export(args) => export::export(&client, args, io).await,
+        Command::Run(args) => run_image::run_image(&client, args, io).await,
         Command::Get(args) => get::get(&client, args, io).await,
         Command::Describe(args) => describe::describe(&client, args, io).await,
         Command::Logs(args) => logs::logs(&client, args, io).await,

@@ -37,6 +37,36 @@ fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
 }
 
 #[test]
+fn run_makes_a_pod_of_flags() -> Result<()> {
+    with_host(|host| {
+        let flags = ["run", "web", "--image", IMAGE, "--liveness", "http://:8080/"];
+        let more = ["--restart=OnFailure", "--env=A=b=c", "-l", "app=web,tier=1", "--grace=1s"];
+        let words = ["--port=8080", "--", "serve", "--fail-after", "1000"];
+        let told = host.probelet([&flags[..], &more, &words].concat())?;
+        assert_eq!(told, "pod/web created\n");
+        host.wait_status("web", SOON, is_running)?;
+        let pod = host.pod("web")?;
+        let container = &pod["spec"]["containers"][0];
+        assert_eq!(pod["spec"]["restartPolicy"], "OnFailure", "{pod}");
+        assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], 1);
+        assert_eq!(pod["metadata"]["labels"], json!({ "app": "web", "tier": "1" }));
+        assert_eq!(container["args"], json!(["serve", "--fail-after", "1000"]));
+        assert_eq!(container["env"], json!([{ "name": "A", "value": "b=c" }]));
+        assert_eq!(container["ports"][0]["containerPort"], 8080);
+        assert_eq!(container["livenessProbe"]["httpGet"]["port"], 8080);
+
+        let again = host.try_probelet(flags, "")?;
+        assert!(again.code == Some(1) && again.stderr.contains("already exists"), "{again:?}");
+        let entry =
+            ["run", "other", "--image", IMAGE, "--command", "--", "/kubia-unhealthy", "sleep"];
+        host.probelet(entry)?;
+        let command = &host.pod("other")?["spec"]["containers"][0]["command"];
+        assert_eq!(*command, json!(["/kubia-unhealthy", "sleep"]));
+        Ok(())
+    })
+}
+
+#[test]
 fn a_stopped_container_stays_down_until_it_is_started() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"], json!({}))?;

@@ -31,18 +31,20 @@ pub struct AdoptArgs {
     pub grace: Duration,
 }
 
+/// From its short form.
+pub(super) fn probe(url: Option<&String>) -> Option<pb::Probe> {
+    let handler = Some(pb::probe::Handler::Url(url?.clone()));
+    Some(pb::Probe { handler, ..pb::Probe::default() })
+}
+
 pub(super) async fn adopt(client: &Client, args: &AdoptArgs, io: &mut Io<'_>) -> Result<()> {
     let (namespace, id) = args.id.split_once('/').unwrap_or(("default", &args.id));
-    let probe = |url: &Option<String>| {
-        let handler = url.clone().map(pb::probe::Handler::Url);
-        handler.map(|url| pb::Probe { handler: Some(url), ..pb::Probe::default() })
-    };
     let request = pb::AdoptContainerRequest {
         namespace: namespace.to_owned(),
         id: id.to_owned(),
-        liveness_probe: probe(&args.liveness),
-        readiness_probe: probe(&args.readiness),
-        startup_probe: probe(&args.startup),
+        liveness_probe: probe(args.liveness.as_ref()),
+        readiness_probe: probe(args.readiness.as_ref()),
+        startup_probe: probe(args.startup.as_ref()),
         restart: args.restart.clone(),
         termination_grace_period: prost_types::Duration::try_from(args.grace).ok(),
     };

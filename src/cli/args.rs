@@ -50,6 +50,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Print a manifest that makes the same pod, here or in a cluster.
     Export(NameArgs),
+    /// Create a pod of one container from an image, and start it.
+    Run(Box<super::run_image::RunArgs>),
     /// List pods or events.
     Get(GetArgs),
     /// Show a pod in detail, with its events.

@@ -1,0 +1,113 @@
+//! `run`: a pod of one container, from flags.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::connect::{Client, START, UNARY, call};
+use super::error::{Error, Result};
+use super::io::Io;
+use super::{adopt, duration, names};
+use crate::pb;
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[arg(long, value_name = "IMAGE")]
+    pub image: String,
+    /// Always, IfNotPresent or Never, which are Kubernetes'.
+    #[arg(long, value_name = "POLICY")]
+    pub image_pull_policy: Option<String>,
+    /// Restarted if it answers badly: `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`,
+    /// `exec:cat /tmp/healthy`.
+    #[arg(long, value_name = "PROBE")]
+    pub liveness: Option<String>,
+    /// Ready while it answers well.
+    #[arg(long, value_name = "PROBE")]
+    pub readiness: Option<String>,
+    /// The others wait until it has answered well.
+    #[arg(long, value_name = "PROBE")]
+    pub startup: Option<String>,
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "Always")]
+    pub restart: Restart,
+    /// May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    /// May be repeated, or several behind commas.
+    #[arg(short, long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = pair)]
+    pub labels: Vec<(String, String)>,
+    /// That it listens on; for show.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// From SIGTERM to SIGKILL.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    pub grace: Duration,
+    /// The words are the image's ENTRYPOINT and CMD, not its CMD alone.
+    #[arg(long, requires = "words")]
+    pub command: bool,
+    /// In place of the image's CMD.
+    #[arg(value_name = "ARG", last = true)]
+    pub words: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum Restart {
+    Always,
+    OnFailure,
+    Never,
+}
+
+impl From<Restart> for pb::RestartPolicy {
+    fn from(restart: Restart) -> Self {
+        match restart {
+            Restart::Always => Self::Always,
+            Restart::OnFailure => Self::OnFailure,
+            Restart::Never => Self::Never,
+        }
+    }
+}
+
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run_image(client: &Client, args: &RunArgs, io: &mut Io<'_>) -> Result<()> {
+    let name = names::pod(&args.name)?;
+    let words = args.words.clone();
+    let (command, words) = if args.command { (words, Vec::new()) } else { (Vec::new(), words) };
+    let port = args.port.map(|port| pb::ContainerPort {
+        container_port: port.into(),
+        ..pb::ContainerPort::default()
+    });
+    let request = pb::CreateContainerRequest {
+        name: name.clone(),
+        source: Some(pb::create_container_request::Source::Image(args.image.clone())),
+        image_pull_policy: args.image_pull_policy.clone().unwrap_or_default(),
+        command,
+        args: words,
+        env: args.env.iter().cloned().map(|(name, value)| pb::EnvVar { name, value }).collect(),
+        ports: port.into_iter().collect(),
+        labels: args.labels.iter().cloned().collect(),
+        liveness_probe: adopt::probe(args.liveness.as_ref()),
+        readiness_probe: adopt::probe(args.readiness.as_ref()),
+        startup_probe: adopt::probe(args.startup.as_ref()),
+        restart_policy: pb::RestartPolicy::from(args.restart).into(),
+        termination_grace_period: prost_types::Duration::try_from(args.grace).ok(),
+        start: true,
+        ..pb::CreateContainerRequest::default()
+    };
+    let mut pods = client.pods();
+    let known = pb::GetPodRequest { name: name.clone() };
+    match call(known, UNARY, |r| pods.get_pod(r)).await {
+        // To create what is there as it is would be no error.
+        Ok(_) => return Err(Error::Other(format!("pods {name:?} already exists"))),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
+    }
+    let mut containers = client.containers();
+    call(request, START, |r| containers.create_container(r)).await?;
+    io.line(&format!("pod/{name} created"))
+}
