@@ -47,6 +47,7 @@ mod table;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod top;
 mod validate;
 mod version;
 mod wait;
@@ -92,6 +93,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Release(args) => adopt::release(&client, args, io).await,
         Command::Pull(args) => pull::pull(&client, args, io).await,
         Command::Exec(args) => exec::exec(&client, args, io).await,
+        Command::Top(args) => top::top(&client, args, io).await,
         Command::Wait(args) => wait::wait(&client, args, io).await,
         Command::Images(args) => images::images(&client, args, io).await,
         Command::Rmi(args) => images::remove(&client, args, io).await,
@@ -119,6 +121,7 @@ fn check_usage(command: &Command) -> Result<()> {
         }
         Command::Delete(args) if args.files.is_empty() => names::pods(&args.words).map(|_| ()),
         Command::Exec(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Top(args) => top::pod(&args.words).map(|_| ()),
         Command::Wait(args) => names::pod(&args.pod).map(|_| ()),
         Command::Logs(args) => names::pod(&args.pod).map(|_| ()),
         Command::Restart(args) => names::pod(&args.pod).map(|_| ()),

@@ -25,8 +25,10 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 mod text;
+mod usage;
 
 pub use host::HostWitness;
+pub use usage::{Usage, usage};
 
 /// Who was condemned, and what is to be kept beside what is seen.
 #[derive(Debug, Clone)]

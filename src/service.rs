@@ -31,6 +31,7 @@ mod meta;
 mod pods;
 mod probes;
 mod probing;
+mod usage;
 mod waiting;
 
 pub use gate::Gate;

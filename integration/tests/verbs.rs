@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use probelet_integration::{Host, IMAGE, SOON, with_host};
 use serde_json::{Value, json};
 
@@ -32,6 +32,33 @@ fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
         let back = |status: &Value| status["restartCount"] == 2 && is_running(status);
         host.wait_status("app", SOON, back)?;
         assert!(host.probelet(["describe", "pod", "app"])?.contains("operator: kill -s 9"));
+        Ok(())
+    })
+}
+
+#[test]
+fn top_tells_who_works_and_who_rests() -> Result<()> {
+    with_host(|host| {
+        create(host, "busy", &["spin"], json!({}))?;
+        create(host, "idle", &["sleep"], json!({}))?;
+        for name in ["busy", "idle"] {
+            host.wait_status(name, SOON, is_running)?;
+        }
+        let table = host.probelet(["top"])?;
+        let cpu = |name: &str| -> Result<u32> {
+            let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+            let row = rows.find(|row| row.first() == Some(&name)).context("no row")?;
+            assert!(row.len() == 3 && row[2].ends_with("Mi"), "{table}");
+            Ok(row[1].trim_end_matches('m').parse()?)
+        };
+        assert!(table.starts_with("NAME "), "{table}");
+        // However busy the machine is.
+        assert!(cpu("busy")? > 20 && cpu("idle")? < 20, "{table}");
+        let one = host.probelet(["top", "pod", "busy", "--containers"])?;
+        assert!(one.starts_with("POD ") && one.lines().count() == 2, "{one}");
+        host.probelet(["stop", "idle", "--grace-period", "0"])?;
+        let none = host.try_probelet(["top", "pod/idle"], "")?;
+        assert_eq!(none.code, Some(1), "{none:?}");
         Ok(())
     })
 }

@@ -54,6 +54,8 @@ pub enum Command {
     Run(Box<super::run_image::RunArgs>),
     /// List pods or events.
     Get(GetArgs),
+    /// Show what pods use of cores and memory, over one second.
+    Top(super::top::TopArgs),
     /// Show a pod in detail, with its events.
     Describe(DescribeArgs),
     /// Print a container's log.

@@ -1,6 +1,7 @@
 //! A container's cgroup, of either version: who is in it, its memory, its CPU limit, its freezer.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::text::{keyed, line, number, read};
 use crate::domain::evidence::{Cpu, Memory};
@@ -14,6 +15,8 @@ const UNLIMITED: u64 = 1 << 62;
 pub(super) struct Cgroup {
     memory: Option<PathBuf>,
     cpu: Option<PathBuf>,
+    /// Version 1's, mostly beside `cpu`.
+    cpuacct: Option<PathBuf>,
     freezer: Option<PathBuf>,
     unified: Option<PathBuf>,
     /// Where its members are listed; `None` where it has no cgroup of its own.
@@ -50,6 +53,7 @@ impl Cgroup {
                 match controller {
                     "memory" => found.memory = folder(),
                     "cpu" => found.cpu = folder(),
+                    "cpuacct" => found.cpuacct = folder(),
                     "freezer" => found.freezer = folder(),
                     _ => {}
                 }
@@ -91,6 +95,15 @@ impl Cgroup {
             oom_kills: keyed(&events, "oom_kill"),
             ..Memory::default()
         })
+    }
+
+    /// What its processes, those that have ended too, have had of the cores.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        if let Some(at) = &self.cpuacct {
+            return number(at.join("cpuacct.usage")).map(Duration::from_nanos);
+        }
+        let stat = read(self.unified.as_ref()?.join("cpu.stat"), 4096).ok()?;
+        keyed(&stat, "usage_usec").map(Duration::from_micros)
     }
 
     /// Periods in which the CPU limit held it back, so far.
@@ -147,7 +160,10 @@ mod tests {
                 ("cgroup.procs", "7\n8\n"),
             ],
         );
-        write(&root.path().join("cpu,cpuacct/p/web"), &[("cpu.stat", "nr_throttled 3\n")]);
+        write(
+            &root.path().join("cpu,cpuacct/p/web"),
+            &[("cpu.stat", "nr_throttled 3\n"), ("cpuacct.usage", "7000\n")],
+        );
         write(&root.path().join("freezer/p/web"), &[("freezer.state", "FROZEN\n")]);
         let text = "4:memory:/p/web\n3:cpu,cpuacct:/p/web\n2:freezer:/p/web\n0::/\n";
         let cgroup = Cgroup::parse(text, root.path());
@@ -163,6 +179,7 @@ mod tests {
             &[("memory.limit_in_bytes", "9223372036854771712\n")],
         );
         assert_eq!(cgroup.memory().unwrap().limit_bytes, None);
+        assert_eq!(cgroup.cpu_time(), Some(Duration::from_micros(7)));
     }
 
     #[test]
@@ -185,6 +202,7 @@ mod tests {
         assert_eq!((memory.limit_bytes, memory.failures), (Some(64), Some(412)));
         assert_eq!(cgroup.throttled(), Some(3));
         assert!(cgroup.is_frozen() && cgroup.pressure("memory").is_some());
+        assert_eq!(cgroup.cpu_time(), Some(Duration::from_micros(1)));
         write(&root.path().join("p/web"), &[("memory.max", "max\n")]);
         assert_eq!(cgroup.memory().unwrap().limit_bytes, None);
     }

@@ -8,7 +8,7 @@ use super::caller::caller;
 use super::convert;
 use super::error::{field, invalid, status_of};
 use super::probes::duration;
-use super::{Api, MARGIN, START, Streaming, adopt, evidence, exec, logs, probing, waiting};
+use super::{Api, MARGIN, START, Streaming, adopt, evidence, exec, logs, probing, usage, waiting};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
@@ -269,6 +269,13 @@ impl Containers for Api {
         request: Request<pb::GetEvidenceRequest>,
     ) -> Result<Response<pb::GetEvidenceResponse>, Status> {
         evidence::get(self, request.into_inner()).await
+    }
+
+    async fn get_usage(
+        &self,
+        request: Request<pb::GetUsageRequest>,
+    ) -> Result<Response<pb::GetUsageResponse>, Status> {
+        usage::get(self, request.into_inner()).await
     }
 
     async fn adopt_container(

@@ -56,6 +56,13 @@ impl Containers for Fake {
         not_called()
     }
 
+    async fn get_usage(
+        &self,
+        _: Request<pb::GetUsageRequest>,
+    ) -> Answer<pb::GetUsageResponse> {
+        not_called()
+    }
+
     async fn create_container(
         &self,
         _: Request<pb::CreateContainerRequest>,

@@ -1,0 +1,136 @@
+//! `top`: what is used, from two looks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::connect::{Client, UNARY, call};
+use super::error::{Error, Result};
+use super::io::Io;
+use super::names;
+use super::objects::timestamp;
+use super::table::Table;
+use crate::pb;
+
+/// Between the looks.
+const SAMPLE: Duration = Duration::from_secs(1);
+const MEBI: u64 = 1 << 20;
+
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// `pod`, then a name; all pods if left out.
+    #[arg(value_name = "pod [NAME]")]
+    pub words: Vec<String>,
+    /// A line for each container.
+    #[arg(long)]
+    pub containers: bool,
+}
+
+/// Thousandths of a core, and bytes.
+type Load = (u64, u64);
+
+pub(super) async fn top(client: &Client, args: &TopArgs, io: &mut Io<'_>) -> Result<()> {
+    let pod = pod(&args.words)?;
+    let first = look(client, &pod).await?;
+    tokio::time::sleep(SAMPLE).await;
+    let loads = loads(&first, &look(client, &pod).await?);
+    if loads.is_empty() {
+        return Err(Error::Other("nothing runs whose use could be told".to_owned()));
+    }
+    let shown = |(cpu, memory): Load| [format!("{cpu}m"), format!("{}Mi", memory / MEBI)];
+    let (mut table, rows) = if args.containers {
+        let rows = loads
+            .into_iter()
+            .map(|((pod, container), load)| [vec![pod, container], shown(load).into()].concat());
+        (Table::new(&["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect::<Vec<_>>())
+    } else {
+        let rows = of_pods(loads).into_iter();
+        let rows = rows.map(|(pod, load)| [vec![pod], shown(load).into()].concat());
+        (Table::new(&["NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect())
+    };
+    Ok(table.print(io.out, &rows)?)
+}
+
+/// Empty for all.
+pub(super) fn pod(words: &[String]) -> Result<String> {
+    match words {
+        [] => Ok(String::new()),
+        [all] if matches!(all.as_str(), "pod" | "pods" | "po") => Ok(String::new()),
+        words => match names::pods(words)?.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Err(Error::Usage("top takes one pod, or none for all".to_owned())),
+        },
+    }
+}
+
+async fn look(client: &Client, pod: &str) -> Result<Vec<pb::Usage>> {
+    let request = pb::GetUsageRequest { pod: pod.to_owned() };
+    let mut containers = client.containers();
+    Ok(call(request, UNARY, |r| containers.get_usage(r)).await?.containers)
+}
+
+/// Of those that are the same instance in both looks.
+fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(String, String), Load> {
+    let name = |usage: &pb::Usage| (usage.pod.clone(), usage.container.clone());
+    let both = second.iter().filter_map(|now| {
+        let is_it = |then: &&pb::Usage| name(then) == name(now) && then.attempt == now.attempt;
+        Some((first.iter().find(is_it)?, now))
+    });
+    both.filter_map(|(then, now)| {
+        let spent = |usage: &pb::Usage| usage.cpu.and_then(|cpu| Duration::try_from(cpu).ok());
+        let used = spent(now)?.saturating_sub(spent(then)?);
+        let passed = timestamp(now.at)?.duration_since(timestamp(then.at)?);
+        let passed = Duration::try_from(passed).ok().filter(|passed| !passed.is_zero())?;
+        // Rounded up, as Kubernetes' quantities: what works is never at 0.
+        let millicores = (used.as_nanos() * 1000).div_ceil(passed.as_nanos());
+        Some((name(now), (u64::try_from(millicores).unwrap_or(u64::MAX), now.memory_bytes)))
+    })
+    .collect()
+}
+
+fn of_pods(loads: BTreeMap<(String, String), Load>) -> BTreeMap<String, Load> {
+    let mut pods = BTreeMap::<String, Load>::new();
+    for ((pod, _), (cpu, memory)) in loads {
+        let load = pods.entry(pod).or_default();
+        *load = (load.0.saturating_add(cpu), load.1.saturating_add(memory));
+    }
+    pods
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(container: &str, attempt: u32, at: (i64, i32), cpu_ms: u64, memory: u64) -> pb::Usage {
+        pb::Usage {
+            pod: "web".to_owned(),
+            container: container.to_owned(),
+            attempt,
+            at: Some(prost_types::Timestamp { seconds: at.0, nanos: at.1 }),
+            cpu: prost_types::Duration::try_from(Duration::from_millis(cpu_ms)).ok(),
+            memory_bytes: memory,
+        }
+    }
+
+    #[test]
+    fn the_load_is_what_one_instance_used_between_two_looks() {
+        let first = [usage("a", 0, (10, 0), 1000, 1), usage("b", 0, (10, 0), 500, 1)];
+        let second = [
+            usage("a", 0, (12, 0), 1501, 3 * MEBI),
+            usage("b", 1, (12, 0), 600, 1),
+            usage("c", 0, (12, 0), 1, 1),
+        ];
+        let told = loads(&first, &second);
+        assert_eq!(told, [(("web".into(), "a".into()), (251, 3 * MEBI))].into());
+        // At one moment nothing can be told.
+        assert!(loads(&first, &first).is_empty());
+    }
+
+    #[test]
+    fn a_pod_uses_what_its_containers_use() {
+        let of = |container: &str, load| (("web".to_owned(), container.to_owned()), load);
+        let pods = of_pods([of("a", (1, 10)), of("b", (2, 20))].into());
+        assert_eq!(pods, [("web".to_owned(), (3, 30))].into());
+    }
+}
