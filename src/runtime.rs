@@ -209,6 +209,10 @@ pub trait Runtime: Send + Sync + 'static {
         volume: &str,
         image: &str,
     ) -> Result<VolumeSeen, RuntimeError>;
+    /// What those of the pod's volumes hold that have a limit, in bytes.
+    async fn volumes_used(&self, _pod: &PodSpec) -> Result<BTreeMap<String, u64>, RuntimeError> {
+        Ok(BTreeMap::new())
+    }
     /// Brings an image and all that a start needs of it; the bytes of its layers. Bounded by a
     /// registry that sends nothing for a while.
     async fn pull(

@@ -15,6 +15,7 @@ mod images;
 mod mounts;
 mod remove;
 mod sub_path;
+mod usage;
 
 pub use images::View;
 pub use mounts::not_shared;
@@ -81,6 +82,11 @@ impl Volumes {
         let made = Made { name: view.volume.clone(), kind: Kind::Image };
         let mounted = self.own(&self.run, uid).and_then(|()| view.mount(&self.place(uid, &made)));
         mounted.map_err(|error| failed(&view.volume, &error.to_string()))
+    }
+
+    /// What an `emptyDir` on a disk holds, in bytes.
+    pub fn used(&self, uid: &str, volume: &str) -> io::Result<u64> {
+        usage::of(&self.data.join(uid).join("volumes").join(volume))
     }
 
     /// The pod has something that outlives a reboot.

@@ -219,7 +219,10 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
         ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
         for verb in ["start", "restart"] {
             let refused = host.try_probelet([verb, "short"], "")?;
-            ensure!(refused.stderr.contains("exceeded its active deadline"), "{refused:?}");
+            ensure!(
+                refused.stderr.contains("has failed for good (DeadlineExceeded)"),
+                "{refused:?}"
+            );
         }
         // Nor does the next daemon start it.
         host.kill_daemon()?;

@@ -102,10 +102,40 @@ fn memory_has_its_limit_and_its_own_file_system() -> Result<()> {
         let text = said(host, script, json!([{ "name": "m", "mountPath": "/m" }]), volumes)?;
         ensure!(text.contains("No space left on device"), "{text}");
         ensure!(text.contains("tmpfs /m tmpfs rw") && text.contains("size=1024k"), "{text}");
-        let limited = json!([{ "name": "d", "emptyDir": { "sizeLimit": "1Mi" } }]);
-        let all = pod(json!([container("app", "", json!([]))]), limited);
-        let error = format!("{:#}", host.apply(&all.to_string()).err().context("taken")?);
-        ensure!(error.contains("spec.volumes[0].emptyDir.sizeLimit: Forbidden"), "{error}");
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_pod_whose_disk_holds_more_than_it_may_is_evicted() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        let volumes = json!([{ "name": "d", "emptyDir": { "sizeLimit": "1Mi" } }]);
+        let fills = "mkdir -p /d/a/b; dd if=/dev/zero of=/d/a/b/x bs=64k count=32";
+        let all = json!([
+            container("app", fills, json!([{ "name": "d", "mountPath": "/d" }])),
+            container("other", "", json!([])),
+        ]);
+        let all = pod(all, volumes).to_string();
+        host.apply(&all)?;
+        log(host, "app")?;
+        let why = "Usage of EmptyDir volume \"d\" exceeds the limit \"1Mi\".";
+        let status = eventually("the pod has failed", SOON * 2, || {
+            let status = host.pod("web").ok()?["status"].clone();
+            (status["phase"] == "Failed").then_some(status)
+        })?;
+        ensure!(status["reason"] == "Evicted" && status["message"] == why, "{status}");
+        let events = host.events()?;
+        ensure!(events.contains(&format!("Warning Evicted {why}")), "{events:#?}");
+        let described = host.probelet(["describe", "pod", "web"])?;
+        ensure!(described.contains(&format!("evicted: {why}")), "{described}");
+
+        // For good, over another daemon too; who makes it anew has another one.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        let started = host.try_probelet(["start", "web"], "")?;
+        ensure!(started.stderr.contains("has failed for good (Evicted)"), "{started:?}");
+        host.probelet(["delete", "pod", "web"])?;
         host.expect_nothing_left()
     })
 }

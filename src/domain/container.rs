@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::brake::Hold;
-use super::exit::{Caller, Cause, Ending, LastWords};
+use super::exit::{Caller, Ending, LastWords};
 use super::history::History;
 use super::image::{PullFault, Pulled, VolumeSeen};
 use super::notice::{self, Notice};
@@ -23,6 +23,7 @@ mod clock;
 mod condemned;
 mod deadline;
 mod ending;
+mod eviction;
 mod image;
 mod machine;
 mod oom;
@@ -43,6 +44,7 @@ pub use oom::OomCount;
 pub use reconcile::{Look, SeenTask};
 pub use recover::Recovered;
 pub use round::Word;
+pub use stopping::{Next, Stopping};
 
 #[cfg(test)]
 mod tests;
@@ -96,9 +98,13 @@ pub struct Memory {
     pub oom: OomCount,
     #[serde(default)]
     pub history: History,
-    /// The pod's active deadline was over while it was not: nothing starts any more.
+    /// The pod's active deadline was over while it was not, or it was evicted: nothing starts any
+    /// more.
     #[serde(default)]
     pub expired: bool,
+    /// Why, where it was evicted.
+    #[serde(default)]
+    pub evicted: Option<String>,
     /// Restarted as often in a row as it may, and left as it is since.
     #[serde(default)]
     pub given_up: bool,
@@ -113,28 +119,6 @@ pub struct Memory {
     pub booted_at: Option<SystemTime>,
 }
 
-/// Why an instance is being ended, and what is to follow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stopping {
-    pub cause: Cause,
-    pub next: Next,
-    pub grace: Duration,
-    /// When the grace is over.
-    pub kill_at: SystemTime,
-    /// The stop signal was sent; before that the preStop hook runs.
-    #[serde(default)]
-    pub signaled: bool,
-    /// The hook has ended, or there is none.
-    #[serde(default)]
-    pub hooked: bool,
-    /// The signal comes when others of the pod have ended.
-    #[serde(default)]
-    pub waits: bool,
-    /// SIGKILL was sent, too.
-    #[serde(default)]
-    pub killed: bool,
-}
-
 /// What the image says that a container is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageFacts {
@@ -142,15 +126,6 @@ pub struct ImageFacts {
     pub id: String,
     pub from_registry: bool,
     pub stop_signal: Option<i32>,
-}
-
-/// What follows an ending that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Next {
-    /// What policy and wanted level say.
-    Policy,
-    /// A new instance at once.
-    Start,
 }
 
 impl Memory {
@@ -192,6 +167,7 @@ impl Memory {
             oom: OomCount::default(),
             history: History::default(),
             expired: false,
+            evicted: None,
             given_up: false,
             events: Vec::new(),
             boot_id: None,
@@ -293,6 +269,15 @@ pub enum Event {
         incarnation: Incarnation,
         bytes: u64,
     },
+    /// What the pod's limited volumes hold, in bytes.
+    VolumesMeasured {
+        incarnation: Incarnation,
+        used: BTreeMap<String, u64>,
+    },
+    /// Another container's volumes were over their limits.
+    Evicted {
+        message: String,
+    },
     /// The evidence is kept, or there is none; empty then.
     Captured {
         incarnation: Incarnation,
@@ -374,6 +359,8 @@ pub enum Action {
     Probe(Incarnation, ProbeKind, Launch),
     /// Ask for the resident memory of the instance's shim.
     MeasureShim(Incarnation),
+    /// Ask what the pod's limited volumes hold.
+    MeasureVolumes(Incarnation),
     /// Run a lifecycle hook, for this long at most.
     RunHook(Incarnation, HookKind, Duration),
     /// See and keep what the process is doing. The stop waits for it, bounded.

@@ -102,6 +102,10 @@ pub enum Cause {
     PodOver,
     /// The pod's active deadline was over.
     Deadline,
+    /// The pod used more than it may.
+    Evicted {
+        why: String,
+    },
     /// It never ran.
     Start,
     /// The node was shut down or restarted with it.
@@ -126,6 +130,7 @@ impl Cause {
             Self::Changed => "changed",
             Self::PodOver => "pod_over",
             Self::Deadline => "deadline",
+            Self::Evicted { .. } => "evicted",
             Self::Start => "start",
             Self::NodeRestart => "node_restart",
             Self::Unknown => "unknown",
@@ -152,6 +157,7 @@ impl std::fmt::Display for Cause {
             Self::Changed => f.write_str("its definition changed"),
             Self::PodOver => f.write_str("the pod's containers have ended"),
             Self::Deadline => f.write_str("active deadline exceeded"),
+            Self::Evicted { why } => write!(f, "evicted: {why}"),
             Self::NodeRestart => f.write_str("the node was restarted"),
             Self::Unknown => f.write_str("unknown"),
             Self::Start => f.write_str("could not be started"),

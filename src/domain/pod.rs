@@ -8,7 +8,7 @@ use super::Now;
 use super::container::{Action, Event, Machine, Wanted, Word};
 use super::network::PodNetwork;
 use super::spec::{PodSpec, Role};
-use super::status::{Condition, ContainerStatus, Phase, PodStatus};
+use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus};
 
 mod conditions;
 mod order;
@@ -99,6 +99,9 @@ impl Pod {
         if wanted == Wanted::Removed {
             self.deletion.get_or_insert((now.wall, self.spec.termination_grace));
         }
+        if let Some(Expired::Evicted { message }) = self.expired() {
+            actions.append(&mut self.evict(&message, now));
+        }
         actions.append(&mut self.advance(now));
         self.conditions = self.judge(now);
         actions
@@ -122,11 +125,12 @@ impl Pod {
 
     fn tell(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let Some(machine) = self.machines.get_mut(index) else { return Vec::new() };
-        let before = machine.memory().attempt;
+        let (before, was_evicted) = (machine.memory().attempt, machine.memory().evicted.is_some());
         let its_turn = event == Event::Pod(Word::Go);
         let actions = machine.handle(event, now);
         let restarts = machine.memory().attempt != before && !its_turn;
         let owner = machine.container().name.clone();
+        let evicted = machine.memory().evicted.clone().filter(|_| !was_evicted);
         let mut all: Vec<_> = actions.into_iter().map(|action| (index, action)).collect();
         if restarts {
             let spec = self.spec.clone();
@@ -135,7 +139,20 @@ impl Pod {
                 all.append(&mut self.tell(dependent, word.into(), now));
             }
         }
+        if let Some(message) = evicted {
+            all.append(&mut self.evict(&message, now));
+        }
         all
+    }
+
+    /// All of it, whoever of it was evicted.
+    fn evict(&mut self, message: &str, now: Now) -> Vec<(usize, Action)> {
+        let mut actions = Vec::new();
+        for index in 0..self.machines.len() {
+            let event = Event::Evicted { message: message.to_owned() };
+            actions.append(&mut self.tell(index, event, now));
+        }
+        actions
     }
 
     /// Another spec for the same containers.
@@ -153,7 +170,7 @@ impl Pod {
         let (init_containers, containers) = self.statuses();
         PodStatus {
             phase: self.phase(&init_containers, &containers),
-            expired: self.is_expired(),
+            expired: self.expired(),
             conditions: self.conditions.clone(),
             created_at: born(&self.machines).unwrap_or(self.created_at),
             deletion: self.deletion,
@@ -171,6 +188,14 @@ impl Pod {
 
     fn is_expired(&self) -> bool {
         self.machines.iter().any(|machine| machine.memory().expired)
+    }
+
+    fn expired(&self) -> Option<Expired> {
+        let evicted = |machine: &Machine| machine.memory().evicted.clone();
+        match self.machines.iter().find_map(evicted) {
+            Some(message) => Some(Expired::Evicted { message }),
+            None => self.is_expired().then_some(Expired::Deadline),
+        }
     }
 
     fn phase(&self, init: &[ContainerStatus], regular: &[ContainerStatus]) -> Phase {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
+use super::container::DEADLINE_EXCEEDED;
 use super::exit::{Cause, Ending, Sigkill};
 use super::history::History;
 use super::network::PodNetwork;
@@ -158,6 +159,31 @@ pub struct Condition {
     pub since: SystemTime,
 }
 
+/// Why a pod has failed whatever its containers did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expired {
+    /// It was active longer than its spec allows.
+    Deadline,
+    /// It used more than it may.
+    Evicted { message: String },
+}
+
+impl Expired {
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Deadline => "DeadlineExceeded",
+            Self::Evicted { .. } => "Evicted",
+        }
+    }
+
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Deadline => DEADLINE_EXCEEDED,
+            Self::Evicted { message } => message,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodStatus {
     pub phase: Phase,
@@ -166,8 +192,8 @@ pub struct PodStatus {
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
     pub init_containers: Vec<ContainerStatus>,
-    /// It was active longer than its spec allows, and starts nothing any more.
-    pub expired: bool,
+    /// Why it starts nothing any more, if so.
+    pub expired: Option<Expired>,
     pub containers: Vec<ContainerStatus>,
     pub network: PodNetwork,
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::annotations::{self, CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
 use super::probes_out;
 use super::spec_out::{list, pod_spec, seconds, some};
-use crate::domain::container::DEADLINE_EXCEEDED;
 use crate::domain::status::{
     Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
 };
@@ -76,11 +75,11 @@ fn newest_ending(container: &ContainerStatus) -> Option<&Terminated> {
 }
 
 fn pod_status(status: &PodStatus) -> k8s::PodStatus {
-    let is_expired = status.expired && status.phase == Phase::Failed;
+    let expired = status.expired.as_ref().filter(|_| status.phase == Phase::Failed);
     k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
-        reason: is_expired.then(|| "DeadlineExceeded".to_owned()),
-        message: is_expired.then(|| DEADLINE_EXCEEDED.to_owned()),
+        reason: expired.map(|expired| expired.reason().to_owned()),
+        message: expired.map(|expired| expired.message().to_owned()),
         conditions: Some(status.conditions.iter().map(condition).collect()),
         host_ip: status.network.host_ips.first().cloned(),
         host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),

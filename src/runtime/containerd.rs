@@ -1,6 +1,7 @@
 //! The runtime that drives containerd. An attempt is a container record of its own, whose id is
 //! also its snapshot's key; what probelet remembers rides on that record.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +60,7 @@ mod words;
 
 use client::{Client, missing_is_fine};
 pub use config::Config;
+use config::absolute;
 use exec::Execs;
 pub use failures::{FailedCalls, failed_calls};
 pub use foreign::Watched;
@@ -201,6 +203,10 @@ impl Runtime for Containerd {
         progress: &Arc<watch::Sender<Progress>>,
     ) -> Result<(ImageFacts, u64), PullError> {
         self.pull_image(wanted, progress).await
+    }
+
+    async fn volumes_used(&self, pod: &PodSpec) -> Result<BTreeMap<String, u64>, RuntimeError> {
+        self.measure_volumes(pod).await
     }
 
     async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
@@ -363,21 +369,6 @@ impl Runtime for Containerd {
             None => self.log_dir.join(&id.pod),
         };
         folder.join(&id.container).join(format!("{}.log", id.attempt))
-    }
-}
-
-/// A path that does not depend on who reads it, as text without some characters.
-fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, RuntimeError> {
-    let bad = |reason: String| {
-        RuntimeError::Internal(format!("{name} folder {}: {reason}", path.display()))
-    };
-    let path = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;
-    match path.to_str() {
-        None => Err(bad("must be UTF-8".to_owned())),
-        Some(text) if text.contains(without) => {
-            Err(bad(format!("must be without {}", String::from_iter(without))))
-        }
-        Some(_) => Ok(path),
     }
 }
 

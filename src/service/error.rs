@@ -20,7 +20,7 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         }
         SupervisorError::Ambiguous { .. } => Status::invalid_argument(text),
         SupervisorError::Differs { .. }
-        | SupervisorError::Expired(_)
+        | SupervisorError::Expired(..)
         | SupervisorError::LeftAlone { .. }
         | SupervisorError::NotOurs(_)
         | SupervisorError::KeptByFile { .. }

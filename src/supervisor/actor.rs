@@ -299,6 +299,9 @@ impl Actor {
                         self.effects.measure_shim(index, incarnation, task);
                     }
                 }
+                Action::MeasureVolumes(incarnation) => {
+                    self.effects.measure_volumes(index, incarnation);
+                }
                 Action::Signal(incarnation, signal) => {
                     let task = self.task(index);
                     // A process that is gone needs no signal; its ending is on the way.

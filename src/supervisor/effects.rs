@@ -218,6 +218,17 @@ impl Effects {
         });
     }
 
+    pub(super) fn measure_volumes(&mut self, index: usize, incarnation: Incarnation) {
+        let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
+        self.running.spawn(async move {
+            let used = runtime.volumes_used(&pod).await.unwrap_or_else(|error| {
+                tracing::warn!(pod = pod.name, %error, "what volumes hold is not known");
+                Default::default()
+            });
+            Done::Event(index, Event::VolumesMeasured { incarnation, used })
+        });
+    }
+
     pub(super) fn respec(&mut self, pod: Arc<PodSpec>) {
         self.pod = pod;
     }

@@ -39,8 +39,8 @@ pub enum SupervisorError {
     Timeout { pod: String, condition: &'static str, after: Duration },
     #[error("pods {pod:?} is left alone: {reason}")]
     LeftAlone { pod: String, reason: String },
-    #[error("pods {0:?} has exceeded its active deadline: it starts nothing any more")]
-    Expired(String),
+    #[error("pods {0:?} has failed for good ({1}): it starts nothing any more")]
+    Expired(String, &'static str),
     #[error(
         "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
     )]

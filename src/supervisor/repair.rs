@@ -94,7 +94,7 @@ fn view(
         created_at: wall,
         deletion: None,
         init_containers: Vec::new(),
-        expired: false,
+        expired: None,
         containers: statuses.collect(),
         network: Default::default(),
     };

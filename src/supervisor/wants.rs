@@ -33,8 +33,11 @@ impl Supervisor {
             self.abandon_successor(name);
         }
         self.with(name, |handle| {
-            if wanted == Wanted::Running && handle.view.borrow().status.expired {
-                return Err(SupervisorError::Expired(name.to_owned()));
+            let expired = handle.view.borrow().status.expired.clone();
+            if wanted == Wanted::Running
+                && let Some(why) = expired
+            {
+                return Err(SupervisorError::Expired(name.to_owned(), why.reason()));
             }
             if wanted == Wanted::Removed && handle.view.borrow().spec.is_adopted() {
                 return Err(SupervisorError::NotOurs(name.to_owned()));
@@ -61,8 +64,9 @@ impl Supervisor {
         self.with(name, |handle| {
             let index = handle.index(name, container)?;
             let starts = matches!(event, Event::Restart { .. });
-            if starts && handle.view.borrow().status.expired {
-                return Err(SupervisorError::Expired(name.to_owned()));
+            let expired = handle.view.borrow().status.expired.clone();
+            if starts && let Some(why) = expired {
+                return Err(SupervisorError::Expired(name.to_owned(), why.reason()));
             }
             handle.send(name, Request::Ask(index, by, event))
         })?

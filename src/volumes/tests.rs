@@ -189,3 +189,29 @@ fn a_view_of_an_image_is_mounted_once_and_nothing_in_it_is_written_or_run() {
     remove_all(&volumes, "u").unwrap();
     assert!(mounts().is_empty() && Path::new(&one).join("one").exists());
 }
+
+#[test]
+fn what_a_volume_holds_is_counted_once_and_through_no_link_or_mount() {
+    let (dir, volumes) = volumes();
+    let volume = made("disk", Kind::Folder { mode: 0o777 });
+    assert_eq!(volumes.used("u", "disk").unwrap(), 0);
+    let plan = Plan { volumes: vec![volume.clone()], group: None };
+    volumes.make("u", &plan).unwrap();
+    let (place, outside) = (volumes.place("u", &volume), dir.path().join("outside"));
+    let empty = volumes.used("u", "disk").unwrap();
+    let large = vec![1; 1 << 20];
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("large"), &large).unwrap();
+    symlink(&outside, place.join("link")).unwrap();
+    fs::create_dir(place.join("mounted")).unwrap();
+    mount_bind(&outside, place.join("mounted")).unwrap();
+    let deep = place.join("a/b/c");
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("large"), &large).unwrap();
+    fs::hard_link(deep.join("large"), place.join("again")).unwrap();
+    fs::write(place.join("a/large"), &large).unwrap();
+    let used = volumes.used("u", "disk").unwrap() - empty;
+    assert!((2 << 20..(2 << 20) + (100 << 10)).contains(&used), "{used}");
+    remove_all(&volumes, "u").unwrap();
+    assert!(outside.join("large").exists());
+}

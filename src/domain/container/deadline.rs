@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::eviction::EVICTION_GRACE;
 use super::state::State;
 use super::{Action, Machine, Next, Wanted};
 use crate::domain::Now;
@@ -28,8 +29,12 @@ impl Machine {
         if self.expiry().is_none_or(|at| at > now.mono) {
             return;
         }
-        self.memory.expired = true;
         out.push(Action::Note(Notice::normal("DeadlineExceeded", DEADLINE_EXCEEDED)));
+        self.end_for_good(now, out);
+    }
+
+    pub(super) fn end_for_good(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.memory.expired = true;
         match self.state {
             State::Running(_) => self.stop_expired(now, out),
             State::Waiting { .. } | State::Pulling { looking: false } => {
@@ -46,7 +51,10 @@ impl Machine {
 
     pub(super) fn stop_expired(&mut self, now: Now, out: &mut Vec<Action>) {
         let message = format!("Stopping container {}", self.spec.name);
-        let grace = self.pod.termination_grace;
-        self.stop(Cause::Deadline, message, grace, Next::Policy, now, out);
+        let (cause, grace) = match &self.memory.evicted {
+            Some(why) => (Cause::Evicted { why: why.clone() }, EVICTION_GRACE),
+            None => (Cause::Deadline, self.pod.termination_grace),
+        };
+        self.stop(cause, message, grace, Next::Policy, now, out);
     }
 }

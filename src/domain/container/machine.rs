@@ -139,6 +139,7 @@ impl Machine {
         let others = [
             self.probing_deadline(),
             self.shim_deadline(),
+            self.volumes_deadline(),
             self.asking_deadline(),
             self.capture_deadline(),
             self.forget_at,
@@ -204,6 +205,10 @@ impl Machine {
             Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
                 self.shim_measured(bytes, now, &mut out);
             }
+            Event::VolumesMeasured { incarnation, used } if self.is_current(incarnation) => {
+                self.volumes_measured(&used, now, &mut out);
+            }
+            Event::Evicted { message } => self.evicted(message, now, &mut out),
             Event::Captured { incarnation, reading } if self.is_current(incarnation) => {
                 self.captured(reading, now, &mut out);
             }
@@ -234,6 +239,7 @@ impl Machine {
             | Event::Probed { .. }
             | Event::Hooked { .. }
             | Event::ShimMeasured { .. }
+            | Event::VolumesMeasured { .. }
             | Event::Captured { .. }
             | Event::OomKills { .. }
             | Event::LastWords { .. }
@@ -267,6 +273,7 @@ impl Machine {
         self.end_pause(now, out);
         self.launch_probes(now, out);
         self.measure_shim(now, out);
+        self.measure_volumes(now, out);
         self.ask_again(now, out);
     }
 
@@ -329,6 +336,7 @@ impl Machine {
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
+            measure_volumes_at: self.first_measurement(now),
             condemned: None,
             capturing: None,
         }

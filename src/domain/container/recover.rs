@@ -66,6 +66,8 @@ impl Machine {
                     }
                 } else if wanted != Wanted::Running && machine.memory.stopping.is_none() {
                     out = machine.handle(Event::Wanted { wanted, grace: None }, now);
+                } else if machine.memory.expired && machine.memory.stopping.is_none() {
+                    machine.stop_expired(now, &mut out);
                 } else if machine.memory.finished && machine.memory.stopping.is_none() {
                     machine.end_with_the_pod(now, &mut out);
                 }

@@ -47,6 +47,8 @@ pub(super) struct Running {
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,
+    /// When its volumes are to be measured; `None` while they are, or where none has a limit.
+    pub measure_volumes_at: Option<Instant>,
     /// A probe has condemned it, and the brake has not let its kill through yet.
     pub condemned: Option<Condemned>,
     /// Its kill is let through and waits for the evidence.

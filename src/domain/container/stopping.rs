@@ -1,9 +1,11 @@
 //! Lifecycle hooks, and the end of an instance: preStop, stop signal, grace, SIGKILL.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use super::{Action, Machine, Next, Stopping};
+use super::{Action, Machine};
 use crate::domain::Now;
 use crate::domain::exit::{Cause, Operator};
 use crate::domain::notice::Notice;
@@ -16,6 +18,37 @@ const SIGKILL: i32 = 9;
 const RETRY: Duration = Duration::from_secs(1);
 /// What a process has left after a hook that took all of the grace; the kubelet's floor.
 const LEAST: Duration = Duration::from_secs(2);
+
+/// Why an instance is being ended, and what is to follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    pub cause: Cause,
+    pub next: Next,
+    pub grace: Duration,
+    /// When the grace is over.
+    pub kill_at: SystemTime,
+    /// The stop signal was sent; before that the preStop hook runs.
+    #[serde(default)]
+    pub signaled: bool,
+    /// The hook has ended, or there is none.
+    #[serde(default)]
+    pub hooked: bool,
+    /// The signal comes when others of the pod have ended.
+    #[serde(default)]
+    pub waits: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
+}
+
+/// What follows an ending that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// What policy and wanted level say.
+    Policy,
+    /// A new instance at once.
+    Start,
+}
 
 impl Machine {
     pub(super) fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {

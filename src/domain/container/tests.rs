@@ -16,6 +16,7 @@ mod care;
 mod clock;
 mod deadline;
 mod decisions;
+mod eviction;
 mod histories;
 mod image;
 mod limits;

@@ -281,6 +281,16 @@ impl PodSpec {
         own.chain(volumes)
     }
 
+    /// Of what volumes on a disk hold, in bytes. One in memory cannot be over its own.
+    pub fn volume_limits(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.volumes.iter().filter_map(|volume| match volume.source {
+            VolumeSource::EmptyDir { medium: Medium::Disk, size_limit: Some(limit) } => {
+                Some((volume.name.as_str(), limit))
+            }
+            _ => None,
+        })
+    }
+
     /// The images that are volumes of this container, by the volumes' names.
     pub fn volume_images<'a>(
         &'a self,

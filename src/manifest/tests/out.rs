@@ -72,7 +72,7 @@ pub(super) fn view() -> PodView {
         created_at: at(0),
         deletion: None,
         init_containers: vec![],
-        expired: false,
+        expired: None,
         containers: vec![container],
         network: Default::default(),
     };

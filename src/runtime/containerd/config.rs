@@ -1,10 +1,11 @@
 //! Where containerd is, and where things of its containers go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Watched;
 use crate::domain::log::Limits;
 use crate::registry::Registries;
+use crate::runtime::RuntimeError;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,5 +49,20 @@ impl Default for Config {
             cni_conf_dir: "/etc/cni/net.d".into(),
             cni_bin_dirs: vec!["/opt/cni/bin".into(), "/usr/lib/cni".into()],
         }
+    }
+}
+
+/// A path that does not depend on who reads it, as text without some characters.
+pub(super) fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, RuntimeError> {
+    let bad = |reason: String| {
+        RuntimeError::Internal(format!("{name} folder {}: {reason}", path.display()))
+    };
+    let path = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;
+    match path.to_str() {
+        None => Err(bad("must be UTF-8".to_owned())),
+        Some(text) if text.contains(without) => {
+            Err(bad(format!("must be without {}", String::from_iter(without))))
+        }
+        Some(_) => Ok(path),
     }
 }

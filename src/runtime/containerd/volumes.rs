@@ -1,6 +1,6 @@
 //! A pod's volumes: made before a container starts, in its spec, gone with the last record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -122,6 +122,25 @@ impl Containerd {
                 Err(error) => tracing::warn!(uid, %error, "files of volumes stay as they are"),
             }
         });
+    }
+
+    /// One look at a time for a pod: a large volume may take longer than anybody waits.
+    pub(super) async fn measure_volumes(
+        &self,
+        pod: &PodSpec,
+    ) -> Result<BTreeMap<String, u64>, RuntimeError> {
+        let turn = self.locks.lock(&format!("measure/{}", pod.uid)).await;
+        let (volumes, uid) = (self.volumes.clone(), pod.uid.clone());
+        let names: Vec<_> = pod.volume_limits().map(|(name, _)| name.to_owned()).collect();
+        let measured = aside("measuring volumes", move || {
+            let _turn = turn;
+            let used = |name: String| match volumes.used(&uid, &name) {
+                Ok(bytes) => Ok((name, bytes)),
+                Err(error) => Err(RuntimeError::Internal(format!("volume {name:?}: {error}"))),
+            };
+            names.into_iter().map(used).collect()
+        });
+        measured.await?
     }
 
     pub(super) async fn remove_volumes(&self, uid: &str) -> Result<(), RuntimeError> {

@@ -184,7 +184,7 @@ fn row(about: &str, problem: &Problem) -> PodView {
         created_at: problem.since,
         deletion: None,
         init_containers: Vec::new(),
-        expired: false,
+        expired: None,
         network: Default::default(),
         containers: Vec::new(),
     };

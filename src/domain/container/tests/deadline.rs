@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::container::DEADLINE_EXCEEDED;
 use crate::domain::pod::Pod;
-use crate::domain::status::Phase;
+use crate::domain::status::{Expired, Phase};
 
 fn short() -> PodSpec {
     let mut pod = pod(RestartPolicy::Always);
@@ -85,6 +85,17 @@ fn a_daemon_that_was_away_finds_the_deadline_past() {
 }
 
 #[test]
+fn one_that_had_begun_to_run_when_a_daemon_died_is_stopped_by_the_next() {
+    let story = running(short());
+    let mut memory = story.machine.memory().clone();
+    memory.expired = true;
+    let (pod, found) = (story.machine.pod.clone(), Recovered::Running { pid: 7 });
+    let container = pod.containers[0].clone();
+    let recovered = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
+    assert!(recovered.1.contains(&Action::Signal(Incarnation(0), 15)), "{:?}", recovered.1);
+}
+
+#[test]
 fn the_pod_fails_when_nothing_of_it_runs_any_more() {
     let mut story = running(short());
     story.pass(60 * SECOND);
@@ -97,6 +108,9 @@ fn the_pod_fails_when_nothing_of_it_runs_any_more() {
         Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(0) },
         story.now,
     );
-    assert_eq!((pod.status().phase, pod.status().expired), (Phase::Failed, true));
+    assert_eq!(
+        (pod.status().phase, pod.status().expired),
+        (Phase::Failed, Some(Expired::Deadline))
+    );
     assert_eq!(pod.status().conditions[1].reason, "PodFailed");
 }
