@@ -265,7 +265,7 @@ path = "{at}/opt"
             left.extend(list.lines().map(|id| format!("{what} {id}")));
         }
         let snapshots = self.ctr(["snapshots", "ls"])?;
-        let active = snapshots.lines().filter(|line| line.ends_with("Active"));
+        let active = snapshots.lines().filter(|line| line.trim_end().ends_with("Active"));
         left.extend(active.map(|line| format!("snapshot {line}")));
         left.extend(self.pins());
         Ok(left)
