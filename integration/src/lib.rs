@@ -267,7 +267,7 @@ path = "{at}/opt"
             left.extend(list.lines().map(|id| format!("{what} {id}")));
         }
         let snapshots = self.ctr(["snapshots", "ls"])?;
-        let active = snapshots.lines().filter(|line| line.ends_with("Active"));
+        let active = snapshots.lines().filter(|line| line.trim_end().ends_with("Active"));
         let views = snapshots.lines().filter(|line| line.starts_with("probelet-volume-"));
         left.extend(active.chain(views).map(|line| format!("snapshot {line}")));
         left.extend(self.pins());

@@ -29,6 +29,11 @@ impl Member {
     pub(crate) fn key(&self) -> String {
         if self.pod == self.name { self.pod.clone() } else { format!("{}_{}", self.pod, self.name) }
     }
+
+    /// As it is shown.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.pod, self.name)
+    }
 }
 
 pub(crate) struct Cast {
@@ -39,6 +44,7 @@ pub(crate) struct Cast {
 
 struct Part {
     spec: Value,
+    annotations: Vec<(&'static str, &'static str)>,
     role: Role,
     is_init: bool,
 }
@@ -56,13 +62,18 @@ impl Cast {
         }
         for number in 0..2 {
             cast.add(&format!("grpc{number}"), "OnFailure", vec![grpc("app")]);
-            cast.add(&format!("exec{number}"), "Always", vec![exec("app")]);
         }
+        cast.add("exec0", "Always", vec![exec("app", &["exit", "0"])]);
+        // The command hangs: there is always one to be ended, whoever died.
+        let hangs = annotated(exec("app", &["sleep"]), "liveness.onFailure", "notify");
+        cast.add("exec1", "Always", vec![hangs]);
         for number in 0..3 {
             // On a port of its own: a neighbour's death is none of its business.
             let args = ["serve", "--addr", "127.0.0.1:8081", "--fail-after", NEVER_FAILS];
             let handler = json!({ "httpGet": { "port": 8081 } });
-            let neighbour = both(steady("beside", IMAGE, &args), handler);
+            let mut neighbour = both(steady("beside", IMAGE, &args), handler);
+            let mount = |name| json!({ "name": name, "mountPath": format!("/{name}") });
+            put(&mut neighbour.spec, "volumeMounts", ["memory", "disk"].map(mount).into());
             cast.add(&format!("duo{number}"), "Always", vec![web("app"), neighbour]);
         }
         for number in 0..2 {
@@ -90,7 +101,8 @@ impl Cast {
     fn add(&mut self, pod: &str, policy: &str, parts: Vec<Part>) {
         let mut annotations = serde_json::Map::new();
         let (mut init, mut regular) = (Vec::new(), Vec::new());
-        for Part { spec, role, is_init } in parts {
+        let mut volumes = json!([]);
+        for Part { spec, annotations: own, role, is_init } in parts {
             let name = spec.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             // Back-off is not what this is about, and would make rounds long.
             for (setting, value) in [("Base", "100"), ("Cap", "400")] {
@@ -103,6 +115,13 @@ impl Cast {
                     annotations.insert(key, "500".into());
                 }
             }
+            if spec.get("volumeMounts").is_some() {
+                let memory = json!({ "name": "memory", "emptyDir": { "medium": "Memory" } });
+                volumes = json!([memory, { "name": "disk", "emptyDir": {} }]);
+            }
+            for (setting, value) in own {
+                annotations.insert(format!("probelet.io/{name}.{setting}"), value.into());
+            }
             self.members.push(Member { pod: pod.to_owned(), name, role });
             if is_init { &mut init } else { &mut regular }.push(spec);
         }
@@ -112,6 +131,7 @@ impl Cast {
             "spec": {
                 "terminationGracePeriodSeconds": 0, "restartPolicy": policy,
                 "initContainers": init, "containers": regular,
+                "volumes": volumes,
             },
         });
         self.manifests.push((pod.to_owned(), manifest.to_string()));
@@ -119,7 +139,8 @@ impl Cast {
 }
 
 fn part(name: &str, image: &str, args: &[&str], role: Role) -> Part {
-    Part { spec: json!({ "name": name, "image": image, "args": args }), role, is_init: false }
+    let spec = json!({ "name": name, "image": image, "args": args });
+    Part { spec, annotations: Vec::new(), role, is_init: false }
 }
 
 fn steady(name: &str, image: &str, args: &[&str]) -> Part {
@@ -164,7 +185,13 @@ fn grpc(name: &str) -> Part {
     both(server, json!({ "grpc": { "port": 9000 } }))
 }
 
-fn exec(name: &str) -> Part {
-    let command = json!({ "exec": { "command": ["/kubia-unhealthy", "exit", "0"] } });
-    probed(steady(name, IMAGE, &["sleep"]), "liveness", command)
+fn exec(name: &str, args: &[&str]) -> Part {
+    let command: Vec<&str> = ["/kubia-unhealthy"].iter().chain(args).copied().collect();
+    let handler = json!({ "exec": { "command": command } });
+    probed(steady(name, IMAGE, &["sleep"]), "liveness", handler)
+}
+
+fn annotated(mut part: Part, setting: &'static str, value: &'static str) -> Part {
+    part.annotations.push((setting, value));
+    part
 }

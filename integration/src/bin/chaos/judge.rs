@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use probelet_integration::{Host, SOON, eventually};
 
 use crate::cast::{Cast, Member, Role};
@@ -13,7 +12,7 @@ use crate::strike::Done;
 /// One look at everything.
 #[derive(Clone, Default)]
 pub(crate) struct Picture {
-    table: Table,
+    pub(crate) table: Table,
     live: Live,
 }
 
@@ -21,7 +20,6 @@ pub(crate) struct Picture {
 #[derive(Default)]
 pub(crate) struct Judge {
     before: Picture,
-    newest_event: u64,
     /// containerd forgets ended tasks when it starts, as 1.7 and newer do.
     drops_ended: bool,
     /// Attempts that a fault or an operator ended.
@@ -34,21 +32,17 @@ pub(crate) struct Judge {
     orphaned: BTreeSet<String>,
 }
 
-fn name(member: &Member) -> String {
-    format!("{}/{}", member.pod, member.name)
-}
-
 /// What keeps it from being as it should, if anything does.
 fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
-    let Some(shown) = picture.table.get(&name(member)) else {
-        return Some(format!("{} is not shown", name(member)));
+    let Some(shown) = picture.table.get(&member.path()) else {
+        return Some(format!("{} is not shown", member.path()));
     };
     let is = match member.role {
         Role::Steady => shown.is_running && shown.ready && picture.live.contains_key(&shown.id),
         Role::Ends(_) => shown.terminated.is_some(),
         Role::Loops(_) | Role::Condemned => true,
     };
-    (!is).then(|| format!("{}: {shown:?}", name(member)))
+    (!is).then(|| format!("{}: {shown:?}", member.path()))
 }
 
 impl Judge {
@@ -91,7 +85,7 @@ impl Judge {
         }
         for (at, member) in cast.members.iter().enumerate() {
             let (Some(then), Some(shown)) =
-                (self.before.table.get(&name(member)), now.table.get(&name(member)))
+                (self.before.table.get(&member.path()), now.table.get(&member.path()))
             else {
                 continue;
             };
@@ -108,7 +102,7 @@ impl Judge {
         // One that was ended as soon as it began may not have been seen.
         for member in done.asked.iter().filter_map(|at| cast.members.get(*at)) {
             let restarts =
-                |of: &Picture| of.table.get(&name(member)).map_or(0, |shown| shown.restarts);
+                |of: &Picture| of.table.get(&member.path()).map_or(0, |shown| shown.restarts);
             let attempts = restarts(&self.before)..=restarts(now);
             self.accounted.extend(attempts.map(|attempt| format!("{}_{attempt}", member.key())));
         }
@@ -126,21 +120,6 @@ impl Judge {
             self.clouded.extend(before.chain(ledger.seen.keys().cloned()));
         }
     }
-
-    /// Events are in order, each number once, and none is taken back while the daemon lives.
-    pub(crate) fn judge_events(&mut self, host: &Host, done: &Done) -> Result<Vec<String>> {
-        let numbers = shown::sequences(host)?;
-        let mut faults = Vec::new();
-        if !numbers.is_sorted_by(|one, next| one < next) {
-            faults.push(format!("events are out of order: {numbers:?}"));
-        }
-        let newest = numbers.last().copied().unwrap_or_default();
-        if newest < self.newest_event && !done.daemon_died {
-            faults.push(format!("events were lost: {} came before {newest}", self.newest_event));
-        }
-        self.newest_event = newest;
-        Ok(faults)
-    }
 }
 
 struct Case<'a> {
@@ -156,7 +135,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn faults(&self, watcher: &Watcher) -> Vec<String> {
         let mut faults = Vec::new();
-        let mut fault = |text: String| faults.push(format!("{}: {text}", name(self.member)));
+        let mut fault = |text: String| faults.push(format!("{}: {text}", self.member.path()));
         let is_remade = self.then.uid != self.shown.uid;
         if is_remade && !self.done.remade.contains(&self.member.pod) {
             fault("has become another pod".to_owned());

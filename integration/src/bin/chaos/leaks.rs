@@ -7,69 +7,100 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use probelet_integration::{Host, eventually};
+use probelet_integration::{Host, eventually, now};
 
 use crate::cast::Cast;
 use crate::shown;
 use crate::sight::{self, Watcher};
+use crate::strike::Done;
 
 type Names = BTreeSet<String>;
 
-/// The daemon's descriptors at the first look; later ones may be a few more.
-#[derive(Default)]
 pub(crate) struct Leaks {
+    /// The daemon's before the first fault; later ones may be a few more.
     descriptors: Option<usize>,
-    /// A bundle that it was at when it was killed is its own to clear.
-    pub(crate) containerd_died: bool,
+    /// Bundles that were there when containerd died: those that it was at are its own to clear.
+    excused: Names,
 }
 
 /// What a container that comes and goes may be holding at the moment.
 const SLACK: usize = 12;
 
-/// An attempt whose start meets a containerd that dies each time is tried again after up to 30 s,
-/// and those before it stay till then.
+/// What is left for so long, while no start waits, stays: with containerd here what failed to be
+/// cleared is tried again within seconds.
+const STILL: Duration = Duration::from_secs(20);
+/// A start that meets a containerd that dies each time is tried again after up to 30 s, and the
+/// attempts before it stay till then.
 const LONG: Duration = Duration::from_secs(75);
 
 impl Leaks {
+    pub(crate) fn begin(host: &Host) -> Self {
+        Self { descriptors: descriptors(host), excused: Names::new() }
+    }
+
+    pub(crate) fn excuse(&mut self, done: &Done) {
+        self.excused.extend(done.bundles.iter().cloned());
+    }
+
     /// Looks until nothing is there at every look, bounded: some come and go all the time.
     pub(crate) fn find(&mut self, host: &Host, cast: &Cast, watcher: &Watcher) -> Vec<String> {
         let mut left: Option<Names> = None;
+        let (mut still, mut waiting) = (now(), Names::new());
         // What is still there is in `left`.
         let _ = eventually("nothing is left behind", LONG, || {
-            let seen = look(host, cast, watcher, self.containerd_died);
+            let seen = look(host, cast, watcher, &self.excused);
             let seen = seen.unwrap_or_else(|error| vec![format!("{error:#}")]);
             let seen: Names = seen.into_iter().collect();
             let both = left.take().map(|left| left.intersection(&seen).cloned().collect());
             left = Some(both.unwrap_or(seen));
-            left.as_ref().is_some_and(BTreeSet::is_empty).then_some(())
+            let wait_now = starts_that_wait(host);
+            if !waiting.is_disjoint(&wait_now) {
+                still = now();
+            }
+            waiting = wait_now;
+            let is_clean = left.as_ref().is_some_and(BTreeSet::is_empty);
+            (is_clean || still.elapsed() > STILL).then_some(())
         });
         let mut left: Vec<String> = left.into_iter().flatten().collect();
         left.extend(self.descriptors(host));
         left
     }
 
-    fn descriptors(&mut self, host: &Host) -> Option<String> {
-        let folder = format!("/proc/{}/fd", host.daemon_pid().ok()?);
-        // Between probes: what is open for one that is under way is no leak.
-        let counts = (0..40).filter_map(|_| {
-            thread::sleep(Duration::from_millis(20));
-            Some(fs::read_dir(&folder).ok()?.count())
-        });
-        let least = counts.min()?;
-        let first = *self.descriptors.get_or_insert(least);
-        (least > first + SLACK).then(|| format!("the daemon's descriptors: {first}, now {least}"))
+    fn descriptors(&self, host: &Host) -> Option<String> {
+        let (first, now) = (self.descriptors?, descriptors(host)?);
+        (now > first + SLACK).then(|| format!("the daemon's descriptors: {first}, now {now}"))
     }
 }
 
-fn look(host: &Host, cast: &Cast, watcher: &Watcher, containerd_died: bool) -> Result<Vec<String>> {
-    let before: Names = watcher.look().into_keys().collect();
+/// By the attempt: one that waits at two looks does not just begin.
+fn starts_that_wait(host: &Host) -> Names {
+    let table = shown::table(host).unwrap_or_default();
+    let waits = table.iter().filter(|(_, shown)| {
+        let waits = !shown.is_running && shown.terminated.is_none();
+        waits && ["ContainerCreating", "Error"].iter().any(|word| shown.state.contains(word))
+    });
+    waits.map(|(name, shown)| format!("{name} {}", shown.restarts)).collect()
+}
+
+/// Between probes: what is open for one that is under way is no leak.
+fn descriptors(host: &Host) -> Option<usize> {
+    let folder = format!("/proc/{}/fd", host.daemon_pid().ok()?);
+    let counts = (0..40).filter_map(|_| {
+        thread::sleep(Duration::from_millis(20));
+        Some(fs::read_dir(&folder).ok()?.count())
+    });
+    counts.min()
+}
+
+fn look(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<Vec<String>> {
+    let before = watcher.look();
     let table = shown::table(host)?;
     let namespace = host.namespace();
     // The newest attempt and the one before it.
     let mut kept = Names::new();
     let mut logs = Names::new();
     for member in &cast.members {
-        let shown = table.get(&format!("{}/{}", member.pod, member.name));
+        let shown = table.get(&member.path());
         let newest = shown.map_or(0, |shown| shown.restarts);
         for attempt in newest.saturating_sub(1)..=newest {
             kept.insert(format!("{}_{attempt}", member.key()));
@@ -80,14 +111,17 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, containerd_died: bool) -> R
     let records = lines(&host.ctr(["containers", "ls", "-q"])?);
     let tasks = lines(&host.ctr(["task", "ls", "-q"])?);
     let snapshots = host.ctr(["snapshots", "ls"])?;
-    let active = snapshots.lines().filter(|line| line.trim_end().ends_with("Active"));
+    // An image's layers are committed.
+    let rows = snapshots.lines().skip(1);
+    let active = rows.filter(|line| !line.trim_end().ends_with("Committed"));
     let active: Names = active.filter_map(|line| Some(line.split(' ').next()?.into())).collect();
     let leases = lines(&host.ctr(["leases", "ls", "-q"])?);
     let shims = sight::shims(&host.containerd_socket()).into_iter().map(|(_, id)| id);
-    let shims: Vec<String> = shims.collect();
-    let after: Names = watcher.look().into_keys().collect();
+    let shims: Names = shims.collect();
     // Who was there at one of the two looks may be there.
-    let running: Names = before.union(&after).cloned().collect();
+    let live: Vec<_> = before.into_iter().chain(watcher.look()).collect();
+    let running: Names = live.iter().map(|(id, _)| id.clone()).collect();
+    let inits: Names = live.iter().map(|(id, init)| process(id, init.pid)).collect();
 
     let uids: Names = table.values().map(|shown| shown.uid.clone()).collect();
 
@@ -99,26 +133,28 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, containerd_died: bool) -> R
     compare("task", &tasks, &running);
     compare("snapshot", &active, &kept);
     compare("lease", &leases, &Names::new());
-    compare("shim of", &shims.iter().cloned().collect(), &running);
+    compare("shim of", &shims, &running);
     for (what, folder) in cgroups(namespace) {
         compare(&format!("{what} cgroup of"), &names(&folder), &running);
     }
     compare("runc state of", &names(&Path::new("/run/containerd/runc").join(namespace)), &running);
-    if !containerd_died {
-        compare("bundle of", &names(&bundles(host)), &running);
-    }
+    compare("bundle of", &names(&bundles(host)), &running.union(excused).cloned().collect());
     compare("mount", &mounts(host), &allowed_mounts(host, &running, &table, cast));
-    compare("process of", &stray(namespace), &running);
+    compare("process of", &processes(namespace), &inits);
     compare("FIFO", &names(&host.path("run/exec")), &Names::new());
     let log_files: Names = files(&host.path("log"));
     compare("log file", &log_files, &logs);
     compare("logger of", &loggers(host), &running);
     compare("files of pod", &names(&host.path("run/pods")), &uids);
+    compare("volumes in memory of pod", &names(&host.path("run/volumes")), &uids);
+    compare("volumes of pod", &names(&host.path("data/pods")), &uids);
+    compare(
+        "unwritten record of",
+        &names(&host.path("run/unwritten").join(namespace)),
+        &Names::new(),
+    );
     for folder in ["netns", "ipcns", "utsns"] {
         compare(&format!("{folder} pin of pod"), &names(&host.path("run").join(folder)), &uids);
-    }
-    if shims.len() > running.len() {
-        left.push(format!("{} shims for {} containers", shims.len(), running.len()));
     }
     Ok(left)
 }
@@ -127,7 +163,7 @@ fn lines(text: &str) -> Names {
     text.lines().map(str::to_owned).collect()
 }
 
-fn names(folder: &Path) -> Names {
+pub(crate) fn names(folder: &Path) -> Names {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| {
         // A cgroup's own files are none of the containers.
@@ -145,17 +181,22 @@ fn cgroups(namespace: &str) -> Vec<(String, std::path::PathBuf)> {
     all.map(|(name, path)| (name, path.join(namespace))).filter(|(_, at)| at.exists()).collect()
 }
 
-fn bundles(host: &Host) -> std::path::PathBuf {
+pub(crate) fn bundles(host: &Host) -> std::path::PathBuf {
     host.path("state/io.containerd.runtime.v2.task").join(host.namespace())
 }
 
-/// Of all processes those in one of our containers' cgroups: its name.
-fn stray(namespace: &str) -> Names {
+fn process(id: &str, pid: u32) -> String {
+    format!("{id}, pid {pid}")
+}
+
+/// All that are in one of our containers' cgroups. None of the cast has children.
+fn processes(namespace: &str) -> Names {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let groups = entries.filter_map(|entry| fs::read_to_string(entry.path().join("cgroup")).ok());
-    let of_ours = groups.filter_map(|text| {
-        let (_, rest) = text.split_once(&format!("/{namespace}/"))?;
-        Some(rest.lines().next()?.split('/').next()?.to_owned())
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let of_ours = pids.filter_map(|pid: u32| {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let (_, rest) = groups.split_once(&format!("/{namespace}/"))?;
+        Some(process(rest.lines().next()?.split('/').next()?, pid))
     });
     of_ours.collect()
 }
@@ -191,9 +232,10 @@ fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cas
     let rootfs = |id: &String| bundles(host).join(id).join("rootfs").display().to_string();
     let mut allowed: Names = running.iter().map(rootfs).collect();
     for member in &cast.members {
-        let uid = table.get(&format!("{}/{}", member.pod, member.name)).map(|shown| &shown.uid);
+        let uid = table.get(&member.path()).map(|shown| &shown.uid);
         let several = cast.members.iter().filter(|other| other.pod == member.pod).count() > 1;
-        for place in ["netns/UID", "ipcns/UID", "utsns/UID", "pods/UID/shm"] {
+        let memory = "volumes/UID/volumes/memory";
+        for place in ["netns/UID", "ipcns/UID", "utsns/UID", "pods/UID/shm", memory] {
             if let Some(uid) = uid.filter(|_| several) {
                 let place = host.path("run").join(place.replace("UID", uid));
                 allowed.insert(place.display().to_string());

@@ -10,6 +10,7 @@ mod plan;
 mod shown;
 mod sight;
 mod strike;
+mod told;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,20 +23,22 @@ use judge::Judge;
 use leaks::Leaks;
 use plan::Planner;
 use sight::Watcher;
+use told::Telling;
 
-const USAGE: &str = "usage: chaos [--rounds 500] [--seed N]";
+const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--faults NAME,...]";
 /// What needs quiet is looked for each so many rounds.
 const QUIET: u32 = 10;
 
 fn main() -> Result<ExitCode> {
-    let (rounds, seed) = arguments()?;
+    let Order { rounds, seed, faults } = arguments()?;
+    let planner = Planner::new(seed, &faults)?;
     println!(
         "seed {seed}, {rounds} rounds; again with: scripts/chaos --rounds {rounds} --seed {seed}"
     );
     let mut host = Host::start()?;
     host.import("prober-target")?;
     host.start_daemon()?;
-    let result = run(&mut host, rounds, seed);
+    let result = run(&mut host, rounds, seed, planner);
     if !matches!(result, Ok(0)) {
         host.show_logs();
         keep_logs(&host, seed);
@@ -43,43 +46,53 @@ fn main() -> Result<ExitCode> {
     Ok(if result? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn arguments() -> Result<(u32, u64)> {
-    let (mut rounds, mut seed) = (500, fastrand::u64(0..1_000_000));
+struct Order {
+    rounds: u32,
+    seed: u64,
+    faults: Vec<String>,
+}
+
+fn arguments() -> Result<Order> {
+    let mut order = Order { rounds: 500, seed: fastrand::u64(0..1_000_000), faults: Vec::new() };
     let words: Vec<String> = std::env::args().skip(1).collect();
     for pair in words.chunks(2) {
         match pair {
-            [flag, value] if flag == "--rounds" => rounds = value.parse()?,
-            [flag, value] if flag == "--seed" => seed = value.parse()?,
+            [flag, value] if flag == "--rounds" => order.rounds = value.parse()?,
+            [flag, value] if flag == "--seed" => order.seed = value.parse()?,
+            [flag, value] if flag == "--faults" => {
+                order.faults = value.split(',').map(str::to_owned).collect();
+            }
             _ => bail!(USAGE),
         }
     }
-    Ok((rounds, seed))
+    Ok(order)
 }
 
 /// The number of violations. The run ends with the first round that has some.
-fn run(host: &mut Host, rounds: u32, seed: u64) -> Result<usize> {
+fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<usize> {
     let cast = Cast::of_thirty();
     for (_, manifest) in &cast.manifests {
         host.apply(manifest)?;
     }
     let watcher = Watcher::start(host.namespace());
-    let (mut leaks, mut planner) = (Leaks::default(), Planner::new(seed));
     let (picture, faults) = Judge::settle(host, &cast, &watcher);
     if !faults.is_empty() {
         return Ok(report(0, seed, &[], &faults));
     }
     let drops_ended = !host.ctr(["version"])?.contains("1.6.");
+    let mut telling = Telling::begin(host, picture.table.clone())?;
     let mut judge = Judge::begin(picture, drops_ended);
+    let mut leaks = Leaks::begin(host);
     let begin = now();
     let mut slowest = Duration::ZERO;
     for round in 1..=rounds {
         let this = now();
         let plan = planner.round(&cast);
         let done = strike::strike(host, &cast, &watcher, &plan)?;
-        leaks.containerd_died |= done.containerd_died;
+        leaks.excuse(&done);
         let (picture, mut faults) = Judge::settle(host, &cast, &watcher);
+        faults.extend(telling.judge(&cast, &done, &picture.table, shown::events(host)?));
         faults.extend(judge.judge(&cast, &watcher, &done, picture));
-        faults.extend(judge.judge_events(host, &done)?);
         if round % QUIET == 0 || round == rounds {
             faults.extend(
                 leaks

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use fastrand::Rng;
 
 use crate::cast::{Cast, Role};
@@ -32,6 +33,30 @@ pub(crate) struct Planned {
     pub(crate) step: Step,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Daemon,
+    Containerd,
+    Both,
+    Shim,
+    Init,
+    Do(Verb),
+}
+
+/// By the name that `--faults` has for each, and how often it is drawn among all of them.
+const FAULTS: [(&str, usize, Fault); 10] = [
+    ("daemon", 4, Fault::Daemon),
+    ("containerd", 3, Fault::Containerd),
+    ("both", 1, Fault::Both),
+    ("shim", 3, Fault::Shim),
+    ("init", 4, Fault::Init),
+    ("restart", 1, Fault::Do(Verb::Restart)),
+    ("kill", 1, Fault::Do(Verb::Kill)),
+    ("pause", 1, Fault::Do(Verb::Pause)),
+    ("stop-start", 1, Fault::Do(Verb::StopStart)),
+    ("delete-apply", 1, Fault::Do(Verb::DeleteApply)),
+];
+
 /// Within which a round's faults begin.
 const SPAN: u64 = 400;
 /// How long the daemon or containerd stays away at most.
@@ -39,11 +64,22 @@ const AWAY: u64 = 400;
 
 pub(crate) struct Planner {
     rng: Rng,
+    /// Each as often as it is drawn.
+    faults: Vec<Fault>,
 }
 
 impl Planner {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { rng: Rng::with_seed(seed) }
+    /// With these faults alone, or with all where none is named.
+    pub(crate) fn new(seed: u64, names: &[String]) -> Result<Self> {
+        let find = |name: &String| {
+            let found = FAULTS.iter().find(|(known, ..)| known == name);
+            found.with_context(|| format!("no fault is called {name:?}"))
+        };
+        let named = names.iter().map(find).collect::<Result<Vec<_>>>()?;
+        let drawn = if named.is_empty() { FAULTS.iter().collect() } else { named };
+        let often = |(_, weight, fault): &(_, usize, _)| std::iter::repeat_n(*fault, *weight);
+        let faults = drawn.into_iter().flat_map(often).collect();
+        Ok(Self { rng: Rng::with_seed(seed), faults })
     }
 
     pub(crate) fn round(&mut self, cast: &Cast) -> Vec<Planned> {
@@ -60,33 +96,33 @@ impl Planner {
         let away = at + Duration::from_millis(self.rng.u64(0..AWAY));
         let any = self.rng.usize(0..cast.members.len());
         let mut add = |at, step| plan.push(Planned { at, step });
-        match self.rng.u32(0..20) {
-            0..=3 => {
+        match self.rng.choice(&self.faults).copied() {
+            Some(Fault::Daemon) => {
                 add(at, Step::KillDaemon);
                 add(away, Step::StartDaemon);
             }
-            4..=6 => {
+            Some(Fault::Containerd) => {
                 add(at, Step::KillContainerd);
                 add(away, Step::StartContainerd);
             }
-            7 => {
+            Some(Fault::Both) => {
                 add(at, Step::KillDaemon);
                 add(at, Step::KillContainerd);
                 add(away, Step::StartContainerd);
                 add(away, Step::StartDaemon);
             }
-            8..=10 => add(at, Step::KillShim(any)),
-            11..=14 => {
+            Some(Fault::Shim) => add(at, Step::KillShim(any)),
+            Some(Fault::Init) => {
                 add(at, Step::KillInit(any));
                 if self.rng.bool() {
                     add(at, Step::KillInit(self.rng.usize(0..cast.members.len())));
                 }
             }
-            15 => add(at, Step::Do(Verb::Restart, self.steady(cast))),
-            16 => add(at, Step::Do(Verb::Kill, self.steady(cast))),
-            17 => add(at, Step::Do(Verb::Pause, any)),
-            18 => add(at, Step::Do(Verb::StopStart, any)),
-            _ => add(at, Step::Do(Verb::DeleteApply, any)),
+            Some(Fault::Do(verb)) => {
+                let steady = matches!(verb, Verb::Restart | Verb::Kill);
+                add(at, Step::Do(verb, if steady { self.steady(cast) } else { any }));
+            }
+            None => {}
         }
     }
 
@@ -106,11 +142,20 @@ mod tests {
     fn a_seed_repeats_its_faults() {
         let cast = Cast::of_thirty();
         let steps = |seed| -> Vec<(Duration, Step)> {
-            let mut planner = Planner::new(seed);
+            let mut planner = Planner::new(seed, &[]).unwrap();
             let rounds = (0..20).flat_map(|_| planner.round(&cast));
             rounds.map(|planned| (planned.at, planned.step)).collect()
         };
         assert_eq!(steps(7), steps(7));
         assert_ne!(steps(7), steps(8));
+    }
+
+    #[test]
+    fn named_faults_alone_are_drawn() {
+        let cast = Cast::of_thirty();
+        let mut planner = Planner::new(7, &["restart".to_owned()]).unwrap();
+        let mut steps = (0..20).flat_map(|_| planner.round(&cast));
+        assert!(steps.all(|planned| matches!(planned.step, Step::Do(Verb::Restart, _))));
+        assert!(Planner::new(7, &["rain".to_owned()]).is_err());
     }
 }

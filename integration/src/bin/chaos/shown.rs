@@ -74,13 +74,40 @@ fn word(of: &Value, at: &str) -> String {
     of.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Sequence numbers of all events, in the order in which they are told.
-pub(crate) fn sequences(host: &Host) -> Result<Vec<u64>> {
+/// What an event says, for good; only a newer one of the same says more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Saying {
+    pub(crate) uid: String,
+    /// `spec.containers{NAME}`, empty where it is of the pod.
+    pub(crate) about: String,
+    pub(crate) reason: String,
+    message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) saying: Saying,
+    pub(crate) count: u64,
+    first: String,
+}
+
+/// All events with their sequence numbers, in the order in which they are told.
+pub(crate) fn events(host: &Host) -> Result<Vec<(u64, Told)>> {
     let list: Value = serde_json::from_str(&host.probelet(["get", "events", "-o", "json"])?)?;
     let items = list.get("items").and_then(Value::as_array).context("no items")?;
-    let number = |item: &Value| word(item, "/metadata/resourceVersion").parse().ok();
-    items
-        .iter()
-        .map(|item| number(item).with_context(|| format!("no sequence in {item}")))
-        .collect()
+    items.iter().map(told).collect()
+}
+
+fn told(item: &Value) -> Result<(u64, Told)> {
+    let number = word(item, "/metadata/resourceVersion");
+    let number = number.parse().with_context(|| format!("no sequence in {item}"))?;
+    let saying = Saying {
+        uid: word(item, "/involvedObject/uid"),
+        about: word(item, "/involvedObject/fieldPath"),
+        reason: word(item, "/reason"),
+        // A record keeps the beginning of a long one.
+        message: word(item, "/message").chars().take(500).collect(),
+    };
+    let count = item.get("count").and_then(Value::as_u64).context("no count")?;
+    Ok((number, Told { saying, count, first: word(item, "/firstTimestamp") }))
 }

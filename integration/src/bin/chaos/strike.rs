@@ -11,6 +11,7 @@ use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
 use rustix::process::Signal;
 
 use crate::cast::{Cast, Member};
+use crate::leaks;
 use crate::plan::{Planned, Step, Verb};
 use crate::sight::{self, Watcher};
 
@@ -25,10 +26,14 @@ pub(crate) struct Done {
     pub(crate) orphaned: BTreeSet<String>,
     /// Members that an operator's verb was for, all of a pod's where it was for the pod.
     pub(crate) asked: Vec<usize>,
+    /// Those of them that probelet itself ended.
+    pub(crate) stopped: Vec<usize>,
     /// Pods that were made anew.
     pub(crate) remade: BTreeSet<String>,
     pub(crate) daemon_died: bool,
     pub(crate) containerd_died: bool,
+    /// Bundles that were there when containerd died.
+    pub(crate) bundles: BTreeSet<String>,
 }
 
 /// What is up, so that nothing is killed or started twice.
@@ -102,6 +107,7 @@ fn crash(host: &mut Host, step: Step, up: &mut Up, done: &mut Done) -> Result<()
         Step::KillContainerd if up.containerd => {
             host.kill_containerd()?;
             (up.containerd, done.containerd_died) = (false, true);
+            done.bundles.extend(leaks::names(&leaks::bundles(host)));
         }
         Step::StartContainerd if !up.containerd => {
             host.spawn_containerd()?;
@@ -139,11 +145,16 @@ impl Done {
         let Some(member) = cast.members.get(at) else { return };
         match verb {
             Verb::Pause => {}
-            Verb::Restart | Verb::Kill => self.asked.push(at),
+            Verb::Kill => self.asked.push(at),
+            Verb::Restart => {
+                self.asked.push(at);
+                self.stopped.push(at);
+            }
             Verb::StopStart | Verb::DeleteApply => {
                 let of_pod = |(_, one): &(usize, &Member)| one.pod == member.pod;
-                let members = cast.members.iter().enumerate().filter(of_pod);
-                self.asked.extend(members.map(|(at, _)| at));
+                let members = cast.members.iter().enumerate().filter(of_pod).map(|(at, _)| at);
+                self.stopped.extend(members.clone());
+                self.asked.extend(members);
             }
         }
         if verb == Verb::DeleteApply {

@@ -1,0 +1,157 @@
+//! Events: in order, each number once, and what was told once is told again, unless it fell out by
+//! the bounds that are documented.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use probelet_integration::{Host, now};
+
+use crate::cast::{Cast, Role};
+use crate::shown::{self, Saying, Table, Told};
+use crate::sight;
+use crate::strike::Done;
+
+/// The newest that a daemon has in memory, and that a container's record keeps.
+const IN_MEMORY: usize = 2048;
+const IN_RECORD: usize = 20;
+/// With these a record is written, which has all events before them.
+const WRITTEN_WITH: [&str; 2] = ["Started", "Killing"];
+/// How long that takes at most.
+const WRITTEN: Duration = Duration::from_secs(3);
+
+/// One look at all events.
+struct Look {
+    at: Instant,
+    /// With when each was seen first.
+    told: BTreeMap<u64, (Told, Instant)>,
+}
+
+pub(crate) struct Telling {
+    before: Look,
+    restarts: Table,
+}
+
+impl Telling {
+    /// Takes what has been told by now as given, and as written.
+    pub(crate) fn begin(host: &Host, table: Table) -> Result<Self> {
+        let first = Look::new(shown::events(host)?, &BTreeMap::new());
+        thread::sleep(WRITTEN);
+        Ok(Self { before: Look::new(shown::events(host)?, &first.told), restarts: table })
+    }
+
+    pub(crate) fn judge(
+        &mut self,
+        cast: &Cast,
+        done: &Done,
+        table: &Table,
+        events: Vec<(u64, Told)>,
+    ) -> Vec<String> {
+        let mut faults = Vec::new();
+        let numbers: Vec<u64> = events.iter().map(|(number, _)| *number).collect();
+        if !numbers.is_sorted_by(|one, next| one < next) {
+            faults.push(format!("events are out of order: {numbers:?}"));
+        }
+        let look = Look::new(events, &self.before.told);
+        faults.extend(self.before.told.iter().filter_map(|(number, (event, _))| {
+            if let Some((again, _)) = look.told.get(number) {
+                return (again != event)
+                    .then(|| format!("event {number} was {event:?} and is told as {again:?}"));
+            }
+            let kept = if done.daemon_died {
+                self.before.is_in_record(*number, &event.saying)
+                    && look.newer_of(*number, &event.saying) < IN_RECORD
+                    && table.values().any(|shown| shown.uid == event.saying.uid)
+            } else {
+                !look.is_full() || look.told.keys().next().is_some_and(|oldest| oldest < number)
+            };
+            let lost = kept && !look.counted_up(*number, event);
+            lost.then(|| format!("events were lost: {number}, {event:?}"))
+        }));
+        // Counts are of what is there.
+        if !done.daemon_died && !look.is_full() {
+            faults.extend(self.restarts(cast, done, table, &look));
+        }
+        (self.before, self.restarts) = (look, table.clone());
+        faults
+    }
+
+    /// Each restart has its start, and an end by probelet's own doing its reason.
+    fn restarts(&self, cast: &Cast, done: &Done, table: &Table, look: &Look) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (at, member) in cast.members.iter().enumerate() {
+            let name = member.path();
+            let (Some(then), Some(now)) = (self.restarts.get(&name), table.get(&name)) else {
+                continue;
+            };
+            if member.role != Role::Steady || then.uid != now.uid {
+                continue;
+            }
+            let more = |reason: &str| {
+                let count = |look: &Look| look.count(&now.uid, &member.name, reason);
+                count(look).saturating_sub(count(&self.before))
+            };
+            let (restarts, started) = (now.restarts.saturating_sub(then.restarts), more("Started"));
+            if restarts != started {
+                faults.push(format!("{name}: {restarts} restarts, but {started} were told"));
+            }
+            let times = |all: &[usize]| all.iter().filter(|one| **one == at).count();
+            let alone = times(&done.asked) == times(&done.stopped)
+                && done.killed.iter().all(|id| sight::key(id) != member.key());
+            if restarts > 0 && alone && more("Killing") == 0 {
+                faults.push(format!("{name}: it was stopped, but no Killing was told"));
+            }
+        }
+        faults
+    }
+}
+
+impl Look {
+    fn new(events: Vec<(u64, Told)>, earlier: &BTreeMap<u64, (Told, Instant)>) -> Self {
+        let at = now();
+        let since = |number| earlier.get(&number).map_or(at, |(_, since)| *since);
+        let told = events.into_iter().map(|(number, told)| (number, (told, since(number))));
+        Self { at, told: told.collect() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.told.len() >= IN_MEMORY
+    }
+
+    fn of<'a>(&'a self, uid: &'a str, about: &'a str) -> impl Iterator<Item = (u64, &'a Told)> {
+        let events = self.told.iter().map(|(number, (told, _))| (*number, told));
+        events.filter(move |(_, told)| told.saying.uid == uid && told.saying.about == about)
+    }
+
+    /// Something that was surely written came with it or after it.
+    fn is_in_record(&self, number: u64, saying: &Saying) -> bool {
+        let surely = |since: &Instant| self.at.duration_since(*since) >= WRITTEN;
+        let written = |told: &Told| WRITTEN_WITH.contains(&told.saying.reason.as_str());
+        !saying.about.is_empty()
+            && self.of(&saying.uid, &saying.about).any(|(other, told)| {
+                let since = self.told.get(&other).map(|(_, since)| since);
+                other >= number && written(told) && since.is_some_and(surely)
+            })
+    }
+
+    fn newer_of(&self, number: u64, saying: &Saying) -> usize {
+        self.of(&saying.uid, &saying.about).filter(|(other, _)| *other > number).count()
+    }
+
+    fn counted_up(&self, number: u64, event: &Told) -> bool {
+        self.of(&event.saying.uid, &event.saying.about).any(|(other, told)| {
+            other > number && told.saying == event.saying && told.count > event.count
+        })
+    }
+
+    fn count(&self, uid: &str, container: &str, reason: &str) -> u64 {
+        let about = format!("{{{container}}}");
+        let events = self.told.values().map(|(told, _)| told).filter(|told| {
+            told.saying.uid == uid
+                && told.saying.reason == reason
+                && told.saying.about.ends_with(&about)
+        });
+        events.map(|told| told.count).sum()
+    }
+}
