@@ -50,6 +50,7 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let namespace = filled(pod.metadata.namespace).unwrap_or_else(|| "default".into());
     let objects = (objects, namespace.as_str());
     let volumes = volumes::volumes(spec.volumes.take(), objects, &mut errors);
+    warnings.extend(volumes::unlimited(&volumes));
     let mut containers = |field: &str, containers: Vec<k8s::Container>| -> Vec<ContainerSpec> {
         let containers = containers.into_iter().enumerate().map(|(index, container)| {
             let at = format!("spec.{field}[{index}]");

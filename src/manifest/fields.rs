@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::domain::spec::SpecError;
 
 pub(super) const NOT_YET: &str = "not supported yet";
+/// Of what makes the kubelet evict a pod some time after it was exceeded.
+pub(super) const NO_EVICTION: &str =
+    "not enforced: no pod is evicted here, and nothing else limits what is on a disk";
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::convert::filled;
 use super::downward;
 use super::env::{InReach, missing, no_key};
-use super::fields::NOT_YET;
+use super::fields::{NO_EVICTION, NOT_YET};
 use super::objects::Kind;
 use crate::domain::quantity;
 use crate::domain::spec::{
@@ -20,6 +20,17 @@ use crate::domain::spec::{
 const MODE: u32 = 0o644;
 
 type Errors = Vec<SpecError>;
+
+/// What is said of volumes whose limit is only kept.
+pub(super) fn unlimited(volumes: &[Volume]) -> Vec<String> {
+    let is_so = |volume: &Volume| {
+        let VolumeSource::EmptyDir { medium, size_limit } = &volume.source else { return false };
+        *medium == Medium::Disk && size_limit.is_some()
+    };
+    let all = volumes.iter().enumerate().filter(|(_, volume)| is_so(volume));
+    all.map(|(index, _)| format!("spec.volumes[{index}].emptyDir.sizeLimit: {NO_EVICTION}"))
+        .collect()
+}
 
 pub(super) fn volumes(
     given: Option<Vec<k8s::Volume>>,

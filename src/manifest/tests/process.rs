@@ -219,8 +219,17 @@ fn what_kubernetes_refuses_is_refused_in_its_words() {
                 .into(),
         ),
         (
-            with_resources("{limits: {ephemeral-storage: 1Gi}}"),
-            "spec.containers[0].resources.limits[ephemeral-storage]: not supported yet".into(),
+            with_resources("{limits: {ephemeral-storage: 1Q}}"),
+            "spec.containers[0].resources.limits[ephemeral-storage]: Invalid value: \"1Q\": quantities \
+             must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                .into(),
+        ),
+        (
+            with_resources("{limits: {ephemeral-storage: 1Gi}, requests: {ephemeral-storage: 2Gi}}"),
+            "spec.containers[0].resources.requests: Invalid value: \"2Gi\": must be less than or \
+             equal to ephemeral-storage limit of 1Gi"
+                .into(),
         ),
     ] {
         let said = match read(&text) {
@@ -249,6 +258,25 @@ fn what_kubernetes_would_ask_about_is_told() {
         ["spec.containers[0].resources.requests[ephemeral-storage]: ignored: there is no \
              scheduler here"]
     );
+}
+
+/// The kubelet evicts a pod some time after; both limits are the same in that.
+#[test]
+fn limits_of_disks_are_kept_and_told_as_not_enforced() {
+    let limits = with_resources("{limits: {ephemeral-storage: 1Gi}}");
+    let volumes = "  volumes:\n  - {name: d, emptyDir: {sizeLimit: 1Mi}}\n  - {name: m, emptyDir: \
+                   {medium: Memory, sizeLimit: 1Mi}}\n";
+    let Parsed { spec, warnings } = read(&format!("{limits}\n{volumes}")).unwrap();
+    let why = "not enforced: no pod is evicted here, and nothing else limits what is on a disk";
+    let fields = [
+        "spec.volumes[0].emptyDir.sizeLimit",
+        "spec.containers[0].resources.limits[ephemeral-storage]",
+    ];
+    assert_eq!(warnings, fields.map(|field| format!("{field}: {why}")));
+    let exported = export(&validate(spec).unwrap()).unwrap().objects.remove(0);
+    let spec = &exported["spec"];
+    assert_eq!(spec["volumes"][0]["emptyDir"]["sizeLimit"], "1Mi");
+    assert_eq!(spec["containers"][0]["resources"]["limits"]["ephemeral-storage"], "1Gi");
 }
 
 #[test]

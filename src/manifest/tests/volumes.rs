@@ -42,7 +42,6 @@ fn every_refusal_is_kubernetes() {
                 "@.emptyDir.sizeLimit: Invalid value",
             ],
         ),
-        ("[{name: a, emptyDir: {sizeLimit: 1Mi}}]", &["@.emptyDir.sizeLimit: Forbidden: is kept"]),
         (
             "[{name: a, hostPath: {path: /x/../y}}]",
             &["@.hostPath.path: Invalid value: \"/x/../y\": must not contain '..'"],

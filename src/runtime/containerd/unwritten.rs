@@ -15,14 +15,15 @@ use super::Containerd;
 use super::records::internal;
 use crate::domain::adopt::Place;
 use crate::domain::container::Memory;
+use crate::domain::ids::stem;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
 
 /// Environments may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-/// Where files go that cannot be read.
-const ASIDE: &str = "aside";
+/// Where files go that cannot be read; no container is called like this.
+const ASIDE: &str = "_aside";
 
 /// The files of one containerd namespace.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ impl Files {
     }
 
     fn path(&self, id: &AttemptId) -> PathBuf {
-        self.folder.join(format!("{}_{}", id.pod, id.container))
+        self.folder.join(stem(&id.pod, &id.container))
     }
 
     /// Unless there is something of a later attempt.
@@ -50,7 +51,7 @@ impl Files {
             return Ok(());
         }
         fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.folder)?;
-        let new = self.folder.join(format!(".{}_{}", id.pod, id.container));
+        let new = self.folder.join(format!(".{}", stem(&id.pod, &id.container)));
         let mut options = File::options();
         let options = options.create(true).truncate(true).write(true).mode(PRIVATE_FILE);
         options.open(&new)?.write_all(&any.encode_to_vec())?;
@@ -81,9 +82,9 @@ impl Files {
                 continue;
             }
             let found = read(&path).and_then(|(pod, memory)| {
-                let container = name.strip_prefix(&format!("{}_", pod.name)).unwrap_or_default();
-                match pod.place_of(container) {
-                    Some(_) => Ok(Unwritten { container: container.to_owned(), pod, memory }),
+                let container = pod.all().find(|own| stem(&pod.name, &own.name) == name);
+                match container.map(|own| own.name.clone()) {
+                    Some(container) => Ok(Unwritten { container, pod, memory }),
                     None => Err(format!("it is of pod {}", pod.name)),
                 }
             });

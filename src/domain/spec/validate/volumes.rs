@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Findings, SpecError, names};
 use crate::domain::spec::{
-    ContainerSpec, Files, Medium, Part, PodSpec, Propagation, RecursiveReadOnly, SubPath,
-    VolumeSource,
+    ContainerSpec, Files, Part, PodSpec, Propagation, RecursiveReadOnly, SubPath, VolumeSource,
 };
 use crate::domain::volume::sub_path_flaw;
 
@@ -23,13 +22,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
             found.add(SpecError::duplicate(format!("{at}.name"), &volume.name));
         }
         match &volume.source {
-            VolumeSource::EmptyDir { medium, size_limit } => {
-                found.check(*medium == Medium::Memory || size_limit.is_none(), || {
-                    let why = "is kept with `medium: Memory` only: nothing here limits what a \
-                               folder of a disk holds";
-                    SpecError::forbidden(format!("{at}.emptyDir.sizeLimit"), why)
-                });
-            }
+            VolumeSource::EmptyDir { .. } => {}
             VolumeSource::HostPath { path, .. } => {
                 let field = format!("{at}.hostPath.path");
                 if path.is_empty() {
