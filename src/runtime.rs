@@ -250,6 +250,8 @@ pub trait Runtime: Send + Sync + 'static {
     async fn reconnect(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
         Ok(())
     }
+    /// The pod is to go: what is under way to connect it ends now.
+    fn give_up_network(&self, _pod: &PodSpec) {}
     /// What the pod's network is, by what was done last; cheap.
     fn network(&self, _pod: &PodSpec) -> PodNetwork {
         PodNetwork::default()

@@ -38,6 +38,7 @@ pub(super) const TABLE: &[(&str, &str, Fate)] = &[
     ("coordination.k8s.io", "Lease", LeftOut("there is nobody here to agree with")),
     ("discovery.k8s.io", "EndpointSlice", LeftOut(NO_SERVICES)),
     ("extensions", "Ingress", LeftOut("nothing here leads requests from outside to pods")),
+    ("extensions", "NetworkPolicy", LeftOut("nothing here keeps traffic from pods")),
     ("networking.k8s.io", "Ingress", LeftOut("nothing here leads requests from outside to pods")),
     ("networking.k8s.io", "IngressClass", LeftOut("nothing here leads requests from outside to pods")),
     ("networking.k8s.io", "NetworkPolicy", LeftOut("nothing here keeps traffic from pods")),
