@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::fs;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::cni::{Attachment, Command, INTERFACE, Network, first, is_result, parse};
 
@@ -82,12 +84,19 @@ impl Cni {
         self.store.write(pod).await
     }
 
-    /// Runs all plugins, one on another's result. A pod that fails has to be detached.
-    pub async fn attach(&self, pod: &mut Attachment, netns: &Path) -> Result<(), CniError> {
+    /// Runs all plugins, one on another's result. A pod that fails has to be detached. Nobody
+    /// waits for it once `given_up`.
+    pub async fn attach(
+        &self,
+        pod: &mut Attachment,
+        netns: &Path,
+        given_up: &CancellationToken,
+    ) -> Result<(), CniError> {
         let mut result = None;
         for plugin in &pod.network.plugins {
             let request = pod.network.request(plugin, result.as_ref(), &pod.ports);
-            let answer = self.call(pod, Command::Add, &plugin.kind, netns, &request).await?;
+            let call = (Command::Add, plugin.kind.as_str());
+            let answer = self.call(pod, call, netns, &request, given_up).await?;
             if !is_result(&answer) {
                 return Err(failed(pod, format!("plugin type={:?} gave no result", plugin.kind)));
             }
@@ -102,7 +111,8 @@ impl Cni {
         let netns = netns.unwrap_or(Path::new(""));
         for plugin in pod.network.plugins.iter().rev() {
             let request = pod.network.request(plugin, pod.past(), &pod.ports);
-            self.call(pod, Command::Del, &plugin.kind, netns, &request).await?;
+            let (call, never) = ((Command::Del, plugin.kind.as_str()), CancellationToken::new());
+            self.call(pod, call, netns, &request, &never).await?;
         }
         Ok(())
     }
@@ -113,10 +123,16 @@ impl Cni {
     }
 
     /// Whether the network is still as it was made.
-    pub async fn check(&self, pod: &Attachment, netns: &Path) -> Result<(), CniError> {
+    pub async fn check(
+        &self,
+        pod: &Attachment,
+        netns: &Path,
+        given_up: &CancellationToken,
+    ) -> Result<(), CniError> {
         for plugin in &pod.network.plugins {
             let request = pod.network.request(plugin, pod.past(), &pod.ports);
-            self.call(pod, Command::Check, &plugin.kind, netns, &request).await?;
+            let call = (Command::Check, plugin.kind.as_str());
+            self.call(pod, call, netns, &request, given_up).await?;
         }
         Ok(())
     }
@@ -138,10 +154,10 @@ impl Cni {
     async fn call(
         &self,
         pod: &Attachment,
-        command: Command,
-        kind: &str,
+        (command, kind): (Command, &str),
         netns: &Path,
         request: &Value,
+        given_up: &CancellationToken,
     ) -> Result<Value, CniError> {
         let Some(program) = self.find(kind).await else {
             let folders: Vec<_> =
@@ -158,7 +174,13 @@ impl Cni {
             args: &pod.args(),
             path: &self.bin_dirs,
         };
-        call.run(request, self.patience).await.map_err(|reason| failed(pod, reason))
+        let bound = async {
+            match timeout(self.patience, given_up.cancelled()).await {
+                Ok(()) => "given up, the pod is deleted".to_owned(),
+                Err(_) => format!("not within {} s", self.patience.as_secs_f32()),
+            }
+        };
+        call.run(request, bound).await.map_err(|reason| failed(pod, reason))
     }
 
     async fn find(&self, kind: &str) -> Option<PathBuf> {

@@ -23,6 +23,7 @@ pub mod evidence;
 pub mod exit;
 pub mod history;
 pub mod hosts;
+pub mod ids;
 pub mod image;
 pub mod link;
 pub mod log;

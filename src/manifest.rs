@@ -34,6 +34,7 @@ mod log_limits;
 mod marks;
 mod message;
 mod objects;
+mod others;
 mod probes;
 mod probes_out;
 mod pull_secrets;

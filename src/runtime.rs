@@ -15,6 +15,7 @@ use crate::domain::Incarnation;
 use crate::domain::adopt::{Place, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
+use crate::domain::ids::stem;
 use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
@@ -30,8 +31,7 @@ pub mod oci;
 pub mod record;
 pub mod session;
 
-/// One attempt of one container: `POD_CONTAINER_N`, or `NAME_N` for a bare container (whose
-/// pod and container share a name).
+/// One attempt of one container, by its name in containerd: `POD_CONTAINER_N` in most cases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AttemptId {
     pub pod: String,
@@ -44,10 +44,8 @@ impl std::fmt::Display for AttemptId {
         // An adopted container has one record for all attempts.
         if let Some(place) = Place::of_pod(&self.pod) {
             f.write_str(&place.id)
-        } else if self.pod == self.container {
-            write!(f, "{}_{}", self.pod, self.attempt)
         } else {
-            write!(f, "{}_{}_{}", self.pod, self.container, self.attempt)
+            write!(f, "{}_{}", stem(&self.pod, &self.container), self.attempt)
         }
     }
 }
@@ -273,6 +271,8 @@ pub trait Runtime: Send + Sync + 'static {
     async fn reconnect(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
         Ok(())
     }
+    /// The pod is to go: what is under way to connect it ends now.
+    fn give_up_network(&self, _pod: &PodSpec) {}
     /// What the pod's network is, by what was done last; cheap.
     fn network(&self, _pod: &PodSpec) -> PodNetwork {
         PodNetwork::default()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use probelet_integration::cni::{Bridge, Outside};
 use probelet_integration::target::TARGET_IMAGE;
-use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
+use probelet_integration::{Host, IMAGE, SOON, eventually, processes_with, with_host};
 use serde_json::{Value, json};
 
 fn with_bridge(test: impl FnOnce(&mut Host, &Bridge) -> Result<()>) -> Result<()> {
@@ -183,6 +183,7 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
         fs::set_permissions(bins.join("moody"), fs::Permissions::from_mode(0o755))?;
         bridge.configure_with(host, &[json!({ "type": "moody" })])?;
         host.kill_daemon()?;
+        let moody = bins.join("moody").display().to_string();
         let bins = format!("{},/usr/lib/cni", bins.display());
         host.start_daemon_with(&["--cni-bin-dir", &bins])?;
 
@@ -204,6 +205,11 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
         apply(host, &pod("other", json!({})))?;
         ip_of(host, "other")?;
         assert_eq!(host.column("stuck")?, "ContainerCreating");
+        let hanging = || !processes_with(&moody).is_empty();
+        eventually("its plugin hangs", SOON, || hanging().then_some(()))?;
+        // Long before the plugin's 60 s are over, or this call's.
+        host.probelet(["delete", "pod", "stuck", "--grace-period", "0"])?;
+        ensure!(!hanging() && bridge.taken(host).len() == 2, "{:?}", bridge.taken(host));
         Ok(())
     })
 }

@@ -50,6 +50,7 @@ fn manifests_of_others_run_as_they_are() -> Result<()> {
             ("agnhost-primary-pod", 1),
             ("deployment-with-unix-user", 1),
             ("dapi-envars-pod", 1),
+            ("rc-service", 1),
         ] {
             let path = root().join(format!("src/manifest/tests/public/{file}.yaml"));
             let text = fs::read_to_string(path)?;

@@ -46,8 +46,13 @@ impl Drop for Group {
 }
 
 impl Call<'_> {
-    /// Its answer, `Null` where it gives none; the error is its complaint.
-    pub(super) async fn run(&self, request: &Value, patience: Duration) -> Result<Value, String> {
+    /// Its answer, `Null` where it gives none; the error is its complaint. `bound` ends it, and
+    /// says why.
+    pub(super) async fn run(
+        &self,
+        request: &Value,
+        bound: impl Future<Output = String>,
+    ) -> Result<Value, String> {
         let folders = std::env::join_paths(self.path).map_err(|error| error.to_string())?;
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(SYSTEM_PATH));
         let mut command = process::Command::new(self.program);
@@ -76,7 +81,7 @@ impl Call<'_> {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let request = request.to_string();
-        let ended = timeout(patience, async {
+        let conversation = async {
             let tell = async {
                 if let Some(mut stdin) = stdin {
                     // Who does not read it says so by its answer.
@@ -86,13 +91,19 @@ impl Call<'_> {
             let ((), stdout, stderr, status) =
                 tokio::join!(tell, read(stdout), read(stderr), child.wait());
             (stdout, stderr, status)
-        })
-        .await;
-        let Ok((stdout, stderr, status)) = ended else {
-            drop(group);
-            // It is killed; that it is gone is waited for only because it holds the namespace.
-            let _ = timeout(BURIAL, child.wait()).await;
-            return Err(complain("", "", &format!("not within {} s", patience.as_secs_f32())));
+        };
+        let ended = tokio::select! {
+            ended = conversation => Ok(ended),
+            why = bound => Err(why),
+        };
+        let (stdout, stderr, status) = match ended {
+            Ok(ended) => ended,
+            Err(why) => {
+                drop(group);
+                // It is killed; that it is gone is waited for only because it holds the namespace.
+                let _ = timeout(BURIAL, child.wait()).await;
+                return Err(complain("", "", &why));
+            }
         };
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         match status {

@@ -8,6 +8,10 @@ use crate::domain::spec::sample;
 
 const NETNS: &str = "/run/netns/x";
 
+fn never() -> CancellationToken {
+    CancellationToken::new()
+}
+
 /// Plugins that are shell scripts, and what they were told.
 struct Room {
     dir: TempDir,
@@ -65,14 +69,14 @@ async fn plugins_go_on_one_anothers_results_and_off_in_reverse() {
     room.plugin("first", r#"echo '{"ips": [{"address": "10.1.0.5/24"}]}'"#);
     room.plugin("second", r#"echo '{"ips": [{"address": "10.1.0.5/24"}], "own": 1}'"#);
     let mut pod = room.attachment().await;
-    room.cni.attach(&mut pod, Path::new(NETNS)).await.unwrap();
+    room.cni.attach(&mut pod, Path::new(NETNS), &never()).await.unwrap();
     assert_eq!(pod.ips(), ["10.1.0.5"]);
     assert_eq!(room.told("second", "ADD")["prevResult"]["ips"][0]["address"], "10.1.0.5/24");
     assert_eq!(room.cni.attachment("0a1b").await.unwrap().unwrap(), pod);
 
     // What was configured then counts, not what is now.
     room.configure("00-other.conflist", &["other"]);
-    room.cni.check(&pod, Path::new(NETNS)).await.unwrap();
+    room.cni.check(&pod, Path::new(NETNS), &never()).await.unwrap();
     room.cni.detach(&pod, None).await.unwrap();
     room.cni.forget("0a1b").await.unwrap();
     let at = format!("0a1b {NETNS} eth0");
@@ -95,7 +99,7 @@ async fn a_pod_that_failed_half_way_is_known_as_one() {
     room.plugin("second", r#"echo '{"code": 11, "msg": "no room"}'; exit 1"#);
     let mut pod = room.attachment().await;
     room.cni.prepare(&pod).await.unwrap();
-    let error = room.cni.attach(&mut pod, Path::new(NETNS)).await.unwrap_err();
+    let error = room.cni.attach(&mut pod, Path::new(NETNS), &never()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "CNI network \"pods\": plugin type=\"second\" failed (add): no room"
@@ -105,26 +109,62 @@ async fn a_pod_that_failed_half_way_is_known_as_one() {
     assert_eq!(kept[0].result, None);
 }
 
-#[tokio::test]
-async fn a_plugin_that_hangs_is_killed_with_its_children() {
-    let mut room = Room::new();
-    room.cni.patience = Duration::from_secs(2);
+/// A plugin that hangs, and a child of its.
+fn hang(room: &Room) -> PathBuf {
     room.configure("10-pods.conflist", &["stuck"]);
-    let child = room.dir.path().join("child").display().to_string();
-    room.plugin("stuck", &format!("sleep 600 & echo $! >{child}; wait"));
-    let mut pod = room.attachment().await;
-    let error = room.cni.attach(&mut pod, Path::new(NETNS)).await.unwrap_err().to_string();
-    assert!(error.ends_with("plugin type=\"stuck\" failed (add): not within 2 s"), "{error}");
+    let child = room.dir.path().join("child");
+    room.plugin(
+        "stuck",
+        &format!("sleep 600 & echo $! >{0}.new; mv {0}.new {0}; wait", child.display()),
+    );
+    child
+}
+
+async fn is_gone(child: &Path) {
     let child = std::fs::read_to_string(child).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
     let is_gone = || std::fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "));
+    eventually(is_gone).await;
+}
+
+async fn eventually(reached: impl Fn() -> bool) {
     for _ in 0..1000 {
-        if is_gone() {
+        if reached() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("its child lives on");
+    panic!("never");
+}
+
+#[tokio::test]
+async fn a_plugin_that_hangs_is_killed_with_its_children() {
+    let mut room = Room::new();
+    room.cni.patience = Duration::from_secs(2);
+    let child = hang(&room);
+    let mut pod = room.attachment().await;
+    let added = room.cni.attach(&mut pod, Path::new(NETNS), &never()).await;
+    let error = added.unwrap_err().to_string();
+    assert!(error.ends_with("plugin type=\"stuck\" failed (add): not within 2 s"), "{error}");
+    is_gone(&child).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_plugin_of_a_pod_that_is_deleted() {
+    let mut room = Room::new();
+    room.cni.patience = Duration::from_secs(20);
+    let (child, given_up) = (hang(&room), CancellationToken::new());
+    let mut pod = room.attachment().await;
+    let deletion = async {
+        eventually(|| child.exists()).await;
+        given_up.cancel();
+    };
+    let adding = room.cni.attach(&mut pod, Path::new(NETNS), &given_up);
+    let (added, ()) = tokio::join!(adding, deletion);
+    let error = added.unwrap_err().to_string();
+    let told = "plugin type=\"stuck\" failed (add): given up, the pod is deleted";
+    assert!(error.ends_with(told), "{error}");
+    is_gone(&child).await;
 }
 
 #[tokio::test]
@@ -133,7 +173,8 @@ async fn what_is_missing_is_named() {
     assert_eq!(room.cni.network().await.unwrap(), None);
     room.configure("10-pods.conflist", &["absent"]);
     let mut pod = room.attachment().await;
-    let error = room.cni.attach(&mut pod, Path::new(NETNS)).await.unwrap_err().to_string();
+    let error =
+        room.cni.attach(&mut pod, Path::new(NETNS), &never()).await.unwrap_err().to_string();
     assert!(error.contains("no plugin \"absent\" in ") && error.contains("/bin"), "{error}");
     std::fs::write(room.dir.path().join("net.d/00-bad.conflist"), "{").unwrap();
     let error = room.cni.network().await.unwrap_err().to_string();

@@ -107,7 +107,9 @@ impl Plan {
         for reading in readings {
             plan.read(reading, directory, kept);
         }
-        let doubt = readings.iter().find(|reading| names(reading, kept).is_empty());
+        let is_sound = |reading: &Reading| matches!(reading.content, Content::Pods(_));
+        let doubt =
+            readings.iter().find(|reading| !is_sound(reading) && names(reading, kept).is_empty());
         let gone: Vec<_> =
             kept.iter().filter(|kept| !plan.owners.contains_key(&kept.pod)).collect();
         missing.0.retain(|pod, _| gone.iter().any(|kept| kept.pod == *pod));

@@ -1,11 +1,11 @@
 //! All objects of one apply, which may refer to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::objects::Objects;
-use super::{ManifestError, Parsed, Refused, kinds, parse_with, validate};
+use super::{ManifestError, Parsed, Refused, kinds, others, parse_with, validate};
 use crate::domain::advice::{Advice, advise};
 use crate::domain::spec::{PodSpec, SpecError, Validated};
 
@@ -16,6 +16,8 @@ pub struct Batch {
     pub errors: Vec<(usize, SpecError)>,
     pub warnings: Vec<(usize, String)>,
     pub advice: Vec<(usize, Advice)>,
+    /// Objects that are left out.
+    pub others: usize,
     /// Where the pods of workloads are in their objects.
     prefixes: BTreeMap<usize, &'static str>,
 }
@@ -24,17 +26,22 @@ pub struct Batch {
 pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
     let mut batch = Batch::default();
     let mut objects = Objects::default();
-    let mut others = Vec::new();
+    let mut with_pods = Vec::new();
     let mut kept = Vec::new();
     for (index, value) in values.into_iter().enumerate() {
+        if let Some(warning) = others::left_out(&value) {
+            batch.others += 1;
+            batch.warnings.push((index, warning));
+            continue;
+        }
         match objects.take(&value) {
-            None => others.push((index, value)),
+            None => with_pods.push((index, value)),
             Some(Ok(key)) => kept.push((index, key)),
             Some(Err(errors)) => batch.fail(index, errors),
         }
     }
-    let mut names = BTreeSet::new();
-    for (index, value) in others {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for (index, value) in with_pods {
         match one(value, uid(), &objects) {
             Err(Refused { errors, warnings }) => {
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
@@ -44,11 +51,15 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
                 batch.prefixes.insert(index, prefix);
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
-                if names.insert(pod.name.clone()) {
-                    batch.pods.push((index, pod));
-                } else {
-                    let error = SpecError::duplicate("metadata.name", &pod.name);
-                    batch.errors.push((index, error));
+                match named.insert(pod.name.clone(), pod.namespace.clone()) {
+                    None => batch.pods.push((index, pod)),
+                    Some(namespace) => {
+                        let mut error = SpecError::duplicate("metadata.name", &pod.name);
+                        if namespace != pod.namespace {
+                            error.reason.push_str(": a name is for one pod of the machine");
+                        }
+                        batch.errors.push((index, error));
+                    }
                 }
             }
         }

@@ -22,7 +22,9 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
     }
     let values = sources.values();
     let pods = values.iter().filter_map(|value| pod_name(value).ok().flatten()).collect();
+    let count = values.len();
     let batch = batch(values, uid);
+    let is_left_out = count > 0 && batch.others == count;
     let told =
         |object, field: &str, text: String| format!("{}: {text}", sources.place(object, field));
     if !batch.errors.is_empty() {
@@ -30,7 +32,7 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
         let why = errors.map(|(object, error)| told(*object, &error.field, error.to_string()));
         return Content::Refused { pods, why: why.collect::<Vec<_>>().join("; ") };
     }
-    if batch.pods.is_empty() {
+    if batch.pods.is_empty() && !is_left_out {
         return Content::Unreadable(format!("{file}: no pod is in it"));
     }
     warnings.extend(batch.warnings.into_iter().map(|(object, text)| {

@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::domain::spec::SpecError;
 
 pub(super) const NOT_YET: &str = "not supported yet";
+/// Of what makes the kubelet evict a pod some time after it was exceeded.
+pub(super) const NOT_MEASURED: &str =
+    "not enforced: what a container writes beside its volumes is not measured here";
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {

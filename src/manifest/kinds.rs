@@ -1,15 +1,24 @@
 //! The kinds that have a pod in them → that pod, and where in the object its fields are.
 
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, Rule, SERVER};
-use super::{ManifestError, Refused, strict};
+use super::{ManifestError, Refused, others, strict};
 use crate::domain::spec::SpecError;
 use Rule::{Honoured, Only, Warned};
 
-pub(super) const SUPPORTED: [&str; 7] =
-    ["ConfigMap", "DaemonSet", "Deployment", "Job", "Pod", "Secret", "StatefulSet"];
+pub(super) const SUPPORTED: [&str; 9] = [
+    "ConfigMap",
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "Pod",
+    "ReplicaSet",
+    "ReplicationController",
+    "Secret",
+    "StatefulSet",
+];
 
 /// Before a field of the pod in a workload's template.
 const TEMPLATE: &str = "spec.template.";
@@ -88,9 +97,13 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
         "Deployment" => strict::typed::<apps::Deployment>(&value, "apps/v1").map(drop)?,
         "DaemonSet" => strict::typed::<apps::DaemonSet>(&value, "apps/v1").map(drop)?,
         "StatefulSet" => strict::typed::<apps::StatefulSet>(&value, "apps/v1").map(drop)?,
+        "ReplicaSet" => strict::typed::<apps::ReplicaSet>(&value, "apps/v1").map(drop)?,
+        "ReplicationController" => {
+            strict::typed::<core::ReplicationController>(&value, "v1").map(drop)?;
+        }
         "Job" => strict::typed::<batch::Job>(&value, "batch/v1").map(drop)?,
         other => {
-            let error = SpecError::unsupported("kind", other, &SUPPORTED);
+            let error = others::refused(&value, other, &SUPPORTED);
             return Err(ManifestError::from(error).into());
         }
     }
@@ -108,7 +121,10 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
         _ => Map::new(),
     };
     let labels = template.get("metadata").and_then(|m| m.get("labels"));
-    let wanted = value.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    // The oldest kind has the labels themselves.
+    let old = kind == "ReplicationController";
+    let selector = if old { "/spec/selector" } else { "/spec/selector/matchLabels" };
+    let wanted = value.pointer(selector).and_then(Value::as_object);
     let fits = |(key, value): (&String, &Value)| labels.and_then(|l| l.get(key)) == Some(value);
     if wanted.is_some_and(|wanted| !wanted.iter().all(fits)) {
         let why = "Invalid value: `selector` does not match template `labels`";
@@ -126,6 +142,11 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
         let deadline = number("activeDeadlineSeconds");
         job(&mut template, deadline, number("backoffLimit"), &mut warnings);
     }
+    let named = template.get("metadata").and_then(|meta| meta.get("name"));
+    if named.is_some_and(|named| !named.is_null()) {
+        warnings
+            .push("spec.template.metadata.name: ignored: the pod has the workload's".to_owned());
+    }
     name(&mut template, &value, &kind);
     if !errors.is_empty() {
         return Err(Refused { errors, warnings });
@@ -138,11 +159,11 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
 /// What the pod of an object is called; `None` for what has none.
 pub fn pod_name(object: &Value) -> Result<Option<String>, SpecError> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("Pod");
-    if !SUPPORTED.contains(&kind) {
-        return Err(SpecError::unsupported("kind", kind, &SUPPORTED));
-    }
-    if kind == "ConfigMap" || kind == "Secret" {
+    if kind == "ConfigMap" || kind == "Secret" || others::left_out(object).is_some() {
         return Ok(None);
+    }
+    if !SUPPORTED.contains(&kind) {
+        return Err(others::refused(object, kind, &SUPPORTED));
     }
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.ok_or_else(|| SpecError::required("metadata.name", "a manifest has none"))?;

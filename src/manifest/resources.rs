@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::fields::NOT_YET;
+use super::fields::{NOT_MEASURED, NOT_YET};
 use crate::domain::quantity::{self, show_millis, show_whole};
 use crate::domain::spec::{Amounts, ContainerSpec, Device, PodSpec, Resources, SpecError};
 
@@ -33,6 +33,7 @@ pub(super) fn resources(
     // As Kubernetes fills them in.
     requests.cpu = requests.cpu.or(limits.cpu);
     requests.memory = requests.memory.or(limits.memory);
+    requests.ephemeral_storage = requests.ephemeral_storage.or(limits.ephemeral_storage);
     for (size, bytes) in &limits.huge_pages {
         requests.huge_pages.entry(*size).or_insert(*bytes);
     }
@@ -56,10 +57,13 @@ fn amounts(
         match name.as_str() {
             "cpu" => amounts.cpu = Some(read(quantity::millis)),
             "memory" => amounts.memory = Some(read(quantity::whole)),
-            EPHEMERAL if at.ends_with("requests") => {
-                warnings.push(format!("{field}: ignored: there is no scheduler here"));
+            EPHEMERAL => {
+                amounts.ephemeral_storage = Some(read(quantity::whole));
+                warnings.push(match at.ends_with("requests") {
+                    true => format!("{field}: ignored: there is no scheduler here"),
+                    false => format!("{field}: {NOT_MEASURED}"),
+                });
             }
-            EPHEMERAL => errors.push(SpecError::new(field, NOT_YET)),
             _ => match name.strip_prefix(HUGE_PAGES).map(quantity::whole) {
                 Some(Ok(size)) => {
                     amounts.huge_pages.insert(size, read(quantity::whole));
@@ -83,7 +87,8 @@ pub(super) fn out(resources: &Resources) -> Option<k8s::ResourceRequirements> {
         });
         let cpu = amounts.cpu.map(|cpu| ("cpu".to_owned(), show_millis(cpu)));
         let memory = amounts.memory.map(|memory| ("memory".to_owned(), show_whole(memory)));
-        let all = cpu.into_iter().chain(memory).chain(pages);
+        let disk = amounts.ephemeral_storage.map(|bytes| (EPHEMERAL.to_owned(), show_whole(bytes)));
+        let all = cpu.into_iter().chain(memory).chain(disk).chain(pages);
         let all: Quantities = all.map(|(name, text)| (name, Quantity(text))).collect();
         (!all.is_empty()).then_some(all)
     };

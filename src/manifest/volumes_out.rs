@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::downward;
 use super::spec_out::list;
+use crate::domain::quantity::show_whole;
 use crate::domain::spec::{
     DownwardField, DownwardItem, Files, Item, Medium, ObjectKind, Part, Propagation,
     RecursiveReadOnly, SubPath, Volume, VolumeMount, VolumeSource,
@@ -16,7 +17,7 @@ pub(super) fn out(volume: &Volume) -> k8s::Volume {
         VolumeSource::EmptyDir { medium, size_limit } => {
             out.empty_dir = Some(k8s::EmptyDirVolumeSource {
                 medium: (*medium == Medium::Memory).then(|| "Memory".to_owned()),
-                size_limit: size_limit.map(|bytes| Quantity(bytes.to_string())),
+                size_limit: size_limit.map(|bytes| Quantity(show_whole(bytes))),
             });
         }
         VolumeSource::HostPath { path, kind } => {

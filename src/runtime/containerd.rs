@@ -358,6 +358,10 @@ impl Runtime for Containerd {
         self.connect_again(pod).await
     }
 
+    fn give_up_network(&self, pod: &PodSpec) {
+        self.networks.give_up(&pod.uid);
+    }
+
     fn network(&self, pod: &PodSpec) -> PodNetwork {
         self.networks.of(pod)
     }

@@ -112,6 +112,9 @@ impl Actor {
                 done = self.effects.next() => self.take(done),
                 Ok(()) = self.desired.changed() => {
                     let Desired { wanted, grace, by } = *self.desired.borrow_and_update();
+                    if wanted == Wanted::Removed {
+                        self.effects.runtime.give_up_network(&self.spec);
+                    }
                     let heard = self.pod.handle_all(&Event::Asker(by), now());
                     self.perform(heard);
                     let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());

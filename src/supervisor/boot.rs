@@ -13,7 +13,7 @@ use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, locat
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
-use crate::domain::spec::PodSpec;
+use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task};
 
 /// A machine, what it wants done first, and the task that it holds.
@@ -37,6 +37,10 @@ impl Supervisor {
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         if spec.origin.is_none() {
             self.not_kept(&spec.name)?;
+        }
+        let there = self.with(&spec.name, |handle| handle.view.borrow().spec.clone());
+        if let Some(error) = there.ok().and_then(|there| spec.is_another_than(&there)) {
+            return Err(SpecErrors(vec![error]).into());
         }
         self.check_ports(spec)?;
         let mut images = Vec::new();

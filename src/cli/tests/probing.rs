@@ -56,10 +56,7 @@ impl Containers for Fake {
         not_called()
     }
 
-    async fn get_usage(
-        &self,
-        _: Request<pb::GetUsageRequest>,
-    ) -> Answer<pb::GetUsageResponse> {
+    async fn get_usage(&self, _: Request<pb::GetUsageRequest>) -> Answer<pb::GetUsageResponse> {
         not_called()
     }
 

@@ -1,6 +1,6 @@
 //! What of a pod can change while it lives.
 
-use super::{ContainerSpec, HostNamespaces, Naming, PodSpec, Volume};
+use super::{ContainerSpec, HostNamespaces, Naming, PodSpec, SpecError, Volume};
 
 /// What stands between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,14 @@ pub enum Change {
 }
 
 impl PodSpec {
+    /// A pod of another namespace is another one to Kubernetes, but here it would have the name.
+    pub fn is_another_than(&self, there: &Self) -> Option<SpecError> {
+        let why = format!("pod {:?} is of the namespace {:?}", there.name, there.namespace);
+        let why = format!("{why}, and a name is for one pod of the machine");
+        (self.namespace != there.namespace)
+            .then(|| SpecError::invalid("metadata.namespace", &self.namespace, &why))
+    }
+
     /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
     /// annotations and the content of files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {

@@ -23,6 +23,8 @@ pub struct Amounts {
     pub memory: Option<u64>,
     /// Bytes by the size of a page, as in `hugepages-2Mi`.
     pub huge_pages: BTreeMap<u64, u64>,
+    /// Bytes on disks: only kept, nothing here counts them.
+    pub ephemeral_storage: Option<u64>,
 }
 
 impl Amounts {

@@ -43,8 +43,6 @@ const MIN_PERIOD: Duration = Duration::from_millis(100);
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 /// Clocks overflow on what Kubernetes' int64 fields can hold; 68 years will do.
 const MAX_TIME: Duration = Duration::from_secs(i32::MAX as u64);
-/// containerd takes ids of 76 bytes; `POD_CONTAINER_N` must leave room for the attempt.
-const MAX_ID: usize = 63;
 
 /// The sentences of Kubernetes' `field.Error`.
 impl SpecError {
@@ -128,7 +126,7 @@ impl PodSpec {
         let mut found = Findings::default();
         // An adopted one has containerd's names, which containerd has checked.
         if !self.is_adopted() {
-            found.name("metadata.name", &self.name, names::dns_label);
+            found.name("metadata.name", &self.name, names::dns_subdomain);
             found.name("metadata.namespace", &self.namespace, names::dns_label);
         }
         if let Some(hostname) = &self.hostname {
@@ -154,9 +152,6 @@ impl PodSpec {
                 let field = format!("{at}.terminationMessagePath");
                 SpecError::invalid(field, path, "must be an absolute path")
             });
-            if !self.is_adopted() {
-                id_fits(&mut found, &at, &self.name, &container.name);
-            }
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 found.add(SpecError::duplicate(format!("{at}.name"), &container.name));
             }
@@ -167,16 +162,6 @@ impl PodSpec {
         ports::pod_rules(&mut found, &self);
         volumes::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
-    }
-}
-
-/// A pod and a container of the same name share it in containerd's id, so only two names add up.
-fn id_fits(found: &mut Findings, at: &str, pod: &str, container: &str) {
-    let alone = pod.len() <= MAX_ID && container.len() <= MAX_ID;
-    if alone && pod != container && pod.len() + 1 + container.len() > MAX_ID {
-        let why =
-            format!("must be no more than {MAX_ID} bytes together with the pod's name and '_'");
-        found.add(SpecError::invalid(format!("{at}.name"), container, &why));
     }
 }
 

@@ -89,6 +89,14 @@ fn a_rename_that_is_seen_in_the_middle_deletes_nothing() {
 }
 
 #[test]
+fn a_file_that_is_about_no_pod_for_sure_is_no_doubt() {
+    let files = [good("rbac.yaml", &[])];
+    let (first, then) = plans(&files, &[kept("a", "a.yaml"), kept("b", "rbac.yaml")]);
+    assert!(first.remove.is_empty() && told(&first).is_empty());
+    assert_eq!(then.remove, ["a", "b"]);
+}
+
+#[test]
 fn a_broken_file_keeps_what_it_has_made() {
     for wrong in [broken("a.yaml"), refused("a.yaml", &["a"])] {
         let (_, then) = plans(&[wrong], &[kept("a", "a.yaml"), kept("also", "a.yaml")]);

@@ -213,6 +213,7 @@ fn a_workloads_pod_has_its_name() {
         ("Deployment", "replicas: 1", "web"),
         ("DaemonSet", "", "web"),
         ("StatefulSet", "serviceName: web", "web-0"),
+        ("ReplicaSet", "replicas: 1", "web"),
     ] {
         let text = workload(kind, "apps/v1", spec, "restartPolicy: Always");
         let batch = batch_of(&text);
@@ -222,6 +223,15 @@ fn a_workloads_pod_has_its_name() {
         assert_eq!(pod.labels["app"], "web");
         assert_eq!(pod_name(&documents(&text).unwrap()[0]), Ok(Some(name.to_owned())));
     }
+}
+
+#[test]
+fn the_oldest_workload_has_a_selector_without_more() {
+    let text = workload("ReplicationController", "v1", "replicas: 1", "");
+    let text = text.replace("{matchLabels: {app: web}}", "{app: web}");
+    assert_eq!(errors(&batch_of(&text)), [""; 0]);
+    let other = text.replace("selector: {app: web}", "selector: {app: other}");
+    assert!(errors(&batch_of(&other))[0].contains("`selector` does not match"));
 }
 
 #[test]
@@ -281,10 +291,45 @@ fn a_job_tries_as_often_as_its_limit_says() {
 }
 
 #[test]
-fn other_kinds_are_refused_by_name() {
-    let batch = batch_of("apiVersion: v1\nkind: Service\nmetadata: {name: web}\n");
-    let refused = &errors(&batch)[0];
-    assert!(refused.starts_with("0 kind: Unsupported value: \"Service\": "), "{refused}");
+fn what_runs_nothing_is_left_out_and_what_would_is_refused_by_name() {
+    let object = |version: &str, kind: &str| {
+        format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web}}\nspec: {{x: y}}\n---\n"
+        )
+    };
+    let beside = ["v1 Service", "v1 ServiceAccount", "rbac.authorization.k8s.io/v1beta1 Role"];
+    let beside = beside.map(|both| both.split_once(' ').unwrap());
+    let text: String = beside.iter().map(|(version, kind)| object(version, kind)).collect();
+    let batch = batch_of(&format!("{text}{POD}"));
+    assert_eq!((errors(&batch), batch.pods.len()), (vec![], 1));
+    for ((index, warning), (_, kind)) in batch.warnings.iter().zip(beside) {
+        let start = format!("{}/web: ignored: there ", kind.to_lowercase());
+        assert!(beside[*index].1 == kind && warning.starts_with(&start), "{warning}");
+    }
+    assert_eq!(batch.warnings.len(), 3);
+    let refused = [
+        ("batch/v1", "CronJob", "cronjob/web: nothing here runs jobs by a schedule"),
+        (
+            "v1",
+            "PersistentVolumeClaim",
+            "persistentvolumeclaim/web: nothing here would keep its data",
+        ),
+        ("serving.knative.dev/v1", "Service", "supported values: \"ConfigMap\", "),
+        ("cert-manager.io/v1", "Certificate", "supported values: \"ConfigMap\", "),
+    ];
+    for (version, kind, why) in refused {
+        let batch = batch_of(&format!("{POD}---\n{}", object(version, kind)));
+        let heard = errors(&batch);
+        let start = format!("1 kind: Unsupported value: {kind:?}: {why}");
+        assert!(heard.len() == 1 && heard[0].starts_with(&start), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_name_is_for_one_pod_whatever_its_namespace() {
+    let other = POD.replace("{name: web}", "{name: web, namespace: other}");
+    let told = "1 metadata.name: Duplicate value: \"web\": a name is for one pod of the machine";
+    assert_eq!(errors(&batch_of(&format!("{POD}---{other}"))), [told]);
 }
 
 #[test]
@@ -349,4 +394,11 @@ spec:
     let batch = batch_of(text);
     assert_eq!((batch.errors.len(), batch.warnings.len()), (1, 1), "{batch:?}");
     assert!(batch.warnings[0].1.starts_with("metadata.labels: ignored"), "{:?}", batch.warnings);
+    let named = text
+        .replace("replicas: 2", "replicas: 1")
+        .replace("template:", "template:\n    metadata: {name: x}");
+    let batch = batch_of(&named);
+    assert_eq!((batch.errors.len(), batch.pods[0].1.name.as_str()), (0, "web"));
+    let told = "spec.template.metadata.name: ignored: the pod has the workload's";
+    assert!(batch.warnings.iter().any(|(_, warning)| warning == told), "{:?}", batch.warnings);
 }

@@ -47,6 +47,15 @@ fn half_a_file_names_nobody() {
 }
 
 #[test]
+fn what_is_left_out_is_told_and_names_nobody() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
+    let reading = reading("/m/web.yaml", &Ok(text.into()), || "u".to_owned());
+    assert_eq!(reading.content, Content::Pods(vec![]));
+    let expected = "/m/web.yaml:1:1: service/web: ignored: there is no cluster network here";
+    assert!(reading.warnings[0].starts_with(expected), "{reading:?}");
+}
+
+#[test]
 fn the_marks_of_another_directory_are_no_marks_here() {
     let marked = POD.replace(
         "{name: web}",

@@ -241,7 +241,7 @@ fn every_refusal_has_its_text() {
             with_container("tty: true").replace("kubia-liveness", "Kubia").replace("8080", "0"),
             &[
                 "@.tty: not supported yet",
-                "metadata.name: Invalid value: \"Kubia\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+                "metadata.name: Invalid value: \"Kubia\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
                 "@.livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
             ],
         ),

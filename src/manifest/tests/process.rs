@@ -219,8 +219,17 @@ fn what_kubernetes_refuses_is_refused_in_its_words() {
                 .into(),
         ),
         (
-            with_resources("{limits: {ephemeral-storage: 1Gi}}"),
-            "spec.containers[0].resources.limits[ephemeral-storage]: not supported yet".into(),
+            with_resources("{limits: {ephemeral-storage: 1Q}}"),
+            "spec.containers[0].resources.limits[ephemeral-storage]: Invalid value: \"1Q\": quantities \
+             must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                .into(),
+        ),
+        (
+            with_resources("{limits: {ephemeral-storage: 1Gi}, requests: {ephemeral-storage: 2Gi}}"),
+            "spec.containers[0].resources.requests: Invalid value: \"2Gi\": must be less than or \
+             equal to ephemeral-storage limit of 1Gi"
+                .into(),
         ),
     ] {
         let said = match read(&text) {
@@ -249,6 +258,19 @@ fn what_kubernetes_would_ask_about_is_told() {
         ["spec.containers[0].resources.requests[ephemeral-storage]: ignored: there is no \
              scheduler here"]
     );
+}
+
+/// The kubelet evicts a pod some time after.
+#[test]
+fn a_limit_of_what_a_container_writes_is_kept_and_told_as_not_enforced() {
+    let text = with_resources("{limits: {ephemeral-storage: 1Gi}}");
+    let Parsed { spec, warnings } = read(&text).unwrap();
+    let why = "not enforced: what a container writes beside its volumes is not measured here";
+    let field = "spec.containers[0].resources.limits[ephemeral-storage]";
+    assert_eq!(warnings, [format!("{field}: {why}")]);
+    let exported = export(&validate(spec).unwrap()).unwrap().objects.remove(0);
+    let limits = &exported["spec"]["containers"][0]["resources"]["limits"];
+    assert_eq!(limits["ephemeral-storage"], "1Gi");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqA
 use serde::forward_to_deserialize_any;
 
 use crate::manifest::fields::{Rule, TABLE, member};
+use crate::manifest::others::{self, Fate};
 
 /// Says yes to every field, and writes down those that have none below them.
 struct Walker<'a> {
@@ -196,6 +197,20 @@ fn document() -> String {
     let objects = ["data", "binaryData", "stringData", "immutable", "type"];
     for (field, rule) in TABLE.iter().filter(|(field, _)| !objects.contains(field)) {
         text += &format!("| `{field}` | {} |\n", Meaning(*rule));
+    }
+    text += "\n# Other objects\n\nMade from the table in `src/manifest/others.rs`. A file may have \
+        objects beside its pods. ConfigMaps and Secrets are taken up by the pods of the same apply, \
+        and a Deployment, StatefulSet, ReplicaSet, ReplicationController or DaemonSet of one \
+        replica and a Job are the pod of their template. What runs nothing and keeps no data is \
+        left out, with a warning; what would run something or keep something, and each kind that \
+        is not named here, is refused, and with it all of the apply.\n\n| object | |\n|---|---|\n";
+    for (group, kind, fate) in others::TABLE {
+        let group = if group.is_empty() { String::new() } else { format!(" (`{group}`)") };
+        let (what, why) = match fate {
+            Fate::LeftOut(why) => ("left out", why),
+            Fate::Refused(why) => ("refused", why),
+        };
+        text += &format!("| {kind}{group} | {what}: {why} |\n");
     }
     text
 }

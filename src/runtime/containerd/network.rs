@@ -81,7 +81,8 @@ impl Containerd {
         }
         // All pods are checked at once when a daemon comes back.
         let _one_of_few = self.networks.checks.acquire().await;
-        cni.check(&its, &self.netns(&pod.uid)).await.map_err(unconnected)
+        let leaving = self.networks.leaving(&pod.uid);
+        cni.check(&its, &self.netns(&pod.uid), &leaving).await.map_err(unconnected)
     }
 
     /// As it was connected before. Where nothing of the pod runs the next start does it.
@@ -106,7 +107,8 @@ impl Containerd {
             self.make_namespaces(&pod.uid).await?;
         }
         let netns = self.netns(&pod.uid);
-        if let Err(error) = cni.attach(&mut pod, &netns).await {
+        let leaving = self.networks.leaving(&pod.uid);
+        if let Err(error) = cni.attach(&mut pod, &netns, &leaving).await {
             // It stays known as not connected: the next try does all of this again.
             if let Err(error) = cni.detach(&pod, Some(&netns)).await {
                 tracing::warn!(pod = pod.pod, %error, "a failed network could not be cleared yet");

@@ -16,16 +16,17 @@ use super::Containerd;
 use super::records::internal;
 use crate::domain::adopt::{Place, Remembered};
 use crate::domain::container::Memory;
+use crate::domain::ids::stem;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
 
 /// Environments may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-/// Where files go that cannot be read.
-const ASIDE: &str = "aside";
+/// Where files go that cannot be read; no container is called like these.
+const ASIDE: &str = "_aside";
 /// Where those of adopted containers are, by namespace.
-const ADOPTED: &str = "adopted";
+const ADOPTED: &str = "_adopted";
 
 /// The files of one containerd namespace.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl Files {
     fn path(&self, id: &AttemptId) -> PathBuf {
         match Place::of_pod(&id.pod) {
             Some(place) => self.path_of(&place),
-            None => self.folder.join(format!("{}_{}", id.pod, id.container)),
+            None => self.folder.join(stem(&id.pod, &id.container)),
         }
     }
 
@@ -128,9 +129,9 @@ impl Files {
                 continue;
             }
             let found = read(&path).and_then(|(pod, memory)| {
-                let container = name.strip_prefix(&format!("{}_", pod.name)).unwrap_or_default();
-                match pod.place_of(container) {
-                    Some(_) => Ok(Unwritten { container: container.to_owned(), pod, memory }),
+                let container = pod.all().find(|own| stem(&pod.name, &own.name) == name);
+                match container.map(|own| own.name.clone()) {
+                    Some(container) => Ok(Unwritten { container, pod, memory }),
                     None => Err(format!("it is of pod {}", pod.name)),
                 }
             });

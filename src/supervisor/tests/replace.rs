@@ -118,3 +118,17 @@ async fn a_pod_that_is_deleted_takes_its_successor_along() {
     assert!(!calls.contains(&"start web_app_10".to_owned()), "{calls:?}");
     assert_eq!(host.runtime.remembered().1.wanted, Wanted::Removed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_not_replaced_by_one_of_another_namespace() {
+    let host = running().await;
+    let other = PodSpec { namespace: "shop".into(), ..named("app", "new").into_inner() };
+    let refused = host.supervisor.apply_or_replace(other.validate().unwrap(), None).await;
+    let Err(SupervisorError::Invalid(errors)) = refused else { panic!("{refused:?}") };
+    assert_eq!(
+        errors.to_string(),
+        "metadata.namespace: Invalid value: \"shop\": pod \"web\" is of the namespace \"default\", \
+         and a name is for one pod of the machine"
+    );
+    assert_eq!(host.supervisor.get("web").unwrap().spec.uid, "old");
+}

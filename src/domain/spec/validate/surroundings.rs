@@ -98,6 +98,12 @@ pub(super) fn container_rules(found: &mut Findings, at: &str, container: &Contai
     let pairs = [
         ("cpu", resources.requests.cpu, resources.limits.cpu, show_millis as fn(u64) -> String),
         ("memory", resources.requests.memory, resources.limits.memory, show_whole),
+        (
+            "ephemeral-storage",
+            resources.requests.ephemeral_storage,
+            resources.limits.ephemeral_storage,
+            show_whole,
+        ),
     ];
     for (name, request, limit, show) in pairs {
         let (Some(request), Some(limit)) = (request, limit) else { continue };

@@ -94,6 +94,11 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
     or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
     regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+    characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+    'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
 #[test]
 fn a_choice_on_failure_is_no_matter_of_readiness() {
     let mut pod = pod();
@@ -124,7 +129,7 @@ fn every_rule_has_kubernetes_text() {
     let at = "spec.containers[0]";
     let cases: &[Case] = &[
         (|p| p.name.clear(), &["metadata.name: Required value"]),
-        (|p| p.name = "Web".into(), &["metadata.name: Invalid value: \"Web\": LABEL"]),
+        (|p| p.name = "Web".into(), &["metadata.name: Invalid value: \"Web\": SUBDOMAIN"]),
         (|p| p.namespace = "-a".into(), &["metadata.namespace: Invalid value: \"-a\": LABEL"]),
         (|p| p.hostname = Some("a_b".into()), &["spec.hostname: Invalid value: \"a_b\": LABEL"]),
         (|p| p.containers.clear(), &["spec.containers: Required value"]),
@@ -309,25 +314,25 @@ fn every_rule_has_kubernetes_text() {
         break_it(&mut spec);
         let found = spec.validate().expect_err(&format!("case {index}: {expected:?}")).0;
         let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-        let expected: Vec<_> =
-            expected.iter().map(|e| e.replace('@', at).replace("LABEL", LABEL)).collect();
+        let whole =
+            |e: &&str| e.replace('@', at).replace("LABEL", LABEL).replace("SUBDOMAIN", SUBDOMAIN);
+        let expected: Vec<_> = expected.iter().map(whole).collect();
         assert_eq!(found, expected, "case {index}");
     }
 }
 
 #[test]
-fn lengths_are_bounded_alone_and_together() {
+fn a_pods_name_is_a_subdomain_and_a_containers_a_label() {
     let mut spec = pod();
-    spec.name = "a".repeat(64);
-    let found = spec.validate().unwrap_err().to_string();
-    assert!(found.ends_with("must be no more than 63 bytes"), "{found}");
-
-    let mut spec = pod();
-    spec.name = "a".repeat(60);
-    let found = spec.validate().unwrap_err().to_string();
-    let text = "spec.containers[0].name: Invalid value: \"app\": must be no more than 63 bytes \
-                together with the pod's name and '_'";
-    assert_eq!(found, text);
+    spec.name = "web.example--x.org".into();
+    spec.containers[0].name = "a".repeat(63);
+    spec.clone().validate().unwrap();
+    spec.name = format!("{}a", "a.".repeat(126));
+    spec.clone().validate().unwrap();
+    spec.name.push('a');
+    spec.containers[0].name = "a.b".into();
+    let found: Vec<_> = spec.validate().unwrap_err().0.into_iter().map(|e| e.field).collect();
+    assert_eq!(found, ["metadata.name", "spec.containers[0].name"]);
 }
 
 #[test]

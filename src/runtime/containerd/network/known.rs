@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::cni::Cni;
 use crate::domain::cni::Attachment;
@@ -26,6 +27,8 @@ pub(in crate::runtime::containerd) struct Networks {
 struct Known {
     /// By the pods' uids.
     pods: BTreeMap<String, Network>,
+    /// By uid too: cancelled once the pod is to go.
+    leaving: BTreeMap<String, CancellationToken>,
     /// The host's addresses when they were looked at last.
     host: Vec<String>,
 }
@@ -86,7 +89,18 @@ impl Networks {
     }
 
     pub(in crate::runtime::containerd) fn forget(&self, uid: &str) {
-        self.known().pods.remove(uid);
+        let mut known = self.known();
+        known.pods.remove(uid);
+        known.leaving.remove(uid);
+    }
+
+    pub(super) fn leaving(&self, uid: &str) -> CancellationToken {
+        self.known().leaving.entry(uid.to_owned()).or_default().clone()
+    }
+
+    /// Its plugins are not waited for any more.
+    pub(in crate::runtime::containerd) fn give_up(&self, uid: &str) {
+        self.leaving(uid).cancel();
     }
 
     /// Cheap, and done now and then: addresses come and go.

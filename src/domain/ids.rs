@@ -1,0 +1,80 @@
+//! What the attempts of a container are called in containerd, where ids have at most 76 bytes and
+//! no two separators in a row; Kubernetes' names may be longer, and have both.
+
+use sha2::{Digest as _, Sha256};
+
+/// Leaves room for `_` and the attempt's number.
+const LONGEST: usize = 63;
+/// Hexadecimal digits that keep two shortened names apart.
+const DIGITS: usize = 10;
+/// For both names of a shortened one.
+const ROOM: usize = LONGEST - DIGITS - 2;
+const SEPARATORS: [char; 3] = ['-', '.', '_'];
+
+/// `POD_CONTAINER`, or `NAME` for a bare container, whose pod has its name. What containerd would
+/// not take is shortened to `POD_CONTAINER_HASH`, which has an underscore too many to be the name
+/// of any other container: nothing is ever read from a name, labels tell whose it is.
+pub fn stem(pod: &str, container: &str) -> String {
+    let natural = if pod == container { pod.to_owned() } else { format!("{pod}_{container}") };
+    if natural.len() <= LONGEST && is_fit(&natural) {
+        return natural;
+    }
+    let least = ROOM / 2;
+    let container_part = part(container, ROOM.saturating_sub(pod.len()).max(least));
+    let pod_part = part(pod, ROOM - container_part.len());
+    // A slash is in neither name.
+    let hash = Sha256::digest(format!("{pod}/{container}"));
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).take(DIGITS / 2).collect();
+    format!("{pod_part}_{container_part}_{hash}")
+}
+
+fn is_fit(text: &str) -> bool {
+    text.split(SEPARATORS).all(|part| !part.is_empty())
+}
+
+/// As much of a name as fits, with one separator where there are several.
+fn part(name: &str, room: usize) -> String {
+    let mut cut = String::new();
+    for char in name.chars() {
+        let is_separator = SEPARATORS.contains(&char);
+        if !(is_separator && (cut.is_empty() || cut.ends_with(SEPARATORS))) {
+            cut.push(char);
+        }
+    }
+    let cut: String = cut.chars().take(room).collect();
+    cut.trim_end_matches(SEPARATORS).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_containerd_takes_is_kept_as_it_is() {
+        for (pod, container, name) in [
+            ("web", "app", "web_app"),
+            ("web", "web", "web"),
+            ("web.example.org", "app", "web.example.org_app"),
+        ] {
+            assert_eq!(stem(pod, container), name);
+        }
+    }
+
+    #[test]
+    fn what_it_does_not_take_is_shortened_and_one_of_a_kind() {
+        let (long, label) = ("a.b-".repeat(63) + "x", "c".repeat(63));
+        let pods = ["web", "web--2", "web-2", "x--", &long, &label, &format!("{label}d")];
+        let containers = ["app", "a--b", "a-b", &label, &label.replace("cc", "cd")];
+        let mut seen = BTreeSet::new();
+        for (pod, container) in pods.iter().flat_map(|pod| containers.map(|own| (*pod, own))) {
+            let name = stem(pod, container);
+            assert!(name.len() <= LONGEST && is_fit(&name), "{name}");
+            assert!(seen.insert(name.clone()), "{name} twice");
+        }
+        assert_eq!(stem("web--2", "app"), "web-2_app_9ec38ce472");
+        let name = stem(&long, &label);
+        assert!(name.starts_with("a.b-a.b-") && name.contains("_cccc"), "{name}");
+    }
+}
