@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::state::State;
+use super::state::{Running, State};
 use super::{Action, Machine, Wanted};
 use crate::domain::Now;
 use crate::domain::notice::Notice;
@@ -12,29 +12,43 @@ use crate::domain::quantity;
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(10);
+/// A look that takes long keeps a disk busy: so many times that long is waited after it.
+const REST: u32 = 9;
 /// The kubelet's for who takes what is not his.
 pub(super) const EVICTION_GRACE: Duration = Duration::from_secs(1);
+
+/// What the volumes hold that the container may fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measuring {
+    /// None has a limit.
+    Never,
+    Due(Instant),
+    Since(Instant),
+}
 
 impl Machine {
     pub(super) fn volumes_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Running(running) => running.measure_volumes_at,
+            State::Running(Running { measuring: Measuring::Due(at), .. }) => Some(*at),
             _ => None,
         }
     }
 
     /// For one that begins to run.
-    pub(super) fn first_measurement(&self, now: Now) -> Option<Instant> {
+    pub(super) fn first_measurement(&self, now: Now) -> Measuring {
         let mounts = &self.spec.volume_mounts;
         let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
-        self.pod.volume_limits().any(|(volume, _)| fills(volume)).then(|| now.mono + EVERY)
+        match self.pod.volume_limits().any(|(volume, _)| fills(volume)) {
+            true => Measuring::Due(now.mono + EVERY),
+            false => Measuring::Never,
+        }
     }
 
     pub(super) fn measure_volumes(&mut self, now: Now, out: &mut Vec<Action>) {
         if self.volumes_deadline().is_some_and(|due| due <= now.mono)
             && let State::Running(running) = &mut self.state
         {
-            running.measure_volumes_at = None;
+            running.measuring = Measuring::Since(now.mono);
             out.push(Action::MeasureVolumes(self.memory.attempt));
         }
     }
@@ -45,8 +59,11 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        if let State::Running(running) = &mut self.state {
-            running.measure_volumes_at = Some(now.mono + EVERY);
+        if let State::Running(Running { measuring, .. }) = &mut self.state
+            && let Measuring::Since(start) = *measuring
+        {
+            let took = now.mono.saturating_duration_since(start);
+            *measuring = Measuring::Due(now.mono + EVERY.max(took * REST));
         }
         let mut limits = self.pod.volume_limits();
         let over = limits.find(|(volume, limit)| used.get(*volume) > Some(limit));

@@ -336,7 +336,7 @@ impl Machine {
             post_start: false,
             operator_signal: None,
             shim: Shim::new(now.mono),
-            measure_volumes_at: self.first_measurement(now),
+            measuring: self.first_measurement(now),
             condemned: None,
             capturing: None,
         }

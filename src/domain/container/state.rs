@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::Machine;
 use super::capture::Capturing;
 use super::condemned::Condemned;
+use super::eviction::Measuring;
 use super::shim::Shim;
 use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
@@ -47,8 +48,7 @@ pub(super) struct Running {
     /// The postStart hook has not ended yet.
     pub post_start: bool,
     pub shim: Shim,
-    /// When its volumes are to be measured; `None` while they are, or where none has a limit.
-    pub measure_volumes_at: Option<Instant>,
+    pub measuring: Measuring,
     /// A probe has condemned it, and the brake has not let its kill through yet.
     pub condemned: Option<Condemned>,
     /// Its kill is let through and waits for the evidence.

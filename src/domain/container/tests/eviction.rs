@@ -54,13 +54,13 @@ fn who_mounts_a_limited_volume_is_measured_each_ten_seconds_and_nobody_else() {
         assert_eq!(running(limited(other)).machine.deadline(), None, "{other}");
     }
     let mut story = running(limited("disk"));
-    for _ in 0..2 {
-        story.pass(9 * SECOND);
+    // One at a time, and a long look less often.
+    for (wait, took) in [(10, 1), (10, 60), (540, 1), (10, 1)] {
+        story.pass((wait - 1) * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         story.pass(SECOND);
         assert_eq!(story.tell(Event::Tick), [Action::MeasureVolumes(Incarnation(0))]);
-        // One at a time.
-        story.pass(60 * SECOND);
+        story.pass(took * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         assert_eq!(story.tell(measured(MEBI)), []);
     }
