@@ -77,7 +77,10 @@ impl EventLog {
     /// What a record kept, from before this daemon.
     pub fn restore(&self, kept: impl IntoIterator<Item = Event>) {
         let mut events = self.lock();
-        events.extend(kept);
+        // One that is known is as new or newer: a pod that could not be taken up is tried again.
+        let is_new = |event: &Event| !events.iter().any(|known| known.is_same(event));
+        let new: Vec<_> = kept.into_iter().filter(is_new).collect();
+        events.extend(new);
         events.make_contiguous().sort_by_key(|event| event.sequence);
         while events.len() > CAPACITY {
             events.pop_front();
@@ -164,6 +167,21 @@ mod tests {
         let last = new.after(0, "").pop().unwrap();
         assert_eq!(last.count, 3);
         assert!(kept.iter().all(|event| event.sequence < last.sequence));
+    }
+
+    #[test]
+    fn what_is_restored_twice_is_there_once() {
+        let old = EventLog::default();
+        (0..3).for_each(|n| tell(&old, &n.to_string()));
+        let kept = old.kept(&sample::pod().uid, "app");
+        let new = EventLog::default();
+        new.restore(kept.clone());
+        new.restore(kept.clone());
+        assert_eq!(new.after(0, ""), kept);
+        tell(&new, "1");
+        let told = new.after(0, "");
+        new.restore(kept);
+        assert_eq!(new.after(0, ""), told, "also where one has been counted up");
     }
 
     #[test]
