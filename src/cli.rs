@@ -23,6 +23,7 @@ mod io;
 mod kill;
 mod layout;
 mod layout_container;
+mod layout_env;
 mod layout_history;
 mod layout_probes;
 mod layout_volumes;

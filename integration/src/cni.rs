@@ -159,3 +159,8 @@ fn shell_words(line: &str) -> Vec<String> {
     words.retain(|word| !word.is_empty());
     words
 }
+
+/// A plugin that leads ports of the host to pods.
+pub fn portmap() -> Value {
+    json!({ "type": "portmap", "capabilities": { "portMappings": true } })
+}

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::cni::{Bridge, Outside};
+use probelet_integration::cni::{Bridge, Outside, portmap};
 use probelet_integration::target::TARGET_IMAGE;
 use probelet_integration::{Host, IMAGE, SOON, eventually, processes_with, with_host};
 use serde_json::{Value, json};
@@ -49,10 +49,6 @@ fn ip_of(host: &Host, name: &str) -> Result<String> {
     let ip = pod["status"]["podIP"].as_str().with_context(|| format!("no address in {pod}"))?;
     assert_eq!(pod["status"]["podIPs"], json!([{ "ip": ip }]));
     Ok(ip.to_owned())
-}
-
-fn portmap() -> Value {
-    json!({ "type": "portmap", "capabilities": { "portMappings": true } })
 }
 
 /// A port that nobody has now.
@@ -205,11 +201,10 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
         apply(host, &pod("other", json!({})))?;
         ip_of(host, "other")?;
         assert_eq!(host.column("stuck")?, "ContainerCreating");
-        let hanging = || !processes_with(&moody).is_empty();
-        eventually("its plugin hangs", SOON, || hanging().then_some(()))?;
-        // Long before the plugin's 60 s are over, or this call's.
+        let hangs = || (!processes_with(&moody).is_empty()).then_some(());
+        eventually("its plugin hangs", SOON, hangs)?;
         host.probelet(["delete", "pod", "stuck", "--grace-period", "0"])?;
-        ensure!(!hanging() && bridge.taken(host).len() == 2, "{:?}", bridge.taken(host));
+        ensure!(hangs().is_none() && bridge.taken(host).len() == 2, "{:?}", bridge.taken(host));
         Ok(())
     })
 }

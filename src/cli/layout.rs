@@ -41,8 +41,13 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
     });
-    let about =
-        About { causes: causes.collect(), annotations: &annotations, live: &live.containers, now };
+    let about = About {
+        causes: causes.collect(),
+        meta: &pod.metadata,
+        annotations: &annotations,
+        live: &live.containers,
+        now,
+    };
 
     head(&mut out, pod, &spec, &status);
     labels(&mut out, &pod.metadata.labels.clone().unwrap_or_default());

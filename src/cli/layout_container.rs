@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerState, ContainerStatus, EnvVarSource, ResourceRequirements,
+    Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::layout::{put, rfc1123, text};
+use super::layout_env::environment;
 use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
 use super::objects::timestamp;
@@ -19,6 +20,7 @@ use crate::pb;
 pub(super) struct About<'a> {
     /// Why each container ended last.
     pub(super) causes: BTreeMap<&'a str, &'a str>,
+    pub(super) meta: &'a ObjectMeta,
     pub(super) annotations: &'a BTreeMap<String, String>,
     pub(super) live: &'a [pb::Container],
     pub(super) now: Timestamp,
@@ -51,7 +53,7 @@ pub(super) fn containers(
             self::resources(out, resources);
         }
         probes(out, container, live, about);
-        environment(out, container);
+        environment(out, container, about.meta);
         mounts(out, container);
     }
 }
@@ -146,42 +148,6 @@ fn resources(out: &mut String, resources: &ResourceRequirements) {
     };
     list("Limits", &resources.limits);
     list("Requests", &resources.requests);
-}
-
-fn environment(out: &mut String, container: &Container) {
-    let variables = container.env.as_deref().unwrap_or_default();
-    put!(out, "    Environment:{}", if variables.is_empty() { "\t<none>" } else { "" });
-    for variable in variables {
-        let value = match &variable.value_from {
-            Some(from) => set_from(from),
-            None => text(&variable.value).to_owned(),
-        };
-        for (i, line) in value.split('\n').enumerate() {
-            match i {
-                0 => put!(out, "      {}:\t{line}", variable.name),
-                _ => put!(out, "      \t{line}"),
-            }
-        }
-    }
-}
-
-/// In kubectl's words; a secret's value is nowhere here.
-fn set_from(from: &EnvVarSource) -> String {
-    if let Some(field) = &from.field_ref {
-        let version = field.api_version.as_deref().unwrap_or("v1");
-        return format!(" ({version}:{})", field.field_path);
-    }
-    if let Some(map) = &from.config_map_key_ref {
-        let optional = map.optional.unwrap_or(false);
-        let (key, name) = (&map.key, &map.name);
-        return format!("<set to the key '{key}' of config map '{name}'>\tOptional: {optional}");
-    }
-    if let Some(secret) = &from.secret_key_ref {
-        let optional = secret.optional.unwrap_or(false);
-        let (key, name) = (&secret.key, &secret.name);
-        return format!("<set to the key '{key}' in secret '{name}'>\tOptional: {optional}");
-    }
-    String::new()
 }
 
 fn mounts(out: &mut String, container: &Container) {

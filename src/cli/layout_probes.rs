@@ -224,7 +224,13 @@ mod tests {
         let now = Timestamp::from_second(NOW).unwrap();
         let annotation = ("probelet.io/c.liveness.onFailure".to_owned(), "notify".to_owned());
         let annotations = [annotation].into();
-        let about = About { causes: Default::default(), annotations: &annotations, live: &[], now };
+        let about = About {
+            causes: Default::default(),
+            meta: &Default::default(),
+            annotations: &annotations,
+            live: &[],
+            now,
+        };
         probes(&mut out, &container.unwrap(), Some(&live), &about);
         let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000
     Kill Held:\tliveness probe failed 5s ago; 10 of 20 probed containers failed within 10s

@@ -18,6 +18,7 @@ mod process;
 mod public;
 mod schema;
 mod volumes;
+mod workloads;
 
 /// The manifest of the story that probelet is held to.
 const STORY: &str = "\
