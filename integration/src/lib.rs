@@ -16,6 +16,7 @@ pub mod measure;
 mod outages;
 mod records;
 pub mod registry;
+pub mod script;
 pub mod target;
 
 pub use daemon::{shim_of, signal};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use probelet_integration::image::BUSYBOX_IMAGE;
 use probelet_integration::registry::{PASSWORD, PrivateRegistry, USER};
+use probelet_integration::script::{container, log, pod};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
@@ -18,38 +19,12 @@ const MODEL: &str = "docker.io/library/model:1";
 /// A first back-off of 10 s, and the pull after it.
 const AFTER_BACK_OFF: Duration = Duration::from_secs(30);
 
-fn container(name: &str, script: &str, mounts: Value) -> Value {
-    json!({
-        "name": name, "image": BUSYBOX_IMAGE, "volumeMounts": mounts,
-        "command": ["sh", "-c", format!("exec 2>&1\n{script}\necho END\nexec sleep 1000")],
-    })
-}
-
-fn pod(containers: Value, volumes: Value) -> String {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web" },
-        "spec": {
-            "terminationGracePeriodSeconds": 0, "containers": containers, "volumes": volumes,
-        },
-    });
-    pod.to_string()
-}
-
 fn model() -> Value {
     json!([{ "name": "model", "image": { "reference": MODEL } }])
 }
 
 fn at(path: &str) -> Value {
     json!([{ "name": "model", "mountPath": path }])
-}
-
-fn log(host: &Host, container: &str) -> Result<String> {
-    let mut last = String::new();
-    let seen = eventually("the container has said all", SOON, || {
-        last = host.probelet(["logs", "web", "-c", container]).unwrap_or_else(|e| e.to_string());
-        last.strip_suffix("END\n").map(str::to_owned)
-    });
-    seen.with_context(|| format!("last: {last}; {:?}", host.status_of("web", container)))
 }
 
 fn wait_of(host: &Host, container: &str, restarts: u64) -> Result<Value> {
@@ -111,7 +86,7 @@ fn containers_read_the_files_of_an_image_and_neither_write_nor_run_them() -> Res
             { "name": "busybox", "image": { "reference": BUSYBOX_IMAGE } },
         ]);
         let both = json!([container("app", script, mounts), container("other", "ls /n", at("/n"))]);
-        host.apply(&pod(both, volumes))?;
+        host.apply(&pod(both, volumes).to_string())?;
         let text = log(host, "app")?;
         let expected =
             "kubia-unhealthy\nweb:x:101:102::/srv:/bin/sh\nroot:x:0:0:root:/root:/bin/sh\n";
@@ -140,7 +115,7 @@ fn containers_read_the_files_of_an_image_and_neither_write_nor_run_them() -> Res
 
         let missing = json!([{ "name": "model", "mountPath": "/m", "subPath": "none" }]);
         let volumes = json!([{ "name": "model", "image": { "reference": IMAGE } }]);
-        host.apply(&pod(json!([container("app", "", missing)]), volumes))?;
+        host.apply(&pod(json!([container("app", "", missing)]), volumes).to_string())?;
         let status = host.wait_status("web", SOON, |status| {
             status["state"]["waiting"]["reason"] == "CreateContainerConfigError"
         })?;
@@ -162,7 +137,7 @@ fn an_image_that_cannot_be_pulled_holds_up_who_mounts_it_and_nobody_else() -> Re
         let app = registry.image("app:1");
         let image = json!({ "reference": app, "pullPolicy": "Always" });
         let both = json!([container("app", "ls /m", at("/m")), container("other", "", json!([]))]);
-        host.apply(&pod(both, json!([{ "name": "model", "image": image }])))?;
+        host.apply(&pod(both, json!([{ "name": "model", "image": image }])).to_string())?;
         wait_of(host, "other", 0)?;
         for reason in ["ErrImagePull", "ImagePullBackOff"] {
             eventually(reason, SOON, || {
@@ -202,7 +177,7 @@ fn an_image_that_cannot_be_pulled_holds_up_who_mounts_it_and_nobody_else() -> Re
 fn a_view_outlives_the_daemon_containerd_and_a_reboot() -> Result<()> {
     with_model(|host| {
         let both = json!([container("app", "", at("/m")), container("other", "", at("/m"))]);
-        host.apply(&pod(both, model()))?;
+        host.apply(&pod(both, model()).to_string())?;
         wait_of(host, "app", 0)?;
         wait_of(host, "other", 0)?;
         remove_the_model(host)?;
@@ -254,7 +229,7 @@ fn host_uid(host: &Host) -> Result<String> {
 #[test]
 fn a_view_that_somebody_removed_is_made_again_and_one_that_nobody_knows_is_removed() -> Result<()> {
     with_model(|host| {
-        host.apply(&pod(json!([container("app", "", at("/m"))]), model()))?;
+        host.apply(&pod(json!([container("app", "", at("/m"))]), model()).to_string())?;
         wait_of(host, "app", 0)?;
         let uid = host_uid(host)?;
         let key = format!("probelet-volume-{uid}-model");

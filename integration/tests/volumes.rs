@@ -3,57 +3,12 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
-use std::process::Command;
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::image::BUSYBOX_IMAGE;
-use probelet_integration::target::extend;
+use probelet_integration::script::{container, log, pod, refused, said};
 use probelet_integration::{Host, SOON, eventually, with_host};
-use serde_json::{Value, json};
-
-fn container(name: &str, script: &str, mounts: Value) -> Value {
-    json!({
-        "name": name, "image": BUSYBOX_IMAGE, "volumeMounts": mounts,
-        "command": ["sh", "-c", format!("exec 2>&1\n{script}\necho END\nexec sleep 1000")],
-    })
-}
-
-fn pod(containers: Value, volumes: Value) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": { "a": "b" } },
-        "spec": {
-            "terminationGracePeriodSeconds": 0, "containers": containers, "volumes": volumes,
-        },
-    })
-}
-
-fn log(host: &Host, container: &str) -> Result<String> {
-    let mut last = String::new();
-    let seen = eventually("the container has said all", SOON, || {
-        last = host.probelet(["logs", "web", "-c", container]).unwrap_or_else(|e| e.to_string());
-        last.strip_suffix("END\n").map(str::to_owned)
-    });
-    seen.with_context(|| format!("last: {last}; {:?}", host.status_of("web", container)))
-}
-
-/// What the script of the only container says.
-fn said(host: &Host, script: &str, mounts: Value, volumes: Value) -> Result<String> {
-    host.apply(&pod(json!([container("app", script, mounts)]), volumes).to_string())?;
-    let said = log(host, "app")?;
-    host.probelet(["delete", "pod", "web"])?;
-    Ok(said)
-}
-
-/// Why the only container does not start.
-fn refused(host: &Host, mounts: Value, volumes: Value) -> Result<String> {
-    host.apply(&pod(json!([container("app", "true", mounts)]), volumes).to_string())?;
-    let status = host.wait_status("web", SOON, |status| {
-        status["state"]["waiting"]["reason"] == "CreateContainerConfigError"
-    })?;
-    host.probelet(["delete", "pod", "web"])?;
-    Ok(status["state"]["waiting"]["message"].as_str().unwrap_or_default().to_owned())
-}
+use serde_json::json;
 
 #[test]
 fn an_empty_dir_is_shared_outlives_restarts_and_goes_with_the_pod() -> Result<()> {
@@ -189,54 +144,6 @@ fn paths_of_the_host_are_checked_in_the_kubelets_words_and_never_removed() -> Re
     })
 }
 
-#[test]
-fn sub_paths_are_made_and_none_leads_out() -> Result<()> {
-    with_host(|host| {
-        host.busybox_image(&json!({}))?;
-        let base = host.path("host");
-        fs::create_dir_all(base.join("in"))?;
-        symlink("/etc", base.join("out"))?;
-        symlink("../../..", base.join("up"))?;
-        symlink("in", base.join("well"))?;
-        let volumes = json!([{ "name": "h", "hostPath": { "path": base } }]);
-        let mount = |sub: &str| json!([{ "name": "h", "mountPath": "/h", "subPath": sub }]);
-        for sub in ["out", "up", "out/new", "up/x"] {
-            let why = refused(host, mount(sub), volumes.clone())?;
-            let words = format!(
-                "failed to prepare subPath for volumeMount \"h\" of container \"app\": {sub}: it \
-                 leads out of the volume"
-            );
-            ensure!(why == words, "{why}");
-        }
-        ensure!(!fs::exists("/etc/new")?);
-        said(host, "echo 1 > /h/x", mount("well"), volumes.clone())?;
-        said(host, "echo 2 > /h/x", mount("a/b"), volumes.clone())?;
-        ensure!(fs::read_to_string(base.join("in/x"))? == "1\n");
-        ensure!(fs::read_to_string(base.join("a/b/x"))? == "2\n");
-        said(host, "echo 3 > /h", mount("a/b/x"), volumes.clone())?;
-        ensure!(fs::read_to_string(base.join("a/b/x"))? == "3\n");
-
-        let mut app = container(
-            "app",
-            "echo $NAME > /h/name",
-            json!([{ "name": "h", "mountPath": "/h", "subPathExpr": "logs/$(NAME)" }]),
-        );
-        let env = json!([{ "name": "NAME",
-            "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }]);
-        extend(&mut app, json!({ "env": env }));
-        host.apply(&pod(json!([app]), volumes.clone()).to_string())?;
-        log(host, "app")?;
-        ensure!(fs::read_to_string(base.join("logs/web/name"))? == "web\n");
-        host.probelet(["delete", "pod", "web"])?;
-        let unknown = json!([{ "name": "h", "mountPath": "/h", "subPathExpr": "$(NONE)" }]);
-        let why = refused(host, unknown, volumes)?;
-        ensure!(why.ends_with("of container \"app\": missing value for \"NONE\""), "{why}");
-        host.expect_nothing_left()?;
-        ensure!(base.join("a/b/x").exists());
-        Ok(())
-    })
-}
-
 const OBJECTS: &str = r#"
 apiVersion: v1
 kind: ConfigMap
@@ -339,104 +246,6 @@ fn what_is_made_belongs_to_the_pods_group() -> Result<()> {
         let text = log(host, "app")?;
         let expected = "first\n2777 99\n3777 99\n440 99\n7 99\n7 99\n";
         ensure!(text == expected, "{text}");
-        host.probelet(["delete", "pod", "web"])?;
-        host.expect_nothing_left()
-    })
-}
-
-#[test]
-fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
-    with_host(|host| {
-        host.busybox_image(&json!({}))?;
-        let volumes = json!([{ "name": "d", "emptyDir": {} }]);
-        let mount = |propagation: &str| json!([{ "name": "d", "mountPath": "/d", "mountPropagation": propagation }]);
-        let both = pod(json!([container("app", "", mount("Bidirectional"))]), volumes.clone());
-        let error = format!("{:#}", host.apply(&both.to_string()).err().context("taken")?);
-        ensure!(error.contains("volumeMounts[0].mountPropagation: Forbidden"), "{error}");
-        let script = "until [ -e /d/ready1 ] && [ -e /d/ready2 ]; do sleep 0.1; done\n\
-                      mkdir /d/in && mount -t tmpfs none /d/in && echo x > /d/in/x; echo > /d/go";
-        let mut app = container("app", script, mount("Bidirectional"));
-        app["securityContext"] = json!({ "privileged": true });
-        let look = |number: u32| {
-            format!("echo > /d/ready{number}; until [ -e /d/go ]; do sleep 0.1; done; ls /d/in")
-        };
-        let all = json!([
-            app,
-            container("slave", &look(1), mount("HostToContainer")),
-            container("private", &look(2), mount("None")),
-        ]);
-        let all = pod(all, volumes).to_string();
-        let data = host.path("data");
-        fs::create_dir_all(&data)?;
-        let mount = |program: &str, words: &[&str]| {
-            let done = Command::new(program).args(words).arg(&data).status()?;
-            ensure!(done.success(), "{program} {words:?}");
-            Ok(())
-        };
-        mount("mount", &["--bind", &data.display().to_string()])?;
-        mount("mount", &["--make-private"])?;
-        host.apply(&all)?;
-        eventually("it says why", SOON, || {
-            let status = host.status_of("web", "app").ok()?;
-            let message = status["state"]["waiting"]["message"].as_str()?.to_owned();
-            message.ends_with("but it is not a shared mount").then_some(())
-        })?;
-        host.probelet(["delete", "pod", "web"])?;
-        mount("mount", &["--make-shared"])?;
-        host.apply(&all)?;
-        ensure!(log(host, "slave")? == "x\n");
-        ensure!(log(host, "private")?.is_empty());
-        host.probelet(["delete", "pod", "web"])?;
-        eventually("what was mounted within is gone", SOON, || mount("umount", &[]).ok())?;
-        host.expect_nothing_left()
-    })
-}
-
-#[test]
-fn what_is_mounted_in_a_volume_is_read_only_where_that_is_asked_for() -> Result<()> {
-    with_host(|host| {
-        host.busybox_image(&json!({}))?;
-        let base = host.path("host");
-        let below = base.join("below");
-        fs::create_dir_all(&below)?;
-        let mount = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&below).status()?;
-        ensure!(mount.success());
-        let mounts = json!([
-            { "name": "h", "mountPath": "/plain", "readOnly": true },
-            { "name": "h", "mountPath": "/all", "readOnly": true, "recursiveReadOnly": "Enabled" },
-            { "name": "h", "mountPath": "/maybe", "readOnly": true,
-                "recursiveReadOnly": "IfPossible" },
-        ]);
-        let script = "for at in plain all maybe; do touch /$at/x; touch /$at/below/x; done";
-        let text =
-            said(host, script, mounts, json!([{ "name": "h", "hostPath": { "path": base } }]))?;
-        let failed = |at: &str| format!("touch: /{at}/x: Read-only file system\n");
-        let all = ["plain", "all", "all/below", "maybe", "maybe/below"].map(failed).concat();
-        ensure!(text == all, "{text}");
-        ensure!(Command::new("umount").arg(&below).status()?.success());
-        host.expect_nothing_left()
-    })
-}
-
-#[test]
-fn shared_memory_is_the_pods_unless_a_volume_is_mounted_over_it() -> Result<()> {
-    with_host(|host| {
-        host.busybox_image(&json!({}))?;
-        let own = json!([{ "name": "m", "mountPath": "/dev/shm" }]);
-        let reads = "until [ -e /dev/shm/x ]; do sleep 0.1; done\n\
-                     grep -o ' /dev/shm .*size=[0-9]*k' /proc/mounts | grep -o 'size=.*'";
-        let writes = "echo > /dev/shm/x; grep -o ' /dev/shm .*size=[0-9]*k' /proc/mounts | grep -o 'size=.*'";
-        let all = json!([
-            container("app", reads, json!([])),
-            container("other", writes, json!([])),
-            container("own", writes, own),
-        ]);
-        let volumes =
-            json!([{ "name": "m", "emptyDir": { "medium": "Memory", "sizeLimit": "1Mi" } }]);
-        host.apply(&pod(all, volumes).to_string())?;
-        ensure!(log(host, "app")? == "size=65536k\n");
-        ensure!(log(host, "other")? == "size=65536k\n");
-        ensure!(log(host, "own")? == "size=1024k\n");
         host.probelet(["delete", "pod", "web"])?;
         host.expect_nothing_left()
     })

@@ -2,20 +2,19 @@
 //! which the daemon may die, and finds out whether it does something that it must not.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::*;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::LastWords;
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::runtime::{
-    AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, Survey, Turn,
-    Unwritten,
+    AttemptId, Birth, FoundTask, PullError, Recorded, Runtime, Survey, Unwritten,
 };
+
+mod held;
 
 type Written = (AttemptId, PodSpec, Memory);
 
@@ -359,49 +358,6 @@ impl Runtime for Hand {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         PathBuf::from(id.to_string())
-    }
-}
-
-#[async_trait]
-impl Task for Held {
-    fn pid(&self) -> u32 {
-        self.1.pid
-    }
-
-    fn signal(&self, signal: i32) -> io::Result<()> {
-        let ending = Ending::Signaled(u8::try_from(signal).unwrap());
-        self.0.kill(&self.1, ending, "a signal");
-        Ok(())
-    }
-
-    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    fn exec_turn(&self) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(1))
-    }
-
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
-        Err(ExecError::Failed("it runs no command".into()))
-    }
-
-    fn shim_memory(&self) -> io::Result<u64> {
-        Ok(1 << 20)
-    }
-
-    async fn ended(&self) -> Ending {
-        let mut ending = self.1.ending.subscribe();
-        let ended = ending.wait_for(Option::is_some).await;
-        ended.ok().and_then(|ended| *ended).unwrap_or(Ending::Lost)
     }
 }
 

@@ -1,0 +1,53 @@
+//! A process as a daemon holds it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::runtime::{ExecError, Executed, Turn};
+
+#[async_trait]
+impl Task for Held {
+    fn pid(&self) -> u32 {
+        self.1.pid
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        let ending = Ending::Signaled(u8::try_from(signal).unwrap());
+        self.0.kill(&self.1, ending, "a signal");
+        Ok(())
+    }
+
+    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Err(ExecError::Failed("it runs no command".into()))
+    }
+
+    fn shim_memory(&self) -> io::Result<u64> {
+        Ok(1 << 20)
+    }
+
+    async fn ended(&self) -> Ending {
+        let mut ending = self.1.ending.subscribe();
+        let ended = ending.wait_for(Option::is_some).await;
+        ended.ok().and_then(|ended| *ended).unwrap_or(Ending::Lost)
+    }
+}
