@@ -42,7 +42,7 @@ pub(super) const TABLE: &[(&str, &str, Fate)] = &[
     ("networking.k8s.io", "Ingress", LeftOut("nothing here leads requests from outside to pods")),
     ("networking.k8s.io", "IngressClass", LeftOut("nothing here leads requests from outside to pods")),
     ("networking.k8s.io", "NetworkPolicy", LeftOut("nothing here keeps traffic from pods")),
-    ("policy", "PodDisruptionBudget", LeftOut("no pod is evicted here")),
+    ("policy", "PodDisruptionBudget", LeftOut("no node is drained here")),
     ("policy", "PodSecurityPolicy", LeftOut(NO_API)),
     ("rbac.authorization.k8s.io", "ClusterRole", LeftOut(NO_API)),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", LeftOut(NO_API)),
