@@ -14,7 +14,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
 use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
-use crate::runtime::{AttemptId, Runtime};
+use crate::runtime::{AttemptId, Flaw, Runtime};
 
 mod actor;
 mod adopt;
@@ -111,7 +111,7 @@ impl Handle {
 
 enum Entry {
     /// In the runtime, and not to be touched or not taken up yet.
-    LeftAlone(Box<PodView>, String),
+    LeftAlone(Box<PodView>, String, Flaw),
     /// Its creation is under way.
     Reserved,
     Pod(Handle),
@@ -228,7 +228,7 @@ impl Supervisor {
                 Ok(true)
             }
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
-            Some(Entry::LeftAlone(_, reason)) => Err(left_alone(&spec.name, reason)),
+            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(&spec.name, reason)),
             Some(Entry::Pod(handle)) => {
                 if handle.view.borrow().status.deletion.is_some() {
                     return Err(SupervisorError::Leaving(spec.name.clone()));
@@ -239,7 +239,7 @@ impl Supervisor {
     }
 
     pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
-        if let Some(Entry::LeftAlone(view, _)) = lock(&self.registry).get(name) {
+        if let Some(Entry::LeftAlone(view, ..)) = lock(&self.registry).get(name) {
             return Ok(PodView::clone(view));
         }
         let found = self
@@ -255,7 +255,7 @@ impl Supervisor {
         let registry = lock(&self.registry);
         let views = registry.values().filter_map(|entry| match entry {
             Entry::Pod(handle) => Some(handle.view.borrow().clone()),
-            Entry::LeftAlone(view, _) => Some(PodView::clone(view)),
+            Entry::LeftAlone(view, ..) => Some(PodView::clone(view)),
             Entry::Reserved => None,
         });
         let mut views: Vec<_> = views.collect();
@@ -305,7 +305,7 @@ impl Supervisor {
     fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
         match only(&lock(&self.registry), name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
-            Some(Entry::LeftAlone(_, reason)) => Err(left_alone(name, reason)),
+            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
         }
     }

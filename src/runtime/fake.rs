@@ -43,6 +43,8 @@ pub struct Fake {
     pub recorded: Mutex<Vec<Recorded>>,
     /// Attempts that run, and how long each takes to say so.
     pub answers: Mutex<BTreeMap<String, Duration>>,
+    /// Those of the next questions about tasks.
+    pub task_errors: Mutex<Vec<RuntimeError>>,
     /// What a look finds.
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
     /// Nothing is answered.
@@ -228,6 +230,9 @@ impl Runtime for Fake {
         };
         tokio::time::sleep(answer).await;
         self.ping().await?;
+        if let Some(error) = self.task_errors.lock().unwrap().pop() {
+            return Err(error);
+        }
         Ok(FoundTask::Running(Box::new(self.born(id))))
     }
 

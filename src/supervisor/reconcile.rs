@@ -13,11 +13,11 @@ use super::{Entry, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::Place;
 use crate::domain::container::{Look, SeenTask};
 use crate::domain::link::{Change, Link};
-use crate::runtime::{AttemptId, RuntimeError};
+use crate::runtime::{AttemptId, Flaw, RuntimeError};
 
 /// A look lists the namespace's records and tasks: two calls, some milliseconds of containerd's.
 const LOOK: Duration = Duration::from_secs(60);
-/// How soon one that failed is tried again.
+/// How soon one that failed is tried again, or one after which a pod's tasks are not clear.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where creations failed whose remains could not be cleared yet.
@@ -45,7 +45,7 @@ impl Supervisor {
 
     /// Goes on until the supervisor is stopped.
     pub async fn tend(&self) {
-        let mut due = tokio::time::Instant::from_std(now().mono) + LOOK;
+        let mut due = tokio::time::Instant::from_std(now().mono) + self.until_look();
         loop {
             let pause = self.link.borrow().pause();
             tokio::select! {
@@ -60,13 +60,21 @@ impl Supervisor {
                 due = here;
             }
             if answer.is_ok() && due <= here {
-                due = here + LOOK;
-                if let Err(error) = self.reconcile().await {
+                let compared = self.reconcile().await;
+                due = here + self.until_look();
+                if let Err(error) = compared {
                     tracing::warn!(%error, "what containerd holds could not be compared");
                     due = here + LOOK_AGAIN;
                 }
             }
         }
+    }
+
+    fn until_look(&self) -> Duration {
+        let registry = lock(&self.registry);
+        let mut entries = registry.values();
+        let unclear = |entry: &Entry| matches!(entry, Entry::LeftAlone(_, _, Flaw::Unclear));
+        if entries.any(unclear) { LOOK_AGAIN } else { LOOK }
     }
 
     /// One answer of the runtime, or none.

@@ -75,8 +75,8 @@ impl Supervisor {
                 self.resume_with_successor(attempts);
                 Ok(1)
             }
-            Sorted::LeftAlone(view, reason) => {
-                self.leave_alone(*view, reason);
+            Sorted::LeftAlone(view, reason, flaw) => {
+                self.leave_alone(view, reason, flaw);
                 Ok(0)
             }
         }
@@ -115,9 +115,9 @@ impl Supervisor {
         }
     }
 
-    fn leave_alone(&self, view: PodView, reason: String) {
+    fn leave_alone(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
         let name = view.spec.name.clone();
-        let entry = Entry::LeftAlone(Box::new(view), reason.clone());
+        let entry = Entry::LeftAlone(view, reason.clone(), flaw);
         let before = lock(&self.registry).insert(name.clone(), entry);
         if before.is_none() {
             tracing::warn!(pod = name, reason, "left alone");

@@ -18,7 +18,7 @@ pub(super) enum Sorted {
     /// All that is needed to take the pod up.
     Whole(Vec<Found>),
     /// What is shown of it instead, and why.
-    LeftAlone(Box<PodView>, String),
+    LeftAlone(Box<PodView>, String, Flaw),
 }
 
 /// One newer record makes the whole pod a newer version's. A broken one has a sound sibling to go
@@ -33,7 +33,8 @@ pub(super) fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: Syste
             Flaw::Unclear => ("TaskUnclear", "it is tried again"),
         };
         let reason = format!("{word}: the record of {}: {}; {hint}", worst.id, worst.reason);
-        return Sorted::LeftAlone(Box::new(view(&sound, &unsound, word, &reason, wall)), reason);
+        let view = Box::new(view(&sound, &unsound, word, &reason, wall));
+        return Sorted::LeftAlone(view, reason, worst.flaw);
     }
     for broken in unsound {
         let (id, reason) = (&broken.id, &broken.reason);

@@ -135,6 +135,10 @@ impl Client {
         for _ in 0..LOOKS {
             let state = match self.get_task(id).await {
                 Err(RuntimeError::NotFound(_)) => return Ok(FoundTask::None),
+                // Its shim died under the question: containerd is about to clear its task.
+                Err(RuntimeError::Internal(text)) if text.contains("ttrpc: closed") => {
+                    TaskState { status: Status::Unknown.into(), ..TaskState::default() }
+                }
                 state => state?,
             };
             match state.status() {

@@ -75,3 +75,18 @@ async fn a_containerd_that_goes_away_ends_it_and_the_next_try_takes_up_the_rest(
     assert_eq!(supervisor.recover().await.unwrap(), 1);
     assert!(is_taken_up(&host, "late"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_tasks_are_not_clear_is_looked_at_again_within_seconds() {
+    let host = host_of(&[("web", ANSWERS)]);
+    host.runtime.task_errors.lock().unwrap().push(RuntimeError::Internal("what?".into()));
+    assert_eq!(host.supervisor.recover().await.unwrap(), 0);
+    assert!(host.supervisor.get("web").is_ok() && !is_taken_up(&host, "web"));
+    let (supervisor, mut changes) = (host.supervisor.clone(), host.supervisor.changes());
+    let taken_up = changes.wait_for(|_| is_taken_up(&host, "web"));
+    let soon = tokio::time::timeout(Duration::from_secs(7), taken_up);
+    tokio::select! {
+        () = supervisor.tend() => unreachable!("it goes on"),
+        taken_up = soon => drop(taken_up.expect("not within seconds").unwrap()),
+    }
+}
