@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::eventually;
 
 /// SIGTERM, five seconds, SIGKILL.
-pub(crate) fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         if matches!(child.try_wait(), Ok(None)) {
             let _ = kill_process(pid, Signal::TERM);

@@ -205,7 +205,7 @@ fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
         host.kill_containerd()?;
         signal(init, Signal::KILL)?;
         let namespace = host.namespace().to_owned();
-        let kept = host.path("run/unwritten").join(&namespace).join("adopted").join(&namespace);
+        let kept = host.path("run/unwritten").join(&namespace).join("_adopted").join(&namespace);
         eventually("it is kept", SOON, || kept.join("web").exists().then_some(()))?;
         // Nobody else knows any more.
         signal(shim, Signal::KILL)?;
