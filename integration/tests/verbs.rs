@@ -37,6 +37,25 @@ fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
 }
 
 #[test]
+fn what_has_ended_by_itself_runs_again_when_it_is_started() -> Result<()> {
+    with_host(|host| {
+        create(host, "job", &["exit", "3", "300"], json!({ "restartPolicy": "NEVER" }))?;
+        let ended_as = |id: &str| {
+            let id = format!("containerd://{id}");
+            move |status: &Value| status["state"]["terminated"]["containerID"] == id.as_str()
+        };
+        host.wait_status("job", SOON, ended_as("job_0"))?;
+        host.probelet(["start", "job"])?;
+        host.wait_status("job", SOON, ended_as("job_1"))?;
+        // A daemon that comes back is nobody who starts it.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        assert!(ended_as("job_1")(&host.status("job")?));
+        Ok(())
+    })
+}
+
+#[test]
 fn top_tells_who_works_and_who_rests() -> Result<()> {
     with_host(|host| {
         create(host, "busy", &["spin"], json!({}))?;

@@ -70,6 +70,22 @@ impl Pod {
         actions
     }
 
+    /// A caller's word. Who starts what has ended by itself has it run again, as after a stop.
+    pub fn ask(
+        &mut self,
+        wanted: Wanted,
+        grace: Option<Duration>,
+        now: Now,
+    ) -> Vec<(usize, Action)> {
+        let mut actions = Vec::new();
+        let all_over = self.machines.iter().all(|one| one.is_over() || one.has_not_begun());
+        if wanted == Wanted::Running && all_over && self.machines.iter().any(Machine::is_over) {
+            actions = self.handle_all(&Event::Wanted { wanted: Wanted::Stopped, grace: None }, now);
+        }
+        actions.append(&mut self.handle_all(&Event::Wanted { wanted, grace }, now));
+        actions
+    }
+
     /// One event for each container.
     pub fn handle_all(&mut self, event: &Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();

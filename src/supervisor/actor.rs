@@ -117,7 +117,7 @@ impl Actor {
                     }
                     let heard = self.pod.handle_all(&Event::Asker(by), now());
                     self.perform(heard);
-                    let actions = self.pod.handle_all(&Event::Wanted { wanted, grace }, now());
+                    let actions = self.pod.ask(wanted, grace, now());
                     self.perform(actions);
                 }
                 Some(request) = self.requests.recv() => self.serve(request),

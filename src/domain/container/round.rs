@@ -54,6 +54,10 @@ impl Machine {
         matches!(self.state, State::Terminated)
     }
 
+    pub fn has_not_begun(&self) -> bool {
+        matches!(self.state, State::Created)
+    }
+
     pub fn has_succeeded(&self) -> bool {
         self.is_over() && self.memory.ended.as_ref().is_some_and(|ended| ended.exit_code == 0)
     }

@@ -86,6 +86,11 @@ impl Story {
         self.note(actions);
     }
 
+    fn ask(&mut self, wanted: Wanted) {
+        let actions = self.pod.ask(wanted, None, self.now);
+        self.note(actions);
+    }
+
     fn tell(&mut self, name: &str, event: Event) {
         let actions = self.pod.handle(self.index(name), event, self.now);
         self.note(actions);
@@ -251,6 +256,35 @@ fn without_restarts_a_failed_init_container_fails_the_pod_and_ends_its_sidecars(
     story.exits("s", 0);
     assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
     assert!(story.machine("s").is_over());
+}
+
+#[test]
+fn a_pod_that_has_ended_runs_again_when_somebody_starts_it() {
+    for (codes, phase) in [([0, 0], Phase::Succeeded), ([0, 4], Phase::Failed)] {
+        let mut story = Story::begun(never(pod(&["i"], &["a"])));
+        for (name, code) in ["i", "a"].into_iter().zip(codes) {
+            story.started(name);
+            story.exits(name, code);
+        }
+        assert_eq!(
+            (story.saw(), story.phase()),
+            (vec!["start i 0".into(), "start a 0".into()], phase)
+        );
+        // That it is still wanted is no reason.
+        story.want(Wanted::Running);
+        assert_eq!(story.saw(), Vec::<String>::new());
+        story.ask(Wanted::Running);
+        assert_eq!(story.saw(), ["start i 1"]);
+        // What runs is left as it is.
+        story.started("i");
+        story.ask(Wanted::Running);
+        assert_eq!(story.saw(), Vec::<String>::new());
+        story.exits("i", 3);
+        assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
+        // One that never came to its turn does not stand in the way.
+        story.ask(Wanted::Running);
+        assert_eq!(story.saw(), ["start i 2"]);
+    }
 }
 
 #[test]
