@@ -13,6 +13,7 @@ use super::Containerd;
 use super::client::{Client, DEADLINE, call, missing_is_fine};
 use super::fates::Fate;
 use super::records::{POD, internal};
+use super::tasks::shim_died;
 use crate::domain::adopt::{PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn};
 use crate::domain::log::OwnLimits;
 use crate::domain::signal;
@@ -75,21 +76,21 @@ impl Containerd {
         let client = self.client.in_namespace(&place.namespace)?;
         let mut waited = Duration::ZERO;
         loop {
-            match client.get_task(&place.id).await {
+            let task = client.get_task(&place.id).await;
+            // In the middle of a deletion its shim does not answer any more.
+            let is_going = match &task {
                 Err(RuntimeError::NotFound(_)) => {
                     tokio::time::sleep(NEWS).await;
                     return Ok(());
                 }
-                // In the middle of a deletion its shim does not answer any more.
-                Ok(state)
-                    if matches!(state.status(), Status::Stopped | Status::Unknown)
-                        && waited < turn =>
-                {
-                    tokio::time::sleep(STEP).await;
-                    waited += STEP;
-                }
-                other => return other.map(drop),
+                Err(error) => shim_died(error),
+                Ok(task) => matches!(task.status(), Status::Stopped | Status::Unknown),
+            };
+            if !is_going || waited >= turn {
+                return task.map(drop);
             }
+            tokio::time::sleep(STEP).await;
+            waited += STEP;
         }
     }
 

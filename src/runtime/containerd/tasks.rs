@@ -27,6 +27,11 @@ const LOOKS: u32 = 5;
 /// 2 s to answer, and LOOKS times both is as long as a busy one may take.
 const LOOK_STEP: Duration = Duration::from_millis(500);
 
+/// It died under the question: containerd is about to clear its task.
+pub(super) fn shim_died(error: &RuntimeError) -> bool {
+    matches!(error, RuntimeError::Internal(text) if text.contains("ttrpc: closed"))
+}
+
 impl Client {
     /// Creates the task and holds its init, which waits to be started.
     pub(super) async fn create_task(
@@ -135,8 +140,7 @@ impl Client {
         for _ in 0..LOOKS {
             let state = match self.get_task(id).await {
                 Err(RuntimeError::NotFound(_)) => return Ok(FoundTask::None),
-                // Its shim died under the question: containerd is about to clear its task.
-                Err(RuntimeError::Internal(text)) if text.contains("ttrpc: closed") => {
+                Err(error) if shim_died(&error) => {
                     TaskState { status: Status::Unknown.into(), ..TaskState::default() }
                 }
                 state => state?,
