@@ -1,6 +1,6 @@
 //! Each handler against servers that are well, and against those that misbehave in every way that
 //! a prober meets: what is said is what the kubelet says (but for the differences that
-//! ARCHITECTURE.md names).
+//! docs/kubelet-differences.md lists).
 
 use anyhow::Result;
 use probelet_integration::target::matches;
