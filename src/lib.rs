@@ -17,6 +17,8 @@ pub mod pod_files;
 pub mod pressure;
 pub mod prober;
 pub mod process;
+#[cfg(test)]
+mod proto_comments;
 pub mod registry;
 pub mod rootfs;
 pub mod runtime;

@@ -13,20 +13,22 @@ use crate::pb;
 
 #[derive(Debug, Args)]
 pub struct AdoptArgs {
-    /// The container, in the namespace `default` if none is given.
+    /// The container as `ID` or `NAMESPACE/ID`; by default in the namespace `default`.
     #[arg(value_name = "[NAMESPACE/]ID")]
     pub id: String,
-    /// `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
+    /// The liveness probe: `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
     #[arg(long, value_name = "PROBE")]
     pub liveness: Option<String>,
+    /// The readiness probe.
     #[arg(long, value_name = "PROBE")]
     pub readiness: Option<String>,
+    /// The startup probe.
     #[arg(long, value_name = "PROBE")]
     pub startup: Option<String>,
-    /// `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`.
+    /// The restart policy: `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`.
     #[arg(long, value_name = "POLICY", default_value = "always")]
     pub restart: String,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     pub grace: Duration,
 }

@@ -35,64 +35,63 @@ pub enum Command {
     #[command(
         long_about = "Create pods from manifests: Pods, Deployments, StatefulSets and DaemonSets \
                       of one replica, Jobs, with the ConfigMaps and Secrets that they refer to. A \
-                      pod that is there already stays unchanged, or is configured without a \
-                      restart (probes, policies, graces, labels), or is replaced: stopped by its \
-                      own rules, then started anew. Nothing is touched unless all of it is good."
+                      pod that exists stays unchanged, is configured without a restart (probes, \
+                      policies, graces, labels), or is replaced: stopped by its own rules, then \
+                      started again. Nothing is changed if any object is invalid."
     )]
     Apply(ApplyArgs),
-    /// Tell what is wrong with manifests, and what could be better; needs no daemon.
+    /// Check manifests for errors and advice; needs no daemon.
     #[command(
-        long_about = "Tell what is wrong with manifests, what of them has no effect here, and what \
-                      an experienced operator would advise, each with its line and column. The exit \
-                      status is 1 where there is an error. Needs no daemon; whether images are \
-                      there, only `apply --dry-run` can tell."
+        long_about = "Check manifests: report errors, fields that have no effect here, and advice, each \
+                      with its line and column. The exit status is 1 if there is an error. Needs no \
+                      daemon; only `apply --dry-run` can check whether images exist."
     )]
     Validate(ValidateArgs),
-    /// Print a manifest that makes the same pod, here or in a cluster.
+    /// Print a manifest that creates the same pod, here or in a cluster.
     Export(NameArgs),
     /// Create a pod of one container from an image, and start it.
     Run(Box<super::run_image::RunArgs>),
     /// List pods or events.
     Get(GetArgs),
-    /// Show what pods use of cores and memory, over one second.
+    /// Show the CPU and memory use of pods, measured over one second.
     Top(super::top::TopArgs),
     /// Show a pod in detail, with its events.
     Describe(DescribeArgs),
     /// Print a container's log.
     Logs(LogsArgs),
-    /// Stop and forget pods.
+    /// Stop and delete pods.
     Delete(DeleteArgs),
     /// Stop a container and start its next instance at once.
     Restart(RestartArgs),
     /// Send a signal to a container's init process.
     Kill(KillArgs),
-    /// Run a command in a container; its exit status is the verb's.
+    /// Run a command in a container and exit with its status.
     Exec(super::exec::ExecArgs),
-    /// Run a probe once, now, and tell what it said; nothing follows from it.
+    /// Run a probe once, now, and print its result, without any effect on the container.
     #[command(
-        long_about = "Run a probe once, now, and tell what it said. No counter moves and nothing \
-                      follows from it. The exit status is 0 for a success (or a warning), else 1."
+        long_about = "Run a probe once, now, and print its result. No counter changes and the container \
+                      is not restarted. The exit status is 0 for a success or a warning, else 1."
     )]
     Probe(ProbeArgs),
-    /// Let no probe run for a while: nothing is killed, and readiness stays as it is.
+    /// Pause a pod's probes for a while: no kill by a probe, and readiness stays as it is.
     Pause(PauseArgs),
-    /// End a pause of the probes early.
+    /// Resume paused probes.
     Resume(ResumeArgs),
-    /// Want a container running.
+    /// Start a stopped container or pod.
     Start(NameArgs),
-    /// Want a container stopped.
+    /// Stop a container or pod and keep it stopped.
     Stop(StopArgs),
-    /// Look after a container that somebody else made, until `release` or until he deletes it.
+    /// Probe and restart a container that another client created, until `release` or its deletion.
     Adopt(super::adopt::AdoptArgs),
-    /// Look no longer after a container that somebody else made, and leave it as it is.
+    /// Stop managing an adopted container and leave it as it is.
     Release(NameArgs),
     /// Pull an image into containerd's store.
     Pull(ImageArgs),
     /// List the images in containerd's store.
     Images(ImagesArgs),
-    /// Remove images that nothing is made from.
+    /// Remove images that no container uses.
     Rmi(RemoveImagesArgs),
-    /// Wait until a pod is ready, was restarted or is gone.
+    /// Wait until a pod is ready, restarted or deleted.
     Wait(super::wait::WaitArgs),
     /// Print a shell's completion script: `source <(probelet completion bash)`.
     Completion { shell: clap_complete::Shell },
@@ -102,27 +101,27 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct VersionArgs {
-    /// The client's only, without a daemon.
+    /// Print only the client's version; needs no daemon.
     #[arg(long)]
     pub client: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A manifest, a folder of them, or - for stdin; may be repeated.
+    /// A manifest, a folder of manifests, or - for stdin; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
     pub files: Vec<PathBuf>,
-    /// Check all of it, images too, and touch nothing.
+    /// Check everything, images too, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// A manifest, a folder of them, or - for stdin; may be repeated.
+    /// A manifest, a folder of manifests, or - for stdin; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
     pub files: Vec<PathBuf>,
-    /// Fail for warnings and advice too.
+    /// Exit with 1 for warnings and advice too.
     #[arg(long)]
     pub strict: bool,
 }
@@ -131,9 +130,10 @@ pub struct ValidateArgs {
 pub struct GetArgs {
     #[command(flatten)]
     pub resource: ResourceArgs,
+    /// The output format.
     #[arg(short, long, value_enum)]
     pub output: Option<Output>,
-    /// Go on printing as things change.
+    /// Keep printing changes.
     #[arg(short, long)]
     pub watch: bool,
 }
@@ -148,7 +148,7 @@ pub enum Output {
 
 #[derive(Debug, Args)]
 pub struct ResourceArgs {
-    /// What, then names: `pods`, `pod NAME`, `pod/NAME`, `events`, `events POD`.
+    /// The kind, then names: `pods`, `pod NAME`, `pod/NAME`, `events`, `events POD`.
     #[arg(value_name = "TYPE [NAME]", required = true)]
     pub words: Vec<String>,
 }
@@ -157,10 +157,10 @@ pub struct ResourceArgs {
 pub struct DescribeArgs {
     #[command(flatten)]
     pub resource: ResourceArgs,
-    /// And what the container was doing when probes condemned it, of its last three such deaths.
+    /// Also show what the container was doing when probes failed it, for its last three such exits.
     #[arg(long)]
     pub evidence: bool,
-    /// Whose evidence; the first container's if left out.
+    /// The container whose evidence is shown; by default the first.
     #[arg(short, long, value_name = "NAME", requires = "evidence")]
     pub container: Option<String>,
 }
@@ -170,35 +170,35 @@ pub struct LogsArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container, its init containers aside.
+    /// The container; optional if the pod has only one, init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
-    /// Of the attempt before the newest.
+    /// Print the log of the previous attempt.
     #[arg(short, long)]
     pub previous: bool,
-    /// Go on as the container writes.
+    /// Keep printing as the container writes.
     #[arg(short, long)]
     pub follow: bool,
-    /// Of all containers of the pod, its init containers first, each line behind its container's
-    /// name.
+    /// Print the logs of all containers of the pod, init containers first, each line prefixed with
+    /// its container's name.
     #[arg(long, conflicts_with = "container")]
     pub all_containers: bool,
-    /// Put `[pod/NAME/CONTAINER]` before each line.
+    /// Prefix each line with `[pod/NAME/CONTAINER]`.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub prefix: Option<bool>,
-    /// Only lines that are no older: `5s`, `2m`, `3h`.
+    /// Print only lines newer than this: `5s`, `2m`, `3h`.
     #[arg(long, value_name = "DURATION", conflicts_with = "since_time", value_parser = duration::parse)]
     pub since: Option<Duration>,
-    /// Only lines from this moment on, in RFC 3339: `2026-11-24T10:00:00Z`.
+    /// Print only lines since this time, in RFC 3339: `2026-11-24T10:00:00Z`.
     #[arg(long, value_name = "TIME")]
     pub since_time: Option<jiff::Timestamp>,
-    /// Put each line's time before it.
+    /// Prefix each line with its time.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub timestamps: Option<bool>,
-    /// No more bytes than so many.
+    /// Print at most this many bytes.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_bytes: Option<u64>,
-    /// The last lines only; -1 is all.
+    /// Print only this many lines from the end; -1 prints all.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=i64::from(u32::MAX)))]
     pub tail: Option<i64>,
 }
@@ -211,10 +211,10 @@ pub struct DeleteArgs {
     /// Delete the pods that these manifests name.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", conflicts_with = "words")]
     pub files: Vec<PathBuf>,
-    /// Seconds from SIGTERM to SIGKILL; the pod's own if left out.
+    /// Seconds from SIGTERM to SIGKILL; by default the pod's own.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace_period: Option<Duration>,
-    /// SIGKILL at once; goes with no grace period but 0.
+    /// Send SIGKILL at once; --grace-period must be 0 if it is given.
     #[arg(long)]
     pub force: bool,
 }
@@ -231,7 +231,7 @@ pub struct StopArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Seconds from SIGTERM to SIGKILL; the container's own if left out.
+    /// Seconds from SIGTERM to SIGKILL; by default the container's own.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace_period: Option<Duration>,
 }
@@ -241,10 +241,10 @@ pub struct RestartArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container, its init containers aside.
+    /// The container; optional if the pod has only one, init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
-    /// Seconds from SIGTERM to SIGKILL; the container's own if left out.
+    /// Seconds from SIGTERM to SIGKILL; by default the container's own.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace_period: Option<Duration>,
 }
@@ -254,10 +254,10 @@ pub struct KillArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container, its init containers aside.
+    /// The container; optional if the pod has only one, init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
-    /// SIGTERM, TERM or 15.
+    /// The signal by name or number: SIGTERM, TERM or 15.
     #[arg(short, long, default_value = "SIGKILL")]
     pub signal: String,
 }
@@ -267,10 +267,10 @@ pub struct ProbeArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// May be left out where the pod has one container, its init containers aside.
+    /// The container; optional if the pod has only one, init containers aside.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
-    /// If left out, the first of these that the container has.
+    /// The probe's kind; by default the first of these that the container has.
     #[arg(long, value_enum)]
     pub kind: Option<ProbeKind>,
 }
@@ -287,10 +287,10 @@ pub struct PauseArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// How long from now: `90s`, `10m`, `1h30m`.
+    /// The length of the pause from now: `90s`, `10m`, `1h30m`.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub length: Duration,
-    /// All containers of the pod if left out.
+    /// The container; by default all of the pod.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
 }
@@ -304,13 +304,14 @@ pub struct ImageArgs {
 
 #[derive(Debug, Args)]
 pub struct ImagesArgs {
-    /// Only names.
+    /// Print only names.
     #[arg(short, long)]
     pub quiet: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RemoveImagesArgs {
+    /// The images to remove.
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<String>,
 }
@@ -320,7 +321,7 @@ pub struct ResumeArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub pod: String,
-    /// All containers of the pod if left out.
+    /// The container; by default all of the pod.
     #[arg(short, long, value_name = "NAME")]
     pub container: Option<String>,
 }

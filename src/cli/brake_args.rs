@@ -10,21 +10,21 @@ use crate::domain::brake::Limits;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Brake on kills by probes")]
 pub struct BrakeArgs {
-    /// How many containers probes may kill at once, host-wide, before each further one waits for
-    /// the budget. From 1 to 10000. A container that fails alone never waits.
+    /// The number of kills by probes that the host allows at once; each further one waits for the
+    /// budget. From 1 to 10000. A container that fails alone never waits.
     #[arg(long, value_name = "N", env = "PROBELET_KILL_BURST", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub kill_burst: u32,
-    /// How long until the budget has one kill more. From 100ms to 1h.
+    /// The time after which the budget has one more kill. From 100ms to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_KILL_REFILL", default_value = "6s", value_parser = refill)]
     pub kill_refill: Duration,
-    /// Probes that fail for good against at least so many containers are a storm, and it holds
-    /// further kills (for 5 minutes at the longest). From 2 to 10000.
+    /// The number of containers that must fail their probes for a storm, which holds further kills
+    /// for at most 5 minutes. From 2 to 10000.
     #[arg(long, value_name = "N", env = "PROBELET_STORM_CONTAINERS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub storm_containers: u32,
-    /// … if they are also at least this share of the probed ones. Above 0, at most 1.
+    /// The share of the probed containers that must fail for a storm. Above 0, at most 1.
     #[arg(long, value_name = "SHARE", env = "PROBELET_STORM_SHARE", default_value_t = 0.5, value_parser = share)]
     pub storm_share: f64,
-    /// … within this time. From 1s to 1h.
+    /// The time within which they must fail for a storm. From 1s to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_STORM_WINDOW", default_value = "10s", value_parser = window)]
     pub storm_window: Duration,
     /// Kills are also held (for 5 minutes at the longest) while the host's cpu, memory or io
@@ -32,7 +32,7 @@ pub struct BrakeArgs {
     /// pressure is above.
     #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 80.0, value_parser = percent)]
     pub pressure_limit: f64,
-    /// Hold no kill back.
+    /// Never hold a kill.
     #[arg(
         long,
         value_name = "BOOL",

@@ -31,10 +31,10 @@ pub struct ExecArgs {
     /// Pass stdin to the command.
     #[arg(short = 'i', long)]
     pub stdin: bool,
-    /// Run it on a terminal.
+    /// Allocate a terminal for the command.
     #[arg(short = 't', long)]
     pub tty: bool,
-    /// Run as it is, without a shell.
+    /// The command and its arguments, run without a shell.
     #[arg(value_name = "COMMAND", last = true, required = true)]
     pub command: Vec<String>,
 }

@@ -11,12 +11,12 @@ use crate::registry::Registries;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RegistryArgs {
-    /// Docker's config.json with logins for registries. Without it config.json in the folder
-    /// DOCKER_CONFIG, which is /root/.docker if unset. Read anew with each pull.
+    /// Docker's config.json with credentials for registries, read at each pull. [default:
+    /// $DOCKER_CONFIG/config.json, with DOCKER_CONFIG=/root/.docker if it is unset]
     #[arg(long, value_name = "PATH", env = "PROBELET_REGISTRY_CONFIG")]
     registry_config: Option<PathBuf>,
-    /// Folder of REGISTRY/hosts.toml in containerd's format: mirrors, plain HTTP, certificates.
-    /// Read anew with each pull.
+    /// The folder of REGISTRY/hosts.toml files in containerd's format (mirrors, plain HTTP,
+    /// certificates), read at each pull.
     #[arg(
         long,
         value_name = "PATH",
@@ -24,7 +24,7 @@ pub struct RegistryArgs {
         default_value = "/etc/containerd/certs.d"
     )]
     registry_hosts_dir: PathBuf,
-    /// A registry that sends nothing of an image for so long is given up till the next try.
+    /// A pull is abandoned and retried later if the registry sends nothing for this long.
     #[arg(
         long,
         value_name = "DURATION",

@@ -10,19 +10,19 @@ use super::error::{Error, Result};
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Another machine's daemon")]
 pub struct RemoteArgs {
-    /// A daemon that was started with --listen, instead of the socket's.
+    /// The address of a daemon that was started with --listen, in place of the socket.
     #[arg(long, global = true, value_name = "HOST:PORT", env = "PROBELET_ADDRESS")]
     pub address: Option<Authority>,
-    /// The certificate to show there, in PEM, then those between it and its root.
+    /// The client's certificate in PEM, followed by its intermediates.
     #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CLIENT_CERTIFICATE")]
     pub client_certificate: Option<PathBuf>,
-    /// The key of --client-certificate, in PEM.
+    /// The key of --client-certificate in PEM.
     #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CLIENT_KEY")]
     pub client_key: Option<PathBuf>,
-    /// The roots of the daemon's certificate, in PEM.
+    /// The roots of the daemon's certificate in PEM.
     #[arg(long, global = true, value_name = "PATH", env = "PROBELET_CERTIFICATE_AUTHORITY")]
     pub certificate_authority: Option<PathBuf>,
-    /// The name in the daemon's certificate, where it is not HOST.
+    /// The name in the daemon's certificate, if it is not HOST.
     #[arg(long, global = true, value_name = "NAME", env = "PROBELET_TLS_SERVER_NAME")]
     pub tls_server_name: Option<String>,
 }

@@ -12,41 +12,44 @@ use crate::pb;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The name of the pod and of its container.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// The image of the container.
     #[arg(long, value_name = "IMAGE")]
     pub image: String,
-    /// Always, IfNotPresent or Never, which are Kubernetes'.
+    /// When to pull the image: Always, IfNotPresent or Never, as in Kubernetes.
     #[arg(long, value_name = "POLICY")]
     pub image_pull_policy: Option<String>,
-    /// Restarted if it answers badly: `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`,
-    /// `exec:cat /tmp/healthy`.
+    /// The liveness probe, whose failure restarts the container: `http://:8080/healthz`,
+    /// `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
     #[arg(long, value_name = "PROBE")]
     pub liveness: Option<String>,
-    /// Ready while it answers well.
+    /// The readiness probe; the container is ready while it succeeds.
     #[arg(long, value_name = "PROBE")]
     pub readiness: Option<String>,
-    /// The others wait until it has answered well.
+    /// The startup probe; the other probes wait until it has succeeded.
     #[arg(long, value_name = "PROBE")]
     pub startup: Option<String>,
+    /// The restart policy.
     #[arg(long, value_enum, value_name = "POLICY", default_value = "Always")]
     pub restart: Restart,
-    /// May be repeated.
+    /// An environment variable; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
-    /// May be repeated, or several behind commas.
+    /// Labels; may be repeated or separated by commas.
     #[arg(short, long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = pair)]
     pub labels: Vec<(String, String)>,
-    /// That it listens on; for show.
+    /// The port that the container listens on; informational.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// From SIGTERM to SIGKILL.
+    /// The time from SIGTERM to SIGKILL.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     pub grace: Duration,
-    /// The words are the image's ENTRYPOINT and CMD, not its CMD alone.
+    /// Use the arguments as the command, in place of the image's ENTRYPOINT and CMD.
     #[arg(long, requires = "words")]
     pub command: bool,
-    /// In place of the image's CMD.
+    /// The arguments, in place of the image's CMD.
     #[arg(value_name = "ARG", last = true)]
     pub words: Vec<String>,
 }

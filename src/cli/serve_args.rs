@@ -12,11 +12,11 @@ use super::registry_args::RegistryArgs;
 
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// From the global flag of the same name.
+    /// The value of the global flag of the same name.
     #[arg(skip)]
     pub socket: PathBuf,
     /// A TOML file in which each of these flags may be a key, such as `log-dir = "/var/log"`. A
-    /// flag goes before its environment variable, and both before the file.
+    /// flag overrides its environment variable, and both override the file.
     /// [default: /etc/probelet/config.toml if there is one]
     #[arg(long, value_name = "PATH", env = "PROBELET_CONFIG")]
     pub config: Option<PathBuf>,
@@ -27,7 +27,7 @@ pub struct ServeArgs {
         default_value = "/run/containerd/containerd.sock"
     )]
     pub containerd_address: PathBuf,
-    /// Where the containers that it creates live.
+    /// The containerd namespace of the containers that probelet creates.
     #[arg(
         long,
         value_name = "NAME",
@@ -35,9 +35,9 @@ pub struct ServeArgs {
         default_value = "probelet"
     )]
     pub containerd_namespace: String,
-    /// containerd's namespaces in which containers that somebody else made are looked after if
-    /// they ask for it by `probelet/…` labels or `adopt`; `*` is all but k8s.io and moby, whose
-    /// own supervisors would fight a restart.
+    /// The containerd namespaces in which containers of other clients may be adopted, by
+    /// `probelet/…` labels or by `adopt`. `*` is all except k8s.io and moby, whose own
+    /// supervisors would fight a restart.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -46,11 +46,11 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
-    /// Pods' pinned namespaces, their hosts and resolv.conf, volumes in memory, pipes of commands. Made where it is
-    /// missing; may vanish at boot.
+    /// The folder of pinned namespaces, pods' hosts and resolv.conf, volumes in memory and pipes of
+    /// commands. Created if it is missing; a reboot may empty it.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
-    /// Container logs in CRI format, `POD/CONTAINER/ATTEMPT.log` and what was rotated of it.
+    /// The folder of container logs in CRI format: `POD/CONTAINER/ATTEMPT.log` and rotated files.
     #[arg(
         long,
         value_name = "PATH",
@@ -58,7 +58,7 @@ pub struct ServeArgs {
         default_value = "/var/log/probelet"
     )]
     pub log_dir: PathBuf,
-    /// Seccomp profiles that manifests name as `localhostProfile`.
+    /// The folder of seccomp profiles that manifests name as `localhostProfile`.
     #[arg(
         long,
         value_name = "PATH",
@@ -66,8 +66,8 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet/seccomp"
     )]
     pub seccomp_dir: PathBuf,
-    /// Pods' volumes that outlive a reboot, `pods/UID`, and how pods are connected, `cni/UID`; made
-    /// where it is missing.
+    /// The folder of volumes that outlive a reboot, `pods/UID`, and of network state, `cni/UID`.
+    /// Created if it is missing.
     #[arg(
         long,
         value_name = "PATH",
@@ -75,12 +75,12 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet"
     )]
     pub data_dir: PathBuf,
-    /// A folder of manifests (.yaml, .yml, .json) whose pods are kept as they say: a new file
-    /// makes its pods, an edit changes them, a removal deletes them. None if left out.
+    /// A folder of manifests (.yaml, .yml, .json) to keep running: a new file creates its pods, an
+    /// edit changes them, a removal deletes them. [default: none]
     #[arg(long, value_name = "PATH", env = "PROBELET_MANIFEST_DIR")]
     pub manifest_dir: Option<PathBuf>,
-    /// Where the network of pods is configured for CNI plugins: the first `.conflist`, `.conf` or
-    /// `.json` by its name. Without one a pod has its loopback alone.
+    /// The folder of the CNI configuration: the first `.conflist`, `.conf` or `.json` by name is
+    /// used. Without one a pod has only its loopback.
     #[arg(
         long,
         value_name = "PATH",
@@ -88,7 +88,7 @@ pub struct ServeArgs {
         default_value = "/etc/cni/net.d"
     )]
     pub cni_conf_dir: PathBuf,
-    /// Where CNI plugins are looked for, in turn.
+    /// The folders that are searched for CNI plugins, in this order.
     #[arg(
         long,
         value_name = "PATH,…",
@@ -97,10 +97,11 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub cni_bin_dir: Vec<PathBuf>,
-    /// Metrics for Prometheus at http://ADDR/metrics, such as 127.0.0.1:9464; none if left out.
+    /// Serve metrics for Prometheus at http://ADDR/metrics, for example 127.0.0.1:9464.
+    /// [default: none]
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,
-    /// How the daemon itself logs to stderr. [default: text on a terminal, else logfmt]
+    /// The format of the daemon's own log on stderr. [default: text on a terminal, else logfmt]
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     #[command(flatten)]

@@ -19,10 +19,10 @@ const MEBI: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// `pod`, then a name; all pods if left out.
+    /// `pod`, then a name; by default all pods.
     #[arg(value_name = "pod [NAME]")]
     pub words: Vec<String>,
-    /// A line for each container.
+    /// Print a line for each container.
     #[arg(long)]
     pub containers: bool,
 }

@@ -16,10 +16,10 @@ pub struct WaitArgs {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
     pub(super) pod: String,
-    /// `condition=Ready`, `condition=Ready=false`, `delete`, or `restarts=N`: so many or more.
+    /// `condition=Ready`, `condition=Ready=false`, `delete`, or `restarts=N` (N or more).
     #[arg(long = "for", value_name = "CONDITION", value_parser = condition)]
     condition: Condition,
-    /// How long at the most, up to 1h; 0s looks once.
+    /// The longest wait, up to 1h; 0s checks once.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
     timeout: Duration,
 }

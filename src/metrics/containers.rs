@@ -41,20 +41,28 @@ impl Snapshot {
             let (state, reason) = row.state();
             (row.with([("state", state), ("reason", reason)]), 1.0)
         });
-        page.gauges("probelet_container_state", "1 for the state that it is in", states)?;
+        page.gauges(
+            "probelet_container_state",
+            "1 for the current state of the container",
+            states,
+        )?;
         let mut flags = |name: &str, help: &str, flag: fn(&ContainerStatus) -> bool| {
             let rows = self.rows().map(|row| (row.with([]), f64::from(u8::from(flag(row.status)))));
             page.gauges(name, help, rows)
         };
-        flags("probelet_container_ready", "Whether it is ready", |status| status.ready)?;
-        flags("probelet_container_started", "Whether it has started up", |status| status.started)?;
-        let help = "Whether it waits for its next try";
+        flags("probelet_container_ready", "Whether the container is ready", |status| status.ready)?;
+        flags(
+            "probelet_container_started",
+            "Whether the startup probe has passed, or there is none",
+            |status| status.started,
+        )?;
+        let help = "Whether the container waits for its next start";
         flags("probelet_container_backing_off", help, |status| status.next_try.is_some())?;
-        let help = "Whether it was restarted as often in a row as it may";
+        let help = "Whether the container has used up its restarts in a row";
         flags("probelet_container_given_up", help, |status| status.given_up)?;
-        let help = "Whether its probes are paused";
+        let help = "Whether the probes of the container are paused";
         flags("probelet_container_probes_paused", help, |status| status.paused_until.is_some())?;
-        let help = "Whether the brake holds its kill";
+        let help = "Whether the brake holds a kill by a probe";
         flags("probelet_container_kill_held", help, |status| status.kill_held.is_some())?;
         let restarts = self.rows().map(|row| (row.with([]), f64::from(row.status.restart_count)));
         page.counters("probelet_container_restarts", "Starts after the first", restarts)?;
@@ -62,24 +70,36 @@ impl Snapshot {
             ContainerState::Running { started_at } => Some((row.with([]), seconds(started_at))),
             _ => None,
         });
-        page.gauges("probelet_container_start_time_seconds", "Of the running instance", started)
+        page.gauges(
+            "probelet_container_start_time_seconds",
+            "Start of the running instance",
+            started,
+        )
     }
 
     fn ends(&self, page: &mut Page) -> Result {
         let ends = || self.rows().filter_map(|row| Some((row.last_end()?, row)));
         let codes = ends().map(|(end, row)| (row.with([]), f64::from(end.exit_code)));
-        page.gauges("probelet_container_last_exit_code", "Of its newest end", codes)?;
+        page.gauges(
+            "probelet_container_last_exit_code",
+            "Exit code of the most recent termination",
+            codes,
+        )?;
         let ends = ends().map(|(end, row)| {
             (row.with([("reason", end.reason.as_str()), ("cause", end.cause.label())]), 1.0)
         });
-        page.gauges("probelet_container_last_end", "1 for how its newest end came", ends)?;
+        page.gauges(
+            "probelet_container_last_end",
+            "1 for the cause of the most recent termination",
+            ends,
+        )?;
         let counts = self.counted().flat_map(|(row, counts)| {
             let cause = |(cause, count): (&&'static str, &u64)| {
                 (row.with([("cause", *cause)]), *count as f64)
             };
             counts.ends.iter().map(cause).collect::<Vec<_>>()
         });
-        page.counters("probelet_container_ends", "Ends by cause", counts)
+        page.counters("probelet_container_ends", "Exits by cause", counts)
     }
 
     fn probes(&self, page: &mut Page) -> Result {

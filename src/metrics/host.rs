@@ -37,7 +37,7 @@ impl Snapshot {
         let events = self.counts.events.iter().map(|((kind, reason), count)| {
             (vec![("type", *kind), ("reason", *reason)], *count as f64)
         });
-        page.counters("probelet_events", "Events, repeated ones too", events)?;
+        page.counters("probelet_events", "Events, repetitions included", events)?;
 
         let started = seconds(self.started);
         page.gauge("process_start_time_seconds", "When the daemon started", started)?;
@@ -48,7 +48,7 @@ impl Snapshot {
         let fds = self.usage.descriptors.map(|count| (vec![], count as f64));
         page.gauges("process_open_fds", "Open descriptors of the daemon", fds)?;
         let most = self.usage.most_descriptors.map(|count| (vec![], count as f64));
-        page.gauges("process_max_fds", "How many it may have; none without a limit", most)
+        page.gauges("process_max_fds", "Limit of open descriptors; absent without a limit", most)
     }
 
     fn brake(&self, page: &mut Page) -> Result {
@@ -57,14 +57,14 @@ impl Snapshot {
             let on = f64::from(u8::from(gauge.as_ref()?.standing == state));
             Some((vec![("state", state.as_str())], on))
         });
-        page.gauges("probelet_brake_state", "1 for the state that it is in", states)?;
+        page.gauges("probelet_brake_state", "1 for the current state of the brake", states)?;
         let tokens = gauge.map(|gauge| (vec![], gauge.tokens));
         page.gauges("probelet_brake_tokens", "Kills that the budget allows now", tokens)?;
         let waiting = gauge.map(|gauge| (vec![], gauge.waiting as f64));
-        page.gauges("probelet_brake_waiting", "Condemned containers that are held now", waiting)?;
+        page.gauges("probelet_brake_waiting", "Kills that are held now", waiting)?;
         let (held, granted) = (self.counts.kills_held as f64, self.counts.kills_granted as f64);
-        page.counter("probelet_brake_held", "Condemned containers that were held", held)?;
-        page.counter("probelet_brake_granted", "Kills by probes that were let through", granted)
+        page.counter("probelet_brake_held", "Kills that were held", held)?;
+        page.counter("probelet_brake_granted", "Kills by probes that were granted", granted)
     }
 }
 
