@@ -38,6 +38,7 @@ pub mod signal;
 pub mod spec;
 pub mod static_pods;
 pub mod status;
+pub mod time;
 pub mod user;
 pub mod volume;
 

@@ -1,5 +1,7 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 pub mod cli;
 pub mod cni;
 pub mod daemon;

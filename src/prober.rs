@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
-use crate::runtime::Task;
+use crate::runtime::{Task, deadline_in};
 
 mod dial;
 mod exec;
@@ -90,7 +90,7 @@ impl Prober for NetProber {
         probe: &ProbeSpec,
     ) -> Attempt {
         let start = Instant::now();
-        let deadline = start + probe.timeout;
+        let deadline = deadline_in(probe.timeout);
         let port = match &probe.handler {
             Handler::HttpGet(get) => &get.port,
             Handler::TcpSocket(tcp) => &tcp.port,

@@ -19,6 +19,7 @@ use crate::domain::ids::stem;
 use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::domain::time::Later;
 use crate::process::Process;
 use crate::registry::RegistryError;
 
@@ -30,6 +31,12 @@ pub mod fake;
 pub mod oci;
 pub mod record;
 pub mod session;
+
+/// `length` from now, by the clock that waits go by.
+pub fn deadline_in(length: Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.into_std().later(length).into()
+}
 
 /// One attempt of one container, by its name in containerd: `POD_CONTAINER_N` in most cases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -314,7 +321,17 @@ pub trait Strangers: Send + Sync + 'static {
 
 /// The right to run one command: dropped when its process is gone.
 #[derive(Debug)]
-pub struct Turn(pub Vec<OwnedSemaphorePermit>);
+pub struct Turn {
+    pub container: OwnedSemaphorePermit,
+    /// One of the host's turns for commands at work; a command that only waits needs none.
+    pub host: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    pub fn leave_host(&mut self) {
+        self.host = None;
+    }
+}
 
 /// How a command ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod busybox;
 pub mod certificates;
 pub mod clean;
 pub mod cni;
+mod containerd;
 mod daemon;
 mod grpcurl;
 pub mod image;
@@ -112,7 +113,7 @@ path = "{at}/opt"
         );
         let config_path = dir.path().join("containerd.toml");
         fs::write(&config_path, config)?;
-        let containerd = spawn_containerd(dir.path())?;
+        let containerd = containerd::spawn(dir.path())?;
         // runc's state and the cgroups go by the namespace's name, whichever containerd it is.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("probelet-{}-{count}", std::process::id());
@@ -125,24 +126,6 @@ path = "{at}/opt"
 
     pub fn wait_containerd(&self) -> Result<()> {
         eventually("containerd answers", SOON, || self.ctr(["version"]).ok()).map(drop)
-    }
-
-    /// As a crash would; shims and containers go on.
-    pub fn kill_containerd(&mut self) -> Result<()> {
-        self.containerd.kill()?;
-        self.containerd.wait()?;
-        Ok(())
-    }
-
-    pub fn start_containerd(&mut self) -> Result<()> {
-        self.containerd = spawn_containerd(self.dir.path())?;
-        self.wait_containerd()
-    }
-
-    /// Starts it without waiting for it.
-    pub fn spawn_containerd(&mut self) -> Result<()> {
-        self.containerd = spawn_containerd(self.dir.path())?;
-        Ok(())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -341,12 +324,6 @@ impl Drop for Host {
         clean::end(&mut self.containerd);
         clean::leftovers(self.dir.path(), &self.containerd_socket(), &self.namespace);
     }
-}
-
-fn spawn_containerd(dir: &Path) -> Result<Child> {
-    let mut command = Command::new("containerd");
-    command.arg("--config").arg(dir.join("containerd.toml"));
-    spawn(&mut command, &dir.join("containerd.log"))
 }
 
 /// The daemon's binary: PROBELET_BIN, else the development build.

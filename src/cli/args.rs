@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::duration;
 use super::remote_args::RemoteArgs;
 use super::serve_args::ServeArgs;
+use crate::domain::time::MAX_LENGTH;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version, about, propagate_version = true)]
@@ -327,8 +328,10 @@ pub struct ResumeArgs {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: u32 = text.parse().map_err(|_| "must be a whole number of seconds".to_owned())?;
-    Ok(Duration::from_secs(seconds.into()))
+    let seconds = text.parse().map(Duration::from_secs);
+    let most = MAX_LENGTH.as_secs();
+    let why = || format!("must be a whole number of seconds, at most {most}");
+    seconds.ok().filter(|seconds| *seconds <= MAX_LENGTH).ok_or_else(why)
 }
 
 #[cfg(test)]

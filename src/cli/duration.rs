@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::time::MAX_LENGTH;
+
 /// As Go writes them: `90s`, `10m`, `1h30m`. Longer than nothing.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-    let positive = parsed.filter(|length| !length.is_zero());
-    positive.ok_or_else(|| "must be a time like 90s, 10m or 1h30m".to_owned())
+    let length = parsed.filter(|length| !length.is_zero());
+    let length = length.ok_or_else(|| "must be a time like 90s, 10m or 1h30m".to_owned())?;
+    if length > MAX_LENGTH {
+        return Err(format!("must be at most {}s", MAX_LENGTH.as_secs()));
+    }
+    Ok(length)
 }
 
 /// How long one probe took: `850µs`, `3.2ms`, `1.05s`.
@@ -76,7 +82,10 @@ mod tests {
         for (text, millis) in good {
             assert_eq!(read(text), Ok(millis), "{text}");
         }
-        for text in ["", "10", "0s", "-10m", "ten", "10 parsecs"] {
+        assert_eq!(read("2147483647s"), Ok(2_147_483_647_000));
+        for text in
+            ["", "10", "0s", "-10m", "ten", "10 parsecs", "2147483648s", "9223372036854775807s"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }

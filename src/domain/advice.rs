@@ -43,8 +43,8 @@ fn of_container(at: &str, container: &ContainerSpec, all: &mut Vec<Advice>) {
         say("no-liveness-probe", "", text.to_owned());
         return of_probes(container, &mut say);
     };
-    let patience = liveness.initial_delay
-        + liveness.period.saturating_mul(liveness.failure_threshold.saturating_sub(1));
+    let failing = liveness.period.saturating_mul(liveness.failure_threshold.saturating_sub(1));
+    let patience = liveness.initial_delay.saturating_add(failing);
     if probes.startup.is_none() && liveness.initial_delay.is_zero() && patience < TIGHT {
         let text = format!(
             "a start that takes longer than {} s is killed, again and again: give it a \

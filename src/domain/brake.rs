@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::restart::go_duration;
+use super::time::Later;
 
 mod gauge;
 pub use gauge::{Gauge, Standing};
@@ -188,7 +189,7 @@ impl Brake {
         } else {
             let patient = now.saturating_duration_since(since) >= LONGEST;
             let starved = if patient { None } else { self.starved(&limits, pressure) };
-            let again = now + LATEST;
+            let again = now.later(LATEST);
             starved.map(|why| (why, again)).or_else(|| self.short_of_budget(&limits, who, now))
         };
         match held {
@@ -236,13 +237,14 @@ impl Brake {
             return None;
         }
         let left = price.saturating_sub(self.credit).clamp(SOONEST, LATEST);
-        Some((Hold::Budget { burst: limits.burst, refill: limits.refill }, now + left))
+        Some((Hold::Budget { burst: limits.burst, refill: limits.refill }, now.later(left)))
     }
 
     fn advance(&mut self, limits: &Limits, now: Instant) {
         // The readings of several actors may come out of order.
         let topped = self.topped.map_or(now, |topped| topped.max(now));
-        let passed = self.topped.map_or(Duration::ZERO, |before| topped - before);
+        let passed =
+            self.topped.map_or(Duration::ZERO, |before| topped.saturating_duration_since(before));
         self.credit = self.credit.saturating_add(passed).min(full(limits));
         self.topped = Some(topped);
         for recent in [&mut self.failed, &mut self.killed, &mut self.late] {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Now;
 use super::spec::{ProbeKind, ProbeSpec};
 use super::status::{LastProbe, ProbeStatus};
+use super::time::Later;
 
 /// What one attempt said. The text is what follows `Liveness probe failed: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,7 @@ struct InFlight {
 impl Tracker {
     /// Of a new instance, which `started` then.
     pub fn new(kind: ProbeKind, spec: &ProbeSpec, started: Instant) -> Self {
-        let first = started + spec.initial_delay;
+        let first = started.later(spec.initial_delay);
         Self {
             kind,
             period: spec.period,
@@ -211,7 +212,7 @@ impl Tracker {
         let mut hasher = DefaultHasher::new();
         (seed, discriminant(&self.kind)).hash(&mut hasher);
         let place = u128::from(hasher.finish()) % most.max(1);
-        self.not_before(now + Duration::from_nanos(u64::try_from(place).unwrap_or_default()));
+        self.not_before(now.later(Duration::from_nanos(u64::try_from(place).unwrap_or_default())));
     }
 
     /// Goes on after a final verdict that nothing follows from, or not yet; its row with it.
@@ -247,9 +248,9 @@ impl Tracker {
             let missed =
                 now.mono.duration_since(self.due).as_nanos() / self.period.as_nanos().max(1);
             let periods = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
-            self.due += self.period * periods;
+            self.due = self.due.later(self.period.saturating_mul(periods));
         }
-        self.early = self.startup_period.map(|period| now.mono + period);
+        self.early = self.startup_period.map(|period| now.mono.later(period));
         self.in_flight = Some(InFlight { launch, at: now.wall, late, early, tries: 1 });
         true
     }
@@ -275,7 +276,8 @@ impl Tracker {
         self.shown.last = Some(LastProbe { at: flight.at, latency, outcome });
         if is_error {
             self.shown.errors += 1;
-            if flight.tries < TRIES {
+            // Whatever took all of its time would only take it again.
+            if flight.tries < TRIES && latency < self.timeout {
                 self.in_flight = Some(InFlight { tries: flight.tries + 1, at: now.wall, ..flight });
                 return Seen::Again;
             }
@@ -292,7 +294,7 @@ impl Tracker {
         } else {
             self.shown.failures += 1;
             // A success is a success, however late.
-            if flight.late || latency > self.timeout + self.lateness() {
+            if flight.late || latency > self.timeout.saturating_add(self.lateness()) {
                 return Seen::Late;
             }
             if flight.early {

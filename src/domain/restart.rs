@@ -92,7 +92,7 @@ mod tests {
     use serde_json::Value;
 
     fn seconds(value: &Value) -> Duration {
-        Duration::from_secs_f64(value.as_f64().unwrap())
+        Duration::try_from_secs_f64(value.as_f64().unwrap()).unwrap()
     }
 
     /// Their rows show the kubelet's collector cutting waits (B03, B06) and its timing of probe

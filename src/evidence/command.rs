@@ -15,7 +15,7 @@ pub(super) async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> S
         return "not run: another command ran in the container all the time".to_owned();
     };
     let left = bound.saturating_sub(start.elapsed());
-    match task.exec(&exec.command, left, Turn(vec![turn])).await {
+    match task.exec(&exec.command, left, Turn { container: turn, host: None }).await {
         Ok(executed) => {
             let output = String::from_utf8_lossy(&executed.output);
             match executed.exit_code {

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use tokio::time::{Duration, Instant};
 
+use crate::runtime::deadline_in;
+
 /// Until when there is time for more, by the clock that the caller waits by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget(Instant);
 
 impl Budget {
     pub(super) fn new(length: Duration) -> Self {
-        Self(Instant::now() + length)
+        Self(deadline_in(length))
     }
 
     pub(super) fn is_spent(self) -> bool {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use super::fields::member;
 use crate::domain::adopt::{Care, GRACE, LABELS, LIVENESS, READINESS, RESTART, STARTUP};
 use crate::domain::spec::{ProbeSpec, Probes, RestartPolicy, SpecError, SpecErrors, short_form};
+use crate::domain::time::MAX_LENGTH;
 
 /// Every `probelet/…` label counts: one that is not known may be a slip of the pen.
 pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
@@ -56,10 +57,11 @@ pub fn restart(text: &str) -> Option<(RestartPolicy, Option<u32>)> {
 }
 
 fn grace(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    text.parse::<SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok())
+    let length = match text.parse::<u32>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds.into())),
+        Err(_) => text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok()),
+    };
+    length.filter(|length| *length <= MAX_LENGTH)
 }
 
 /// In short form, or Kubernetes' Probe as JSON.
@@ -119,6 +121,8 @@ mod tests {
             (RESTART, "sometimes"),
             (RESTART, "on-failure:x"),
             (GRACE, "-1s"),
+            (GRACE, "2147483648"),
+            (GRACE, "9223372036854775807s"),
             ("probelet/livenes", "http://:80"),
         ];
         for (label, value) in wrong {

@@ -135,7 +135,7 @@ impl Destination {
         let to_try = u32::try_from(self.ips.len()).unwrap_or(u32::MAX).saturating_sub(tried).max(1);
         let now = Instant::now();
         let share = deadline.saturating_duration_since(now) / to_try;
-        deadline.min(now + share.max(LEAST_SHARE))
+        now.checked_add(share.max(LEAST_SHARE)).map_or(deadline, |until| deadline.min(until))
     }
 }
 

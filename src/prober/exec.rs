@@ -73,7 +73,7 @@ impl Queue {
     async fn turn(&self, task: &dyn Task) -> Result<Turn, AcquireError> {
         let container = task.exec_turn().acquire_owned().await?;
         let host = self.host.clone().acquire_owned().await?;
-        Ok(Turn(vec![container, host]))
+        Ok(Turn { container, host: Some(host) })
     }
 }
 

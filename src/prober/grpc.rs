@@ -11,7 +11,7 @@ use http::uri::{Scheme, Uri};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -24,7 +24,7 @@ use super::wire::{Ends, Stream, cause};
 use crate::domain::probe::Outcome;
 use crate::domain::restart::go_duration;
 use crate::domain::spec::Grpc;
-use crate::runtime::Task;
+use crate::runtime::{Task, deadline_in};
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("kube-probe/1.36 probelet/", env!("CARGO_PKG_VERSION")));
@@ -36,7 +36,7 @@ pub(super) async fn attempt(
     port: u16,
     timeout: Duration,
 ) -> Outcome {
-    let deadline = Instant::now() + timeout;
+    let deadline = deadline_in(timeout);
     let connected = match Host::new(grpc.host.as_deref()).resolve(task).await {
         Ok(destination) => destination.connect(task.as_ref(), port, deadline).await,
         Err(error) => Err(error),

@@ -164,7 +164,7 @@ impl Containers for Api {
         let by = caller(&request);
         let pb::RestartContainerRequest { name, container, grace_period } = request.into_inner();
         let grace = duration("gracePeriod", grace_period).map_err(|e| invalid(vec![e]))?;
-        let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN + START);
+        let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN).saturating_add(START);
         let before = self.supervisor.get(&name).map_err(status_of)?;
         let status = convert::status_of_container(&before, &container).map_err(status_of)?;
         let attempt = status.attempt;

@@ -9,6 +9,7 @@ use crate::domain::spec::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme, SpecError,
     TcpSocket, short_form,
 };
+use crate::domain::time::MAX_LENGTH;
 use crate::pb;
 
 #[cfg(test)]
@@ -121,14 +122,17 @@ fn port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecErr
     }
 }
 
-/// Unset stays unset; a negative one is refused.
+/// Unset stays unset; a negative one and one over [`MAX_LENGTH`] are refused.
 pub(super) fn duration(
     path: &str,
     duration: Option<prost_types::Duration>,
 ) -> Result<Option<Duration>, SpecError> {
     let Some(duration) = duration else { return Ok(None) };
-    let converted = Duration::try_from(duration);
-    converted
-        .map(Some)
-        .map_err(|_| field(path, "Invalid value: must be greater than or equal to 0"))
+    let length = Duration::try_from(duration)
+        .map_err(|_| field(path, "Invalid value: must be greater than or equal to 0"))?;
+    if length > MAX_LENGTH {
+        let most = MAX_LENGTH.as_secs();
+        return Err(field(path, format!("Invalid value: must be no longer than {most} s")));
+    }
+    Ok(Some(length))
 }

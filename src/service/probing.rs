@@ -14,9 +14,6 @@ use crate::manifest;
 use crate::pb;
 use crate::supervisor::{PodView, SupervisorError, named};
 
-/// As all times of a spec: what a clock can add without an overflow.
-const LONGEST_PAUSE: Duration = Duration::from_secs(i32::MAX as u64);
-
 /// By kubectl's order in `describe`, which is also that of how much they matter.
 const KINDS: [ProbeKind; 3] = [ProbeKind::Liveness, ProbeKind::Readiness, ProbeKind::Startup];
 
@@ -101,10 +98,6 @@ fn pause_length(length: Option<prost_types::Duration>) -> Result<Duration, SpecE
     match duration("length", length)? {
         None => Err(SpecError::required("length", "")),
         Some(Duration::ZERO) => Err(field("length", "Invalid value: must be greater than 0")),
-        Some(length) if length > LONGEST_PAUSE => {
-            let most = LONGEST_PAUSE.as_secs();
-            Err(field("length", format!("Invalid value: must be no longer than {most} s")))
-        }
         Some(length) => Ok(length),
     }
 }

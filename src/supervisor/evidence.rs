@@ -38,7 +38,7 @@ impl Actor {
         };
         let witness = self.effects.witness.clone();
         self.effects.running.spawn(async move {
-            let bound = scene.bound + LATE;
+            let bound = scene.bound.saturating_add(LATE);
             let reading = match timeout(bound, witness.capture(scene, task)).await {
                 Ok(Ok(said)) => said.join("; "),
                 Ok(Err(why)) => format!("none: {why}"),

@@ -13,6 +13,7 @@ use super::{Entry, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::Place;
 use crate::domain::container::{Look, SeenTask};
 use crate::domain::link::{Change, Link};
+use crate::domain::time::Later;
 use crate::runtime::{AttemptId, Flaw, RuntimeError};
 
 /// A look lists the namespace's records and tasks: two calls, some milliseconds of containerd's.
@@ -45,7 +46,7 @@ impl Supervisor {
 
     /// Goes on until the supervisor is stopped.
     pub async fn tend(&self) {
-        let mut due = tokio::time::Instant::from_std(now().mono) + self.until_look();
+        let mut due = now().mono.later(self.until_look());
         loop {
             let pause = self.link.borrow().pause();
             tokio::select! {
@@ -54,17 +55,17 @@ impl Supervisor {
             }
             let answer = self.runtime.ping().await;
             let change = self.heard(answer.as_ref().err());
-            let here = tokio::time::Instant::from_std(now().mono);
+            let here = now().mono;
             if matches!(change, Some(Change::Back(_))) {
                 self.tell_back();
                 due = here;
             }
             if answer.is_ok() && due <= here {
                 let compared = self.reconcile().await;
-                due = here + self.until_look();
+                due = here.later(self.until_look());
                 if let Err(error) = compared {
                     tracing::warn!(%error, "what containerd holds could not be compared");
-                    due = here + LOOK_AGAIN;
+                    due = here.later(LOOK_AGAIN);
                 }
             }
         }

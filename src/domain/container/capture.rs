@@ -12,6 +12,7 @@ use crate::domain::Now;
 use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
 use crate::domain::exit::Cause;
 use crate::domain::notice::Notice;
+use crate::domain::time::Later;
 
 /// The stop that waits for the evidence.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Machine {
         }
         let lifecycle = &self.spec.lifecycle;
         let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
-        running.capturing = Some(Capturing { cause, message, grace, until: now.mono + bound });
+        running.capturing = Some(Capturing { cause, message, grace, until: now.mono.later(bound) });
         if let Some(signal) = lifecycle.evidence_signal {
             out.push(Action::Signal(self.memory.attempt, signal));
         }

@@ -10,6 +10,7 @@ use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{OnFailure, ProbeKind};
 use crate::domain::status::KillHeld;
+use crate::domain::time::Later;
 
 /// How soon a brake that gave no answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -50,7 +51,7 @@ impl Machine {
         if let State::Running(running) = &mut self.state
             && running.capturing.is_none()
         {
-            let ask_at = now.mono + RETRY;
+            let ask_at = now.mono.later(RETRY);
             running.condemned = Some(Condemned { kind, output, since: now, ask_at, held: None });
             out.push(Action::AskBrake(self.memory.attempt, now.mono));
         }
@@ -66,7 +67,7 @@ impl Machine {
             && let Some(condemned) = &mut running.condemned
             && condemned.ask_at <= now.mono
         {
-            condemned.ask_at = now.mono + RETRY;
+            condemned.ask_at = now.mono.later(RETRY);
             out.push(Action::AskBrake(self.memory.attempt, condemned.since.mono));
         }
     }

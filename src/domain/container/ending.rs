@@ -9,6 +9,7 @@ use crate::domain::exit::{Cause, Ending, Known, Verdict};
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::status::Terminated;
+use crate::domain::time::Later;
 use crate::domain::{Now, restart};
 
 /// What has to be mended outside is looked at again this often.
@@ -50,7 +51,7 @@ impl Machine {
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
-            self.state = State::Waiting { reason, message, until: now.mono + wait };
+            self.state = State::Waiting { reason, message, until: now.mono.later(wait) };
             // How the attempt before it ended may be known to nobody else.
             if !retries || is_first {
                 out.push(Action::Persist);
@@ -181,8 +182,8 @@ impl Machine {
         let shown = restart::go_duration(wait);
         let message = format!("back-off {shown} restarting failed container={container} pod={pod}");
         let notice = format!("Back-off restarting failed container {container} in pod {pod}");
-        let until = now.mono + wait;
-        self.memory.restart_at = Some(now.wall + wait);
+        let until = now.mono.later(wait);
+        self.memory.restart_at = Some(now.wall.later(wait));
         self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
         out.push(Action::Note(Notice::warning("BackOff", notice)));
         out.push(Action::Persist);

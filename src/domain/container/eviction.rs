@@ -9,6 +9,7 @@ use super::{Action, Machine, Wanted};
 use crate::domain::Now;
 use crate::domain::notice::Notice;
 use crate::domain::quantity;
+use crate::domain::time::Later;
 
 /// From one look to the next.
 const EVERY: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ impl Machine {
         let mounts = &self.spec.volume_mounts;
         let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
         match self.pod.volume_limits().any(|(volume, _)| fills(volume)) {
-            true => Measuring::Due(now.mono + EVERY),
+            true => Measuring::Due(now.mono.later(EVERY)),
             false => Measuring::Never,
         }
     }
@@ -63,7 +64,7 @@ impl Machine {
             && let Measuring::Since(start) = *measuring
         {
             let took = now.mono.saturating_duration_since(start);
-            *measuring = Measuring::Due(now.mono + EVERY.max(took * REST));
+            *measuring = Measuring::Due(now.mono.later(EVERY.max(took.saturating_mul(REST))));
         }
         let mut limits = self.pod.volume_limits();
         let over = limits.find(|(volume, limit)| used.get(*volume) > Some(limit));

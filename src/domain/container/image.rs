@@ -10,6 +10,7 @@ use crate::domain::Now;
 use crate::domain::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
 use crate::domain::notice::Notice;
 use crate::domain::spec::Source;
+use crate::domain::time::Later;
 
 const ERR_IMAGE_PULL: &str = "ErrImagePull";
 const IMAGE_PULL_BACK_OFF: &str = "ImagePullBackOff";
@@ -138,11 +139,11 @@ impl Machine {
             let message =
                 format!("Container image {name:?} is not present with pull policy of Never");
             out.push(Action::Note(Notice::warning("ErrImageNeverPull", &*message)));
-            self.wait_for_image("ErrImageNeverPull", message, now.mono + LOOK_AGAIN, out);
+            self.wait_for_image("ErrImageNeverPull", message, now.mono.later(LOOK_AGAIN), out);
         } else if let Err(error) = Reference::parse(&name) {
             let message = format!("Failed to apply default image tag {name:?}: {error}");
             out.push(Action::Note(Notice::warning("InspectFailed", &*message)));
-            self.wait_for_image("InvalidImageName", message, now.mono + LOOK_AGAIN, out);
+            self.wait_for_image("InvalidImageName", message, now.mono.later(LOOK_AGAIN), out);
         } else {
             self.state = State::Pulling { looking: false };
             let unknown = self.pod.unknown_pull_secrets();
@@ -209,11 +210,11 @@ impl Machine {
         }
         out.push(Action::Note(Notice::warning("Failed", message)));
         self.waits.failures = self.waits.failures.saturating_add(1);
-        let retry_at = now.mono + image::back_off(self.waits.failures);
+        let retry_at = now.mono.later(image::back_off(self.waits.failures));
         self.waits.retry_at = Some(retry_at);
         self.waits.error.clone_from(&error);
         out.push(Action::Persist);
-        self.wait_for_image(ERR_IMAGE_PULL, error, (now.mono + SHOWN).min(retry_at), out);
+        self.wait_for_image(ERR_IMAGE_PULL, error, (now.mono.later(SHOWN)).min(retry_at), out);
     }
 
     fn wait_for_image(

@@ -13,6 +13,7 @@ use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
+use crate::domain::time::Later;
 use crate::domain::{Incarnation, Now};
 
 #[derive(Debug)]
@@ -179,7 +180,7 @@ impl Machine {
             Event::Remains { incarnation } => {
                 self.clearing.remove(&incarnation);
                 self.troubles = self.troubles.saturating_add(1);
-                self.forget_at = Some(now.mono + retry_after(self.troubles));
+                self.forget_at = Some(now.mono.later(retry_after(self.troubles)));
             }
             Event::Found(look) => self.found(&look, &mut out),
             Event::RecordMissing { incarnation } => self.record_missing(incarnation, &mut out),

@@ -7,11 +7,12 @@ use crate::domain::Now;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::restart::go_duration;
+use crate::domain::time::Later;
 
 impl Machine {
     pub(super) fn pause(&mut self, length: Duration, now: Now, out: &mut Vec<Action>) {
-        self.paused = Some(now.mono + length);
-        self.memory.paused_until = Some(now.wall + length);
+        self.paused = Some(now.mono.later(length));
+        self.memory.paused_until = Some(now.wall.later(length));
         self.memory.paused_for = Some(length);
         // Neither what is under way nor what was counted may act when the pause is over.
         self.each_tracker(Tracker::drop_evidence);
@@ -43,6 +44,6 @@ impl Machine {
         let left =
             |until: std::time::SystemTime| until.duration_since(now.wall).unwrap_or_default();
         let most = self.memory.paused_for.unwrap_or(Duration::MAX);
-        self.paused = self.memory.paused_until.map(|until| now.mono + left(until).min(most));
+        self.paused = self.memory.paused_until.map(|until| now.mono.later(left(until).min(most)));
     }
 }

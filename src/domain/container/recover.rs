@@ -8,6 +8,7 @@ use super::{Action, Event, Machine, Memory, Next, Wanted};
 use crate::domain::exit::{Cause, Ending, LastWords};
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
+use crate::domain::time::Later;
 use crate::domain::{Incarnation, Now};
 
 /// What became of the newest attempt meanwhile.
@@ -154,7 +155,7 @@ impl Machine {
             _ if memory.held => {}
             (Some(_), Some(at), Wanted::Running) => {
                 let left = at.duration_since(now.wall).unwrap_or_default();
-                let until = now.mono + left.min(self.spec.backoff.cap);
+                let until = now.mono.later(left.min(self.spec.backoff.cap));
                 let message = "back-off goes on after a restart of probelet".to_owned();
                 self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
             }

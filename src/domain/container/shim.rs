@@ -9,6 +9,7 @@ use crate::domain::Now;
 use crate::domain::notice::Notice;
 use crate::domain::spec::{Handler, ProbeKind};
 use crate::domain::status::ShimMemory;
+use crate::domain::time::Later;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// Told at this growth, and again at each doubling of it.
@@ -44,7 +45,7 @@ impl Machine {
         if self.shim_deadline().is_some_and(|due| due <= now.mono)
             && let State::Running(running) = &mut self.state
         {
-            running.shim.due = now.mono + EVERY;
+            running.shim.due = now.mono.later(EVERY);
             out.push(Action::MeasureShim(self.memory.attempt));
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::exit::{Cause, Operator};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::HookKind;
+use crate::domain::time::Later;
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
@@ -76,9 +77,9 @@ impl Machine {
         running.trackers.iter_mut().for_each(Tracker::drop_evidence);
         running.condemned = None;
         let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
-        let kill_at = now.mono + if grace.is_zero() { RETRY } else { grace };
+        let kill_at = now.mono.later(if grace.is_zero() { RETRY } else { grace });
         self.state = State::Stopping { running, kill_at };
-        let kill_at = now.wall + grace;
+        let kill_at = now.wall.later(grace);
         // A container that its own probe stops does not wait for the others.
         let with_the_pod = self.is_last_to_stop() && !matches!(cause, Cause::Probe { .. });
         let waits = with_the_pod && !grace.is_zero();
@@ -113,8 +114,8 @@ impl Machine {
         if let (State::Stopping { kill_at, .. }, Some(stopping), Some(grace)) =
             (&mut self.state, &mut self.memory.stopping, grace)
         {
-            *kill_at = (*kill_at).min(now.mono + grace);
-            stopping.kill_at = stopping.kill_at.min(now.wall + grace);
+            *kill_at = (*kill_at).min(now.mono.later(grace));
+            stopping.kill_at = stopping.kill_at.min(now.wall.later(grace));
             stopping.signaled |= grace.is_zero();
             stopping.grace = stopping.grace.min(grace);
         }
@@ -127,7 +128,7 @@ impl Machine {
             }
             self.signal_after_hook(now, out);
         } else if let State::Stopping { kill_at, .. } = &mut self.state {
-            *kill_at = now.mono + RETRY;
+            *kill_at = now.mono.later(RETRY);
             if let Some(stopping) = &mut self.memory.stopping {
                 stopping.killed = true;
             }
@@ -154,8 +155,8 @@ impl Machine {
         if let (State::Stopping { kill_at, .. }, Some(stopping)) =
             (&mut self.state, &mut self.memory.stopping)
         {
-            *kill_at = (*kill_at).max(now.mono + LEAST);
-            stopping.kill_at = stopping.kill_at.max(now.wall + LEAST);
+            *kill_at = (*kill_at).max(now.mono.later(LEAST));
+            stopping.kill_at = stopping.kill_at.max(now.wall.later(LEAST));
             stopping.signaled = true;
         }
         out.push(Action::Persist);
@@ -223,6 +224,6 @@ impl Machine {
     /// lengthen it.
     pub(super) fn kill_deadline(stopping: &Stopping, now: Now) -> Instant {
         let left = stopping.kill_at.duration_since(now.wall).unwrap_or_default();
-        now.mono + left.min(stopping.grace.max(LEAST))
+        now.mono.later(left.min(stopping.grace.max(LEAST)))
     }
 }

@@ -19,6 +19,7 @@ mod decisions;
 mod eviction;
 mod histories;
 mod image;
+mod lengths;
 mod limits;
 mod reconcile;
 mod recovery;

@@ -12,6 +12,7 @@ use super::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, Exec, Handler, HttpGet, PodSpec, PortRef,
 };
 use super::{ProbeKind, ProbeSpec, Role, Source, Validated};
+use crate::domain::time::MAX_LENGTH;
 
 mod dependents;
 mod init;
@@ -41,8 +42,6 @@ const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
-/// Clocks overflow on what Kubernetes' int64 fields can hold; 68 years will do.
-const MAX_TIME: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// The sentences of Kubernetes' `field.Error`.
 impl SpecError {
@@ -94,8 +93,8 @@ impl Findings {
     }
 
     fn bounded(&mut self, field: String, value: Duration) {
-        self.check(value <= MAX_TIME, || {
-            let why = format!("must be less than or equal to {}", MAX_TIME.as_secs());
+        self.check(value <= MAX_LENGTH, || {
+            let why = format!("must be less than or equal to {}", MAX_LENGTH.as_secs());
             SpecError::invalid(field, value.as_secs(), &why)
         });
     }

@@ -90,7 +90,7 @@ impl Containerd {
                 return task.map(drop);
             }
             tokio::time::sleep(STEP).await;
-            waited += STEP;
+            waited = waited.saturating_add(STEP);
         }
     }
 

@@ -12,7 +12,7 @@ use containerd_client::services::v1::WaitRequest;
 use containerd_client::types::v1::Status;
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::{OnceCell, Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::client::{Client, error};
 use super::exec::{Command, Execs, Template, Within};
@@ -23,7 +23,7 @@ use crate::netns;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
 use crate::runtime::session::{Order, Session, SessionError};
-use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn};
+use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn, deadline_in};
 
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
 const ASK: Duration = Duration::from_secs(2);
@@ -164,7 +164,7 @@ impl Task for ContainerdTask {
         timeout: Duration,
         turn: Turn,
     ) -> Result<Executed, ExecError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         let failed = |text: String| ExecError::Failed(text);
         let template = timeout_at(deadline, self.template()).await;
         let template = template

@@ -82,3 +82,21 @@ fn what_the_domain_cannot_hold_is_refused_by_its_field() {
     let error = probes(None, Some(given), None).unwrap_err();
     assert_eq!(error.field, "readinessProbe.startupPeriod");
 }
+
+#[test]
+fn a_length_has_bounds() {
+    let length =
+        |seconds| duration("gracePeriod", Some(prost_types::Duration { seconds, nanos: 0 }));
+    assert_eq!(length(i32::MAX.into()), Ok(Some(Duration::from_secs(i32::MAX as u64))));
+    for (seconds, why) in [
+        (-1, "must be greater than or equal to 0"),
+        (i64::from(i32::MAX) + 1, "must be no longer than 2147483647 s"),
+        (i64::MAX, "must be no longer than 2147483647 s"),
+    ] {
+        let error = length(seconds).unwrap_err();
+        assert_eq!(
+            (error.field.as_str(), error.reason),
+            ("gracePeriod", format!("Invalid value: {why}"))
+        );
+    }
+}

@@ -1,9 +1,10 @@
 //! What containerd is asked of commands in a task.
 
 use containerd_client::services::v1::{
-    CloseIoRequest, DeleteProcessRequest, ExecProcessRequest, KillRequest, ListPidsRequest,
-    ResizePtyRequest, StartRequest, WaitRequest,
+    CloseIoRequest, DeleteProcessRequest, ExecProcessRequest, GetRequest, KillRequest,
+    ListPidsRequest, ResizePtyRequest, StartRequest, WaitRequest,
 };
+use containerd_client::types::v1::Process as ProcessState;
 use prost::Message;
 use prost_types::Any;
 use std::time::Duration;
@@ -76,6 +77,18 @@ impl Client {
         let answer = self.tasks().wait(request).await;
         let answer = answer.map_err(|status| error("Tasks.Wait", Duration::ZERO, &status))?;
         Ok(answer.into_inner().exit_status)
+    }
+
+    /// Asks the shim, through containerd; `Unknown` where the shim does not answer containerd.
+    pub(super) async fn exec_state(
+        &self,
+        container: &str,
+        exec_id: &str,
+    ) -> Result<ProcessState, RuntimeError> {
+        let (container_id, exec_id) = (container.to_owned(), exec_id.to_owned());
+        let request = self.request(GetRequest { container_id, exec_id });
+        let answer = call("Tasks.Get", DEADLINE, self.tasks().get(request)).await?;
+        answer.process.ok_or_else(|| RuntimeError::NotFound(format!("a command in {container}")))
     }
 
     pub(super) async fn kill_exec(

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use containerd_client::types::v1::Status;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -23,6 +24,10 @@ const DRAIN: Duration = Duration::from_millis(100);
 /// How long the container's init is looked at when a command was killed by somebody else: the
 /// kernel kills all processes of a container before its init counts as ended.
 const INIT: Duration = Duration::from_millis(100);
+/// How long containerd and the shim may take to say that a command still runs.
+const CONFIRM: Duration = Duration::from_secs(2);
+const NOT_STARTED: &str = "the command was not started within its timeout: containerd, the shim or \
+                           runc does not answer";
 /// Ids that an earlier daemon may have left in one container.
 const IDS: u32 = 16;
 
@@ -90,11 +95,14 @@ impl Execs {
             let stdio = output.stdio();
             Ok((output, stdio))
         };
+        let mut turn = turn;
         let mut start = pin!(self.start(container, process, open));
         let started = match timeout_at(*deadline, &mut start).await {
             Ok(started) => started,
+            // The command has no process yet: the delay is containerd's, its shim's or runc's.
             Err(_) => {
-                caller.tell(Err(ExecError::TimedOut));
+                caller.tell(Err(ExecError::Failed(NOT_STARTED.to_owned())));
+                turn.leave_host();
                 start.await
             }
         };
@@ -150,10 +158,33 @@ impl Execs {
             exited = &mut exit => exited,
             () = output.drain() => exit.await,
         };
-        let code = exited.map_err(|_| ExecError::TimedOut)?.map_err(|error| failed(&error))?;
+        let code = match exited {
+            Ok(exit) => exit.map_err(|error| failed(&error))?,
+            Err(_) => self.confirm_overrun(container, id).await?,
+        };
         // Whoever still writes is not waited for any longer.
         let _ = timeout(DRAIN, output.drain()).await;
         judge(code, init).await
+    }
+
+    /// The exit code of a command whose timeout has passed, or [`ExecError::TimedOut`] if it still
+    /// runs by the word of containerd and its shim. Where one of them hangs, the command may have
+    /// ended unseen, or wait for a shim that does not read its output: no evidence against it.
+    async fn confirm_overrun(&self, container: &str, id: &str) -> Result<u32, ExecError> {
+        let unsure = |text: &str| {
+            ExecError::Failed(format!("whether the command still runs is not known: {text}"))
+        };
+        let state = match timeout(CONFIRM, self.0.client.exec_state(container, id)).await {
+            Ok(state) => state.map_err(|error| unsure(&error.to_string()))?,
+            Err(_) => return Err(unsure("containerd does not answer")),
+        };
+        match state.status() {
+            Status::Stopped => Ok(state.exit_status),
+            Status::Unknown => Err(unsure("the shim does not answer")),
+            Status::Created | Status::Running | Status::Pausing | Status::Paused => {
+                Err(ExecError::TimedOut)
+            }
+        }
     }
 
     /// The inner result is of a command that containerd knows by now.
@@ -187,24 +218,24 @@ impl Execs {
         Err(RuntimeError::Internal(text))
     }
 
-    /// containerd's word, else the kernel's: containerd may be away just now.
+    /// The exit code from containerd or from the kernel, whichever has it first: containerd may
+    /// be away or hang.
     pub(super) async fn exit(
         &self,
         container: &str,
         id: &str,
         leader: Option<&Process>,
     ) -> Result<u32, RuntimeError> {
-        let error = match self.0.client.wait_exec(container, id).await {
-            Ok(code) => return Ok(code),
-            Err(error) => error,
-        };
-        let ending = match leader {
-            Some(leader) => leader.ended().await,
-            None => Ending::Lost,
-        };
-        match ending {
-            Ending::Lost => Err(error),
-            ending => u32::try_from(ending.exit_code()).map_err(|_| error),
+        let mut kernel = pin!(async {
+            let ending = leader?.ended().await;
+            (ending != Ending::Lost).then(|| u32::try_from(ending.exit_code()).ok())?
+        });
+        tokio::select! {
+            Some(code) = &mut kernel => Ok(code),
+            answer = self.0.client.wait_exec(container, id) => match answer {
+                Ok(code) => Ok(code),
+                Err(error) => kernel.await.ok_or(error),
+            },
         }
     }
 }
