@@ -15,8 +15,8 @@ mod out;
 mod parse;
 mod probes_out;
 mod process;
-mod public;
 mod schema;
+mod shapes;
 mod volumes;
 mod workloads;
 

@@ -1,17 +1,59 @@
-//! What is exported and shown, against Kubernetes' OpenAPI specification.
+//! What is exported and shown, against the fields that Kubernetes' OpenAPI specification has.
 
 use jsonschema::Validator;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::out::view;
 use super::*;
 
-const SCHEMA: &str = include_str!("kubernetes-v1.36.schema.json");
+const FIELDS: &str = include_str!("kubernetes-v1.36.fields");
 
 fn schema(kind: &str) -> Validator {
-    let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    schema["$ref"] = json!(format!("#/$defs/io.k8s.api.core.v1.{kind}"));
+    let mut types = json!({
+        "FieldsV1": { "type": "object" },
+        "IntOrString": { "type": ["integer", "string"] },
+        "Quantity": { "type": ["number", "string"] },
+        "Time": { "type": "string", "format": "date-time" },
+    });
+    let lines = FIELDS.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
+    // A line that is indented goes on with the one before.
+    for line in lines.join("\n").replace("\n   ", "").lines() {
+        let (name, fields) = line.split_once(": ").unwrap();
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        for field in fields.split(", ") {
+            let (field, of) = field.split_once(' ').unwrap();
+            let name = field.trim_end_matches('*');
+            required.extend((name != field).then_some(name));
+            properties.insert(name.to_owned(), type_of(of));
+        }
+        types[name] = json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        });
+    }
+    let schema = json!({ "$defs": types, "$ref": format!("#/$defs/{kind}") });
     jsonschema::validator_for(&schema).unwrap()
+}
+
+fn type_of(text: &str) -> Value {
+    let inner = |open, close| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    if let Some(items) = inner('[', ']') {
+        return json!({ "type": "array", "items": type_of(items) });
+    }
+    if let Some(values) = inner('{', '}') {
+        return json!({ "type": "object", "additionalProperties": type_of(values) });
+    }
+    if let Some(only) = inner('\'', '\'') {
+        return json!({ "const": only });
+    }
+    match text {
+        "string" | "bytes" => json!({ "type": "string" }),
+        "bool" => json!({ "type": "boolean" }),
+        "int32" | "int64" => json!({ "type": "integer" }),
+        name => json!({ "$ref": format!("#/$defs/{name}") }),
+    }
 }
 
 fn flaws(object: &Value) -> Vec<String> {
@@ -20,7 +62,7 @@ fn flaws(object: &Value) -> Vec<String> {
 }
 
 /// All there is to say of volumes, environment, hooks and restarts.
-const REST: &str = r#"apiVersion: v1
+pub(super) const REST: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
 data: {LEVEL: high}
