@@ -20,6 +20,7 @@ mod annotations;
 mod backoff;
 mod batch;
 mod convert;
+mod defaults;
 mod directory;
 mod document;
 mod downward;

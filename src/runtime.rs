@@ -20,6 +20,7 @@ use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::domain::time::Later;
+use crate::domain::user::User;
 use crate::process::Process;
 use crate::registry::RegistryError;
 
@@ -387,6 +388,10 @@ pub trait Task: Send + Sync + 'static {
     }
     /// Resident memory of the shim that holds this task, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
+    /// The user that it begins as; `None` of a task that this daemon did not start.
+    fn user(&self) -> Option<User> {
+        None
+    }
     /// Why its output is kept nowhere, if it is not.
     fn no_log(&self) -> Option<String> {
         None

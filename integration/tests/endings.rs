@@ -215,6 +215,13 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
         host.apply(&manifest)?;
         told(host, "short", &Told(137, 9, "Error", "active deadline exceeded; SIGKILL after 1s"))?;
         event_of(host, "short", "DeadlineExceeded")?;
+        // The pod's own, and once.
+        let events = host.probelet(["get", "events", "short", "-o", "json"])?;
+        let events: Value = serde_json::from_str(&events)?;
+        let events = events["items"].as_array().into_iter().flatten();
+        let own: Vec<_> = events.filter(|event| event["reason"] == "DeadlineExceeded").collect();
+        ensure!(own.len() == 1 && own[0]["count"] == 1, "{own:?}");
+        ensure!(own[0]["involvedObject"]["fieldPath"] == Value::Null, "{own:?}");
         let status = host.pod("short")?["status"].clone();
         ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
         for verb in ["start", "restart"] {
@@ -224,9 +231,11 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
                 "{refused:?}"
             );
         }
-        // Nor does the next daemon start it.
+        // Nor does the next daemon start it, which knows of the event too.
         host.kill_daemon()?;
         host.start_daemon()?;
+        let events = host.probelet(["get", "events", "short"])?;
+        ensure!(events.contains("DeadlineExceeded"), "{events}");
         let status = host.pod("short")?["status"].clone();
         ensure!(status["phase"] == "Failed" && status["reason"] == "DeadlineExceeded", "{status}");
         host.probelet(["delete", "pod", "short"])?;

@@ -271,6 +271,12 @@ fn a_rule_restarts_all_of_the_pod() -> Result<()> {
         let other = wait(host, "other", |status| again(status) && is_running(status))?;
         let last = &other["lastState"]["terminated"];
         assert_eq!(last["reason"], "RestartingAllContainers", "{other}");
+        assert_eq!(last["exitCode"], 137, "{other}");
+        let app = wait(host, "app", again)?;
+        let asked = &app["lastState"]["terminated"];
+        assert_eq!((&asked["reason"], &asked["exitCode"]), (&last["reason"], &json!(42)), "{app}");
+        let conditions = host.pod("web")?["status"]["conditions"].clone();
+        assert_eq!(conditions[5]["type"], "AllContainersRestarting", "{conditions}");
         assert!(again(&host.status_of("web", "one")?));
         gone(host)
     })

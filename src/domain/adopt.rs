@@ -10,6 +10,7 @@ use super::exit::Cause;
 use super::spec::{
     BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source, SpecErrors,
 };
+use super::user::User;
 
 #[cfg(test)]
 mod tests;
@@ -110,6 +111,8 @@ pub struct Stranger {
     pub labels: BTreeMap<String, String>,
     pub remembered: Option<Remembered>,
     pub task: TaskLevel,
+    /// The user of its spec.
+    pub user: Option<User>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -16,6 +16,7 @@ use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
 use super::status::Terminated;
+use super::user::User;
 
 mod asked;
 mod capture;
@@ -62,6 +63,9 @@ pub struct Memory {
     pub started: bool,
     pub ready: bool,
     pub image_id: String,
+    /// The user that the newest instance began as; `None` in older records.
+    #[serde(default)]
+    pub user: Option<User>,
     /// Some registry has it, and may have a newer one by now.
     #[serde(default)]
     pub image_from_registry: bool,
@@ -152,6 +156,7 @@ impl Memory {
             started: false,
             ready: false,
             image_id: String::new(),
+            user: None,
             image_from_registry: false,
             stop_signal: None,
             ended: None,
@@ -220,6 +225,11 @@ pub enum Event {
     Respec(Arc<PodSpec>),
     /// The pod's own word to one of its containers.
     Pod(Word),
+    /// The user that the instance begins as; comes before `Started`.
+    User {
+        incarnation: Incarnation,
+        user: User,
+    },
     Started {
         incarnation: Incarnation,
         pid: u32,

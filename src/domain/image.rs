@@ -35,6 +35,19 @@ impl PullPolicy {
     }
 }
 
+impl PullPolicy {
+    /// Kubernetes' default.
+    pub fn default_for(name: &str) -> Self {
+        if name::is_latest(name) { Self::Always } else { Self::IfNotPresent }
+    }
+
+    /// The policy that was asked for, if it differs from asking for none: `Always` does, see
+    /// [`need`].
+    pub fn in_effect(policy: Option<Self>, name: &str) -> Option<Self> {
+        policy.filter(|policy| *policy != Self::IfNotPresent || name::is_latest(name))
+    }
+}
+
 /// What a start needs of an image's registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {

@@ -9,6 +9,8 @@ pub struct PodNetwork {
     /// Its own addresses, with the host's network that one's; none with the loopback alone.
     pub ips: Vec<String>,
     pub host_ips: Vec<String>,
+    /// The host's name, as a pod is told it.
+    pub node_name: String,
     /// What it is, in words; empty where nobody here can tell.
     pub about: String,
 }

@@ -28,15 +28,22 @@ pub struct Notice {
     /// Kubernetes' reason: `Unhealthy`, `Killing`, `Created`, …
     pub reason: &'static str,
     pub message: String,
+    /// The event is the pod's own, and not one of the container that it was noticed at.
+    pub of_pod: bool,
 }
 
 impl Notice {
     pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: NoticeType::Normal, reason, message: message.into() }
+        Self { kind: NoticeType::Normal, reason, message: message.into(), of_pod: false }
     }
 
     pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: NoticeType::Warning, reason, message: message.into() }
+        Self { kind: NoticeType::Warning, reason, message: message.into(), of_pod: false }
+    }
+
+    #[must_use]
+    pub fn of_pod(self) -> Self {
+        Self { of_pod: true, ..self }
     }
 }
 

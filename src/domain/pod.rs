@@ -140,6 +140,7 @@ impl Pod {
     }
 
     fn tell(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
+        let was_expired = self.is_expired();
         let Some(machine) = self.machines.get_mut(index) else { return Vec::new() };
         let (before, was_evicted) = (machine.memory().attempt, machine.memory().evicted.is_some());
         let its_turn = event == Event::Pod(Word::Go);
@@ -147,7 +148,11 @@ impl Pod {
         let restarts = machine.memory().attempt != before && !its_turn;
         let owner = machine.container().name.clone();
         let evicted = machine.memory().evicted.clone().filter(|_| !was_evicted);
-        let mut all: Vec<_> = actions.into_iter().map(|action| (index, action)).collect();
+        // Once for the pod, at the first of its containers that it ends.
+        let expired = self.expired().filter(|_| !was_expired);
+        let expired = expired.map(|expired| Action::Note(expired.notice()));
+        let actions = expired.into_iter().chain(actions);
+        let mut all: Vec<_> = actions.map(|action| (index, action)).collect();
         if restarts {
             let spec = self.spec.clone();
             for dependent in spec.dependents_of(&owner) {

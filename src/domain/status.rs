@@ -9,8 +9,10 @@ use super::container::DEADLINE_EXCEEDED;
 use super::exit::{Cause, Ending, Sigkill};
 use super::history::History;
 use super::network::PodNetwork;
+use super::notice::Notice;
 use super::probe::{Outcome, Verdict};
 use super::spec::ProbeKind;
+use super::user::User;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerStatus {
@@ -24,6 +26,8 @@ pub struct ContainerStatus {
     pub image_id: String,
     /// containerd's container id of the newest attempt; empty before it.
     pub container_id: String,
+    /// The user that the newest instance began as; `None` before it.
+    pub user: Option<User>,
     pub pid: Option<u32>,
     pub state: ContainerState,
     pub last_state: Option<Terminated>,
@@ -151,7 +155,8 @@ impl Phase {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`.
+    /// `PodReadyToStartContainers`, `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`,
+    /// `AllContainersRestarting`.
     pub kind: &'static str,
     pub is_true: bool,
     pub reason: &'static str,
@@ -181,6 +186,15 @@ impl Expired {
             Self::Deadline => DEADLINE_EXCEEDED,
             Self::Evicted { message } => message,
         }
+    }
+
+    /// The pod's event, of the type that the kubelet gives it.
+    pub fn notice(&self) -> Notice {
+        match self {
+            Self::Deadline => Notice::normal(self.reason(), self.message()),
+            Self::Evicted { .. } => Notice::warning(self.reason(), self.message()),
+        }
+        .of_pod()
     }
 }
 

@@ -1,6 +1,8 @@
 //! As whom a container's process runs: from its spec, its image and the image's own
 //! `/etc/passwd` and `/etc/group`.
 
+use serde::{Deserialize, Serialize};
+
 use super::spec::{ContainerSpec, GroupsPolicy, PodSpec};
 
 /// What an image says.
@@ -12,7 +14,8 @@ pub struct ImageUsers {
     pub group: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// As whom a process runs, as its runtime spec has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{backoff, evidence, log_limits, resources};
+use super::{backoff, defaults, evidence, log_limits, resources};
 use crate::domain::spec::{
     Handler, NetworkMode, OnFailure, PodSpec, ProbeKind, ProbeSpec, SpecError,
 };
@@ -20,7 +20,7 @@ pub(super) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
 pub(super) const CONFIG_FILE: &str = "probelet.io/config-file";
 pub const MANIFEST_ERROR: &str = "probelet.io/manifest-error";
 
-/// What only the server writes of a container, as `probelet.io/WORD.CONTAINER`.
+/// What only the server writes of a container or a volume, as `probelet.io/WORD.NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerMade {
     /// Why the container ended last.
@@ -31,10 +31,22 @@ pub enum ServerMade {
     ProbesPausedUntil,
     /// Why the kill that a probe decided has to wait.
     KillHeld,
+    /// The pull policy that is shown of its image is Kubernetes' default; none was asked for, which
+    /// is not the same: see `domain::image::need`.
+    DefaultPull,
+    /// The same of the image that is the pod's volume of this name.
+    DefaultVolumePull,
 }
 
 impl ServerMade {
-    const ALL: [Self; 4] = [Self::LastCause, Self::Probes, Self::ProbesPausedUntil, Self::KillHeld];
+    const ALL: [Self; 6] = [
+        Self::LastCause,
+        Self::Probes,
+        Self::ProbesPausedUntil,
+        Self::KillHeld,
+        Self::DefaultPull,
+        Self::DefaultVolumePull,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -42,6 +54,8 @@ impl ServerMade {
             Self::Probes => "probes",
             Self::ProbesPausedUntil => "probes-paused-until",
             Self::KillHeld => "kill-held",
+            Self::DefaultPull => "default-pull",
+            Self::DefaultVolumePull => "default-volume-pull",
         }
     }
 
@@ -141,6 +155,9 @@ pub(super) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
             .or_else(|| resources::take_devices(spec, word, &text));
         if let Some(taken) = taken {
             errors.extend(taken.err().map(|why| SpecError::invalid(field, text, why)));
+            continue;
+        }
+        if ServerMade::of(&key).is_some_and(|(made, name)| defaults::unset_pull(spec, made, name)) {
             continue;
         }
         if [CONFIG_SOURCE, CONFIG_FILE, MANIFEST_ERROR].contains(&key.as_str())

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::defaults;
 use crate::domain::spec::SpecError;
 
 pub(super) const NOT_YET: &str = "not supported yet";
@@ -15,12 +16,14 @@ pub(super) enum Rule {
     Honoured,
     /// Has no effect here, and that is said.
     Warned(&'static str),
+    /// As [`Rule::Warned`], but for Kubernetes' default, which asks for nothing.
+    WarnedBut(&'static str, &'static str),
     /// These values state what holds here anyway; any other is refused.
     Only(&'static [&'static str]),
     Refused(&'static str),
 }
 
-use Rule::{Honoured, Only, Refused, Warned};
+use Rule::{Honoured, Only, Refused, Warned, WarnedBut};
 
 pub(super) const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
@@ -64,16 +67,16 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.nodeSelector", Warned(SCHEDULER)),
     ("spec.affinity", Warned(SCHEDULER)),
     ("spec.tolerations", Warned(SCHEDULER)),
-    ("spec.schedulerName", Warned(SCHEDULER)),
+    ("spec.schedulerName", WarnedBut(defaults::SCHEDULER, SCHEDULER)),
     ("spec.schedulingGroup", Warned(SCHEDULER)),
     ("spec.topologySpreadConstraints", Warned(SCHEDULER)),
-    ("spec.priority", Warned(SCHEDULER)),
+    ("spec.priority", WarnedBut("0", SCHEDULER)),
     ("spec.priorityClassName", Warned(SCHEDULER)),
-    ("spec.preemptionPolicy", Warned(SCHEDULER)),
+    ("spec.preemptionPolicy", WarnedBut("PreemptLowerPriority", SCHEDULER)),
     ("spec.serviceAccount", Warned(NAMES_ONLY)),
     ("spec.serviceAccountName", Warned(NAMES_ONLY)),
     ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
-    ("spec.enableServiceLinks", Warned("there are no services here")),
+    ("spec.enableServiceLinks", WarnedBut(defaults::SERVICE_LINKS, "there are no services here")),
     ("spec.os.name", Only(&["linux"])),
     ("spec.dnsPolicy", Honoured),
     ("spec.dnsConfig", Honoured),
@@ -241,6 +244,8 @@ fn visit(table: &[(&str, Rule)], value: &Value, (path, pattern): (&str, &str), o
         _ if is_unset(value) => {}
         Some(Honoured) => {}
         Some(Warned(why)) => out.warnings.push(format!("{path}: ignored: {why}")),
+        Some(WarnedBut(default, _)) if is_one_of(value, &[default]) => {}
+        Some(WarnedBut(_, why)) => out.warnings.push(format!("{path}: ignored: {why}")),
         Some(Only(values)) if is_one_of(value, values) => {}
         Some(Refused(why)) => out.refused.push(SpecError::new(path, why)),
         None if leads_on(table, pattern) => match value {
@@ -270,7 +275,7 @@ fn is_unset(value: &Value) -> bool {
 fn is_one_of(value: &Value, values: &[&str]) -> bool {
     match value {
         Value::String(text) => values.contains(&text.as_str()),
-        Value::Bool(flag) => values.contains(&flag.to_string().as_str()),
+        Value::Bool(_) | Value::Number(_) => values.contains(&value.to_string().as_str()),
         _ => false,
     }
 }

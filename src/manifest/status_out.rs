@@ -7,22 +7,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
 use super::annotations::{self, CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
-use super::probes_out;
 use super::spec_out::{list, pod_spec, seconds, some};
+use super::{defaults, probes_out, resources};
+use crate::domain::spec::{PodSpec, RecursiveReadOnly, Resources, VolumeMount};
 use crate::domain::status::{
     Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
 };
+use crate::domain::user::User;
 use crate::supervisor::PodView;
 
 /// The pod as Kubernetes would show it.
 pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
     k8s::Pod {
         metadata: metadata(view),
-        spec: Some(pod_spec(&view.spec)),
-        status: Some(k8s::PodStatus {
-            qos_class: Some(view.spec.qos_class().as_str().to_owned()),
-            ..pod_status(&view.status)
+        spec: Some(k8s::PodSpec {
+            node_name: some(&view.status.network.node_name),
+            ..defaults::fill(&view.spec, pod_spec(&view.spec))
         }),
+        status: Some(pod_status(&view.spec, &view.status)),
     }
 }
 
@@ -35,6 +37,7 @@ pub fn to_json(view: &PodView) -> Value {
 fn metadata(view: &PodView) -> ObjectMeta {
     let (spec, status) = (&view.spec, &view.status);
     let mut annotations = annotations::export(spec);
+    annotations.extend(defaults::annotations(spec));
     for container in status.all() {
         let cause = newest_ending(container).map(Terminated::why);
         let shown = [
@@ -74,8 +77,15 @@ fn newest_ending(container: &ContainerStatus) -> Option<&Terminated> {
     }
 }
 
-fn pod_status(status: &PodStatus) -> k8s::PodStatus {
+fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
     let expired = status.expired.as_ref().filter(|_| status.phase == Phase::Failed);
+    let of = |status: &ContainerStatus| {
+        let container = spec.all().find(|container| container.name == status.name);
+        k8s::ContainerStatus {
+            volume_mounts: container.and_then(|own| list(&own.volume_mounts, mount_status)),
+            ..container_status(status, container.map(|own| &own.resources))
+        }
+    };
     k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
         reason: expired.map(|expired| expired.reason().to_owned()),
@@ -85,10 +95,10 @@ fn pod_status(status: &PodStatus) -> k8s::PodStatus {
         host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
         pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
+        qos_class: Some(spec.qos_class().as_str().to_owned()),
         start_time: time(status.created_at),
-        init_container_statuses: (!status.init_containers.is_empty())
-            .then(|| status.init_containers.iter().map(container_status).collect()),
-        container_statuses: Some(status.containers.iter().map(container_status).collect()),
+        init_container_statuses: list(&status.init_containers, of),
+        container_statuses: Some(status.containers.iter().map(of).collect()),
         ..k8s::PodStatus::default()
     }
 }
@@ -104,7 +114,13 @@ fn condition(condition: &Condition) -> k8s::PodCondition {
     }
 }
 
-fn container_status(status: &ContainerStatus) -> k8s::ContainerStatus {
+fn container_status(
+    status: &ContainerStatus,
+    resources: Option<&Resources>,
+) -> k8s::ContainerStatus {
+    // Of an instance, so not before there is one.
+    let resources = resources.filter(|_| !status.container_id.is_empty());
+    let resources = resources.map(|own| resources::out(own).unwrap_or_default());
     k8s::ContainerStatus {
         name: status.name.clone(),
         ready: status.ready,
@@ -116,7 +132,35 @@ fn container_status(status: &ContainerStatus) -> k8s::ContainerStatus {
         state: Some(state(&status.state)),
         // Kubernetes prints an empty one before the first end.
         last_state: Some(status.last_state.as_ref().map(ended).unwrap_or_default()),
+        allocated_resources: resources.as_ref().and_then(|own| own.requests.clone()),
+        resources,
+        user: status.user.as_ref().map(user),
         ..k8s::ContainerStatus::default()
+    }
+}
+
+fn user(user: &User) -> k8s::ContainerUser {
+    k8s::ContainerUser {
+        linux: Some(k8s::LinuxContainerUser {
+            uid: user.uid.into(),
+            gid: user.gid.into(),
+            supplemental_groups: list(&user.groups, |group| i64::from(*group)),
+        }),
+    }
+}
+
+/// As it is mounted: what is to be read-only below the mount too, either is so or nothing starts.
+fn mount_status(mount: &VolumeMount) -> k8s::VolumeMountStatus {
+    let recursive = match mount.recursive_read_only {
+        RecursiveReadOnly::Disabled => RecursiveReadOnly::Disabled,
+        RecursiveReadOnly::IfPossible | RecursiveReadOnly::Enabled => RecursiveReadOnly::Enabled,
+    };
+    k8s::VolumeMountStatus {
+        mount_path: mount.mount_path.clone(),
+        name: mount.name.clone(),
+        read_only: mount.read_only.then_some(true),
+        recursive_read_only: mount.read_only.then(|| recursive.as_str().to_owned()),
+        ..k8s::VolumeMountStatus::default()
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn naming(
         if known.is_none() {
             let names = DnsPolicy::ALL.map(DnsPolicy::as_str);
             errors.push(SpecError::unsupported("spec.dnsPolicy", &text, &names));
-        } else if text.starts_with("ClusterFirst") {
+        } else if known == Some(DnsPolicy::ClusterFirstWithHostNet) {
+            // Kubernetes' default, `ClusterFirst`, asks for nothing.
             warnings.push(
                 "spec.dnsPolicy: there is no cluster DNS here, the host's resolver is asked".into(),
             );
@@ -68,7 +69,6 @@ pub(super) fn out(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
             ip: alias.ip.clone(),
             hostnames: list(&alias.hostnames, Clone::clone),
         }),
-        // The default goes without saying: said, it comes with a warning.
         dns_policy: (naming.dns_policy != DnsPolicy::default())
             .then(|| naming.dns_policy.as_str().to_owned()),
         dns_config: naming.dns.as_ref().map(|dns| k8s::PodDNSConfig {

@@ -1,6 +1,7 @@
 use super::*;
 
 mod batch;
+mod defaults;
 mod directory;
 mod downward;
 mod examples;

@@ -363,7 +363,7 @@ impl Runtime for Containerd {
     }
 
     fn network(&self, pod: &PodSpec) -> PodNetwork {
-        self.networks.of(pod)
+        PodNetwork { node_name: self.facts.hostname.clone(), ..self.networks.of(pod) }
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

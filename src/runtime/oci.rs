@@ -20,9 +20,11 @@ mod namespaces;
 mod resources;
 mod seccomp;
 mod security;
+mod user;
 pub(super) mod words;
 
 pub use bundle::from_bundle;
+pub use user::user_of;
 pub(super) use words::expand_all;
 use words::{Env, expand};
 

@@ -225,6 +225,9 @@ impl Actor {
                 if let Some(why) = task.no_log() {
                     self.tell(index, Event::NoLog { incarnation, why });
                 }
+                if let Some(user) = task.user() {
+                    self.tell(index, Event::User { incarnation, user });
+                }
                 let kills = task.oom_kills_before();
                 self.effects.watch(index, incarnation, task.clone());
                 if let Some(kills) = kills {
@@ -331,7 +334,7 @@ impl Actor {
                     }
                 }
                 Action::Note(notice) => {
-                    let container = self.name(index);
+                    let container = if notice.of_pod { "" } else { self.name(index) };
                     tracing::info!(
                         pod = self.spec.name,
                         container,

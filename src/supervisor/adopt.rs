@@ -167,6 +167,8 @@ impl Adopter {
             Some(memory) => *memory,
             None => Memory::new(Wanted::Running, wall),
         };
+        // Its spec stays as it is in each attempt.
+        memory.user = stranger.user.clone();
         if is_new {
             memory.started_at = Some(wall);
             memory.stop_signal = stop_signal;

@@ -64,23 +64,33 @@ impl EventLog {
         self.newest.send_replace(sequence);
     }
 
-    /// The newest events of one container, for its record: whole, but for long messages.
+    /// The newest events of one container and of its pod, for its record: whole, but for long
+    /// messages. Each of a pod's records has the pod's own: which is written last is not known.
     pub fn kept(&self, pod_uid: &str, container: &str) -> Vec<Event> {
         let events = self.lock();
-        let own = |event: &&Event| event.pod_uid == pod_uid && event.container == container;
-        let mut kept: Vec<_> = events.iter().rev().filter(own).take(KEPT).cloned().collect();
+        let newest = |of: &str| -> Vec<Event> {
+            let own = |event: &&Event| event.pod_uid == pod_uid && event.container == of;
+            events.iter().rev().filter(own).take(KEPT).cloned().collect()
+        };
+        let mut kept = newest(container);
+        kept.append(&mut newest(""));
+        kept.sort_by_key(|event| event.sequence);
         kept.iter_mut().for_each(|event| shorten(&mut event.message, LONGEST));
-        kept.reverse();
         kept
     }
 
     /// What a record kept, from before this daemon.
     pub fn restore(&self, kept: impl IntoIterator<Item = Event>) {
         let mut events = self.lock();
-        // One that is known is as new or newer: a pod that could not be taken up is tried again.
-        let is_new = |event: &Event| !events.iter().any(|known| known.is_same(event));
-        let new: Vec<_> = kept.into_iter().filter(is_new).collect();
-        events.extend(new);
+        // One may be known: a pod that could not be taken up is tried again, and records of one pod
+        // were written at different times. The one with the higher number says more.
+        for event in kept {
+            match events.iter_mut().find(|known| known.is_same(&event)) {
+                Some(known) if known.sequence >= event.sequence => {}
+                Some(known) => *known = event,
+                None => events.push_back(event),
+            }
+        }
         events.make_contiguous().sort_by_key(|event| event.sequence);
         while events.len() > CAPACITY {
             events.pop_front();
@@ -182,6 +192,26 @@ mod tests {
         let told = new.after(0, "");
         new.restore(kept);
         assert_eq!(new.after(0, ""), told, "also where one has been counted up");
+    }
+
+    #[test]
+    fn the_pods_own_events_are_in_each_of_its_records() {
+        let old = EventLog::default();
+        let pod = sample::pod();
+        let note = |container: &str, message: &str| {
+            let notice = Notice::normal("Told", message);
+            old.record(&pod, container, notice, SystemTime::UNIX_EPOCH);
+        };
+        note("app", "1");
+        note("", "of the pod");
+        let early = old.kept(&pod.uid, "app");
+        note("", "of the pod");
+        let late = old.kept(&pod.uid, "other");
+        let new = EventLog::default();
+        new.restore([early, late].concat());
+        let told = new.after(0, "");
+        let told: Vec<_> = told.iter().map(|e| (e.container.as_str(), e.count)).collect();
+        assert_eq!(told, [("app", 1), ("", 2)], "the record that was written last counts");
     }
 
     #[test]

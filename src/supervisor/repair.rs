@@ -109,6 +109,7 @@ mod tests;
 
 fn blank(name: &str, image: &str, attempt: Incarnation, state: ContainerState) -> ContainerStatus {
     ContainerStatus {
+        user: None,
         name: name.to_owned(),
         attempt,
         ready: false,

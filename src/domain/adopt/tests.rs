@@ -15,6 +15,7 @@ fn stranger(pairs: &[(&str, &str)]) -> Stranger {
         labels: labels(pairs),
         remembered: None,
         task: TaskLevel::Started,
+        user: None,
     }
 }
 

@@ -7,7 +7,6 @@ use super::state::State;
 use super::{Action, Machine, Next, Wanted};
 use crate::domain::Now;
 use crate::domain::exit::Cause;
-use crate::domain::notice::Notice;
 
 /// The kubelet's words.
 pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
@@ -29,7 +28,6 @@ impl Machine {
         if self.expiry().is_none_or(|at| at > now.mono) {
             return;
         }
-        out.push(Action::Note(Notice::normal("DeadlineExceeded", DEADLINE_EXCEEDED)));
         self.end_for_good(now, out);
     }
 

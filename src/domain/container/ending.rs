@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Next;
+use super::round::name_restart_of_all;
 use super::state::State;
 use super::{Action, Fault, Machine, Wanted};
 use crate::domain::exit::{Cause, Ending, Known, Verdict};
@@ -15,7 +16,15 @@ use crate::domain::{Now, restart};
 /// What has to be mended outside is looked at again this often.
 const CONFIG_RETRY: Duration = Duration::from_secs(10);
 
+/// The waiting reason of a container whose pod could not be connected.
+const NO_NETWORK: &str = "ContainerCreating";
+
 impl Machine {
+    /// The last try to start it found the pod without its network.
+    pub fn lacks_network(&self) -> bool {
+        matches!(self.state, State::Waiting { reason: NO_NETWORK, .. })
+    }
+
     pub(super) fn failed(
         &mut self,
         fault: Fault,
@@ -37,7 +46,7 @@ impl Machine {
         let is_first = self.troubles == 0;
         if is_network {
             let message = format!("Failed to create pod sandbox: {message}");
-            out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message)));
+            out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message).of_pod()));
         } else if !retries || is_first {
             out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
         }
@@ -46,7 +55,7 @@ impl Machine {
             Fault::Container | Fault::Image => None,
             Fault::Runtime => Some(("CreateContainerError", again)),
             // As in Kubernetes, whose event alone says more.
-            Fault::Network => Some(("ContainerCreating", again)),
+            Fault::Network => Some((NO_NETWORK, again)),
             Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
@@ -104,15 +113,11 @@ impl Machine {
         let oom_kills = known.oom_kills;
         let Verdict { reason, cause, sigkill } = known.verdict();
         let by_probe = matches!(cause, Cause::Probe { .. });
-        let ended = Terminated {
+        let mut ended = Terminated {
             attempt: self.memory.attempt,
             container_id: self.container_id.clone(),
             ending,
-            reason: match cause {
-                Cause::AllRestart => "RestartingAllContainers",
-                _ => reason,
-            }
-            .into(),
+            reason: reason.into(),
             cause,
             exit_code: ending.exit_code(),
             signal: ending.signal(),
@@ -122,6 +127,9 @@ impl Machine {
             sigkill,
             oom_kills,
         };
+        if ended.cause == Cause::AllRestart {
+            name_restart_of_all(&mut ended);
+        }
         let ran = now.mono.saturating_duration_since(running.since);
         self.over(ended, ran, by_probe, next, now, out);
     }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::state::{Running, State};
 use super::{Action, Machine, Wanted};
 use crate::domain::Now;
-use crate::domain::notice::Notice;
 use crate::domain::quantity;
 use crate::domain::time::Later;
 
@@ -83,7 +82,6 @@ impl Machine {
         if is_over || self.memory.expired || self.memory.wanted != Wanted::Running {
             return;
         }
-        out.push(Action::Note(Notice::warning("Evicted", &*message)));
         self.memory.evicted = Some(message);
         self.end_for_good(now, out);
     }

@@ -189,6 +189,9 @@ impl Machine {
             Event::Unwritten { error } => self.unwritten(error, &mut out),
             Event::Written => self.written(&mut out),
             Event::Tick => self.tick(now, &mut out),
+            Event::User { incarnation, user } if self.is_current(incarnation) => {
+                self.memory.user = Some(user);
+            }
             Event::Started { incarnation, pid, container_id } if self.is_current(incarnation) => {
                 self.started(pid, container_id, now, &mut out);
             }
@@ -232,7 +235,8 @@ impl Machine {
             Event::Held { incarnation, why, again } if self.is_current(incarnation) => {
                 self.held(why, again, &mut out);
             }
-            Event::Started { .. }
+            Event::User { .. }
+            | Event::Started { .. }
             | Event::Failed { .. }
             | Event::Looked { .. }
             | Event::Pulled { .. }

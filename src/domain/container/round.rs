@@ -25,6 +25,10 @@ pub enum Word {
     Follow { owner: String },
 }
 
+/// The kubelet's reason and message.
+const RESTARTING_ALL: &str = "RestartingAllContainers";
+const REMOVED: &str = "The container is removed because RestartAllContainers in place";
+
 impl Machine {
     pub(super) fn told(&mut self, word: Word, now: Now, out: &mut Vec<Action>) {
         match word {
@@ -89,6 +93,10 @@ impl Machine {
     }
 
     fn wait_for(&mut self, round: u32, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
+        // Only a rule's restart sets a grace.
+        if let (Some(_), Some(ended)) = (grace, &mut self.memory.ended) {
+            name_restart_of_all(ended);
+        }
         self.memory.round = round;
         self.memory.held = true;
         self.memory.finished = false;
@@ -168,6 +176,9 @@ impl Machine {
     /// The next attempt after an ending that a rule may have called a restart of all for.
     pub(super) fn again(&mut self, out: &mut Vec<Action>) {
         if self.calls_for_all() {
+            if let Some(ended) = &mut self.memory.ended {
+                name_restart_of_all(ended);
+            }
             self.memory.round = self.memory.round.saturating_add(1);
             self.memory.held = true;
             self.memory.restart_at = None;
@@ -176,6 +187,11 @@ impl Machine {
         } else {
             self.next_attempt(out);
         }
+    }
+
+    /// Its exit has asked for a restart of all containers, which waits for the others to be down.
+    pub fn asks_for_all(&self) -> bool {
+        self.memory.held && self.calls_for_all()
     }
 
     fn calls_for_all(&self) -> bool {
@@ -200,13 +216,23 @@ impl Machine {
         let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
         let restarts = last.is_some_and(|last| last.cause == Cause::AllRestart);
         let restarts = restarts || self.calls_for_all();
-        let reason = if restarts { "RestartingAllContainers" } else { self.creating() };
-        (waiting(reason, ""), last.cloned())
+        let (reason, message) =
+            if restarts { (RESTARTING_ALL, REMOVED) } else { (self.creating(), "") };
+        (waiting(reason, message), last.cloned())
     }
 
     /// Kubernetes' word for a container that does not run yet.
     pub(super) fn creating(&self) -> &'static str {
         if self.pod.init_containers.is_empty() { "ContainerCreating" } else { "PodInitializing" }
+    }
+}
+
+/// The last state of each container of such a pod names the restart, whether it was ended by it, had
+/// ended before, or asked for it by its exit. The exit code stays what it was.
+pub(super) fn name_restart_of_all(ended: &mut Terminated) {
+    ended.reason = RESTARTING_ALL.to_owned();
+    if ended.message.is_empty() {
+        ended.message = REMOVED.to_owned();
     }
 }
 

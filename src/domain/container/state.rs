@@ -128,6 +128,7 @@ impl Machine {
             image: spec.image(),
             image_id: self.memory.image_id.clone(),
             container_id: self.container_id.clone(),
+            user: self.memory.user.clone(),
             pid: running.and(self.pid),
             state,
             last_state,

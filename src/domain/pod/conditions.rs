@@ -3,10 +3,11 @@
 use super::Pod;
 use super::phase::has_run;
 use crate::domain::Now;
-use crate::domain::spec::Role;
+use crate::domain::container::Machine;
+use crate::domain::spec::{RestartAction, Role};
 use crate::domain::status::{Condition, ContainerStatus, Phase};
 
-/// What a condition says beside its kind: nothing where it is true.
+/// What a condition says beside its kind; mostly nothing where it is true.
 type Lack = (&'static str, String);
 
 impl Pod {
@@ -16,19 +17,51 @@ impl Pod {
         let initialized = self.uninitialized(phase, &init, &regular);
         let unready = self.unready(phase, &init, &regular);
         let done = |lack: &Lack| lack.0 == "PodCompleted";
-        [
+        let may_start = self.may_start_containers(phase, &init, &regular);
+        let conditions = [
+            ("PodReadyToStartContainers", may_start, Lack::default()),
             ("Initialized", initialized.0.is_empty() || done(&initialized), initialized),
             ("Ready", unready.0.is_empty(), unready.clone()),
             ("ContainersReady", unready.0.is_empty(), unready),
             ("PodScheduled", true, Lack::default()),
-        ]
-        .into_iter()
-        .map(|(kind, is_true, (reason, message))| {
+        ];
+        let conditions = conditions.into_iter().chain(self.restarting(phase));
+        let conditions = conditions.map(|(kind, is_true, (reason, message))| {
             let before = self.conditions.iter().find(|c| c.kind == kind);
             let since = before.filter(|c| c.is_true == is_true).map_or(now.wall, |c| c.since);
             Condition { kind, is_true, reason, message, since }
-        })
-        .collect()
+        });
+        conditions.collect()
+    }
+
+    /// The network, the namespaces and the files of the pod are made before its first container
+    /// starts, and last as long as it does.
+    fn may_start_containers(
+        &self,
+        phase: Phase,
+        init: &[ContainerStatus],
+        regular: &[ContainerStatus],
+    ) -> bool {
+        let is_over = matches!(phase, Phase::Succeeded | Phase::Failed);
+        let was_made = init.iter().chain(regular).any(has_run);
+        was_made && !is_over && !self.machines.iter().any(Machine::lacks_network)
+    }
+
+    /// Only of a pod that has such a rule. True from the exit that asks for it until all are down.
+    fn restarting(&self, phase: Phase) -> Option<(&'static str, bool, Lack)> {
+        let mut rules = self.spec.all().flat_map(|container| &container.restart_policy_rules);
+        rules.find(|rule| rule.action == RestartAction::RestartAllContainers)?;
+        let is_asked_for = self.machines.iter().any(Machine::asks_for_all);
+        let is_cleared = !self.machines.iter().any(|one| one.is_held() && one.is_alive());
+        let lack = match phase {
+            Phase::Succeeded => ("PodCompleted", String::new()),
+            Phase::Failed => ("PodFailed", String::new()),
+            _ if is_asked_for && !is_cleared => {
+                ("RestartAllContainersStarted", "container exited with restart policy rule".into())
+            }
+            _ => Lack::default(),
+        };
+        Some(("AllContainersRestarting", lack.0 == "RestartAllContainersStarted", lack))
     }
 
     fn uninitialized(

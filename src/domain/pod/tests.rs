@@ -59,6 +59,7 @@ fn container(code: &str) -> ContainerStatus {
         },
     };
     ContainerStatus {
+        user: None,
         next_try: None,
         given_up: false,
         paused_until: None,

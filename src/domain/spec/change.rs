@@ -1,6 +1,9 @@
 //! What of a pod can change while it lives.
 
-use super::{ContainerSpec, HostNamespaces, Naming, PodSpec, SpecError, Volume};
+use super::{
+    ContainerSpec, HostNamespaces, Naming, PodSpec, Source, SpecError, Volume, VolumeSource,
+};
+use crate::domain::image::PullPolicy;
 
 /// What stands between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +27,29 @@ impl PodSpec {
     /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
     /// annotations and the content of files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
-        if self == new {
+        let (old, new) = (self.in_short(), new.in_short());
+        if old == new {
             return Change::None;
         }
-        let fixed = self.fixed_differences(new);
+        let fixed = old.fixed_differences(&new);
         if fixed.is_empty() { Change::Live } else { Change::Fixed(fixed) }
+    }
+
+    /// Without the pull policies that say no more than none does: a pod that was shown has all of
+    /// them.
+    fn in_short(&self) -> Self {
+        let mut short = self.clone();
+        for container in short.init_containers.iter_mut().chain(&mut short.containers) {
+            if let Source::Image(name) = &container.source {
+                container.pull_policy = PullPolicy::in_effect(container.pull_policy, name);
+            }
+        }
+        for volume in &mut short.volumes {
+            if let VolumeSource::Image(image) = &mut volume.source {
+                image.pull_policy = PullPolicy::in_effect(image.pull_policy, &image.reference);
+            }
+        }
+        short
     }
 
     fn fixed_differences(&self, new: &Self) -> Vec<String> {
@@ -164,6 +185,29 @@ mod tests {
     use crate::domain::spec::*;
 
     type Edit = fn(&mut PodSpec);
+
+    #[test]
+    fn a_pull_policy_that_says_what_none_says_is_no_change() {
+        let pulled = |image: &str, policy| {
+            let mut pod = sample::pod();
+            pod.containers[0].source = Source::Image(image.into());
+            pod.containers[0].pull_policy = policy;
+            let image = VolumeImage { reference: image.into(), pull_policy: policy };
+            pod.volumes = vec![Volume { name: "v".into(), source: VolumeSource::Image(image) }];
+            pod
+        };
+        let default = Some(PullPolicy::IfNotPresent);
+        for (image, policy, expected) in [
+            ("i:1", default, Change::None),
+            ("i:1", Some(PullPolicy::Always), Change::Fixed(vec!["spec.volumes".into()])),
+            ("i", default, Change::Fixed(vec!["spec.volumes".into()])),
+            ("i", Some(PullPolicy::Always), Change::Fixed(vec!["spec.volumes".into()])),
+        ] {
+            let (old, new) = (pulled(image, None), pulled(image, policy));
+            assert_eq!(old.change_to(&new), expected, "{image} {policy:?}");
+            assert_eq!(new.change_to(&old), expected, "{image} {policy:?}");
+        }
+    }
 
     #[test]
     fn each_field_is_fixed_or_live() {

@@ -11,7 +11,7 @@ fn known() -> Vec<(&'static str, Value)> {
         r#"{
         "activeDeadlineSeconds": 1, "affinity": {"nodeAffinity": {}},
         "automountServiceAccountToken": true, "dnsConfig": {"searches": ["a"]},
-        "dnsPolicy": "Default", "enableServiceLinks": true, "ephemeralContainers": [{"name": "e"}],
+        "dnsPolicy": "Default", "enableServiceLinks": false, "ephemeralContainers": [{"name": "e"}],
         "hostAliases": [{"ip": "1.1.1.1"}], "hostIPC": true, "hostNetwork": true, "hostPID": true,
         "hostUsers": false, "hostname": "h", "hostnameOverride": "h",
         "imagePullSecrets": [{"name": "s"}], "nodeName": "n",

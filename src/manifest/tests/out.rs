@@ -7,10 +7,12 @@ use serde_json::json;
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::{Cause, Ending};
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ProbeKind, Source};
 use crate::domain::status::{
     Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Terminated,
 };
+use crate::domain::user::User;
 use crate::supervisor::PodView;
 
 pub(super) fn at(seconds: u64) -> SystemTime {
@@ -40,6 +42,7 @@ fn killed() -> Terminated {
 pub(super) fn view() -> PodView {
     let spec = read(STORY).unwrap().spec;
     let container = ContainerStatus {
+        user: Some(User { uid: 1000, gid: 0, groups: vec![0, 20] }),
         next_try: None,
         given_up: false,
         paused_until: None,
@@ -74,7 +77,7 @@ pub(super) fn view() -> PodView {
         init_containers: vec![],
         expired: None,
         containers: vec![container],
-        network: Default::default(),
+        network: PodNetwork { node_name: "node1".into(), ..PodNetwork::default() },
     };
     PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
@@ -90,16 +93,24 @@ fn the_story_reads_as_from_kubernetes() {
             "uid": "uid-1",
             "creationTimestamp": "2027-01-15T08:00:00Z",
             "annotations": {
+                "probelet.io/default-pull.kubia": "Always",
                 "probelet.io/last-cause.kubia":
                     "liveness probe failed: HTTP probe failed with statuscode: 500",
             },
         },
         "spec": {
+            "dnsPolicy": "ClusterFirst",
+            "enableServiceLinks": true,
+            "nodeName": "node1",
             "restartPolicy": "Always",
+            "schedulerName": "default-scheduler",
+            "securityContext": {},
             "terminationGracePeriodSeconds": 30,
             "containers": [{
                 "name": "kubia",
                 "image": "luksa/kubia-unhealthy",
+                "imagePullPolicy": "Always",
+                "resources": {},
                 "livenessProbe": {
                     "httpGet": {"path": "/", "port": 8080, "scheme": "HTTP"},
                     "timeoutSeconds": 1,
@@ -126,6 +137,8 @@ fn the_story_reads_as_from_kubernetes() {
                 "image": "luksa/kubia-unhealthy",
                 "imageID": "luksa/kubia-unhealthy@sha256:1",
                 "containerID": "containerd://kubia-liveness_kubia_1",
+                "resources": {},
+                "user": {"linux": {"uid": 1000, "gid": 0, "supplementalGroups": [0, 20]}},
                 "state": {"running": {"startedAt": "2027-01-15T08:02:11Z"}},
                 "lastState": {"terminated": {
                     "exitCode": 137,
@@ -161,6 +174,7 @@ fn what_goes_out_can_be_applied_again() {
         [
             "metadata.creationTimestamp: ignored: made by the server",
             "metadata.uid: ignored: made by the server",
+            "spec.nodeName: ignored: there is no scheduler here",
             "status: ignored: made by the server",
             "metadata.annotations[probelet.io/last-cause.kubia]: ignored: made by the server",
         ]

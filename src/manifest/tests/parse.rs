@@ -283,7 +283,7 @@ fn what_has_no_effect_is_told() {
     let more = "imagePullPolicy: Always\nenv: [{name: A, value: b}]\nargs: ['$(A)', '$(date)']\n\
                 resources: {}";
     let text = with_container(more)
-        + "  nodeName: n\n  dnsPolicy: ClusterFirst\n  \
+        + "  nodeName: n\n  dnsPolicy: ClusterFirstWithHostNet\n  \
                 terminationGracePeriodSeconds: -3\nstatus: {phase: Running}\n";
     let parsed = read(&text).unwrap();
     assert_eq!(

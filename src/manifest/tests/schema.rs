@@ -181,6 +181,9 @@ impl fmt::Display for Meaning {
         match self.0 {
             Rule::Honoured => f.write_str("honoured"),
             Rule::Warned(why) => write!(f, "ignored, with a warning: {why}"),
+            Rule::WarnedBut(default, why) => {
+                write!(f, "ignored, with a warning unless `{default}`: {why}")
+            }
             Rule::Only(values) => write!(f, "only `{}`", values.join("`, `")),
             Rule::Refused(why) => write!(f, "refused: {why}"),
         }

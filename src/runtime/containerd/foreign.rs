@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Containerd;
 use super::client::{Client, DEADLINE, call, missing_is_fine};
 use super::fates::Fate;
-use super::records::{POD, internal};
+use super::records::{self, POD, internal};
 use super::tasks::shim_died;
 use crate::domain::adopt::{PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn};
 use crate::domain::log::OwnLimits;
@@ -181,10 +181,11 @@ impl Containerd {
             },
         };
         let written = record.extensions.get(record::KEY).and_then(record::decode_foreign);
+        let user = records::user_of(&record);
         let place = Place { namespace: client.namespace().to_owned(), id: record.id };
         let remembered = self.newest_of(&place, written).await;
         let labels = record.labels.into_iter().collect();
-        Ok(Stranger { place, image: record.image, labels, remembered, task })
+        Ok(Stranger { place, image: record.image, labels, remembered, task, user })
     }
 }
 

@@ -13,8 +13,9 @@ use super::client::{Client, DEADLINE, call};
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
+use crate::domain::user::User;
 use crate::runtime::record::{self, RecordError};
-use crate::runtime::{AttemptId, Birth, RuntimeError};
+use crate::runtime::{AttemptId, Birth, RuntimeError, oci};
 
 pub(super) const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";
@@ -180,10 +181,18 @@ pub(super) fn labelled(container: &Container) -> Result<AttemptId, String> {
 pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unreadable> {
     let none = || Unreadable { newer: false, reason: "no extension".to_owned() };
     let any = container.extensions.get(record::KEY).ok_or_else(none)?;
-    record::decode(any).map_err(|error| Unreadable {
+    let (pod, mut memory) = record::decode(any).map_err(|error| Unreadable {
         newer: matches!(error, RecordError::Newer(_)),
         reason: error.to_string(),
-    })
+    })?;
+    // Older builds did not remember it.
+    memory.user = memory.user.take().or_else(|| user_of(container));
+    Ok((pod, memory))
+}
+
+/// The user of the container's spec.
+pub(super) fn user_of(container: &Container) -> Option<User> {
+    oci::user_of(&container.spec.as_ref()?.value)
 }
 
 fn spec_any(spec: &[u8]) -> Any {

@@ -9,7 +9,7 @@ use super::{Containerd, task};
 use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
 use crate::logs::logger::Order;
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task, oci};
 
 /// How long a start waits for the remains of an earlier daemon's.
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);
@@ -45,6 +45,7 @@ impl Containerd {
         self.connect_pod(&birth.pod).await?;
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
+        let user = oci::user_of(&plan.spec);
         let tried = self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
@@ -99,7 +100,7 @@ impl Containerd {
         let (client, execs) = (self.client.clone(), self.execs.clone());
         // Before its process can be out of memory.
         let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
-        let task = task.without_log(no_log);
+        let task = task.without_log(no_log).running_as(user);
         if let Err(error) = self.client.start_task(task.id()).await {
             self.client.clear_task(task.id()).await;
             return Err(error);

@@ -19,6 +19,7 @@ use super::exec::{Command, Execs, Template, Within};
 use super::fates::Shim;
 use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
+use crate::domain::user::User;
 use crate::netns;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
@@ -46,6 +47,7 @@ pub(super) struct ContainerdTask {
     ooms: Option<OomCounter>,
     oom_hints: watch::Receiver<u64>,
     no_log: Option<String>,
+    user: Option<User>,
     /// Of a stranger's task.
     shim: Option<Shim>,
 }
@@ -66,7 +68,12 @@ impl ContainerdTask {
             let place = Place { namespace: client.namespace().to_owned(), id: id.clone() };
             Shim::of(&process, place, fates)
         });
-        Self { shim, id, process, client, execs, turn, template, ooms, oom_hints, no_log: None }
+        let (no_log, user) = (None, None);
+        Self { shim, id, process, client, execs, turn, template, ooms, oom_hints, no_log, user }
+    }
+
+    pub(super) fn running_as(self, user: Option<User>) -> Self {
+        Self { user, ..self }
     }
 
     pub(super) fn without_log(self, no_log: Option<String>) -> Self {
@@ -189,6 +196,10 @@ impl Task for ContainerdTask {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
         }
         stat::resident(shim)
+    }
+
+    fn user(&self) -> Option<User> {
+        self.user.clone()
     }
 
     fn no_log(&self) -> Option<String> {

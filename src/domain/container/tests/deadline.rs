@@ -1,7 +1,6 @@
 //! A pod's active deadline.
 
 use super::*;
-use crate::domain::container::DEADLINE_EXCEEDED;
 use crate::domain::pod::Pod;
 use crate::domain::status::{Expired, Phase};
 
@@ -19,7 +18,7 @@ fn running(pod: PodSpec) -> Story {
     story
 }
 
-const TOLD: (&str, &str) = ("DeadlineExceeded", DEADLINE_EXCEEDED);
+const STOPPED: (&str, &str) = ("Killing", "Stopping container app");
 
 #[test]
 fn what_is_active_when_the_deadline_comes_is_stopped_for_good() {
@@ -29,7 +28,7 @@ fn what_is_active_when_the_deadline_comes_is_stopped_for_good() {
     assert_eq!(story.tell(Event::Tick), []);
     story.pass(SECOND);
     let actions = story.tell(Event::Tick);
-    assert_eq!(Story::reasons(&actions), [TOLD, ("Killing", "Stopping container app")]);
+    assert_eq!(Story::reasons(&actions), [STOPPED]);
     assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
     assert!(actions.contains(&Action::Persist));
     let actions = story.ended(Ending::Exited(0));
@@ -49,13 +48,14 @@ fn a_back_off_and_a_start_under_way_end_too() {
     story.started();
     story.ended(Ending::Exited(1));
     story.pass(SECOND);
-    assert_eq!(Story::reasons(&story.tell(Event::Tick)), [TOLD]);
+    assert_eq!(Story::reasons(&story.tell(Event::Tick)), []);
+    assert!(story.machine.memory().expired);
     assert_eq!(story.machine.deadline(), None);
 
     let mut story = Story::new(short());
     story.want(Wanted::Running);
     story.pass(60 * SECOND);
-    assert_eq!(Story::reasons(&story.tell(Event::Tick)), [TOLD]);
+    assert_eq!(Story::reasons(&story.tell(Event::Tick)), []);
     assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
 }
 
@@ -81,7 +81,7 @@ fn a_daemon_that_was_away_finds_the_deadline_past() {
     let container = pod.containers[0].clone();
     let (mut machine, _) = Machine::recover(pod, container, memory, "c".into(), [], found, now);
     assert!(machine.deadline().unwrap() <= now.mono);
-    assert_eq!(Story::reasons(&machine.handle(Event::Tick, now))[0], TOLD);
+    assert_eq!(Story::reasons(&machine.handle(Event::Tick, now)), [STOPPED]);
 }
 
 #[test]
@@ -112,5 +112,34 @@ fn the_pod_fails_when_nothing_of_it_runs_any_more() {
         (pod.status().phase, pod.status().expired),
         (Phase::Failed, Some(Expired::Deadline))
     );
-    assert_eq!(pod.status().conditions[1].reason, "PodFailed");
+    let ready = pod.status().conditions.into_iter().find(|c| c.kind == "Ready").unwrap();
+    assert_eq!(ready.reason, "PodFailed");
+}
+
+#[test]
+fn the_event_is_the_pods_and_comes_once() {
+    let mut spec = short();
+    spec.containers.push(ContainerSpec { name: "other".into(), ..spec.containers[0].clone() });
+    let spec = Arc::new(spec);
+    let story = running(short());
+    let machine = |index: usize, created_later| {
+        let mut memory = story.machine.memory().clone();
+        memory.created_at += created_later;
+        let (container, found) = (spec.containers[index].clone(), Recovered::Running { pid: 7 });
+        Machine::recover(spec.clone(), container, memory, "c".into(), [], found, story.now).0
+    };
+    // No two are created in the same instant.
+    let mut pod =
+        Pod::new(spec.clone(), vec![machine(0, Duration::ZERO), machine(1, SECOND)], story.now);
+    let mut told = Vec::new();
+    for seconds in [60, 61] {
+        let time = seconds * SECOND;
+        let now = Now { mono: story.now.mono + time, wall: story.now.wall + time, ..story.now };
+        let actions = pod.handle_all(&Event::Tick, now);
+        told.extend(actions.into_iter().filter_map(|(_, action)| match action {
+            Action::Note(notice) => Some((notice.reason, notice.of_pod)),
+            _ => None,
+        }));
+    }
+    assert_eq!(told, [("DeadlineExceeded", true), ("Killing", false), ("Killing", false)]);
 }

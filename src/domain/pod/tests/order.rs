@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::container::{ImageFacts, Recovered};
+use crate::domain::container::{Fault, ImageFacts, Recovered};
 use crate::domain::exit::Cause;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::*;
@@ -355,4 +355,25 @@ fn one_container_restarts_without_the_others() {
     story.tell("b", Event::Restart { grace: None });
     story.exits("b", 0);
     assert_eq!(story.saw(), ["signal b 15", "start b 1"]);
+}
+
+#[test]
+fn a_pod_is_ready_to_start_containers_once_its_surroundings_are_made() {
+    let ready = |story: &Story| story.condition("PodReadyToStartContainers").0;
+    let mut story = Story::begun(never(pod(&[], &["a", "b"])));
+    let kinds: Vec<_> = story.pod.status().conditions.iter().map(|c| c.kind).collect();
+    let all = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+    assert_eq!(kinds, [&all[..], &["PodScheduled"]].concat(), "without a rule no other");
+    assert!(!ready(&story));
+    let failed =
+        |fault| Event::Failed { incarnation: Incarnation(0), fault, message: "no bridge".into() };
+    story.tell("a", failed(Fault::Network));
+    assert!(!ready(&story));
+    story.pass(SECOND);
+    story.started("b");
+    assert!(ready(&story), "b runs, and a is tried again");
+    story.tell("a", failed(Fault::Container));
+    assert!(ready(&story), "what cannot run had its surroundings");
+    story.exits("b", 0);
+    assert_eq!((story.phase(), ready(&story)), (Phase::Failed, false));
 }

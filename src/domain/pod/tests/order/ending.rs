@@ -72,14 +72,24 @@ fn a_rule_restarts_all_from_the_first_init_container() {
         story.started(name);
     }
     story.saw();
+    assert_eq!(story.condition("AllContainersRestarting"), (false, " ".into()));
     story.exits("a", 42);
     assert_eq!(story.saw(), ["signal s 9", "signal b 9"]);
     assert_eq!(story.waiting("a"), "RestartingAllContainers");
+    let text = "RestartAllContainersStarted container exited with restart policy rule";
+    assert_eq!(story.condition("AllContainersRestarting"), (true, text.into()));
     story.exits("s", 1);
     assert_eq!(story.saw(), [""; 0], "b is not down yet");
     story.exits("b", 1);
     assert_eq!(story.saw(), ["start i 1"]);
-    assert_eq!(story.machine("b").status().last_state.unwrap().reason, "RestartingAllContainers");
+    assert!(!story.condition("AllContainersRestarting").0);
+    // Each says so, with the exit code that it had.
+    for (name, code) in [("i", 0), ("s", 1), ("a", 42), ("b", 1)] {
+        let last = story.machine(name).status().last_state.unwrap();
+        assert_eq!((last.reason.as_str(), last.exit_code), ("RestartingAllContainers", code));
+        let message = "The container is removed because RestartAllContainers in place";
+        assert_eq!(last.message, message);
+    }
     // A daemon that comes now goes on from there.
     story.started("i");
     story.taken_up(&["i"]);
