@@ -80,6 +80,9 @@ fn unwrap(any: &Any) -> Result<pb::Record, RecordError> {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use std::time::{Duration, SystemTime};
 
