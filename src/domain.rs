@@ -8,7 +8,7 @@
 //! Created ───────────► Starting(n) ───────► Running(n) ──────────────────────────► Stopping(n)
 //!                       ▲   │ Failed            │ Ended                              │ Ended
 //!                       │   ▼                   ▼                                    ▼
-//!                       └─ Waiting(until) ◄── restart::restarts ─────────────► Terminated
+//!                       └─ Waiting(until) ◄── restart::follows ──────────────► Terminated
 //! ```
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.

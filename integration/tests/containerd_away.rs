@@ -232,7 +232,8 @@ fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
         wait_health(host, "NOT_SERVING")?;
         signal(inits.0, Signal::KILL)?;
         signal(inits.1, Signal::KILL)?;
-        host.wait_status("app", SOON, |status| status["restartCount"] == 1)?;
+        let waits = |status: &Value| status["state"]["waiting"]["reason"] == "CreateContainerError";
+        host.wait_status("app", SOON, waits)?;
         host.wait_status("once", SOON, |status| status["state"]["terminated"].is_object())?;
         let kept = host.path("run").join("unwritten").join(host.namespace());
         let files = || fs::read_dir(&kept).map_or(0, Iterator::count);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::brake::Hold;
-use super::exit::{Caller, Ending, LastWords};
+use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
 use super::image::{PullFault, Pulled, VolumeSeen};
 use super::notice::{self, Notice};
@@ -35,6 +35,7 @@ mod recover;
 mod respec;
 mod round;
 mod shim;
+mod shown;
 mod state;
 mod stopping;
 mod verdict;
@@ -88,6 +89,9 @@ pub struct Memory {
     /// An ending that was asked for and has not come yet.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Why a probe's kill, let through and not begun yet, will end the instance.
+    #[serde(default)]
+    pub condemned: Option<Cause>,
     /// Which round of its pod it is in.
     #[serde(default)]
     pub round: u32,
@@ -140,6 +144,7 @@ impl Memory {
         self.last_state = self.ended.take().or(self.last_state);
         self.attempt = attempt;
         (self.stopping, self.restart_at, self.held) = (None, None, false);
+        self.condemned = None;
         // When it started nobody knows; that it did, its task says.
         self.started_at = has_task.then_some(wall);
         (self.started, self.ready) = (false, false);
@@ -166,6 +171,7 @@ impl Memory {
             paused_until: None,
             paused_for: None,
             stopping: None,
+            condemned: None,
             round: 0,
             held: false,
             finished: false,

@@ -4,21 +4,50 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{BackoffLimits, RestartPolicy, RestartRule};
+use super::exit::Cause;
+use super::spec::{BackoffLimits, ContainerSpec, PodSpec, RestartAction, RestartPolicy, Role};
+use super::status::Terminated;
 
-/// Kubernetes' `ShouldContainerBeRestarted` for a container that exited by itself: its rules in
-/// their order, then its policy.
-pub fn restarts_after_exit(policy: RestartPolicy, rules: &[RestartRule], exit_code: i32) -> bool {
-    rules.iter().any(|rule| rule.matches(exit_code)) || restarts(policy, exit_code)
+/// Whether another instance follows one that ended so. The machine, the phase and the conditions
+/// of a pod all ask here, so none of them can expect something else.
+///
+/// As in the kubelet, a container that a probe has killed restarts whatever its exit code, unless
+/// its policy is `Never`. Under `Never`, and after any other end, the first rule that matches
+/// decides, then the policy.
+pub fn follows(pod: &PodSpec, container: &ContainerSpec, ended: &Terminated) -> bool {
+    let policy = pod.policy_of(container);
+    let killed = is_by_probe(ended) && follows_probe_kill(policy);
+    killed
+        || deciding_rule(pod, container, ended).is_some()
+        || match policy {
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure => ended.exit_code != 0,
+            RestartPolicy::Never => false,
+        }
 }
 
-/// The policy alone, which is all that counts after a probe's kill.
-pub fn restarts(policy: RestartPolicy, exit_code: i32) -> bool {
-    match policy {
-        RestartPolicy::Always => true,
-        RestartPolicy::OnFailure => exit_code != 0,
-        RestartPolicy::Never => false,
-    }
+/// Whether a probe's kill is followed by another instance for certain: known before the end, and
+/// what the kill's event announces.
+pub fn follows_probe_kill(policy: RestartPolicy) -> bool {
+    policy != RestartPolicy::Never
+}
+
+/// The action of the rule that decides what follows an end; `None` where the policy does.
+pub fn deciding_rule(
+    pod: &PodSpec,
+    container: &ContainerSpec,
+    ended: &Terminated,
+) -> Option<RestartAction> {
+    // An init container that has succeeded is done, whatever its rules name.
+    let is_done = pod.role_of(&container.name) == Role::Init && ended.exit_code == 0;
+    let is_decided = is_by_probe(ended) && follows_probe_kill(pod.policy_of(container));
+    let mut rules = container.restart_policy_rules.iter();
+    let matching = rules.find(|rule| rule.matches(ended.exit_code));
+    matching.filter(|_| !is_done && !is_decided).map(|rule| rule.action)
+}
+
+fn is_by_probe(ended: &Terminated) -> bool {
+    matches!(ended.cause, Cause::Probe { .. })
 }
 
 /// SIGTERM to SIGKILL: what was asked for, else the failed probe's own, else the pod's.
@@ -88,8 +117,14 @@ fn decimal(value: u128, unit: u128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::SystemTime;
+
     use serde_json::Value;
+
+    use super::*;
+    use crate::domain::Incarnation;
+    use crate::domain::exit::Ending;
+    use crate::domain::spec::{ExitCodeOperator, ProbeKind, RestartRule, sample};
 
     fn seconds(value: &Value) -> Duration {
         Duration::try_from_secs_f64(value.as_f64().unwrap()).unwrap()
@@ -172,18 +207,72 @@ mod tests {
         }
     }
 
-    #[test]
-    fn policies_match_kubernetes() {
-        use RestartPolicy::{Always, Never, OnFailure};
-        for (policy, code, expected) in [
-            (Always, 0, true),
-            (Always, 1, true),
-            (OnFailure, 0, false),
-            (OnFailure, 137, true),
-            (Never, 0, false),
-            (Never, 1, false),
-        ] {
-            assert_eq!(restarts(policy, code), expected, "{policy:?} {code}");
+    fn ended(code: u8, cause: Cause) -> Terminated {
+        let ending = Ending::Exited(code);
+        Terminated {
+            attempt: Incarnation(0),
+            container_id: String::new(),
+            ending,
+            cause,
+            reason: ending.reason().into(),
+            exit_code: code.into(),
+            signal: None,
+            message: String::new(),
+            started_at: None,
+            finished_at: SystemTime::UNIX_EPOCH,
+            sigkill: None,
+            oom_kills: 0,
         }
+    }
+
+    fn rule(operator: ExitCodeOperator, values: &[i32]) -> RestartRule {
+        RestartRule { action: RestartAction::Restart, operator, values: values.into() }
+    }
+
+    #[test]
+    fn policies_rules_and_probes_decide_as_in_kubernetes() {
+        use ExitCodeOperator::{In, NotIn};
+        use RestartPolicy::{Always, Never, OnFailure};
+        let killed = || Cause::Probe { kind: ProbeKind::Liveness, output: "500".into() };
+        let none: &[RestartRule] = &[];
+        let kills = &[rule(In, &[137, 143])];
+        let others = &[rule(NotIn, &[0])];
+        for (policy, rules, code, after_exit, after_kill) in [
+            (Always, none, 0, true, true),
+            (Always, none, 1, true, true),
+            (OnFailure, none, 0, false, true),
+            (OnFailure, none, 137, true, true),
+            (Never, none, 0, false, false),
+            (Never, none, 1, false, false),
+            (Never, kills, 137, true, true),
+            (Never, kills, 143, true, true),
+            (Never, kills, 0, false, false),
+            (Never, others, 3, true, true),
+            (Never, others, 0, false, false),
+            (OnFailure, kills, 0, false, true),
+        ] {
+            let mut pod = sample::pod();
+            pod.restart_policy = policy;
+            pod.containers[0].restart_policy_rules = rules.to_vec();
+            let decided = |cause| follows(&pod, &pod.containers[0], &ended(code, cause));
+            assert_eq!(decided(Cause::Itself), after_exit, "{policy:?} {rules:?} exits {code}");
+            assert_eq!(decided(killed()), after_kill, "{policy:?} {rules:?} killed, {code}");
+            assert_eq!(follows_probe_kill(policy), policy != Never);
+        }
+    }
+
+    #[test]
+    fn an_init_container_that_succeeded_is_done_whatever_its_rules_name() {
+        let mut pod = sample::pod();
+        let init = ContainerSpec {
+            name: "init".into(),
+            restart_policy_rules: vec![rule(ExitCodeOperator::NotIn, &[42])],
+            ..pod.containers[0].clone()
+        };
+        pod.restart_policy = RestartPolicy::Never;
+        pod.init_containers.push(init.clone());
+        assert!(!follows(&pod, &init, &ended(0, Cause::Itself)));
+        assert!(follows(&pod, &init, &ended(1, Cause::Itself)));
+        assert!(!follows(&pod, &init, &ended(42, Cause::Itself)));
     }
 }

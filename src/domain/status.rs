@@ -17,7 +17,12 @@ use super::user::User;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerStatus {
     pub name: String,
+    /// The newest attempt, which may not have begun yet.
     pub attempt: Incarnation,
+    /// The newest attempt that has begun, which `restart_count`, `state` and `last_state` are of,
+    /// and whose log there is; the newest one where none has.
+    pub instance: Incarnation,
+    pub stage: Stage,
     pub ready: bool,
     pub started: bool,
     pub restart_count: u32,
@@ -61,6 +66,31 @@ pub struct ShimMemory {
     pub first: u64,
     pub latest: u64,
     pub at: SystemTime,
+}
+
+/// How far a container has come. Its state, as Kubernetes shows it, stays that of the last
+/// instance until the next one has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not begun, and does not by itself.
+    Idle,
+    /// It starts when the order of its pod lets it.
+    Queued,
+    /// The next instance is being made: image, network, process.
+    Starting,
+    /// There is a process.
+    Running,
+    /// The next start waits for its time.
+    Waiting,
+    /// Nothing runs, and nothing follows by itself.
+    Over,
+}
+
+impl Stage {
+    /// There is a process, or there will be one without anybody asking for it.
+    pub fn goes_on(self) -> bool {
+        !matches!(self, Self::Idle | Self::Over)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

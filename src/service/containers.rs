@@ -12,7 +12,7 @@ use super::{Api, MARGIN, START, Streaming, adopt, evidence, exec, logs, probing,
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::signal;
-use crate::domain::status::{ContainerState, ContainerStatus};
+use crate::domain::status::{ContainerState, ContainerStatus, Stage};
 use crate::pb::containers_server::Containers;
 use crate::pb::{self, wait_container_request::Condition};
 use crate::supervisor::PodView;
@@ -129,7 +129,7 @@ impl Containers for Api {
         let bound = self.grace_of(&name, grace)?.saturating_add(MARGIN);
         self.supervisor.want(&name, Wanted::Stopped, grace, by).map_err(status_of)?;
         let has_stopped = |view: &PodView| {
-            view.status.all().all(|status| status.pid.is_none() && !is_starting(status))
+            view.status.all().all(|s| s.pid.is_none() && s.stage != Stage::Starting)
         };
         let stopped = self.supervisor.wait(&name, "stop", bound, has_stopped);
         self.first(&stopped.await.map_err(status_of)?)
@@ -169,7 +169,7 @@ impl Containers for Api {
         let status = convert::status_of_container(&before, &container).map_err(status_of)?;
         let attempt = status.attempt;
         // An instance that is only starting is new enough.
-        let starting = is_starting(status);
+        let starting = matches!(status.stage, Stage::Starting | Stage::Queued);
         let event = Event::Restart { grace };
         self.supervisor.request(&name, &container, event, by).map_err(status_of)?;
         self.one_until((&name, &status.name), "restart", bound, |status| {
@@ -321,29 +321,15 @@ impl Containers for Api {
     }
 }
 
-fn is_starting(status: &ContainerStatus) -> bool {
-    status.pid.is_none()
-        && matches!(&status.state, ContainerState::Waiting { reason, .. } if is_creating(reason))
-}
-
-/// With init containers Kubernetes has another word for it.
-fn is_creating(reason: &str) -> bool {
-    matches!(reason, "ContainerCreating" | "PodInitializing")
-}
-
-/// A start has an outcome: it runs, waits for its back-off, or is over.
+/// A start has an outcome: it runs, waits for its next try, or is over.
 fn has_settled(status: &ContainerStatus) -> bool {
-    match &status.state {
-        ContainerState::Waiting { reason, .. } => {
-            !is_creating(reason) && !matches!(reason.as_str(), "Created" | "Stopped")
-        }
-        ContainerState::Running { .. } | ContainerState::Terminated(_) => true,
-    }
+    matches!(status.stage, Stage::Running | Stage::Waiting | Stage::Over)
 }
 
+/// Of a container that nothing follows in by itself.
 fn ended_attempt(status: &ContainerStatus) -> Option<crate::domain::Incarnation> {
     match &status.state {
-        ContainerState::Terminated(ended) => Some(ended.attempt),
-        ContainerState::Waiting { .. } | ContainerState::Running { .. } => None,
+        ContainerState::Terminated(ended) if !status.stage.goes_on() => Some(ended.attempt),
+        _ => None,
     }
 }

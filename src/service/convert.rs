@@ -230,7 +230,7 @@ pub(super) fn container(
     let id = AttemptId {
         pod: view.spec.name.clone(),
         container: status.name.clone(),
-        attempt: status.attempt,
+        attempt: status.instance,
     };
     pb::Container {
         name: status.name.clone(),

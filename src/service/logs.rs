@@ -56,8 +56,8 @@ fn selection(request: &pb::GetLogsRequest, now: SystemTime) -> Result<Selection,
 fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {
     let view = api.supervisor.get(&request.name).map_err(status_of)?;
     let status = convert::status_of_container(&view, &request.container).map_err(status_of)?;
-    let attempt = match (request.previous, status.attempt.0.checked_sub(1)) {
-        (false, _) => status.attempt,
+    let attempt = match (request.previous, status.instance.0.checked_sub(1)) {
+        (false, _) => status.instance,
         (true, Some(previous)) => Incarnation(previous),
         (true, None) => {
             let (pod, container) = (&view.spec.name, &status.name);
@@ -148,7 +148,7 @@ async fn copy(
 fn is_running(api: &Api, id: &AttemptId) -> bool {
     api.supervisor.get(&id.pod).is_ok_and(|view| {
         let mut statuses = view.status.all();
-        statuses.any(|s| s.name == id.container && s.attempt == id.attempt && s.pid.is_some())
+        statuses.any(|s| s.name == id.container && s.instance == id.attempt && s.pid.is_some())
     })
 }
 

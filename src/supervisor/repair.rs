@@ -11,7 +11,7 @@ use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::LastWords;
 use crate::domain::history::History;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
-use crate::domain::status::{ContainerState, ContainerStatus, Phase, PodStatus};
+use crate::domain::status::{ContainerState, ContainerStatus, Phase, PodStatus, Stage};
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
 pub(super) enum Sorted {
@@ -112,6 +112,8 @@ fn blank(name: &str, image: &str, attempt: Incarnation, state: ContainerState) -
         user: None,
         name: name.to_owned(),
         attempt,
+        instance: attempt,
+        stage: Stage::Idle,
         ready: false,
         started: false,
         restart_count: attempt.0,

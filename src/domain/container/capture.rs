@@ -1,8 +1,9 @@
 //! Between a kill that a probe decided and the brake let through, and the stop: a moment in which
 //! it is seen what the process does.
 //!
-//! The container runs on until then, and nothing of the moment is remembered: a daemon that dies
-//! in it leaves a process that its probes will condemn again.
+//! The container runs on until then. The record has the reason first, since the evidence may be
+//! asked for by a signal, and the stop comes soon: a process that ends of it while the daemon is
+//! dead was ended by its probe. One that lives on is for the next daemon's probes to judge again.
 
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,8 @@ impl Machine {
         }
         let lifecycle = &self.spec.lifecycle;
         let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
+        self.memory.condemned = Some(cause.clone());
+        out.push(Action::Persist);
         running.capturing = Some(Capturing { cause, message, grace, until: now.mono.later(bound) });
         if let Some(signal) = lifecycle.evidence_signal {
             out.push(Action::Signal(self.memory.attempt, signal));
@@ -86,6 +89,7 @@ impl Machine {
     fn stop_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
         let State::Running(running) = &mut self.state else { return };
         if let Some(Capturing { cause, message, grace, .. }) = running.capturing.take() {
+            self.sentence(&cause);
             self.stop(cause, message, grace, Next::Policy, now, out);
         }
     }

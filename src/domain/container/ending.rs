@@ -13,16 +13,16 @@ use crate::domain::status::Terminated;
 use crate::domain::time::Later;
 use crate::domain::{Now, restart};
 
+/// Kubernetes' word for a start that is under way, and of a container whose pod could not be
+/// connected.
+pub(super) const CREATING: &str = "ContainerCreating";
 /// What has to be mended outside is looked at again this often.
 const CONFIG_RETRY: Duration = Duration::from_secs(10);
-
-/// The waiting reason of a container whose pod could not be connected.
-const NO_NETWORK: &str = "ContainerCreating";
 
 impl Machine {
     /// The last try to start it found the pod without its network.
     pub fn lacks_network(&self) -> bool {
-        matches!(self.state, State::Waiting { reason: NO_NETWORK, .. })
+        matches!(self.state, State::Waiting { reason: CREATING, .. })
     }
 
     pub(super) fn failed(
@@ -55,7 +55,7 @@ impl Machine {
             Fault::Container | Fault::Image => None,
             Fault::Runtime => Some(("CreateContainerError", again)),
             // As in Kubernetes, whose event alone says more.
-            Fault::Network => Some((NO_NETWORK, again)),
+            Fault::Network => Some((CREATING, again)),
             Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
@@ -97,6 +97,11 @@ impl Machine {
                 return;
             }
         };
+        // An earlier daemon died before it could end what its probe had condemned.
+        let condemned = self.memory.condemned.take().filter(|_| asked.is_none());
+        if let Some(cause) = &condemned {
+            self.sentence(cause);
+        }
         let next = asked.as_ref().map_or(Next::Policy, |stopping| stopping.next);
         let known = Known {
             ending,
@@ -106,7 +111,7 @@ impl Machine {
                 .as_ref()
                 .filter(|stopping| stopping.killed || stopping.kill_at <= now.wall)
                 .map(|stopping| stopping.grace),
-            asked: asked.map(|stopping| stopping.cause),
+            asked: asked.map(|stopping| stopping.cause).or(condemned),
             sent: running.operator_signal,
             node_restarted: words.node_restarted,
         };
@@ -144,16 +149,15 @@ impl Machine {
         now: Now,
         out: &mut Vec<Action>,
     ) {
+        self.before = None;
         let old = self.memory.attempt;
-        let code = ended.exit_code;
+        let follows = restart::follows(&self.pod, &self.spec, &ended);
         self.memory.history.add(&ended);
         self.memory.ended = Some(ended);
         self.memory.stopping = None;
         self.memory.started = false;
         self.memory.ready = false;
         self.state = State::Terminated;
-        let policy = self.pod.policy_of(&self.spec);
-        let rules = if by_probe { &[] } else { self.spec.restart_policy_rules.as_slice() };
         let is_over = self.memory.finished || self.memory.expired;
         if self.memory.wanted != Wanted::Running || is_over {
             out.push(Action::Persist);
@@ -162,7 +166,7 @@ impl Machine {
             out.push(Action::Persist);
         } else if next == Next::Start {
             self.next_attempt(out);
-        } else if restart::restarts_after_exit(policy, rules, code) {
+        } else if follows {
             match self.memory.backoff.step(&self.spec.backoff, ran, by_probe) {
                 None => self.give_up(out),
                 Some(Duration::ZERO) => self.again(out),

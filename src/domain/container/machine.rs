@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::image::Waits;
 use super::shim::Shim;
-use super::state::{Running, State};
+use super::shown::Shown;
+use super::state::{PostStart, Running, State};
 use super::{Action, Event, ImageFacts, Memory, Wanted};
 use crate::domain::exit::{Caller, LastWords};
 use crate::domain::link::retry_after;
@@ -53,6 +54,8 @@ pub struct Machine {
     pub(super) is_unwritten: bool,
     /// For its images.
     pub(super) waits: Waits,
+    /// What was shown before the start that is under way.
+    pub(super) before: Option<Shown>,
 }
 
 impl Machine {
@@ -91,6 +94,7 @@ impl Machine {
             troubles: 0,
             is_unwritten: false,
             waits: Waits::default(),
+            before: None,
         }
     }
 
@@ -268,6 +272,7 @@ impl Machine {
         }
         match &mut self.state {
             State::Waiting { until, .. } if *until <= now.mono => {
+                self.before = Some(self.shown());
                 // A start that failed by the runtime's fault is the same attempt once more.
                 if self.memory.ended.is_some() { self.again(out) } else { self.waited(out) }
             }
@@ -284,6 +289,7 @@ impl Machine {
 
     /// The new process comes first; the old attempts are cleared beside it.
     pub(super) fn next_attempt(&mut self, out: &mut Vec<Action>) {
+        self.before = Some(self.shown_while_it_starts());
         let old = self.memory.attempt;
         self.memory.attempt = old.next();
         self.memory.restart_count = self.memory.restart_count.saturating_add(1);
@@ -338,7 +344,7 @@ impl Machine {
             trackers: ProbeKind::ALL.into_iter().filter_map(tracker).collect(),
             was_ready: false,
             orphan: false,
-            post_start: false,
+            post_start: PostStart::Over,
             operator_signal: None,
             shim: Shim::new(now.mono),
             measuring: self.first_measurement(now),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::state::State;
+use super::state::{PostStart, State};
 use super::{Action, Event, Machine, Memory, Next, Wanted};
 use crate::domain::exit::{Cause, Ending, LastWords};
 use crate::domain::probe::Tracker;
-use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind};
+use crate::domain::spec::{ContainerSpec, HookKind, PodSpec, ProbeKind};
 use crate::domain::time::Later;
 use crate::domain::{Incarnation, Now};
 
@@ -56,6 +56,7 @@ impl Machine {
         match found {
             Recovered::Running { pid } => {
                 machine.pid = Some(pid);
+                machine.memory.condemned = None;
                 machine.resume(now);
                 // It runs, so it had its turn.
                 machine.memory.held &= machine.memory.stopping.is_some();
@@ -138,6 +139,10 @@ impl Machine {
             Some(Tracker::taking_over(kind, probe, running.since, passed, now.mono))
         };
         running.trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
+        let stopping = self.memory.stopping.as_ref().map(|stopping| &stopping.cause);
+        if matches!(stopping, Some(Cause::Hook { kind: HookKind::PostStart, .. })) {
+            running.post_start = PostStart::Failed;
+        }
         self.state = match &self.memory.stopping {
             None => State::Running(running),
             Some(stopping) => {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use super::state::{State, waiting};
+use super::shown::{Shown, waiting};
+use super::state::State;
 use super::{Action, Event, Machine, Next, Wanted};
-use crate::domain::Now;
 use crate::domain::exit::Cause;
 use crate::domain::spec::{RestartAction, Role};
-use crate::domain::status::{ContainerState, Terminated};
+use crate::domain::status::ContainerState;
+use crate::domain::{Now, restart};
 
 /// What a pod says to one of its containers.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,10 +123,12 @@ impl Machine {
     }
 
     fn go(&mut self, out: &mut Vec<Action>) {
+        let before = self.shown();
         self.memory.held = false;
         match self.state {
             State::Created | State::Terminated if self.memory.wanted == Wanted::Running => {
                 self.anew(out);
+                self.before = Some(before);
             }
             _ => out.push(Action::Persist),
         }
@@ -196,16 +199,12 @@ impl Machine {
 
     fn calls_for_all(&self) -> bool {
         let Some(ended) = &self.memory.ended else { return false };
-        let mut rules = self.spec.restart_policy_rules.iter();
-        let rule = rules.find(|rule| rule.matches(ended.exit_code));
-        let by_probe = matches!(ended.cause, Cause::Probe { .. });
-        self.pod.is_several()
-            && !by_probe
-            && rule.is_some_and(|rule| rule.action == RestartAction::RestartAllContainers)
+        let action = restart::deciding_rule(&self.pod, &self.spec, ended);
+        self.pod.is_several() && action == Some(RestartAction::RestartAllContainers)
     }
 
     /// Before its turn; what it did in an earlier round is its last state.
-    pub(super) fn held_state(&self) -> (ContainerState, Option<Terminated>) {
+    pub(super) fn held_state(&self) -> Shown {
         if self.memory.wanted != Wanted::Running {
             let state = match &self.memory.ended {
                 Some(ended) => ContainerState::Terminated(ended.clone()),
@@ -219,11 +218,6 @@ impl Machine {
         let (reason, message) =
             if restarts { (RESTARTING_ALL, REMOVED) } else { (self.creating(), "") };
         (waiting(reason, message), last.cloned())
-    }
-
-    /// Kubernetes' word for a container that does not run yet.
-    pub(super) fn creating(&self) -> &'static str {
-        if self.pod.init_containers.is_empty() { "ContainerCreating" } else { "PodInitializing" }
     }
 }
 

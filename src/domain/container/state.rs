@@ -1,16 +1,14 @@
-//! The states and how each is shown.
+//! The states.
 
 use std::time::{Instant, SystemTime};
 
-use super::Machine;
 use super::capture::Capturing;
 use super::condemned::Condemned;
 use super::eviction::Measuring;
 use super::shim::Shim;
 use crate::domain::exit::Operator;
 use crate::domain::probe::{Tracker, Verdict};
-use crate::domain::spec::{ProbeKind, Role};
-use crate::domain::status::{ContainerState, ContainerStatus};
+use crate::domain::spec::ProbeKind;
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -45,8 +43,7 @@ pub(super) struct Running {
     pub was_ready: bool,
     /// The runtime has lost its task.
     pub orphan: bool,
-    /// The postStart hook has not ended yet.
-    pub post_start: bool,
+    pub post_start: PostStart,
     pub shim: Shim,
     pub measuring: Measuring,
     /// A probe has condemned it, and the brake has not let its kill through yet.
@@ -57,14 +54,29 @@ pub(super) struct Running {
     pub operator_signal: Option<(i32, Operator)>,
 }
 
+/// The hook that comes before an instance counts as begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PostStart {
+    Running,
+    /// Its instance is being ended for that.
+    Failed,
+    /// It has succeeded, or there is none.
+    Over,
+}
+
 impl Running {
+    /// The postStart hook is over: only then an instance is shown.
+    pub(super) fn has_begun(&self) -> bool {
+        self.post_start == PostStart::Over
+    }
+
     pub(super) fn tracker(&self, kind: ProbeKind) -> Option<&Tracker> {
         self.trackers.iter().find(|t| t.kind() == kind)
     }
 
     /// Started: the postStart hook is over, and the startup probe has passed, or there is none.
     pub(super) fn has_started(&self) -> bool {
-        !self.post_start
+        self.has_begun()
             && self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
     }
 
@@ -85,69 +97,8 @@ impl Running {
     /// Whether `kind` may run now: startup until it has decided, the others after it; of a
     /// stopping container only readiness.
     pub(super) fn is_open(&self, kind: ProbeKind, stopping: bool) -> bool {
-        !self.post_start
+        self.has_begun()
             && (kind == ProbeKind::Startup) != self.has_started()
             && (!stopping || kind == ProbeKind::Readiness)
     }
-}
-
-impl Machine {
-    pub fn status(&self) -> ContainerStatus {
-        let running = self.process().map(|(running, _)| running);
-        let (state, last_state) = match &self.state {
-            State::Created if self.memory.held => self.held_state(),
-            State::Created => (waiting("Created", "not started yet"), None),
-            State::Pulling { .. } | State::Starting => {
-                (waiting(self.creating(), ""), self.memory.last_state.clone())
-            }
-            State::Waiting { reason, message, .. } => {
-                let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
-                (waiting(reason, message), last.cloned())
-            }
-            State::Running(running) | State::Stopping { running, .. } => (
-                ContainerState::Running { started_at: running.started_at },
-                self.memory.last_state.clone(),
-            ),
-            State::Terminated => match &self.memory.ended {
-                Some(ended) => {
-                    (ContainerState::Terminated(ended.clone()), self.memory.last_state.clone())
-                }
-                None => (waiting("Stopped", "not started"), self.memory.last_state.clone()),
-            },
-        };
-        let spec = self.container();
-        ContainerStatus {
-            name: spec.name.clone(),
-            attempt: self.memory.attempt,
-            ready: match self.role() {
-                Role::Init => self.has_succeeded(),
-                Role::Sidecar | Role::Regular => running.is_some_and(Running::is_ready),
-            },
-            started: running.is_some_and(Running::has_started),
-            restart_count: self.memory.restart_count,
-            image: spec.image(),
-            image_id: self.memory.image_id.clone(),
-            container_id: self.container_id.clone(),
-            user: self.memory.user.clone(),
-            pid: running.and(self.pid),
-            state,
-            last_state,
-            history: self.memory.history.clone(),
-            probes: running
-                .map(|r| r.trackers.iter().map(|t| t.status().clone()).collect())
-                .unwrap_or_default(),
-            next_try: self
-                .memory
-                .restart_at
-                .filter(|_| matches!(self.state, State::Waiting { .. })),
-            given_up: self.memory.given_up,
-            paused_until: self.memory.paused_until,
-            shim: running.and_then(|running| running.shim.memory),
-            kill_held: running.and_then(|running| running.condemned.as_ref()?.shown()),
-        }
-    }
-}
-
-pub(super) fn waiting(reason: &str, message: &str) -> ContainerState {
-    ContainerState::Waiting { reason: reason.into(), message: message.into() }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use super::state::{PostStart, State};
 use super::{Action, Machine};
 use crate::domain::Now;
 use crate::domain::exit::{Cause, Operator};
@@ -76,6 +76,7 @@ impl Machine {
         // What was launched before must not speak about a stopping container.
         running.trackers.iter_mut().for_each(Tracker::drop_evidence);
         running.condemned = None;
+        self.memory.condemned = None;
         let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
         let kill_at = now.mono.later(if grace.is_zero() { RETRY } else { grace });
         self.state = State::Stopping { running, kill_at };
@@ -167,7 +168,7 @@ impl Machine {
         if let (State::Running(running), Some(_)) =
             (&mut self.state, &self.spec.lifecycle.post_start)
         {
-            running.post_start = true;
+            running.post_start = PostStart::Running;
             let bound = self.pod.termination_grace.max(LEAST);
             out.push(Action::RunHook(self.memory.attempt, HookKind::PostStart, bound));
         }
@@ -198,13 +199,15 @@ impl Machine {
 
     fn post_started(&mut self, result: Result<(), String>, now: Now, out: &mut Vec<Action>) {
         let State::Running(running) = &mut self.state else { return };
-        if !std::mem::take(&mut running.post_start) {
+        if running.post_start != PostStart::Running {
             return;
         }
         let Err(output) = result else {
+            running.post_start = PostStart::Over;
             running.trackers.iter_mut().for_each(|tracker| tracker.not_before(now.mono));
             return self.note_levels(out);
         };
+        running.post_start = PostStart::Failed;
         let kind = HookKind::PostStart;
         self.told_of_failure(kind, out);
         let (grace, cause) = (self.pod.termination_grace, Cause::Hook { kind, output });

@@ -44,6 +44,15 @@ impl Machine {
         self.spec.probes.get(kind).and_then(|probe| probe.on_failure).unwrap_or_default()
     }
 
+    /// A probe may say that none follows the instance that it ends.
+    pub(super) fn sentence(&mut self, cause: &Cause) {
+        if let Cause::Probe { kind, .. } = cause
+            && self.choice(*kind) == OnFailure::Stop
+        {
+            self.memory.wanted = Wanted::Stopped;
+        }
+    }
+
     pub(super) fn go_on(&mut self, kind: ProbeKind) {
         if let Some(tracker) = self.process_mut().and_then(|running| running.tracker_mut(kind)) {
             tracker.go_on();
@@ -61,11 +70,8 @@ impl Machine {
         let grace = restart::grace(None, own, self.pod.termination_grace);
         let policy = self.pod.policy_of(&self.spec);
         let suffix = match self.choice(kind) {
-            OnFailure::Stop => {
-                self.memory.wanted = Wanted::Stopped;
-                ", will be stopped"
-            }
-            _ if restart::restarts(policy, 137) => ", will be restarted",
+            OnFailure::Stop => ", will be stopped",
+            _ if restart::follows_probe_kill(policy) => ", will be restarted",
             _ => "",
         };
         // As in Kubernetes, which does not say that a sidecar will be restarted.

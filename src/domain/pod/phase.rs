@@ -1,8 +1,8 @@
 //! Kubernetes' `getPhase`.
 
-use crate::domain::restart::restarts;
+use crate::domain::restart;
 use crate::domain::spec::{ContainerSpec, PodSpec, Role};
-use crate::domain::status::{ContainerState, ContainerStatus, Phase, Terminated};
+use crate::domain::status::{ContainerState, ContainerStatus, Phase, Stage, Terminated};
 
 /// The statuses go with the spec's containers. `ended`: nothing of the pod will ever run again.
 pub fn phase(
@@ -28,7 +28,7 @@ pub fn phase(
         }
         let Some(last) = last_end(status) else { return Phase::Pending };
         failed |= last.exit_code != 0;
-        restartable |= !status.given_up && restarts(spec.policy_of(container), last.exit_code);
+        restartable |= goes_on(spec, container, status, last);
     }
     match (running, restartable && !ended, failed) {
         (true, _, _) | (_, true, _) => Phase::Running,
@@ -55,8 +55,9 @@ fn initialization(
         match spec.role_at(index) {
             Role::Init if is_running(status) => pending = true,
             Role::Init => match last {
-                Some(_) if status.given_up => return Initialization::Failed,
-                Some(last) if is_lost(spec, container, last) => return Initialization::Failed,
+                Some(last) if last.exit_code != 0 && !goes_on(spec, container, status, last) => {
+                    return Initialization::Failed;
+                }
                 Some(_) => {}
                 None => pending = true,
             },
@@ -70,8 +71,15 @@ fn initialization(
     if pending { Initialization::Pending } else { Initialization::Over }
 }
 
-fn is_lost(spec: &PodSpec, container: &ContainerSpec, last: &Terminated) -> bool {
-    last.exit_code != 0 && !restarts(spec.policy_of(container), last.exit_code)
+/// Another instance follows the last one: it is on its way already, which an operator may have
+/// asked for under any policy, or its end calls for one.
+fn goes_on(
+    spec: &PodSpec,
+    container: &ContainerSpec,
+    status: &ContainerStatus,
+    last: &Terminated,
+) -> bool {
+    status.stage.goes_on() || !status.given_up && restart::follows(spec, container, last)
 }
 
 pub(super) fn is_running(status: &ContainerStatus) -> bool {
@@ -80,7 +88,7 @@ pub(super) fn is_running(status: &ContainerStatus) -> bool {
 
 /// Runs, or has run.
 pub(super) fn has_run(status: &ContainerStatus) -> bool {
-    is_running(status) || last_end(status).is_some()
+    status.stage == Stage::Running || is_running(status) || last_end(status).is_some()
 }
 
 /// How a container that does not run ended last.

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::{Cause, Ending};
 use crate::domain::spec::{ContainerSpec, RestartPolicy, sample};
-use crate::domain::status::{ContainerState, Terminated};
+use crate::domain::status::{ContainerState, Stage, Terminated};
 
 mod order;
 
@@ -67,6 +67,9 @@ fn container(code: &str) -> ContainerStatus {
         kill_held: None,
         name: "app".into(),
         attempt: Incarnation(0),
+        instance: Incarnation(0),
+        // What follows is for the policy to say.
+        stage: Stage::Over,
         ready: false,
         started: code == "R+",
         restart_count: 0,

@@ -10,7 +10,7 @@ use crate::domain::exit::{Cause, Ending};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ProbeKind, Source};
 use crate::domain::status::{
-    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Terminated,
+    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Stage, Terminated,
 };
 use crate::domain::user::User;
 use crate::supervisor::PodView;
@@ -50,6 +50,8 @@ pub(super) fn view() -> PodView {
         kill_held: None,
         name: "kubia".into(),
         attempt: Incarnation(1),
+        instance: Incarnation(1),
+        stage: Stage::Running,
         ready: true,
         started: true,
         restart_count: 1,

@@ -256,7 +256,8 @@ impl Seen {
                 let state = &status.state;
                 self.faults.push(format!("{pod}: {own} run, wanted {wanted}, shown {state:?}"));
             }
-            if status.restart_count != status.attempt.0 {
+            // An attempt that has not begun is not counted yet.
+            if status.restart_count != status.instance.0 {
                 self.faults.push(format!("{pod}: {status:?}"));
             }
             let deaths = self.world.deaths_of(pod);

@@ -62,6 +62,7 @@ fn what_is_let_through_at_last_is_killed_as_any() {
     assert_eq!(Story::reasons(&told), reasons);
     assert_eq!(story.machine.status().kill_held, None);
     story.ended(Ending::Signaled(15));
+    story.started();
     let status = story.machine.status();
     assert_eq!(status.restart_count, 1);
     assert!(matches!(status.last_state.unwrap().cause, Cause::Probe { .. }));

@@ -231,6 +231,7 @@ fn a_kill_under_way_is_finished_by_the_next_daemon_with_its_cause() {
     after.pass(10 * SECOND);
     assert!(after.tell(Event::Tick).contains(&Action::Signal(Incarnation(0), 9)));
     after.ended(Ending::Signaled(9));
+    after.started();
     let last = after.machine.status().last_state.unwrap();
     assert!(matches!(last.cause, Cause::Probe { .. }), "{:?}", last.cause);
 }

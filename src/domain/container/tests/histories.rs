@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn never_two_live_incarnations_and_every_restart_is_counted(steps in steps()) {
         let mut story = Story::new(pod(RestartPolicy::Always));
-        let mut starts = 0u32;
+        let (mut starts, mut begun) = (0u32, 0u32);
         let mut alive: Option<Incarnation> = None;
         let mut launched: Option<Incarnation> = None;
         let mut actions = story.want(Wanted::Running);
@@ -49,10 +49,12 @@ proptest! {
             actions.extend(match step {
                 Step::Start if launched == Some(current) && alive.is_none() => {
                     alive = launched.take();
+                    begun += 1;
                     story.started()
                 }
                 Step::Fail if launched == Some(current) && alive.is_none() => {
                     launched = None;
+                    begun += 1;
                     let message = String::new();
                     story.tell(Event::Failed { incarnation: current, fault: Fault::Container, message })
                 }
@@ -83,6 +85,10 @@ proptest! {
                 Step::Probe(kind, false) => story.probed(kind, Outcome::Failure(String::new())),
                 _ => Vec::new(),
             });
+            let status = story.machine.status();
+            prop_assert_eq!(status.restart_count, begun.saturating_sub(1), "counted with its instance");
+            let creating = matches!(&status.state, ContainerState::Waiting { reason, .. } if reason == "ContainerCreating");
+            prop_assert!(!creating || status.last_state.is_none(), "what is shown is of one instance");
             let paused = story.machine.status().paused_until.is_some();
             for action in actions.drain(..) {
                 prop_assert!(!paused || !matches!(action, Action::Probe(..)));
@@ -94,6 +100,6 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(story.machine.status().restart_count, starts - 1);
+        prop_assert_eq!(story.machine.memory().restart_count, starts - 1);
     }
 }

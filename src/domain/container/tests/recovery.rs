@@ -87,6 +87,7 @@ fn what_the_nodes_restart_took_is_told_as_that() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.recovered(Recovered::NodeRestarted);
     assert!(actions.contains(&Action::Start(Incarnation(1))));
+    story.started();
     let last = story.machine.status().last_state.unwrap();
     assert_eq!((last.reason.as_str(), last.exit_code), ("ContainerStatusUnknown", 137));
     assert_eq!(last.cause, Cause::NodeRestart);
@@ -138,5 +139,5 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
         story.now,
     );
     assert!(actions.contains(&Action::Start(Incarnation(1))));
-    assert_eq!(machine.status().last_state.unwrap().reason, "ContainerStatusUnknown");
+    assert_eq!(machine.memory().last_state.as_ref().unwrap().reason, "ContainerStatusUnknown");
 }

@@ -10,6 +10,7 @@ use crate::domain::spec::*;
 use crate::domain::status::Phase;
 
 mod ending;
+mod phases;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -101,6 +102,12 @@ impl Story {
         self.tell(name, Event::Started { incarnation, pid: 7, container_id: name.into() });
     }
 
+    fn post_started(&mut self, name: &str, result: Result<(), &str>) {
+        let incarnation = self.machine(name).memory().attempt;
+        let (kind, result) = (HookKind::PostStart, result.map_err(Into::into));
+        self.tell(name, Event::Hooked { incarnation, kind, result });
+    }
+
     fn exits(&mut self, name: &str, code: u8) {
         let incarnation = self.machine(name).memory().attempt;
         self.tell(name, Event::Ended { incarnation, ending: Ending::Exited(code) });
@@ -185,12 +192,15 @@ fn never(mut spec: PodSpec) -> PodSpec {
     spec
 }
 
+fn probe() -> ProbeSpec {
+    let exec = Exec { command: vec!["true".into()] };
+    ProbeSpec { period: SECOND, ..ProbeSpec::new(Handler::Exec(exec)) }
+}
+
 /// The sidecar's startup probe.
 fn gated(mut spec: PodSpec, name: &str) -> PodSpec {
-    let exec = Exec { command: vec!["true".into()] };
-    let probe = ProbeSpec { period: SECOND, ..ProbeSpec::new(Handler::Exec(exec)) };
     let place = spec.place_of(name).unwrap();
-    spec.at_mut(place).unwrap().probes.startup = Some(probe);
+    spec.at_mut(place).unwrap().probes.startup = Some(probe());
     spec
 }
 
