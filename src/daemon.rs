@@ -64,6 +64,7 @@ pub struct Config {
     pub containerd_namespace: String,
     /// Names, or `*`.
     pub watch_namespaces: Vec<String>,
+    pub adopted_log_dirs: Vec<PathBuf>,
     /// May vanish at boot; made anew with each start.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
@@ -98,6 +99,7 @@ pub async fn serve(
         log_limits: config.log_limits,
         run_dir: config.run_dir.clone(),
         watched: watched(&config.watch_namespaces),
+        adopted_log_dirs: config.adopted_log_dirs.clone(),
         seccomp_dir: config.seccomp_dir.clone(),
         registries: config.registries.clone(),
         data_dir: config.data_dir.clone(),

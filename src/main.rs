@@ -71,6 +71,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 containerd_address: args.containerd_address,
                 containerd_namespace: args.containerd_namespace,
                 watch_namespaces: args.watch_namespaces,
+                adopted_log_dirs: args.adopted_log_dirs,
                 run_dir: args.run_dir,
                 log_dir: args.log_dir,
                 manifest_dir: args.manifest_dir,

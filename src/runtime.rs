@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::domain::Incarnation;
-use crate::domain::adopt::{Place, Stranger};
+use crate::domain::adopt::{Place, Stdio, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::ids::stem;
@@ -310,6 +310,8 @@ pub trait Strangers: Send + Sync + 'static {
     async fn stranger(&self, place: &Place) -> Result<Option<Stranger>, RuntimeError>;
     /// Its stop signal by its image's word, and its task as it is.
     async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError>;
+    /// Where its task's output goes; `None` without a task.
+    async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, RuntimeError>;
     /// Writes that it was released under these labels.
     async fn released(
         &self,
@@ -394,6 +396,10 @@ pub trait Task: Send + Sync + 'static {
     }
     /// Why its output is kept nowhere, if it is not.
     fn no_log(&self) -> Option<String> {
+        None
+    }
+    /// Where its owner's labels want its output and why it does not go there, if so.
+    fn refused_log(&self) -> Option<String> {
         None
     }
     /// `oom_kills` from before the process could run.

@@ -3,6 +3,8 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -93,6 +95,12 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
         let open = fs::read_dir(format!("/proc/{holder}/fd"))?.count();
         ensure!(open == 5, "it has {open} descriptors");
         let status = fs::read_to_string(format!("/proc/{holder}/status"))?;
+        let environment = fs::read_to_string(format!("/proc/{holder}/environ"))?;
+        ensure!(environment.is_empty(), "{environment:?}");
+        // Neither now nor when it has ended can anybody write to what it runs.
+        let exe = fs::File::open(format!("/proc/{holder}/exe"))?;
+        let again = format!("/proc/self/fd/{}", exe.as_raw_fd());
+        ensure!(fs::read_link(&again)?.to_string_lossy().starts_with("/memfd:"));
         for line in ["CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1"] {
             ensure!(status.contains(line), "{status}");
         }
@@ -106,6 +114,11 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
         let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
         host.probelet(["delete", "pod", "web"])?;
         ensure!(holders(host)?.is_empty(), "{:?}", holders(host)?);
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .open(&again)
+            .and_then(|mut file| file.write_all(b"x"));
+        ensure!(written.is_err(), "its program could be written to");
         for root in ["", "unified", "systemd"] {
             let its = Path::new("/sys/fs/cgroup").join(root).join(host.namespace()).join(&uid);
             ensure!(!its.exists(), "{} is left", its.display());
@@ -154,6 +167,69 @@ fn the_first_process_outlives_the_daemon_and_its_end_restarts_all() -> Result<()
             holders(host).is_ok_and(|all| !all.contains(&alone)).then_some(())
         })?;
         host.probelet(["delete", "pod", "web"])?;
+        host.expect_nothing_left()
+    })
+}
+
+#[test]
+fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        host.apply(&pod("web", &[("main", "exec sleep 1000")]).to_string())?;
+        wait_running(host, "web", "main", 0)?;
+        let holder = the_holder(host)?;
+        let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
+        let pin = host.path("run/pidns").join(&uid).display().to_string();
+        // The name and the arguments are for it to choose.
+        let script = format!(
+            "cd /dev/shm; echo 'printf pod-pause > /proc/self/comm; while true; do sleep 1; done' \
+             > pod-pause; exec sh pod-pause hold {pin}"
+        );
+        let mut forger = pod("forger", &[("app", &script)]);
+        forger["spec"]["shareProcessNamespace"] = json!(false);
+        forger["spec"]["containers"][0]["securityContext"] =
+            json!({ "capabilities": { "add": ["ALL"] }, "runAsUser": 65535, "runAsGroup": 65535 });
+        host.apply(&forger.to_string())?;
+        let forged = eventually("it looks like one", SOON, || {
+            let pid = host.task_pid("forger_app_0").ok()?;
+            holders(host).ok()?.contains(&pid).then_some(pid)
+        })?;
+        // Also where the pin is lost, and where the holder is.
+        for (strike, restarts) in [("holder", 1), ("both", 2)] {
+            if strike == "both" {
+                rustix::mount::unmount(&pin, rustix::mount::UnmountFlags::DETACH)?;
+                fs::remove_file(&pin)?;
+            }
+            let all = holders(host)?;
+            let holder = all.into_iter().find(|pid| *pid != forged).context("no holder")?;
+            signal(holder, Signal::KILL)?;
+            wait_running(host, "web", "main", restarts)?;
+            let main = host.task_pid(&format!("web_main_{restarts}"))?;
+            ensure!(namespace(main)? != namespace(forged)?, "in the forger's namespace");
+            ensure!(holders(host)?.len() == 2, "{:?}", holders(host)?);
+        }
+        ensure!(namespace(holder).is_err());
+        // Without its pin a pod's namespace is found by what runs in it.
+        let second = pod("pair", &[("a", "exec sleep 1000"), ("b", "exec sleep 1000")]);
+        host.apply(&second.to_string())?;
+        for name in ["a", "b"] {
+            wait_running(host, "pair", name, 0)?;
+        }
+        let uid = host.pod("pair")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
+        let pin = host.path("run/pidns").join(uid);
+        rustix::mount::unmount(&pin, rustix::mount::UnmountFlags::DETACH)?;
+        fs::remove_file(&pin)?;
+        signal(host.task_pid("pair_a_0")?, Signal::KILL)?;
+        wait_running(host, "pair", "a", 1)?;
+        let [a, b] = [host.task_pid("pair_a_1")?, host.task_pid("pair_b_0")?];
+        ensure!(namespace(a)? == namespace(b)?, "they do not share one any more");
+
+        for name in ["web", "pair"] {
+            host.probelet(["delete", "pod", name])?;
+        }
+        ensure!(holders(host)? == [forged], "{:?}", holders(host)?);
+        ensure!(host.status("forger")?["restartCount"] == 0, "it was ended");
+        host.probelet(["delete", "pod", "forger"])?;
         host.expect_nothing_left()
     })
 }

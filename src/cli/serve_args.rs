@@ -36,8 +36,8 @@ pub struct ServeArgs {
     )]
     pub containerd_namespace: String,
     /// The containerd namespaces in which containers of other clients may be adopted, by
-    /// `probelet/…` labels or by `adopt`. `*` is all except k8s.io and moby, whose own
-    /// supervisors would fight a restart.
+    /// `probelet/…` labels or by `adopt`. Labels of their images do not count. `*` is all except
+    /// k8s.io and moby, whose own supervisors would fight a restart.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -46,8 +46,19 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
-    /// The folder of pinned namespaces, pods' hosts and resolv.conf, volumes in memory and pipes of
-    /// commands. Created if it is missing; a reboot may empty it.
+    /// Folders below which the labels of an adopted container (`containerd.io/restart.loguri`,
+    /// `nerdctl/log-uri`) may name a regular file for its output, as `file:///PATH`. Labels of its
+    /// image never do.
+    #[arg(
+        long,
+        value_name = "PATH,…",
+        env = "PROBELET_ADOPTED_LOG_DIRS",
+        default_value = "/var/log",
+        value_delimiter = ','
+    )]
+    pub adopted_log_dirs: Vec<PathBuf>,
+    /// The folder of pinned namespaces, pods' hosts and resolv.conf, volumes in memory, loggers'
+    /// sockets and pipes of commands. Created if it is missing; a reboot may empty it.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// The folder of container logs in CRI format: `POD/CONTAINER/ATTEMPT.log` and rotated files.

@@ -193,3 +193,21 @@ async fn another_runtimes_pods_are_not_ours() {
     assert_eq!(room.cni.attachments().await.len(), 1);
     assert!(room.cni.attachment("../log").await.is_err());
 }
+
+#[tokio::test]
+async fn a_plugin_sees_nothing_of_the_daemons_environment_but_its_path() {
+    let room = Room::new();
+    room.configure("10-pods.conflist", &["first"]);
+    let seen = room.dir.path().join("environment");
+    let note = format!("env >{}; echo '{{\"ips\": []}}'", seen.display());
+    room.plugin("first", &note);
+    let mut pod = room.attachment().await;
+    room.cni.attach(&mut pod, Path::new(NETNS), &never()).await.unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let names = seen.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    // A shell adds what it needs itself.
+    let others: Vec<_> = names
+        .filter(|name| !name.starts_with("CNI_") && !["PATH", "PWD", "SHLVL", "_"].contains(name))
+        .collect();
+    assert_eq!(others, Vec::<&str>::new());
+}

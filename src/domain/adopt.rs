@@ -12,8 +12,13 @@ use super::spec::{
 };
 use super::user::User;
 
+mod image_labels;
+mod output;
 #[cfg(test)]
 mod tests;
+
+pub use image_labels::{Document, ImageLabels, OwnLabels};
+pub use output::{LogLabels, Output, Stdio, log_file};
 
 pub const LIVENESS: &str = "probelet/liveness";
 pub const READINESS: &str = "probelet/readiness";
@@ -60,6 +65,10 @@ pub struct Adopted {
     pub image: String,
     /// The labels that ask for the care, as they were read; not looked at where it is `named`.
     pub labels: BTreeMap<String, String>,
+    /// Those of its labels that are its image's own; none where that is not known, as in the
+    /// records of versions that did not ask.
+    #[serde(default)]
+    pub image_labels: Option<OwnLabels>,
     /// Asked for by name, which beats the labels.
     pub named: bool,
 }
@@ -107,8 +116,9 @@ pub enum TaskLevel {
 pub struct Stranger {
     pub place: Place,
     pub image: String,
-    /// All of its labels.
+    /// All of its labels, its image's too.
     pub labels: BTreeMap<String, String>,
+    pub image_labels: ImageLabels,
     pub remembered: Option<Remembered>,
     pub task: TaskLevel,
     /// The user of its spec.
@@ -132,6 +142,8 @@ pub enum Step {
 pub enum Refusal {
     Monitor,
     Labels(String),
+    /// Its labels may be its image's own.
+    ImageUnknown(String),
     Record(String),
     NotStarted,
 }
@@ -141,6 +153,7 @@ impl Refusal {
         match self {
             Self::Monitor => "RestartMonitorConflict",
             Self::Labels(_) => "InvalidLabels",
+            Self::ImageUnknown(_) => "ImageUnknown",
             Self::Record(_) => "InvalidRecord",
             Self::NotStarted => "NotStarted",
         }
@@ -154,6 +167,10 @@ impl Refusal {
                 MONITOR[0]
             ),
             Self::Labels(why) => format!("{why}; the container is left alone"),
+            Self::ImageUnknown(why) => format!(
+                "its {PREFIX} labels may be its image's own, so they do not count: {why}; \
+                 `probelet adopt` takes it up by name"
+            ),
             Self::Record(why) => {
                 format!("what is remembered of it is not readable, so it is left alone: {why}")
             }
@@ -163,19 +180,40 @@ impl Refusal {
 }
 
 impl Stranger {
-    /// The labels that ask for care, wrong ones too.
-    pub fn asking(&self) -> BTreeMap<String, String> {
+    /// All labels with probelet's prefix, wrong ones and its image's too.
+    fn written(&self) -> BTreeMap<String, String> {
         let ours = self.labels.iter().filter(|(key, _)| key.starts_with(PREFIX));
         ours.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    pub fn has_monitor(&self) -> bool {
-        MONITOR.iter().any(|label| self.labels.contains_key(*label))
+    /// The labels of its image, or why nothing is known of them.
+    fn own_labels(&self) -> Result<OwnLabels, &str> {
+        let cared = match &self.remembered {
+            Some(Remembered::Cared(cared)) => Some(&cared.0),
+            _ => None,
+        };
+        let remembered = cared.and_then(|pod| pod.adopted()?.image_labels.as_ref());
+        self.image_labels.or_remembered(remembered)
     }
 
-    /// Where its output goes by its owner's word.
-    pub fn log_uri(labels: &BTreeMap<String, String>) -> Option<&String> {
-        LOG_URIS.iter().find_map(|label| labels.get(*label)).filter(|uri| uri.contains("://"))
+    /// The labels that ask for care, wrong ones too. Its image's own never do, nor any where
+    /// nobody knows which those are.
+    pub fn asking(&self) -> BTreeMap<String, String> {
+        let Ok(own) = self.own_labels() else { return BTreeMap::new() };
+        let mut written = self.written();
+        written.retain(|name, value| !own.has(name, value));
+        written
+    }
+
+    /// The labels with probelet's prefix that do not count because they are its image's own.
+    pub fn without_effect(&self) -> Vec<&str> {
+        let Ok(own) = self.own_labels() else { return Vec::new() };
+        let own = self.labels.iter().filter(|(name, value)| own.has(name, value));
+        own.map(|(name, _)| name.as_str()).filter(|name| name.starts_with(PREFIX)).collect()
+    }
+
+    pub fn has_monitor(&self) -> bool {
+        MONITOR.iter().any(|label| self.labels.contains_key(*label))
     }
 
     fn is_named(&self) -> bool {
@@ -183,8 +221,10 @@ impl Stranger {
             if cared.0.adopted().is_some_and(|adopted| adopted.named))
     }
 
-    fn is_released(&self) -> bool {
-        matches!(&self.remembered, Some(Remembered::Released(labels)) if *labels == self.asking())
+    /// Earlier versions wrote down all labels, its image's too.
+    fn is_released(&self, asking: Option<&BTreeMap<String, String>>) -> bool {
+        matches!(&self.remembered, Some(Remembered::Released(labels))
+            if Some(labels) == asking || *labels == self.written())
     }
 
     /// The next step, from the container as it is and the care that goes on (`live`).
@@ -196,11 +236,13 @@ impl Stranger {
     ) -> Step {
         let asking = self.asking();
         let named = self.is_named();
-        if !named && (asking.is_empty() || self.is_released()) {
-            return if live.is_some() {
-                Step::LetGo("its labels were removed")
-            } else {
-                Step::Nothing
+        let unknown = self.own_labels().err().filter(|_| !self.written().is_empty());
+        let is_released = self.is_released(unknown.is_none().then_some(&asking));
+        if !named && unknown.is_none() && (asking.is_empty() || is_released) {
+            return match live {
+                Some(_) if self.written().is_empty() => Step::LetGo("its labels were removed"),
+                Some(_) => Step::LetGo("its labels are its image's own, which do not count"),
+                None => Step::Nothing,
             };
         }
         if self.has_monitor() {
@@ -209,11 +251,17 @@ impl Stranger {
         if let Some(Remembered::Unreadable(why)) = &self.remembered {
             return Step::Refuse(Refusal::Record(why.clone()));
         }
-        if let Some(live) = live {
-            let same = live.adopted().is_some_and(|was| was.named || was.labels == asking);
-            if same {
-                return Step::Nothing;
-            }
+        if let (Some(why), false) = (unknown, named) {
+            return if is_released {
+                Step::Nothing
+            } else {
+                Step::Refuse(Refusal::ImageUnknown(why.to_owned()))
+            };
+        }
+        let is_same =
+            |was: &Adopted| was.named || (was.labels == asking && was.image_labels.is_some());
+        if live.and_then(PodSpec::adopted).is_some_and(is_same) {
+            return Step::Nothing;
         }
         let cared = match &self.remembered {
             Some(Remembered::Cared(cared)) => Some(cared.as_ref()),
@@ -224,8 +272,7 @@ impl Stranger {
             (None, Some((pod, _))) => pod.uid.clone(),
             (None, None) => uid(),
         };
-        let known = cared
-            .filter(|(pod, _)| pod.adopted().is_some_and(|was| was.named || was.labels == asking));
+        let known = cared.filter(|(pod, _)| pod.adopted().is_some_and(is_same));
         let spec = match known {
             Some((pod, _)) => pod.clone(),
             None => match read(&asking) {
@@ -248,7 +295,9 @@ impl Stranger {
 
     /// As a pod of one.
     pub fn spec(&self, care: Care, named: bool, uid: String) -> PodSpec {
-        let adopted = Adopted { image: self.image.clone(), labels: self.asking(), named };
+        let own = self.own_labels().ok().map(|own| own.on(&self.labels));
+        let adopted =
+            Adopted { image: self.image.clone(), labels: self.asking(), named, image_labels: own };
         let by = if named { "name" } else { "labels" };
         let container = ContainerSpec {
             probes: care.probes,
@@ -284,35 +333,5 @@ pub fn owners_turn(memory: &Memory) -> Duration {
     match memory.last_state.as_ref().map(|last| &last.cause) {
         Some(Cause::Probe { .. } | Cause::Operator(_)) => Duration::ZERO,
         _ => OWNERS_TURN,
-    }
-}
-
-/// Where a task's output goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stdio {
-    pub stdout: String,
-    pub stderr: String,
-    pub terminal: bool,
-}
-
-impl Stdio {
-    /// What the next task gets, from the ended one's, the labels, and a file of ours. A pipe has
-    /// lost its reader with whoever made it.
-    pub fn next(old: Option<&Self>, labels: &BTreeMap<String, String>, own: &str) -> (Self, bool) {
-        let both =
-            |uri: &str, terminal| Self { stdout: uri.to_owned(), stderr: uri.to_owned(), terminal };
-        let terminal = old.is_some_and(|old| old.terminal);
-        match (Stranger::log_uri(labels), old) {
-            (Some(uri), _) => (both(uri, terminal), false),
-            (None, Some(old)) if old.stdout.contains("://") => {
-                let stderr = if old.stderr.contains("://") { &old.stderr } else { &old.stdout };
-                let (stdout, stderr) = (old.stdout.clone(), stderr.clone());
-                (Self { stdout, stderr, terminal }, false)
-            }
-            (None, Some(old)) if old.stdout.is_empty() && old.stderr.is_empty() && !terminal => {
-                (Self::default(), false)
-            }
-            _ => (both(own, terminal), true),
-        }
     }
 }

@@ -14,6 +14,9 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+/// The name in a URI's query, and with it the argument, by which a logger of probelet's is known.
+pub const LOGGER: &str = "container-log";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Stdout,

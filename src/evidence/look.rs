@@ -1,11 +1,13 @@
 //! Processes and their threads: two looks, a moment apart.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use super::syscalls;
 use super::text::{Budget, keyed, line, read};
 use crate::domain::evidence::{Process, Thread};
+use crate::process::family::is_of_command;
+use crate::process::stat::Stat;
 
 const PROCESSES: usize = 20;
 /// Of all processes together.
@@ -17,16 +19,28 @@ const USER_HZ: u64 = 100;
 /// For how long each thread has run, and has waited for a CPU, in nanoseconds, by its id.
 pub(super) type Ran = HashMap<u32, (u64, u64)>;
 
-/// The processes that are looked at: init first, then the others by their pids.
+/// The processes that are looked at: init first, then the others by their pids. What probelet runs
+/// in the container itself, such as a probe's command, says nothing of it.
 pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32> {
-    let mut all: Vec<u32> = members.iter().copied().filter(|pid| *pid != init).collect();
-    all.sort_unstable();
-    all.insert(0, init);
-    if all.len() > PROCESSES {
-        missing.push(format!("processes: {PROCESSES} of {} were looked at", all.len()));
-        all.truncate(PROCESSES);
+    let mut others: Vec<u32> = members.iter().copied().filter(|pid| *pid != init).collect();
+    others.sort_unstable();
+    let (mut chosen, mut commands) = (vec![init], HashSet::new());
+    let mut left = others.into_iter();
+    for pid in left.by_ref() {
+        let parent = Stat::read(pid).map(|stat| stat.parent);
+        if parent.is_ok_and(|parent| commands.contains(&parent)) || is_of_command(pid) {
+            commands.insert(pid);
+        } else {
+            chosen.push(pid);
+        }
+        if chosen.len() > PROCESSES {
+            chosen.pop();
+            let all = chosen.len() + 1 + left.len();
+            missing.push(format!("processes: {PROCESSES} of {all} were looked at"));
+            break;
+        }
     }
-    all
+    chosen
 }
 
 pub(super) fn ran(pids: &[u32]) -> Ran {

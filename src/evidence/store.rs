@@ -1,18 +1,24 @@
 //! Evidence as files beside the logs: `POD/CONTAINER/ATTEMPT.evidence.json`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::domain::adopt::Place;
 use crate::domain::evidence::{Evidence, KEPT, MOST};
 
 const ENDING: &str = ".evidence.json";
 const UNFINISHED: &str = ".evidence.new";
 
-/// Never makes the folder: where it is gone, so is the container.
+/// Makes the folder of an adopted container alone, whose log is elsewhere: where that of another one
+/// is gone, so is the container.
 pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let attempt = evidence.attempt;
+    if Place::of_pod(&evidence.pod).is_some() {
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
+        made.map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     let json = evidence.fit()?;
     let unfinished = folder.join(format!("{attempt}{UNFINISHED}"));
     let path = folder.join(format!("{attempt}{ENDING}"));
@@ -67,6 +73,8 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
     for ending in [ENDING, UNFINISHED] {
         files(folder, ending)?.iter().try_for_each(fs::remove_file)?;
     }
+    // Unless there are logs in it.
+    let _ = fs::remove_dir(folder);
     Ok(())
 }
 
@@ -125,5 +133,20 @@ mod tests {
         assert!(!gone.exists());
         assert_eq!(read(&gone, "u"), []);
         remove(&gone).unwrap();
+    }
+
+    #[test]
+    fn an_adopted_containers_folder_is_made_and_goes_with_its_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("_adopted/default/web");
+        let adopted = || Evidence { pod: "default/web".into(), ..evidence(0, "u") };
+        write(&at, adopted()).unwrap();
+        assert_eq!(read(&at, "u").len(), 1);
+        remove(&at).unwrap();
+        assert!(!at.exists());
+        write(&at, adopted()).unwrap();
+        fs::write(at.join("0.log"), "x").unwrap();
+        remove(&at).unwrap();
+        assert!(at.join("0.log").exists());
     }
 }

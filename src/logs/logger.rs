@@ -3,6 +3,7 @@
 //! containerd's plays a role. One thread, no runtime, and its memory does not grow.
 
 mod descriptors;
+mod handover;
 mod order;
 
 pub use order::Order;
@@ -10,19 +11,22 @@ pub use order::Order;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use handover::Door;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use super::journal::Journal;
-use crate::domain::log::{LINE, Lines, Stream, Tag, header};
+use crate::domain::log::{LINE, LOGGER, Lines, Stream, Tag, header};
 
 /// The shim passes the URI's query as arguments, in no order: there is this one only.
-pub const ARGUMENT: &str = "container-log";
+pub const ARGUMENT: &str = LOGGER;
 
 /// How often a disk that was full is tried where nothing comes that would have to be written.
 const RETRY: Duration = Duration::from_secs(1);
@@ -33,6 +37,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
     if arguments.next().as_deref() != Some(OsStr::new(ARGUMENT)) {
         return None;
     }
+    leave_environment();
     let order = arguments.next().and_then(|text| text.to_str().and_then(Order::parse));
     let [stdout, stderr, ready] = descriptors::take()?;
     let Some(order) = order else { return Some(ExitCode::from(2)) };
@@ -45,13 +50,26 @@ pub fn run_if_asked() -> Option<ExitCode> {
         let flag = if signal == SIGTERM { ending.clone() } else { Arc::default() };
         let _ = signal_hook::flag::register(signal, flag);
     }
+    let door = order.socket.as_deref().and_then(Door::open);
     let mut journal = Journal::new(order);
     // Where there is no log, the container runs all the same.
     let _ = journal.open();
     // The container starts when this is closed.
     drop(ready);
-    run(&mut journal, [(Stream::Stdout, stdout), (Stream::Stderr, stderr)], &ending);
+    let sources = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
+    run(&mut journal, sources, door.as_ref(), &ending);
     Some(ExitCode::SUCCESS)
+}
+
+/// The shim's environment is containerd's, in which there may be passwords of proxies. It is
+/// visible as long as this process is the program that was started with it.
+fn leave_environment() {
+    if std::env::vars_os().next().is_some() {
+        let mut again = Command::new("/proc/self/exe");
+        again.arg0("probelet").args(std::env::args_os().skip(1)).env_clear();
+        // Comes back only with an error; a log is worth more than a clean environment.
+        let _ = again.exec();
+    }
 }
 
 struct Source {
@@ -60,7 +78,12 @@ struct Source {
     lines: Lines,
 }
 
-fn run(journal: &mut Journal, sources: [(Stream, File); 2], ending: &AtomicBool) {
+fn run(
+    journal: &mut Journal,
+    sources: [(Stream, File); 2],
+    door: Option<&Door>,
+    ending: &AtomicBool,
+) {
     let mut sources =
         sources.map(|(stream, file)| Some(Source { stream, file, lines: Lines::default() }));
     let mut buffer = vec![0; LINE];
@@ -70,30 +93,58 @@ fn run(journal: &mut Journal, sources: [(Stream, File); 2], ending: &AtomicBool)
         if open.is_empty() {
             return;
         }
-        let ready = wait(&open, journal.has_lost());
+        let (ready, is_asked) = wait(&open, door, journal.has_lost());
         journal.is_ending = ending.load(Ordering::Relaxed);
         for (source, _) in open.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
             pump(journal, source, &mut buffer);
+        }
+        if let Some(door) = door.filter(|_| is_asked) {
+            door.serve(|| hand_over(journal, &mut open, &mut buffer));
         }
         journal.flush(now());
     }
 }
 
-/// Which have something to read, be it their end.
-fn wait(open: &[&mut Option<Source>], is_bounded: bool) -> [bool; 2] {
+/// Which have something to read, be it their end; and whether somebody asks for a hand-over.
+fn wait(open: &[&mut Option<Source>], door: Option<&Door>, is_bounded: bool) -> ([bool; 2], bool) {
     let files = open.iter().filter_map(|source| source.as_ref());
     let mut fds: Vec<PollFd<'_>> =
         files.map(|source| PollFd::new(&source.file, PollFlags::IN)).collect();
+    let sources = fds.len();
+    fds.extend(door.map(|door| PollFd::new(&door.listener, PollFlags::IN)));
     let bound = is_bounded.then(|| Timespec::try_from(RETRY).unwrap_or_default());
     // Interrupted by a signal, or for want of memory: there will be another round.
     let _ = poll(&mut fds, bound.as_ref());
-    let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-    [ready.next().unwrap_or_default(), ready.next().unwrap_or_default()]
+    let is_asked = fds.iter().skip(sources).any(|fd| !fd.revents().is_empty());
+    let mut ready = fds.iter().take(sources).map(|fd| !fd.revents().is_empty());
+    ([ready.next().unwrap_or_default(), ready.next().unwrap_or_default()], is_asked)
 }
 
-/// Reads once, and closes a stream that has ended.
-fn pump(journal: &mut Journal, source: &mut Option<Source>, buffer: &mut [u8]) {
-    let Some(Source { stream, file, lines }) = source else { return };
+/// Writes what is in the pipes by now, and beginnings of lines too. A process that shares the
+/// pipes and goes on writing is not waited for.
+fn hand_over(journal: &mut Journal, open: &mut [&mut Option<Source>], buffer: &mut [u8]) {
+    for source in open {
+        let waiting = source.as_ref().and_then(|it| ioctl_fionread(&it.file).ok());
+        let mut left = usize::try_from(waiting.unwrap_or_default()).unwrap_or(usize::MAX);
+        while left > 0 {
+            match pump(journal, source, buffer) {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        if let Some(Source { stream, lines, .. }) = source {
+            let (now, stream) = (now(), *stream);
+            lines.finish(|tag, content| {
+                journal.append(header(now, stream, tag).as_bytes(), content, now);
+            });
+        }
+    }
+    journal.flush(now());
+}
+
+/// Reads once, and closes a stream that has ended. How much was read.
+fn pump(journal: &mut Journal, source: &mut Option<Source>, buffer: &mut [u8]) -> usize {
+    let Some(Source { stream, file, lines }) = source else { return 0 };
     let read = file.read(buffer);
     let now = now();
     let [full, partial] = [Tag::Full, Tag::Partial].map(|tag| header(now, *stream, tag));
@@ -102,11 +153,15 @@ fn pump(journal: &mut Journal, source: &mut Option<Source>, buffer: &mut [u8]) {
         journal.append(header.as_bytes(), content, now);
     };
     match read {
-        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-        Ok(count) if count > 0 => lines.push(buffer.get(..count).unwrap_or_default(), emit),
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => 0,
+        Ok(count) if count > 0 => {
+            lines.push(buffer.get(..count).unwrap_or_default(), emit);
+            count
+        }
         _ => {
             lines.finish(emit);
             *source = None;
+            0
         }
     }
 }

@@ -15,6 +15,17 @@ use super::stat::{Identity, Stat};
 /// How much of an environment is searched; a container may write megabytes into it.
 const ENVIRONMENT: u64 = 256 << 10;
 
+/// Marks what a command of ours starts, in its environment, before a value of its own.
+pub const COMMAND: &str = "PROBELET_EXEC=";
+
+/// Whether a process belongs to a command that was run in a container, as far as its environment
+/// tells, or is about to become one: runc's, before it is another program.
+pub fn is_of_command(pid: u32) -> bool {
+    let mark = Mark { variable: COMMAND.to_owned(), among: None };
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
+}
+
 /// A process in one look at `/proc`.
 #[derive(Debug, Clone, Copy)]
 struct Seen {

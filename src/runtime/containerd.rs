@@ -35,7 +35,10 @@ mod facts;
 mod failures;
 mod fates;
 mod foreign;
+mod foreign_output;
+mod image_labels;
 mod images;
+mod labelled_logs;
 mod locks;
 mod network;
 mod news;
@@ -64,6 +67,7 @@ use config::absolute;
 use exec::Execs;
 pub use failures::{FailedCalls, failed_calls};
 pub use foreign::Watched;
+use labelled_logs::LabelledLogs;
 use locks::Locks;
 use network::Networks;
 use ooms::Ooms;
@@ -74,6 +78,7 @@ pub struct Containerd {
     client: Client,
     log_dir: PathBuf,
     log_limits: Limits,
+    logger: logs::Program,
     run_dir: PathBuf,
     seccomp_dir: PathBuf,
     facts: Facts,
@@ -91,6 +96,7 @@ pub struct Containerd {
     swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
+    labelled_logs: LabelledLogs,
     fates: fates::Fates,
     registries: Registries,
 }
@@ -108,6 +114,7 @@ impl Containerd {
         let (conf_dir, bin_dirs) = (config.cni_conf_dir, config.cni_bin_dirs);
         let networks = Networks::new(Cni::new(conf_dir, bin_dirs, &data_dir, owner));
         let log_limits = config.log_limits;
+        let logger = logs::Program::new(vec![run_dir.join("bin"), data_dir.join("bin")]);
         let client = Client::new(config.address, &config.namespace, config.snapshotter)?;
         let execs = Execs::new(client.clone(), &run_dir).map_err(|error| {
             RuntimeError::Internal(format!("run folder {}: {error}", run_dir.display()))
@@ -121,10 +128,12 @@ impl Containerd {
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
         let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
+        let labelled_logs = LabelledLogs::new(config.adopted_log_dirs);
         Ok(Self {
             client,
             log_dir,
             log_limits,
+            logger,
             run_dir,
             seccomp_dir,
             facts,
@@ -140,6 +149,7 @@ impl Containerd {
             swept: Arc::default(),
             ooms,
             watched,
+            labelled_logs,
             fates,
             registries: config.registries,
         })
@@ -151,10 +161,11 @@ impl Containerd {
 
     async fn remove_log(&self, id: &AttemptId) {
         let (log, message) = (self.log_path(id), self.message_path(id));
-        let (files, message) = ([log.clone(), message.clone()], message);
+        // A logger that was killed has left its socket.
+        let socket = logs::socket(&self.logger_sockets(), &log);
+        let files = [log.clone(), message.clone(), socket];
         let removed = tokio::task::spawn_blocking(move || {
-            let [log, message] = files;
-            logs::remove(&log).and(logs::remove(&message))
+            files.iter().map(|file| logs::remove(file)).fold(Ok(()), Result::and)
         });
         match removed.await {
             Ok(Ok(())) => {}
@@ -344,9 +355,6 @@ impl Runtime for Containerd {
     }
 
     async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
-        if with_log {
-            words::settle(&self.log_path(id)).await;
-        }
         self.read_words(id, with_log).await
     }
 

@@ -15,7 +15,7 @@ use super::{
     AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, RuntimeError,
     Strangers, Survey, Task, Turn, Wanted,
 };
-use crate::domain::adopt::{Place, Stranger};
+use crate::domain::adopt::{Place, Stdio, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::image::{Progress, Stored, VolumeSeen};
@@ -338,6 +338,10 @@ impl Strangers for Alone {
     }
 
     async fn stranger(&self, _: &Place) -> Result<Option<Stranger>, RuntimeError> {
+        Ok(None)
+    }
+
+    async fn output_of(&self, _: &Place) -> Result<Option<Stdio>, RuntimeError> {
         Ok(None)
     }
 

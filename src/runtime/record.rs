@@ -64,6 +64,18 @@ pub fn decode_foreign(any: &Any) -> Option<Remembered> {
     Some(read().unwrap_or_else(unreadable))
 }
 
+/// Whether it is, or may be, of a container that probelet made: one of another's is readable, and
+/// says so.
+pub fn is_of_own(any: &Any) -> bool {
+    match decode_foreign(any) {
+        Some(Remembered::Cared(cared)) => !cared.0.is_adopted(),
+        Some(Remembered::Released(_)) => false,
+        Some(Remembered::Unreadable(_)) => true,
+        // Its value was taken away.
+        None => true,
+    }
+}
+
 fn wrap(record: &pb::Record) -> Any {
     Any { type_url: TYPE.to_owned(), value: record.encode_to_vec() }
 }

@@ -12,9 +12,9 @@ use crate::supervisor::SupervisorError;
 pub(super) fn status_of(error: SupervisorError) -> Status {
     let text = error.to_string();
     match error {
-        SupervisorError::NotFound(_) | SupervisorError::NoContainer { .. } => {
-            Status::not_found(text)
-        }
+        SupervisorError::NotFound(_)
+        | SupervisorError::NoSuchContainer(_)
+        | SupervisorError::NoContainer { .. } => Status::not_found(text),
         SupervisorError::AlreadyExists(_) | SupervisorError::Leaving(_) => {
             Status::already_exists(text)
         }

@@ -8,6 +8,7 @@ use tonic::{Response, Status};
 use super::error::{field, invalid, status_of};
 use super::{Api, Streaming, convert};
 use crate::domain::Incarnation;
+use crate::domain::adopt::Place;
 use crate::domain::log::{Printer, Selection};
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
@@ -31,7 +32,10 @@ pub(super) async fn read(
     let tail = request.tail.map(|lines| Tail { lines: lines.into(), within: None });
     let follow = request.follow;
     let opened = blocking(move || Reader::open(&path, tail, follow)).await?;
-    let reader = opened.map_err(|error| no_log(api, &id, &error))?;
+    let reader = match opened {
+        Ok(reader) => reader,
+        Err(error) => return Err(no_log(api, &id, &error).await),
+    };
     let log = Log { reader, printer: Printer::new(selection), buffer: Vec::new() };
     Ok(Response::new(api.stream(move |api, sender| async move {
         copy(&api, log, id, follow, &sender).await;
@@ -70,7 +74,17 @@ fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Stat
 }
 
 /// In kubectl's words where that is why.
-fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
+async fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
+    if let Some(place) = Place::of_pod(&id.pod)
+        && let Ok(Some(output)) = api.adopter.output_of(&place).await
+        && !output.is_ours()
+    {
+        let Place { namespace, id } = place;
+        return Status::not_found(format!(
+            "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
+             its output goes {output}; probelet has no log of it"
+        ));
+    }
     let (pod, container) = (&id.pod, &id.container);
     let view = api.supervisor.get(pod).ok();
     match view.as_ref().and_then(|view| Some(&view.status.of(container)?.state)) {

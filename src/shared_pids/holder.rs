@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use rustix::fs::{Gid, Uid};
 use rustix::mount::{
@@ -25,8 +25,8 @@ use signal_hook::consts::SIGCHLD;
 /// Of the process, as Kubernetes calls what does this there.
 pub const NAME: &CStr = c"pod-pause";
 pub const ARGUMENT: &str = "pod-pause";
-/// `pod-pause start PIN CGROUP` makes the namespace and tells the pid of its first process, which
-/// is `pod-pause hold PIN`.
+/// `pod-pause start PIN CGROUP` makes the namespace with its first process, which is `pod-pause
+/// hold PIN`, and pins it.
 pub(super) const START: &str = "start";
 pub(super) const HOLD: &str = "hold";
 
@@ -35,6 +35,9 @@ pub(super) const CGROUPS: [&str; 3] =
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 const READY: &str = "ready";
+const PINNED: &str = "pinned";
+/// Of a line between the two.
+const LONGEST: u64 = 1024;
 /// As Kubernetes' pause has it.
 const NOBODY: u32 = 65_535;
 
@@ -59,7 +62,8 @@ pub fn run_if_asked() -> Option<ExitCode> {
     })
 }
 
-/// Its end leaves the holder to the host's first process, which reaps it one day.
+/// Its end leaves the holder to the host's first process, which reaps it one day. Its end before
+/// the namespace is pinned takes the holder with it, so that there is none that nothing leads to.
 fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     setsid()?;
     // Not to be ended with the daemon's service.
@@ -68,18 +72,21 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     }
     own::keep_descriptors()?;
     own::unshare(UnshareFlags::NEWPID)?;
-    let mut command = Command::new(super::OWN_PROGRAM);
-    command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::null()).stderr(Stdio::null());
+    let mut command = super::program::again();
+    command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut told = String::new();
     if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut told)?;
+        BufReader::new(stdout.take(LONGEST)).read_line(&mut told)?;
     }
     if told.trim() != READY {
         let status = child.wait()?;
         return Err(io::Error::other(format!("{}: {status}", told.trim())));
     }
-    writeln!(io::stdout(), "{}", child.id())
+    // The number is its own as long as it is a child that nobody has waited for.
+    super::pin_at(Path::new(pin), &super::namespace::joined(child.id())?)?;
+    let mut stdin = child.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
+    writeln!(stdin, "{PINNED}")
 }
 
 fn enter(root: &Path, cgroup: &str) -> io::Result<()> {
@@ -103,6 +110,11 @@ fn hold() -> io::Result<()> {
     signal_hook::low_level::pipe::register(SIGCHLD, teller)?;
     leave_the_host()?;
     writeln!(io::stdout(), "{READY}")?;
+    let mut told = String::new();
+    BufReader::new(io::stdin().take(LONGEST)).read_line(&mut told)?;
+    if told.trim() != PINNED {
+        return Err(io::Error::other("was not pinned"));
+    }
     let mut buffer = [0; 64];
     loop {
         while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}

@@ -18,6 +18,7 @@ use super::tally::Tally;
 use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, Fault, Memory, Wanted};
 use crate::domain::exit::Caller;
+use crate::domain::notice::Notice;
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::prober::Attempt;
@@ -227,6 +228,9 @@ impl Actor {
                 }
                 if let Some(user) = task.user() {
                     self.tell(index, Event::User { incarnation, user });
+                }
+                if let Some(why) = task.refused_log() {
+                    self.note_pod(Notice::warning("LogRefused", why));
                 }
                 let kills = task.oom_kills_before();
                 self.effects.watch(index, incarnation, task.clone());

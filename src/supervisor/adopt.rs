@@ -11,12 +11,14 @@ use super::actor::Request;
 use super::clock::now;
 use super::{Entry, PodView, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::{
-    Care, LIVENESS, Place, READINESS, Refusal, Remembered, STARTUP, Step, Stranger, TaskLevel,
+    Care, LIVENESS, Place, READINESS, Refusal, Remembered, STARTUP, Stdio, Step, Stranger,
+    TaskLevel,
 };
 use crate::domain::container::{ImageFacts, Machine, Memory, Wanted};
 use crate::domain::exit::LastWords;
 use crate::domain::notice::Notice;
 use crate::domain::pod::Pod;
+use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::domain::status::ContainerState;
 use crate::runtime::{AttemptId, Found, FoundTask, News, Strangers};
@@ -26,6 +28,8 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How soon a stream that ended is asked for again.
 const RETRY: Duration = Duration::from_secs(1);
 const NEWS: usize = 256;
+/// Of a message that names labels, in bytes.
+const LONGEST: usize = 1024;
 /// How long an actor may take to end; it awaits nothing.
 const END: Duration = Duration::from_secs(5);
 
@@ -37,8 +41,11 @@ pub struct Adopter {
     strangers: Arc<dyn Strangers>,
     read: ReadCare,
     /// One step at a time: each builds on the one before.
-    turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<Told>,
 }
+
+/// Labels without effect that were told of, by container.
+type Told = BTreeMap<Place, Vec<String>>;
 
 impl Adopter {
     pub fn new(supervisor: Arc<Supervisor>, strangers: Arc<dyn Strangers>, read: ReadCare) -> Self {
@@ -81,12 +88,14 @@ impl Adopter {
     }
 
     async fn sync(&self) -> Result<(), SupervisorError> {
-        let _turn = self.turn.lock().await;
+        let mut told = self.turn.lock().await;
         let before = self.supervisor.adopted_names();
         let mut seen = BTreeSet::new();
-        for stranger in self.strangers.strangers().await? {
+        let strangers = self.strangers.strangers().await?;
+        told.retain(|place, _| strangers.iter().any(|stranger| stranger.place == *place));
+        for stranger in strangers {
             seen.insert(stranger.place.to_string());
-            self.consider(&stranger).await;
+            self.consider(&stranger, &mut told).await;
         }
         for name in before.difference(&seen) {
             self.let_go(name, "its record was deleted").await;
@@ -95,7 +104,7 @@ impl Adopter {
     }
 
     async fn hear(&self, place: &Place, task_deleted: bool) {
-        let _turn = self.turn.lock().await;
+        let mut told = self.turn.lock().await;
         let name = place.to_string();
         match self.strangers.stranger(place).await {
             Ok(None) => self.let_go(&name, "its owner has deleted its record").await,
@@ -104,14 +113,15 @@ impl Adopter {
                     self.let_go(&name, "its owner has deleted its task").await;
                     self.forget(&mut stranger).await;
                 }
-                self.consider(&stranger).await;
+                self.consider(&stranger, &mut told).await;
             }
             Err(error) => tracing::warn!(name, %error, "a container could not be looked at"),
         }
     }
 
-    async fn consider(&self, stranger: &Stranger) {
+    async fn consider(&self, stranger: &Stranger, told: &mut Told) {
         let name = stranger.place.to_string();
+        self.tell_without_effect(stranger, told);
         let live = self.supervisor.live(&name);
         let step = stranger.next(live.as_deref(), self.read, new_uid);
         let step = match step {
@@ -149,6 +159,19 @@ impl Adopter {
         if let Err(error) = done {
             tracing::warn!(name, %error, "a container of somebody else's is not cared for yet");
         }
+    }
+
+    /// Once for a container, and again where others are without effect.
+    fn tell_without_effect(&self, stranger: &Stranger, told: &mut Told) {
+        let labels: Vec<_> = stranger.without_effect().into_iter().map(str::to_owned).collect();
+        if labels.is_empty() || told.get(&stranger.place) == Some(&labels) {
+            return;
+        }
+        let spec = stranger.spec(Care::default(), false, stranger.place.to_string());
+        let mut message = format!("Its image's own labels do not count: {}", labels.join(", "));
+        shorten(&mut message, LONGEST);
+        self.supervisor.note(&spec, Notice::warning("ImageLabelsIgnored", message));
+        told.insert(stranger.place.clone(), labels);
     }
 
     async fn take_up(
@@ -205,6 +228,7 @@ impl Adopter {
         if let Some(spec) = self.supervisor.let_go(name).await {
             let message = format!("No longer looked after, and left as it is: {why}");
             self.supervisor.note(&spec, Notice::normal("Released", message));
+            self.supervisor.forget_evidence(&spec).await;
         }
     }
 
@@ -238,7 +262,7 @@ impl Adopter {
             )));
         }
         let stranger = self.strangers.stranger(place).await?;
-        let stranger = stranger.ok_or_else(|| SupervisorError::NotFound(name.clone()))?;
+        let stranger = stranger.ok_or_else(|| SupervisorError::NoSuchContainer(place.clone()))?;
         if stranger.has_monitor() {
             return Err(refused(Refusal::Monitor.message()));
         }
@@ -266,6 +290,11 @@ impl Adopter {
             self.take_up(&stranger, spec, remembered).await?;
         }
         self.supervisor.get(&name)
+    }
+
+    /// Where the output of its task goes, if it has one.
+    pub async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, SupervisorError> {
+        Ok(self.strangers.output_of(place).await?)
     }
 
     /// Ends the care and leaves the container as it is; its labels ask in vain until they change.

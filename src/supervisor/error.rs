@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::adopt::Place;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
 use crate::runtime::RuntimeError;
 use crate::runtime::session::SessionError;
@@ -10,6 +11,8 @@ use crate::runtime::session::SessionError;
 pub enum SupervisorError {
     #[error("pods {0:?} not found")]
     NotFound(String),
+    #[error("container {:?} not found in containerd's namespace {:?}", .0.id, .0.namespace)]
+    NoSuchContainer(Place),
     #[error("container {container:?} not found in pod {pod:?}")]
     NoContainer { pod: String, container: String },
     #[error("pods {0:?} already exists")]

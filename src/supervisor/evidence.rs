@@ -11,6 +11,7 @@ use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;
 use crate::domain::container::Event;
 use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, Evidence, ProbeWord};
+use crate::domain::spec::PodSpec;
 use crate::evidence::Scene;
 use crate::runtime::AttemptId;
 
@@ -50,6 +51,16 @@ impl Actor {
 }
 
 impl Supervisor {
+    /// Of an adopted container, which is to be as if it had never been probed.
+    pub(super) async fn forget_evidence(&self, spec: &PodSpec) {
+        let Some(container) = spec.containers.first() else { return };
+        let (pod, container) = (spec.name.clone(), container.name.clone());
+        let id = AttemptId { pod, container, attempt: Incarnation::default() };
+        if let Some(folder) = self.log_path(&id).parent() {
+            self.witness.forget(folder).await;
+        }
+    }
+
     /// Of a container's last deaths by a probe, the newest first. An empty name means the first
     /// container.
     pub async fn evidence(
@@ -62,7 +73,8 @@ impl Supervisor {
             let view = handle.view.borrow();
             let container = view.spec.at(index).map(|c| c.name.clone());
             let id = AttemptId {
-                pod: name.to_owned(),
+                // Its whole name: an adopted one may be asked for by a part of it.
+                pod: view.spec.name.clone(),
                 container: container.unwrap_or_default(),
                 attempt: Incarnation::default(),
             };

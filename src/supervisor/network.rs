@@ -57,7 +57,7 @@ impl Actor {
         }
     }
 
-    fn note_pod(&self, notice: Notice) {
+    pub(super) fn note_pod(&self, notice: Notice) {
         let (pod, reason) = (&self.spec.name, notice.reason);
         tracing::info!(pod, reason, "{}", notice.message);
         self.tally.noted(&notice);

@@ -13,6 +13,7 @@ fn stranger(pairs: &[(&str, &str)]) -> Stranger {
         place: Place { namespace: "default".into(), id: "web".into() },
         image: "web:1".into(),
         labels: labels(pairs),
+        image_labels: ImageLabels::Known(OwnLabels::default()),
         remembered: None,
         task: TaskLevel::Started,
         user: None,
@@ -105,18 +106,65 @@ fn a_record_that_is_not_readable_is_left_alone() {
 }
 
 #[test]
-fn output_goes_on_where_somebody_reads_it() {
-    let own = "file:///log/0.log";
-    let of =
-        |out: &str, err: &str| Stdio { stdout: out.into(), stderr: err.into(), terminal: false };
-    let none = labels(&[]);
-    let uri = labels(&[(LOG_URIS[0], "binary:///l?x=y")]);
-    let pipe = of("/run/fifo/1", "/run/fifo/2");
-    assert_eq!(Stdio::next(Some(&pipe), &none, own), (of(own, own), true));
-    let label = of("binary:///l?x=y", "binary:///l?x=y");
-    assert_eq!(Stdio::next(Some(&pipe), &uri, own), (label, false));
-    let file = of("file:///a", "");
-    assert_eq!(Stdio::next(Some(&file), &none, own), (of("file:///a", "file:///a"), false));
-    assert_eq!(Stdio::next(Some(&of("", "")), &none, own), (of("", ""), false));
-    assert_eq!(Stdio::next(None, &none, own), (of(own, own), true));
+fn labels_of_its_image_ask_for_nothing() {
+    let own = |pairs: &[(&str, &str)]| ImageLabels::Known(labels(pairs).into_iter().collect());
+    let mut it = stranger(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
+    it.image_labels = own(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
+    assert_eq!(next(&it, None), Step::Nothing);
+    assert_eq!(it.without_effect(), [LIVENESS, RESTART]);
+    // Its owner's beside them do, and another value is another label.
+    it.image_labels = own(&[(RESTART, "2"), (LIVENESS, "exec:true")]);
+    assert_eq!(it.asking(), labels(&[(RESTART, "1")]));
+    let Step::TakeUp(spec, _) = next(&it, None) else { panic!("not taken up") };
+    assert_eq!(next(&it, Some(&spec)), Step::Nothing);
+    // By name its labels are of no weight.
+    it.image_labels = own(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
+    it.remembered = cared(&it, true, fresh());
+    assert!(matches!(next(&it, None), Step::TakeUp(..)));
+}
+
+#[test]
+fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before() {
+    let unknown = || ImageLabels::Unknown("it is gone".into());
+    let mut it = stranger(&[(RESTART, "1")]);
+    let compared = cared(&it, false, fresh());
+    it.image_labels = unknown();
+    let Step::Refuse(refusal) = next(&it, None) else { panic!("not refused") };
+    assert_eq!(refusal.reason(), "ImageUnknown");
+    assert!(refusal.message().contains("it is gone"), "{}", refusal.message());
+    assert_eq!(next(&stranger(&[]), None), Step::Nothing);
+    it.remembered = compared;
+    let Step::TakeUp(spec, _) = next(&it, None) else { panic!("not taken up") };
+    assert_eq!(next(&it, Some(&spec)), Step::Nothing);
+    // A record of a version that did not compare.
+    let mut old = spec.clone();
+    let Source::Adopted(adopted) = &mut old.containers[0].source else { panic!() };
+    adopted.image_labels = None;
+    it.remembered = Some(Remembered::Cared(Box::new((*old.clone(), fresh()))));
+    assert!(matches!(next(&it, Some(&old)), Step::Refuse(Refusal::ImageUnknown(_))));
+    it.image_labels = ImageLabels::Known(OwnLabels::default());
+    assert!(matches!(next(&it, Some(&old)), Step::Change(_)));
+    it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
+    assert!(matches!(next(&it, Some(&old)), Step::LetGo(_)));
+}
+
+#[test]
+fn what_was_the_images_once_stays_so_whatever_becomes_of_the_image() {
+    let mut it = stranger(&[(RESTART, "1"), (GRACE, "5")]);
+    it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
+    it.remembered = cared(&it, false, fresh());
+    for now in [ImageLabels::Known(OwnLabels::default()), ImageLabels::Unknown("gone".into())] {
+        it.image_labels = now;
+        assert_eq!(it.asking(), labels(&[(GRACE, "5")]));
+    }
+}
+
+#[test]
+fn a_release_of_an_earlier_version_holds() {
+    let mut it = stranger(&[(RESTART, "1"), (GRACE, "5")]);
+    it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
+    it.remembered = Some(Remembered::Released(it.labels.clone()));
+    assert_eq!(next(&it, None), Step::Nothing);
+    it.image_labels = ImageLabels::Unknown("gone".into());
+    assert_eq!(next(&it, None), Step::Nothing);
 }

@@ -1,33 +1,45 @@
-//! What the daemon tells a logger, as one argument: `SIZE:FILES:PATH`.
+//! What the daemon tells a logger, as one argument: `SIZE:FILES:SOCKET/PATH`. Both are absolute and
+//! without repeated slashes, so the two between them part them. `SIZE:FILES:PATH` is of earlier
+//! daemons.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::form_urlencoded::Serializer;
 
 use super::ARGUMENT;
 use crate::domain::log::Limits;
 
+const PARTING: &str = "//";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub path: PathBuf,
     pub limits: Limits,
+    /// Where it is asked for what it has.
+    pub socket: Option<PathBuf>,
 }
 
 impl Order {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (size, rest) = text.split_once(':')?;
-        let (files, path) = rest.split_once(':')?;
+        let (files, paths) = rest.split_once(':')?;
         let limits = Limits { size: size.parse().ok()?, files: files.parse().ok()? };
-        Some(Self { path: path.into(), limits })
+        // A path may begin with two.
+        let parted = paths.get(1..).and_then(|rest| rest.find(PARTING)).map(|at| at + 1);
+        let Some((socket, path)) = parted.and_then(|at| paths.split_at_checked(at)) else {
+            return Some(Self { path: paths.into(), limits, socket: None });
+        };
+        Some(Self { path: path.get(1..)?.into(), limits, socket: Some(socket.into()) })
     }
 
-    /// For containerd. The program is the running one whatever has become of its file: an
-    /// upgrade may have replaced or removed that.
-    pub fn uri(&self) -> String {
+    /// For containerd.
+    pub fn uri(&self, program: &Path) -> String {
         let Limits { size, files } = self.limits;
-        let order = format!("{size}:{files}:{}", self.path.display());
+        let socket = self.socket.as_ref().map(|socket| format!("{}/", socket.display()));
+        let socket = socket.unwrap_or_default();
+        let order = format!("{size}:{files}:{socket}{}", self.path.display());
         let query = Serializer::new(String::new()).append_pair(ARGUMENT, &order).finish();
-        format!("binary:///proc/{}/exe?{query}", std::process::id())
+        format!("binary://{}?{query}", program.display())
     }
 }
 
@@ -35,20 +47,30 @@ impl Order {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_order_comes_out_of_the_uri_as_it_went_in() {
-        let limits = Limits { size: 1000, files: 3 };
-        let order = Order { path: "/a b/ü:&;+%41?#=/0.log".into(), limits };
-        let uri = order.uri();
+    fn back(order: &Order) -> Option<Order> {
+        let uri = order.uri(Path::new("/usr/bin/probelet"));
         let (program, query) = uri.split_once('?').unwrap();
-        assert_eq!(program, format!("binary:///proc/{}/exe", std::process::id()));
+        assert_eq!(program, "binary:///usr/bin/probelet");
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
         let [(key, value)] = pairs.as_slice() else { panic!("{pairs:?}") };
         assert_eq!(key, ARGUMENT);
-        assert_eq!(Order::parse(value), Some(order));
         assert!(
             query.bytes().all(|b| b.is_ascii_alphanumeric() || b"%+=.-_*".contains(&b)),
             "{query}"
         );
+        Order::parse(value)
+    }
+
+    #[test]
+    fn an_order_comes_out_of_the_uri_as_it_went_in() {
+        let limits = Limits { size: 1000, files: 3 };
+        let path = PathBuf::from("/a b/ü:&;+%41?#=/0.log");
+        for socket in [None, Some("/r:1/ü/ab".into()), Some("//r/ab".into())] {
+            let order = Order { path: path.clone(), limits, socket };
+            assert_eq!(back(&order), Some(order));
+        }
+        for text in ["", "1", "1:2", "x:2:/a", "1:x:/a"] {
+            assert_eq!(Order::parse(text), None, "{text}");
+        }
     }
 }

@@ -18,7 +18,8 @@ impl Stage {
     fn new(files: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits { size: 500, files };
-        let journal = Journal::new(Order { path: folder.path().join("web/0.log"), limits });
+        let journal =
+            Journal::new(Order { path: folder.path().join("web/0.log"), limits, socket: None });
         let now = UNIX_EPOCH + Duration::from_secs(1_795_514_400);
         Self { folder, journal, now, next: 0 }
     }
@@ -119,7 +120,7 @@ fn a_writer_killed_between_rename_and_new_file_is_gone_on_from() {
     assert_eq!(read(&mut reader, &mut printer).0, [0, 1]);
     assert_eq!(read(&mut stage.open(false), &mut self::printer()).0, [0, 1]);
     let limits = Limits { size: 500, files: 5 };
-    stage.journal = Journal::new(Order { path: stage.path(), limits });
+    stage.journal = Journal::new(Order { path: stage.path(), limits, socket: None });
     stage.write(1);
     assert_eq!(read(&mut reader, &mut printer).0, [2]);
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub snapshotter: String,
     /// Where others' containers may ask for care.
     pub watched: Watched,
+    /// Below which the files are that their owners' labels may name for their output.
+    pub adopted_log_dirs: Vec<PathBuf>,
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
@@ -43,6 +45,7 @@ impl Default for Config {
             run_dir: "/run/probelet".into(),
             snapshotter: "overlayfs".into(),
             watched: Watched::All,
+            adopted_log_dirs: vec!["/var/log".into()],
             seccomp_dir: "/var/lib/probelet/seccomp".into(),
             registries: Registries::default(),
             data_dir: "/var/lib/probelet".into(),

@@ -10,16 +10,16 @@ use containerd_client::types::v1::Status;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Containerd;
-use super::client::{Client, DEADLINE, call, missing_is_fine};
+use super::client::{Client, DEADLINE, call};
 use super::fates::Fate;
-use super::records::{self, POD, internal};
+use super::foreign_output::{Streams, stdio};
+use super::records::{self, internal, is_own};
 use super::tasks::shim_died;
-use crate::domain::adopt::{PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn};
-use crate::domain::log::OwnLimits;
-use crate::domain::signal;
-use crate::runtime::{
-    AttemptId, Birth, FoundTask, News, Runtime, RuntimeError, Strangers, Task, record,
+use crate::domain::adopt::{
+    ImageLabels, PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn,
 };
+use crate::domain::signal;
+use crate::runtime::{AttemptId, Birth, FoundTask, News, RuntimeError, Strangers, Task, record};
 
 /// Their own supervisors would fight a restart: they are watched only where they are named.
 const SUPERVISED: [&str; 2] = ["k8s.io", "moby"];
@@ -109,7 +109,8 @@ impl Containerd {
             return Ok(task);
         }
         client.remember(&birth.id, &birth.pod, &birth.memory).await?;
-        let stdio = self.stdio_of(place, &client, &record, &birth.id).await?;
+        let Streams { stdio, no_log, refused } =
+            self.replace_task(place, &client, &record, birth).await?;
         let mounts = if record.snapshot_key.is_empty() {
             Vec::new()
         } else {
@@ -124,40 +125,7 @@ impl Containerd {
             client.clear_task(id).await;
             return Err(error);
         }
-        Ok(Box::new(task))
-    }
-
-    /// Deletes the ended task, and says where the next one's output goes.
-    async fn stdio_of(
-        &self,
-        place: &Place,
-        client: &Client,
-        record: &Container,
-        id: &AttemptId,
-    ) -> Result<Stdio, RuntimeError> {
-        let old = match client.get_task(&place.id).await {
-            Err(RuntimeError::NotFound(_)) => None,
-            state => Some(state?),
-        };
-        if let Some(old) = &old {
-            self.fates.note(place, old.pid, Fate::Deleted);
-            missing_is_fine(client.kill_and_delete_task(&place.id).await)?;
-        }
-        let old =
-            old.map(|old| Stdio { stdout: old.stdout, stderr: old.stderr, terminal: old.terminal });
-        let log = self.log_path(id);
-        let logger = self.logger_of(id, OwnLimits::default());
-        let labels = record.labels.clone().into_iter().collect();
-        let (stdio, is_ours) = Stdio::next(old.as_ref(), &labels, &logger);
-        if is_ours {
-            tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
-            if let Some(folder) = log.parent() {
-                tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                    RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
-                })?;
-            }
-        }
-        Ok(stdio)
+        Ok(Box::new(task.without_log(no_log).with_refused_log(refused)))
     }
 
     async fn watched_namespaces(&self) -> Result<Vec<String>, RuntimeError> {
@@ -182,15 +150,21 @@ impl Containerd {
         };
         let written = record.extensions.get(record::KEY).and_then(record::decode_foreign);
         let user = records::user_of(&record);
-        let place = Place { namespace: client.namespace().to_owned(), id: record.id };
+        let place = Place { namespace: client.namespace().to_owned(), id: record.id.clone() };
         let remembered = self.newest_of(&place, written).await;
-        let labels = record.labels.into_iter().collect();
-        Ok(Stranger { place, image: record.image, labels, remembered, task, user })
+        let labels: BTreeMap<_, _> = record.labels.clone().into_iter().collect();
+        let compared = match &remembered {
+            Some(Remembered::Cared(cared)) if cared.0.labels == labels => {
+                cared.0.adopted().and_then(|adopted| adopted.image_labels.clone())
+            }
+            _ => None,
+        };
+        let image_labels = match compared {
+            Some(own) => ImageLabels::Known(own),
+            None => client.image_labels(&record).await?,
+        };
+        Ok(Stranger { place, image: record.image, labels, image_labels, remembered, task, user })
     }
-}
-
-fn is_own(record: &Container) -> bool {
-    record.labels.contains_key(POD)
 }
 
 #[async_trait]
@@ -247,6 +221,13 @@ impl Strangers for Containerd {
         let stop_signal = record.labels.get(STOP_SIGNAL).and_then(|text| signal::parse(text));
         let execs = self.execs.with_client(client.clone());
         Ok((stop_signal, client.find_task(&place.id, &execs, &self.ooms).await?))
+    }
+
+    async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, RuntimeError> {
+        match self.client.in_namespace(&place.namespace)?.get_task(&place.id).await {
+            Err(RuntimeError::NotFound(_)) => Ok(None),
+            task => task.map(|task| Some(stdio(task))),
+        }
     }
 
     async fn released(

@@ -6,7 +6,7 @@ use containerd_client::events::{
     ContainerCreate, ContainerDelete, ContainerUpdate, TaskDelete, TaskStart,
 };
 use containerd_client::services::v1::events_client::EventsClient;
-use containerd_client::services::v1::{PublishRequest, SubscribeRequest};
+use containerd_client::services::v1::{Container, PublishRequest, SubscribeRequest};
 use containerd_client::types::Envelope;
 use prost::Message;
 use prost_types::Any;
@@ -15,7 +15,7 @@ use tonic::Status;
 
 use super::Containerd;
 use super::client::{DEADLINE, call, error};
-use super::records::POD;
+use super::records::labelled;
 use crate::domain::adopt::Place;
 use crate::runtime::{News, RuntimeError, Strangers};
 
@@ -85,7 +85,10 @@ impl Containerd {
             }
             "/containers/update" => {
                 let update = ContainerUpdate::decode(value).ok()?;
-                (!update.labels.contains_key(POD)).then(|| News::Changed(at(update.id)))
+                // Attempts of probelet's change all the time. A label alone may be an image's.
+                let ContainerUpdate { id, labels, .. } = update;
+                let record = Container { id, labels, ..Container::default() };
+                labelled(&record).is_err().then(|| News::Changed(at(record.id)))
             }
             "/tasks/start" => Some(News::Changed(at(TaskStart::decode(value).ok()?.container_id))),
             "/tasks/delete" => {

@@ -91,7 +91,9 @@ impl Client {
             }
             Ok(tonic::Response::new(all))
         };
-        call("Containers.ListStream", DEADLINE, listed).await
+        let mut all = call("Containers.ListStream", DEADLINE, listed).await?;
+        all.retain(is_own);
+        Ok(all)
     }
 
     pub(super) async fn remember(
@@ -155,6 +157,13 @@ impl Client {
         let request = self.request(DeleteContainerRequest { id: id.to_owned() });
         call("Containers.Delete", DEADLINE, self.containers().delete(request)).await
     }
+}
+
+/// Made by probelet, this daemon or another one. An image may bring along its labels, but not what
+/// is remembered on it.
+pub(super) fn is_own(record: &Container) -> bool {
+    record.labels.contains_key(POD)
+        && record.extensions.get(record::KEY).is_some_and(record::is_of_own)
 }
 
 /// Why a record is not to be trusted.

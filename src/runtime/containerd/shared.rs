@@ -8,7 +8,7 @@ use containerd_client::types::v1::Status;
 
 use super::Containerd;
 use super::client::{DEADLINE, call};
-use super::records::POD_UID;
+use super::records::{POD_UID, is_own};
 use crate::domain::hosts;
 use crate::domain::node::Whereabouts;
 use crate::domain::spec::{Amounts, PodSpec};
@@ -39,9 +39,13 @@ impl Containerd {
             return Ok(());
         }
         let _turn = self.pod_turn(&pod.uid).await;
-        self.pids.hold(&pod.uid).await.map_err(|error| {
-            RuntimeError::StartFailed(format!("the pod's process namespace: {error}"))
-        })
+        let failed =
+            |error| RuntimeError::StartFailed(format!("the pod's process namespace: {error}"));
+        if self.pids.is_held(&pod.uid).await.map_err(failed)? {
+            return Ok(());
+        }
+        let running = self.running_of(&pod.uid).await?;
+        self.pids.hold(&pod.uid, running).await.map_err(failed)
     }
 
     /// Read each time: addresses come and go.
@@ -139,7 +143,7 @@ impl Containerd {
         let request = self.client.request(ListContainersRequest { filters });
         let mut containers = self.client.containers();
         let answer = call("Containers.List", DEADLINE, containers.list(request)).await?;
-        Ok(answer.containers)
+        Ok(answer.containers.into_iter().filter(is_own).collect())
     }
 
     pub(super) async fn running_of(&self, uid: &str) -> Result<Option<Process>, RuntimeError> {

@@ -25,7 +25,9 @@ impl Client {
         match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
             Ok(answer) => Ok(answer.mounts),
             // Of another image than the one that is here now.
-            Err(RuntimeError::AlreadyExists(_)) if self.parent_of(key).await? != chain_id => {
+            Err(RuntimeError::AlreadyExists(_))
+                if self.parent_of(&self.snapshotter, key).await? != chain_id =>
+            {
                 self.remove_snapshot(key).await?;
                 Box::pin(self.prepare(key, image, chain_id)).await
             }
@@ -46,11 +48,13 @@ impl Client {
         answer.map(|answer| answer.mounts)
     }
 
-    async fn parent_of(&self, key: &str) -> Result<String, RuntimeError> {
-        let request = self.request(StatSnapshotRequest {
-            snapshotter: self.snapshotter.to_string(),
-            key: key.to_owned(),
-        });
+    pub(super) async fn parent_of(
+        &self,
+        snapshotter: &str,
+        key: &str,
+    ) -> Result<String, RuntimeError> {
+        let (snapshotter, key) = (snapshotter.to_owned(), key.to_owned());
+        let request = self.request(StatSnapshotRequest { snapshotter, key });
         let answer = call("Snapshots.Stat", DEADLINE, self.snapshots().stat(request)).await?;
         Ok(answer.info.map(|info| info.parent).unwrap_or_default())
     }

@@ -1,5 +1,7 @@
 //! The way of an attempt to its process.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 use super::client::missing_is_fine;
@@ -8,6 +10,7 @@ use super::records::NewRecord;
 use super::{Containerd, task};
 use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
+use crate::logs;
 use crate::logs::logger::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task, oci};
 
@@ -16,7 +19,7 @@ const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
 /// Where the output goes when there is no place for it.
-const NOWHERE: &str = "file:///dev/null";
+pub(super) const NOWHERE: &str = "file:///dev/null";
 
 impl Containerd {
     /// The record, with its snapshot; an existing one (true) only learns the memory.
@@ -58,12 +61,14 @@ impl Containerd {
             self.make_files(&birth.pod).await?;
             self.make_volumes(birth).await?;
         }
-        let logger = match &no_log {
-            None => {
-                let own = birth.container().map(|container| container.log_limits);
-                self.logger_of(&birth.id, own.unwrap_or_default())
-            }
-            Some(_) => NOWHERE.to_owned(),
+        let own = birth.container().map(|container| container.log_limits).unwrap_or_default();
+        let logger = match no_log {
+            None => self.logger_of(&birth.id, own).await,
+            Some(why) => Err(why),
+        };
+        let (logger, no_log) = match logger {
+            Ok(logger) => (logger, None),
+            Err(why) => (NOWHERE.to_owned(), Some(why)),
         };
         let mut tries = 0..LEFTOVER_STEPS;
         let mut clearings = 0..1;
@@ -108,8 +113,19 @@ impl Containerd {
         Ok(Box::new(task))
     }
 
-    pub(super) fn logger_of(&self, id: &AttemptId, own: OwnLimits) -> String {
-        Order { path: self.log_path(id), limits: self.log_limits.with(own) }.uri()
+    pub(super) async fn logger_of(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
+        let (program, folder) = (self.logger.clone(), self.logger_sockets());
+        let made = tokio::task::spawn_blocking(move || {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            program.path()
+        });
+        let failed = |error: &dyn std::fmt::Display| format!("program of the logger: {error}");
+        let program =
+            made.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let path = self.log_path(id);
+        let socket = Some(logs::socket(&self.logger_sockets(), &path));
+        let order = Order { path, limits: self.log_limits.with(own), socket };
+        Ok(order.uri(&program))
     }
 
     async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {

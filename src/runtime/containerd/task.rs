@@ -48,6 +48,7 @@ pub(super) struct ContainerdTask {
     oom_hints: watch::Receiver<u64>,
     no_log: Option<String>,
     user: Option<User>,
+    refused_log: Option<String>,
     /// Of a stranger's task.
     shim: Option<Shim>,
 }
@@ -68,8 +69,21 @@ impl ContainerdTask {
             let place = Place { namespace: client.namespace().to_owned(), id: id.clone() };
             Shim::of(&process, place, fates)
         });
-        let (no_log, user) = (None, None);
-        Self { shim, id, process, client, execs, turn, template, ooms, oom_hints, no_log, user }
+        let (no_log, refused_log, user) = (None, None, None);
+        Self {
+            shim,
+            id,
+            process,
+            client,
+            execs,
+            turn,
+            template,
+            ooms,
+            oom_hints,
+            no_log,
+            refused_log,
+            user,
+        }
     }
 
     pub(super) fn running_as(self, user: Option<User>) -> Self {
@@ -78,6 +92,10 @@ impl ContainerdTask {
 
     pub(super) fn without_log(self, no_log: Option<String>) -> Self {
         Self { no_log, ..self }
+    }
+
+    pub(super) fn with_refused_log(self, refused_log: Option<String>) -> Self {
+        Self { refused_log, ..self }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -204,6 +222,10 @@ impl Task for ContainerdTask {
 
     fn no_log(&self) -> Option<String> {
         self.no_log.clone()
+    }
+
+    fn refused_log(&self) -> Option<String> {
+        self.refused_log.clone()
     }
 
     fn oom_kills_before(&self) -> Option<u64> {

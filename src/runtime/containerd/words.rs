@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -14,16 +13,14 @@ use crate::logs;
 use crate::process::oom::OomCounter;
 use crate::runtime::{AttemptId, Runtime};
 
-/// The logger copies what a process wrote last a little after its end, and does not say when it
-/// has done so: the log is taken as whole when it has not grown for so many steps.
-const SETTLE_STEP: Duration = Duration::from_millis(20);
-const SETTLE_STEPS: u32 = 50;
-const QUIET: u32 = 5;
-const QUIET_IF_EMPTY: u32 = 25;
-
 impl Containerd {
     pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
         self.log_path(id).with_extension("message")
+    }
+
+    /// Where loggers are asked for what they have.
+    pub(super) fn logger_sockets(&self) -> PathBuf {
+        self.run_dir.join("loggers")
     }
 
     /// Empty, and writable by whatever user the container runs as.
@@ -47,6 +44,9 @@ impl Containerd {
 
     async fn log_end(&self, id: &AttemptId) -> String {
         let path = self.log_path(id);
+        if let Err(error) = logs::hand_over(&logs::socket(&self.logger_sockets(), &path)).await {
+            tracing::debug!(%id, %error, "no logger hands the log over");
+        }
         let read = tokio::task::spawn_blocking(move || logs::last(&path, LOG_LINES, LOG_BYTES));
         let read = read.await.ok().and_then(Result::ok).unwrap_or_default();
         String::from_utf8_lossy(&read).into_owned()
@@ -62,21 +62,6 @@ async fn end_of(path: &Path, bytes: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
-/// Returns when the log has stopped growing.
-pub(super) async fn settle(log: &Path) {
-    let length = async || tokio::fs::metadata(log).await.map_or(0, |metadata| metadata.len());
-    let (mut before, mut quiet) = (length().await, 0);
-    for _ in 0..SETTLE_STEPS {
-        tokio::time::sleep(SETTLE_STEP).await;
-        let now = length().await;
-        quiet = if now == before { quiet + 1 } else { 0 };
-        before = now;
-        if quiet >= if now == 0 { QUIET_IF_EMPTY } else { QUIET } {
-            break;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,18 +73,5 @@ mod tests {
         std::fs::write(file.path(), b"abcdef\xff").unwrap();
         assert_eq!(end_of(file.path(), 4).await.unwrap(), "def\u{fffd}");
         assert_eq!(end_of(file.path(), 99).await.unwrap(), "abcdef\u{fffd}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_empty_log_is_waited_for_longer_and_no_log_for_ever() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let waited = async || {
-            let start = tokio::time::Instant::now();
-            settle(file.path()).await;
-            start.elapsed().as_millis()
-        };
-        assert_eq!(waited().await, 500);
-        std::fs::write(file.path(), "x").unwrap();
-        assert_eq!(waited().await, 100);
     }
 }

@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value};
 
+pub(super) use crate::process::family::COMMAND as MARK;
 use crate::runtime::oci::words::{Env, expand};
 use crate::runtime::session::Order;
-
-/// Marks what a command starts, in its environment.
-pub(super) const MARK: &str = "PROBELET_EXEC=";
 
 /// What commands in one container have in common: its user, groups, environment, folder,
 /// capabilities, limits, profiles.

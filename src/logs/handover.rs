@@ -1,0 +1,58 @@
+//! Asking a logger for all that it has. The shim keeps a container's pipes open until its task is
+//! deleted, so their end does not tell the logger that the process is gone; whoever knows says so.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// For a logger whose disk is slow.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Bytes of a hash, which name a log well enough.
+const NAMED: usize = 16;
+
+/// Where the logger of this log is asked, in a folder of the run folder.
+pub fn socket(folder: &Path, log: &Path) -> PathBuf {
+    let sum = Sha256::digest(log.as_os_str().as_encoded_bytes());
+    let name: String = sum.iter().take(NAMED).map(|byte| format!("{byte:02x}")).collect();
+    folder.join(name)
+}
+
+/// Returns when all that was written to the container's streams before this call is in the log. An
+/// error: no logger is there, as where the container has no log, or it does not answer in time.
+pub async fn hand_over(socket: &Path) -> io::Result<()> {
+    let asked = async {
+        let at = Reachable::new(socket)?;
+        let mut logger = UnixStream::connect(at.path()).await?;
+        // It says nothing and closes.
+        logger.read(&mut [0]).await.map(drop)
+    };
+    timeout(PATIENCE, asked).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))?
+}
+
+/// A socket by its folder's descriptor: an address has room for 107 bytes of a path.
+#[derive(Debug)]
+pub(super) struct Reachable<'a> {
+    folder: File,
+    name: &'a OsStr,
+}
+
+impl<'a> Reachable<'a> {
+    pub(super) fn new(socket: &'a Path) -> io::Result<Self> {
+        let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        Ok(Self { folder: File::open(folder)?, name })
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(self.name)
+    }
+}

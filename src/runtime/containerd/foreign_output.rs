@@ -1,0 +1,94 @@
+//! Where the output of an adopted container's next task goes.
+
+use containerd_client::services::v1::Container;
+use containerd_client::types::v1::Process as TaskState;
+
+use super::Containerd;
+use super::client::{Client, missing_is_fine};
+use super::fates::Fate;
+use super::start::NOWHERE;
+use crate::domain::adopt::{LogLabels, Output, Place, Stdio};
+use crate::domain::log::OwnLimits;
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError};
+
+pub(super) struct Streams {
+    pub(super) stdio: Stdio,
+    /// Why its output is kept nowhere, if so.
+    pub(super) no_log: Option<String>,
+    /// What its owner's labels ask for and do not get, if so.
+    pub(super) refused: Option<String>,
+}
+
+impl Containerd {
+    /// Deletes the ended task, whose streams may be the next one's too.
+    pub(super) async fn replace_task(
+        &self,
+        place: &Place,
+        client: &Client,
+        record: &Container,
+        birth: &Birth,
+    ) -> Result<Streams, RuntimeError> {
+        let old = match client.get_task(&place.id).await {
+            Err(RuntimeError::NotFound(_)) => None,
+            state => Some(state?),
+        };
+        // First: a task that is gone tells a second try nothing any more.
+        let labels = log_labels(client, record, birth).await?;
+        if let Some(old) = &old {
+            self.fates.note(place, old.pid, Fate::Deleted);
+            missing_is_fine(client.kill_and_delete_task(&place.id).await)?;
+        }
+        self.streams(place, old.map(stdio).as_ref(), labels, &birth.id).await
+    }
+
+    async fn streams(
+        &self,
+        place: &Place,
+        old: Option<&Stdio>,
+        LogLabels { owners, doubted }: LogLabels,
+        id: &AttemptId,
+    ) -> Result<Streams, RuntimeError> {
+        let (file, why) = match &owners {
+            None => (None, None),
+            Some((_, uri)) => match self.labelled_logs.check(uri).await {
+                Ok(file) => (Some(file), None),
+                Err(why) => (None, Some(why)),
+            },
+        };
+        let logger = self.logger_of(id, OwnLimits::default()).await;
+        let own = logger.as_deref().unwrap_or(NOWHERE);
+        let (stdio, output) = Stdio::next(old, file.as_deref(), &doubted, own);
+        if output != Output::Ours {
+            return Ok(Streams { stdio, no_log: None, refused: None });
+        }
+        let log = self.log_path(id);
+        tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
+        if let Some(folder) = log.parent() {
+            tokio::fs::create_dir_all(folder).await.map_err(|error| {
+                RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
+            })?;
+        }
+        let refused = owners.zip(why).map(|((label, uri), why)| {
+            format!(
+                "Label {label} is not followed to {uri}: {why}; output goes to {}",
+                log.display()
+            )
+        });
+        Ok(Streams { stdio, no_log: logger.err(), refused })
+    }
+}
+
+pub(super) fn stdio(task: TaskState) -> Stdio {
+    Stdio { stdout: task.stdout, stderr: task.stderr, terminal: task.terminal }
+}
+
+async fn log_labels(
+    client: &Client,
+    record: &Container,
+    birth: &Birth,
+) -> Result<LogLabels, RuntimeError> {
+    let image = client.image_labels(record).await?;
+    let remembered = birth.pod.adopted().and_then(|adopted| adopted.image_labels.as_ref());
+    let labels = record.labels.clone().into_iter().collect();
+    Ok(LogLabels::read(&labels, &image, remembered))
+}

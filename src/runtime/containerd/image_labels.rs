@@ -1,0 +1,170 @@
+//! The labels of the image that a container of somebody else's was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use containerd_client::services::v1::{
+    Container, GetImageRequest, Image as Stored, ReadContentRequest,
+};
+use prost_types::Timestamp;
+use serde::Deserialize;
+use tonic::Response;
+
+use super::client::{Client, DEADLINE, call};
+use super::images::chain_id;
+use crate::domain::adopt::{Document, ImageLabels, OwnLabels};
+use crate::runtime::RuntimeError;
+
+/// Indexes, manifests, configurations and layers that an image may name.
+const BLOBS: usize = 256;
+/// Of one index, manifest or configuration.
+const LARGEST: u64 = 4 << 20;
+/// What tells JSON from a layer.
+const HEAD: u64 = 4096;
+
+/// Of an image configuration what names its layers.
+#[derive(Deserialize)]
+struct Configuration {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
+/// Of an image, as it is in the store.
+struct Origin {
+    labels: OwnLabels,
+    /// One of its configurations is that of the container's snapshot, and was here before it.
+    is_the_containers: bool,
+}
+
+impl Client {
+    /// An error is containerd's absence only: a broken image concerns its own containers alone.
+    pub(super) async fn image_labels(
+        &self,
+        record: &Container,
+    ) -> Result<ImageLabels, RuntimeError> {
+        match self.find_image_labels(record).await {
+            Ok(known) => Ok(known),
+            Err(error) if error.is_loss() => Err(error),
+            Err(error) => Ok(ImageLabels::Unknown(error.to_string())),
+        }
+    }
+
+    async fn find_image_labels(&self, record: &Container) -> Result<ImageLabels, RuntimeError> {
+        let unknown = |why: String| Ok(ImageLabels::Unknown(why));
+        let layers = self.layers_of(record).await?;
+        let name = &record.image;
+        let layers = match layers {
+            None if name.is_empty() => return Ok(ImageLabels::Known(OwnLabels::default())),
+            Some(layers) if !name.is_empty() => layers,
+            None => return unknown("its record names no snapshot".to_owned()),
+            Some(_) => return unknown("its record names no image".to_owned()),
+        };
+        // By this very name: a completed one may be another image.
+        let request = self.request(GetImageRequest { name: name.clone() });
+        let stored = match call("Images.Get", DEADLINE, self.images().get(request)).await {
+            Err(RuntimeError::NotFound(_)) => None,
+            answer => answer?.image,
+        };
+        let Some(Stored { target: Some(target), .. }) = stored else {
+            return unknown(format!("image {name:?} is not in containerd's store"));
+        };
+        let created = record.created_at.unwrap_or_default();
+        let origin = self.walk(target.digest, &layers, &created).await?;
+        if !origin.is_the_containers {
+            return unknown(format!("image {name:?} is another one since the container was made"));
+        }
+        let labels: BTreeMap<_, _> = record.labels.clone().into_iter().collect();
+        Ok(ImageLabels::Known(origin.labels.on(&labels)))
+    }
+
+    /// The chain ID of the layers that the container's snapshot is on, if it has one.
+    async fn layers_of(&self, record: &Container) -> Result<Option<String>, RuntimeError> {
+        if record.snapshot_key.is_empty() {
+            return Ok(None);
+        }
+        self.parent_of(&record.snapshotter, &record.snapshot_key).await.map(Some)
+    }
+
+    /// All that the image consists of, for whatever platform it is.
+    async fn walk(
+        &self,
+        target: String,
+        layers: &str,
+        created: &Timestamp,
+    ) -> Result<Origin, RuntimeError> {
+        let mut origin = Origin { labels: OwnLabels::default(), is_the_containers: false };
+        let mut seen = BTreeSet::from([target.clone()]);
+        let mut waiting = vec![target];
+        while let Some(digest) = waiting.pop() {
+            let Some((json, since)) = self.document(&digest).await? else { continue };
+            let unclear = |error| invalid(format!("blob {digest}: {error}"));
+            let document = Document::read(&json).map_err(unclear)?;
+            origin.labels.add(&document.labels);
+            origin.is_the_containers |= (since.seconds, since.nanos)
+                <= (created.seconds, created.nanos)
+                && serde_json::from_slice::<Configuration>(&json)
+                    .is_ok_and(|config| chain_id(&config.rootfs.diff_ids) == layers);
+            for digest in document.digests {
+                if seen.insert(digest.clone()) {
+                    waiting.push(digest);
+                }
+            }
+            if seen.len() > BLOBS {
+                return Err(invalid(format!("it names more than {BLOBS} blobs")));
+            }
+        }
+        Ok(origin)
+    }
+
+    /// With the time since which it is here. `None`: it is not here, as what is for other
+    /// platforms, or is a layer.
+    async fn document(&self, digest: &str) -> Result<Option<(Vec<u8>, Timestamp)>, RuntimeError> {
+        let Some(info) = self.content_info(digest).await? else { return Ok(None) };
+        let size = u64::try_from(info.size).unwrap_or_default();
+        let mut json = self.part(digest, 0, size.min(HEAD)).await?;
+        match json.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => {}
+            None if size > HEAD => {
+                return Err(invalid(format!("blob {digest} begins with nothing")));
+            }
+            _ => return Ok(None),
+        }
+        if size > LARGEST {
+            return Err(invalid(format!("blob {digest} is larger than {LARGEST} bytes")));
+        }
+        if size > HEAD {
+            json.extend(self.part(digest, HEAD, size - HEAD).await?);
+        }
+        Ok(Some((json, info.created_at.unwrap_or_default())))
+    }
+
+    async fn part(&self, digest: &str, offset: u64, size: u64) -> Result<Vec<u8>, RuntimeError> {
+        let mut bytes = Vec::new();
+        // To containerd no size is all of it.
+        if size == 0 {
+            return Ok(bytes);
+        }
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let request = self.request(ReadContentRequest {
+            digest: digest.to_owned(),
+            offset: number(offset),
+            size: number(size),
+        });
+        let mut content = self.content();
+        let whole = async {
+            let mut parts = content.read(request).await?.into_inner();
+            while let Some(part) = parts.message().await? {
+                bytes.extend_from_slice(&part.data);
+            }
+            Ok(Response::new(bytes))
+        };
+        call("Content.Read", DEADLINE, whole).await
+    }
+}
+
+fn invalid(reason: String) -> RuntimeError {
+    RuntimeError::Invalid { field: "image", reason }
+}

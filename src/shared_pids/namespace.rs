@@ -1,0 +1,178 @@
+//! Which process holds a namespace. Names, arguments and users are for anybody to choose; what is
+//! pinned in the run folder is not, and a namespace has one first process only. The pod's cgroup
+//! for its holder, which containers are never put into, tells the same where the pin is lost.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FsWord, fstatfs};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::holder;
+
+/// What `/proc/self/ns/pid` and pins are files of.
+const NSFS: FsWord = 0x6e73_6673;
+
+/// How much of a file in `/proc` is read.
+const STATUS: u64 = 8 << 10;
+const ARGUMENTS: u64 = 8 << 10;
+
+/// A process namespace, by its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Namespace {
+    device: u64,
+    inode: u64,
+}
+
+impl Namespace {
+    fn of_file(file: &File) -> io::Result<Self> {
+        let found = file.metadata()?;
+        Ok(Self { device: found.dev(), inode: found.ino() })
+    }
+
+    fn of_process(pid: u32) -> io::Result<Self> {
+        let found = fs::metadata(path_of(pid))?;
+        Ok(Self { device: found.dev(), inode: found.ino() })
+    }
+
+    /// `None` where nothing is pinned; a file that is no namespace's is what a pin is made on.
+    pub(super) fn pinned(pin: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(pin) {
+            Err(error) if super::is_missing(&error) => return Ok(None),
+            opened => opened?,
+        };
+        if fstatfs(&file)?.f_type != NSFS {
+            return Ok(None);
+        }
+        Self::of_file(&file).map(Some)
+    }
+
+    /// Its first process, held; `None` once that has ended, and with it all others.
+    pub(super) fn holder(self) -> io::Result<Option<Holder>> {
+        for pid in pids()? {
+            if self.is_held_by(pid)
+                && let Some(holder) = Holder::open(pid, |pid| self.is_held_by(pid))?
+            {
+                return Ok(Some(holder));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_held_by(self, pid: u32) -> bool {
+        Self::of_process(pid).is_ok_and(|its| its == self) && is_first(pid)
+    }
+}
+
+pub(super) fn path_of(pid: u32) -> String {
+    format!("/proc/{pid}/ns/pid")
+}
+
+/// The namespace that this process is in, open; never the host's.
+pub(super) fn joined(pid: u32) -> io::Result<File> {
+    let file = File::open(path_of(pid))?;
+    if Namespace::of_file(&file)? == Namespace::of_process(std::process::id())? {
+        return Err(io::Error::other(format!("process {pid} is in the host's namespace")));
+    }
+    Ok(file)
+}
+
+/// A holder's process, which no other can be taken for.
+#[derive(Debug)]
+pub(super) struct Holder(OwnedFd);
+
+impl Holder {
+    /// `is_it` is asked once the process is held: another one may have got the number before.
+    fn open(pid: u32, is_it: impl Fn(u32) -> bool) -> io::Result<Option<Self>> {
+        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::INVAL)?;
+        let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {
+            Err(Errno::SRCH) => return Ok(None),
+            opened => opened?,
+        };
+        let holder = Self(pidfd);
+        Ok((is_it(pid) && !holder.has_ended(Duration::ZERO)?).then_some(holder))
+    }
+
+    fn has_ended(&self, within: Duration) -> io::Result<bool> {
+        let bound = Timespec::try_from(within).ok();
+        Ok(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], bound.as_ref())? > 0)
+    }
+
+    /// With all that runs in its namespace. Blocks until it is gone, bounded.
+    pub(super) fn end(&self, bound: Duration) -> io::Result<()> {
+        match pidfd_send_signal(self.0.as_fd(), Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if self.has_ended(bound)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+}
+
+/// Holders by the cgroup of theirs, and by looking like one.
+pub(super) fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
+    let is_it = |pid: u32| {
+        holder::CGROUPS.iter().any(|root| members(&Path::new(root).join(cgroup)).contains(&pid))
+            && is_first(pid)
+            && pin_named_by(pid).is_some_and(|its| Path::new(&its) == pin)
+    };
+    let mut pids: Vec<u32> = Vec::new();
+    for root in holder::CGROUPS {
+        pids.extend(members(&Path::new(root).join(cgroup)));
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    let mut found = Vec::new();
+    for pid in pids {
+        found.extend(Holder::open(pid, is_it)?);
+    }
+    Ok(found)
+}
+
+/// The pins that processes name in their arguments. It is for the cgroup to say whether they hold
+/// them.
+pub(super) fn named_pins() -> io::Result<Vec<PathBuf>> {
+    Ok(pids()?.into_iter().filter_map(pin_named_by).map(Into::into).collect())
+}
+
+fn pin_named_by(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    if name.strip_suffix(b"\n") != Some(holder::NAME.to_bytes()) {
+        return None;
+    }
+    let line = start_of(&format!("/proc/{pid}/cmdline"), ARGUMENTS).ok()?;
+    let line = String::from_utf8(line).ok()?;
+    let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
+    let [_, holder::ARGUMENT, holder::HOLD, pin] = words.as_slice() else { return None };
+    Some((*pin).to_owned())
+}
+
+/// Whether it is the first of a namespace within the host's.
+fn is_first(pid: u32) -> bool {
+    let Ok(status) = start_of(&format!("/proc/{pid}/status"), STATUS) else { return false };
+    let status = String::from_utf8_lossy(&status);
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let mut ids = ids.split_whitespace();
+    ids.next() == Some(&pid.to_string()) && ids.next() == Some("1") && ids.next().is_none()
+}
+
+fn start_of(path: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn members(cgroup: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn pids() -> io::Result<Vec<u32>> {
+    let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    Ok(fs::read_dir("/proc")?.flatten().filter_map(pid).collect())
+}
