@@ -8,7 +8,7 @@ use super::state::State;
 use super::{Action, Event, Machine, Next, Wanted};
 use crate::domain::exit::Cause;
 use crate::domain::spec::{RestartAction, Role};
-use crate::domain::status::ContainerState;
+use crate::domain::status::{ContainerState, Terminated};
 use crate::domain::{Now, restart};
 
 /// What a pod says to one of its containers.

@@ -109,6 +109,7 @@ fn an_adopted_one_that_ends_well_restarts_too_as_often_as_it_may() {
     container.source = Source::Adopted(crate::domain::adopt::Adopted {
         image: "app:1".into(),
         labels: BTreeMap::new(),
+        image_labels: None,
         named: true,
     });
     container.backoff.max_restarts = Some(1);
