@@ -16,6 +16,8 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 
+use crate::claims::Claim;
+
 pub mod holder;
 
 const FOLDER: &str = "pidns";
@@ -44,7 +46,8 @@ impl SharedPids {
     }
 
     /// A live namespace is pinned when this returns: the one that there is, else a new one.
-    pub async fn hold(&self, uid: &str) -> io::Result<()> {
+    pub async fn hold(&self, claim: &Claim) -> io::Result<()> {
+        let uid = claim.uid();
         let pin = self.pin(uid);
         let its = pin.clone();
         let held = move || Ok(held_at(&its, &holders(&its)?));
