@@ -1,8 +1,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command};
 
-use crate::claims::Claim;
+
 use super::*;
+use crate::claims::Claim;
 
 /// A process with the name and the arguments that the holder of this pin would have.
 fn forged(folder: &Path, pin: &Path) -> Child {
