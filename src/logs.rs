@@ -6,6 +6,6 @@ pub mod logger;
 mod reader;
 mod tail;
 
-pub use files::remove;
+pub use files::{make_folders, remove};
 pub use reader::{Read, Reader};
 pub use tail::{Tail, last};

@@ -16,11 +16,15 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Command;
 
+use crate::files;
+
 pub mod holder;
 
 const FOLDER: &str = "pidns";
 /// The running program, whatever has become of its file.
 const OWN_PROGRAM: &str = "/proc/self/exe";
+/// A holder's arguments are shorter, in bytes; another process may have megabytes of them.
+const COMMAND_LINE: usize = 16 << 10;
 /// What a holder takes to start, or to be gone.
 const SOON: Duration = Duration::from_secs(10);
 /// Mounts on one pin; more than one only after two daemons made it at once.
@@ -147,11 +151,11 @@ fn all_holders() -> io::Result<Vec<(u32, PathBuf)>> {
 
 /// One that has ended has no arguments any more.
 fn pin_held_by(pid: u32) -> Option<PathBuf> {
-    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).ok()?;
     if name.strip_suffix(b"\n") != Some(holder::NAME.to_bytes()) {
         return None;
     }
-    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = files::read_text(format!("/proc/{pid}/cmdline"), COMMAND_LINE).ok()?;
     let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
     let [_, holder::ARGUMENT, holder::HOLD, pin] = words.as_slice() else { return None };
     Some(pin.into())

@@ -6,7 +6,7 @@ mod own;
 
 use std::ffi::{CStr, OsString};
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -35,6 +35,8 @@ pub(super) const CGROUPS: [&str; 3] =
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 const READY: &str = "ready";
+/// Limit for what the holder reports, in bytes.
+const LONGEST: usize = 4096;
 /// As Kubernetes' pause has it.
 const NOBODY: u32 = 65_535;
 
@@ -71,15 +73,21 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     let mut command = Command::new(super::OWN_PROGRAM);
     command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::null()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut told = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut told)?;
-    }
+    let told = child.stdout.take().map(first_line).transpose()?.unwrap_or_default();
     if told.trim() != READY {
         let status = child.wait()?;
         return Err(io::Error::other(format!("{}: {status}", told.trim())));
     }
     writeln!(io::stdout(), "{}", child.id())
+}
+
+/// The child goes on, and so does its end of the pipe.
+fn first_line(mut pipe: impl Read) -> io::Result<String> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while line.len() < LONGEST && pipe.read(&mut byte)? > 0 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 fn enter(root: &Path, cgroup: &str) -> io::Result<()> {

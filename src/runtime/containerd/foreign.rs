@@ -2,6 +2,7 @@
 //! which is ours to delete.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use super::tasks::shim_died;
 use crate::domain::adopt::{PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn};
 use crate::domain::log::OwnLimits;
 use crate::domain::signal;
+use crate::logs;
 use crate::runtime::{
     AttemptId, Birth, FoundTask, News, Runtime, RuntimeError, Strangers, Task, record,
 };
@@ -152,8 +154,10 @@ impl Containerd {
         if is_ours {
             tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
             if let Some(folder) = log.parent() {
-                tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                    RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
+                let (shown, folder) = (folder.display().to_string(), folder.to_owned());
+                let made = tokio::task::spawn_blocking(move || logs::make_folders(&folder)).await;
+                made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
+                    RuntimeError::StartFailed(format!("log folder {shown}: {error}"))
                 })?;
             }
         }
