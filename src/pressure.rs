@@ -1,10 +1,11 @@
 //! The kernel's pressure stall information: how much of the time nothing got on.
 
 use crate::domain::brake::Pressure;
+use crate::files;
 
 /// All of it is unknown where the kernel has none.
 pub fn read() -> Pressure {
-    let full = |of| avg10(&std::fs::read_to_string(format!("/proc/pressure/{of}")).ok()?);
+    let full = |of| avg10(&files::read_kernel(format!("/proc/pressure/{of}")).ok()?);
     Pressure { memory: full("memory"), io: full("io") }
 }
 

@@ -21,6 +21,7 @@ use program::Program;
 
 use crate::claims::Claim;
 
+
 pub mod holder;
 mod namespace;
 mod program;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use crate::files;
 use crate::manifest::{File, LARGEST, Sources};
 
 /// kubectl takes these out of a folder.
@@ -31,7 +32,7 @@ pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
             all.push(File { name: "stdin".to_owned(), text });
             continue;
         }
-        for file in files(path)? {
+        for file in files_of(path)? {
             let text = fs::File::open(&file).and_then(|file| text(file, &mut left));
             let text = text.map_err(|e| unreadable(&file, &e))?;
             all.push(File { name: file.display().to_string(), text });
@@ -42,9 +43,7 @@ pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
 
 /// `left` is what all texts together may still have.
 fn text(from: impl Read, left: &mut usize) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(*left).unwrap_or(u64::MAX).saturating_add(1);
-    from.take(most).read_to_end(&mut bytes)?;
+    let bytes = files::read_start_of(from, left.saturating_add(1))?;
     *left = left.checked_sub(bytes.len()).ok_or_else(|| {
         io::Error::other(format!("all manifests together are larger than {} MiB", LARGEST >> 20))
     })?;
@@ -52,7 +51,7 @@ fn text(from: impl Read, left: &mut usize) -> io::Result<String> {
 }
 
 /// A file is taken whatever its name; a folder's files in order of name, not recursively.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
+fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

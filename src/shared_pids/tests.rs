@@ -1,7 +1,6 @@
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command};
 
-
 use super::*;
 use crate::claims::Claim;
 
