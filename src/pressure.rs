@@ -1,17 +1,17 @@
-//! The kernel's pressure stall information: how much of the time something waited.
+//! The kernel's pressure stall information: how much of the time nothing got on.
 
 use crate::domain::brake::Pressure;
 
 /// All of it is unknown where the kernel has none.
 pub fn read() -> Pressure {
-    let some = |of| avg10(&std::fs::read_to_string(format!("/proc/pressure/{of}")).ok()?);
-    Pressure { cpu: some("cpu"), memory: some("memory"), io: some("io") }
+    let full = |of| avg10(&std::fs::read_to_string(format!("/proc/pressure/{of}")).ok()?);
+    Pressure { memory: full("memory"), io: full("io") }
 }
 
-/// Of `some avg10=1.23 avg60=… total=…`.
+/// Of `full avg10=1.23 avg60=… total=…`.
 fn avg10(text: &str) -> Option<f64> {
-    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
-    some.split(' ').find_map(|word| word.strip_prefix("avg10="))?.parse().ok()
+    let full = text.lines().find_map(|line| line.strip_prefix("full "))?;
+    full.split(' ').find_map(|word| word.strip_prefix("avg10="))?.parse().ok()
 }
 
 #[cfg(test)]
@@ -22,16 +22,16 @@ mod tests {
     fn the_kernels_lines_are_read() {
         let some = "some avg10=12.07 avg60=22.78 avg300=37.64 total=2250908243";
         let full = "full avg10=0.11 avg60=0.65 avg300=0.71 total=101718588";
-        assert_eq!(avg10(&format!("{some}\n{full}\n")), Some(12.07));
-        assert_eq!(avg10(&format!("{full}\n{some}\n")), Some(12.07));
-        assert_eq!(avg10(full), None);
-        assert_eq!(avg10("some avg10=x"), None);
+        assert_eq!(avg10(&format!("{some}\n{full}\n")), Some(0.11));
+        assert_eq!(avg10(&format!("{full}\n{some}\n")), Some(0.11));
+        assert_eq!(avg10(some), None);
+        assert_eq!(avg10("full avg10=x"), None);
     }
 
     #[test]
     fn what_this_kernel_says_is_a_percentage_or_nothing() {
-        let Pressure { cpu, memory, io } = read();
-        for percent in [cpu, memory, io].into_iter().flatten() {
+        let Pressure { memory, io } = read();
+        for percent in [memory, io].into_iter().flatten() {
             assert!((0.0..=100.0).contains(&percent));
         }
     }

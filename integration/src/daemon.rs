@@ -27,15 +27,20 @@ impl Host {
 
     /// As after a restart of the machine: with another boot id.
     pub fn start_daemon_in_another_boot(&mut self) -> Result<()> {
-        let boot_id = self.path("boot_id");
-        std::fs::write(&boot_id, "another\n")?;
-        let script = r#"mount --make-rprivate /proc &&
-            mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#;
+        self.start_daemon_reading("/proc/sys/kernel/random/boot_id", "another\n")
+    }
+
+    /// A daemon for which a file of `/proc` has this text.
+    pub fn start_daemon_reading(&mut self, path: &str, text: &str) -> Result<()> {
+        let file = self.path("proc-file");
+        std::fs::write(&file, text)?;
+        let script =
+            format!(r#"mount --make-rprivate /proc && mount --bind "$0" {path} && exec "$@""#);
         let mut command = Command::new("unshare");
         // What is shared stays so: containerd has to see the daemon's mounts.
         command
-            .args(["--mount", "--propagation", "unchanged", "sh", "-c", script])
-            .arg(boot_id)
+            .args(["--mount", "--propagation", "unchanged", "sh", "-c", &script])
+            .arg(file)
             .arg(probelet_bin());
         self.spawn_daemon_by(command, &[])?;
         self.wait_daemon()

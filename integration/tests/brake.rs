@@ -73,8 +73,7 @@ fn has_restarted(container: &Value) -> bool {
 
 #[test]
 fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
-    // A busy test machine's pressure is another matter.
-    let flags = ["--pressure-limit=100", "--kill-refill=1s", "--storm-window=15s"];
+    let flags = ["--kill-refill=1s", "--storm-window=15s"];
     on_host(&flags, |host| {
         twenty_fail_at_once(host)?;
         let judged = eventually("all are killed or held", 2 * SOON, || {
@@ -140,6 +139,43 @@ fn one_alone_is_killed_as_fast_as_without_the_brake() -> Result<()> {
     let apart = (took[0] - took[1]).abs();
     assert!(apart < 3.0, "{took:?}");
     Ok(())
+}
+
+#[test]
+fn a_starved_host_holds_kills_for_timeouts_and_none_for_answers() -> Result<()> {
+    let mut host = Host::start()?;
+    let stall = "avg10=99.00 avg60=99.00 avg300=99.00 total=1";
+    let text = format!("some {stall}\nfull {stall}\n");
+    host.start_daemon_reading("/proc/pressure/memory", &text)?;
+    let test = |host: &Host| -> Result<()> {
+        // Whoever fails alone is never held.
+        let alone = json!({ "livenessProbe": failing(1) });
+        for name in ["refused", "refused-too"] {
+            create(host, name, &alone)?;
+        }
+        let exits = json!({ "exec": { "command": ["/kubia-unhealthy", "exit", "3"] },
+            "period": "0.5s", "failureThreshold": 1, "timeout": "10s" });
+        create(host, "exits", &json!({ "livenessProbe": exits }))?;
+        // A command that hangs.
+        let hangs = json!({ "exec": { "command": ["/kubia-unhealthy", "sleep"] },
+            "period": "0.5s", "failureThreshold": 1, "timeout": "0.5s" });
+        create(host, "hangs", &json!({ "livenessProbe": hangs }))?;
+        for name in ["refused", "refused-too", "exits"] {
+            let again = |status: &Value| status["restartCount"].as_u64() >= Some(2);
+            host.wait_status(name, 4 * SOON, again)?;
+        }
+        eventually("the kill for a timeout is held", 2 * SOON, || {
+            let seen = containers(host).ok()?;
+            let held = seen.iter().find(|one| one["name"] == "hangs" && is_held(one))?;
+            let reason = held["killHeld"]["reason"].as_str()?;
+            reason.contains("full memory pressure is 99%").then_some(())
+        })?;
+        let held = host.events()?.into_iter().filter(|event| event.starts_with("Warning KillHeld"));
+        let others: Vec<_> = held.filter(|event| !event.contains("hangs")).collect();
+        assert!(others.is_empty(), "{others:#?}");
+        Ok(())
+    };
+    test(&host).inspect_err(|_| host.show_logs())
 }
 
 #[test]

@@ -27,10 +27,11 @@ pub struct BrakeArgs {
     /// The time within which they must fail for a storm. From 1s to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_STORM_WINDOW", default_value = "10s", value_parser = window)]
     pub storm_window: Duration,
-    /// Kills are also held (for 5 minutes at the longest) while the host's cpu, memory or io
-    /// pressure, `some avg10` in /proc/pressure, is above this. Above 0, at most 100, which no
-    /// pressure is above.
-    #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 80.0, value_parser = percent)]
+    /// Kills for probes that failed by timeout are also held (for 5 minutes at the longest) while
+    /// the host's memory or io pressure, `full avg10` in /proc/pressure, is above this. What a
+    /// container answers (an error status, a refusal, an exit code) is no effect of a starved host.
+    /// Above 0, at most 100, which no pressure is above.
+    #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 60.0, value_parser = percent)]
     pub pressure_limit: f64,
     /// Never hold a kill.
     #[arg(

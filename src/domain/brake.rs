@@ -29,14 +29,15 @@ pub struct Limits {
     pub storm_containers: usize,
     pub storm_share: f64,
     pub storm_window: Duration,
-    /// In percent: a host with more of any pressure is starved.
+    /// In percent: a host with more of one of its pressures is starved.
     pub pressure: f64,
 }
 
 impl Default for Limits {
     /// A start costs a tenth of a second of a core: ten at once are borne by any host, and ten a
     /// minute never keep one busy, while a hundred containers that need it are through in ten
-    /// minutes. At 80 % of ten seconds something waited for what the host is short of.
+    /// minutes. In 60 % of ten seconds nothing on the host got on for want of memory or of disk;
+    /// systemd-oomd kills at that.
     fn default() -> Self {
         Self {
             burst: 10,
@@ -44,17 +45,29 @@ impl Default for Limits {
             storm_containers: 5,
             storm_share: 0.5,
             storm_window: Duration::from_secs(10),
-            pressure: 80.0,
+            pressure: 60.0,
         }
     }
 }
 
-/// `some avg10` of the kernel's pressure stall information in percent, where the kernel has it.
+/// `full avg10` of the kernel's pressure stall information in percent, where the kernel has it: the
+/// share of the last ten seconds in which no process on the host got on for want of it. `some` is
+/// near 100 % for the CPU wherever more processes run than there are cores, with answers as fast
+/// as ever, and `full` does not exist for it: a host that is short of CPU to the point of timeouts
+/// shows by the daemon's own lateness.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pressure {
-    pub cpu: Option<f64>,
     pub memory: Option<f64>,
     pub io: Option<f64>,
+}
+
+/// What a probe condemned a container for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condemnation {
+    pub since: Instant,
+    /// Without its failures by timeout the probe would not have come to its verdict. A starved
+    /// host explains those, but no answer: an error status, a refusal, an exit code.
+    pub by_timeout: bool,
 }
 
 /// Why a kill has to wait.
@@ -83,7 +96,7 @@ impl std::fmt::Display for Hold {
                 write!(f, "probelet itself was late with the probes of {containers} containers")
             }
             Self::Pressure { of, percent, limit } => {
-                write!(f, "the host's {of} pressure is {percent:.0}%, above {limit}%")
+                write!(f, "the host's full {of} pressure is {percent:.0}%, above {limit}%")
             }
             Self::Budget { burst, refill } => {
                 let refill = go_duration(*refill);
@@ -171,12 +184,12 @@ impl Brake {
         }
     }
 
-    /// May the container that a probe condemned at `since` be killed now? Granted is spent. The
-    /// pressure is only looked at where it matters.
+    /// May the container that a probe condemned be killed now? Granted is spent. The pressure is
+    /// only read where it matters.
     pub fn ask(
         &mut self,
         who: &str,
-        since: Instant,
+        Condemnation { since, by_timeout }: Condemnation,
         now: Instant,
         pressure: impl FnOnce() -> Pressure,
     ) -> Ruling {
@@ -188,7 +201,12 @@ impl Brake {
             None
         } else {
             let patient = now.saturating_duration_since(since) >= LONGEST;
-            let starved = if patient { None } else { self.starved(&limits, pressure) };
+            let starved = match patient {
+                true => None,
+                false => self
+                    .storm(&limits)
+                    .or_else(|| by_timeout.then(|| self.starved(&limits, pressure))?),
+            };
             let again = now.later(LATEST);
             starved.map(|why| (why, again)).or_else(|| self.short_of_budget(&limits, who, now))
         };
@@ -209,18 +227,20 @@ impl Brake {
         others.into_iter().all(|other| other == who)
     }
 
-    fn starved(&self, limits: &Limits, pressure: impl FnOnce() -> Pressure) -> Option<Hold> {
+    fn storm(&self, limits: &Limits) -> Option<Hold> {
         let failed = self.failed.len();
         let probed = self.probed.values().sum::<usize>().max(failed);
-        if failed >= limits.storm_containers && failed as f64 >= limits.storm_share * probed as f64
-        {
-            return Some(Hold::Storm { failed, probed, window: limits.storm_window });
-        }
+        let is_storm = failed >= limits.storm_containers
+            && failed as f64 >= limits.storm_share * probed as f64;
+        is_storm.then_some(Hold::Storm { failed, probed, window: limits.storm_window })
+    }
+
+    fn starved(&self, limits: &Limits, pressure: impl FnOnce() -> Pressure) -> Option<Hold> {
         if self.late.len() >= LATE_CONTAINERS {
             return Some(Hold::Late { containers: self.late.len() });
         }
-        let Pressure { cpu, memory, io } = pressure();
-        let all = [("cpu", cpu), ("memory", memory), ("io", io)];
+        let Pressure { memory, io } = pressure();
+        let all = [("memory", memory), ("io", io)];
         let mut high = all.into_iter().filter_map(|(of, percent)| Some((of, percent?)));
         let (of, percent) = high.find(|(_, percent)| *percent > limits.pressure)?;
         Some(Hold::Pressure { of, percent, limit: limits.pressure })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::brake::Hold;
+use super::brake::{Condemnation, Hold};
 use super::exit::{Caller, Cause, Ending, LastWords};
 use super::history::History;
 use super::image::{PullFault, Pulled, VolumeSeen};
@@ -382,9 +382,9 @@ pub enum Action {
     /// See and keep what the process is doing. The stop waits for it, bounded.
     Capture(Incarnation),
     Signal(Incarnation, i32),
-    /// Ask the brake for the kill of the instance that a probe condemned then. The answer comes in
-    /// the same turn.
-    AskBrake(Incarnation, Instant),
+    /// Ask the brake for the kill of the instance that a probe condemned. The answer comes in the
+    /// same turn.
+    AskBrake(Incarnation, Condemnation),
     /// Tell the brake that a probe came late by the daemon's own doing.
     TellLate,
     /// Kill what runs of an attempt whose process nobody holds, and tell `Ended`.

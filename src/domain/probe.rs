@@ -103,6 +103,8 @@ pub struct Tracker {
     in_flight: Option<InFlight>,
     last_success: Option<bool>,
     run: u32,
+    /// The newest failures in a row that were answers, not timeouts.
+    answers: u32,
     on_hold: bool,
     shown: ProbeStatus,
 }
@@ -133,6 +135,7 @@ impl Tracker {
             in_flight: None,
             last_success: None,
             run: 0,
+            answers: 0,
             on_hold: false,
             shown: ProbeStatus {
                 kind,
@@ -184,6 +187,11 @@ impl Tracker {
         &self.shown
     }
 
+    /// The answers alone would not have come to a verdict of failure.
+    pub fn failed_by_timeout(&self) -> bool {
+        self.answers < self.failure_threshold
+    }
+
     /// The run that counts toward a threshold, and whether a final verdict stands.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> (u32, bool) {
@@ -231,7 +239,7 @@ impl Tracker {
     pub fn drop_evidence(&mut self) {
         self.in_flight = None;
         self.last_success = None;
-        self.run = 0;
+        (self.run, self.answers) = (0, 0);
         self.shown.consecutive = 0;
     }
 
@@ -304,6 +312,8 @@ impl Tracker {
                 return Seen::Early;
             }
         }
+        let is_answer = !success && latency < self.timeout;
+        self.answers = if is_answer { self.answers.saturating_add(1) } else { 0 };
         Seen::Counted(self.count(success, now.wall))
     }
 

@@ -320,9 +320,9 @@ impl Actor {
                         tracing::debug!(%id, signal, %error, "signal not delivered");
                     }
                 }
-                Action::AskBrake(incarnation, since) => {
-                    let answer = self.seat.ask(self.name(index), incarnation, since, now());
-                    self.count_ruling(index, since, &answer);
+                Action::AskBrake(incarnation, condemned) => {
+                    let answer = self.seat.ask(self.name(index), incarnation, condemned, now());
+                    self.count_ruling(index, condemned.since, &answer);
                     self.tell(index, answer);
                 }
                 Action::TellLate => self.seat.late(self.name(index), now()),

@@ -1,10 +1,9 @@
 //! The host's one brake, and each actor's seat at it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::Supervisor;
-use crate::domain::brake::{Brake, Gauge, Limits, Pressure, Ruling};
+use crate::domain::brake::{Brake, Condemnation, Gauge, Limits, Pressure, Ruling};
 use crate::domain::container::Event;
 use crate::domain::{Incarnation, Now};
 
@@ -53,7 +52,7 @@ impl Supervisor {
     }
 }
 
-/// One pod's.
+/// One pod's; it counts nothing any more once its actor is gone, whichever way.
 pub(super) struct Seat {
     host: Arc<HostBrake>,
     pod: String,
@@ -69,11 +68,11 @@ impl Seat {
         &self,
         container: &str,
         incarnation: Incarnation,
-        since: Instant,
+        condemned: Condemnation,
         now: Now,
     ) -> Event {
         let who = self.who(container);
-        match self.host.lock().ask(&who, since, now.mono, &self.host.pressure) {
+        match self.host.lock().ask(&who, condemned, now.mono, &self.host.pressure) {
             Ruling::Granted => Event::Granted { incarnation },
             Ruling::Held { why, again } => Event::Held { incarnation, why, again },
         }
@@ -92,5 +91,11 @@ impl Seat {
 
     fn who(&self, container: &str) -> String {
         format!("{}/{container}", self.pod)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.count(0);
     }
 }

@@ -38,7 +38,8 @@ impl Brake {
     pub fn gauge(&mut self, now: Instant, pressure: Pressure) -> Option<Gauge> {
         let limits = self.limits?;
         self.advance(&limits, now);
-        let standing = match self.starved(&limits, || pressure) {
+        let starved = || self.starved(&limits, || pressure);
+        let standing = match self.storm(&limits).or_else(starved) {
             None | Some(Hold::Budget { .. }) => Standing::Free,
             Some(Hold::Storm { .. }) => Standing::Storm,
             Some(Hold::Late { .. } | Hold::Pressure { .. }) => Standing::Starved,
@@ -52,7 +53,7 @@ impl Brake {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Limits;
+    use super::super::{Condemnation, Limits};
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
@@ -69,7 +70,8 @@ mod tests {
         assert_eq!(brake.gauge(now, Pressure::default()), gauge(Standing::Free, 10.0, 0));
         assert_eq!(brake.gauge(now, high), gauge(Standing::Starved, 10.0, 0));
         for who in ["a", "b", "c", "d", "e", "f"] {
-            brake.ask(who, now, now, Pressure::default);
+            let condemned = Condemnation { since: now, by_timeout: false };
+            brake.ask(who, condemned, now, Pressure::default);
         }
         // The first four are no storm yet.
         assert_eq!(brake.gauge(now, high), gauge(Standing::Storm, 6.0, 2));

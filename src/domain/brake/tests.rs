@@ -20,9 +20,21 @@ impl Host {
         Self { brake, now: Instant::now(), pressure: Pressure::default() }
     }
 
+    /// For a verdict by timeouts.
     fn asks(&mut self, who: usize, since: Instant) -> Ruling {
         let pressure = self.pressure;
-        self.brake.ask(&name(who), since, self.now, || pressure)
+        let condemned = Condemnation { since, by_timeout: true };
+        self.brake.ask(&name(who), condemned, self.now, || pressure)
+    }
+
+    /// A new verdict by answers.
+    fn answers_badly(&mut self, who: usize) -> Option<Hold> {
+        let pressure = self.pressure;
+        let condemned = Condemnation { since: self.now, by_timeout: false };
+        match self.brake.ask(&name(who), condemned, self.now, || pressure) {
+            Ruling::Granted => None,
+            Ruling::Held { why, .. } => Some(why),
+        }
     }
 
     /// A new verdict.
@@ -82,14 +94,15 @@ fn without_limits_everything_is_granted() {
     let now = Host::new(Limits::default(), 0).now;
     for who in 0..1000 {
         let never = || panic!("nobody looks at the pressure");
-        assert_eq!(brake.ask(&name(who), now, now, never), Ruling::Granted);
+        let condemned = Condemnation { since: now, by_timeout: true };
+        assert_eq!(brake.ask(&name(who), condemned, now, never), Ruling::Granted);
     }
 }
 
 #[test]
 fn one_alone_is_killed_each_time_whatever_the_host_is_like() {
     let mut host = Host::new(Limits { burst: 1, ..Limits::default() }, 30);
-    host.pressure = Pressure { cpu: Some(99.0), memory: Some(99.0), io: Some(99.0) };
+    host.pressure = Pressure { memory: Some(99.0), io: Some(99.0) };
     for who in 20..30 {
         host.brake.late(&name(who), host.now);
     }
@@ -103,19 +116,33 @@ fn one_alone_is_killed_each_time_whatever_the_host_is_like() {
 fn two_on_a_starved_host_wait_until_it_is_better() {
     let limits = Limits::default();
     let starved = [
-        Pressure { cpu: Some(80.1), ..Pressure::default() },
-        Pressure { memory: Some(81.0), ..Pressure::default() },
-        Pressure { cpu: Some(80.0), io: Some(99.0), ..Pressure::default() },
+        Pressure { memory: Some(60.1), ..Pressure::default() },
+        Pressure { memory: Some(60.0), io: Some(99.0) },
     ];
-    for (pressure, of) in starved.into_iter().zip(["cpu", "memory", "io"]) {
+    for (pressure, of) in starved.into_iter().zip(["memory", "io"]) {
         let mut host = Host::new(limits, 30);
         assert_eq!(host.fails(0), None);
         host.pressure = pressure;
         let why = host.fails(1);
         assert!(matches!(why, Some(Hold::Pressure { of: own, .. }) if own == of), "{why:?}");
-        host.pressure = Pressure { cpu: Some(80.0), ..Pressure::default() };
+        host.pressure = Pressure { io: Some(60.0), ..Pressure::default() };
         assert_eq!(host.fails(1), None);
     }
+}
+
+#[test]
+fn a_starved_host_explains_no_answer_and_a_storm_holds_all() {
+    let mut host = Host::new(Limits::default(), 12);
+    host.pressure = Pressure { memory: Some(99.0), io: Some(99.0) };
+    for who in 20..30 {
+        host.brake.late(&name(who), host.now);
+    }
+    assert_eq!(host.fails(0), None, "alone");
+    assert!(matches!(host.fails(1), Some(Hold::Late { .. })));
+    for who in 2..5 {
+        assert_eq!(host.answers_badly(who), None, "an answer is evidence");
+    }
+    assert!(matches!(host.answers_badly(5), Some(Hold::Storm { failed: 6, .. })));
 }
 
 #[test]
@@ -148,8 +175,9 @@ fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
         host.now += Duration::from_millis(100);
         // They ask in the opposite order.
         let (brake, now) = (&mut host.brake, host.now);
-        for (who, verdict) in waiting.clone().into_iter().rev() {
-            if brake.ask(&name(who), verdict, now, Pressure::default) == Ruling::Granted {
+        for (who, since) in waiting.clone().into_iter().rev() {
+            let condemned = Condemnation { since, by_timeout: true };
+            if brake.ask(&name(who), condemned, now, Pressure::default) == Ruling::Granted {
                 killed.push((who, (now - start).as_secs()));
                 waiting.retain(|(other, _)| *other != who);
             }
@@ -198,7 +226,7 @@ fn what_lasts_is_no_storm() {
     let mut host = Host::new(Limits::default(), 2);
     let start = host.now;
     host.fails(0);
-    host.pressure.cpu = Some(100.0);
+    host.pressure.io = Some(100.0);
     let mut held = 0;
     while host.asks(1, start) != Ruling::Granted {
         held += 1;
@@ -219,8 +247,8 @@ fn a_hold_says_why() {
         ),
         (Hold::Late { containers: 3 }, "probelet itself was late with the probes of 3 containers"),
         (
-            Hold::Pressure { of: "io", percent: 91.26, limit: 80.0 },
-            "the host's io pressure is 91%, above 80%",
+            Hold::Pressure { of: "io", percent: 91.26, limit: 60.0 },
+            "the host's full io pressure is 91%, above 60%",
         ),
         (
             Hold::Budget { burst: 10, refill: 6 * SECOND },

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::state::State;
 use super::{Action, Machine};
 use crate::domain::Now;
-use crate::domain::brake::Hold;
+use crate::domain::brake::{Condemnation, Hold};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
 use crate::domain::spec::{OnFailure, ProbeKind};
@@ -52,8 +52,10 @@ impl Machine {
             && running.capturing.is_none()
         {
             let ask_at = now.mono.later(RETRY);
+            let by_timeout = running.failed_by_timeout(kind);
             running.condemned = Some(Condemned { kind, output, since: now, ask_at, held: None });
-            out.push(Action::AskBrake(self.memory.attempt, now.mono));
+            let condemned = Condemnation { since: now.mono, by_timeout };
+            out.push(Action::AskBrake(self.memory.attempt, condemned));
         }
     }
 
@@ -68,7 +70,10 @@ impl Machine {
             && condemned.ask_at <= now.mono
         {
             condemned.ask_at = now.mono.later(RETRY);
-            out.push(Action::AskBrake(self.memory.attempt, condemned.since.mono));
+            let (kind, since) = (condemned.kind, condemned.since.mono);
+            let by_timeout = running.failed_by_timeout(kind);
+            let condemned = Condemnation { since, by_timeout };
+            out.push(Action::AskBrake(self.memory.attempt, condemned));
         }
     }
 

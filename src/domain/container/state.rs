@@ -80,6 +80,10 @@ impl Running {
             && self.tracker(ProbeKind::Startup).is_none_or(|t| t.verdict() == Verdict::Success)
     }
 
+    pub(super) fn failed_by_timeout(&self, kind: ProbeKind) -> bool {
+        self.trackers.iter().any(|tracker| tracker.kind() == kind && tracker.failed_by_timeout())
+    }
+
     pub(super) fn tracker_mut(&mut self, kind: ProbeKind) -> Option<&mut Tracker> {
         self.trackers.iter_mut().find(|t| t.kind() == kind)
     }

@@ -40,6 +40,7 @@ struct Story {
     /// What the brake answers; and since when each asking was for.
     brake: Option<Hold>,
     asked: Vec<Instant>,
+    by_timeout: bool,
     /// Captures take their time; else each is over at once.
     captures_last: bool,
 }
@@ -115,6 +116,7 @@ impl Story {
             launched: BTreeMap::new(),
             brake: None,
             asked: vec![],
+            by_timeout: false,
             captures_last: false,
         }
     }
@@ -154,8 +156,9 @@ impl Story {
         let mut all = Vec::new();
         for action in self.machine.handle(event, self.now) {
             match action {
-                Action::AskBrake(incarnation, since) => {
-                    self.asked.push(since);
+                Action::AskBrake(incarnation, condemned) => {
+                    self.asked.push(condemned.since);
+                    self.by_timeout = condemned.by_timeout;
                     let answer = match self.brake {
                         None => Event::Granted { incarnation },
                         Some(why) => {

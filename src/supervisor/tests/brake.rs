@@ -98,7 +98,7 @@ async fn an_operator_need_not_wait_for_the_brake() {
 
 #[tokio::test(start_paused = true)]
 async fn one_alone_is_killed_as_fast_as_without_a_brake_on_the_worst_of_hosts() {
-    let worst = Pressure { cpu: Some(100.0), memory: Some(100.0), io: Some(100.0) };
+    let worst = Pressure { memory: Some(100.0), io: Some(100.0) };
     let least = Limits { burst: 1, storm_containers: 1, storm_share: 0.0, ..Limits::default() };
     let mut took = Vec::new();
     for limits in [None, Some(least)] {

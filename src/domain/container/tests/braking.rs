@@ -174,3 +174,33 @@ fn only_what_a_probe_may_end_counts_as_probed() {
     story.ended(Ending::Signaled(15));
     assert!(!story.machine.may_be_ended_by_probe());
 }
+
+/// A failure that took `latency` of the second that the probe has.
+fn fails_after(story: &mut Story, latency: Duration) {
+    story.tell(Event::Tick);
+    let outcome = Outcome::Failure("bad".into());
+    story.probed_after(ProbeKind::Liveness, outcome, latency);
+    story.pass(SECOND);
+}
+
+#[test]
+fn the_brake_learns_whether_the_verdict_needs_a_timeout() {
+    let (answer, timeout) = (Duration::ZERO, SECOND);
+    for (failures, by_timeout) in [
+        ([answer, answer, answer], false),
+        ([timeout, timeout, timeout], true),
+        ([timeout, answer, answer], true),
+        ([answer, answer, timeout], true),
+    ] {
+        let mut story = Story::running(RestartPolicy::Always);
+        story.brake = Some(WHY);
+        failures.into_iter().for_each(|latency| fails_after(&mut story, latency));
+        assert_eq!((!story.asked.is_empty(), story.by_timeout), (true, by_timeout), "{failures:?}");
+        // While it is held: three answers are a verdict of their own.
+        for _ in 0..3 {
+            fails_after(&mut story, answer);
+        }
+        story.tell(Event::Tick);
+        assert!(!story.by_timeout, "{failures:?}");
+    }
+}
