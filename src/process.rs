@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::domain::exit::Ending;
 
 pub mod family;
+mod freezer;
 pub mod oom;
 pub mod own;
 pub mod stat;

@@ -26,6 +26,7 @@ use crate::process::{Process, stat};
 use crate::runtime::session::{Order, Session, SessionError};
 use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn, deadline_in};
 
+const SIGKILL: i32 = 9;
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
 const ASK: Duration = Duration::from_secs(2);
 /// For init to reap an orphan on a busy machine.
@@ -164,7 +165,10 @@ impl Task for ContainerdTask {
     }
 
     fn signal(&self, signal: i32) -> io::Result<()> {
-        self.process.signal(signal)
+        match signal {
+            SIGKILL => self.process.kill(&self.id),
+            other => self.process.signal(other),
+        }
     }
 
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<TcpSocket> {

@@ -98,7 +98,8 @@ impl Client {
         for _ in 0..DELETE_STEPS {
             let request = self.request(DeleteTaskRequest { container_id: id.to_owned() });
             match call("Tasks.Delete", DEADLINE, self.tasks().delete(request)).await {
-                Err(RuntimeError::Internal(text)) if text.contains("cannot delete a running") => {}
+                // runc's kill of all processes thaws a paused one.
+                Err(RuntimeError::Internal(text)) if is_alive(&text) => {}
                 other => return missing_is_fine(other),
             }
             if std::mem::take(&mut kill) {
@@ -179,6 +180,10 @@ impl Client {
         // Neither running nor not: to be looked at again before anything is done about it.
         Err(RuntimeError::Unavailable(format!("task {id}: {trouble}")))
     }
+}
+
+fn is_alive(text: &str) -> bool {
+    ["cannot delete a running", "cannot delete a paused"].iter().any(|it| text.contains(it))
 }
 
 /// What containerd or runc said against this task; its absence stays what it is.
