@@ -23,6 +23,7 @@ const STOREYS: [&[&str]; 6] = [
         "logs",
         "manifest_dir",
         "rootfs",
+        "claims",
         "cni",
         "pod_files",
         "volumes",

@@ -2,6 +2,7 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod claims;
 pub mod cli;
 pub mod cni;
 pub mod daemon;

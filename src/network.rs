@@ -15,6 +15,8 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use crate::claims::Claim;
+
 pub mod host;
 mod loopback;
 mod own;
@@ -64,30 +66,30 @@ impl Namespaces {
     }
 
     /// New ones, loopback up, in place of whatever is pinned.
-    pub fn make(&self, uid: &str) -> io::Result<()> {
-        self.remove(uid)?;
+    pub fn make(&self, claim: &Claim) -> io::Result<()> {
+        self.remove(claim.uid())?;
         elsewhere(|| {
             own::unshare()?;
             loopback::up()?;
-            self.pin_those_of_this_thread(uid)
+            self.pin_those_of_this_thread(claim)
         })
     }
 
     /// Pins those of a running process of the pod again; a process that has ended is `ESRCH`.
-    pub fn find_again(&self, uid: &str, pidfd: BorrowedFd<'_>) -> io::Result<()> {
-        self.remove(uid)?;
+    pub fn find_again(&self, claim: &Claim, pidfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.remove(claim.uid())?;
         elsewhere(|| {
             let all = ThreadNameSpaceType::NETWORK
                 | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
                 | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME;
             move_into_thread_name_spaces(pidfd, all)?;
-            self.pin_those_of_this_thread(uid)
+            self.pin_those_of_this_thread(claim)
         })
     }
 
-    fn pin_those_of_this_thread(&self, uid: &str) -> io::Result<()> {
+    fn pin_those_of_this_thread(&self, claim: &Claim) -> io::Result<()> {
         for (folder, file, _) in KINDS {
-            let pin = self.pin(folder, uid);
+            let pin = self.pin(folder, claim.uid());
             fs::create_dir_all(self.run_dir.join(folder))?;
             File::create(&pin)?;
             mount_bind(format!("/proc/thread-self/ns/{file}"), &pin)?;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
+use crate::claims::Claim;
+
 const HOSTS: &str = "hosts";
 const RESOLVER: &str = "resolv.conf";
 const SHM: &str = "shm";
@@ -43,7 +45,8 @@ impl PodFiles {
     }
 
     /// Makes what is missing and writes what differs: in place, where containers have it bound.
-    pub fn make(&self, uid: &str, texts: &Texts, with_shm: bool) -> io::Result<()> {
+    pub fn make(&self, claim: &Claim, texts: &Texts, with_shm: bool) -> io::Result<()> {
+        let uid = claim.uid();
         let folder = self.folder(uid);
         fs::create_dir_all(&folder)?;
         for (name, text) in [(HOSTS, &texts.hosts), (RESOLVER, &texts.resolver)] {
@@ -105,11 +108,11 @@ mod tests {
         let files = PodFiles::new(dir.path());
         let texts = Texts { hosts: "127.0.0.1 web\n".into(), resolver: String::new() };
         assert!(!files.have_traces("u"));
-        files.make("u", &texts, true).unwrap();
+        files.make(&Claim::of("u"), &texts, true).unwrap();
         fs::write(files.shm("u").join("kept"), "").unwrap();
         let inode = fs::metadata(files.folder("u").join(HOSTS)).unwrap().ino();
         let texts = Texts { hosts: "127.0.0.1 other\n".into(), ..texts };
-        files.make("u", &texts, true).unwrap();
+        files.make(&Claim::of("u"), &texts, true).unwrap();
         assert!(files.shm("u").join("kept").exists(), "another was mounted over it");
         let hosts = files.folder("u").join(HOSTS);
         assert_eq!(fs::metadata(&hosts).unwrap().ino(), inode, "bound files are not replaced");

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
+use crate::claims::Claim;
 use crate::process::Process;
 use namespace::{Holder, Namespace, holders_in, joined, named_pins};
 use program::Program;
@@ -63,7 +64,8 @@ impl SharedPids {
 
     /// A live namespace is pinned when this returns: that of a process of the pod's, whose pin went
     /// with the run folder, else a new one.
-    pub async fn hold(&self, uid: &str, running: Option<Process>) -> io::Result<()> {
+    pub async fn hold(&self, claim: &Claim, running: Option<Process>) -> io::Result<()> {
+        let uid = claim.uid();
         let pin = self.pin(uid);
         let Some(process) = running else { return self.start(&pin, uid).await };
         aside(move || {

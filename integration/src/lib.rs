@@ -164,6 +164,15 @@ path = "{at}/opt"
         succeed(self.try_probelet(["apply", "-f", "-"], manifest)?)
     }
 
+    /// `apply` that goes on beside the caller.
+    pub fn spawn_apply(&self, manifest: &str) -> Result<Child> {
+        let file = self.path("applied.yaml");
+        fs::write(&file, manifest)?;
+        let mut command = Command::new(probelet_bin());
+        command.arg("--socket").arg(self.socket()).args(["apply", "-f"]).arg(file);
+        spawn(&mut command, &self.path("applied.log"))
+    }
+
     pub fn ctr<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
         let mut command = bounded("ctr");
         command.arg("--address").arg(self.containerd_socket());
@@ -265,6 +274,7 @@ path = "{at}/opt"
             "run/ipcns",
             "run/utsns",
             "run/pidns",
+            "run/claims",
             "run/pods",
             "run/volumes",
             "data/pods",

@@ -112,7 +112,8 @@ fn ends_unseen(shim: bool) -> Result<()> {
             processes_with(&word).is_empty().then_some(())
         })?;
         if shim {
-            expect_error(host, "is not known")?;
+            // Not started, where the shim stood still before it had answered the start.
+            expect_error(host, "the command")?;
         } else {
             // Its exit code from the kernel, or the next command's error.
             eventually("the next outcome", 2 * SOON, || {

@@ -82,7 +82,7 @@ impl Drop for Member {
 fn a_pods_loopback_is_up_and_not_the_hosts() {
     let pod = Pod::new();
     let before = fs::read_link("/proc/thread-self/ns/net").unwrap();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     assert!(pod.namespaces.are_pinned(UID));
     assert_eq!(fs::read_link("/proc/thread-self/ns/net").unwrap(), before);
     let shown = Command::new("nsenter")
@@ -106,11 +106,11 @@ fn a_pods_loopback_is_up_and_not_the_hosts() {
 #[test]
 fn made_again_they_are_others() {
     let pod = Pod::new();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     // Held, so that no number comes again.
     let _member = Member::of(&pod);
     let first = pod.inodes();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     assert!(pod.namespaces.are_pinned(UID));
     assert!(first.iter().zip(pod.inodes()).all(|(old, new)| *old != new));
 }
@@ -118,16 +118,16 @@ fn made_again_they_are_others() {
 #[test]
 fn lost_pins_are_found_again_by_a_process() {
     let pod = Pod::new();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     let mut member = Member::of(&pod);
     let first = pod.inodes();
     pod.namespaces.remove(UID).unwrap();
     assert!(!pod.namespaces.are_pinned(UID));
-    pod.namespaces.find_again(UID, member.pidfd().as_fd()).unwrap();
+    pod.namespaces.find_again(&Claim::of(UID), member.pidfd().as_fd()).unwrap();
     assert_eq!(pod.inodes(), first);
     let pidfd = member.pidfd();
     member.end();
-    let error = pod.namespaces.find_again(UID, pidfd.as_fd()).unwrap_err();
+    let error = pod.namespaces.find_again(&Claim::of(UID), pidfd.as_fd()).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::SRCH.raw_os_error()));
 }
 
@@ -135,7 +135,7 @@ fn lost_pins_are_found_again_by_a_process() {
 fn removal_leaves_no_mount_and_no_file_and_may_be_repeated() {
     let pod = Pod::new();
     pod.namespaces.remove(UID).unwrap();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     pod.namespaces.remove(UID).unwrap();
     pod.namespaces.remove(UID).unwrap();
     assert!(!pod.namespaces.have_traces(UID));
@@ -146,7 +146,7 @@ fn removal_leaves_no_mount_and_no_file_and_may_be_repeated() {
 #[test]
 fn a_file_that_is_no_pin_is_not_taken_for_one() {
     let pod = Pod::new();
-    pod.namespaces.make(UID).unwrap();
+    pod.namespaces.make(&Claim::of(UID)).unwrap();
     unmount(pod.enter(), UnmountFlags::DETACH).unwrap();
     assert!(!pod.namespaces.are_pinned(UID));
     assert!(pod.namespaces.have_traces(UID));

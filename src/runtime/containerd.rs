@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::oci::{self, Facts};
 use super::{AttemptId, Birth, FoundTask, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
+use crate::claims::Claims;
 use crate::cni::Cni;
 use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -86,6 +87,7 @@ pub struct Containerd {
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
+    claims: Claims,
     namespaces: Namespaces,
     pids: SharedPids,
     files: PodFiles,
@@ -111,6 +113,7 @@ impl Containerd {
         let data_dir = absolute("data", &config.data_dir, &[])?;
         let owner = format!("{} {}\n", config.address.display(), config.namespace);
         let volumes = Volumes::new(&data_dir, &run_dir, owner.clone());
+        let claims = Claims::new(&run_dir, owner.clone());
         let (conf_dir, bin_dirs) = (config.cni_conf_dir, config.cni_bin_dirs);
         let networks = Networks::new(Cni::new(conf_dir, bin_dirs, &data_dir, owner));
         let log_limits = config.log_limits;
@@ -140,6 +143,7 @@ impl Containerd {
             starts,
             locks,
             execs,
+            claims,
             namespaces,
             pids,
             files,
@@ -259,8 +263,11 @@ impl Runtime for Containerd {
         let (tell, told) = oneshot::channel();
         self.starts.spawn(async move {
             let _turn = turn;
-            if let Err(Ok(_)) = tell.send(this.run(&birth).await) {
-                this.client.clear_task(&birth.id.to_string()).await;
+            if let Err(done) = tell.send(this.run(&birth).await) {
+                if done.is_ok() {
+                    this.client.clear_task(&birth.id.to_string()).await;
+                }
+                this.remove_if_unrecorded(&birth.pod.uid).await;
             }
         });
         let given_up = |_| RuntimeError::Internal("the start was given up".to_owned());

@@ -23,7 +23,7 @@ mod security;
 mod user;
 pub(super) mod words;
 
-pub use bundle::from_bundle;
+pub use bundle::{from_bundle, shares_names};
 pub use user::user_of;
 pub(super) use words::expand_all;
 use words::{Env, expand};

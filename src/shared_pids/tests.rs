@@ -48,7 +48,7 @@ async fn a_process_that_looks_like_the_holder_is_none_and_is_left_alone() {
     assert!(holders_in(&pids.cgroup("uid"), &pin).unwrap().is_empty());
     // Nor beside the true one.
     let (true_one, pid) = namespace();
-    pids.hold("uid", Some(Process::open(pid).unwrap())).await.unwrap();
+    pids.hold(&Claim::of("uid"), Some(Process::open(pid).unwrap())).await.unwrap();
     assert!(pids.is_held("uid").await.unwrap());
     assert_eq!(fs::metadata(&pin).unwrap().ino(), fs::metadata(namespace_of(pid)).unwrap().ino());
     pids.remove("uid").unwrap();
@@ -64,7 +64,7 @@ async fn a_namespace_is_held_until_its_first_process_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let pids = pids(folder.path());
     let (child, pid) = namespace();
-    pids.hold("uid", Some(Process::open(pid).unwrap())).await.unwrap();
+    pids.hold(&Claim::of("uid"), Some(Process::open(pid).unwrap())).await.unwrap();
     assert!(pids.is_held("uid").await.unwrap());
     end(child);
     while pids.is_held("uid").await.unwrap() {
@@ -78,7 +78,7 @@ async fn the_hosts_namespace_is_no_pods() {
     let folder = tempfile::tempdir().unwrap();
     let pids = pids(folder.path());
     let own = Process::open(std::process::id()).unwrap();
-    assert!(pids.hold("uid", Some(own)).await.is_err());
+    assert!(pids.hold(&Claim::of("uid"), Some(own)).await.is_err());
     assert!(!pids.have_traces("uid"));
     // An ordinary file where the pin was, as after a reboot.
     fs::create_dir_all(pids.pin("uid").parent().unwrap()).unwrap();

@@ -161,9 +161,7 @@ impl Containerd {
 
     async fn let_go(&self, pod: &Attachment) -> Result<(), RuntimeError> {
         self.detach(pod, self.namespaces.are_pinned(&pod.uid)).await?;
-        // Its other traces go with it, those of its volumes by their own way.
-        let removed = self.namespaces.remove(&pod.uid).and_then(|()| self.files.remove(&pod.uid));
-        removed.map_err(|error| RuntimeError::Internal(error.to_string()))
+        self.remove_traces(&pod.uid).await
     }
 
     fn netns(&self, uid: &str) -> PathBuf {
@@ -175,14 +173,14 @@ impl Containerd {
             return Ok(false);
         }
         let Some(process) = self.running_of(&pod.uid).await? else { return Ok(false) };
-        let (namespaces, uid) = (self.namespaces.clone(), pod.uid.clone());
-        let found = move || namespaces.find_again(&uid, process.pidfd());
+        let (namespaces, claim) = (self.namespaces.clone(), self.claim(&pod.uid)?);
+        let found = move || namespaces.find_again(&claim, process.pidfd());
         pinned(tokio::task::spawn_blocking(found).await).map(|()| true)
     }
 
     async fn make_namespaces(&self, uid: &str) -> Result<(), RuntimeError> {
-        let (namespaces, uid) = (self.namespaces.clone(), uid.to_owned());
-        pinned(tokio::task::spawn_blocking(move || namespaces.make(&uid)).await)
+        let (namespaces, claim) = (self.namespaces.clone(), self.claim(uid)?);
+        pinned(tokio::task::spawn_blocking(move || namespaces.make(&claim)).await)
     }
 }
 

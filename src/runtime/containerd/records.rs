@@ -153,6 +153,20 @@ impl Client {
         call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
     }
 
+    /// Refuses a record of another pod that had the same name: its label would let nobody find what
+    /// belongs to this one.
+    pub(super) async fn check_owner(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        let id = birth.id.to_string();
+        let record = self.get_record(&id).await?;
+        match record.labels.get(POD_UID) {
+            Some(uid) if *uid == birth.pod.uid => Ok(()),
+            owner => Err(RuntimeError::AlreadyExists(format!(
+                "container {id} in containerd belongs to another pod (uid {}): delete it there",
+                owner.map_or("unknown", String::as_str)
+            ))),
+        }
+    }
+
     pub(super) async fn delete_record(&self, id: &str) -> Result<(), RuntimeError> {
         let request = self.request(DeleteContainerRequest { id: id.to_owned() });
         call("Containers.Delete", DEADLINE, self.containers().delete(request)).await

@@ -9,6 +9,7 @@ use containerd_client::types::v1::Status;
 use super::Containerd;
 use super::client::{DEADLINE, call};
 use super::records::{POD_UID, is_own};
+use crate::claims::Claim;
 use crate::domain::hosts;
 use crate::domain::node::Whereabouts;
 use crate::domain::spec::{Amounts, PodSpec};
@@ -44,8 +45,8 @@ impl Containerd {
         if self.pids.is_held(&pod.uid).await.map_err(failed)? {
             return Ok(());
         }
-        let running = self.running_of(&pod.uid).await?;
-        self.pids.hold(&pod.uid, running).await.map_err(failed)
+        let (claim, running) = (self.claim(&pod.uid)?, self.running_of(&pod.uid).await?);
+        self.pids.hold(&claim, running).await.map_err(failed)
     }
 
     /// Read each time: addresses come and go.
@@ -71,7 +72,7 @@ impl Containerd {
 
     /// The caller has the pod's turn.
     pub(super) async fn make_files_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
-        let (files, pod) = (self.files.clone(), pod.clone());
+        let (files, pod, claim) = (self.files.clone(), pod.clone(), self.claim(&pod.uid)?);
         let ip = self.networks.of(&pod).ips.into_iter().next();
         let made = tokio::task::spawn_blocking(move || {
             let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -85,7 +86,7 @@ impl Containerd {
                 hosts: hosts::hosts_file(&pod, &text(HOSTS), ip.as_deref()),
                 resolver: hosts::resolver_file(&pod, &resolver),
             };
-            files.make(&pod.uid, &texts, shares_shm(&pod))
+            files.make(&claim, &texts, shares_shm(&pod))
         });
         let failed = |error: &dyn std::fmt::Display| {
             RuntimeError::StartFailed(format!("the pod's files: {error}"))
@@ -99,7 +100,8 @@ impl Containerd {
         record: &Container,
     ) -> Result<(), RuntimeError> {
         let uid = record.labels.get(POD_UID).map(String::as_str).unwrap_or_default();
-        let have_traces = self.namespaces.have_traces(uid)
+        let have_traces = self.claims.has(uid)
+            || self.namespaces.have_traces(uid)
             || self.networks.cni.has_traces(uid)
             || self.files.have_traces(uid)
             || self.pids.have_traces(uid)
@@ -112,16 +114,48 @@ impl Containerd {
         if self.records_of(uid).await?.iter().all(|other| other.id == record.id) {
             self.disconnect(uid).await?;
             self.networks.forget(uid);
-            self.namespaces.remove(uid).map_err(|error| {
-                RuntimeError::Internal(format!("the namespaces of pod {uid}: {error}"))
-            })?;
-            self.remove_processes(uid).await?;
-            self.files.remove(uid).map_err(|error| {
-                RuntimeError::Internal(format!("the files of pod {uid}: {error}"))
-            })?;
-            self.remove_volumes(uid).await?;
+            self.remove_traces(uid).await?;
         }
         self.client.delete_record(&record.id).await
+    }
+
+    /// Before anything of the pod is pinned or mounted.
+    pub(super) fn claim(&self, uid: &str) -> Result<Claim, RuntimeError> {
+        self.claims.claim(uid).map_err(|error| {
+            RuntimeError::StartFailed(format!("the claim of pod {uid} in the run folder: {error}"))
+        })
+    }
+
+    /// All of the pod on this host but its network, which is disconnected before. The caller has
+    /// the pod's turn.
+    pub(super) async fn remove_traces(&self, uid: &str) -> Result<(), RuntimeError> {
+        let failed = |what: &str, error: std::io::Error| {
+            RuntimeError::Internal(format!("the {what} of pod {uid}: {error}"))
+        };
+        self.namespaces.remove(uid).map_err(|error| failed("namespaces", error))?;
+        self.remove_processes(uid).await?;
+        self.files.remove(uid).map_err(|error| failed("files", error))?;
+        self.remove_volumes(uid).await?;
+        // Last: until then a later daemon tries again.
+        self.claims.release(uid).map_err(|error| failed("claim", error))
+    }
+
+    /// After a start that nobody waits for any more: with its record the pod may have gone.
+    pub(super) async fn remove_if_unrecorded(&self, uid: &str) {
+        let _turn = self.pod_turn(uid).await;
+        let removed = match self.records_of(uid).await {
+            Ok(records) if records.is_empty() && self.claims.has(uid) => {
+                match self.disconnect(uid).await {
+                    Ok(()) => self.remove_traces(uid).await,
+                    failed => failed,
+                }
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(uid, %error, "traces of a start that was given up may stay");
+        }
     }
 
     pub(super) async fn remove_processes(&self, uid: &str) -> Result<(), RuntimeError> {
@@ -138,7 +172,7 @@ impl Containerd {
         self.locks.lock(&format!("pod/{uid}")).await
     }
 
-    async fn records_of(&self, uid: &str) -> Result<Vec<Container>, RuntimeError> {
+    pub(super) async fn records_of(&self, uid: &str) -> Result<Vec<Container>, RuntimeError> {
         let filters = vec![format!("labels.{POD_UID:?}=={uid:?}")];
         let request = self.client.request(ListContainersRequest { filters });
         let mut containers = self.client.containers();

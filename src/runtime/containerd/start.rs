@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::missing_is_fine;
 use super::plan::Plan;
-use super::records::NewRecord;
+use super::records::{NewRecord, labelled};
 use super::{Containerd, task};
 use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
@@ -32,12 +32,14 @@ impl Containerd {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
         let new = NewRecord { birth, image, spec: plan.spec };
         match self.client.create_record(&new).await {
-            Err(RuntimeError::AlreadyExists(_)) if renew => {
-                self.client.renew(&new).await.map(|()| true)
-            }
-            Err(RuntimeError::AlreadyExists(_)) => Ok(true),
-            other => other.map(|()| false),
+            Err(RuntimeError::AlreadyExists(_)) => {}
+            other => return other.map(|()| false),
         }
+        self.client.check_owner(birth).await?;
+        if renew {
+            self.client.renew(&new).await?;
+        }
+        Ok(true)
     }
 
     pub(super) async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
@@ -55,6 +57,9 @@ impl Containerd {
         }
         if tried {
             self.client.end_forgotten_shim(&id, self.cgroups_path(&birth.id)).await?;
+        }
+        if shares_names(birth) {
+            self.clear_earlier(birth).await?;
         }
         self.hold_processes(&birth.pod).await?;
         if chain.is_some() {
@@ -113,6 +118,19 @@ impl Containerd {
         Ok(Box::new(task))
     }
 
+    /// The ended tasks of earlier attempts. runc's delete ends whatever runs in the cgroup that the
+    /// spec names, the next attempt too, and runs the last hooks.
+    async fn clear_earlier(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        for record in self.records_of(&birth.pod.uid).await? {
+            let Ok(id) = labelled(&record) else { continue };
+            if id.container == birth.id.container && id.attempt < birth.id.attempt {
+                let _turn = self.locks.lock(&record.id).await;
+                self.client.delete_task(&record.id).await?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn logger_of(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
         let (program, folder) = (self.logger.clone(), self.logger_sockets());
         let made = tokio::task::spawn_blocking(move || {
@@ -139,6 +157,14 @@ impl Containerd {
         }
         Ok(())
     }
+}
+
+/// Whether something of the container has the same name in each of its attempts.
+fn shares_names(birth: &Birth) -> bool {
+    birth.container().is_some_and(|container| match &container.source {
+        Source::Bundle { oci_spec, .. } => oci::shares_names(oci_spec),
+        Source::Image(_) | Source::Adopted(_) => false,
+    })
 }
 
 /// The bundle, or runc's state, of a creation that was cut off.

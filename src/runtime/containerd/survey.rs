@@ -47,6 +47,7 @@ impl Containerd {
         self.networks.look_at_host();
         let viewers = self.client.viewers().await?;
         let pods = self.volumes.pods().into_iter().chain(self.pids.pods()).chain(viewers);
+        let pods = pods.chain(self.claims.pods());
         let pods = pods.collect::<BTreeSet<_>>();
         let records = self.client.list_records().await?;
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));

@@ -176,18 +176,14 @@ impl Containerd {
             records.iter().any(|record| record.labels.get(records::POD_UID) == Some(uid))
         };
         for uid in seen.into_iter().filter(|uid| !known(uid)) {
+            // Its network is disconnected first, beside the caller.
+            if self.networks.cni.has_traces(&uid) {
+                continue;
+            }
             let _turn = self.pod_turn(&uid).await;
-            // Its other traces on this host go with them.
-            let others = self.namespaces.remove(&uid).and_then(|()| self.files.remove(&uid));
-            if let Err(error) = others {
-                tracing::warn!(uid, %error, "traces of a pod that is gone stay");
-            }
-            if let Err(error) = self.remove_processes(&uid).await {
-                tracing::warn!(uid, %error, "processes of a pod that is gone stay");
-            }
-            match self.remove_volumes(&uid).await {
+            match self.remove_traces(&uid).await {
                 Ok(()) => tracing::info!(uid, "removed what was left of a pod that is gone"),
-                Err(error) => tracing::warn!(uid, %error, "volumes of a pod that is gone stay"),
+                Err(error) => tracing::warn!(uid, %error, "traces of a pod that is gone stay"),
             }
         }
     }

@@ -49,6 +49,19 @@ pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<
     Ok(Value::Object(spec).to_string().into_bytes())
 }
 
+/// Whether the spec names something outside the container that its next attempt would have too: a
+/// cgroup, a group of the cache's allocation, or what hooks do.
+pub fn shares_names(text: &str) -> bool {
+    let spec: Value = serde_json::from_str(text).unwrap_or_default();
+    let is_there = |pointer: &str| match spec.pointer(pointer) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(_) => true,
+    };
+    ["/linux/cgroupsPath", "/linux/intelRdt", "/hooks"].into_iter().any(is_there)
+}
+
 /// The object under `key`, made where it is missing or null.
 fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
     let value = map.entry(key).or_insert(Value::Null);
@@ -56,4 +69,23 @@ fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<
         *value = Value::Object(Map::new());
     }
     value.as_object_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_attempts_have_in_common_is_seen() {
+        for (spec, expected) in [
+            ("{}", false),
+            (r#"{"linux": null, "hooks": {}}"#, false),
+            (r#"{"linux": {"cgroupsPath": "", "namespaces": []}}"#, false),
+            (r#"{"linux": {"cgroupsPath": "/a/b"}}"#, true),
+            (r#"{"linux": {"intelRdt": {"closID": "a"}}}"#, true),
+            (r#"{"hooks": {"poststop": [{"path": "/bin/true"}]}}"#, true),
+        ] {
+            assert_eq!(shares_names(spec), expected, "{spec}");
+        }
+    }
 }

@@ -145,6 +145,7 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<
     let log_files: Names = files(&host.path("log"));
     compare("log file", &log_files, &logs);
     compare("logger of", &loggers(host), &running);
+    compare("claim of pod", &names(&host.path("run/claims")), &uids);
     compare("files of pod", &names(&host.path("run/pods")), &uids);
     compare("volumes in memory of pod", &names(&host.path("run/volumes")), &uids);
     compare("volumes of pod", &names(&host.path("data/pods")), &uids);

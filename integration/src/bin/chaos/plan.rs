@@ -14,6 +14,8 @@ pub(crate) enum Verb {
     Pause,
     StopStart,
     DeleteApply,
+    /// Several that are deleted, or cut off, while they are made, then one that stays.
+    Churn,
 }
 
 /// Members by their place in the cast.
@@ -44,7 +46,7 @@ enum Fault {
 }
 
 /// By the name that `--faults` has for each, and how often it is drawn among all of them.
-const FAULTS: [(&str, usize, Fault); 10] = [
+const FAULTS: [(&str, usize, Fault); 11] = [
     ("daemon", 4, Fault::Daemon),
     ("containerd", 3, Fault::Containerd),
     ("both", 1, Fault::Both),
@@ -55,6 +57,7 @@ const FAULTS: [(&str, usize, Fault); 10] = [
     ("pause", 1, Fault::Do(Verb::Pause)),
     ("stop-start", 1, Fault::Do(Verb::StopStart)),
     ("delete-apply", 1, Fault::Do(Verb::DeleteApply)),
+    ("churn", 1, Fault::Do(Verb::Churn)),
 ];
 
 /// Within which a round's faults begin.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
@@ -14,6 +15,9 @@ use crate::cast::{Cast, Member};
 use crate::leaks;
 use crate::plan::{Planned, Step, Verb};
 use crate::sight::{self, Watcher};
+
+/// Pods of a churn that are deleted at once.
+const BRIEF: u64 = 4;
 
 /// What a round did.
 #[derive(Debug, Default)]
@@ -150,14 +154,14 @@ impl Done {
                 self.asked.push(at);
                 self.stopped.push(at);
             }
-            Verb::StopStart | Verb::DeleteApply => {
+            Verb::StopStart | Verb::DeleteApply | Verb::Churn => {
                 let of_pod = |(_, one): &(usize, &Member)| one.pod == member.pod;
                 let members = cast.members.iter().enumerate().filter(of_pod).map(|(at, _)| at);
                 self.stopped.extend(members.clone());
                 self.asked.extend(members);
             }
         }
-        if verb == Verb::DeleteApply {
+        if matches!(verb, Verb::DeleteApply | Verb::Churn) {
             self.remade.insert(member.pod.clone());
         }
     }
@@ -184,7 +188,37 @@ impl Client {
                 self.insist(&["delete", "pod"], pod, "")?;
                 self.insist(&["apply", "-f"], "-", manifest)
             }
+            Verb::Churn => {
+                self.insist(&["delete", "pod"], pod, "")?;
+                for round in 0..BRIEF {
+                    self.apply_and_delete(pod, manifest, round)?;
+                }
+                self.insist(&["apply", "-f"], "-", manifest)
+            }
         }
+    }
+
+    /// A deletion within 20 ms of the creation, whose client every other time is killed in it.
+    fn apply_and_delete(&self, pod: &str, manifest: &str, round: u64) -> Result<()> {
+        let mut apply = self.spawn(&["apply", "-f", "-"], manifest)?;
+        thread::sleep(Duration::from_millis(5 + round * 5));
+        if round.is_multiple_of(2) {
+            apply.kill()?;
+        }
+        apply.wait()?;
+        self.insist(&["delete", "pod", "--grace-period", "0"], pod, "")
+    }
+
+    fn spawn(&self, words: &[&str], stdin: &str) -> Result<Child> {
+        let mut command = Command::new(probelet_bin());
+        command.arg("--socket").arg(&self.socket).args(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // One that could not connect does not read it.
+            let _ = pipe.write_all(stdin.as_bytes());
+        }
+        Ok(child)
     }
 
     fn insist(&self, words: &[&str], last: &str, stdin: &str) -> Result<()> {

@@ -1,0 +1,103 @@
+//! Which pods may have something in the run folder: a file each, `RUN_DIR/claims/POD-UID`, that is
+//! there before the pod's first pin and until its last one has gone. What pins a namespace or
+//! mounts something for a pod asks for its [`Claim`], so nothing of a pod is there without one, and
+//! a daemon finds what an earlier one left, whatever has become of the records.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone)]
+pub struct Claims {
+    dir: PathBuf,
+    /// Names this daemon's containerd and namespace: another daemon may use the folder too.
+    owner: String,
+}
+
+/// The pod of this uid is claimed.
+#[derive(Debug, Clone)]
+pub struct Claim(String);
+
+impl Claim {
+    pub fn uid(&self) -> &str {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub fn of(uid: &str) -> Self {
+        Self(uid.to_owned())
+    }
+}
+
+impl Claims {
+    pub fn new(run_dir: &Path, owner: String) -> Self {
+        Self { dir: run_dir.join("claims"), owner }
+    }
+
+    pub fn claim(&self, uid: &str) -> io::Result<Claim> {
+        let path = self.path(uid)?;
+        if !self.is_ours(&path) {
+            fs::create_dir_all(&self.dir)?;
+            // Never half written.
+            let new = self.dir.join(format!(".{uid}"));
+            fs::write(&new, &self.owner)?;
+            fs::rename(new, path)?;
+        }
+        Ok(Claim(uid.to_owned()))
+    }
+
+    pub fn has(&self, uid: &str) -> bool {
+        self.path(uid).is_ok_and(|path| path.exists())
+    }
+
+    /// Once nothing of the pod is left.
+    pub fn release(&self, uid: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(uid)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The uids that this daemon, or an earlier one of the same containerd and namespace, claimed.
+    pub fn pods(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let own = entries.filter(|entry| self.is_ours(&entry.path()));
+        let names = own.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| !name.starts_with('.')).collect()
+    }
+
+    fn is_ours(&self, path: &Path) -> bool {
+        fs::read_to_string(path).is_ok_and(|owner| owner == self.owner)
+    }
+
+    fn path(&self, uid: &str) -> io::Result<PathBuf> {
+        // A name, never a path.
+        if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(self.dir.join(uid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_stays_until_it_is_released_and_is_its_owners() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Claims::new(dir.path(), "a default".to_owned());
+        let other = Claims::new(dir.path(), "b default".to_owned());
+        assert_eq!(own.claim("u").unwrap().uid(), "u");
+        own.claim("u").unwrap();
+        other.claim("v").unwrap();
+        assert_eq!((own.pods(), other.pods()), (vec!["u".to_owned()], vec!["v".to_owned()]));
+        assert!(own.has("u") && own.has("v"));
+        own.release("u").unwrap();
+        own.release("u").unwrap();
+        assert!(!own.has("u") && own.pods().is_empty());
+        for uid in ["", "../x", ".x"] {
+            assert!(own.claim(uid).is_err(), "{uid:?}");
+        }
+    }
+}
