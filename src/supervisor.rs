@@ -14,7 +14,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
 use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
-use crate::runtime::{AttemptId, Flaw, Runtime};
+use crate::runtime::{AttemptId, Flaw, Runtime, RuntimeError};
 
 mod actor;
 mod adopt;
@@ -28,6 +28,7 @@ mod events;
 mod evidence;
 mod exec;
 mod network;
+mod panicked;
 mod ports;
 mod probes;
 mod pulls;
@@ -54,6 +55,7 @@ pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 use actor::{Desired, Request};
 use brake::HostBrake;
 use error::{left_alone, located, timed_out};
+use panicked::Panics;
 use ports::Claims;
 use pulls::Pulls;
 use reconcile::Debts;
@@ -140,6 +142,7 @@ pub struct Supervisor {
     cancel: CancellationToken,
     link: watch::Sender<Link>,
     debts: Arc<Debts>,
+    panics: Arc<Panics>,
     /// Pods that the last look found and nobody knows.
     strangers: Arc<Mutex<Vec<String>>>,
     directory: Option<Arc<Directory>>,
@@ -167,6 +170,7 @@ impl Supervisor {
             cancel,
             link: watch::Sender::new(Link::new(now())),
             debts: Arc::default(),
+            panics: Arc::default(),
             strangers: Arc::default(),
             directory: None,
         }
@@ -212,11 +216,23 @@ impl Supervisor {
             return self.configure(spec).await;
         }
         let name = spec.name.clone();
-        // Gives the name back however this ends, also if the caller goes away.
-        let mut reservation = Reservation { registry: self.registry.clone(), name, kept: false };
-        let view = self.create(Arc::new(spec.into_inner()), wanted).await?;
-        reservation.kept = true;
-        Ok((view, Applied::Created))
+        // Gives the name back however this ends.
+        let reservation = Reservation { registry: self.registry.clone(), name, kept: false };
+        let supervisor = self.clone();
+        let creating = async move {
+            let creation = supervisor.create(Arc::new(spec.into_inner()), wanted);
+            let stopped = || RuntimeError::Unavailable("the daemon stops".to_owned());
+            let view = tokio::select! {
+                view = creation => view?,
+                // What is recorded by then, the next daemon takes up.
+                () = supervisor.cancel.cancelled() => return Err(stopped().into()),
+            };
+            reservation.keep();
+            Ok((view, Applied::Created))
+        };
+        // In a task of its own: a caller that goes away must not leave it half done.
+        let created = self.actors.spawn(creating).await;
+        created.map_err(|error| RuntimeError::Internal(error.to_string()))?
     }
 
     /// Takes the name; false where a pod has it.
@@ -276,7 +292,7 @@ impl Supervisor {
         let mut view = self.with(name, |handle| handle.view.clone())?;
         match tokio::time::timeout(timeout, view.wait_for(|view| reached(view))).await {
             Ok(Ok(view)) => Ok(view.clone()),
-            Ok(Err(_)) => Err(SupervisorError::NotFound(name.to_owned())),
+            Ok(Err(_)) => Err(self.view_ended(name)),
             Err(_) => Err(timed_out(name, condition, timeout)),
         }
     }
@@ -329,6 +345,12 @@ struct Reservation {
     registry: Arc<Mutex<Registry>>,
     name: String,
     kept: bool,
+}
+
+impl Reservation {
+    fn keep(mut self) {
+        self.kept = true;
+    }
 }
 
 impl Drop for Reservation {

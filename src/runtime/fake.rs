@@ -19,6 +19,7 @@ use crate::domain::adopt::{Place, Stdio, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::image::{Progress, Stored, VolumeSeen};
+use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
 /// Its cgroups are older than its processes.
@@ -47,6 +48,8 @@ pub struct Fake {
     pub task_errors: Mutex<Vec<RuntimeError>>,
     /// What a look finds.
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
+    /// The next question about a pod's network panics, which its actor asks in each turn.
+    pub panics: AtomicBool,
     /// Nothing is answered.
     pub away: AtomicBool,
     /// There is no record to write to, and none can be made.
@@ -219,6 +222,10 @@ impl Runtime for Fake {
         Ok(())
     }
 
+    fn network(&self, _pod: &PodSpec) -> PodNetwork {
+        assert!(!self.panics.swap(false, Relaxed), "on purpose");
+        PodNetwork::default()
+    }
     async fn survey(&self) -> Result<Survey, RuntimeError> {
         let sound = self.recorded.lock().unwrap().clone();
         Ok(Survey { sound, ..Survey::default() })

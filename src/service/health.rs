@@ -1,5 +1,5 @@
 //! `grpc.health.v1`: the empty service is the daemon, `containerd` whether that answers it,
-//! `manifest-dir` whether that can be read, and `POD/CONTAINER` that container's readiness.
+//! `manifest-dir` whether that can be read, `supervision` whether each pod is supervised, and `POD/CONTAINER` that container's readiness.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,8 @@ impl Api {
             // While it is away the daemon has all the more to do: to restart that helps nobody.
             let up = level(link.borrow_and_update().up);
             reporter.set_service_status("containerd", up).await;
+            let supervises_all = self.supervisor.supervises_all();
+            reporter.set_service_status("supervision", level(supervises_all)).await;
             if let Some(is_read) = self.supervisor.reads_manifest_dir() {
                 reporter.set_service_status("manifest-dir", level(is_read)).await;
             }

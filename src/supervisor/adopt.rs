@@ -386,7 +386,7 @@ impl Supervisor {
         }
     }
 
-    fn note(&self, spec: &PodSpec, notice: Notice) {
+    pub(super) fn note(&self, spec: &PodSpec, notice: Notice) {
         let container = spec.containers.first().map_or("", |container| &container.name);
         tracing::info!(pod = spec.name, reason = notice.reason, "{}", notice.message);
         self.events.record(spec, container, notice, now().wall);

@@ -8,6 +8,7 @@ use super::actor::{Actor, Desired, Held};
 use super::brake::Seat;
 use super::clock::now;
 use super::effects::Effects;
+use super::panicked::caught;
 use super::replace::Successor;
 use super::{Entry, Handle, PodView, REQUESTS, Supervisor, SupervisorError, located, lock};
 use crate::domain::Incarnation;
@@ -85,7 +86,10 @@ impl Supervisor {
             let memory = Memory { wanted, ..machine.memory().clone() };
             let birth = Birth { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&birth).await;
-            births.push(birth);
+            // What somebody else has under that name is theirs.
+            if !matches!(created, Err(RuntimeError::AlreadyExists(_))) {
+                births.push(birth);
+            }
             if let Err(error) = created {
                 self.undo(births.into_iter().map(|birth| birth.id).collect()).await;
                 return Err(located(&spec, index, error));
@@ -184,12 +188,18 @@ impl Supervisor {
         };
         let handle = Handle { view: view_out, desired, requests, successor, cancel };
         lock(&self.registry).insert(name.clone(), Entry::Pod(handle));
+        self.panics.close(&name);
         self.changes.send_modify(|count| *count += 1);
         let supervisor = self.clone();
         self.actors.spawn(async move {
-            if actor.run(first).await {
-                supervisor.tally.forget(&name);
-                supervisor.succeed(&name).await;
+            match caught(actor.run(first)).await {
+                Ok(true) => {
+                    supervisor.tally.forget(&name);
+                    supervisor.panics.forget(&name);
+                    supervisor.succeed(&name).await;
+                }
+                Ok(false) => {}
+                Err(why) => supervisor.actor_panicked(&name, &why).await,
             }
         });
         view

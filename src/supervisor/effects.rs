@@ -74,9 +74,13 @@ impl Effects {
         loop {
             match self.running.join_next().await {
                 Some(Ok(done)) => return done,
-                // A pull that nobody waits for.
-                Some(Err(error)) if error.is_cancelled() => {}
-                Some(Err(error)) => tracing::error!(pod = self.pod.name, %error, "an effect died"),
+                // An actor whose effect panicked would wait for it for ever: it panics too.
+                Some(Err(error)) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                    // A pull that nobody waits for.
+                }
                 None => std::future::pending().await,
             }
         }

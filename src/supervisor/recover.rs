@@ -71,10 +71,7 @@ impl Supervisor {
             return Ok(0);
         }
         match repair::sort_out(found, flawed, now().wall) {
-            Sorted::Whole(attempts) => {
-                self.resume_with_successor(attempts);
-                Ok(1)
-            }
+            Sorted::Whole(attempts) => Ok(usize::from(self.resume(attempts))),
             Sorted::LeftAlone(view, reason, flaw) => {
                 self.leave_alone(view, reason, flaw);
                 Ok(0)
@@ -115,7 +112,7 @@ impl Supervisor {
         }
     }
 
-    fn leave_alone(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
+    pub(super) fn leave_alone(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
         let name = view.spec.name.clone();
         let entry = Entry::LeftAlone(view, reason.clone(), flaw);
         let before = lock(&self.registry).insert(name.clone(), entry);

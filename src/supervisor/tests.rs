@@ -23,6 +23,7 @@ use crate::runtime::fake::Fake;
 mod brake;
 mod evidence;
 mod images;
+mod panicked;
 mod ports;
 mod probes;
 mod recover;

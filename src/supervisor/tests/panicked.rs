@@ -1,0 +1,64 @@
+//! An actor that panics.
+
+use std::time::SystemTime;
+
+use super::*;
+use crate::domain::Incarnation;
+use crate::domain::container::Memory;
+use crate::domain::status::Phase;
+use crate::runtime::{AttemptId, Recorded};
+
+/// A pod that an earlier daemon left running, taken up.
+async fn taken_up() -> Host {
+    let runtime = Fake::default();
+    let pod = pod("app").into_inner();
+    let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
+    let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
+    let memory = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..memory };
+    *runtime.recorded.lock().unwrap() = vec![Recorded { id, pod, memory, unwritten: false }];
+    let answers = [("web_app_0".to_owned(), Duration::from_millis(10))];
+    *runtime.answers.lock().unwrap() = answers.into();
+    let host = Host::new(runtime);
+    assert_eq!(host.supervisor.recover().await.unwrap(), 1);
+    host
+}
+
+async fn panics(host: &Host) {
+    host.runtime.panics.store(true, Relaxed);
+    host.supervisor.pause("web", "", MINUTE).unwrap();
+    let mut changes = host.supervisor.changes();
+    let changed = changes.wait_for(|_| !host.supervisor.supervises_all());
+    tokio::time::timeout(MINUTE, changed).await.expect("it is seen").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_reported_and_its_pod_recovered_while_the_container_runs_on() {
+    let host = taken_up().await;
+    panics(&host).await;
+    let view = host.supervisor.get("web").unwrap();
+    assert_eq!(view.status.phase, Phase::Unknown);
+    let refused = host.supervisor.want("web", Wanted::Stopped, None, None).unwrap_err();
+    assert!(refused.to_string().contains("SupervisionFailed: on purpose"), "{refused}");
+    let told = host.supervisor.events().after(0, "web");
+    assert!(told.iter().any(|event| event.reason == "SupervisionFailed"), "{told:?}");
+
+    let mut changes = host.supervisor.changes();
+    let back = changes.wait_for(|_| host.supervisor.supervises_all());
+    tokio::time::timeout(MINUTE, back).await.expect("it is recovered").unwrap();
+    let view = host.restarts(0).await;
+    assert!(view.status.containers[0].pid.is_some());
+    assert!(!host.runtime.calls().iter().any(|call| call.starts_with("start")), "it ran on");
+    // And is probed as before.
+    host.prober.0.store(true, Relaxed);
+    host.restarts(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_pod_is_not_told_that_it_is_gone() {
+    let host = taken_up().await;
+    let (supervisor, never) = (host.supervisor.clone(), |_: &PodView| false);
+    let waits = async move { supervisor.wait("web", "removal", MINUTE, never).await.unwrap_err() };
+    let (error, ()) = tokio::join!(waits, panics(&host));
+    let is_gone = matches!(error, SupervisorError::NotFound(_));
+    assert!(!is_gone, "{error}");
+}
