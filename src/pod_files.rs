@@ -22,6 +22,8 @@ use crate::files as bounded;
 
 use crate::claims::Claim;
 
+use crate::claims::Claim;
+
 const HOSTS: &str = "hosts";
 const RESOLVER: &str = "resolv.conf";
 const SHM: &str = "shm";
