@@ -34,6 +34,7 @@ mod manifests;
 mod names;
 mod objects;
 mod pause;
+mod printed;
 mod probe;
 mod pull;
 mod registry_args;
@@ -109,7 +110,7 @@ fn completion(shell: clap_complete::Shell, io: &mut Io<'_>) -> Result<()> {
     let mut script = Vec::new();
     let mut command = <Cli as clap::CommandFactory>::command();
     clap_complete::generate(shell, &mut command, "probelet", &mut script);
-    io.line(String::from_utf8_lossy(&script).trim_end())
+    io.raw(&script)
 }
 
 /// Wrong usage is told as such whether or not a daemon is there.

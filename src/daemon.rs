@@ -4,6 +4,7 @@ mod authority;
 mod door;
 mod guest;
 mod remote;
+mod stderr_log;
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -17,6 +18,7 @@ use anyhow::Context;
 use authority::Lenient;
 use door::Door;
 pub use remote::{Remote, TlsError, TlsFiles};
+pub use stderr_log::log_to_stderr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;

@@ -31,6 +31,7 @@ pub mod network;
 pub mod node;
 pub mod notice;
 pub mod pod;
+pub mod printable;
 pub mod probe;
 pub mod quantity;
 pub mod restart;

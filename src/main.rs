@@ -1,13 +1,12 @@
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use probelet::cli::{self, Cli, Command, ListenArgs, LogFormat, ServeArgs, UsageError};
-use probelet::daemon::{Remote, TlsFiles};
+use probelet::cli::{self, Cli, Command, ListenArgs, ServeArgs, UsageError};
+use probelet::daemon::{Remote, TlsFiles, log_to_stderr};
+use probelet::domain::printable::Escaped;
 use probelet::logs::logger;
 use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// As clap's wrong usage.
 const BAD_CONFIGURATION: u8 = 2;
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         Ok(cli) => client(&cli),
         Err(UsageError::Words(error)) => error.exit(),
         Err(UsageError::File(text)) => {
-            let _ = writeln!(io::stderr(), "error: {text}");
+            report(&text);
             ExitCode::from(BAD_CONFIGURATION)
         }
     }
@@ -32,18 +31,21 @@ fn main() -> ExitCode {
 
 fn client(cli: &Cli) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
-    let mut io = cli::Io { out: &mut out, err: &mut err };
+    let mut io = cli::Io::new(&mut out, &mut err);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(cli, &mut io)),
         Err(error) => Err(error.into()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
-    for line in error.lines() {
-        // With stderr gone too there is no one left to tell.
-        let _ = writeln!(err, "{line}");
-    }
+    // A failed write to stderr cannot be reported anywhere.
+    let _ = io.tell(&error);
     ExitCode::from(error.exit_code())
+}
+
+fn report(error: &str) {
+    // A failed write to stderr cannot be reported anywhere.
+    let _ = writeln!(io::stderr(), "error: {}", Escaped(error));
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
@@ -51,7 +53,7 @@ fn serve(args: ServeArgs) -> ExitCode {
     let remote = match listen(args.listen) {
         Ok(remote) => remote,
         Err(text) => {
-            let _ = writeln!(io::stderr(), "error: {text}");
+            report(&text);
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
@@ -59,7 +61,7 @@ fn serve(args: ServeArgs) -> ExitCode {
         None => None,
         Some((_, Ok(listener))) => Some(listener),
         Some((at, Err(error))) => {
-            let _ = writeln!(io::stderr(), "error: --metrics-address {at}: {error}");
+            report(&format!("--metrics-address {at}: {error}"));
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
@@ -88,7 +90,7 @@ fn serve(args: ServeArgs) -> ExitCode {
         Err(error) => Err(error.into()),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    report(&format!("{error:#}"));
     ExitCode::FAILURE
 }
 
@@ -96,24 +98,4 @@ fn listen(args: ListenArgs) -> Result<Option<Remote>, String> {
     let Some((at, [cert, key, client_ca])) = args.all()? else { return Ok(None) };
     let files = TlsFiles { cert, key, client_ca };
     Remote::bind(at, &files).map(Some).map_err(|error| error.to_string())
-}
-
-/// `RUST_LOG` decides how much, `info` without it.
-fn log_to_stderr(format: Option<LogFormat>) {
-    let on_terminal = io::stderr().is_terminal();
-    let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Logfmt });
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(on_terminal);
-    match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Logfmt => subscriber
-            .event_format(tracing_logfmt::EventsFormatter::default())
-            .fmt_fields(tracing_logfmt::FieldsFormatter::default())
-            .init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
 }

@@ -11,14 +11,17 @@
 //!
 //! The spec is not validated here: callers have [`validate`] for that.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use crate::domain::spec::{PodSpec, SpecError, Validated};
+use crate::domain::spec::{PodSpec, SUMMARY, SpecError, SpecErrors, Validated};
 use objects::Objects;
 
 mod annotations;
 mod backoff;
 mod batch;
+mod bounds;
 mod convert;
 mod defaults;
 mod directory;
@@ -31,6 +34,7 @@ mod fields;
 mod kinds;
 mod labels;
 mod lifecycle;
+mod lists;
 mod log_limits;
 mod marks;
 mod message;
@@ -53,10 +57,12 @@ mod volumes_out;
 
 pub use annotations::{MANIFEST_ERROR, ServerMade, on_failure};
 pub use batch::{Batch, batch};
+pub use bounds::BYTES as LARGEST;
 pub use directory::reading;
 pub use export::{Export, export};
 pub use kinds::pod_name;
 pub use labels::{care, restart};
+pub use lists::{Member, members};
 pub use probes_out::{outcome, verdict};
 pub use sources::{File, Finding, Place, Severity, Sources};
 pub use status_out::{to_json, to_v1_pod};
@@ -71,7 +77,7 @@ pub struct Parsed {
 
 /// All that is wrong with a manifest; text that is no YAML at all has the field `manifest`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+#[error("{}", SpecErrors::summary(.0, SUMMARY))]
 pub struct ManifestError(pub Vec<SpecError>);
 
 /// What is wrong with a manifest, and what else there is to say of it.
@@ -104,8 +110,7 @@ pub fn parse(text: &str, uid: String) -> Result<Parsed, ManifestError> {
     parse_value(document::single(text)?, uid)
 }
 
-/// Every document in `text` that holds something, for whoever takes several: each is one for
-/// [`parse_value`].
+/// Every document in `text` that holds something; each is one for [`members`].
 pub fn documents(text: &str) -> Result<Vec<Value>, ManifestError> {
     Ok(document::all(text).map_err(SpecError::from)?)
 }
@@ -146,11 +151,9 @@ fn parse_with(value: Value, uid: String, objects: &Objects) -> Result<Parsed, Re
     let more = validate(converted.spec).err().map(|errors| errors.0).unwrap_or_default();
     let more = converted.errors.into_iter().chain(more);
     let more = more.filter(|error| !(is_misspelt && error.reason.starts_with("Required")));
-    let mut errors: Vec<SpecError> = Vec::new();
-    for error in unknown.into_iter().chain(walked.refused).chain(more) {
-        if !errors.iter().any(|known| known.field == error.field) {
-            errors.push(error);
-        }
-    }
+    let mut fields = HashSet::new();
+    let mut errors: Vec<SpecError> =
+        unknown.into_iter().chain(walked.refused).chain(more).collect();
+    errors.retain(|error| fields.insert(error.field.clone()));
     Err(Refused { errors, warnings })
 }

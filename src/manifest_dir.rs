@@ -20,8 +20,9 @@ mod tests;
 
 /// As Kubernetes' own limit of an object, and more than anybody writes.
 const LARGEST: u64 = 1 << 20;
-/// A directory with more is something else's.
+/// A directory with more files or bytes is something else's.
 const MOST: usize = 1000;
+const MOST_BYTES: usize = 64 << 20;
 /// How long a look may take: a file system of the network may hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// One change is mostly several events.
@@ -33,6 +34,8 @@ pub enum ManifestDirError {
     Unreadable { path: String, error: io::Error },
     #[error("{0}: has more than {MOST} manifests")]
     TooMany(String),
+    #[error("{path}: its manifests are larger than {} MiB together", MOST_BYTES >> 20)]
+    TooLarge { path: String },
     #[error("{path}: does not answer within {} s", PATIENCE.as_secs())]
     Hangs { path: String },
 }
@@ -141,6 +144,10 @@ fn look(path: &Path) -> Result<Look, ManifestDirError> {
             return Err(ManifestDirError::TooMany(path.display().to_string()));
         }
         files.extend(seen(&entry.path()));
+        let sizes = files.iter().flat_map(|seen: &Seen| &seen.text).map(|text| text.len());
+        if sizes.sum::<usize>() > MOST_BYTES {
+            return Err(ManifestDirError::TooLarge { path: path.display().to_string() });
+        }
     }
     Ok(Look { directory, files })
 }

@@ -91,6 +91,51 @@ fn a_client_with_a_certificate_does_all_that_the_socket_can() -> Result<()> {
 }
 
 #[test]
+fn an_answer_with_a_thousand_errors_arrives_on_every_way() -> Result<()> {
+    let mut host = Host::start()?;
+    let wire = Wire::start(&mut host)?;
+    let bad = |n: usize| pod(&format!("bad-{n}")).replace("image:", "imag:");
+    for count in [60, 1000] {
+        let manifest = (0..count).map(bad).collect::<Vec<_>>().join("\n---\n");
+        let ways = [
+            host.try_probelet(["apply", "-f", "-"], &manifest)?,
+            wire.probelet(&wire.client, &["apply", "-f", "-"], &manifest)?,
+        ];
+        for done in ways {
+            let errors: Vec<&str> = done.stderr.lines().collect();
+            let more = errors.last().context("nothing was said")?;
+            let told = errors.len() - 1;
+            ensure!(done.code == Some(1) && told >= 10, "{done:?}");
+            ensure!(errors.iter().take(told).all(|line| line.ends_with(".imag: unknown field")));
+            ensure!(more.starts_with(&format!("error: and {} more: ", count - told)), "{more}");
+        }
+        let object = |n: usize| {
+            format!(
+                "{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"bad-{n}\"}}, \
+                 \"spec\": {{\"containers\": [{{\"name\": \"c\", \"imag\": \"i\"}}]}}}}"
+            )
+        };
+        let objects = (0..count).map(object).collect::<Vec<_>>().join(", ");
+        let request = format!("{{\"objects\": [{objects}]}}");
+        let method = "probelet.v1.Pods/ApplyPods";
+        let mut grpcurl = bounded(grpcurl_bin());
+        let [certificate, key] = &wire.client;
+        grpcurl.arg("-cacert").arg(&wire.authority.root);
+        grpcurl.arg("-cert").arg(certificate).arg("-key").arg(key);
+        grpcurl.args(["-d", "@", &wire.address, method]);
+        for done in
+            [host.try_grpcurl(&["-d", "@"], &[method], &request)?, finish(&mut grpcurl, &request)?]
+        {
+            let text = &done.stderr;
+            ensure!(text.contains("InvalidArgument") && text.contains("objects[0]"), "{done:?}");
+            ensure!(text.contains(" more"), "{done:?}");
+        }
+    }
+    ensure!(host.probelet(["get", "pods", "-o", "name"])?.is_empty());
+    Ok(())
+}
+
+#[test]
 fn without_a_certificate_of_the_right_root_nothing_is_served() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;

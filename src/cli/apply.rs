@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prost::Message;
 use tonic::Status;
 use tonic_types::StatusExt;
 
@@ -13,6 +14,9 @@ use super::{manifests, objects};
 use crate::manifest::Sources;
 use crate::{pb, structs};
 
+/// What the daemon takes in one message.
+const REQUEST: usize = 4 << 20;
+
 /// One request for all, so that nothing is touched unless all of it is good.
 pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) -> Result<()> {
     let sources = manifests::read(&args.files)?;
@@ -22,6 +26,12 @@ pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) ->
     };
     let objects = sources.values().into_iter().map(object).collect::<Result<_>>()?;
     let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
+    let size = request.encoded_len();
+    if size > REQUEST {
+        let most = REQUEST >> 20;
+        let why = format!("{size} bytes in one request: at most {most} MiB, apply them in parts");
+        return Err(Error::Other(why));
+    }
     let deadline = deadline(client).await?;
     let mut pods = client.pods();
     let answer = match call(request, deadline, |r| pods.apply_pods(r)).await {
@@ -68,8 +78,11 @@ fn placed(sources: &Sources, status: Status, io: &mut Io<'_>) -> Result<Error> {
         return Ok(Error::Status(Box::new(status)));
     }
     for violation in violations {
-        let text = format!("{}: {}", violation.field, violation.description);
-        io.tell(&Error::Other(at(sources, &text)))?;
+        let text = match violation.field.as_str() {
+            "" => format!("{}: `probelet validate` prints all", violation.description),
+            field => at(sources, &format!("{field}: {}", violation.description)),
+        };
+        io.tell(&Error::Other(text))?;
     }
     Ok(Error::Told)
 }

@@ -36,6 +36,8 @@ pub(super) const REMOVE_IMAGE: Duration = Duration::from_secs(150);
 const AFTER_GRACE: Duration = Duration::from_secs(30);
 /// Pods are small, but a list of them with statuses is not bound by tonic's 4 MiB.
 const MESSAGE: usize = 64 << 20;
+/// Of an answer, trailers with an error's details included.
+const HEADERS: u32 = 64 << 10;
 
 #[derive(Clone)]
 pub(super) struct Client {
@@ -54,7 +56,7 @@ impl Client {
         let path = socket.to_owned();
         let connector = tower::service_fn(move |_: Uri| open(path.clone()));
         // The address is never looked up: the connector goes to the socket.
-        let endpoint = Endpoint::from_static("http://probelet");
+        let endpoint = Endpoint::from_static("http://probelet").http2_max_header_list_size(HEADERS);
         let connecting = endpoint.connect_with_connector(connector);
         Self::within(socket.display().to_string(), connecting).await
     }
@@ -70,6 +72,7 @@ impl Client {
         let endpoint = Endpoint::from_shared(format!("https://{at}"))
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(|error| Error::Other(format!("{:#}", anyhow::Error::from(error))))?
+            .http2_max_header_list_size(HEADERS)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE);
         let client = Self::within(at.clone(), endpoint.connect()).await?;

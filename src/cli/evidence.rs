@@ -3,19 +3,20 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::error::{Error, Result};
-use super::layout::{put, rfc1123};
-use super::objects::{printable, timestamp};
-use super::table::elastic;
+use super::layout::rfc1123;
+use super::objects::timestamp;
+use super::printed::{Printed, put};
 use crate::domain::evidence::{Captured, Count, Evidence, Process, Thread};
 use crate::{pb, structs};
 
 /// How many threads of a process are shown; the API has all.
 const THREADS: usize = 20;
 
-pub(super) fn layout(kept: &[pb::Evidence]) -> Result<String> {
-    let mut out = String::new();
+pub(super) fn layout(kept: &[pb::Evidence]) -> Result<Printed> {
+    let mut out = Printed::default();
     if kept.is_empty() {
-        return Ok("Evidence:  <none>\n".to_owned());
+        put!(out, "Evidence:  <none>");
+        return Ok(out);
     }
     put!(out, "Evidence:");
     for one in kept {
@@ -23,25 +24,31 @@ pub(super) fn layout(kept: &[pb::Evidence]) -> Result<String> {
         let evidence: Evidence = serde_json::from_value(details)
             .map_err(|error| Error::Other(format!("evidence not understood: {error}")))?;
         let at = rfc1123(timestamp(one.at).map(Time).as_ref());
-        put!(out, "  Attempt {} of {}, {at}:", one.attempt, evidence.container);
+        put!(out, "  Attempt {} of {}, {}:", one.attempt, evidence.container, at);
         describe(&mut out, &evidence);
     }
     Ok(out)
 }
 
-fn describe(out: &mut String, evidence: &Evidence) {
+fn describe(out: &mut Printed, evidence: &Evidence) {
     for said in &evidence.reading {
-        put!(out, "    {}", printable(said));
+        put!(out, "    {}", said);
     }
-    put!(out, "    Cause: {}", printable(&evidence.cause));
+    put!(out, "    Cause: {}", &evidence.cause);
     for probe in &evidence.probes {
         let (kind, outcome, took) = (&probe.kind, &probe.outcome, probe.latency_milliseconds);
         let (good, bad, errors) = (probe.successes, probe.failures, probe.errors);
         put!(
             out,
-            "    Probe {kind}: {outcome} in {took} ms ({good} successes, {bad} failures, {errors} \
+            "    Probe {}: {} in {} ms ({} successes, {} failures, {} \
              errors): {}",
-            printable(probe.output.lines().next().unwrap_or_default())
+            kind,
+            outcome,
+            took,
+            good,
+            bad,
+            errors,
+            probe.output.lines().next().unwrap_or_default()
         );
     }
     let seen = &evidence.captured;
@@ -52,18 +59,18 @@ fn describe(out: &mut String, evidence: &Evidence) {
     put!(out, "    Sockets: {}", counts(&seen.sockets));
     for listener in &seen.listeners {
         let most = listener.backlog.map_or("?".to_owned(), |most| most.to_string());
-        put!(out, "      {}  {} of {most} waiting", listener.address, listener.waiting);
+        put!(out, "      {}  {} of {} waiting", listener.address, listener.waiting, most);
     }
     block(out, "Command", seen.command_output.iter().flat_map(|text| text.lines()));
     block(out, "Log", seen.log.iter().map(String::as_str));
     for missing in &seen.missing {
-        put!(out, "    Missing: {}", printable(missing));
+        put!(out, "    Missing: {}", missing);
     }
     let (took, sample) = (seen.took_milliseconds, seen.sample_milliseconds);
-    put!(out, "    Captured in {took} ms, threads over {sample} ms");
+    put!(out, "    Captured in {} ms, threads over {} ms", took, sample);
 }
 
-fn resources(out: &mut String, seen: &Captured) {
+fn resources(out: &mut Printed, seen: &Captured) {
     let memory = &seen.memory;
     let mut line = format!("resident {}", mebi(memory.resident_bytes));
     if let Some(usage) = memory.usage_bytes {
@@ -73,9 +80,9 @@ fn resources(out: &mut String, seen: &Captured) {
     for (what, count) in [("failures", memory.failures), ("OOM kills", memory.oom_kills)] {
         line += &count.map_or_else(String::new, |count| format!(", {count} {what}"));
     }
-    put!(out, "    Memory: {line}");
+    put!(out, "    Memory: {}", line);
     if let Some(periods) = seen.cpu.throttled_periods {
-        put!(out, "    CPU limit: held back in {periods} periods");
+        put!(out, "    CPU limit: held back in {} periods", periods);
     }
     let shares = seen.pressure.iter().map(|one| {
         let whose = if one.host { " (host)" } else { "" };
@@ -84,37 +91,47 @@ fn resources(out: &mut String, seen: &Captured) {
     put!(out, "    Pressure (some/full, 10 s): {}", shares.collect::<Vec<_>>().join(", "));
 }
 
-fn processes(out: &mut String, process: &Process, sample: u64) {
+fn processes(out: &mut Printed, process: &Process, sample: u64) {
     let descriptors = &process.descriptors;
     let limit = descriptors.limit.map_or("no limit".to_owned(), |limit| limit.to_string());
     put!(
         out,
         "    Process {} '{}' ({}), {}, {} threads",
         process.pid,
-        printable(&process.name),
+        &process.name,
         process.state,
         mebi(process.resident_bytes),
         process.thread_count
     );
-    put!(out, "      Descriptors: {} of {limit}: {}", descriptors.open, counts(&descriptors.kinds));
+    put!(
+        out,
+        "      Descriptors: {} of {}: {}",
+        descriptors.open,
+        limit,
+        counts(&descriptors.kinds)
+    );
     let mut threads: Vec<&Thread> = process.threads.iter().collect();
     // Who did something first.
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.ran_microseconds));
-    let mut rows = "      TID\tNAME\tS\tCPU\tUSER\tSYSTEM\tWCHAN\tSYSCALL\n".to_owned();
+    let mut rows = Printed::default();
+    put!(rows, "      TID\tNAME\tS\tCPU\tUSER\tSYSTEM\tWCHAN\tSYSCALL");
     for thread in threads.iter().take(THREADS) {
         let used = thread.ran_microseconds as f64 / (sample.max(1) as f64 * 10.0);
         let (user, system) = (thread.user_milliseconds, thread.system_milliseconds);
         put!(
             rows,
-            "      {}\t{}\t{}\t{used:.0}%\t{user}ms\t{system}ms\t{}\t{}",
+            "      {}\t{}\t{}\t{}%\t{}ms\t{}ms\t{}\t{}",
             thread.tid,
-            printable(&thread.name),
+            &thread.name,
             thread.state,
+            format!("{:.0}", used),
+            user,
+            system,
             thread.wchan,
             thread.syscall
         );
     }
-    out.push_str(&elastic(&rows, 2));
+    out.append(&rows.elastic(2));
     if threads.len() > THREADS {
         put!(out, "      and {} more threads", threads.len() - THREADS);
     }
@@ -128,13 +145,13 @@ fn processes(out: &mut String, process: &Process, sample: u64) {
     }
 }
 
-fn block<'a>(out: &mut String, title: &str, lines: impl Iterator<Item = &'a str>) {
+fn block<'a>(out: &mut Printed, title: &str, lines: impl Iterator<Item = &'a str>) {
     let mut lines = lines.peekable();
     if lines.peek().is_some() {
-        put!(out, "    {title}:");
+        put!(out, "    {}:", title);
     }
     for line in lines {
-        put!(out, "      {}", printable(line));
+        put!(out, "      {}", line);
     }
 }
 
@@ -185,9 +202,9 @@ mod tests {
         assert_eq!(lines[0], "Evidence:");
         assert!(lines[1].starts_with("  Attempt 3 of app"));
         assert_eq!(lines[2], "    looks deadlocked");
-        assert!(!shown.contains('\u{1b}'), "{shown}");
-        assert!(shown.contains("and 10 more threads"), "{shown}");
-        assert_eq!(shown.matches("Stack of").count(), 1, "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+        assert!(shown.contains("and 10 more threads"), "{shown:?}");
+        assert_eq!(shown.matches("Stack of").count(), 1, "{shown:?}");
         assert_eq!(layout(&[]).unwrap(), "Evidence:  <none>\n");
     }
 }

@@ -77,10 +77,9 @@ pub(super) async fn exec(client: &Client, args: &ExecArgs, io: &mut Io<'_>) -> R
         };
         match answer.and_then(|answer| answer.message) {
             Some(exec_response::Message::Stdout(bytes)) => {
-                io.out.write_all(&bytes)?;
-                io.out.flush()?;
+                io.raw(&bytes)?;
             }
-            Some(exec_response::Message::Stderr(bytes)) => io.err.write_all(&bytes)?,
+            Some(exec_response::Message::Stderr(bytes)) => io.raw_err(&bytes)?,
             Some(exec_response::Message::ExitCode(0)) => return Ok(()),
             Some(exec_response::Message::ExitCode(code)) => return Err(Error::Command(code)),
             None => return Err(Error::Other("probelet did not tell how it ended".to_owned())),

@@ -46,5 +46,5 @@ pub(super) fn print_watched(io: &mut Io<'_>, output: Output, object: &Value) -> 
 }
 
 pub(super) fn none_found(io: &mut Io<'_>) -> Result<()> {
-    Ok(writeln!(io.err, "No resources found.")?)
+    io.note("No resources found.")
 }

@@ -1,5 +1,7 @@
 //! `get events`.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use serde_json::Value;
@@ -29,6 +31,29 @@ const WIDE: [&str; 10] = [
     "NAME",
 ];
 
+/// Reads all pages. An event that is repeated meanwhile comes again with a larger number; its older
+/// state is dropped.
+pub(super) async fn kept_events(client: &Client, pod: &str) -> Result<Vec<pb::Event>> {
+    let mut api = client.events();
+    let mut kept: Vec<pb::Event> = Vec::new();
+    let mut after = 0;
+    loop {
+        let request = pb::ListEventsRequest { pod: pod.to_owned(), after, limit: 0 };
+        let page = call(request, UNARY, |r| api.list_events(r)).await?;
+        let about = |event: &pb::Event| {
+            let pb::Event { pod_uid, field_path, r#type, reason, message, .. } = event.clone();
+            [pod_uid, field_path, r#type, reason, message]
+        };
+        let again: HashSet<_> = page.events.iter().map(about).collect();
+        kept.retain(|event| !again.contains(&about(event)));
+        kept.extend(page.events);
+        if page.next <= after {
+            return Ok(kept);
+        }
+        after = page.next;
+    }
+}
+
 pub(super) async fn get(
     client: &Client,
     args: &GetArgs,
@@ -41,8 +66,7 @@ pub(super) async fn get(
         _ => return Err(Error::Usage("events are of one pod or of all".to_owned())),
     };
     let mut api = client.events();
-    let request = pb::ListEventsRequest { pod: pod.clone() };
-    let kept = call(request, UNARY, |r| api.list_events(r)).await?.events;
+    let kept = kept_events(client, &pod).await?;
     let after = kept.iter().map(|e| e.sequence).max().unwrap_or(0);
     let events: Vec<Event> = kept.iter().map(objects::event).collect();
     let wide = args.output == Some(Output::Wide);
@@ -57,7 +81,7 @@ pub(super) async fn get(
         Some(Output::Name) => events.iter().try_for_each(|e| print_name(io, e))?,
         Some(Output::Wide) | None => {
             let rows: Vec<_> = events.iter().map(|e| row(e, wide, now())).collect();
-            table.print(io.out, &rows)?;
+            io.print(&table.lines(&rows))?;
             if rows.is_empty() && !args.watch {
                 none_found(io)?;
             }
@@ -75,7 +99,7 @@ pub(super) async fn get(
                 print_watched(io, output, &json(&event)?)?;
             }
             Some(Output::Name) => print_name(io, &event)?,
-            Some(Output::Wide) | None => table.print(io.out, &[row(&event, wide, now())])?,
+            Some(Output::Wide) | None => io.print(&table.lines(&[row(&event, wide, now())]))?,
         }
     }
     Ok(())

@@ -123,7 +123,7 @@ impl Printer {
             }
             self.seen.insert(pod.name.clone(), row);
         }
-        Ok(self.table.print(io.out, &rows)?)
+        io.print(&self.table.lines(&rows))
     }
 
     fn name(&mut self, io: &mut Io<'_>, pod: &pb::Pod) -> Result<()> {
@@ -140,7 +140,7 @@ impl Printer {
     fn forget(&mut self, io: &mut Io<'_>, name: &str) -> Result<()> {
         match self.seen.remove(name) {
             Some(row) if row != Row::default() => {
-                Ok(self.table.print(io.out, &[row.cells(self.wide, now())])?)
+                io.print(&self.table.lines(&[row.cells(self.wide, now())]))
             }
             _ => Ok(()),
         }

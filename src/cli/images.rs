@@ -15,7 +15,7 @@ pub(super) async fn images(client: &Client, args: &ImagesArgs, io: &mut Io<'_>) 
         return list.iter().try_for_each(|image| io.line(&image.name));
     }
     let rows: Vec<_> = list.iter().map(row).collect();
-    Ok(Table::new(&["IMAGE", "TAG", "DIGEST", "SIZE"]).print(io.out, &rows)?)
+    io.print(&Table::new(&["IMAGE", "TAG", "DIGEST", "SIZE"]).lines(&rows))
 }
 
 fn row(image: &pb::Image) -> Vec<String> {

@@ -1,4 +1,8 @@
 //! Where a verb writes. Never `println!`: a closed pipe has to end the command, not panic it.
+//!
+//! All text is escaped, because it may hold text of containers, images and manifests: a line stays
+//! one line, and nothing in it controls the terminal. A container's own output (`logs`, `exec`) is
+//! not changed, as with kubectl.
 
 use std::io::Write;
 
@@ -6,48 +10,122 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::error::{Error, Result};
+use super::printed::Printed;
+use crate::domain::printable::{Escaped, escaped_json, is_hazard};
 
 pub struct Io<'a> {
-    pub out: &'a mut dyn Write,
-    pub err: &'a mut dyn Write,
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
 }
 
-impl Io<'_> {
+impl<'a> Io<'a> {
+    pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
+        Self { out, err }
+    }
+
     pub(super) fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{text}")?;
+        writeln!(self.out, "{}", Escaped(text))?;
         Ok(self.out.flush()?)
     }
 
-    /// Tells an error at once, for verbs that go on with what is left to do.
-    pub(super) fn tell(&mut self, error: &Error) -> Result<()> {
-        for line in error.lines() {
-            writeln!(self.err, "{line}")?;
-        }
-        Ok(())
+    pub(super) fn print(&mut self, text: &Printed) -> Result<()> {
+        self.raw(text.as_bytes())
+    }
+
+    /// Prints an error at once, for verbs that go on with what is left to do.
+    pub fn tell(&mut self, error: &Error) -> Result<()> {
+        error.lines().iter().try_for_each(|line| self.note(line))
     }
 
     pub(super) fn warn(&mut self, text: &str) -> Result<()> {
-        Ok(writeln!(self.err, "Warning: {text}")?)
+        self.note(&format!("Warning: {text}"))
+    }
+
+    /// A line on stderr.
+    pub(super) fn note(&mut self, text: &str) -> Result<()> {
+        Ok(writeln!(self.err, "{}", Escaped(text))?)
+    }
+
+    /// A container's own output, or a text of this program with lines of its own.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A container's own errors.
+    pub(super) fn raw_err(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.err.write_all(bytes)?)
     }
 
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        let mut text = Vec::new();
-        // Four spaces, as kubectl.
-        let layout = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut serializer = serde_json::Serializer::with_formatter(&mut text, layout);
-        value.serialize(&mut serializer).map_err(|e| Error::Other(e.to_string()))?;
-        self.out.write_all(&text)?;
-        self.line("")
+        let mut text = json(value)?;
+        text.push('\n');
+        self.raw(text.as_bytes())
     }
 
     pub(super) fn yaml(&mut self, value: &impl Serialize) -> Result<()> {
-        let text = serde_norway::to_string(value).map_err(|e| Error::Other(e.to_string()))?;
-        self.out.write_all(text.as_bytes())?;
-        Ok(self.out.flush()?)
+        let mut text = serde_norway::to_string(value).map_err(|e| Error::Other(e.to_string()))?;
+        // YAML's writer leaves some of them as they are; JSON is YAML too.
+        if text.chars().any(|c| is_hazard(c) && !matches!(c, '\n' | '\t')) {
+            text = json(value)?;
+            text.push('\n');
+        }
+        self.raw(text.as_bytes())
     }
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    let mut text = Vec::new();
+    // Four spaces, as kubectl.
+    let layout = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, layout);
+    value.serialize(&mut serializer).map_err(|e| Error::Other(e.to_string()))?;
+    Ok(escaped_json(&String::from_utf8_lossy(&text)))
 }
 
 /// The client's wall clock; ages are worked out against it and against nothing else.
 pub(super) fn now() -> Timestamp {
     Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A clear screen, a forged line, a C1 control, a reversal of the text.
+    const HOSTILE: &str = "a\u{1b}[2J\nerror: forged\r\u{9b}31m\u{202e}b";
+
+    fn shown(write: impl FnOnce(&mut Io<'_>) -> Result<()>) -> (String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        write(&mut Io::new(&mut out, &mut err)).unwrap();
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn is_one_line(text: &str) -> bool {
+        text.strip_suffix('\n').is_some_and(|line| !line.chars().any(is_hazard))
+    }
+
+    #[test]
+    fn a_line_is_one_line_whatever_is_in_it() {
+        assert!(is_one_line(&shown(|io| io.line(HOSTILE)).0));
+        assert!(is_one_line(&shown(|io| io.warn(HOSTILE)).1));
+        assert!(is_one_line(&shown(|io| io.tell(&Error::Other(HOSTILE.to_owned()))).1));
+        let status = tonic::Status::not_found(HOSTILE);
+        assert!(is_one_line(&shown(|io| io.tell(&status.into())).1));
+    }
+
+    #[test]
+    fn objects_keep_their_values_and_steer_no_terminal() {
+        let value = json!({ HOSTILE: HOSTILE });
+        let is_safe = |text: &str| !text.chars().any(|c| is_hazard(c) && c != '\n');
+        let (text, _) = shown(|io| io.json(&value));
+        assert!(is_safe(&text), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        let (text, _) = shown(|io| io.yaml(&value));
+        assert!(is_safe(&text), "{text}");
+        assert_eq!(serde_norway::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(shown(|io| io.yaml(&json!({ "a": "b\nc\n" }))).0, "a: |\n  b\n  c\n");
+    }
 }

@@ -9,8 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::duration::since;
 use super::layout_container::{About, containers};
 use super::layout_volumes::volumes;
-use super::objects::printable;
-use super::table::elastic;
+use super::printed::{Printed, none_if, put};
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
 use crate::pb;
 
@@ -18,18 +17,9 @@ const PADDING: usize = 2;
 /// kubectl's: longer annotations get lines of their own, cut to this.
 const LONG: usize = 140;
 
-/// A tab ends a cell; see `table::elastic`.
-macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {{
-        $out.push_str(&format!($($arg)*));
-        $out.push('\n');
-    }};
-}
-pub(super) use put;
-
 /// `live` has what a `v1.Pod` has no field for.
-pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> String {
-    let mut out = String::new();
+pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> Printed {
+    let mut out = Printed::default();
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let annotations = pod.metadata.annotations.clone().unwrap_or_default();
@@ -72,19 +62,19 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
     }
     volumes(&mut out, &spec.volumes.unwrap_or_default());
     if let Some(qos) = status.qos_class {
-        put!(out, "QoS Class:\t{qos}");
+        put!(out, "QoS Class:\t{}", qos);
     }
-    let mut text = elastic(&out, PADDING);
+    let mut text = out.elastic(PADDING);
     // kubectl flushes here: the events' columns are set apart from what is above.
-    text.push_str(&elastic(&event_table(events, now), PADDING));
+    text.append(&event_table(events, now).elastic(PADDING));
     text
 }
 
-fn head(out: &mut String, pod: &Pod, spec: &PodSpec, status: &PodStatus) {
+fn head(out: &mut Printed, pod: &Pod, spec: &PodSpec, status: &PodStatus) {
     put!(out, "Name:\t{}", text(&pod.metadata.name));
     put!(out, "Namespace:\t{}", text(&pod.metadata.namespace));
     if let Some(priority) = spec.priority {
-        put!(out, "Priority:\t{priority}");
+        put!(out, "Priority:\t{}", priority);
     }
     let optional = [
         ("Priority Class Name", &spec.priority_class_name),
@@ -93,28 +83,28 @@ fn head(out: &mut String, pod: &Pod, spec: &PodSpec, status: &PodStatus) {
     ];
     for (title, value) in optional {
         if !text(value).is_empty() {
-            put!(out, "{title}:\t{}", text(value));
+            put!(out, "{}:\t{}", title, text(value));
         }
     }
     match text(&spec.node_name) {
         "" => put!(out, "Node:\t<none>"),
-        node => put!(out, "Node:\t{node}/{}", text(&status.host_ip)),
+        node => put!(out, "Node:\t{}/{}", node, text(&status.host_ip)),
     }
     if let Some(start) = &status.start_time {
         put!(out, "Start Time:\t{}", rfc1123(Some(start)));
     }
 }
 
-fn labels(out: &mut String, labels: &BTreeMap<String, String>) {
+fn labels(out: &mut Printed, labels: &BTreeMap<String, String>) {
     if labels.is_empty() {
         put!(out, "Labels:\t<none>");
     }
     for (i, (key, value)) in labels.iter().enumerate() {
-        put!(out, "{}\t{key}={value}", if i == 0 { "Labels:" } else { "" });
+        put!(out, "{}\t{}={}", if i == 0 { "Labels:" } else { "" }, key, value);
     }
 }
 
-fn annotations(out: &mut String, annotations: &BTreeMap<String, String>) {
+fn annotations(out: &mut Printed, annotations: &BTreeMap<String, String>) {
     if annotations.is_empty() {
         put!(out, "Annotations:\t<none>");
     }
@@ -122,49 +112,49 @@ fn annotations(out: &mut String, annotations: &BTreeMap<String, String>) {
         let title = if i == 0 { "Annotations:" } else { "" };
         let value = value.strip_suffix('\n').unwrap_or(value);
         if key.len() + value.len() + 2 <= LONG && !value.contains('\n') {
-            put!(out, "{title}\t{key}: {value}");
+            put!(out, "{}\t{}: {}", title, key, value);
             continue;
         }
-        put!(out, "{title}\t{key}:");
+        put!(out, "{}\t{}:", title, key);
         for line in value.split('\n') {
             let short: String = line.chars().take(LONG - 2).collect();
             let dots = if short.len() < line.len() { "..." } else { "" };
-            put!(out, "\t  {short}{dots}");
+            put!(out, "\t  {}{}", short, dots);
         }
     }
 }
 
-fn status_lines(out: &mut String, pod: &Pod, status: &PodStatus, now: Timestamp) {
+fn status_lines(out: &mut Printed, pod: &Pod, status: &PodStatus, now: Timestamp) {
     let phase = text(&status.phase);
     match &pod.metadata.deletion_timestamp {
         Some(deleted) if !matches!(phase, "Failed" | "Succeeded") => {
             // It lies ahead until the grace is over; kubectl says `<invalid>` until then.
             let lasts = since(Some(deleted.0.min(now)), now);
-            put!(out, "Status:\tTerminating (lasts {lasts})");
+            put!(out, "Status:\tTerminating (lasts {})", lasts);
             if let Some(grace) = pod.metadata.deletion_grace_period_seconds {
-                put!(out, "Termination Grace Period:\t{grace}s");
+                put!(out, "Termination Grace Period:\t{}s", grace);
             }
         }
-        _ => put!(out, "Status:\t{phase}"),
+        _ => put!(out, "Status:\t{}", phase),
     }
     for (title, value) in [("Reason", &status.reason), ("Message", &status.message)] {
         if !text(value).is_empty() {
-            put!(out, "{title}:\t{}", text(value));
+            put!(out, "{}:\t{}", title, text(value));
         }
     }
     if let Some(why) = pod.metadata.annotations.as_ref().and_then(|all| all.get(MANIFEST_ERROR)) {
-        put!(out, "Manifest Error:\t{}", printable(why));
+        put!(out, "Manifest Error:\t{}", why);
     }
     put!(out, "IP:\t{}", text(&status.pod_ip));
     let ips = status.pod_ips.as_deref().unwrap_or_default();
-    put!(out, "IPs:{}", if ips.is_empty() { "\t<none>" } else { "" });
+    put!(out, "IPs:{}", none_if(ips.is_empty()));
     for ip in ips {
         put!(out, "  IP:\t{}", ip.ip);
     }
 }
 
-fn event_table(events: &[Event], now: Timestamp) -> String {
-    let mut out = String::new();
+fn event_table(events: &[Event], now: Timestamp) -> Printed {
+    let mut out = Printed::default();
     if events.is_empty() {
         put!(out, "Events:\t<none>");
         return out;
@@ -185,7 +175,16 @@ fn event_table(events: &[Event], now: Timestamp) -> String {
         };
         let message = text(&event.message).trim();
         let (kind, reason) = (text(&event.type_), text(&event.reason));
-        put!(out, "  {kind}\t{reason}\t{age}\t{}\t{field}{message}", source.unwrap_or_default());
+        put!(
+            out,
+            "  {}\t{}\t{}\t{}\t{}{}",
+            kind,
+            reason,
+            age,
+            source.unwrap_or_default(),
+            field,
+            message
+        );
     }
     out
 }
@@ -357,9 +356,9 @@ Events:
       Exit Code:    137
       Signal:       9
 ";
-        assert!(text.contains(block), "{text}");
-        assert!(text.contains("\nAnnotations:  team: a\nStatus:"), "{text}");
-        assert!(text.ends_with("\nEvents:  <none>\n"), "{text}");
+        assert!(text.contains(block), "{text:?}");
+        assert!(text.contains("\nAnnotations:  team: a\nStatus:"), "{text:?}");
+        assert!(text.ends_with("\nEvents:  <none>\n"), "{text:?}");
     }
 
     #[test]
@@ -372,9 +371,12 @@ Events:
         let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
         assert!(
             text.contains("\nManifest Error:  /m/web.yaml:3:1: spec.x: unknown field\n"),
-            "{text}"
+            "{text:?}"
         );
-        assert!(text.contains("\nAnnotations:     kubernetes.io/config.source: file\n"), "{text}");
+        assert!(
+            text.contains("\nAnnotations:     kubernetes.io/config.source: file\n"),
+            "{text:?}"
+        );
     }
 
     #[test]
@@ -383,13 +385,13 @@ Events:
         pod["metadata"]["deletionTimestamp"] = json!("2026-08-21T11:04:55Z");
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
         let text = describe(&serde_json::from_value(pod).unwrap(), &pb::Pod::default(), &[], now());
-        assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text}");
-        assert!(text.contains("Termination Grace Period:  30s\n"), "{text}");
+        assert!(text.contains("Status:                    Terminating (lasts 5s)\n"), "{text:?}");
+        assert!(text.contains("Termination Grace Period:  30s\n"), "{text:?}");
     }
 
     #[test]
     fn long_annotations_are_cut() {
-        let mut out = String::new();
+        let mut out = Printed::default();
         let long = BTreeMap::from([("k".to_owned(), "v".repeat(200))]);
         annotations(&mut out, &long);
         assert_eq!(out, format!("Annotations:\tk:\n\t  {}...\n", "v".repeat(138)));

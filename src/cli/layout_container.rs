@@ -9,11 +9,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use super::layout::{put, rfc1123, text};
+use super::layout::{rfc1123, text};
 use super::layout_env::environment;
 use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
 use super::objects::timestamp;
+use super::printed::{Printed, none_if, put};
 use crate::pb;
 
 /// What the blocks show beside a container's spec and status.
@@ -27,13 +28,13 @@ pub(super) struct About<'a> {
 }
 
 pub(super) fn containers(
-    out: &mut String,
+    out: &mut Printed,
     title: &str,
     containers: &[Container],
     statuses: &[ContainerStatus],
     about: &About<'_>,
 ) {
-    put!(out, "{title}:{}", if containers.is_empty() { "\t<none>" } else { "" });
+    put!(out, "{}:{}", title, none_if(containers.is_empty()));
     for container in containers {
         let status = statuses.iter().find(|s| s.name == container.name);
         basics(out, container, status);
@@ -58,7 +59,7 @@ pub(super) fn containers(
     }
 }
 
-fn basics(out: &mut String, container: &Container, status: Option<&ContainerStatus>) {
+fn basics(out: &mut Printed, container: &Container, status: Option<&ContainerStatus>) {
     put!(out, "  {}:", container.name);
     if let Some(status) = status {
         put!(out, "    Container ID:\t{}", text(&status.container_id));
@@ -69,8 +70,8 @@ fn basics(out: &mut String, container: &Container, status: Option<&ContainerStat
     }
     let ports = container.ports.as_deref().unwrap_or_default();
     let s = if ports.len() > 1 { "s" } else { "" };
-    put!(out, "    Port{s}:\t{}", port_list(ports, |p| p.container_port));
-    put!(out, "    Host Port{s}:\t{}", port_list(ports, |p| p.host_port.unwrap_or(0)));
+    put!(out, "    Port{}:\t{}", s, port_list(ports, |p| p.container_port));
+    put!(out, "    Host Port{}:\t{}", s, port_list(ports, |p| p.host_port.unwrap_or(0)));
 }
 
 fn port_list(ports: &[ContainerPort], number: impl Fn(&ContainerPort) -> i32) -> String {
@@ -87,17 +88,17 @@ fn port_list(ports: &[ContainerPort], number: impl Fn(&ContainerPort) -> i32) ->
     ports.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn command(out: &mut String, container: &Container) {
+fn command(out: &mut Printed, container: &Container) {
     for (title, words) in [("Command", &container.command), ("Args", &container.args)] {
         let words = words.as_deref().unwrap_or_default();
         if !words.is_empty() {
-            put!(out, "    {title}:");
-            words.iter().flat_map(|w| w.split('\n')).for_each(|line| put!(out, "      {line}"));
+            put!(out, "    {}:", title);
+            words.iter().flat_map(|w| w.split('\n')).for_each(|line| put!(out, "      {}", line));
         }
     }
 }
 
-fn states(out: &mut String, status: &ContainerStatus, cause: Option<&str>) {
+fn states(out: &mut Printed, status: &ContainerStatus, cause: Option<&str>) {
     let current = status.state.clone().unwrap_or_default();
     // The cause is that of the newest end, and only one of the blocks shows it.
     let (now, before) = if current.terminated.is_some() { (cause, None) } else { (None, cause) };
@@ -109,58 +110,58 @@ fn states(out: &mut String, status: &ContainerStatus, cause: Option<&str>) {
     put!(out, "    Restart Count:\t{}", status.restart_count);
 }
 
-fn state(out: &mut String, title: &str, state: &ContainerState, cause: Option<&str>) {
+fn state(out: &mut Printed, title: &str, state: &ContainerState, cause: Option<&str>) {
     if let Some(running) = &state.running {
-        put!(out, "    {title}:\tRunning");
+        put!(out, "    {}:\tRunning", title);
         put!(out, "      Started:\t{}", rfc1123(running.started_at.as_ref()));
     } else if let Some(end) = &state.terminated {
-        put!(out, "    {title}:\tTerminated");
+        put!(out, "    {}:\tTerminated", title);
         for (title, value) in [("Reason", &end.reason), ("Message", &end.message)] {
             if !text(value).is_empty() {
-                put!(out, "      {title}:\t{}", text(value));
+                put!(out, "      {}:\t{}", title, text(value));
             }
         }
         if let Some(cause) = cause {
-            put!(out, "      Cause:\t{cause}");
+            put!(out, "      Cause:\t{}", cause);
         }
         put!(out, "      Exit Code:\t{}", end.exit_code);
         if let Some(signal) = end.signal.filter(|s| *s > 0) {
-            put!(out, "      Signal:\t{signal}");
+            put!(out, "      Signal:\t{}", signal);
         }
         put!(out, "      Started:\t{}", rfc1123(end.started_at.as_ref()));
         put!(out, "      Finished:\t{}", rfc1123(end.finished_at.as_ref()));
     } else {
-        put!(out, "    {title}:\tWaiting");
+        put!(out, "    {}:\tWaiting", title);
         let reason = state.waiting.as_ref().map(|w| text(&w.reason)).unwrap_or_default();
         if !reason.is_empty() {
-            put!(out, "      Reason:\t{reason}");
+            put!(out, "      Reason:\t{}", reason);
         }
     }
 }
 
-fn resources(out: &mut String, resources: &ResourceRequirements) {
+fn resources(out: &mut Printed, resources: &ResourceRequirements) {
     let mut list = |title: &str, amounts: &Option<BTreeMap<String, Quantity>>| {
         let amounts = amounts.iter().flatten().collect::<Vec<_>>();
         if !amounts.is_empty() {
-            put!(out, "    {title}:");
+            put!(out, "    {}:", title);
         }
-        amounts.iter().for_each(|(name, amount)| put!(out, "      {name}:\t{}", amount.0));
+        amounts.iter().for_each(|(name, amount)| put!(out, "      {}:\t{}", name, amount.0));
     };
     list("Limits", &resources.limits);
     list("Requests", &resources.requests);
 }
 
-fn mounts(out: &mut String, container: &Container) {
+fn mounts(out: &mut Printed, container: &Container) {
     let mut mounts = container.volume_mounts.clone().unwrap_or_default();
     mounts.sort_by(|a, b| a.mount_path.cmp(&b.mount_path));
-    put!(out, "    Mounts:{}", if mounts.is_empty() { "\t<none>" } else { "" });
+    put!(out, "    Mounts:{}", none_if(mounts.is_empty()));
     for mount in mounts {
         let mode = if mount.read_only == Some(true) { "ro" } else { "rw" };
         let sub = match text(&mount.sub_path) {
             "" => String::new(),
             path => format!(",path=\"{path}\""),
         };
-        put!(out, "      {} from {} ({mode}{sub})", mount.mount_path, mount.name);
+        put!(out, "      {} from {} ({}{})", mount.mount_path, mount.name, mode, sub);
     }
 }
 
@@ -177,10 +178,10 @@ mod tests {
             "state": end, "lastState": end,
         });
         let shown = |status: &serde_json::Value| {
-            let mut out = String::new();
+            let mut out = Printed::default();
             states(&mut out, &serde_json::from_value(status.clone()).unwrap(), Some("why"));
             let (cause, last) = (out.find("Cause:"), out.find("Last State:"));
-            assert_eq!(out.matches("Cause:").count(), 1, "{out}");
+            assert_eq!(out.matches("Cause:").count(), 1, "{out:?}");
             cause < last
         };
         assert!(shown(&status));
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn several_ports_and_none() {
         let mut container = Container { name: "c".to_owned(), ..Container::default() };
-        let mut out = String::new();
+        let mut out = Printed::default();
         basics(&mut out, &container, None);
         assert_eq!(out, "  c:\n    Image:\t\n    Port:\t<none>\n    Host Port:\t<none>\n");
         let port = |n| ContainerPort { container_port: n, ..ContainerPort::default() };
@@ -200,7 +201,7 @@ mod tests {
         basics(&mut out, &container, None);
         assert!(
             out.ends_with("    Ports:\t80/TCP, 81/TCP\n    Host Ports:\t0/TCP, 0/TCP\n"),
-            "{out}"
+            "{out:?}"
         );
     }
 }

@@ -5,46 +5,49 @@ use k8s_openapi::api::core::v1::{Container, EnvVarSource, ResourceFieldSelector}
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::layout::{put, text};
+use super::layout::text;
+use super::printed::{Printed, cells, none_if, put};
 use crate::domain::quantity;
 
-pub(super) fn environment(out: &mut String, container: &Container, meta: &ObjectMeta) {
+pub(super) fn environment(out: &mut Printed, container: &Container, meta: &ObjectMeta) {
     let variables = container.env.as_deref().unwrap_or_default();
-    put!(out, "    Environment:{}", if variables.is_empty() { "\t<none>" } else { "" });
+    put!(out, "    Environment:{}", none_if(variables.is_empty()));
     for variable in variables {
-        let value = match &variable.value_from {
-            Some(from) => set_from(from, container, meta),
-            None => text(&variable.value).to_owned(),
-        };
-        for (i, line) in value.split('\n').enumerate() {
+        if let Some(from) = &variable.value_from {
+            put!(out, "      {}:\t{}", variable.name, set_from(from, container, meta));
+            continue;
+        }
+        for (i, line) in text(&variable.value).split('\n').enumerate() {
             match i {
-                0 => put!(out, "      {}:\t{line}", variable.name),
-                _ => put!(out, "      \t{line}"),
+                0 => put!(out, "      {}:\t{}", variable.name, line),
+                _ => put!(out, "      \t{}", line),
             }
         }
     }
 }
 
-fn set_from(from: &EnvVarSource, container: &Container, meta: &ObjectMeta) -> String {
+fn set_from(from: &EnvVarSource, container: &Container, meta: &ObjectMeta) -> Printed {
     if let Some(field) = &from.field_ref {
         let version = field.api_version.as_deref().unwrap_or("v1");
         let value = of_field(&field.field_path, meta);
-        return format!("{value} ({version}:{})", field.field_path);
+        return cells!("{} ({}:{})", value, version, field.field_path);
     }
     if let Some(field) = &from.resource_field_ref {
-        return format!("{} ({})", of_resource(field, container), field.resource);
+        return cells!("{} ({})", of_resource(field, container), field.resource);
     }
     if let Some(map) = &from.config_map_key_ref {
         let optional = map.optional.unwrap_or(false);
         let (key, name) = (&map.key, &map.name);
-        return format!("<set to the key '{key}' of config map '{name}'>\tOptional: {optional}");
+        let of = cells!("<set to the key '{}' of config map '{}'>", key, name);
+        return cells!("{}\tOptional: {}", of, optional);
     }
     if let Some(secret) = &from.secret_key_ref {
         let optional = secret.optional.unwrap_or(false);
         let (key, name) = (&secret.key, &secret.name);
-        return format!("<set to the key '{key}' in secret '{name}'>\tOptional: {optional}");
+        let of = cells!("<set to the key '{}' in secret '{}'>", key, name);
+        return cells!("{}\tOptional: {}", of, optional);
     }
-    String::new()
+    Printed::default()
 }
 
 /// What is in the metadata; the rest only the container knows, as in kubectl.
@@ -117,7 +120,7 @@ mod tests {
         let container =
             serde_json::from_value(json!({ "name": "c", "env": env, "resources": resources }));
         let meta = json!({ "name": "web", "labels": { "app": "shop" } });
-        let mut out = String::new();
+        let mut out = Printed::default();
         environment(&mut out, &container.unwrap(), &serde_json::from_value(meta).unwrap());
         let expected = sources.map(|(_, shown)| format!("      A:\t{shown}\n"));
         assert_eq!(out, format!("    Environment:\n{}", expected.concat()));

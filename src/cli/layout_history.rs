@@ -3,13 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
-use super::layout::{put, rfc1123};
+use super::layout::rfc1123;
 use super::layout_probes::first_line;
 use super::objects::timestamp;
+use super::printed::{Printed, cells, put};
 use crate::domain::signal;
 use crate::pb::container_state::Terminated;
 
-pub(super) fn history(out: &mut String, ends: &[Terminated]) {
+pub(super) fn history(out: &mut Printed, ends: &[Terminated]) {
     if ends.is_empty() {
         return;
     }
@@ -18,7 +19,7 @@ pub(super) fn history(out: &mut String, ends: &[Terminated]) {
 }
 
 /// Attempt, end, age, code with signal, reason, cause.
-fn line(end: &Terminated) -> String {
+fn line(end: &Terminated) -> Printed {
     let finished = timestamp(end.finished_at);
     let ran = match (timestamp(end.started_at), finished) {
         (Some(started), Some(finished)) => format!("ran {}", since(Some(started), finished)),
@@ -33,7 +34,8 @@ fn line(end: &Terminated) -> String {
         why = format!("{why}: {message}");
     }
     let finished = rfc1123(finished.map(Time).as_ref());
-    format!("#{}\t{finished}\t{ran}\t{code}\t{}\t{why}", end.attempt, end.reason)
+    let (attempt, reason) = (end.attempt, &end.reason);
+    cells!("#{}\t{}\t{}\t{}\t{}\t{}", attempt, finished, ran, code, reason, why)
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
             finished_at: at(0),
             ..Terminated::default()
         };
-        let mut out = String::new();
+        let mut out = Printed::default();
         history(&mut out, &[killed, failed]);
         let expected = "    History:
       #3\tThu, 01 Jan 1970 00:18:43 +0000\tran 2m3s\t137 SIGKILL\tOOMKilled\tout of memory

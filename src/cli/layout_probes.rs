@@ -8,9 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::duration::{latency, since};
-use super::layout::{put, rfc1123, text};
+use super::layout::{rfc1123, text};
 use super::layout_container::About;
-use super::objects::{printable, timestamp};
+use super::objects::timestamp;
+use super::printed::{Printed, put};
+use crate::domain::printable::Escaped;
 use crate::manifest::on_failure;
 use crate::pb;
 
@@ -18,7 +20,7 @@ use crate::pb;
 const OUTPUT: usize = 200;
 
 pub(super) fn probes(
-    out: &mut String,
+    out: &mut Printed,
     container: &Container,
     live: Option<&pb::Container>,
     about: &About<'_>,
@@ -29,9 +31,9 @@ pub(super) fn probes(
         put!(out, "    Probes Paused Until:\t{}", rfc1123(Some(&Time(until))));
     }
     if let Some(held) = live.and_then(|live| live.kill_held.as_ref()) {
-        let (probe, reason) = (printable(&held.probe), printable(&held.reason));
+        let (probe, reason) = (&held.probe, &held.reason);
         let since = since(timestamp(held.since), now);
-        put!(out, "    Kill Held:\t{probe} probe failed {since} ago; {reason}");
+        put!(out, "    Kill Held:\t{} probe failed {} ago; {}", probe, since, reason);
     }
     let kinds = [
         ("Liveness", "liveness", &container.liveness_probe),
@@ -40,9 +42,9 @@ pub(super) fn probes(
     ];
     for (title, kind, probe) in kinds {
         let Some(probe) = probe else { continue };
-        put!(out, "    {title}:\t{}", probe_line(probe));
+        put!(out, "    {}:\t{}", title, probe_line(probe));
         if let Some(choice) = on_failure(about.annotations, &container.name, kind) {
-            put!(out, "      On Failure:\t{}", printable(choice));
+            put!(out, "      On Failure:\t{}", choice);
         }
         let mut statuses = live.iter().flat_map(|live| &live.probes);
         if let Some(status) = statuses.find(|status| status.kind == kind) {
@@ -75,7 +77,7 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
 }
 
 pub(super) fn first_line(output: &str) -> Option<String> {
-    let line = printable(output.lines().next()?.trim_end());
+    let line = Escaped(output.lines().next()?.trim_end()).to_string();
     let mut cut: String = line.chars().take(OUTPUT).collect();
     if cut.len() < line.len() {
         cut.push('…');
@@ -220,7 +222,7 @@ mod tests {
             }),
             ..pb::Container::default()
         };
-        let mut out = String::new();
+        let mut out = Printed::default();
         let now = Timestamp::from_second(NOW).unwrap();
         let annotation = ("probelet.io/c.liveness.onFailure".to_owned(), "notify".to_owned());
         let annotations = [annotation].into();

@@ -4,17 +4,18 @@ use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeSource, EmptyDirVolumeSource, ProjectedVolumeSource, Volume,
 };
 
-use super::layout::{put, text};
+use super::layout::text;
+use super::printed::{Printed, none_if, put};
 
-pub(super) fn volumes(out: &mut String, volumes: &[Volume]) {
-    put!(out, "Volumes:{}", if volumes.is_empty() { "\t<none>" } else { "" });
+pub(super) fn volumes(out: &mut Printed, volumes: &[Volume]) {
+    put!(out, "Volumes:{}", none_if(volumes.is_empty()));
     for volume in volumes {
         put!(out, "  {}:", volume.name);
         source(out, volume);
     }
 }
 
-fn source(out: &mut String, volume: &Volume) {
+fn source(out: &mut Printed, volume: &Volume) {
     if let Some(host) = &volume.host_path {
         put!(out, "    Type:\tHostPath (bare host directory volume)");
         put!(out, "    Path:\t{}", host.path);
@@ -42,14 +43,14 @@ fn source(out: &mut String, volume: &Volume) {
     }
 }
 
-fn empty_dir(out: &mut String, dir: &EmptyDirVolumeSource) {
+fn empty_dir(out: &mut Printed, dir: &EmptyDirVolumeSource) {
     let limit = dir.size_limit.as_ref().map_or("<unset>", |limit| limit.0.as_str());
     put!(out, "    Type:\tEmptyDir (a temporary directory that shares a pod's lifetime)");
     put!(out, "    Medium:\t{}", text(&dir.medium));
-    put!(out, "    SizeLimit:\t{limit}");
+    put!(out, "    SizeLimit:\t{}", limit);
 }
 
-fn projected(out: &mut String, projected: &ProjectedVolumeSource) {
+fn projected(out: &mut Printed, projected: &ProjectedVolumeSource) {
     let optional =
         |optional: Option<bool>| optional.map_or_else(|| "<nil>".to_owned(), |is| is.to_string());
     put!(out, "    Type:\tProjected (a volume that contains injected data from multiple sources)");
@@ -66,21 +67,20 @@ fn projected(out: &mut String, projected: &ProjectedVolumeSource) {
     }
 }
 
-fn downward_api(out: &mut String, downward: &DownwardAPIVolumeSource) {
+fn downward_api(out: &mut Printed, downward: &DownwardAPIVolumeSource) {
     put!(out, "    Type:\tDownwardAPI (a volume populated by information about the pod)");
     put!(out, "    Items:");
     for item in downward.items.iter().flatten() {
         let field = item.field_ref.as_ref().map(|field| &field.field_path);
         let of = field.or(item.resource_field_ref.as_ref().map(|field| &field.resource));
         if let Some(of) = of {
-            put!(out, "      {of} -> {}", item.path);
+            put!(out, "      {} -> {}", of, item.path);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::elastic;
     use super::*;
     use serde_json::json;
 
@@ -140,8 +140,8 @@ Volumes:
                 {"reference": "registry.example/model:1", "pullPolicy": "IfNotPresent"}},
         ]))
         .unwrap();
-        let mut out = String::new();
+        let mut out = Printed::default();
         volumes(&mut out, &all);
-        assert_eq!(elastic(&out, 2), GOLDEN);
+        assert_eq!(out.elastic(2), GOLDEN);
     }
 }

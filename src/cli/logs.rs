@@ -97,14 +97,12 @@ async fn print(
             ))?;
         }
         if let Some((_, lines)) = printers.iter_mut().find(|(name, _)| *name == container) {
-            io.out.write_all(lines.push(&chunk.data))?;
-            io.out.flush()?;
+            io.raw(lines.push(&chunk.data))?;
         }
     }
     for (_, lines) in &mut printers {
-        io.out.write_all(lines.finish())?;
+        io.raw(lines.finish())?;
     }
-    io.out.flush()?;
     failure.map_or(Ok(()), Err)
 }
 

@@ -1,10 +1,11 @@
 //! Manifests from files, folders and stdin, split into single objects.
 
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use crate::manifest::{File, Sources};
+use crate::manifest::{File, LARGEST, Sources};
 
 /// kubectl takes these out of a folder.
 const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
@@ -23,19 +24,31 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
 
 pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
     let mut all = Vec::new();
+    let mut left = LARGEST;
     for path in paths {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).map_err(|e| unreadable(path, &e))?;
+            let text = text(io::stdin(), &mut left).map_err(|e| unreadable(path, &e))?;
             all.push(File { name: "stdin".to_owned(), text });
             continue;
         }
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
+            let text = fs::File::open(&file).and_then(|file| text(file, &mut left));
+            let text = text.map_err(|e| unreadable(&file, &e))?;
             all.push(File { name: file.display().to_string(), text });
         }
     }
     Ok(all)
+}
+
+/// `left` is what all texts together may still have.
+fn text(from: impl Read, left: &mut usize) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(*left).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(most).read_to_end(&mut bytes)?;
+    *left = left.checked_sub(bytes.len()).ok_or_else(|| {
+        io::Error::other(format!("all manifests together are larger than {} MiB", LARGEST >> 20))
+    })?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("is not UTF-8"))
 }
 
 /// A file is taken whatever its name; a folder's files in order of name, not recursively.
@@ -44,7 +57,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
+    for entry in fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
         let file = entry.map_err(|e| unreadable(path, &e))?.path();
         let suffix = file.extension().and_then(|s| s.to_str()).unwrap_or_default();
         if SUFFIXES.contains(&suffix) && !file.is_dir() {
@@ -70,12 +83,12 @@ mod tests {
             "# top\n---\nkind: Pod\na: 1\n---\nkind: List\nitems: [{kind: Pod, a: 2}]\n---\n";
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         assert_eq!(
             read(std::slice::from_ref(&path)).unwrap().values(),
             [json!({"kind": "Pod", "a": 1}), json!({"kind": "Pod", "a": 2})]
         );
-        std::fs::write(&path, "a: 1\nb: [\n").unwrap();
+        fs::write(&path, "a: 1\nb: [\n").unwrap();
         let error = read(std::slice::from_ref(&path)).err().unwrap().lines().join("\n");
         assert!(error.contains("/x:3:1: "), "{error}");
     }
@@ -84,9 +97,9 @@ mod tests {
     fn folder_in_order_of_name() {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [("b.yml", "n: 2"), ("a.yaml", "n: 1"), ("c.json", "{\"n\": 3}")] {
-            std::fs::write(dir.path().join(name), text).unwrap();
+            fs::write(dir.path().join(name), text).unwrap();
         }
-        std::fs::write(dir.path().join("README"), "[").unwrap();
+        fs::write(dir.path().join("README"), "[").unwrap();
         let objects = read(&[dir.path().to_owned()]).unwrap().values();
         assert_eq!(objects, [json!({"n": 1}), json!({"n": 2}), json!({"n": 3})]);
     }

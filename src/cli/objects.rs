@@ -64,15 +64,6 @@ pub(super) fn timestamp(stamp: Option<prost_types::Timestamp>) -> Option<Timesta
     Timestamp::new(stamp.seconds, stamp.nanos).ok()
 }
 
-/// A container's own words must not steer the terminal that shows them.
-pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
-    }
-    shown
-}
-
 /// Kubernetes' times have whole seconds.
 fn time(stamp: Option<prost_types::Timestamp>) -> Option<Time> {
     Timestamp::from_second(stamp?.seconds).ok().map(Time)

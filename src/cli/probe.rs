@@ -27,7 +27,7 @@ pub(super) async fn probe(client: &Client, args: &ProbeArgs, io: &mut Io<'_>) ->
     let took = answer.latency.and_then(|took| Duration::try_from(took).ok()).unwrap_or_default();
     io.line(&format!("{} probe: {} in {}", answer.kind, answer.outcome, latency(took)))?;
     for line in answer.output.lines() {
-        io.line(&format!("  {}", objects::printable(line)))?;
+        io.line(&format!("  {line}"))?;
     }
     // The verdict is the answer; it needs no error beside it.
     if matches!(answer.outcome.as_str(), "success" | "warning") { Ok(()) } else { Err(Error::Told) }

@@ -8,6 +8,7 @@ use super::args::ImageArgs;
 use super::connect::Client;
 use super::error::Result;
 use super::io::Io;
+use crate::domain::printable::Escaped;
 use crate::pb;
 
 /// As much of a digest as Docker shows.
@@ -42,7 +43,7 @@ impl Bars {
         for layer in layers {
             let bar = self.of.entry(layer.digest.clone()).or_insert_with(|| {
                 let bar = self.all.add(ProgressBar::new(layer.bytes));
-                bar.set_prefix(short(&layer.digest));
+                bar.set_prefix(Escaped(short(&layer.digest)).to_string());
                 if let Ok(style) = ProgressStyle::with_template(
                     "{prefix}  {msg:17} [{bar:30}] {bytes:>10}/{total_bytes}",
                 ) {
@@ -51,7 +52,7 @@ impl Bars {
                 bar
             });
             bar.set_position(layer.done);
-            bar.set_message(layer.status.clone());
+            bar.set_message(Escaped(&layer.status).to_string());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Text in columns, the way Go's text/tabwriter sets it for kubectl.
 
-use std::io::{self, Write};
+use super::printed::{Printed, put};
+use crate::domain::printable::Escaped;
 
 /// kubectl get's settings.
 const MIN_WIDTH: usize = 6;
@@ -20,26 +21,30 @@ impl Table {
         }
     }
 
-    /// The header comes with the first rows, so an empty table prints nothing.
-    pub(super) fn print(&mut self, out: &mut dyn Write, rows: &[Vec<String>]) -> io::Result<()> {
+    /// The header comes with the first rows, so an empty table has no lines.
+    pub(super) fn lines(&mut self, rows: &[Vec<String>]) -> Printed {
+        let mut lines = Printed::default();
         if rows.is_empty() {
-            return Ok(());
+            return lines;
         }
         let header = self.header.take();
-        let lines: Vec<&Vec<String>> = header.iter().chain(rows).collect();
-        for line in &lines {
-            for (width, cell) in self.widths.iter_mut().zip(line.iter()) {
+        let escaped = |row: &Vec<String>| -> Vec<String> {
+            row.iter().map(|cell| Escaped(cell).to_string()).collect()
+        };
+        let rows: Vec<_> = header.iter().chain(rows).map(escaped).collect();
+        for row in &rows {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count() + PADDING);
             }
         }
-        for line in lines {
-            let mut text = String::new();
-            for (i, (cell, width)) in line.iter().zip(&self.widths).enumerate() {
-                push(&mut text, cell, if i + 1 == line.len() { 0 } else { *width });
+        for row in rows {
+            let mut line = String::new();
+            for (i, (cell, width)) in row.iter().zip(&self.widths).enumerate() {
+                push(&mut line, cell, if i + 1 == row.len() { 0 } else { *width });
             }
-            writeln!(out, "{text}")?;
+            put!(lines, "{}", line);
         }
-        out.flush()
+        lines
     }
 }
 
@@ -92,16 +97,23 @@ mod tests {
     #[test]
     fn as_kubectl_get() {
         let mut table = Table::new(&["NAME", "READY", "IP"]);
-        let mut out = Vec::new();
-        table.print(&mut out, &[]).unwrap();
-        table.print(&mut out, &[row(&["kubia-liveness", "1/1", "x"])]).unwrap();
-        table.print(&mut out, &[row(&["a", "0/1", "y"])]).unwrap();
+        let mut out = table.lines(&[]);
+        out.append(&table.lines(&[row(&["kubia-liveness", "1/1", "x"])]));
+        out.append(&table.lines(&[row(&["a", "0/1", "y"])]));
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            out,
             "NAME             READY   IP\n\
              kubia-liveness   1/1     x\n\
              a                0/1     y\n"
         );
+    }
+
+    #[test]
+    fn a_cell_makes_no_line() {
+        let mut table = Table::new(&["NAME", "X"]);
+        let out = table.lines(&[row(&["a\nforged   1\t2", "\u{1b}[2J"])]);
+        assert_eq!(out.lines().count(), 2);
+        assert!(out.ends_with("a\\nforged   1\\t2   \\u{1b}[2J\n"), "{out:?}");
     }
 
     #[test]

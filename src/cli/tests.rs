@@ -154,7 +154,7 @@ impl Events for Fake {
         &self,
         _: Request<pb::ListEventsRequest>,
     ) -> Answer<pb::ListEventsResponse> {
-        Ok(Response::new(pb::ListEventsResponse { events: vec![event()] }))
+        Ok(Response::new(pb::ListEventsResponse { events: vec![event()], next: 0 }))
     }
 
     type WatchEventsStream = Streaming<pb::Event>;
@@ -199,7 +199,7 @@ async fn probelet(socket: &Path, args: &str) -> (u8, String, String) {
     words.extend(args.split_whitespace());
     let cli = Cli::try_parse_from(words).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let result = run(&cli, &mut Io { out: &mut out, err: &mut err }).await;
+    let result = run(&cli, &mut Io::new(&mut out, &mut err)).await;
     let mut err = String::from_utf8(err).unwrap();
     let code = result.as_ref().map_or_else(super::Error::exit_code, |()| 0);
     for line in result.err().iter().flat_map(super::Error::lines) {

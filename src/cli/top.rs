@@ -49,7 +49,7 @@ pub(super) async fn top(client: &Client, args: &TopArgs, io: &mut Io<'_>) -> Res
         let rows = rows.map(|(pod, load)| [vec![pod], shown(load).into()].concat());
         (Table::new(&["NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect())
     };
-    Ok(table.print(io.out, &rows)?)
+    io.print(&table.lines(&rows))
 }
 
 /// Empty for all.

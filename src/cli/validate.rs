@@ -4,7 +4,6 @@ use super::args::ValidateArgs;
 use super::error::{Error, Result};
 use super::io::Io;
 use super::manifests;
-use super::objects::printable;
 use crate::manifest::{Finding, Severity, Sources};
 
 pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
@@ -31,5 +30,5 @@ pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
 /// As compilers do, so that editors find the place.
 fn line(finding: &Finding) -> String {
     let severity = finding.severity.as_str();
-    printable(&format!("{}: {severity}: {}", finding.place, finding.said()))
+    format!("{}: {severity}: {}", finding.place, finding.said())
 }

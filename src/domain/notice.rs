@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::shorten;
+
 pub mod sequence;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ impl NoticeType {
     }
 }
 
+/// Bytes of a message, as in Kubernetes.
+const LONGEST: usize = 1024;
+
 /// One thing worth telling, as the machine tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -34,11 +39,16 @@ pub struct Notice {
 
 impl Notice {
     pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: NoticeType::Normal, reason, message: message.into(), of_pod: false }
+        Self::new(NoticeType::Normal, reason, message.into())
     }
 
     pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: NoticeType::Warning, reason, message: message.into(), of_pod: false }
+        Self::new(NoticeType::Warning, reason, message.into())
+    }
+
+    fn new(kind: NoticeType, reason: &'static str, mut message: String) -> Self {
+        shorten(&mut message, LONGEST);
+        Self { kind, reason, message, of_pod: false }
     }
 
     #[must_use]

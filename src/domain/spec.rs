@@ -54,7 +54,7 @@ pub use security::{
 pub use surroundings::{
     Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, NetworkMode,
 };
-pub use validate::{SpecError, SpecErrors};
+pub use validate::{SUMMARY, SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
     Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,

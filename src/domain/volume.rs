@@ -139,7 +139,7 @@ fn downward(pod: &PodSpec, field: &DownwardField, at: &Whereabouts) -> String {
     }
 }
 
-/// In the spec's order. `expand` replaces `$(VAR)`; its error is the name that is not known.
+/// In the spec's order. `expand` replaces `$(VAR)`.
 pub fn mounts<'a>(
     pod: &PodSpec,
     container: &'a ContainerSpec,
@@ -157,8 +157,7 @@ pub fn mounts<'a>(
             SubPath::None => None,
             SubPath::Plain(path) => Some(path.clone()),
             SubPath::Expr(text) => {
-                let path =
-                    expand(text).map_err(|name| failed(format!("missing value for {name:?}")))?;
+                let path = expand(text).map_err(failed)?;
                 match sub_path_flaw(&path) {
                     Some(why) => return Err(failed(format!("{path:?} {why}"))),
                     None => Some(path),

@@ -236,7 +236,7 @@ pub(super) fn field(spec: &PodSpec, field: &str) -> Option<String> {
     let mut own = own.into_iter();
     let (at, word) = own.find_map(|(end, word)| Some((field.strip_suffix(end)?, word)))?;
     let (container, kind) = at.split_once("].")?;
-    let place = (0..spec.count()).find(|place| spec.field_at(*place) == format!("{container}]"))?;
+    let place = spec.place_at(&format!("{container}]"))?;
     let container = &spec.at(place)?.name;
     Some(format!("metadata.annotations[{PREFIX}{container}.{kind}.{word}]"))
 }

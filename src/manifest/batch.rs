@@ -1,12 +1,14 @@
 //! All objects of one apply, which may refer to each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::bounds::Budget;
 use super::objects::Objects;
 use super::{ManifestError, Parsed, Refused, kinds, others, parse_with, validate};
 use crate::domain::advice::{Advice, advise};
+use crate::domain::cni::HostPort;
 use crate::domain::spec::{PodSpec, SpecError, Validated};
 
 /// What several objects ask for; an index is an object's place among them.
@@ -28,7 +30,12 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
     let mut objects = Objects::default();
     let mut with_pods = Vec::new();
     let mut kept = Vec::new();
+    let mut budget = Budget::default();
     for (index, value) in values.into_iter().enumerate() {
+        if let Err(error) = budget.object().and_then(|()| budget.whole(&value)) {
+            batch.errors.push((index, error));
+            return batch;
+        }
         if let Some(warning) = others::left_out(&value) {
             batch.others += 1;
             batch.warnings.push((index, warning));
@@ -80,11 +87,16 @@ impl Batch {
 
     fn check_ports(&mut self) {
         let mut clashes = Vec::new();
-        for (place, (index, pod)) in self.pods.iter().enumerate() {
-            let before = self.pods.iter().take(place);
-            for error in before.flat_map(|(_, other)| pod.port_clashes(other)) {
-                let field = self.field(*index, &error.field);
-                clashes.push((*index, SpecError { field, ..error }));
+        let mut taken: HashMap<_, Vec<(HostPort, &str)>> = HashMap::new();
+        for (index, pod) in &self.pods {
+            for (field, port) in pod.host_ports() {
+                let others = taken.entry((port.host_port, port.protocol.clone())).or_default();
+                let is_taken =
+                    |(its, holder): &&(HostPort, &str)| *holder != pod.name && its.clashes(&port);
+                if let Some((_, holder)) = others.iter().find(is_taken) {
+                    clashes.push((*index, port.taken(self.field(*index, &field), holder)));
+                }
+                others.push((port, &pod.name));
             }
         }
         self.errors.append(&mut clashes);

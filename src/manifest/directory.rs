@@ -3,6 +3,7 @@
 use super::batch::batch;
 use super::kinds::pod_name;
 use super::sources::{File, Sources};
+use crate::domain::spec::{SUMMARY, SpecError, SpecErrors};
 use crate::domain::static_pods::{Content, Reading, Text};
 
 pub fn reading(file: &str, text: &Text, uid: fn() -> String) -> Reading {
@@ -28,9 +29,12 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
     let told =
         |object, field: &str, text: String| format!("{}: {text}", sources.place(object, field));
     if !batch.errors.is_empty() {
-        let errors = batch.errors.iter();
-        let why = errors.map(|(object, error)| told(*object, &error.field, error.to_string()));
-        return Content::Refused { pods, why: why.collect::<Vec<_>>().join("; ") };
+        let placed = batch.errors.into_iter().map(|(object, error)| {
+            let place = sources.place(object, &error.field);
+            SpecError::new(format!("{place}: {}", error.field), error.reason)
+        });
+        let why = SpecErrors::summary(&placed.collect::<Vec<_>>(), SUMMARY);
+        return Content::Refused { pods, why };
     }
     if batch.pods.is_empty() && !is_left_out {
         return Content::Unreadable(format!("{file}: no pod is in it"));

@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_norway::Value as Yaml;
 
+use super::bounds::{self, Budget};
 use super::fields::member;
-use super::marks;
+use super::marks::{self, Marks};
 use crate::domain::spec::SpecError;
 
 /// The field of an error that is about the text as a whole.
@@ -74,16 +75,31 @@ fn read_modes(value: &mut Value) {
 
 /// Documents without content (comments, a stray `---`) do not count.
 pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
-    if opens_too_much(text) {
-        return Err(SpecError::new(WHOLE, "is nested too deeply").into());
+    let mut budget = Budget::default();
+    budget.file("", text)?;
+    Ok(read(text, &mut budget)?.into_iter().map(|(value, _)| value).collect())
+}
+
+/// Each document with where its fields are.
+pub(super) fn read(text: &str, budget: &mut Budget) -> Result<Vec<(Value, Marks)>, Unread> {
+    // JSON may be indented with tabs and has its own escapes, which YAML refuses. What starts like
+    // JSON and is none may still be YAML in flow style, whose reader then has the last word.
+    if text.trim_start().starts_with('{') {
+        Budget::default().values(bounds::json_values(text))?;
+        if let Ok(value) = serde_json::from_str::<Yaml>(text) {
+            budget.object()?;
+            let value = json(value)?;
+            budget.whole(&value)?;
+            let marks = marks::of(text, &mut Budget::default()).0;
+            return Ok(vec![(value, marks.into_iter().next().unwrap_or_default())]);
+        }
     }
-    // JSON may be indented with tabs, which YAML refuses. What starts like JSON and is none may
-    // still be YAML in flow style, whose reader then has the last word.
-    if text.trim_start().starts_with('{')
-        && let Ok(value) = serde_json::from_str::<Yaml>(text)
-    {
-        return Ok(vec![json(value)?]);
-    }
+    // Nothing is built of a text before it has been measured.
+    let marks = match marks::of(text, budget) {
+        (marks, None) => marks,
+        (_, Some(unread)) => return Err(unread),
+    };
+    let mut marks = marks.into_iter();
     let mut found = Vec::new();
     for document in serde_norway::Deserializer::from_str(text) {
         // Through YAML's own value, because its mapping refuses a key that is there twice.
@@ -92,13 +108,14 @@ pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
             Err(error) if error.to_string().contains("EOF while parsing a value") => continue,
             Err(error) => return Err(error.into()),
         };
+        let marks = marks.next().unwrap_or_default();
         if !value.is_null() {
-            if let Some((parent, key)) = nameless(&value, String::new()) {
-                return Err(unnamed(text, found.len(), &parent, key));
+            if let Some((parent, key)) = nameless(&value) {
+                return Err(unnamed(&marks, &parent, key));
             }
             let mut value = json(value)?;
             read_modes(&mut value);
-            found.push(value);
+            found.push((value, marks));
         }
     }
     Ok(found)
@@ -106,26 +123,38 @@ pub(super) fn all(text: &str) -> Result<Vec<Value>, Unread> {
 
 /// The first key that cannot be a field's name, and what it is in. `{{ .Values.x }}` of a template
 /// that nobody rendered is one: a mapping whose key is a mapping.
-fn nameless(value: &Yaml, at: String) -> Option<(String, &Yaml)> {
+fn nameless(value: &Yaml) -> Option<(String, &Yaml)> {
+    let within = |step: String, (below, key)| {
+        let at = match below {
+            below if String::is_empty(&below) => step,
+            below if below.starts_with('[') => step + &below,
+            below => member(&step, &below),
+        };
+        (at, key)
+    };
     match value {
-        Yaml::Mapping(map) => map.iter().find_map(|(key, below)| match key {
-            Yaml::String(key) => nameless(below, member(&at, key)),
-            Yaml::Number(key) => nameless(below, member(&at, &key.to_string())),
-            Yaml::Bool(key) => nameless(below, member(&at, &key.to_string())),
-            key => Some((at.clone(), key)),
+        Yaml::Mapping(map) => map.iter().find_map(|(key, below)| {
+            let name = || match key {
+                Yaml::String(key) => Some(key.clone()),
+                Yaml::Number(key) => Some(key.to_string()),
+                Yaml::Bool(key) => Some(key.to_string()),
+                _ => None,
+            };
+            if !(key.is_string() || key.is_number() || key.is_bool()) {
+                return Some((String::new(), key));
+            }
+            nameless(below).and_then(|found| Some(within(name()?, found)))
         }),
-        Yaml::Sequence(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, below)| nameless(below, format!("{at}[{index}]"))),
-        Yaml::Tagged(tagged) => nameless(&tagged.value, at),
+        Yaml::Sequence(items) => items.iter().enumerate().find_map(|(index, below)| {
+            nameless(below).map(|found| within(format!("[{index}]"), found))
+        }),
+        Yaml::Tagged(tagged) => nameless(&tagged.value),
         _ => None,
     }
 }
 
-fn unnamed(text: &str, document: usize, parent: &str, key: &Yaml) -> Unread {
-    let marks = marks::of(text);
-    let at = marks.get(document).and_then(|marks| marks.nameless(parent));
+fn unnamed(marks: &Marks, parent: &str, key: &Yaml) -> Unread {
+    let at = marks.nameless(parent);
     let shown = serde_json::to_string(key).unwrap_or_else(|_| "a mapping".to_owned());
     let mut why = format!("Invalid value: {shown}: a key must be a string");
     if let Some((line, column)) = at {
@@ -134,21 +163,6 @@ fn unnamed(text: &str, document: usize, parent: &str, key: &Yaml) -> Unread {
     }
     let field = if parent.is_empty() { WHOLE } else { parent };
     Unread { error: SpecError::new(field, why), at }
-}
-
-/// libyaml takes time by the square of open brackets before its caller's limit of 128 strikes: a
-/// megabyte of them would hold the daemon for an hour. Brackets in strings count along, hence the
-/// generous bound.
-fn opens_too_much(text: &str) -> bool {
-    let mut open = 0_usize;
-    text.bytes().any(|byte| {
-        match byte {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        open > 1_000
-    })
 }
 
 fn json(mut value: Yaml) -> Result<Value, SpecError> {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::downward;
-use super::objects::{Kind, Objects};
+use super::objects::{Found, Kind, Objects};
 use crate::domain::spec::{EnvSource, EnvVar, SpecError};
 
 type Given = (Option<Vec<k8s::EnvFromSource>>, Option<Vec<k8s::EnvVar>>);
@@ -66,15 +66,16 @@ fn all_of(
             return Err(SpecError::forbidden(at, why));
         }
     };
-    let Some(data) = objects.get(kind, namespace, &name) else {
-        return match optional {
-            Some(true) => Ok(Vec::new()),
-            _ => Err(missing(format!("{at}.name"), kind, &name)),
-        };
+    let data = match objects.get(kind, namespace, &name) {
+        Found::Data(data) => data,
+        Found::Missing if optional != Some(true) => {
+            return Err(missing(format!("{at}.name"), kind, &name));
+        }
+        Found::Missing | Found::Wrong => return Ok(Vec::new()),
     };
     let prefix = source.prefix.unwrap_or_default();
     let variable = |(key, bytes): (&String, &Vec<u8>)| {
-        let value = text(&at, key, bytes)?;
+        let value = text(&at, key, objects.copy(&at, bytes)?)?;
         Ok(taken(format!("{prefix}{key}"), value, kind, &name, key))
     };
     data.iter().map(variable).collect()
@@ -129,11 +130,16 @@ fn one(
         }
     };
     let optional = optional == Some(true);
-    let Some(data) = objects.get(kind, namespace, &name) else {
-        return if optional { Ok(None) } else { Err(missing(format!("{at}.name"), kind, &name)) };
+    let data = match objects.get(kind, namespace, &name) {
+        Found::Data(data) => data,
+        Found::Missing if !optional => return Err(missing(format!("{at}.name"), kind, &name)),
+        Found::Missing | Found::Wrong => return Ok(None),
     };
     match data.get(&key) {
-        Some(bytes) => Ok(Some(taken(var.name, text(&at, &key, bytes)?, kind, &name, &key))),
+        Some(bytes) => {
+            let value = text(&at, &key, objects.copy(&at, bytes)?)?;
+            Ok(Some(taken(var.name, value, kind, &name, &key)))
+        }
         None if optional => Ok(None),
         None => Err(no_key(&at, kind, &name, &key)),
     }
@@ -160,13 +166,13 @@ pub(super) fn missing(at: String, kind: Kind, name: &str) -> SpecError {
 }
 
 /// Never with the value: it may be a secret.
-fn text(at: &str, key: &str, bytes: &[u8]) -> Result<String, SpecError> {
+fn text(at: &str, key: &str, bytes: Vec<u8>) -> Result<String, SpecError> {
     let why = |why: &str| SpecError::new(at, format!("the value of the key {key:?} {why}"));
-    let text = std::str::from_utf8(bytes).map_err(|_| why("is no UTF-8 text"))?;
+    let text = String::from_utf8(bytes).map_err(|_| why("is no UTF-8 text"))?;
     if text.contains('\0') {
         return Err(why("has a zero byte"));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 pub(super) fn out(var: &EnvVar) -> k8s::EnvVar {

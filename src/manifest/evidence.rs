@@ -42,7 +42,7 @@ pub(super) fn show(container: &ContainerSpec) -> Vec<(String, String)> {
 pub(super) fn word_of(spec: &PodSpec, field: &str) -> Option<String> {
     let (at, rest) = field.split_once(".lifecycle.")?;
     let setting = [SIGNAL, EXEC].into_iter().find(|setting| *setting == rest)?;
-    let place = (0..spec.count()).find(|place| spec.field_at(*place) == at)?;
+    let place = spec.place_at(at)?;
     let container = &spec.at(place)?.name;
     Some(format!("{container}.{setting}"))
 }

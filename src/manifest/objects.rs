@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::bounds::Budget;
 use super::convert::filled;
+use super::lists::is_named_list;
 use super::{ManifestError, fields, strict};
 use crate::domain::spec::SpecError;
 
@@ -27,6 +29,8 @@ impl Kind {
     }
 }
 
+const DEFAULT_NAMESPACE: &str = "default";
+
 /// Kind, namespace and name.
 pub(super) type Key = (Kind, String, String);
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
@@ -34,15 +38,40 @@ pub(super) type Data = BTreeMap<String, Vec<u8>>;
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     all: BTreeMap<Key, Data>,
+    /// They have errors of their own.
+    wrong: BTreeSet<Key>,
+    /// Something could not be read that may have been any of them.
+    any_wrong: bool,
     used: RefCell<BTreeSet<Key>>,
+    budget: RefCell<Budget>,
+}
+
+/// What a reference leads to.
+pub(super) enum Found<'a> {
+    Data(&'a Data),
+    /// It came along, with an error that is enough.
+    Wrong,
+    Missing,
 }
 
 impl Objects {
-    pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Data> {
+    pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
         let key = (kind, namespace.to_owned(), name.to_owned());
-        let data = self.all.get(&key)?;
-        self.used.borrow_mut().insert(key);
-        Some(data)
+        match self.all.get(&key) {
+            Some(data) => {
+                self.used.borrow_mut().insert(key);
+                Found::Data(data)
+            }
+            None if self.any_wrong || self.wrong.contains(&key) => Found::Wrong,
+            None => Found::Missing,
+        }
+    }
+
+    /// What a pod keeps of an object, as often as it asks for it.
+    pub(super) fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
+        let copied = self.budget.borrow_mut().copied(bytes.len());
+        copied.map_err(|error| SpecError { field: at.to_owned(), ..error })?;
+        Ok(bytes.to_vec())
     }
 
     pub(super) fn is_used(&self, key: &Key) -> bool {
@@ -51,12 +80,33 @@ impl Objects {
 
     /// Takes a ConfigMap or Secret up; `None` for what is neither.
     pub(super) fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
-        let read = match value.get("kind").and_then(Value::as_str)? {
-            "ConfigMap" => strict::typed::<k8s::ConfigMap>(value, "v1").map(config_map),
-            "Secret" => strict::typed::<k8s::Secret>(value, "v1").map(secret).map_err(discreet),
-            _ => return None,
+        let (kind, read) = match value.get("kind").and_then(Value::as_str) {
+            Some("ConfigMap") => {
+                let read = strict::typed::<k8s::ConfigMap>(value, "v1").map(config_map);
+                (Kind::ConfigMap, read)
+            }
+            Some("Secret") => {
+                let read = strict::typed::<k8s::Secret>(value, "v1").map(secret);
+                (Kind::Secret, read.map_err(discreet))
+            }
+            _ => {
+                self.any_wrong |= is_named_list(value);
+                return None;
+            }
         };
-        Some(read.and_then(|(kind, meta, data)| self.insert(value, kind, meta, data)))
+        let taken = read.and_then(|(meta, data)| self.insert(value, kind, meta, data));
+        if taken.is_err() {
+            let text = |field: &str| value.pointer(field).and_then(Value::as_str);
+            let namespace = text("/metadata/namespace").filter(|text| !text.is_empty());
+            match text("/metadata/name").filter(|name| !name.is_empty()) {
+                Some(name) => {
+                    let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+                    self.wrong.insert((kind, namespace, name.to_owned()));
+                }
+                None => self.any_wrong = true,
+            }
+        }
+        Some(taken)
     }
 
     fn insert(
@@ -79,7 +129,7 @@ impl Objects {
             let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
             SpecError::invalid(format!("data[{key}]"), format!("{key:?}"), why)
         }));
-        let key = (kind, filled(meta.namespace).unwrap_or_else(|| "default".into()), name);
+        let key = (kind, filled(meta.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.into()), name);
         if self.all.contains_key(&key) {
             errors.push(SpecError::duplicate("metadata.name", &key.2));
         }
@@ -91,19 +141,19 @@ impl Objects {
     }
 }
 
-fn config_map(map: k8s::ConfigMap) -> (Kind, ObjectMeta, Data) {
+fn config_map(map: k8s::ConfigMap) -> (ObjectMeta, Data) {
     let text = map.data.unwrap_or_default().into_iter();
     let mut data: Data = text.map(|(key, text)| (key, text.into_bytes())).collect();
     data.extend(map.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)));
-    (Kind::ConfigMap, map.metadata, data)
+    (map.metadata, data)
 }
 
-fn secret(secret: k8s::Secret) -> (Kind, ObjectMeta, Data) {
+fn secret(secret: k8s::Secret) -> (ObjectMeta, Data) {
     let data = secret.data.unwrap_or_default().into_iter();
     let mut data: Data = data.map(|(key, bytes)| (key, bytes.0)).collect();
     let text = secret.string_data.unwrap_or_default().into_iter();
     data.extend(text.map(|(key, text)| (key, text.into_bytes())));
-    (Kind::Secret, secret.metadata, data)
+    (secret.metadata, data)
 }
 
 /// An error's text may hold the value that it is about.

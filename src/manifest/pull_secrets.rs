@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 
-use super::objects::{Data, Kind, Objects};
+use super::objects::{Data, Found, Kind, Objects};
 use crate::domain::image::{Keyring, PullSecret};
 use crate::domain::spec::SpecError;
 
@@ -14,7 +14,10 @@ pub(super) fn pull_secrets(
 ) -> Vec<PullSecret> {
     let mut all = Vec::new();
     for (index, LocalObjectReference { name }) in secrets.into_iter().flatten().enumerate() {
-        let keyring = objects.get(Kind::Secret, namespace, &name).map(keyring).transpose();
+        let keyring = match objects.get(Kind::Secret, namespace, &name) {
+            Found::Data(data) => keyring(data).map(Some),
+            Found::Wrong | Found::Missing => Ok(None),
+        };
         let keyring = keyring.unwrap_or_else(|why| {
             let field = format!("spec.imagePullSecrets[{index}].name");
             errors.push(SpecError::invalid(field, &name, &why));

@@ -140,6 +140,6 @@ fn devices_word(container: &ContainerSpec) -> String {
 /// The annotation's word for a field that Kubernetes does not have.
 pub(super) fn word_of(spec: &PodSpec, field: &str) -> Option<String> {
     let (at, _) = field.split_once(".devices")?;
-    let place = (0..spec.count()).find(|place| spec.field_at(*place) == at)?;
+    let place = spec.place_at(at)?;
     Some(devices_word(spec.at(place)?))
 }

@@ -1,12 +1,15 @@
 //! Manifests as files have them: documents, lists, and where each field is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::batch::batch;
-use super::document::{self, WHOLE};
-use super::marks::{self, Marks};
+use super::bounds::Budget;
+use super::document::{self, Unread, WHOLE};
+use super::lists::{Member, members};
+use super::marks::Marks;
 use crate::domain::spec::SpecError;
 
 /// A file's name, for people, and what is in it.
@@ -17,9 +20,9 @@ pub struct File {
 }
 
 /// From 1; 0 where it is not known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    pub file: String,
+    pub file: Arc<str>,
     pub line: u32,
     pub column: u32,
 }
@@ -68,12 +71,10 @@ impl Finding {
 }
 
 struct Object {
-    value: Value,
-    file: String,
+    member: Member,
+    file: Arc<str>,
     /// Of its document.
-    marks: Marks,
-    /// `items[0].` in a list.
-    prefix: String,
+    marks: Arc<Marks>,
 }
 
 /// The objects of several files.
@@ -85,60 +86,61 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Reads on after a text that is no YAML; what is more than the bounds ends it.
     pub fn read(files: Vec<File>) -> Self {
         let mut sources = Self::default();
+        let mut budget = Budget::default();
         for File { name, text } in files {
-            match document::all(&text) {
-                Ok(values) => {
-                    let mut marks = marks::of(&text).into_iter();
-                    for value in values {
-                        sources.add(value, &name, marks.next().unwrap_or_default());
+            let file: Arc<str> = name.into();
+            if let Err(error) = budget.file(&file, &text) {
+                sources.fail(file, error.into());
+                break;
+            }
+            match document::read(&text, &mut budget) {
+                Ok(documents) => {
+                    for (value, marks) in documents {
+                        sources.add(value, &file, marks.into(), &mut budget);
                     }
                 }
-                Err(unread) => {
-                    let (line, column) = unread.at.unwrap_or_default();
-                    let SpecError { field, reason } = unread.error;
-                    sources.errors.push(Finding {
-                        place: Place { file: name, line, column },
-                        severity: Severity::Error,
-                        code: "",
-                        field: if field == WHOLE { String::new() } else { field },
-                        message: reason,
-                    });
-                }
+                Err(unread) => sources.fail(file, unread),
             }
         }
         sources
     }
 
-    fn add(&mut self, mut value: Value, file: &str, marks: Marks) {
-        let is_list = matches!(value.get("kind").and_then(Value::as_str), Some("List" | "PodList"));
-        let file = file.to_owned();
-        match value.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) if is_list => {
-                for (index, value) in items.into_iter().enumerate() {
-                    let (file, marks) = (file.clone(), marks.clone());
-                    let prefix = format!("items[{index}].");
-                    self.objects.push(Object { value, file, marks, prefix });
-                }
+    fn fail(&mut self, file: Arc<str>, unread: Unread) {
+        let (line, column) = unread.at.unwrap_or_default();
+        let SpecError { field, reason } = unread.error;
+        self.errors.push(Finding {
+            place: Place { file, line, column },
+            severity: Severity::Error,
+            code: "",
+            field: if field == WHOLE { String::new() } else { field },
+            message: reason,
+        });
+    }
+
+    fn add(&mut self, value: Value, file: &Arc<str>, marks: Arc<Marks>, budget: &mut Budget) {
+        for member in members(value) {
+            if !member.prefix.is_empty()
+                && let Err(error) = budget.object()
+            {
+                return self.fail(file.clone(), error.into());
             }
-            items => {
-                if let (Some(items), Some(fields)) = (items, value.as_object_mut()) {
-                    fields.insert("items".to_owned(), items);
-                }
-                self.objects.push(Object { value, file, marks, prefix: String::new() });
-            }
+            self.objects.push(Object { member, file: file.clone(), marks: marks.clone() });
         }
     }
 
     pub fn values(&self) -> Vec<Value> {
-        self.objects.iter().map(|object| object.value.clone()).collect()
+        self.objects.iter().map(|object| object.member.value.clone()).collect()
     }
 
     /// Where a field of an object is, or would be.
     pub fn place(&self, object: usize, field: &str) -> Place {
-        let Some(object) = self.objects.get(object) else { return Place::default() };
-        let mark = object.marks.find(&format!("{}{field}", object.prefix));
+        let Some(object) = self.objects.get(object) else {
+            return Place { file: "".into(), line: 0, column: 0 };
+        };
+        let mark = object.marks.find(&format!("{}{field}", object.member.prefix));
         let (line, column) = mark.unwrap_or_default();
         Place { file: object.file.clone(), line, column }
     }

@@ -1,6 +1,7 @@
 use super::*;
 
 mod batch;
+mod bounds;
 mod defaults;
 mod directory;
 mod downward;

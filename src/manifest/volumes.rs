@@ -9,7 +9,7 @@ use super::convert::{filled, pull_policy};
 use super::downward;
 use super::env::{InReach, missing, no_key};
 use super::fields::NOT_YET;
-use super::objects::Kind;
+use super::objects::{Found, Kind};
 use crate::domain::quantity;
 use crate::domain::spec::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
@@ -170,13 +170,19 @@ fn object(
     let name_at = format!("{at}.{}", if single { "secretName" } else { "name" });
     let found = objects.get(kind, namespace, &name);
     if name.is_empty() {
-        errors.push(SpecError::required(name_at, ""));
-    } else if found.is_none() && !optional {
-        errors.push(missing(name_at, kind, &name));
+        errors.push(SpecError::required(name_at.clone(), ""));
+    } else if matches!(found, Found::Missing) && !optional {
+        errors.push(missing(name_at.clone(), kind, &name));
     }
+    let found = match found {
+        Found::Data(data) => Some(data),
+        Found::Wrong | Found::Missing => None,
+    };
     let mut data = BTreeMap::new();
-    let mut keep = |key: &String, bytes: &Vec<u8>| {
-        data.insert(key.clone(), Content(bytes.clone()));
+    let mut too_many = None;
+    let mut keep = |key: &String, bytes: &Vec<u8>| match objects.copy(&name_at, bytes) {
+        Ok(bytes) => drop(data.insert(key.clone(), Content(bytes))),
+        Err(error) => too_many = Some(error),
     };
     let mut kept = Vec::new();
     for (index, item) in items.into_iter().flatten().enumerate() {
@@ -195,6 +201,7 @@ fn object(
     if kept.is_empty() {
         found.into_iter().flatten().for_each(|(key, bytes)| keep(key, bytes));
     }
+    errors.extend(too_many);
     let kind = match kind {
         Kind::ConfigMap => ObjectKind::ConfigMap,
         Kind::Secret => ObjectKind::Secret,

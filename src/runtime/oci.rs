@@ -26,7 +26,7 @@ pub(super) mod words;
 pub use bundle::from_bundle;
 pub use user::user_of;
 pub(super) use words::expand_all;
-use words::{Env, expand};
+use words::{Env, TooLong, expand, expand_words, fits};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -112,7 +112,7 @@ pub fn from_image(
 ) -> Result<Vec<u8>, RuntimeError> {
     let image = config.config().clone().unwrap_or_default();
     let hostname = namespaces::hostname(pod, host);
-    let own = own_env(pod, spec, &host.whereabouts);
+    let own = own_env(pod, spec, &host.whereabouts)?;
     let mut env = Env::default();
     env.set_all([PATH.to_owned(), format!("HOSTNAME={hostname}")]);
     env.set_all(image.env().iter().flatten().cloned());
@@ -174,24 +174,37 @@ pub fn from_image(
 }
 
 /// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
-pub(super) fn own_env(pod: &PodSpec, spec: &ContainerSpec, at: &Whereabouts) -> Env {
+pub(super) fn own_env(
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+    at: &Whereabouts,
+) -> Result<Env, RuntimeError> {
+    let too_long = |name: &str, error: TooLong| RuntimeError::Invalid {
+        field: "env",
+        reason: format!("{name}: {error}"),
+    };
     let mut own = Env::default();
+    let mut length = 0_usize;
     for var in &spec.env {
         // What comes from elsewhere is taken as it is there.
         let value = match &var.from {
-            None => expand(&var.value, &own),
+            None => expand(&var.value, &own).map_err(|error| too_long(&var.name, error))?,
             Some(_) => pod.value_of(spec, var, at),
         };
+        length = length.saturating_add(value.len());
+        fits(length).map_err(|error| too_long(&var.name, error))?;
         own.set(&var.name, value);
     }
-    own
+    Ok(own)
 }
 
 fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, RuntimeError> {
-    let expanded =
-        |words: &[String]| words.iter().map(|word| expand(word, env)).collect::<Vec<_>>();
-    let mut words = expanded(&spec.command);
-    let mut rest = expanded(&spec.args);
+    let expanded = |field: &'static str, words: &[String]| {
+        expand_words(words, env)
+            .map_err(|error| RuntimeError::Invalid { field, reason: error.to_string() })
+    };
+    let mut words = expanded("command", &spec.command)?;
+    let mut rest = expanded("args", &spec.args)?;
     if words.is_empty() {
         words = image.entrypoint().clone().unwrap_or_default();
         if rest.is_empty() {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Code, Request, Response, Status, async_trait};
 
 use super::caller::caller;
 use super::convert;
-use super::error::{field, invalid, status_of};
+use super::error::{field, invalid, refuse, status_of};
 use super::probes::duration;
 use super::{Api, MARGIN, START, Streaming, adopt, evidence, exec, logs, probing, usage, waiting};
 use crate::domain::container::{Event, Wanted};
@@ -21,7 +21,7 @@ impl Api {
     /// For calls that mean the pod as a whole.
     fn first(&self, view: &PodView) -> Result<Response<pb::Container>, Status> {
         let status = view.status.containers.first();
-        let status = status.ok_or_else(|| Status::internal("a pod without containers"))?;
+        let status = status.ok_or_else(|| refuse(Code::Internal, "a pod without containers"))?;
         Ok(Response::new(convert::container(&self.supervisor, view, status)))
     }
 
@@ -95,7 +95,7 @@ impl Containers for Api {
         let applied = self.supervisor.apply(spec, wanted).await;
         let (view, applied) = applied.map_err(|e| status_of(convert::error_of_the_request(e)))?;
         if applied == crate::supervisor::Applied::Unchanged {
-            return Err(Status::already_exists(format!("containers {name:?} already exists")));
+            return Err(refuse(Code::AlreadyExists, format!("containers {name:?} already exists")));
         }
         if wanted == Wanted::Running {
             return self.until(&name, "start", START, has_settled).await;
@@ -150,7 +150,10 @@ impl Containers for Api {
         let status = convert::status_of_container(&view, &container).map_err(status_of)?;
         if status.pid.is_none() {
             let name = &status.name;
-            return Err(Status::failed_precondition(format!("container {name:?} is not running")));
+            return Err(refuse(
+                Code::FailedPrecondition,
+                format!("container {name:?} is not running"),
+            ));
         }
         let event = Event::Kill { signal };
         self.supervisor.request(&name, &container, event, by).map_err(status_of)?;

@@ -1,5 +1,6 @@
 //! `probelet.v1.Events`.
 
+use prost::Message;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -7,15 +8,18 @@ use super::{Api, Streaming, convert};
 use crate::pb;
 use crate::pb::events_server::Events;
 
+/// Bytes of events in one answer; clients take 4 MiB by default.
+const PAGE: usize = 2 << 20;
+
 #[async_trait]
 impl Events for Api {
     async fn list_events(
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
-        let events = self.supervisor.events().after(0, &request.into_inner().pod);
-        let events = events.into_iter().map(convert::event).collect();
-        Ok(Response::new(pb::ListEventsResponse { events }))
+        let pb::ListEventsRequest { pod, after, limit } = request.into_inner();
+        let events = self.supervisor.events().after(after, &pod);
+        Ok(Response::new(page(events.into_iter().map(convert::event), limit)))
     }
 
     type WatchEventsStream = Streaming<pb::Event>;
@@ -29,6 +33,24 @@ impl Events for Api {
             api.send_events(&sender, &pod, after).await;
         })))
     }
+}
+
+/// As many events as the page may hold, one at least.
+fn page(events: impl Iterator<Item = pb::Event>, limit: u32) -> pb::ListEventsResponse {
+    let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let mut page = pb::ListEventsResponse::default();
+    let mut size = 0;
+    for event in events {
+        size += event.encoded_len();
+        if let Some(last) = page.events.last()
+            && (page.events.len() >= limit || size > PAGE)
+        {
+            page.next = last.sequence;
+            break;
+        }
+        page.events.push(event);
+    }
+    page
 }
 
 impl Api {
@@ -52,5 +74,29 @@ impl Api {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(count: u64, message: usize) -> impl Iterator<Item = pb::Event> {
+        (1..=count).map(move |sequence| pb::Event {
+            sequence,
+            message: "x".repeat(message),
+            ..pb::Event::default()
+        })
+    }
+
+    #[test]
+    fn a_page_ends_at_its_limit_and_at_its_bytes() {
+        let of = |page: pb::ListEventsResponse| (page.events.len(), page.next);
+        assert_eq!(of(page(events(5, 0), 0)), (5, 0));
+        assert_eq!(of(page(events(5, 0), 5)), (5, 0));
+        assert_eq!(of(page(events(5, 0), 2)), (2, 2));
+        assert_eq!(of(page(events(2, PAGE), 0)), (1, 1));
+        let whole = page(events(4096, 1024), 0);
+        assert!(whole.encoded_len() <= PAGE + 4096 * 8 && whole.next > 1000, "{}", whole.next);
     }
 }

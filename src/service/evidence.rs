@@ -2,10 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::Api;
-use super::error::status_of;
+use super::error::{refuse, status_of};
 use crate::domain::evidence::Evidence;
 use crate::{pb, structs};
 
@@ -19,7 +19,7 @@ pub(super) async fn get(
 }
 
 fn evidence(kept: Evidence) -> Result<pb::Evidence, Status> {
-    let broken = |error: String| Status::internal(format!("evidence not readable: {error}"));
+    let broken = |error: String| refuse(Code::Internal, format!("evidence not readable: {error}"));
     let json = serde_json::to_value(&kept).map_err(|error| broken(error.to_string()))?;
     let details = structs::from_json(json).map_err(|error| broken(error.to_string()))?;
     Ok(pb::Evidence {

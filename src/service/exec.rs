@@ -5,9 +5,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
-use super::error::{field, invalid, status_of};
+use super::error::{field, invalid, refuse, status_of};
 use super::probes::duration;
 use super::{Api, Streaming};
 use crate::domain::exit::{Caller, Operator};
@@ -37,7 +37,7 @@ pub(super) async fn sync(
         Ok(answer) => answer.map(Response::new),
         Err(_) => {
             let text = format!("the command did not end within {} s", timeout.as_secs_f64());
-            Err(Status::deadline_exceeded(text))
+            Err(refuse(Code::DeadlineExceeded, text))
         }
     }
 }
@@ -52,7 +52,7 @@ async fn collect(mut session: Session) -> Result<pb::ExecSyncResponse, Status> {
         }
         if answer.stdout.len() + answer.stderr.len() > SYNC_OUTPUT {
             let text = format!("the command wrote more than {SYNC_OUTPUT} bytes: use Exec");
-            return Err(Status::resource_exhausted(text));
+            return Err(refuse(Code::ResourceExhausted, text));
         }
     }
     Err(unknown_end())
@@ -64,7 +64,7 @@ pub(super) async fn stream(
     mut requests: tonic::Streaming<pb::ExecRequest>,
 ) -> Result<Response<Streaming<pb::ExecResponse>>, Status> {
     let first = tokio::time::timeout(FIRST, requests.message()).await;
-    let first = first.map_err(|_| Status::deadline_exceeded("no start was sent"))??;
+    let first = first.map_err(|_| refuse(Code::DeadlineExceeded, "no start was sent"))??;
     let start = match first.and_then(|request| request.message) {
         Some(exec_request::Message::Start(start)) => start,
         _ => return Err(invalid(vec![field("start", "Required value: it is the first message")])),
@@ -156,5 +156,5 @@ fn answer(output: Output) -> pb::ExecResponse {
 }
 
 fn unknown_end() -> Status {
-    Status::unavailable("how the command ended is not known")
+    refuse(Code::Unavailable, "how the command ended is not known")
 }

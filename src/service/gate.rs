@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tonic::service::Interceptor;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
+
+use super::error::refuse;
 
 /// Closed until opened, for good.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +24,7 @@ impl Interceptor for Gate {
             return Ok(request);
         }
         let why = "probelet is still taking up what runs: containerd does not answer yet";
-        Err(Status::unavailable(why))
+        Err(refuse(Code::Unavailable, why))
     }
 }
 
@@ -35,7 +37,7 @@ mod tests {
         let gate = Gate::default();
         let mut door = gate.clone();
         let refused = door.call(Request::new(())).unwrap_err();
-        assert_eq!(refused.code(), tonic::Code::Unavailable);
+        assert_eq!(refused.code(), Code::Unavailable);
         gate.open();
         assert!(door.call(Request::new(())).is_ok());
     }

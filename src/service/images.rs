@@ -1,9 +1,9 @@
 //! `probelet.v1.Images`.
 
 use tokio::sync::mpsc;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Code, Request, Response, Status, async_trait};
 
-use super::error::{field, invalid, status_of};
+use super::error::{field, invalid, refuse, status_of};
 use super::{Api, Streaming};
 use crate::domain::image::{Progress, PullFault};
 use crate::pb;
@@ -78,9 +78,9 @@ async fn follow(mut pull: Pull, sender: mpsc::Sender<Result<pb::PullProgress, St
             bytes: pulled.bytes,
             ..message(&progress.borrow())
         }),
-        Err((PullFault::Unreachable, error)) => Err(Status::unavailable(error)),
+        Err((PullFault::Unreachable, error)) => Err(refuse(Code::Unavailable, error)),
         Err((PullFault::Failed | PullFault::InvalidName, error)) => {
-            Err(Status::failed_precondition(error))
+            Err(refuse(Code::FailedPrecondition, error))
         }
     };
     // The caller may have gone.

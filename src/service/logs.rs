@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
-use super::error::{field, invalid, status_of};
+use super::error::{field, invalid, refuse, status_of};
 use super::{Api, Streaming, convert};
 use crate::domain::Incarnation;
 use crate::domain::adopt::Place;
@@ -65,9 +65,10 @@ fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Stat
         (true, Some(previous)) => Incarnation(previous),
         (true, None) => {
             let (pod, container) = (&view.spec.name, &status.name);
-            return Err(Status::not_found(format!(
-                "previous terminated container {container:?} in pod {pod:?} not found"
-            )));
+            return Err(refuse(
+                Code::NotFound,
+                format!("previous terminated container {container:?} in pod {pod:?} not found"),
+            ));
         }
     };
     Ok(AttemptId { pod: view.spec.name.clone(), container: status.name.clone(), attempt })
@@ -80,18 +81,22 @@ async fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
         && !output.is_ours()
     {
         let Place { namespace, id } = place;
-        return Status::not_found(format!(
-            "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
+        return refuse(
+            Code::NotFound,
+            format!(
+                "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
              its output goes {output}; probelet has no log of it"
-        ));
+            ),
+        );
     }
     let (pod, container) = (&id.pod, &id.container);
     let view = api.supervisor.get(pod).ok();
     match view.as_ref().and_then(|view| Some(&view.status.of(container)?.state)) {
-        Some(ContainerState::Waiting { reason, .. }) => Status::failed_precondition(format!(
-            "container {container:?} in pod {pod:?} is waiting to start: {reason}"
-        )),
-        _ => Status::not_found(format!("no log of {id}: {error}")),
+        Some(ContainerState::Waiting { reason, .. }) => refuse(
+            Code::FailedPrecondition,
+            format!("container {container:?} in pod {pod:?} is waiting to start: {reason}"),
+        ),
+        _ => refuse(Code::NotFound, format!("no log of {id}: {error}")),
     }
 }
 
@@ -173,7 +178,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Status {
-    Status::internal(format!("log not readable: {error}"))
+    refuse(Code::Internal, format!("log not readable: {error}"))
 }
 
 #[cfg(test)]

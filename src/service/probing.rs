@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
-use super::error::{field, invalid, status_of};
+use super::error::{field, invalid, refuse, status_of};
 use super::probes::{self, duration};
 use super::{Api, MARGIN, convert};
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind, Probes, SpecError};
@@ -52,7 +52,10 @@ pub(super) async fn run(
     let kind = kind(&request.kind, &container.probes).map_err(|e| invalid(vec![e]))?;
     let kind = kind.ok_or_else(|| {
         let (container, pod) = (&container.name, &request.name);
-        Status::failed_precondition(format!("container {container:?} in pod {pod:?} has no probe"))
+        refuse(
+            Code::FailedPrecondition,
+            format!("container {container:?} in pod {pod:?} has no probe"),
+        )
     })?;
     let attempt = api.supervisor.run_probe(&request.name, &container.name, kind).await;
     let attempt = attempt.map_err(status_of)?;

@@ -1,9 +1,9 @@
 //! What containers use.
 
-use tonic::{Response, Status};
+use tonic::{Code, Response, Status};
 
 use super::Api;
-use super::error::status_of;
+use super::error::{refuse, status_of};
 use crate::evidence::{Usage, usage};
 use crate::pb;
 use crate::supervisor::{PodView, now};
@@ -18,7 +18,7 @@ pub(super) async fn get(
     };
     let read = move || views.iter().flat_map(of_pod).collect();
     let containers = tokio::task::spawn_blocking(read).await;
-    let containers = containers.map_err(|error| Status::internal(error.to_string()))?;
+    let containers = containers.map_err(|error| refuse(Code::Internal, error.to_string()))?;
     Ok(Response::new(pb::GetUsageResponse { containers }))
 }
 

@@ -1,27 +1,78 @@
 //! The host's event log: bounded, correlated, watchable from any sequence number.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::watch;
 
 use crate::domain::notice::{Event, Notice, sequence};
-use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, Role};
 
-/// How many distinct events are kept; the oldest is dropped for a new one.
+/// How many distinct events are kept.
 const CAPACITY: usize = 2048;
-
-/// How many of a container's events its record keeps, and how much of a message: a record is
-/// written whole with each transition.
+/// How many of a container's events its record keeps: a record is written whole with each
+/// transition.
 const KEPT: usize = 20;
-const LONGEST: usize = 1024;
 
 #[derive(Debug)]
 pub struct EventLog {
-    events: Mutex<VecDeque<Event>>,
+    events: Mutex<Kept>,
     newest: watch::Sender<u64>,
+}
+
+/// Events by their sequence. Where there are too many, the container that has most of them loses
+/// its oldest one, so that none can push out those of others.
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<(Owner, Event)>,
+    counts: HashMap<Owner, usize>,
+}
+
+/// A container of a pod, or the pod itself, as a number: the log looks at all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Owner(u64);
+
+impl Owner {
+    fn of(event: &Event) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&event.pod_uid, &event.container).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+impl Kept {
+    fn push(&mut self, event: Event) {
+        let owner = Owner::of(&event);
+        *self.counts.entry(owner).or_default() += 1;
+        self.events.push_back((owner, event));
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Event> {
+        let (owner, event) = self.events.remove(at)?;
+        if let Some(count) = self.counts.get_mut(&owner) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counts.remove(&owner);
+            }
+        }
+        Some(event)
+    }
+
+    /// Keeps what there is room for.
+    fn fit(&mut self) {
+        while self.events.len() > CAPACITY {
+            let most = self.counts.values().max().copied();
+            let has_most = |(owner, _): &(Owner, Event)| self.counts.get(owner).copied() == most;
+            let oldest = self.events.iter().position(has_most);
+            self.remove(oldest.unwrap_or_default());
+        }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.iter().map(|(_, event)| event)
+    }
 }
 
 impl Default for EventLog {
@@ -49,23 +100,22 @@ impl EventLog {
             first: wall,
             last: wall,
         };
-        if let Some(at) = events.iter().position(|known| known.is_same(&event))
+        let known = events.iter().position(|known| known.is_same(&event));
+        if let Some(at) = known
             && let Some(known) = events.remove(at)
         {
             event.count = known.count.saturating_add(1);
             event.first = known.first;
         }
-        if events.len() >= CAPACITY {
-            events.pop_front();
-        }
         // In order of sequence, so that a watcher resumes with one search.
-        events.push_back(event);
+        events.push(event);
+        events.fit();
         // Under the lock: the next one is numbered on from it.
         self.newest.send_replace(sequence);
     }
 
-    /// The newest events of one container and of its pod, for its record: whole, but for long
-    /// messages. Each of a pod's records has the pod's own: which is written last is not known.
+    /// The newest events of one container and of its pod, for its record. Each of a pod's records
+    /// has the pod's own: which is written last is not known.
     pub fn kept(&self, pod_uid: &str, container: &str) -> Vec<Event> {
         let events = self.lock();
         let newest = |of: &str| -> Vec<Event> {
@@ -75,7 +125,6 @@ impl EventLog {
         let mut kept = newest(container);
         kept.append(&mut newest(""));
         kept.sort_by_key(|event| event.sequence);
-        kept.iter_mut().for_each(|event| shorten(&mut event.message, LONGEST));
         kept
     }
 
@@ -85,24 +134,23 @@ impl EventLog {
         // One may be known: a pod that could not be taken up is tried again, and records of one pod
         // were written at different times. The one with the higher number says more.
         for event in kept {
-            match events.iter_mut().find(|known| known.is_same(&event)) {
+            let mut all = events.events.iter_mut().map(|(_, known)| known);
+            match all.find(|known| known.is_same(&event)) {
                 Some(known) if known.sequence >= event.sequence => {}
                 Some(known) => *known = event,
-                None => events.push_back(event),
+                None => events.push(event),
             }
         }
-        events.make_contiguous().sort_by_key(|event| event.sequence);
-        while events.len() > CAPACITY {
-            events.pop_front();
-        }
-        let newest = events.back().map_or(0, |event| sequence::floor(event.sequence));
+        events.events.make_contiguous().sort_by_key(|(_, event)| event.sequence);
+        events.fit();
+        let newest = events.iter().next_back().map_or(0, |event| sequence::floor(event.sequence));
         self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
     }
 
     /// Events after `sequence` in order, of one pod where named.
     pub fn after(&self, sequence: u64, pod: &str) -> Vec<Event> {
         let events = self.lock();
-        let start = events.partition_point(|event| event.sequence <= sequence);
+        let start = events.events.partition_point(|(_, event)| event.sequence <= sequence);
         let wanted = |event: &&Event| pod.is_empty() || event.pod == pod;
         events.iter().skip(start).filter(wanted).cloned().collect()
     }
@@ -112,7 +160,7 @@ impl EventLog {
         self.newest.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Every update leaves the log sound, so one that panicked half-way is no reason to stop.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -230,12 +278,43 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_is_loud_pushes_out_its_own_events_alone() {
+        let log = EventLog::default();
+        let say = |container: &str, message: &str| {
+            let notice = Notice::normal("Told", message);
+            log.record(&sample::pod(), container, notice, SystemTime::UNIX_EPOCH);
+        };
+        let of = |container: &str| -> Vec<String> {
+            let events = log.after(0, "").into_iter();
+            events.filter(|it| it.container == container).map(|it| it.message).collect()
+        };
+        (0..100).for_each(|n| say("quiet", &n.to_string()));
+        (0..10_000).for_each(|n| say("loud", &n.to_string()));
+        say("quiet", "last");
+        assert_eq!(of("quiet").len(), 101);
+        let loud = of("loud");
+        assert_eq!((loud.len(), loud.last().unwrap().as_str()), (CAPACITY - 101, "9999"));
+        // Two of the same volume have the same share.
+        (0..10_000).for_each(|n| say("other", &n.to_string()));
+        let shares = [of("loud").len(), of("other").len()];
+        assert!(shares[0].abs_diff(shares[1]) <= 1 && of("quiet").len() == 101, "{shares:?}");
+        // What a daemon takes up from records has the same bound.
+        let event = log.after(0, "").pop().unwrap();
+        log.restore((0..5000).map(|n| Event {
+            message: format!("old {n}"),
+            sequence: n,
+            ..event.clone()
+        }));
+        assert_eq!((log.after(0, "").len(), of("quiet").len()), (CAPACITY, 101));
+    }
+
+    #[test]
     fn long_messages_are_kept_in_part() {
         let log = EventLog::default();
         tell(&log, &"é".repeat(3000));
         let kept = log.kept(&sample::pod().uid, "app");
         assert!(kept[0].message.len() <= 1030 && kept[0].message.ends_with('…'));
-        assert_eq!(log.after(0, "")[0].message.len(), 6000);
+        assert_eq!(log.after(0, ""), kept);
     }
 
     #[test]

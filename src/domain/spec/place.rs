@@ -59,6 +59,17 @@ impl PodSpec {
         }
     }
 
+    /// The place that [`Self::field_at`] gives this field.
+    pub fn place_at(&self, field: &str) -> Option<usize> {
+        let (list, index) = field.strip_suffix(']')?.rsplit_once('[')?;
+        let index: usize = index.parse().ok()?;
+        let place = match list {
+            "spec.initContainers" => index,
+            _ => index.checked_add(self.init_containers.len())?,
+        };
+        (self.at(place).is_some() && self.field_at(place) == field).then_some(place)
+    }
+
     /// The policy that rules `container`: its own, else the pod's. An init container that
     /// succeeded is done, whatever the pod's says.
     pub fn policy_of(&self, container: &ContainerSpec) -> RestartPolicy {

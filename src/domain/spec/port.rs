@@ -53,15 +53,16 @@ impl PodSpec {
         let taken: Vec<_> = other.host_ports().map(|(_, port)| port).collect();
         let clashing =
             self.host_ports().filter(|(_, own)| taken.iter().any(|its| own.clashes(its)));
-        let told = |(field, port): (String, HostPort)| {
-            let why = format!("pod {:?} has it", other.name);
-            SpecError::invalid(field, port.host_port, &why)
-        };
-        clashing.map(told).collect()
+        clashing.map(|(field, port)| port.taken(field, &other.name)).collect()
     }
 }
 
 impl HostPort {
+    /// The error of a pod that asks for it after another one.
+    pub fn taken(&self, field: String, holder: &str) -> SpecError {
+        SpecError::invalid(field, self.host_port, &format!("pod {holder:?} has it"))
+    }
+
     /// Whether no two pods can have both.
     pub fn clashes(&self, other: &Self) -> bool {
         let same = (self.host_port, &self.protocol) == (other.host_port, &other.protocol);

@@ -12,6 +12,7 @@ use super::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, Exec, Handler, HttpGet, PodSpec, PortRef,
 };
 use super::{ProbeKind, ProbeSpec, Role, Source, Validated};
+use crate::domain::shorten;
 use crate::domain::time::MAX_LENGTH;
 
 mod dependents;
@@ -35,8 +36,33 @@ pub struct SpecError {
 
 /// All that is wrong, at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+#[error("{}", Self::summary(.0, SUMMARY))]
 pub struct SpecErrors(pub Vec<SpecError>);
+
+/// Bytes of an error's field and of its reason, which may quote what the manifest says.
+const LONGEST: usize = 1024;
+/// How much of many errors stands in one text.
+const SUMMED: usize = 20;
+pub const SUMMARY: usize = 1024;
+
+impl SpecErrors {
+    /// The first errors in one line of about `longest` bytes, and how many there are more.
+    pub fn summary(errors: &[SpecError], longest: usize) -> String {
+        let mut summary = String::new();
+        for (index, error) in errors.iter().enumerate() {
+            let text = error.to_string();
+            if index > 0 {
+                if index >= SUMMED || summary.len() + text.len() > longest {
+                    summary.push_str(&format!("; and {} more", errors.len() - index));
+                    break;
+                }
+                summary.push_str("; ");
+            }
+            summary.push_str(&text);
+        }
+        summary
+    }
+}
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 
@@ -46,7 +72,10 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 /// The sentences of Kubernetes' `field.Error`.
 impl SpecError {
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
+        let (mut field, mut reason) = (field.into(), reason.into());
+        shorten(&mut field, LONGEST);
+        shorten(&mut reason, LONGEST);
+        Self { field, reason }
     }
 
     /// `value` as Kubernetes prints it: strings in double quotes (`{:?}`), numbers bare.

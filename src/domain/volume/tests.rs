@@ -95,5 +95,5 @@ fn what_an_expression_comes_to_must_stay_inside() {
     assert_eq!(tried(Ok("a/b".into())), Ok(Some("a/b".into())));
     assert_eq!(tried(Ok("/a".into())), Err(format!("{why}\"/a\" must be a relative path")));
     assert_eq!(tried(Ok("a/../..".into())), Err(format!("{why}\"a/../..\" must not contain '..'")));
-    assert_eq!(tried(Err("X".into())), Err(format!("{why}missing value for \"X\"")));
+    assert_eq!(tried(Err("no X".into())), Err(format!("{why}no X")));
 }

@@ -105,25 +105,23 @@ fn what_is_no_single_document_is_refused() {
         ("- a".into(), "manifest: is not a mapping: expected one Pod"),
         (
             "a: [".into(),
-            "manifest: did not find expected node content at line 2 column 1, while parsing a flow node",
+            "manifest: while parsing a node, did not find expected node content at line 2 column 1",
         ),
         ("a: 1\na: 2".into(), "manifest: duplicate entry with key \"a\""),
         (
             "b:\n  a: 1\n  a: 2".into(),
             "manifest: b: duplicate entry with key \"a\" at line 2 column 3",
         ),
-        (
-            "b: \t@".into(),
-            "manifest: found character that cannot start any token at line 1 column 5, while scanning for the next token",
-        ),
-        (
-            "{\"a\": nonsense: }".into(),
-            "manifest: did not find expected ',' or '}' at line 1 column 15, while parsing a flow mapping",
-        ),
         ("{\"a\": 1, \"a\": 2}".into(), "manifest: duplicate entry with key \"a\""),
     ];
     for (text, expected) in cases {
         assert_eq!(refusals(&text), [expected], "{text}");
+    }
+    for (text, place) in
+        [("b: \t@", "line 1 column 5"), ("{\"a\": nonsense: }", "line 1 column 15")]
+    {
+        let heard = refusals(text);
+        assert!(heard.len() == 1 && heard[0].ends_with(place), "{heard:?}");
     }
     assert!(read(&format!("---\n{STORY}---\n# the end\n")).is_ok(), "empty documents do not count");
 }
@@ -334,15 +332,15 @@ fn aliases_cannot_blow_up_memory() {
         let refs = vec![format!("*a{}", level - 1); 10].join(", ");
         text += &format!("a{level}: &a{level} [{refs}]\n");
     }
-    assert_eq!(refusals(&text), ["manifest: repetition limit exceeded"]);
+    assert_eq!(refusals(&text), ["manifest: Too many: aliases stand for more than 50000 values"]);
 }
 
 #[test]
 fn deep_nesting_is_refused_not_recursed_into() {
-    let too_deep = "manifest: is nested too deeply";
+    let too_deep = "manifest: Too many: mappings and lists are nested more than 100 deep";
     assert_eq!(refusals(&"[".repeat(1_000_000)), [too_deep]);
-    assert_eq!(refusals(&"{\"a\":".repeat(1_000_000)), [too_deep]);
-    let limit = "manifest: recursion limit exceeded at line 1 column 257";
-    assert_eq!(refusals(&"- ".repeat(1_000)), [limit]);
-    assert!(read(&STORY.replace("path: /", &format!("path: '{}'", "[".repeat(500)))).is_ok());
+    assert_eq!(refusals(&"{\"a\":".repeat(100_000)), [too_deep]);
+    assert_eq!(refusals(&"- ".repeat(1_000)), [too_deep]);
+    assert_eq!(refusals(&"? ".repeat(1_000_000)), [too_deep]);
+    assert!(read(&STORY.replace("path: /", &format!("path: '{}'", "[".repeat(50_000)))).is_ok());
 }

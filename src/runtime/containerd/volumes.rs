@@ -197,7 +197,7 @@ impl Containerd {
             return Err(format!("{}: no container {}", birth.id, birth.index));
         };
         let at = self.whereabouts(&birth.pod);
-        let env = oci::own_env(&birth.pod, container, &at);
+        let env = oci::own_env(&birth.pod, container, &at).map_err(|error| error.to_string())?;
         let mounts = volume::mounts(&birth.pod, container, |text| oci::expand_all(text, &env))?;
         Ok((volume::plan(&birth.pod, &at), mounts))
     }

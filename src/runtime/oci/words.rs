@@ -2,6 +2,15 @@
 
 use std::cell::RefCell;
 
+/// Bytes of one argument or variable, and of all of them: the kernel starts no program with more
+/// (`MAX_ARG_STRLEN`, three quarters of `_STK_LIM`).
+const LONGEST: usize = 128 << 10;
+const LONGEST_OF_ALL: usize = 6 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Too long: with its variables replaced it has more than {0} bytes")]
+pub(in crate::runtime) struct TooLong(usize);
+
 /// In the order of first appearance; a later value of the same name takes its place.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Env(Vec<(String, String)>);
@@ -31,7 +40,7 @@ impl Env {
     }
 }
 
-/// [`expand`] for whom every name must be known; the error is the one that is not.
+/// [`expand`] where every name must be known; the error says which is not.
 pub(in crate::runtime) fn expand_all(text: &str, env: &Env) -> Result<String, String> {
     let unknown = RefCell::new(None);
     let expanded = expand_by(text, |name| {
@@ -41,15 +50,41 @@ pub(in crate::runtime) fn expand_all(text: &str, env: &Env) -> Result<String, St
         }
         value
     });
-    unknown.into_inner().map_or(Ok(expanded), Err)
+    match unknown.into_inner() {
+        Some(name) => Err(format!("missing value for {name:?}")),
+        None => expanded.map_err(|error| error.to_string()),
+    }
 }
 
 /// `$(NAME)` becomes the value; an unknown name stays as written, and `$$` is a dollar sign.
-pub(in crate::runtime) fn expand(text: &str, env: &Env) -> String {
+pub(in crate::runtime) fn expand(text: &str, env: &Env) -> Result<String, TooLong> {
     expand_by(text, |name| env.get(name))
 }
 
-fn expand_by<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
+/// [`expand`] of a command.
+pub(in crate::runtime) fn expand_words(
+    words: &[String],
+    env: &Env,
+) -> Result<Vec<String>, TooLong> {
+    let mut length = 0_usize;
+    let expanded = words.iter().map(|word| {
+        let word = expand(word, env)?;
+        length = length.saturating_add(word.len());
+        fits(length).map(|()| word)
+    });
+    expanded.collect()
+}
+
+/// Whether a program can be given so many bytes of arguments or variables.
+pub(in crate::runtime) fn fits(length: usize) -> Result<(), TooLong> {
+    if length > LONGEST_OF_ALL { Err(TooLong(LONGEST_OF_ALL)) } else { Ok(()) }
+}
+
+/// Values that refer to each other grow by powers, so the length is checked with each piece.
+fn expand_by<'a>(
+    text: &str,
+    value_of: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, TooLong> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -65,13 +100,16 @@ fn expand_by<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> Stri
                 Some(value) => out.push_str(value),
                 None => out.push_str(&format!("$({name})")),
             }
+            if out.len() > LONGEST.max(text.len()) {
+                return Err(TooLong(LONGEST));
+            }
             rest = after;
         } else {
             out.push('$');
         }
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -98,8 +136,27 @@ mod tests {
             ("$()", "$()"),
             ("$($(A))", "$($(A))"),
         ] {
-            assert_eq!(expand(text, &env), expected, "{text}");
+            assert_eq!(expand(text, &env).unwrap(), expected, "{text}");
         }
+        let unknown = expand_all("$(A)/$(NONE)", &env);
+        assert_eq!(unknown, Err("missing value for \"NONE\"".to_owned()));
+    }
+
+    #[test]
+    fn values_that_double_each_other_end_at_what_a_program_can_be_given() {
+        let mut env = Env::default();
+        env.set_all(["A=".to_owned() + &"x".repeat(1 << 10)]);
+        let mut last = Ok(String::new());
+        for _ in 0..40 {
+            last = expand("$(A)$(A)", &env);
+            let Ok(value) = &last else { break };
+            env.set("A", value.clone());
+        }
+        assert_eq!(last, Err(TooLong(LONGEST)));
+        let words = vec!["$(A)".to_owned(); 100_000];
+        assert_eq!(expand_words(&words, &env), Err(TooLong(LONGEST_OF_ALL)));
+        let written = "y".repeat(2 * LONGEST) + "$(NONE)";
+        assert_eq!(expand(&written, &env).as_deref(), Ok(written.as_str()));
     }
 
     #[test]

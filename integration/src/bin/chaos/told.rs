@@ -1,7 +1,7 @@
 //! Events: in order, each number once, and what was told once is told again, unless it fell out by
 //! the bounds that are documented.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ impl Telling {
                     && look.newer_of(*number, &event.saying) < IN_RECORD
                     && table.values().any(|shown| shown.uid == event.saying.uid)
             } else {
-                !look.is_full() || look.told.keys().next().is_some_and(|oldest| oldest < number)
+                !look.is_full() || look.newer_of(*number, &event.saying) < look.share()
             };
             let lost = kept && !look.counted_up(*number, event);
             lost.then(|| format!("events were lost: {number}, {event:?}"))
@@ -117,6 +117,13 @@ impl Look {
 
     fn is_full(&self) -> bool {
         self.told.len() >= IN_MEMORY
+    }
+
+    /// How many newer events of its own each event has to have before it is pushed out.
+    fn share(&self) -> usize {
+        let sayings = self.told.values().map(|(told, _)| &told.saying);
+        let owners: BTreeSet<_> = sayings.map(|saying| (&saying.uid, &saying.about)).collect();
+        (IN_MEMORY / owners.len().max(1)).saturating_sub(1)
     }
 
     fn of<'a>(&'a self, uid: &'a str, about: &'a str) -> impl Iterator<Item = (u64, &'a Told)> {

@@ -5,7 +5,14 @@ use std::collections::BTreeSet;
 use super::{Findings, SpecError};
 use crate::domain::spec::{PodSpec, Role};
 
+/// Names in all lists of a pod: the search for circles follows each of them from each container.
+const MOST: usize = 1000;
+
 pub(super) fn rules(found: &mut Findings, pod: &PodSpec) {
+    if pod.dependents.values().map(Vec::len).sum::<usize>() > MOST {
+        let why = format!("Too many: must not name more than {MOST} containers");
+        return found.add(SpecError::new("spec.dependents", why));
+    }
     for (owner, names) in &pod.dependents {
         let field = format!("spec.dependents[{owner}]");
         for name in names.iter().chain([owner]) {

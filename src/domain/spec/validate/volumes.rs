@@ -85,12 +85,13 @@ fn files_rules(found: &mut Findings, at: &str, files: &Files, kept: &mut usize) 
             paths.push((format!("{at}.path"), path));
         }
     }
-    for (index, (field, path)) in paths.iter().enumerate() {
+    let mut earlier = Paths::default();
+    for (field, path) in &paths {
         if path.is_empty() {
             found.add(SpecError::required(field, ""));
         } else if let Some(why) = file_flaw(path) {
             found.add(SpecError::invalid(field, path, why));
-        } else if paths.iter().take(index).any(|(_, other)| collide(other, path)) {
+        } else if !earlier.add(path) {
             found.add(SpecError::invalid(field, path, "conflicting duplicate paths"));
         }
     }
@@ -111,12 +112,25 @@ fn file_flaw(path: &str) -> Option<&'static str> {
     })
 }
 
-/// The same file, or one is a folder of the other.
-fn collide(one: &str, other: &str) -> bool {
-    let is_below = |long: &str, short: &str| {
-        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    is_below(one, other) || is_below(other, one)
+/// Files of a volume, and the folders that they need.
+#[derive(Default)]
+struct Paths<'a> {
+    files: BTreeSet<&'a str>,
+    folders: BTreeSet<&'a str>,
+}
+
+impl<'a> Paths<'a> {
+    /// False where the file is there, or is a folder of another, or the other way round.
+    fn add(&mut self, path: &'a str) -> bool {
+        let mut above = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        let is_free = !self.folders.contains(path)
+            && !above.clone().any(|folder| self.files.contains(folder))
+            && self.files.insert(path);
+        if is_free {
+            self.folders.extend(above.by_ref());
+        }
+        is_free
+    }
 }
 
 fn mode(found: &mut Findings, field: String, mode: Option<u32>) {

@@ -72,6 +72,7 @@ impl Execs {
         let place = self.place().ok_or_else(no_place)?;
         let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
         let process = template.command(words, &mark);
+        let process = process.map_err(|error| ExecError::Failed(error.to_string()))?;
         let (tell, told) = oneshot::channel();
         let this = self.clone();
         self.0.tasks.spawn(async move {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 pub(super) use crate::process::family::COMMAND as MARK;
-use crate::runtime::oci::words::{Env, expand};
+use crate::runtime::oci::words::{Env, TooLong, expand_words};
 use crate::runtime::session::Order;
 
 /// What commands in one container have in common: its user, groups, environment, folder,
@@ -28,9 +28,8 @@ impl Template {
         Ok(Self { process, env })
     }
 
-    pub(super) fn command(&self, command: &[String], mark: &str) -> Vec<u8> {
-        let args = command.iter().map(|word| expand(word, &self.env)).collect();
-        self.process(args, mark, false)
+    pub(super) fn command(&self, command: &[String], mark: &str) -> Result<Vec<u8>, TooLong> {
+        Ok(self.process(expand_words(command, &self.env)?, mark, false))
     }
 
     pub(super) fn session(&self, order: &Order, mark: &str) -> Vec<u8> {
@@ -62,7 +61,7 @@ mod tests {
         let spec = json!({ "ociVersion": "1.0.2", "process": process }).to_string();
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
         let template = Template::read(spec.as_bytes()).unwrap();
-        serde_json::from_slice(&template.command(&command, "PROBELET_EXEC=1")).unwrap()
+        serde_json::from_slice(&template.command(&command, "PROBELET_EXEC=1").unwrap()).unwrap()
     }
 
     #[test]
