@@ -81,10 +81,13 @@ async fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
         && !output.is_ours()
     {
         let Place { namespace, id } = place;
-        return Status::not_found(format!(
-            "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
+        return refuse(
+            Code::NotFound,
+            format!(
+                "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
              its output goes {output}; probelet has no log of it"
-        ));
+            ),
+        );
     }
     let (pod, container) = (&id.pod, &id.container);
     let view = api.supervisor.get(pod).ok();
