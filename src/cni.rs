@@ -13,6 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::cni::{Attachment, Command, INTERFACE, Network, first, is_result, parse};
+use crate::files;
+use crate::trusted::{self, TrustError};
 
 mod exec;
 mod store;
@@ -72,7 +74,9 @@ impl Cni {
         }
         let Some(name) = first(names) else { return Ok(None) };
         let file = self.conf_dir.join(&name);
-        let text = fs::read_to_string(&file).await.map_err(|error| unreadable(&file, error))?;
+        let text = trusted::read_text(file.clone(), files::CONFIGURATION)
+            .await
+            .map_err(|error| unreadable(&file, error))?;
         let network = parse(&name, &text);
         network
             .map(Some)
@@ -159,7 +163,8 @@ impl Cni {
         request: &Value,
         given_up: &CancellationToken,
     ) -> Result<Value, CniError> {
-        let Some(program) = self.find(kind).await else {
+        let found = self.find(kind).await.map_err(|error| failed(pod, error.to_string()))?;
+        let Some(program) = found else {
             let folders: Vec<_> =
                 self.bin_dirs.iter().map(|dir| dir.display().to_string()).collect();
             return Err(failed(pod, format!("no plugin {kind:?} in {}", folders.join(", "))));
@@ -183,14 +188,15 @@ impl Cni {
         call.run(request, bound).await.map_err(|reason| failed(pod, reason))
     }
 
-    async fn find(&self, kind: &str) -> Option<PathBuf> {
+    /// None where no folder has it.
+    async fn find(&self, kind: &str) -> Result<Option<PathBuf>, TrustError> {
         for folder in &self.bin_dirs {
             let program = folder.join(kind);
             if fs::metadata(&program).await.is_ok_and(|found| found.is_file()) {
-                return Some(program);
+                return trusted::check(&program).map(|()| Some(program));
             }
         }
-        None
+        Ok(None)
     }
 }
 

@@ -31,6 +31,7 @@ use tonic_health::ServingStatus;
 use crate::domain::brake::Limits;
 use crate::domain::log;
 use crate::evidence::HostWitness;
+use crate::files;
 use crate::manifest_dir::HostDir;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
@@ -44,7 +45,7 @@ use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{Api, Gate, Meta};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
-use crate::{manifest, metrics, pb};
+use crate::{manifest, metrics, pb, trusted};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -55,6 +56,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many connections may wait to be served.
 const CALLERS: usize = 16;
+
+/// Limit for `/etc/group`, in bytes: large networks have many groups.
+const GROUPS: usize = 64 << 20;
 
 /// All that `probelet serve` takes.
 #[derive(Debug, Clone)]
@@ -78,6 +82,27 @@ pub struct Config {
     pub cni_bin_dirs: Vec<PathBuf>,
     /// On the probes' kills; none for no brake.
     pub brake: Option<Limits>,
+}
+
+impl Config {
+    /// Who can write to one of these is root of the host. The error names the flag.
+    pub fn check_places(&self) -> Result<(), String> {
+        let bin_dirs = self.cni_bin_dirs.iter().map(|dir| ("--cni-bin-dir", dir));
+        let manifest_dir = self.manifest_dir.iter().map(|dir| ("--manifest-dir", dir));
+        let places = [
+            ("--run-dir", &self.run_dir),
+            ("--data-dir", &self.data_dir),
+            ("--log-dir", &self.log_dir),
+            ("--seccomp-dir", &self.seccomp_dir),
+            ("--cni-conf-dir", &self.cni_conf_dir),
+            ("--registry-config", &self.registries.config),
+            ("--registry-hosts-dir", &self.registries.hosts_dir),
+        ];
+        let mut all = places.into_iter().chain(bin_dirs).chain(manifest_dir);
+        all.try_for_each(|(flag, place)| {
+            trusted::check(place).map_err(|error| format!("{flag}: {error}"))
+        })
+    }
 }
 
 /// Serves until SIGTERM or SIGINT. The containers go on running.
@@ -143,7 +168,9 @@ pub async fn serve(
             tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
         }
     };
-    supervisor.stop().await;
+    if tokio::time::timeout(DRAIN, supervisor.stop()).await.is_err() {
+        tracing::warn!("some pods' work does not end; the next daemon takes it up");
+    }
     remove_socket(&config.socket);
     tracing::info!("stopped; the containers go on");
     served
@@ -304,7 +331,7 @@ async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Lets members of the group `probelet` in, where there is such a group.
 fn give_to_group(path: &Path) -> anyhow::Result<()> {
-    let Ok(groups) = std::fs::read_to_string("/etc/group") else { return Ok(()) };
+    let Ok(groups) = files::read_text("/etc/group", GROUPS) else { return Ok(()) };
     let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
     let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {
         return Ok(());
@@ -315,7 +342,7 @@ fn give_to_group(path: &Path) -> anyhow::Result<()> {
 
 /// The kernel's name of this boot.
 fn boot_id() -> Option<String> {
-    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let read = files::read_kernel("/proc/sys/kernel/random/boot_id");
     let read = read.inspect_err(|error| tracing::warn!(%error, "the boot id is not known"));
     read.ok().map(|id| id.trim().to_owned())
 }

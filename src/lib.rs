@@ -1,12 +1,17 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
+)]
 
 pub mod cli;
 pub mod cni;
 pub mod daemon;
 pub mod domain;
 pub mod evidence;
+pub mod files;
 #[cfg(test)]
 mod layers;
 pub mod logs;
@@ -28,6 +33,7 @@ pub mod service;
 pub mod shared_pids;
 pub mod structs;
 pub mod supervisor;
+pub mod trusted;
 pub mod volumes;
 
 /// The API as generated from `proto/`.

@@ -9,7 +9,7 @@ mod program;
 mod reader;
 mod tail;
 
-pub use files::remove;
+pub use files::{make_folders, remove};
 pub use handover::{hand_over, socket};
 pub use ownership::check_folder;
 pub use program::Program;

@@ -1,14 +1,19 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use probelet::cli::{self, Cli, Command, ListenArgs, LogFormat, ServeArgs, UsageError};
 use probelet::daemon::{Remote, TlsFiles};
 use probelet::logs::logger;
 use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+/// What threads get at the end that read or write a file.
+const LAST_READS: Duration = Duration::from_secs(1);
 /// As clap's wrong usage.
 const BAD_CONFIGURATION: u8 = 2;
 
@@ -47,6 +52,8 @@ fn client(cli: &Cli) -> ExitCode {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
+    // Whoever started the daemon may have left it any.
+    umask(Mode::WGRP | Mode::WOTH);
     log_to_stderr(args.log_format);
     let remote = match listen(args.listen) {
         Ok(remote) => remote,
@@ -83,7 +90,14 @@ fn serve(args: ServeArgs) -> ExitCode {
                 cni_bin_dirs: args.cni_bin_dir,
                 brake: args.brake.limits(),
             };
-            runtime.block_on(daemon::serve(config, metrics, remote))
+            if let Err(text) = config.check_places() {
+                let _ = writeln!(io::stderr(), "error: {text}");
+                return ExitCode::from(BAD_CONFIGURATION);
+            }
+            let served = runtime.block_on(daemon::serve(config, metrics, remote));
+            // A thread that waits for a disk which does not answer would wait for ever.
+            runtime.shutdown_timeout(LAST_READS);
+            served
         }
         Err(error) => Err(error.into()),
     };

@@ -1,25 +1,28 @@
 //! The manifest directory: what is in it now, and that something has changed.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::io::Errno;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use crate::domain::static_pods::{Seen, Text, is_manifest};
+use crate::{files, trusted};
 
 #[cfg(test)]
 mod tests;
 
 /// As Kubernetes' own limit of an object, and more than anybody writes.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 /// A directory with more is something else's.
 const MOST: usize = 1000;
 /// How long a look may take: a file system of the network may hang.
@@ -130,7 +133,10 @@ fn watch(path: &Path) -> io::Result<OwnedFd> {
 
 fn look(path: &Path) -> Result<Look, ManifestDirError> {
     let failed = |error| unreadable(path, error);
+    trusted::check(path).map_err(|error| failed(error.into()))?;
     let directory = std::fs::metadata(path).map_err(failed)?.ino();
+    let folder = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let folder = folder.map_err(|error| failed(error.into()))?;
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -140,25 +146,22 @@ fn look(path: &Path) -> Result<Look, ManifestDirError> {
         if files.len() >= MOST {
             return Err(ManifestDirError::TooMany(path.display().to_string()));
         }
-        files.extend(seen(&entry.path()));
+        files.extend(seen(&folder, &entry.path()));
     }
     Ok(Look { directory, files })
 }
 
 /// None for a folder, and for what has gone meanwhile.
-fn seen(path: &Path) -> Option<Seen> {
+fn seen(folder: &OwnedFd, path: &Path) -> Option<Seen> {
     let file = path.display().to_string();
-    // The open of a pipe must not wait for its other end.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let (modified, text) = match opened {
+    let (modified, text) = match open_in(folder, path.file_name().unwrap_or_default()) {
         Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
             return None;
         }
         Err(error) => (SystemTime::UNIX_EPOCH, Err(error.to_string())),
         Ok(opened) if opened.metadata().is_ok_and(|about| about.is_dir()) => return None,
         Ok(opened) => {
-            let text = text(&opened);
+            let text = text(path, &opened);
             // Asked for after it was read: a change in between is one that is still going on.
             let modified = opened.metadata().and_then(|about| about.modified());
             (modified.unwrap_or(SystemTime::UNIX_EPOCH), text)
@@ -167,16 +170,26 @@ fn seen(path: &Path) -> Option<Seen> {
     Some(Seen { file, modified, text })
 }
 
-fn text(mut file: &File) -> Text {
+/// A link may lead to another file of the folder, as Kubernetes' volumes have it, and no further.
+fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    // The open of a pipe must not wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    match openat2(folder, name, flags, Mode::empty(), inside) {
+        Err(Errno::XDEV) => Err(io::Error::other("is a link that leads out of the folder")),
+        opened => Ok(opened?.into()),
+    }
+}
+
+fn text(path: &Path, file: &File) -> Text {
     let about = file.metadata().map_err(|error| error.to_string())?;
     if !about.is_file() {
         return Err("is no regular file".to_owned());
     }
-    let mut bytes = Vec::new();
-    let read = file.by_ref().take(LARGEST + 1).read_to_end(&mut bytes);
-    read.map_err(|error| error.to_string())?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
-        return Err(format!("is larger than {} MiB", LARGEST >> 20));
-    }
+    trusted::check_one(path, &about).map_err(|error| error.to_string())?;
+    let bytes = files::read_bounded(file, LARGEST).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => format!("is larger than {} MiB", LARGEST >> 20),
+        _ => error.to_string(),
+    })?;
     String::from_utf8(bytes).map(Into::into).map_err(|_| "is not UTF-8".to_owned())
 }

@@ -1,24 +1,49 @@
-//! What the containers of a pod share as files: `hosts`, `resolv.conf` and `/dev/shm`, below
-//! `RUN_DIR/pods/POD-UID`, and bound into each.
+//! Files that the containers of a pod have mounted: `hosts`, `resolv.conf`, termination messages,
+//! and the `/dev/shm` that several share.
+//!
+//! A container may write to each of them without end. So none lies on a file system of the host:
+//! they are in tmpfs mounts of their own, which have a limit. Those are below
+//! `DATA_DIR/pods/POD-UID`, which is removed with the pod's volumes; `shm` is in
+//! `RUN_DIR/pods/POD-UID`, where earlier versions had the first two as well.
 
 use std::ffi::CString;
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink,
+};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+
+use crate::files as bounded;
 
 const HOSTS: &str = "hosts";
 const RESOLVER: &str = "resolv.conf";
 const SHM: &str = "shm";
+const ETC: &str = "etc";
+const MESSAGES: &str = "messages";
+/// Only root enters from outside; what is mounted in containers has modes of its own.
+const PRIVATE: u32 = 0o700;
+const READABLE: u32 = 0o644;
+/// The container's user may be any.
+const WRITABLE: u32 = 0o666;
+/// Least size of the tmpfs with `hosts` and `resolv.conf`, in bytes. It has twice what they need.
+const ETC_SIZE: usize = 256 << 10;
+/// Size of the tmpfs with one container's messages, of which the last 4 KiB are read.
+const MESSAGES_SIZE: usize = 64 << 10;
+/// Files and folders in each of them.
+const INODES: u32 = 64;
 /// More than one only after two daemons mounted it at once.
 const STACKED: usize = 8;
+const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC).union(MountFlags::NODEV);
 
 #[derive(Debug, Clone)]
 pub struct PodFiles {
-    dir: PathBuf,
+    data: PathBuf,
+    run: PathBuf,
 }
 
 /// What goes into them.
@@ -29,46 +54,79 @@ pub struct Texts {
 }
 
 impl PodFiles {
-    pub fn new(run_dir: &Path) -> Self {
-        Self { dir: run_dir.join("pods") }
+    pub fn new(data_dir: &Path, run_dir: &Path) -> Self {
+        Self { data: data_dir.join("pods"), run: run_dir.join("pods") }
     }
 
-    /// Where a pod's files are or will be.
+    /// Where a pod's `hosts` and `resolv.conf` are or will be.
     pub fn folder(&self, uid: &str) -> PathBuf {
-        self.dir.join(uid)
+        self.data.join(uid).join(ETC)
+    }
+
+    /// Where an attempt's termination message is or will be.
+    pub fn message(&self, uid: &str, container: &str, attempt: impl ToString) -> PathBuf {
+        self.data.join(uid).join(MESSAGES).join(container).join(attempt.to_string())
     }
 
     pub fn shm(&self, uid: &str) -> PathBuf {
-        self.folder(uid).join(SHM)
+        self.run.join(uid).join(SHM)
     }
 
     /// Makes what is missing and writes what differs: in place, where containers have it bound.
     pub fn make(&self, uid: &str, texts: &Texts, with_shm: bool) -> io::Result<()> {
         let folder = self.folder(uid);
-        fs::create_dir_all(&folder)?;
-        for (name, text) in [(HOSTS, &texts.hosts), (RESOLVER, &texts.resolver)] {
-            let file = folder.join(name);
-            if !fs::read(&file).is_ok_and(|old| old == text.as_bytes()) {
-                fs::write(&file, text)?;
-            }
+        let size = ETC_SIZE.max(texts.hosts.len().saturating_add(texts.resolver.len()) * 2);
+        memory(&folder, size, READABLE | 0o111)?;
+        let all = [(HOSTS, &texts.hosts), (RESOLVER, &texts.resolver)];
+        let differs = |(name, text): &(&str, &String)| {
+            let limit = text.len();
+            !bounded::read(folder.join(name), limit).is_ok_and(|old| old == text.as_bytes())
+        };
+        let changed: Vec<_> = all.into_iter().filter(differs).collect();
+        if !changed.is_empty() {
+            let data = CString::new(format!("size={size}"))?;
+            mount_remount(&folder, FLAGS, data.as_c_str())?;
+        }
+        // All are emptied first: a container may have filled the space with any of them.
+        let opened =
+            changed.into_iter().map(|(name, text)| Ok((emptied(&folder.join(name))?, text)));
+        for (mut file, text) in opened.collect::<io::Result<Vec<_>>>()? {
+            file.write_all(text.as_bytes())?;
         }
         let shm = self.shm(uid);
         if with_shm && !is_mounted(&shm) {
-            fs::create_dir_all(&shm)?;
-            let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
+            // The host's own users have no business in a container's memory.
+            DirBuilder::new().recursive(true).mode(PRIVATE).create(&shm)?;
             let data = CString::new("mode=1777,size=65536k")?;
-            mount("shm", &shm, "tmpfs", flags, data.as_c_str())?;
+            mount("shm", &shm, "tmpfs", FLAGS, data.as_c_str())?;
         }
         Ok(())
     }
 
-    pub fn have_traces(&self, uid: &str) -> bool {
-        self.folder(uid).exists()
+    /// An empty message of the attempt, and at `link` a name for it. Those of earlier attempts,
+    /// which have been read, give their space back.
+    pub fn make_message(&self, message: &Path, link: &Path) -> io::Result<()> {
+        let folder = message.parent().unwrap_or(message);
+        memory(folder, MESSAGES_SIZE, PRIVATE)?;
+        for entry in fs::read_dir(folder)? {
+            fs::remove_file(entry?.path())?;
+        }
+        let file = OpenOptions::new().write(true).create_new(true).open(message)?;
+        file.set_permissions(Permissions::from_mode(WRITABLE))?;
+        match fs::remove_file(link) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => symlink(message, link),
+        }
     }
 
-    /// Nothing that is mounted is emptied: it is unmounted first, or the folder stays.
+    pub fn have_traces(&self, uid: &str) -> bool {
+        self.run.join(uid).exists()
+    }
+
+    /// What is in the run folder. Nothing that is mounted is emptied: it is unmounted first, or
+    /// the folder stays.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
-        let (folder, shm) = (self.folder(uid), self.shm(uid));
+        let (folder, shm) = (self.run.join(uid), self.shm(uid));
         for _ in 0..STACKED {
             match unmount(&shm, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
                 Ok(()) => {}
@@ -81,12 +139,33 @@ impl PodFiles {
         let folders = [&shm, &folder].map(fs::remove_dir);
         for result in files.into_iter().chain(folders) {
             match result {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// Empty, and as the containers' other users have to see it whatever a container has done to it.
+fn emptied(file: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).custom_flags(flags);
+    let file = options.open(file)?;
+    fchown(&file, Some(0), Some(0))?;
+    file.set_permissions(Permissions::from_mode(READABLE))?;
+    Ok(file)
+}
+
+/// A tmpfs of so many bytes, where there is none yet.
+fn memory(folder: &Path, size: usize, mode: u32) -> io::Result<()> {
+    if is_mounted(folder) {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(PRIVATE).create(folder)?;
+    let data = CString::new(format!("mode={mode:o},size={size},nr_inodes={INODES}"))?;
+    Ok(mount("probelet", folder, "tmpfs", FLAGS, data.as_c_str())?)
 }
 
 fn is_mounted(folder: &Path) -> bool {
@@ -99,23 +178,85 @@ fn is_mounted(folder: &Path) -> bool {
 mod tests {
     use super::*;
 
+    /// The pods' folder of a test, without mounts at its end.
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn files(&self) -> PodFiles {
+            PodFiles::new(&self.0.path().join("data"), &self.0.path().join("run"))
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let files = self.files();
+            for place in [files.folder("u"), files.message("u", "c", ""), files.shm("u")] {
+                while unmount(&place, UnmountFlags::DETACH).is_ok() {}
+            }
+        }
+    }
+
+    fn place() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn texts() -> Texts {
+        Texts { hosts: "127.0.0.1 web\n".into(), resolver: "nameserver 10.0.0.1\n".into() }
+    }
+
     #[test]
-    fn they_are_made_once_and_leave_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = PodFiles::new(dir.path());
-        let texts = Texts { hosts: "127.0.0.1 web\n".into(), resolver: String::new() };
-        assert!(!files.have_traces("u"));
-        files.make("u", &texts, true).unwrap();
+    fn they_are_made_once_and_leave_nothing_in_the_run_folder() {
+        let place = place();
+        let files = place.files();
+        files.make("u", &texts(), true).unwrap();
+        assert!(files.have_traces("u"));
         fs::write(files.shm("u").join("kept"), "").unwrap();
-        let inode = fs::metadata(files.folder("u").join(HOSTS)).unwrap().ino();
-        let texts = Texts { hosts: "127.0.0.1 other\n".into(), ..texts };
-        files.make("u", &texts, true).unwrap();
-        assert!(files.shm("u").join("kept").exists(), "another was mounted over it");
         let hosts = files.folder("u").join(HOSTS);
+        let inode = fs::metadata(&hosts).unwrap().ino();
+        let changed = Texts { hosts: "127.0.0.1 other\n".into(), ..texts() };
+        files.make("u", &changed, true).unwrap();
+        assert!(files.shm("u").join("kept").exists(), "another was mounted over it");
         assert_eq!(fs::metadata(&hosts).unwrap().ino(), inode, "bound files are not replaced");
-        assert_eq!(fs::read_to_string(hosts).unwrap(), texts.hosts);
+        assert_eq!(fs::read_to_string(hosts).unwrap(), changed.hosts);
         files.remove("u").unwrap();
         files.remove("u").unwrap();
         assert!(!files.have_traces("u"));
+    }
+
+    #[test]
+    fn a_container_can_neither_fill_the_disk_nor_make_them_unreadable() {
+        let place = place();
+        let files = place.files();
+        files.make("u", &texts(), false).unwrap();
+        let at = |name: &str| files.folder("u").join(name);
+        // As a container does that has them bound.
+        let error = fs::write(at(RESOLVER), vec![b'x'; 8 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        File::options().write(true).open(at(HOSTS)).unwrap().set_len(20 << 30).unwrap();
+        fs::set_permissions(at(HOSTS), Permissions::from_mode(0o000)).unwrap();
+        files.make("u", &texts(), false).unwrap();
+        assert_eq!(fs::read_to_string(at(HOSTS)).unwrap(), texts().hosts);
+        assert_eq!(fs::read_to_string(at(RESOLVER)).unwrap(), texts().resolver);
+        assert_eq!(fs::metadata(at(HOSTS)).unwrap().mode() & 0o777, READABLE);
+        // A longer list than there is room for.
+        let long = Texts { hosts: "#".repeat(1 << 20), ..texts() };
+        files.make("u", &long, false).unwrap();
+        assert_eq!(fs::read_to_string(at(HOSTS)).unwrap(), long.hosts);
+    }
+
+    #[test]
+    fn messages_have_a_limit_and_the_next_attempt_has_all_of_it() {
+        let place = place();
+        let files = place.files();
+        let link = place.0.path().join("0.message");
+        let message = |attempt: u32| files.message("u", "c", attempt);
+        files.make_message(&message(0), &link).unwrap();
+        let error = fs::write(message(0), vec![b'x'; 1 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        files.make_message(&message(1), &link).unwrap();
+        fs::write(message(1), "said").unwrap();
+        assert_eq!(fs::read_to_string(&link).unwrap(), "said");
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&message(1)), mode(message(1).parent().unwrap())), (WRITABLE, PRIVATE));
     }
 }

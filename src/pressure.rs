@@ -1,10 +1,11 @@
 //! The kernel's pressure stall information: how much of the time something waited.
 
 use crate::domain::brake::Pressure;
+use crate::files;
 
 /// All of it is unknown where the kernel has none.
 pub fn read() -> Pressure {
-    let some = |of| avg10(&std::fs::read_to_string(format!("/proc/pressure/{of}")).ok()?);
+    let some = |of| avg10(&files::read_kernel(format!("/proc/pressure/{of}")).ok()?);
     Pressure { cpu: some("cpu"), memory: some("memory"), io: some("io") }
 }
 

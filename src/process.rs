@@ -1,14 +1,13 @@
 //! A process held by its pidfd: its exit as an event, and its exit status without containerd.
 #![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper yet, AsyncFd no longer has one")]
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -17,16 +16,20 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Semaphore;
 
 use crate::domain::exit::Ending;
+use crate::files;
 
 pub mod family;
 pub mod oom;
 pub mod own;
+mod root_file;
 pub mod stat;
 
 use stat::Stat;
 
-/// How many may read a process' files at once.
+/// How many threads may read a process' files at once, and those of all processes. A disk that
+/// hangs keeps its readers; it must not keep all threads there are.
 const READERS: usize = 4;
+static ALL_READERS: Semaphore = Semaphore::const_new(256);
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
 const REAP_STEP: Duration = Duration::from_millis(3);
 const REAP_STEPS: u32 = 33;
@@ -62,7 +65,7 @@ impl Process {
         let stat = Stat::read(self.pid)?;
         // Read after: while the pidfd has its pid, the number belongs to nobody else.
         let path = format!("/proc/self/fdinfo/{}", self.pidfd().as_raw_fd());
-        let info = std::fs::read_to_string(path)?;
+        let info = files::read_kernel(path)?;
         let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
         if pid != Some(self.pid) {
             return Err(Errno::SRCH.into());
@@ -85,20 +88,20 @@ impl Process {
         Ok(pidfd_send_signal(self.pidfd(), signal)?)
     }
 
-    /// A regular file as the process sees it: links lead nowhere but within its root.
-    /// `FileTooLarge` beyond `limit` bytes.
+    /// A regular file as the process sees it: links lead nowhere but within its root, and no mount
+    /// is entered that may not answer. `FileTooLarge` beyond `limit` bytes. Blocks.
     pub fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        // A file system that hangs keeps its readers; it must not keep all threads there are.
-        let _reader = self.readers.try_acquire().map_err(|_| {
-            io::Error::new(io::ErrorKind::WouldBlock, "earlier reads of its files still hang")
-        })?;
+        let busy = |_| io::Error::new(io::ErrorKind::WouldBlock, "earlier reads of files hang");
+        let _reader = self.readers.try_acquire().map_err(busy)?;
+        let _one_of_all = ALL_READERS.try_acquire().map_err(busy)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let root = open(format!("/proc/{}/root", self.pid), flags, Mode::empty())?;
         // Alive only now, it was alive then: the root is not that of one who got its pid.
         if self.has_ended()? {
             return Err(Errno::SRCH.into());
         }
-        read_within(&root, path, limit)
+        let mounts = format!("/proc/{}/mountinfo", self.pid);
+        root_file::read(&root, mounts.as_ref(), path, limit)
     }
 
     pub fn has_ended(&self) -> io::Result<bool> {
@@ -165,33 +168,6 @@ impl Process {
         unsafe { ioctl(self.pidfd(), request) }?;
         Ok(info)
     }
-}
-
-/// While anything is renamed the kernel may not be sure that `..` stayed within, and says so.
-const OPEN_TRIES: u32 = 32;
-
-fn read_within(root: &OwnedFd, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    // With PATH, what turns out to be a device or a FIFO has not been opened.
-    let place = open_within(root, path, OFlags::PATH | OFlags::CLOEXEC)?;
-    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::RegularFile {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
-    let most = u64::try_from(limit).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
-}
-
-fn open_within(root: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    for _ in 1..OPEN_TRIES {
-        match openat2(root, path, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN) => {}
-            opened => return Ok(opened?),
-        }
-    }
-    Ok(openat2(root, path, flags, Mode::empty(), resolve)?)
 }
 
 const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
@@ -297,46 +273,6 @@ mod tests {
         let ended = tokio::time::timeout(Duration::from_secs(5), process.ended()).await.unwrap();
         assert_eq!(ended, Ending::Lost);
         child.wait().unwrap();
-    }
-
-    #[test]
-    fn links_lead_nowhere_but_within_the_root() {
-        let outside = tempfile::NamedTempFile::new().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let inside = |path: &str| folder.path().join(path);
-        std::fs::create_dir(inside("etc")).unwrap();
-        std::fs::write(inside("real"), "inside").unwrap();
-        for (link, target) in [
-            ("etc/absolute", Path::new("/real")),
-            ("etc/relative", Path::new("../../../real")),
-            ("etc/escape", outside.path()),
-            ("etc/magic", Path::new("/proc/self/root/etc/passwd")),
-            ("etc/loop", Path::new("loop")),
-        ] {
-            std::os::unix::fs::symlink(target, inside(link)).unwrap();
-        }
-        let root = open(folder.path(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        let read = |path: &str, limit| read_within(&root, Path::new(path), limit);
-        for path in ["/real", "/etc/absolute", "/etc/relative", "etc/../../real"] {
-            assert_eq!(read(path, 6).unwrap(), b"inside", "{path}");
-        }
-        for path in ["/etc/escape", "/etc/magic", "/none"] {
-            assert_eq!(read(path, 6).unwrap_err().kind(), io::ErrorKind::NotFound, "{path}");
-        }
-        assert_eq!(read("/etc/loop", 6).unwrap_err().raw_os_error(), Some(40));
-        assert_eq!(read("/real", 5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-    }
-
-    #[test]
-    fn only_regular_files_are_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
-        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        let root = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        for path in [fifo.as_path(), folder.path(), Path::new("/dev/null")] {
-            let error = read_within(&root, path, 9).unwrap_err();
-            assert_eq!(error.to_string(), "not a regular file", "{}", path.display());
-        }
     }
 
     #[tokio::test]

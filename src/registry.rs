@@ -13,6 +13,7 @@ use oci_client::secrets::RegistryAuth;
 use tokio_stream::{Stream, StreamExt};
 
 use crate::domain::image::{self, Endpoint, Keyring, Login, Reference};
+use crate::{files, trusted};
 
 mod error;
 
@@ -128,8 +129,8 @@ impl Registries {
     }
 
     async fn own_keyring(&self) -> Result<Keyring, String> {
-        match tokio::fs::read(&self.config).await {
-            Ok(json) => Keyring::from_docker_config(&json),
+        match trusted::read_text(self.config.clone(), files::CONFIGURATION).await {
+            Ok(json) => Keyring::from_docker_config(json.as_bytes()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Keyring::default()),
             Err(error) => Err(error.to_string()),
         }
@@ -142,7 +143,7 @@ impl Registries {
         let names = [Some(registry.to_owned()), plain, Some("_default".to_owned())];
         for name in names.into_iter().flatten() {
             let path = self.hosts_dir.join(name).join("hosts.toml");
-            match tokio::fs::read_to_string(&path).await {
+            match trusted::read_text(path.clone(), files::CONFIGURATION).await {
                 Ok(text) => return Ok((path, Some(text))),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -162,7 +163,8 @@ impl Registries {
         let mut roots = Vec::new();
         for file in &endpoint.ca {
             let path = hosts.parent().unwrap_or(hosts).join(file);
-            let pem = tokio::fs::read_to_string(&path).await.map_err(|error| {
+            let pem = trusted::read_text(path.clone(), files::CONFIGURATION).await;
+            let pem = pem.map_err(|error| {
                 RegistryError::Refused(format!("ca: {}: {error}", path.display()))
             })?;
             roots.extend(certificates(&pem));

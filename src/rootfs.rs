@@ -2,12 +2,15 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+
+use crate::files;
 
 mod own;
 
@@ -23,17 +26,22 @@ pub struct Layers {
 pub const FIXED: MountFlags = MountFlags::RDONLY.union(MountFlags::NODEV).union(MountFlags::NOSUID);
 
 /// What nobody's `/etc/passwd` reaches.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
-/// The text of each file, empty where there is none. `place` is any folder; the layers are
-/// mounted on it where nobody else sees it.
-pub fn read(layers: &Layers, place: &Path, files: &[&str]) -> io::Result<Vec<String>> {
+/// Does `work` on the image's root. `place` is any folder; the layers are mounted on it where
+/// no other thread sees it.
+pub fn within<T: Send>(
+    layers: &Layers,
+    place: &Path,
+    work: impl FnOnce(&OwnedFd) -> io::Result<T> + Send,
+) -> io::Result<T> {
     aside(|| {
         own::mount_namespace()?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private)?;
         mount_layers(layers, place)?;
-        files.iter().map(|file| read_file(place, file)).collect()
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        work(&open(place, flags, Mode::empty())?)
     })
 }
 
@@ -82,12 +90,12 @@ fn shorten(option: &str) -> io::Result<String> {
     Ok(format!("lowerdir={}", short.collect::<Vec<_>>().join(":")))
 }
 
-/// Symbolic links stay within the image, and nothing is waited for.
-fn read_file(root: &Path, file: &str) -> io::Result<String> {
-    let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+/// The text of a file of an image, empty where there is none. Symbolic links stay within the
+/// image, and nothing is waited for.
+pub fn read_file(root: &OwnedFd, file: &str) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let file = match openat2(&root, file, flags, Mode::empty(), inside) {
+    let file = match openat2(root, file, flags, Mode::empty(), inside) {
         Ok(file) => File::from(file),
         Err(error) if io::Error::from(error).kind() == io::ErrorKind::NotFound => {
             return Ok(String::new());
@@ -97,15 +105,17 @@ fn read_file(root: &Path, file: &str) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Ok(String::new());
     }
-    let mut read = Vec::new();
-    file.take(LARGEST).read_to_end(&mut read)?;
-    Ok(String::from_utf8_lossy(&read).into_owned())
+    Ok(String::from_utf8_lossy(&files::read_bounded(file, LARGEST)?).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+
+    fn read(layers: &Layers, place: &Path, files: &[&str]) -> io::Result<Vec<String>> {
+        within(layers, place, |root| files.iter().map(|file| read_file(root, file)).collect())
+    }
 
     #[test]
     fn an_overlay_is_read_and_no_link_leads_out_of_it() {

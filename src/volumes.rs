@@ -4,11 +4,17 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use crate::domain::volume::{Kind, Made, Plan};
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::io::Errno;
 
+use crate::domain::volume::{Kind, Made, Plan};
+use crate::files as bounded;
+
+mod copy;
 mod files;
 mod host;
 mod images;
@@ -25,6 +31,8 @@ pub use sub_path::SubPathOf;
 const OWNER: &str = "owner";
 /// Nobody but root goes in from outside; containers have what is in them bound.
 const PRIVATE: u32 = 0o700;
+/// Of a volume that the image declares and has nothing of, as in containerd.
+const IMAGE_VOLUME: u32 = 0o755;
 
 #[derive(Debug, Clone)]
 pub struct Volumes {
@@ -118,6 +126,61 @@ impl Volumes {
         sub_path::bind(place, what)
     }
 
+    /// What is mounted in a container within a volume that it sees read only, needs its place there
+    /// before. `path` is below the part of the volume that the container has.
+    pub fn mount_point(
+        &self,
+        uid: &str,
+        volume: &Made,
+        sub_path: Option<&str>,
+        path: &str,
+        is_folder: bool,
+    ) -> io::Result<()> {
+        files::mount_point(&self.place(uid, volume), sub_path, path, is_folder)
+    }
+
+    /// Where a container has a volume that its image declares.
+    pub fn image_volume(
+        &self,
+        uid: &str,
+        container: &str,
+        attempt: impl ToString,
+        index: usize,
+    ) -> PathBuf {
+        self.image_volumes(uid, container, attempt).join(index.to_string())
+    }
+
+    /// Fills it with what the image has at `path`, or makes it empty where that has nothing. Each
+    /// try of an attempt begins anew.
+    pub fn make_image_volume(&self, place: &Path, image: &OwnedFd, path: &str) -> io::Result<()> {
+        remove::tree(place)?;
+        fs::create_dir_all(place.parent().unwrap_or(place))?;
+        fs::create_dir(place)?;
+        fs::set_permissions(place, fs::Permissions::from_mode(IMAGE_VOLUME))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let source = match openat2(image, path, flags, Mode::empty(), inside) {
+            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOTDIR) => return Err(io::Error::other("is no folder in the image")),
+            source => source?,
+        };
+        copy::tree(&source, &open(place, flags, Mode::empty())?)
+    }
+
+    /// Those of an attempt that is over.
+    pub fn remove_image_volumes(
+        &self,
+        uid: &str,
+        container: &str,
+        attempt: impl ToString,
+    ) -> io::Result<()> {
+        remove::tree(&self.image_volumes(uid, container, attempt))
+    }
+
+    fn image_volumes(&self, uid: &str, container: &str, attempt: impl ToString) -> PathBuf {
+        self.data.join(uid).join("image-volumes").join(container).join(attempt.to_string())
+    }
+
     pub fn have_traces(&self, uid: &str) -> bool {
         [&self.data, &self.run].iter().any(|base| base.join(uid).exists())
     }
@@ -135,7 +198,7 @@ impl Volumes {
         let folders =
             [&self.data, &self.run].into_iter().filter_map(|base| fs::read_dir(base).ok());
         let own = folders.flatten().flatten().filter(|entry| {
-            let owner = fs::read_to_string(entry.path().join(OWNER));
+            let owner = bounded::read_text(entry.path().join(OWNER), bounded::CONFIGURATION);
             entry.file_type().is_ok_and(|kind| kind.is_dir())
                 && owner.is_ok_and(|owner| owner == self.owner)
         });

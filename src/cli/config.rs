@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use super::Cli;
+use crate::{files, trusted};
 
 const DEFAULT: &str = "/etc/probelet/config.toml";
 /// Flags that make no sense in the file.
@@ -55,7 +56,10 @@ fn parse_with(
         }
         let named = serve.get_one::<PathBuf>("config");
         let path = named.map_or(default, PathBuf::as_path);
-        match std::fs::read_to_string(path) {
+        let text = trusted::check(path)
+            .map_err(Into::into)
+            .and_then(|()| files::read_text(path, files::CONFIGURATION));
+        match text {
             Ok(text) => {
                 let command = with_file(command, path, &text).map_err(UsageError::File)?;
                 matches = command.try_get_matches_from(&words)?;

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::args::Cli;
 use super::error::{Error, Result, with_causes};
 use super::remote_args::Remote;
+use crate::files;
 use crate::pb;
 use crate::pb::containers_client::ContainersClient;
 use crate::pb::events_client::EventsClient;
@@ -125,7 +126,8 @@ async fn open(path: PathBuf) -> io::Result<TokioIo<UnixStream>> {
 }
 
 fn pem(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::Other(format!("{}: {error}", path.display())))
+    files::read(path, files::CONFIGURATION)
+        .map_err(|error| Error::Other(format!("{}: {error}", path.display())))
 }
 
 fn refused(at: String, error: &tonic::transport::Error) -> Error {

@@ -1,11 +1,14 @@
 //! Manifests from files, folders and stdin, split into single objects.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use crate::files;
 use crate::manifest::{File, Sources};
 
+/// Limit for one file, in bytes.
+const LARGEST: usize = 64 << 20;
 /// kubectl takes these out of a folder.
 const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -25,13 +28,14 @@ pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
     let mut all = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).map_err(|e| unreadable(path, &e))?;
+            let text = files::read_bounded(io::stdin().lock(), LARGEST);
+            let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+            let text = text.map_err(|e| unreadable(path, &e))?;
             all.push(File { name: "stdin".to_owned(), text });
             continue;
         }
-        for file in files(path)? {
-            let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
+        for file in files_of(path)? {
+            let text = files::read_text(&file, LARGEST).map_err(|e| unreadable(&file, &e))?;
             all.push(File { name: file.display().to_string(), text });
         }
     }
@@ -39,7 +43,7 @@ pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
 }
 
 /// A file is taken whatever its name; a folder's files in order of name, not recursively.
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
+fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

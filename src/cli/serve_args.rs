@@ -57,8 +57,8 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub adopted_log_dirs: Vec<PathBuf>,
-    /// The folder of pinned namespaces, pods' hosts and resolv.conf, volumes in memory, loggers'
-    /// sockets and pipes of commands. Created if it is missing; a reboot may empty it.
+    /// The folder of pinned namespaces, volumes in memory, loggers' sockets and pipes of commands.
+    /// Created if it is missing; a reboot may empty it.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
     /// The folder of container logs in CRI format: `POD/CONTAINER/ATTEMPT.log` and rotated files.
@@ -77,8 +77,8 @@ pub struct ServeArgs {
         default_value = "/var/lib/probelet/seccomp"
     )]
     pub seccomp_dir: PathBuf,
-    /// The folder of volumes that outlive a reboot, `pods/UID`, and of network state, `cni/UID`.
-    /// Created if it is missing.
+    /// The folder of volumes that outlive a reboot and of pods' hosts and resolv.conf, `pods/UID`,
+    /// and of network state, `cni/UID`. Created if it is missing.
     #[arg(
         long,
         value_name = "PATH",

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::process;
 use tokio::time::timeout;
 
 use crate::domain::cni::{self, Command};
 use crate::domain::shorten;
+use crate::files;
 
 /// No result is that long.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: usize = 1 << 20;
 const LONGEST_COMPLAINT: usize = 1024;
 /// Where plugins find programs such as iptables if the daemon was started without a `PATH`.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -117,10 +118,7 @@ impl Call<'_> {
 }
 
 async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        // What is cut off is no JSON any more, and told as that.
-        let _ = pipe.take(LONGEST).read_to_end(&mut bytes).await;
-    }
-    bytes
+    let Some(pipe) = pipe else { return Vec::new() };
+    // An answer that is cut off is no JSON any more, and reported as that.
+    files::read_start_of_stream(pipe, LONGEST).await.unwrap_or_default()
 }

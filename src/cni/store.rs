@@ -9,10 +9,13 @@ use tokio::task::spawn_blocking;
 
 use super::CniError;
 use crate::domain::cni::Attachment;
+use crate::files;
 
 /// Configurations may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE: u32 = 0o600;
+/// Limit for one file, in bytes: the configuration, and what the plugins answered.
+const LARGEST: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -66,7 +69,7 @@ impl Store {
     }
 
     pub(super) async fn read(&self, uid: &str) -> Result<Option<Attachment>, CniError> {
-        self.aside(uid, |file| match std::fs::read(file) {
+        self.aside(uid, |file| match files::read(file, LARGEST) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             bytes => Ok(Some(serde_json::from_slice::<Kept>(&bytes?)?.attachment)),
         })
@@ -92,7 +95,7 @@ impl Store {
             };
             let mut all = Vec::new();
             for file in files.filter(is_one) {
-                let kept = std::fs::read(&file);
+                let kept = files::read(&file, LARGEST);
                 match kept.and_then(|bytes| Ok(serde_json::from_slice::<Kept>(&bytes)?)) {
                     Ok(kept) if kept.owner == owner => all.push(kept.attachment),
                     Ok(_) => {}

@@ -15,6 +15,7 @@ use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use super::guest;
+use crate::files;
 use crate::registry;
 
 /// For a guest to show who he is.
@@ -120,7 +121,7 @@ fn read(
     check: impl FnOnce(&[u8]) -> Result<(), String>,
 ) -> Result<Vec<u8>, TlsError> {
     let error = |cause| TlsError { flag, value: path.display().to_string(), cause };
-    let pem = std::fs::read(path).map_err(|cause| error(cause.to_string()))?;
+    let pem = files::read(path, files::CONFIGURATION).map_err(|cause| error(cause.to_string()))?;
     check(&pem).map_err(error)?;
     Ok(pem)
 }

@@ -18,6 +18,7 @@ use super::static_pods::Origin;
 
 mod aim;
 mod bare;
+mod bundle;
 mod change;
 mod downward;
 mod env;

@@ -192,6 +192,65 @@ fn destination(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// A place in a volume on which something else is to be mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPoint {
+    /// Index of the mount around it.
+    pub outer: usize,
+    /// Index of what is mounted on it.
+    pub inner: usize,
+    /// Below the outer mount.
+    pub path: String,
+}
+
+/// The mount points among `destinations` that lie in a mount for which `is_fixed` holds: the
+/// runtime cannot make them once the container has that mount, so they have to be there before.
+pub fn mount_points(destinations: &[&str], is_fixed: impl Fn(usize) -> bool) -> Vec<MountPoint> {
+    let below = |inner: &str, outer: &str| {
+        let rest = inner.strip_prefix(outer.trim_end_matches('/'))?.strip_prefix('/')?;
+        (!rest.is_empty()).then(|| rest.to_owned())
+    };
+    let point = |(inner, path): (usize, &&str)| {
+        let around = destinations.iter().enumerate();
+        let around = around.filter_map(|(outer, at)| Some((at.len(), outer, below(path, at)?)));
+        let (_, outer, path) = around.max_by_key(|(length, ..)| *length)?;
+        is_fixed(outer).then_some(MountPoint { outer, inner, path })
+    };
+    destinations.iter().enumerate().filter_map(point).collect()
+}
+
+/// More than any image declares, and no load for a start.
+const IMAGE_VOLUMES: usize = 128;
+
+/// Where the volumes go that an image declares (`VOLUME`), but for those in whose place something
+/// of the pod's is `mounted`.
+pub fn image_volumes(declared: &[String], mounted: &[&str]) -> Result<Vec<String>, String> {
+    let mut all: Vec<String> = declared.iter().map(|path| cleaned(path)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.retain(|path| !mounted.contains(&path.as_str()));
+    if all.iter().any(|path| path == "/") {
+        return Err("the image declares its whole root as a volume".to_owned());
+    }
+    if all.len() > IMAGE_VOLUMES {
+        return Err(format!("the image declares {} volumes, more than {IMAGE_VOLUMES}", all.len()));
+    }
+    Ok(all)
+}
+
+/// Absolute, each `..` taken for what it says, as containerd does it.
+fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 /// What is wrong with a path that must stay below a folder.
 pub fn sub_path_flaw(path: &str) -> Option<&'static str> {
     if path.starts_with('/') {

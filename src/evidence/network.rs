@@ -12,7 +12,7 @@ use crate::netns;
 use crate::process::Process;
 
 /// Of one table; a connection is a line of some 150 bytes.
-const TABLE: u64 = 1 << 20;
+const TABLE: usize = 1 << 20;
 const LISTENERS: usize = 50;
 /// For the kernel to answer.
 const ASK: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ pub(super) fn look(process: &Process, seen: &mut Captured) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => seen.missing.push(format!("{protocol} sockets: {error}")),
             Ok(table) => {
-                if table.len() as u64 >= TABLE {
+                if table.len() >= TABLE {
                     seen.missing.push(format!("{protocol} sockets: only the first were counted"));
                 }
                 for line in table.lines().skip(1) {

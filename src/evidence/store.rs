@@ -1,12 +1,13 @@
 //! Evidence as files beside the logs: `POD/CONTAINER/ATTEMPT.evidence.json`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::domain::adopt::Place;
 use crate::domain::evidence::{Evidence, KEPT, MOST};
+use crate::files as bounded;
 
 const ENDING: &str = ".evidence.json";
 const UNFINISHED: &str = ".evidence.new";
@@ -64,9 +65,7 @@ pub(super) fn read(folder: &Path, uid: &str) -> Vec<Evidence> {
 }
 
 fn parse(path: &Path) -> io::Result<Evidence> {
-    let mut json = Vec::new();
-    File::open(path)?.take(MOST as u64 + 1).read_to_end(&mut json)?;
-    Ok(serde_json::from_slice(&json)?)
+    Ok(serde_json::from_slice(&bounded::read(path, MOST)?)?)
 }
 
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
@@ -90,6 +89,7 @@ fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;

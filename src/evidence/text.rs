@@ -1,11 +1,11 @@
 //! Small files of `/proc` and cgroupfs: bounded, and taken apart.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use tokio::time::{Duration, Instant};
 
+use crate::files;
 use crate::runtime::deadline_in;
 
 /// Until when there is time for more, by the clock that the caller waits by.
@@ -23,10 +23,8 @@ impl Budget {
 }
 
 /// The first `limit` bytes.
-pub(super) fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+pub(super) fn read(path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&files::read_start(path, limit)?).into_owned())
 }
 
 /// One short line.

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::log::sequence;
+
+/// Of folders; the files have 0640.
+const FOLDER: u32 = 0o750;
 
 /// The rotated files with their numbers, the oldest first.
 pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
@@ -24,6 +28,11 @@ pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// A log's folder and those above it. What containers print is for root and the folder's group.
+pub fn make_folders(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(FOLDER).create(folder)
 }
 
 /// All of it; what is gone already is fine.

@@ -159,7 +159,7 @@ impl Journal {
             return Err(ErrorKind::NotFound.into());
         }
         if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
+            files::make_folders(folder)?;
         }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o640);

@@ -38,7 +38,7 @@ async fn what_cannot_be_read_says_why() {
     fs::write(at("large.yaml"), vec![b'#'; (1 << 20) + 1]).unwrap();
     fs::write(at("latin.yaml"), b"caf\xe9").unwrap();
     symlink("nowhere", at("lost.yaml")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe.yaml"), rustix::fs::Mode::RWXU).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe.yaml"), Mode::RWXU).unwrap();
     let mut dir = HostDir::new(folder.path().to_owned());
     let why: Vec<_> =
         texts(&mut dir).await.into_iter().map(|(_, text)| text.unwrap_err()).collect();

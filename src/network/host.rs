@@ -1,16 +1,22 @@
 //! The host's own addresses.
 
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 
 use crate::domain::node::{Found, node_addresses};
+use crate::files;
+
+/// Limit for a table of routes, in bytes. The default route is looked for.
+const ROUTES: usize = 16 << 20;
 
 /// Of the calling thread's network namespace. Without IPv6 there is no table of its routes.
 pub fn addresses() -> io::Result<Vec<IpAddr>> {
     let found = if_addrs::get_if_addrs()?.into_iter();
     let found = found.map(|one| Found { address: one.ip(), interface: one.name });
-    let routes = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let routes = |path: &str| {
+        let table = files::read_start(path, ROUTES).unwrap_or_default();
+        String::from_utf8_lossy(&table).into_owned()
+    };
     let (v4, v6) = (routes("/proc/net/route"), routes("/proc/net/ipv6_route"));
     Ok(node_addresses(&found.collect::<Vec<_>>(), &v4, &v6))
 }

@@ -5,15 +5,15 @@
 //! children inherit; and as a program may clear its environment, parents and sessions count too.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::stat::{Identity, Stat};
+use crate::files;
 
 /// How much of an environment is searched; a container may write megabytes into it.
-const ENVIRONMENT: u64 = 256 << 10;
+const ENVIRONMENT: usize = 256 << 10;
 
 /// Marks what a command of ours starts, in its environment, before a value of its own.
 pub const COMMAND: &str = "PROBELET_EXEC=";
@@ -22,7 +22,7 @@ pub const COMMAND: &str = "PROBELET_EXEC=";
 /// tells, or is about to become one: runc's, before it is another program.
 pub fn is_of_command(pid: u32) -> bool {
     let mark = Mark { variable: COMMAND.to_owned(), among: None };
-    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default();
     name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
 }
 
@@ -125,9 +125,7 @@ impl Mark {
         if self.among.as_ref().is_some_and(|pids| !pids.contains(&pid)) {
             return Ok(false);
         }
-        let mut environment = Vec::new();
-        let file = File::open(format!("/proc/{pid}/environ"))?;
-        file.take(ENVIRONMENT).read_to_end(&mut environment)?;
+        let environment = files::read_start(format!("/proc/{pid}/environ"), ENVIRONMENT)?;
         let mut variables = environment.split(|byte| *byte == 0);
         Ok(variables.any(|variable| variable.starts_with(self.variable.as_bytes())))
     }

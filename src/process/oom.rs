@@ -1,9 +1,11 @@
 //! The OOM killer's count of a process' memory cgroup: how many it took there, ever.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use crate::files;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -17,7 +19,7 @@ pub struct OomCounter {
 impl OomCounter {
     /// Of a process that lives; whether it is the one that the caller means is for him to know.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let cgroups = files::read_kernel(format!("/proc/{pid}/cgroup"))?;
         let missing = || io::Error::other(format!("/proc/{pid}/cgroup: no memory controller"));
         Self::open(&file(&cgroups).ok_or_else(missing)?)
     }
@@ -41,10 +43,9 @@ impl OomCounter {
     /// An error once the cgroup is gone.
     pub fn kills(&self) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
         file.rewind()?;
-        file.read_to_string(&mut text)?;
-        count(&text).ok_or_else(|| io::Error::other("no oom_kill"))
+        let text = files::read_bounded(&mut *file, files::KERNEL)?;
+        count(&String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::other("no oom_kill"))
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use crate::files;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     pub pid: u32,
@@ -21,8 +23,7 @@ pub struct Stat {
 
 impl Stat {
     pub fn read(pid: u32) -> io::Result<Self> {
-        let text = std::fs::read(format!("/proc/{pid}/stat"))?;
-        Self::parse(pid, &String::from_utf8_lossy(&text))
+        Self::parse(pid, &files::read_kernel(format!("/proc/{pid}/stat"))?)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: not understood")))
     }
 
@@ -45,7 +46,7 @@ impl Stat {
 
 /// Resident memory in bytes.
 pub fn resident(pid: u32) -> io::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let status = files::read_kernel(format!("/proc/{pid}/status"))?;
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());

@@ -37,6 +37,7 @@ mod fates;
 mod foreign;
 mod foreign_output;
 mod image_labels;
+mod image_volumes;
 mod images;
 mod labelled_logs;
 mod locks;
@@ -125,7 +126,7 @@ impl Containerd {
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
         let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
-        let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&run_dir));
+        let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&data_dir, &run_dir));
         let pids = SharedPids::new(&run_dir, &config.namespace);
         let (watched, fates) = (config.watched, fates::Fates::default());
         let labelled_logs = LabelledLogs::new(config.adopted_log_dirs);
@@ -235,7 +236,7 @@ impl Runtime for Containerd {
             Err(RuntimeError::NoImage(_)) => {
                 let image = birth.container().map(|container| normalise(&container.image()));
                 let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
-                let plan = Plan { image, spec, refused: None };
+                let plan = Plan { image, spec, ..Plan::default() };
                 return self.record(birth, plan, false).await.map(drop);
             }
             plan => plan?,
@@ -314,6 +315,9 @@ impl Runtime for Containerd {
                 self.client.kill_and_delete_task(&key).await?;
                 if record.snapshot_key == key {
                     missing_is_fine(self.client.remove_snapshot(&key).await)?;
+                }
+                if let Some(uid) = record.labels.get(records::POD_UID) {
+                    self.remove_image_volumes(uid, id).await?;
                 }
                 // Without its record nobody would know of it any more.
                 self.remove_log(id).await;

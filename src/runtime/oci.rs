@@ -44,6 +44,10 @@ pub struct Facts {
     pub hostname: String,
     /// The bits of those capabilities that a container can have at most.
     pub capabilities: u64,
+    /// Whether the kernel has privileged ports that a namespace can do without.
+    pub unprivileged_ports: bool,
+    /// Whether all groups of the host can be allowed to ping.
+    pub ping_groups: bool,
     /// The lowest that may be set, where not any may.
     pub least_oom_score_adj: Option<i64>,
 }
@@ -157,7 +161,7 @@ pub fn from_image(
     // Nothing is said where nothing is asked for: the runtime's words on an empty one differ.
     let more = [
         ("/hostname", namespaces::has_own_name(pod).then(|| json!(hostname))),
-        ("/linux/sysctl", security::sysctls(pod)),
+        ("/linux/sysctl", security::sysctls(pod, &host.facts)),
         ("/linux/seccomp", security::seccomp(pod, spec, host, &capabilities)),
         ("/linux/devices", files::devices(host)),
         ("/linux/rootfsPropagation", files::root_propagation(host)),

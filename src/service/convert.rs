@@ -253,6 +253,13 @@ pub(super) fn container(
         kill_held: status.kill_held.as_ref().map(kill_held),
         init_container: view.spec.role_of(&status.name) != Role::Regular,
         history: status.history.iter().map(end).collect(),
+        warnings: view
+            .spec
+            .all()
+            .find(|container| container.name == status.name)
+            .and_then(ContainerSpec::warning)
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -6,7 +6,7 @@ mod own;
 
 use std::ffi::{CStr, OsString};
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
@@ -37,7 +37,7 @@ pub(super) const CGROUPS: [&str; 3] =
 const READY: &str = "ready";
 const PINNED: &str = "pinned";
 /// Of a line between the two.
-const LONGEST: u64 = 1024;
+const LONGEST: usize = 1024;
 /// As Kubernetes' pause has it.
 const NOBODY: u32 = 65_535;
 
@@ -75,10 +75,7 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     let mut command = super::program::again();
     command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut told = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout.take(LONGEST)).read_line(&mut told)?;
-    }
+    let told = child.stdout.take().map(first_line).transpose()?.unwrap_or_default();
     if told.trim() != READY {
         let status = child.wait()?;
         return Err(io::Error::other(format!("{}: {status}", told.trim())));
@@ -87,6 +84,15 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     super::pin_at(Path::new(pin), &super::namespace::joined(child.id())?)?;
     let mut stdin = child.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
     writeln!(stdin, "{PINNED}")
+}
+
+/// The child goes on, and so does its end of the pipe.
+fn first_line(mut pipe: impl Read) -> io::Result<String> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while line.len() < LONGEST && pipe.read(&mut byte)? > 0 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 fn enter(root: &Path, cgroup: &str) -> io::Result<()> {
@@ -110,8 +116,7 @@ fn hold() -> io::Result<()> {
     signal_hook::low_level::pipe::register(SIGCHLD, teller)?;
     leave_the_host()?;
     writeln!(io::stdout(), "{READY}")?;
-    let mut told = String::new();
-    BufReader::new(io::stdin().take(LONGEST)).read_line(&mut told)?;
+    let told = first_line(io::stdin())?;
     if told.trim() != PINNED {
         return Err(io::Error::other("was not pinned"));
     }

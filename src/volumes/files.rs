@@ -9,11 +9,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{give, remove};
+use super::{give, remove, sub_path};
 use crate::domain::volume::File;
 
 const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";
+/// Where it is, the content stays as it is: a mount point in it would go with the old one, and in
+/// a running container what is mounted there.
+const FIXED: &str = "..fixed";
 /// Of folders within; with a group, what is made there would have it too.
 const FOLDER: u32 = 0o755;
 const SET_GID: u32 = 0o2000;
@@ -23,8 +26,12 @@ pub(super) fn write(
     files: &BTreeMap<String, File>,
     group: Option<u32>,
 ) -> io::Result<()> {
-    let name = name_of(files, group);
     let current = fs::read_link(place.join(DATA)).ok();
+    let fixed = current.as_deref().filter(|_| place.join(FIXED).exists());
+    let name = match fixed.and_then(Path::to_str) {
+        Some(name) => name.to_owned(),
+        None => name_of(files, group),
+    };
     if current.as_deref() != Some(name.as_ref()) {
         let folder = place.join(&name);
         // Of a try that was cut short.
@@ -47,12 +54,30 @@ pub(super) fn write(
         let own = entry.file_name();
         let Some(text) = own.to_str() else { continue };
         if text.starts_with("..") {
-            if text != DATA && text != name {
+            if text != DATA && text != FIXED && text != name {
                 remove::tree(&entry.path())?;
             }
-        } else if !tops.contains(text) {
+        // What is no link is a mount point.
+        } else if !tops.contains(text) && entry.file_type()?.is_symlink() {
             absent(fs::remove_file(entry.path()))?;
         }
+    }
+    Ok(())
+}
+
+/// A place for a mount, `path` below the volume's part `sub_path`. Where it lies in the content, that
+/// does not change any more.
+pub(super) fn mount_point(
+    place: &Path,
+    sub_path: Option<&str>,
+    path: &str,
+    is_folder: bool,
+) -> io::Result<()> {
+    let whole = sub_path.map_or_else(|| path.to_owned(), |sub_path| format!("{sub_path}/{path}"));
+    let first = whole.split('/').find(|part| !matches!(*part, "" | ".")).unwrap_or_default();
+    let in_content = fs::symlink_metadata(place.join(first)).is_ok_and(|about| about.is_symlink());
+    if sub_path::make_place(place, &whole, is_folder)? && in_content {
+        fs::File::create(place.join(FIXED))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::give;
+use crate::files;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 
@@ -96,7 +97,7 @@ struct Mount {
 }
 
 fn all() -> io::Result<Vec<Mount>> {
-    Ok(fs::read(MOUNTS)?.split(|byte| *byte == b'\n').filter_map(read).collect())
+    Ok(files::read(MOUNTS, files::MOUNTS)?.split(|byte| *byte == b'\n').filter_map(read).collect())
 }
 
 /// `36 35 98:0 /root /point options tags… - type source options`

@@ -21,6 +21,8 @@ pub struct SubPathOf<'a> {
 }
 
 const STACKED: usize = 8;
+/// Of an empty file on which another one is mounted.
+const FILE: u32 = 0o644;
 
 pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
     let found = find(what)?;
@@ -47,6 +49,28 @@ pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
         fs::File::create(place)?;
     }
     Ok(mount_bind(format!("/proc/self/fd/{}", found.as_raw_fd()), place)?)
+}
+
+/// Makes a folder or an empty file below a volume, and the folders on the way to it; false where
+/// it is there already.
+pub(super) fn make_place(root: &Path, path: &str, is_folder: bool) -> io::Result<bool> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match beneath(&open(root, flags, Mode::empty())?, Path::new(path)) {
+        Err(Errno::NOENT) => {}
+        found => return found.map(|_| false).map_err(told),
+    }
+    if is_folder {
+        return find(&SubPathOf { root, path, make: true }).map(|_| true);
+    }
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = match parent {
+        "" => open(root, flags, Mode::empty())?,
+        parent => find(&SubPathOf { root, path: parent, make: true })?,
+    };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    openat2(&parent, name, flags, Mode::from_raw_mode(FILE), inside)?;
+    Ok(true)
 }
 
 fn find(what: &SubPathOf<'_>) -> io::Result<OwnedFd> {

@@ -89,12 +89,10 @@ fn a_tree_goes_however_deep_and_through_no_link_or_mount() {
     fs::create_dir(&precious).unwrap();
     fs::write(precious.join("file"), "").unwrap();
     let tree = dir.path().join("tree");
-    let mut deep =
-        rustix::fs::open(dir.path(), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+    let mut deep = open(dir.path(), OFlags::PATH, Mode::empty()).unwrap();
     for name in std::iter::once("tree").chain(std::iter::repeat_n("d", 3000)) {
-        rustix::fs::mkdirat(&deep, name, rustix::fs::Mode::RWXU).unwrap();
-        deep = rustix::fs::openat(&deep, name, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
-            .unwrap();
+        rustix::fs::mkdirat(&deep, name, Mode::RWXU).unwrap();
+        deep = rustix::fs::openat(&deep, name, OFlags::PATH, Mode::empty()).unwrap();
     }
     symlink(&precious, tree.join("link")).unwrap();
     fs::create_dir_all(tree.join(".removed-1/x")).unwrap();

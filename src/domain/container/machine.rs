@@ -319,6 +319,8 @@ impl Machine {
         if !self.pod.is_adopted() {
             self.tell_image(out);
             out.push(Action::Note(Notice::normal("Created", "Container created")));
+            let warning = self.spec.warning();
+            out.extend(warning.map(|text| Action::Note(Notice::warning("HostNamespaces", text))));
         }
         out.push(Action::Note(Notice::normal("Started", "Container started")));
         out.push(Action::Persist);

@@ -27,7 +27,7 @@ pub struct Config {
     /// Where `localhostProfile` of a seccomp profile is looked for.
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
-    /// Volumes that must outlive a reboot go to `pods/` under it.
+    /// Volumes that must outlive a reboot, and pods' files, go to `pods/` under it.
     pub data_dir: PathBuf,
     /// The first configuration in it is the network of pods.
     pub cni_conf_dir: PathBuf,

@@ -1,14 +1,14 @@
 //! What the machine is, as far as a container's spec depends on it.
 
-use std::fs;
 use std::path::Path;
 
 use crate::domain::capability::SYS_RESOURCE;
+use crate::files;
 use crate::runtime::oci::Facts;
 
 pub(super) fn read() -> Facts {
     let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let text = |path: &str| files::read_kernel(path).unwrap_or_default();
     // containerd's own can't be more, on a machine where root itself has not all of them.
     let capabilities = bounding_set(&text("/proc/self/status")).unwrap_or_default();
     let own_score = || text("/proc/self/oom_score_adj").trim().parse().unwrap_or_default();
@@ -16,7 +16,11 @@ pub(super) fn read() -> Facts {
     if let Some(least) = least_oom_score_adj {
         tracing::warn!(least, "no CAP_SYS_RESOURCE here: lower OOM scores cannot be set");
     }
+    let has = |sysctl: &str| Path::new("/proc/sys/net/ipv4").join(sysctl).exists();
     Facts {
+        unprivileged_ports: has("ip_unprivileged_port_start"),
+        // In a user namespace some groups have no number, and the kernel refuses the range.
+        ping_groups: has("ping_group_range") && maps_all(&text("/proc/self/gid_map")),
         cgroup2,
         // v2 takes it where there is no swap, too.
         swap_limit: cgroup2
@@ -32,6 +36,11 @@ pub(super) fn read() -> Facts {
 fn bounding_set(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// Whether each group is itself: the first user namespace's only line.
+fn maps_all(gid_map: &str) -> bool {
+    gid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Those that are online, whatever of them the daemon itself may use.
@@ -57,6 +66,12 @@ mod tests {
     fn memory_is_in_bytes() {
         assert_eq!(memory("MemTotal:       2048 kB\nMemFree: 1 kB\n"), Some(2 << 20));
         assert_eq!(memory(""), None);
+    }
+
+    #[test]
+    fn only_the_first_user_namespace_has_all_groups() {
+        assert!(maps_all("         0          0 4294967295\n"));
+        assert!(!maps_all("         0     100000      65536\n"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
+use crate::files;
 use crate::process::Process;
 
 /// The news may be quicker than the look at the process.
@@ -66,7 +67,7 @@ impl Shim {
     pub(super) fn of(init: &Process, place: Place, fates: Fates) -> Option<Self> {
         let parent = init.stat().ok()?.parent;
         let process = Process::open(parent).ok()?;
-        let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+        let name = files::read_kernel(format!("/proc/{parent}/comm")).ok()?;
         // Still its parent: nobody else has that pid.
         let is_shim = name.starts_with("containerd-shim") && init.stat().ok()?.parent == parent;
         is_shim.then(|| {

@@ -1,5 +1,7 @@
 //! Where the output of an adopted container's next task goes.
 
+use std::io;
+
 use containerd_client::services::v1::Container;
 use containerd_client::types::v1::Process as TaskState;
 
@@ -9,6 +11,7 @@ use super::fates::Fate;
 use super::start::NOWHERE;
 use crate::domain::adopt::{LogLabels, Output, Place, Stdio};
 use crate::domain::log::OwnLimits;
+use crate::logs;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError};
 
 pub(super) struct Streams {
@@ -64,8 +67,10 @@ impl Containerd {
         let log = self.log_path(id);
         tracing::info!(%place, log = %log.display(), "its pipes have no reader: output goes to");
         if let Some(folder) = log.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                RuntimeError::StartFailed(format!("log folder {}: {error}", folder.display()))
+            let (shown, folder) = (folder.display().to_string(), folder.to_owned());
+            let made = tokio::task::spawn_blocking(move || logs::make_folders(&folder)).await;
+            made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
+                RuntimeError::StartFailed(format!("log folder {shown}: {error}"))
             })?;
         }
         let refused = owners.zip(why).map(|((label, uri), why)| {

@@ -1,16 +1,19 @@
 //! What an attempt is made of: its spec, and whether it may be started.
 
-use super::{Containerd, devices, profiles, shared};
+use super::{Containerd, devices, image_volumes, profiles, shared};
 use crate::domain::spec::Source;
 use crate::domain::user;
 use crate::runtime::oci::{self, Host};
 use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 /// What an attempt is made of, read from its source.
+#[derive(Default)]
 pub(super) struct Plan {
     /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
     pub(super) image: Option<(String, String)>,
     pub(super) spec: Vec<u8>,
+    /// Where the image's own volumes go.
+    pub(super) image_volumes: Vec<String>,
     /// Why it must not be started, if so.
     pub(super) refused: Option<String>,
 }
@@ -26,29 +29,33 @@ impl Containerd {
                 let image = self.client.image(name).await?;
                 let pod = &birth.pod;
                 let binds = self.binds(birth);
+                let mounted = binds.clone().unwrap_or_default();
+                let own = image_volumes::of(&image, container, &mounted);
+                let image_volumes = own.clone().unwrap_or_default();
+                let own_binds = self.image_volume_binds(birth, &image_volumes);
                 let host = Host {
                     facts: self.facts.clone(),
                     whereabouts: self.whereabouts(pod),
                     cgroups_path,
                     shared: self.shared_namespaces(pod),
-                    message_path: has_log.then(|| self.message_path(&birth.id)),
+                    message_path: has_log.then(|| self.message_file(birth)),
                     files: self.files.folder(&pod.uid),
                     shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),
                     users: self.users(&image).await?,
                     devices: devices::of(container)?,
                     seccomp: profiles::seccomp(pod, container, &self.seccomp_dir)?,
                     app_armor: profiles::app_armor(pod, container)?,
-                    volumes: binds.clone().unwrap_or_default(),
+                    volumes: [mounted, own_binds].concat(),
                 };
                 let refused = user::check_non_root(pod, container, &host.users).err();
-                let refused = refused.or(binds.err());
+                let refused = refused.or(binds.err()).or(own.err());
                 let spec = oci::from_image(&image.content.config, pod, container, &host)?;
                 let image = Some((image.name, image.content.chain_id.clone()));
-                Ok(Plan { image, spec, refused })
+                Ok(Plan { image, spec, image_volumes, refused })
             }
             Source::Bundle { oci_spec, rootfs } => {
                 let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
-                Ok(Plan { image: None, spec, refused: None })
+                Ok(Plan { spec, ..Plan::default() })
             }
             Source::Adopted(_) => Err(not_made(&birth.id)),
         }

@@ -1,6 +1,5 @@
 //! Seccomp profiles of the host's own, and AppArmor.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde_json::Value;
 
 use crate::domain::spec::{AppArmorProfile, ContainerSpec, PodSpec, SeccompProfile};
 use crate::runtime::RuntimeError;
+use crate::{files, trusted};
 
 const SECCOMP: &str = "securityContext.seccompProfile.localhostProfile";
 const APP_ARMOR: &str = "securityContext.appArmorProfile";
@@ -24,8 +24,11 @@ pub(super) fn seccomp(
     let path = dir.join(name);
     let shown = path.display();
     let invalid = |reason: String| RuntimeError::Invalid { field: SECCOMP, reason };
-    let text = fs::read_to_string(&path)
-        .map_err(|error| invalid(format!("cannot load seccomp profile {shown}: {error}")))?;
+    let text = trusted::check(&path)
+        .map_err(Into::into)
+        .and_then(|()| files::read_text(&path, files::CONFIGURATION));
+    let text =
+        text.map_err(|error| invalid(format!("cannot load seccomp profile {shown}: {error}")))?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| invalid(format!("cannot load seccomp profile {shown}: {error}")))?;
     serde_json::from_value::<oci_spec::runtime::LinuxSeccomp>(value.clone())
@@ -44,12 +47,12 @@ pub(super) fn app_armor(
         Some(AppArmorProfile::Localhost(name)) => name,
     };
     let invalid = |reason: String| RuntimeError::Invalid { field: APP_ARMOR, reason };
-    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    let enabled = files::read_kernel("/sys/module/apparmor/parameters/enabled");
     if !enabled.is_ok_and(|text| text.trim() == "Y") {
         let why = "Cannot enforce AppArmor: AppArmor is not enabled on the host";
         return Err(invalid(why.to_owned()));
     }
-    match fs::read_to_string("/sys/kernel/security/apparmor/profiles") {
+    match files::read_kernel("/sys/kernel/security/apparmor/profiles") {
         Ok(loaded) if loaded.lines().any(|line| is_profile(line, name)) => {
             Ok(Some(name.to_owned()))
         }
@@ -70,6 +73,8 @@ fn is_profile(line: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::domain::spec::sample;
 

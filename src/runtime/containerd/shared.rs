@@ -1,6 +1,7 @@
 //! The namespaces of a pod of several containers: pinned before the first of them starts, gone
 //! with the last record of the pod.
 
+use std::io;
 use std::path::PathBuf;
 
 use containerd_client::services::v1::{Container, ListContainersRequest};
@@ -12,6 +13,7 @@ use super::records::{POD_UID, is_own};
 use crate::domain::hosts;
 use crate::domain::node::Whereabouts;
 use crate::domain::spec::{Amounts, PodSpec};
+use crate::files;
 use crate::network;
 use crate::pod_files::Texts;
 use crate::process::Process;
@@ -19,6 +21,8 @@ use crate::runtime::RuntimeError;
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLVER: &str = "/etc/resolv.conf";
+/// Limit for one of these, in bytes: lists of blocked hosts are long.
+const LONGEST: usize = 16 << 20;
 const SYSTEMD_RESOLVER: &str = "/run/systemd/resolve/resolv.conf";
 
 pub(super) fn shares_shm(pod: &PodSpec) -> bool {
@@ -71,21 +75,27 @@ impl Containerd {
 
     /// The caller has the pod's turn.
     pub(super) async fn make_files_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
-        let (files, pod) = (self.files.clone(), pod.clone());
+        let (pod_files, volumes, pod) = (self.files.clone(), self.volumes.clone(), pod.clone());
         let ip = self.networks.of(&pod).ips.into_iter().next();
         let made = tokio::task::spawn_blocking(move || {
-            let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-            let mut resolver = text(RESOLVER);
+            // A file that is missing says nothing, as to libc.
+            let text = |path: &str| match files::read(path, LONGEST) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+                Err(error) => Err(io::Error::new(error.kind(), format!("{path}: {error}"))),
+                Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            };
+            volumes.claim(&pod.uid)?;
+            let mut resolver = text(RESOLVER)?;
             // systemd's stub has a twin that names the servers themselves.
             if !pod.host_namespaces.network && hosts::is_out_of_reach(&resolver) {
-                resolver =
-                    Some(text(SYSTEMD_RESOLVER)).filter(|t| !t.is_empty()).unwrap_or(resolver);
+                let own = Some(text(SYSTEMD_RESOLVER)?).filter(|text| !text.is_empty());
+                resolver = own.unwrap_or(resolver);
             }
             let texts = Texts {
-                hosts: hosts::hosts_file(&pod, &text(HOSTS), ip.as_deref()),
+                hosts: hosts::hosts_file(&pod, &text(HOSTS)?, ip.as_deref()),
                 resolver: hosts::resolver_file(&pod, &resolver),
             };
-            files.make(&pod.uid, &texts, shares_shm(&pod))
+            pod_files.make(&pod.uid, &texts, shares_shm(&pod))
         });
         let failed = |error: &dyn std::fmt::Display| {
             RuntimeError::StartFailed(format!("the pod's files: {error}"))

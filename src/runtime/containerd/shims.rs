@@ -12,8 +12,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::files;
+
 const PROGRAM: &str = "containerd-shim";
 const CGROUPS: &str = "/sys/fs/cgroup";
+/// A shim's arguments are shorter, in bytes; another process may have megabytes of them.
+const COMMAND_LINE: usize = 16 << 10;
 /// A process that was killed is gone within this, unless it hangs in the kernel.
 const DYING: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// A process may be born in the cgroup as it is emptied.
@@ -48,7 +52,8 @@ impl Owner {
     }
 
     fn is_shim(&self, pid: Pid) -> bool {
-        let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+        let line =
+            files::read_start(format!("/proc/{}/cmdline", pid.as_raw_nonzero()), COMMAND_LINE);
         line.is_ok_and(|line| self.is_meant(&String::from_utf8_lossy(&line)))
     }
 
@@ -77,7 +82,7 @@ impl Owner {
             let hierarchies = fs::read_dir(CGROUPS)?.flatten().map(|entry| entry.path());
             for hierarchy in hierarchies.chain([PathBuf::from(CGROUPS)]) {
                 let file = format!("{}{}/cgroup.procs", hierarchy.display(), self.cgroup);
-                let text = fs::read_to_string(file).unwrap_or_default();
+                let text = files::read_kernel(file).unwrap_or_default();
                 members.extend(text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)));
             }
             if members.is_empty() {
@@ -92,7 +97,7 @@ impl Owner {
     }
 
     fn is_in_cgroup(&self, pid: Pid) -> bool {
-        let text = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()));
+        let text = files::read_kernel(format!("/proc/{}/cgroup", pid.as_raw_nonzero()));
         text.is_ok_and(|text| text.lines().any(|line| line.ends_with(&self.cgroup)))
     }
 }

@@ -1,6 +1,7 @@
 //! The way of an attempt to its process.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use super::plan::Plan;
 use super::records::NewRecord;
 use super::{Containerd, task};
 use crate::domain::log::OwnLimits;
-use crate::domain::spec::Source;
 use crate::logs;
 use crate::logs::logger::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task, oci};
@@ -49,6 +49,7 @@ impl Containerd {
         let plan = self.plan(birth, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         let user = oci::user_of(&plan.spec);
+        let image_volumes = plan.image_volumes.clone();
         let tried = self.record(birth, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
@@ -57,9 +58,13 @@ impl Containerd {
             self.client.end_forgotten_shim(&id, self.cgroups_path(&birth.id)).await?;
         }
         self.hold_processes(&birth.pod).await?;
-        if chain.is_some() {
+        if let Some(image) = &chain {
             self.make_files(&birth.pod).await?;
-            self.make_volumes(birth).await?;
+            if no_log.is_none() {
+                self.make_message(birth).await?;
+            }
+            self.make_image_volumes(birth, image, &image_volumes).await?;
+            self.make_volumes(birth, image_volumes).await?;
         }
         let own = birth.container().map(|container| container.log_limits).unwrap_or_default();
         let logger = match no_log {
@@ -131,11 +136,9 @@ impl Containerd {
     async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {
         if let Some(folder) = self.log_path(&birth.id).parent() {
             let failed = |error| format!("log folder {}: {error}", folder.display());
-            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-        }
-        if birth.container().is_some_and(|it| matches!(it.source, Source::Image(_))) {
-            let failed = |error| format!("file for the termination message: {error}");
-            self.make_message(&birth.id).await.map_err(failed)?;
+            let folder = folder.to_owned();
+            let made = tokio::task::spawn_blocking(move || logs::make_folders(&folder)).await;
+            made.map_err(io::Error::other).and_then(|made| made).map_err(failed)?;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::fates::Shim;
 use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
 use crate::domain::user::User;
+use crate::files;
 use crate::netns;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
@@ -209,7 +210,7 @@ impl Task for ContainerdTask {
     fn shim_memory(&self) -> io::Result<u64> {
         let shim = self.process.stat()?.parent;
         // An orphan's parent is whoever takes orphans.
-        let name = std::fs::read_to_string(format!("/proc/{shim}/comm"))?;
+        let name = files::read_kernel(format!("/proc/{shim}/comm"))?;
         if !name.starts_with("containerd-shim") {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
         }

@@ -10,6 +10,7 @@ fn runtime(log_dir: &str) -> Result<Containerd, RuntimeError> {
         address: "/nonexistent/containerd.sock".into(),
         log_dir: log_dir.into(),
         run_dir: run_dir.path().into(),
+        data_dir: run_dir.path().join("data"),
         ..Config::default()
     })
 }

@@ -18,11 +18,14 @@ use crate::domain::adopt::{Place, Remembered};
 use crate::domain::container::Memory;
 use crate::domain::ids::stem;
 use crate::domain::spec::PodSpec;
+use crate::files;
 use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
 
 /// Environments may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
+/// Limit for one file, in bytes: several times what a record can hold.
+const LARGEST: usize = 64 << 20;
 /// Where files go that cannot be read; no container is called like these.
 const ASIDE: &str = "_aside";
 /// Where those of adopted containers are, by namespace.
@@ -152,7 +155,7 @@ impl Files {
 }
 
 fn read(path: &Path) -> Result<(PodSpec, Memory), String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = files::read(path, LARGEST).map_err(|error| error.to_string())?;
     let any = Any::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
     record::decode(&any).map_err(|error| error.to_string())
 }

@@ -1,5 +1,8 @@
 //! Who an image knows: its own `/etc/passwd` and `/etc/group`.
 
+use std::io;
+use std::os::fd::OwnedFd;
+
 use containerd_client::services::v1::snapshots::ViewSnapshotRequest;
 use containerd_client::types::Mount;
 
@@ -28,19 +31,38 @@ impl Containerd {
         if chain_id.is_empty() {
             return Ok(Default::default());
         }
+        let read = |root: &OwnedFd| {
+            let read = |file| {
+                let failed = |error| io::Error::other(format!("/{file}: {error}"));
+                rootfs::read_file(root, file).map_err(failed)
+            };
+            Ok((read("etc/passwd")?, read("etc/group")?))
+        };
+        self.in_view(&image.name, chain_id, read).await
+    }
+
+    /// Does `work` on the root of an image, in a view that is removed again.
+    pub(super) async fn in_view<T: Send + 'static>(
+        &self,
+        image: &str,
+        chain_id: &str,
+        work: impl Fn(&OwnedFd) -> io::Result<T> + Clone + Send + 'static,
+    ) -> Result<T, RuntimeError> {
         let mut tries = 1..TRIES;
         loop {
-            match self.try_to_read_users(chain_id).await {
-                Err(RuntimeError::NotFound(_)) => {
-                    return Err(self.client.not_unpacked(&image.name));
-                }
+            match self.try_in_view(chain_id, work.clone()).await {
+                Err(RuntimeError::NotFound(_)) => return Err(self.client.not_unpacked(image)),
                 Err(RuntimeError::Internal(_)) if tries.next().is_some() => {}
                 other => return other,
             }
         }
     }
 
-    async fn try_to_read_users(&self, chain_id: &str) -> Result<(String, String), RuntimeError> {
+    async fn try_in_view<T: Send + 'static>(
+        &self,
+        chain_id: &str,
+        work: impl Fn(&OwnedFd) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, RuntimeError> {
         let key = format!("probelet-view-{}", uuid::Uuid::new_v4());
         let request = self.client.request(ViewSnapshotRequest {
             snapshotter: self.client.snapshotter.to_string(),
@@ -53,16 +75,13 @@ impl Containerd {
         let mount = view.mounts.into_iter().next().unwrap_or_default();
         let layers = layers(mount);
         let place = self.run_dir.clone();
-        let files = ["etc/passwd", "etc/group"];
-        let read = tokio::task::spawn_blocking(move || rootfs::read(&layers, &place, &files));
-        let read = read.await;
+        let done = tokio::task::spawn_blocking(move || rootfs::within(&layers, &place, work));
+        let done = done.await;
         missing_is_fine(self.client.remove_snapshot(&key).await)?;
         let failed = |error: &dyn std::fmt::Display| {
-            RuntimeError::Internal(format!("the image's /etc/passwd: {error}"))
+            RuntimeError::Internal(format!("a view of the image: {error}"))
         };
-        let read = read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let [passwd, group] = <[String; 2]>::try_from(read).unwrap_or_default();
-        Ok((passwd, group))
+        done.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 }
 

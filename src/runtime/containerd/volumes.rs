@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Containerd, records, users};
+use super::{Containerd, image_volumes, records, users};
 use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
 use crate::runtime::oci::{self, VolumeBind};
@@ -20,10 +20,7 @@ impl Containerd {
     pub(super) fn binds(&self, birth: &Birth) -> Result<Vec<VolumeBind>, String> {
         let (plan, mounts) = self.mounted(birth)?;
         let bind = |(index, mount): (usize, Mounted<'_>)| {
-            let source = match &mount.sub_path {
-                Some(_) => self.sub_path_place(birth, index),
-                None => self.place(birth, &plan, mount.volume),
-            };
+            let source = self.source(birth, &plan, index, &mount);
             VolumeBind {
                 destination: mount.destination,
                 source,
@@ -40,14 +37,28 @@ impl Containerd {
     }
 
     /// All volumes of the pod, and what of them only this container has.
-    pub(super) async fn make_volumes(&self, birth: &Birth) -> Result<(), RuntimeError> {
+    pub(super) async fn make_volumes(
+        &self,
+        birth: &Birth,
+        image_volumes: Vec<String>,
+    ) -> Result<(), RuntimeError> {
         if birth.pod.volumes.is_empty() {
             return Ok(());
         }
         let _turn = self.pod_turn(&birth.pod.uid).await;
         let views = self.views(birth).await?;
         let (this, birth) = (self.clone(), birth.clone());
-        let made = aside("the pod's volumes", move || this.make_volumes_now(&birth, &views));
+        // A path of the host that hangs keeps one thread, however often the start is tried again.
+        let key = format!("volumes/{}", birth.pod.uid);
+        let alone = self.locks.lock(&key);
+        let alone = tokio::time::timeout(PATIENCE, alone).await.map_err(|_| {
+            RuntimeError::Config("the pod's volumes: an earlier try still hangs".to_owned())
+        })?;
+        let made = aside("the pod's volumes", move || {
+            let _alone = alone;
+            this.make_volumes_now(&birth, &views)?;
+            this.make_mount_points(&birth, &image_volumes)
+        });
         made.await?.map_err(RuntimeError::Config)
     }
 
@@ -98,6 +109,37 @@ impl Containerd {
                     Err(error) => return Err(format!("{}: {error}", root.display())),
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// For what is mounted in the container below a volume that it sees read only.
+    fn make_mount_points(&self, birth: &Birth, image_volumes: &[String]) -> Result<(), String> {
+        let Some(container) = birth.container() else { return Ok(()) };
+        let (plan, mounts) = self.mounted(birth)?;
+        let volume = |mount: &Mounted<'_>| plan.volumes.iter().find(|it| it.name == mount.volume);
+        let folders = mounts.iter().map(|mount| mount.destination.as_str());
+        let folders: Vec<_> = folders.chain(image_volumes.iter().map(String::as_str)).collect();
+        let files: Vec<_> = image_volumes::files_of(container).collect();
+        let is_fixed = |outer: usize| {
+            let mount = mounts.get(outer).filter(|mount| mount.read_only);
+            let kind = mount.and_then(volume).map(|volume| &volume.kind);
+            matches!(kind, Some(Kind::Files(_) | Kind::Folder { .. } | Kind::Memory { .. }))
+        };
+        for point in volume::mount_points(&[&folders[..], &files[..]].concat(), is_fixed) {
+            let Some(outer) = mounts.get(point.outer) else { continue };
+            let Some(made) = volume(outer) else { continue };
+            let is_folder = match mounts.get(point.inner) {
+                Some(inner) => self.source(birth, &plan, point.inner, inner).is_dir(),
+                None => point.inner < folders.len(),
+            };
+            let (uid, sub_path) = (&birth.pod.uid, outer.sub_path.as_deref());
+            self.volumes.mount_point(uid, made, sub_path, &point.path, is_folder).map_err(
+                |error| {
+                    let (name, path) = (&made.name, &point.path);
+                    format!("failed to make the mount point {path:?} in volume {name:?}: {error}")
+                },
+            )?;
         }
         Ok(())
     }
@@ -202,6 +244,13 @@ impl Containerd {
         Ok((volume::plan(&birth.pod, &at), mounts))
     }
 
+    fn source(&self, birth: &Birth, plan: &Plan, index: usize, mount: &Mounted<'_>) -> PathBuf {
+        match &mount.sub_path {
+            Some(_) => self.sub_path_place(birth, index),
+            None => self.place(birth, plan, mount.volume),
+        }
+    }
+
     fn place(&self, birth: &Birth, plan: &Plan, name: &str) -> PathBuf {
         let volume = plan.volumes.iter().find(|volume| volume.name == name);
         volume.map(|volume| self.volumes.place(&birth.pod.uid, volume)).unwrap_or_default()
@@ -213,7 +262,7 @@ impl Containerd {
     }
 }
 
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RuntimeError> {

@@ -1,19 +1,21 @@
-//! An attempt's termination message: its file beside the log, bind-mounted into the container.
+//! An attempt's termination message: a file that is mounted in the container, named beside the log.
 
 use std::io::{ErrorKind, SeekFrom};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::AsyncSeekExt;
 
 use super::Containerd;
 use crate::domain::exit::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
+use crate::files;
 use crate::logs;
 use crate::process::oom::OomCounter;
-use crate::runtime::{AttemptId, Runtime};
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError};
 
 impl Containerd {
+    /// The name of an attempt's message beside its log: a link, or the file itself where an
+    /// earlier version made it.
     pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
         self.log_path(id).with_extension("message")
     }
@@ -23,11 +25,21 @@ impl Containerd {
         self.run_dir.join("loggers")
     }
 
+    /// The file that the container has mounted.
+    pub(super) fn message_file(&self, birth: &Birth) -> PathBuf {
+        self.files.message(&birth.pod.uid, &birth.id.container, birth.id.attempt)
+    }
+
     /// Empty, and writable by whatever user the container runs as.
-    pub(super) async fn make_message(&self, id: &AttemptId) -> std::io::Result<()> {
-        let path = self.message_path(id);
-        File::create(&path).await?;
-        tokio::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).await
+    pub(super) async fn make_message(&self, birth: &Birth) -> Result<(), RuntimeError> {
+        let (files, volumes, uid) =
+            (self.files.clone(), self.volumes.clone(), birth.pod.uid.clone());
+        let (file, link) = (self.message_file(birth), self.message_path(&birth.id));
+        let made = move || volumes.claim(&uid).and_then(|()| files.make_message(&file, &link));
+        let made = tokio::task::spawn_blocking(made).await.map_err(std::io::Error::other);
+        made.and_then(|made| made).map_err(|error| {
+            RuntimeError::StartFailed(format!("file for the termination message: {error}"))
+        })
     }
 
     /// The OOM count is found by the cgroup's path: a bundle that names its own has none.
@@ -57,8 +69,8 @@ async fn end_of(path: &Path, bytes: u64) -> std::io::Result<String> {
     let mut file = File::open(path).await?;
     let length = file.metadata().await?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(bytes))).await?;
-    let mut read = Vec::new();
-    file.take(bytes).read_to_end(&mut read).await?;
+    let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let read = files::read_start_of_stream(file, limit).await?;
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 

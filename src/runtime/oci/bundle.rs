@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::runtime::RuntimeError;
 
 /// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a
-/// terminal, which nobody would hold the other end of.
+/// terminal, which nobody would hold the other end of; and mounts on the host, where they would
+/// stay.
 pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<u8>, RuntimeError> {
     let bad = |reason: String| RuntimeError::Invalid { field: "ociSpec", reason };
     let no_spec = |error: serde_json::Error| bad(format!("not an OCI runtime spec: {error}"));
@@ -43,10 +44,24 @@ pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<
     if linux.get("cgroupsPath").and_then(Value::as_str).is_none_or(str::is_empty) {
         linux.insert("cgroupsPath".to_owned(), cgroups_path.into());
     }
+    add_mount_namespace(linux).ok_or_else(|| bad("linux.namespaces: not a list".to_owned()))?;
     if let Some(terminal) = object(&mut spec, "process").and_then(|p| p.get_mut("terminal")) {
         *terminal = false.into();
     }
     Ok(Value::Object(spec).to_string().into_bytes())
+}
+
+/// Where none is listed. None if the list is no list.
+fn add_mount_namespace(linux: &mut Map<String, Value>) -> Option<()> {
+    let namespaces = linux.entry("namespaces").or_insert_with(|| json!([]));
+    if namespaces.is_null() {
+        *namespaces = json!([]);
+    }
+    let namespaces = namespaces.as_array_mut()?;
+    if namespaces.iter().all(|namespace| namespace["type"] != "mount") {
+        namespaces.push(json!({ "type": "mount" }));
+    }
+    Some(())
 }
 
 /// The object under `key`, made where it is missing or null.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Host, seccomp};
+use super::{Facts, Host, seccomp};
 use crate::domain::spec::{ContainerSpec, PodSpec, ProcMount, SeccompProfile};
 
 pub(super) fn seccomp(
@@ -20,10 +20,19 @@ pub(super) fn seccomp(
     }
 }
 
-pub(super) fn sysctls(pod: &PodSpec) -> Option<Value> {
-    let all = pod.security.sysctls.iter();
-    let all: Map<String, Value> =
-        all.map(|sysctl| (sysctl.dotted(), sysctl.value.clone().into())).collect();
+/// In a network of its own no port is privileged, and everyone may ping: as in containerd 2 and
+/// Docker. The pod's own settings go before these.
+pub(super) fn sysctls(pod: &PodSpec, facts: &Facts) -> Option<Value> {
+    let is_own = !pod.host_namespaces.network;
+    let defaults = [
+        ("net.ipv4.ip_unprivileged_port_start", "0", facts.unprivileged_ports),
+        ("net.ipv4.ping_group_range", "0 2147483647", facts.ping_groups),
+    ];
+    let defaults = defaults.into_iter().filter(|(_, _, can_be)| is_own && *can_be);
+    let mut all: Map<String, Value> =
+        defaults.map(|(name, value, _)| (name.to_owned(), value.into())).collect();
+    let own = pod.security.sysctls.iter();
+    all.extend(own.map(|sysctl| (sysctl.dotted(), sysctl.value.clone().into())));
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
@@ -40,7 +49,8 @@ fn sees_all(container: &ContainerSpec) -> bool {
     security.is_privileged() || security.proc_mount == Some(ProcMount::Unmasked)
 }
 
-const MASKED: [&str; 10] = [
+/// As containerd 1.7 has them.
+const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -50,6 +60,7 @@ const MASKED: [&str; 10] = [
     "/proc/timer_stats",
     "/proc/sched_debug",
     "/proc/scsi",
+    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
 

@@ -23,11 +23,13 @@ fn host() -> Host {
             cpu: 2000,
             hostname: "box".into(),
             capabilities: EVERYTHING,
+            unprivileged_ports: true,
+            ping_groups: true,
             least_oom_score_adj: None,
         },
         cgroups_path: "/probelet/web_app_0".into(),
         message_path: Some("/log/0.message".into()),
-        files: "/run/pods/u".into(),
+        files: "/data/pods/u/etc".into(),
         users: ImageUsers { user: "1000:2000".into(), ..ImageUsers::default() },
         ..Host::default()
     }
@@ -163,13 +165,16 @@ fn a_bundles_spec_is_kept_but_for_its_place() {
             "ociVersion": "1.0.2",
             "process": { "terminal": false, "args": ["sh"], "cwd": "/", "newField": 1 },
             "root": { "path": "/srv/root" },
-            "linux": { "cgroupsPath": "/probelet/x_0" },
+            "linux": { "cgroupsPath": "/probelet/x_0", "namespaces": [{ "type": "mount" }] },
         })
     );
     let own = json!({
         "ociVersion": "1.0.2", "process": { "args": ["sh"], "cwd": "/" },
         "root": { "path": "/srv/root", "readonly": true },
-        "linux": { "cgroupsPath": "/mine", "maskedPaths": ["/proc/keys"] },
+        "linux": {
+            "cgroupsPath": "/mine", "maskedPaths": ["/proc/keys"],
+            "namespaces": [{ "type": "pid" }, { "type": "mount" }],
+        },
     });
     assert_eq!(bundle(own.clone()).unwrap(), own);
     let elsewhere = bundle(json!({

@@ -233,6 +233,12 @@ fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cas
     let mut allowed: Names = running.iter().map(rootfs).collect();
     for member in &cast.members {
         let uid = table.get(&member.path()).map(|shown| &shown.uid);
+        if let Some(uid) = uid {
+            let pod = host.path("data/pods").join(uid);
+            let message = format!("messages/{}", member.name);
+            let places = ["etc", message.as_str()].map(|place| pod.join(place));
+            allowed.extend(places.map(|place| place.display().to_string()));
+        }
         let several = cast.members.iter().filter(|other| other.pod == member.pod).count() > 1;
         let memory = "volumes/UID/volumes/memory";
         for place in ["netns/UID", "ipcns/UID", "utsns/UID", "pods/UID/shm", memory] {

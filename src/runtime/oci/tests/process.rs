@@ -30,9 +30,12 @@ fn kinds(spec: &Value) -> Vec<&str> {
 #[test]
 fn what_nobody_asks_for_is_not_said() {
     let spec = of(host(), |_| {});
-    for pointer in ["/linux/seccomp", "/linux/sysctl", "/linux/devices", "/process/apparmorProfile"]
-    {
+    for pointer in ["/linux/seccomp", "/linux/devices", "/process/apparmorProfile"] {
         assert_eq!(spec.pointer(pointer), None, "{pointer}");
+    }
+    let masked = spec["linux"]["maskedPaths"].as_array().unwrap();
+    for path in ["/proc/kcore", "/sys/firmware", "/sys/devices/virtual/powercap"] {
+        assert!(masked.contains(&json!(path)), "{path}");
     }
     let resources = &spec["linux"]["resources"];
     assert_eq!(resources["cpu"], json!({ "shares": 2 }));
@@ -160,6 +163,22 @@ fn a_pods_shm_is_bound_and_its_full_name_set() {
 }
 
 #[test]
+fn in_a_network_of_its_own_no_port_is_privileged_and_everyone_may_ping() {
+    let sysctls = |change: fn(&mut PodSpec)| of(host(), change)["linux"]["sysctl"].clone();
+    let (ports, ping) = ("net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range");
+    assert_eq!(sysctls(|_| {}), json!({ ports: "0", ping: "0 2147483647" }));
+    assert_eq!(sysctls(|pod| pod.host_namespaces.network = true), Value::Null);
+    let own = sysctls(|pod| {
+        let name = "net/ipv4/ip_unprivileged_port_start".into();
+        pod.security.sysctls = vec![Sysctl { name, value: "1024".into() }];
+    });
+    assert_eq!(own, json!({ ports: "1024", ping: "0 2147483647" }));
+    let facts = Facts { unprivileged_ports: false, ping_groups: false, ..host().facts };
+    let without = of(Host { facts, ..host() }, |_| {});
+    assert_eq!(without["linux"].get("sysctl"), None, "a kernel without them");
+}
+
+#[test]
 fn sysctls_profiles_and_proc_go_as_asked() {
     let mine = json!({ "defaultAction": "SCMP_ACT_ALLOW" });
     let host = Host { seccomp: Some(mine.clone()), app_armor: Some("mine".into()), ..host() };
@@ -171,8 +190,11 @@ fn sysctls_profiles_and_proc_go_as_asked() {
         pod.security.app_armor = Some(AppArmorProfile::Localhost("mine".into()));
         pod.containers[0].security.proc_mount = Some(ProcMount::Unmasked);
     });
-    let sysctls = json!({ "net.core.somaxconn": "99", "kernel.sem": "1 2 3 4" });
-    assert_eq!(spec["linux"]["sysctl"], sysctls);
+    let sysctls = &spec["linux"]["sysctl"];
+    assert_eq!(
+        (&sysctls["net.core.somaxconn"], &sysctls["kernel.sem"]),
+        (&json!("99"), &json!("1 2 3 4"))
+    );
     assert_eq!(spec["linux"]["seccomp"], mine);
     assert_eq!(spec["process"]["apparmorProfile"], "mine");
     assert_eq!(spec["linux"]["maskedPaths"], json!([]));

@@ -1,0 +1,146 @@
+//! Files and folders that decide what runs as root. Who can write to one of them, or to a folder on
+//! the way to it, is root: so all of them must belong to root, and not be writable by everyone. A
+//! folder on the way may be, where the sticky bit (`/tmp`) keeps others' hands off what is in it.
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::files::{self, parts};
+
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+/// As the kernel's own limit of symbolic links in a path.
+const LINKS: usize = 40;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    #[error("{0}: is writable by everyone")]
+    Writable(String),
+    #[error("{path}: belongs to user {owner}, not to root")]
+    NotRoots { path: String, owner: u32 },
+    #[error("{path}: {error}")]
+    Io { path: String, error: io::Error },
+}
+
+impl From<TrustError> for io::Error {
+    fn from(error: TrustError) -> Self {
+        Self::new(ErrorKind::PermissionDenied, error)
+    }
+}
+
+/// The file or folder, and each folder and symbolic link that leads to it. What does not exist is
+/// no error.
+pub fn check(path: &Path) -> Result<(), TrustError> {
+    let failed = |path: &Path, error| TrustError::Io { path: path.display().to_string(), error };
+    let whole = std::path::absolute(path).map_err(|error| failed(path, error))?;
+    let (mut rest, mut here, mut links) = (parts(&whole), PathBuf::from("/"), 0);
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            here.pop();
+            continue;
+        }
+        here.push(part);
+        let about = match fs::symlink_metadata(&here) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            about => about.map_err(|error| failed(&here, error))?,
+        };
+        if about.is_symlink() {
+            check_owner(&here, &about)?;
+            links += 1;
+            if links > LINKS {
+                return Err(failed(&here, rustix::io::Errno::LOOP.into()));
+            }
+            let target = fs::read_link(&here).map_err(|error| failed(&here, error))?;
+            here.pop();
+            if target.is_absolute() {
+                here = PathBuf::from("/");
+            }
+            rest.extend(parts(&target));
+        } else if about.is_dir() && !rest.is_empty() && about.mode() & STICKY != 0 {
+            check_owner(&here, &about)?;
+        } else {
+            check_one(&here, &about)?;
+        }
+    }
+    Ok(())
+}
+
+/// One file or folder by itself, as it was opened.
+pub fn check_one(path: &Path, about: &Metadata) -> Result<(), TrustError> {
+    check_owner(path, about)?;
+    match about.mode() & WRITABLE_BY_ALL {
+        0 => Ok(()),
+        _ => Err(TrustError::Writable(path.display().to_string())),
+    }
+}
+
+/// The text of a file that is checked.
+pub async fn read_text(path: PathBuf, limit: usize) -> io::Result<String> {
+    let read =
+        move || check(&path).map_err(Into::into).and_then(|()| files::read_text(path, limit));
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
+
+/// Root, or who runs the daemon in its place.
+fn check_owner(path: &Path, about: &Metadata) -> Result<(), TrustError> {
+    let owner = about.uid();
+    if owner == 0 || owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(TrustError::NotRoots { path: path.display().to_string(), owner })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    fn said(path: &Path) -> String {
+        check(path).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_folder_on_the_way_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::write(at("a/b/file"), "").unwrap();
+        let mode = |path: &str, mode| {
+            fs::set_permissions(at(path), Permissions::from_mode(mode)).unwrap();
+        };
+        assert_eq!(said(&at("a/b/file")), "");
+        assert_eq!(said(&at("a/b/none/file")), "", "what does not exist harms nobody");
+        for (path, bad, good) in [("a/b/file", 0o646, 0o664), ("a", 0o777, 0o1777)] {
+            mode(path, bad);
+            assert_eq!(
+                said(&at("a/b/file")),
+                format!("{}: is writable by everyone", at(path).display())
+            );
+            mode(path, good);
+            assert_eq!(said(&at("a/b/file")), "", "{path}");
+        }
+        // Everyone may add files to it.
+        assert_eq!(said(&at("a")), format!("{}: is writable by everyone", at("a").display()));
+        chown(at("a/b"), Some(4711), None).unwrap();
+        let owner = format!("{}: belongs to user 4711, not to root", at("a/b").display());
+        assert_eq!(said(&at("a/b/file")), owner);
+        symlink("a/../a/b", at("link")).unwrap();
+        assert_eq!(said(&at("link/file")), owner, "a link is looked behind");
+    }
+
+    #[test]
+    fn a_link_that_others_can_change_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink("/etc", &link).unwrap();
+        assert_eq!(said(&link), "");
+        std::os::unix::fs::lchown(&link, Some(4711), None).unwrap();
+        assert!(said(&link).contains("belongs to user 4711"));
+        symlink("loop", dir.path().join("loop")).unwrap();
+        assert!(!said(&dir.path().join("loop")).is_empty());
+    }
+}
