@@ -22,7 +22,7 @@ pub const COMMAND: &str = "PROBELET_EXEC=";
 /// tells, or is about to become one: runc's, before it is another program.
 pub fn is_of_command(pid: u32) -> bool {
     let mark = Mark { variable: COMMAND.to_owned(), among: None };
-    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default();
     name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
 }
 

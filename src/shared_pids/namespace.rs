@@ -3,7 +3,7 @@
 //! for its holder, which containers are never put into, tells the same where the pin is lost.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,14 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::holder;
+use crate::files;
 
 /// What `/proc/self/ns/pid` and pins are files of.
 const NSFS: FsWord = 0x6e73_6673;
 
 /// How much of a file in `/proc` is read.
-const STATUS: u64 = 8 << 10;
-const ARGUMENTS: u64 = 8 << 10;
+const STATUS: usize = 8 << 10;
+const ARGUMENTS: usize = 8 << 10;
 
 /// A process namespace, by its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,11 +142,11 @@ pub(super) fn named_pins() -> io::Result<Vec<PathBuf>> {
 }
 
 fn pin_named_by(pid: u32) -> Option<String> {
-    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).ok()?;
     if name.strip_suffix(b"\n") != Some(holder::NAME.to_bytes()) {
         return None;
     }
-    let line = start_of(&format!("/proc/{pid}/cmdline"), ARGUMENTS).ok()?;
+    let line = files::read_start(format!("/proc/{pid}/cmdline"), ARGUMENTS).ok()?;
     let line = String::from_utf8(line).ok()?;
     let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
     let [_, holder::ARGUMENT, holder::HOLD, pin] = words.as_slice() else { return None };
@@ -154,21 +155,15 @@ fn pin_named_by(pid: u32) -> Option<String> {
 
 /// Whether it is the first of a namespace within the host's.
 fn is_first(pid: u32) -> bool {
-    let Ok(status) = start_of(&format!("/proc/{pid}/status"), STATUS) else { return false };
+    let Ok(status) = files::read_start(format!("/proc/{pid}/status"), STATUS) else { return false };
     let status = String::from_utf8_lossy(&status);
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
     let mut ids = ids.split_whitespace();
     ids.next() == Some(&pid.to_string()) && ids.next() == Some("1") && ids.next().is_none()
 }
 
-fn start_of(path: &str, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 fn members(cgroup: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    let text = files::read_kernel(cgroup.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
