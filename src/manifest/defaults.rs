@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::annotations::ServerMade;
 use crate::domain::image::PullPolicy;
@@ -24,15 +25,29 @@ pub(super) fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
     let containers = out.init_containers.iter_mut().flatten().chain(&mut out.containers);
     for (container, out) in spec.all().zip(containers) {
         out.resources.get_or_insert_default();
+        let sources = out.env.iter_mut().flatten().filter_map(|var| var.value_from.as_mut());
+        sources.filter_map(|from| from.resource_field_ref.as_mut()).for_each(set_divisor);
         if let Source::Image(name) = &container.source {
             out.image_pull_policy.get_or_insert_with(|| default_pull(name));
         }
     }
-    for image in out.volumes.iter_mut().flatten().filter_map(|volume| volume.image.as_mut()) {
-        let reference = image.reference.as_deref().unwrap_or_default();
-        image.pull_policy.get_or_insert_with(|| default_pull(reference));
+    for volume in out.volumes.iter_mut().flatten() {
+        if let Some(image) = &mut volume.image {
+            let reference = image.reference.as_deref().unwrap_or_default();
+            image.pull_policy.get_or_insert_with(|| default_pull(reference));
+        }
+        let own = volume.downward_api.iter_mut().filter_map(|source| source.items.as_mut());
+        let parts = volume.projected.iter_mut().flat_map(|source| source.sources.iter_mut());
+        let parts = parts.flatten().filter_map(|part| part.downward_api.as_mut());
+        let items = own.chain(parts.filter_map(|source| source.items.as_mut())).flatten();
+        items.filter_map(|item| item.resource_field_ref.as_mut()).for_each(set_divisor);
     }
     out
+}
+
+/// What Kubernetes writes where there is none.
+fn set_divisor(resource: &mut k8s::ResourceFieldSelector) {
+    resource.divisor.get_or_insert_with(|| Quantity("0".to_owned()));
 }
 
 fn default_pull(image: &str) -> String {

@@ -142,7 +142,7 @@ fn what_is_exported_has_none_of_them() {
 }
 
 #[test]
-fn a_container_status_has_what_its_spec_asks_for() {
+fn a_container_has_what_its_spec_asks_for() {
     let text = "
 apiVersion: v1
 kind: Pod
@@ -153,11 +153,23 @@ spec:
   - name: kubia
     image: i:1
     resources: {limits: {cpu: 100m, memory: 64Mi}, requests: {memory: 32Mi}}
+    env:
+    - {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+    - {name: MILLIS, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}
     volumeMounts:
     - {name: d, mountPath: /a}
     - {name: d, mountPath: /b, readOnly: true}
     - {name: d, mountPath: /c, readOnly: true, recursiveReadOnly: IfPossible}
-  volumes: [{name: d, emptyDir: {}}]
+  volumes:
+  - {name: d, emptyDir: {}}
+  - name: f
+    downwardAPI:
+      items: [{path: a, resourceFieldRef: {containerName: kubia, resource: limits.memory}}]
+  - name: p
+    projected:
+      sources:
+      - downwardAPI:
+          items: [{path: a, resourceFieldRef: {containerName: kubia, resource: limits.memory}}]
 ";
     let spec = pods(text).remove(0);
     let object = shown(&spec);
@@ -173,6 +185,15 @@ spec:
     ]);
     assert_eq!(status["volumeMounts"], mounts);
     assert_eq!(object["spec"]["serviceAccount"], "robot");
+    let divisors: Vec<_> = [
+        "/containers/0/env/0/valueFrom",
+        "/containers/0/env/1/valueFrom",
+        "/volumes/1/downwardAPI/items/0",
+        "/volumes/2/projected/sources/0/downwardAPI/items/0",
+    ]
+    .map(|at| object["spec"].pointer(&format!("{at}/resourceFieldRef/divisor")).unwrap().clone())
+    .into();
+    assert_eq!(divisors, ["0", "1m", "0", "0"]);
     // Before there is an instance nothing is allocated.
     let mut view = view();
     view.spec = Arc::new(spec);
