@@ -18,11 +18,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
+use crate::claims::Claim;
 use crate::files as bounded;
-
-use crate::claims::Claim;
-
-use crate::claims::Claim;
 
 const HOSTS: &str = "hosts";
 const RESOLVER: &str = "resolv.conf";

@@ -15,7 +15,6 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-use crate::claims::Claim;
 use crate::process::Process;
 use namespace::{Holder, Namespace, holders_in, joined, named_pins};
 use program::Program;

@@ -8,8 +8,6 @@ use super::error::{Error, Result};
 use crate::files;
 use crate::manifest::{File, LARGEST, Sources};
 
-/// Limit for one file, in bytes.
-const LARGEST: usize = 64 << 20;
 /// kubectl takes these out of a folder.
 const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 

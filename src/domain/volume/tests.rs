@@ -121,27 +121,3 @@ fn an_images_volumes_are_those_that_nothing_is_mounted_on() {
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     assert!(all(&many, &[]).unwrap_err().contains("129 volumes"));
 }
-
-#[test]
-fn mount_points_are_made_in_the_innermost_mount_around_them() {
-    // A config map, a secret in it, a folder in that; beside them a disk with a file in it.
-    let destinations = ["/a", "/a/b/c", "/a/b/c/d", "/disk", "/disk/hosts", "/ab"];
-    let found = mount_points(&destinations, |outer| outer < 2);
-    let point = |outer, inner, path: &str| MountPoint { outer, inner, path: path.into() };
-    assert_eq!(found, [point(0, 1, "b/c"), point(1, 2, "d")]);
-    assert_eq!(mount_points(&["/", "/x"], |_| true), [point(0, 1, "x")]);
-}
-
-#[test]
-fn an_images_volumes_are_those_that_nothing_is_mounted_on() {
-    let all = |declared: &[&str], mounted: &[&str]| {
-        let declared: Vec<_> = declared.iter().map(|path| (*path).to_owned()).collect();
-        image_volumes(&declared, mounted)
-    };
-    let found = all(&["/data/", "data", "/x/../../y", "/mine"], &["/mine", "/data/sub"]);
-    assert_eq!(found.unwrap(), ["/data", "/y"]);
-    assert!(all(&["/"], &[]).unwrap_err().contains("whole root"));
-    let many: Vec<_> = (0..129).map(|n| n.to_string()).collect();
-    let many: Vec<_> = many.iter().map(String::as_str).collect();
-    assert!(all(&many, &[]).unwrap_err().contains("129 volumes"));
-}

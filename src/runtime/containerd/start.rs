@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::records::{NewRecord, labelled};
 use super::{Containerd, task};
 use crate::domain::log::OwnLimits;
+use crate::domain::spec::Source;
 use crate::logs;
 use crate::logs::logger::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task, oci};
