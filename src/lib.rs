@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod cni;
+pub mod connections;
 pub mod daemon;
 pub mod domain;
 pub mod evidence;

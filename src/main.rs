@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use probelet::cli::{self, Cli, Command, ListenArgs, LogFormat, ServeArgs, UsageError};
 use probelet::daemon::{Remote, TlsFiles};
 use probelet::logs::logger;
+use probelet::process::descriptors;
 use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
 use tracing_subscriber::EnvFilter;
@@ -48,6 +49,9 @@ fn client(cli: &Cli) -> ExitCode {
 
 fn serve(args: ServeArgs) -> ExitCode {
     log_to_stderr(args.log_format);
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
     let remote = match listen(args.listen) {
         Ok(remote) => remote,
         Err(text) => {

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::exit::Ending;
 
+pub mod descriptors;
 pub mod family;
 pub mod oom;
 pub mod own;

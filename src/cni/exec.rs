@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::domain::cni::{self, Command};
 use crate::domain::shorten;
+use crate::process::descriptors;
 
 /// No result is that long.
 const LONGEST: u64 = 1 << 20;
@@ -70,6 +71,7 @@ impl Call<'_> {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        descriptors::restore_in(command.as_std_mut());
         let complain = |stdout: &str, stderr: &str, ended: &str| {
             let mut text = cni::complaint(self.kind, self.command, stdout, stderr, ended);
             shorten(&mut text, LONGEST_COMPLAINT);
