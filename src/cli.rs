@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod brake_args;
 mod columns;
+mod condition;
 mod config;
 mod connect;
 mod delete;
@@ -24,6 +25,7 @@ mod kill;
 mod layout;
 mod layout_container;
 mod layout_env;
+mod layout_gates;
 mod layout_history;
 mod layout_probes;
 mod layout_volumes;
@@ -89,6 +91,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Probe(args) => probe::probe(&client, args, io).await,
         Command::Pause(args) => pause::pause(&client, args, io).await,
         Command::Resume(args) => resume::resume(&client, args, io).await,
+        Command::Condition(args) => condition::condition(&client, args, io).await,
         Command::Start(args) => start::start(&client, args, io).await,
         Command::Stop(args) => stop::stop(&client, args, io).await,
         Command::Adopt(args) => adopt::adopt(&client, args, io).await,
@@ -131,6 +134,7 @@ fn check_usage(command: &Command) -> Result<()> {
         Command::Probe(args) => names::pod(&args.pod).map(|_| ()),
         Command::Pause(args) => names::pod(&args.pod).map(|_| ()),
         Command::Resume(args) => names::pod(&args.pod).map(|_| ()),
+        Command::Condition(args) => names::pod(&args.pod).map(|_| ()),
         Command::Export(args) => names::pod(&args.name).map(|_| ()),
         Command::Start(args) => names::pod(&args.name).map(|_| ()),
         Command::Stop(args) => names::pod(&args.name).map(|_| ()),

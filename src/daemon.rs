@@ -1,37 +1,36 @@
 //! Puts the rooms together: socket, runtime, supervisor, services; and takes them down again.
 
 mod authority;
+mod calls;
+mod client_auth;
+mod connection;
+mod descriptors;
 mod door;
-mod guest;
 mod remote;
+mod server;
 mod stderr_log;
+mod unix;
 
-use std::fs::Permissions;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use authority::Lenient;
-use door::Door;
 pub use remote::{Remote, TlsError, TlsFiles};
+use server::Edge;
 pub use stderr_log::log_to_stderr;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic_health::ServingStatus;
+use unix::UnixDoor;
 
-use crate::domain::brake::Limits;
+use crate::connections::{Limits, Slots};
+use crate::domain::brake;
 use crate::domain::log;
 use crate::evidence::HostWitness;
 use crate::files;
@@ -48,7 +47,7 @@ use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched
 use crate::runtime::{RuntimeError, deadline_in};
 use crate::service::{Api, Gate, Meta};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
-use crate::{manifest, metrics, pb, trusted};
+use crate::{manifest, metrics, pb, process, trusted};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -58,12 +57,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(60);
 /// How long a start waits for what runs to be known before callers are told to come again.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many connections may wait to be served.
-const CALLERS: usize = 16;
-
-/// Limit for `/etc/group`, in bytes: large networks have many groups.
-const GROUPS: usize = 64 << 20;
 
 /// All that `probelet serve` takes.
 #[derive(Debug, Clone)]
@@ -86,7 +79,7 @@ pub struct Config {
     pub cni_conf_dir: PathBuf,
     pub cni_bin_dirs: Vec<PathBuf>,
     /// On the probes' kills; none for no brake.
-    pub brake: Option<Limits>,
+    pub brake: Option<brake::Limits>,
 }
 
 impl Config {
@@ -119,7 +112,8 @@ pub async fn serve(
     std::fs::create_dir_all(&config.run_dir)
         .with_context(|| format!("creating {}", config.run_dir.display()))?;
     registry::install_tls();
-    let door = Door::new(bind(&config.socket).await?, &config.socket);
+    let unix = UnixDoor::bind(&config.socket).await?;
+    let edges = Edges::new(process::descriptors::limit());
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone())?;
     let runtime = Containerd::connect(ContainerdConfig {
@@ -151,9 +145,10 @@ pub async fn serve(
     let mut beside = JoinSet::new();
     if let Some(listener) = metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
-        let sources = metrics::Sources { supervisor, started };
+        let (slots, shown) = (edges.metrics.clone(), edges.all());
+        let sources = metrics::Sources { supervisor, started, slots: shown };
         beside.spawn(async {
-            if let Err(error) = metrics::serve(listener, sources).await {
+            if let Err(error) = metrics::serve(listener, slots, sources).await {
                 tracing::error!(%error, "no metrics are served");
             }
         });
@@ -164,7 +159,8 @@ pub async fn serve(
         StaticPods::new(Supervisor::clone(&supervisor), dir, manifest::reading)
     });
     let tended = (supervisor.clone(), adopter, static_pods);
-    let mut serving = pin!(recover_and_serve(&config, (door, remote), tended, cancel.clone()));
+    let doors = (unix, remote, edges);
+    let mut serving = pin!(recover_and_serve(&config, doors, tended, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
@@ -181,14 +177,40 @@ pub async fn serve(
     served
 }
 
+/// The slots of all listeners.
+struct Edges {
+    /// Of a connection that is being opened, then of an open one.
+    unix: [Slots; 2],
+    tcp: [Slots; 2],
+    metrics: Slots,
+    calls: Slots,
+}
+
+impl Edges {
+    fn new(descriptors: u64) -> Self {
+        let slots = |name, limits: Limits| Slots::new(name, limits.within(descriptors));
+        let (openings, connections) = (server::OPENINGS, server::CONNECTIONS);
+        Self {
+            unix: [slots("unix-opening", openings), slots("unix", connections)],
+            tcp: [slots("tcp-opening", openings), slots("tcp", connections)],
+            metrics: slots("metrics", metrics::CONNECTIONS),
+            calls: slots("calls", server::CALLS),
+        }
+    }
+
+    fn all(&self) -> Vec<Slots> {
+        let listeners = [&self.unix, &self.tcp].into_iter().flatten();
+        listeners.chain([&self.metrics, &self.calls]).cloned().collect()
+    }
+}
+
 async fn recover_and_serve(
     config: &Config,
-    (socket, remote): (Door, Option<Remote>),
+    (unix, remote, edges): (UnixDoor, Option<Remote>, Edges),
     (supervisor, adopter, static_pods): (Arc<Supervisor>, Arc<Adopter>, Option<StaticPods>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let gate = Gate::default();
-    let (visitors, callers) = mpsc::channel::<std::io::Result<UnixStream>>(CALLERS);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let (door, daemon) = (gate.clone(), reporter.clone());
@@ -219,20 +241,19 @@ async fn recover_and_serve(
         .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
         .add_service(ImagesServer::with_interceptor(api.clone(), gate));
-    let server = Server::builder().add_routes(routes.clone()).serve_with_incoming_shutdown(
-        ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
-        cancel.clone().cancelled_owned(),
-    );
-    let server = async {
-        let served = server.await.context("serving");
-        cancel.cancel();
-        served
+    let edge = |[openings, connections]: [Slots; 2]| Edge {
+        routes: routes.clone(),
+        openings,
+        connections,
+        calls: edges.calls.clone(),
+        cancel: cancel.clone(),
     };
-    let guests = async {
-        let Some(remote) = remote else { return Ok(()) };
-        let served = remote.serve(routes, cancel.clone()).await;
-        cancel.cancel();
-        served
+    let remote = remote.map(Remote::door).transpose().context("--listen")?;
+    let by_socket = edge(edges.unix.clone()).serve(unix);
+    let by_tcp = async {
+        if let Some(remote) = remote {
+            edge(edges.tcp.clone()).serve(remote).await;
+        }
     };
     let recovering = async {
         let recovered = match early {
@@ -266,17 +287,12 @@ async fn recover_and_serve(
         }
         recovered
     };
-    let admitting = async {
-        tokio::select! {
-            () = cancel.cancelled() => {}
-            () = socket.admit(visitors) => {}
-        }
-    };
+    let descriptors = descriptors::watch(reporter.clone(), cancel.clone());
     let health = api.report_health(reporter);
-    let (served, remote, (), (), recovered) =
-        tokio::join!(server, guests, admitting, health, recovering);
+    let ((), (), (), (), recovered) =
+        tokio::join!(by_socket, by_tcp, descriptors, health, recovering);
     api.closed().await;
-    served.and(remote).and(recovered)
+    recovered
 }
 
 fn watched(namespaces: &[String]) -> Watched {
@@ -324,38 +340,6 @@ async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Result<(
             }
         }
     }
-}
-
-/// A socket that nobody answers on is a leftover; one that somebody does is not ours to take.
-async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
-    let shown = path.display();
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("creating {}", parent.display()))?;
-    }
-    match UnixStream::connect(path).await {
-        Ok(_) => anyhow::bail!("{shown}: another daemon answers there"),
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).with_context(|| format!("removing the stale {shown}"))?;
-        }
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(path).with_context(|| format!("listening on {shown}"))?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o660))
-        .with_context(|| format!("setting the mode of {shown}"))?;
-    give_to_group(path)?;
-    Ok(listener)
-}
-
-/// Lets members of the group `probelet` in, where there is such a group.
-fn give_to_group(path: &Path) -> anyhow::Result<()> {
-    let Ok(groups) = files::read_text("/etc/group", GROUPS) else { return Ok(()) };
-    let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
-    let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {
-        return Ok(());
-    };
-    std::os::unix::fs::chown(path, None, Some(gid))
-        .with_context(|| format!("giving {} to the group probelet", path.display()))
 }
 
 /// The kernel's name of this boot.

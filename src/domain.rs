@@ -13,12 +13,14 @@
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
 
+pub mod admission;
 pub mod adopt;
 pub mod advice;
 pub mod brake;
 pub mod capability;
 pub mod cni;
 pub mod container;
+pub mod descriptors;
 pub mod evidence;
 pub mod exit;
 pub mod history;

@@ -12,6 +12,7 @@ const STOREYS: [&[&str]; 6] = [
     &["supervisor"],
     &[
         "runtime",
+        "connections",
         "registry",
         "prober",
         "evidence",

@@ -9,6 +9,7 @@
 pub mod claims;
 pub mod cli;
 pub mod cni;
+pub mod connections;
 pub mod daemon;
 pub mod domain;
 pub mod evidence;

@@ -6,6 +6,7 @@ use probelet::cli::{self, Cli, Command, ListenArgs, ServeArgs, UsageError};
 use probelet::daemon::{Remote, TlsFiles, log_to_stderr};
 use probelet::domain::printable::Escaped;
 use probelet::logs::logger;
+use probelet::process::descriptors;
 use probelet::shared_pids::holder;
 use probelet::{daemon, metrics};
 use rustix::fs::Mode;
@@ -57,6 +58,9 @@ fn serve(args: ServeArgs) -> ExitCode {
     // Whoever started the daemon may have left it any.
     umask(Mode::WGRP | Mode::WOTH);
     log_to_stderr(args.log_format);
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
     let remote = match listen(args.listen) {
         Ok(remote) => remote,
         Err(text) => {

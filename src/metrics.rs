@@ -12,18 +12,21 @@ use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
 
+use crate::connections::{self, Slots};
 use crate::domain::brake::Gauge;
 use crate::process::own::{self, Usage};
 use crate::runtime::containerd::{FailedCalls, failed_calls};
 use crate::supervisor::{Counts, PodView, Supervisor};
 
-pub use server::{bind, serve};
+pub use server::{CONNECTIONS, bind, serve};
 
 /// Where everything is known.
 #[derive(Clone)]
 pub struct Sources {
     pub supervisor: Arc<Supervisor>,
     pub started: SystemTime,
+    /// Of callers' connections and calls.
+    pub slots: Vec<Slots>,
 }
 
 /// All that one scrape tells.
@@ -36,6 +39,7 @@ struct Snapshot {
     brake: Option<Gauge>,
     reachable: bool,
     failed_calls: FailedCalls,
+    slots: Vec<connections::Usage>,
 }
 
 impl Sources {
@@ -49,6 +53,7 @@ impl Sources {
             brake: self.supervisor.brake(),
             reachable: self.supervisor.link().borrow().up,
             failed_calls: failed_calls(),
+            slots: self.slots.iter().map(Slots::usage).collect(),
         };
         render(snapshot)
     }

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::domain::exit::Ending;
 use crate::files;
 
+pub mod descriptors;
 pub mod family;
 mod freezer;
 pub mod oom;

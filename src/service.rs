@@ -16,6 +16,7 @@ use crate::supervisor::{Adopter, Supervisor};
 mod adopt;
 mod apply;
 mod caller;
+mod conditions;
 mod containers;
 mod convert;
 mod error;

@@ -15,12 +15,11 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-use crate::process::Process;
+use crate::process::{Process, descriptors};
 use namespace::{Holder, Namespace, holders_in, joined, named_pins};
 use program::Program;
 
 use crate::claims::Claim;
-
 
 pub mod holder;
 mod namespace;
@@ -85,6 +84,7 @@ impl SharedPids {
         let program = self.program.clone();
         let mut command = aside(move || program.command()).await?;
         command.args([holder::ARGUMENT, holder::START]).arg(pin).arg(self.cgroup(uid));
+        descriptors::restore_in(command.as_std_mut());
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(SOON, output).await??;
         let told = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! Certificates for callers by TCP and for who is called.
+//! Certificates for callers by TCP and for the daemon that is called.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,62 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// A root, in `NAME.pem`; what it signs goes beside it.
+pub use rcgen::ExtendedKeyUsagePurpose as Usage;
+
+/// An authority; what it signs goes into its folder.
 pub struct Authority {
     folder: PathBuf,
+    /// `NAME.pem`.
     pub root: PathBuf,
     issuer: Issuer<'static, KeyPair>,
+    /// Its certificates below the root, in PEM.
+    chain: String,
 }
 
 impl Authority {
+    /// A root.
     pub fn new(folder: &Path, name: &str) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let key = KeyPair::generate()?;
+        let (params, key) = authority(name)?;
         let root = folder.join(format!("{name}.pem"));
         fs::write(&root, params.self_signed(&key)?.pem())?;
-        Ok(Self { folder: folder.to_owned(), root, issuer: Issuer::new(params, key) })
+        let (folder, issuer) = (folder.to_owned(), Issuer::new(params, key));
+        Ok(Self { folder, root, issuer, chain: String::new() })
     }
 
-    /// `NAME.pem` and `NAME.key`, for this host or whoever.
-    pub fn sign(&self, name: &str, host: &str) -> Result<[PathBuf; 2]> {
-        let params = CertificateParams::new(vec![host.to_owned()])?;
+    /// An authority below this one, of no extended usage.
+    pub fn intermediate(&self, name: &str) -> Result<Self> {
+        let (params, key) = authority(name)?;
+        let chain = params.signed_by(&key, &self.issuer)?.pem() + &self.chain;
+        let (folder, root, issuer) =
+            (self.folder.clone(), self.root.clone(), Issuer::new(params, key));
+        Ok(Self { folder, root, issuer, chain })
+    }
+
+    /// `NAME.pem` and `NAME.key`, for a server on this host.
+    pub fn sign_server(&self, name: &str, host: &str) -> Result<[PathBuf; 2]> {
+        self.sign(name, host, &[Usage::ServerAuth])
+    }
+
+    pub fn sign_client(&self, name: &str) -> Result<[PathBuf; 2]> {
+        self.sign(name, "somebody", &[Usage::ClientAuth])
+    }
+
+    /// With these extended usages alone.
+    pub fn sign(&self, name: &str, host: &str, usages: &[Usage]) -> Result<[PathBuf; 2]> {
+        let mut params = CertificateParams::new(vec![host.to_owned()])?;
+        params.extended_key_usages = usages.to_vec();
         let key = KeyPair::generate()?;
         let paths = ["pem", "key"].map(|ending| self.folder.join(format!("{name}.{ending}")));
-        fs::write(&paths[0], params.signed_by(&key, &self.issuer)?.pem())?;
+        fs::write(&paths[0], params.signed_by(&key, &self.issuer)?.pem() + &self.chain)?;
         fs::write(&paths[1], key.serialize_pem())?;
         Ok(paths)
     }
+}
+
+fn authority(name: &str) -> Result<(CertificateParams, KeyPair)> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    Ok((params, KeyPair::generate()?))
 }

@@ -38,12 +38,8 @@ impl Host {
             format!(r#"mount --make-rprivate /proc && mount --bind "$0" {path} && exec "$@""#);
         let mut command = Command::new("unshare");
         // What is shared stays so: containerd has to see the daemon's mounts.
-        command
-            .args(["--mount", "--propagation", "unchanged", "sh", "-c", &script])
-            .arg(file)
-            .arg(probelet_bin());
-        self.spawn_daemon_by(command, &[])?;
-        self.wait_daemon()
+        command.args(["--mount", "--propagation", "unchanged", "sh", "-c", &script]).arg(file);
+        self.start_daemon_by(command, &[])
     }
 
     fn spawn_daemon_with(&mut self, flags: &[&str]) -> Result<()> {
@@ -53,6 +49,13 @@ impl Host {
     /// Starts this binary as the daemon, without waiting for it.
     pub fn spawn_daemon_of(&mut self, binary: &Path, flags: &[&str]) -> Result<()> {
         self.spawn_daemon_by(Command::new(binary), flags)
+    }
+
+    /// Starts it by a program that has the daemon's command line as its last arguments.
+    pub fn start_daemon_by(&mut self, mut program: Command, flags: &[&str]) -> Result<()> {
+        program.arg(probelet_bin());
+        self.spawn_daemon_by(program, flags)?;
+        self.wait_daemon()
     }
 
     fn spawn_daemon_by(&mut self, mut command: Command, flags: &[&str]) -> Result<()> {

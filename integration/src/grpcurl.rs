@@ -44,3 +44,8 @@ impl Host {
 pub fn grpcurl_bin() -> PathBuf {
     std::env::var_os("GRPCURL").map_or_else(|| PathBuf::from("grpcurl"), PathBuf::from)
 }
+
+/// A Python that has gRPC's own library.
+pub fn grpcio_python() -> PathBuf {
+    std::env::var_os("GRPCIO_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from)
+}

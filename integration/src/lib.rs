@@ -21,7 +21,7 @@ pub mod script;
 pub mod target;
 
 pub use daemon::{shim_of, signal};
-pub use grpcurl::grpcurl_bin;
+pub use grpcurl::{grpcio_python, grpcurl_bin};
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

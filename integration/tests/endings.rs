@@ -173,10 +173,13 @@ fn ends_that_others_brought() -> Result<()> {
         let up = host.path("busybox-obeys/tmp/up");
         eventually("the trap is set", SOON, || up.exists().then_some(()))?;
         host.probelet(["stop", "obeys"])?;
-        told(host, "obeys", &Told(7, 0, "Error", "operator: stop by uid 0 (pid "))?;
+        told(host, "obeys", &Told(7, 0, "Stopped", "operator: stop by uid 0 (pid "))?;
+        ensure!(
+            host.column("obeys")? == "Stopped" && host.pod("obeys")?["status"]["phase"] == "Failed"
+        );
 
         host.probelet(["stop", "ignores", "--grace-period", "1"])?;
-        let stopped = Told(137, 9, "Error", "operator: stop by uid 0 (pid ");
+        let stopped = Told(137, 9, "Stopped", "operator: stop by uid 0 (pid ");
         told(host, "ignores", &stopped)?;
         host.probelet(["stop", "at-once", "--grace-period", "0"])?;
         told(host, "at-once", &stopped)?;

@@ -78,6 +78,8 @@ pub enum Command {
     Pause(PauseArgs),
     /// Resume paused probes.
     Resume(ResumeArgs),
+    /// Set a condition of a pod, such as one of its readiness gates.
+    Condition(super::condition::ConditionArgs),
     /// Start a stopped container or pod.
     Start(NameArgs),
     /// Stop a container or pod and keep it stopped.

@@ -82,7 +82,10 @@ impl Client {
         match call(pb::GetVersionRequest {}, CONNECT, |r| meta.get_version(r)).await {
             Err(Error::Status(status)) => {
                 let cause = with_causes(status.message().to_owned(), &*status);
-                let cause = format!("{cause}; does its --tls-client-ca know your certificate?");
+                let cause = format!(
+                    "{cause}; is your certificate signed by a root of its --tls-client-ca, with \
+                     the extended key usage clientAuth?"
+                );
                 Err(Error::Connect { at, cause })
             }
             answer => answer.map(|_| client),

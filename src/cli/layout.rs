@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::duration::since;
 use super::layout_container::{About, containers};
+use super::layout_gates::gates;
 use super::layout_volumes::volumes;
 use super::printed::{Printed, none_if, put};
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
@@ -54,6 +55,7 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
     let statuses = status.container_statuses.unwrap_or_default();
     containers(&mut out, "Containers", &spec.containers, &statuses, &about);
     let conditions = status.conditions.unwrap_or_default();
+    gates(&mut out, &spec.readiness_gates.unwrap_or_default(), &conditions);
     if !conditions.is_empty() {
         put!(out, "Conditions:\n  Type\tStatus");
         for c in conditions {

@@ -142,6 +142,17 @@ impl Pods for Fake {
         }
     }
 
+    async fn set_pod_condition(
+        &self,
+        r: Request<pb::SetPodConditionRequest>,
+    ) -> Answer<pb::SetPodConditionResponse> {
+        let asked = r.into_inner();
+        let wanted = ("example.com/a", "True", "R", "m");
+        let is_as_wanted = (&*asked.r#type, &*asked.status, &*asked.reason, &*asked.message);
+        assert_eq!(is_as_wanted, wanted);
+        Ok(Response::new(pb::SetPodConditionResponse::default()))
+    }
+
     async fn remove_pod(&self, r: Request<pb::RemovePodRequest>) -> Answer<pb::RemovePodResponse> {
         self.pods.lock().unwrap().remove(&r.into_inner().name);
         Ok(Response::new(pb::RemovePodResponse {}))
@@ -234,6 +245,14 @@ async fn nothing_is_applied_where_one_object_is_bad() {
     manifest(&daemon, WEB);
     let (_, _, err) = probelet(&daemon.socket, &format!("apply -f {path}")).await;
     assert_eq!(err, format!("Warning: {path}:4:1: spec.hostPID: no effect here\n"));
+}
+
+#[tokio::test]
+async fn a_condition_is_set() {
+    let daemon = daemon();
+    let set = "condition web example.com/a=True --reason R --message m";
+    let told = "pod/web condition example.com/a is True\n";
+    assert_eq!(probelet(&daemon.socket, set).await, (0, told.to_owned(), String::new()));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::domain::cni::{self, Command};
 use crate::domain::shorten;
 use crate::files;
+use crate::process::descriptors;
 
 /// No result is that long.
 const LONGEST: usize = 1 << 20;
@@ -71,6 +72,7 @@ impl Call<'_> {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        descriptors::restore_in(command.as_std_mut());
         let complain = |stdout: &str, stderr: &str, ended: &str| {
             let mut text = cni::complaint(self.kind, self.command, stdout, stderr, ended);
             shorten(&mut text, LONGEST_COMPLAINT);

@@ -1,11 +1,12 @@
-//! Lets grpcurl in by a Unix socket.
+//! Lets other gRPC libraries' clients in by a Unix socket.
 //!
-//! gRPC clients in Go (grpcurl among them) send the socket's path as `:authority`:
-//! `/run/probelet/probelet.sock`, or with `%2F` for each slash. RFC 3986 knows neither as an
-//! authority, so hyper's HTTP/2 ends such a stream with PROTOCOL_ERROR before tonic sees it. On
-//! a socket that only this machine reaches the name means nothing, so the two characters are
-//! replaced by `-` on the way in. Its length stays the same, plain or Huffman-coded, so nothing
-//! moves and both sides' header tables (RFC 7541) still agree.
+//! They send the socket's path as `:authority`: Go's as `/run/probelet/probelet.sock` or with `%2F`
+//! for each slash, those on gRPC's C core (C++, Python, Ruby, PHP) as `run%2Fprobelet%2F…`, the
+//! header's name being a literal. RFC 3986 has no such authority, so hyper's HTTP/2 ends such a
+//! stream with PROTOCOL_ERROR before tonic sees it. On a socket that only this machine reaches the
+//! name means nothing, so these characters are replaced by `-` on the way in. The length stays the
+//! same, plain or Huffman-coded, so nothing moves and both sides' header tables (RFC 7541) still
+//! agree.
 
 use std::io;
 use std::pin::Pin;
@@ -14,9 +15,9 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tonic::transport::server::{Connected, UdsConnectInfo};
 
-const PREFACE: usize = 24;
+use super::connection::PREFACE;
+
 const FRAME_HEAD: usize = 9;
 const HEADERS: u8 = 1;
 const PADDED: u8 = 0x8;
@@ -25,12 +26,15 @@ const PRIORITY: u8 = 0x20;
 const FRAME_MAX: usize = 16 * 1024;
 /// `:authority` in HPACK's static table.
 const AUTHORITY: usize = 1;
+/// Its name as a literal, plain and Huffman-coded.
+const AUTHORITY_NAMES: [(bool, &[u8]); 2] =
+    [(false, b":authority"), (true, &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f])];
 
 pub(super) struct Lenient {
     stream: UnixStream,
-    /// Read, but not yet looked at: less than a header frame.
+    /// Read, but not examined yet: less than a header frame.
     held: BytesMut,
-    /// Looked at, to be handed on.
+    /// Examined, to be handed on.
     ready: BytesMut,
     /// How much more is handed on unseen: the preface, or the rest of another kind of frame.
     pass: usize,
@@ -39,7 +43,7 @@ pub(super) struct Lenient {
 impl Lenient {
     pub(super) fn new(stream: UnixStream) -> Self {
         let (held, ready) = (BytesMut::new(), BytesMut::new());
-        Self { stream, held, ready, pass: PREFACE }
+        Self { stream, held, ready, pass: PREFACE.len() }
     }
 
     fn look(&mut self) {
@@ -85,14 +89,18 @@ fn mend(block: &mut [u8]) -> Option<()> {
         if !is_literal {
             continue;
         }
+        let mut is_authority = index == AUTHORITY;
         if index == 0 {
-            let name = integer(block, &mut at, 7)?;
-            at = at.checked_add(name)?;
+            let is_huffman = *block.get(at)? & 0x80 != 0;
+            let length = integer(block, &mut at, 7)?;
+            let end = at.checked_add(length)?;
+            is_authority = AUTHORITY_NAMES.contains(&(is_huffman, block.get(at..end)?));
+            at = end;
         }
         let is_huffman = *block.get(at)? & 0x80 != 0;
         let length = integer(block, &mut at, 7)?;
         let end = at.checked_add(length)?;
-        if index == AUTHORITY {
+        if is_authority {
             let value = block.get_mut(at..end)?;
             if is_huffman {
                 huffman(value)
@@ -125,14 +133,16 @@ fn integer(block: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
 }
 
 fn plain(value: &mut [u8]) {
-    for byte in value.iter_mut().filter(|byte| matches!(byte, b'/' | b'%')) {
+    let is_sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
+    for byte in value.iter_mut().filter(|byte| !is_sound(byte)) {
         *byte = b'-';
     }
 }
 
-/// The code is canonical, so the size of a symbol follows from its first bits; `%`, `-` and `/`
-/// have six bits each (RFC 7541, appendix B).
+/// The code is canonical, so the size of a symbol follows from its first bits; the space, `%`, `-`
+/// and `/` have six bits each (RFC 7541, appendix B).
 fn huffman(value: &mut [u8]) {
+    const SPACE: u32 = 0x14;
     const PERCENT: u32 = 0x15;
     const HYPHEN: u32 = 0x16;
     const SLASH: u32 = 0x18;
@@ -141,7 +151,7 @@ fn huffman(value: &mut [u8]) {
         at += match code {
             ..0x50 => 5,
             0x50..0xb8 => {
-                if matches!(code >> 2, PERCENT | SLASH) {
+                if matches!(code >> 2, SPACE | PERCENT | SLASH) {
                     set_bits(value, at, HYPHEN);
                 }
                 6
@@ -224,14 +234,6 @@ impl AsyncWrite for Lenient {
     }
 }
 
-impl Connected for Lenient {
-    type ConnectInfo = UdsConnectInfo;
-
-    fn connect_info(&self) -> UdsConnectInfo {
-        self.stream.connect_info()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +257,22 @@ mod tests {
         let block = [0x41, 0x83, 0b0110_0000, 0b0110_1100, 0b0000_0011];
         // `-a-0`: 010110 00011 010110 00000.
         assert_eq!(mended(&block), [0x41, 0x83, 0b0101_1000, 0b0110_1011, 0b0000_0011]);
+    }
+
+    #[test]
+    fn the_authority_is_mended_where_its_name_is_a_literal() {
+        let mut names = vec![[&[10][..], b":authority"].concat()];
+        names.push([&[0x88][..], AUTHORITY_NAMES[1].1].concat());
+        for name in names {
+            // Never indexed, not indexed, and added to the table; a `:path` stays what it is.
+            for kind in [0x10, 0x00, 0x40] {
+                let block = |value: &[u8; 7]| {
+                    let path = [&[kind, 5][..], b":path", &[4], b"/a.b"].concat();
+                    [&path, &[kind][..], &name, &[7], value].concat()
+                };
+                assert_eq!(mended(&block(b"a%2Fb c")), block(b"a-2Fb-c"));
+            }
+        }
     }
 
     #[test]

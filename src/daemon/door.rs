@@ -1,57 +1,37 @@
-//! The socket that callers come in by. Whoever empties the run folder of a running daemon takes
-//! the socket away with it: it is missed, and made anew.
+//! What a listener has to give: connections as they arrive, and how one is opened.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How often the file is looked for; and the pause where there are no descriptors to accept with.
-const LOOK: Duration = Duration::from_secs(2);
+use crate::connections::Peer;
 
-pub(super) struct Door {
-    listener: UnixListener,
-    path: PathBuf,
-}
+/// A listener and its way of opening connections.
+pub(super) trait Door: 'static {
+    /// A connection as it is accepted.
+    type Raw: Send + 'static;
+    /// What is needed to open it.
+    type Tls: Clone + Send + 'static;
+    /// One over which HTTP/2 is spoken.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// What the services learn of a connection.
+    type Info: Clone + Send + Sync + Unpin + 'static;
 
-impl Door {
-    pub(super) fn new(listener: UnixListener, path: &Path) -> Self {
-        Self { listener, path: path.to_owned() }
-    }
+    /// How long a ping of HTTP/2 may stay unanswered.
+    const PING_TIMEOUT: Duration;
 
-    /// Until nobody takes callers any more.
-    pub(super) async fn admit(mut self, visitors: mpsc::Sender<io::Result<UnixStream>>) {
-        let mut look = tokio::time::interval(LOOK);
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => if visitors.send(Ok(stream)).await.is_err() { return },
-                    Err(error) => {
-                        tracing::warn!(%error, "a caller could not be let in");
-                        tokio::time::sleep(LOOK).await;
-                    }
-                },
-                _ = look.tick() => self.look().await,
-            }
-        }
-    }
+    /// Cancel safe.
+    async fn accept(&mut self) -> io::Result<(Self::Raw, Peer)>;
 
-    async fn look(&mut self) {
-        let socket = self.path.display();
-        match std::fs::symlink_metadata(&self.path) {
-            // If it is another's, he has taken the name.
-            Ok(_) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return tracing::debug!(%socket, %error, "the socket cannot be seen"),
-        }
-        match super::bind(&self.path).await {
-            Ok(listener) => {
-                tracing::warn!(%socket, "the socket was gone: made anew");
-                self.listener = listener;
-            }
-            Err(error) => tracing::warn!(%socket, %error, "the socket is gone, and cannot be made"),
-        }
-    }
+    /// Ends when the other side has sent something, or is gone.
+    fn heard(raw: &Self::Raw) -> impl Future<Output = io::Result<()>> + Send;
+
+    fn tls(&self) -> Self::Tls;
+
+    /// All that comes before HTTP/2.
+    fn open(
+        tls: Self::Tls,
+        raw: Self::Raw,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Self::Info)>> + Send;
 }

@@ -1,29 +1,26 @@
-//! gRPC by TCP: both sides show a certificate, or nothing is said.
+//! The API over TCP: both sides show a certificate before anything is served.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::guest;
+use super::client_auth::ClientAuth;
+use super::door::Door;
+use crate::connections::Peer;
 use crate::files;
 use crate::registry;
-
-/// For a guest to show who he is.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A guest who is silent is asked whether he is still there, and has as long again to answer.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-/// How many guests may wait for their handshake to begin.
-const ARRIVALS: usize = 16;
 
 /// PEM files.
 #[derive(Debug, Clone)]
@@ -44,31 +41,42 @@ pub struct TlsError {
     cause: String,
 }
 
-/// What is served by TCP, not yet bound to anything.
+/// The API's address on TCP, taken but not served yet.
 pub struct Remote {
-    tls: ServerTlsConfig,
-    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    listener: std::net::TcpListener,
 }
 
 impl Remote {
     /// The files are read before the address is taken, and not again.
     pub fn bind(at: SocketAddr, files: &TlsFiles) -> Result<Self, TlsError> {
         registry::install_tls();
-        let cert = read("tls-cert", &files.cert, certificates)?;
+        let chain = certificates("tls-cert", &files.cert)?;
         let key = read("tls-key", &files.key, |pem| {
-            PrivateKeyDer::from_pem_slice(pem).map(drop).map_err(|error| error.to_string())
+            PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())
         })?;
-        let client_ca = read("tls-client-ca", &files.client_ca, certificates)?;
-        let tls = ServerTlsConfig::new()
-            .identity(Identity::from_pem(cert, key))
-            .client_ca_root(Certificate::from_pem(client_ca))
-            .timeout(HANDSHAKE);
-        // Whether key and certificate belong together.
-        Server::builder().tls_config(tls.clone()).map_err(|error| {
-            let cause = format!("{:#}", anyhow::Error::from(error));
-            TlsError { flag: "tls-key", value: files.key.display().to_string(), cause }
-        })?;
-        let bound = TcpListener::bind(at).and_then(|listener| {
+        let mut roots = RootCertStore::empty();
+        let unfit = |error: &dyn fmt::Display| TlsError {
+            flag: "tls-client-ca",
+            value: files.client_ca.display().to_string(),
+            cause: error.to_string(),
+        };
+        for root in certificates("tls-client-ca", &files.client_ca)? {
+            roots.add(root).map_err(|error| unfit(&error))?;
+        }
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let clients = ClientAuth::new(roots, algorithms).map_err(|error| unfit(&error))?;
+        let mut tls = ServerConfig::builder()
+            .with_client_cert_verifier(Arc::new(clients))
+            .with_single_cert(chain, key)
+            // Where key and certificate do not belong together, too.
+            .map_err(|error| TlsError {
+                flag: "tls-key",
+                value: files.key.display().to_string(),
+                cause: error.to_string(),
+            })?;
+        tls.alpn_protocols.push(b"h2".to_vec());
+        let bound = std::net::TcpListener::bind(at).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
@@ -77,35 +85,13 @@ impl Remote {
             value: at.to_string(),
             cause: error.to_string(),
         })?;
-        Ok(Self { tls, listener })
+        Ok(Self { tls: Arc::new(tls), listener })
     }
 
-    /// Until `cancel`.
-    pub(super) async fn serve(
-        self,
-        routes: Routes,
-        cancel: CancellationToken,
-    ) -> anyhow::Result<()> {
-        let listener = tokio::net::TcpListener::from_std(self.listener).context("--listen")?;
-        let (arriving, arrivals) = mpsc::channel(ARRIVALS);
-        let server = Server::builder()
-            .tls_config(self.tls)?
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(
-                ReceiverStream::new(arrivals),
-                cancel.clone().cancelled_owned(),
-            );
+    pub(super) fn door(self) -> io::Result<TcpDoor> {
+        let listener = TcpListener::from_std(self.listener)?;
         tracing::info!(address = ?listener.local_addr(), "serving by TCP too");
-        let admitting = async {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = guest::admit(listener, arriving) => {}
-            }
-        };
-        let (served, ()) = tokio::join!(server, admitting);
-        served.context("serving by TCP")
+        Ok(TcpDoor { listener, tls: self.tls.into() })
     }
 }
 
@@ -115,22 +101,59 @@ impl fmt::Debug for Remote {
     }
 }
 
-fn read(
-    flag: &'static str,
-    path: &Path,
-    check: impl FnOnce(&[u8]) -> Result<(), String>,
-) -> Result<Vec<u8>, TlsError> {
-    let error = |cause| TlsError { flag, value: path.display().to_string(), cause };
-    let pem = files::read(path, files::CONFIGURATION).map_err(|cause| error(cause.to_string()))?;
-    check(&pem).map_err(error)?;
-    Ok(pem)
+pub(super) struct TcpDoor {
+    listener: TcpListener,
+    tls: TlsAcceptor,
 }
 
-fn certificates(pem: &[u8]) -> Result<(), String> {
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        certificate.map_err(|error| error.to_string())?;
-        count += 1;
+impl Door for TcpDoor {
+    type Raw = TcpStream;
+    type Tls = TlsAcceptor;
+    type Stream = TlsStream<TcpStream>;
+    type Info = TcpConnectInfo;
+
+    const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, address) = self.listener.accept().await?;
+        // Without it small messages are late; they come all the same.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, address.ip().into()))
     }
-    if count == 0 { Err("no certificate in PEM is in it".to_owned()) } else { Ok(()) }
+
+    async fn heard(raw: &TcpStream) -> io::Result<()> {
+        raw.readable().await
+    }
+
+    fn tls(&self) -> TlsAcceptor {
+        self.tls.clone()
+    }
+
+    async fn open(
+        tls: TlsAcceptor,
+        raw: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, TcpConnectInfo)> {
+        let info = raw.connect_info();
+        Ok((tls.accept(raw).await?, info))
+    }
+}
+
+fn read<T>(
+    flag: &'static str,
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<T, TlsError> {
+    let error = |cause| TlsError { flag, value: path.display().to_string(), cause };
+    let pem = files::read(path, files::CONFIGURATION).map_err(|cause| error(cause.to_string()))?;
+    parse(&pem).map_err(error)
+}
+
+fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    read(flag, path, |pem| {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match found {
+            Ok(found) if found.is_empty() => Err("no certificate in PEM is in it".to_owned()),
+            found => found.map_err(|error| error.to_string()),
+        }
+    })
 }

@@ -9,7 +9,7 @@ mod operator;
 mod words;
 
 pub use judge::{Known, Sigkill, Verdict};
-pub use operator::{Caller, Operator};
+pub use operator::{Caller, Operator, STOP};
 pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 
 /// What the machine was told about an ending.

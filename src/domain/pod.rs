@@ -223,7 +223,9 @@ impl Pod {
         if self.is_expired() && !init.iter().chain(regular).any(phase::is_running) {
             return Phase::Failed;
         }
-        let ended = self.deletion.is_some() && !self.machines.iter().any(Machine::is_alive);
+        // What its containers are then decides, not what would follow if they were wanted.
+        let is_over = self.deletion.is_some() || self.wanted == Wanted::Stopped;
+        let ended = is_over && !self.machines.iter().any(Machine::is_alive);
         phase(&self.spec, init, regular, ended)
     }
 

@@ -22,6 +22,7 @@ mod bundle;
 mod change;
 mod downward;
 mod env;
+mod gates;
 mod lifecycle;
 mod message;
 mod place;
@@ -39,6 +40,7 @@ mod volume;
 pub use change::Change;
 pub use downward::{Bound, PodField, Resource, ResourceField};
 pub use env::{EnvSource, EnvVar};
+pub use gates::{ConditionStatus, Gates, SetCondition};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use place::Role;
@@ -127,6 +129,8 @@ pub struct PodSpec {
     pub naming: Naming,
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    #[serde(default)]
+    pub gates: Gates,
     /// The file of the manifest directory that keeps it; none for what somebody applied.
     #[serde(default)]
     pub origin: Option<Origin>,

@@ -106,7 +106,8 @@ pub struct Terminated {
     pub container_id: String,
     pub ending: Ending,
     pub cause: Cause,
-    /// Kubernetes' word: `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`.
+    /// Kubernetes' word: `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`; and
+    /// `Stopped` after an operator's stop.
     pub reason: String,
     pub exit_code: i32,
     pub signal: Option<u8>,

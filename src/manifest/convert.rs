@@ -11,7 +11,7 @@ use super::{
     volumes,
 };
 use crate::domain::image::PullPolicy;
-use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, PodSpec};
+use crate::domain::spec::{BackoffLimits, ContainerPort, ContainerSpec, Gates, PodSpec};
 use crate::domain::spec::{Probes, RestartPolicy, Source, SpecError};
 
 const DEFAULT_GRACE: i64 = 30;
@@ -82,10 +82,15 @@ pub(super) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         naming,
         pull_secrets,
         volumes,
+        gates: Gates { types: gate_types(spec.readiness_gates), ..Gates::default() },
         origin: None,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
+}
+
+fn gate_types(gates: Option<Vec<k8s::PodReadinessGate>>) -> Vec<String> {
+    gates.into_iter().flatten().map(|gate| gate.condition_type).collect()
 }
 
 /// Kubernetes' default: in the host's network a container's ports are the host's.

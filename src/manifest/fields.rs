@@ -104,7 +104,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.ephemeralContainers", Refused(NOT_YET)),
     ("spec.hostnameOverride", Refused(NOT_YET)),
     ("spec.overhead", Refused(NOT_YET)),
-    ("spec.readinessGates", Refused(NOT_YET)),
+    ("spec.readinessGates[].conditionType", Honoured),
     ("spec.resourceClaims", Refused(NOT_YET)),
     ("spec.resources", Refused(NOT_YET)),
     ("spec.runtimeClassName", Refused(NOT_YET)),

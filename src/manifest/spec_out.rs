@@ -22,6 +22,9 @@ pub(super) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
             name: secret.name.clone(),
         }),
         volumes: list(&spec.volumes, volumes_out::out),
+        readiness_gates: list(&spec.gates.types, |kind| k8s::PodReadinessGate {
+            condition_type: kind.clone(),
+        }),
         restart_policy: Some(policy(spec.restart_policy).to_owned()),
         termination_grace_period_seconds: Some(seconds(spec.termination_grace)),
         ..k8s::PodSpec::default()

@@ -90,7 +90,7 @@ fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
         reason: expired.map(|expired| expired.reason().to_owned()),
         message: expired.map(|expired| expired.message().to_owned()),
-        conditions: Some(status.conditions.iter().map(condition).collect()),
+        conditions: Some(conditions(spec, status)),
         host_ip: status.network.host_ips.first().cloned(),
         host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
@@ -101,6 +101,19 @@ fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
         container_statuses: Some(status.containers.iter().map(of).collect()),
         ..k8s::PodStatus::default()
     }
+}
+
+/// Those that callers have set come first, as the kubelet keeps them.
+fn conditions(spec: &PodSpec, status: &PodStatus) -> Vec<k8s::PodCondition> {
+    let set = spec.gates.conditions.iter().map(|(kind, set)| k8s::PodCondition {
+        type_: kind.clone(),
+        status: set.status.as_str().to_owned(),
+        reason: some(&set.reason),
+        message: some(&set.message),
+        last_transition_time: time(set.since),
+        ..k8s::PodCondition::default()
+    });
+    set.chain(status.conditions.iter().map(condition)).collect()
 }
 
 fn condition(condition: &Condition) -> k8s::PodCondition {

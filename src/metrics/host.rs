@@ -8,6 +8,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::Snapshot;
 use super::page::Page;
+use crate::connections::Usage;
 use crate::domain::brake::Standing;
 
 impl Collector for Snapshot {
@@ -38,6 +39,15 @@ impl Snapshot {
             (vec![("type", *kind), ("reason", *reason)], *count as f64)
         });
         page.counters("probelet_events", "Events, repetitions included", events)?;
+
+        let slots = |value: fn(&Usage) -> f64| {
+            self.slots.iter().map(move |usage| (vec![("slots", usage.name)], value(usage)))
+        };
+        let open = slots(|usage| usage.open as f64);
+        page.gauges("probelet_slots_open", "Connections and calls of callers", open)?;
+        let closed = slots(|usage| usage.closed as f64);
+        let help = "Connections and calls that were refused or closed for want of a slot";
+        page.counters("probelet_slots_closed", help, closed)?;
 
         let started = seconds(self.started);
         page.gauge("process_start_time_seconds", "When the daemon started", started)?;

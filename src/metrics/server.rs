@@ -1,4 +1,5 @@
-//! The page by HTTP.
+//! The page over HTTP, one request a connection. A silent connection gives way to a new one, so no
+//! number of them keeps Prometheus out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,20 +12,21 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::Sources;
+use crate::connections::{Held, Limits, Slots};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Prometheus comes alone; who comes ninth waits.
-const CONNECTIONS: usize = 8;
-/// For the head of a request, and between two of them; a scraper that comes less often connects
-/// again.
-const IDLE: Duration = Duration::from_secs(30);
-/// After an accept that failed for want of descriptors.
-const RETRY: Duration = Duration::from_secs(1);
+/// Prometheus comes alone, or in a pair.
+pub const CONNECTIONS: Limits = Limits { total: 32, each: 16 };
+/// For a request, and for the client to read the page.
+const EXCHANGE: Duration = Duration::from_secs(30);
+/// Pause after a failed accept, such as for lack of descriptors.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// To be done before anything else is, so that a bad address stops a start that has not begun.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -34,32 +36,48 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// Never ends by itself; its connections end with it.
-pub async fn serve(listener: std::net::TcpListener, sources: Sources) -> io::Result<()> {
+pub async fn serve(
+    listener: std::net::TcpListener,
+    slots: Slots,
+    sources: Sources,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(talk(stream, sources.clone()));
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    // A refused one is closed by its drop.
+                    if let Ok(slot) = slots.take(address.ip().into()) {
+                        connections.spawn(talk(stream, slot, sources.clone()));
+                    }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "metrics: no connection accepted");
-                    tokio::time::sleep(RETRY).await;
+                    tracing::warn!(%error, "metrics: no connection can be accepted");
+                    sleep(PAUSE).await;
                 }
             },
         }
     }
 }
 
-async fn talk(stream: TcpStream, sources: Sources) {
-    let service = service_fn(move |request| answer(request, sources.clone()));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
+async fn talk(stream: TcpStream, slot: Held, sources: Sources) {
+    let exchange = async {
+        slot.give_way(Duration::ZERO);
+        stream.readable().await?;
+        // After all that are silent.
+        slot.give_way(EXCHANGE);
+        let service = service_fn(move |request| answer(request, sources.clone()));
+        let connection =
+            http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        connection.await.map_err(io::Error::other)
+    };
+    let ended = tokio::select! {
+        ended = timeout(EXCHANGE, exchange) => ended.unwrap_or_else(|late| Err(late.into())),
+        () = slot.displaced() => return,
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "metrics: a connection ended");
     }
 }

@@ -55,6 +55,7 @@ async fn page() -> String {
         brake: supervisor.brake(),
         reachable: true,
         failed_calls: FailedCalls::from([(("Tasks.Start", "timeout"), 2)]),
+        slots: vec![connections::Usage { name: "unix", open: 1, closed: 2 }],
     })
     .unwrap()
 }

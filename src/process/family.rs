@@ -21,7 +21,7 @@ pub const COMMAND: &str = "PROBELET_EXEC=";
 /// Whether a process belongs to a command that was run in a container, as far as its environment
 /// tells, or is about to become one: runc's, before it is another program.
 pub fn is_of_command(pid: u32) -> bool {
-    let mark = Mark { variable: COMMAND.to_owned(), among: None };
+    let mark = Mark { variables: HashSet::from([COMMAND.to_owned()]), among: None };
     let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default();
     name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
 }
@@ -141,10 +141,7 @@ pub fn variable(pid: u32, beginning: &str) -> io::Result<Option<String>> {
 }
 
 fn environment(pid: u32) -> io::Result<Vec<u8>> {
-    let mut environment = Vec::new();
-    let file = File::open(format!("/proc/{pid}/environ"))?;
-    file.take(ENVIRONMENT).read_to_end(&mut environment)?;
-    Ok(environment)
+    files::read_start(format!("/proc/{pid}/environ"), ENVIRONMENT)
 }
 
 /// Never another process: the pidfd's is the one that had this start time after it was opened.

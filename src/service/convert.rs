@@ -82,6 +82,7 @@ pub(super) fn pod_of_one(
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        gates: Default::default(),
         origin: None,
         containers: vec![container],
     })

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::caller::caller;
 use super::convert;
 use super::error::status_of;
-use super::{Api, Streaming, apply, waiting};
+use super::{Api, Streaming, apply, conditions, waiting};
 use crate::pb;
 use crate::pb::pods_server::Pods;
 
@@ -75,6 +75,13 @@ impl Pods for Api {
         request: Request<pb::WaitPodRequest>,
     ) -> Result<Response<pb::WaitPodResponse>, Status> {
         Ok(Response::new(waiting::pod(self, request.into_inner()).await?))
+    }
+
+    async fn set_pod_condition(
+        &self,
+        request: Request<pb::SetPodConditionRequest>,
+    ) -> Result<Response<pb::SetPodConditionResponse>, Status> {
+        Ok(Response::new(conditions::set(self, request.into_inner()).await?))
     }
 
     async fn remove_pod(

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::Request;
 use super::clock::now;
 use super::{Entry, PodView, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::{
@@ -143,7 +142,7 @@ impl Adopter {
                 Ok(())
             }
             Step::TakeUp(spec, memory) => self.take_up(stranger, *spec, memory).await,
-            Step::Change(spec) => self.supervisor.respec(&name, Arc::new(*spec)).await.map(drop),
+            Step::Change(spec) => self.supervisor.change_care(*spec).await.map(drop),
             Step::LetGo(why) => {
                 self.let_go(&name, why).await;
                 self.strangers
@@ -277,7 +276,7 @@ impl Adopter {
         let uid = live.as_ref().map_or_else(new_uid, |live| live.uid.clone());
         let spec = stranger.spec(care, true, uid).validate()?.into_inner();
         if live.is_some() {
-            return self.supervisor.respec(&name, Arc::new(spec)).await;
+            return self.supervisor.change_care(spec).await;
         }
         let began = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
         if stranger.task == TaskLevel::None && !began {
@@ -416,9 +415,9 @@ impl Supervisor {
     }
 
     /// Another care for a container that stays the same.
-    async fn respec(&self, name: &str, spec: Arc<PodSpec>) -> Result<PodView, SupervisorError> {
+    async fn change_care(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let _turn = self.changing.lock().await;
-        self.with(name, |handle| handle.send(name, Request::Respec(spec.clone())))??;
-        self.wait(name, "change", END, |view| Arc::ptr_eq(&view.spec, &spec)).await
+        let live = self.get(&spec.name)?;
+        self.respec(spec.in_place_of(&live.spec)).await
     }
 }

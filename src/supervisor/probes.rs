@@ -1,4 +1,5 @@
-//! What is asked of a live pod's probes: another set, a pause, one run.
+//! What is asked of a live pod: another spec, other probes, a pause, one run of a probe, a
+//! condition.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::sync::oneshot;
 use super::actor::Request;
 use super::{Applied, PodView, Supervisor, SupervisorError, timed_out};
 use crate::domain::container::Event;
-use crate::domain::spec::{Change, PodSpec, ProbeKind, Probes, Validated};
+use crate::domain::spec::{Change, PodSpec, ProbeKind, Probes, SetCondition, Validated};
 use crate::prober::Attempt;
 
 /// How long an actor may take to show a change; it has no reason to take any time.
@@ -51,7 +52,7 @@ impl Supervisor {
         view: PodView,
         spec: Validated<PodSpec>,
     ) -> Result<(PodView, Applied), SupervisorError> {
-        let spec = PodSpec { uid: view.spec.uid.clone(), ..spec.into_inner() };
+        let spec = spec.into_inner().in_place_of(&view.spec);
         match view.spec.change_to(&spec) {
             Change::None => return Ok((view, Applied::Unchanged)),
             Change::Fixed(fields) => {
@@ -59,10 +60,27 @@ impl Supervisor {
             }
             Change::Live => {}
         }
+        Ok((self.respec(spec).await?, Applied::Configured))
+    }
+
+    /// Sets a condition of the pod that is not probelet's to decide, such as a readiness gate.
+    pub async fn set_condition(
+        &self,
+        name: &str,
+        kind: &str,
+        set: SetCondition,
+    ) -> Result<PodView, SupervisorError> {
+        let _turn = self.changing.lock().await;
+        let view = self.get(name)?;
+        let spec = view.spec.with_condition(kind, set)?;
+        if spec == *view.spec { Ok(view) } else { self.respec(spec).await }
+    }
+
+    /// Hands a live pod its changed spec, and waits until it is shown.
+    pub(super) async fn respec(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let (name, spec) = (spec.name.clone(), Arc::new(spec));
         self.with(&name, |handle| handle.send(&name, Request::Respec(spec.clone())))??;
-        let changed = self.wait(&name, "change", SHOWN, |view| Arc::ptr_eq(&view.spec, &spec));
-        Ok((changed.await?, Applied::Configured))
+        self.wait(&name, "change", SHOWN, |view| Arc::ptr_eq(&view.spec, &spec)).await
     }
 
     /// No probe of the container (of all, if the name is empty) runs for `length`.

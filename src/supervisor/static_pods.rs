@@ -242,7 +242,7 @@ impl Supervisor {
     fn is_as(&self, wanted: &PodSpec) -> bool {
         let same = self.with(&wanted.name, |handle| {
             let view = handle.view.borrow();
-            let as_wanted = PodSpec { uid: view.spec.uid.clone(), ..wanted.clone() };
+            let as_wanted = wanted.clone().in_place_of(&view.spec);
             view.status.deletion.is_none() && *view.spec == as_wanted
         });
         same.unwrap_or_default()

@@ -74,6 +74,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        gates: Default::default(),
         origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::state::State;
 use super::{Action, Machine, Next, Wanted};
 use crate::domain::Now;
-use crate::domain::exit::{Cause, Operator};
+use crate::domain::exit::{Cause, Operator, STOP};
 use crate::domain::restart::{self, Backoff};
 
 impl Machine {
@@ -47,7 +47,7 @@ impl Machine {
             }
             (State::Created | State::Terminated, Wanted::Removed) => self.settle(out),
             (State::Running(_), Wanted::Stopped | Wanted::Removed) => {
-                let verb = if wanted == Wanted::Removed { "delete" } else { "stop" };
+                let verb = if wanted == Wanted::Removed { "delete" } else { STOP };
                 let message = format!("Stopping container {}", self.spec.name);
                 let grace = restart::grace(grace, None, self.pod.termination_grace);
                 let cause = Cause::Operator(Operator::new(verb, self.caller));

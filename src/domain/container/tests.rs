@@ -70,6 +70,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        gates: Default::default(),
         origin: None,
         containers: vec![ContainerSpec {
             name: "app".into(),

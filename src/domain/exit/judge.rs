@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Ending, Operator};
+use super::{Cause, Ending, Operator, STOP};
 
 const SIGKILL: u8 = 9;
 /// ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
@@ -50,11 +50,17 @@ impl Known {
             Ending::Lost => self.ending.reason(),
             // As in Kubernetes, one in an instance's life beats its exit code.
             _ if self.oom_kills > 0 => "OOMKilled",
+            // An operator's stop is no error of the container's, and no completion.
+            _ if self.is_stopped() => "Stopped",
             ending => ending.reason(),
         };
         let sigkill = self.asked.as_ref().and_then(|_| self.sigkill());
         let cause = self.cause();
         Verdict { reason, cause, sigkill }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(&self.asked, Some(Cause::Operator(operator)) if operator.verb == STOP)
     }
 
     fn was_sent(&self, signal: u8) -> bool {
@@ -154,8 +160,22 @@ mod tests {
         for (known, cause, sigkill) in cases {
             let verdict = known.clone().verdict();
             assert_eq!((verdict.cause, verdict.sigkill), (cause, sigkill), "{known:?}");
-            assert_eq!(verdict.reason, "Error", "{known:?}");
+            let reason = if known.asked.is_some() { "Stopped" } else { "Error" };
+            assert_eq!(verdict.reason, reason, "{known:?}");
         }
+    }
+
+    #[test]
+    fn only_an_operators_stop_is_shown_as_stopped() {
+        let asked = |verb: &str, ending| {
+            let cause = Cause::Operator(operator(verb));
+            Known { asked: Some(cause), ..known(ending) }.verdict().reason
+        };
+        assert_eq!(asked("stop", Ending::Exited(0)), "Stopped");
+        assert_eq!(asked("stop", Ending::Exited(7)), "Stopped");
+        assert_eq!(asked("stop", Ending::Lost), "ContainerStatusUnknown");
+        assert_eq!(asked("restart", Ending::Signaled(15)), "Error");
+        assert_eq!(asked("delete", Ending::Exited(0)), "Completed");
     }
 
     #[test]

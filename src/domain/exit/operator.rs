@@ -4,6 +4,9 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+/// The verb of an operator's stop.
+pub const STOP: &str = "stop";
+
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {

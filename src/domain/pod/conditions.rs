@@ -16,12 +16,13 @@ impl Pod {
         let phase = self.phase(&init, &regular);
         let initialized = self.uninitialized(phase, &init, &regular);
         let unready = self.unready(phase, &init, &regular);
+        let gated = self.gated(&unready);
         let done = |lack: &Lack| lack.0 == "PodCompleted";
         let may_start = self.may_start_containers(phase, &init, &regular);
         let conditions = [
             ("PodReadyToStartContainers", may_start, Lack::default()),
             ("Initialized", initialized.0.is_empty() || done(&initialized), initialized),
-            ("Ready", unready.0.is_empty(), unready.clone()),
+            ("Ready", gated.0.is_empty(), gated),
             ("ContainersReady", unready.0.is_empty(), unready),
             ("PodScheduled", true, Lack::default()),
         ];
@@ -62,6 +63,15 @@ impl Pod {
             _ => Lack::default(),
         };
         Some(("AllContainersRestarting", lack.0 == "RestartAllContainersStarted", lack))
+    }
+
+    /// What the pod lacks to be ready: what its containers lack, or gates that are not passed.
+    fn gated(&self, unready: &Lack) -> Lack {
+        let closed = self.spec.gates.closed();
+        if unready.0.is_empty() && !closed.is_empty() {
+            return ("ReadinessGatesNotReady", closed);
+        }
+        unready.clone()
     }
 
     fn uninitialized(

@@ -29,6 +29,7 @@ impl PodSpec {
             share_process_namespace: false,
             naming: Default::default(),
             volumes: Vec::new(),
+            gates: Default::default(),
             origin: None,
         }
     }

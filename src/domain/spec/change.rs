@@ -24,6 +24,14 @@ impl PodSpec {
             .then(|| SpecError::invalid("metadata.namespace", &self.namespace, &why))
     }
 
+    /// This spec in the place of a live pod's: with what is no manifest's.
+    #[must_use]
+    pub fn in_place_of(mut self, live: &Self) -> Self {
+        self.uid.clone_from(&live.uid);
+        self.gates.conditions.clone_from(&live.gates.conditions);
+        self
+    }
+
     /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
     /// annotations and the content of files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
@@ -76,6 +84,8 @@ impl PodSpec {
             share_process_namespace,
             naming,
             volumes,
+            // What `Ready` waits for changes no instance.
+            gates: _,
             // A file that is renamed changes nothing of its pod.
             origin: _,
         } = self;

@@ -148,6 +148,13 @@ impl EnvVar {
     }
 }
 
+/// What is wrong with a condition's type.
+pub(super) fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
+    let mut found = Findings::default();
+    found.name(field, name, names::qualified);
+    found.0
+}
+
 impl PodSpec {
     /// The only way to a spec that the supervisor takes.
     pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
@@ -156,6 +163,10 @@ impl PodSpec {
         if !self.is_adopted() {
             found.name("metadata.name", &self.name, names::dns_subdomain);
             found.name("metadata.namespace", &self.namespace, names::dns_label);
+        }
+        for (index, kind) in self.gates.types.iter().enumerate() {
+            let field = format!("spec.readinessGates[{index}].conditionType");
+            found.0.extend(condition_type(&field, kind));
         }
         if let Some(hostname) = &self.hostname {
             found.name("spec.hostname", hostname, names::dns_label);

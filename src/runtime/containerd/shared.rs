@@ -141,7 +141,7 @@ impl Containerd {
     /// All of the pod on this host but its network, which is disconnected before. The caller has
     /// the pod's turn.
     pub(super) async fn remove_traces(&self, uid: &str) -> Result<(), RuntimeError> {
-        let failed = |what: &str, error: std::io::Error| {
+        let failed = |what: &str, error: io::Error| {
             RuntimeError::Internal(format!("the {what} of pod {uid}: {error}"))
         };
         self.namespaces.remove(uid).map_err(|error| failed("namespaces", error))?;

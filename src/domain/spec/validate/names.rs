@@ -18,6 +18,38 @@ pub(super) fn dns_label(name: &str) -> Vec<String> {
     broken
 }
 
+/// A name, with a domain before a slash or without.
+pub(super) fn qualified(name: &str) -> Vec<String> {
+    let (prefix, own) = match name.split_once('/') {
+        Some((prefix, own)) => (Some(prefix), own),
+        None => (None, name),
+    };
+    let mut broken: Vec<String> = match prefix {
+        Some("") => vec!["prefix part must be non-empty".to_owned()],
+        Some(prefix) => {
+            let broken = dns_subdomain(prefix).into_iter();
+            broken.map(|broken| format!("prefix part {broken}")).collect()
+        }
+        None => Vec::new(),
+    };
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_edge = |c: char| c.is_ascii_alphanumeric();
+    if own.is_empty() {
+        broken.push("name part must be non-empty".to_owned());
+    } else if own.len() > 63 {
+        broken.push("name part must be no more than 63 bytes".to_owned());
+    }
+    if !(own.chars().all(inner) && own.starts_with(is_edge) && own.ends_with(is_edge)) {
+        broken.push(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start \
+             and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', \
+             regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+                .to_owned(),
+        );
+    }
+    broken
+}
+
 pub(super) fn port_name(name: &str) -> Vec<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let rules = [

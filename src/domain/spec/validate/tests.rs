@@ -26,6 +26,7 @@ fn pod() -> PodSpec {
         share_process_namespace: false,
         naming: Default::default(),
         volumes: vec![],
+        gates: Default::default(),
         origin: None,
         containers: vec![container("app")],
     }

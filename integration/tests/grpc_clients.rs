@@ -1,0 +1,31 @@
+//! gRPC libraries of other languages over the Unix socket, as their users call them.
+
+use anyhow::{Result, ensure};
+use probelet_integration::{Host, bounded, finish, grpcio_python, succeed};
+
+/// Two calls on one connection (the second one's headers refer to the first one's), a stream, and
+/// a name of the caller's choice.
+const SCRIPT: &str = r#"
+import sys, grpc
+target = "unix:" + sys.argv[1]
+for options in [(), (("grpc.default_authority", "a/b%2Fc d"),)]:
+    with grpc.insecure_channel(target, options=options) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        for _ in range(2):
+            assert check(b"", timeout=10) == b"\x08\x01"
+        assert channel.unary_unary("/probelet.v1.Pods/ListPods")(b"", timeout=10) == b""
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=10)
+        assert next(watch) == b"\x08\x01"
+        watch.cancel()
+print("done")
+"#;
+
+#[test]
+fn a_client_on_the_c_core_gets_in() -> Result<()> {
+    let mut host = Host::start()?;
+    host.start_daemon()?;
+    let mut python = bounded(grpcio_python());
+    let done = finish(python.arg("-c").arg(SCRIPT).arg(host.socket()), "")?;
+    ensure!(succeed(done)?.trim() == "done");
+    Ok(())
+}

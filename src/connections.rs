@@ -1,0 +1,174 @@
+//! Slots for connections and calls, shared by the tasks that hold one: `domain/admission.rs`
+//! decides, this room keeps the count, tells a displaced one, and logs what was refused.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::admission::{Admission, Slot};
+pub use crate::domain::admission::{Full, Limits, Peer};
+use crate::domain::time::Later;
+
+/// Refusals within this time are counted into one line of the log.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// The slots of one kind.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    admission: Admission,
+    holders: BTreeMap<Slot, CancellationToken>,
+    closed: u64,
+    logged: Option<Instant>,
+    unlogged: u64,
+}
+
+/// A slot, until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    shared: Arc<Shared>,
+    slot: Slot,
+    displaced: CancellationToken,
+}
+
+/// What `Slots` counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub name: &'static str,
+    pub open: usize,
+    /// Refused and displaced ones, since the daemon started.
+    pub closed: u64,
+}
+
+impl Slots {
+    /// `name` is what the log and the metrics call the slots.
+    pub fn new(name: &'static str, limits: Limits) -> Self {
+        let state = State {
+            admission: Admission::new(limits),
+            holders: BTreeMap::new(),
+            closed: 0,
+            logged: None,
+            unlogged: 0,
+        };
+        Self { shared: Arc::new(Shared { name, state: Mutex::new(state) }) }
+    }
+
+    /// A slot that gives no way yet, see [`Held::give_way`]. It may displace another, whose holder
+    /// learns of it.
+    ///
+    /// # Errors
+    ///
+    /// `Full` if there is none.
+    pub fn take(&self, peer: Peer) -> Result<Held, Full> {
+        let now = now();
+        let mut state = self.shared.lock();
+        let admitted = state.admission.admit(peer);
+        match admitted {
+            Ok(admitted) => {
+                let displaced = CancellationToken::new();
+                state.holders.insert(admitted.slot, displaced.clone());
+                if let Some(holder) =
+                    admitted.displaced.and_then(|slot| state.holders.remove(&slot))
+                {
+                    holder.cancel();
+                    self.shared.report(&mut state, now, peer, "a silent one was closed for it");
+                }
+                let shared = self.shared.clone();
+                Ok(Held { shared, slot: admitted.slot, displaced })
+            }
+            Err(full) => {
+                self.shared.report(&mut state, now, peer, &full.to_string());
+                Err(full)
+            }
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        let state = self.shared.lock();
+        Usage { name: self.shared.name, open: state.admission.len(), closed: state.closed }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, state: &mut State, now: Instant, peer: Peer, cause: &str) {
+        state.closed = state.closed.saturating_add(1);
+        state.unlogged = state.unlogged.saturating_add(1);
+        if state.logged.is_some_and(|then| now.saturating_duration_since(then) < QUIET) {
+            return;
+        }
+        let (slots, count) = (self.name, state.unlogged);
+        tracing::warn!(slots, %peer, cause, count, "no free slot for a new one");
+        state.logged = Some(now);
+        state.unlogged = 0;
+    }
+
+    fn set_gives_way(&self, slot: Slot, time: Option<Instant>) {
+        self.lock().admission.set_gives_way(slot, time);
+    }
+}
+
+impl Held {
+    /// Lets a new one take this slot. Those that say so within `ahead` from now go before it.
+    pub fn give_way(&self, ahead: Duration) {
+        self.shared.set_gives_way(self.slot, Some(now().later(ahead)));
+    }
+
+    /// Lets no other take this slot.
+    pub fn keep(&self) {
+        self.shared.set_gives_way(self.slot, None);
+    }
+
+    /// Ends when a new one has taken this slot.
+    pub async fn displaced(&self) {
+        self.displaced.cancelled().await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.admission.release(self.slot);
+        state.holders.remove(&self.slot);
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_displaced_one_is_told_and_a_dropped_one_frees_its_slot() {
+        let slots = Slots::new("test", Limits { total: 2, each: 2 });
+        let silent = slots.take(Peer::User(1)).unwrap();
+        silent.give_way(Duration::ZERO);
+        let busy = slots.take(Peer::User(1)).unwrap();
+        let third = slots.take(Peer::User(1)).unwrap();
+        silent.displaced().await;
+        assert_eq!(slots.take(Peer::User(2)).err(), Some(Full::Total(2)));
+        // The displaced one's end frees nothing a second time.
+        drop(silent);
+        assert_eq!(slots.usage(), Usage { name: "test", open: 2, closed: 2 });
+        drop((busy, third));
+        assert_eq!(slots.usage().open, 0);
+    }
+}

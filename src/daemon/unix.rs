@@ -1,0 +1,122 @@
+//! The Unix socket. If its file is removed while the daemon runs, it is made again.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{Interval, interval};
+use tonic::transport::server::{Connected, UdsConnectInfo};
+
+use super::authority::Lenient;
+use super::door::Door;
+use crate::connections::Peer;
+use crate::files;
+
+/// How often the socket's file is checked.
+const CHECK: Duration = Duration::from_secs(2);
+/// Limit for `/etc/group`, in bytes: large networks have many groups.
+const GROUPS: usize = 64 << 20;
+
+pub(super) struct UnixDoor {
+    listener: UnixListener,
+    path: PathBuf,
+    check: Interval,
+}
+
+impl UnixDoor {
+    pub(super) async fn bind(path: &Path) -> anyhow::Result<Self> {
+        let listener = bind(path).await?;
+        Ok(Self { listener, path: path.to_owned(), check: interval(CHECK) })
+    }
+
+    async fn make_again_if_gone(&mut self) {
+        let socket = self.path.display();
+        match std::fs::symlink_metadata(&self.path) {
+            // The name may be another daemon's by now.
+            Ok(_) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return tracing::debug!(%socket, %error, "the socket cannot be seen"),
+        }
+        match bind(&self.path).await {
+            Ok(listener) => {
+                tracing::warn!(%socket, "the socket was gone: made anew");
+                self.listener = listener;
+            }
+            Err(error) => tracing::warn!(%socket, %error, "the socket is gone, and cannot be made"),
+        }
+    }
+}
+
+impl Door for UnixDoor {
+    type Raw = UnixStream;
+    type Tls = ();
+    type Stream = Lenient;
+    type Info = UdsConnectInfo;
+
+    /// A client that was suspended at a terminal keeps its calls for so long.
+    const PING_TIMEOUT: Duration = Duration::from_secs(300);
+
+    async fn accept(&mut self) -> io::Result<(UnixStream, Peer)> {
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => {
+                    let (stream, _) = accepted?;
+                    let peer = stream.peer_cred().map(|peer| Peer::User(peer.uid()));
+                    return Ok((stream, peer.unwrap_or(Peer::Unknown)));
+                }
+                _ = self.check.tick() => self.make_again_if_gone().await,
+            }
+        }
+    }
+
+    async fn heard(raw: &UnixStream) -> io::Result<()> {
+        raw.readable().await
+    }
+
+    fn tls(&self) {}
+
+    async fn open((): (), raw: UnixStream) -> io::Result<(Lenient, UdsConnectInfo)> {
+        let info = raw.connect_info();
+        Ok((Lenient::new(raw), info))
+    }
+}
+
+/// Replaces a socket on which nothing listens any more.
+///
+/// # Errors
+///
+/// If another daemon answers there.
+async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    let shown = path.display();
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("creating {}", parent.display()))?;
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => anyhow::bail!("{shown}: another daemon answers there"),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).with_context(|| format!("removing the stale {shown}"))?;
+        }
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("listening on {shown}"))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o660))
+        .with_context(|| format!("setting the mode of {shown}"))?;
+    give_to_group(path)?;
+    Ok(listener)
+}
+
+/// Lets members of the group `probelet` in, where there is such a group.
+fn give_to_group(path: &Path) -> anyhow::Result<()> {
+    let Ok(groups) = files::read_text("/etc/group", GROUPS) else { return Ok(()) };
+    let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
+    let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(path, None, Some(gid))
+        .with_context(|| format!("giving {} to the group probelet", path.display()))
+}

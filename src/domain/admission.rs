@@ -1,0 +1,164 @@
+//! Admission of connections and calls: a bound on all of them and on those of one peer, and which
+//! one gives way to a new one when a bound is reached.
+
+#[cfg(test)]
+mod tests;
+
+use core::net::{IpAddr, Ipv6Addr};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+/// Descriptors with which the limits are granted in full. A process that may have fewer of them
+/// grants less, so that callers' connections hold an eighth of its descriptors at most.
+const ENOUGH: u64 = 8192;
+
+/// Upper bounds, of all peers together and of each one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub total: usize,
+    pub each: usize,
+}
+
+impl Limits {
+    /// The limits of a process that may have this many descriptors; never below 2.
+    #[must_use]
+    pub fn within(self, descriptors: u64) -> Self {
+        let share = |limit: usize| {
+            let scaled = (limit as u64).saturating_mul(descriptors.min(ENOUGH)) / ENOUGH;
+            usize::try_from(scaled).unwrap_or(limit).max(2)
+        };
+        Self { total: share(self.total), each: share(self.each) }
+    }
+}
+
+/// The owner of a connection, as far as the kernel knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// An IPv4 address, or the first 64 bits of an IPv6 one: a host has all addresses below them.
+    Address(IpAddr),
+    /// The user of the process at the other end of a Unix socket.
+    User(u32),
+    /// The kernel does not know the user.
+    Unknown,
+}
+
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+            v4 => v4,
+        })
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address @ IpAddr::V6(_)) => write!(f, "{address}/64"),
+            Self::Address(address) => address.fmt(f),
+            Self::User(uid) => write!(f, "uid {uid}"),
+            Self::Unknown => f.write_str("unknown user"),
+        }
+    }
+}
+
+/// The name of an admitted one, never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    pub slot: Slot,
+    /// The slot that was taken away for it.
+    pub displaced: Option<Slot>,
+}
+
+/// The bound that was reached while no slot could be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    #[error("{0} open already")]
+    Total(usize),
+    #[error("{0} open already from this peer")]
+    Peer(usize),
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: Peer,
+    /// Among those that give way to a new one the earliest is the first; `None` gives no way.
+    gives_way: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub struct Admission {
+    limits: Limits,
+    entries: BTreeMap<Slot, Entry>,
+    next: u64,
+}
+
+impl Admission {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, entries: BTreeMap::new(), next: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Admits a new one, which gives no way yet. A peer at its bound displaces one of its own. At
+    /// the total bound the peer with the most slots loses one.
+    ///
+    /// # Errors
+    ///
+    /// `Full` where a bound is reached and none of those in question gives way.
+    pub fn admit(&mut self, peer: Peer) -> Result<Admitted, Full> {
+        let displaced = if self.count(peer) >= self.limits.each {
+            let own = self.first_to_go(|entry| usize::from(entry.peer == peer));
+            Some(own.ok_or(Full::Peer(self.limits.each))?)
+        } else if self.entries.len() >= self.limits.total {
+            let most = self.first_to_go(|entry| self.count(entry.peer));
+            Some(most.ok_or(Full::Total(self.limits.total))?)
+        } else {
+            None
+        };
+        if let Some(displaced) = displaced {
+            self.entries.remove(&displaced);
+        }
+        let slot = Slot(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.entries.insert(slot, Entry { peer, gives_way: None });
+        Ok(Admitted { slot, displaced })
+    }
+
+    /// Of several that give way, the one with the earliest time goes; `None` gives no way. No
+    /// effect on a slot that is gone.
+    pub fn set_gives_way(&mut self, slot: Slot, time: Option<Instant>) {
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            entry.gives_way = time;
+        }
+    }
+
+    pub fn release(&mut self, slot: Slot) {
+        self.entries.remove(&slot);
+    }
+
+    fn count(&self, peer: Peer) -> usize {
+        self.entries.values().filter(|entry| entry.peer == peer).count()
+    }
+
+    /// Of those that give way and have the highest rank above 0, the earliest.
+    fn first_to_go(&self, rank: impl Fn(&Entry) -> usize) -> Option<Slot> {
+        let giving_way = self
+            .entries
+            .iter()
+            .filter_map(|(slot, entry)| Some((Reverse(rank(entry)), entry.gives_way?, *slot)));
+        let first = giving_way.filter(|(Reverse(rank), ..)| *rank > 0).min();
+        first.map(|(.., slot)| slot)
+    }
+}

@@ -1,0 +1,42 @@
+//! Whether the process has descriptors enough.
+
+/// Of ten.
+const FEW_FROM: u64 = 9;
+const ENOUGH_UP_TO: u64 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Enough,
+    Few,
+}
+
+/// The level so far; it changes back later than it came, so that it does not flutter.
+#[derive(Debug, Default)]
+pub struct Standing(Option<Level>);
+
+impl Standing {
+    /// The new level where it has changed, and the first one.
+    pub fn observe(&mut self, open: u64, limit: u64) -> Option<Level> {
+        let is_over = |tenths: u64| open.saturating_mul(10) >= limit.saturating_mul(tenths);
+        let level = match self.0 {
+            Some(Level::Few) if is_over(ENOUGH_UP_TO) => Level::Few,
+            _ if is_over(FEW_FROM) => Level::Few,
+            _ => Level::Enough,
+        };
+        (self.0.replace(level) != Some(level)).then_some(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_changes_at_nine_tenths_and_back_below_eight() {
+        let mut standing = Standing::default();
+        let levels = [10, 89, 90, 100, 85, 79, 85].map(|open| standing.observe(open, 100));
+        let (few, enough) = (Some(Level::Few), Some(Level::Enough));
+        assert_eq!(levels, [enough, None, few, None, None, enough, None]);
+        assert_eq!(standing.observe(u64::MAX, u64::MAX), few);
+    }
+}
