@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +41,8 @@ use crate::pb::pods_server::PodsServer;
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry::{self, Registries};
-use crate::runtime::RuntimeError;
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
+use crate::runtime::{RuntimeError, deadline_in};
 use crate::service::{Api, Gate, Meta};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
 use crate::{manifest, metrics, pb};
@@ -50,6 +51,8 @@ use crate::{manifest, metrics, pb};
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long containerd may be away before it is asked again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often it is reported that containerd is still waited for.
+const REPORT: Duration = Duration::from_secs(60);
 /// How long a start waits for what runs to be known before callers are told to come again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -161,7 +164,7 @@ async fn recover_and_serve(
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let (door, daemon) = (gate.clone(), reporter.clone());
     let mut recovered = pin!(async {
-        recover(&supervisor).await?;
+        recover(&supervisor, &config.containerd_address).await?;
         adopter.sync_or_say().await;
         door.open();
         daemon.set_service_status("", ServingStatus::Serving).await;
@@ -191,13 +194,6 @@ async fn recover_and_serve(
         ReceiverStream::new(callers).map(|stream| stream.map(Lenient::new)),
         cancel.clone().cancelled_owned(),
     );
-    tracing::info!(
-        socket = %config.socket.display(),
-        containerd = %config.containerd_address.display(),
-        namespace = config.containerd_namespace,
-        brake = ?config.brake,
-        "serving"
-    );
     let server = async {
         let served = server.await.context("serving");
         cancel.cancel();
@@ -217,8 +213,16 @@ async fn recover_and_serve(
                 () = cancel.cancelled() => Ok(()),
             },
         };
-        if recovered.is_err() {
-            cancel.cancel();
+        match &recovered {
+            Err(_) => cancel.cancel(),
+            Ok(()) if cancel.is_cancelled() => {}
+            Ok(()) => tracing::info!(
+                socket = %config.socket.display(),
+                containerd = %config.containerd_address.display(),
+                namespace = config.containerd_namespace,
+                brake = ?config.brake,
+                "serving"
+            ),
         }
         // What runs is known by now, so no file's pod is made a second time.
         let kept = async {
@@ -262,7 +266,8 @@ fn reflection<'a>(descriptors: &[&'a [u8]]) -> tonic_reflection::server::Builder
         })
 }
 
-async fn recover(supervisor: &Supervisor) -> anyhow::Result<()> {
+async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Result<()> {
+    let mut report_at = Instant::now();
     loop {
         match supervisor.recover().await {
             Ok(0) => return Ok(()),
@@ -273,10 +278,21 @@ async fn recover(supervisor: &Supervisor) -> anyhow::Result<()> {
             Err(SupervisorError::Runtime(
                 error @ (RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. }),
             )) => {
-                tracing::warn!(%error, "waiting for containerd");
+                if report_at <= Instant::now() {
+                    report_at = deadline_in(REPORT);
+                    let address = containerd.display();
+                    tracing::warn!(%address, %error, "waiting for containerd (--containerd-address)");
+                }
                 tokio::time::sleep(RETRY).await;
             }
-            Err(error) => return Err(error).context("taking up what runs"),
+            Err(error) => {
+                let address = containerd.display();
+                return Err(error).with_context(|| {
+                    format!(
+                        "recovering what runs from containerd at {address} (--containerd-address)"
+                    )
+                });
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
@@ -16,9 +16,13 @@ mod executor;
 mod grpc;
 pub mod http;
 mod resolve;
+mod share;
 pub mod tcp;
 mod tls;
 mod wire;
+
+pub use share::Share;
+pub use tls::Anyone;
 
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
@@ -52,7 +56,9 @@ pub trait Prober: Send + Sync + 'static {
         let attempt = tokio::time::timeout(bound, self.attempt(task, container, &probe)).await;
         match attempt.map(|attempt| attempt.outcome) {
             Ok(Outcome::Success(_) | Outcome::Warning(_)) => Ok(()),
-            Ok(Outcome::Failure(text) | Outcome::Error(text)) => Err(text),
+            Ok(Outcome::Failure(text) | Outcome::Exited(_, text) | Outcome::Error(text)) => {
+                Err(text)
+            }
             Err(_) => Err("its time was over before it could run".to_owned()),
         }
     }
@@ -73,6 +79,9 @@ pub struct Attempt {
     pub outcome: Outcome,
     pub latency: Duration,
 }
+
+/// How long the handlers, which have the better words, may take to say that time is up.
+const OVERHEAD: Duration = Duration::from_millis(50);
 
 /// Probes over sockets that are born in the task's network namespace. What it answers, to the
 /// letter where Go's client is quoted, is what the kubelet's probers answer.
@@ -98,14 +107,29 @@ impl Prober for NetProber {
             Handler::Exec(exec) => return self.execs.attempt(task, exec, probe.timeout).await,
         };
         let task = &task;
-        let outcome = match (container.resolve_port(port), &probe.handler) {
-            (Err(text), _) => Outcome::Error(text),
-            (Ok(port), Handler::HttpGet(get)) => http::attempt(task, get, port, deadline).await,
-            (Ok(port), Handler::TcpSocket(tcp)) => tcp::attempt(task, tcp, port, deadline).await,
-            (Ok(port), Handler::Grpc(grpc)) => grpc::attempt(task, grpc, port, probe.timeout).await,
-            (Ok(_), Handler::Exec(_)) => Outcome::Error("an exec probe has no port".into()),
+        let work = async {
+            match (container.resolve_port(port), &probe.handler) {
+                (Err(text), _) => Outcome::Error(text),
+                (Ok(port), Handler::HttpGet(get)) => http::attempt(task, get, port, deadline).await,
+                (Ok(port), Handler::TcpSocket(tcp)) => {
+                    tcp::attempt(task, tcp, port, deadline).await
+                }
+                (Ok(port), Handler::Grpc(grpc)) => {
+                    grpc::attempt(task, grpc, port, probe.timeout).await
+                }
+                (Ok(_), Handler::Exec(_)) => Outcome::Error("an exec probe has no port".into()),
+            }
         };
-        Attempt { outcome, latency: start.elapsed() }
+        let at_the_latest = deadline_in(probe.timeout.saturating_add(OVERHEAD));
+        let share = task.probe_share();
+        let outcome = timeout_at(at_the_latest, share.spend(work)).await;
+        let outcome = outcome.unwrap_or_else(|_| {
+            Outcome::Failure(
+                "context deadline exceeded: the container's probes used up their share of a processor"
+                    .to_owned(),
+            )
+        });
+        Attempt { outcome: outcome.bounded(), latency: start.elapsed() }
     }
 }
 

@@ -2,33 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use oci_client::Reference as Remote;
-use oci_client::client::ClientProtocol;
-use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, Client, ClientConfig};
-use oci_client::errors::OciDistributionError as Oci;
-use oci_client::secrets::RegistryAuth;
-use tokio_stream::{Stream, StreamExt};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
-use crate::domain::image::{self, Endpoint, Keyring, Login, Reference};
+use crate::domain::image::{self, Endpoint, Keyring, Login, Realm, Reference};
 
+mod connect;
 mod error;
+mod http;
+mod source;
+mod token;
 
 pub use error::RegistryError;
-use error::{registry_error, within};
-
-const CONNECT: Duration = Duration::from_secs(10);
-/// containerd refuses larger ones, too.
-const LARGEST_MANIFEST: usize = 8 << 20;
-
-const MANIFESTS: &[&str] = &[
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-];
+use http::Http;
+pub use source::Blob;
+use source::Source;
 
 #[derive(Debug, Clone)]
 pub struct Registries {
@@ -36,6 +28,8 @@ pub struct Registries {
     pub hosts_dir: PathBuf,
     /// Docker's `config.json`.
     pub config: PathBuf,
+    /// Further hosts that may exchange logins for tokens.
+    pub realms: Arc<[Realm]>,
     /// A registry that sends nothing for so long is given up.
     pub stall: Duration,
 }
@@ -45,12 +39,13 @@ impl Default for Registries {
         Self {
             hosts_dir: "/etc/containerd/certs.d".into(),
             config: "/root/.docker/config.json".into(),
+            realms: Arc::default(),
             stall: Duration::from_secs(60),
         }
     }
 }
 
-/// Once, before the first client: the registry client's TLS takes the process' own provider.
+/// Once, before the first TLS connection: the process' own provider of cryptography.
 pub fn install_tls() {
     // An error says that there is one already.
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
@@ -61,23 +56,8 @@ pub struct Origin {
     sources: Vec<Source>,
     /// Which of them answered last.
     good: AtomicUsize,
-    stall: Duration,
     /// What was wrong with the logins' file.
     note: Option<String>,
-}
-
-struct Source {
-    client: Client,
-    image: Remote,
-    auth: RegistryAuth,
-    resolves: bool,
-}
-
-/// The rest of a blob.
-pub struct Blob {
-    /// Where in it the bytes begin.
-    pub offset: u64,
-    pub bytes: Box<dyn Stream<Item = Result<Bytes, RegistryError>> + Send + Unpin>,
 }
 
 impl Registries {
@@ -100,31 +80,41 @@ impl Registries {
             .map_err(|why| RegistryError::Refused(format!("{}: {why}", folder.display())))?;
         let mut sources = Vec::new();
         for endpoint in endpoints {
-            let client = self.client(&folder, &endpoint).await?;
-            let host = if endpoint.mirror { &endpoint.host } else { &reference.registry };
+            let http = Arc::new(self.http(&folder, &endpoint).await?);
+            let registry = if endpoint.mirror { &endpoint.host } else { &reference.registry };
             let keyrings = secrets.iter().copied().chain([&own]);
-            let mut logins: Vec<&Login> =
-                keyrings.flat_map(|keyring| keyring.logins(host, &reference.repository)).collect();
-            let mut seen = Vec::new();
-            logins.retain(|login| {
-                !seen.contains(login) && {
-                    seen.push(login);
-                    true
+            let mut logins: Vec<Option<&Login>> = Vec::new();
+            for keyring in keyrings {
+                for login in keyring.logins(registry, &reference.repository) {
+                    if !logins.contains(&Some(login)) {
+                        logins.push(Some(login));
+                    }
                 }
-            });
-            let auths = logins.into_iter().map(auth_of);
-            let auths: Vec<_> = auths.collect();
-            let auths = if auths.is_empty() { vec![RegistryAuth::Anonymous] } else { auths };
-            for auth in auths {
+            }
+            if logins.is_empty() {
+                logins.push(None);
+            }
+            for login in logins {
                 sources.push(Source {
-                    client: client()?,
-                    image: remote(reference, &endpoint),
-                    auth,
+                    http: Arc::clone(&http),
+                    base: source::base(reference, &endpoint)?,
+                    namespace: endpoint.mirror.then(|| reference.registry.clone()),
+                    repository: reference.repository.clone(),
+                    reference: reference
+                        .digest
+                        .clone()
+                        .or(reference.tag.clone())
+                        .unwrap_or_default(),
+                    registry: registry.clone(),
+                    login: login.cloned(),
+                    realms: Arc::clone(&self.realms),
                     resolves: endpoint.resolves,
+                    stall: self.stall,
+                    authorization: Mutex::default(),
                 });
             }
         }
-        Ok(Origin { sources, good: AtomicUsize::new(0), stall: self.stall, note })
+        Ok(Origin { sources, good: AtomicUsize::new(0), note })
     }
 
     async fn own_keyring(&self) -> Result<Keyring, String> {
@@ -153,104 +143,34 @@ impl Registries {
         Ok((self.hosts_dir.clone(), None))
     }
 
-    /// How to make a client for an endpoint: a client remembers one login.
-    async fn client(
-        &self,
-        hosts: &Path,
-        endpoint: &Endpoint,
-    ) -> Result<impl Fn() -> Result<Client, RegistryError> + use<>, RegistryError> {
+    async fn http(&self, hosts: &Path, endpoint: &Endpoint) -> Result<Http, RegistryError> {
         let mut roots = Vec::new();
         for file in &endpoint.ca {
             let path = hosts.parent().unwrap_or(hosts).join(file);
-            let pem = tokio::fs::read_to_string(&path).await.map_err(|error| {
+            let refused = |error: &dyn std::fmt::Display| {
                 RegistryError::Refused(format!("ca: {}: {error}", path.display()))
-            })?;
-            roots.extend(certificates(&pem));
-        }
-        let (plain, skip, stall) = (endpoint.plain_http, endpoint.skip_verify, self.stall);
-        Ok(move || {
-            let protocol = if plain { ClientProtocol::Http } else { ClientProtocol::Https };
-            let config = ClientConfig {
-                protocol,
-                accept_invalid_certificates: skip,
-                extra_root_certificates: roots.clone(),
-                connect_timeout: Some(CONNECT.min(stall)),
-                read_timeout: Some(stall),
-                user_agent: concat!("probelet/", env!("CARGO_PKG_VERSION")),
-                ..ClientConfig::default()
             };
-            Client::try_from(config).map_err(|error| RegistryError::Refused(error.to_string()))
-        })
-    }
-}
-
-/// A file may hold several.
-fn certificates(pem: &str) -> Vec<Certificate> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let parts = pem.split_inclusive(END).filter(|part| part.ends_with(END));
-    let certificate = |part: &str| Certificate {
-        encoding: CertificateEncoding::Pem,
-        data: part.trim_start().as_bytes().to_vec(),
-    };
-    parts.map(certificate).collect()
-}
-
-fn auth_of(login: &Login) -> RegistryAuth {
-    match login {
-        Login::Basic { username, password } => {
-            RegistryAuth::Basic(username.clone(), password.clone())
+            let pem = tokio::fs::read(&path).await.map_err(|error| refused(&error))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                roots.push(certificate.map_err(|error| refused(&error))?);
+            }
         }
-        Login::Bearer(token) => RegistryAuth::Bearer(token.clone()),
+        let (verify, stall) = (!endpoint.skip_verify, self.stall);
+        // The host's certificates are many small files.
+        let made = tokio::task::spawn_blocking(move || Http::new(&roots, verify, stall)).await;
+        made.map_err(|error| RegistryError::Refused(error.to_string()))?
     }
-}
-
-fn remote(reference: &Reference, endpoint: &Endpoint) -> Remote {
-    let Reference { registry, repository, tag, digest } = reference.clone();
-    let mut remote = match (digest, tag) {
-        (Some(digest), _) => Remote::with_digest(registry, repository, digest),
-        (None, tag) => Remote::with_tag(registry, repository, tag.unwrap_or_default()),
-    };
-    if endpoint.mirror {
-        remote.set_mirror_registry(endpoint.host.clone());
-    }
-    remote
 }
 
 impl Origin {
     /// The manifest or index that the image's name stands for, or the one with this digest.
     pub async fn manifest(&self, digest: Option<&str>) -> Result<Bytes, RegistryError> {
-        self.each(digest.is_none(), |source| async move {
-            let image = match digest {
-                Some(digest) => source.image.clone_with_digest(digest.to_owned()),
-                None => source.image.clone(),
-            };
-            let asked = source.client.pull_manifest_raw(&image, &source.auth, MANIFESTS);
-            let (bytes, _) = within(self.stall, asked).await?.map_err(registry_error)?;
-            if bytes.len() > LARGEST_MANIFEST {
-                return Err(RegistryError::Refused(format!("manifest of {} bytes", bytes.len())));
-            }
-            Ok(bytes)
-        })
-        .await
+        self.each(digest.is_none(), |source| source.manifest(digest)).await
     }
 
     /// A blob from `offset` on, or from its beginning where the registry knows no ranges.
     pub async fn blob(&self, digest: &str, offset: u64) -> Result<Blob, RegistryError> {
-        let stall = self.stall;
-        self.each(false, |source| async move {
-            source.client.store_auth_if_needed(source.image.resolve_registry(), &source.auth).await;
-            let asked = source.client.pull_blob_stream_partial(&source.image, digest, offset, None);
-            let (offset, stream) = match within(stall, asked).await?.map_err(registry_error)? {
-                BlobResponse::Full(stream) => (0, stream),
-                BlobResponse::Partial(stream) => (offset, stream),
-            };
-            let bytes = Box::pin(stream.timeout(stall)).map(move |part| match part {
-                Ok(part) => part.map_err(|error| error::broken_off(&error)),
-                Err(_) => Err(RegistryError::stalled(stall)),
-            });
-            Ok(Blob { offset, bytes: Box::new(bytes) })
-        })
-        .await
+        self.each(false, |source| source.blob(digest, offset)).await
     }
 
     /// The first answer, beginning with who answered last. Else the error of the last, which is
@@ -285,3 +205,6 @@ impl Origin {
         Err(if more.is_empty() { last } else { last.with(&more.join("; ")) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::domain::time::Later;
 use crate::domain::user::User;
+use crate::prober::Share;
 use crate::process::Process;
 use crate::registry::RegistryError;
 
@@ -375,6 +376,10 @@ pub trait Task: Send + Sync + 'static {
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
     /// One permit: who runs a command in the container takes it first, and with it the turn.
     fn exec_turn(&self) -> Arc<Semaphore>;
+    /// What its probes may use of a processor, together.
+    fn probe_share(&self) -> Arc<Share> {
+        Arc::default()
+    }
     /// Runs a command as the container's own process would be run (its user, environment,
     /// folder, limits), with `$(NAME)` replaced from its environment. Past `timeout` it and its
     /// children are killed. The turn goes back when nothing of it runs any more.

@@ -15,8 +15,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{Host, IMAGE, SOON, bounded, clean, eventually, finish, root, spawn, succeed};
 
+mod endless;
 mod forms;
 mod token;
+
+pub use endless::EndlessRegistry;
 
 pub const USER: &str = "somebody";
 pub const PASSWORD: &str = "hush";

@@ -86,6 +86,32 @@ fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() ->
 }
 
 #[test]
+fn a_containerd_that_is_away_at_the_start_is_named_and_waited_for() -> Result<()> {
+    let mut host = Host::start()?;
+    host.kill_containerd()?;
+    host.spawn_daemon()?;
+    // The socket is served once containerd has not answered for a while.
+    eventually("callers are turned away", SOON, || {
+        let done = host.try_probelet(["get", "pods"], "").ok()?;
+        done.stderr.contains("containerd does not answer yet").then_some(())
+    })?;
+    let log = fs::read_to_string(host.path("probelet.log"))?;
+    let waits: Vec<_> =
+        log.lines().filter(|line| line.contains("waiting for containerd")).collect();
+    ensure!(waits.len() == 1, "{log}");
+    let address = host.containerd_socket().display().to_string();
+    let named = waits.iter().all(|line| line.contains(&address) && line.contains("refused"));
+    ensure!(named && waits.iter().all(|line| line.contains("--containerd-address")), "{log}");
+    ensure!(!log.contains("serving") && !log.contains("containerd is lost"), "{log}");
+
+    host.start_containerd()?;
+    host.wait_daemon()?;
+    eventually("it says that it serves", SOON, || {
+        (log_lines(&host, "serving").ok()? == 1).then_some(())
+    })
+}
+
+#[test]
 fn a_killed_shim_is_a_death_like_another() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"], json!({}))?;

@@ -134,6 +134,7 @@ fn ends_of_its_own() -> Result<()> {
         event_of(host, "missing", "no such file or directory")?;
         let message = wait_end(host, "missing")?["state"]["terminated"]["message"].to_string();
         ensure!(message.contains("no such file or directory"), "{message}");
+        ensure!(message.starts_with("\"failed to create containerd task: "), "{message}");
         Ok(())
     })
 }

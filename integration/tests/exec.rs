@@ -76,6 +76,30 @@ fn a_command_is_judged_by_its_exit_status() -> Result<()> {
 }
 
 #[test]
+fn a_failing_command_tells_its_exit_code() -> Result<()> {
+    with_host(|host| {
+        for (name, script) in [("silent", "exit 3"), ("loud", "echo no; exit 4")] {
+            probe_once(host, name, &["sh", "-c", script], "30s")?;
+        }
+        for (name, code, said_of_it) in
+            [("silent", 3, "command exited with code 3"), ("loud", 4, "no")]
+        {
+            let (outcome, output) = said(host, name)?;
+            assert_eq!((outcome.as_str(), output.trim_end()), ("failure", said_of_it));
+            assert_eq!(probe_status(host, name).unwrap_or_default()["lastExitCode"], code);
+            let told = format!("Warning Unhealthy Readiness probe failed: {said_of_it}");
+            let events = host.events()?;
+            assert!(events.iter().any(|event| event.trim_end() == told), "{events:#?}");
+            let shown = host.probelet(["describe", "pod", name])?;
+            assert!(shown.contains(&format!(", exit code {code}, ")), "{shown}");
+            let done = host.try_probelet(["probe", name], "")?;
+            assert!(done.stdout.contains(&format!(", exit code {code}\n")), "{done:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_failing_command_restarts_its_container() -> Result<()> {
     with_host(|host| {
         let script = "echo > /tmp/healthy; sleep 1; rm /tmp/healthy; sleep 1000";
@@ -121,6 +145,13 @@ fn a_child_in_the_background_neither_holds_nor_dies() -> Result<()> {
         assert_eq!(said(host, "app")?, ("success".to_owned(), "hi\n".to_owned()));
         assert_eq!(fifos(host), 0);
         ensure!(!processes_with(&word).is_empty(), "the command had ended by itself");
+        // Nor does it with another daemon, whose first probe leaves one more.
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        assert_eq!(said(host, "app")?.0, "success");
+        let sleeps = processes_with(&word);
+        let sleeps = sleeps.iter().filter(|line| line.starts_with("sleep")).count();
+        assert_eq!(sleeps, 2, "{sleeps}");
         Ok(())
     })
 }

@@ -6,7 +6,9 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use probelet_integration::registry::{Fault, OwnRegistry, PASSWORD, PrivateRegistry, USER};
+use probelet_integration::registry::{
+    EndlessRegistry, Fault, OwnRegistry, PASSWORD, PrivateRegistry, USER,
+};
 use probelet_integration::{Host, IMAGE, SOON};
 use serde_json::{Value, json};
 
@@ -189,6 +191,29 @@ fn what_is_not_the_image_is_refused_and_not_kept() -> Result<()> {
         expect_error(host, "Not A Name", &["image: couldn't parse image name"])?;
         // Nothing of that stands in the way.
         host.probelet(["pull", &app])?;
+        Ok(())
+    })
+}
+
+#[test]
+fn no_answer_of_a_registry_fills_the_memory() -> Result<()> {
+    // With the usual minute for a registry to answer.
+    probelet_integration::with_host(|host| {
+        let registry = EndlessRegistry::start()?;
+        for (tag, words) in [
+            ("manifest", "an answer of more than"),
+            ("error", "HTTP status 404"),
+            ("failure", "HTTP status 500"),
+            ("token", "an answer of more than"),
+            ("config", "more than 4194304"),
+            ("hints", "too many informational answers"),
+        ] {
+            expect_error(host, &registry.image(&format!("app:{tag}")), &[words])?;
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", host.daemon_pid()?))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak: u64 = peak.unwrap_or_default().trim().trim_end_matches(" kB").parse()?;
+        ensure!(peak < 100 << 10, "{peak} kB");
         Ok(())
     })
 }

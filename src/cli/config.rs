@@ -162,6 +162,7 @@ mod tests {
                 "listen" => "127.0.0.1:7443".to_owned(),
                 "tls-cert" | "tls-key" | "tls-client-ca" => "/x/file.pem".to_owned(),
                 "registry-config" => "/x/config.json".to_owned(),
+                "registry-realm" => "r.example=https://auth.example".to_owned(),
                 other => panic!("a value for {other}?"),
             });
             let name = format!("PROBELET_{}", long.to_uppercase().replace('-', "_"));

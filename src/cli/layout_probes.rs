@@ -61,6 +61,9 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
     if let Some(took) = status.last_latency.and_then(|took| Duration::try_from(took).ok()) {
         line += &format!(" in {}", latency(took));
     }
+    if let Some(code) = status.last_exit_code {
+        line += &format!(", exit code {code}");
+    }
     // An error belongs to no row.
     if outcome != "error" && status.consecutive > 0 {
         line += &format!(", {} in a row", status.consecutive);

@@ -25,7 +25,8 @@ pub(super) async fn probe(client: &Client, args: &ProbeArgs, io: &mut Io<'_>) ->
     let answer = call(request, deadline, |r| containers.run_probe(r)).await?;
 
     let took = answer.latency.and_then(|took| Duration::try_from(took).ok()).unwrap_or_default();
-    io.line(&format!("{} probe: {} in {}", answer.kind, answer.outcome, latency(took)))?;
+    let code = answer.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    io.line(&format!("{} probe: {} in {}{code}", answer.kind, answer.outcome, latency(took)))?;
     for line in answer.output.lines() {
         io.line(&format!("  {}", objects::printable(line)))?;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::duration;
+use crate::domain::image::Realm;
 use crate::registry::Registries;
 
 #[derive(Clone, Debug, Args)]
@@ -24,6 +25,16 @@ pub struct RegistryArgs {
         default_value = "/etc/containerd/certs.d"
     )]
     registry_hosts_dir: PathBuf,
+    /// Hosts that may exchange a registry's logins for tokens beside the registry itself, such as
+    /// registry.example.com=https://auth.example.com. Those of Docker Hub, gitlab.com and
+    /// DigitalOcean are known.
+    #[arg(
+        long,
+        value_name = "REGISTRY=URL,…",
+        env = "PROBELET_REGISTRY_REALM",
+        value_delimiter = ','
+    )]
+    registry_realm: Vec<Realm>,
     /// A pull is abandoned and retried later if the registry sends nothing for this long.
     #[arg(
         long,
@@ -44,6 +55,7 @@ impl RegistryArgs {
         Registries {
             hosts_dir: self.registry_hosts_dir,
             config,
+            realms: self.registry_realm.into(),
             stall: self.image_pull_progress_timeout,
         }
     }

@@ -199,7 +199,7 @@ fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Success(_) => "success",
         Outcome::Warning(_) => "warning",
-        Outcome::Failure(_) => "failure",
+        Outcome::Failure(_) | Outcome::Exited(..) => "failure",
         Outcome::Error(_) => "error",
     }
 }

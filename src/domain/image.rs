@@ -9,11 +9,13 @@ mod credentials;
 mod hosts;
 mod name;
 mod progress;
+mod realm;
 
 pub use credentials::{Keyring, Login, PullSecret};
 pub use hosts::{Endpoint, HostsError, endpoints};
 pub use name::{Reference, normalise, repository};
 pub use progress::{Layer, LayerState, Progress};
+pub use realm::{Realm, may_follow, receives_login};
 
 /// When an image is asked for at its registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,24 +20,61 @@ pub enum Outcome {
     /// Counts as success and is told.
     Warning(String),
     Failure(String),
+    /// A failure: a command that ended with this code. The text is what it printed, or says the
+    /// code where it printed nothing.
+    Exited(u32, String),
     /// The prober's own fault: moves no counter, but is counted and told.
     Error(String),
 }
 
 impl Outcome {
+    /// How a command ended by itself.
+    pub fn of_command(exit_code: u32, output: String) -> Self {
+        match exit_code {
+            0 => Self::Success(output),
+            code if output.trim().is_empty() => {
+                Self::Exited(code, format!("command exited with code {code}"))
+            }
+            code => Self::Exited(code, output),
+        }
+    }
+
+    /// Of a command that failed.
+    pub fn exit_code(&self) -> Option<u32> {
+        match self {
+            Self::Exited(code, _) => Some(*code),
+            _ => None,
+        }
+    }
+
     pub fn output(&self) -> &str {
         match self {
-            Self::Success(text) | Self::Warning(text) | Self::Failure(text) | Self::Error(text) => {
-                text
-            }
+            Self::Success(text)
+            | Self::Warning(text)
+            | Self::Failure(text)
+            | Self::Exited(_, text)
+            | Self::Error(text) => text,
         }
+    }
+
+    /// The same, with as much of its output as is kept of any: servers choose what is in it.
+    pub fn bounded(mut self) -> Self {
+        const MOST: usize = 10 * 1024;
+        let (Self::Success(text)
+        | Self::Warning(text)
+        | Self::Failure(text)
+        | Self::Exited(_, text)
+        | Self::Error(text)) = &mut self;
+        let end = (0..=MOST.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        self
     }
 
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Success(_) => "success",
             Self::Warning(_) => "warning",
-            Self::Failure(_) => "failure",
+            Self::Failure(_) | Self::Exited(..) => "failure",
             Self::Error(_) => "error",
         }
     }

@@ -108,6 +108,14 @@ pub fn go_duration(duration: Duration) -> String {
     }
 }
 
+/// To the second, or to the millisecond below one: what is left of a wait is no round number.
+pub fn rounded(duration: Duration) -> Duration {
+    let unit: u64 = if duration < Duration::from_secs(1) { 1_000_000 } else { 1_000_000_000 };
+    let units = (duration.as_nanos() + u128::from(unit / 2)) / u128::from(unit);
+    let nanoseconds = units.saturating_mul(u128::from(unit));
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
 /// `value / unit` without trailing zeros; `unit` is a power of ten.
 fn decimal(value: u128, unit: u128) -> String {
     let width = usize::try_from(unit.ilog10()).unwrap_or_default();
@@ -128,6 +136,16 @@ mod tests {
 
     fn seconds(value: &Value) -> Duration {
         Duration::try_from_secs_f64(value.as_f64().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_of_a_wait_is_shown_in_round_numbers() {
+        let shown = |nanoseconds| go_duration(rounded(Duration::from_nanos(nanoseconds)));
+        assert_eq!(shown(34_912_345_678), "35s");
+        assert_eq!(shown(300_000_000_001), "5m0s");
+        assert_eq!(shown(1_499_999_999), "1s");
+        assert_eq!(shown(250_400_001), "250ms");
+        assert_eq!(shown(0), "0s");
     }
 
     /// Their rows show the kubelet's collector cutting waits (B03, B06) and its timing of probe

@@ -28,6 +28,8 @@ struct Shown<'a> {
 struct Last<'a> {
     last_outcome: &'static str,
     last_output: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_exit_code: Option<u32>,
     last_at: Option<String>,
     last_latency: String,
 }
@@ -55,6 +57,7 @@ fn last(last: &LastProbe) -> Last<'_> {
     Last {
         last_outcome: outcome(&last.outcome),
         last_output: last.outcome.output(),
+        last_exit_code: last.outcome.exit_code(),
         last_at: rfc3339(last.at),
         last_latency: format!("{}s", last.latency.as_secs_f64()),
     }
@@ -70,7 +73,7 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Success(_) => "success",
         Outcome::Warning(_) => "warning",
-        Outcome::Failure(_) => "failure",
+        Outcome::Failure(_) | Outcome::Exited(..) => "failure",
         Outcome::Error(_) => "error",
     }
 }

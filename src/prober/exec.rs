@@ -53,10 +53,7 @@ impl Queue {
         let outcome = match executed {
             Ok(executed) => {
                 let output = String::from_utf8_lossy(&executed.output).into_owned();
-                match executed.exit_code {
-                    0 => Outcome::Success(output),
-                    _ => Outcome::Failure(output),
-                }
+                Outcome::of_command(executed.exit_code, output)
             }
             Err(ExecError::TimedOut) => Outcome::Failure(format!(
                 "command timed out: \"{}\" timed out after {}",

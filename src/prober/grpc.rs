@@ -29,6 +29,11 @@ use crate::runtime::{Task, deadline_in};
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("kube-probe/1.36 probelet/", env!("CARGO_PKG_VERSION")));
 
+/// What a server may send before it is read: HTTP/2's own default.
+const WINDOW: u32 = 65_535;
+/// Of the answer, in bytes; it holds one number.
+const LARGEST_MESSAGE: usize = 16 << 10;
+
 /// One deadline holds for the connection and the call.
 pub(super) async fn attempt(
     task: &Arc<dyn Task>,
@@ -37,9 +42,11 @@ pub(super) async fn attempt(
     timeout: Duration,
 ) -> Outcome {
     let deadline = deadline_in(timeout);
-    let connected = match Host::new(grpc.host.as_deref()).resolve(task).await {
-        Ok(destination) => destination.connect(task.as_ref(), port, deadline).await,
-        Err(error) => Err(error),
+    let host = Host::new(grpc.host.as_deref());
+    let connected = match timeout_at(deadline, host.resolve(task)).await {
+        Ok(Ok(destination)) => destination.connect(task.as_ref(), port, deadline).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => return unconnected_in_time(format!("{}:{port}", host.hostname()), timeout),
     };
     let (stream, peer) = match connected {
         Ok(connected) => connected,
@@ -61,7 +68,7 @@ pub(super) async fn attempt(
     }
 }
 
-fn unconnected_in_time(peer: SocketAddr, timeout: Duration) -> Outcome {
+fn unconnected_in_time(peer: impl std::fmt::Display, timeout: Duration) -> Outcome {
     Outcome::Failure(format!(
         "timeout: failed to connect service \"{peer}\" within {}: context deadline exceeded",
         go_duration(timeout)
@@ -146,13 +153,18 @@ async fn check(
     timeout: Duration,
 ) -> Result<i32, Failed> {
     let jobs = Jobs::default();
-    let handshake = http2::handshake(jobs.spawner(), TokioIo::new(stream)).await;
+    let handshake = http2::Builder::new(jobs.spawner())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .handshake(TokioIo::new(stream))
+        .await;
     let (mut sender, connection) = handshake.map_err(|error| unpeered(ends, &error))?;
     let send = tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {
         request.headers_mut().insert(USER_AGENT, AGENT);
         sender.send_request(request)
     });
-    let mut client = HealthClient::with_origin(send, origin);
+    let mut client =
+        HealthClient::with_origin(send, origin).max_decoding_message_size(LARGEST_MESSAGE);
     let mut request = Request::new(HealthCheckRequest { service: service.to_owned() });
     request.set_timeout(timeout);
     let answer = beside(client.check(request), jobs.drive(connection)).await;
@@ -160,7 +172,7 @@ async fn check(
         Ok(answer) => Ok(answer.into_inner().status),
         Err(status) => Err(match cause::<hyper::Error>(&status) {
             Some(error) if !ends.speaks_http2() => unpeered(ends, error),
-            Some(error) if cause::<io::Error>(error).is_some() => {
+            Some(error) if ends.is_exhausted() || cause::<io::Error>(error).is_some() => {
                 let text = format!("error reading from server: {}", ends.lost(error));
                 Failed::Call(Status::unavailable(text))
             }

@@ -20,6 +20,9 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Lists of blocked hosts grow to some MiB, and are not what a probe's host is found in.
 const FILE_LIMIT: usize = 1024 * 1024;
 
+/// Of one name: each is dialled in turn.
+const MOST_ADDRESSES: usize = 64;
+
 #[derive(Debug)]
 pub(super) enum LookupError {
     /// No socket could be had: nothing is known about the container.
@@ -37,12 +40,13 @@ pub(super) async fn lookup(task: &Arc<dyn Task>, name: &str) -> Result<Vec<IpAdd
     let read = tokio::task::spawn_blocking(move || [HOSTS, RESOLV_CONF].map(|f| read(&*files, f)));
     let failed = |file| move |error| LookupError::File { name: name.to_owned(), file, error };
     let [known, conf] = read.await.map_err(|error| failed(HOSTS)(error.into()))?;
-    let known = hosts(&known.map_err(failed(HOSTS))?, name);
-    if !known.is_empty() {
-        return Ok(known);
+    let mut ips = hosts(&known.map_err(failed(HOSTS))?, name);
+    if ips.is_empty() {
+        let conf = ResolvConf::parse(&conf.map_err(failed(RESOLV_CONF))?);
+        ips = by_dns(task.as_ref(), &conf, name).await?;
     }
-    let conf = ResolvConf::parse(&conf.map_err(failed(RESOLV_CONF))?);
-    by_dns(task.as_ref(), &conf, name).await
+    ips.truncate(MOST_ADDRESSES);
+    Ok(ips)
 }
 
 /// A file that is missing says nothing, as to libc.

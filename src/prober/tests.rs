@@ -31,6 +31,7 @@ pub(super) enum Near {
 
 use Near::{Gone, Here};
 
+mod floods;
 mod leaks;
 
 #[async_trait]
@@ -351,7 +352,7 @@ pub(super) fn assert_is(outcome: &Outcome, row: &serde_json::Value) {
     let is = match outcome {
         Outcome::Success(_) => "success",
         Outcome::Warning(_) => "warning",
-        Outcome::Failure(_) => "failure",
+        Outcome::Failure(_) | Outcome::Exited(..) => "failure",
         Outcome::Error(_) => "error",
     };
     assert_eq!(row["is"], is, "{outcome:?} for {row}");

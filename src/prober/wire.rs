@@ -3,46 +3,55 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::io::InspectReader;
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
-/// A connection's two ends, which Go names when one breaks, and how the peer began to talk, by
-/// which one knows a peer of another protocol.
+/// A connection's two ends, which Go names when one breaks, and what the peer has sent: how it
+/// began, by which a peer of another protocol is known, and how much it was.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     local: Option<SocketAddr>,
     peer: SocketAddr,
     began: Arc<OnceLock<Vec<u8>>>,
+    received: Arc<AtomicUsize>,
 }
 
 /// As much as tells `HTTP/`, or the type of an HTTP/2 frame.
 const BEGINNING: usize = 5;
+/// Of one connection, in bytes: the largest head that is read, with what TLS adds to it. It bounds
+/// all that a peer can send without an end, whatever the protocol: informational answers, headers,
+/// trailers, frames, chunks, handshakes.
+const MOST_RECEIVED: usize = 512 << 10;
+/// A read counts as so many bytes at least, so that single bytes are bounded, too.
+const LEAST_READ: usize = 64;
+/// After so many bytes others have their turn.
+const QUANTUM: usize = 32 << 10;
+const TOO_MUCH: &str = "server sent more than 524288 bytes; aborted";
 
 impl Ends {
     pub(super) fn watch(stream: TcpStream, peer: SocketAddr) -> (impl Stream, Self) {
         let local = stream.local_addr().ok();
-        Self { local, peer, began: Arc::default() }.listen(stream)
+        let ends = Self { local, peer, began: Arc::default(), received: Arc::default() };
+        (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
     /// The same connection within its encryption.
     pub(super) fn inside(&self, stream: impl Stream) -> (impl Stream, Self) {
-        Self { began: Arc::default(), ..self.clone() }.listen(stream)
+        let ends = Self { began: Arc::default(), received: Arc::default(), ..self.clone() };
+        (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
-    fn listen(self, stream: impl Stream) -> (impl Stream, Self) {
-        let began = self.began.clone();
-        let listened = InspectReader::new(stream, move |read: &[u8]| {
-            if !read.is_empty() {
-                began.get_or_init(|| read.iter().copied().take(BEGINNING).collect());
-            }
-        });
-        (listened, self)
+    /// The peer has sent more than is read of any.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.received.load(Relaxed) > MOST_RECEIVED
     }
 
     pub(super) fn speaks_plain_http(&self) -> bool {
@@ -56,6 +65,9 @@ impl Ends {
 
     /// Why there is no answer.
     pub(super) fn lost(&self, error: &hyper::Error) -> String {
+        if self.is_exhausted() {
+            return TOO_MUCH.to_owned();
+        }
         if let Some(error) = cause::<io::Error>(error) {
             return self.io(error);
         }
@@ -83,6 +95,59 @@ impl Ends {
             (true, Some(local)) => format!("{call} tcp {local}->{}: {call}: {text}", self.peer),
             (true, None) => format!("{call} tcp {}: {call}: {text}", self.peer),
         }
+    }
+}
+
+/// The only way to read from a peer: bounded in all, and in what it takes at a time.
+#[derive(Debug)]
+struct Bounded<S> {
+    stream: S,
+    ends: Ends,
+    since_pause: usize,
+}
+
+impl<S: Stream> AsyncRead for Bounded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ends.is_exhausted() {
+            return Poll::Ready(Err(io::Error::other(TOO_MUCH)));
+        }
+        if self.since_pause >= QUANTUM {
+            self.since_pause = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if !read.is_empty() {
+            self.ends.began.get_or_init(|| read.iter().copied().take(BEGINNING).collect());
+            let counted = read.len().max(LEAST_READ);
+            self.since_pause += counted;
+            self.ends.received.fetch_add(counted, Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Stream> AsyncWrite for Bounded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

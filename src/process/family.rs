@@ -21,9 +21,8 @@ pub const COMMAND: &str = "PROBELET_EXEC=";
 /// Whether a process belongs to a command that was run in a container, as far as its environment
 /// tells, or is about to become one: runc's, before it is another program.
 pub fn is_of_command(pid: u32) -> bool {
-    let mark = Mark { variable: COMMAND.to_owned(), among: None };
     let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
+    name.starts_with(b"runc:[") || variable(pid, COMMAND).is_ok_and(|mark| mark.is_some())
 }
 
 /// A process in one look at `/proc`.
@@ -36,8 +35,8 @@ struct Seen {
 /// What marks a family's members in their environment.
 #[derive(Debug)]
 pub struct Mark {
-    /// The beginning of the variable, name and value.
-    pub variable: String,
+    /// Beginnings of variables, name and value.
+    pub variables: HashSet<String>,
     /// Where others may be marked like that: the only processes in which it counts.
     pub among: Option<HashSet<u32>>,
 }
@@ -125,12 +124,26 @@ impl Mark {
         if self.among.as_ref().is_some_and(|pids| !pids.contains(&pid)) {
             return Ok(false);
         }
-        let mut environment = Vec::new();
-        let file = File::open(format!("/proc/{pid}/environ"))?;
-        file.take(ENVIRONMENT).read_to_end(&mut environment)?;
+        let environment = environment(pid)?;
         let mut variables = environment.split(|byte| *byte == 0);
-        Ok(variables.any(|variable| variable.starts_with(self.variable.as_bytes())))
+        Ok(variables.any(|variable| {
+            self.variables.iter().any(|beginning| variable.starts_with(beginning.as_bytes()))
+        }))
     }
+}
+
+/// The variable that begins so in a process' environment.
+pub fn variable(pid: u32, beginning: &str) -> io::Result<Option<String>> {
+    let environment = environment(pid)?;
+    let mut variables = environment.split(|byte| *byte == 0).filter_map(|v| str::from_utf8(v).ok());
+    Ok(variables.find(|variable| variable.starts_with(beginning)).map(str::to_owned))
+}
+
+fn environment(pid: u32) -> io::Result<Vec<u8>> {
+    let mut environment = Vec::new();
+    let file = File::open(format!("/proc/{pid}/environ"))?;
+    file.take(ENVIRONMENT).read_to_end(&mut environment)?;
+    Ok(environment)
 }
 
 /// Never another process: the pidfd's is the one that had this start time after it was opened.

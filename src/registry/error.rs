@@ -1,10 +1,10 @@
-//! What went wrong at a registry, in two kinds: nobody (fully) answered, or it said no.
+//! What went wrong at a registry, in two kinds: no (full) answer, or a refusal.
 
 use std::time::Duration;
 
-use oci_client::errors::DigestError;
-
-use super::Oci;
+use http::StatusCode;
+use serde::Deserialize;
+use url::Url;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
@@ -12,6 +12,23 @@ pub enum RegistryError {
     Unreachable(String),
     #[error("{0}")]
     Refused(String),
+}
+
+/// Of what a registry says of an error, in characters.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// The errors of the distribution specification.
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
 }
 
 impl RegistryError {
@@ -34,6 +51,12 @@ pub(super) async fn within<T>(
     tokio::time::timeout(stall, answer).await.map_err(|_| RegistryError::stalled(stall))
 }
 
+/// A URL without what may be secret in it: storage behind a registry signs its URLs.
+pub(super) fn shown(url: &Url) -> String {
+    let text = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    text.chars().take(LONGEST_MESSAGE).collect()
+}
+
 /// Errors of the transport tell the reason only at the end of their chain.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -49,29 +72,45 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A stream that ended in another digest than it should will do so again.
-pub(super) fn broken_off(error: &std::io::Error) -> RegistryError {
-    let is_wrong = error.get_ref().is_some_and(|inner| inner.is::<DigestError>());
-    let text = chain(error);
-    if is_wrong { RegistryError::Refused(text) } else { RegistryError::Unreachable(text) }
+pub(super) fn status_error(url: &Url, status: StatusCode, body: &[u8]) -> RegistryError {
+    let url = shown(url);
+    if status == StatusCode::UNAUTHORIZED {
+        let text = format!("{url}: authorization failed: 401 Unauthorized");
+        return RegistryError::Refused(text);
+    }
+    let message = match serde_json::from_slice::<Envelope>(body) {
+        Ok(Envelope { errors }) => {
+            let texts = errors.iter().map(|Message { code, message }| {
+                if message.is_empty() { code.as_str() } else { message.as_str() }
+            });
+            texts.collect::<Vec<_>>().join(", ")
+        }
+        Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
+    };
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+    let text = format!("{url}: HTTP status {}: {message}", status.as_u16());
+    // Too many requests, and trouble of the registry's own, may pass.
+    let passes = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    if passes { RegistryError::Unreachable(text) } else { RegistryError::Refused(text) }
 }
 
-pub(super) fn registry_error(error: Oci) -> RegistryError {
-    match error {
-        Oci::RequestError(_) | Oci::IoError(_) => RegistryError::Unreachable(chain(&error)),
-        Oci::ServerError { code, ref url, ref message } => {
-            let text = format!("{url}: HTTP status {code}: {}", message.trim());
-            // Too many requests, and trouble of the registry's own, may pass.
-            let passes = code == 429 || code >= 500;
-            if passes { RegistryError::Unreachable(text) } else { RegistryError::Refused(text) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_and_holds_no_signature() {
+        let url = Url::parse("https://u:p@r.io:5000/v2/a?X-Amz-Signature=hush#x").unwrap();
+        let long = "m".repeat(1 << 20);
+        let body = format!(r#"{{"errors": [{{"code": "DENIED"}}, {{"message": "{long}"}}]}}"#);
+        for body in [body.as_bytes(), long.as_bytes()] {
+            let error = status_error(&url, StatusCode::NOT_FOUND, body);
+            let text = error.to_string();
+            assert!(text.starts_with("https://r.io:5000/v2/a: HTTP status 404: "), "{text}");
+            assert!(text.len() < 2 * LONGEST_MESSAGE && !text.contains("hush"), "{text}");
+            assert!(matches!(error, RegistryError::Refused(_)));
         }
-        Oci::RegistryError { ref envelope, ref url } => {
-            let told: Vec<_> = envelope.errors.iter().map(|e| e.message.as_str()).collect();
-            RegistryError::Refused(format!("{url}: {}", told.join(", ")))
-        }
-        Oci::UnauthorizedError { ref url } => {
-            RegistryError::Refused(format!("{url}: authorization failed: 401 Unauthorized"))
-        }
-        other => RegistryError::Refused(chain(&other)),
+        let passes = status_error(&url, StatusCode::BAD_GATEWAY, b"");
+        assert!(matches!(passes, RegistryError::Unreachable(_)));
     }
 }

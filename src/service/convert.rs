@@ -310,6 +310,7 @@ fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
             .map(|last| manifest::outcome(&last.outcome).to_owned())
             .unwrap_or_default(),
         last_output: last.map(|last| last.outcome.output().to_owned()).unwrap_or_default(),
+        last_exit_code: last.and_then(|last| last.outcome.exit_code()),
         last_at: last.map(|last| last.at.into()),
         last_latency: last.and_then(|last| prost_types::Duration::try_from(last.latency).ok()),
         consecutive: status.consecutive,

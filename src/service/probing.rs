@@ -60,6 +60,7 @@ pub(super) async fn run(
         kind: kind.lower().into(),
         outcome: manifest::outcome(&attempt.outcome).into(),
         output: attempt.outcome.output().into(),
+        exit_code: attempt.outcome.exit_code(),
         latency: prost_types::Duration::try_from(attempt.latency).ok(),
     }))
 }

@@ -55,6 +55,7 @@ impl Supervisor {
             }
             let answer = self.runtime.ping().await;
             let change = self.heard(answer.as_ref().err());
+            self.log(change.as_ref());
             let here = now().mono;
             if matches!(change, Some(Change::Back(_))) {
                 self.tell_back();
@@ -93,7 +94,12 @@ impl Supervisor {
             change = link.heard(answer, now());
             failed || change.is_some()
         });
-        match &change {
+        change
+    }
+
+    /// Of a daemon that has recovered: one that starts says itself what it waits for.
+    fn log(&self, change: Option<&Change>) {
+        match change {
             Some(Change::Lost) => {
                 let error = &self.link.borrow().error;
                 tracing::warn!(error, "containerd is lost; what runs goes on");
@@ -101,7 +107,6 @@ impl Supervisor {
             Some(Change::Back(away)) => tracing::info!(?away, "containerd is back"),
             None => {}
         }
-        change
     }
 
     fn tell_back(&self) {

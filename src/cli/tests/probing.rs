@@ -20,6 +20,7 @@ impl Containers for Fake {
             outcome: container,
             output: "first\n\u{1b}second\n".to_owned(),
             latency: Some(prost_types::Duration { seconds: 0, nanos: 3_200_000 }),
+            exit_code: None,
         }))
     }
 

@@ -191,7 +191,7 @@ impl Machine {
     fn back_off(&mut self, wait: Duration, now: Now, out: &mut Vec<Action>) {
         let (container, pod) = (&self.spec.name, &self.pod);
         let pod = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
-        let shown = restart::go_duration(wait);
+        let shown = restart::go_duration(restart::rounded(wait));
         let message = format!("back-off {shown} restarting failed container={container} pod={pod}");
         let notice = format!("Back-off restarting failed container {container} in pod {pod}");
         let until = now.mono.later(wait);

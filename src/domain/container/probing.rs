@@ -135,7 +135,7 @@ fn notice_of(kind: ProbeKind, outcome: &Outcome) -> Option<Notice> {
         Outcome::Warning(text) => {
             Some(Notice::warning("ProbeWarning", format!("{title} probe warning: {text}")))
         }
-        Outcome::Failure(text) => {
+        Outcome::Failure(text) | Outcome::Exited(_, text) => {
             Some(Notice::warning("Unhealthy", format!("{title} probe failed: {text}")))
         }
         Outcome::Error(text) => Some(Notice::warning(

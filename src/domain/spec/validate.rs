@@ -141,7 +141,7 @@ impl PodSpec {
             container_rules(&mut found, &at, container);
             let lifecycle_at = format!("{at}.lifecycle");
             let grace = self.termination_grace;
-            lifecycle::lifecycle_rules(&mut found, &lifecycle_at, &container.lifecycle, grace);
+            lifecycle::lifecycle_rules(&mut found, &lifecycle_at, container, grace);
             if self.role_at(index) == Role::Init {
                 init::rules(&mut found, &at, container);
             }
@@ -188,7 +188,9 @@ fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
     port_rules(found, at, &container.ports);
     for kind in ProbeKind::ALL {
         if let Some(probe) = container.probes.get(kind) {
-            probe_rules(found, &format!("{at}.{}Probe", kind.lower()), kind, probe);
+            let at = format!("{at}.{}Probe", kind.lower());
+            handler_rules(found, &at, &probe.handler, &container.ports);
+            probe_rules(found, &at, kind, probe);
         }
     }
     lifecycle::restart_rules(found, at, container);
@@ -215,13 +217,19 @@ fn port_rules(found: &mut Findings, at: &str, ports: &[ContainerPort]) {
     }
 }
 
-fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpec) {
-    match &probe.handler {
-        Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http),
-        Handler::TcpSocket(tcp) => port_ref_rules(found, &format!("{at}.tcpSocket"), &tcp.port),
-        Handler::Grpc(grpc) => port_ref_rules(found, &format!("{at}.grpc"), &grpc.port),
+/// `ports` are the container's, which a handler may name.
+fn handler_rules(found: &mut Findings, at: &str, handler: &Handler, ports: &[ContainerPort]) {
+    match handler {
+        Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http, ports),
+        Handler::TcpSocket(tcp) => {
+            port_ref_rules(found, &format!("{at}.tcpSocket"), &tcp.port, ports);
+        }
+        Handler::Grpc(grpc) => port_ref_rules(found, &format!("{at}.grpc"), &grpc.port, ports),
         Handler::Exec(exec) => exec_rules(found, at, exec),
     }
+}
+
+fn probe_rules(found: &mut Findings, at: &str, kind: ProbeKind, probe: &ProbeSpec) {
     if let Some(faster) = probe.startup_period {
         startup_period_rules(found, format!("{at}.startupPeriodSeconds"), kind, probe, faster);
     }
@@ -289,9 +297,9 @@ fn grace_rules(found: &mut Findings, field: String, kind: ProbeKind, grace: Dura
     }
 }
 
-fn http_rules(found: &mut Findings, at: &str, http: &HttpGet) {
+fn http_rules(found: &mut Findings, at: &str, http: &HttpGet, ports: &[ContainerPort]) {
     found.check(!http.path.is_empty(), || SpecError::required(format!("{at}.path"), ""));
-    port_ref_rules(found, at, &http.port);
+    port_ref_rules(found, at, &http.port, ports);
     for (index, header) in http.headers.iter().enumerate() {
         let field = format!("{at}.httpHeaders[{index}].name");
         for broken in names::header_name(&header.name) {
@@ -305,14 +313,25 @@ fn exec_rules(found: &mut Findings, at: &str, exec: &Exec) {
     found.check(!empty, || SpecError::required(format!("{at}.exec.command"), ""));
 }
 
-fn port_ref_rules(found: &mut Findings, at: &str, port: &PortRef) {
+fn port_ref_rules(found: &mut Findings, at: &str, port: &PortRef, ports: &[ContainerPort]) {
     let field = format!("{at}.port");
     match port {
         PortRef::Number(number) => {
             found.check(*number != 0, || SpecError::port_range(field, number));
         }
         PortRef::Name(name) => {
-            for broken in names::port_name(name) {
+            let broken = names::port_name(name);
+            if broken.is_empty() && !ports.iter().any(|port| port.name.as_ref() == Some(name)) {
+                let known: Vec<_> = ports.iter().filter_map(|port| port.name.as_deref()).collect();
+                let why = match known.as_slice() {
+                    [] => "no port of the container has a name".to_owned(),
+                    known => {
+                        format!("no port of the container has that name, but {}", known.join(", "))
+                    }
+                };
+                found.add(SpecError::invalid(&field, name, &why));
+            }
+            for broken in broken {
                 found.add(SpecError::invalid(&field, name, &broken));
             }
         }

@@ -74,13 +74,14 @@ fn exited(exit_code: u32, output: &[u8]) -> Result<Executed, ExecError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_speaks_as_the_kubelets_prober() {
-    use Outcome::{Error, Failure, Success};
+    use Outcome::{Error, Exited, Failure, Success};
     let late = "command timed out: \"cat /tmp/healthy\" timed out after 1s";
     for (answer, outcome) in [
         (exited(0, b"fine\n"), Success("fine\n".into())),
-        (exited(1, b"cat: no"), Failure("cat: no".into())),
-        (exited(137, b""), Failure(String::new())),
-        (exited(2, b"\xff!"), Failure("\u{fffd}!".into())),
+        (exited(1, b"cat: no"), Exited(1, "cat: no".into())),
+        (exited(137, b""), Exited(137, "command exited with code 137".into())),
+        (exited(3, b"\n"), Exited(3, "command exited with code 3".into())),
+        (exited(2, b"\xff!"), Exited(2, "\u{fffd}!".into())),
         (Err(ExecError::TimedOut), Failure(late.into())),
         (Err(ExecError::Failed("no such file".into())), Error("no such file".into())),
     ] {

@@ -30,6 +30,8 @@ const BODY_LIMIT: usize = 10 * 1024;
 const MAX_HEADERS: usize = 512;
 /// For HTTP/2, in bytes; about hyper's limit for HTTP/1.
 const MAX_HEADER_LIST: u32 = 400 * 1024;
+/// What a server may send over HTTP/2 before it is read: the protocol's own default.
+const WINDOW: u32 = 65_535;
 /// Go's, inside the timeout of the whole.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -109,6 +111,8 @@ async fn over_http2(
     let jobs = Jobs::default();
     let handshake = http2::Builder::new(jobs.spawner())
         .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .handshake(TokioIo::new(stream))
         .await;
     let (mut sender, connection) = handshake.map_err(|error| stage.failure(ends.lost(&error)))?;
@@ -142,8 +146,11 @@ async fn receive(
     while bytes.len() < BODY_LIMIT
         && let Some(frame) = body.frame().await
     {
-        // Any status: the kubelet, too, takes a body cut short for no verdict.
-        let frame = frame.map_err(|error| Outcome::Error(in_body(&error, ends)))?;
+        let frame = frame.map_err(|error| match ends.is_exhausted() {
+            true => stage.failure(ends.lost(&error)),
+            // Any status: the kubelet, too, takes a body cut short for no verdict.
+            false => Outcome::Error(in_body(&error, ends)),
+        })?;
         bytes.extend(frame.into_data().unwrap_or_default());
     }
     bytes.truncate(BODY_LIMIT);

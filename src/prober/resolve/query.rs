@@ -12,6 +12,9 @@ use super::config::ResolvConf;
 use crate::prober::wire::{Ends, errno};
 use crate::runtime::Task;
 
+/// Datagrams that are read in search of the answer to one question.
+const MOST_STRAY: usize = 64;
+
 #[derive(Debug)]
 pub(super) enum QueryError {
     /// No socket could be had: nothing is known about the container.
@@ -120,7 +123,7 @@ async fn over_udp(
     };
     socket.send(bytes).await.map_err(failed("write"))?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
-    loop {
+    for _ in 0..MOST_STRAY {
         let length = socket.recv(&mut buffer).await.map_err(failed("read"))?;
         let received = buffer.get(..length).unwrap_or_default();
         if is_truncated(received, query) {
@@ -131,6 +134,7 @@ async fn over_udp(
             _ => {}
         }
     }
+    Err(Trouble::Text("server misbehaving".to_owned()))
 }
 
 async fn over_tcp(

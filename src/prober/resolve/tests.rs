@@ -303,3 +303,33 @@ async fn what_says_nothing_about_the_container_is_an_error() {
     let text = "no socket in the container's network namespace: no such process";
     assert_eq!(outcome, Outcome::Error(text.into()));
 }
+
+#[tokio::test]
+async fn a_server_that_never_comes_to_the_answer_is_given_up() {
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = udp.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut buffer = [0; 512];
+        let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
+        let mut other = Message::from_vec(&buffer[..length]).unwrap();
+        other.metadata.id ^= 1;
+        let other = other.to_vec().unwrap();
+        while udp.send_to(&other, from).await.is_ok() {}
+    });
+    let conf = "nameserver 127.0.0.1\noptions attempts:1 timeout:30".to_owned();
+    let task = Named { resolv_conf: Some(conf), dns: Some(port), ..Named::default() };
+    let query = ResolvConf::parse(&task.resolv_conf.clone().unwrap());
+    let name = Name::from_ascii("db.").unwrap();
+    let Err(QueryError::Server(_, text)) = ask(&task, &query, &name, RecordType::A).await else {
+        panic!("no answer was one to the question");
+    };
+    assert_eq!(text, "server misbehaving");
+}
+
+#[tokio::test]
+async fn a_name_has_a_bounded_number_of_addresses() {
+    let hosts: String = (0..1000).map(|n| format!("127.0.{}.{} db\n", n / 250, n % 250)).collect();
+    let task: Arc<dyn Task> = Arc::new(Named { hosts, ..Named::default() });
+    assert_eq!(lookup(&task, "db").await.unwrap().len(), MOST_ADDRESSES);
+}

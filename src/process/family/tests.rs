@@ -15,7 +15,7 @@ fn one(pid: u32, parent: u32, session: u32) -> Seen {
 }
 
 fn mark(variable: &str) -> Mark {
-    Mark { variable: variable.to_owned(), among: None }
+    Mark { variables: [variable.to_owned()].into(), among: None }
 }
 
 fn family() -> Family {
@@ -106,8 +106,8 @@ fn a_mark_counts_only_where_it_is_looked_for() {
     let (name, value) = variable.split_once('=').unwrap();
     let mut child = Command::new("sleep").arg("60").env(name, value).spawn().unwrap();
     let among = |pids: &[u32]| Some(pids.iter().copied().collect());
-    let own = Mark { variable: variable.clone(), among: among(&[child.id()]) };
-    let others = Mark { variable, among: among(&[1]) };
+    let own = Mark { variables: [variable.clone()].into(), among: among(&[child.id()]) };
+    let others = Mark { variables: [variable].into(), among: among(&[1]) };
     // An environment shows a moment after the spawn.
     let found = (0..2000).any(|_| {
         std::thread::sleep(Duration::from_millis(5));

@@ -144,7 +144,7 @@ pub(super) async fn call<T>(
 
 /// The one reading of containerd's codes. Most of its failures, runc's too, are `Unknown`.
 pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> RuntimeError {
-    let text = status.message().to_owned();
+    let text = with_cause(status);
     match status.code() {
         Code::NotFound => RuntimeError::NotFound(text),
         Code::AlreadyExists => RuntimeError::AlreadyExists(text),
@@ -155,6 +155,19 @@ pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> 
             RuntimeError::Unavailable(text)
         }
         _ => RuntimeError::Internal(text),
+    }
+}
+
+/// What the connection says of itself is only a name; why there is none is at the end of the chain.
+fn with_cause(status: &Status) -> String {
+    let text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(next) = cause.and_then(std::error::Error::source) {
+        cause = Some(next);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if !text.contains(&cause) => format!("{text}: {cause}"),
+        _ => text,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Content {
     /// Of the manifest for this host.
     digest: String,
     pub(super) config: ImageConfiguration,
+    config_bytes: u64,
     /// Name of the snapshot of all its layers; empty for an image without one.
     pub(super) chain_id: String,
     /// `/etc/passwd` and `/etc/group`, once they were needed.
@@ -54,8 +55,13 @@ pub(super) struct Known(Arc<Mutex<HashMap<String, Arc<Content>>>>);
 /// A removal waits for the collector, which has much to do after a large image.
 const COLLECT: Duration = Duration::from_secs(120);
 
+/// Of a manifest, an index or a config, in bytes: they are read whole.
+pub(super) const LARGEST_JSON: usize = 4 << 20;
+
 /// Images that come and go must not fill the memory.
 const MOST_KNOWN: usize = 256;
+/// A config with more bytes is read anew each time.
+const LARGEST_KNOWN: u64 = 256 << 10;
 
 impl Known {
     fn get(&self, digest: &str) -> Option<Arc<Content>> {
@@ -85,7 +91,9 @@ impl Client {
             Some(content) => content,
             None => {
                 let content = Arc::new(self.read_content(wanted, &target).await?);
-                self.known_images.put(target.digest, &content);
+                if content.config_bytes <= LARGEST_KNOWN {
+                    self.known_images.put(target.digest, &content);
+                }
                 content
             }
         };
@@ -112,10 +120,11 @@ impl Client {
         let info = self.content_info(&target.digest).await?.unwrap_or_default();
         let from_registry = info.labels.keys().any(|key| key.starts_with(DISTRIBUTION_SOURCE));
         let parts = manifest.layers().iter().map(|layer| layer.size());
-        let bytes = parts.sum::<u64>().saturating_add(manifest.config().size());
+        let config_bytes = manifest.config().size();
+        let bytes = parts.fold(config_bytes, u64::saturating_add);
         let chain_id = chain_id(config.rootfs().diff_ids());
         let users = OnceCell::new();
-        Ok(Content { digest, chain_id, config, users, from_registry, bytes })
+        Ok(Content { digest, chain_id, config, config_bytes, users, from_registry, bytes })
     }
 
     /// By the name as Docker would complete it, else as given.
@@ -228,12 +237,18 @@ impl Client {
         let whole = async {
             let mut parts = content.read(request).await?.into_inner();
             let mut blob = Vec::new();
-            while let Some(part) = parts.message().await? {
+            while blob.len() <= LARGEST_JSON
+                && let Some(part) = parts.message().await?
+            {
                 blob.extend_from_slice(&part.data);
             }
             Ok(Response::new(blob))
         };
-        call("Content.Read", DEADLINE, whole).await
+        let blob = call("Content.Read", DEADLINE, whole).await?;
+        if blob.len() > LARGEST_JSON {
+            return Err(invalid(format!("blob {digest} has more than {LARGEST_JSON} bytes")));
+        }
+        Ok(blob)
     }
 }
 

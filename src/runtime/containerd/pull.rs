@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::Containerd;
-use super::images::{chain_id, for_this_host, is_index};
+use super::images::{LARGEST_JSON, chain_id, for_this_host, is_index};
 use crate::domain::container::ImageFacts;
 use crate::domain::image::{Layer, LayerState, Progress};
 use crate::registry::Origin;
@@ -31,6 +31,9 @@ const PARALLEL: usize = 3;
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// More than overlayfs takes.
+const MOST_LAYERS: usize = 512;
 
 /// An image's manifest for this host, and what its name stands for.
 struct Resolved {
@@ -108,11 +111,21 @@ impl Containerd {
         progress: &Arc<watch::Sender<Progress>>,
     ) -> Result<u64, PullError> {
         let manifest = &resolved.manifest;
+        if manifest.layers().len() > MOST_LAYERS {
+            let layers = manifest.layers().len();
+            let text = format!("the image has {layers} layers, more than {MOST_LAYERS}");
+            return Err(PullError::Failed(text));
+        }
         let layers: Vec<Blob> = manifest.layers().iter().map(Blob::from).collect();
-        let bytes = layers.iter().map(|layer| layer.size).sum();
+        let bytes = layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
         progress.send_modify(|progress| progress.layers = layers.iter().map(waiting).collect());
 
         let config_blob = Blob::from(manifest.config());
+        if config_blob.size > LARGEST_JSON as u64 {
+            let Blob { digest, size, .. } = config_blob;
+            let text = format!("config {digest}: {size} bytes, more than {LARGEST_JSON}");
+            return Err(PullError::Failed(text));
+        }
         self.client.fetch(origin, lease, &config_blob, |_| {}).await?;
         let config: ImageConfiguration =
             self.client.read_json(&wanted.image, &config_blob.digest).await?;

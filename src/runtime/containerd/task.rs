@@ -21,6 +21,7 @@ use crate::domain::adopt::Place;
 use crate::domain::exit::Ending;
 use crate::domain::user::User;
 use crate::netns;
+use crate::prober::Share;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
 use crate::runtime::session::{Order, Session, SessionError};
@@ -42,6 +43,7 @@ pub(super) struct ContainerdTask {
     client: Client,
     execs: Execs,
     turn: Arc<Semaphore>,
+    share: Arc<Share>,
     /// From the record's spec, which no update of ours changes.
     template: OnceCell<Template>,
     ooms: Option<OomCounter>,
@@ -69,6 +71,7 @@ impl ContainerdTask {
             let place = Place { namespace: client.namespace().to_owned(), id: id.clone() };
             Shim::of(&process, place, fates)
         });
+        let share = Arc::default();
         let (no_log, refused_log, user) = (None, None, None);
         Self {
             shim,
@@ -77,6 +80,7 @@ impl ContainerdTask {
             client,
             execs,
             turn,
+            share,
             template,
             ooms,
             oom_hints,
@@ -181,6 +185,10 @@ impl Task for ContainerdTask {
 
     fn exec_turn(&self) -> Arc<Semaphore> {
         self.turn.clone()
+    }
+
+    fn probe_share(&self) -> Arc<Share> {
+        self.share.clone()
     }
 
     async fn exec(

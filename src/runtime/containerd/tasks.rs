@@ -60,7 +60,8 @@ impl Client {
             ..CreateTaskRequest::default()
         });
         let answer = call("Tasks.Create", SLOW_DEADLINE, self.tasks().create(request)).await;
-        let pid = answer.map_err(start_failed)?.pid;
+        let pid =
+            answer.map_err(|error| start_failed("failed to create containerd task", error))?.pid;
         match Process::open(pid) {
             Ok(process) => Ok(process),
             Err(error) => {
@@ -74,7 +75,8 @@ impl Client {
         let request =
             self.request(StartRequest { container_id: id.to_owned(), exec_id: String::new() });
         let answer = call("Tasks.Start", SLOW_DEADLINE, self.tasks().start(request)).await;
-        answer.map(drop).map_err(start_failed)
+        let what = format!("failed to start containerd task {id:?}");
+        answer.map(drop).map_err(|error| start_failed(&what, error))
     }
 
     pub(super) async fn get_task(&self, id: &str) -> Result<TaskState, RuntimeError> {
@@ -181,11 +183,12 @@ impl Client {
     }
 }
 
-/// What containerd or runc said against this task; its absence stays what it is.
-fn start_failed(error: RuntimeError) -> RuntimeError {
+/// The reason of containerd or runc against this task, in the words of containerd's CRI plugin.
+/// Other errors are not about the task.
+fn start_failed(what: &str, error: RuntimeError) -> RuntimeError {
     match error {
         RuntimeError::Internal(text) | RuntimeError::NotFound(text) => {
-            RuntimeError::StartFailed(text)
+            RuntimeError::StartFailed(format!("{what}: {text}"))
         }
         other => other,
     }

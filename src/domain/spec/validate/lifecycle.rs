@@ -13,15 +13,17 @@ const MAX_VALUES: usize = 255;
 pub(super) fn lifecycle_rules(
     found: &mut Findings,
     at: &str,
-    lifecycle: &Lifecycle,
+    container: &ContainerSpec,
     grace: Duration,
 ) {
     for kind in [HookKind::PostStart, HookKind::PreStop] {
         let at = format!("{at}.{}", kind.as_str());
-        match lifecycle.get(kind) {
+        match container.lifecycle.get(kind) {
             None => {}
             Some(HookHandler::Exec(exec)) => exec_rules(found, &at, exec),
-            Some(HookHandler::HttpGet(http)) => http_rules(found, &format!("{at}.httpGet"), http),
+            Some(HookHandler::HttpGet(http)) => {
+                http_rules(found, &format!("{at}.httpGet"), http, &container.ports);
+            }
             Some(HookHandler::Sleep(length)) => found.check(*length <= grace, || {
                 let grace = grace.as_secs();
                 let why = format!(

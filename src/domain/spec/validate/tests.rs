@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::spec::{EnvVar, Header, OnFailure, Probes, RestartPolicy, Scheme, TcpSocket};
+use crate::domain::spec::{
+    EnvVar, Header, HookHandler, OnFailure, Probes, RestartPolicy, Scheme, TcpSocket,
+};
 
 fn pod() -> PodSpec {
     PodSpec {
@@ -227,6 +229,34 @@ fn every_rule_has_kubernetes_text() {
             |p| live_http(p).port = PortRef::Name("80".into()),
             &[
                 "@.livenessProbe.httpGet.port: Invalid value: \"80\": must contain at least one letter (a-z)",
+            ],
+        ),
+        (
+            |p| {
+                live_http(p).port = PortRef::Name("web".into());
+                p.containers[0].lifecycle.pre_stop =
+                    Some(HookHandler::HttpGet(live_http(p).clone()));
+            },
+            &[
+                "@.livenessProbe.httpGet.port: Invalid value: \"web\": no port of the container has a name",
+                "@.lifecycle.preStop.httpGet.port: Invalid value: \"web\": no port of the container has a name",
+            ],
+        ),
+        (
+            |p| {
+                let port = |name: &str, port| ContainerPort {
+                    name: Some(name.into()),
+                    port,
+                    protocol: "TCP".into(),
+                    host_port: None,
+                    host_ip: None,
+                };
+                p.containers[0].ports = vec![port("http", 80), port("https", 443)];
+                live_http(p).port = PortRef::Name("htpp".into());
+            },
+            &[
+                "@.livenessProbe.httpGet.port: Invalid value: \"htpp\": no port of the container has \
+               that name, but http, https",
             ],
         ),
         (|p| live_http(p).path.clear(), &["@.livenessProbe.httpGet.path: Required value"]),

@@ -139,7 +139,7 @@ impl Execs {
         leader: Option<Process>,
         init: &Process,
     ) {
-        let mark = Mark { variable: mark, among: None };
+        let mark = Mark { variables: [mark].into(), among: None };
         let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
         self.end(container, Family::new(mark, leader, init.pid())).await;
     }

@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tokio::io::AsyncReadExt;
@@ -83,19 +84,26 @@ impl Fifo {
     }
 }
 
+/// After so many bytes that are thrown away the reading pauses: a command that prints without an
+/// end takes a few hundredths of a processor.
+const PER_PAUSE: usize = 1 << 20;
+const PAUSE: Duration = Duration::from_millis(10);
+
 #[derive(Debug)]
 struct Stream {
     fifo: Fifo,
     /// `None` when it has ended.
     pipe: Option<Receiver>,
     head: Vec<u8>,
+    /// Since the last pause.
+    thrown_away: usize,
 }
 
 impl Stream {
     fn open(path: PathBuf) -> io::Result<Self> {
         let fifo = Fifo::make(path)?;
         let pipe = Some(OpenOptions::new().open_receiver(fifo.path())?);
-        Ok(Self { fifo, pipe, head: Vec::new() })
+        Ok(Self { fifo, pipe, head: Vec::new(), thrown_away: 0 })
     }
 
     fn uri(&self) -> String {
@@ -110,6 +118,11 @@ impl Stream {
                 Ok(length) => {
                     let room = EXEC_OUTPUT.saturating_sub(self.head.len());
                     self.head.extend(chunk.iter().take(length.min(room)));
+                    self.thrown_away += length.saturating_sub(room);
+                    if self.thrown_away > PER_PAUSE {
+                        self.thrown_away = 0;
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
         }
@@ -128,7 +141,6 @@ impl Drop for Fifo {
 mod tests {
     use std::fs::File;
     use std::io::Write;
-    use std::time::Duration;
 
     use super::*;
 

@@ -13,7 +13,6 @@ use containerd_client::services::v1::{
 use oci_spec::image::Descriptor;
 use prost_types::FieldMask;
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -206,15 +205,9 @@ async fn copy(
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let mut ended = false;
         while !ended {
-            match rest.bytes.next().await {
+            match rest.next().await {
                 Some(Ok(part)) => chunk.extend_from_slice(&part),
                 None => ended = true,
-                // That it is not the blob only shows that it was not all of it.
-                Some(Err(RegistryError::Refused(_)))
-                    if offset + (chunk.len() as u64) < blob.size =>
-                {
-                    ended = true;
-                }
                 Some(Err(error)) => {
                     // What came before it is worth keeping.
                     writer.write(offset, &chunk).await?;

@@ -1,0 +1,131 @@
+//! What a registry asks for when it answers 401, and the token that a login is exchanged for.
+
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderMap, HeaderValue};
+use http_auth::parser::ChallengeParser;
+use serde::Deserialize;
+use url::Url;
+
+use super::error::RegistryError;
+
+/// Of a realm's answer, in bytes. Tokens of real registries have some KiB.
+pub(super) const LARGEST_TOKEN: usize = 256 << 10;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    Bearer { realm: String, service: Option<String> },
+    Basic,
+}
+
+/// A token is preferred to the login itself.
+pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+    let mut basic = None;
+    for value in headers.get_all(WWW_AUTHENTICATE) {
+        let challenges = ChallengeParser::new(value.to_str().unwrap_or_default());
+        for challenge in challenges.map_while(Result::ok) {
+            let parameter = |name: &str| {
+                let mut all = challenge.params.iter();
+                let found = all.find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.to_unescaped())
+            };
+            if challenge.scheme.eq_ignore_ascii_case("bearer") {
+                if let Some(realm) = parameter("realm") {
+                    return Some(Challenge::Bearer { realm, service: parameter("service") });
+                }
+            } else if challenge.scheme.eq_ignore_ascii_case("basic") {
+                basic = Some(Challenge::Basic);
+            }
+        }
+    }
+    basic
+}
+
+/// Where the token for one repository is had.
+pub(super) fn token_url(
+    realm: &str,
+    service: Option<&str>,
+    repository: &str,
+) -> Result<Url, RegistryError> {
+    let mut url = Url::parse(realm)
+        .map_err(|error| RegistryError::Refused(format!("realm {realm:?}: {error}")))?;
+    let mut query = url.query_pairs_mut();
+    query.append_pair("scope", &format!("repository:{repository}:pull"));
+    if let Some(service) = service {
+        query.append_pair("service", service);
+    }
+    drop(query);
+    Ok(url)
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+/// The error says nothing of what is in the answer.
+pub(super) fn token(body: &[u8]) -> Result<HeaderValue, RegistryError> {
+    let refused = |why: &str| RegistryError::Refused(format!("the answer for a token {why}"));
+    let granted: Granted =
+        serde_json::from_slice(body).map_err(|_| refused("is not the JSON of one"))?;
+    let token = granted.token.filter(|token| !token.is_empty()).or(granted.access_token);
+    bearer(&token.ok_or_else(|| refused("has none"))?)
+}
+
+pub(super) fn bearer(token: &str) -> Result<HeaderValue, RegistryError> {
+    let refused = |_| RegistryError::Refused("a token that cannot be sent".to_owned());
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(refused)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(values: &[&str]) -> Option<Challenge> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(value).unwrap());
+        }
+        challenge(&headers)
+    }
+
+    #[test]
+    fn a_token_goes_before_the_login_itself() {
+        let bearer = |service: Option<&str>| {
+            let (realm, service) = ("https://a/t".to_owned(), service.map(str::to_owned));
+            Some(Challenge::Bearer { realm, service })
+        };
+        let one = r#"Bearer realm="https://a/t",service="s",scope="x""#;
+        assert_eq!(asked(&[one]), bearer(Some("s")));
+        assert_eq!(asked(&["Basic realm=\"r\"", "bearer Realm=\"https://a/t\""]), bearer(None));
+        assert_eq!(asked(&["Basic realm=\"r\""]), Some(Challenge::Basic));
+        assert_eq!(asked(&["Bearer service=\"s\""]), None);
+        assert_eq!(asked(&["Digest realm=\"r\"", "===", ""]), None);
+        assert_eq!(asked(&[]), None);
+    }
+
+    #[test]
+    fn a_token_is_asked_for_one_repository() {
+        let url = token_url("https://a/t?x=1", Some("a b"), "some/app").unwrap();
+        let expected = "https://a/t?x=1&scope=repository%3Asome%2Fapp%3Apull&service=a+b";
+        assert_eq!(url.as_str(), expected);
+        assert!(token_url("/t", None, "a").is_err());
+    }
+
+    #[test]
+    fn both_names_of_a_token_are_known_and_nothing_of_a_wrong_answer_is_shown() {
+        for body in [
+            r#"{"token": "x"}"#,
+            r#"{"access_token": "x"}"#,
+            r#"{"token": "", "access_token": "x"}"#,
+        ] {
+            assert_eq!(token(body.as_bytes()).unwrap(), "Bearer x");
+        }
+        for body in ["hush", "{}", r#"{"token": "hush\n"}"#] {
+            let error = token(body.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+}
