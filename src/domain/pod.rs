@@ -8,7 +8,7 @@ use super::Now;
 use super::container::{Action, Event, Machine, Wanted, Word};
 use super::network::PodNetwork;
 use super::spec::{PodSpec, Role};
-use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus};
+use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus, Stage};
 
 mod conditions;
 mod order;
@@ -220,7 +220,8 @@ impl Pod {
     }
 
     fn phase(&self, init: &[ContainerStatus], regular: &[ContainerStatus]) -> Phase {
-        if self.is_expired() && !init.iter().chain(regular).any(phase::is_running) {
+        let has_process = |status: &ContainerStatus| status.stage == Stage::Running;
+        if self.is_expired() && !init.iter().chain(regular).any(has_process) {
             return Phase::Failed;
         }
         // What its containers are then decides, not what would follow if they were wanted.

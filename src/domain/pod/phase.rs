@@ -82,7 +82,7 @@ fn goes_on(
     status.stage.goes_on() || !status.given_up && restart::follows(spec, container, last)
 }
 
-pub(super) fn is_running(status: &ContainerStatus) -> bool {
+fn is_running(status: &ContainerStatus) -> bool {
     matches!(status.state, ContainerState::Running { .. })
 }
 

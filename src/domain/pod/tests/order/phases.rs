@@ -122,3 +122,18 @@ fn one_in_its_post_start_hook_is_pending_and_fails_no_pod() {
     assert_eq!(story.phase(), Phase::Running);
     assert!(story.condition("Ready").0);
 }
+
+#[test]
+fn a_deadline_that_passes_in_a_post_start_hook_fails_the_pod_once_that_has_ended() {
+    let mut spec = pod(&[], &["app"]);
+    spec.active_deadline = Some(60 * SECOND);
+    let exec = Exec { command: vec!["true".into()] };
+    spec.containers[0].lifecycle.post_start = Some(HookHandler::Exec(exec));
+    let mut story = Story::begun(spec);
+    story.started("app");
+    story.pass(60 * SECOND);
+    assert_eq!(story.saw().last().unwrap(), "signal app 15");
+    assert_eq!(story.phase(), Phase::Pending, "its process lives");
+    story.exits("app", 0);
+    assert_eq!(story.phase(), Phase::Failed);
+}
