@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 #[derive(Debug, Clone)]
 pub struct Claims {
     dir: PathBuf,
@@ -67,7 +69,7 @@ impl Claims {
     }
 
     fn is_ours(&self, path: &Path) -> bool {
-        fs::read_to_string(path).is_ok_and(|owner| owner == self.owner)
+        files::read(path, self.owner.len()).is_ok_and(|owner| owner == self.owner.as_bytes())
     }
 
     fn path(&self, uid: &str) -> io::Result<PathBuf> {

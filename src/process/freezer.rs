@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Process;
+use crate::files;
 
 const ROOT: &str = "/sys/fs/cgroup/freezer";
 const STATE: &str = "freezer.state";
@@ -14,7 +15,7 @@ impl Process {
     /// SIGKILL, and where the process is frozen its end: the cgroups of its container are thawed.
     pub fn kill(&self, container: &str) -> io::Result<()> {
         // Read before the kill, and the process is alive after it: the cgroup is its own.
-        let cgroups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid));
+        let cgroups = files::read_kernel(format!("/proc/{}/cgroup", self.pid));
         let ended = self.has_ended()?;
         self.signal(9)?;
         if let (false, Ok(cgroups)) = (ended, cgroups) {
@@ -28,7 +29,7 @@ impl Process {
 fn thaw(root: &Path, cgroups: &str, container: &str) -> io::Result<()> {
     for folder in folders(root, cgroups, container) {
         let state = folder.join(STATE);
-        match fs::read_to_string(&state) {
+        match files::read_kernel(&state) {
             Ok(text) if text.trim() != "THAWED" => fs::write(&state, "THAWED")?,
             // No freezer of version 1, or the cgroup has gone with its processes.
             Ok(_) | Err(_) => {}
@@ -94,7 +95,7 @@ mod tests {
             fs::write(state(name), text).unwrap();
         }
         thaw(root.path(), "1:freezer:/ns/web_0/init\n", "web_0").unwrap();
-        let read = |name: &str| fs::read_to_string(state(name)).unwrap();
+        let read = |name: &str| files::read_kernel(state(name)).unwrap();
         assert_eq!(
             [read("web_0"), read("web_0/init"), read("db_0")],
             ["THAWED", "THAWED", "FROZEN\n"]
