@@ -193,9 +193,11 @@ fn of_many_processes_and_threads_some_are_seen_and_the_rest_is_told() {
     let budget = text::Budget::new(Duration::from_secs(10));
     missing.clear();
     let seen = look::processes(&[own], &ran, &ran, budget, &mut missing);
-    assert_eq!(seen[0].threads.len(), 200);
+    // Threads of other tests may have ended meanwhile.
+    let count = seen[0].threads.len();
+    assert!((150..=200).contains(&count), "{count}");
     let different: HashSet<u32> = seen[0].threads.iter().map(|thread| thread.tid).collect();
-    assert_eq!(different.len(), 200);
+    assert_eq!(different.len(), count);
     assert!(missing[0].starts_with("threads: 200 of "), "{missing:?}");
     stop.wait();
     for thread in threads {
