@@ -16,9 +16,9 @@
 pub mod adopt;
 pub mod advice;
 pub mod brake;
-pub mod capability;
 pub mod cni;
 pub mod container;
+mod downward;
 pub mod evidence;
 pub mod exit;
 pub mod history;
@@ -38,6 +38,7 @@ pub mod signal;
 pub mod spec;
 pub mod static_pods;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod user;
 pub mod volume;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::domain::capability::SYS_RESOURCE;
+use crate::domain::spec::capability::SYS_RESOURCE;
 use crate::runtime::oci::Facts;
 
 pub(super) fn read() -> Facts {
