@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::container::Memory;
 use super::exit::Cause;
 use super::spec::{
-    BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source, SpecErrors,
+    Adopted, BackoffLimits, ContainerSpec, OwnLabels, PodSpec, Probes, RestartPolicy, Source,
+    SpecErrors,
 };
 use super::user::User;
 
@@ -17,7 +16,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-pub use image_labels::{Document, ImageLabels, OwnLabels};
+pub use image_labels::{Document, ImageLabels};
 pub use output::{LogLabels, Output, Stdio, log_file};
 
 pub const LIVENESS: &str = "probelet/liveness";
@@ -57,20 +56,6 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.id)
     }
-}
-
-/// The source of an adopted container.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Adopted {
-    pub image: String,
-    /// The labels that ask for the care, as they were read; not looked at where it is `named`.
-    pub labels: BTreeMap<String, String>,
-    /// Those of its labels that are its image's own; none where that is not known, as in the
-    /// records of versions that did not ask.
-    #[serde(default)]
-    pub image_labels: Option<OwnLabels>,
-    /// Asked for by name, which beats the labels.
-    pub named: bool,
 }
 
 /// What is asked for.
@@ -312,19 +297,6 @@ impl Stranger {
             termination_grace: care.grace,
             ..PodSpec::bare(self.place.to_string(), uid, vec![container])
         }
-    }
-}
-
-impl PodSpec {
-    pub fn adopted(&self) -> Option<&Adopted> {
-        match self.containers.as_slice() {
-            [ContainerSpec { source: Source::Adopted(adopted), .. }] => Some(adopted),
-            _ => None,
-        }
-    }
-
-    pub fn is_adopted(&self) -> bool {
-        self.adopted().is_some()
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::restart::go_duration;
+use super::text::go_duration;
 use super::time::Later;
 
 mod gauge;

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::spec::PodSpec;
+use super::spec::{HostPort, PodSpec};
 
 mod conf;
 mod result;
@@ -91,15 +91,6 @@ impl Command {
             Self::Del => "DEL",
         }
     }
-}
-
-/// A port of the host that leads to one of the pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostPort {
-    pub host_ip: Option<String>,
-    pub host_port: u16,
-    pub container_port: u16,
-    pub protocol: String,
 }
 
 impl HostPort {

@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
 use super::brake::{Condemnation, Hold};
-use super::exit::{Caller, Cause, Ending, LastWords};
+use super::exit::{Caller, Cause, Ending, LastWords, Terminated};
 use super::history::History;
 use super::image::{PullFault, Pulled, VolumeSeen};
 use super::notice::{self, Notice};
 use super::probe::{Launch, Outcome};
 use super::restart::Backoff;
 use super::spec::{HookKind, PodSpec, ProbeKind};
-use super::status::Terminated;
 use super::user::User;
 
 mod asked;
@@ -40,7 +39,6 @@ mod state;
 mod stopping;
 mod verdict;
 
-pub use deadline::DEADLINE_EXCEEDED;
 pub use machine::Machine;
 pub use oom::OomCount;
 pub use reconcile::{Look, SeenTask};

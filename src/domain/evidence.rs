@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::probe::Outcome;
-use super::status::ProbeStatus;
+use super::probe::{Outcome, ProbeStatus};
 
 mod fit;
 mod reading;

@@ -6,10 +6,12 @@ use super::spec::{HookKind, ProbeKind};
 
 mod judge;
 mod operator;
+mod terminated;
 mod words;
 
 pub use judge::{Known, Sigkill, Verdict};
 pub use operator::{Caller, Operator, STOP};
+pub use terminated::Terminated;
 pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 
 /// What the machine was told about an ending.

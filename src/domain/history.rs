@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::exit::Cause;
+use super::exit::{Cause, Terminated};
 use super::shorten;
-use super::status::Terminated;
 
 const ATTEMPTS: usize = 10;
 /// Of each message and each output.

@@ -1,7 +1,7 @@
 //! How a pod is reached.
 
-use super::cni::{HostPort, Network};
-use super::spec::{NetworkMode, PodSpec, Source};
+use super::cni::Network;
+use super::spec::{HostPort, NetworkMode, PodSpec, Source};
 
 /// A pod's network as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -10,8 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
 use super::spec::{ProbeKind, ProbeSpec};
-use super::status::{LastProbe, ProbeStatus};
 use super::time::Later;
+
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use status::{LastProbe, ProbeStatus};
 
 /// What one attempt said. The text is what follows `Liveness probe failed: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -383,6 +388,3 @@ impl Tracker {
         Some(verdict)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::exit::Cause;
+use super::exit::{Cause, Terminated};
 use super::spec::{BackoffLimits, ContainerSpec, PodSpec, RestartAction, RestartPolicy, Role};
-use super::status::Terminated;
 
 /// Whether another instance follows one that ended so. The machine, the phase and the conditions
 /// of a pod all ask here, so none of them can expect something else.
@@ -89,38 +88,12 @@ impl Backoff {
     }
 }
 
-/// A duration as Go prints it: `500ms`, `1.5s`, `1m20s`, `5m0s`.
-pub fn go_duration(duration: Duration) -> String {
-    const MINUTE: u128 = 60 * 1_000_000_000;
-    let nanos = duration.as_nanos();
-    let (minutes, rest) = (nanos / MINUTE, nanos % MINUTE);
-    let seconds = decimal(rest, 1_000_000_000);
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => match nanos {
-            0 => "0s".to_owned(),
-            1..1_000 => format!("{nanos}ns"),
-            1_000..1_000_000 => format!("{}µs", decimal(nanos, 1_000)),
-            1_000_000..1_000_000_000 => format!("{}ms", decimal(nanos, 1_000_000)),
-            _ => format!("{seconds}s"),
-        },
-        (0, minutes) => format!("{minutes}m{seconds}s"),
-        (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
-    }
-}
-
 /// To the second, or to the millisecond below one: what is left of a wait is no round number.
 pub fn rounded(duration: Duration) -> Duration {
     let unit: u64 = if duration < Duration::from_secs(1) { 1_000_000 } else { 1_000_000_000 };
     let units = (duration.as_nanos() + u128::from(unit / 2)) / u128::from(unit);
     let nanoseconds = units.saturating_mul(u128::from(unit));
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
-}
-
-/// `value / unit` without trailing zeros; `unit` is a power of ten.
-fn decimal(value: u128, unit: u128) -> String {
-    let width = usize::try_from(unit.ilog10()).unwrap_or_default();
-    let number = format!("{}.{:0width$}", value / unit, value % unit);
-    number.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -133,6 +106,7 @@ mod tests {
     use crate::domain::Incarnation;
     use crate::domain::exit::Ending;
     use crate::domain::spec::{ExitCodeOperator, ProbeKind, RestartRule, sample};
+    use crate::domain::text::go_duration;
 
     fn seconds(value: &Value) -> Duration {
         Duration::try_from_secs_f64(value.as_f64().unwrap()).unwrap()
@@ -202,27 +176,6 @@ mod tests {
             assert_eq!(Some(grace(given("deletion"), probe, pod)), given("grace"), "{line}");
         }
         assert_eq!(seen, 10);
-    }
-
-    #[test]
-    fn waits_are_printed_as_go_does() {
-        for (nanos, wanted) in [
-            (0, "0s"),
-            (1, "1ns"),
-            (1_500, "1.5µs"),
-            (100_000_000, "100ms"),
-            (250_010_000, "250.01ms"),
-            (1_000_000_000, "1s"),
-            (1_500_000_000, "1.5s"),
-            (10_000_000_000, "10s"),
-            (59_123_456_789, "59.123456789s"),
-            (80_000_000_000, "1m20s"),
-            (90_250_000_000, "1m30.25s"),
-            (300_000_000_000, "5m0s"),
-            (7_200_000_000_000, "2h0m0s"),
-        ] {
-            assert_eq!(go_duration(Duration::from_nanos(nanos)), wanted);
-        }
     }
 
     fn ended(code: u8, cause: Cause) -> Terminated {

@@ -11,20 +11,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::adopt::Adopted;
 use super::image::{PullPolicy, PullSecret};
 use super::log::OwnLimits;
-use super::static_pods::Origin;
 
+mod adopted;
 mod aim;
 mod bare;
 mod bundle;
+pub mod capability;
 mod change;
 mod downward;
 mod env;
 mod gates;
 mod lifecycle;
 mod message;
+mod origin;
 mod place;
 mod port;
 mod probe;
@@ -37,14 +38,16 @@ mod surroundings;
 mod validate;
 mod volume;
 
+pub use adopted::{Adopted, OwnLabels};
 pub use change::Change;
 pub use downward::{Bound, PodField, Resource, ResourceField};
 pub use env::{EnvSource, EnvVar};
 pub use gates::{ConditionStatus, Gates, SetCondition};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
+pub use origin::Origin;
 pub use place::Role;
-pub use port::ContainerPort;
+pub use port::{ContainerPort, HostPort};
 pub use probe::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
     TcpSocket,
@@ -61,6 +64,7 @@ pub use validate::{SUMMARY, SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
     Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
+    sub_path_flaw,
 };
 
 /// A value that has passed its checks; there is no other way to come by one.

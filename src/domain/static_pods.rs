@@ -5,10 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::Now;
-use super::spec::{PodSpec, Validated};
+use super::spec::{Origin, PodSpec, Validated};
 
 mod shelf;
 #[cfg(test)]
@@ -19,15 +17,6 @@ pub use shelf::{Seen, Shelf, Text, is_manifest};
 /// How long no file may name a pod before it is deleted: a rename, and an editor that writes anew
 /// what it has just moved away, are no removal.
 pub const REMOVAL: Duration = Duration::from_secs(3);
-
-/// Where a pod's manifest is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The file's whole path.
-    pub file: String,
-    /// The directory's inode: an empty one with another is no evidence that a file was removed.
-    pub directory: u64,
-}
 
 /// What one file says.
 #[derive(Debug, Clone, PartialEq)]

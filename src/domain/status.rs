@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::container::DEADLINE_EXCEEDED;
-use super::exit::{Cause, Ending, Sigkill};
+use super::exit::Terminated;
 use super::history::History;
 use super::network::PodNetwork;
 use super::notice::Notice;
-use super::probe::{Outcome, Verdict};
+use super::probe::ProbeStatus;
 use super::spec::ProbeKind;
 use super::user::User;
+
+/// The kubelet's words.
+pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerStatus {
@@ -98,68 +100,6 @@ pub enum ContainerState {
     Waiting { reason: String, message: String },
     Running { started_at: SystemTime },
     Terminated(Terminated),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terminated {
-    pub attempt: Incarnation,
-    pub container_id: String,
-    pub ending: Ending,
-    pub cause: Cause,
-    /// Kubernetes' word: `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`; and
-    /// `Stopped` after an operator's stop.
-    pub reason: String,
-    pub exit_code: i32,
-    pub signal: Option<u8>,
-    pub message: String,
-    pub started_at: Option<SystemTime>,
-    pub finished_at: SystemTime,
-    /// How SIGKILL came where probelet was ending it anyway.
-    #[serde(default)]
-    pub sigkill: Option<Sigkill>,
-    /// How many of its processes the OOM killer took, init among them where that is the cause.
-    #[serde(default)]
-    pub oom_kills: u64,
-}
-
-impl Terminated {
-    /// The cause with all that belongs to its story.
-    pub fn why(&self) -> String {
-        let mut why = self.cause.to_string();
-        if let Some(sigkill) = self.sigkill {
-            why.push_str(&format!("; {sigkill}"));
-        }
-        let init = u64::from(self.cause == Cause::OutOfMemory);
-        match self.oom_kills.saturating_sub(init) {
-            0 => {}
-            1 => why.push_str("; the OOM killer took 1 child process"),
-            children => why.push_str(&format!("; the OOM killer took {children} child processes")),
-        }
-        why
-    }
-}
-
-/// The last word of one probe on the running instance.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProbeStatus {
-    pub kind: ProbeKind,
-    /// `None` before the first attempt ended.
-    pub last: Option<LastProbe>,
-    /// What the probe has established.
-    pub verdict: Verdict,
-    /// When the unbroken row of successes (or failures) that the last one belongs to began.
-    pub since: Option<SystemTime>,
-    pub consecutive: u32,
-    pub successes: u64,
-    pub failures: u64,
-    pub errors: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct LastProbe {
-    pub at: SystemTime,
-    pub latency: Duration,
-    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

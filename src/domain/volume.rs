@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::node::Whereabouts;
 use super::spec::{
     ContainerSpec, DownwardField, Files, HostPathType, Medium, Part, PodSpec, Propagation,
-    RecursiveReadOnly, SubPath, VolumeMount, VolumeSource,
+    RecursiveReadOnly, SubPath, VolumeMount, VolumeSource, sub_path_flaw,
 };
 
 /// Of a folder, and of one that a group shares: what is made in it has that group too.
@@ -248,17 +248,6 @@ fn cleaned(path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
-}
-
-/// What is wrong with a path that must stay below a folder.
-pub fn sub_path_flaw(path: &str) -> Option<&'static str> {
-    if path.starts_with('/') {
-        Some("must be a relative path")
-    } else if path.split('/').any(|part| part == "..") {
-        Some("must not contain '..'")
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

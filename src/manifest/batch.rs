@@ -8,8 +8,7 @@ use super::bounds::Budget;
 use super::objects::Objects;
 use super::{ManifestError, Parsed, Refused, kinds, others, parse_with, validate};
 use crate::domain::advice::{Advice, advise};
-use crate::domain::cni::HostPort;
-use crate::domain::spec::{PodSpec, SpecError, Validated};
+use crate::domain::spec::{HostPort, PodSpec, SpecError, Validated};
 
 /// What several objects ask for; an index is an object's place among them.
 #[derive(Debug, Default)]

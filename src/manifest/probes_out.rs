@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::domain::probe::{LastProbe, ProbeStatus};
 use crate::domain::probe::{Outcome, Verdict};
-use crate::domain::status::{LastProbe, ProbeStatus};
 
 /// Named and written as the API's `ProbeStatus` is in JSON.
 #[derive(Serialize)]

@@ -9,10 +9,9 @@ use serde_json::Value;
 use super::annotations::{self, CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
 use super::spec_out::{list, pod_spec, seconds, some};
 use super::{defaults, probes_out, resources};
+use crate::domain::exit::Terminated;
 use crate::domain::spec::{PodSpec, RecursiveReadOnly, Resources, VolumeMount};
-use crate::domain::status::{
-    Condition, ContainerState, ContainerStatus, Phase, PodStatus, Terminated,
-};
+use crate::domain::status::{Condition, ContainerState, ContainerStatus, Phase, PodStatus};
 use crate::domain::user::User;
 use crate::supervisor::PodView;
 

@@ -6,8 +6,9 @@ use std::fmt::Result;
 use super::Snapshot;
 use super::host::seconds;
 use super::page::{Labels, Page};
+use crate::domain::exit::Terminated;
 use crate::domain::spec::ProbeKind;
-use crate::domain::status::{ContainerState, ContainerStatus, Phase, Terminated};
+use crate::domain::status::{ContainerState, ContainerStatus, Phase};
 use crate::supervisor::{ContainerCounts, PodView, Spread};
 
 const PHASES: [Phase; 5] =

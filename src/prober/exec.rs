@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout};
 
 use super::Attempt;
 use crate::domain::probe::Outcome;
-use crate::domain::restart::go_duration;
 use crate::domain::spec::Exec;
+use crate::domain::text::go_duration;
 use crate::runtime::{ExecError, Task, Turn};
 
 /// How long a command may wait for its turn.

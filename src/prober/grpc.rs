@@ -22,8 +22,8 @@ use super::executor::{Jobs, beside};
 use super::tls::{self, Protocols};
 use super::wire::{Ends, Stream, cause};
 use crate::domain::probe::Outcome;
-use crate::domain::restart::go_duration;
 use crate::domain::spec::Grpc;
+use crate::domain::text::go_duration;
 use crate::runtime::{Task, deadline_in};
 
 const AGENT: HeaderValue =

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::RuntimeError;
 use crate::domain::node::Whereabouts;
+use crate::domain::signal;
+use crate::domain::spec::capability;
 use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
 use crate::domain::user::{ImageUsers, user};
-use crate::domain::{capability, signal};
 
 mod bundle;
 mod files;

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use super::error::field;
 use super::{lifecycle, probes};
+use crate::domain::exit::Terminated;
 use crate::domain::image::PullPolicy;
 use crate::domain::notice;
+use crate::domain::probe::ProbeStatus;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
     Role, Source, SpecError, SpecErrors, TerminationMessage,
 };
-use crate::domain::status::{
-    ContainerState, ContainerStatus, KillHeld, ProbeStatus, ShimMemory, Terminated,
-};
+use crate::domain::status::{ContainerState, ContainerStatus, KillHeld, ShimMemory};
 use crate::pb;
 use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError, named};

@@ -1,40 +1,14 @@
 //! The labels that an image's configuration holds. `ctr run`, nerdctl and CRI copy them to the
 //! container, so they are the words of whoever made the image, not of whoever runs it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
 
 use super::{LOG_URIS, PREFIX};
-
-/// Name and value of the labels that decide something.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OwnLabels(BTreeSet<(String, String)>);
-
-impl OwnLabels {
-    pub fn add(&mut self, others: &Self) {
-        self.0.extend(others.0.iter().cloned());
-    }
-
-    pub fn has(&self, name: &str, value: &str) -> bool {
-        self.0.contains(&(name.to_owned(), value.to_owned()))
-    }
-
-    /// Those of them that a container carries as they are.
-    pub fn on(&self, labels: &BTreeMap<String, String>) -> Self {
-        let is_on = |(name, value): &&(String, String)| labels.get(name) == Some(value);
-        Self(self.0.iter().filter(is_on).cloned().collect())
-    }
-}
-
-impl FromIterator<(String, String)> for OwnLabels {
-    fn from_iter<T: IntoIterator<Item = (String, String)>>(labels: T) -> Self {
-        Self(labels.into_iter().collect())
-    }
-}
+use crate::domain::spec::OwnLabels;
 
 /// What is known of the labels of a container's image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +55,7 @@ impl Document {
     }
 
     fn add(&mut self, within: Self) {
-        self.labels.0.extend(within.labels.0);
+        self.labels.add(&within.labels);
         self.digests.extend(within.digests);
     }
 
@@ -89,7 +63,7 @@ impl Document {
         if is_digest(&text) {
             self.digests.insert(text);
         } else if name.starts_with(PREFIX) || LOG_URIS.contains(&name.as_str()) {
-            self.labels.0.insert((name, text));
+            self.labels.insert(name, text);
         }
     }
 }

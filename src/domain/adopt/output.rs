@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ImageLabels, LOG_URIS, OwnLabels};
+use super::{ImageLabels, LOG_URIS};
 use crate::domain::log;
+use crate::domain::spec::OwnLabels;
 
 /// Where a task's output goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,9 +8,6 @@ use super::{Action, Machine, Next, Wanted};
 use crate::domain::Now;
 use crate::domain::exit::Cause;
 
-/// The kubelet's words.
-pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
-
 impl Machine {
     pub(super) fn set_expiry(&mut self, now: Now) {
         let born = now.instant_of(self.memory.created_at);

@@ -6,10 +6,10 @@ use super::Next;
 use super::round::name_restart_of_all;
 use super::state::State;
 use super::{Action, Fault, Machine, Wanted};
-use crate::domain::exit::{Cause, Ending, Known, Verdict};
+use crate::domain::exit::{Cause, Ending, Known, Terminated, Verdict};
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
-use crate::domain::status::Terminated;
+use crate::domain::text::go_duration;
 use crate::domain::time::Later;
 use crate::domain::{Now, restart};
 
@@ -191,7 +191,7 @@ impl Machine {
     fn back_off(&mut self, wait: Duration, now: Now, out: &mut Vec<Action>) {
         let (container, pod) = (&self.spec.name, &self.pod);
         let pod = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
-        let shown = restart::go_duration(restart::rounded(wait));
+        let shown = go_duration(restart::rounded(wait));
         let message = format!("back-off {shown} restarting failed container={container} pod={pod}");
         let notice = format!("Back-off restarting failed container {container} in pod {pod}");
         let until = now.mono.later(wait);

@@ -6,7 +6,7 @@ use super::{Action, Machine};
 use crate::domain::Now;
 use crate::domain::notice::Notice;
 use crate::domain::probe::Tracker;
-use crate::domain::restart::go_duration;
+use crate::domain::text::go_duration;
 use crate::domain::time::Later;
 
 impl Machine {

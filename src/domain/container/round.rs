@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::shown::{Shown, waiting};
 use super::state::State;
 use super::{Action, Event, Machine, Next, Wanted};
-use crate::domain::exit::Cause;
+use crate::domain::exit::{Cause, Terminated};
 use crate::domain::spec::{RestartAction, Role};
-use crate::domain::status::{ContainerState, Terminated};
+use crate::domain::status::ContainerState;
 use crate::domain::{Now, restart};
 
 /// What a pod says to one of its containers.

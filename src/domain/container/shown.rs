@@ -6,9 +6,9 @@ use super::ending::CREATING;
 use super::state::{PostStart, Running, State};
 use super::{Machine, Wanted};
 use crate::domain::Incarnation;
-use crate::domain::exit::Cause;
+use crate::domain::exit::{Cause, Terminated};
 use crate::domain::spec::{HookKind, Role};
-use crate::domain::status::{ContainerState, ContainerStatus, Stage, Terminated};
+use crate::domain::status::{ContainerState, ContainerStatus, Stage};
 
 /// A state and the last state that goes with it.
 pub(super) type Shown = (ContainerState, Option<Terminated>);

@@ -101,7 +101,7 @@ impl std::fmt::Display for Sigkill {
         match self {
             Self::AfterGrace(Duration::ZERO) => f.write_str("SIGKILL at once"),
             Self::AfterGrace(grace) => {
-                write!(f, "SIGKILL after {}", crate::domain::restart::go_duration(*grace))
+                write!(f, "SIGKILL after {}", crate::domain::text::go_duration(*grace))
             }
             Self::Outside => f.write_str("SIGKILL from outside within the grace"),
         }

@@ -1,8 +1,9 @@
 //! Kubernetes' `getPhase`.
 
+use crate::domain::exit::Terminated;
 use crate::domain::restart;
 use crate::domain::spec::{ContainerSpec, PodSpec, Role};
-use crate::domain::status::{ContainerState, ContainerStatus, Phase, Stage, Terminated};
+use crate::domain::status::{ContainerState, ContainerStatus, Phase, Stage};
 
 /// The statuses go with the spec's containers. `ended`: nothing of the pod will ever run again.
 pub fn phase(

@@ -2,9 +2,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::Incarnation;
-use crate::domain::exit::{Cause, Ending};
+use crate::domain::exit::{Cause, Ending, Terminated};
 use crate::domain::spec::{ContainerSpec, RestartPolicy, sample};
-use crate::domain::status::{ContainerState, Stage, Terminated};
+use crate::domain::status::{ContainerState, Stage};
 
 mod order;
 

@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, ContainerSpec, PodSpec, SpecError};
-use crate::domain::node::Whereabouts;
+use super::{Amounts, SpecError};
 use crate::domain::quantity;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +141,7 @@ impl Resource {
         if self == Self::Cpu { 1000 } else { 1 }
     }
 
-    fn of(self, amounts: &Amounts) -> Option<u64> {
+    pub(in crate::domain) fn of(self, amounts: &Amounts) -> Option<u64> {
         match self {
             Self::Cpu => amounts.cpu,
             Self::Memory => amounts.memory,
@@ -201,54 +200,3 @@ impl ResourceField {
         known.filter(|_| self.divisor != self.resource.whole()).map(|(name, _)| *name)
     }
 }
-
-impl PodSpec {
-    /// A label that is not there is empty, as in Kubernetes, and so is the address of a pod that
-    /// has none.
-    pub fn field(&self, field: &PodField, at: &Whereabouts) -> String {
-        let of_pod =
-            if self.host_namespaces.network { &at.node_addresses } else { &at.pod_addresses };
-        let first = |all: &[core::net::IpAddr]| all.first().map(ToString::to_string);
-        let list = |all: &[core::net::IpAddr]| {
-            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
-        match field {
-            PodField::Name => self.name.clone(),
-            PodField::Namespace => self.namespace.clone(),
-            PodField::Uid => self.uid.clone(),
-            PodField::NodeName => at.node_name.clone(),
-            PodField::ServiceAccountName => {
-                self.service_account.clone().unwrap_or_else(|| "default".to_owned())
-            }
-            PodField::HostIp => first(&at.node_addresses).unwrap_or_default(),
-            PodField::HostIps => list(&at.node_addresses),
-            PodField::PodIp => first(of_pod).unwrap_or_default(),
-            PodField::PodIps => list(of_pod),
-            PodField::Label(key) => self.labels.get(key).cloned().unwrap_or_default(),
-            PodField::Annotation(key) => self.annotations.get(key).cloned().unwrap_or_default(),
-        }
-    }
-
-    /// Rounded up. Without a limit a container may have what the node has; without a request it
-    /// is promised nothing. `own` is who asks.
-    pub fn resource(
-        &self,
-        field: &ResourceField,
-        own: Option<&ContainerSpec>,
-        at: &Whereabouts,
-    ) -> String {
-        let named = |name: &String| self.all().find(|container| container.name == *name);
-        let container = field.container.as_ref().map_or(own, named);
-        let amount = container.and_then(|container| match field.bound {
-            Bound::Limit => {
-                let limit = field.resource.of(&container.resources.limits);
-                limit.filter(|limit| *limit > 0).or_else(|| field.resource.of(&at.allocatable))
-            }
-            Bound::Request => field.resource.of(&container.resources.requests),
-        });
-        amount.unwrap_or_default().div_ceil(field.divisor.max(1)).to_string()
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerSpec, PodField, PodSpec, ResourceField};
-use crate::domain::node::Whereabouts;
+use super::{PodField, ResourceField};
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvVar {
@@ -45,18 +44,6 @@ impl std::fmt::Debug for EnvVar {
             shown.field("value", &self.value);
         }
         shown.field("from", &self.from).finish()
-    }
-}
-
-impl PodSpec {
-    pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &Whereabouts) -> String {
-        match &var.from {
-            Some(EnvSource::Field(field)) => self.field(field, at),
-            Some(EnvSource::Resource(field)) => self.resource(field, Some(own), at),
-            None | Some(EnvSource::ConfigMap { .. } | EnvSource::Secret { .. }) => {
-                var.value.clone()
-            }
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, PodSpec, SpecError};
-use crate::domain::cni::HostPort;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerPort {
@@ -17,6 +16,15 @@ pub struct ContainerPort {
     /// The host's address that the host port is on; all of them if unset.
     #[serde(default)]
     pub host_ip: Option<String>,
+}
+
+/// A port of the host that leads to one of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    pub host_ip: Option<String>,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub protocol: String,
 }
 
 impl ContainerPort {

@@ -324,6 +324,17 @@ impl Volume {
     }
 }
 
+/// What is wrong with a path that must stay below a folder.
+pub fn sub_path_flaw(path: &str) -> Option<&'static str> {
+    if path.starts_with('/') {
+        Some("must be a relative path")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("must not contain '..'")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::Incarnation;
-use crate::domain::exit::{Cause, Ending};
+use crate::domain::exit::{Cause, Ending, Terminated};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ProbeKind, Source};
 use crate::domain::status::{
-    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Stage, Terminated,
+    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Stage,
 };
 use crate::domain::user::User;
 use crate::supervisor::PodView;

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::out::{at, view};
 use super::*;
+use crate::domain::probe::{LastProbe, ProbeStatus};
 use crate::domain::probe::{Outcome, Verdict};
 use crate::domain::spec::ProbeKind;
-use crate::domain::status::{LastProbe, ProbeStatus};
 
 fn failing() -> ProbeStatus {
     ProbeStatus {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::domain::capability::SYS_RESOURCE;
+use crate::domain::spec::capability::SYS_RESOURCE;
 use crate::files;
 use crate::runtime::oci::Facts;
 

@@ -11,7 +11,8 @@ use tonic::Response;
 
 use super::client::{Client, DEADLINE, call};
 use super::images::chain_id;
-use crate::domain::adopt::{Document, ImageLabels, OwnLabels};
+use crate::domain::adopt::{Document, ImageLabels};
+use crate::domain::spec::OwnLabels;
 use crate::runtime::RuntimeError;
 
 /// Indexes, manifests, configurations and layers that an image may name.

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use super::super::clock::now;
 use super::super::{PodView, Supervisor, SupervisorError, lock};
 use crate::domain::notice::Notice;
+use crate::domain::spec::Origin;
 use crate::domain::spec::PodSpec;
-use crate::domain::static_pods::Origin;
 use crate::domain::status::{Phase, PodStatus};
 
 #[derive(Debug)]

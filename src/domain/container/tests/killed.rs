@@ -106,7 +106,7 @@ fn under_never_the_rules_decide_by_the_code_of_the_killed_one() {
 fn an_adopted_one_that_ends_well_restarts_too_as_often_as_it_may() {
     let mut pod = pod(RestartPolicy::OnFailure);
     let container = &mut pod.containers[0];
-    container.source = Source::Adopted(crate::domain::adopt::Adopted {
+    container.source = Source::Adopted(Adopted {
         image: "app:1".into(),
         labels: BTreeMap::new(),
         image_labels: None,

@@ -1,7 +1,8 @@
 //! What is shown of a start: nothing new until the new instance has begun.
 
 use super::*;
-use crate::domain::status::{ContainerStatus, Stage, Terminated};
+use crate::domain::exit::Terminated;
+use crate::domain::status::{ContainerStatus, Stage};
 
 /// Restarts, what is shown as its state, and how the instance of its last state ended.
 fn seen(story: &Story) -> (u32, String, Option<i32>) {

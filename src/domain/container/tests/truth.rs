@@ -1,8 +1,7 @@
 //! Who or what ended an instance, and what stays known of it.
 
 use super::*;
-use crate::domain::exit::{Caller, LastWords, Operator, Sigkill};
-use crate::domain::status::Terminated;
+use crate::domain::exit::{Caller, LastWords, Operator, Sigkill, Terminated};
 
 const BY: Caller = Caller::Local { uid: 1000, pid: Some(4711) };
 

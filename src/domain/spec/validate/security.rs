@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Findings, SpecError};
-use crate::domain::capability;
+use crate::domain::spec::capability;
 use crate::domain::spec::{
     AppArmorProfile, ContainerSpec, Identity, PodSpec, SeccompProfile, Security, Source, Sysctl,
 };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Findings, SpecError, names};
 use crate::domain::spec::{
     ContainerSpec, Files, Part, PodSpec, Propagation, RecursiveReadOnly, SubPath, VolumeSource,
+    sub_path_flaw,
 };
-use crate::domain::volume::sub_path_flaw;
 
 const LARGEST_MODE: u32 = 0o777;
 /// Of an object, as in Kubernetes, and of all that one pod keeps in its records.

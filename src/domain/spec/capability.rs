@@ -1,6 +1,6 @@
 //! Linux capabilities, and which of them a container has.
 
-use super::spec::Security;
+use super::Security;
 
 /// By their numbers.
 const ALL: [&str; 41] = [

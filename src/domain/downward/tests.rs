@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::spec::{EnvSource, EnvVar, sample};
+use crate::domain::spec::{Amounts, EnvSource, EnvVar, sample};
 
 fn whereabouts() -> Whereabouts {
     Whereabouts {

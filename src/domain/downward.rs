@@ -1,0 +1,65 @@
+//! What `fieldRef` and `resourceFieldRef` come to where a pod runs.
+
+use super::node::Whereabouts;
+use super::spec::{Bound, ContainerSpec, EnvSource, EnvVar, PodField, PodSpec, ResourceField};
+
+#[cfg(test)]
+mod tests;
+
+impl PodSpec {
+    /// A label that is not there is empty, as in Kubernetes, and so is the address of a pod that
+    /// has none.
+    pub fn field(&self, field: &PodField, at: &Whereabouts) -> String {
+        let of_pod =
+            if self.host_namespaces.network { &at.node_addresses } else { &at.pod_addresses };
+        let first = |all: &[core::net::IpAddr]| all.first().map(ToString::to_string);
+        let list = |all: &[core::net::IpAddr]| {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        };
+        match field {
+            PodField::Name => self.name.clone(),
+            PodField::Namespace => self.namespace.clone(),
+            PodField::Uid => self.uid.clone(),
+            PodField::NodeName => at.node_name.clone(),
+            PodField::ServiceAccountName => {
+                self.service_account.clone().unwrap_or_else(|| "default".to_owned())
+            }
+            PodField::HostIp => first(&at.node_addresses).unwrap_or_default(),
+            PodField::HostIps => list(&at.node_addresses),
+            PodField::PodIp => first(of_pod).unwrap_or_default(),
+            PodField::PodIps => list(of_pod),
+            PodField::Label(key) => self.labels.get(key).cloned().unwrap_or_default(),
+            PodField::Annotation(key) => self.annotations.get(key).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Rounded up. Without a limit a container may have what the node has; without a request it
+    /// is promised nothing. `own` is who asks.
+    pub fn resource(
+        &self,
+        field: &ResourceField,
+        own: Option<&ContainerSpec>,
+        at: &Whereabouts,
+    ) -> String {
+        let named = |name: &String| self.all().find(|container| container.name == *name);
+        let container = field.container.as_ref().map_or(own, named);
+        let amount = container.and_then(|container| match field.bound {
+            Bound::Limit => {
+                let limit = field.resource.of(&container.resources.limits);
+                limit.filter(|limit| *limit > 0).or_else(|| field.resource.of(&at.allocatable))
+            }
+            Bound::Request => field.resource.of(&container.resources.requests),
+        });
+        amount.unwrap_or_default().div_ceil(field.divisor.max(1)).to_string()
+    }
+
+    pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &Whereabouts) -> String {
+        match &var.from {
+            Some(EnvSource::Field(field)) => self.field(field, at),
+            Some(EnvSource::Resource(field)) => self.resource(field, Some(own), at),
+            None | Some(EnvSource::ConfigMap { .. } | EnvSource::Secret { .. }) => {
+                var.value.clone()
+            }
+        }
+    }
+}
