@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::domain::Incarnation;
-use crate::domain::adopt::{Place, Stdio, Stranger};
+use crate::domain::adopt::Place;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, LastWords};
 use crate::domain::ids::stem;
@@ -33,6 +33,9 @@ pub mod fake;
 pub mod oci;
 pub mod record;
 pub mod session;
+mod strangers;
+
+pub use strangers::{News, Strangers};
 
 /// `length` from now, by the clock that waits go by.
 pub fn deadline_in(length: Duration) -> tokio::time::Instant {
@@ -288,39 +291,6 @@ pub trait Runtime: Send + Sync + 'static {
     }
     /// Where the attempt's stdout and stderr go.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
-}
-
-/// News of strangers' containers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// The stream has begun: what happened before it may have been missed.
-    Live,
-    Changed(Place),
-    /// Its task was deleted, by its owner or by containerd, not by this daemon.
-    TaskDeleted(Place),
-}
-
-/// Containers that somebody else made, in the namespaces that are watched.
-#[async_trait]
-pub trait Strangers: Send + Sync + 'static {
-    fn is_watched(&self, namespace: &str) -> bool;
-    /// Those that carry labels or a record of probelet's.
-    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError>;
-    /// One of them, whatever it carries; `None` if there is no such container, or it is one of
-    /// probelet's own.
-    async fn stranger(&self, place: &Place) -> Result<Option<Stranger>, RuntimeError>;
-    /// Its stop signal by its image's word, and its task as it is.
-    async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError>;
-    /// Where its task's output goes; `None` without a task.
-    async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, RuntimeError>;
-    /// Writes that it was released under these labels.
-    async fn released(
-        &self,
-        place: &Place,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<(), RuntimeError>;
-    /// Tells what happens until containerd goes away or nobody listens.
-    async fn follow(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError>;
 }
 
 /// The right to run one command: dropped when its process is gone.

@@ -18,6 +18,7 @@ use crate::runtime::{AttemptId, Flaw, Runtime, RuntimeError};
 
 mod actor;
 mod adopt;
+mod adopted;
 mod boot;
 mod brake;
 mod clock;
