@@ -169,7 +169,7 @@ const GRPC: [Row; 16] = [
 const EXEC: [Row; 5] = [
     ("exec:/prober-target exit 0", Success, ""),
     ("exec:/prober-target print hello", Success, "hello\n"),
-    ("exec:/prober-target exit 3", Failure, ""),
+    ("exec:/prober-target exit 3", Failure, "command exited with code 3"),
     (
         "exec:/prober-target sleep",
         Timeout,

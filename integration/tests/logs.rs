@@ -133,7 +133,7 @@ fn a_full_disk_stops_no_container_and_its_gap_is_told() -> Result<()> {
     let folder = host.path("log");
     fs::create_dir(&folder)?;
     let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&folder);
+    mount.args(["-t", "tmpfs", "-o", "size=256k,mode=0750", "tmpfs"]).arg(&folder);
     ensure!(mount.status()?.success(), "no tmpfs");
     host.start_daemon()?;
     let script = "i=0; while [ $i -lt 5000 ]; do \

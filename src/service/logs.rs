@@ -7,7 +7,6 @@ use tonic::{Code, Response, Status};
 
 use super::error::{field, invalid, refuse, status_of};
 use super::{Api, Streaming, convert};
-use crate::domain::Incarnation;
 use crate::domain::adopt::Place;
 use crate::domain::log::{Printer, Selection};
 use crate::domain::spec::SpecError;
@@ -60,9 +59,11 @@ fn selection(request: &pb::GetLogsRequest, now: SystemTime) -> Result<Selection,
 fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {
     let view = api.supervisor.get(&request.name).map_err(status_of)?;
     let status = convert::status_of_container(&view, &request.container).map_err(status_of)?;
-    let attempt = match (request.previous, status.instance.0.checked_sub(1)) {
+    // As in Kubernetes: the previous instance is the one of the last state, so that of a container
+    // that waits for its next start it is the newest.
+    let attempt = match (request.previous, &status.last_state) {
         (false, _) => status.instance,
-        (true, Some(previous)) => Incarnation(previous),
+        (true, Some(previous)) => previous.attempt,
         (true, None) => {
             let (pod, container) = (&view.spec.name, &status.name);
             return Err(refuse(
