@@ -2,16 +2,17 @@
 //! answers before it, its head, redirects, and its body, which can only be read with a limit or
 //! part by part.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION, PROXY_AUTHORIZATION, RANGE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
@@ -97,14 +98,39 @@ impl Http {
         Err(RegistryError::Refused(text))
     }
 
+    /// A connection that is used again may have been closed meanwhile, which shows only then: such
+    /// a request is sent once more.
     async fn once(
         &self,
         url: Url,
         ask: &Ask<'_>,
         login: Option<&HeaderValue>,
     ) -> Result<Answer, RegistryError> {
+        let mut sent = self.send(self.request(&url, ask, login)?).await;
+        if let Err(Failure::Client(error)) = &sent
+            && was_closed(error)
+        {
+            sent = self.send(self.request(&url, ask, login)?).await;
+        }
+        let text = match sent {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                return Ok(Answer { url, status: head.status, headers: head.headers, body });
+            }
+            Err(Failure::Flood) => "too many informational answers".to_owned(),
+            Err(Failure::Client(error)) => chain(&error),
+        };
+        Err(RegistryError::Unreachable(format!("{}: {text}", shown(&url))))
+    }
+
+    fn request(
+        &self,
+        url: &Url,
+        ask: &Ask<'_>,
+        login: Option<&HeaderValue>,
+    ) -> Result<Request<Empty<Bytes>>, RegistryError> {
         let refused = |error: &dyn std::fmt::Display| {
-            RegistryError::Refused(format!("{}: {error}", shown(&url)))
+            RegistryError::Refused(format!("{}: {error}", shown(url)))
         };
         let uri: Uri = url.as_str().parse().map_err(|error| refused(&error))?;
         let mut request = Request::new(Empty::new());
@@ -127,6 +153,13 @@ impl Http {
             headers.insert(PROXY_AUTHORIZATION, login.clone());
         }
         *request.uri_mut() = uri;
+        Ok(request)
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Empty<Bytes>>,
+    ) -> Result<Response<Incoming>, Failure> {
         let flood = Arc::new(Notify::new());
         let (count, full) = (AtomicUsize::new(0), Arc::clone(&flood));
         hyper::ext::on_informational(&mut request, move |_| {
@@ -134,20 +167,30 @@ impl Http {
                 full.notify_one();
             }
         });
-        let unreachable =
-            |text: &str| Err(RegistryError::Unreachable(format!("{}: {text}", shown(&url))));
         tokio::select! {
             biased;
-            () = flood.notified() => unreachable("too many informational answers"),
-            answer = self.client.request(request) => match answer {
-                Err(error) => unreachable(&chain(&error)),
-                Ok(answer) => {
-                    let (head, body) = answer.into_parts();
-                    Ok(Answer { url, status: head.status, headers: head.headers, body })
-                }
-            },
+            () = flood.notified() => Err(Failure::Flood),
+            answer = self.client.request(request) => answer.map_err(Failure::Client),
         }
     }
+}
+
+/// Why no answer has come.
+enum Failure {
+    Flood,
+    Client(legacy::Error),
+}
+
+/// The server has closed the connection before a word of its answer.
+fn was_closed(error: &legacy::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.any(|error| {
+        let http = error.downcast_ref::<hyper::Error>();
+        let io = error.downcast_ref::<std::io::Error>();
+        http.is_some_and(|error| error.is_incomplete_message() || error.is_canceled())
+            || io.is_some_and(|error| matches!(error.kind(), BrokenPipe | ConnectionReset))
+    })
 }
 
 impl Answer {

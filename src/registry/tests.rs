@@ -16,7 +16,8 @@ use super::*;
 const STALL: Duration = Duration::from_secs(60);
 const LOGIN: &str = "authorization: basic dtpw";
 
-/// What a server says to a request, and whether it goes on saying the second part for ever.
+/// What a server says to a request, and whether it goes on saying the second part for ever; where
+/// that is empty, it closes the connection without having said so.
 type Script = dyn Fn(&str) -> (String, Option<String>) + Send + Sync;
 
 /// Ends with its last holder.
@@ -88,6 +89,9 @@ async fn talk(
             return;
         }
         if let Some(part) = for_ever {
+            if part.is_empty() {
+                return;
+            }
             let part = part.repeat(1 + 4096 / part.len());
             while stream.write_all(part.as_bytes()).await.is_ok() {
                 sent.fetch_add(part.len(), Relaxed);
@@ -170,6 +174,22 @@ async fn no_answer_is_read_beyond_its_bound() {
         // What the sockets hold comes on top.
         let sent = server.sent.load(Relaxed);
         assert!(sent < 64 << 20, "{what}: {sent} bytes were taken");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_is_replaced() {
+    let server = Server::start(None, |request| {
+        let knows = request.contains(LOGIN);
+        let basic = "WWW-Authenticate: Basic realm=\"r\"\r\n";
+        let said = if knows { answer("200 OK", "", "{}") } else { answer("401 No", basic, "") };
+        (said, Some(String::new()))
+    })
+    .await;
+    // Whether the client has seen the end before its next request is chance.
+    for _ in 0..100 {
+        let (origin, _folder) = origin(&server.address, &[], "").await;
+        assert_eq!(origin.manifest(None).await.unwrap(), "{}");
     }
 }
 
