@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Host, SOON, eventually, probelet_bin, spawn};
@@ -34,11 +34,6 @@ impl Host {
     pub fn start_daemon_reading(&mut self, path: &str, text: &str) -> Result<()> {
         let file = self.path("proc-file");
         std::fs::write(&file, text)?;
-        // What the daemon mounts has to reach containerd, also where the host's root is private.
-        let folder = self.dir.path().to_owned();
-        let share = r#"mountpoint -q "$0" || mount --rbind "$0" "$0" && mount --make-shared "$0""#;
-        let shared = Command::new("sh").args(["-c", share]).arg(folder).status()?;
-        ensure!(shared.success(), "the host's folder cannot be shared");
         let script =
             format!(r#"mount --make-rprivate /proc && mount --bind "$0" {path} && exec "$@""#);
         let mut command = Command::new("unshare");

@@ -14,7 +14,7 @@ mod daemon;
 mod grpcurl;
 pub mod image;
 pub mod measure;
-mod outages;
+pub mod outages;
 mod records;
 pub mod registry;
 pub mod script;
@@ -286,8 +286,10 @@ path = "{at}/opt"
         let (run, data) = (self.path("run"), self.path("data"));
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+        // The two folders themselves are mounts of the tests that share what is in them.
+        let is_below = |at: &Path, dir: &PathBuf| at.starts_with(dir) && at != dir;
         let mounts =
-            mounts.filter(|at| [&run, &data].iter().any(|dir| Path::new(at).starts_with(dir)));
+            mounts.filter(|at| [&run, &data].iter().any(|dir| is_below(Path::new(at), dir)));
         files.chain(mounts.map(|at| format!("mount {at}"))).collect()
     }
 

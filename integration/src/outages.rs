@@ -21,21 +21,23 @@ impl Host {
         clean::leftovers(self.dir.path(), &self.containerd_socket(), &self.namespace);
         fs::remove_dir_all(self.path("state"))?;
         fs::remove_dir_all(self.path("run"))?;
-        // For a daemon in a mount namespace of its own, whose pins containerd has to see.
-        let run = self.path("run");
-        fs::create_dir(&run)?;
-        mount_bind(&run, &run)?;
-        Ok(mount_change(&run, MountPropagationFlags::SHARED)?)
+        self.share_mounts()
+    }
+
+    /// For a daemon in a mount namespace of its own, whose mounts containerd has to see.
+    pub fn share_mounts(&self) -> Result<()> {
+        for folder in ["run", "data"].map(|name| self.path(name)) {
+            fs::create_dir_all(&folder)?;
+            mount_bind(&folder, &folder)?;
+            mount_change(&folder, MountPropagationFlags::SHARED)?;
+        }
+        Ok(())
     }
 
     /// All that is in the run folder, mounts too.
     pub fn wipe_run_dir(&self) -> Result<()> {
         let run = self.path("run");
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
-        let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-        for at in mounts.filter(|at| Path::new(at).starts_with(&run)) {
-            unmount(at, UnmountFlags::DETACH)?;
-        }
+        unmount_below(&run)?;
         Ok(fs::remove_dir_all(run)?)
     }
 
@@ -54,4 +56,14 @@ impl Host {
         self.start_daemon()?;
         Ok(root)
     }
+}
+
+/// All mounts in a folder, its own among them.
+pub fn unmount_below(folder: &Path) -> Result<()> {
+    let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
+    let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    for at in mounts.filter(|at| Path::new(at).starts_with(folder)) {
+        unmount(at, UnmountFlags::DETACH)?;
+    }
+    Ok(())
 }

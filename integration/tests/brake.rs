@@ -147,6 +147,7 @@ fn a_starved_host_holds_kills_for_timeouts_and_none_for_answers() -> Result<()> 
     let mut host = Host::start()?;
     let stall = "avg10=99.00 avg60=99.00 avg300=99.00 total=1";
     let text = format!("some {stall}\nfull {stall}\n");
+    host.share_mounts()?;
     host.start_daemon_reading("/proc/pressure/memory", &text)?;
     let test = |host: &Host| -> Result<()> {
         // Whoever fails alone is never held.

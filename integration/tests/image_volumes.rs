@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use probelet_integration::image::BUSYBOX_IMAGE;
+use probelet_integration::outages::unmount_below;
 use probelet_integration::registry::{PASSWORD, PrivateRegistry, USER};
 use probelet_integration::script::{container, log, pod};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
@@ -247,7 +248,7 @@ fn a_view_that_somebody_removed_is_made_again_and_one_that_nobody_knows_is_remov
         // No trace of it but the view itself.
         for folder in [host.path("run/volumes"), host.path("data/pods")] {
             let folder = folder.join(&uid);
-            let _ = Command::new("umount").arg(folder.join("volumes/model")).output()?;
+            unmount_below(&folder)?;
             fs::remove_dir_all(folder)?;
         }
         host.start_daemon()?;
