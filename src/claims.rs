@@ -1,7 +1,7 @@
 //! Which pods may have something in the run folder: a file each, `RUN_DIR/claims/POD-UID`, that is
 //! there before the pod's first pin and until its last one has gone. What pins a namespace or
 //! mounts something for a pod asks for its [`Claim`], so nothing of a pod is there without one, and
-//! a daemon finds what an earlier one left, whatever has become of the records.
+//! a daemon finds what an earlier one left, also if the records are lost.
 
 use std::fs;
 use std::io;

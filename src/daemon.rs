@@ -83,7 +83,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Who can write to one of these is root of the host. The error names the flag.
+    /// A user who can write to one of these is root of the host. The error names the flag.
     pub fn check_places(&self) -> Result<(), String> {
         let bin_dirs = self.cni_bin_dirs.iter().map(|dir| ("--cni-bin-dir", dir));
         let manifest_dir = self.manifest_dir.iter().map(|dir| ("--manifest-dir", dir));

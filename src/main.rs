@@ -55,7 +55,7 @@ fn report(error: &str) {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    // Whoever started the daemon may have left it any.
+    // The umask that the daemon inherits is not known.
     umask(Mode::WGRP | Mode::WOTH);
     log_to_stderr(args.log_format);
     if let Err(error) = descriptors::raise() {

@@ -71,7 +71,7 @@ impl SharedPids {
         let Some(process) = running else { return self.start(&pin, uid).await };
         aside(move || {
             let namespace = joined(process.pid())?;
-            // Alive only now, it was alive then: it is not that of one who got its pid.
+            // If it is alive now, it was alive when the namespace was opened: the pid was not reused.
             if process.has_ended()? {
                 return Err(Errno::SRCH.into());
             }

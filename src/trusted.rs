@@ -83,7 +83,7 @@ pub async fn read_text(path: PathBuf, limit: usize) -> io::Result<String> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
-/// Root, or who runs the daemon in its place.
+/// Root, or the user that runs the daemon.
 fn check_owner(path: &Path, about: &Metadata) -> Result<(), TrustError> {
     let owner = about.uid();
     if owner == 0 || owner == rustix::process::geteuid().as_raw() {

@@ -326,7 +326,7 @@ impl Tracker {
         self.shown.last = Some(LastProbe { at: flight.at, latency, outcome });
         if is_error {
             self.shown.errors += 1;
-            // Whatever took all of its time would only take it again.
+            // An attempt that used up its timeout would use it up again.
             if flight.tries < TRIES && latency < self.timeout {
                 self.in_flight = Some(InFlight { tries: flight.tries + 1, at: now.wall, ..flight });
                 return Seen::Again;

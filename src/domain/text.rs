@@ -1,4 +1,4 @@
-//! How values are written, whatever they are of.
+//! The text form of values: durations.
 
 use std::time::Duration;
 

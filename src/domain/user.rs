@@ -14,7 +14,7 @@ pub struct ImageUsers {
     pub group: String,
 }
 
-/// As whom a process runs, as its runtime spec has it.
+/// The user and groups of a process, as in its runtime spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub uid: u32,

@@ -1,4 +1,4 @@
-//! Who may change what lies at a path.
+//! Whether other users can replace the file at a path.
 
 use std::fs::{self, Metadata};
 use std::io;

@@ -99,7 +99,7 @@ impl Program {
         let mut copy = options.write(true).create_new(true).mode(0o500).open(&unfinished)?;
         let copied = io::copy(&mut File::open(&self.0.running)?, &mut copy)
             .and_then(|_| fs::rename(&unfinished, &path));
-        // Nobody may run what is open for writing.
+        // A file that is open for writing cannot be executed.
         drop(copy);
         if let Err(error) = copied {
             let _ = fs::remove_file(&unfinished);

@@ -23,7 +23,7 @@ pub struct Share {
 
 impl Share {
     /// Runs `work`, which pauses while the container's probes have used more than their share.
-    /// Whoever bounds its time does so outside.
+    /// The caller bounds its time.
     pub(super) async fn spend<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {

@@ -1,4 +1,4 @@
-//! What the supervisor needs to know of containers that somebody else made.
+//! What the supervisor needs to know of containers that other clients created.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub enum News {
     TaskDeleted(Place),
 }
 
-/// Containers that somebody else made, in the namespaces that are watched.
+/// Containers that other clients created, in the watched namespaces.
 #[async_trait]
 pub trait Strangers: Send + Sync + 'static {
     fn is_watched(&self, namespace: &str) -> bool;
@@ -37,6 +37,6 @@ pub trait Strangers: Send + Sync + 'static {
         place: &Place,
         labels: &BTreeMap<String, String>,
     ) -> Result<(), RuntimeError>;
-    /// Tells what happens until containerd goes away or nobody listens.
+    /// Reports changes until containerd goes away or the receiver is dropped.
     async fn follow(&self, tell: mpsc::Sender<News>) -> Result<(), RuntimeError>;
 }

@@ -39,7 +39,7 @@ pub struct Adopter {
     turn: tokio::sync::Mutex<Told>,
 }
 
-/// Labels without effect that were told of, by container.
+/// Labels without effect that were reported, by container.
 type Told = BTreeMap<Place, Vec<String>>;
 
 impl Adopter {

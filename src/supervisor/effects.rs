@@ -79,7 +79,7 @@ impl Effects {
                     if let Ok(panic) = error.try_into_panic() {
                         std::panic::resume_unwind(panic);
                     }
-                    // A pull that nobody waits for.
+                    // A pull without a waiter.
                 }
                 None => std::future::pending().await,
             }

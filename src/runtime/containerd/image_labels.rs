@@ -1,4 +1,4 @@
-//! The labels of the image that a container of somebody else's was made from.
+//! The labels of the image of an adopted container.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::runtime::RuntimeError;
 const BLOBS: usize = 256;
 /// Of one index, manifest or configuration.
 const LARGEST: u64 = 4 << 20;
-/// What tells JSON from a layer.
+/// Distinguishes JSON from a layer.
 const HEAD: u64 = 4096;
 
 /// Of an image configuration what names its layers.
@@ -89,7 +89,7 @@ impl Client {
         self.parent_of(&record.snapshotter, &record.snapshot_key).await.map(Some)
     }
 
-    /// All that the image consists of, for whatever platform it is.
+    /// All content of the image, of every platform.
     async fn walk(
         &self,
         target: String,

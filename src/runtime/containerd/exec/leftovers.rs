@@ -35,7 +35,7 @@ impl Execs {
             leaders.extend(Stat::read(pid).ok().map(|stat| stat.identity));
             match family::variable(pid, MARK) {
                 Ok(Some(own)) => drop(variables.insert(own)),
-                // It has cleared its environment, so nothing tells which mark was its own.
+                // It has cleared its environment, so its own mark is not known.
                 Ok(None) => drop(variables.insert(MARK.to_owned())),
                 // It has just ended.
                 Err(_) => {}
