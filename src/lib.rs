@@ -11,7 +11,6 @@ pub mod cli;
 pub mod cni;
 pub mod connections;
 pub mod daemon;
-pub mod domain;
 pub mod evidence;
 pub mod files;
 #[cfg(test)]
@@ -37,6 +36,9 @@ pub mod structs;
 pub mod supervisor;
 pub mod trusted;
 pub mod volumes;
+
+/// The decisions, see the crate.
+pub use probelet_domain as domain;
 
 /// The API as generated from `proto/`.
 #[allow(

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    const VECTORS: &str = include_str!("../domain/vectors/get-columns.jsonl");
+    const VECTORS: &str = include_str!("get-columns.jsonl");
 
     fn status(i: usize, c: &Value, now: Timestamp) -> Value {
         let reason = c.get("reason").cloned().unwrap_or_default();

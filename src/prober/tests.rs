@@ -320,7 +320,7 @@ async fn what_is_not_the_containers_fault_is_an_error() {
 /// Every row but those of exec, which has no server to be scripted here.
 #[tokio::test]
 async fn the_kubelets_vectors_hold() {
-    for row in include_str!("../domain/vectors/handlers.jsonl").lines() {
+    for row in include_str!("handlers.jsonl").lines() {
         let row: serde_json::Value = serde_json::from_str(row).unwrap();
         match row["h"].as_str().unwrap() {
             "http" => http::tests::vector(&row).await,

@@ -1,0 +1,227 @@
+//! Where the output of an adopted container's next task goes.
+
+use std::collections::BTreeMap;
+
+use super::{ImageLabels, LOG_URIS};
+use crate::log;
+use crate::spec::OwnLabels;
+
+/// Where a task's output goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stdio {
+    pub stdout: String,
+    pub stderr: String,
+    pub terminal: bool,
+}
+
+impl std::fmt::Display for Stdio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.stdout.as_str() {
+            "" => f.write_str("nowhere, as it was started"),
+            uri if uri.contains("://") => write!(f, "to {uri}"),
+            pipe => write!(f, "to the pipe {pipe}, for whoever started it to read"),
+        }
+    }
+}
+
+/// Which of the possible places the next task's output got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The one that the owner gave the task before.
+    Kept,
+    /// The file that the owner's label names.
+    Labelled,
+    /// A log of probelet's.
+    Ours,
+}
+
+/// What a container's labels say of its output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogLabels {
+    /// The label and the URI of its owner's.
+    pub owners: Option<(&'static str, String)>,
+    /// URIs that are its image's own, or may be.
+    pub doubted: Vec<String>,
+}
+
+impl LogLabels {
+    pub fn read(
+        labels: &BTreeMap<String, String>,
+        image: &ImageLabels,
+        remembered: Option<&OwnLabels>,
+    ) -> Self {
+        let own = image.or_remembered(remembered);
+        let mut read = Self::default();
+        for label in LOG_URIS {
+            let Some(uri) = labels.get(label).filter(|uri| uri.contains("://")) else { continue };
+            match &own {
+                Ok(own) if !own.has(label, uri) => {
+                    read.owners.get_or_insert_with(|| (label, uri.clone()));
+                }
+                _ => read.doubted.push(uri.clone()),
+            }
+        }
+        read
+    }
+}
+
+/// The path of a label's URI. What a shim would run for it, or would take for another path, is
+/// refused.
+pub fn log_file(uri: &str) -> Result<&str, &'static str> {
+    let path = uri.strip_prefix("file://").ok_or("only file:// is taken from a label")?;
+    let parts = path.strip_prefix('/').ok_or("its path is not absolute")?;
+    // The shim reads a URI: what is escaped in it would be another path than what was checked.
+    if path.contains(['%', '?', '#', '\\']) || path.chars().any(char::is_control) {
+        return Err("its path has a character that a URI has to escape");
+    }
+    if parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err("its path is not in its shortest form");
+    }
+    Ok(path)
+}
+
+impl Stdio {
+    /// Whether probelet's logger has it.
+    pub fn is_ours(&self) -> bool {
+        is_logger(&self.stdout)
+    }
+
+    /// The next task's, from the ended one's, the URI of a file that a label names and that was
+    /// found to be good, and a logger of ours. A pipe has lost its reader with whoever made it.
+    pub fn next(
+        old: Option<&Self>,
+        file: Option<&str>,
+        doubted: &[String],
+        own: &str,
+    ) -> (Self, Output) {
+        let both =
+            |uri: &str, terminal| Self { stdout: uri.to_owned(), stderr: uri.to_owned(), terminal };
+        let terminal = old.is_some_and(|old| old.terminal);
+        let is_kept = |uri: &str| {
+            uri.contains("://") && !doubted.iter().any(|other| other == uri) && !is_fleeting(uri)
+        };
+        match (file, old) {
+            (Some(uri), _) => (both(uri, terminal), Output::Labelled),
+            (None, Some(old)) if is_kept(&old.stdout) => {
+                let stderr = if is_kept(&old.stderr) { &old.stderr } else { &old.stdout };
+                let (stdout, stderr) = (old.stdout.clone(), stderr.clone());
+                (Self { stdout, stderr, terminal }, Output::Kept)
+            }
+            (None, Some(old)) if old.stdout.is_empty() && old.stderr.is_empty() && !terminal => {
+                (Self::default(), Output::Kept)
+            }
+            _ => (both(own, terminal), Output::Ours),
+        }
+    }
+}
+
+/// A logger of this daemon's or another one's.
+fn is_logger(uri: &str) -> bool {
+    let Some((_, query)) = uri.strip_prefix("binary://").and_then(|it| it.split_once('?')) else {
+        return false;
+    };
+    let mut names = query.split('&').filter_map(|pair| pair.split_once('='));
+    names.any(|(name, _)| name == log::LOGGER)
+}
+
+/// A logger, of which the next task gets one of the daemon's that starts it, or a program that a
+/// process id names: another process may have it by then.
+fn is_fleeting(uri: &str) -> bool {
+    let Some(program) = uri.strip_prefix("binary://") else { return false };
+    let path = program.split('?').next().unwrap_or_default();
+    // An escaped or roundabout path may lead there too.
+    let is_plain =
+        !path.contains('%') && !path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
+    is_logger(uri) || !is_plain || path.starts_with("/proc/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "binary:///run/probelet/bin/probelet?container-log=1";
+
+    fn of(out: &str, err: &str) -> Stdio {
+        Stdio { stdout: out.into(), stderr: err.into(), terminal: false }
+    }
+
+    fn ours() -> (Stdio, Output) {
+        (of(OWN, OWN), Output::Ours)
+    }
+
+    #[test]
+    fn output_goes_on_where_its_owner_has_it() {
+        let next = |old: Option<&Stdio>, file: Option<&str>| Stdio::next(old, file, &[], OWN);
+        let pipe = of("/run/fifo/1", "/run/fifo/2");
+        assert_eq!(next(Some(&pipe), None), ours());
+        let file = of("file:///b", "file:///b");
+        assert_eq!(next(Some(&pipe), Some("file:///b")), (file, Output::Labelled));
+        let once = of("file:///a", "");
+        assert_eq!(next(Some(&once), None), (of("file:///a", "file:///a"), Output::Kept));
+        let owners = of("binary:///usr/bin/nerdctl?log=x", "binary:///usr/bin/nerdctl?log=x");
+        assert_eq!(next(Some(&owners), None), (owners.clone(), Output::Kept));
+        assert_eq!(next(Some(&of("", "")), None), (of("", ""), Output::Kept));
+        assert_eq!(next(None, None), ours());
+    }
+
+    #[test]
+    fn a_program_by_process_id_and_an_earlier_logger_are_not_run_again() {
+        for uri in [
+            "binary:///proc/4711/exe?container-log=1%3A2%3A%2Fl",
+            "binary:///proc/4711/exe",
+            "binary:///proc/self/exe?x=y",
+            "binary:////proc/4711/exe",
+            "binary:///usr/../proc/4711/exe",
+            "binary:///%70roc/4711/exe",
+            "binary:///run/old/probelet?container-log=1%3A2%3A%2Fl",
+        ] {
+            assert_eq!(Stdio::next(Some(&of(uri, uri)), None, &[], OWN), ours(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_the_images_word_is_not_kept_though_a_task_has_it() {
+        let uri = "binary:///bin/sh?-c=id";
+        let doubted = [uri.to_owned()];
+        assert_eq!(Stdio::next(Some(&of(uri, uri)), None, &doubted, OWN), ours());
+    }
+
+    #[test]
+    fn labels_count_where_they_are_the_owners() {
+        let labels: BTreeMap<_, _> = [
+            (LOG_URIS[0].to_owned(), "file:///image".to_owned()),
+            (LOG_URIS[1].to_owned(), "file:///owner".to_owned()),
+        ]
+        .into();
+        let own: OwnLabels =
+            [(LOG_URIS[0].to_owned(), "file:///image".to_owned())].into_iter().collect();
+        let known = LogLabels::read(&labels, &ImageLabels::Known(own.clone()), None);
+        assert_eq!(known.owners, Some((LOG_URIS[1], "file:///owner".to_owned())));
+        assert_eq!(known.doubted, ["file:///image"]);
+        let unknown = ImageLabels::Unknown("gone".into());
+        assert_eq!(LogLabels::read(&labels, &unknown, Some(&own)), known);
+        let none = LogLabels::read(&labels, &unknown, None);
+        assert_eq!((none.owners, none.doubted.len()), (None, 2));
+    }
+
+    #[test]
+    fn a_label_names_a_file_and_nothing_else() {
+        assert_eq!(log_file("file:///var/log/a b.log"), Ok("/var/log/a b.log"));
+        for uri in [
+            "binary:///bin/sh?-c=id",
+            "fifo:///a",
+            "FILE:///a",
+            "file://host/a",
+            "file://a",
+            "file:///",
+            "file:///var/log/../../etc/passwd",
+            "file:///var/log/%2e%2e/passwd",
+            "file:///var/log//a",
+            "file:///var/log/a?b",
+            "file:///var/log/a#b",
+            "file:///var/log/a\nb",
+        ] {
+            assert!(log_file(uri).is_err(), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Between a kill that a probe decided and the brake let through, and the stop: a moment in which
+//! it is seen what the process does.
+//!
+//! The container runs on until then. The record has the reason first, since the evidence may be
+//! asked for by a signal, and the stop comes soon: a process that ends of it while the daemon is
+//! dead was ended by its probe. One that lives on is for the next daemon's probes to judge again.
+
+use std::time::{Duration, Instant};
+
+use super::state::State;
+use super::{Action, Machine, Next};
+use crate::Now;
+use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
+use crate::exit::Cause;
+use crate::notice::Notice;
+use crate::time::Later;
+
+/// The stop that waits for the evidence.
+#[derive(Debug)]
+pub(super) struct Capturing {
+    cause: Cause,
+    message: String,
+    grace: Duration,
+    /// When it waits no longer.
+    until: Instant,
+}
+
+impl Machine {
+    pub(super) fn capture_then_stop(
+        &mut self,
+        cause: Cause,
+        message: String,
+        grace: Duration,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Running(running) = &mut self.state else { return };
+        if running.capturing.is_some() {
+            return;
+        }
+        let lifecycle = &self.spec.lifecycle;
+        let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
+        self.memory.condemned = Some(cause.clone());
+        out.push(Action::Persist);
+        running.capturing = Some(Capturing { cause, message, grace, until: now.mono.later(bound) });
+        if let Some(signal) = lifecycle.evidence_signal {
+            out.push(Action::Signal(self.memory.attempt, signal));
+        }
+        out.push(Action::Capture(self.memory.attempt));
+    }
+
+    /// Why the container is about to be stopped.
+    pub fn condemned_for(&self) -> Option<&Cause> {
+        match &self.state {
+            State::Running(running) => running.capturing.as_ref().map(|one| &one.cause),
+            _ => None,
+        }
+    }
+
+    pub(super) fn capture_deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Running(running) => running.capturing.as_ref().map(|capturing| capturing.until),
+            _ => None,
+        }
+    }
+
+    /// A reading is told however late it comes.
+    pub(super) fn captured(&mut self, reading: String, now: Now, out: &mut Vec<Action>) {
+        if !reading.is_empty() {
+            out.push(Action::Note(Notice::normal("Evidence", reading)));
+        }
+        self.stop_condemned(now, out);
+    }
+
+    pub(super) fn capture_over(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.capture_deadline().is_some_and(|until| until <= now.mono) {
+            self.stop_condemned(now, out);
+        }
+    }
+
+    /// The process ended before it was stopped; it was condemned all the same.
+    pub(super) fn ended_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
+        let mut stop = Vec::new();
+        self.stop_condemned(now, &mut stop);
+        // For a process that is gone only what is told of it has a sense.
+        out.extend(stop.into_iter().filter(|action| matches!(action, Action::Note(_))));
+    }
+
+    fn stop_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
+        let State::Running(running) = &mut self.state else { return };
+        if let Some(Capturing { cause, message, grace, .. }) = running.capturing.take() {
+            self.sentence(&cause);
+            self.stop(cause, message, grace, Next::Policy, now, out);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A pause of a container's probes: asked for with an end, and over by itself.
+
+use std::time::Duration;
+
+use super::{Action, Machine};
+use crate::Now;
+use crate::notice::Notice;
+use crate::probe::Tracker;
+use crate::text::go_duration;
+use crate::time::Later;
+
+impl Machine {
+    pub(super) fn pause(&mut self, length: Duration, now: Now, out: &mut Vec<Action>) {
+        self.paused = Some(now.mono.later(length));
+        self.memory.paused_until = Some(now.wall.later(length));
+        self.memory.paused_for = Some(length);
+        // Neither what is under way nor what was counted may act when the pause is over.
+        self.each_tracker(Tracker::drop_evidence);
+        self.pardon();
+        let message = format!("Probes paused for {}", go_duration(length));
+        out.push(Action::Note(Notice::normal("ProbesPaused", message)));
+        out.push(Action::Persist);
+    }
+
+    pub(super) fn resume_probes(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.paused.take().is_none() {
+            return;
+        }
+        (self.memory.paused_until, self.memory.paused_for) = (None, None);
+        self.each_tracker(|tracker| tracker.not_before(now.mono));
+        out.push(Action::Note(Notice::normal("ProbesResumed", "Probes resumed")));
+        out.push(Action::Persist);
+    }
+
+    pub(super) fn end_pause(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.paused.is_some_and(|until| until <= now.mono) {
+            self.resume_probes(now, out);
+        }
+    }
+
+    /// After a restart of the host only the wall clock knows how long is left: it may be wrong,
+    /// but no pause is longer than it was asked for.
+    pub(super) fn pause_again(&mut self, now: Now) {
+        let left =
+            |until: std::time::SystemTime| until.duration_since(now.wall).unwrap_or_default();
+        let most = self.memory.paused_for.unwrap_or(Duration::MAX);
+        self.paused = self.memory.paused_until.map(|until| now.mono.later(left(until).min(most)));
+    }
+}

@@ -1,0 +1,385 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::*;
+use crate::Now;
+use crate::brake::Hold;
+use crate::exit::Cause;
+use crate::probe::{Launch, Verdict};
+use crate::spec::*;
+use crate::status::ContainerState;
+
+mod braking;
+mod capture;
+mod care;
+mod clock;
+mod deadline;
+mod decisions;
+mod eviction;
+mod histories;
+mod image;
+mod killed;
+mod lengths;
+mod limits;
+mod reconcile;
+mod recovery;
+mod shown;
+mod stopping;
+mod truth;
+mod verdict;
+mod worker;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Story {
+    machine: Machine,
+    now: Now,
+    /// The newest launch of each probe.
+    launched: BTreeMap<ProbeKind, Launch>,
+    /// What the brake answers; and since when each asking was for.
+    brake: Option<Hold>,
+    asked: Vec<Instant>,
+    by_timeout: bool,
+    /// Captures take their time; else each is over at once.
+    captures_last: bool,
+}
+
+fn pod(policy: RestartPolicy) -> PodSpec {
+    let probe = ProbeSpec {
+        period: SECOND,
+        ..ProbeSpec::new(Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) }))
+    };
+    PodSpec {
+        namespace: "default".into(),
+        name: "web".into(),
+        uid: "u".into(),
+        labels: Default::default(),
+        annotations: Default::default(),
+        restart_policy: policy,
+        termination_grace: 30 * SECOND,
+        active_deadline: None,
+        hostname: None,
+        service_account: None,
+        pull_secrets: vec![],
+        init_containers: vec![],
+        dependents: Default::default(),
+        security: Default::default(),
+        host_namespaces: Default::default(),
+        network: Default::default(),
+        share_process_namespace: false,
+        naming: Default::default(),
+        volumes: vec![],
+        gates: Default::default(),
+        origin: None,
+        containers: vec![ContainerSpec {
+            name: "app".into(),
+            source: Source::Image("app:1".into()),
+            pull_policy: None,
+            command: vec![],
+            args: vec![],
+            env: vec![],
+            working_dir: None,
+            ports: vec![],
+            probes: Probes { liveness: Some(probe), ..Probes::default() },
+            lifecycle: Default::default(),
+            restart_policy: None,
+            restart_policy_rules: vec![],
+            termination_message: Default::default(),
+            backoff: BackoffLimits::default(),
+            security: Default::default(),
+            resources: Default::default(),
+            devices: Default::default(),
+            volume_mounts: vec![],
+            log_limits: Default::default(),
+        }],
+    }
+}
+
+fn is_capture(action: &Action) -> bool {
+    matches!(action, Action::Capture(_))
+}
+
+impl Story {
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn new(pod: PodSpec) -> Self {
+        let now = Now {
+            mono: Instant::now(),
+            wall: SystemTime::UNIX_EPOCH + 1000 * SECOND,
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
+        let spec = pod.containers[0].clone();
+        let image = ImageFacts { id: "app@sha256:1".into(), ..ImageFacts::default() };
+        let machine = Machine::new(Arc::new(pod), spec, image, now);
+        Self {
+            machine,
+            now,
+            launched: BTreeMap::new(),
+            brake: None,
+            asked: vec![],
+            by_timeout: false,
+            captures_last: false,
+        }
+    }
+
+    fn running(policy: RestartPolicy) -> Self {
+        let mut story = Self::new(pod(policy));
+        let actions = story.want(Wanted::Running);
+        assert!(actions.contains(&Action::Start(Incarnation(0))));
+        story.started();
+        story
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = Now { mono: self.now.mono + time, wall: self.now.wall + time, ..self.now };
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = self.through_the_brake(event);
+        if !self.captures_last
+            && let Some(at) = actions.iter().position(is_capture)
+        {
+            actions.remove(at);
+            let incarnation = self.machine.memory().attempt;
+            let captured = Event::Captured { incarnation, reading: String::new() };
+            actions.extend(self.machine.handle(captured, self.now));
+        }
+        for action in &actions {
+            if let Action::Probe(_, kind, launch) = action {
+                self.launched.insert(*kind, *launch);
+            }
+        }
+        actions
+    }
+
+    /// As the actor does it: the brake's answer comes in the same turn.
+    fn through_the_brake(&mut self, event: Event) -> Vec<Action> {
+        let mut all = Vec::new();
+        for action in self.machine.handle(event, self.now) {
+            match action {
+                Action::AskBrake(incarnation, condemned) => {
+                    self.asked.push(condemned.since);
+                    self.by_timeout = condemned.by_timeout;
+                    let answer = match self.brake {
+                        None => Event::Granted { incarnation },
+                        Some(why) => {
+                            Event::Held { incarnation, why, again: self.now.mono + SECOND }
+                        }
+                    };
+                    all.extend(self.machine.handle(answer, self.now));
+                }
+                other => all.push(other),
+            }
+        }
+        all
+    }
+
+    fn want(&mut self, wanted: Wanted) -> Vec<Action> {
+        self.tell(Event::Wanted { wanted, grace: None })
+    }
+
+    fn started(&mut self) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Started { incarnation, pid: 7, container_id: "c".into() })
+    }
+
+    fn ended(&mut self, ending: Ending) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Ended { incarnation, ending })
+    }
+
+    fn fails_probe(&mut self) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        let probes = self.tell(Event::Tick);
+        assert!(
+            matches!(&probes[..], [Action::Probe(i, ProbeKind::Liveness, _)] if *i == incarnation)
+        );
+        let outcome = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
+        self.probed(ProbeKind::Liveness, outcome)
+    }
+
+    fn probed(&mut self, kind: ProbeKind, outcome: Outcome) -> Vec<Action> {
+        self.probed_after(kind, outcome, Duration::ZERO)
+    }
+
+    fn probed_after(
+        &mut self,
+        kind: ProbeKind,
+        outcome: Outcome,
+        latency: Duration,
+    ) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        let launch = self.launched.get(&kind).copied().unwrap_or(Launch(u64::MAX));
+        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency })
+    }
+
+    fn passes_startup(&mut self) {
+        self.tell(Event::Tick);
+        self.probed(ProbeKind::Startup, Outcome::Success(String::new()));
+    }
+
+    fn condemned(&mut self) -> Vec<Action> {
+        for _ in 0..2 {
+            let actions = self.fails_probe();
+            assert!(!actions.iter().any(|a| matches!(a, Action::Signal(..))));
+            self.pass(SECOND);
+        }
+        self.fails_probe()
+    }
+
+    fn reasons(actions: &[Action]) -> Vec<(&str, &str)> {
+        actions
+            .iter()
+            .filter_map(|a| match a {
+                Action::Note(note) => Some((note.reason, note.message.as_str())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn third_failure_kills_once() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let actions = story.condemned();
+    let signals = actions.iter().filter(|a| matches!(a, Action::Signal(..))).count();
+    assert_eq!(signals, 1);
+    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert_eq!(
+        Story::reasons(&actions),
+        [
+            ("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500"),
+            ("Killing", "Container app failed liveness probe, will be restarted"),
+        ]
+    );
+    assert_eq!(story.tell(Event::Tick), [], "no probe and no signal within the grace");
+}
+
+#[test]
+fn grace_over_sends_sigkill_and_restarts_with_137() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.condemned();
+    assert_eq!(story.machine.deadline(), Some(story.now.mono + 30 * SECOND));
+    story.pass(30 * SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Signal(Incarnation(0), 9)]);
+    let actions = story.ended(Ending::Signaled(9));
+    assert_eq!(actions, [Action::Start(Incarnation(1)), Action::Reap(Incarnation(0))]);
+    story.started();
+    let status = story.machine.status();
+    let last = status.last_state.unwrap();
+    assert_eq!((status.restart_count, last.exit_code, last.signal), (1, 137, Some(9)));
+    assert_eq!(last.reason, "Error");
+    assert!(matches!(last.cause, Cause::Probe { kind: ProbeKind::Liveness, .. }));
+}
+
+#[test]
+fn second_crash_waits_in_crash_loop_back_off() {
+    let mut story = Story::running(RestartPolicy::Always);
+    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(1))));
+    story.started();
+    let actions = story.ended(Ending::Exited(1));
+    assert!(!actions.contains(&Action::Start(Incarnation(2))));
+    assert!(actions.contains(&Action::Forget(Incarnation(0))));
+    let status = story.machine.status();
+    let ContainerState::Waiting { reason, message } = status.state else { panic!("not waiting") };
+    assert_eq!(reason, "CrashLoopBackOff");
+    assert_eq!(message, "back-off 10s restarting failed container=app pod=web_default(u)");
+    story.pass(10 * SECOND);
+    assert!(story.tell(Event::Tick).contains(&Action::Start(Incarnation(2))));
+}
+
+#[test]
+fn events_of_an_older_incarnation_are_dropped() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(0));
+    story.started();
+    let old = Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(3) };
+    assert_eq!(story.tell(old), []);
+    assert_eq!(story.machine.status().restart_count, 1);
+}
+
+#[test]
+fn a_start_within_the_grace_of_a_stop_brings_the_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Never);
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    assert!(story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(1))));
+    // A last stop counts again.
+    story.started();
+    story.want(Wanted::Stopped);
+    story.want(Wanted::Running);
+    story.want(Wanted::Stopped);
+    assert!(!story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(2))));
+}
+
+#[test]
+fn stop_is_not_restarted_and_start_brings_the_next_attempt() {
+    let mut story = Story::running(RestartPolicy::Always);
+    assert!(story.want(Wanted::Stopped).contains(&Action::Signal(Incarnation(0), 15)));
+    let actions = story.ended(Ending::Signaled(15));
+    assert!(!actions.iter().any(|a| matches!(a, Action::Start(_))));
+    assert!(matches!(story.machine.status().state, ContainerState::Terminated(_)));
+    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(1))));
+}
+
+#[test]
+fn policies_decide_what_follows_an_exit() {
+    for (policy, code, restarts) in [
+        (RestartPolicy::Never, 1, false),
+        (RestartPolicy::OnFailure, 0, false),
+        (RestartPolicy::OnFailure, 42, true),
+        (RestartPolicy::Always, 0, true),
+    ] {
+        let mut story = Story::running(policy);
+        let actions = story.ended(Ending::Exited(code));
+        let started = actions.contains(&Action::Start(Incarnation(1)));
+        assert_eq!(started, restarts, "{policy:?} {code}");
+    }
+}
+
+#[test]
+fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    story.want(Wanted::Removed);
+    assert!(!story.machine.is_gone());
+    assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(story.ended(Ending::Exited(0)).contains(&Action::Forget(Incarnation(0))));
+    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    assert!(story.machine.is_gone());
+}
+
+#[test]
+fn grace_asked_for_while_starting_is_kept() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    story.tell(Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) });
+    assert!(story.started().contains(&Action::Signal(Incarnation(0), 9)));
+}
+
+#[test]
+fn runtime_fault_is_no_attempt() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    let incarnation = Incarnation(0);
+    let message = "containerd is not reachable".to_owned();
+    story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    story.pass(SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+#[test]
+fn a_config_that_must_not_run_waits_and_is_looked_at_again() {
+    let mut story = Story::new(pod(RestartPolicy::Never));
+    story.want(Wanted::Running);
+    let incarnation = Incarnation(0);
+    let message = "container has runAsNonRoot and image will run as root".to_owned();
+    story.tell(Event::Failed { incarnation, fault: Fault::Config, message: message.clone() });
+    let reason = "CreateContainerConfigError".to_owned();
+    let status = story.machine.status();
+    assert_eq!(status.state, ContainerState::Waiting { reason, message });
+    story.pass(10 * SECOND);
+    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.machine.status().restart_count, 0);
+}

@@ -1,0 +1,129 @@
+//! Evidence before the kill: when it is captured, and that nothing waits for it for long.
+
+use super::*;
+use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
+
+const CAPTURED: Action = Action::Capture(Incarnation(0));
+const TERM: Action = Action::Signal(Incarnation(0), 15);
+
+fn condemned(lifecycle: Lifecycle) -> (Story, Vec<Action>) {
+    let mut pod = pod(RestartPolicy::Always);
+    pod.containers[0].lifecycle = lifecycle;
+    let mut story = Story::new(pod);
+    story.captures_last = true;
+    story.want(Wanted::Running);
+    story.started();
+    let actions = story.condemned();
+    (story, actions)
+}
+
+impl Story {
+    fn captured(&mut self, reading: &str) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::Captured { incarnation, reading: reading.into() })
+    }
+}
+
+#[test]
+fn the_first_signal_waits_for_the_evidence_and_its_reading_is_told() {
+    let (mut story, actions) = condemned(Lifecycle::default());
+    assert!(actions.contains(&CAPTURED) && !actions.contains(&TERM), "{actions:?}");
+    assert!(matches!(story.machine.condemned_for(), Some(Cause::Probe { .. })));
+    let actions = story.captured("looks deadlocked");
+    assert!(actions.contains(&TERM));
+    let told = [
+        ("Evidence", "looks deadlocked"),
+        ("Killing", "Container app failed liveness probe, will be restarted"),
+    ];
+    assert_eq!(Story::reasons(&actions), told);
+    // The grace begins with the signal.
+    assert_eq!(story.machine.deadline(), Some(story.now.mono + 30 * SECOND));
+    let late = story.captured("once more");
+    assert_eq!(Story::reasons(&late), [("Evidence", "once more")]);
+    assert_eq!(late.len(), 1);
+}
+
+#[test]
+fn a_capture_that_hangs_delays_the_signal_no_longer_than_its_bound() {
+    let exec = Some(Exec { command: vec!["jstack".into()] });
+    let with_command = Lifecycle { evidence_exec: exec, ..Lifecycle::default() };
+    for (lifecycle, bound) in
+        [(Lifecycle::default(), CAPTURE), (with_command, CAPTURE_WITH_COMMAND)]
+    {
+        let (mut story, _) = condemned(lifecycle);
+        assert_eq!(story.machine.deadline(), Some(story.now.mono + bound));
+        story.pass(bound - Duration::from_millis(1));
+        assert!(!story.tell(Event::Tick).contains(&TERM));
+        story.pass(Duration::from_millis(1));
+        assert!(story.tell(Event::Tick).contains(&TERM));
+        assert_eq!(story.captured(""), [], "too late to matter");
+    }
+}
+
+#[test]
+fn the_evidence_comes_before_the_hook_and_before_a_sigkill_without_grace() {
+    let pre_stop = Some(HookHandler::Sleep(SECOND));
+    let (mut story, actions) = condemned(Lifecycle { pre_stop, ..Lifecycle::default() });
+    let is_hook = |action: &Action| matches!(action, Action::RunHook(..));
+    assert!(actions.contains(&CAPTURED) && !actions.iter().any(is_hook));
+    let actions = story.captured("");
+    assert!(actions.iter().any(is_hook) && !actions.contains(&TERM));
+
+    let mut pod = pod(RestartPolicy::Always);
+    pod.termination_grace = Duration::ZERO;
+    let mut story = Story::new(pod);
+    story.captures_last = true;
+    story.want(Wanted::Running);
+    story.started();
+    let kill = Action::Signal(Incarnation(0), 9);
+    assert!(!story.condemned().contains(&kill));
+    assert!(story.captured("").contains(&kill));
+}
+
+#[test]
+fn a_signal_for_the_evidence_goes_before_it() {
+    let lifecycle = Lifecycle { evidence_signal: Some(3), ..Lifecycle::default() };
+    let (_, actions) = condemned(lifecycle);
+    let quit = Action::Signal(Incarnation(0), 3);
+    let at = |wanted: &Action| actions.iter().position(|action| action == wanted).unwrap();
+    assert!(at(&quit) < at(&CAPTURED));
+}
+
+#[test]
+fn an_operators_stop_captures_nothing_and_waits_for_no_capture() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.captures_last = true;
+    assert!(!story.want(Wanted::Stopped).iter().any(is_capture));
+
+    let (mut story, _) = condemned(Lifecycle::default());
+    assert!(story.want(Wanted::Stopped).contains(&TERM));
+    assert_eq!(story.captured(""), []);
+    story.ended(Ending::Signaled(15));
+    let ContainerState::Terminated(ended) = story.machine.status().state else { panic!() };
+    assert!(matches!(ended.cause, Cause::Operator { .. }));
+}
+
+#[test]
+fn a_process_that_ends_while_it_is_looked_at_was_condemned_all_the_same() {
+    let (mut story, _) = condemned(Lifecycle::default());
+    let actions = story.ended(Ending::Signaled(3));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Signal(..))));
+    assert_eq!(Story::reasons(&actions)[0].0, "Killing");
+    story.started();
+    let last = story.machine.status().last_state.unwrap();
+    assert!(matches!(last.cause, Cause::Probe { .. }), "{last:?}");
+    assert_eq!(story.captured(""), [], "of the attempt before");
+}
+
+#[test]
+fn who_is_condemned_is_condemned_once() {
+    let (mut story, _) = condemned(Lifecycle::default());
+    let mut pod = pod(RestartPolicy::Always);
+    pod.containers[0].probes.liveness.as_mut().unwrap().failure_threshold = 1;
+    story.tell(Event::Respec(Arc::new(pod)));
+    let probes = story.tell(Event::Tick);
+    assert!(probes.iter().any(|action| matches!(action, Action::Probe(..))), "{probes:?}");
+    let again = story.probed(ProbeKind::Liveness, Outcome::Failure(String::new()));
+    assert!(!again.iter().any(is_capture), "{again:?}");
+    assert!(story.captured("").contains(&TERM));
+}

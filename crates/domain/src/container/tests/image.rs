@@ -1,0 +1,274 @@
+//! What a start does about its image.
+
+use super::*;
+use crate::image::{PullFault, PullPolicy, Pulled, VolumeSeen};
+use crate::spec::{
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
+};
+
+const FIRST: Incarnation = Incarnation(0);
+
+fn absent(policy: Option<PullPolicy>) -> Story {
+    let mut pod = pod(RestartPolicy::Always);
+    pod.containers[0].pull_policy = policy;
+    let mut story = Story::new(pod);
+    story.machine.memory.image_id = String::new();
+    story
+}
+
+fn facts() -> ImageFacts {
+    ImageFacts { id: "app@sha256:2".into(), from_registry: true, stop_signal: None }
+}
+
+fn pull(image: &str) -> Action {
+    Action::Pull(FIRST, image.into())
+}
+
+impl Story {
+    fn looked(&mut self, image: Option<ImageFacts>) -> Vec<Action> {
+        let volumes = BTreeMap::new();
+        self.tell(Event::Looked { incarnation: FIRST, image, volumes })
+    }
+
+    fn fails(&mut self, fault: PullFault) -> Vec<Action> {
+        let message = "no such host".into();
+        self.tell(Event::PullFailed { incarnation: FIRST, fault, message })
+    }
+
+    fn waiting(&self) -> (String, String) {
+        match self.machine.status().state {
+            ContainerState::Waiting { reason, message } => (reason, message),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn notes(actions: &[Action]) -> Vec<String> {
+    let note = |action: &Action| match action {
+        Action::Note(notice) => Some(format!("{} {}", notice.reason, notice.message)),
+        _ => None,
+    };
+    actions.iter().filter_map(note).collect()
+}
+
+#[test]
+fn an_image_that_is_not_here_is_pulled_before_the_start() {
+    let mut story = absent(None);
+    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    let actions = story.looked(None);
+    assert_eq!(notes(&actions), ["Pulling Pulling image \"app:1\""]);
+    assert!(actions.contains(&pull("app:1")));
+    assert_eq!(story.waiting().0, "ContainerCreating");
+    let pulled = Pulled { took: SECOND, bytes: 7 };
+    let actions = story.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled });
+    assert_eq!(
+        notes(&actions),
+        ["Pulled Successfully pulled image \"app:1\" in 1s. Image size: 7 bytes."]
+    );
+    assert!(actions.contains(&Action::Start(FIRST)));
+    assert_eq!(story.machine.status().image_id, "app@sha256:2");
+    assert_eq!(notes(&story.started()), ["Created Container created", "Started Container started"]);
+}
+
+#[test]
+fn an_image_that_came_meanwhile_is_not_pulled() {
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    assert!(story.looked(Some(facts())).contains(&Action::Start(FIRST)));
+    assert!(notes(&story.started())[0].contains("already present on machine"));
+}
+
+#[test]
+fn failures_are_shown_and_waited_out_in_the_kubelets_words() {
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    story.looked(None);
+    for wait in [10, 20, 40] {
+        let actions = story.fails(PullFault::Failed);
+        assert_eq!(
+            notes(&actions),
+            ["Failed Failed to pull image \"app:1\": no such host", "Failed Error: ErrImagePull"]
+        );
+        assert_eq!(story.waiting(), ("ErrImagePull".into(), "no such host".into()));
+        story.pass(2 * SECOND);
+        let actions = story.tell(Event::Tick);
+        assert_eq!(
+            notes(&actions),
+            ["BackOff Back-off pulling image \"app:1\"", "Failed Error: ImagePullBackOff"]
+        );
+        let told = "Back-off pulling image \"app:1\": ErrImagePull: no such host";
+        assert_eq!(story.waiting(), ("ImagePullBackOff".into(), told.into()));
+        story.pass((wait - 3) * SECOND);
+        assert_eq!(story.tell(Event::Tick), []);
+        story.pass(SECOND);
+        assert_eq!(story.tell(Event::Tick)[0], Action::LookForImage(FIRST));
+        story.looked(None);
+    }
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+#[test]
+fn what_may_not_be_pulled_or_has_no_name_is_looked_for_again() {
+    let mut story = absent(Some(PullPolicy::Never));
+    story.want(Wanted::Running);
+    let actions = story.looked(None);
+    assert!(!actions.contains(&pull("app:1")));
+    assert_eq!(story.waiting().0, "ErrImageNeverPull");
+    story.pass(10 * SECOND);
+    assert_eq!(story.tell(Event::Tick)[0], Action::LookForImage(FIRST));
+    assert!(story.looked(Some(facts())).contains(&Action::Start(FIRST)));
+
+    let mut story = absent(None);
+    story.machine.spec.source = Source::Image("Not-A-Name".into());
+    story.want(Wanted::Running);
+    story.looked(None);
+    assert_eq!(story.waiting().0, "InvalidImageName");
+}
+
+#[test]
+fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
+    for (policy, fault, starts) in [
+        (None, PullFault::Unreachable, true),
+        (None, PullFault::Failed, false),
+        (Some(PullPolicy::Always), PullFault::Unreachable, false),
+    ] {
+        let mut story = absent(policy);
+        story.machine.spec.source = Source::Image("app".into());
+        story.want(Wanted::Running);
+        assert!(story.looked(Some(facts())).contains(&pull("app")));
+        let actions = story.fails(fault);
+        assert_eq!(actions.contains(&Action::Start(FIRST)), starts, "{policy:?} {fault:?}");
+    }
+}
+
+#[test]
+fn who_stops_or_removes_it_gives_the_pull_up() {
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    story.looked(None);
+    let actions = story.want(Wanted::Removed);
+    assert!(actions.contains(&Action::GiveUpPull(FIRST)));
+    assert!(actions.contains(&Action::Forget(FIRST)));
+
+    // While it is looked for, its record may be on its way.
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    assert!(!story.want(Wanted::Removed).contains(&Action::Forget(FIRST)));
+    assert!(story.looked(None).contains(&Action::Forget(FIRST)));
+
+    // A back-off, too; a start brings the same attempt.
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    story.looked(None);
+    story.fails(PullFault::Failed);
+    story.want(Wanted::Stopped);
+    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+#[test]
+fn an_image_that_is_gone_when_it_starts_is_looked_for() {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    let fault = Fault::Image;
+    let failed = Event::Failed { incarnation: FIRST, fault, message: "gone".into() };
+    assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
+    assert!(story.looked(None).contains(&pull("app:1")));
+}
+
+#[test]
+fn an_operators_restart_tries_the_image_at_once() {
+    let mut story = absent(None);
+    story.want(Wanted::Running);
+    story.looked(None);
+    story.fails(PullFault::Failed);
+    assert_eq!(story.tell(Event::Restart { grace: None }), [Action::LookForImage(FIRST)]);
+    assert_eq!(story.machine.status().restart_count, 0);
+}
+
+/// Two volumes of images, and one that the container does not mount.
+fn with_volumes(policy: Option<PullPolicy>) -> Story {
+    let mut pod = pod(RestartPolicy::Always);
+    for name in ["one", "two", "other"] {
+        let image = VolumeImage { reference: format!("{name}:1"), pull_policy: policy };
+        pod.volumes.push(Volume { name: name.into(), source: VolumeSource::Image(image) });
+    }
+    pod.containers[0].volume_mounts = ["two", "one"]
+        .map(|name| VolumeMount {
+            name: name.into(),
+            mount_path: format!("/{name}"),
+            sub_path: SubPath::None,
+            read_only: false,
+            recursive_read_only: RecursiveReadOnly::Disabled,
+            propagation: Propagation::None,
+        })
+        .into();
+    Story::new(pod)
+}
+
+impl Story {
+    fn looked_at_volumes(&mut self, seen: [VolumeSeen; 2]) -> Vec<Action> {
+        let volumes = ["one", "two"].map(str::to_owned).into_iter().zip(seen).collect();
+        self.tell(Event::Looked { incarnation: FIRST, image: Some(facts()), volumes })
+    }
+
+    fn pulled(&mut self) -> Vec<Action> {
+        let pulled = Pulled { took: SECOND, bytes: 7 };
+        self.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled })
+    }
+}
+
+const HERE: VolumeSeen = VolumeSeen::Here { from_registry: true };
+
+#[test]
+fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    let actions = story.looked_at_volumes([VolumeSeen::Missing, HERE]);
+    assert!(actions.contains(&pull("one:1")), "{actions:?}");
+    let actions = story.pulled();
+    assert!(actions.contains(&pull("two:1")), "{actions:?}");
+    assert!(story.pulled().contains(&Action::Start(FIRST)));
+    assert_eq!(story.machine.status().image_id, "app@sha256:2");
+    let told = &notes(&story.started())[0];
+    assert!(told.starts_with("Pulled Container image \"app:1\" already present"), "{told}");
+
+    // A view is used as it is, under any policy.
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    story.want(Wanted::Running);
+    let actions = story.looked_at_volumes([VolumeSeen::Viewed; 2]);
+    assert!(actions.contains(&Action::Start(FIRST)) && notes(&actions).is_empty(), "{actions:?}");
+    // One that is not known any more when it starts is missing again.
+    let (fault, message) = (Fault::Image, "gone".into());
+    let failed = Event::Failed { incarnation: FIRST, fault, message };
+    assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
+    assert!(story.looked_at_volumes([HERE, VolumeSeen::Viewed]).contains(&pull("one:1")));
+
+    let mut story = with_volumes(Some(PullPolicy::Never));
+    story.want(Wanted::Running);
+    let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
+    let present = "Pulled Container image \"one:1\" already present on machine and can be \
+                   accessed by the pod";
+    assert_eq!(notes(&actions)[0], present);
+    assert_eq!(story.waiting().0, "ErrImageNeverPull");
+}
+
+#[test]
+fn a_volumes_image_that_fails_is_waited_for_and_named_and_the_others_are_not_pulled_again() {
+    let mut story = with_volumes(Some(PullPolicy::Always));
+    story.want(Wanted::Running);
+    story.looked_at_volumes([VolumeSeen::Missing; 2]);
+    story.pulled();
+    for wait in [10, 20] {
+        story.fails(PullFault::Failed);
+        assert_eq!(story.waiting().0, "ErrImagePull");
+        story.pass(2 * SECOND);
+        let told = &notes(&story.tell(Event::Tick))[0];
+        assert_eq!(told, "BackOff Back-off pulling image \"two:1\"");
+        story.pass((wait - 2) * SECOND);
+        assert_eq!(story.tell(Event::Tick), [Action::LookForImage(FIRST)]);
+        let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
+        assert!(actions.contains(&pull("two:1")) && !actions.contains(&pull("one:1")));
+    }
+    assert!(story.pulled().contains(&Action::Start(FIRST)));
+}

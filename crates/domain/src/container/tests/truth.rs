@@ -1,0 +1,174 @@
+//! Who or what ended an instance, and what stays known of it.
+
+use super::*;
+use crate::exit::{Caller, LastWords, Operator, Sigkill, Terminated};
+
+const BY: Caller = Caller::Local { uid: 1000, pid: Some(4711) };
+
+impl Story {
+    fn oom_kills(&mut self, kills: u64) -> Vec<Action> {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::OomKills { incarnation, kills })
+    }
+
+    fn leaves(&mut self, words: LastWords) {
+        let incarnation = self.machine.memory().attempt;
+        self.tell(Event::LastWords { incarnation, words });
+    }
+
+    fn newest(&self) -> Terminated {
+        self.machine.memory().history.iter().next().unwrap().clone()
+    }
+}
+
+/// Running in a cgroup in which three were killed before.
+fn running() -> Story {
+    let mut story = Story::new(pod(RestartPolicy::Always));
+    story.want(Wanted::Running);
+    story.oom_kills(3);
+    story.started();
+    story
+}
+
+fn left(kills: u64) -> LastWords {
+    LastWords { oom_kills: Some(kills), ..LastWords::default() }
+}
+
+#[test]
+fn init_that_ran_out_of_memory_is_told_and_no_older_kill_counts() {
+    for (kills, reason, cause) in
+        [(4, "OOMKilled", Cause::OutOfMemory), (3, "Error", Cause::Outside { signal: 9 })]
+    {
+        let mut story = running();
+        story.leaves(left(kills));
+        let actions = story.ended(Ending::Signaled(9));
+        let told = Story::reasons(&actions).iter().any(|(reason, _)| *reason == "OOMKilling");
+        assert_eq!(told, kills == 4);
+        let end = story.newest();
+        assert_eq!((end.reason.as_str(), &end.cause), (reason, &cause));
+    }
+}
+
+#[test]
+fn a_child_that_ran_out_of_memory_is_told_at_once_and_in_the_end() {
+    let mut story = running();
+    let actions = story.oom_kills(5);
+    let message = "Out of memory: the OOM killer took 2 processes of container app";
+    assert_eq!(Story::reasons(&actions), [("OOMKilling", message)]);
+    assert!(actions.contains(&Action::Persist), "the next daemon must not tell it again");
+    assert_eq!(story.oom_kills(5), []);
+    story.pass(60 * SECOND);
+    story.leaves(left(5));
+    story.ended(Ending::Exited(0));
+    let end = story.newest();
+    assert_eq!((end.reason.as_str(), &end.cause), ("OOMKilled", &Cause::Itself));
+    assert_eq!(end.why(), "exited by itself; the OOM killer took 2 child processes");
+    // The next instance begins clean.
+    story.started();
+    story.ended(Ending::Exited(0));
+    assert_eq!(story.newest().reason, "Completed");
+}
+
+#[test]
+fn a_strangers_kill_long_after_a_childs_oom_is_the_strangers() {
+    let mut story = running();
+    story.oom_kills(4);
+    story.pass(60 * SECOND);
+    story.leaves(left(4));
+    story.ended(Ending::Signaled(9));
+    assert_eq!(story.newest().cause, Cause::Outside { signal: 9 });
+    assert_eq!(story.newest().why(), "SIGKILL from outside; the OOM killer took 1 child process");
+}
+
+#[test]
+fn a_stop_tells_who_asked_and_how_sigkill_came() {
+    let stop = Cause::Operator(Operator::new("stop", Some(BY)));
+    for (wait, sigkill, why) in [
+        (30, Sigkill::AfterGrace(30 * SECOND), "SIGKILL after 30s"),
+        (1, Sigkill::Outside, "SIGKILL from outside within the grace"),
+    ] {
+        let mut story = running();
+        story.tell(Event::Asker(Some(BY)));
+        story.want(Wanted::Stopped);
+        story.pass(wait * SECOND);
+        story.tell(Event::Tick);
+        story.ended(Ending::Signaled(9));
+        let end = story.newest();
+        assert_eq!((&end.cause, end.sigkill), (&stop, Some(sigkill)));
+        assert_eq!(end.why(), format!("operator: stop by uid 1000 (pid 4711); {why}"));
+    }
+}
+
+#[test]
+fn a_stop_without_grace_kills_at_once_and_one_that_is_obeyed_not_at_all() {
+    let mut story = running();
+    story.tell(Event::Wanted { wanted: Wanted::Stopped, grace: Some(Duration::ZERO) });
+    story.ended(Ending::Signaled(9));
+    assert_eq!(story.newest().why(), "operator: stop; SIGKILL at once");
+    let mut story = running();
+    story.want(Wanted::Removed);
+    story.ended(Ending::Signaled(15));
+    assert_eq!(story.newest().why(), "operator: delete");
+}
+
+#[test]
+fn verbs_name_their_operators_also_when_a_start_is_under_way() {
+    let by = |verb: &str| Cause::Operator(Operator::new(verb, Some(BY)));
+    let mut story = running();
+    story.tell(Event::Asker(Some(BY)));
+    story.tell(Event::Kill { signal: 9 });
+    story.ended(Ending::Signaled(9));
+    assert_eq!(story.newest().cause, by("kill -s 9"));
+    story.started();
+    story.tell(Event::Restart { grace: None });
+    story.ended(Ending::Exited(0));
+    assert_eq!(story.newest().cause, by("restart"));
+    // The restart's start is under way.
+    story.want(Wanted::Stopped);
+    story.tell(Event::Tick);
+    story.started();
+    story.ended(Ending::Exited(0));
+    assert_eq!(story.newest().cause, by("stop"));
+}
+
+#[test]
+fn history_survives_the_daemon_and_a_memory_without_one_is_read() {
+    let mut story = running();
+    story.ended(Ending::Exited(1));
+    story.started();
+    story.ended(Ending::Exited(2));
+    let memory = story.machine.memory().clone();
+    let mut json = serde_json::to_value(&memory).unwrap();
+    assert_eq!(serde_json::from_value::<Memory>(json.clone()).unwrap(), memory);
+    let codes: Vec<_> = story.machine.status().history.iter().map(|end| end.exit_code).collect();
+    assert_eq!(codes, [2, 1]);
+    for new in ["history", "oom"] {
+        json.as_object_mut().unwrap().remove(new);
+    }
+    for new in ["sigkill", "oom_kills"] {
+        json["ended"].as_object_mut().unwrap().remove(new);
+    }
+    let old: Memory = serde_json::from_value(json).unwrap();
+    assert_eq!(old.ended, memory.ended);
+}
+
+#[test]
+fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
+    let story = running();
+    let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let found = Recovered::Ended(Ending::Reported(137), story.now.wall, left(4));
+    let container = pod.containers[0].clone();
+    let (machine, _) = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
+    assert_eq!(machine.memory().history.iter().next().unwrap().cause, Cause::OutOfMemory);
+}
+
+#[test]
+fn the_message_is_that_of_this_end_only() {
+    let mut story = running();
+    story.leaves(LastWords { message: Some(Ok("bye".into())), ..LastWords::default() });
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.newest().message, "bye");
+    story.started();
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.newest().message, "");
+}

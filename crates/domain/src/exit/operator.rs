@@ -1,0 +1,83 @@
+//! Who asked for something, as the connection tells it.
+
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The verb of an operator's stop.
+pub const STOP: &str = "stop";
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A process, by the Unix socket. Its pid is unknown where its pid namespace is not ours.
+    Local { uid: u32, pid: Option<u32> },
+    /// Somebody with a certificate, by TCP.
+    Remote(SocketAddr),
+}
+
+/// What was asked for, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// `stop`, `restart`, `delete`, `kill -s 9`.
+    pub verb: String,
+    #[serde(default)]
+    pub uid: Option<u32>,
+    #[serde(default)]
+    pub pid: Option<u32>,
+    #[serde(default)]
+    pub from: Option<SocketAddr>,
+}
+
+impl Operator {
+    pub fn new(verb: impl Into<String>, by: Option<Caller>) -> Self {
+        let (uid, pid, from) = match by {
+            Some(Caller::Local { uid, pid }) => (Some(uid), pid, None),
+            Some(Caller::Remote(from)) => (None, None, Some(from)),
+            None => (None, None, None),
+        };
+        Self { verb: verb.into(), uid, pid, from }
+    }
+}
+
+impl std::fmt::Display for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.verb)?;
+        if let Some(uid) = self.uid {
+            write!(f, " by uid {uid}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " (pid {pid})")?;
+        }
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Cause;
+
+    #[test]
+    fn an_operator_has_a_name_where_it_is_known() {
+        let by = |pid| Some(Caller::Local { uid: 0, pid });
+        let full = Operator::new("stop", by(Some(4711)));
+        let shown = Cause::Operator(full.clone()).to_string();
+        assert_eq!(shown, "operator: stop by uid 0 (pid 4711)");
+        assert_eq!(Operator::new("stop", by(None)).to_string(), "stop by uid 0");
+        let remote = Operator::new("stop", Some(Caller::Remote(([192, 0, 2, 7], 4711).into())));
+        assert_eq!(remote.to_string(), "stop from 192.0.2.7:4711");
+        assert_eq!(Operator::new("stop", None).to_string(), "stop");
+        let text = serde_json::to_string(&Cause::Operator(full.clone())).unwrap();
+        assert_eq!(serde_json::from_str::<Cause>(&text).unwrap(), Cause::Operator(full));
+    }
+
+    #[test]
+    fn a_cause_that_an_older_version_wrote_is_read() {
+        let old: Cause = serde_json::from_str(r#"{"Operator":{"verb":"stop"}}"#).unwrap();
+        assert_eq!(old, Cause::Operator(Operator::new("stop", None)));
+    }
+}

@@ -1,0 +1,100 @@
+//! The newest ends of a container. What is kept rides in its record, so it is bounded in bytes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::exit::{Cause, Terminated};
+use super::shorten;
+
+const ATTEMPTS: usize = 10;
+/// Of each message and each output.
+const TEXT: usize = 256;
+
+/// Newest first. Cheap to clone: a status is made with every turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Terminated>", into = "Vec<Terminated>")]
+pub struct History(Arc<[Terminated]>);
+
+impl History {
+    pub fn add(&mut self, ended: &Terminated) {
+        let kept = self.0.iter().take(ATTEMPTS - 1).cloned();
+        self.0 = std::iter::once(shortened(ended)).chain(kept).collect();
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Terminated> {
+        self.0.iter()
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl From<Vec<Terminated>> for History {
+    fn from(ends: Vec<Terminated>) -> Self {
+        Self(ends.into())
+    }
+}
+
+impl From<History> for Vec<Terminated> {
+    fn from(history: History) -> Self {
+        history.0.to_vec()
+    }
+}
+
+fn shortened(ended: &Terminated) -> Terminated {
+    let mut short = ended.clone();
+    shorten(&mut short.message, TEXT);
+    if let Cause::Probe { output, .. } | Cause::Hook { output, .. } = &mut short.cause {
+        shorten(output, TEXT);
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::Incarnation;
+    use crate::exit::Ending;
+    use crate::spec::ProbeKind;
+
+    fn end(attempt: u32, output: &str) -> Terminated {
+        Terminated {
+            attempt: Incarnation(attempt),
+            container_id: "c".into(),
+            ending: Ending::Signaled(9),
+            cause: Cause::Probe { kind: ProbeKind::Liveness, output: output.into() },
+            reason: "Error".into(),
+            exit_code: 137,
+            signal: Some(9),
+            message: output.into(),
+            started_at: None,
+            finished_at: SystemTime::UNIX_EPOCH,
+            sigkill: None,
+            oom_kills: 0,
+        }
+    }
+
+    #[test]
+    fn the_last_ten_are_kept_newest_first() {
+        let mut history = History::default();
+        (0..13).for_each(|attempt| history.add(&end(attempt, "no")));
+        let attempts: Vec<_> = history.iter().map(|end| end.attempt.0).collect();
+        assert_eq!(attempts, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+        assert_eq!(*history.iter().next().unwrap(), end(12, "no"));
+    }
+
+    #[test]
+    fn ten_long_ends_are_short_together_and_survive_the_record() {
+        let mut history = History::default();
+        (0..10).for_each(|attempt| history.add(&end(attempt, &"ä".repeat(5000))));
+        let text = serde_json::to_string(&history).unwrap();
+        assert!(text.len() < 10_000, "{}", text.len());
+        assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
+    }
+}

@@ -1,0 +1,104 @@
+//! Every decision of probelet, and nothing else.
+//!
+//! No I/O, no clock, no async, no protobuf: events and the time come in as arguments, actions
+//! go out as values. One [`container::Machine`] lives through all incarnations of a container:
+//!
+//! ```text
+//!            Wanted                Started                 verdict, stop, restart
+//! Created ───────────► Starting(n) ───────► Running(n) ──────────────────────────► Stopping(n)
+//!                       ▲   │ Failed            │ Ended                              │ Ended
+//!                       │   ▼                   ▼                                    ▼
+//!                       └─ Waiting(until) ◄── restart::follows ──────────────► Terminated
+//! ```
+//!
+//! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
+
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
+)]
+
+pub mod admission;
+pub mod adopt;
+pub mod advice;
+pub mod brake;
+pub mod cni;
+pub mod container;
+pub mod descriptors;
+mod downward;
+pub mod evidence;
+pub mod exit;
+pub mod history;
+pub mod hosts;
+pub mod ids;
+pub mod image;
+pub mod link;
+pub mod log;
+pub mod network;
+pub mod node;
+pub mod notice;
+pub mod pod;
+pub mod printable;
+pub mod probe;
+pub mod quantity;
+pub mod restart;
+pub mod signal;
+pub mod spec;
+pub mod static_pods;
+pub mod status;
+pub mod text;
+pub mod time;
+pub mod user;
+pub mod volume;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// One reading of the clocks: `mono` for every comparison, `wall` for what people read and for
+/// what must outlive the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub mono: Instant,
+    pub wall: SystemTime,
+    /// When the host was booted, by `wall`: it moves where the wall clock is set, and only there.
+    pub booted_at: SystemTime,
+}
+
+impl Now {
+    /// The monotonic instant at which the wall clock showed `then`, as seen from this reading.
+    /// A wall time in the future (the clock was set back) counts as now.
+    pub fn instant_of(&self, then: SystemTime) -> Instant {
+        let age = self.wall.duration_since(then).unwrap_or(Duration::ZERO);
+        self.mono.checked_sub(age).unwrap_or(self.mono)
+    }
+}
+
+/// Cuts what is longer than `longest` bytes, and shows that it did.
+pub fn shorten(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+    }
+}
+
+/// Which life of a container: the attempt number, from 0. Events of an older one are dropped.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Incarnation(pub u32);
+
+impl Incarnation {
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl std::fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,132 @@
+//! How a pod is reached.
+
+use super::cni::Network;
+use super::spec::{HostPort, NetworkMode, PodSpec, Source};
+
+/// A pod's network as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PodNetwork {
+    /// Its own addresses, with the host's network that one's; none with the loopback alone.
+    pub ips: Vec<String>,
+    pub host_ips: Vec<String>,
+    /// The host's name, as a pod is told it.
+    pub node_name: String,
+    /// What it is, in words; empty where nobody here can tell.
+    pub about: String,
+}
+
+impl PodNetwork {
+    pub fn of_cni(name: &str, ips: Vec<String>) -> Self {
+        Self { ips, about: format!("CNI network {name}"), ..Self::default() }
+    }
+
+    /// One that no plugin has connected.
+    pub fn unconnected(pod: &PodSpec, conf_dir: &str) -> Self {
+        let about = if !pod.is_from_images() {
+            String::new()
+        } else if pod.host_namespaces.network {
+            "the host's".to_owned()
+        } else if pod.network == NetworkMode::None {
+            "loopback alone, as probelet.io/network says".to_owned()
+        } else {
+            format!("loopback alone: there was no CNI configuration in {conf_dir}")
+        };
+        Self { about, ..Self::default() }
+    }
+
+    /// Seen from a host with these addresses.
+    pub fn on_host(mut self, pod: &PodSpec, host_ips: &[String]) -> Self {
+        self.host_ips = host_ips.to_vec();
+        if pod.host_namespaces.network {
+            self.ips = host_ips.to_vec();
+        }
+        self
+    }
+
+    /// Whom a probe of the pod asks that names nobody: the loopback where this is none. The host's
+    /// own addresses are not the pod's.
+    pub fn probed_at(&self, pod: &PodSpec) -> Option<&str> {
+        let own = self.ips.first().map(String::as_str);
+        own.filter(|_| !pod.host_namespaces.network)
+    }
+}
+
+impl PodSpec {
+    /// Whether CNI plugins are to connect it, where there are any. A bundle's namespaces are its
+    /// own business.
+    pub fn wants_cni(&self) -> bool {
+        !self.host_namespaces.network && self.network == NetworkMode::Cni && self.is_from_images()
+    }
+
+    fn is_from_images(&self) -> bool {
+        self.all().all(|container| matches!(container.source, Source::Image(_)))
+    }
+
+    /// Those that plugins have to map: with the host's network a port is there anyway.
+    pub fn mapped_ports(&self) -> Vec<HostPort> {
+        if self.host_namespaces.network {
+            return Vec::new();
+        }
+        self.host_ports().map(|(_, port)| port).collect()
+    }
+
+    /// Why `network` will not do for the pod.
+    pub fn unfit(&self, network: Option<&Network>, conf_dir: &str) -> Option<String> {
+        if self.host_namespaces.network {
+            return None;
+        }
+        let (field, port) = self.host_ports().next()?;
+        let port = port.host_port;
+        match network {
+            None => Some(format!("{field}: {port}: no CNI configuration in {conf_dir} maps ports")),
+            Some(network) if !network.maps_ports() => Some(format!(
+                "{field}: {port}: CNI network {:?} has no plugin with the capability portMappings",
+                network.name
+            )),
+            Some(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::sample;
+
+    fn shown(pod: &PodSpec) -> PodNetwork {
+        PodNetwork::unconnected(pod, "/etc/cni").on_host(pod, &["192.0.2.1".to_owned()])
+    }
+
+    #[test]
+    fn a_pod_with_the_hosts_network_has_its_addresses_and_is_probed_over_the_loopback() {
+        let mut pod = sample::pod();
+        pod.host_namespaces.network = true;
+        let network = shown(&pod);
+        assert_eq!(
+            (network.ips.as_slice(), network.about.as_str()),
+            (&["192.0.2.1".into()][..], "the host's")
+        );
+        assert_eq!(network.probed_at(&pod), None);
+        assert!(!pod.wants_cni());
+    }
+
+    #[test]
+    fn a_pod_of_its_own_has_its_own_addresses() {
+        let pod = sample::pod();
+        let network = PodNetwork::of_cni("pods", vec!["10.1.0.5".into(), "fd00::5".into()]);
+        let network = network.on_host(&pod, &["192.0.2.1".to_owned()]);
+        assert_eq!(network.probed_at(&pod), Some("10.1.0.5"));
+        assert_eq!(network.host_ips, ["192.0.2.1"]);
+        assert!(shown(&pod).ips.is_empty());
+        assert!(shown(&pod).about.starts_with("loopback alone: there was no CNI"));
+    }
+
+    #[test]
+    fn who_wants_its_loopback_alone_is_not_connected() {
+        let mut pod = sample::pod();
+        assert!(pod.wants_cni());
+        pod.network = NetworkMode::None;
+        assert!(!pod.wants_cni());
+        assert!(shown(&pod).about.contains("probelet.io/network"));
+    }
+}

@@ -1,0 +1,279 @@
+//! What is wanted: pods, containers and probes, in Kubernetes' terms and with its defaults.
+//!
+//! The fields are public so that a spec can be written down; only [`PodSpec::validate`] makes
+//! the [`Validated`] one that the supervisor takes. Rules and texts follow Kubernetes' own
+//! validation (`pkg/apis/core/validation`), so a path reads as it does from `kubectl apply`.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::image::{PullPolicy, PullSecret};
+use super::log::OwnLimits;
+
+mod adopted;
+mod aim;
+mod bare;
+mod bundle;
+pub mod capability;
+mod change;
+mod downward;
+mod env;
+mod gates;
+mod lifecycle;
+mod message;
+mod origin;
+mod place;
+mod port;
+mod probe;
+mod resources;
+pub mod sample;
+mod security;
+pub mod short_form;
+mod surroundings;
+mod validate;
+mod volume;
+
+pub use adopted::{Adopted, OwnLabels};
+pub use change::Change;
+pub use downward::{Bound, PodField, Resource, ResourceField};
+pub use env::{EnvSource, EnvVar};
+pub use gates::{ConditionStatus, Gates, SetCondition};
+pub use lifecycle::{HookHandler, HookKind, Lifecycle};
+pub use message::{MessagePolicy, TerminationMessage};
+pub use origin::Origin;
+pub use place::Role;
+pub use port::{ContainerPort, HostPort};
+pub use probe::{
+    Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
+    TcpSocket,
+};
+pub use resources::{Amounts, QUOTA_PERIOD, QosClass, Resources};
+pub use security::{
+    AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
+    SeccompProfile, Security, Sysctl,
+};
+pub use surroundings::{
+    Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, NetworkMode,
+};
+pub use validate::{SUMMARY, SpecError, SpecErrors};
+pub use volume::{
+    Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
+    Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
+    sub_path_flaw,
+};
+
+/// A value that has passed its checks; there is no other way to come by one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validated<T>(T);
+
+impl<T> Validated<T> {
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl Validated<PodSpec> {
+    /// Where it comes from cannot make it wrong.
+    pub fn kept_by(mut self, origin: Origin) -> Self {
+        self.0.origin = Some(origin);
+        self
+    }
+}
+
+impl<T> Deref for Validated<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodSpec {
+    pub namespace: String,
+    pub name: String,
+    /// Made by probelet at creation, a random UUID.
+    pub uid: String,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub restart_policy: RestartPolicy,
+    /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
+    pub termination_grace: Duration,
+    /// From the pod's creation; when it is over the pod has failed.
+    #[serde(default)]
+    pub active_deadline: Option<Duration>,
+    pub hostname: Option<String>,
+    /// Only a name here, for who asks.
+    #[serde(default)]
+    pub service_account: Option<String>,
+    /// For the registries of its images, in the order in which they are tried.
+    #[serde(default)]
+    pub pull_secrets: Vec<PullSecret>,
+    /// Run one by one before the others; one that always restarts is a sidecar.
+    #[serde(default)]
+    pub init_containers: Vec<ContainerSpec>,
+    pub containers: Vec<ContainerSpec>,
+    /// By the name of a container those that restart with it.
+    #[serde(default)]
+    pub dependents: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub security: PodSecurity,
+    #[serde(default)]
+    pub host_namespaces: HostNamespaces,
+    /// The containers see each other's processes.
+    #[serde(default)]
+    pub share_process_namespace: bool,
+    #[serde(default)]
+    pub network: NetworkMode,
+    #[serde(default)]
+    pub naming: Naming,
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
+    #[serde(default)]
+    pub gates: Gates,
+    /// The file of the manifest directory that keeps it; none for what somebody applied.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub name: String,
+    pub source: Source,
+    /// Of its image; Kubernetes' default where unset.
+    #[serde(default)]
+    pub pull_policy: Option<PullPolicy>,
+    /// Replaces the image's ENTRYPOINT where not empty.
+    pub command: Vec<String>,
+    /// Replaces the image's CMD where not empty; a `command` alone drops the image's CMD.
+    pub args: Vec<String>,
+    /// Later entries win over earlier ones and over the image's.
+    pub env: Vec<EnvVar>,
+    pub working_dir: Option<String>,
+    pub ports: Vec<ContainerPort>,
+    pub probes: Probes,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+    pub restart_policy: Option<RestartPolicy>,
+    /// Looked at in order when the container has exited by itself; beat the policy.
+    #[serde(default)]
+    pub restart_policy_rules: Vec<RestartRule>,
+    #[serde(default)]
+    pub termination_message: TerminationMessage,
+    pub backoff: BackoffLimits,
+    #[serde(default)]
+    pub security: Security,
+    #[serde(default)]
+    pub resources: Resources,
+    /// Beside those that every container has.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    #[serde(default)]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Of its log, from its next start on.
+    #[serde(default)]
+    pub log_limits: OwnLimits,
+}
+
+/// What a container is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Source {
+    /// An image of containerd's store, pulled where it has to be; each attempt gets a fresh snapshot of it.
+    Image(String),
+    /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
+    Bundle { oci_spec: String, rootfs: PathBuf },
+    /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
+    Adopted(Adopted),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    #[default]
+    Always,
+    OnFailure,
+    Never,
+}
+
+/// What follows an exit with one of these codes (or with none of them).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartRule {
+    pub action: RestartAction,
+    pub operator: ExitCodeOperator,
+    pub values: Vec<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestartAction {
+    Restart,
+    /// In a pod of one container the same.
+    RestartAllContainers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitCodeOperator {
+    In,
+    NotIn,
+}
+
+impl RestartRule {
+    pub fn matches(&self, exit_code: i32) -> bool {
+        self.values.contains(&exit_code) == (self.operator == ExitCodeOperator::In)
+    }
+}
+
+/// The back-off ladder: 0, `base`, 2·`base`, … up to `cap`; an instance that ran `reset` forgets it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BackoffLimits {
+    pub base: Duration,
+    pub cap: Duration,
+    pub reset: Duration,
+    /// How often in a row it is restarted at most; no limit if unset.
+    #[serde(default)]
+    pub max_restarts: Option<u32>,
+}
+
+impl Default for BackoffLimits {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(10),
+            cap: Duration::from_secs(300),
+            reset: Duration::from_secs(600),
+            max_restarts: None,
+        }
+    }
+}
+
+impl PodSpec {
+    /// Names of `imagePullSecrets` that stand for no Secret.
+    pub fn unknown_pull_secrets(&self) -> Vec<&str> {
+        let unknown = self.pull_secrets.iter().filter(|secret| secret.keyring.is_none());
+        unknown.map(|secret| secret.name.as_str()).collect()
+    }
+}
+
+impl ContainerSpec {
+    /// The number behind a port; the error is the text that the kubelet's prober gives.
+    pub fn resolve_port(&self, port: &PortRef) -> Result<u16, String> {
+        match port {
+            PortRef::Number(number) => Ok(*number),
+            PortRef::Name(name) => self
+                .ports
+                .iter()
+                .find(|p| p.name.as_ref() == Some(name))
+                .map(|p| p.port)
+                .ok_or_else(|| format!("strconv.Atoi: parsing {name:?}: invalid syntax")),
+        }
+    }
+
+    /// The image as the user named it, or the root filesystem's path for a bundle.
+    pub fn image(&self) -> String {
+        match &self.source {
+            Source::Image(reference) => reference.clone(),
+            Source::Bundle { rootfs, .. } => rootfs.display().to_string(),
+            Source::Adopted(adopted) => adopted.image.clone(),
+        }
+    }
+}

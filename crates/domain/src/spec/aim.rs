@@ -1,0 +1,65 @@
+//! Whom probes and hooks ask.
+
+use super::{Handler, HookHandler, ProbeSpec};
+
+impl ProbeSpec {
+    /// As it is sent: who names no host means the pod's address, where it has one.
+    pub fn aimed_at(&self, ip: Option<&str>) -> Self {
+        let mut aimed = self.clone();
+        let host = match &mut aimed.handler {
+            Handler::HttpGet(get) => &mut get.host,
+            Handler::TcpSocket(tcp) => &mut tcp.host,
+            Handler::Grpc(grpc) => &mut grpc.host,
+            Handler::Exec(_) => return aimed,
+        };
+        aim(host, ip);
+        aimed
+    }
+}
+
+impl HookHandler {
+    /// As [`ProbeSpec::aimed_at`].
+    pub fn aimed_at(&self, ip: Option<&str>) -> Self {
+        let mut aimed = self.clone();
+        if let Self::HttpGet(get) = &mut aimed {
+            aim(&mut get.host, ip);
+        }
+        aimed
+    }
+}
+
+fn aim(host: &mut Option<String>, ip: Option<&str>) {
+    if host.as_deref().is_none_or(str::is_empty) {
+        *host = ip.map(str::to_owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Grpc, PortRef, short_form};
+
+    #[test]
+    fn who_names_no_host_means_the_pods_address() {
+        for (short, aimed) in [
+            ("http://:80/", "http://10.1.0.5:80/"),
+            ("tcp://:80", "tcp://10.1.0.5:80"),
+            ("tcp://127.0.0.1:80", "tcp://127.0.0.1:80"),
+            ("exec:true", "exec:true"),
+        ] {
+            let probe = |text| ProbeSpec::new(short_form::handler("probe", text).unwrap());
+            assert_eq!(probe(short).aimed_at(Some("10.1.0.5")), probe(aimed), "{short}");
+            assert_eq!(probe(short).aimed_at(None), probe(short));
+        }
+    }
+
+    #[test]
+    fn a_grpc_probe_has_no_host_but_the_pods() {
+        let port = PortRef::Number(50051);
+        let grpc = Grpc { port, service: String::new(), tls: false, host: None };
+        let probe = ProbeSpec::new(Handler::Grpc(grpc)).aimed_at(Some("10.1.0.5"));
+        assert!(
+            matches!(probe.handler, Handler::Grpc(Grpc { host: Some(ip), .. }) if ip == "10.1.0.5")
+        );
+    }
+}

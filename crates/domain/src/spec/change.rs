@@ -1,0 +1,266 @@
+//! What of a pod can change while it lives.
+
+use super::{
+    ContainerSpec, HostNamespaces, Naming, PodSpec, Source, SpecError, Volume, VolumeSource,
+};
+use crate::image::PullPolicy;
+
+/// What stands between two specs of one pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    None,
+    /// Only what takes effect without a new instance.
+    Live,
+    /// These fields need one, others may differ too.
+    Fixed(Vec<String>),
+}
+
+impl PodSpec {
+    /// A pod of another namespace is another one to Kubernetes, but here it would have the name.
+    pub fn is_another_than(&self, there: &Self) -> Option<SpecError> {
+        let why = format!("pod {:?} is of the namespace {:?}", there.name, there.namespace);
+        let why = format!("{why}, and a name is for one pod of the machine");
+        (self.namespace != there.namespace)
+            .then(|| SpecError::invalid("metadata.namespace", &self.namespace, &why))
+    }
+
+    /// This spec in the place of a live pod's: with what is no manifest's.
+    #[must_use]
+    pub fn in_place_of(mut self, live: &Self) -> Self {
+        self.uid.clone_from(&live.uid);
+        self.gates.conditions.clone_from(&live.gates.conditions);
+        self
+    }
+
+    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
+    /// annotations and the content of files can change on a live pod.
+    pub fn change_to(&self, new: &Self) -> Change {
+        let (old, new) = (self.in_short(), new.in_short());
+        if old == new {
+            return Change::None;
+        }
+        let fixed = old.fixed_differences(&new);
+        if fixed.is_empty() { Change::Live } else { Change::Fixed(fixed) }
+    }
+
+    /// Without the pull policies that say no more than none does: a pod that was shown has all of
+    /// them.
+    fn in_short(&self) -> Self {
+        let mut short = self.clone();
+        for container in short.init_containers.iter_mut().chain(&mut short.containers) {
+            if let Source::Image(name) = &container.source {
+                container.pull_policy = PullPolicy::in_effect(container.pull_policy, name);
+            }
+        }
+        for volume in &mut short.volumes {
+            if let VolumeSource::Image(image) = &mut volume.source {
+                image.pull_policy = PullPolicy::in_effect(image.pull_policy, &image.reference);
+            }
+        }
+        short
+    }
+
+    fn fixed_differences(&self, new: &Self) -> Vec<String> {
+        // Every field is named, so that a new one gets its side on purpose.
+        let Self {
+            namespace,
+            name,
+            uid,
+            labels: _,
+            annotations: _,
+            restart_policy: _,
+            termination_grace: _,
+            active_deadline: _,
+            hostname,
+            // For the next pull.
+            pull_secrets: _,
+            service_account: _,
+            init_containers: _,
+            containers: _,
+            dependents: _,
+            security,
+            host_namespaces,
+            network: mode,
+            share_process_namespace,
+            naming,
+            volumes,
+            // What `Ready` waits for changes no instance.
+            gates: _,
+            // A file that is renamed changes nothing of its pod.
+            origin: _,
+        } = self;
+        let HostNamespaces { network, pid, ipc } = host_namespaces;
+        let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
+        let own = [
+            ("metadata.namespace", *namespace != new.namespace),
+            ("metadata.name", *name != new.name),
+            ("metadata.uid", *uid != new.uid),
+            ("spec.hostname", *hostname != new.hostname),
+            ("spec.securityContext", *security != new.security),
+            ("spec.hostNetwork", *network != new.host_namespaces.network),
+            ("spec.hostPID", *pid != new.host_namespaces.pid),
+            ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+            ("spec.network", *mode != new.network),
+            ("spec.shareProcessNamespace", *share_process_namespace != new.share_process_namespace),
+            ("spec.subdomain", *subdomain != new.naming.subdomain),
+            ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
+            ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
+            ("spec.dnsPolicy", *dns_policy != new.naming.dns_policy),
+            ("spec.dnsConfig", *dns != new.naming.dns),
+            ("spec.volumes", !volumes_are_alike(volumes, &new.volumes)),
+            ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
+            ("spec.containers", names(&self.containers).ne(names(&new.containers))),
+        ];
+        let own = own.into_iter().filter(|(_, differs)| *differs);
+        let mut fixed: Vec<_> = own.map(|(field, _)| field.to_owned()).collect();
+        let same = |field: &str| !fixed.iter().any(|differs| differs == field);
+        // Containers that have no counterpart are not compared.
+        if same("spec.initContainers") && same("spec.containers") {
+            for (index, (old, other)) in self.all().zip(new.all()).enumerate() {
+                // A sidecar has another place in the pod's life than an init container.
+                let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
+                let fields = old.fixed_differences(other).chain(moved);
+                fixed.extend(fields.map(|field| format!("{}.{field}", self.field_at(index))));
+            }
+        }
+        fixed
+    }
+}
+
+/// New content of files needs no new instance.
+fn volumes_are_alike(old: &[Volume], new: &[Volume]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.differs_in_content_only(new))
+}
+
+fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
+    containers.iter().map(|container| container.name.as_str())
+}
+
+impl ContainerSpec {
+    /// No running instance can become what `new` says.
+    pub fn needs_new_instance(&self, new: &Self) -> bool {
+        self.fixed_differences(new).next().is_some()
+    }
+
+    fn fixed_differences(&self, new: &Self) -> impl Iterator<Item = &'static str> + use<> {
+        let Self {
+            name,
+            source,
+            // For the next start.
+            pull_policy: _,
+            command,
+            args,
+            env,
+            working_dir,
+            // Only names for numbers, but for those of the host.
+            ports: _,
+            probes: _,
+            lifecycle: _,
+            restart_policy: _,
+            restart_policy_rules: _,
+            termination_message: message,
+            backoff: _,
+            security,
+            resources,
+            devices,
+            volume_mounts,
+            // For the next start.
+            log_limits: _,
+        } = self;
+        let differences = [
+            ("name", *name != new.name),
+            ("image", *source != new.source),
+            ("command", *command != new.command),
+            ("args", *args != new.args),
+            ("env", *env != new.env),
+            ("workingDir", *working_dir != new.working_dir),
+            ("securityContext", *security != new.security),
+            ("resources", *resources != new.resources),
+            ("devices", *devices != new.devices),
+            (
+                "ports",
+                self.host_ports().map(|(_, port)| port).ne(new.host_ports().map(|(_, port)| port)),
+            ),
+            ("volumeMounts", *volume_mounts != new.volume_mounts),
+            ("terminationMessagePath", message.path != new.termination_message.path),
+            ("terminationMessagePolicy", message.policy != new.termination_message.policy),
+        ];
+        differences.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::*;
+
+    type Edit = fn(&mut PodSpec);
+
+    #[test]
+    fn a_pull_policy_that_says_what_none_says_is_no_change() {
+        let pulled = |image: &str, policy| {
+            let mut pod = sample::pod();
+            pod.containers[0].source = Source::Image(image.into());
+            pod.containers[0].pull_policy = policy;
+            let image = VolumeImage { reference: image.into(), pull_policy: policy };
+            pod.volumes = vec![Volume { name: "v".into(), source: VolumeSource::Image(image) }];
+            pod
+        };
+        let default = Some(PullPolicy::IfNotPresent);
+        for (image, policy, expected) in [
+            ("i:1", default, Change::None),
+            ("i:1", Some(PullPolicy::Always), Change::Fixed(vec!["spec.volumes".into()])),
+            ("i", default, Change::Fixed(vec!["spec.volumes".into()])),
+            ("i", Some(PullPolicy::Always), Change::Fixed(vec!["spec.volumes".into()])),
+        ] {
+            let (old, new) = (pulled(image, None), pulled(image, policy));
+            assert_eq!(old.change_to(&new), expected, "{image} {policy:?}");
+            assert_eq!(new.change_to(&old), expected, "{image} {policy:?}");
+        }
+    }
+
+    #[test]
+    fn each_field_is_fixed_or_live() {
+        let old = sample::pod();
+        assert_eq!(old.change_to(&old), Change::None);
+        let edits: [(Edit, Option<&str>); 15] = [
+            (|pod| pod.share_process_namespace = true, Some("spec.shareProcessNamespace")),
+            (|pod| pod.security.fs_group = Some(1), Some("spec.securityContext")),
+            (|pod| pod.host_namespaces.pid = true, Some("spec.hostPID")),
+            (|pod| pod.naming.subdomain = Some("s".into()), Some("spec.subdomain")),
+            (
+                |pod| pod.containers[0].resources.limits.cpu = Some(1),
+                Some("spec.containers[0].resources"),
+            ),
+            (|pod| pod.hostname = Some("h".into()), Some("spec.hostname")),
+            (|pod| pod.containers[0].name = "x".into(), Some("spec.containers")),
+            (|pod| pod.containers[0].args = vec!["x".into()], Some("spec.containers[0].args")),
+            (|pod| pod.containers[0].env.clear(), Some("spec.containers[0].env")),
+            (
+                |pod| pod.containers[0].source = Source::Image("y".into()),
+                Some("spec.containers[0].image"),
+            ),
+            (
+                |pod| pod.containers[0].termination_message.path = "/x".into(),
+                Some("spec.containers[0].terminationMessagePath"),
+            ),
+            (|pod| pod.labels.clear(), None),
+            (|pod| pod.restart_policy = RestartPolicy::Never, None),
+            (|pod| pod.termination_grace = Default::default(), None),
+            (
+                |pod| {
+                    let exec = Exec { command: vec!["true".into()] };
+                    pod.containers[0].probes.liveness = Some(ProbeSpec::new(Handler::Exec(exec)));
+                },
+                None,
+            ),
+        ];
+        for (edit, fixed) in edits {
+            let mut new = old.clone();
+            edit(&mut new);
+            let expected =
+                fixed.map_or(Change::Live, |field| Change::Fixed(vec![field.to_owned()]));
+            assert_eq!(old.change_to(&new), expected);
+        }
+    }
+}

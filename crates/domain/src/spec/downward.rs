@@ -1,0 +1,202 @@
+//! What a container can be told of its pod and of where that runs: `fieldRef` and
+//! `resourceFieldRef`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Amounts, SpecError};
+use crate::quantity;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodField {
+    Name,
+    Namespace,
+    Uid,
+    Label(String),
+    Annotation(String),
+    NodeName,
+    ServiceAccountName,
+    HostIp,
+    HostIps,
+    PodIp,
+    PodIps,
+}
+
+/// Those that stand for one thing each.
+const FIELDS: [(&str, PodField); 9] = [
+    ("metadata.name", PodField::Name),
+    ("metadata.namespace", PodField::Namespace),
+    ("metadata.uid", PodField::Uid),
+    ("spec.nodeName", PodField::NodeName),
+    ("spec.serviceAccountName", PodField::ServiceAccountName),
+    ("status.hostIP", PodField::HostIp),
+    ("status.hostIPs", PodField::HostIps),
+    ("status.podIP", PodField::PodIp),
+    ("status.podIPs", PodField::PodIps),
+];
+
+impl PodField {
+    /// What a variable may be; an entry of labels or annotations beside them.
+    pub const PATHS: [&str; 9] = {
+        let [(a, _), (b, _), (c, _), (d, _), (e, _), (f, _), (g, _), (h, _), (i, _)] = &FIELDS;
+        [a, b, c, d, e, f, g, h, i]
+    };
+
+    /// A `fieldPath`, as Kubernetes writes it.
+    pub fn parse(path: &str) -> Option<Self> {
+        let subscript = |field: &str| {
+            let key = path.strip_prefix(field)?.strip_prefix("['")?.strip_suffix("']")?;
+            (!key.is_empty()).then(|| key.to_owned())
+        };
+        let known = FIELDS.iter().find(|(known, _)| *known == path).map(|(_, f)| f.clone());
+        known
+            .or_else(|| subscript("metadata.labels").map(Self::Label))
+            .or_else(|| subscript("metadata.annotations").map(Self::Annotation))
+    }
+
+    pub fn path(&self) -> String {
+        match self {
+            Self::Label(key) => format!("metadata.labels['{key}']"),
+            Self::Annotation(key) => format!("metadata.annotations['{key}']"),
+            one => {
+                let known = FIELDS.iter().find(|(_, field)| field == one);
+                known.map(|(path, _)| (*path).to_owned()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// What a container may use, as a number of `divisor`s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceField {
+    /// Of the pod; none is the container itself.
+    pub container: Option<String>,
+    pub bound: Bound,
+    pub resource: Resource,
+    /// In thousandths of a core, or bytes.
+    pub divisor: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bound {
+    Limit,
+    Request,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Resource {
+    Cpu,
+    Memory,
+    /// By the size of a page.
+    HugePages(u64),
+}
+
+const BOUNDS: [(&str, Bound); 2] = [("limits", Bound::Limit), ("requests", Bound::Request)];
+const HUGE_PAGES: &str = "hugepages-";
+/// Kubernetes' words, which stand for more than it lists: `hugepages-2Mi` is one.
+const SUPPORTED: [&str; 4] = ["limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
+
+/// What Kubernetes takes as divisors; by default the whole core or byte.
+const CPU_DIVISORS: [(&str, u64); 2] = [("1m", 1), ("1", 1000)];
+const BYTE_DIVISORS: [(&str, u64); 13] = [
+    ("1", 1),
+    ("1k", 1_000),
+    ("1M", 1_000_000),
+    ("1G", 1_000_000_000),
+    ("1T", 1_000_000_000_000),
+    ("1P", 1_000_000_000_000_000),
+    ("1E", 1_000_000_000_000_000_000),
+    ("1Ki", 1 << 10),
+    ("1Mi", 1 << 20),
+    ("1Gi", 1 << 30),
+    ("1Ti", 1 << 40),
+    ("1Pi", 1 << 50),
+    ("1Ei", 1 << 60),
+];
+
+impl Resource {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "cpu" => Some(Self::Cpu),
+            "memory" => Some(Self::Memory),
+            pages => quantity::whole(pages.strip_prefix(HUGE_PAGES)?).ok().map(Self::HugePages),
+        }
+    }
+
+    fn word(self) -> String {
+        match self {
+            Self::Cpu => "cpu".to_owned(),
+            Self::Memory => "memory".to_owned(),
+            Self::HugePages(size) => format!("{HUGE_PAGES}{}", quantity::show_whole(size)),
+        }
+    }
+
+    fn divisors(self) -> &'static [(&'static str, u64)] {
+        match self {
+            Self::Cpu => &CPU_DIVISORS,
+            Self::Memory | Self::HugePages(_) => &BYTE_DIVISORS,
+        }
+    }
+
+    fn whole(self) -> u64 {
+        if self == Self::Cpu { 1000 } else { 1 }
+    }
+
+    pub(crate) fn of(self, amounts: &Amounts) -> Option<u64> {
+        match self {
+            Self::Cpu => amounts.cpu,
+            Self::Memory => amounts.memory,
+            Self::HugePages(size) => amounts.huge_pages.get(&size).copied(),
+        }
+    }
+}
+
+impl ResourceField {
+    /// From `limits.cpu` and a divisor as Kubernetes writes it; `at` is where they stand.
+    pub fn parse(
+        at: &str,
+        container: Option<String>,
+        resource: &str,
+        divisor: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        let field = format!("{at}.resource");
+        if resource.is_empty() {
+            return Err(SpecError::required(field, ""));
+        }
+        let (bound, word) = resource.split_once('.').unwrap_or_default();
+        let bound = BOUNDS.iter().find(|(known, _)| *known == bound).map(|(_, bound)| *bound);
+        let (Some(bound), Some(resource)) = (bound, Resource::parse(word)) else {
+            return Err(SpecError::unsupported(field, resource, &SUPPORTED));
+        };
+        let divisor = match divisor {
+            // Kubernetes itself writes 0 where there is none.
+            None | Some("" | "0") => resource.whole(),
+            Some(text) => {
+                let read =
+                    if resource == Resource::Cpu { quantity::millis } else { quantity::whole };
+                let known = |value: &u64| resource.divisors().iter().any(|(_, d)| d == value);
+                read(text).ok().filter(known).ok_or_else(|| {
+                    let names: Vec<_> = resource.divisors().iter().map(|(name, _)| *name).collect();
+                    let (names, word) = (names.join(", "), resource.word());
+                    let why = format!(
+                        "only divisor's values {names} are supported with the {word} resource"
+                    );
+                    SpecError::invalid(format!("{at}.divisor"), text, &why)
+                })?
+            }
+        };
+        Ok(Self { container, bound, resource, divisor })
+    }
+
+    /// As Kubernetes writes it: `limits.cpu`.
+    pub fn name(&self) -> String {
+        let bound = BOUNDS.iter().find(|(_, bound)| *bound == self.bound);
+        let bound = bound.map(|(name, _)| *name).unwrap_or_default();
+        format!("{bound}.{}", self.resource.word())
+    }
+
+    /// `None` is the whole core or byte.
+    pub fn divisor_text(&self) -> Option<&'static str> {
+        let known = self.resource.divisors().iter().find(|(_, value)| *value == self.divisor);
+        known.filter(|_| self.divisor != self.resource.whole()).map(|(name, _)| *name)
+    }
+}

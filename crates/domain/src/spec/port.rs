@@ -1,0 +1,140 @@
+//! Ports of containers, and those of the host that lead to them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerSpec, PodSpec, SpecError};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerPort {
+    pub name: Option<String>,
+    pub port: u16,
+    /// `TCP`, `UDP` or `SCTP`; informational where there is no host port.
+    pub protocol: String,
+    /// Leads to it from outside.
+    #[serde(default)]
+    pub host_port: Option<u16>,
+    /// The host's address that the host port is on; all of them if unset.
+    #[serde(default)]
+    pub host_ip: Option<String>,
+}
+
+/// A port of the host that leads to one of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    pub host_ip: Option<String>,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub protocol: String,
+}
+
+impl ContainerPort {
+    fn on_host(&self) -> Option<HostPort> {
+        Some(HostPort {
+            host_ip: self.host_ip.clone(),
+            host_port: self.host_port?,
+            container_port: self.port,
+            protocol: self.protocol.clone(),
+        })
+    }
+}
+
+impl ContainerSpec {
+    /// Each with its place among the ports.
+    pub fn host_ports(&self) -> impl Iterator<Item = (usize, HostPort)> {
+        let ports = self.ports.iter().enumerate();
+        ports.filter_map(|(index, port)| Some((index, port.on_host()?)))
+    }
+}
+
+impl PodSpec {
+    /// Each with the field that asks for it.
+    pub fn host_ports(&self) -> impl Iterator<Item = (String, HostPort)> {
+        self.all().enumerate().flat_map(|(place, container)| {
+            let at = self.field_at(place);
+            let field = move |index| format!("{at}.ports[{index}].hostPort");
+            container.host_ports().map(move |(index, port)| (field(index), port))
+        })
+    }
+
+    /// Its host ports that `other` has.
+    pub fn port_clashes(&self, other: &Self) -> Vec<SpecError> {
+        let taken: Vec<_> = other.host_ports().map(|(_, port)| port).collect();
+        let clashing =
+            self.host_ports().filter(|(_, own)| taken.iter().any(|its| own.clashes(its)));
+        clashing.map(|(field, port)| port.taken(field, &other.name)).collect()
+    }
+}
+
+impl HostPort {
+    /// The error of a pod that asks for it after another one.
+    pub fn taken(&self, field: String, holder: &str) -> SpecError {
+        SpecError::invalid(field, self.host_port, &format!("pod {holder:?} has it"))
+    }
+
+    /// Whether no two pods can have both.
+    pub fn clashes(&self, other: &Self) -> bool {
+        let same = (self.host_port, &self.protocol) == (other.host_port, &other.protocol);
+        let all = [self, other].into_iter().any(|port| port.is_everywhere());
+        same && (all || self.host_ip == other.host_ip)
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.host_ip.as_deref().is_none_or(|ip| ["", "0.0.0.0", "::"].contains(&ip))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{NetworkMode, sample};
+
+    fn pod(name: &str, host_ip: Option<&str>, host_port: u16, protocol: &str) -> PodSpec {
+        let mut pod = sample::pod();
+        pod.name = name.into();
+        pod.containers[0].ports = vec![ContainerPort {
+            name: None,
+            port: 80,
+            protocol: protocol.into(),
+            host_port: Some(host_port),
+            host_ip: host_ip.map(str::to_owned),
+        }];
+        pod
+    }
+
+    #[test]
+    fn one_port_of_the_host_is_for_one_pod() {
+        let taken = pod("a", None, 8080, "TCP");
+        let clash = pod("b", Some("10.0.0.1"), 8080, "TCP").port_clashes(&taken);
+        assert_eq!(
+            clash[0].to_string(),
+            "spec.containers[0].ports[0].hostPort: Invalid value: 8080: pod \"a\" has it"
+        );
+        assert!(pod("b", None, 8080, "UDP").port_clashes(&taken).is_empty());
+        assert!(pod("b", None, 8081, "TCP").port_clashes(&taken).is_empty());
+        let one = pod("a", Some("10.0.0.1"), 8080, "TCP");
+        assert!(pod("b", Some("10.0.0.2"), 8080, "TCP").port_clashes(&one).is_empty());
+        assert_eq!(pod("b", Some("0.0.0.0"), 8080, "TCP").port_clashes(&one).len(), 1);
+        assert_eq!(pod("b", Some("10.0.0.1"), 8080, "TCP").port_clashes(&one).len(), 1);
+    }
+
+    #[test]
+    fn a_host_port_needs_a_network_that_is_mapped() {
+        for (edit, wanted) in [
+            (
+                (|pod| pod.network = NetworkMode::None) as fn(&mut PodSpec),
+                "the pod has its loopback",
+            ),
+            (|pod| pod.host_namespaces.network = true, "must match `containerPort` when"),
+        ] {
+            let mut pod = pod("a", None, 8080, "TCP");
+            edit(&mut pod);
+            let errors = pod.validate().unwrap_err().0;
+            assert_eq!(errors[0].field, "spec.containers[0].ports[0].hostPort");
+            assert!(errors[0].reason.contains(wanted), "{}", errors[0]);
+        }
+        let mut same = pod("a", None, 80, "TCP");
+        same.host_namespaces.network = true;
+        assert!(same.mapped_ports().is_empty());
+        assert!(same.validate().is_ok());
+    }
+}
