@@ -63,7 +63,7 @@ pub use io::Io;
 pub use listen_args::ListenArgs;
 pub use serve_args::{LogFormat, ServeArgs};
 
-use connect::Client;
+use connect::connect;
 
 /// Runs every verb but `serve`, which is the daemon's.
 pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
@@ -77,7 +77,7 @@ pub async fn run(cli: &Cli, io: &mut Io<'_>) -> Result<()> {
         return validate::validate(args, io);
     }
     check_usage(&cli.command)?;
-    let client = Client::connect(cli).await?;
+    let client = connect(cli).await?;
     match &cli.command {
         Command::Apply(args) => apply::apply(&client, args, io).await,
         Command::Export(args) => export::export(&client, args, io).await,

@@ -16,7 +16,6 @@ pub mod files;
 #[cfg(test)]
 mod layers;
 pub mod logs;
-pub mod manifest;
 pub mod manifest_dir;
 pub mod metrics;
 pub mod netns;
@@ -25,8 +24,6 @@ pub mod pod_files;
 pub mod pressure;
 pub mod prober;
 pub mod process;
-#[cfg(test)]
-mod proto_comments;
 pub mod registry;
 pub mod rootfs;
 pub mod runtime;
@@ -40,15 +37,6 @@ pub mod volumes;
 /// The decisions, see the crate.
 pub use probelet_domain as domain;
 
-/// The API as generated from `proto/`.
-#[allow(
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    unreachable_pub,
-    unused_qualifications,
-    reason = "generated code"
-)]
-pub mod pb {
-    tonic::include_proto!("probelet.v1");
-    pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("probelet_descriptor");
-}
+/// The API, see the crate.
+pub use probelet_api::pb;
+pub use probelet_manifest as manifest;

@@ -66,16 +66,7 @@ use static_pods::shown::Directory;
 /// How many restarts and kills of one pod may wait for its actor.
 const REQUESTS: usize = 16;
 
-/// A pod as it is now.
-#[derive(Debug, Clone)]
-pub struct PodView {
-    /// Grows with each change of more than the probes' counters.
-    pub generation: u64,
-    pub spec: Arc<PodSpec>,
-    pub status: PodStatus,
-    /// Why what a file of the manifest directory says of it is not so.
-    pub manifest_error: Option<String>,
-}
+pub use crate::domain::pod::PodView;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {

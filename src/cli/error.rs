@@ -1,8 +1,8 @@
 //! What can go wrong in a client verb, and how it is told.
 
-use std::error::Error as StdError;
 use std::io;
 
+use probelet_api::client::{CallError, ConnectError, with_causes};
 use tonic_types::StatusExt;
 
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +15,8 @@ pub enum Error {
     /// Wrong usage that clap cannot see.
     #[error("{0}")]
     Usage(String),
-    #[error("probelet is not running at {at}: {cause}")]
-    NotRunning { at: String, cause: String },
-    #[error("cannot connect to probelet at {at}: {cause}")]
-    Connect { at: String, cause: String },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("{}", .0.message())]
     Status(Box<tonic::Status>),
     #[error("{0}")]
@@ -77,25 +75,20 @@ fn status_lines(status: &tonic::Status) -> Vec<String> {
         .collect()
 }
 
-/// What the connection ended of is in no message of its own.
-pub(super) fn with_causes(message: String, error: &dyn StdError) -> String {
-    let mut told = message;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = error.source();
-    }
-    told
-}
-
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
             _ => Self::Output(error),
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Status(status) => Self::Status(status),
+            late @ CallError::Deadline(_) => Self::Other(late.to_string()),
         }
     }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use http::uri::Authority;
 
+use probelet_api::client::Remote;
+
+use super::connect::pem;
 use super::error::{Error, Result};
 
 #[derive(Debug, Default, Clone, Args)]
@@ -27,18 +30,9 @@ pub struct RemoteArgs {
     pub tls_server_name: Option<String>,
 }
 
-/// Where to go, and with what.
-pub(super) struct Remote<'a> {
-    pub(super) address: &'a Authority,
-    pub(super) certificate: &'a PathBuf,
-    pub(super) key: &'a PathBuf,
-    pub(super) authority: &'a PathBuf,
-    pub(super) name: Option<&'a str>,
-}
-
 impl RemoteArgs {
     /// None for the socket's daemon.
-    pub(super) fn remote(&self) -> Result<Option<Remote<'_>>> {
+    pub(super) fn remote(&self) -> Result<Option<Remote>> {
         let Some(address) = &self.address else { return Ok(None) };
         if address.port_u16().is_none() {
             return Err(Error::Usage(format!("--address {address}: must be HOST:PORT")));
@@ -50,8 +44,13 @@ impl RemoteArgs {
                     .to_owned(),
             ));
         };
-        let name = self.tls_server_name.as_deref();
-        Ok(Some(Remote { address, certificate, key, authority, name }))
+        Ok(Some(Remote {
+            address: address.to_string(),
+            authority: pem(authority)?,
+            certificate: pem(certificate)?,
+            key: pem(key)?,
+            name: self.tls_server_name.clone(),
+        }))
     }
 }
 
@@ -64,7 +63,9 @@ mod tests {
     fn told(words: &[&str]) -> String {
         let cli = Cli::parse_from([&["probelet", "get", "pods"], words].concat());
         match cli.remote.remote() {
-            Ok(Some(remote)) => format!("{} {}", remote.address, remote.certificate.display()),
+            Ok(Some(remote)) => {
+                format!("{} {}", remote.address, String::from_utf8_lossy(&remote.certificate))
+            }
             Ok(None) => "the socket".to_owned(),
             Err(error) => format!("{} {error}", error.exit_code()),
         }
@@ -72,11 +73,19 @@ mod tests {
 
     #[test]
     fn an_address_goes_with_a_port_and_three_files() {
-        let files = ["--client-certificate=c", "--client-key=k", "--certificate-authority=a"];
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["client-certificate", "client-key", "certificate-authority"].map(|name| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, format!("the {name}")).unwrap();
+            format!("--{name}={}", file.display())
+        });
+        let files = files.each_ref().map(String::as_str);
         let with = |address| [&["--address", address], files.as_slice()].concat();
-        assert_eq!(told(&with("[::1]:7443")), "[::1]:7443 c");
+        assert_eq!(told(&with("[::1]:7443")), "[::1]:7443 the client-certificate");
         assert_eq!(told(&files), "the socket");
         assert_eq!(told(&with("host")), "2 --address host: must be HOST:PORT");
+        let error = told(&["--address", "host:1", "--client-key=/none", files[0], files[2]]);
+        assert!(error.starts_with("1 /none: "), "{error}");
         let error = told(&["--address", "host:1", files[0], files[1]]);
         assert!(error.starts_with("2 --address needs --client-certificate, "), "{error}");
     }

@@ -1,7 +1,7 @@
 //! `version`.
 
 use super::args::{Cli, VersionArgs};
-use super::connect::{Client, UNARY, call};
+use super::connect::{UNARY, call, connect};
 use super::error::Result;
 use super::io::Io;
 use crate::pb;
@@ -12,7 +12,7 @@ pub(super) async fn version(cli: &Cli, args: &VersionArgs, io: &mut Io<'_>) -> R
     if args.client {
         return Ok(());
     }
-    let mut meta = Client::connect(cli).await?.meta();
+    let mut meta = connect(cli).await?.meta();
     let answer = call(pb::GetVersionRequest {}, UNARY, |r| meta.get_version(r)).await?;
     io.line(&format!("Server Version: {}", answer.version))
 }

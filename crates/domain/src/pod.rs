@@ -16,6 +16,19 @@ mod phase;
 
 pub use phase::phase;
 
+/// A pod as it is now.
+#[derive(Debug, Clone)]
+pub struct PodView {
+    /// Grows with each change of more than the probes' counters.
+    pub generation: u64,
+    /// As it was applied, with defaults.
+    pub spec: Arc<PodSpec>,
+    /// Phase, conditions and containers.
+    pub status: PodStatus,
+    /// Why what a file of the manifest directory says of it is not so.
+    pub manifest_error: Option<String>,
+}
+
 /// All containers of a pod. An index is a container's place in [`PodSpec::all`].
 #[derive(Debug)]
 pub struct Pod {

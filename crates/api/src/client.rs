@@ -1,0 +1,240 @@
+//! A typed client of the daemon, over its Unix socket or over TCP with TLS. A connection, and each
+//! call by [`call`], has a deadline.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
+use tonic::{Request, Response, Status};
+
+use crate::pb;
+use crate::pb::containers_client::ContainersClient;
+use crate::pb::events_client::EventsClient;
+use crate::pb::images_client::ImagesClient;
+use crate::pb::meta_client::MetaClient;
+use crate::pb::pods_client::PodsClient;
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// A daemon by TCP that is silent is asked whether it is still there, and has as long again.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// The deadline of a call that waits for nothing but the daemon.
+pub const UNARY: Duration = Duration::from_secs(60);
+/// Pods are small, but a list of them with statuses is not bound by tonic's 4 MiB.
+const MESSAGE: usize = 64 << 20;
+/// Of an answer, trailers with an error's details included.
+const HEADERS: u32 = 64 << 10;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing listens there.
+    #[error("probelet is not running at {at}: {cause}")]
+    NotRunning {
+        /// The socket or the address.
+        at: String,
+        /// The error of the operating system.
+        cause: String,
+    },
+    /// The connection failed, or was refused by the other side.
+    #[error("cannot connect to probelet at {at}: {cause}")]
+    Failed {
+        /// The socket or the address.
+        at: String,
+        /// The errors from the outermost to the innermost.
+        cause: String,
+    },
+}
+
+/// How a call ended that has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The daemon, or the connection to it, answered with a status.
+    #[error("{}", .0.message())]
+    Status(#[from] Box<Status>),
+    /// The deadline, in seconds, is over. What was asked for may still happen.
+    #[error("probelet did not answer within {0} s; what was asked for may still happen")]
+    Deadline(u64),
+}
+
+/// A daemon that listens on TCP (`--listen`), and the caller's identity. Each text is PEM.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// The roots of the daemon's certificate.
+    pub authority: Vec<u8>,
+    /// The caller's certificate, followed by its intermediates.
+    pub certificate: Vec<u8>,
+    /// The key of the caller's certificate.
+    pub key: Vec<u8>,
+    /// The name in the daemon's certificate, if it is not that of the address.
+    pub name: Option<String>,
+}
+
+/// A connection to one daemon. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+}
+
+impl Client {
+    /// Connects to the daemon that owns this Unix socket, within 5 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]
+    pub async fn by_socket(socket: &Path) -> Result<Self, ConnectError> {
+        let path = socket.to_owned();
+        let connector = tower::service_fn(move |_: Uri| open(path.clone()));
+        // The address is never looked up: the connector goes to the socket.
+        let endpoint = Endpoint::from_static("http://probelet").http2_max_header_list_size(HEADERS);
+        let connecting = endpoint.connect_with_connector(connector);
+        Self::within(socket.display().to_string(), connecting).await
+    }
+
+    /// Connects to a daemon by TCP, within 5 seconds. The daemon has then accepted the caller's
+    /// certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]
+    pub async fn over_tcp(remote: &Remote) -> Result<Self, ConnectError> {
+        let mut tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&remote.authority))
+            .identity(Identity::from_pem(&remote.certificate, &remote.key));
+        if let Some(name) = &remote.name {
+            tls = tls.domain_name(name);
+        }
+        let at = remote.address.clone();
+        let endpoint = Endpoint::from_shared(format!("https://{at}"))
+            .and_then(|endpoint| endpoint.tls_config(tls))
+            .map_err(|error| refused(at.clone(), &error))?
+            .http2_max_header_list_size(HEADERS)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE);
+        let client = Self::within(at.clone(), endpoint.connect()).await?;
+        // Whether the daemon accepts the certificate shows after the handshake, in what follows.
+        let mut meta = client.meta();
+        match call(pb::GetVersionRequest {}, CONNECT, |r| meta.get_version(r)).await {
+            Err(CallError::Status(status)) => {
+                let cause = with_causes(status.message().to_owned(), &*status);
+                let cause = format!(
+                    "{cause}; is your certificate signed by a root of its --tls-client-ca, with \
+                     the extended key usage clientAuth?"
+                );
+                Err(ConnectError::Failed { at, cause })
+            }
+            Err(error @ CallError::Deadline(_)) => {
+                Err(ConnectError::Failed { at, cause: error.to_string() })
+            }
+            Ok(_) => Ok(client),
+        }
+    }
+
+    async fn within(
+        at: String,
+        connecting: impl Future<Output = Result<Channel, tonic::transport::Error>>,
+    ) -> Result<Self, ConnectError> {
+        match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(channel)) => Ok(Self { channel }),
+            Ok(Err(error)) => Err(refused(at, &error)),
+            Err(_) => {
+                let cause = format!("no answer within {} s", CONNECT.as_secs());
+                Err(ConnectError::Failed { at, cause })
+            }
+        }
+    }
+
+    /// The calls of the service `Pods`.
+    #[must_use]
+    pub fn pods(&self) -> PodsClient<Channel> {
+        PodsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    /// The calls of the service `Containers`.
+    #[must_use]
+    pub fn containers(&self) -> ContainersClient<Channel> {
+        ContainersClient::new(self.channel.clone())
+    }
+
+    /// The calls of the service `Images`.
+    #[must_use]
+    pub fn images(&self) -> ImagesClient<Channel> {
+        ImagesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    /// The calls of the service `Meta`.
+    #[must_use]
+    pub fn meta(&self) -> MetaClient<Channel> {
+        MetaClient::new(self.channel.clone())
+    }
+
+    /// The calls of the service `Events`.
+    #[must_use]
+    pub fn events(&self) -> EventsClient<Channel> {
+        EventsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
+    }
+}
+
+async fn open(path: PathBuf) -> io::Result<TokioIo<UnixStream>> {
+    Ok(TokioIo::new(UnixStream::connect(path).await?))
+}
+
+fn refused(at: String, error: &tonic::transport::Error) -> ConnectError {
+    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            let cause = io.to_string();
+            return match io.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    ConnectError::NotRunning { at, cause }
+                }
+                _ => ConnectError::Failed { at, cause },
+            };
+        }
+        source = inner.source();
+    }
+    ConnectError::Failed { at, cause: with_causes(error.to_string(), error) }
+}
+
+/// Makes one unary call with a deadline, which the daemon learns too.
+///
+/// # Errors
+///
+/// [`CallError`]
+pub async fn call<Req, Res, Fut>(
+    message: Req,
+    deadline: Duration,
+    method: impl FnOnce(Request<Req>) -> Fut,
+) -> Result<Res, CallError>
+where
+    Fut: Future<Output = Result<Response<Res>, Status>>,
+{
+    let mut request = Request::new(message);
+    request.set_timeout(deadline);
+    match tokio::time::timeout(deadline, method(request)).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(Box::new(status).into()),
+        Err(_) => Err(CallError::Deadline(deadline.as_secs())),
+    }
+}
+
+/// A message with those of its causes that it does not contain.
+#[must_use]
+pub fn with_causes(message: String, error: &dyn StdError) -> String {
+    let mut text = message;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.to_string();
+        if !text.contains(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        cause = error.source();
+    }
+    text
+}

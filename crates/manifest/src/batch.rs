@@ -1,0 +1,134 @@
+//! All objects of one apply, which may refer to each other.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::bounds::Budget;
+use super::objects::Objects;
+use super::{ManifestError, Parsed, Refused, kinds, others, parse_with, validate};
+use probelet_domain::advice::{Advice, advise};
+use probelet_domain::spec::{HostPort, PodSpec, SpecError, Validated};
+
+/// What several objects ask for; an index is an object's place among them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub pods: Vec<(usize, Validated<PodSpec>)>,
+    pub errors: Vec<(usize, SpecError)>,
+    pub warnings: Vec<(usize, String)>,
+    pub advice: Vec<(usize, Advice)>,
+    /// Objects that are left out.
+    pub others: usize,
+    /// Where the pods of workloads are in their objects.
+    prefixes: BTreeMap<usize, &'static str>,
+}
+
+/// Reads objects of any supported kind. Whoever finds an error in the outcome should touch nothing.
+pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
+    let mut batch = Batch::default();
+    let mut objects = Objects::default();
+    let mut with_pods = Vec::new();
+    let mut kept = Vec::new();
+    let mut budget = Budget::default();
+    for (index, value) in values.into_iter().enumerate() {
+        if let Err(error) = budget.object().and_then(|()| budget.whole(&value)) {
+            batch.errors.push((index, error));
+            return batch;
+        }
+        if let Some(warning) = others::left_out(&value) {
+            batch.others += 1;
+            batch.warnings.push((index, warning));
+            continue;
+        }
+        match objects.take(&value) {
+            None => with_pods.push((index, value)),
+            Some(Ok(key)) => kept.push((index, key)),
+            Some(Err(errors)) => batch.fail(index, errors),
+        }
+    }
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for (index, value) in with_pods {
+        match one(value, uid(), &objects) {
+            Err(Refused { errors, warnings }) => {
+                batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
+                batch.fail(index, ManifestError(errors));
+            }
+            Ok(Read { pod, prefix, warnings, advice }) => {
+                batch.prefixes.insert(index, prefix);
+                batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
+                batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
+                match named.insert(pod.name.clone(), pod.namespace.clone()) {
+                    None => batch.pods.push((index, pod)),
+                    Some(namespace) => {
+                        let mut error = SpecError::duplicate("metadata.name", &pod.name);
+                        if namespace != pod.namespace {
+                            error.reason.push_str(": a name is for one pod of the machine");
+                        }
+                        batch.errors.push((index, error));
+                    }
+                }
+            }
+        }
+    }
+    batch.check_ports();
+    for (index, key) in kept.into_iter().filter(|(_, key)| !objects.is_used(key)) {
+        let text = format!("{}/{}: ignored: no pod of this apply uses it", key.0.word(), key.2);
+        batch.warnings.push((index, text));
+    }
+    batch
+}
+
+impl Batch {
+    /// A field of a pod as its object has it.
+    pub fn field(&self, index: usize, field: &str) -> String {
+        kinds::within_object(self.prefixes.get(&index).copied().unwrap_or_default(), field)
+    }
+
+    fn check_ports(&mut self) {
+        let mut clashes = Vec::new();
+        let mut taken: HashMap<_, Vec<(HostPort, &str)>> = HashMap::new();
+        for (index, pod) in &self.pods {
+            for (field, port) in pod.host_ports() {
+                let others = taken.entry((port.host_port, port.protocol.clone())).or_default();
+                let is_taken =
+                    |(its, holder): &&(HostPort, &str)| *holder != pod.name && its.clashes(&port);
+                if let Some((_, holder)) = others.iter().find(is_taken) {
+                    clashes.push((*index, port.taken(self.field(*index, &field), holder)));
+                }
+                others.push((port, &pod.name));
+            }
+        }
+        self.errors.append(&mut clashes);
+    }
+
+    fn fail(&mut self, index: usize, errors: ManifestError) {
+        self.errors.extend(errors.0.into_iter().map(|error| (index, error)));
+    }
+}
+
+struct Read {
+    pod: Validated<PodSpec>,
+    prefix: &'static str,
+    warnings: Vec<String>,
+    advice: Vec<Advice>,
+}
+
+fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, Refused> {
+    let unwrapped = kinds::unwrap(value.take())?;
+    let warned = |warnings: Vec<String>| -> Vec<String> {
+        let own = warnings.iter().map(|warning| unwrapped.field(warning));
+        unwrapped.warnings.iter().cloned().chain(own).collect()
+    };
+    let refused = |errors: Vec<SpecError>, warnings: Vec<String>| {
+        let located =
+            |error: SpecError| SpecError { field: unwrapped.field(&error.field), ..error };
+        Refused { errors: errors.into_iter().map(located).collect(), warnings: warned(warnings) }
+    };
+    let Parsed { spec, warnings } = parse_with(unwrapped.pod.clone(), uid, objects)
+        .map_err(|Refused { errors, warnings }| refused(errors, warnings))?;
+    let pod = validate(spec).map_err(|errors| refused(errors.0, warnings.clone()))?;
+    let advice = advise(&pod).into_iter();
+    let located = |advice: Advice| Advice { field: unwrapped.field(&advice.field), ..advice };
+    let advice = advice.map(located).collect();
+    Ok(Read { pod, prefix: unwrapped.prefix, warnings: warned(warnings), advice })
+}

@@ -1,0 +1,154 @@
+//! How much one read of manifests may hold. Each bound is checked before what it bounds is built,
+//! so that the cost of a manifest is linear in its bytes; an error names the bound.
+
+use serde_json::Value;
+
+use super::document::WHOLE;
+use super::fields::member;
+use probelet_domain::spec::SpecError;
+
+/// Bytes of all texts of one read.
+pub const BYTES: usize = 16 << 20;
+/// Documents and items of lists.
+pub(super) const OBJECTS: usize = 4096;
+/// Scalars, mappings and lists.
+const VALUES: usize = 500_000;
+/// Values that aliases stand for, and their bytes.
+const ALIASED: usize = 50_000;
+const ALIASED_BYTES: usize = 4 << 20;
+/// Keys of one mapping, or items of one list.
+pub(super) const ENTRIES: usize = 4096;
+/// Levels of mappings and lists.
+pub(super) const DEPTH: usize = 100;
+/// Bytes of one key; Kubernetes' longest, an annotation's, has 317.
+pub(super) const KEY: usize = 512;
+/// Bytes of a file's path.
+const PATH: usize = 4096;
+/// Bytes that the pods of one apply copy from its ConfigMaps and Secrets.
+const COPIED: usize = 16 << 20;
+
+/// What one read of manifests has used of its bounds.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    bytes: usize,
+    objects: usize,
+    values: usize,
+    aliased: usize,
+    aliased_bytes: usize,
+    copied: usize,
+}
+
+type Checked = Result<(), SpecError>;
+
+fn within(used: &mut usize, more: usize, most: usize, what: &str) -> Checked {
+    *used = used.saturating_add(more);
+    if *used <= most { Ok(()) } else { Err(too_many(what)) }
+}
+
+fn too_many(what: &str) -> SpecError {
+    SpecError::new(WHOLE, format!("Too many: {what}"))
+}
+
+pub(super) fn too_deep() -> SpecError {
+    too_many(&format!("mappings and lists are nested more than {DEPTH} deep"))
+}
+
+pub(super) fn too_many_entries() -> SpecError {
+    too_many(&format!("a mapping or a list has more than {ENTRIES} entries"))
+}
+
+pub(super) fn key_too_long() -> SpecError {
+    SpecError::new(WHOLE, format!("Too long: a key has more than {KEY} bytes"))
+}
+
+impl Budget {
+    pub(super) fn file(&mut self, name: &str, text: &str) -> Checked {
+        if name.len() > PATH {
+            let why = format!("Too long: the name of a file has more than {PATH} bytes");
+            return Err(SpecError::new(WHOLE, why));
+        }
+        let what = format!("all manifests together are larger than {} MiB", BYTES >> 20);
+        within(&mut self.bytes, text.len(), BYTES, &what)
+    }
+
+    /// A document or an item of a list.
+    pub(super) fn object(&mut self) -> Checked {
+        let what = format!("there are more than {OBJECTS} objects (documents and items of lists)");
+        within(&mut self.objects, 1, OBJECTS, &what)
+    }
+
+    pub(super) fn values(&mut self, count: usize) -> Checked {
+        within(&mut self.values, count, VALUES, &format!("there are more than {VALUES} values"))
+    }
+
+    /// What an alias or a tag repeats.
+    pub(super) fn repeated(&mut self, values: usize, bytes: usize) -> Checked {
+        let what = format!("aliases stand for more than {ALIASED} values");
+        within(&mut self.aliased, values, ALIASED, &what)?;
+        let what = format!("aliases and tags stand for more than {} MiB", ALIASED_BYTES >> 20);
+        within(&mut self.aliased_bytes, bytes, ALIASED_BYTES, &what)
+    }
+
+    pub(super) fn copied(&mut self, bytes: usize) -> Checked {
+        let size = COPIED >> 20;
+        let what = format!("pods take more than {size} MiB from their ConfigMaps and Secrets");
+        within(&mut self.copied, bytes, COPIED, &what)
+    }
+
+    /// All of an object, with the path of what is too large.
+    pub(super) fn whole(&mut self, value: &Value) -> Checked {
+        self.below(value, 0)
+    }
+
+    fn below(&mut self, value: &Value, depth: usize) -> Checked {
+        self.values(1)?;
+        let entries = match value {
+            Value::Object(map) => map.len(),
+            Value::Array(items) => items.len(),
+            _ => return Ok(()),
+        };
+        if depth >= DEPTH {
+            return Err(too_deep());
+        }
+        if entries > ENTRIES {
+            return Err(too_many_entries());
+        }
+        match value {
+            Value::Object(map) => map.iter().try_for_each(|(key, below)| {
+                if key.len() > KEY {
+                    return Err(key_too_long());
+                }
+                self.below(below, depth + 1).map_err(|error| inside(key.clone(), error))
+            }),
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(index, below)| {
+                let item = |error| inside(format!("[{index}]"), error);
+                self.below(below, depth + 1).map_err(item)
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn inside(parent: String, error: SpecError) -> SpecError {
+    let field = match error.field.as_str() {
+        WHOLE => parent,
+        item if item.starts_with('[') => format!("{parent}{item}"),
+        field => member(&parent, field),
+    };
+    SpecError { field, ..error }
+}
+
+/// At least as many as the values of a JSON text.
+pub(super) fn json_values(text: &str) -> usize {
+    let (mut count, mut in_string, mut escaped) = (1, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}

@@ -1,0 +1,167 @@
+//! The ConfigMaps and Secrets that come with the pods of one apply. They are kept nowhere: what a
+//! pod takes from them goes into its own spec.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::bounds::Budget;
+use super::convert::filled;
+use super::lists::is_named_list;
+use super::{ManifestError, fields, strict};
+use probelet_domain::spec::SpecError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    ConfigMap,
+    Secret,
+}
+
+impl Kind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "configmap",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// Kind, namespace and name.
+pub(super) type Key = (Kind, String, String);
+pub(super) type Data = BTreeMap<String, Vec<u8>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    all: BTreeMap<Key, Data>,
+    /// They have errors of their own.
+    wrong: BTreeSet<Key>,
+    /// Something could not be read that may have been any of them.
+    any_wrong: bool,
+    used: RefCell<BTreeSet<Key>>,
+    budget: RefCell<Budget>,
+}
+
+/// What a reference leads to.
+pub(super) enum Found<'a> {
+    Data(&'a Data),
+    /// It came along, with an error that is enough.
+    Wrong,
+    Missing,
+}
+
+impl Objects {
+    pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
+        let key = (kind, namespace.to_owned(), name.to_owned());
+        match self.all.get(&key) {
+            Some(data) => {
+                self.used.borrow_mut().insert(key);
+                Found::Data(data)
+            }
+            None if self.any_wrong || self.wrong.contains(&key) => Found::Wrong,
+            None => Found::Missing,
+        }
+    }
+
+    /// What a pod keeps of an object, as often as it asks for it.
+    pub(super) fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
+        let copied = self.budget.borrow_mut().copied(bytes.len());
+        copied.map_err(|error| SpecError { field: at.to_owned(), ..error })?;
+        Ok(bytes.to_vec())
+    }
+
+    pub(super) fn is_used(&self, key: &Key) -> bool {
+        self.used.borrow().contains(key)
+    }
+
+    /// Takes a ConfigMap or Secret up; `None` for what is neither.
+    pub(super) fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
+        let (kind, read) = match value.get("kind").and_then(Value::as_str) {
+            Some("ConfigMap") => {
+                let read = strict::typed::<k8s::ConfigMap>(value, "v1").map(config_map);
+                (Kind::ConfigMap, read)
+            }
+            Some("Secret") => {
+                let read = strict::typed::<k8s::Secret>(value, "v1").map(secret);
+                (Kind::Secret, read.map_err(discreet))
+            }
+            _ => {
+                self.any_wrong |= is_named_list(value);
+                return None;
+            }
+        };
+        let taken = read.and_then(|(meta, data)| self.insert(value, kind, meta, data));
+        if taken.is_err() {
+            let text = |field: &str| value.pointer(field).and_then(Value::as_str);
+            let namespace = text("/metadata/namespace").filter(|text| !text.is_empty());
+            match text("/metadata/name").filter(|name| !name.is_empty()) {
+                Some(name) => {
+                    let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+                    self.wrong.insert((kind, namespace, name.to_owned()));
+                }
+                None => self.any_wrong = true,
+            }
+        }
+        Some(taken)
+    }
+
+    fn insert(
+        &mut self,
+        value: &Value,
+        kind: Kind,
+        meta: ObjectMeta,
+        data: Data,
+    ) -> Result<Key, ManifestError> {
+        let mut errors = fields::walk(value).refused;
+        let name = meta.name.unwrap_or_default();
+        if name.is_empty() {
+            errors.push(SpecError::required("metadata.name", "name is required"));
+        }
+        let bad = |key: &&String| {
+            let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            key.is_empty() || key.len() > 253 || !key.chars().all(inner)
+        };
+        errors.extend(data.keys().filter(bad).map(|key| {
+            let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
+            SpecError::invalid(format!("data[{key}]"), format!("{key:?}"), why)
+        }));
+        let key = (kind, filled(meta.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.into()), name);
+        if self.all.contains_key(&key) {
+            errors.push(SpecError::duplicate("metadata.name", &key.2));
+        }
+        if !errors.is_empty() {
+            return Err(ManifestError(errors));
+        }
+        self.all.insert(key.clone(), data);
+        Ok(key)
+    }
+}
+
+fn config_map(map: k8s::ConfigMap) -> (ObjectMeta, Data) {
+    let text = map.data.unwrap_or_default().into_iter();
+    let mut data: Data = text.map(|(key, text)| (key, text.into_bytes())).collect();
+    data.extend(map.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0)));
+    (map.metadata, data)
+}
+
+fn secret(secret: k8s::Secret) -> (ObjectMeta, Data) {
+    let data = secret.data.unwrap_or_default().into_iter();
+    let mut data: Data = data.map(|(key, bytes)| (key, bytes.0)).collect();
+    let text = secret.string_data.unwrap_or_default().into_iter();
+    data.extend(text.map(|(key, text)| (key, text.into_bytes())));
+    (secret.metadata, data)
+}
+
+/// An error's text may hold the value that it is about.
+fn discreet(errors: ManifestError) -> ManifestError {
+    let is_secret = |field: &str| field.starts_with("data") || field.starts_with("stringData");
+    let discreet = |error: SpecError| match is_secret(&error.field) {
+        true => SpecError::new(error.field, "must be a string; below `data`, in base64"),
+        false => error,
+    };
+    ManifestError(errors.0.into_iter().map(discreet).collect())
+}

@@ -1,0 +1,39 @@
+//! `imagePullSecrets`: the logins in the Secrets of the same apply.
+
+use k8s_openapi::api::core::v1::LocalObjectReference;
+
+use super::objects::{Data, Found, Kind, Objects};
+use probelet_domain::image::{Keyring, PullSecret};
+use probelet_domain::spec::SpecError;
+
+/// Those that did not come along have no logins: the pull tells it, as in Kubernetes.
+pub(super) fn pull_secrets(
+    secrets: Option<Vec<LocalObjectReference>>,
+    (objects, namespace): (&Objects, &str),
+    errors: &mut Vec<SpecError>,
+) -> Vec<PullSecret> {
+    let mut all = Vec::new();
+    for (index, LocalObjectReference { name }) in secrets.into_iter().flatten().enumerate() {
+        let keyring = match objects.get(Kind::Secret, namespace, &name) {
+            Found::Data(data) => keyring(data).map(Some),
+            Found::Wrong | Found::Missing => Ok(None),
+        };
+        let keyring = keyring.unwrap_or_else(|why| {
+            let field = format!("spec.imagePullSecrets[{index}].name");
+            errors.push(SpecError::invalid(field, &name, &why));
+            None
+        });
+        all.push(PullSecret { name, keyring });
+    }
+    all
+}
+
+fn keyring(data: &Data) -> Result<Keyring, String> {
+    let read = |key: &str, read: fn(&[u8]) -> Result<Keyring, String>| {
+        let json = data.get(key)?;
+        Some(read(json).map_err(|why| format!("its {key}: {why}")))
+    };
+    read(".dockerconfigjson", Keyring::from_docker_config)
+        .or_else(|| read(".dockercfg", Keyring::from_dockercfg))
+        .unwrap_or_else(|| Err("it has neither .dockerconfigjson nor .dockercfg".to_owned()))
+}
