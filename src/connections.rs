@@ -65,16 +65,30 @@ impl Slots {
         Self { shared: Arc::new(Shared { name, state: Mutex::new(state) }) }
     }
 
-    /// A slot that gives no way yet, see [`Held::give_way`]. It may displace another, whose holder
-    /// learns of it.
+    /// A slot that gives no way, see [`Held::give_way`]. It may displace another, whose holder is
+    /// notified.
     ///
     /// # Errors
     ///
     /// `Full` if there is none.
     pub fn take(&self, peer: Peer) -> Result<Held, Full> {
+        self.admit(peer, now(), None)
+    }
+
+    /// As [`Self::take`], but the slot gives way from the start. Connections that are accepted
+    /// faster than their tasks run would otherwise lock out the next one.
+    ///
+    /// # Errors
+    ///
+    /// `Full` if there is none.
+    pub fn take_giving_way(&self, peer: Peer) -> Result<Held, Full> {
         let now = now();
+        self.admit(peer, now, Some(now))
+    }
+
+    fn admit(&self, peer: Peer, now: Instant, gives_way: Option<Instant>) -> Result<Held, Full> {
         let mut state = self.shared.lock();
-        let admitted = state.admission.admit(peer);
+        let admitted = state.admission.admit(peer, gives_way);
         match admitted {
             Ok(admitted) => {
                 let displaced = CancellationToken::new();
@@ -159,8 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_displaced_one_is_told_and_a_dropped_one_frees_its_slot() {
         let slots = Slots::new("test", Limits { total: 2, each: 2 });
-        let silent = slots.take(Peer::User(1)).unwrap();
-        silent.give_way(Duration::ZERO);
+        let silent = slots.take_giving_way(Peer::User(1)).unwrap();
         let busy = slots.take(Peer::User(1)).unwrap();
         let third = slots.take(Peer::User(1)).unwrap();
         silent.displaced().await;

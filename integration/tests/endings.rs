@@ -187,6 +187,23 @@ fn ends_that_others_brought() -> Result<()> {
         ensure!(describe("ignores")?.contains("); SIGKILL after 1s\n"));
         ensure!(describe("at-once")?.contains("); SIGKILL at once\n"));
 
+        let mut request = host.busybox("crashes", "exit 3")?;
+        request["restartPolicy"] = json!("ALWAYS");
+        host.call(CREATE, &request)?;
+        host.wait_status("crashes", SOON, |status| {
+            status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        })?;
+        host.probelet(["stop", "crashes"])?;
+        let status = host.pod("crashes")?["status"].clone();
+        let container = &status["containerStatuses"][0];
+        ensure!(
+            host.column("crashes")? == "Stopped"
+                && status["phase"] == "Failed"
+                && container["state"]["waiting"]["reason"] == "Stopped"
+                && container["lastState"]["terminated"]["exitCode"] == 3,
+            "{status}"
+        );
+
         kill(host.task_pid("outside_0")?, Signal::KILL)?;
         told(host, "outside", &Told(137, 9, "Error", "SIGKILL from outside"))?;
         host.probelet(["kill", "killed"])?;

@@ -30,9 +30,8 @@ struct Open {
 }
 
 impl Calls {
-    /// Of a connection on which no call is open yet.
+    /// The calls of a connection, which gives way while none is open.
     pub(super) fn new(slots: Slots, peer: Peer, connection: Held) -> Self {
-        connection.give_way(Duration::ZERO);
         Self { slots, peer, open: Arc::new(Open { count: watch::Sender::new(0), connection }) }
     }
 

@@ -74,7 +74,7 @@ impl Edge {
                 Ok((raw, peer)) => {
                     burst += 1;
                     // A refused one is closed by its drop.
-                    let Ok(opening) = self.openings.take(peer) else { continue };
+                    let Ok(opening) = self.openings.take_giving_way(peer) else { continue };
                     tasks.spawn(self.clone().connection::<D>(door.tls(), raw, opening, peer));
                 }
                 Err(error) => {
@@ -98,7 +98,7 @@ impl Edge {
             Err(_) => return tracing::debug!(%peer, "a connection was not opened in time"),
         };
         // Logged by the slots.
-        let Ok(slot) = self.connections.take(peer) else { return };
+        let Ok(slot) = self.connections.take_giving_way(peer) else { return };
         drop(opening);
         self.talk::<D>(stream, info, Calls::new(self.calls.clone(), peer, slot)).await;
     }
@@ -147,7 +147,6 @@ async fn open<D: Door>(
     raw: D::Raw,
     opening: &Held,
 ) -> io::Result<(D::Stream, D::Info)> {
-    opening.give_way(Duration::ZERO);
     D::heard(&raw).await?;
     // After all that are silent.
     opening.give_way(OPENING);

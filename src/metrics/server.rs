@@ -49,7 +49,7 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
                     // A refused one is closed by its drop.
-                    if let Ok(slot) = slots.take(address.ip().into()) {
+                    if let Ok(slot) = slots.take_giving_way(address.ip().into()) {
                         connections.spawn(talk(stream, slot, sources.clone()));
                     }
                 }
@@ -64,7 +64,6 @@ pub async fn serve(
 
 async fn talk(stream: TcpStream, slot: Held, sources: Sources) {
     let exchange = async {
-        slot.give_way(Duration::ZERO);
         stream.readable().await?;
         // After all that are silent.
         slot.give_way(EXCHANGE);

@@ -111,13 +111,13 @@ impl Admission {
         self.entries.is_empty()
     }
 
-    /// Admits a new one, which gives no way yet. A peer at its bound displaces one of its own. At
-    /// the total bound the peer with the most slots loses one.
+    /// Admits a new one, see [`Self::set_gives_way`]. A peer at its bound displaces one of its own.
+    /// At the total bound the peer with the most slots loses one.
     ///
     /// # Errors
     ///
     /// `Full` where a bound is reached and none of those in question gives way.
-    pub fn admit(&mut self, peer: Peer) -> Result<Admitted, Full> {
+    pub fn admit(&mut self, peer: Peer, gives_way: Option<Instant>) -> Result<Admitted, Full> {
         let displaced = if self.count(peer) >= self.limits.each {
             let own = self.first_to_go(|entry| usize::from(entry.peer == peer));
             Some(own.ok_or(Full::Peer(self.limits.each))?)
@@ -132,7 +132,7 @@ impl Admission {
         }
         let slot = Slot(self.next);
         self.next = self.next.wrapping_add(1);
-        self.entries.insert(slot, Entry { peer, gives_way: None });
+        self.entries.insert(slot, Entry { peer, gives_way });
         Ok(Admitted { slot, displaced })
     }
 

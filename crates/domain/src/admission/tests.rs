@@ -16,7 +16,7 @@ fn at(seconds: u64) -> Instant {
 
 /// Admits one that gives way at once.
 fn idle(admission: &mut Admission, peer: Peer, second: u64) -> Slot {
-    let slot = admission.admit(peer).unwrap().slot;
+    let slot = admission.admit(peer, None).unwrap().slot;
     admission.set_gives_way(slot, Some(at(second)));
     slot
 }
@@ -27,13 +27,13 @@ fn a_peer_at_its_bound_displaces_its_own_longest_idle_one() {
     let other = idle(&mut admission, BOB, 0);
     let own: Vec<_> = (1..4).map(|second| idle(&mut admission, ALICE, second)).collect();
     admission.set_gives_way(own[0], None);
-    let admitted = admission.admit(ALICE).unwrap();
+    let admitted = admission.admit(ALICE, None).unwrap();
     assert_eq!(admitted.displaced, Some(own[1]));
     assert_eq!(admission.len(), 4);
     admission.release(other);
     admission.set_gives_way(own[2], None);
-    assert_eq!(admission.admit(ALICE), Err(Full::Peer(3)));
-    assert_eq!(admission.admit(BOB).unwrap().displaced, None);
+    assert_eq!(admission.admit(ALICE, None), Err(Full::Peer(3)));
+    assert_eq!(admission.admit(BOB, None).unwrap().displaced, None);
 }
 
 #[test]
@@ -41,17 +41,17 @@ fn at_the_total_bound_the_peer_with_the_most_loses_one() {
     let mut admission = Admission::new(LIMITS);
     idle(&mut admission, BOB, 0);
     let own: Vec<_> = (1..4).map(|second| idle(&mut admission, ALICE, second)).collect();
-    assert_eq!(admission.admit(Peer::Unknown).unwrap().displaced, Some(own[0]));
+    assert_eq!(admission.admit(Peer::Unknown, None).unwrap().displaced, Some(own[0]));
 }
 
 #[test]
 fn the_earliest_goes_first_and_one_that_gives_no_way_stays() {
     let mut admission = Admission::new(Limits { total: 2, each: 2 });
-    let [first, second] = [ALICE, BOB].map(|peer| admission.admit(peer).unwrap().slot);
-    assert_eq!(admission.admit(ALICE), Err(Full::Total(2)));
+    let [first, second] = [ALICE, BOB].map(|peer| admission.admit(peer, None).unwrap().slot);
+    assert_eq!(admission.admit(ALICE, None), Err(Full::Total(2)));
     admission.set_gives_way(first, Some(at(5)));
     admission.set_gives_way(second, Some(at(3)));
-    assert_eq!(admission.admit(ALICE).unwrap().displaced, Some(second));
+    assert_eq!(admission.admit(ALICE, None).unwrap().displaced, Some(second));
     // The one that is gone cannot come back.
     admission.set_gives_way(second, Some(at(0)));
     admission.release(second);
@@ -65,7 +65,7 @@ fn no_number_of_idle_ones_keeps_a_new_one_out() {
         idle(&mut admission, Peer::User(round % 7), u64::from(round));
         assert!(admission.len() <= LIMITS.total);
     }
-    assert!(admission.admit(ALICE).is_ok());
+    assert!(admission.admit(ALICE, None).is_ok());
 }
 
 #[test]

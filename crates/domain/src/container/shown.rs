@@ -7,6 +7,7 @@ use super::state::{PostStart, Running, State};
 use super::{Machine, Wanted};
 use crate::Incarnation;
 use crate::exit::{Cause, Terminated};
+use crate::restart;
 use crate::spec::{HookKind, Role};
 use crate::status::{ContainerState, ContainerStatus, Stage};
 
@@ -72,10 +73,26 @@ impl Machine {
                 }
             },
             State::Terminated => match &self.memory.ended {
+                Some(ended) if self.is_stopped_before_restart(ended) => {
+                    let message = "the container was stopped while it waited for its restart";
+                    (waiting("Stopped", message), Some(ended.clone()))
+                }
                 Some(ended) => (ContainerState::Terminated(ended.clone()), last()),
                 None => (waiting("Stopped", "not started"), last()),
             },
         }
+    }
+
+    /// Whether only an operator's stop of the container keeps a restart from following this end.
+    /// The end itself has another cause, which `Terminated` alone would show.
+    fn is_stopped_before_restart(&self, ended: &Terminated) -> bool {
+        let is_forbidden = self.memory.given_up || self.memory.finished || self.memory.expired;
+        let by_itself = !matches!(ended.cause, Cause::Operator(_) | Cause::AllRestart);
+        self.memory.wanted == Wanted::Stopped
+            && by_itself
+            && !is_forbidden
+            && !self.is_stopped_by_probe()
+            && restart::follows(&self.pod, &self.spec, ended)
     }
 
     /// What an instance that has ended leaves to be shown until the next one has begun.

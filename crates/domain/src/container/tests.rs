@@ -8,7 +8,7 @@ use crate::brake::Hold;
 use crate::exit::Cause;
 use crate::probe::{Launch, Verdict};
 use crate::spec::*;
-use crate::status::ContainerState;
+use crate::status::{ContainerState, Stage};
 
 mod braking;
 mod capture;
@@ -320,6 +320,26 @@ fn stop_is_not_restarted_and_start_brings_the_next_attempt() {
     assert!(!actions.iter().any(|a| matches!(a, Action::Start(_))));
     assert!(matches!(story.machine.status().state, ContainerState::Terminated(_)));
     assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(1))));
+}
+
+#[test]
+fn a_stop_during_the_back_off_shows_stopped_and_the_end_before_it() {
+    let mut story = Story::running(RestartPolicy::OnFailure);
+    story.ended(Ending::Exited(3));
+    story.started();
+    story.ended(Ending::Exited(4));
+    story.want(Wanted::Stopped);
+    let status = story.machine.status();
+    let ContainerState::Waiting { reason, .. } = &status.state else { panic!("not waiting") };
+    assert_eq!(reason, "Stopped");
+    assert_eq!(status.last_state.map(|ended| (ended.exit_code, ended.attempt.0)), Some((4, 1)));
+    assert_eq!((status.restart_count, status.stage), (1, Stage::Over));
+    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(2))));
+    // What has ended for good stays as it ended.
+    let mut story = Story::running(RestartPolicy::OnFailure);
+    story.ended(Ending::Exited(0));
+    story.want(Wanted::Stopped);
+    assert!(matches!(story.machine.status().state, ContainerState::Terminated(_)));
 }
 
 #[test]
