@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use crate::domain::container::Wanted;
 use crate::domain::link::Link;
 use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
-use crate::domain::status::PodStatus;
 use crate::evidence::{Blind, Witness};
 use crate::prober::Prober;
 use crate::runtime::{AttemptId, Flaw, Runtime, RuntimeError};
