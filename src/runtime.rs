@@ -30,7 +30,6 @@ use session::{Order, Session, SessionError};
 pub mod containerd;
 #[cfg(test)]
 pub mod fake;
-pub mod oci;
 pub mod record;
 pub mod session;
 mod strangers;
@@ -91,6 +90,12 @@ pub enum RuntimeError {
     Timeout { call: &'static str, seconds: u64 },
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<probelet_oci::InvalidSpec> for RuntimeError {
+    fn from(probelet_oci::InvalidSpec { field, reason }: probelet_oci::InvalidSpec) -> Self {
+        Self::Invalid { field, reason }
+    }
 }
 
 impl RuntimeError {

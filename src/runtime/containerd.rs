@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use super::oci::{self, Facts};
+use probelet_oci::{self as oci, Facts};
 use super::{AttemptId, Birth, FoundTask, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
 use crate::claims::Claims;
 use crate::cni::Cni;

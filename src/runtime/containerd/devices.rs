@@ -9,7 +9,7 @@ use rustix::fs::{major, minor};
 
 use crate::domain::spec::{ContainerSpec, Device};
 use crate::runtime::RuntimeError;
-use crate::runtime::oci::DeviceNode;
+use probelet_oci::DeviceNode;
 
 /// Of these a container has its own, or none.
 const NOT_THESE: [&str; 5] = ["pts", "shm", "fd", "mqueue", "console"];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::domain::spec::capability::SYS_RESOURCE;
 use crate::files;
-use crate::runtime::oci::Facts;
+use probelet_oci::Facts;
 
 pub(super) fn read() -> Facts {
     let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();

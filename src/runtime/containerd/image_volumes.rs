@@ -8,7 +8,7 @@ use super::images::Image;
 use super::volumes::aside;
 use crate::domain::spec::{ContainerSpec, Propagation};
 use crate::domain::volume;
-use crate::runtime::oci::VolumeBind;
+use probelet_oci::VolumeBind;
 use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 /// Files of the pod that each container of an image has.

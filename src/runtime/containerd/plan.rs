@@ -3,7 +3,7 @@
 use super::{Containerd, devices, image_volumes, profiles, shared};
 use crate::domain::spec::Source;
 use crate::domain::user;
-use crate::runtime::oci::{self, Host};
+use probelet_oci::{self as oci, Host};
 use crate::runtime::{AttemptId, Birth, RuntimeError};
 
 /// What an attempt is made of, read from its source.

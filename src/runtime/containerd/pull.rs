@@ -213,7 +213,7 @@ pub(super) fn facts(
     Ok(ImageFacts {
         id: image.id.clone(),
         from_registry: image.content.from_registry,
-        stop_signal: super::oci::stop_signal(&image.content.config)?,
+        stop_signal: probelet_oci::stop_signal(&image.content.config)?,
     })
 }
 

@@ -15,7 +15,8 @@ use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::domain::user::User;
 use crate::runtime::record::{self, RecordError};
-use crate::runtime::{AttemptId, Birth, RuntimeError, oci};
+use crate::runtime::{AttemptId, Birth, RuntimeError};
+use probelet_oci as oci;
 
 pub(super) const POD: &str = "probelet/pod";
 const CONTAINER: &str = "probelet/container";

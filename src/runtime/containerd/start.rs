@@ -13,7 +13,8 @@ use crate::domain::log::OwnLimits;
 use crate::domain::spec::Source;
 use crate::logs;
 use crate::logs::logger::Order;
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task, oci};
+use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+use probelet_oci as oci;
 
 /// How long a start waits for the remains of an earlier daemon's.
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Containerd, image_volumes, records, users};
 use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
-use crate::runtime::oci::{self, VolumeBind};
+use probelet_oci::{self as oci, VolumeBind};
 use crate::runtime::{Birth, RuntimeError};
 use crate::volumes::{SubPathOf, View, Volumes, not_shared};
 

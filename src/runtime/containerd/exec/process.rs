@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 pub(super) use crate::process::family::COMMAND as MARK;
-use crate::runtime::oci::words::{Env, TooLong, expand_words};
+use probelet_oci::words::{Env, TooLong, expand_words};
 use crate::runtime::session::Order;
 
 /// What commands in one container have in common: its user, groups, environment, folder,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
+use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation};
 
 fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
     json!({ "destination": destination, "type": kind, "source": source, "options": options })

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Facts, Host, seccomp};
-use crate::domain::spec::{ContainerSpec, PodSpec, ProcMount, SeccompProfile};
+use probelet_domain::spec::{ContainerSpec, PodSpec, ProcMount, SeccompProfile};
 
 pub(super) fn seccomp(
     pod: &PodSpec,

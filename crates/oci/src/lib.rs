@@ -3,17 +3,22 @@
 //! Written as JSON, not with oci-spec's builders: those start from defaults of their own
 //! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
+)]
+
 use std::path::PathBuf;
 
 use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Value, json};
 
-use super::RuntimeError;
-use crate::domain::node::Whereabouts;
-use crate::domain::signal;
-use crate::domain::spec::capability;
-use crate::domain::spec::{ContainerSpec, PodSpec, Propagation};
-use crate::domain::user::{ImageUsers, user};
+use probelet_domain::node::Whereabouts;
+use probelet_domain::signal;
+use probelet_domain::spec::capability;
+use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation};
+use probelet_domain::user::{ImageUsers, user};
 
 mod bundle;
 mod files;
@@ -22,14 +27,24 @@ mod resources;
 mod seccomp;
 mod security;
 mod user;
-pub(super) mod words;
+pub mod words;
 
 pub use bundle::{from_bundle, shares_names};
 pub use user::user_of;
-pub(super) use words::expand_all;
+pub use words::expand_all;
 use words::{Env, TooLong, expand, expand_words, fits};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The user's input cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidSpec {
+    /// The field, relative to the container.
+    pub field: &'static str,
+    /// Why, in words for the user.
+    pub reason: String,
+}
 
 /// What the machine is.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +118,7 @@ pub struct DeviceNode {
 }
 
 /// Whether a spec could be made of this image, before there is a pod.
-pub fn check_image(config: &ImageConfiguration, spec: &ContainerSpec) -> Result<(), RuntimeError> {
+pub fn check_image(config: &ImageConfiguration, spec: &ContainerSpec) -> Result<(), InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     args(&image, spec, &Env::default()).map(drop)
 }
@@ -114,7 +129,7 @@ pub fn from_image(
     pod: &PodSpec,
     spec: &ContainerSpec,
     host: &Host,
-) -> Result<Vec<u8>, RuntimeError> {
+) -> Result<Vec<u8>, InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     let hostname = namespaces::hostname(pod, host);
     let own = own_env(pod, spec, &host.whereabouts)?;
@@ -126,7 +141,7 @@ pub fn from_image(
     let cwd = spec.working_dir.as_deref().filter(|dir| !dir.is_empty());
     let cwd = cwd.or(image.working_dir().as_deref().filter(|dir| !dir.is_empty()));
     let user = user(pod, spec, &host.users)
-        .map_err(|reason| RuntimeError::Invalid { field: "image", reason })?;
+        .map_err(|reason| InvalidSpec { field: "image", reason })?;
     let capabilities = capability::of(&spec.security, host.facts.capabilities);
     let oom_score_adj = pod.oom_score_adj(spec, host.facts.memory);
     let oom_score_adj =
@@ -179,12 +194,12 @@ pub fn from_image(
 }
 
 /// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
-pub(super) fn own_env(
+pub fn own_env(
     pod: &PodSpec,
     spec: &ContainerSpec,
     at: &Whereabouts,
-) -> Result<Env, RuntimeError> {
-    let too_long = |name: &str, error: TooLong| RuntimeError::Invalid {
+) -> Result<Env, InvalidSpec> {
+    let too_long = |name: &str, error: TooLong| InvalidSpec {
         field: "env",
         reason: format!("{name}: {error}"),
     };
@@ -203,10 +218,10 @@ pub(super) fn own_env(
     Ok(own)
 }
 
-fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, RuntimeError> {
+fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, InvalidSpec> {
     let expanded = |field: &'static str, words: &[String]| {
         expand_words(words, env)
-            .map_err(|error| RuntimeError::Invalid { field, reason: error.to_string() })
+            .map_err(|error| InvalidSpec { field, reason: error.to_string() })
     };
     let mut words = expanded("command", &spec.command)?;
     let mut rest = expanded("args", &spec.args)?;
@@ -219,18 +234,18 @@ fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, 
     words.append(&mut rest);
     if words.is_empty() {
         let reason = "no command specified: neither here nor in the image".to_owned();
-        return Err(RuntimeError::Invalid { field: "command", reason });
+        return Err(InvalidSpec { field: "command", reason });
     }
     Ok(words)
 }
 
 /// What ends a container of this image, if it says so.
-pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, RuntimeError> {
+pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     let Some(text) = image.stop_signal().as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    signal::parse(text).map(Some).ok_or_else(|| RuntimeError::Invalid {
+    signal::parse(text).map(Some).ok_or_else(|| InvalidSpec {
         field: "image",
         reason: format!("the image's StopSignal {text:?} is no signal"),
     })

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::domain::user::User;
+use probelet_domain::user::User;
 
 #[derive(Deserialize)]
 struct Spec {

@@ -1,7 +1,7 @@
 //! What a manifest asks of the process, as runc gets it.
 
 use super::*;
-use crate::domain::spec::{
+use probelet_domain::spec::{
     AppArmorProfile, HostNamespaces, ProcMount, SeccompProfile, Security, Sysctl,
 };
 

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::runtime::RuntimeError;
+use crate::InvalidSpec;
 
 /// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a
 /// terminal, which nobody would hold the other end of; and mounts on the host, where they would
 /// stay.
-pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<u8>, RuntimeError> {
-    let bad = |reason: String| RuntimeError::Invalid { field: "ociSpec", reason };
+pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<u8>, InvalidSpec> {
+    let bad = |reason: String| InvalidSpec { field: "ociSpec", reason };
     let no_spec = |error: serde_json::Error| bad(format!("not an OCI runtime spec: {error}"));
     // The text itself stays the spec; the typed value would lose what oci-spec doesn't know.
     let mut spec: Map<String, Value> = serde_json::from_str(text).map_err(no_spec)?;
@@ -34,7 +34,7 @@ pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<
         return Err(bad(format!("root.path: {} is not rootfs", path.display())));
     }
     if path != Some(rootfs) {
-        let rootfs = rootfs.to_str().ok_or_else(|| RuntimeError::Invalid {
+        let rootfs = rootfs.to_str().ok_or_else(|| InvalidSpec {
             field: "rootfs",
             reason: "must be UTF-8".to_owned(),
         })?;

@@ -121,7 +121,7 @@ mod tests {
             let (condition, names) = line.split_once(' ').unwrap();
             let known = condition == "always"
                 || condition.starts_with("arch:")
-                || crate::domain::spec::capability::name(condition).is_some();
+                || probelet_domain::spec::capability::name(condition).is_some();
             assert!(known && !names.is_empty(), "{line}");
         }
     }

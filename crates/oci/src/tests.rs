@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::domain::spec::EnvVar;
-use crate::runtime::record::tests::pod;
+use probelet_domain::spec::EnvVar;
+use probelet_domain::spec::sample::pod;
 
 fn image(config: Value) -> ImageConfiguration {
     serde_json::from_value(json!({
@@ -139,7 +139,7 @@ fn command_and_args_follow_kubernetes_table() {
 fn an_image_without_a_command_is_invalid() {
     let pod = pod();
     let error = check_image(&image(json!({})), &pod.containers[0]).unwrap_err();
-    assert!(matches!(error, RuntimeError::Invalid { field: "command", .. }), "{error}");
+    assert!(matches!(error, InvalidSpec { field: "command", .. }), "{error}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_user_that_the_image_does_not_know_is_the_images_fault() {
     assert!(error.to_string().starts_with("image: unable to find user nginx"), "{error}");
 }
 
-fn bundle(spec: Value) -> Result<Value, RuntimeError> {
+fn bundle(spec: Value) -> Result<Value, InvalidSpec> {
     from_bundle(&spec.to_string(), Path::new("/srv/root"), "/probelet/x_0")
         .map(|bytes| serde_json::from_slice(&bytes).unwrap())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::domain::spec::{ContainerSpec, PodSpec};
+use probelet_domain::spec::{ContainerSpec, PodSpec};
 
 pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
     let of_host = pod.host_namespaces;

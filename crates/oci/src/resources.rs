@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::Host;
 use super::files::device_rules;
-use crate::domain::quantity::show_whole;
-use crate::domain::spec::{ContainerSpec, QUOTA_PERIOD};
+use probelet_domain::quantity::show_whole;
+use probelet_domain::spec::{ContainerSpec, QUOTA_PERIOD};
 
 pub(super) fn resources(container: &ContainerSpec, host: &Host) -> Value {
     let wanted = &container.resources;

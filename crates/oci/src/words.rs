@@ -9,14 +9,14 @@ const LONGEST_OF_ALL: usize = 6 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Too long: with its variables replaced it has more than {0} bytes")]
-pub(in crate::runtime) struct TooLong(usize);
+pub struct TooLong(usize);
 
 /// In the order of first appearance; a later value of the same name takes its place.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Env(Vec<(String, String)>);
+pub struct Env(Vec<(String, String)>);
 
 impl Env {
-    pub(in crate::runtime) fn set(&mut self, name: &str, value: String) {
+    pub fn set(&mut self, name: &str, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_owned(), value)),
@@ -24,14 +24,14 @@ impl Env {
     }
 
     /// Lines as `NAME=value`.
-    pub(in crate::runtime) fn set_all(&mut self, lines: impl IntoIterator<Item = String>) {
+    pub fn set_all(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let (name, value) = line.split_once('=').unwrap_or((&line, ""));
             self.set(name, value.to_owned());
         }
     }
 
-    pub(in crate::runtime) fn lines(&self) -> impl Iterator<Item = String> {
+    pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, value)| format!("{name}={value}"))
     }
 
@@ -41,7 +41,7 @@ impl Env {
 }
 
 /// [`expand`] where every name must be known; the error says which is not.
-pub(in crate::runtime) fn expand_all(text: &str, env: &Env) -> Result<String, String> {
+pub fn expand_all(text: &str, env: &Env) -> Result<String, String> {
     let unknown = RefCell::new(None);
     let expanded = expand_by(text, |name| {
         let value = env.get(name);
@@ -57,12 +57,12 @@ pub(in crate::runtime) fn expand_all(text: &str, env: &Env) -> Result<String, St
 }
 
 /// `$(NAME)` becomes the value; an unknown name stays as written, and `$$` is a dollar sign.
-pub(in crate::runtime) fn expand(text: &str, env: &Env) -> Result<String, TooLong> {
+pub fn expand(text: &str, env: &Env) -> Result<String, TooLong> {
     expand_by(text, |name| env.get(name))
 }
 
 /// [`expand`] of a command.
-pub(in crate::runtime) fn expand_words(
+pub fn expand_words(
     words: &[String],
     env: &Env,
 ) -> Result<Vec<String>, TooLong> {
@@ -76,7 +76,7 @@ pub(in crate::runtime) fn expand_words(
 }
 
 /// Whether a program can be given so many bytes of arguments or variables.
-pub(in crate::runtime) fn fits(length: usize) -> Result<(), TooLong> {
+pub fn fits(length: usize) -> Result<(), TooLong> {
     if length > LONGEST_OF_ALL { Err(TooLong(LONGEST_OF_ALL)) } else { Ok(()) }
 }
 
