@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use probelet_oci::{self as oci, Facts};
 use super::{AttemptId, Birth, FoundTask, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
 use crate::claims::Claims;
 use crate::cni::Cni;
@@ -27,6 +26,7 @@ use crate::pod_files::PodFiles;
 use crate::registry::Registries;
 use crate::shared_pids::SharedPids;
 use crate::volumes::Volumes;
+use probelet_oci::{self as oci, Facts};
 
 mod client;
 mod config;

@@ -34,10 +34,9 @@ pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<
         return Err(bad(format!("root.path: {} is not rootfs", path.display())));
     }
     if path != Some(rootfs) {
-        let rootfs = rootfs.to_str().ok_or_else(|| InvalidSpec {
-            field: "rootfs",
-            reason: "must be UTF-8".to_owned(),
-        })?;
+        let rootfs = rootfs
+            .to_str()
+            .ok_or_else(|| InvalidSpec { field: "rootfs", reason: "must be UTF-8".to_owned() })?;
         root.insert("path".to_owned(), rootfs.into());
     }
     let linux = object(&mut spec, "linux").ok_or_else(|| bad("linux: not an object".to_owned()))?;

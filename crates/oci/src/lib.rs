@@ -140,8 +140,8 @@ pub fn from_image(
 
     let cwd = spec.working_dir.as_deref().filter(|dir| !dir.is_empty());
     let cwd = cwd.or(image.working_dir().as_deref().filter(|dir| !dir.is_empty()));
-    let user = user(pod, spec, &host.users)
-        .map_err(|reason| InvalidSpec { field: "image", reason })?;
+    let user =
+        user(pod, spec, &host.users).map_err(|reason| InvalidSpec { field: "image", reason })?;
     let capabilities = capability::of(&spec.security, host.facts.capabilities);
     let oom_score_adj = pod.oom_score_adj(spec, host.facts.memory);
     let oom_score_adj =
@@ -194,11 +194,7 @@ pub fn from_image(
 }
 
 /// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
-pub fn own_env(
-    pod: &PodSpec,
-    spec: &ContainerSpec,
-    at: &Whereabouts,
-) -> Result<Env, InvalidSpec> {
+pub fn own_env(pod: &PodSpec, spec: &ContainerSpec, at: &Whereabouts) -> Result<Env, InvalidSpec> {
     let too_long = |name: &str, error: TooLong| InvalidSpec {
         field: "env",
         reason: format!("{name}: {error}"),
@@ -220,8 +216,7 @@ pub fn own_env(
 
 fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, InvalidSpec> {
     let expanded = |field: &'static str, words: &[String]| {
-        expand_words(words, env)
-            .map_err(|error| InvalidSpec { field, reason: error.to_string() })
+        expand_words(words, env).map_err(|error| InvalidSpec { field, reason: error.to_string() })
     };
     let mut words = expanded("command", &spec.command)?;
     let mut rest = expanded("args", &spec.args)?;

@@ -62,10 +62,7 @@ pub fn expand(text: &str, env: &Env) -> Result<String, TooLong> {
 }
 
 /// [`expand`] of a command.
-pub fn expand_words(
-    words: &[String],
-    env: &Env,
-) -> Result<Vec<String>, TooLong> {
+pub fn expand_words(words: &[String], env: &Env) -> Result<Vec<String>, TooLong> {
     let mut length = 0_usize;
     let expanded = words.iter().map(|word| {
         let word = expand(word, env)?;

@@ -8,8 +8,8 @@ use super::images::Image;
 use super::volumes::aside;
 use crate::domain::spec::{ContainerSpec, Propagation};
 use crate::domain::volume;
-use probelet_oci::VolumeBind;
 use crate::runtime::{AttemptId, Birth, RuntimeError};
+use probelet_oci::VolumeBind;
 
 /// Files of the pod that each container of an image has.
 const POD_FILES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];

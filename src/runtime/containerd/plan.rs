@@ -3,8 +3,8 @@
 use super::{Containerd, devices, image_volumes, profiles, shared};
 use crate::domain::spec::Source;
 use crate::domain::user;
-use probelet_oci::{self as oci, Host};
 use crate::runtime::{AttemptId, Birth, RuntimeError};
+use probelet_oci::{self as oci, Host};
 
 /// What an attempt is made of, read from its source.
 #[derive(Default)]

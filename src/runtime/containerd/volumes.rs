@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Containerd, image_volumes, records, users};
 use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
-use probelet_oci::{self as oci, VolumeBind};
 use crate::runtime::{Birth, RuntimeError};
 use crate::volumes::{SubPathOf, View, Volumes, not_shared};
+use probelet_oci::{self as oci, VolumeBind};
 
 /// A path of the host may be on a server that does not answer, and a folder large.
 const PATIENCE: Duration = Duration::from_secs(60);

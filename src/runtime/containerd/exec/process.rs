@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 pub(super) use crate::process::family::COMMAND as MARK;
-use probelet_oci::words::{Env, TooLong, expand_words};
 use crate::runtime::session::Order;
+use probelet_oci::words::{Env, TooLong, expand_words};
 
 /// What commands in one container have in common: its user, groups, environment, folder,
 /// capabilities, limits, profiles.

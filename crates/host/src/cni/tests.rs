@@ -4,7 +4,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::spec::sample;
+use probelet_domain::spec::sample;
 
 const NETNS: &str = "/run/netns/x";
 

@@ -12,9 +12,9 @@ use tokio::fs;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::cni::{Attachment, Command, INTERFACE, Network, first, is_result, parse};
 use crate::files;
 use crate::trusted::{self, TrustError};
+use probelet_domain::cni::{Attachment, Command, INTERFACE, Network, first, is_result, parse};
 
 mod exec;
 mod store;

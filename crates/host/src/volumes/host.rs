@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::domain::spec::HostPathType;
+use probelet_domain::spec::HostPathType;
 
 pub(super) fn check(path: &Path, kind: HostPathType) -> Result<(), String> {
     let shown = path.display();

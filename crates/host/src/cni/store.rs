@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::CniError;
-use crate::domain::cni::Attachment;
 use crate::files;
+use probelet_domain::cni::Attachment;
 
 /// Configurations may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;

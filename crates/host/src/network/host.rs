@@ -3,8 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 
-use crate::domain::node::{Found, node_addresses};
 use crate::files;
+use probelet_domain::node::{Found, node_addresses};
 
 /// Limit for a table of routes, in bytes. The default route is looked for.
 const ROUTES: usize = 16 << 20;

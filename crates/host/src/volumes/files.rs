@@ -10,7 +10,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{give, remove, sub_path};
-use crate::domain::volume::File;
+use probelet_domain::volume::File;
 
 const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";

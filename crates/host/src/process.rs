@@ -15,8 +15,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Semaphore;
 
-use crate::domain::exit::Ending;
 use crate::files;
+use probelet_domain::exit::Ending;
 
 pub mod descriptors;
 pub mod family;

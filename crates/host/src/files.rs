@@ -78,7 +78,7 @@ pub async fn read_start_of_stream(
 }
 
 /// The names in a path for a walk that takes them from the end, `..` among them.
-pub(crate) fn parts(path: &Path) -> Vec<OsString> {
+pub fn parts(path: &Path) -> Vec<OsString> {
     let named = path.components().rev().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),

@@ -1,7 +1,7 @@
 //! The kernel's pressure stall information: how much of the time nothing got on.
 
-use crate::domain::brake::Pressure;
 use crate::files;
+use probelet_domain::brake::Pressure;
 
 /// All of it is unknown where the kernel has none.
 pub fn read() -> Pressure {

@@ -5,8 +5,8 @@ use rustix::mount::mount_bind;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::volume::File;
 use crate::rootfs::Layers;
+use probelet_domain::volume::File;
 
 fn volumes() -> (TempDir, Volumes) {
     let dir = tempfile::tempdir().unwrap();

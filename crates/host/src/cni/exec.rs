@@ -11,10 +11,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process;
 use tokio::time::timeout;
 
-use crate::domain::cni::{self, Command};
-use crate::domain::shorten;
 use crate::files;
 use crate::process::descriptors;
+use probelet_domain::cni::{self, Command};
+use probelet_domain::shorten;
 
 /// No result is that long.
 const LONGEST: usize = 1 << 20;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use rustix::io::Errno;
 
-use crate::domain::volume::{Kind, Made, Plan};
 use crate::files as bounded;
+use probelet_domain::volume::{Kind, Made, Plan};
 
 mod copy;
 mod files;

@@ -1,0 +1,21 @@
+//! What probelet does with the Linux host itself, without containerd: it reads files with a limit,
+//! watches processes, opens sockets in other namespaces, mounts, and runs CNI plugins.
+
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
+)]
+
+pub mod claims;
+pub mod cni;
+pub mod files;
+pub mod netns;
+pub mod network;
+pub mod pod_files;
+pub mod pressure;
+pub mod process;
+pub mod rootfs;
+pub mod shared_pids;
+pub mod trusted;
+pub mod volumes;
