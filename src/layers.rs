@@ -15,6 +15,7 @@ const STOREYS: [&[&str]; 6] = [
     &[
         "manifest",
         "domain",
+        "logs",
         "claims",
         "cni",
         "files",

@@ -12,7 +12,6 @@ pub mod daemon;
 pub mod evidence;
 #[cfg(test)]
 mod layers;
-pub mod logs;
 pub mod manifest_dir;
 pub mod metrics;
 pub mod prober;
@@ -27,6 +26,7 @@ pub use probelet_domain as domain;
 
 /// The API, see the crate.
 pub use probelet_api::pb;
+pub use probelet_cri_log as logs;
 pub use probelet_host::{
     claims, cni, files, netns, network, pod_files, pressure, process, rootfs, shared_pids, trusted,
     volumes,

@@ -42,6 +42,7 @@ mod image_volumes;
 mod images;
 mod labelled_logs;
 mod locks;
+mod log_handover;
 mod network;
 mod news;
 mod ooms;

@@ -1,98 +1,87 @@
-//! A container's log in the CRI format, a record a line: `TIME STREAM TAG CONTENT`.
+//! When a container's log is rotated, and how much of it is kept.
 
-mod limits;
-mod lines;
-mod names;
-mod print;
-
-pub use limits::{Limits, OwnLimits};
-pub use lines::{LINE, Lines};
-pub use names::{rotated, sequence, surplus};
-pub use print::{Printer, Selection};
-
-use std::time::SystemTime;
-
-use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The name in a URI's query, and with it the argument, by which a logger of probelet's is known.
 pub const LOGGER: &str = "container-log";
 
+/// When a log is rotated, and how many files there are of it at most, the one that is written to
+/// among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
+pub struct Limits {
+    pub size: u64,
+    pub files: u32,
 }
 
-/// Whether a record ends its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tag {
-    Full,
-    Partial,
+/// A container's own; the host's where unset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnLimits {
+    pub size: Option<u64>,
+    pub files: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record<'a> {
-    pub time: &'a [u8],
-    pub tag: Tag,
-    pub content: &'a [u8],
-}
-
-/// All that comes before a record's content.
-pub fn header(at: SystemTime, stream: Stream, tag: Tag) -> String {
-    let at = Timestamp::try_from(at).unwrap_or_default();
-    let stream = match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    };
-    let tag = match tag {
-        Tag::Full => 'F',
-        Tag::Partial => 'P',
-    };
-    format!("{at:.9} {stream} {tag} ")
-}
-
-/// `None` for a line that is not in the CRI format: earlier versions wrote what they were given.
-pub fn parse(line: &[u8]) -> Option<Record<'_>> {
-    let mut words = line.splitn(4, |byte| *byte == b' ');
-    let (time, stream, tag) = (words.next()?, words.next()?, words.next()?);
-    // containerd and CRI-O write a local time's offset and fewer digits.
-    let is_time = (20..=35).contains(&time.len()) && time.get(10) == Some(&b'T');
-    if !is_time || !matches!(stream, b"stdout" | b"stderr") {
-        return None;
+/// The kubelet's.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { size: 10 << 20, files: 5 }
     }
-    let tag = match tag.split(|byte| *byte == b':').next()? {
-        b"F" => Tag::Full,
-        b"P" => Tag::Partial,
-        _ => return None,
-    };
-    Some(Record { time, tag, content: words.next().unwrap_or_default() })
+}
+
+const LEAST_SIZE: u64 = 64 << 10;
+const LEAST_FILES: u32 = 2;
+const MOST_FILES: u32 = 10_000;
+
+const UNITS: [(&str, u64); 8] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+];
+
+impl Limits {
+    pub fn with(self, own: OwnLimits) -> Self {
+        Self { size: own.size.unwrap_or(self.size), files: own.files.unwrap_or(self.files) }
+    }
+
+    /// As Kubernetes writes sizes.
+    pub fn parse_size(text: &str) -> Result<u64, &'static str> {
+        let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+        let (number, bytes) = unit.unwrap_or((text, 1));
+        let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(bytes));
+        let fits = size.filter(|size| (LEAST_SIZE..=1 << 40).contains(size));
+        fits.ok_or("must be a size like 10Mi, from 64Ki to 1Ti")
+    }
+
+    pub fn parse_files(text: &str) -> Result<u32, &'static str> {
+        let files = text.parse().ok().filter(|files| (LEAST_FILES..=MOST_FILES).contains(files));
+        files.ok_or("must be a number from 2 to 10000")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn what_is_written_is_read_back() {
-        let at = UNIX_EPOCH + Duration::new(1_795_514_400, 123_456_789);
-        let header = header(at, Stream::Stderr, Tag::Partial);
-        assert_eq!(header, "2026-11-24T10:00:00.123456789Z stderr P ");
-        let line = [header.as_bytes(), b"a b  c "].concat();
-        let time = &b"2026-11-24T10:00:00.123456789Z"[..];
-        assert_eq!(parse(&line), Some(Record { time, tag: Tag::Partial, content: b"a b  c " }));
-    }
-
-    #[test]
-    fn other_runtimes_records_and_empty_lines_are_read() {
-        let record = parse(b"2026-11-24T10:00:00.1+01:00 stdout F:x").unwrap();
-        assert_eq!((record.tag, record.content), (Tag::Full, &b""[..]));
-    }
-
-    #[test]
-    fn plain_lines_are_no_records() {
-        for line in ["", "hello", "a stdout F b", "2026-11-24T10:00:00Z info F b"] {
-            assert_eq!(parse(line.as_bytes()), None, "{line}");
+    fn sizes_are_kubernetes() {
+        for (text, bytes) in [("10Mi", 10 << 20), ("65536", 65_536), ("1M", 1_000_000)] {
+            assert_eq!(Limits::parse_size(text), Ok(bytes), "{text}");
         }
+        for text in ["", "Mi", "1", "63Ki", "2Ti", "-1Mi", "1.5Gi", "10MB"] {
+            assert!(Limits::parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_container_has_its_own_before_the_hosts() {
+        assert_eq!((Limits::parse_files("2"), Limits::parse_files("1").is_err()), (Ok(2), true));
+        let (host, own) = (Limits::default(), OwnLimits { size: None, files: Some(2) });
+        assert_eq!(host.with(own), Limits { files: 2, ..host });
+        assert_eq!(host.with(OwnLimits::default()), host);
     }
 }

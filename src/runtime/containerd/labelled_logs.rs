@@ -61,6 +61,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_logger_is_known_by_its_argument() {
+        assert_eq!(crate::logs::ARGUMENT, crate::domain::log::LOGGER);
+    }
+
+    #[test]
     fn only_regular_files_of_roots_below_an_allowed_folder_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

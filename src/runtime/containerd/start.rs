@@ -9,10 +9,10 @@ use super::client::missing_is_fine;
 use super::plan::Plan;
 use super::records::{NewRecord, labelled};
 use super::{Containerd, task};
-use crate::domain::log::OwnLimits;
+use crate::domain::log::{Limits, OwnLimits};
 use crate::domain::spec::Source;
 use crate::logs;
-use crate::logs::logger::Order;
+use crate::logs::Order;
 use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
 use probelet_oci as oci;
 
@@ -149,7 +149,8 @@ impl Containerd {
             made.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         let path = self.log_path(id);
         let socket = Some(logs::socket(&self.logger_sockets(), &path));
-        let order = Order { path, limits: self.log_limits.with(own), socket };
+        let Limits { size, files } = self.log_limits.with(own);
+        let order = Order { path, limits: logs::format::Limits { size, files }, socket };
         Ok(order.uri(&program))
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::AsyncSeekExt;
 
-use super::Containerd;
+use super::{Containerd, log_handover};
 use crate::domain::exit::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 use crate::files;
 use crate::logs;
@@ -56,7 +56,9 @@ impl Containerd {
 
     async fn log_end(&self, id: &AttemptId) -> String {
         let path = self.log_path(id);
-        if let Err(error) = logs::hand_over(&logs::socket(&self.logger_sockets(), &path)).await {
+        if let Err(error) =
+            log_handover::hand_over(&logs::socket(&self.logger_sockets(), &path)).await
+        {
             tracing::debug!(%id, %error, "no logger hands the log over");
         }
         let read = tokio::task::spawn_blocking(move || logs::last(&path, LOG_LINES, LOG_BYTES));

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use url::form_urlencoded::Serializer;
 
-use super::ARGUMENT;
-use crate::domain::log::Limits;
+use crate::format::Limits;
 
+/// The name in the URI's query, and with it the argument, by which a logger is known. The shim passes
+/// the pairs of the query as arguments in no fixed order: there is only this pair.
+pub const ARGUMENT: &str = "container-log";
 const PARTING: &str = "//";
 
 #[derive(Debug, Clone, PartialEq, Eq)]

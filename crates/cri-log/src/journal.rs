@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 
 use super::files;
-use super::logger::Order;
-use crate::domain::log::{LINE, Limits, Stream, Tag, header, rotated, surplus};
+use super::order::Order;
+use crate::format::{LINE, Limits, Stream, Tag, header, rotated, surplus};
 
 /// Of records that wait to be written together. Holds the longest one.
 const BATCH: usize = 2 * LINE;

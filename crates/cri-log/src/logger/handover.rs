@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::logs::handover::Reachable;
+use crate::handover::Reachable;
 
 #[derive(Debug)]
 pub(super) struct Door {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::domain::log::sequence;
+use crate::format::sequence;
 
 /// Of folders; the files have 0640.
 const FOLDER: u32 = 0o750;

@@ -4,9 +4,6 @@
 
 mod descriptors;
 mod handover;
-mod order;
-
-pub use order::Order;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -23,10 +20,9 @@ use rustix::io::ioctl_fionread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use super::journal::Journal;
-use crate::domain::log::{LINE, LOGGER, Lines, Stream, Tag, header};
+use crate::format::{LINE, Lines, Stream, Tag, header};
 
-/// The shim passes the URI's query as arguments, in no order: there is this one only.
-pub const ARGUMENT: &str = LOGGER;
+use crate::order::{ARGUMENT, Order};
 
 /// How often a disk that was full is tried where nothing comes that would have to be written.
 const RETRY: Duration = Duration::from_secs(1);

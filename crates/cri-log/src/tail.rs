@@ -2,16 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek, SeekFrom};
-use std::path::Path;
 
-use super::reader::{Read, Reader};
-use crate::domain::log::{LINE, Printer, Selection, Tag, parse};
+use crate::format::{Tag, parse};
 
 const BLOCK: u64 = 64 * 1024;
 /// Of a record all that tells whether it ends its line.
 const HEAD: usize = 64;
-/// What [`last`] looks through beyond what it gives: the headers of short lines.
-const HEADERS: u64 = 4 * LINE as u64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
@@ -83,24 +79,11 @@ impl Scan {
     }
 }
 
-/// The end of what a container wrote: so many lines and bytes of it at most.
-pub fn last(current: &Path, lines: usize, bytes: usize) -> io::Result<Vec<u8>> {
-    let within = Some(2 * bytes as u64 + HEADERS);
-    let mut reader = Reader::open(current, Some(Tail { lines: lines as u64, within }), false)?;
-    let mut printer = Printer::new(Selection::default());
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
-    while reader.read(&mut buffer)? != Read::End {
-        printer.push(&buffer, &mut out);
-        out.drain(..out.len().saturating_sub(bytes));
-    }
-    printer.finish(&mut out);
-    out.drain(..out.len().saturating_sub(bytes));
-    Ok(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::{Printer, Selection};
+    use crate::reader::{Read, Reader};
 
     fn full(text: &str) -> String {
         format!("2026-11-24T10:00:00.000000000Z stdout F {text}\n")
@@ -162,19 +145,5 @@ mod tests {
             let file = full("1") + &partial(&head) + &full("2") + &full("3");
             assert_eq!(tail_of(&[file], 2), format!("{head}2\n3\n"), "{padding}");
         }
-    }
-
-    #[test]
-    fn the_end_is_read_without_its_headers_and_within_bounds() {
-        let lines: Vec<String> = (0..100_000).map(|line| line.to_string()).collect();
-        let text: String = lines.iter().map(|line| full(line)).collect();
-        let log = log(&[text]);
-        let path = log.path().join("0.log");
-        let last = |lines, bytes| String::from_utf8(last(&path, lines, bytes).unwrap()).unwrap();
-        assert_eq!(last(3, 1000), "99997\n99998\n99999\n");
-        assert_eq!(last(3, 8), "8\n99999\n");
-        assert!(last(100_000, 2000).len() == 2000);
-        std::fs::write(&path, "y".repeat(3_000_000)).unwrap();
-        assert_eq!(super::last(&path, 80, 2048).unwrap(), vec![b'y'; 2048]);
     }
 }

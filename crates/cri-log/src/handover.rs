@@ -6,15 +6,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
-use tokio::net::UnixStream;
-use tokio::time::timeout;
 
-/// For a logger whose disk is slow.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes of a hash, which name a log well enough.
 const NAMED: usize = 16;
 
@@ -25,34 +19,22 @@ pub fn socket(folder: &Path, log: &Path) -> PathBuf {
     folder.join(name)
 }
 
-/// Returns when all that was written to the container's streams before this call is in the log. An
-/// error: no logger is there, as where the container has no log, or it does not answer in time.
-pub async fn hand_over(socket: &Path) -> io::Result<()> {
-    let asked = async {
-        let at = Reachable::new(socket)?;
-        let mut logger = UnixStream::connect(at.path()).await?;
-        // It says nothing and closes.
-        logger.read(&mut [0]).await.map(drop)
-    };
-    timeout(PATIENCE, asked).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))?
-}
-
 /// A socket by its folder's descriptor: an address has room for 107 bytes of a path.
 #[derive(Debug)]
-pub(super) struct Reachable<'a> {
+pub struct Reachable<'a> {
     folder: File,
     name: &'a OsStr,
 }
 
 impl<'a> Reachable<'a> {
-    pub(super) fn new(socket: &'a Path) -> io::Result<Self> {
+    pub fn new(socket: &'a Path) -> io::Result<Self> {
         let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         Ok(Self { folder: File::open(folder)?, name })
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(self.name)
     }
 }

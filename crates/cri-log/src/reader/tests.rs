@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::domain::log::{Limits, Printer, Selection};
-use crate::logs::journal::Journal;
-use crate::logs::logger::Order;
+use crate::format::{Limits, Printer, Selection};
+use crate::journal::Journal;
+use crate::order::Order;
 
 const HEADER: &[u8] = b"2026-11-24T10:00:00.000000000Z stdout F ";
 
