@@ -9,20 +9,18 @@ use super::{Action, Fault, Machine, Wanted};
 use crate::exit::{Cause, Ending, Known, Terminated, Verdict};
 use crate::link::retry_after;
 use crate::notice::Notice;
+use crate::status::WaitingReason;
 use crate::text::go_duration;
 use crate::time::Later;
 use crate::{Now, restart};
 
-/// Kubernetes' word for a start that is under way, and of a container whose pod could not be
-/// connected.
-pub(super) const CREATING: &str = "ContainerCreating";
 /// What has to be mended outside is looked at again this often.
 const CONFIG_RETRY: Duration = Duration::from_secs(10);
 
 impl Machine {
     /// The last try to start it found the pod without its network.
     pub fn lacks_network(&self) -> bool {
-        matches!(self.state, State::Waiting { reason: CREATING, .. })
+        matches!(self.state, State::Waiting { reason: WaitingReason::ContainerCreating, .. })
     }
 
     pub(super) fn failed(
@@ -53,10 +51,10 @@ impl Machine {
         let again = retry_after(self.troubles.saturating_add(1));
         let retry = match fault {
             Fault::Container | Fault::Image => None,
-            Fault::Runtime => Some(("CreateContainerError", again)),
+            Fault::Runtime => Some((WaitingReason::CreateContainerError, again)),
             // As in Kubernetes, whose event alone says more.
-            Fault::Network => Some((CREATING, again)),
-            Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
+            Fault::Network => Some((WaitingReason::ContainerCreating, again)),
+            Fault::Config => Some((WaitingReason::CreateContainerConfigError, CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
@@ -196,7 +194,7 @@ impl Machine {
         let notice = format!("Back-off restarting failed container {container} in pod {pod}");
         let until = now.mono.later(wait);
         self.memory.restart_at = Some(now.wall.later(wait));
-        self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
+        self.state = State::Waiting { reason: WaitingReason::CrashLoopBackOff, message, until };
         out.push(Action::Note(Notice::warning("BackOff", notice)));
         out.push(Action::Persist);
     }

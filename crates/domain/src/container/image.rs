@@ -10,10 +10,8 @@ use crate::Now;
 use crate::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
 use crate::notice::Notice;
 use crate::spec::Source;
+use crate::status::WaitingReason;
 use crate::time::Later;
-
-const ERR_IMAGE_PULL: &str = "ErrImagePull";
-const IMAGE_PULL_BACK_OFF: &str = "ImagePullBackOff";
 
 /// How long an error is shown as such before the back-off that follows it.
 const SHOWN: Duration = Duration::from_secs(2);
@@ -138,12 +136,18 @@ impl Machine {
         if need == Need::Forbidden {
             let message =
                 format!("Container image {name:?} is not present with pull policy of Never");
-            out.push(Action::Note(Notice::warning("ErrImageNeverPull", &*message)));
-            self.wait_for_image("ErrImageNeverPull", message, now.mono.later(LOOK_AGAIN), out);
+            let reason = WaitingReason::ErrImageNeverPull;
+            out.push(Action::Note(Notice::warning(reason.as_str(), &*message)));
+            self.wait_for_image(reason, message, now.mono.later(LOOK_AGAIN), out);
         } else if let Err(error) = Reference::parse(&name) {
             let message = format!("Failed to apply default image tag {name:?}: {error}");
             out.push(Action::Note(Notice::warning("InspectFailed", &*message)));
-            self.wait_for_image("InvalidImageName", message, now.mono.later(LOOK_AGAIN), out);
+            self.wait_for_image(
+                WaitingReason::InvalidImageName,
+                message,
+                now.mono.later(LOOK_AGAIN),
+                out,
+            );
         } else {
             self.state = State::Pulling { looking: false };
             let unknown = self.pod.unknown_pull_secrets();
@@ -214,12 +218,17 @@ impl Machine {
         self.waits.retry_at = Some(retry_at);
         self.waits.error.clone_from(&error);
         out.push(Action::Persist);
-        self.wait_for_image(ERR_IMAGE_PULL, error, (now.mono.later(SHOWN)).min(retry_at), out);
+        self.wait_for_image(
+            WaitingReason::ErrImagePull,
+            error,
+            (now.mono.later(SHOWN)).min(retry_at),
+            out,
+        );
     }
 
     fn wait_for_image(
         &mut self,
-        reason: &'static str,
+        reason: WaitingReason,
         message: String,
         until: Instant,
         out: &mut Vec<Action>,
@@ -231,26 +240,28 @@ impl Machine {
     /// The wait is over: for the next step of an image's, or for a start.
     pub(super) fn waited(&mut self, out: &mut Vec<Action>) {
         match self.waits.retry_at.take() {
-            Some(retry_at) if self.is_waiting_for(ERR_IMAGE_PULL) => {
+            Some(retry_at) if self.waiting_reason() == Some(WaitingReason::ErrImagePull) => {
                 let name = self.waits.missing.front().map(|missing| missing.name.as_str());
                 let back_off = format!("Back-off pulling image {:?}", name.unwrap_or_default());
                 out.push(Action::Note(Notice::normal("BackOff", &*back_off)));
-                let message = format!("{back_off}: {ERR_IMAGE_PULL}: {}", self.waits.error);
-                self.wait_for_image(IMAGE_PULL_BACK_OFF, message, retry_at, out);
+                let message =
+                    format!("{back_off}: {}: {}", WaitingReason::ErrImagePull, self.waits.error);
+                self.wait_for_image(WaitingReason::ImagePullBackOff, message, retry_at, out);
             }
             _ => self.start(out),
         }
     }
 
-    fn is_waiting_for(&self, what: &str) -> bool {
-        matches!(self.state, State::Waiting { reason, .. } if reason == what)
+    fn waiting_reason(&self) -> Option<WaitingReason> {
+        match self.state {
+            State::Waiting { reason, .. } => Some(reason),
+            _ => None,
+        }
     }
 
     /// It waits for its image and not for a restart: it has not run in this attempt.
     pub(super) fn lacks_image(&self) -> bool {
-        let reasons =
-            [ERR_IMAGE_PULL, IMAGE_PULL_BACK_OFF, "ErrImageNeverPull", "InvalidImageName"];
-        reasons.iter().any(|reason| self.is_waiting_for(reason))
+        self.waiting_reason().is_some_and(WaitingReason::is_of_image)
     }
 
     /// Unless the pull has told it.

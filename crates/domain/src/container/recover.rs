@@ -8,6 +8,7 @@ use super::{Action, Event, Machine, Memory, Next, Wanted};
 use crate::exit::{Cause, Ending, LastWords};
 use crate::probe::Tracker;
 use crate::spec::{ContainerSpec, HookKind, PodSpec, ProbeKind};
+use crate::status::WaitingReason;
 use crate::time::Later;
 use crate::{Incarnation, Now};
 
@@ -162,7 +163,8 @@ impl Machine {
                 let left = at.duration_since(now.wall).unwrap_or_default();
                 let until = now.mono.later(left.min(self.spec.backoff.cap));
                 let message = "back-off goes on after a restart of probelet".to_owned();
-                self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
+                self.state =
+                    State::Waiting { reason: WaitingReason::CrashLoopBackOff, message, until };
             }
             (None, _, Wanted::Running) => {
                 *out = self.handle(Event::Wanted { wanted: Wanted::Running, grace: None }, now);

@@ -8,7 +8,7 @@ use super::state::State;
 use super::{Action, Event, Machine, Next, Wanted};
 use crate::exit::{Cause, Terminated};
 use crate::spec::{RestartAction, Role};
-use crate::status::ContainerState;
+use crate::status::{ContainerState, WaitingReason};
 use crate::{Now, restart};
 
 /// What a pod says to one of its containers.
@@ -26,8 +26,7 @@ pub enum Word {
     Follow { owner: String },
 }
 
-/// The kubelet's reason and message.
-const RESTARTING_ALL: &str = "RestartingAllContainers";
+/// The kubelet's message.
 const REMOVED: &str = "The container is removed because RestartAllContainers in place";
 
 impl Machine {
@@ -208,15 +207,18 @@ impl Machine {
         if self.memory.wanted != Wanted::Running {
             let state = match &self.memory.ended {
                 Some(ended) => ContainerState::Terminated(ended.clone()),
-                None => waiting("Created", "not started yet"),
+                None => waiting(WaitingReason::Created, "not started yet"),
             };
             return (state, self.memory.last_state.clone());
         }
         let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
         let restarts = last.is_some_and(|last| last.cause == Cause::AllRestart);
         let restarts = restarts || self.calls_for_all();
-        let (reason, message) =
-            if restarts { (RESTARTING_ALL, REMOVED) } else { (self.creating(), "") };
+        let (reason, message) = if restarts {
+            (WaitingReason::RestartingAllContainers, REMOVED)
+        } else {
+            (self.creating(), "")
+        };
         (waiting(reason, message), last.cloned())
     }
 }
@@ -224,7 +226,7 @@ impl Machine {
 /// The last state of each container of such a pod names the restart, whether it was ended by it, had
 /// ended before, or asked for it by its exit. The exit code stays what it was.
 pub(super) fn name_restart_of_all(ended: &mut Terminated) {
-    ended.reason = RESTARTING_ALL.to_owned();
+    ended.reason = WaitingReason::RestartingAllContainers.to_string();
     if ended.message.is_empty() {
         ended.message = REMOVED.to_owned();
     }

@@ -8,7 +8,7 @@ use crate::brake::Hold;
 use crate::exit::Cause;
 use crate::probe::{Launch, Verdict};
 use crate::spec::*;
-use crate::status::{ContainerState, Stage};
+use crate::status::{ContainerState, Stage, WaitingReason};
 
 mod braking;
 mod capture;
@@ -282,7 +282,7 @@ fn second_crash_waits_in_crash_loop_back_off() {
     assert!(actions.contains(&Action::Forget(Incarnation(0))));
     let status = story.machine.status();
     let ContainerState::Waiting { reason, message } = status.state else { panic!("not waiting") };
-    assert_eq!(reason, "CrashLoopBackOff");
+    assert_eq!(reason, WaitingReason::CrashLoopBackOff);
     assert_eq!(message, "back-off 10s restarting failed container=app pod=web_default(u)");
     story.pass(10 * SECOND);
     assert!(story.tell(Event::Tick).contains(&Action::Start(Incarnation(2))));
@@ -331,7 +331,7 @@ fn a_stop_during_the_back_off_shows_stopped_and_the_end_before_it() {
     story.want(Wanted::Stopped);
     let status = story.machine.status();
     let ContainerState::Waiting { reason, .. } = &status.state else { panic!("not waiting") };
-    assert_eq!(reason, "Stopped");
+    assert_eq!(*reason, WaitingReason::Stopped);
     assert_eq!(status.last_state.map(|ended| (ended.exit_code, ended.attempt.0)), Some((4, 1)));
     assert_eq!((status.restart_count, status.stage), (1, Stage::Over));
     assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(2))));
@@ -396,7 +396,7 @@ fn a_config_that_must_not_run_waits_and_is_looked_at_again() {
     let incarnation = Incarnation(0);
     let message = "container has runAsNonRoot and image will run as root".to_owned();
     story.tell(Event::Failed { incarnation, fault: Fault::Config, message: message.clone() });
-    let reason = "CreateContainerConfigError".to_owned();
+    let reason = WaitingReason::CreateContainerConfigError;
     let status = story.machine.status();
     assert_eq!(status.state, ContainerState::Waiting { reason, message });
     story.pass(10 * SECOND);

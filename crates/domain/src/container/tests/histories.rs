@@ -87,7 +87,7 @@ proptest! {
             });
             let status = story.machine.status();
             prop_assert_eq!(status.restart_count, begun.saturating_sub(1), "counted with its instance");
-            let creating = matches!(&status.state, ContainerState::Waiting { reason, .. } if reason == "ContainerCreating");
+            let creating = matches!(&status.state, ContainerState::Waiting { reason, .. } if *reason == WaitingReason::ContainerCreating);
             prop_assert!(!creating || status.last_state.is_none(), "what is shown is of one instance");
             let paused = story.machine.status().paused_until.is_some();
             for action in actions.drain(..) {

@@ -37,7 +37,7 @@ impl Story {
 
     fn waiting(&self) -> (String, String) {
         match self.machine.status().state {
-            ContainerState::Waiting { reason, message } => (reason, message),
+            ContainerState::Waiting { reason, message } => (reason.to_string(), message),
             other => panic!("{other:?}"),
         }
     }

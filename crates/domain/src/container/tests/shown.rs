@@ -13,7 +13,7 @@ fn seen(story: &Story) -> (u32, String, Option<i32>) {
 
 fn state(status: &ContainerStatus) -> String {
     match &status.state {
-        ContainerState::Waiting { reason, .. } => reason.clone(),
+        ContainerState::Waiting { reason, .. } => reason.to_string(),
         ContainerState::Running { .. } => "Running".into(),
         ContainerState::Terminated(ended) => format!("Terminated {}", ended.exit_code),
     }

@@ -145,7 +145,7 @@ impl Story {
 
     fn waiting(&self, name: &str) -> String {
         match &self.machine(name).status().state {
-            ContainerState::Waiting { reason, .. } => reason.clone(),
+            ContainerState::Waiting { reason, .. } => reason.to_string(),
             other => panic!("{name} does not wait: {other:?}"),
         }
     }
