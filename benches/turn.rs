@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use probelet::domain::Now;
-use probelet::domain::container::{Action, Event, ImageFacts, Machine, Wanted};
+use probelet::domain::container::{
+    Action, Event, ImageFacts, InstanceAction, InstanceEvent, Machine, Wanted,
+};
 use probelet::domain::exit::Ending;
 use probelet::domain::probe::{Launch, Outcome};
 use probelet::domain::spec::ProbeKind;
@@ -31,7 +33,7 @@ impl Bench {
         for action in self.machine.handle(event, self.now) {
             match std::hint::black_box(action) {
                 Action::Forget(incarnation) => self.tell(Event::Forgotten { incarnation }),
-                Action::Probe(_, _, launch) => self.launch = launch,
+                Action::Instance(_, InstanceAction::Probe(_, launch)) => self.launch = launch,
                 _ => {}
             }
         }
@@ -43,7 +45,7 @@ impl Bench {
 
     fn start(&mut self) {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Started { incarnation, pid: 1, container_id: "c".into() });
+        self.tell(InstanceEvent::Started { pid: 1, container_id: "c".into() }.of(incarnation));
     }
 
     fn probe(&mut self) {
@@ -52,7 +54,7 @@ impl Bench {
         self.pass(Duration::from_secs(10));
         self.tell(Event::Tick);
         let (launch, latency) = (self.launch, Duration::ZERO);
-        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency });
+        self.tell(InstanceEvent::Probed { kind, launch, outcome, latency }.of(incarnation));
         std::hint::black_box(self.machine.status());
     }
 
@@ -60,7 +62,7 @@ impl Bench {
         // Long enough alive to be started again at once.
         self.pass(Duration::from_secs(600));
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Ended { incarnation, ending: Ending::Exited(1) });
+        self.tell(InstanceEvent::Ended { ending: Ending::Exited(1) }.of(incarnation));
         self.start();
     }
 }

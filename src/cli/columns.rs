@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
 use super::duration::since;
+use crate::domain::status::WaitingReason;
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
 
 pub(super) const HEADER: [&str; 5] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
@@ -115,7 +116,9 @@ impl Row {
             }
             self.status = match (terminated, waiting(status)) {
                 (Some(end), _) => format!("Init:{}", end_text(end)),
-                (None, Some(reason)) if reason != "PodInitializing" => format!("Init:{reason}"),
+                (None, Some(reason)) if reason != WaitingReason::PodInitializing.as_str() => {
+                    format!("Init:{reason}")
+                }
                 _ => format!("Init:{i}/{}", init.len()),
             };
             return true;

@@ -147,7 +147,7 @@ impl<'a> Row<'a> {
     /// With Kubernetes' reason; a running one has none.
     fn state(&self) -> (&'static str, &'a str) {
         match &self.status.state {
-            ContainerState::Waiting { reason, .. } => ("waiting", reason),
+            ContainerState::Waiting { reason, .. } => ("waiting", reason.as_str()),
             ContainerState::Running { .. } => ("running", ""),
             ContainerState::Terminated(end) => ("terminated", &end.reason),
         }

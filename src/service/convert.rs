@@ -280,7 +280,7 @@ fn state(state: &ContainerState) -> pb::ContainerState {
     use pb::container_state::{Running, State, Waiting};
     let state = match state {
         ContainerState::Waiting { reason, message } => {
-            State::Waiting(Waiting { reason: reason.clone(), message: message.clone() })
+            State::Waiting(Waiting { reason: reason.to_string(), message: message.clone() })
         }
         ContainerState::Running { started_at } => {
             State::Running(Running { started_at: Some((*started_at).into()) })

@@ -16,7 +16,9 @@ use super::events::EventLog;
 use super::reconcile::{Looks, nothing};
 use super::tally::Tally;
 use crate::domain::Incarnation;
-use crate::domain::container::{Action, Event, Fault, Memory, Wanted};
+use crate::domain::container::{
+    Action, Event, Fault, InstanceAction, InstanceEvent, Memory, Wanted,
+};
 use crate::domain::exit::Caller;
 use crate::domain::notice::Notice;
 use crate::domain::pod::Pod;
@@ -193,21 +195,10 @@ impl Actor {
     fn take(&mut self, done: Done) {
         match done {
             Done::Event(index, event) => {
-                if let (Event::Failed { .. } | Event::Looked { .. }, Some(held)) =
-                    (&event, self.containers.get_mut(index))
-                {
-                    held.starting = false;
-                }
-                if let Event::Looked { incarnation, .. } = &event {
-                    self.recorded(index, *incarnation);
-                }
-                if let Event::Probed { kind, outcome, latency, .. } = &event {
-                    let who = (self.spec.name.as_str(), self.name(index));
-                    self.tally.probed(who, *kind, outcome, *latency);
-                }
                 let over = match &event {
-                    Event::Failed { incarnation, fault: Fault::Container, .. }
-                    | Event::Ended { incarnation, .. } => Some(*incarnation),
+                    Event::Instance(incarnation, event) => {
+                        self.happened(index, *incarnation, event)
+                    }
                     _ => None,
                 };
                 self.tell(index, event);
@@ -227,7 +218,7 @@ impl Actor {
                     self.tell(index, Event::NoLog { incarnation, why });
                 }
                 if let Some(user) = task.user() {
-                    self.tell(index, Event::User { incarnation, user });
+                    self.tell(index, InstanceEvent::User { user }.of(incarnation));
                 }
                 if let Some(why) = task.refused_log() {
                     self.note_pod(Notice::warning("LogRefused", why));
@@ -236,23 +227,23 @@ impl Actor {
                 self.effects.watch(index, incarnation, task.clone());
                 if let Some(kills) = kills {
                     self.effects.watch_oom(index, incarnation, task, kills);
-                    self.tell(index, Event::OomKills { incarnation, kills });
+                    self.tell(index, InstanceEvent::OomKills { kills }.of(incarnation));
                 }
-                self.tell(index, Event::Started { incarnation, pid, container_id });
+                self.tell(index, InstanceEvent::Started { pid, container_id }.of(incarnation));
             }
             Done::OomKilled(index, incarnation, kills) => {
                 let current = self.pod.machine(index).map(|machine| machine.memory().attempt);
                 if let Some(task) = self.task(index).filter(|_| current == Some(incarnation)) {
                     self.effects.watch_oom(index, incarnation, task, kills);
                 }
-                self.tell(index, Event::OomKills { incarnation, kills });
+                self.tell(index, InstanceEvent::OomKills { kills }.of(incarnation));
             }
             Done::Ended(index, incarnation, ending, words) => {
                 if let Some(held) = self.containers.get_mut(index) {
                     held.task = None;
                 }
-                self.tell(index, Event::LastWords { incarnation, words });
-                self.tell(index, Event::Ended { incarnation, ending });
+                self.tell(index, InstanceEvent::LastWords { words }.of(incarnation));
+                self.tell(index, InstanceEvent::Ended { ending }.of(incarnation));
                 self.count_end(index, incarnation);
             }
             Done::Persisted(index, attempt, result) => self.persisted(index, attempt, result),
@@ -274,59 +265,43 @@ impl Actor {
         }
     }
 
+    /// Notes what an event of an instance means for the actor itself. Returns the attempt if the
+    /// event ends it.
+    fn happened(
+        &mut self,
+        index: usize,
+        incarnation: Incarnation,
+        event: &InstanceEvent,
+    ) -> Option<Incarnation> {
+        if let (InstanceEvent::Failed { .. } | InstanceEvent::Looked { .. }, Some(held)) =
+            (event, self.containers.get_mut(index))
+        {
+            held.starting = false;
+        }
+        match event {
+            InstanceEvent::Looked { .. } => {
+                self.recorded(index, incarnation);
+                None
+            }
+            InstanceEvent::Probed { kind, outcome, latency, .. } => {
+                let who = (self.spec.name.as_str(), self.name(index));
+                self.tally.probed(who, *kind, outcome, *latency);
+                None
+            }
+            InstanceEvent::Failed { fault: Fault::Container, .. } | InstanceEvent::Ended { .. } => {
+                Some(incarnation)
+            }
+            _ => None,
+        }
+    }
+
     fn perform(&mut self, actions: Vec<(usize, Action)>) {
         for (index, action) in actions {
             match action {
-                Action::Start(incarnation) => {
-                    if let (Some(machine), Some(held)) =
-                        (self.pod.machine(index), self.containers.get_mut(index))
-                    {
-                        held.starting = true;
-                        let memory = self.remembered(machine);
-                        self.effects.start(index, incarnation, memory);
-                    }
-                    // The end that it follows is told to nobody as long as there is no record.
-                    if !self.effects.is_runtime_here() {
-                        self.persist(index);
-                    }
-                }
-                Action::LookForImage(_) | Action::Pull(..) | Action::GiveUpPull(_) => {
-                    self.image(index, &action);
-                }
-                Action::Probe(incarnation, kind, launch) => {
-                    if let Some(task) = self.task(index) {
-                        self.effects.probe(index, incarnation, (kind, launch), task);
-                    }
-                }
-                Action::RunHook(incarnation, kind, bound) => {
-                    if let Some(task) = self.task(index) {
-                        self.effects.run_hook(index, incarnation, (kind, bound), task);
-                    }
-                }
-                Action::Capture(incarnation) => self.capture(index, incarnation),
-                Action::MeasureShim(incarnation) => {
-                    if let Some(task) = self.task(index) {
-                        self.effects.measure_shim(index, incarnation, task);
-                    }
-                }
-                Action::MeasureVolumes(incarnation) => {
-                    self.effects.measure_volumes(index, incarnation);
-                }
-                Action::Signal(incarnation, signal) => {
-                    let task = self.task(index);
-                    // A process that is gone needs no signal; its ending is on the way.
-                    if let Some(Err(error)) = task.map(|task| task.signal(signal)) {
-                        let id = self.effects.id(index, incarnation);
-                        tracing::debug!(%id, signal, %error, "signal not delivered");
-                    }
-                }
-                Action::AskBrake(incarnation, condemned) => {
-                    let answer = self.seat.ask(self.name(index), incarnation, condemned, now());
-                    self.count_ruling(index, condemned.since, &answer);
-                    self.tell(index, answer);
+                Action::Instance(incarnation, action) => {
+                    self.perform_for(index, incarnation, action);
                 }
                 Action::TellLate => self.seat.late(self.name(index), now()),
-                Action::Destroy(incarnation) => self.effects.destroy(index, incarnation),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
                         held.ended.insert(incarnation);
@@ -360,6 +335,58 @@ impl Actor {
             }
         }
         self.clear_up();
+    }
+
+    fn perform_for(&mut self, index: usize, incarnation: Incarnation, action: InstanceAction) {
+        match action {
+            InstanceAction::Start => {
+                if let (Some(machine), Some(held)) =
+                    (self.pod.machine(index), self.containers.get_mut(index))
+                {
+                    held.starting = true;
+                    let memory = self.remembered(machine);
+                    self.effects.start(index, incarnation, memory);
+                }
+                // The end that it follows is told to nobody as long as there is no record.
+                if !self.effects.is_runtime_here() {
+                    self.persist(index);
+                }
+            }
+            InstanceAction::LookForImage | InstanceAction::Pull(_) | InstanceAction::GiveUpPull => {
+                self.image(index, incarnation, action)
+            }
+            InstanceAction::Probe(kind, launch) => {
+                if let Some(task) = self.task(index) {
+                    self.effects.probe(index, incarnation, (kind, launch), task);
+                }
+            }
+            InstanceAction::RunHook(kind, bound) => {
+                if let Some(task) = self.task(index) {
+                    self.effects.run_hook(index, incarnation, (kind, bound), task);
+                }
+            }
+            InstanceAction::Capture => self.capture(index, incarnation),
+            InstanceAction::MeasureShim => {
+                if let Some(task) = self.task(index) {
+                    self.effects.measure_shim(index, incarnation, task);
+                }
+            }
+            InstanceAction::MeasureVolumes => self.effects.measure_volumes(index, incarnation),
+            InstanceAction::Signal(signal) => {
+                let task = self.task(index);
+                // A process that is gone needs no signal; its ending is on the way.
+                if let Some(Err(error)) = task.map(|task| task.signal(signal)) {
+                    let id = self.effects.id(index, incarnation);
+                    tracing::debug!(%id, signal, %error, "signal not delivered");
+                }
+            }
+            InstanceAction::AskBrake(condemned) => {
+                let answer = self.seat.ask(self.name(index), incarnation, condemned, now());
+                self.count_ruling(index, condemned.since, &answer);
+                self.tell(index, answer);
+            }
+            InstanceAction::Destroy => self.effects.destroy(index, incarnation),
+        }
     }
 
     /// Probes change what is shown with each attempt, but only a level moves the generation.

@@ -12,7 +12,7 @@ use crate::domain::container::{ImageFacts, Machine};
 use crate::domain::notice::Notice;
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::domain::status::ContainerState;
+use crate::domain::status::{ContainerState, WaitingReason};
 
 /// How long an actor may take to end; it awaits nothing.
 const END: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ impl Supervisor {
         let mut status = Pod::new(spec.clone(), vec![machine], now).status();
         let (reason, message) = (refusal.reason(), refusal.message());
         for container in &mut status.containers {
-            let (reason, message) = (reason.to_owned(), message.clone());
+            let (reason, message) = (WaitingReason::Unsupervised(reason), message.clone());
             container.state = ContainerState::Waiting { reason, message };
         }
         let name = spec.name.clone();

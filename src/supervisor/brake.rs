@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Supervisor;
 use crate::domain::brake::{Brake, Condemnation, Gauge, Limits, Pressure, Ruling};
-use crate::domain::container::Event;
+use crate::domain::container::{Event, InstanceEvent};
 use crate::domain::{Incarnation, Now};
 
 pub(super) struct HostBrake {
@@ -73,8 +73,8 @@ impl Seat {
     ) -> Event {
         let who = self.who(container);
         match self.host.lock().ask(&who, condemned, now.mono, &self.host.pressure) {
-            Ruling::Granted => Event::Granted { incarnation },
-            Ruling::Held { why, again } => Event::Held { incarnation, why, again },
+            Ruling::Granted => InstanceEvent::Granted.of(incarnation),
+            Ruling::Held { why, again } => InstanceEvent::Held { why, again }.of(incarnation),
         }
     }
 

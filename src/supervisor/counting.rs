@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::actor::Actor;
-use crate::domain::container::{Action, Event};
+use crate::domain::container::{Action, Event, InstanceAction, InstanceEvent};
 use crate::domain::{Incarnation, Now};
 
 impl Actor {
@@ -15,7 +15,7 @@ impl Actor {
     ) {
         let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
         for (_, action) in actions {
-            if let Action::Probe(_, kind, _) = action {
+            if let Action::Instance(_, InstanceAction::Probe(kind, _)) = action {
                 self.tally.launched(*kind, late);
             }
         }
@@ -30,7 +30,7 @@ impl Actor {
     /// Held is counted once for each condemnation, however often it asks.
     pub(super) fn count_ruling(&mut self, index: usize, since: Instant, answer: &Event) {
         let Some(held) = self.containers.get_mut(index) else { return };
-        if matches!(answer, Event::Granted { .. }) {
+        if matches!(answer, Event::Instance(_, InstanceEvent::Granted)) {
             held.kill_held = None;
             self.tally.granted();
         } else if held.kill_held.replace(since) != Some(since) {

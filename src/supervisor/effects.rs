@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::pulls::Pulls;
-use crate::domain::container::{Event, Fault, Memory, Wanted};
+use crate::domain::container::{Event, Fault, InstanceEvent, Memory, Wanted};
 use crate::domain::link::{Link, retry_after};
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
@@ -141,7 +141,10 @@ impl Effects {
         self.running.spawn(async move {
             // A probe that was taken away meanwhile has nothing to say.
             let Some(Attempt { outcome, latency }) = attempt.await else { return Done::Nothing };
-            Done::Event(index, Event::Probed { incarnation, kind, launch, outcome, latency })
+            Done::Event(
+                index,
+                InstanceEvent::Probed { kind, launch, outcome, latency }.of(incarnation),
+            )
         });
     }
 
@@ -197,7 +200,7 @@ impl Effects {
                 let hook = kind.as_str();
                 tracing::warn!(pod = pod.name, hook, error, "a lifecycle hook failed");
             }
-            Done::Event(index, Event::Hooked { incarnation, kind, result })
+            Done::Event(index, InstanceEvent::Hooked { kind, result }.of(incarnation))
         });
     }
 
@@ -213,7 +216,9 @@ impl Effects {
     ) {
         self.running.spawn(async move {
             match task.shim_memory() {
-                Ok(bytes) => Done::Event(index, Event::ShimMeasured { incarnation, bytes }),
+                Ok(bytes) => {
+                    Done::Event(index, InstanceEvent::ShimMeasured { bytes }.of(incarnation))
+                }
                 Err(error) => {
                     tracing::debug!(pid = task.pid(), %error, "the shim's memory is not known");
                     Done::Nothing
@@ -229,7 +234,7 @@ impl Effects {
                 tracing::warn!(pod = pod.name, %error, "what volumes hold is not known");
                 Default::default()
             });
-            Done::Event(index, Event::VolumesMeasured { incarnation, used })
+            Done::Event(index, InstanceEvent::VolumesMeasured { used }.of(incarnation))
         });
     }
 
@@ -246,7 +251,7 @@ impl Effects {
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
-            Done::Event(index, Event::Ended { incarnation, ending: Ending::Lost })
+            Done::Event(index, InstanceEvent::Ended { ending: Ending::Lost }.of(incarnation))
         });
     }
 
@@ -368,7 +373,7 @@ async fn returned(link: &mut watch::Receiver<Link>) {
 }
 
 pub(super) fn failed(incarnation: Incarnation, error: &RuntimeError) -> Event {
-    Event::Failed { incarnation, fault: fault_of(error), message: error.to_string() }
+    InstanceEvent::Failed { fault: fault_of(error), message: error.to_string() }.of(incarnation)
 }
 
 /// containerd's own trouble is no attempt of the container.

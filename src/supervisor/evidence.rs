@@ -9,7 +9,7 @@ use super::clock::now;
 use super::effects::Done;
 use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;
-use crate::domain::container::Event;
+use crate::domain::container::InstanceEvent;
 use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, Evidence, ProbeWord};
 use crate::domain::spec::PodSpec;
 use crate::evidence::Scene;
@@ -45,7 +45,7 @@ impl Actor {
                 Ok(Err(why)) => format!("none: {why}"),
                 Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
             };
-            Done::Event(index, Event::Captured { incarnation, reading })
+            Done::Event(index, InstanceEvent::Captured { reading }.of(incarnation))
         });
     }
 }

@@ -14,7 +14,7 @@ use super::{Entry, PodView, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::Place;
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
-use crate::domain::status::{ContainerState, Phase};
+use crate::domain::status::{ContainerState, Phase, WaitingReason};
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
 const REASON: &str = "SupervisionFailed";
@@ -133,7 +133,8 @@ fn unsupervised(mut view: PodView, reason: &str) -> PodView {
     status.phase = Phase::Unknown;
     for container in status.init_containers.iter_mut().chain(&mut status.containers) {
         let message = reason.to_owned();
-        container.state = ContainerState::Waiting { reason: REASON.to_owned(), message };
+        container.state =
+            ContainerState::Waiting { reason: WaitingReason::Unsupervised(REASON), message };
         container.ready = false;
     }
     view

@@ -13,7 +13,7 @@ use super::clock::now;
 use super::effects::{Done, Effects};
 use super::{Supervisor, SupervisorError};
 use crate::domain::Incarnation;
-use crate::domain::container::{Action, Event, ImageFacts, Memory};
+use crate::domain::container::{ImageFacts, InstanceAction, InstanceEvent, Memory};
 use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, Stored, normalise};
 use crate::domain::spec::PodSpec;
 use crate::registry::RegistryError;
@@ -152,22 +152,22 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Actor {
-    pub(super) fn image(&mut self, index: usize, action: &Action) {
+    pub(super) fn image(&mut self, index: usize, incarnation: Incarnation, action: InstanceAction) {
         let (Some(machine), Some(held)) = (self.pod.machine(index), self.containers.get_mut(index))
         else {
             return;
         };
         match action {
-            Action::LookForImage(incarnation) => {
+            InstanceAction::LookForImage => {
                 // As a start does, it writes the attempt's record.
                 held.starting = true;
                 let memory = self.remembered(machine);
-                self.effects.look(index, *incarnation, memory);
+                self.effects.look(index, incarnation, memory);
             }
-            Action::Pull(incarnation, image) => {
-                held.pull = Some(self.effects.pull(index, *incarnation, image.clone()));
+            InstanceAction::Pull(image) => {
+                held.pull = Some(self.effects.pull(index, incarnation, image));
             }
-            Action::GiveUpPull(_) => {
+            InstanceAction::GiveUpPull => {
                 if let Some(pull) = held.pull.take() {
                     pull.abort();
                 }
@@ -206,7 +206,7 @@ impl Effects {
                 Ok((image, volumes))
             };
             let event = match looked.await {
-                Ok((image, volumes)) => Event::Looked { incarnation: attempt, image, volumes },
+                Ok((image, volumes)) => InstanceEvent::Looked { image, volumes }.of(attempt),
                 Err(error) => super::effects::failed(attempt, &error),
             };
             Done::Event(index, event)
@@ -228,8 +228,10 @@ impl Effects {
             Done::Event(
                 index,
                 match ending {
-                    Ok((image, pulled)) => Event::Pulled { incarnation, image, pulled },
-                    Err((fault, message)) => Event::PullFailed { incarnation, fault, message },
+                    Ok((image, pulled)) => InstanceEvent::Pulled { image, pulled }.of(incarnation),
+                    Err((fault, message)) => {
+                        InstanceEvent::PullFailed { fault, message }.of(incarnation)
+                    }
                 },
             )
         })

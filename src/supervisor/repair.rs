@@ -11,7 +11,9 @@ use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::LastWords;
 use crate::domain::history::History;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
-use crate::domain::status::{ContainerState, ContainerStatus, Phase, PodStatus, Stage};
+use crate::domain::status::{
+    ContainerState, ContainerStatus, Phase, PodStatus, Stage, WaitingReason,
+};
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
 pub(super) enum Sorted {
@@ -65,7 +67,7 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
 fn view(
     sound: &[Found],
     unsound: &[Unsound],
-    word: &str,
+    word: &'static str,
     reason: &str,
     wall: SystemTime,
 ) -> PodView {
@@ -86,7 +88,8 @@ fn view(
         })
         .collect();
     let statuses = images.iter().map(|(name, (image, attempt))| {
-        let state = ContainerState::Waiting { reason: word.to_owned(), message: reason.to_owned() };
+        let (shown, message) = (WaitingReason::Unsupervised(word), reason.to_owned());
+        let state = ContainerState::Waiting { reason: shown, message };
         blank(name, image, *attempt, state)
     });
     let status = PodStatus {

@@ -14,7 +14,7 @@ use crate::domain::spec::{
     BackoffLimits, Handler, MessagePolicy, PortRef, ProbeSpec, Probes, RestartPolicy, Source,
     TcpSocket,
 };
-use crate::domain::status::ContainerState;
+use crate::domain::status::{ContainerState, WaitingReason};
 use crate::prober::Attempt;
 use crate::runtime::RuntimeError;
 use crate::runtime::Task;
@@ -210,7 +210,9 @@ async fn what_it_is_configured_to_be_may_have_to_wait_and_is_no_restart() {
     *host.runtime.start_errors.lock().unwrap() = vec![root];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     let waits = |view: &PodView| match &view.status.containers[0].state {
-        ContainerState::Waiting { reason, .. } => reason == "CreateContainerConfigError",
+        ContainerState::Waiting { reason, .. } => {
+            *reason == WaitingReason::CreateContainerConfigError
+        }
         _ => false,
     };
     host.supervisor.wait("web", "refusal", MINUTE, waits).await.unwrap();

@@ -13,6 +13,10 @@ use super::probe::ProbeStatus;
 use super::spec::ProbeKind;
 use super::user::User;
 
+mod waiting;
+
+pub use waiting::WaitingReason;
+
 /// The kubelet's words.
 pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
@@ -97,7 +101,7 @@ impl Stage {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum ContainerState {
-    Waiting { reason: String, message: String },
+    Waiting { reason: WaitingReason, message: String },
     Running { started_at: SystemTime },
     Terminated(Terminated),
 }

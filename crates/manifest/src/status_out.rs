@@ -184,7 +184,7 @@ fn state(state: &ContainerState) -> k8s::ContainerState {
     match state {
         ContainerState::Waiting { reason, message } => k8s::ContainerState {
             waiting: Some(k8s::ContainerStateWaiting {
-                reason: some(reason),
+                reason: some(reason.as_str()),
                 message: some(message),
             }),
             ..k8s::ContainerState::default()

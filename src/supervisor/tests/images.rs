@@ -15,7 +15,7 @@ fn pulls(host: &Host) -> usize {
 
 async fn reason(host: &Host, pod: &str, wanted: &str) {
     let is_it = |view: &PodView| match &view.status.containers[0].state {
-        ContainerState::Waiting { reason, .. } => reason == wanted,
+        ContainerState::Waiting { reason, .. } => reason.as_str() == wanted,
         _ => false,
     };
     host.supervisor.wait(pod, "the reason", 10 * MINUTE, is_it).await.unwrap();

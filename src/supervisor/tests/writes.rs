@@ -33,7 +33,7 @@ impl Host {
         let reached = |view: &PodView| {
             let status = &view.status.containers[0];
             let waits = |state: &ContainerState| match state {
-                ContainerState::Waiting { reason: shown, .. } => shown == reason,
+                ContainerState::Waiting { reason: shown, .. } => shown.as_str() == reason,
                 _ => false,
             };
             status.attempt.0 == attempt && waits(&status.state)

@@ -8,8 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::State;
-use super::{Action, Machine, Next};
-use crate::Now;
+use super::{Action, InstanceAction, Machine, Next, Turn};
 use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
 use crate::exit::Cause;
 use crate::notice::Notice;
@@ -31,8 +30,7 @@ impl Machine {
         cause: Cause,
         message: String,
         grace: Duration,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         let State::Running(running) = &mut self.state else { return };
         if running.capturing.is_some() {
@@ -41,12 +39,13 @@ impl Machine {
         let lifecycle = &self.spec.lifecycle;
         let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
         self.memory.condemned = Some(cause.clone());
-        out.push(Action::Persist);
-        running.capturing = Some(Capturing { cause, message, grace, until: now.mono.later(bound) });
+        turn.persist();
+        running.capturing =
+            Some(Capturing { cause, message, grace, until: turn.now.mono.later(bound) });
         if let Some(signal) = lifecycle.evidence_signal {
-            out.push(Action::Signal(self.memory.attempt, signal));
+            turn.instance(self.memory.attempt, InstanceAction::Signal(signal));
         }
-        out.push(Action::Capture(self.memory.attempt));
+        turn.instance(self.memory.attempt, InstanceAction::Capture);
     }
 
     /// Why the container is about to be stopped.
@@ -65,32 +64,33 @@ impl Machine {
     }
 
     /// A reading is told however late it comes.
-    pub(super) fn captured(&mut self, reading: String, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn captured(&mut self, reading: String, turn: &mut Turn) {
         if !reading.is_empty() {
-            out.push(Action::Note(Notice::normal("Evidence", reading)));
+            turn.note(Notice::normal("Evidence", reading));
         }
-        self.stop_condemned(now, out);
+        self.stop_condemned(turn);
     }
 
-    pub(super) fn capture_over(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.capture_deadline().is_some_and(|until| until <= now.mono) {
-            self.stop_condemned(now, out);
+    pub(super) fn capture_over(&mut self, turn: &mut Turn) {
+        if self.capture_deadline().is_some_and(|until| until <= turn.now.mono) {
+            self.stop_condemned(turn);
         }
     }
 
     /// The process ended before it was stopped; it was condemned all the same.
-    pub(super) fn ended_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
-        let mut stop = Vec::new();
-        self.stop_condemned(now, &mut stop);
+    pub(super) fn ended_condemned(&mut self, turn: &mut Turn) {
+        let mut stop = Turn::new(turn.now);
+        self.stop_condemned(&mut stop);
         // For a process that is gone only what is told of it has a sense.
-        out.extend(stop.into_iter().filter(|action| matches!(action, Action::Note(_))));
+        turn.actions
+            .extend(stop.actions.into_iter().filter(|action| matches!(action, Action::Note(_))));
     }
 
-    fn stop_condemned(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn stop_condemned(&mut self, turn: &mut Turn) {
         let State::Running(running) = &mut self.state else { return };
         if let Some(Capturing { cause, message, grace, .. }) = running.capturing.take() {
             self.sentence(&cause);
-            self.stop(cause, message, grace, Next::Policy, now, out);
+            self.stop(cause, message, grace, Next::Policy, turn);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::State;
-use super::{Action, Machine};
+use super::{InstanceAction, Machine, Turn};
 use crate::Now;
 use crate::brake::{Condemnation, Hold};
 use crate::notice::Notice;
@@ -41,21 +41,16 @@ impl Machine {
             && [ProbeKind::Startup, ProbeKind::Liveness].into_iter().any(ends)
     }
 
-    pub(super) fn ask_brake(
-        &mut self,
-        kind: ProbeKind,
-        output: String,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn ask_brake(&mut self, kind: ProbeKind, output: String, turn: &mut Turn) {
         if let State::Running(running) = &mut self.state
             && running.capturing.is_none()
         {
-            let ask_at = now.mono.later(RETRY);
+            let ask_at = turn.now.mono.later(RETRY);
             let by_timeout = running.failed_by_timeout(kind);
-            running.condemned = Some(Condemned { kind, output, since: now, ask_at, held: None });
-            let condemned = Condemnation { since: now.mono, by_timeout };
-            out.push(Action::AskBrake(self.memory.attempt, condemned));
+            running.condemned =
+                Some(Condemned { kind, output, since: turn.now, ask_at, held: None });
+            let condemned = Condemnation { since: turn.now.mono, by_timeout };
+            turn.instance(self.memory.attempt, InstanceAction::AskBrake(condemned));
         }
     }
 
@@ -64,29 +59,29 @@ impl Machine {
         running.condemned.as_ref().map(|condemned| condemned.ask_at)
     }
 
-    pub(super) fn ask_again(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn ask_again(&mut self, turn: &mut Turn) {
         if let State::Running(running) = &mut self.state
             && let Some(condemned) = &mut running.condemned
-            && condemned.ask_at <= now.mono
+            && condemned.ask_at <= turn.now.mono
         {
-            condemned.ask_at = now.mono.later(RETRY);
+            condemned.ask_at = turn.now.mono.later(RETRY);
             let (kind, since) = (condemned.kind, condemned.since.mono);
             let by_timeout = running.failed_by_timeout(kind);
             let condemned = Condemnation { since, by_timeout };
-            out.push(Action::AskBrake(self.memory.attempt, condemned));
+            turn.instance(self.memory.attempt, InstanceAction::AskBrake(condemned));
         }
     }
 
-    pub(super) fn granted(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn granted(&mut self, turn: &mut Turn) {
         if let State::Running(running) = &mut self.state
             && let Some(Condemned { kind, output, .. }) = running.condemned.take()
         {
-            self.kill_by_probe(kind, output, now, out);
+            self.kill_by_probe(kind, output, turn);
         }
     }
 
     /// It goes on being probed: what passes again is not killed.
-    pub(super) fn held(&mut self, why: Hold, again: Instant, out: &mut Vec<Action>) {
+    pub(super) fn held(&mut self, why: Hold, again: Instant, turn: &mut Turn) {
         let State::Running(running) = &mut self.state else { return };
         let Some(condemned) = &mut running.condemned else { return };
         condemned.ask_at = again;
@@ -100,7 +95,7 @@ impl Machine {
             let (container, kind) = (&self.spec.name, kind.lower());
             let message =
                 format!("Container {container} failed {kind} probe, its kill is held: {why}");
-            out.push(Action::Note(Notice::warning("KillHeld", message)));
+            turn.note(Notice::warning("KillHeld", message));
         }
     }
 

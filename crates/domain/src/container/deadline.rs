@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::eviction::EVICTION_GRACE;
 use super::state::State;
-use super::{Action, Machine, Next, Wanted};
+use super::{Machine, Next, Turn, Wanted};
 use crate::Now;
 use crate::exit::Cause;
 
@@ -21,35 +21,35 @@ impl Machine {
         self.expires.filter(|_| counts)
     }
 
-    pub(super) fn expire(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.expiry().is_none_or(|at| at > now.mono) {
+    pub(super) fn expire(&mut self, turn: &mut Turn) {
+        if self.expiry().is_none_or(|at| at > turn.now.mono) {
             return;
         }
-        self.end_for_good(now, out);
+        self.end_for_good(turn);
     }
 
-    pub(super) fn end_for_good(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn end_for_good(&mut self, turn: &mut Turn) {
         self.memory.expired = true;
         match self.state {
-            State::Running(_) => self.stop_expired(now, out),
+            State::Running(_) => self.stop_expired(turn),
             State::Waiting { .. } | State::Pulling { looking: false } => {
-                self.give_up_pull(out);
+                self.give_up_pull(turn);
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
-                self.settle(out);
-                out.push(Action::Persist);
+                self.settle(turn);
+                turn.persist();
             }
             // A start under way is stopped when it has succeeded, a stop goes on.
-            _ => out.push(Action::Persist),
+            _ => turn.persist(),
         }
     }
 
-    pub(super) fn stop_expired(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn stop_expired(&mut self, turn: &mut Turn) {
         let message = format!("Stopping container {}", self.spec.name);
         let (cause, grace) = match &self.memory.evicted {
             Some(why) => (Cause::Evicted { why: why.clone() }, EVICTION_GRACE),
             None => (Cause::Deadline, self.pod.termination_grace),
         };
-        self.stop(cause, message, grace, Next::Policy, now, out);
+        self.stop(cause, message, grace, Next::Policy, turn);
     }
 }

@@ -2,41 +2,32 @@
 
 use std::time::Duration;
 
-use super::Next;
 use super::round::name_restart_of_all;
 use super::state::State;
-use super::{Action, Fault, Machine, Wanted};
+use super::{Action, Fault, Machine, Next, Turn, Wanted};
 use crate::exit::{Cause, Ending, Known, Terminated, Verdict};
 use crate::link::retry_after;
 use crate::notice::Notice;
+use crate::restart;
+use crate::status::WaitingReason;
 use crate::text::go_duration;
 use crate::time::Later;
-use crate::{Now, restart};
 
-/// Kubernetes' word for a start that is under way, and of a container whose pod could not be
-/// connected.
-pub(super) const CREATING: &str = "ContainerCreating";
 /// What has to be mended outside is looked at again this often.
 const CONFIG_RETRY: Duration = Duration::from_secs(10);
 
 impl Machine {
     /// The last try to start it found the pod without its network.
     pub fn lacks_network(&self) -> bool {
-        matches!(self.state, State::Waiting { reason: CREATING, .. })
+        matches!(self.state, State::Waiting { reason: WaitingReason::ContainerCreating, .. })
     }
 
-    pub(super) fn failed(
-        &mut self,
-        fault: Fault,
-        message: String,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn failed(&mut self, fault: Fault, message: String, turn: &mut Turn) {
         if !matches!(self.state, State::Starting | State::Pulling { looking: true }) {
             return;
         }
         if fault == Fault::Image {
-            self.image_is_gone(out);
+            self.image_is_gone(turn);
             return;
         }
         let goes_on = self.memory.wanted == Wanted::Running && !self.memory.held;
@@ -46,24 +37,24 @@ impl Machine {
         let is_first = self.troubles == 0;
         if is_network {
             let message = format!("Failed to create pod sandbox: {message}");
-            out.push(Action::Note(Notice::warning("FailedCreatePodSandBox", message).of_pod()));
+            turn.note(Notice::warning("FailedCreatePodSandBox", message).of_pod());
         } else if !retries || is_first {
-            out.push(Action::Note(Notice::warning("Failed", format!("Error: {message}"))));
+            turn.note(Notice::warning("Failed", format!("Error: {message}")));
         }
         let again = retry_after(self.troubles.saturating_add(1));
         let retry = match fault {
             Fault::Container | Fault::Image => None,
-            Fault::Runtime => Some(("CreateContainerError", again)),
+            Fault::Runtime => Some((WaitingReason::CreateContainerError, again)),
             // As in Kubernetes, whose event alone says more.
-            Fault::Network => Some((CREATING, again)),
-            Fault::Config => Some(("CreateContainerConfigError", CONFIG_RETRY)),
+            Fault::Network => Some((WaitingReason::ContainerCreating, again)),
+            Fault::Config => Some((WaitingReason::CreateContainerConfigError, CONFIG_RETRY)),
         };
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
-            self.state = State::Waiting { reason, message, until: now.mono.later(wait) };
+            self.state = State::Waiting { reason, message, until: turn.now.mono.later(wait) };
             // How the attempt before it ended may be known to nobody else.
             if !retries || is_first {
-                out.push(Action::Persist);
+                turn.persist();
             }
             return;
         }
@@ -77,17 +68,17 @@ impl Machine {
             signal: None,
             message,
             started_at: None,
-            finished_at: now.wall,
+            finished_at: turn.now.wall,
             sigkill: None,
             oom_kills: 0,
         };
-        self.over(ended, Duration::ZERO, false, Next::Policy, now, out);
+        self.over(ended, Duration::ZERO, false, Next::Policy, turn);
     }
 
-    pub(super) fn ended(&mut self, ending: Ending, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn ended(&mut self, ending: Ending, turn: &mut Turn) {
         let words = std::mem::take(&mut self.words);
         if let Some(kills) = words.oom_kills {
-            self.oom_counted(kills, now, out);
+            self.oom_counted(kills, turn);
         }
         let (running, asked) = match std::mem::replace(&mut self.state, State::Terminated) {
             State::Running(running) => (running, None),
@@ -106,10 +97,10 @@ impl Machine {
         let known = Known {
             ending,
             oom_kills: self.memory.oom.kills(),
-            oom_at_the_end: self.is_oom_recent(now),
+            oom_at_the_end: self.is_oom_recent(turn.now),
             killed_after: asked
                 .as_ref()
-                .filter(|stopping| stopping.killed || stopping.kill_at <= now.wall)
+                .filter(|stopping| stopping.killed || stopping.kill_at <= turn.now.wall)
                 .map(|stopping| stopping.grace),
             asked: asked.map(|stopping| stopping.cause).or(condemned),
             sent: running.operator_signal,
@@ -128,15 +119,15 @@ impl Machine {
             signal: ending.signal(),
             message: words.message(&self.spec.termination_message, ending),
             started_at: Some(running.started_at),
-            finished_at: now.wall,
+            finished_at: turn.now.wall,
             sigkill,
             oom_kills,
         };
         if ended.cause == Cause::AllRestart {
             name_restart_of_all(&mut ended);
         }
-        let ran = now.mono.saturating_duration_since(running.since);
-        self.over(ended, ran, by_probe, next, now, out);
+        let ran = turn.now.mono.saturating_duration_since(running.since);
+        self.over(ended, ran, by_probe, next, turn);
     }
 
     /// An attempt is over: decide what follows.
@@ -146,8 +137,7 @@ impl Machine {
         ran: Duration,
         by_probe: bool,
         next: Next,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         self.before = None;
         let old = self.memory.attempt;
@@ -160,44 +150,44 @@ impl Machine {
         self.state = State::Terminated;
         let is_over = self.memory.finished || self.memory.expired;
         if self.memory.wanted != Wanted::Running || is_over {
-            out.push(Action::Persist);
+            turn.persist();
         } else if self.memory.held {
             self.state = State::Created;
-            out.push(Action::Persist);
+            turn.persist();
         } else if next == Next::Start {
-            self.next_attempt(out);
+            self.next_attempt(turn);
         } else if follows {
             match self.memory.backoff.step(&self.spec.backoff, ran, by_probe) {
-                None => self.give_up(out),
-                Some(Duration::ZERO) => self.again(out),
-                Some(wait) => self.back_off(wait, now, out),
+                None => self.give_up(turn),
+                Some(Duration::ZERO) => self.again(turn),
+                Some(wait) => self.back_off(wait, turn),
             }
         } else {
-            out.push(Action::Persist);
+            turn.persist();
         }
-        out.push(Action::Reap(old));
-        self.settle(out);
+        turn.push(Action::Reap(old));
+        self.settle(turn);
     }
 
-    fn give_up(&mut self, out: &mut Vec<Action>) {
+    fn give_up(&mut self, turn: &mut Turn) {
         self.memory.given_up = true;
         let (name, most) = (&self.spec.name, self.spec.backoff.max_restarts.unwrap_or_default());
         let message =
             format!("Container {name} was restarted {most} times in a row and is left as it is");
-        out.push(Action::Note(Notice::warning("BackoffLimitExceeded", message)));
-        out.push(Action::Persist);
+        turn.note(Notice::warning("BackoffLimitExceeded", message));
+        turn.persist();
     }
 
-    fn back_off(&mut self, wait: Duration, now: Now, out: &mut Vec<Action>) {
+    fn back_off(&mut self, wait: Duration, turn: &mut Turn) {
         let (container, pod) = (&self.spec.name, &self.pod);
         let pod = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
         let shown = go_duration(restart::rounded(wait));
         let message = format!("back-off {shown} restarting failed container={container} pod={pod}");
         let notice = format!("Back-off restarting failed container {container} in pod {pod}");
-        let until = now.mono.later(wait);
-        self.memory.restart_at = Some(now.wall.later(wait));
-        self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
-        out.push(Action::Note(Notice::warning("BackOff", notice)));
-        out.push(Action::Persist);
+        let until = turn.now.mono.later(wait);
+        self.memory.restart_at = Some(turn.now.wall.later(wait));
+        self.state = State::Waiting { reason: WaitingReason::CrashLoopBackOff, message, until };
+        turn.note(Notice::warning("BackOff", notice));
+        turn.persist();
     }
 }

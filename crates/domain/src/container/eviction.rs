@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::state::{Running, State};
-use super::{Action, Machine, Wanted};
+use super::{InstanceAction, Machine, Turn, Wanted};
 use crate::Now;
 use crate::quantity;
 use crate::time::Later;
@@ -44,26 +44,21 @@ impl Machine {
         }
     }
 
-    pub(super) fn measure_volumes(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.volumes_deadline().is_some_and(|due| due <= now.mono)
+    pub(super) fn measure_volumes(&mut self, turn: &mut Turn) {
+        if self.volumes_deadline().is_some_and(|due| due <= turn.now.mono)
             && let State::Running(running) = &mut self.state
         {
-            running.measuring = Measuring::Since(now.mono);
-            out.push(Action::MeasureVolumes(self.memory.attempt));
+            running.measuring = Measuring::Since(turn.now.mono);
+            turn.instance(self.memory.attempt, InstanceAction::MeasureVolumes);
         }
     }
 
-    pub(super) fn volumes_measured(
-        &mut self,
-        used: &BTreeMap<String, u64>,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn volumes_measured(&mut self, used: &BTreeMap<String, u64>, turn: &mut Turn) {
         if let State::Running(Running { measuring, .. }) = &mut self.state
             && let Measuring::Since(start) = *measuring
         {
-            let took = now.mono.saturating_duration_since(start);
-            *measuring = Measuring::Due(now.mono.later(EVERY.max(took.saturating_mul(REST))));
+            let took = turn.now.mono.saturating_duration_since(start);
+            *measuring = Measuring::Due(turn.now.mono.later(EVERY.max(took.saturating_mul(REST))));
         }
         let mut limits = self.pod.volume_limits();
         let over = limits.find(|(volume, limit)| used.get(*volume) > Some(limit));
@@ -73,16 +68,16 @@ impl Machine {
         });
         drop(limits);
         if let Some(message) = message {
-            self.evicted(message, now, out);
+            self.evicted(message, turn);
         }
     }
 
-    pub(super) fn evicted(&mut self, message: String, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn evicted(&mut self, message: String, turn: &mut Turn) {
         let is_over = matches!(self.state, State::Created | State::Terminated);
         if is_over || self.memory.expired || self.memory.wanted != Wanted::Running {
             return;
         }
         self.memory.evicted = Some(message);
-        self.end_for_good(now, out);
+        self.end_for_good(turn);
     }
 }

@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::state::State;
-use super::{Action, ImageFacts, Machine, Wanted};
-use crate::Now;
+use super::{Action, ImageFacts, InstanceAction, Machine, Turn, Wanted};
 use crate::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
 use crate::notice::Notice;
 use crate::spec::Source;
+use crate::status::WaitingReason;
 use crate::time::Later;
-
-const ERR_IMAGE_PULL: &str = "ErrImagePull";
-const IMAGE_PULL_BACK_OFF: &str = "ImagePullBackOff";
 
 /// How long an error is shown as such before the back-off that follows it.
 const SHOWN: Duration = Duration::from_secs(2);
@@ -46,12 +43,12 @@ struct Missing {
 
 impl Machine {
     /// Starts, once its images are here.
-    pub(super) fn start(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn start(&mut self, turn: &mut Turn) {
         // Whether the pod has its views of them no memory knows.
         let has_volumes = self.pod.volume_images(&self.spec).next().is_some();
         match self.own_need() {
-            Need::Nothing if !has_volumes => self.launch(out),
-            _ => self.look(out),
+            Need::Nothing if !has_volumes => self.launch(turn),
+            _ => self.look(turn),
         }
     }
 
@@ -66,48 +63,47 @@ impl Machine {
         }
     }
 
-    pub(super) fn launch(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn launch(&mut self, turn: &mut Turn) {
         self.waits = Waits { told: self.waits.told, ..Waits::default() };
         self.state = State::Starting;
         self.kept.insert(self.memory.attempt);
-        out.push(Action::Start(self.memory.attempt));
+        turn.instance(self.memory.attempt, InstanceAction::Start);
     }
 
     /// Somebody may have removed or imported it since it was seen last.
-    pub(super) fn look(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn look(&mut self, turn: &mut Turn) {
         self.state = State::Pulling { looking: true };
         self.kept.insert(self.memory.attempt);
         self.waits.told = false;
-        out.push(Action::LookForImage(self.memory.attempt));
+        turn.instance(self.memory.attempt, InstanceAction::LookForImage);
     }
 
     pub(super) fn looked(
         &mut self,
         found: Option<ImageFacts>,
         volumes: &BTreeMap<String, VolumeSeen>,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         if !matches!(self.state, State::Pulling { looking: true }) {
             return;
         }
         self.take_facts(found.unwrap_or_default());
         if !self.goes_on() {
-            self.rest_without_image(out);
+            self.rest_without_image(turn);
             return;
         }
-        self.waits.missing = self.missing_volumes(volumes, out);
+        self.waits.missing = self.missing_volumes(volumes, turn);
         let own = Missing { name: self.spec.image(), need: self.own_need(), is_own: true };
         if own.need != Need::Nothing {
             self.waits.missing.push_back(own);
         }
-        self.next_image(now, out);
+        self.next_image(turn);
     }
 
     fn missing_volumes(
         &self,
         seen: &BTreeMap<String, VolumeSeen>,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) -> VecDeque<Missing> {
         let mut missing = VecDeque::<Missing>::new();
         for (volume, image) in self.pod.volume_images(&self.spec) {
@@ -122,7 +118,7 @@ impl Machine {
                 continue;
             }
             match image::need(image.pull_policy, name, here) {
-                Need::Nothing => out.push(already_present(name)),
+                Need::Nothing => turn.push(already_present(name)),
                 need => missing.push_back(Missing { name: name.clone(), need, is_own: false }),
             }
         }
@@ -130,20 +126,26 @@ impl Machine {
     }
 
     /// Goes on with what is missing yet, or starts.
-    fn next_image(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn next_image(&mut self, turn: &mut Turn) {
         let Some(Missing { name, need, .. }) = self.waits.missing.front().cloned() else {
-            self.launch(out);
+            self.launch(turn);
             return;
         };
         if need == Need::Forbidden {
             let message =
                 format!("Container image {name:?} is not present with pull policy of Never");
-            out.push(Action::Note(Notice::warning("ErrImageNeverPull", &*message)));
-            self.wait_for_image("ErrImageNeverPull", message, now.mono.later(LOOK_AGAIN), out);
+            let reason = WaitingReason::ErrImageNeverPull;
+            turn.note(Notice::warning(reason.as_str(), &*message));
+            self.wait_for_image(reason, message, turn.now.mono.later(LOOK_AGAIN), turn);
         } else if let Err(error) = Reference::parse(&name) {
             let message = format!("Failed to apply default image tag {name:?}: {error}");
-            out.push(Action::Note(Notice::warning("InspectFailed", &*message)));
-            self.wait_for_image("InvalidImageName", message, now.mono.later(LOOK_AGAIN), out);
+            turn.note(Notice::warning("InspectFailed", &*message));
+            self.wait_for_image(
+                WaitingReason::InvalidImageName,
+                message,
+                turn.now.mono.later(LOOK_AGAIN),
+                turn,
+            );
         } else {
             self.state = State::Pulling { looking: false };
             let unknown = self.pod.unknown_pull_secrets();
@@ -154,26 +156,20 @@ impl Machine {
                     unknown.join(", ")
                 );
                 let reason = "FailedToRetrieveImagePullSecret";
-                out.push(Action::Note(Notice::warning(reason, message)));
+                turn.note(Notice::warning(reason, message));
             }
-            out.push(Action::Note(Notice::normal("Pulling", format!("Pulling image {name:?}"))));
-            out.push(Action::Pull(self.memory.attempt, name));
+            turn.note(Notice::normal("Pulling", format!("Pulling image {name:?}")));
+            turn.instance(self.memory.attempt, InstanceAction::Pull(name));
         }
     }
 
-    pub(super) fn pulled(
-        &mut self,
-        facts: ImageFacts,
-        pulled: Pulled,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn pulled(&mut self, facts: ImageFacts, pulled: Pulled, turn: &mut Turn) {
         if !matches!(self.state, State::Pulling { looking: false }) {
             return;
         }
         let Some(Missing { name, is_own, .. }) = self.waits.missing.pop_front() else { return };
         let message = format!("Successfully pulled image {name:?} {pulled}");
-        out.push(Action::Note(Notice::normal("Pulled", message)));
+        turn.note(Notice::normal("Pulled", message));
         self.waits.failures = 0;
         if is_own {
             self.take_facts(facts);
@@ -181,16 +177,10 @@ impl Machine {
         } else {
             self.waits.pulled.insert(name);
         }
-        self.next_image(now, out);
+        self.next_image(turn);
     }
 
-    pub(super) fn pull_failed(
-        &mut self,
-        fault: PullFault,
-        error: String,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn pull_failed(&mut self, fault: PullFault, error: String, turn: &mut Turn) {
         if !matches!(self.state, State::Pulling { looking: false }) {
             return;
         }
@@ -200,71 +190,78 @@ impl Machine {
         let message = format!("Failed to pull image {name:?}: {error}");
         if need == Need::Refresh && fault == PullFault::Unreachable {
             let message = format!("{message}; using the one that is present on machine");
-            out.push(Action::Note(Notice::warning("Failed", message)));
+            turn.note(Notice::warning("Failed", message));
             self.waits.missing.pop_front();
             if !is_own {
                 self.waits.pulled.insert(name);
             }
-            self.next_image(now, out);
+            self.next_image(turn);
             return;
         }
-        out.push(Action::Note(Notice::warning("Failed", message)));
+        turn.note(Notice::warning("Failed", message));
         self.waits.failures = self.waits.failures.saturating_add(1);
-        let retry_at = now.mono.later(image::back_off(self.waits.failures));
+        let retry_at = turn.now.mono.later(image::back_off(self.waits.failures));
         self.waits.retry_at = Some(retry_at);
         self.waits.error.clone_from(&error);
-        out.push(Action::Persist);
-        self.wait_for_image(ERR_IMAGE_PULL, error, (now.mono.later(SHOWN)).min(retry_at), out);
+        turn.persist();
+        self.wait_for_image(
+            WaitingReason::ErrImagePull,
+            error,
+            (turn.now.mono.later(SHOWN)).min(retry_at),
+            turn,
+        );
     }
 
     fn wait_for_image(
         &mut self,
-        reason: &'static str,
+        reason: WaitingReason,
         message: String,
         until: Instant,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
-        out.push(Action::Note(Notice::warning("Failed", format!("Error: {reason}"))));
+        turn.note(Notice::warning("Failed", format!("Error: {reason}")));
         self.state = State::Waiting { reason, message, until };
     }
 
     /// The wait is over: for the next step of an image's, or for a start.
-    pub(super) fn waited(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn waited(&mut self, turn: &mut Turn) {
         match self.waits.retry_at.take() {
-            Some(retry_at) if self.is_waiting_for(ERR_IMAGE_PULL) => {
+            Some(retry_at) if self.waiting_reason() == Some(WaitingReason::ErrImagePull) => {
                 let name = self.waits.missing.front().map(|missing| missing.name.as_str());
                 let back_off = format!("Back-off pulling image {:?}", name.unwrap_or_default());
-                out.push(Action::Note(Notice::normal("BackOff", &*back_off)));
-                let message = format!("{back_off}: {ERR_IMAGE_PULL}: {}", self.waits.error);
-                self.wait_for_image(IMAGE_PULL_BACK_OFF, message, retry_at, out);
+                turn.note(Notice::normal("BackOff", &*back_off));
+                let message =
+                    format!("{back_off}: {}: {}", WaitingReason::ErrImagePull, self.waits.error);
+                self.wait_for_image(WaitingReason::ImagePullBackOff, message, retry_at, turn);
             }
-            _ => self.start(out),
+            _ => self.start(turn),
         }
     }
 
-    fn is_waiting_for(&self, what: &str) -> bool {
-        matches!(self.state, State::Waiting { reason, .. } if reason == what)
+    fn waiting_reason(&self) -> Option<WaitingReason> {
+        match self.state {
+            State::Waiting { reason, .. } => Some(reason),
+            _ => None,
+        }
     }
 
     /// It waits for its image and not for a restart: it has not run in this attempt.
     pub(super) fn lacks_image(&self) -> bool {
-        let reasons =
-            [ERR_IMAGE_PULL, IMAGE_PULL_BACK_OFF, "ErrImageNeverPull", "InvalidImageName"];
-        reasons.iter().any(|reason| self.is_waiting_for(reason))
+        self.waiting_reason().is_some_and(WaitingReason::is_of_image)
     }
 
     /// Unless the pull has told it.
-    pub(super) fn tell_image(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn tell_image(&mut self, turn: &mut Turn) {
         if std::mem::take(&mut self.waits.told) {
             return;
         }
-        out.push(already_present(&self.spec.image()));
+        turn.push(already_present(&self.spec.image()));
     }
 
     /// Nobody waits for the image any more.
-    pub(super) fn give_up_pull(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn give_up_pull(&mut self, turn: &mut Turn) {
         if matches!(self.state, State::Pulling { looking: false }) {
-            out.push(Action::GiveUpPull(self.memory.attempt));
+            turn.instance(self.memory.attempt, InstanceAction::GiveUpPull);
         }
         self.waits = Waits::default();
     }
@@ -276,9 +273,9 @@ impl Machine {
     }
 
     /// The start found no image: the one that was here is gone.
-    pub(super) fn image_is_gone(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn image_is_gone(&mut self, turn: &mut Turn) {
         self.take_facts(ImageFacts::default());
-        if self.goes_on() { self.look(out) } else { self.rest_without_image(out) }
+        if self.goes_on() { self.look(turn) } else { self.rest_without_image(turn) }
     }
 
     fn goes_on(&self) -> bool {
@@ -287,16 +284,16 @@ impl Machine {
     }
 
     /// What came meanwhile keeps it from starting.
-    fn rest_without_image(&mut self, out: &mut Vec<Action>) {
+    fn rest_without_image(&mut self, turn: &mut Turn) {
         let waits_for_turn = self.memory.held && self.memory.wanted == Wanted::Running;
         self.state = if waits_for_turn { State::Created } else { State::Terminated };
-        self.settle(out);
-        out.push(Action::Persist);
+        self.settle(turn);
+        turn.persist();
     }
 
     /// The attempt that has not run yet, else the next one.
-    pub(super) fn anew(&mut self, out: &mut Vec<Action>) {
-        if self.memory.ended.is_some() { self.next_attempt(out) } else { self.start(out) }
+    pub(super) fn anew(&mut self, turn: &mut Turn) {
+        if self.memory.ended.is_some() { self.next_attempt(turn) } else { self.start(turn) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::image::Waits;
 use super::shim::Shim;
 use super::shown::Shown;
 use super::state::{PostStart, Running, State};
-use super::{Action, Event, ImageFacts, Memory, Wanted};
+use super::{Action, Event, ImageFacts, InstanceEvent, Memory, Turn, Wanted};
 use crate::exit::{Caller, LastWords};
 use crate::link::retry_after;
 use crate::notice::Notice;
@@ -155,140 +155,103 @@ impl Machine {
     }
 
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
-        let mut out = Vec::new();
+        let mut turn = Turn::new(now);
         self.follow_clock(now);
         let before = self.place();
+        self.dispatch(event, &mut turn);
+        self.has_moved(before, now);
+        turn.actions
+    }
+
+    fn dispatch(&mut self, event: Event, turn: &mut Turn) {
         match event {
-            Event::Wanted { wanted, grace } => self.wanted(wanted, grace, now, &mut out),
-            Event::Restart { grace } => self.restart(grace, now, &mut out),
-            Event::Kill { signal } => self.kill(signal, &mut out),
-            Event::Pause { length } => self.pause(length, now, &mut out),
-            Event::Resume => self.resume_probes(now, &mut out),
-            Event::Respec(pod) => self.respec(pod, now, &mut out),
-            Event::Pod(word) => self.told(word, now, &mut out),
+            Event::Wanted { wanted, grace } => self.wanted(wanted, grace, turn),
+            Event::Restart { grace } => self.restart(grace, turn),
+            Event::Kill { signal } => self.kill(signal, turn),
+            Event::Pause { length } => self.pause(length, turn),
+            Event::Resume => self.resume_probes(turn),
+            Event::Respec(pod) => self.respec(pod, turn),
+            Event::Pod(word) => self.told(word, turn),
             Event::Asker(caller) => self.caller = caller,
-            Event::OomKills { incarnation, kills } if self.is_current(incarnation) => {
-                self.oom_counted(kills, now, &mut out);
+            Event::Evicted { message } => self.evicted(message, turn),
+            Event::Instance(incarnation, event) if incarnation == self.memory.attempt => {
+                self.dispatch_of_instance(event, turn);
             }
-            Event::LastWords { incarnation, words } if self.is_current(incarnation) => {
-                self.words = words;
-            }
+            Event::Instance(..) => {}
             Event::Forgotten { incarnation } => {
                 self.kept.remove(&incarnation);
                 self.clearing.remove(&incarnation);
                 self.troubles = 0;
                 if self.memory.wanted == Wanted::Removed {
-                    self.settle(&mut out);
+                    self.settle(turn);
                 }
             }
             Event::Remains { incarnation } => {
                 self.clearing.remove(&incarnation);
                 self.troubles = self.troubles.saturating_add(1);
-                self.forget_at = Some(now.mono.later(retry_after(self.troubles)));
+                self.forget_at = Some(turn.now.mono.later(retry_after(self.troubles)));
             }
-            Event::Found(look) => self.found(&look, &mut out),
-            Event::RecordMissing { incarnation } => self.record_missing(incarnation, &mut out),
-            Event::NoLog { incarnation, why } => self.no_log(incarnation, &why, &mut out),
-            Event::RuntimeBack => self.runtime_back(now),
-            Event::Unwritten { error } => self.unwritten(error, &mut out),
-            Event::Written => self.written(&mut out),
-            Event::Tick => self.tick(now, &mut out),
-            Event::User { incarnation, user } if self.is_current(incarnation) => {
-                self.memory.user = Some(user);
-            }
-            Event::Started { incarnation, pid, container_id } if self.is_current(incarnation) => {
-                self.started(pid, container_id, now, &mut out);
-            }
-            Event::Failed { incarnation, fault, message } if self.is_current(incarnation) => {
-                self.failed(fault, message, now, &mut out);
-            }
-            Event::Probed { incarnation, kind, launch, outcome, latency }
-                if self.is_current(incarnation) =>
-            {
-                self.probed(kind, launch, outcome, latency, now, &mut out);
-            }
-            Event::Hooked { incarnation, kind, result } if self.is_current(incarnation) => {
-                self.hooked(kind, result, now, &mut out);
-            }
-            Event::ShimMeasured { incarnation, bytes } if self.is_current(incarnation) => {
-                self.shim_measured(bytes, now, &mut out);
-            }
-            Event::VolumesMeasured { incarnation, used } if self.is_current(incarnation) => {
-                self.volumes_measured(&used, now, &mut out);
-            }
-            Event::Evicted { message } => self.evicted(message, now, &mut out),
-            Event::Captured { incarnation, reading } if self.is_current(incarnation) => {
-                self.captured(reading, now, &mut out);
-            }
-            Event::Ended { incarnation, ending } if self.is_current(incarnation) => {
-                self.ended_condemned(now, &mut out);
-                self.ended(ending, now, &mut out);
-            }
-            Event::Looked { incarnation, image, volumes } if self.is_current(incarnation) => {
-                self.looked(image, &volumes, now, &mut out);
-            }
-            Event::Pulled { incarnation, image, pulled } if self.is_current(incarnation) => {
-                self.pulled(image, pulled, now, &mut out);
-            }
-            Event::PullFailed { incarnation, fault, message } if self.is_current(incarnation) => {
-                self.pull_failed(fault, message, now, &mut out);
-            }
-            Event::Granted { incarnation } if self.is_current(incarnation) => {
-                self.granted(now, &mut out);
-            }
-            Event::Held { incarnation, why, again } if self.is_current(incarnation) => {
-                self.held(why, again, &mut out);
-            }
-            Event::User { .. }
-            | Event::Started { .. }
-            | Event::Failed { .. }
-            | Event::Looked { .. }
-            | Event::Pulled { .. }
-            | Event::PullFailed { .. }
-            | Event::Probed { .. }
-            | Event::Hooked { .. }
-            | Event::ShimMeasured { .. }
-            | Event::VolumesMeasured { .. }
-            | Event::Captured { .. }
-            | Event::OomKills { .. }
-            | Event::LastWords { .. }
-            | Event::Ended { .. }
-            | Event::Granted { .. }
-            | Event::Held { .. } => {}
+            Event::Found(look) => self.found(&look, turn),
+            Event::RecordMissing { incarnation } => self.record_missing(incarnation, turn),
+            Event::NoLog { incarnation, why } => self.no_log(incarnation, &why, turn),
+            Event::RuntimeBack => self.runtime_back(turn.now),
+            Event::Unwritten { error } => self.unwritten(error, turn),
+            Event::Written => self.written(turn),
+            Event::Tick => self.tick(turn),
         }
-        self.has_moved(before, now);
-        out
     }
 
-    fn is_current(&self, incarnation: Incarnation) -> bool {
-        incarnation == self.memory.attempt
+    fn dispatch_of_instance(&mut self, event: InstanceEvent, turn: &mut Turn) {
+        match event {
+            InstanceEvent::User { user } => self.memory.user = Some(user),
+            InstanceEvent::Started { pid, container_id } => self.started(pid, container_id, turn),
+            InstanceEvent::Failed { fault, message } => self.failed(fault, message, turn),
+            InstanceEvent::Looked { image, volumes } => self.looked(image, &volumes, turn),
+            InstanceEvent::Pulled { image, pulled } => self.pulled(image, pulled, turn),
+            InstanceEvent::PullFailed { fault, message } => self.pull_failed(fault, message, turn),
+            InstanceEvent::Probed { kind, launch, outcome, latency } => {
+                self.probed(kind, launch, outcome, latency, turn);
+            }
+            InstanceEvent::Ended { ending } => {
+                self.ended_condemned(turn);
+                self.ended(ending, turn);
+            }
+            InstanceEvent::Hooked { kind, result } => self.hooked(kind, result, turn),
+            InstanceEvent::ShimMeasured { bytes } => self.shim_measured(bytes, turn),
+            InstanceEvent::VolumesMeasured { used } => self.volumes_measured(&used, turn),
+            InstanceEvent::Captured { reading } => self.captured(reading, turn),
+            InstanceEvent::Granted => self.granted(turn),
+            InstanceEvent::Held { why, again } => self.held(why, again, turn),
+            InstanceEvent::OomKills { kills } => self.oom_counted(kills, turn),
+            InstanceEvent::LastWords { words } => self.words = words,
+        }
     }
 
-    fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.expire(now, out);
-        if self.forget_at.is_some_and(|at| at <= now.mono) {
+    fn tick(&mut self, turn: &mut Turn) {
+        self.expire(turn);
+        if self.forget_at.is_some_and(|at| at <= turn.now.mono) {
             self.forget_at = None;
-            self.settle(out);
+            self.settle(turn);
         }
         match &mut self.state {
-            State::Waiting { until, .. } if *until <= now.mono => {
+            State::Waiting { until, .. } if *until <= turn.now.mono => {
                 self.before = Some(self.shown());
                 // A start that failed by the runtime's fault is the same attempt once more.
-                if self.memory.ended.is_some() { self.again(out) } else { self.waited(out) }
+                if self.memory.ended.is_some() { self.again(turn) } else { self.waited(turn) }
             }
-            State::Stopping { kill_at, .. } if *kill_at <= now.mono => self.grace_over(now, out),
+            State::Stopping { kill_at, .. } if *kill_at <= turn.now.mono => self.grace_over(turn),
             _ => {}
         }
-        self.capture_over(now, out);
-        self.end_pause(now, out);
-        self.launch_probes(now, out);
-        self.measure_shim(now, out);
-        self.measure_volumes(now, out);
-        self.ask_again(now, out);
+        self.capture_over(turn);
+        self.end_pause(turn);
+        self.launch_probes(turn);
+        self.measure_shim(turn);
+        self.measure_volumes(turn);
+        self.ask_again(turn);
     }
 
     /// The new process comes first; the old attempts are cleared beside it.
-    pub(super) fn next_attempt(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn next_attempt(&mut self, turn: &mut Turn) {
         self.before = Some(self.shown_while_it_starts());
         let old = self.memory.attempt;
         self.memory.attempt = old.next();
@@ -301,39 +264,40 @@ impl Machine {
         self.memory.given_up = false;
         self.memory.oom = Default::default();
         self.pid = None;
-        self.start(out);
+        self.start(turn);
     }
 
-    fn started(&mut self, pid: u32, container_id: String, now: Now, out: &mut Vec<Action>) {
+    fn started(&mut self, pid: u32, container_id: String, turn: &mut Turn) {
         if !matches!(self.state, State::Starting) {
             return;
         }
         self.troubles = 0;
         self.pid = Some(pid);
         self.container_id = container_id;
-        let running = self.begin(now.mono, now);
-        self.memory.started_at = Some(now.wall);
+        let running = self.begin(turn.now.mono, turn.now);
+        self.memory.started_at = Some(turn.now.wall);
         self.memory.started = running.has_started();
         self.memory.ready = running.is_ready();
         self.state = State::Running(running);
         if !self.pod.is_adopted() {
-            self.tell_image(out);
-            out.push(Action::Note(Notice::normal("Created", "Container created")));
+            self.tell_image(turn);
+            turn.note(Notice::normal("Created", "Container created"));
             let warning = self.spec.warning();
-            out.extend(warning.map(|text| Action::Note(Notice::warning("HostNamespaces", text))));
+            turn.actions
+                .extend(warning.map(|text| Action::Note(Notice::warning("HostNamespaces", text))));
         }
-        out.push(Action::Note(Notice::normal("Started", "Container started")));
-        out.push(Action::Persist);
-        self.run_post_start(out);
+        turn.note(Notice::normal("Started", "Container started"));
+        turn.persist();
+        self.run_post_start(turn);
         if self.memory.wanted != Wanted::Running {
             let wanted = self.memory.wanted;
-            self.wanted(wanted, self.grace, now, out);
+            self.wanted(wanted, self.grace, turn);
         } else if self.memory.expired {
-            self.stop_expired(now, out);
+            self.stop_expired(turn);
         } else if self.memory.held {
-            self.make_way(None, now, out);
+            self.make_way(None, turn);
         } else if self.memory.finished {
-            self.end_with_the_pod(now, out);
+            self.end_with_the_pod(turn);
         }
     }
 
@@ -357,7 +321,7 @@ impl Machine {
 
     /// Clears what nobody needs any more: all of a removed container, else all attempts but the
     /// newest and the one before it.
-    pub(super) fn settle(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn settle(&mut self, turn: &mut Turn) {
         let removed = self.memory.wanted == Wanted::Removed && !self.is_alive();
         // While a restart waits, the dead attempt is the newest; it is the one to be looked at. One
         // that waits to be started may have no record yet: all that is known is in the one before.
@@ -373,7 +337,7 @@ impl Machine {
         for kept in &self.kept {
             let is_over = removed && (last || Some(*kept) != newest);
             if (is_over || kept.0 < oldest) && self.clearing.insert(*kept) {
-                out.push(Action::Forget(*kept));
+                turn.push(Action::Forget(*kept));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use super::{Action, Machine};
+use super::{Machine, Turn};
 use crate::Now;
 use crate::notice::Notice;
 
@@ -31,7 +31,7 @@ impl OomCount {
 }
 
 impl Machine {
-    pub(super) fn oom_counted(&mut self, kills: u64, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn oom_counted(&mut self, kills: u64, turn: &mut Turn) {
         let count = &mut self.memory.oom;
         match self.state {
             State::Starting => {
@@ -41,13 +41,13 @@ impl Machine {
             State::Running(_) | State::Stopping { .. } if kills > count.seen => {
                 let new = kills - count.seen;
                 count.seen = kills;
-                self.oom_at = Some(now.mono);
+                self.oom_at = Some(turn.now.mono);
                 let (s, name) = (if new == 1 { "" } else { "es" }, &self.spec.name);
                 let message = format!(
                     "Out of memory: the OOM killer took {new} process{s} of container {name}"
                 );
-                out.push(Action::Note(Notice::warning("OOMKilling", message)));
-                out.push(Action::Persist);
+                turn.note(Notice::warning("OOMKilling", message));
+                turn.persist();
             }
             _ => {}
         }

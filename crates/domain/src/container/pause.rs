@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Machine};
+use super::{Machine, Turn};
 use crate::Now;
 use crate::notice::Notice;
 use crate::probe::Tracker;
@@ -10,31 +10,31 @@ use crate::text::go_duration;
 use crate::time::Later;
 
 impl Machine {
-    pub(super) fn pause(&mut self, length: Duration, now: Now, out: &mut Vec<Action>) {
-        self.paused = Some(now.mono.later(length));
-        self.memory.paused_until = Some(now.wall.later(length));
+    pub(super) fn pause(&mut self, length: Duration, turn: &mut Turn) {
+        self.paused = Some(turn.now.mono.later(length));
+        self.memory.paused_until = Some(turn.now.wall.later(length));
         self.memory.paused_for = Some(length);
         // Neither what is under way nor what was counted may act when the pause is over.
         self.each_tracker(Tracker::drop_evidence);
         self.pardon();
         let message = format!("Probes paused for {}", go_duration(length));
-        out.push(Action::Note(Notice::normal("ProbesPaused", message)));
-        out.push(Action::Persist);
+        turn.note(Notice::normal("ProbesPaused", message));
+        turn.persist();
     }
 
-    pub(super) fn resume_probes(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn resume_probes(&mut self, turn: &mut Turn) {
         if self.paused.take().is_none() {
             return;
         }
         (self.memory.paused_until, self.memory.paused_for) = (None, None);
-        self.each_tracker(|tracker| tracker.not_before(now.mono));
-        out.push(Action::Note(Notice::normal("ProbesResumed", "Probes resumed")));
-        out.push(Action::Persist);
+        self.each_tracker(|tracker| tracker.not_before(turn.now.mono));
+        turn.note(Notice::normal("ProbesResumed", "Probes resumed"));
+        turn.persist();
     }
 
-    pub(super) fn end_pause(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.paused.is_some_and(|until| until <= now.mono) {
-            self.resume_probes(now, out);
+    pub(super) fn end_pause(&mut self, turn: &mut Turn) {
+        if self.paused.is_some_and(|until| until <= turn.now.mono) {
+            self.resume_probes(turn);
         }
     }
 

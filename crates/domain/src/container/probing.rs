@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::{Running, State};
-use super::{Action, Machine};
-use crate::Now;
+use super::{Action, InstanceAction, Machine, Turn};
 use crate::notice::Notice;
 use crate::probe::{Launch, Outcome, Seen, Tracker, Verdict};
 use crate::spec::ProbeKind;
@@ -19,7 +18,7 @@ impl Machine {
         open.filter_map(Tracker::deadline).min()
     }
 
-    pub(super) fn launch_probes(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn launch_probes(&mut self, turn: &mut Turn) {
         if self.paused.is_some() {
             return;
         }
@@ -31,10 +30,10 @@ impl Machine {
         for kind in ProbeKind::ALL {
             let launch = Launch(self.launches);
             if running.is_open(kind, stopping)
-                && running.tracker_mut(kind).is_some_and(|tracker| tracker.launch(launch, now))
+                && running.tracker_mut(kind).is_some_and(|tracker| tracker.launch(launch, turn.now))
             {
                 self.launches += 1;
-                out.push(Action::Probe(self.memory.attempt, kind, launch));
+                turn.instance(self.memory.attempt, InstanceAction::Probe(kind, launch));
             }
         }
     }
@@ -45,25 +44,26 @@ impl Machine {
         launch: Launch,
         outcome: Outcome,
         latency: Duration,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         let Some(running) = self.process_mut() else { return };
         let Some(tracker) = running.tracker_mut(kind) else { return };
         let before = tracker.verdict();
-        let seen = tracker.observe(launch, outcome.clone(), latency, now);
+        let seen = tracker.observe(launch, outcome.clone(), latency, turn.now);
         match seen {
             Seen::Stale | Seen::Early => {}
-            Seen::Again => out.push(Action::Probe(self.memory.attempt, kind, launch)),
-            Seen::Late => out.extend([Action::Note(late(kind, &outcome)), Action::TellLate]),
-            Seen::Error => out.extend(notice_of(kind, &outcome).map(Action::Note)),
+            Seen::Again => turn.instance(self.memory.attempt, InstanceAction::Probe(kind, launch)),
+            Seen::Late => {
+                turn.actions.extend([Action::Note(late(kind, &outcome)), Action::TellLate])
+            }
+            Seen::Error => turn.actions.extend(notice_of(kind, &outcome).map(Action::Note)),
             Seen::Counted(verdict) => {
-                out.extend(notice_of(kind, &outcome).map(Action::Note));
+                turn.actions.extend(notice_of(kind, &outcome).map(Action::Note));
                 if verdict == Some(Verdict::Success) && before == Verdict::Failure {
-                    self.recovered(kind, out);
+                    self.recovered(kind, turn);
                 }
                 if let Some(verdict) = verdict {
-                    self.established(kind, verdict, outcome, now, out);
+                    self.established(kind, verdict, outcome, turn);
                 }
             }
         }
@@ -74,18 +74,17 @@ impl Machine {
         kind: ProbeKind,
         verdict: Verdict,
         outcome: Outcome,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         match (kind, verdict) {
             (ProbeKind::Liveness | ProbeKind::Startup, Verdict::Failure) => {
-                self.failed_for_good(kind, outcome.output().to_owned(), now, out);
+                self.failed_for_good(kind, outcome.output().to_owned(), turn);
             }
             (ProbeKind::Startup, _) => {
-                self.each_tracker(|tracker| tracker.not_before(now.mono));
-                self.note_levels(out);
+                self.each_tracker(|tracker| tracker.not_before(turn.now.mono));
+                self.note_levels(turn);
             }
-            (ProbeKind::Readiness, _) => self.note_levels(out),
+            (ProbeKind::Readiness, _) => self.note_levels(turn),
             (ProbeKind::Liveness, _) => {}
         }
     }
@@ -112,11 +111,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn note_levels(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn note_levels(&mut self, turn: &mut Turn) {
         if let Some((running, _)) = self.process() {
             let (started, ready) = (running.has_started(), running.is_ready());
             (self.memory.started, self.memory.ready) = (started, ready);
-            out.push(Action::Persist);
+            turn.persist();
         }
     }
 }

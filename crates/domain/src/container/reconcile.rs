@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use std::time::Instant;
 
 use super::state::State;
-use super::{Action, Machine, Wanted};
+use super::{Action, Machine, Turn, Wanted};
 use crate::notice::Notice;
 use crate::{Incarnation, Now};
 
@@ -37,7 +37,7 @@ impl Machine {
         (self.memory.attempt, discriminant(&self.state), self.kept.len())
     }
 
-    pub(super) fn found(&mut self, look: &Look, out: &mut Vec<Action>) {
+    pub(super) fn found(&mut self, look: &Look, turn: &mut Turn) {
         let stale = self.moved_at.is_some_and(|moved| moved >= look.at);
         let in_flux = self.is_in_flux();
         // What is removed, or on its way, settles by itself.
@@ -46,21 +46,21 @@ impl Machine {
         }
         for (attempt, task) in &look.attempts {
             if *attempt == self.memory.attempt {
-                self.found_current(*task, out);
+                self.found_current(*task, turn);
             } else if *attempt < self.memory.attempt && !self.clearing.contains(attempt) {
                 self.kept.insert(*attempt);
-                self.found_idle(*attempt, *task, out);
+                self.found_idle(*attempt, *task, turn);
             }
         }
         if !look.attempts.contains_key(&self.memory.attempt) {
-            self.record_missing(self.memory.attempt, out);
+            self.record_missing(self.memory.attempt, turn);
         }
-        self.settle(out);
+        self.settle(turn);
     }
 
     /// Whoever runs is responsible for the record: without it nobody would know of the container
     /// after a restart of probelet, nor containerd of the task now.
-    pub(super) fn record_missing(&mut self, attempt: Incarnation, out: &mut Vec<Action>) {
+    pub(super) fn record_missing(&mut self, attempt: Incarnation, turn: &mut Turn) {
         let settled = !self.is_in_flux() && attempt == self.memory.attempt;
         // What never came to be for the runtime's fault is made with the next try.
         let is_tried = self.troubles > 0 && matches!(self.state, State::Waiting { .. });
@@ -68,8 +68,8 @@ impl Machine {
             return;
         }
         let message = format!("The containerd record of attempt {attempt} was gone: written anew");
-        out.push(Action::Note(Notice::warning("RecordMissing", message)));
-        out.push(Action::Restore(attempt));
+        turn.note(Notice::warning("RecordMissing", message));
+        turn.push(Action::Restore(attempt));
     }
 
     /// On its way to an instance, with or without a record of it yet.
@@ -77,7 +77,7 @@ impl Machine {
         matches!(self.state, State::Starting | State::Pulling { .. })
     }
 
-    fn found_current(&mut self, task: SeenTask, out: &mut Vec<Action>) {
+    fn found_current(&mut self, task: SeenTask, turn: &mut Turn) {
         let pid = self.pid.unwrap_or_default();
         match (&mut self.state, task) {
             (State::Running(running) | State::Stopping { running, .. }, SeenTask::None) => {
@@ -87,31 +87,31 @@ impl Machine {
                         "containerd does not know the task any more; process {pid} runs on, \
                          commands and logs of it do not work until it is restarted"
                     );
-                    out.push(Action::Note(Notice::warning("TaskLost", message)));
+                    turn.note(Notice::warning("TaskLost", message));
                 }
             }
             (State::Running(running) | State::Stopping { running, .. }, _) => {
                 running.orphan = false;
             }
             (State::Created | State::Waiting { .. } | State::Terminated, task) => {
-                self.found_idle(self.memory.attempt, task, out);
+                self.found_idle(self.memory.attempt, task, turn);
             }
             (State::Starting | State::Pulling { .. }, _) => {}
         }
     }
 
     /// The task of an attempt that is over, or was never started.
-    fn found_idle(&self, attempt: Incarnation, task: SeenTask, out: &mut Vec<Action>) {
+    fn found_idle(&self, attempt: Incarnation, task: SeenTask, turn: &mut Turn) {
         match task {
             SeenTask::None => {}
-            SeenTask::Ended => out.push(Action::Reap(attempt)),
+            SeenTask::Ended => turn.push(Action::Reap(attempt)),
             SeenTask::Alive => {
                 let message = format!(
                     "Ending a task of attempt {attempt} that probelet did not start; \
                      use probelet start or restart"
                 );
-                out.push(Action::Note(Notice::warning("StrayTask", message)));
-                out.push(Action::Clear(attempt));
+                turn.note(Notice::warning("StrayTask", message));
+                turn.push(Action::Clear(attempt));
             }
         }
     }
@@ -129,23 +129,23 @@ impl Machine {
         }
     }
 
-    pub(super) fn no_log(&self, attempt: Incarnation, why: &str, out: &mut Vec<Action>) {
+    pub(super) fn no_log(&self, attempt: Incarnation, why: &str, turn: &mut Turn) {
         let message = format!("Attempt {attempt} runs without a log: {why}");
-        out.push(Action::Note(Notice::warning("NoLog", message)));
+        turn.note(Notice::warning("NoLog", message));
     }
 
     /// The record could not be written; told once until it can.
-    pub(super) fn unwritten(&mut self, error: String, out: &mut Vec<Action>) {
+    pub(super) fn unwritten(&mut self, error: String, turn: &mut Turn) {
         if !std::mem::replace(&mut self.is_unwritten, true) {
             let message = format!("The container's record cannot be written: {error}");
-            out.push(Action::Note(Notice::warning("RecordNotWritten", message)));
+            turn.note(Notice::warning("RecordNotWritten", message));
         }
     }
 
-    pub(super) fn written(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn written(&mut self, turn: &mut Turn) {
         if std::mem::take(&mut self.is_unwritten) {
             let message = "The container's record is written again";
-            out.push(Action::Note(Notice::normal("RecordWritten", message)));
+            turn.note(Notice::normal("RecordWritten", message));
         }
     }
 }

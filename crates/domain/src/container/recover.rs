@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::state::{PostStart, State};
-use super::{Action, Event, Machine, Memory, Next, Wanted};
+use super::{Action, Event, InstanceAction, Machine, Memory, Next, Turn, Wanted};
 use crate::exit::{Cause, Ending, LastWords};
 use crate::probe::Tracker;
 use crate::spec::{ContainerSpec, HookKind, PodSpec, ProbeKind};
+use crate::status::WaitingReason;
 use crate::time::Later;
 use crate::{Incarnation, Now};
 
@@ -52,7 +53,7 @@ impl Machine {
         let Memory { attempt, ended, .. } = &machine.memory;
         let over = machine.kept.iter().filter(|kept| *kept < attempt || ended.is_some());
         let leftovers: Vec<_> = over.copied().map(Action::Reap).collect();
-        let mut out = Vec::new();
+        let turn = &mut Turn::new(now);
         match found {
             Recovered::Running { pid } => {
                 machine.pid = Some(pid);
@@ -64,14 +65,14 @@ impl Machine {
                 if machine.is_in_pre_stop() {
                     // The hook has had its turn: nobody knows how far it came.
                     if !machine.has_hooked_and_waits() {
-                        machine.signal_after_hook(now, &mut out);
+                        machine.signal_after_hook(turn);
                     }
                 } else if wanted != Wanted::Running && machine.memory.stopping.is_none() {
-                    out = machine.handle(Event::Wanted { wanted, grace: None }, now);
+                    turn.actions = machine.handle(Event::Wanted { wanted, grace: None }, now);
                 } else if machine.memory.expired && machine.memory.stopping.is_none() {
-                    machine.stop_expired(now, &mut out);
+                    machine.stop_expired(turn);
                 } else if machine.memory.finished && machine.memory.stopping.is_none() {
-                    machine.end_with_the_pod(now, &mut out);
+                    machine.end_with_the_pod(turn);
                 }
             }
             Recovered::Ended(ending, at, words) if machine.memory.ended.is_none() => {
@@ -80,28 +81,29 @@ impl Machine {
                 // The clock may have been set since: it ended after its start, and before now.
                 let started_at = machine.memory.started_at;
                 let at = started_at.map_or(at, |start| at.max(start)).min(now.wall);
-                let then = Now { mono: now.instant_of(at), wall: at, ..now };
-                machine.ended(ending, then, &mut out);
+                turn.now = Now { mono: now.instant_of(at), wall: at, ..now };
+                machine.ended(ending, turn);
+                turn.now = now;
             }
             Recovered::Nothing if machine.had_a_process() => {
                 machine.resume(now);
-                machine.ended(Ending::Lost, now, &mut out);
+                machine.ended(Ending::Lost, turn);
             }
             Recovered::NodeRestarted if machine.had_a_process() => {
                 machine.resume(now);
                 machine.words.node_restarted = true;
-                machine.ended(Ending::Lost, now, &mut out);
+                machine.ended(Ending::Lost, turn);
             }
-            Recovered::Unknown if machine.had_a_process() => machine.destroy(now, &mut out),
+            Recovered::Unknown if machine.had_a_process() => machine.destroy(turn),
             // A start clears what an earlier try of it left.
             Recovered::Ended(..)
             | Recovered::Nothing
             | Recovered::NodeRestarted
-            | Recovered::Unknown => machine.rest(now, &mut out),
+            | Recovered::Unknown => machine.rest(turn),
         }
-        machine.settle(&mut out);
-        out.extend(leftovers);
-        (machine, out)
+        machine.settle(turn);
+        turn.actions.extend(leftovers);
+        (machine, std::mem::take(&mut turn.actions))
     }
 
     /// A daemon that takes many containers up does not probe all of them in the same moment.
@@ -111,16 +113,16 @@ impl Machine {
     }
 
     /// As the kubelet does it, whatever the policy: nobody knows whether it had come to its end.
-    fn destroy(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.resume(now);
+    fn destroy(&mut self, turn: &mut Turn) {
+        self.resume(turn.now);
         let message = "Container is in \"unknown\" state, try killing it before restart".to_owned();
         let next = match self.memory.wanted {
             Wanted::Running => Next::Start,
             Wanted::Stopped | Wanted::Removed => Next::Policy,
         };
         // One that was stopping anyway goes on with that.
-        self.stop(Cause::Unknown, message, Duration::ZERO, next, now, out);
-        out.push(Action::Destroy(self.memory.attempt));
+        self.stop(Cause::Unknown, message, Duration::ZERO, next, turn);
+        turn.instance(self.memory.attempt, InstanceAction::Destroy);
     }
 
     fn had_a_process(&self) -> bool {
@@ -153,19 +155,21 @@ impl Machine {
     }
 
     /// No process, and none was lost: wait on, start, or stay as it is.
-    fn rest(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn rest(&mut self, turn: &mut Turn) {
         let memory = &self.memory;
         match (&memory.ended, memory.restart_at, memory.wanted) {
             // It goes on when the pod says so.
             _ if memory.held => {}
             (Some(_), Some(at), Wanted::Running) => {
-                let left = at.duration_since(now.wall).unwrap_or_default();
-                let until = now.mono.later(left.min(self.spec.backoff.cap));
+                let left = at.duration_since(turn.now.wall).unwrap_or_default();
+                let until = turn.now.mono.later(left.min(self.spec.backoff.cap));
                 let message = "back-off goes on after a restart of probelet".to_owned();
-                self.state = State::Waiting { reason: "CrashLoopBackOff", message, until };
+                self.state =
+                    State::Waiting { reason: WaitingReason::CrashLoopBackOff, message, until };
             }
             (None, _, Wanted::Running) => {
-                *out = self.handle(Event::Wanted { wanted: Wanted::Running, grace: None }, now);
+                turn.actions =
+                    self.handle(Event::Wanted { wanted: Wanted::Running, grace: None }, turn.now);
             }
             (Some(_), _, _) => self.state = State::Terminated,
             (None, _, _) => {}

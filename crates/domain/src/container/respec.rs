@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::Running;
-use super::{Action, Machine, Next};
+use super::{Machine, Next, Turn};
 use crate::Now;
 use crate::exit::Cause;
 use crate::notice::Notice;
@@ -15,32 +15,32 @@ impl Machine {
     /// (started, ready) stands until a probe says otherwise. Another definition (image, command…)
     /// ends a running instance, as the kubelet does it under every policy; the supervisor lets
     /// none through as long as it cannot make the new one's image facts known.
-    pub(super) fn respec(&mut self, pod: Arc<PodSpec>, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn respec(&mut self, pod: Arc<PodSpec>, turn: &mut Turn) {
         let Some(spec) = pod.all().find(|c| c.name == self.spec.name) else { return };
         let old = std::mem::replace(&mut self.spec, spec.clone());
         let redefined = old.needs_new_instance(&self.spec);
         let old = old.probes;
         self.pod = pod;
-        self.set_expiry(now);
+        self.set_expiry(turn.now);
         let new = self.spec.probes.clone();
         let changed = |kind: &ProbeKind| old.get(*kind) != new.get(*kind);
         let changed: Vec<_> = ProbeKind::ALL.into_iter().filter(changed).collect();
         if !changed.is_empty() {
             if let Some(running) = self.process_mut() {
-                renew(running, &new, &changed, now);
+                renew(running, &new, &changed, turn.now);
             }
             let names: Vec<_> = changed.iter().map(|kind| kind.lower()).collect();
             let message = format!("Probes changed without a restart: {}", names.join(", "));
-            out.push(Action::Note(Notice::normal("ProbesChanged", message)));
-            self.note_levels(out);
+            turn.note(Notice::normal("ProbesChanged", message));
+            self.note_levels(turn);
         }
         if redefined {
             let message =
                 format!("Container {} definition changed, will be restarted", self.spec.name);
             let grace = self.pod.termination_grace;
-            self.stop(Cause::Changed, message, grace, Next::Start, now, out);
+            self.stop(Cause::Changed, message, grace, Next::Start, turn);
         }
-        out.push(Action::Persist);
+        turn.persist();
     }
 }
 

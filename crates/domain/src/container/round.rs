@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::shown::{Shown, waiting};
 use super::state::State;
-use super::{Action, Event, Machine, Next, Wanted};
+use super::{Machine, Next, Turn, Wanted};
 use crate::exit::{Cause, Terminated};
+use crate::restart;
 use crate::spec::{RestartAction, Role};
-use crate::status::ContainerState;
-use crate::{Now, restart};
+use crate::status::{ContainerState, WaitingReason};
 
 /// What a pod says to one of its containers.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,18 +26,17 @@ pub enum Word {
     Follow { owner: String },
 }
 
-/// The kubelet's reason and message.
-const RESTARTING_ALL: &str = "RestartingAllContainers";
+/// The kubelet's message.
 const REMOVED: &str = "The container is removed because RestartAllContainers in place";
 
 impl Machine {
-    pub(super) fn told(&mut self, word: Word, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn told(&mut self, word: Word, turn: &mut Turn) {
         match word {
-            Word::Round { round, grace } => self.wait_for(round, grace, now, out),
-            Word::Go => self.go(out),
-            Word::Finish => self.finish(now, out),
-            Word::Turn => self.take_turn(now, out),
-            Word::Follow { owner } => self.follow(owner, now, out),
+            Word::Round { round, grace } => self.wait_for(round, grace, turn),
+            Word::Go => self.go(turn),
+            Word::Finish => self.finish(turn),
+            Word::Turn => self.take_turn(turn),
+            Word::Follow { owner } => self.follow(owner, turn),
         }
     }
 
@@ -93,7 +92,7 @@ impl Machine {
         (is_over || self.memory.wanted != Wanted::Running) && self.role() == Role::Sidecar
     }
 
-    fn wait_for(&mut self, round: u32, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
+    fn wait_for(&mut self, round: u32, grace: Option<Duration>, turn: &mut Turn) {
         // Only a rule's restart sets a grace.
         if let (Some(_), Some(ended)) = (grace, &mut self.memory.ended) {
             name_restart_of_all(ended);
@@ -103,81 +102,81 @@ impl Machine {
         self.memory.finished = false;
         match &self.state {
             State::Waiting { .. } | State::Pulling { looking: false } | State::Terminated => {
-                self.give_up_pull(out);
+                self.give_up_pull(turn);
                 self.memory.restart_at = None;
                 self.state = State::Created;
             }
             // A start under way is stopped when it has succeeded.
             State::Created | State::Pulling { .. } | State::Starting => {}
-            State::Running(_) => self.make_way(grace, now, out),
-            State::Stopping { .. } => self.hurry(grace, now),
+            State::Running(_) => self.make_way(grace, turn),
+            State::Stopping { .. } => self.hurry(grace, turn.now),
         }
-        out.push(Action::Persist);
+        turn.persist();
     }
 
     /// For a new round.
-    pub(super) fn make_way(&mut self, grace: Option<Duration>, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn make_way(&mut self, grace: Option<Duration>, turn: &mut Turn) {
         let message = format!("Container {} makes way for a restart of all", self.spec.name);
         let grace = grace.unwrap_or(self.pod.termination_grace);
-        self.stop(Cause::AllRestart, message, grace, Next::Policy, now, out);
+        self.stop(Cause::AllRestart, message, grace, Next::Policy, turn);
     }
 
-    fn go(&mut self, out: &mut Vec<Action>) {
+    fn go(&mut self, turn: &mut Turn) {
         let before = self.shown();
         self.memory.held = false;
         match self.state {
             State::Created | State::Terminated if self.memory.wanted == Wanted::Running => {
-                self.anew(out);
+                self.anew(turn);
                 self.before = Some(before);
             }
-            _ => out.push(Action::Persist),
+            _ => turn.persist(),
         }
     }
 
-    fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn finish(&mut self, turn: &mut Turn) {
         self.memory.finished = true;
         match &self.state {
             State::Waiting { .. } | State::Pulling { looking: false } => {
-                self.give_up_pull(out);
+                self.give_up_pull(turn);
                 self.memory.restart_at = None;
                 self.state = State::Terminated;
-                self.settle(out);
+                self.settle(turn);
             }
-            State::Running(_) => self.end_with_the_pod(now, out),
+            State::Running(_) => self.end_with_the_pod(turn),
             _ => {}
         }
-        out.push(Action::Persist);
+        turn.persist();
     }
 
-    pub(super) fn end_with_the_pod(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn end_with_the_pod(&mut self, turn: &mut Turn) {
         let message = format!("Stopping container {}", self.spec.name);
-        self.stop(Cause::PodOver, message, self.pod.termination_grace, Next::Policy, now, out);
+        self.stop(Cause::PodOver, message, self.pod.termination_grace, Next::Policy, turn);
     }
 
-    fn take_turn(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn take_turn(&mut self, turn: &mut Turn) {
         if !self.awaits_turn() {
             return;
         }
         let Some(stopping) = &mut self.memory.stopping else { return };
         stopping.waits = false;
         if stopping.hooked {
-            self.signal_after_hook(now, out);
+            self.signal_after_hook(turn);
         } else {
-            out.push(Action::Persist);
+            turn.persist();
         }
     }
 
-    fn follow(&mut self, owner: String, now: Now, out: &mut Vec<Action>) {
+    fn follow(&mut self, owner: String, turn: &mut Turn) {
         if self.memory.held || self.memory.finished || self.memory.wanted != Wanted::Running {
             return;
         }
         let message = format!("Container {} will be restarted with {owner}", self.spec.name);
         let grace = self.pod.termination_grace;
-        self.stop(Cause::Dependency { owner }, message, grace, Next::Start, now, out);
+        self.stop(Cause::Dependency { owner }, message, grace, Next::Start, turn);
     }
 
     /// The next attempt after an ending that a rule may have called a restart of all for.
-    pub(super) fn again(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn again(&mut self, turn: &mut Turn) {
         if self.calls_for_all() {
             if let Some(ended) = &mut self.memory.ended {
                 name_restart_of_all(ended);
@@ -186,9 +185,9 @@ impl Machine {
             self.memory.held = true;
             self.memory.restart_at = None;
             self.state = State::Created;
-            out.push(Action::Persist);
+            turn.persist();
         } else {
-            self.next_attempt(out);
+            self.next_attempt(turn);
         }
     }
 
@@ -208,15 +207,18 @@ impl Machine {
         if self.memory.wanted != Wanted::Running {
             let state = match &self.memory.ended {
                 Some(ended) => ContainerState::Terminated(ended.clone()),
-                None => waiting("Created", "not started yet"),
+                None => waiting(WaitingReason::Created, "not started yet"),
             };
             return (state, self.memory.last_state.clone());
         }
         let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
         let restarts = last.is_some_and(|last| last.cause == Cause::AllRestart);
         let restarts = restarts || self.calls_for_all();
-        let (reason, message) =
-            if restarts { (RESTARTING_ALL, REMOVED) } else { (self.creating(), "") };
+        let (reason, message) = if restarts {
+            (WaitingReason::RestartingAllContainers, REMOVED)
+        } else {
+            (self.creating(), "")
+        };
         (waiting(reason, message), last.cloned())
     }
 }
@@ -224,14 +226,8 @@ impl Machine {
 /// The last state of each container of such a pod names the restart, whether it was ended by it, had
 /// ended before, or asked for it by its exit. The exit code stays what it was.
 pub(super) fn name_restart_of_all(ended: &mut Terminated) {
-    ended.reason = RESTARTING_ALL.to_owned();
+    ended.reason = WaitingReason::RestartingAllContainers.to_string();
     if ended.message.is_empty() {
         ended.message = REMOVED.to_owned();
-    }
-}
-
-impl From<Word> for Event {
-    fn from(word: Word) -> Self {
-        Self::Pod(word)
     }
 }

@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::State;
-use super::{Action, Machine};
-use crate::Now;
+use super::{InstanceAction, Machine, Turn};
 use crate::notice::Notice;
 use crate::spec::{Handler, ProbeKind};
 use crate::status::ShimMemory;
@@ -41,20 +40,20 @@ impl Machine {
         probes.any(|probe| matches!(probe.handler, Handler::Exec(_)))
     }
 
-    pub(super) fn measure_shim(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.shim_deadline().is_some_and(|due| due <= now.mono)
+    pub(super) fn measure_shim(&mut self, turn: &mut Turn) {
+        if self.shim_deadline().is_some_and(|due| due <= turn.now.mono)
             && let State::Running(running) = &mut self.state
         {
-            running.shim.due = now.mono.later(EVERY);
-            out.push(Action::MeasureShim(self.memory.attempt));
+            running.shim.due = turn.now.mono.later(EVERY);
+            turn.instance(self.memory.attempt, InstanceAction::MeasureShim);
         }
     }
 
-    pub(super) fn shim_measured(&mut self, bytes: u64, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn shim_measured(&mut self, bytes: u64, turn: &mut Turn) {
         let State::Running(running) = &mut self.state else { return };
         let shim = &mut running.shim;
         let first = shim.memory.map_or(bytes, |memory| memory.first);
-        shim.memory = Some(ShimMemory { first, latest: bytes, at: now.wall });
+        shim.memory = Some(ShimMemory { first, latest: bytes, at: turn.now.wall });
         let growth = bytes.saturating_sub(first);
         if growth < shim.tell_at {
             return;
@@ -62,11 +61,11 @@ impl Machine {
         while shim.tell_at <= growth {
             shim.tell_at = shim.tell_at.saturating_mul(2);
         }
-        let (grown, now) = (growth >> 20, bytes >> 20);
+        let (grown, size) = (growth >> 20, bytes >> 20);
         let message = format!(
-            "The shim has grown by {grown} MiB to {now} MiB since the container started; \
+            "The shim has grown by {grown} MiB to {size} MiB since the container started; \
              exec probes make it grow, a restart of the container ends it"
         );
-        out.push(Action::Note(Notice::warning("ShimMemory", message)));
+        turn.note(Notice::warning("ShimMemory", message));
     }
 }

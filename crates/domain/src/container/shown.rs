@@ -2,14 +2,13 @@
 //! its process runs and its postStart hook is over, or its start has failed. Until then what was
 //! shown before stays, as with the kubelet, which sees of a start only how it came out.
 
-use super::ending::CREATING;
 use super::state::{PostStart, Running, State};
 use super::{Machine, Wanted};
 use crate::Incarnation;
 use crate::exit::{Cause, Terminated};
 use crate::restart;
 use crate::spec::{HookKind, Role};
-use crate::status::{ContainerState, ContainerStatus, Stage};
+use crate::status::{ContainerState, ContainerStatus, Stage, WaitingReason};
 
 /// A state and the last state that goes with it.
 pub(super) type Shown = (ContainerState, Option<Terminated>);
@@ -56,11 +55,11 @@ impl Machine {
         let last = || self.memory.last_state.clone();
         match &self.state {
             State::Created if self.memory.held => self.held_state(),
-            State::Created => (waiting("Created", "not started yet"), None),
+            State::Created => (waiting(WaitingReason::Created, "not started yet"), None),
             State::Pulling { .. } | State::Starting => self.shown_before(),
             State::Waiting { reason, message, .. } => {
                 let last = self.memory.ended.as_ref().or(self.memory.last_state.as_ref());
-                (waiting(reason, message), last.cloned())
+                (waiting(*reason, message), last.cloned())
             }
             State::Running(running) | State::Stopping { running, .. } => match running.post_start {
                 PostStart::Over => {
@@ -75,10 +74,10 @@ impl Machine {
             State::Terminated => match &self.memory.ended {
                 Some(ended) if self.is_stopped_before_restart(ended) => {
                     let message = "the container was stopped while it waited for its restart";
-                    (waiting("Stopped", message), Some(ended.clone()))
+                    (waiting(WaitingReason::Stopped, message), Some(ended.clone()))
                 }
                 Some(ended) => (ContainerState::Terminated(ended.clone()), last()),
-                None => (waiting("Stopped", "not started"), last()),
+                None => (waiting(WaitingReason::Stopped, "not started"), last()),
             },
         }
     }
@@ -136,7 +135,7 @@ impl Machine {
             State::Created => Stage::Idle,
             State::Pulling { .. } | State::Starting => Stage::Starting,
             // The kubelet counts the network as a part of a start.
-            State::Waiting { reason: CREATING, .. } => Stage::Starting,
+            State::Waiting { reason: WaitingReason::ContainerCreating, .. } => Stage::Starting,
             State::Waiting { .. } => Stage::Waiting,
             State::Running(_) | State::Stopping { .. } => Stage::Running,
             State::Terminated if self.memory.ended.is_none() => Stage::Idle,
@@ -145,8 +144,11 @@ impl Machine {
     }
 
     /// Kubernetes' word for a container that does not run yet.
-    pub(super) fn creating(&self) -> &'static str {
-        if self.pod.init_containers.is_empty() { CREATING } else { "PodInitializing" }
+    pub(super) fn creating(&self) -> WaitingReason {
+        match self.pod.init_containers.is_empty() {
+            true => WaitingReason::ContainerCreating,
+            false => WaitingReason::PodInitializing,
+        }
     }
 }
 
@@ -162,9 +164,9 @@ fn after(ended: Terminated, older: Option<Terminated>) -> Shown {
 
 fn hook_error(cause: Option<&Cause>) -> ContainerState {
     let message = cause.map(Cause::to_string).unwrap_or_default();
-    waiting("PostStartHookError", &message)
+    waiting(WaitingReason::PostStartHookError, &message)
 }
 
-pub(super) fn waiting(reason: &str, message: &str) -> ContainerState {
-    ContainerState::Waiting { reason: reason.into(), message: message.into() }
+pub(super) fn waiting(reason: WaitingReason, message: &str) -> ContainerState {
+    ContainerState::Waiting { reason, message: message.into() }
 }

@@ -9,13 +9,14 @@ use super::shim::Shim;
 use crate::exit::Operator;
 use crate::probe::{Tracker, Verdict};
 use crate::spec::ProbeKind;
+use crate::status::WaitingReason;
 
 #[derive(Debug)]
 pub(super) enum State {
     /// Never started, and not wanted to.
     Created,
     Waiting {
-        reason: &'static str,
+        reason: WaitingReason,
         message: String,
         until: Instant,
     },

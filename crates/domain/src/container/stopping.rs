@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::state::{PostStart, State};
-use super::{Action, Machine};
+use super::{InstanceAction, Machine, Turn};
 use crate::Now;
 use crate::exit::{Cause, Operator};
 use crate::notice::Notice;
@@ -52,11 +52,11 @@ pub enum Next {
 }
 
 impl Machine {
-    pub(super) fn kill(&mut self, signal: i32, out: &mut Vec<Action>) {
+    pub(super) fn kill(&mut self, signal: i32, turn: &mut Turn) {
         let operator = Operator::new(format!("kill -s {signal}"), self.caller);
         if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
             running.operator_signal = Some((signal, operator));
-            out.push(Action::Signal(self.memory.attempt, signal));
+            turn.instance(self.memory.attempt, InstanceAction::Signal(signal));
         }
     }
 
@@ -66,8 +66,7 @@ impl Machine {
         message: String,
         grace: Duration,
         next: Next,
-        now: Now,
-        out: &mut Vec<Action>,
+        turn: &mut Turn,
     ) {
         let State::Running(mut running) = std::mem::replace(&mut self.state, State::Terminated)
         else {
@@ -78,9 +77,9 @@ impl Machine {
         running.condemned = None;
         self.memory.condemned = None;
         let hook = self.spec.lifecycle.pre_stop.is_some() && !grace.is_zero();
-        let kill_at = now.mono.later(if grace.is_zero() { RETRY } else { grace });
+        let kill_at = turn.now.mono.later(if grace.is_zero() { RETRY } else { grace });
         self.state = State::Stopping { running, kill_at };
-        let kill_at = now.wall.later(grace);
+        let kill_at = turn.now.wall.later(grace);
         // A container that its own probe stops does not wait for the others.
         let with_the_pod = self.is_last_to_stop() && !matches!(cause, Cause::Probe { .. });
         let waits = with_the_pod && !grace.is_zero();
@@ -89,14 +88,14 @@ impl Machine {
         self.memory.stopping = Some(stopping);
         if signaled {
             let signal = if grace.is_zero() { SIGKILL } else { self.stop_signal() };
-            out.push(Action::Signal(self.memory.attempt, signal));
+            turn.instance(self.memory.attempt, InstanceAction::Signal(signal));
         }
-        out.push(Action::Note(Notice::normal("Killing", message)));
+        turn.note(Notice::normal("Killing", message));
         if hook {
-            out.push(Action::RunHook(self.memory.attempt, HookKind::PreStop, grace));
+            turn.instance(self.memory.attempt, InstanceAction::RunHook(HookKind::PreStop, grace));
         }
         // Another daemon may have to finish it, and to tell why.
-        out.push(Action::Persist);
+        turn.persist();
     }
 
     fn stop_signal(&self) -> i32 {
@@ -122,18 +121,18 @@ impl Machine {
         }
     }
 
-    pub(super) fn grace_over(&mut self, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn grace_over(&mut self, turn: &mut Turn) {
         if self.is_in_pre_stop() {
             if !self.memory.stopping.as_ref().is_some_and(|stopping| stopping.hooked) {
-                self.told_of_failure(HookKind::PreStop, out);
+                self.told_of_failure(HookKind::PreStop, turn);
             }
-            self.signal_after_hook(now, out);
+            self.signal_after_hook(turn);
         } else if let State::Stopping { kill_at, .. } = &mut self.state {
-            *kill_at = now.mono.later(RETRY);
+            *kill_at = turn.now.mono.later(RETRY);
             if let Some(stopping) = &mut self.memory.stopping {
                 stopping.killed = true;
             }
-            out.push(Action::Signal(self.memory.attempt, SIGKILL));
+            turn.instance(self.memory.attempt, InstanceAction::Signal(SIGKILL));
         }
     }
 
@@ -151,76 +150,70 @@ impl Machine {
     }
 
     /// The signal that the hook came before, with what is left of the grace.
-    pub(super) fn signal_after_hook(&mut self, now: Now, out: &mut Vec<Action>) {
-        out.push(Action::Signal(self.memory.attempt, self.stop_signal()));
+    pub(super) fn signal_after_hook(&mut self, turn: &mut Turn) {
+        turn.instance(self.memory.attempt, InstanceAction::Signal(self.stop_signal()));
         if let (State::Stopping { kill_at, .. }, Some(stopping)) =
             (&mut self.state, &mut self.memory.stopping)
         {
-            *kill_at = (*kill_at).max(now.mono.later(LEAST));
-            stopping.kill_at = stopping.kill_at.max(now.wall.later(LEAST));
+            *kill_at = (*kill_at).max(turn.now.mono.later(LEAST));
+            stopping.kill_at = stopping.kill_at.max(turn.now.wall.later(LEAST));
             stopping.signaled = true;
         }
-        out.push(Action::Persist);
+        turn.persist();
     }
 
     /// Bounded by the pod's grace, as an end of this instance is.
-    pub(super) fn run_post_start(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn run_post_start(&mut self, turn: &mut Turn) {
         if let (State::Running(running), Some(_)) =
             (&mut self.state, &self.spec.lifecycle.post_start)
         {
             running.post_start = PostStart::Running;
             let bound = self.pod.termination_grace.max(LEAST);
-            out.push(Action::RunHook(self.memory.attempt, HookKind::PostStart, bound));
+            turn.instance(self.memory.attempt, InstanceAction::RunHook(HookKind::PostStart, bound));
         }
     }
 
-    pub(super) fn hooked(
-        &mut self,
-        kind: HookKind,
-        result: Result<(), String>,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn hooked(&mut self, kind: HookKind, result: Result<(), String>, turn: &mut Turn) {
         match kind {
-            HookKind::PostStart => self.post_started(result, now, out),
+            HookKind::PostStart => self.post_started(result, turn),
             HookKind::PreStop if self.is_in_pre_stop() => {
                 if result.is_err() {
-                    self.told_of_failure(kind, out);
+                    self.told_of_failure(kind, turn);
                 }
                 if self.has_hooked_and_waits() {
-                    out.push(Action::Persist);
+                    turn.persist();
                 } else {
-                    self.signal_after_hook(now, out);
+                    self.signal_after_hook(turn);
                 }
             }
             HookKind::PreStop => {}
         }
     }
 
-    fn post_started(&mut self, result: Result<(), String>, now: Now, out: &mut Vec<Action>) {
+    fn post_started(&mut self, result: Result<(), String>, turn: &mut Turn) {
         let State::Running(running) = &mut self.state else { return };
         if running.post_start != PostStart::Running {
             return;
         }
         let Err(output) = result else {
             running.post_start = PostStart::Over;
-            running.trackers.iter_mut().for_each(|tracker| tracker.not_before(now.mono));
-            return self.note_levels(out);
+            running.trackers.iter_mut().for_each(|tracker| tracker.not_before(turn.now.mono));
+            return self.note_levels(turn);
         };
         running.post_start = PostStart::Failed;
         let kind = HookKind::PostStart;
-        self.told_of_failure(kind, out);
+        self.told_of_failure(kind, turn);
         let (grace, cause) = (self.pod.termination_grace, Cause::Hook { kind, output });
-        self.stop(cause, "FailedPostStartHook".into(), grace, Next::Policy, now, out);
+        self.stop(cause, "FailedPostStartHook".into(), grace, Next::Policy, turn);
     }
 
     /// Without its output, which may hold secrets.
-    fn told_of_failure(&self, kind: HookKind, out: &mut Vec<Action>) {
+    fn told_of_failure(&self, kind: HookKind, turn: &mut Turn) {
         let (reason, message) = match kind {
             HookKind::PostStart => ("FailedPostStartHook", "PostStartHook failed"),
             HookKind::PreStop => ("FailedPreStopHook", "PreStopHook failed"),
         };
-        out.push(Action::Note(Notice::warning(reason, message)));
+        turn.note(Notice::warning(reason, message));
     }
 
     /// What is left of a grace after the daemon was away. A clock that was set back must not

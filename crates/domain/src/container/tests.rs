@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::Now;
 use crate::brake::Hold;
-use crate::exit::Cause;
-use crate::probe::{Launch, Verdict};
+use crate::exit::{Cause, Ending};
+use crate::probe::{Launch, Outcome, Verdict};
 use crate::spec::*;
-use crate::status::{ContainerState, Stage};
+use crate::status::{ContainerState, Stage, WaitingReason};
+use crate::{Incarnation, Now};
 
 mod braking;
 mod capture;
@@ -97,7 +97,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
 }
 
 fn is_capture(action: &Action) -> bool {
-    matches!(action, Action::Capture(_))
+    matches!(action, Action::Instance(_, InstanceAction::Capture))
 }
 
 impl Story {
@@ -125,7 +125,7 @@ impl Story {
     fn running(policy: RestartPolicy) -> Self {
         let mut story = Self::new(pod(policy));
         let actions = story.want(Wanted::Running);
-        assert!(actions.contains(&Action::Start(Incarnation(0))));
+        assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Start)));
         story.started();
         story
     }
@@ -141,11 +141,11 @@ impl Story {
         {
             actions.remove(at);
             let incarnation = self.machine.memory().attempt;
-            let captured = Event::Captured { incarnation, reading: String::new() };
+            let captured = InstanceEvent::Captured { reading: String::new() }.of(incarnation);
             actions.extend(self.machine.handle(captured, self.now));
         }
         for action in &actions {
-            if let Action::Probe(_, kind, launch) = action {
+            if let Action::Instance(_, InstanceAction::Probe(kind, launch)) = action {
                 self.launched.insert(*kind, *launch);
             }
         }
@@ -157,14 +157,13 @@ impl Story {
         let mut all = Vec::new();
         for action in self.machine.handle(event, self.now) {
             match action {
-                Action::AskBrake(incarnation, condemned) => {
+                Action::Instance(incarnation, InstanceAction::AskBrake(condemned)) => {
                     self.asked.push(condemned.since);
                     self.by_timeout = condemned.by_timeout;
                     let answer = match self.brake {
-                        None => Event::Granted { incarnation },
-                        Some(why) => {
-                            Event::Held { incarnation, why, again: self.now.mono + SECOND }
-                        }
+                        None => InstanceEvent::Granted.of(incarnation),
+                        Some(why) => InstanceEvent::Held { why, again: self.now.mono + SECOND }
+                            .of(incarnation),
                     };
                     all.extend(self.machine.handle(answer, self.now));
                 }
@@ -180,19 +179,19 @@ impl Story {
 
     fn started(&mut self) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Started { incarnation, pid: 7, container_id: "c".into() })
+        self.tell(InstanceEvent::Started { pid: 7, container_id: "c".into() }.of(incarnation))
     }
 
     fn ended(&mut self, ending: Ending) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Ended { incarnation, ending })
+        self.tell(InstanceEvent::Ended { ending }.of(incarnation))
     }
 
     fn fails_probe(&mut self) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
         let probes = self.tell(Event::Tick);
         assert!(
-            matches!(&probes[..], [Action::Probe(i, ProbeKind::Liveness, _)] if *i == incarnation)
+            matches!(&probes[..], [Action::Instance(i, InstanceAction::Probe(ProbeKind::Liveness, _))] if *i == incarnation)
         );
         let outcome = Outcome::Failure("HTTP probe failed with statuscode: 500".into());
         self.probed(ProbeKind::Liveness, outcome)
@@ -210,7 +209,7 @@ impl Story {
     ) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
         let launch = self.launched.get(&kind).copied().unwrap_or(Launch(u64::MAX));
-        self.tell(Event::Probed { incarnation, kind, launch, outcome, latency })
+        self.tell(InstanceEvent::Probed { kind, launch, outcome, latency }.of(incarnation))
     }
 
     fn passes_startup(&mut self) {
@@ -221,7 +220,11 @@ impl Story {
     fn condemned(&mut self) -> Vec<Action> {
         for _ in 0..2 {
             let actions = self.fails_probe();
-            assert!(!actions.iter().any(|a| matches!(a, Action::Signal(..))));
+            assert!(
+                !actions
+                    .iter()
+                    .any(|a| matches!(a, Action::Instance(_, InstanceAction::Signal(..))))
+            );
             self.pass(SECOND);
         }
         self.fails_probe()
@@ -242,9 +245,12 @@ impl Story {
 fn third_failure_kills_once() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.condemned();
-    let signals = actions.iter().filter(|a| matches!(a, Action::Signal(..))).count();
+    let signals = actions
+        .iter()
+        .filter(|a| matches!(a, Action::Instance(_, InstanceAction::Signal(..))))
+        .count();
     assert_eq!(signals, 1);
-    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))));
     assert_eq!(
         Story::reasons(&actions),
         [
@@ -261,9 +267,15 @@ fn grace_over_sends_sigkill_and_restarts_with_137() {
     story.condemned();
     assert_eq!(story.machine.deadline(), Some(story.now.mono + 30 * SECOND));
     story.pass(30 * SECOND);
-    assert_eq!(story.tell(Event::Tick), [Action::Signal(Incarnation(0), 9)]);
+    assert_eq!(
+        story.tell(Event::Tick),
+        [Action::Instance(Incarnation(0), InstanceAction::Signal(9))]
+    );
     let actions = story.ended(Ending::Signaled(9));
-    assert_eq!(actions, [Action::Start(Incarnation(1)), Action::Reap(Incarnation(0))]);
+    assert_eq!(
+        actions,
+        [Action::Instance(Incarnation(1), InstanceAction::Start), Action::Reap(Incarnation(0))]
+    );
     story.started();
     let status = story.machine.status();
     let last = status.last_state.unwrap();
@@ -275,17 +287,23 @@ fn grace_over_sends_sigkill_and_restarts_with_137() {
 #[test]
 fn second_crash_waits_in_crash_loop_back_off() {
     let mut story = Story::running(RestartPolicy::Always);
-    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .ended(Ending::Exited(1))
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
     story.started();
     let actions = story.ended(Ending::Exited(1));
-    assert!(!actions.contains(&Action::Start(Incarnation(2))));
+    assert!(!actions.contains(&Action::Instance(Incarnation(2), InstanceAction::Start)));
     assert!(actions.contains(&Action::Forget(Incarnation(0))));
     let status = story.machine.status();
     let ContainerState::Waiting { reason, message } = status.state else { panic!("not waiting") };
-    assert_eq!(reason, "CrashLoopBackOff");
+    assert_eq!(reason, WaitingReason::CrashLoopBackOff);
     assert_eq!(message, "back-off 10s restarting failed container=app pod=web_default(u)");
     story.pass(10 * SECOND);
-    assert!(story.tell(Event::Tick).contains(&Action::Start(Incarnation(2))));
+    assert!(
+        story.tell(Event::Tick).contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
+    );
 }
 
 #[test]
@@ -293,7 +311,7 @@ fn events_of_an_older_incarnation_are_dropped() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(0));
     story.started();
-    let old = Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(3) };
+    let old = InstanceEvent::Ended { ending: Ending::Exited(3) }.of(Incarnation(0));
     assert_eq!(story.tell(old), []);
     assert_eq!(story.machine.status().restart_count, 1);
 }
@@ -303,23 +321,39 @@ fn a_start_within_the_grace_of_a_stop_brings_the_next_attempt() {
     let mut story = Story::running(RestartPolicy::Never);
     story.want(Wanted::Stopped);
     story.want(Wanted::Running);
-    assert!(story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .ended(Ending::Signaled(15))
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
     // A last stop counts again.
     story.started();
     story.want(Wanted::Stopped);
     story.want(Wanted::Running);
     story.want(Wanted::Stopped);
-    assert!(!story.ended(Ending::Signaled(15)).contains(&Action::Start(Incarnation(2))));
+    assert!(
+        !story
+            .ended(Ending::Signaled(15))
+            .contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
+    );
 }
 
 #[test]
 fn stop_is_not_restarted_and_start_brings_the_next_attempt() {
     let mut story = Story::running(RestartPolicy::Always);
-    assert!(story.want(Wanted::Stopped).contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(
+        story
+            .want(Wanted::Stopped)
+            .contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
+    );
     let actions = story.ended(Ending::Signaled(15));
-    assert!(!actions.iter().any(|a| matches!(a, Action::Start(_))));
+    assert!(!actions.iter().any(|a| matches!(a, Action::Instance(_, InstanceAction::Start))));
     assert!(matches!(story.machine.status().state, ContainerState::Terminated(_)));
-    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .want(Wanted::Running)
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
 }
 
 #[test]
@@ -331,10 +365,14 @@ fn a_stop_during_the_back_off_shows_stopped_and_the_end_before_it() {
     story.want(Wanted::Stopped);
     let status = story.machine.status();
     let ContainerState::Waiting { reason, .. } = &status.state else { panic!("not waiting") };
-    assert_eq!(reason, "Stopped");
+    assert_eq!(*reason, WaitingReason::Stopped);
     assert_eq!(status.last_state.map(|ended| (ended.exit_code, ended.attempt.0)), Some((4, 1)));
     assert_eq!((status.restart_count, status.stage), (1, Stage::Over));
-    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(2))));
+    assert!(
+        story
+            .want(Wanted::Running)
+            .contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
+    );
     // What has ended for good stays as it ended.
     let mut story = Story::running(RestartPolicy::OnFailure);
     story.ended(Ending::Exited(0));
@@ -352,7 +390,7 @@ fn policies_decide_what_follows_an_exit() {
     ] {
         let mut story = Story::running(policy);
         let actions = story.ended(Ending::Exited(code));
-        let started = actions.contains(&Action::Start(Incarnation(1)));
+        let started = actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start));
         assert_eq!(started, restarts, "{policy:?} {code}");
     }
 }
@@ -363,7 +401,9 @@ fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
     story.want(Wanted::Running);
     story.want(Wanted::Removed);
     assert!(!story.machine.is_gone());
-    assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(
+        story.started().contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
+    );
     assert!(story.ended(Ending::Exited(0)).contains(&Action::Forget(Incarnation(0))));
     story.tell(Event::Forgotten { incarnation: Incarnation(0) });
     assert!(story.machine.is_gone());
@@ -374,7 +414,7 @@ fn grace_asked_for_while_starting_is_kept() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
     story.tell(Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) });
-    assert!(story.started().contains(&Action::Signal(Incarnation(0), 9)));
+    assert!(story.started().contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(9))));
 }
 
 #[test]
@@ -383,9 +423,9 @@ fn runtime_fault_is_no_attempt() {
     story.want(Wanted::Running);
     let incarnation = Incarnation(0);
     let message = "containerd is not reachable".to_owned();
-    story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    story.tell(InstanceEvent::Failed { fault: Fault::Runtime, message }.of(incarnation));
     story.pass(SECOND);
-    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.tell(Event::Tick), [Action::Instance(Incarnation(0), InstanceAction::Start)]);
     assert_eq!(story.machine.status().restart_count, 0);
 }
 
@@ -395,11 +435,13 @@ fn a_config_that_must_not_run_waits_and_is_looked_at_again() {
     story.want(Wanted::Running);
     let incarnation = Incarnation(0);
     let message = "container has runAsNonRoot and image will run as root".to_owned();
-    story.tell(Event::Failed { incarnation, fault: Fault::Config, message: message.clone() });
-    let reason = "CreateContainerConfigError".to_owned();
+    story.tell(
+        InstanceEvent::Failed { fault: Fault::Config, message: message.clone() }.of(incarnation),
+    );
+    let reason = WaitingReason::CreateContainerConfigError;
     let status = story.machine.status();
     assert_eq!(status.state, ContainerState::Waiting { reason, message });
     story.pass(10 * SECOND);
-    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(0))]);
+    assert_eq!(story.tell(Event::Tick), [Action::Instance(Incarnation(0), InstanceAction::Start)]);
     assert_eq!(story.machine.status().restart_count, 0);
 }

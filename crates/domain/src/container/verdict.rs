@@ -1,42 +1,36 @@
 //! What follows from a probe's final word: a kill, a stop, or a note.
 
 use super::state::State;
-use super::{Action, Machine, Wanted};
+use super::{Machine, Turn, Wanted};
 use crate::exit::Cause;
 use crate::notice::Notice;
+use crate::restart;
 use crate::spec::{OnFailure, ProbeKind, Role};
-use crate::{Now, restart};
 
 impl Machine {
     /// A liveness or startup probe has failed as often as its threshold says.
-    pub(super) fn failed_for_good(
-        &mut self,
-        kind: ProbeKind,
-        output: String,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn failed_for_good(&mut self, kind: ProbeKind, output: String, turn: &mut Turn) {
         match self.choice(kind) {
-            OnFailure::Restart | OnFailure::Stop => self.ask_brake(kind, output, now, out),
+            OnFailure::Restart | OnFailure::Stop => self.ask_brake(kind, output, turn),
             OnFailure::Notify => {
                 self.go_on(kind);
                 let (container, kind) = (&self.spec.name, kind.lower());
                 let message =
                     format!("Container {container} failed {kind} probe, action notify: {output}");
-                out.push(Action::Note(Notice::warning("ProbeFailed", message)));
+                turn.note(Notice::warning("ProbeFailed", message));
             }
         }
     }
 
     /// The instance that failed for good lives, and passes again.
-    pub(super) fn recovered(&mut self, kind: ProbeKind, out: &mut Vec<Action>) {
+    pub(super) fn recovered(&mut self, kind: ProbeKind, turn: &mut Turn) {
         if kind != ProbeKind::Readiness {
             if let State::Running(running) = &mut self.state {
                 running.condemned.take_if(|condemned| condemned.kind == kind);
             }
             let message =
                 format!("Container {} passed {} probe again", self.spec.name, kind.lower());
-            out.push(Action::Note(Notice::normal("ProbeRecovered", message)));
+            turn.note(Notice::normal("ProbeRecovered", message));
         }
     }
 
@@ -59,13 +53,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn kill_by_probe(
-        &mut self,
-        kind: ProbeKind,
-        output: String,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn kill_by_probe(&mut self, kind: ProbeKind, output: String, turn: &mut Turn) {
         let own = self.spec.probes.get(kind).and_then(|probe| probe.termination_grace);
         let grace = restart::grace(None, own, self.pod.termination_grace);
         let policy = self.pod.policy_of(&self.spec);
@@ -82,6 +70,6 @@ impl Machine {
         };
         let (name, kind_name) = (&self.spec.name, kind.lower());
         let message = format!("{title} {name} failed {kind_name} probe{suffix}");
-        self.capture_then_stop(Cause::Probe { kind, output }, message, grace, now, out);
+        self.capture_then_stop(Cause::Probe { kind, output }, message, grace, turn);
     }
 }

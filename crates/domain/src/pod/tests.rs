@@ -4,7 +4,7 @@ use super::*;
 use crate::Incarnation;
 use crate::exit::{Cause, Ending, Terminated};
 use crate::spec::{ContainerSpec, RestartPolicy, sample};
-use crate::status::{ContainerState, Stage};
+use crate::status::{ContainerState, Stage, WaitingReason};
 
 mod order;
 
@@ -48,7 +48,8 @@ fn pod(init: &[&str], regular: &[&str]) -> PodSpec {
 
 /// `R` running (`R+` started), `W` waiting, `WL<n>` waiting after exit n, `T<n>` terminated, `X` no status.
 fn container(code: &str) -> ContainerStatus {
-    let waiting = ContainerState::Waiting { reason: "x".into(), message: String::new() };
+    let waiting =
+        ContainerState::Waiting { reason: WaitingReason::Created, message: String::new() };
     let (state, last_state) = match code {
         "R" | "R+" | "R-" => (ContainerState::Running { started_at: SystemTime::UNIX_EPOCH }, None),
         "W" | "X" => (waiting, None),

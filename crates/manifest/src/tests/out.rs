@@ -11,7 +11,7 @@ use probelet_domain::network::PodNetwork;
 use probelet_domain::pod::PodView;
 use probelet_domain::spec::{ProbeKind, Source};
 use probelet_domain::status::{
-    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Stage,
+    Condition, ContainerState, ContainerStatus, KillHeld, Phase, PodStatus, Stage, WaitingReason,
 };
 use probelet_domain::user::User;
 
@@ -187,8 +187,10 @@ fn what_goes_out_can_be_applied_again() {
 fn waiting_terminated_and_deleted_pods_show_it() {
     let mut view = view();
     let container = &mut view.status.containers[0];
-    container.state =
-        ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: "back-off".into() };
+    container.state = ContainerState::Waiting {
+        reason: WaitingReason::CrashLoopBackOff,
+        message: "back-off".into(),
+    };
     container.container_id.clear();
     view.status.deletion = Some((at(200), Duration::from_millis(4500)));
     let shown = to_json(&view);

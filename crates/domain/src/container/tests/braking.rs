@@ -9,13 +9,18 @@ fn held() -> Story {
     let mut story = Story::running(RestartPolicy::Always);
     story.brake = Some(WHY);
     let told = story.condemned();
-    assert!(!told.iter().any(|action| matches!(action, Action::Signal(..))), "{told:?}");
+    assert!(
+        !told
+            .iter()
+            .any(|action| matches!(action, Action::Instance(_, InstanceAction::Signal(..)))),
+        "{told:?}"
+    );
     assert!(story.machine.status().kill_held.is_some());
     story
 }
 
 fn kills(actions: &[Action]) -> bool {
-    actions.contains(&Action::Signal(Incarnation(0), 15))
+    actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
 }
 
 /// Time to ask again, and to probe.
@@ -150,8 +155,8 @@ fn an_answer_of_an_older_instance_is_dropped() {
     let mut story = held();
     story.ended(Ending::Exited(1));
     story.started();
-    assert_eq!(story.tell(Event::Granted { incarnation: Incarnation(0) }), []);
-    assert_eq!(story.tell(Event::Granted { incarnation: Incarnation(1) }), []);
+    assert_eq!(story.tell(InstanceEvent::Granted.of(Incarnation(0))), []);
+    assert_eq!(story.tell(InstanceEvent::Granted.of(Incarnation(1))), []);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
 
-const CAPTURED: Action = Action::Capture(Incarnation(0));
-const TERM: Action = Action::Signal(Incarnation(0), 15);
+const CAPTURED: Action = Action::Instance(Incarnation(0), InstanceAction::Capture);
+const TERM: Action = Action::Instance(Incarnation(0), InstanceAction::Signal(15));
 
 fn condemned(lifecycle: Lifecycle) -> (Story, Vec<Action>) {
     let mut pod = pod(RestartPolicy::Always);
@@ -20,7 +20,7 @@ fn condemned(lifecycle: Lifecycle) -> (Story, Vec<Action>) {
 impl Story {
     fn captured(&mut self, reading: &str) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Captured { incarnation, reading: reading.into() })
+        self.tell(InstanceEvent::Captured { reading: reading.into() }.of(incarnation))
     }
 }
 
@@ -64,7 +64,8 @@ fn a_capture_that_hangs_delays_the_signal_no_longer_than_its_bound() {
 fn the_evidence_comes_before_the_hook_and_before_a_sigkill_without_grace() {
     let pre_stop = Some(HookHandler::Sleep(SECOND));
     let (mut story, actions) = condemned(Lifecycle { pre_stop, ..Lifecycle::default() });
-    let is_hook = |action: &Action| matches!(action, Action::RunHook(..));
+    let is_hook =
+        |action: &Action| matches!(action, Action::Instance(_, InstanceAction::RunHook(..)));
     assert!(actions.contains(&CAPTURED) && !actions.iter().any(is_hook));
     let actions = story.captured("");
     assert!(actions.iter().any(is_hook) && !actions.contains(&TERM));
@@ -75,7 +76,7 @@ fn the_evidence_comes_before_the_hook_and_before_a_sigkill_without_grace() {
     story.captures_last = true;
     story.want(Wanted::Running);
     story.started();
-    let kill = Action::Signal(Incarnation(0), 9);
+    let kill = Action::Instance(Incarnation(0), InstanceAction::Signal(9));
     assert!(!story.condemned().contains(&kill));
     assert!(story.captured("").contains(&kill));
 }
@@ -84,7 +85,7 @@ fn the_evidence_comes_before_the_hook_and_before_a_sigkill_without_grace() {
 fn a_signal_for_the_evidence_goes_before_it() {
     let lifecycle = Lifecycle { evidence_signal: Some(3), ..Lifecycle::default() };
     let (_, actions) = condemned(lifecycle);
-    let quit = Action::Signal(Incarnation(0), 3);
+    let quit = Action::Instance(Incarnation(0), InstanceAction::Signal(3));
     let at = |wanted: &Action| actions.iter().position(|action| action == wanted).unwrap();
     assert!(at(&quit) < at(&CAPTURED));
 }
@@ -107,7 +108,11 @@ fn an_operators_stop_captures_nothing_and_waits_for_no_capture() {
 fn a_process_that_ends_while_it_is_looked_at_was_condemned_all_the_same() {
     let (mut story, _) = condemned(Lifecycle::default());
     let actions = story.ended(Ending::Signaled(3));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Signal(..))));
+    assert!(
+        !actions
+            .iter()
+            .any(|action| matches!(action, Action::Instance(_, InstanceAction::Signal(..))))
+    );
     assert_eq!(Story::reasons(&actions)[0].0, "Killing");
     story.started();
     let last = story.machine.status().last_state.unwrap();
@@ -122,7 +127,12 @@ fn who_is_condemned_is_condemned_once() {
     pod.containers[0].probes.liveness.as_mut().unwrap().failure_threshold = 1;
     story.tell(Event::Respec(Arc::new(pod)));
     let probes = story.tell(Event::Tick);
-    assert!(probes.iter().any(|action| matches!(action, Action::Probe(..))), "{probes:?}");
+    assert!(
+        probes
+            .iter()
+            .any(|action| matches!(action, Action::Instance(_, InstanceAction::Probe(..)))),
+        "{probes:?}"
+    );
     let again = story.probed(ProbeKind::Liveness, Outcome::Failure(String::new()));
     assert!(!again.iter().any(is_capture), "{again:?}");
     assert!(story.captured("").contains(&TERM));

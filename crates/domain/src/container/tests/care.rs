@@ -9,7 +9,7 @@ fn failure() -> Outcome {
 
 fn kinds(actions: &[Action]) -> Vec<ProbeKind> {
     let kind = |action: &Action| match action {
-        Action::Probe(_, kind, _) => Some(*kind),
+        Action::Instance(_, InstanceAction::Probe(kind, _)) => Some(*kind),
         _ => None,
     };
     actions.iter().filter_map(kind).collect()
@@ -116,7 +116,9 @@ fn a_changed_probe_begins_clean_and_an_unchanged_one_goes_on() {
     let status = story.machine.status();
     let run = |kind| status.probes.iter().find(|p| p.kind == kind).unwrap().consecutive;
     assert_eq!((run(ProbeKind::Liveness), run(ProbeKind::Readiness)), (0, 2));
-    let killed = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Signal(..)));
+    let killed = |actions: &[Action]| {
+        actions.iter().any(|a| matches!(a, Action::Instance(_, InstanceAction::Signal(..))))
+    };
     assert!(!killed(&fail_both(&mut story)) && !killed(&fail_both(&mut story)));
     assert!(killed(&fail_both(&mut story)));
 }
@@ -197,12 +199,14 @@ fn a_late_failure_is_told_as_such() {
 fn a_shim_that_grows_under_exec_probes_is_told_at_each_doubling() {
     let exec = Handler::Exec(Exec { command: vec!["true".into()] });
     let mut story = running(with(|p| p.liveness.as_mut().unwrap().handler = exec));
-    let measure = |actions: &[Action]| actions.contains(&Action::MeasureShim(Incarnation(0)));
+    let measure = |actions: &[Action]| {
+        actions.contains(&Action::Instance(Incarnation(0), InstanceAction::MeasureShim))
+    };
     assert!(measure(&story.tell(Event::Tick)));
     let mut told = Vec::new();
     for mib in [10, 30, 42, 60, 80, 300] {
         let incarnation = Incarnation(0);
-        let actions = story.tell(Event::ShimMeasured { incarnation, bytes: mib << 20 });
+        let actions = story.tell(InstanceEvent::ShimMeasured { bytes: mib << 20 }.of(incarnation));
         told.extend((!actions.is_empty()).then_some(mib));
     }
     assert_eq!(told, [42, 80, 300]);
@@ -217,7 +221,11 @@ fn a_shim_that_grows_under_exec_probes_is_told_at_each_doubling() {
 #[test]
 fn a_shim_without_exec_probes_is_left_alone() {
     let mut story = Story::running(RestartPolicy::Always);
-    assert!(!story.tell(Event::Tick).contains(&Action::MeasureShim(Incarnation(0))));
+    assert!(
+        !story
+            .tell(Event::Tick)
+            .contains(&Action::Instance(Incarnation(0), InstanceAction::MeasureShim))
+    );
 }
 
 #[test]
@@ -229,7 +237,11 @@ fn a_kill_under_way_is_finished_by_the_next_daemon_with_its_cause() {
     let mut after = recovered(&story, pod);
     assert_eq!(after.machine.deadline(), Some(after.now.mono + 10 * SECOND), "of 30 s of grace");
     after.pass(10 * SECOND);
-    assert!(after.tell(Event::Tick).contains(&Action::Signal(Incarnation(0), 9)));
+    assert!(
+        after
+            .tell(Event::Tick)
+            .contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(9)))
+    );
     after.ended(Ending::Signaled(9));
     after.started();
     let last = after.machine.status().last_state.unwrap();
@@ -243,7 +255,10 @@ fn an_operators_restart_outlives_the_daemon() {
     story.tell(Event::Restart { grace: None });
     let mut after = recovered(&story, pod);
     let actions = after.ended(Ending::Signaled(15));
-    assert!(actions.contains(&Action::Start(Incarnation(1))), "{actions:?}");
+    assert!(
+        actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start)),
+        "{actions:?}"
+    );
 }
 
 #[test]

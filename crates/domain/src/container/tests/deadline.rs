@@ -29,10 +29,13 @@ fn what_is_active_when_the_deadline_comes_is_stopped_for_good() {
     story.pass(SECOND);
     let actions = story.tell(Event::Tick);
     assert_eq!(Story::reasons(&actions), [STOPPED]);
-    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))));
     assert!(actions.contains(&Action::Persist));
     let actions = story.ended(Ending::Exited(0));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))), "{actions:?}");
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start))),
+        "{actions:?}"
+    );
     let status = story.machine.status();
     let ContainerState::Terminated(end) = status.state else { panic!("{:?}", status.state) };
     assert_eq!(end.cause, Cause::Deadline);
@@ -56,7 +59,9 @@ fn a_back_off_and_a_start_under_way_end_too() {
     story.want(Wanted::Running);
     story.pass(60 * SECOND);
     assert_eq!(Story::reasons(&story.tell(Event::Tick)), []);
-    assert!(story.started().contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(
+        story.started().contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
+    );
 }
 
 #[test]
@@ -92,7 +97,11 @@ fn one_that_had_begun_to_run_when_a_daemon_died_is_stopped_by_the_next() {
     let (pod, found) = (story.machine.pod.clone(), Recovered::Running { pid: 7 });
     let container = pod.containers[0].clone();
     let recovered = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
-    assert!(recovered.1.contains(&Action::Signal(Incarnation(0), 15)), "{:?}", recovered.1);
+    assert!(
+        recovered.1.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))),
+        "{:?}",
+        recovered.1
+    );
 }
 
 #[test]
@@ -103,11 +112,7 @@ fn the_pod_fails_when_nothing_of_it_runs_any_more() {
     let spec = story.machine.pod.clone();
     let mut pod = Pod::new(spec, vec![story.machine], story.now);
     assert_eq!(pod.status().phase, Phase::Running);
-    pod.handle(
-        0,
-        Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(0) },
-        story.now,
-    );
+    pod.handle(0, InstanceEvent::Ended { ending: Ending::Exited(0) }.of(Incarnation(0)), story.now);
     assert_eq!(
         (pod.status().phase, pod.status().expired),
         (Phase::Failed, Some(Expired::Deadline))

@@ -33,7 +33,8 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
             story.passes_startup();
         }
         let mut actions = Vec::new();
-        while !actions.iter().any(|a| matches!(a, Action::Signal(..))) {
+        while !actions.iter().any(|a| matches!(a, Action::Instance(_, InstanceAction::Signal(..))))
+        {
             story.pass(SECOND);
             story.tell(Event::Tick);
             actions = story.probed(kind, Outcome::Failure("no".into()));
@@ -86,9 +87,12 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
         other => panic!("unknown state {other}"),
     };
     let decision = row["do"].as_str().unwrap();
-    let starts = actions.iter().any(|action| matches!(action, Action::Start(_)));
+    let starts =
+        actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start)));
     assert_eq!(starts, decision.contains("start"), "{line} {ending:?}");
-    let kills = actions.iter().any(|action| matches!(action, Action::Signal(..)));
+    let kills = actions
+        .iter()
+        .any(|action| matches!(action, Action::Instance(_, InstanceAction::Signal(..))));
     assert!(!kills || decision.contains("kill"), "{line}");
     if let Some(message) = message {
         assert_eq!(message, row["msg"].as_str().unwrap(), "{line}");

@@ -45,7 +45,7 @@ fn running(pod: PodSpec) -> Story {
 
 fn measured(bytes: u64) -> Event {
     let used = BTreeMap::from([("disk".to_owned(), bytes)]);
-    Event::VolumesMeasured { incarnation: Incarnation(0), used }
+    InstanceEvent::VolumesMeasured { used }.of(Incarnation(0))
 }
 
 #[test]
@@ -59,7 +59,10 @@ fn who_mounts_a_limited_volume_is_measured_each_ten_seconds_and_nobody_else() {
         story.pass((wait - 1) * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         story.pass(SECOND);
-        assert_eq!(story.tell(Event::Tick), [Action::MeasureVolumes(Incarnation(0))]);
+        assert_eq!(
+            story.tell(Event::Tick),
+            [Action::Instance(Incarnation(0), InstanceAction::MeasureVolumes)]
+        );
         story.pass(took * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         assert_eq!(story.tell(measured(MEBI)), []);
@@ -71,11 +74,18 @@ fn a_pod_that_is_over_its_limit_is_evicted_for_good() {
     let mut story = running(limited("disk"));
     let actions = story.tell(measured(MEBI + 1));
     assert_eq!(Story::reasons(&actions), [("Killing", "Stopping container app")]);
-    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))));
     story.pass(SECOND);
-    assert!(story.tell(Event::Tick).contains(&Action::Signal(Incarnation(0), 9)));
+    assert!(
+        story
+            .tell(Event::Tick)
+            .contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(9)))
+    );
     let actions = story.ended(Ending::Signaled(9));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))), "{actions:?}");
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start))),
+        "{actions:?}"
+    );
     let status = story.machine.status();
     let ContainerState::Terminated(end) = status.state else { panic!("{:?}", status.state) };
     assert_eq!(end.cause, Cause::Evicted { why: WHY.into() });
@@ -105,7 +115,7 @@ fn all_of_the_pod_goes_also_where_the_daemon_dies_in_between() {
     let mut pod = Pod::new(Arc::new(two()), vec![first, second], now);
     let signalled = |actions: &[(usize, Action)]| {
         let of = |(index, action): &(usize, Action)| {
-            matches!(action, Action::Signal(..)).then_some(*index)
+            matches!(action, Action::Instance(_, InstanceAction::Signal(..))).then_some(*index)
         };
         actions.iter().filter_map(of).collect::<Vec<_>>()
     };
@@ -119,7 +129,7 @@ fn all_of_the_pod_goes_also_where_the_daemon_dies_in_between() {
     for index in 0..2 {
         assert_eq!(pod.status().phase, Phase::Running);
         let ending = Ending::Exited(0);
-        pod.handle(index, Event::Ended { incarnation: Incarnation(0), ending }, now);
+        pod.handle(index, InstanceEvent::Ended { ending }.of(Incarnation(0)), now);
     }
     let expired = Some(Expired::Evicted { message: WHY.into() });
     assert_eq!((pod.status().phase, pod.status().expired), (Phase::Failed, expired));

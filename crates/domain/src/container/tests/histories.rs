@@ -56,7 +56,7 @@ proptest! {
                     launched = None;
                     begun += 1;
                     let message = String::new();
-                    story.tell(Event::Failed { incarnation: current, fault: Fault::Container, message })
+                    story.tell(InstanceEvent::Failed { fault: Fault::Container, message }.of(current))
                 }
                 Step::End(code) if alive.is_some() => {
                     alive = None;
@@ -87,12 +87,12 @@ proptest! {
             });
             let status = story.machine.status();
             prop_assert_eq!(status.restart_count, begun.saturating_sub(1), "counted with its instance");
-            let creating = matches!(&status.state, ContainerState::Waiting { reason, .. } if reason == "ContainerCreating");
+            let creating = matches!(&status.state, ContainerState::Waiting { reason, .. } if *reason == WaitingReason::ContainerCreating);
             prop_assert!(!creating || status.last_state.is_none(), "what is shown is of one instance");
             let paused = story.machine.status().paused_until.is_some();
             for action in actions.drain(..) {
-                prop_assert!(!paused || !matches!(action, Action::Probe(..)));
-                if let Action::Start(incarnation) = action {
+                prop_assert!(!paused || !matches!(action, Action::Instance(_, InstanceAction::Probe(..))));
+                if let Action::Instance(incarnation, InstanceAction::Start) = action {
                     prop_assert!(alive.is_none() && launched.is_none());
                     prop_assert_eq!(incarnation, story.machine.memory().attempt);
                     launched = Some(incarnation);

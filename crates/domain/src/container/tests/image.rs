@@ -21,23 +21,23 @@ fn facts() -> ImageFacts {
 }
 
 fn pull(image: &str) -> Action {
-    Action::Pull(FIRST, image.into())
+    Action::Instance(FIRST, InstanceAction::Pull(image.into()))
 }
 
 impl Story {
     fn looked(&mut self, image: Option<ImageFacts>) -> Vec<Action> {
         let volumes = BTreeMap::new();
-        self.tell(Event::Looked { incarnation: FIRST, image, volumes })
+        self.tell(InstanceEvent::Looked { image, volumes }.of(FIRST))
     }
 
     fn fails(&mut self, fault: PullFault) -> Vec<Action> {
         let message = "no such host".into();
-        self.tell(Event::PullFailed { incarnation: FIRST, fault, message })
+        self.tell(InstanceEvent::PullFailed { fault, message }.of(FIRST))
     }
 
     fn waiting(&self) -> (String, String) {
         match self.machine.status().state {
-            ContainerState::Waiting { reason, message } => (reason, message),
+            ContainerState::Waiting { reason, message } => (reason.to_string(), message),
             other => panic!("{other:?}"),
         }
     }
@@ -54,18 +54,21 @@ fn notes(actions: &[Action]) -> Vec<String> {
 #[test]
 fn an_image_that_is_not_here_is_pulled_before_the_start() {
     let mut story = absent(None);
-    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    assert_eq!(
+        story.want(Wanted::Running)[0],
+        Action::Instance(FIRST, InstanceAction::LookForImage)
+    );
     let actions = story.looked(None);
     assert_eq!(notes(&actions), ["Pulling Pulling image \"app:1\""]);
     assert!(actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ContainerCreating");
     let pulled = Pulled { took: SECOND, bytes: 7 };
-    let actions = story.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled });
+    let actions = story.tell(InstanceEvent::Pulled { image: facts(), pulled }.of(FIRST));
     assert_eq!(
         notes(&actions),
         ["Pulled Successfully pulled image \"app:1\" in 1s. Image size: 7 bytes."]
     );
-    assert!(actions.contains(&Action::Start(FIRST)));
+    assert!(actions.contains(&Action::Instance(FIRST, InstanceAction::Start)));
     assert_eq!(story.machine.status().image_id, "app@sha256:2");
     assert_eq!(notes(&story.started()), ["Created Container created", "Started Container started"]);
 }
@@ -74,7 +77,7 @@ fn an_image_that_is_not_here_is_pulled_before_the_start() {
 fn an_image_that_came_meanwhile_is_not_pulled() {
     let mut story = absent(None);
     story.want(Wanted::Running);
-    assert!(story.looked(Some(facts())).contains(&Action::Start(FIRST)));
+    assert!(story.looked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
     assert!(notes(&story.started())[0].contains("already present on machine"));
 }
 
@@ -101,7 +104,10 @@ fn failures_are_shown_and_waited_out_in_the_kubelets_words() {
         story.pass((wait - 3) * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         story.pass(SECOND);
-        assert_eq!(story.tell(Event::Tick)[0], Action::LookForImage(FIRST));
+        assert_eq!(
+            story.tell(Event::Tick)[0],
+            Action::Instance(FIRST, InstanceAction::LookForImage)
+        );
         story.looked(None);
     }
     assert_eq!(story.machine.status().restart_count, 0);
@@ -115,8 +121,8 @@ fn what_may_not_be_pulled_or_has_no_name_is_looked_for_again() {
     assert!(!actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ErrImageNeverPull");
     story.pass(10 * SECOND);
-    assert_eq!(story.tell(Event::Tick)[0], Action::LookForImage(FIRST));
-    assert!(story.looked(Some(facts())).contains(&Action::Start(FIRST)));
+    assert_eq!(story.tell(Event::Tick)[0], Action::Instance(FIRST, InstanceAction::LookForImage));
+    assert!(story.looked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
 
     let mut story = absent(None);
     story.machine.spec.source = Source::Image("Not-A-Name".into());
@@ -137,7 +143,11 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
         story.want(Wanted::Running);
         assert!(story.looked(Some(facts())).contains(&pull("app")));
         let actions = story.fails(fault);
-        assert_eq!(actions.contains(&Action::Start(FIRST)), starts, "{policy:?} {fault:?}");
+        assert_eq!(
+            actions.contains(&Action::Instance(FIRST, InstanceAction::Start)),
+            starts,
+            "{policy:?} {fault:?}"
+        );
     }
 }
 
@@ -147,7 +157,7 @@ fn who_stops_or_removes_it_gives_the_pull_up() {
     story.want(Wanted::Running);
     story.looked(None);
     let actions = story.want(Wanted::Removed);
-    assert!(actions.contains(&Action::GiveUpPull(FIRST)));
+    assert!(actions.contains(&Action::Instance(FIRST, InstanceAction::GiveUpPull)));
     assert!(actions.contains(&Action::Forget(FIRST)));
 
     // While it is looked for, its record may be on its way.
@@ -162,7 +172,10 @@ fn who_stops_or_removes_it_gives_the_pull_up() {
     story.looked(None);
     story.fails(PullFault::Failed);
     story.want(Wanted::Stopped);
-    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    assert_eq!(
+        story.want(Wanted::Running)[0],
+        Action::Instance(FIRST, InstanceAction::LookForImage)
+    );
     assert_eq!(story.machine.status().restart_count, 0);
 }
 
@@ -171,8 +184,8 @@ fn an_image_that_is_gone_when_it_starts_is_looked_for() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
     let fault = Fault::Image;
-    let failed = Event::Failed { incarnation: FIRST, fault, message: "gone".into() };
-    assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
+    let failed = InstanceEvent::Failed { fault, message: "gone".into() }.of(FIRST);
+    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::LookForImage)]);
     assert!(story.looked(None).contains(&pull("app:1")));
 }
 
@@ -182,7 +195,10 @@ fn an_operators_restart_tries_the_image_at_once() {
     story.want(Wanted::Running);
     story.looked(None);
     story.fails(PullFault::Failed);
-    assert_eq!(story.tell(Event::Restart { grace: None }), [Action::LookForImage(FIRST)]);
+    assert_eq!(
+        story.tell(Event::Restart { grace: None }),
+        [Action::Instance(FIRST, InstanceAction::LookForImage)]
+    );
     assert_eq!(story.machine.status().restart_count, 0);
 }
 
@@ -209,12 +225,12 @@ fn with_volumes(policy: Option<PullPolicy>) -> Story {
 impl Story {
     fn looked_at_volumes(&mut self, seen: [VolumeSeen; 2]) -> Vec<Action> {
         let volumes = ["one", "two"].map(str::to_owned).into_iter().zip(seen).collect();
-        self.tell(Event::Looked { incarnation: FIRST, image: Some(facts()), volumes })
+        self.tell(InstanceEvent::Looked { image: Some(facts()), volumes }.of(FIRST))
     }
 
     fn pulled(&mut self) -> Vec<Action> {
         let pulled = Pulled { took: SECOND, bytes: 7 };
-        self.tell(Event::Pulled { incarnation: FIRST, image: facts(), pulled })
+        self.tell(InstanceEvent::Pulled { image: facts(), pulled }.of(FIRST))
     }
 }
 
@@ -223,12 +239,15 @@ const HERE: VolumeSeen = VolumeSeen::Here { from_registry: true };
 #[test]
 fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
     let mut story = with_volumes(Some(PullPolicy::Always));
-    assert_eq!(story.want(Wanted::Running)[0], Action::LookForImage(FIRST));
+    assert_eq!(
+        story.want(Wanted::Running)[0],
+        Action::Instance(FIRST, InstanceAction::LookForImage)
+    );
     let actions = story.looked_at_volumes([VolumeSeen::Missing, HERE]);
     assert!(actions.contains(&pull("one:1")), "{actions:?}");
     let actions = story.pulled();
     assert!(actions.contains(&pull("two:1")), "{actions:?}");
-    assert!(story.pulled().contains(&Action::Start(FIRST)));
+    assert!(story.pulled().contains(&Action::Instance(FIRST, InstanceAction::Start)));
     assert_eq!(story.machine.status().image_id, "app@sha256:2");
     let told = &notes(&story.started())[0];
     assert!(told.starts_with("Pulled Container image \"app:1\" already present"), "{told}");
@@ -237,11 +256,15 @@ fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
     let mut story = with_volumes(Some(PullPolicy::Always));
     story.want(Wanted::Running);
     let actions = story.looked_at_volumes([VolumeSeen::Viewed; 2]);
-    assert!(actions.contains(&Action::Start(FIRST)) && notes(&actions).is_empty(), "{actions:?}");
+    assert!(
+        actions.contains(&Action::Instance(FIRST, InstanceAction::Start))
+            && notes(&actions).is_empty(),
+        "{actions:?}"
+    );
     // One that is not known any more when it starts is missing again.
     let (fault, message) = (Fault::Image, "gone".into());
-    let failed = Event::Failed { incarnation: FIRST, fault, message };
-    assert_eq!(story.tell(failed), [Action::LookForImage(FIRST)]);
+    let failed = InstanceEvent::Failed { fault, message }.of(FIRST);
+    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::LookForImage)]);
     assert!(story.looked_at_volumes([HERE, VolumeSeen::Viewed]).contains(&pull("one:1")));
 
     let mut story = with_volumes(Some(PullPolicy::Never));
@@ -266,9 +289,12 @@ fn a_volumes_image_that_fails_is_waited_for_and_named_and_the_others_are_not_pul
         let told = &notes(&story.tell(Event::Tick))[0];
         assert_eq!(told, "BackOff Back-off pulling image \"two:1\"");
         story.pass((wait - 2) * SECOND);
-        assert_eq!(story.tell(Event::Tick), [Action::LookForImage(FIRST)]);
+        assert_eq!(
+            story.tell(Event::Tick),
+            [Action::Instance(FIRST, InstanceAction::LookForImage)]
+        );
         let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
         assert!(actions.contains(&pull("two:1")) && !actions.contains(&pull("one:1")));
     }
-    assert!(story.pulled().contains(&Action::Start(FIRST)));
+    assert!(story.pulled().contains(&Action::Instance(FIRST, InstanceAction::Start)));
 }

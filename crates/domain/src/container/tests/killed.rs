@@ -41,7 +41,10 @@ fn killed(story: &mut Story, kind: ProbeKind) -> Vec<Action> {
         story.pass(SECOND);
         story.tell(Event::Tick);
         let actions = story.probed(kind, Outcome::Failure("500".into()));
-        if actions.iter().any(|action| matches!(action, Action::Signal(..))) {
+        if actions
+            .iter()
+            .any(|action| matches!(action, Action::Instance(_, InstanceAction::Signal(..))))
+        {
             return actions;
         }
     }
@@ -49,7 +52,7 @@ fn killed(story: &mut Story, kind: ProbeKind) -> Vec<Action> {
 }
 
 fn starts(actions: &[Action]) -> bool {
-    actions.iter().any(|action| matches!(action, Action::Start(_)))
+    actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start)))
 }
 
 fn rule(values: &[i32]) -> RestartRule {

@@ -46,7 +46,9 @@ fn they_end_no_machine() {
         let shorter = Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) };
         let mut actions = story.tell(shorter);
         actions.extend(story.tell(Event::Tick));
-        assert!(actions.iter().any(|it| matches!(it, Action::Signal(_, 9))));
+        assert!(
+            actions.iter().any(|it| matches!(it, Action::Instance(_, InstanceAction::Signal(9))))
+        );
         story.ended(Ending::Signaled(9));
         story.tell(Event::Tick);
     }

@@ -12,9 +12,18 @@ fn an_operators_restart_clears_the_back_off() {
         story.started();
     }
     story.ended(Ending::Exited(1));
-    assert!(story.tell(Event::Restart { grace: None }).contains(&Action::Start(Incarnation(4))));
+    assert!(
+        story
+            .tell(Event::Restart { grace: None })
+            .contains(&Action::Instance(Incarnation(4), InstanceAction::Start))
+    );
     story.started();
-    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(5))), "at once");
+    assert!(
+        story
+            .ended(Ending::Exited(1))
+            .contains(&Action::Instance(Incarnation(5), InstanceAction::Start)),
+        "at once"
+    );
 }
 
 fn limited(policy: RestartPolicy) -> Story {
@@ -23,7 +32,11 @@ fn limited(policy: RestartPolicy) -> Story {
     let mut story = Story::new(pod);
     story.want(Wanted::Running);
     story.started();
-    assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .ended(Ending::Exited(1))
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
     story.started();
     story
 }
@@ -47,10 +60,16 @@ fn whoever_starts_it_again_gives_it_all_its_tries() {
     for event in ask {
         let mut story = limited(RestartPolicy::Always);
         story.ended(Ending::Exited(1));
-        assert!(story.tell(event).contains(&Action::Start(Incarnation(2))));
+        assert!(
+            story.tell(event).contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
+        );
         story.started();
         assert!(!story.machine.status().given_up);
-        assert!(story.ended(Ending::Exited(1)).contains(&Action::Start(Incarnation(3))));
+        assert!(
+            story
+                .ended(Ending::Exited(1))
+                .contains(&Action::Instance(Incarnation(3), InstanceAction::Start))
+        );
     }
 }
 

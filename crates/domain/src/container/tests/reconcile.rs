@@ -18,7 +18,7 @@ fn reasons(actions: &[Action]) -> Vec<&'static str> {
 fn ended(policy: RestartPolicy) -> Story {
     let mut story = Story::running(policy);
     story.pass(SECOND);
-    story.tell(Event::Ended { incarnation: Incarnation(0), ending: Ending::Exited(0) });
+    story.tell(InstanceEvent::Ended { ending: Ending::Exited(0) }.of(Incarnation(0)));
     story.pass(SECOND);
     story
 }
@@ -83,7 +83,7 @@ fn records_of_older_attempts_are_cleared_but_for_the_last() {
     let mut story = ended(RestartPolicy::Always);
     story.started();
     story.pass(11 * SECOND);
-    story.tell(Event::Ended { incarnation: Incarnation(1), ending: Ending::Exited(1) });
+    story.tell(InstanceEvent::Ended { ending: Ending::Exited(1) }.of(Incarnation(1)));
     story.pass(11 * SECOND);
     story.tell(Event::Tick);
     story.started();
@@ -121,10 +121,12 @@ fn what_waits_for_its_image_needs_no_record_yet() {
 fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
-    let away = || Event::Failed {
-        incarnation: Incarnation(0),
-        fault: Fault::Runtime,
-        message: "containerd is not reachable".into(),
+    let away = || {
+        InstanceEvent::Failed {
+            fault: Fault::Runtime,
+            message: "containerd is not reachable".into(),
+        }
+        .of(Incarnation(0))
     };
     assert_eq!(reasons(&story.tell(away())), ["Failed"]);
     let mut waits = vec![];
@@ -132,19 +134,25 @@ fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
         let wait = story.machine.deadline().unwrap() - story.now.mono;
         waits.push(wait.as_secs());
         story.pass(wait);
-        assert_eq!(story.tell(Event::Tick), vec![Action::Start(Incarnation(0))]);
+        assert_eq!(
+            story.tell(Event::Tick),
+            vec![Action::Instance(Incarnation(0), InstanceAction::Start)]
+        );
         assert_eq!(reasons(&story.tell(away())), [""; 0], "told once");
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
     story.tell(Event::RuntimeBack);
-    assert_eq!(story.tell(Event::Tick), vec![Action::Start(Incarnation(0))]);
+    assert_eq!(
+        story.tell(Event::Tick),
+        vec![Action::Instance(Incarnation(0), InstanceAction::Start)]
+    );
 }
 
 #[test]
 fn a_back_off_does_not_end_with_the_runtimes_return() {
     let mut story = ended(RestartPolicy::Always);
     story.started();
-    story.tell(Event::Ended { incarnation: Incarnation(1), ending: Ending::Exited(1) });
+    story.tell(InstanceEvent::Ended { ending: Ending::Exited(1) }.of(Incarnation(1)));
     story.tell(Event::RuntimeBack);
     assert_eq!(story.tell(Event::Tick), vec![]);
 }

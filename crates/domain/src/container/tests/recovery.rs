@@ -53,10 +53,11 @@ fn no_record_goes_before_the_next_one_is_there() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(1));
     let (incarnation, message) = (Incarnation(1), "containerd is not reachable".to_owned());
-    let actions = story.tell(Event::Failed { incarnation, fault: Fault::Runtime, message });
+    let actions =
+        story.tell(InstanceEvent::Failed { fault: Fault::Runtime, message }.of(incarnation));
     assert!(!actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
     story.pass(2 * SECOND);
-    assert_eq!(story.tell(Event::Tick), [Action::Start(Incarnation(1))]);
+    assert_eq!(story.tell(Event::Tick), [Action::Instance(Incarnation(1), InstanceAction::Start)]);
     story.started();
     let actions = story.ended(Ending::Exited(1));
     assert!(actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
@@ -86,7 +87,7 @@ fn an_attempt_without_a_record_is_forgotten_with_its_neighbours() {
 fn what_the_nodes_restart_took_is_told_as_that() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.recovered(Recovered::NodeRestarted);
-    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    assert!(actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start)));
     story.started();
     let last = story.machine.status().last_state.unwrap();
     assert_eq!((last.reason.as_str(), last.exit_code), ("ContainerStatusUnknown", 137));
@@ -111,16 +112,24 @@ fn only_a_known_and_other_boot_is_another() {
 fn what_may_run_unseen_is_killed_before_its_next_attempt() {
     let mut story = Story::running(RestartPolicy::Never);
     let actions = story.recovered(Recovered::Unknown);
-    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
-    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
-    assert!(story.ended(Ending::Lost).contains(&Action::Start(Incarnation(1))));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Destroy)));
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start)))
+    );
+    assert!(
+        story
+            .ended(Ending::Lost)
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
 
     let mut story = Story::running(RestartPolicy::Always);
     story.want(Wanted::Stopped);
     let actions = story.recovered(Recovered::Unknown);
-    assert!(actions.contains(&Action::Destroy(Incarnation(0))));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Destroy)));
     let actions = story.ended(Ending::Lost);
-    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start)))
+    );
 }
 
 #[test]
@@ -138,6 +147,6 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
         Recovered::Nothing,
         story.now,
     );
-    assert!(actions.contains(&Action::Start(Incarnation(1))));
+    assert!(actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start)));
     assert_eq!(machine.memory().last_state.as_ref().unwrap().reason, "ContainerStatusUnknown");
 }

@@ -13,7 +13,7 @@ fn seen(story: &Story) -> (u32, String, Option<i32>) {
 
 fn state(status: &ContainerStatus) -> String {
     match &status.state {
-        ContainerState::Waiting { reason, .. } => reason.clone(),
+        ContainerState::Waiting { reason, .. } => reason.to_string(),
         ContainerState::Running { .. } => "Running".into(),
         ContainerState::Terminated(ended) => format!("Terminated {}", ended.exit_code),
     }
@@ -33,7 +33,7 @@ fn hook() -> PodSpec {
 fn hooked(story: &mut Story, result: Result<(), &str>) -> Vec<Action> {
     let incarnation = story.machine.memory().attempt;
     let kind = HookKind::PostStart;
-    story.tell(Event::Hooked { incarnation, kind, result: result.map_err(Into::into) })
+    story.tell(InstanceEvent::Hooked { kind, result: result.map_err(Into::into) }.of(incarnation))
 }
 
 #[test]
@@ -53,7 +53,9 @@ fn a_restart_counts_when_the_next_instance_runs() {
     story.ended(Ending::Exited(4));
     assert_eq!(seen(&story), of(1, "CrashLoopBackOff", Some(4)));
     story.pass(10 * SECOND);
-    assert!(story.tell(Event::Tick).contains(&Action::Start(Incarnation(2))));
+    assert!(
+        story.tell(Event::Tick).contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
+    );
     assert_eq!(seen(&story), of(1, "CrashLoopBackOff", Some(4)));
     assert_eq!(story.machine.status().stage, Stage::Starting);
     story.started();
@@ -70,7 +72,7 @@ fn a_start_that_fails_has_been_an_instance_and_one_of_the_runtimes_trouble_has_n
     story.ended(Ending::Exited(3));
     let failed = |story: &mut Story, fault| {
         let incarnation = story.machine.memory().attempt;
-        story.tell(Event::Failed { incarnation, fault, message: "no".into() });
+        story.tell(InstanceEvent::Failed { fault, message: "no".into() }.of(incarnation));
     };
     failed(&mut story, Fault::Runtime);
     assert_eq!(seen(&story), of(0, "CreateContainerError", Some(3)));

@@ -22,13 +22,15 @@ fn post_start() -> Lifecycle {
 impl Story {
     fn hook_ends(&mut self, kind: HookKind, result: Result<(), &str>) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::Hooked { incarnation, kind, result: result.map_err(Into::into) })
+        self.tell(
+            InstanceEvent::Hooked { kind, result: result.map_err(Into::into) }.of(incarnation),
+        )
     }
 }
 
 fn signals(actions: &[Action]) -> Vec<i32> {
     let signal = |action: &Action| match action {
-        Action::Signal(_, signal) => Some(*signal),
+        Action::Instance(_, InstanceAction::Signal(signal)) => Some(*signal),
         _ => None,
     };
     actions.iter().filter_map(signal).collect()
@@ -36,7 +38,7 @@ fn signals(actions: &[Action]) -> Vec<i32> {
 
 fn hooks(actions: &[Action]) -> Vec<(HookKind, u64)> {
     let hook = |action: &Action| match action {
-        Action::RunHook(_, kind, bound) => Some((*kind, bound.as_secs())),
+        Action::Instance(_, InstanceAction::RunHook(kind, bound)) => Some((*kind, bound.as_secs())),
         _ => None,
     };
     actions.iter().filter_map(hook).collect()
@@ -133,7 +135,11 @@ fn a_failed_post_start_hook_ends_the_instance() {
     assert_eq!(Story::reasons(&actions), told);
     assert_eq!(hooks(&actions), [(HookKind::PreStop, 30)]);
     story.hook_ends(HookKind::PreStop, Ok(()));
-    assert!(story.ended(Ending::Exited(0)).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .ended(Ending::Exited(0))
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
     story.started();
     let cause = story.machine.status().last_state.unwrap().cause;
     assert_eq!(cause.to_string(), "postStart hook failed: exit 1");

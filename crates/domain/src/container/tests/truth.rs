@@ -8,12 +8,12 @@ const BY: Caller = Caller::Local { uid: 1000, pid: Some(4711) };
 impl Story {
     fn oom_kills(&mut self, kills: u64) -> Vec<Action> {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::OomKills { incarnation, kills })
+        self.tell(InstanceEvent::OomKills { kills }.of(incarnation))
     }
 
     fn leaves(&mut self, words: LastWords) {
         let incarnation = self.machine.memory().attempt;
-        self.tell(Event::LastWords { incarnation, words });
+        self.tell(InstanceEvent::LastWords { words }.of(incarnation));
     }
 
     fn newest(&self) -> Terminated {

@@ -22,7 +22,7 @@ fn passes(story: &mut Story) -> Vec<Action> {
 fn stop_ends_the_instance_and_none_follows_until_one_is_wanted() {
     let mut story = choosing(OnFailure::Stop);
     let actions = story.condemned();
-    assert!(actions.contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))));
     let message = "Container app failed liveness probe, will be stopped";
     assert_eq!(Story::reasons(&actions)[1], ("Killing", message));
     assert_eq!(story.machine.memory().wanted, Wanted::Stopped);
@@ -34,7 +34,11 @@ fn stop_ends_the_instance_and_none_follows_until_one_is_wanted() {
     assert!(matches!(ended.cause, Cause::Probe { kind: ProbeKind::Liveness, .. }));
     story.pass(1000 * SECOND);
     assert_eq!(story.tell(Event::Tick), []);
-    assert!(story.want(Wanted::Running).contains(&Action::Start(Incarnation(1))));
+    assert!(
+        story
+            .want(Wanted::Running)
+            .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
+    );
 }
 
 #[test]
@@ -46,7 +50,9 @@ fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
     let found = Recovered::Ended(Ending::Signaled(15), story.now.wall, Default::default());
     let (machine, actions) =
         Machine::recover(Arc::new(spec), container, memory, "c".into(), [], found, story.now);
-    assert!(!actions.iter().any(|action| matches!(action, Action::Start(_))));
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Instance(_, InstanceAction::Start)))
+    );
     let ContainerState::Terminated(ended) = machine.status().state else { panic!("lives") };
     assert!(matches!(ended.cause, Cause::Probe { .. }));
 }
@@ -86,7 +92,10 @@ fn a_startup_probe_that_notifies_goes_on_until_it_passes() {
     story.started();
     let fails = |story: &mut Story| {
         let launched = story.tell(Event::Tick);
-        assert!(matches!(launched[..], [Action::Probe(_, ProbeKind::Startup, _)]));
+        assert!(matches!(
+            launched[..],
+            [Action::Instance(_, InstanceAction::Probe(ProbeKind::Startup, _))]
+        ));
         let told = story.probed(ProbeKind::Startup, Outcome::Failure("no".into()));
         story.pass(SECOND);
         told
@@ -101,7 +110,10 @@ fn a_startup_probe_that_notifies_goes_on_until_it_passes() {
     assert_eq!(count(&told, "ProbeRecovered"), 1);
     assert!(story.machine.status().started);
     // From now on the liveness probe has the word.
-    assert!(matches!(story.tell(Event::Tick)[..], [Action::Probe(_, ProbeKind::Liveness, _)]));
+    assert!(matches!(
+        story.tell(Event::Tick)[..],
+        [Action::Instance(_, InstanceAction::Probe(ProbeKind::Liveness, _))]
+    ));
 }
 
 #[test]
@@ -110,5 +122,7 @@ fn a_changed_choice_counts_afresh() {
     story.condemned();
     story.tell(Event::Respec(Arc::new(pod(RestartPolicy::Always))));
     story.pass(SECOND);
-    assert!(story.condemned().contains(&Action::Signal(Incarnation(0), 15)));
+    assert!(
+        story.condemned().contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
+    );
 }

@@ -60,7 +60,7 @@ impl<'a> Worker<'a> {
             self.arrange(tick);
             let mut probed = 0;
             let mut actions = self.story.tell(Event::Tick);
-            let ours = |a: &Action| matches!(a, Action::Probe(_, kind, _) if *kind == self.kind);
+            let ours = |a: &Action| matches!(a, Action::Instance(_, InstanceAction::Probe(kind, _)) if *kind == self.kind);
             while actions.iter().any(ours) {
                 probed += 1;
                 let outcome = outcome(self.at("in", tick).unwrap().as_str().unwrap());

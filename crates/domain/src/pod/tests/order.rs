@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::container::{Fault, ImageFacts, Recovered};
+use crate::container::{Fault, ImageFacts, InstanceAction, InstanceEvent, Recovered};
 use crate::exit::Cause;
 use crate::probe::Outcome;
 use crate::spec::*;
@@ -58,19 +58,26 @@ impl Story {
         for (index, action) in actions {
             let name = self.spec.at(index).unwrap().name.clone();
             match action {
-                Action::Start(n) => self.done.push(format!("start {name} {n}")),
-                Action::Signal(_, signal) => self.done.push(format!("signal {name} {signal}")),
-                Action::RunHook(_, kind, _) => {
+                Action::Instance(n, InstanceAction::Start) => {
+                    self.done.push(format!("start {name} {n}"))
+                }
+                Action::Instance(_, InstanceAction::Signal(signal)) => {
+                    self.done.push(format!("signal {name} {signal}"))
+                }
+                Action::Instance(_, InstanceAction::RunHook(kind, _)) => {
                     self.done.push(format!("{} {name}", kind.as_str()));
                 }
-                Action::Probe(_, kind, launch) => {
+                Action::Instance(_, InstanceAction::Probe(kind, launch)) => {
                     self.launched.insert(index, (kind, launch));
                 }
-                Action::AskBrake(incarnation, _) => {
-                    self.answer(index, Event::Granted { incarnation })
+                Action::Instance(incarnation, InstanceAction::AskBrake(_)) => {
+                    self.answer(index, InstanceEvent::Granted.of(incarnation))
                 }
-                Action::Capture(incarnation) => {
-                    self.answer(index, Event::Captured { incarnation, reading: String::new() });
+                Action::Instance(incarnation, InstanceAction::Capture) => {
+                    self.answer(
+                        index,
+                        InstanceEvent::Captured { reading: String::new() }.of(incarnation),
+                    );
                 }
                 _ => {}
             }
@@ -99,18 +106,21 @@ impl Story {
 
     fn started(&mut self, name: &str) {
         let incarnation = self.machine(name).memory().attempt;
-        self.tell(name, Event::Started { incarnation, pid: 7, container_id: name.into() });
+        self.tell(
+            name,
+            InstanceEvent::Started { pid: 7, container_id: name.into() }.of(incarnation),
+        );
     }
 
     fn post_started(&mut self, name: &str, result: Result<(), &str>) {
         let incarnation = self.machine(name).memory().attempt;
         let (kind, result) = (HookKind::PostStart, result.map_err(Into::into));
-        self.tell(name, Event::Hooked { incarnation, kind, result });
+        self.tell(name, InstanceEvent::Hooked { kind, result }.of(incarnation));
     }
 
     fn exits(&mut self, name: &str, code: u8) {
         let incarnation = self.machine(name).memory().attempt;
-        self.tell(name, Event::Ended { incarnation, ending: Ending::Exited(code) });
+        self.tell(name, InstanceEvent::Ended { ending: Ending::Exited(code) }.of(incarnation));
     }
 
     fn pass(&mut self, time: Duration) {
@@ -132,7 +142,7 @@ impl Story {
         let incarnation = self.machine(name).memory().attempt;
         let (kind, launch) = self.launched[&self.index(name)];
         let latency = Duration::ZERO;
-        self.tell(name, Event::Probed { incarnation, kind, launch, outcome, latency });
+        self.tell(name, InstanceEvent::Probed { kind, launch, outcome, latency }.of(incarnation));
     }
 
     fn saw(&mut self) -> Vec<String> {
@@ -145,7 +155,7 @@ impl Story {
 
     fn waiting(&self, name: &str) -> String {
         match &self.machine(name).status().state {
-            ContainerState::Waiting { reason, .. } => reason.clone(),
+            ContainerState::Waiting { reason, .. } => reason.to_string(),
             other => panic!("{name} does not wait: {other:?}"),
         }
     }
@@ -376,7 +386,7 @@ fn a_pod_is_ready_to_start_containers_once_its_surroundings_are_made() {
     assert_eq!(kinds, [&all[..], &["PodScheduled"]].concat(), "without a rule no other");
     assert!(!ready(&story));
     let failed =
-        |fault| Event::Failed { incarnation: Incarnation(0), fault, message: "no bridge".into() };
+        |fault| InstanceEvent::Failed { fault, message: "no bridge".into() }.of(Incarnation(0));
     story.tell("a", failed(Fault::Network));
     assert!(!ready(&story));
     story.pass(SECOND);

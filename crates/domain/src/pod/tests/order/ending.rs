@@ -13,7 +13,7 @@ fn regular_containers_stop_together_then_sidecars_from_the_last() {
     assert_eq!(story.saw(), ["preStop s", "preStop a", "signal b 15"]);
     let hooked = |story: &mut Story, name: &str| {
         let (incarnation, kind) = (Incarnation(0), HookKind::PreStop);
-        story.tell(name, Event::Hooked { incarnation, kind, result: Ok(()) });
+        story.tell(name, InstanceEvent::Hooked { kind, result: Ok(()) }.of(incarnation));
     };
     hooked(&mut story, "s");
     hooked(&mut story, "a");
