@@ -16,6 +16,7 @@ const STOREYS: [&[&str]; 6] = [
         "manifest",
         "domain",
         "logs",
+        "prober",
         "claims",
         "cni",
         "files",

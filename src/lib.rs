@@ -14,7 +14,6 @@ pub mod evidence;
 mod layers;
 pub mod manifest_dir;
 pub mod metrics;
-pub mod prober;
 pub mod registry;
 pub mod runtime;
 pub mod service;
@@ -32,3 +31,4 @@ pub use probelet_host::{
     volumes,
 };
 pub use probelet_manifest as manifest;
+pub use probelet_prober as prober;

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::domain::Incarnation;
 use crate::domain::adopt::Place;
@@ -19,9 +18,7 @@ use crate::domain::ids::stem;
 use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
-use crate::domain::time::Later;
 use crate::domain::user::User;
-use crate::prober::Share;
 use crate::process::Process;
 use crate::registry::RegistryError;
 
@@ -34,13 +31,8 @@ pub mod record;
 pub mod session;
 mod strangers;
 
+pub use probelet_prober::{EXEC_OUTPUT, ExecError, Executed, Target, Turn, deadline_in};
 pub use strangers::{News, Strangers};
-
-/// `length` from now, by the clock that waits go by.
-pub fn deadline_in(length: Duration) -> tokio::time::Instant {
-    let now = tokio::time::Instant::now();
-    now.into_std().later(length).into()
-}
 
 /// One attempt of one container, by its name in containerd: `POD_CONTAINER_N` in most cases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -298,44 +290,9 @@ pub trait Runtime: Send + Sync + 'static {
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }
 
-/// The right to run one command: dropped when its process is gone.
-#[derive(Debug)]
-pub struct Turn {
-    pub container: OwnedSemaphorePermit,
-    /// One of the host's turns for commands at work; a command that only waits needs none.
-    pub host: Option<OwnedSemaphorePermit>,
-}
-
-impl Turn {
-    pub fn leave_host(&mut self) {
-        self.host = None;
-    }
-}
-
-/// How a command ended by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
-    /// 128 + signal where a signal ended it.
-    pub exit_code: u32,
-    /// The first [`EXEC_OUTPUT`] bytes: stdout, then stderr.
-    pub output: Vec<u8>,
-}
-
-/// How much of a command's output is kept; the rest is read and thrown away.
-pub const EXEC_OUTPUT: usize = 10 * 1024;
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecError {
-    #[error("timed out")]
-    TimedOut,
-    /// It was not run, or nobody can tell how it ended: no fault of the container.
-    #[error("{0}")]
-    Failed(String),
-}
-
 /// A process that was started and is held by its pidfd.
 #[async_trait]
-pub trait Task: Send + Sync + 'static {
+pub trait Task: Target {
     fn pid(&self) -> u32;
     /// Its init, where one is held: a fake has none.
     fn process(&self) -> Option<Arc<Process>> {
@@ -343,27 +300,6 @@ pub trait Task: Send + Sync + 'static {
     }
     /// To init itself, by pidfd: never to a process that reused its pid.
     fn signal(&self, signal: i32) -> io::Result<()>;
-    /// A TCP socket born in the task's network namespace, fit to connect to `peer`'s family.
-    fn tcp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::TcpSocket>;
-    /// A UDP socket born there, bound to any port, of `peer`'s family and connected to it.
-    fn udp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::UdpSocket>;
-    /// A file as the container sees it, symbolic links too; `FileTooLarge` beyond `limit` bytes.
-    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
-    /// One permit: who runs a command in the container takes it first, and with it the turn.
-    fn exec_turn(&self) -> Arc<Semaphore>;
-    /// What its probes may use of a processor, together.
-    fn probe_share(&self) -> Arc<Share> {
-        Arc::default()
-    }
-    /// Runs a command as the container's own process would be run (its user, environment,
-    /// folder, limits), with `$(NAME)` replaced from its environment. Past `timeout` it and its
-    /// children are killed. The turn goes back when nothing of it runs any more.
-    async fn exec(
-        &self,
-        command: &[String],
-        timeout: Duration,
-        turn: Turn,
-    ) -> Result<Executed, ExecError>;
     /// Starts a command that somebody talks to.
     async fn open(&self, _order: &Order) -> Result<Session, SessionError> {
         Err(SessionError::Failed("commands are not run here".to_owned()))

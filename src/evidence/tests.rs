@@ -9,24 +9,12 @@ use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::Ending;
 use crate::process::Process;
-use crate::runtime::{ExecError, Executed, Turn};
+use crate::runtime::{ExecError, Executed, Target, Turn};
 
 struct Real(Arc<Process>);
 
 #[async_trait]
-impl Task for Real {
-    fn pid(&self) -> u32 {
-        self.0.pid()
-    }
-
-    fn process(&self) -> Option<Arc<Process>> {
-        Some(self.0.clone())
-    }
-
-    fn signal(&self, _: i32) -> std::io::Result<()> {
-        Ok(())
-    }
-
+impl Target for Real {
     fn tcp_socket(&self, _: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpSocket> {
         tokio::net::TcpSocket::new_v4()
     }
@@ -45,6 +33,21 @@ impl Task for Real {
 
     async fn exec(&self, words: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
         Ok(Executed { exit_code: 3, output: words.concat().into_bytes() })
+    }
+}
+
+#[async_trait]
+impl Task for Real {
+    fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+
+    fn process(&self) -> Option<Arc<Process>> {
+        Some(self.0.clone())
+    }
+
+    fn signal(&self, _: i32) -> std::io::Result<()> {
+        Ok(())
     }
 
     fn shim_memory(&self) -> std::io::Result<u64> {

@@ -12,7 +12,7 @@ use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, PortRef, ProbeSpec, TcpSocket, sample};
 use crate::domain::status::ContainerState;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Task;
+use crate::runtime::Target;
 use crate::runtime::fake::Fake;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ struct Good;
 
 #[async_trait]
 impl Prober for Good {
-    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+    async fn attempt(&self, _: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         Attempt { outcome: Outcome::Success(String::new()), latency: Duration::from_millis(3) }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{
     AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, RuntimeError,
-    Strangers, Survey, Task, Turn, Wanted,
+    Strangers, Survey, Target, Task, Turn, Wanted,
 };
 use crate::domain::adopt::{Place, Stdio, Stranger};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -272,18 +272,7 @@ impl Runtime for Fake {
 }
 
 #[async_trait]
-impl Task for Held {
-    fn pid(&self) -> u32 {
-        7
-    }
-
-    fn signal(&self, signal: i32) -> io::Result<()> {
-        if signal == 9 || !self.0.ignores_sigterm {
-            self.0.ending.send_replace(Some(Ending::Signaled(signal as u8)));
-        }
-        Ok(())
-    }
-
+impl Target for Held {
     fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
         tokio::net::TcpSocket::new_v4()
     }
@@ -302,6 +291,20 @@ impl Task for Held {
 
     async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("a fake runs no command".into()))
+    }
+}
+
+#[async_trait]
+impl Task for Held {
+    fn pid(&self) -> u32 {
+        7
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        if signal == 9 || !self.0.ignores_sigterm {
+            self.0.ending.send_replace(Some(Ending::Signaled(signal as u8)));
+        }
+        Ok(())
     }
 
     fn shim_memory(&self) -> io::Result<u64> {

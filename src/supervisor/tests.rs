@@ -17,8 +17,8 @@ use crate::domain::spec::{
 use crate::domain::status::{ContainerState, WaitingReason};
 use crate::prober::Attempt;
 use crate::runtime::RuntimeError;
-use crate::runtime::Task;
 use crate::runtime::fake::Fake;
+use crate::runtime::{Target, Task};
 
 mod brake;
 mod evidence;
@@ -40,7 +40,7 @@ struct Scripted(AtomicBool);
 
 #[async_trait]
 impl Prober for Scripted {
-    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+    async fn attempt(&self, _: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         let outcome = if self.0.load(Relaxed) {
             Outcome::Failure("HTTP probe failed with statuscode: 500".into())
         } else {

@@ -26,7 +26,7 @@ use crate::prober::Share;
 use crate::process::oom::OomCounter;
 use crate::process::{Process, stat};
 use crate::runtime::session::{Order, Session, SessionError};
-use crate::runtime::{ExecError, Executed, RuntimeError, Task, Turn, deadline_in};
+use crate::runtime::{ExecError, Executed, RuntimeError, Target, Task, Turn, deadline_in};
 
 const SIGKILL: i32 = 9;
 /// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
@@ -160,22 +160,7 @@ impl ContainerdTask {
 }
 
 #[async_trait]
-impl Task for ContainerdTask {
-    fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    fn process(&self) -> Option<Arc<Process>> {
-        Some(self.process.clone())
-    }
-
-    fn signal(&self, signal: i32) -> io::Result<()> {
-        match signal {
-            SIGKILL => self.process.kill(&self.id),
-            other => self.process.signal(other),
-        }
-    }
-
+impl Target for ContainerdTask {
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<TcpSocket> {
         netns::tcp_socket(self.process.pidfd(), peer)
     }
@@ -210,6 +195,24 @@ impl Task for ContainerdTask {
             .map_err(|error| failed(error.to_string()))?;
         let (container, init) = (self.id.clone(), self.process.clone());
         self.execs.run(Command { container, init, deadline }, template, command, turn).await
+    }
+}
+
+#[async_trait]
+impl Task for ContainerdTask {
+    fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    fn process(&self) -> Option<Arc<Process>> {
+        Some(self.process.clone())
+    }
+
+    fn signal(&self, signal: i32) -> io::Result<()> {
+        match signal {
+            SIGKILL => self.process.kill(&self.id),
+            other => self.process.signal(other),
+        }
     }
 
     async fn open(&self, order: &Order) -> Result<Session, SessionError> {

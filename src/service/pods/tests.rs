@@ -10,7 +10,7 @@ use crate::domain::spec::{ContainerSpec, ProbeSpec};
 use crate::pb::apply_pod_request::Manifest;
 use crate::pb::containers_server::Containers;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Task;
+use crate::runtime::Target;
 use crate::runtime::fake::Fake;
 use crate::structs;
 use crate::supervisor::Supervisor;
@@ -19,7 +19,7 @@ struct Unasked;
 
 #[async_trait]
 impl Prober for Unasked {
-    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+    async fn attempt(&self, _: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         unreachable!("no probe is set")
     }
 }

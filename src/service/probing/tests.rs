@@ -10,7 +10,7 @@ use crate::domain::probe::Outcome;
 use crate::domain::spec::{Handler, PortRef, ProbeSpec, TcpSocket};
 use crate::pb::containers_server::Containers;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Task;
+use crate::runtime::Target;
 use crate::runtime::fake::Fake;
 use crate::supervisor::Supervisor;
 
@@ -18,7 +18,7 @@ struct Content;
 
 #[async_trait]
 impl Prober for Content {
-    async fn attempt(&self, _: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+    async fn attempt(&self, _: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         Attempt { outcome: Outcome::Success("well".into()), latency: Duration::from_millis(1) }
     }
 }

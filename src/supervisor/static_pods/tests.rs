@@ -14,6 +14,7 @@ use crate::domain::spec::{Source, sample};
 use crate::domain::static_pods::{Content, Seen};
 use crate::domain::status::ContainerState;
 use crate::prober::{Attempt, Prober};
+use crate::runtime::Target;
 use crate::runtime::fake::Fake;
 use crate::supervisor::PodView;
 
@@ -40,7 +41,7 @@ struct Never;
 impl Prober for Never {
     async fn attempt(
         &self,
-        _: Arc<dyn crate::runtime::Task>,
+        _: Arc<dyn Target>,
         _: &crate::domain::spec::ContainerSpec,
         _: &crate::domain::spec::ProbeSpec,
     ) -> Attempt {

@@ -2,7 +2,7 @@
 //! which the daemon may die, and finds out whether it does something that it must not.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tokio::sync::watch;
 
@@ -363,9 +363,10 @@ impl Runtime for Hand {
 
 #[async_trait]
 impl Prober for Hand {
-    async fn attempt(&self, task: Arc<dyn Task>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
+    async fn attempt(&self, task: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         self.moment().await;
-        let place = usize::try_from(task.pid()).unwrap();
+        let pid = task.read_file(Path::new("pid"), 16).unwrap();
+        let place: usize = String::from_utf8(pid).unwrap().parse().unwrap();
         let process = self.0.state.lock().unwrap().processes[place].clone();
         let outcome = if process.sick.load(Relaxed) {
             process.failures.fetch_add(1, Relaxed);

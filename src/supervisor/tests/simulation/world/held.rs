@@ -7,7 +7,31 @@ use std::path::Path;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::runtime::{ExecError, Executed, Turn};
+use crate::runtime::{ExecError, Executed, Target, Turn};
+
+#[async_trait]
+impl Target for Held {
+    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Its only file holds its pid: by it the prober knows whom it probes.
+    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
+        Ok(self.1.pid.to_string().into_bytes())
+    }
+
+    fn exec_turn(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1))
+    }
+
+    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+        Err(ExecError::Failed("it runs no command".into()))
+    }
+}
 
 #[async_trait]
 impl Task for Held {
@@ -19,26 +43,6 @@ impl Task for Held {
         let ending = Ending::Signaled(u8::try_from(signal).unwrap());
         self.0.kill(&self.1, ending, "a signal");
         Ok(())
-    }
-
-    fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn udp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    fn exec_turn(&self) -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(1))
-    }
-
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
-        Err(ExecError::Failed("it runs no command".into()))
     }
 
     fn shim_memory(&self) -> io::Result<u64> {

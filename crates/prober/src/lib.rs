@@ -1,14 +1,20 @@
 //! One probe attempt: a handler and a task in, an [`Outcome`] out. No thresholds, no retries.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::probe::Outcome;
-use crate::domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
-use crate::runtime::{Task, deadline_in};
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
+use probelet_domain::time::Later;
 
 mod dial;
 mod exec;
@@ -17,12 +23,20 @@ mod grpc;
 pub mod http;
 mod resolve;
 mod share;
+mod target;
 pub mod tcp;
 mod tls;
 mod wire;
 
 pub use share::Share;
+pub use target::{EXEC_OUTPUT, ExecError, Executed, Target, Turn};
 pub use tls::Anyone;
+
+/// `length` from now, by the clock that waits go by.
+pub fn deadline_in(length: Duration) -> Instant {
+    let now = Instant::now();
+    now.into_std().later(length).into()
+}
 
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
@@ -30,7 +44,7 @@ pub trait Prober: Send + Sync + 'static {
     /// for its turn before, which is bounded too and part of no latency.
     async fn attempt(
         &self,
-        task: Arc<dyn Task>,
+        task: Arc<dyn Target>,
         container: &ContainerSpec,
         probe: &ProbeSpec,
     ) -> Attempt;
@@ -38,7 +52,7 @@ pub trait Prober: Send + Sync + 'static {
     /// Runs a lifecycle hook; the error is its failure in the kubelet's words.
     async fn hook(
         &self,
-        task: Arc<dyn Task>,
+        task: Arc<dyn Target>,
         container: &ContainerSpec,
         hook: &HookHandler,
         bound: Duration,
@@ -94,7 +108,7 @@ pub struct NetProber {
 impl Prober for NetProber {
     async fn attempt(
         &self,
-        task: Arc<dyn Task>,
+        task: Arc<dyn Target>,
         container: &ContainerSpec,
         probe: &ProbeSpec,
     ) -> Attempt {

@@ -5,8 +5,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::domain::spec::{Handler, Header};
-use crate::prober::tests::{Server, assert_is, get, probe, probe_in_vain, refusing};
+use crate::tests::{Server, assert_is, get, probe, probe_in_vain, refusing};
+use probelet_domain::spec::{Handler, Header};
 
 fn http(path: &str) -> Handler {
     Handler::HttpGet(get(path))
@@ -28,7 +28,7 @@ async fn redirecting(times: usize, first: String) -> Server {
 }
 
 /// Runs one row of `handlers.jsonl`.
-pub(in crate::prober) async fn vector(row: &Value) {
+pub(crate) async fn vector(row: &Value) {
     let statuses = match row["status"].as_array() {
         Some(statuses) => statuses.iter().map(|status| status.as_u64().unwrap()).collect(),
         None => vec![200],

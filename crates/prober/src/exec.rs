@@ -7,10 +7,10 @@ use tokio::sync::{AcquireError, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::Attempt;
-use crate::domain::probe::Outcome;
-use crate::domain::spec::Exec;
-use crate::domain::text::go_duration;
-use crate::runtime::{ExecError, Task, Turn};
+use crate::{ExecError, Target, Turn};
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::Exec;
+use probelet_domain::text::go_duration;
 
 /// How long a command may wait for its turn.
 const QUEUE: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Queue {
     /// after it.
     pub(super) async fn attempt(
         &self,
-        task: Arc<dyn Task>,
+        task: Arc<dyn Target>,
         exec: &Exec,
         limit: Duration,
     ) -> Attempt {
@@ -67,7 +67,7 @@ impl Queue {
 
     /// The container's first: who waits behind a slow command of its own container takes no
     /// turn from others.
-    async fn turn(&self, task: &dyn Task) -> Result<Turn, AcquireError> {
+    async fn turn(&self, task: &dyn Target) -> Result<Turn, AcquireError> {
         let container = task.exec_turn().acquire_owned().await?;
         let host = self.host.clone().acquire_owned().await?;
         Ok(Turn { container, host: Some(host) })

@@ -11,11 +11,10 @@ use tokio::task::JoinSet;
 
 use super::tls::tests::{secure, serve_h2, speaking};
 use super::*;
-use crate::domain::exit::Ending;
-use crate::domain::spec::{
+use crate::{ExecError, Executed, Turn};
+use probelet_domain::spec::{
     BackoffLimits, ContainerPort, Grpc, HttpGet, PortRef, Probes, Scheme, Source, TcpSocket,
 };
-use crate::runtime::{ExecError, Executed, Turn};
 
 /// Long enough for loopback on a busy machine, short enough to wait out.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(200);
@@ -35,13 +34,7 @@ mod floods;
 mod leaks;
 
 #[async_trait]
-impl Task for Near {
-    fn pid(&self) -> u32 {
-        0
-    }
-    fn signal(&self, _: i32) -> io::Result<()> {
-        Ok(())
-    }
+impl Target for Near {
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<Socket> {
         match self {
             Here if peer.is_ipv4() => Socket::new_v4(),
@@ -69,12 +62,6 @@ impl Task for Near {
     }
     async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("no command runs here".into()))
-    }
-    fn shim_memory(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    async fn ended(&self) -> Ending {
-        std::future::pending().await
     }
 }
 
@@ -121,7 +108,7 @@ pub(super) fn tcp(host: Option<&str>) -> Handler {
 }
 
 pub(super) async fn run(
-    task: impl Task,
+    task: impl Target,
     handler: Handler,
     port: u16,
     timeout: Duration,

@@ -18,12 +18,12 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion
 use tokio_rustls::{TlsAcceptor, server};
 
 use super::*;
-use crate::domain::probe::Outcome;
-use crate::domain::spec::{Handler, Header, HttpGet, Scheme};
-use crate::prober::executor::Jobs;
-use crate::prober::tests::{Server, get, probe, probe_in_vain, refusing};
+use crate::executor::Jobs;
+use crate::tests::{Server, get, probe, probe_in_vain, refusing};
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::{Handler, Header, HttpGet, Scheme};
 
-pub(in crate::prober) type Secured = server::TlsStream<TcpStream>;
+pub(crate) type Secured = server::TlsStream<TcpStream>;
 
 /// Self-signed, long expired, of another name.
 fn certificate() -> (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>) {
@@ -47,12 +47,12 @@ fn config(versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Serv
     config
 }
 
-pub(in crate::prober) fn speaking(alpn: &[&str]) -> ServerConfig {
+pub(crate) fn speaking(alpn: &[&str]) -> ServerConfig {
     config(&[&version::TLS13, &version::TLS12], alpn)
 }
 
 /// Hands every connection with which hands were shaken to `script`.
-pub(in crate::prober) async fn secure<F>(
+pub(crate) async fn secure<F>(
     config: ServerConfig,
     script: impl Fn(Secured) -> F + Send + Sync + 'static,
 ) -> Server
@@ -73,7 +73,7 @@ where
 }
 
 /// Serves one HTTP/2 connection.
-pub(in crate::prober) async fn serve_h2<F, B>(
+pub(crate) async fn serve_h2<F, B>(
     stream: impl Stream,
     answer: impl Fn(Request<Incoming>) -> F + Send + 'static,
 ) where

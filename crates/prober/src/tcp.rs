@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::Host;
-use crate::domain::probe::Outcome;
-use crate::domain::spec::TcpSocket;
-use crate::runtime::Task;
+use crate::Target;
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::TcpSocket;
 
 /// Succeeds when a connection is made; it is closed at once, with nothing sent or read.
 pub(super) async fn attempt(
-    task: &Arc<dyn Task>,
+    task: &Arc<dyn Target>,
     probe: &TcpSocket,
     port: u16,
     deadline: Instant,

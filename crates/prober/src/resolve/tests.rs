@@ -13,11 +13,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::domain::exit::Ending;
-use crate::domain::probe::Outcome;
-use crate::domain::spec::Handler;
-use crate::prober::tests::{AMPLE, Near, Server, TIMEOUT, get, run, tcp};
-use crate::runtime::{ExecError, Executed, Turn};
+use crate::tests::{AMPLE, Near, Server, TIMEOUT, get, run, tcp};
+use crate::{ExecError, Executed, Turn};
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::Handler;
 
 /// The test's own namespace, with files of its own and name servers that listen on a port of
 /// their choice.
@@ -29,13 +28,7 @@ struct Named {
 }
 
 #[async_trait]
-impl Task for Named {
-    fn pid(&self) -> u32 {
-        0
-    }
-    fn signal(&self, _: i32) -> io::Result<()> {
-        Ok(())
-    }
+impl Target for Named {
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<TcpSocket> {
         Near::Here.tcp_socket(peer)
     }
@@ -56,12 +49,6 @@ impl Task for Named {
     }
     async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("no command runs here".into()))
-    }
-    fn shim_memory(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    async fn ended(&self) -> Ending {
-        std::future::pending().await
     }
 }
 
@@ -174,7 +161,7 @@ async fn a_name_in_the_hosts_file_is_dialled_and_shown() {
     // The first address refuses.
     let hosts = "127.0.0.9 db.local\n127.0.0.1 DB.local\n".to_owned();
     let task = Named { hosts, ..Named::default() };
-    let named = crate::domain::spec::HttpGet { host: Some("db.local".into()), ..get("/") };
+    let named = probelet_domain::spec::HttpGet { host: Some("db.local".into()), ..get("/") };
     let http = Handler::HttpGet(named);
     let outcome = run(task.clone(), http, server.port, AMPLE).await.outcome;
     assert_eq!(outcome, Outcome::Success(format!("Host: db.local:{}", server.port)));
@@ -255,7 +242,7 @@ async fn a_name_that_is_nowhere_reads_as_gos() {
 
 #[tokio::test]
 async fn a_dead_name_server_is_passed_over() {
-    let (_v4, _v6, port) = crate::prober::tests::refusing();
+    let (_v4, _v6, port) = crate::tests::refusing();
     let dead = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let dns = Dns::new(|_| Ok(vec!["10.0.0.1"])).await;
     let conf = ResolvConf { servers: vec![dead, dns.at], ..ResolvConf::parse("") };
@@ -287,7 +274,7 @@ async fn a_silent_name_server_is_given_up() {
     assert!(attempt.latency >= TIMEOUT);
     let text = "dial tcp: lookup db: i/o timeout";
     assert_eq!(attempt.outcome, Outcome::Failure(text.into()));
-    let named = crate::domain::spec::HttpGet { host: Some("db".into()), ..get("/") };
+    let named = probelet_domain::spec::HttpGet { host: Some("db".into()), ..get("/") };
     let attempt = run(task, Handler::HttpGet(named), 1, TIMEOUT).await;
     let text = "Get \"http://db:1/\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
     assert_eq!(attempt.outcome, Outcome::Failure(text.into()));
@@ -330,6 +317,6 @@ async fn a_server_that_never_comes_to_the_answer_is_given_up() {
 #[tokio::test]
 async fn a_name_has_a_bounded_number_of_addresses() {
     let hosts: String = (0..1000).map(|n| format!("127.0.{}.{} db\n", n / 250, n % 250)).collect();
-    let task: Arc<dyn Task> = Arc::new(Named { hosts, ..Named::default() });
+    let task: Arc<dyn Target> = Arc::new(Named { hosts, ..Named::default() });
     assert_eq!(lookup(&task, "db").await.unwrap().len(), MOST_ADDRESSES);
 }

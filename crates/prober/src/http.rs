@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::probe::Outcome;
-use crate::domain::spec::{HttpGet, Scheme};
-use crate::runtime::Task;
+use crate::Target;
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::{HttpGet, Scheme};
 
 use super::dial::{Destination, DialError, Host};
 
@@ -23,7 +23,7 @@ const MAX_REQUESTS: usize = 10;
 
 /// One deadline holds for connections, redirects, headers and body together.
 pub(super) async fn attempt(
-    task: &Arc<dyn Task>,
+    task: &Arc<dyn Target>,
     get: &HttpGet,
     port: u16,
     deadline: Instant,
@@ -95,7 +95,7 @@ fn get_error(url: &str, text: impl std::fmt::Display) -> String {
 
 /// Requests until an answer is no redirect to follow. An `Err` has ended the attempt early.
 async fn follow(
-    task: &dyn Task,
+    task: &dyn Target,
     get: &HttpGet,
     mut destination: Destination,
     port: u16,

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::config::ResolvConf;
-use crate::prober::wire::{Ends, errno};
-use crate::runtime::Task;
+use crate::Target;
+use crate::wire::{Ends, errno};
 
 /// Datagrams that are read in search of the answer to one question.
 const MOST_STRAY: usize = 64;
@@ -26,7 +26,7 @@ pub(super) enum QueryError {
 
 /// The addresses of `name`, of the kind of `record`.
 pub(super) async fn ask(
-    task: &dyn Task,
+    task: &dyn Target,
     conf: &ResolvConf,
     name: &Name,
     record: RecordType,
@@ -89,7 +89,7 @@ impl Trouble {
 }
 
 async fn exchange(
-    task: &dyn Task,
+    task: &dyn Target,
     server: SocketAddr,
     query: &Message,
     conf: &ResolvConf,
@@ -108,7 +108,7 @@ async fn exchange(
 /// What does not answer this very question is not listened to. `None` is a truncated answer,
 /// which may be cut anywhere and so is not read any further.
 async fn over_udp(
-    task: &dyn Task,
+    task: &dyn Target,
     server: SocketAddr,
     query: &Message,
     bytes: &[u8],
@@ -138,7 +138,7 @@ async fn over_udp(
 }
 
 async fn over_tcp(
-    task: &dyn Task,
+    task: &dyn Target,
     server: SocketAddr,
     query: &Message,
     bytes: &[u8],

@@ -21,10 +21,10 @@ use super::dial::{DialError, Host};
 use super::executor::{Jobs, beside};
 use super::tls::{self, Protocols};
 use super::wire::{Ends, Stream, cause};
-use crate::domain::probe::Outcome;
-use crate::domain::spec::Grpc;
-use crate::domain::text::go_duration;
-use crate::runtime::{Task, deadline_in};
+use crate::{Target, deadline_in};
+use probelet_domain::probe::Outcome;
+use probelet_domain::spec::Grpc;
+use probelet_domain::text::go_duration;
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("kube-probe/1.36 probelet/", env!("CARGO_PKG_VERSION")));
@@ -36,7 +36,7 @@ const LARGEST_MESSAGE: usize = 16 << 10;
 
 /// One deadline holds for the connection and the call.
 pub(super) async fn attempt(
-    task: &Arc<dyn Task>,
+    task: &Arc<dyn Target>,
     grpc: &Grpc,
     port: u16,
     timeout: Duration,

@@ -7,11 +7,9 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::Service;
 
 use super::*;
-use crate::domain::spec::{Handler, PortRef};
-use crate::prober::tests::{
-    AMPLE, Near, Server, TIMEOUT, assert_is, probe, probe_in_vain, refusing, run,
-};
-use crate::prober::tls::tests::{secure, serve_h2, speaking};
+use crate::tests::{AMPLE, Near, Server, TIMEOUT, assert_is, probe, probe_in_vain, refusing, run};
+use crate::tls::tests::{secure, serve_h2, speaking};
+use probelet_domain::spec::{Handler, PortRef};
 
 /// Answers with what the service is called: a status, a number, or the name of an error.
 #[derive(Debug, Clone)]
@@ -228,7 +226,7 @@ async fn the_fallback_is_ipv6() {
 }
 
 /// Runs one row of `handlers.jsonl`. That a refusal takes the timeout is where we differ.
-pub(in crate::prober) async fn vector(row: &serde_json::Value) {
+pub(crate) async fn vector(row: &serde_json::Value) {
     if row["connect"] == "refused" {
         let (_v4, _v6, port) = refusing();
         return assert_is(&probe(grpc("", false), port).await, row);

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::resolve::{LookupError, lookup};
 use super::wire::errno;
-use crate::domain::probe::Outcome;
-use crate::runtime::Task;
+use crate::Target;
+use probelet_domain::probe::Outcome;
 
 /// A host as the spec names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Host {
         }
     }
 
-    pub(super) async fn resolve(&self, task: &Arc<dyn Task>) -> Result<Destination, DialError> {
+    pub(super) async fn resolve(&self, task: &Arc<dyn Target>) -> Result<Destination, DialError> {
         let ips = match self {
             Self::Loopback | Self::Localhost => {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
@@ -98,7 +98,7 @@ impl Destination {
     /// Where all fail, the first one's failure is the news: ::1, say, may not even exist.
     pub(super) async fn connect(
         &self,
-        task: &dyn Task,
+        task: &dyn Target,
         port: u16,
         deadline: Instant,
     ) -> Result<(TcpStream, SocketAddr), DialError> {
@@ -139,7 +139,7 @@ impl Destination {
     }
 }
 
-async fn dial(task: &dyn Task, peer: SocketAddr) -> Result<(TcpStream, SocketAddr), DialError> {
+async fn dial(task: &dyn Target, peer: SocketAddr) -> Result<(TcpStream, SocketAddr), DialError> {
     let socket = task.tcp_socket(peer).map_err(DialError::Socket)?;
     // The address goes along: a peer that resets at once leaves a stream that can't tell it.
     let stream = socket.connect(peer).await.map_err(|error| DialError::Connect(peer, error))?;

@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RecordType};
 
 use self::config::{ResolvConf, hosts};
 use self::query::{QueryError, ask};
-use crate::runtime::Task;
+use crate::Target;
 
 mod config;
 mod query;
@@ -34,7 +34,7 @@ pub(super) enum LookupError {
 }
 
 /// At least one address, IPv4 first.
-pub(super) async fn lookup(task: &Arc<dyn Task>, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+pub(super) async fn lookup(task: &Arc<dyn Target>, name: &str) -> Result<Vec<IpAddr>, LookupError> {
     let files = Arc::clone(task);
     // A root filesystem may be slow, or over a network.
     let read = tokio::task::spawn_blocking(move || [HOSTS, RESOLV_CONF].map(|f| read(&*files, f)));
@@ -50,7 +50,7 @@ pub(super) async fn lookup(task: &Arc<dyn Task>, name: &str) -> Result<Vec<IpAdd
 }
 
 /// A file that is missing says nothing, as to libc.
-fn read(task: &dyn Task, file: &str) -> io::Result<String> {
+fn read(task: &dyn Target, file: &str) -> io::Result<String> {
     match task.read_file(Path::new(file), FILE_LIMIT) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
@@ -59,7 +59,7 @@ fn read(task: &dyn Task, file: &str) -> io::Result<String> {
 }
 
 async fn by_dns(
-    task: &dyn Task,
+    task: &dyn Target,
     conf: &ResolvConf,
     name: &str,
 ) -> Result<Vec<IpAddr>, LookupError> {

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::domain::exit::Ending;
-use crate::runtime::Executed;
+use crate::Executed;
 
 /// Runs every command for `takes`, with one and the same answer.
 struct Scripted {
@@ -27,13 +26,7 @@ impl Scripted {
 }
 
 #[async_trait]
-impl Task for Scripted {
-    fn pid(&self) -> u32 {
-        1
-    }
-    fn signal(&self, _: i32) -> io::Result<()> {
-        Ok(())
-    }
+impl Target for Scripted {
     fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -53,12 +46,6 @@ impl Task for Scripted {
         tokio::time::sleep(self.takes).await;
         self.running.fetch_sub(1, Ordering::Relaxed);
         self.answer.clone()
-    }
-    fn shim_memory(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    async fn ended(&self) -> Ending {
-        std::future::pending().await
     }
 }
 

@@ -6,7 +6,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Empty;
 
-use crate::domain::spec::Header;
+use probelet_domain::spec::Header;
 
 use super::place::Place;
 

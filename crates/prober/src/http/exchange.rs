@@ -15,10 +15,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::domain::probe::Outcome;
-use crate::prober::executor::{Jobs, beside};
-use crate::prober::tls::{self, Protocols};
-use crate::prober::wire::{Ends, Stream, cause, is_end};
+use crate::executor::{Jobs, beside};
+use crate::tls::{self, Protocols};
+use crate::wire::{Ends, Stream, cause, is_end};
+use probelet_domain::probe::Outcome;
 
 use super::headers::into_h2;
 use super::place::{Place, Redirect};
