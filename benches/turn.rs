@@ -44,12 +44,12 @@ impl Bench {
     }
 
     fn start(&mut self) {
-        let incarnation = self.machine.memory().attempt;
+        let incarnation = self.machine.attempt();
         self.tell(InstanceEvent::Started { pid: 1, container_id: "c".into() }.of(incarnation));
     }
 
     fn probe(&mut self) {
-        let incarnation = self.machine.memory().attempt;
+        let incarnation = self.machine.attempt();
         let (kind, outcome) = (ProbeKind::Liveness, Outcome::Success(String::new()));
         self.pass(Duration::from_secs(10));
         self.tell(Event::Tick);
@@ -61,7 +61,7 @@ impl Bench {
     fn crash(&mut self) {
         // Long enough alive to be started again at once.
         self.pass(Duration::from_secs(600));
-        let incarnation = self.machine.memory().attempt;
+        let incarnation = self.machine.attempt();
         self.tell(InstanceEvent::Ended { ending: Ending::Exited(1) }.of(incarnation));
         self.start();
     }

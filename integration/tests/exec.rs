@@ -3,6 +3,9 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -206,6 +209,118 @@ fn a_command_that_loses_containerd_is_no_evidence() -> Result<()> {
         })?;
         assert!(probe["failures"].is_null(), "{probe}");
         assert_eq!(host.task_pid("app_0")?, pid);
+        Ok(())
+    })
+}
+
+/// containerd's runc starts no command while `hang` is there, and goes on with it afterwards
+/// whoever has died meanwhile, as a runc may that has its process in the container already.
+struct SlowRunc {
+    hang: PathBuf,
+    waits: PathBuf,
+    goes_on: PathBuf,
+}
+
+impl SlowRunc {
+    fn install(host: &Host) -> Result<Self> {
+        let [hang, waits, goes_on, copy, runc] =
+            ["hang", "waits", "goes-on", "process.json", "bin/runc"].map(|name| host.path(name));
+        let script = format!(
+            "#!/bin/sh\n\
+             PATH=${{PATH#*:}}\n\
+             case \" $* \" in *' exec '*) ;; *) exec runc \"$@\";; esac\n\
+             [ -e {hang} ] || exec runc \"$@\"\n\
+             for word in \"$@\"; do\n\
+             [ \"$last\" = --process ] && cp \"$word\" {copy} && word={copy}\n\
+             shift; set -- \"$@\" \"$word\"; last=$word\n\
+             done\n\
+             (echo > {waits}; while [ -e {hang} ]; do sleep 0.05; done\n\
+             echo > {goes_on}; exec runc \"$@\") &\n\
+             wait $!\n",
+            hang = hang.display(),
+            waits = waits.display(),
+            goes_on = goes_on.display(),
+            copy = copy.display(),
+        );
+        fs::create_dir_all(host.path("bin"))?;
+        fs::write(&runc, script)?;
+        fs::set_permissions(&runc, fs::Permissions::from_mode(0o755))?;
+        fs::write(&hang, "")?;
+        Ok(Self { hang, waits, goes_on })
+    }
+
+    fn wait(&self) -> Result<()> {
+        eventually("runc waits", SOON, || self.waits.exists().then_some(()))
+    }
+
+    fn go_on(&self) -> Result<()> {
+        fs::remove_file(&self.hang)?;
+        eventually("runc goes on", SOON, || self.goes_on.exists().then_some(()))
+    }
+}
+
+/// Runs once, and then is over at once.
+fn long_at_first(word: &str) -> String {
+    format!("[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; exec sleep {word}")
+}
+
+fn sleeps(word: &str) -> bool {
+    processes_with(word).iter().any(|line| line.starts_with("sleep"))
+}
+
+#[test]
+fn a_command_whose_start_loses_containerd_is_ended() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(5);
+        let runc = SlowRunc::install(host)?;
+        probe_once(host, "app", &["sh", "-c", &long_at_first(&word)], "1000s")?;
+        runc.wait()?;
+        host.kill_containerd()?;
+        assert_eq!(said(host, "app")?.0, "error");
+        runc.go_on()?;
+        // It has begun by then.
+        thread::sleep(Duration::from_secs(1));
+        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        host.start_containerd()?;
+        // It did run.
+        host.ctr(["task", "exec", "--exec-id", "look", "app_0", "cat", "/tmp/ran"])?;
+        assert_eq!(fifos(host), 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_command_whose_start_was_lost_is_ended_by_the_next_daemon() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(6);
+        let runc = SlowRunc::install(host)?;
+        probe_once(host, "app", &["sh", "-c", &long_at_first(&word)], "1000s")?;
+        runc.wait()?;
+        host.kill_daemon()?;
+        host.kill_containerd()?;
+        runc.go_on()?;
+        eventually("it runs", SOON, || sleeps(&word).then_some(()))?;
+        host.start_containerd()?;
+        host.start_daemon()?;
+        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        assert_eq!(said(host, "app")?.0, "success");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_command_that_starts_while_the_next_daemon_does_is_ended() -> Result<()> {
+    with_host(|host| {
+        let word = seconds(7);
+        let runc = SlowRunc::install(host)?;
+        probe_once(host, "app", &["sh", "-c", &long_at_first(&word)], "1000s")?;
+        runc.wait()?;
+        host.kill_daemon()?;
+        host.start_daemon()?;
+        runc.go_on()?;
+        thread::sleep(Duration::from_secs(1));
+        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        assert_eq!(said(host, "app")?.0, "success");
         Ok(())
     })
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, now, signal, with_host};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -87,5 +88,48 @@ fn a_shim_that_hangs_in_a_start_which_containerd_does_not_outlive_is_ended() -> 
             eventually("no shim", SOON, || shims(host, &id).is_empty().then_some(()))?;
         }
         host.expect_nothing_left()
+    })
+}
+
+/// The process of this attempt that waits for runc's start.
+fn waiting_init(host: &Host, id: &str) -> Option<u32> {
+    let group = format!("/{}/{id}", host.namespace());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &u32| {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
+        let is_ours =
+            read("cgroup").is_ok_and(|groups| groups.lines().any(|line| line.ends_with(&group)));
+        is_ours && read("comm").is_ok_and(|name| name.starts_with("runc:[2:INIT]"))
+    })
+}
+
+#[test]
+fn a_creation_that_was_ended_before_its_start_costs_no_restart() -> Result<()> {
+    with_host(|host| {
+        let (hang, waits) = (host.path("hang"), host.path("waits"));
+        let script = format!(
+            "#!/bin/sh\ncase \" $* \" in *' start '*) echo > {}; while [ -e {} ]; do sleep 0.1; \
+             done;; esac\nPATH=${{PATH#*:}} exec runc \"$@\"\n",
+            waits.display(),
+            hang.display()
+        );
+        let runc = host.path("bin/runc");
+        fs::create_dir_all(host.path("bin"))?;
+        fs::write(&runc, script)?;
+        fs::set_permissions(&runc, fs::Permissions::from_mode(0o755))?;
+        fs::write(&hang, "")?;
+        apply(host, "web")?;
+        eventually("the start waits", SOON, || waits.exists().then_some(()))?;
+        host.kill_daemon()?;
+        host.kill_containerd()?;
+        let init = waiting_init(host, "web_0").context("nothing waits to be started")?;
+        signal(init, Signal::KILL)?;
+        fs::remove_file(&hang)?;
+        host.start_containerd()?;
+        let tasks = host.ctr(["task", "ls"])?;
+        ensure!(tasks.contains("STOPPED"), "{tasks}");
+        host.start_daemon()?;
+        runs_at_the_first_try(host, "web")
     })
 }

@@ -17,7 +17,7 @@ use super::reconcile::{Looks, nothing};
 use super::tally::Tally;
 use crate::domain::Incarnation;
 use crate::domain::container::{
-    Action, Event, Fault, InstanceAction, InstanceEvent, Memory, Wanted,
+    Action, Event, Fault, InstanceAction, InstanceEvent, Machine, Memory, Wanted,
 };
 use crate::domain::exit::Caller;
 use crate::domain::notice::Notice;
@@ -98,8 +98,8 @@ impl Actor {
         for (index, held) in self.containers.iter().enumerate() {
             if let (Some(task), Some(machine)) = (&held.task, self.pod.machine(index)) {
                 let Memory { attempt, oom, .. } = machine.memory();
-                self.effects.watch(index, *attempt, task.clone());
-                self.effects.watch_oom(index, *attempt, task.clone(), oom.seen());
+                self.effects.watch(index, attempt, task.clone());
+                self.effects.watch_oom(index, attempt, task.clone(), oom.seen());
             }
         }
         if self.containers.iter().any(|held| held.task.is_some()) {
@@ -232,7 +232,7 @@ impl Actor {
                 self.tell(index, InstanceEvent::Started { pid, container_id }.of(incarnation));
             }
             Done::OomKilled(index, incarnation, kills) => {
-                let current = self.pod.machine(index).map(|machine| machine.memory().attempt);
+                let current = self.pod.machine(index).map(Machine::attempt);
                 if let Some(task) = self.task(index).filter(|_| current == Some(incarnation)) {
                     self.effects.watch_oom(index, incarnation, task, kills);
                 }

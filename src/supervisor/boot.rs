@@ -83,7 +83,7 @@ impl Supervisor {
             let machine = machine.counting_from(attempt);
             let id =
                 AttemptId { pod: spec.name.clone(), container: container.name.clone(), attempt };
-            let memory = Memory { wanted, ..machine.memory().clone() };
+            let memory = Memory { wanted, ..machine.memory() };
             let birth = Birth { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&birth).await;
             // What somebody else has under that name is theirs.
@@ -138,7 +138,7 @@ impl Supervisor {
             };
             if let Some(attempt) = open {
                 let memory = born.machine.memory();
-                self.tally.ended(&spec.name, &container.name, attempt, memory);
+                self.tally.ended(&spec.name, &container.name, attempt, &memory);
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
             first.extend(unwritten.then_some((index, Action::Persist)));

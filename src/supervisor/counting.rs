@@ -23,7 +23,7 @@ impl Actor {
 
     pub(super) fn count_end(&self, index: usize, attempt: Incarnation) {
         if let Some(machine) = self.pod.machine(index) {
-            self.tally.ended(&self.spec.name, self.name(index), attempt, machine.memory());
+            self.tally.ended(&self.spec.name, self.name(index), attempt, &machine.memory());
         }
     }
 

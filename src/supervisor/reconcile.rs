@@ -11,7 +11,7 @@ use super::actor::Request;
 use super::clock::now;
 use super::{Entry, Supervisor, SupervisorError, lock};
 use crate::domain::adopt::Place;
-use crate::domain::container::{Look, SeenTask};
+use crate::domain::container::{Observation, SeenTask};
 use crate::domain::link::{Change, Link};
 use crate::domain::time::Later;
 use crate::runtime::{AttemptId, Flaw, RuntimeError};
@@ -122,10 +122,10 @@ impl Supervisor {
     pub(super) async fn reconcile(&self) -> Result<(), SupervisorError> {
         self.pay_debts().await;
         let at = now().mono;
-        let mut pods: BTreeMap<String, BTreeMap<String, Look>> = BTreeMap::new();
+        let mut pods: BTreeMap<String, BTreeMap<String, Observation>> = BTreeMap::new();
         for (id, task) in self.runtime.look().await? {
             let containers = pods.entry(id.pod).or_default();
-            let empty = || Look { at, attempts: BTreeMap::new() };
+            let empty = || Observation { at, attempts: BTreeMap::new() };
             containers.entry(id.container).or_insert_with(empty).attempts.insert(id.attempt, task);
         }
         let mut unknown = false;
@@ -201,9 +201,9 @@ impl Supervisor {
 }
 
 /// What one look found of a pod's containers.
-pub(super) type Looks = BTreeMap<String, Look>;
+pub(super) type Looks = BTreeMap<String, Observation>;
 
 /// A container of which nothing was found.
-pub(super) fn nothing(at: std::time::Instant) -> Look {
-    Look { at, attempts: BTreeMap::<_, SeenTask>::new() }
+pub(super) fn nothing(at: std::time::Instant) -> Observation {
+    Observation { at, attempts: BTreeMap::<_, SeenTask>::new() }
 }

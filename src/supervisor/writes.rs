@@ -22,7 +22,7 @@ impl Actor {
                 }
             }
             let machine = self.pod.machine(index);
-            let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
+            let removed = machine.is_some_and(|m| m.member().wanted() == Wanted::Removed);
             if !removed || all_written {
                 let over = std::mem::take(&mut held.over);
                 over.into_iter().for_each(|over| self.effects.forget(index, over, removed));
@@ -37,7 +37,7 @@ impl Actor {
             return false;
         };
         // An adopted container has one record, which is its owner's.
-        let recorded = self.spec.is_adopted() || held.recorded == Some(machine.memory().attempt);
+        let recorded = self.spec.is_adopted() || held.recorded == Some(machine.attempt());
         recorded && !(held.starting || held.persisting || held.dirty || held.awaits_write)
     }
 
@@ -103,7 +103,7 @@ impl Actor {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
                 held.failed_writes = 0;
                 let machine = self.pod.machine(index);
-                let removed = machine.is_some_and(|m| m.memory().wanted == Wanted::Removed);
+                let removed = machine.is_some_and(|m| m.member().wanted() == Wanted::Removed);
                 held.recorded = match removed {
                     // It needs none.
                     true => Some(incarnation),
@@ -140,6 +140,6 @@ impl Actor {
     pub(super) fn remembered(&self, machine: &Machine) -> Memory {
         let events = self.events.kept(&self.spec.uid, &machine.container().name);
         let boot_id = self.boot_id.as_deref().map(str::to_owned);
-        Memory { events, boot_id, ..machine.memory().clone() }
+        Memory { events, boot_id, ..machine.memory() }
     }
 }

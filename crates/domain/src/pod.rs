@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
-use super::container::{Action, Event, Machine, Wanted, Word};
+use super::container::{Action, Event, Machine, Member, PodSignal, Wanted};
 use super::network::PodNetwork;
 use super::spec::{PodSpec, Role};
 use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus, Stage};
@@ -91,8 +91,8 @@ impl Pod {
         now: Now,
     ) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
-        let all_over = self.machines.iter().all(|one| one.is_over() || one.has_not_begun());
-        if wanted == Wanted::Running && all_over && self.machines.iter().any(Machine::is_over) {
+        let all_over = self.members().all(|one| one.is_over() || one.has_not_begun());
+        if wanted == Wanted::Running && all_over && self.members().any(Member::is_over) {
             actions = self.handle_all(&Event::Wanted { wanted: Wanted::Stopped, grace: None }, now);
         }
         actions.append(&mut self.handle_all(&Event::Wanted { wanted, grace }, now));
@@ -118,8 +118,8 @@ impl Pod {
         let wanted = self.wanted;
         let mut actions = Vec::new();
         for index in 0..self.machines.len() {
-            let Some(machine) = self.machines.get(index) else { continue };
-            let differs = machine.memory().wanted != wanted && !machine.is_stopped_by_probe();
+            let Some(member) = self.machines.get(index).map(Machine::member) else { continue };
+            let differs = member.wanted() != wanted && !member.is_stopped_by_probe();
             if wanted == Wanted::Removed || differs {
                 let event = Event::Wanted { wanted, grace: None };
                 actions.append(&mut self.tell(index, event, now));
@@ -155,12 +155,13 @@ impl Pod {
     fn tell(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let was_expired = self.is_expired();
         let Some(machine) = self.machines.get_mut(index) else { return Vec::new() };
-        let (before, was_evicted) = (machine.memory().attempt, machine.memory().evicted.is_some());
-        let its_turn = event == Event::Pod(Word::Go);
+        let member = machine.member();
+        let (before, was_evicted) = (member.attempt(), member.evicted().is_some());
+        let is_ordered = event == Event::Pod(PodSignal::Start);
         let actions = machine.handle(event, now);
-        let restarts = machine.memory().attempt != before && !its_turn;
+        let restarts = machine.attempt() != before && !is_ordered;
         let owner = machine.container().name.clone();
-        let evicted = machine.memory().evicted.clone().filter(|_| !was_evicted);
+        let evicted = machine.member().evicted().map(str::to_owned).filter(|_| !was_evicted);
         // Once for the pod, at the first of its containers that it ends.
         let expired = self.expired().filter(|_| !was_expired);
         let expired = expired.map(|expired| Action::Note(expired.notice()));
@@ -169,8 +170,8 @@ impl Pod {
         if restarts {
             let spec = self.spec.clone();
             for dependent in spec.dependents_of(&owner) {
-                let word = Word::Follow { owner: owner.clone() };
-                all.append(&mut self.tell(dependent, word.into(), now));
+                let signal = PodSignal::Restart { owner: owner.clone() };
+                all.append(&mut self.tell(dependent, signal.into(), now));
             }
         }
         if let Some(message) = evicted {
@@ -221,13 +222,12 @@ impl Pod {
     }
 
     fn is_expired(&self) -> bool {
-        self.machines.iter().any(|machine| machine.memory().expired)
+        self.members().any(Member::is_expired)
     }
 
     fn expired(&self) -> Option<Expired> {
-        let evicted = |machine: &Machine| machine.memory().evicted.clone();
-        match self.machines.iter().find_map(evicted) {
-            Some(message) => Some(Expired::Evicted { message }),
+        match self.members().find_map(Member::evicted) {
+            Some(message) => Some(Expired::Evicted { message: message.to_owned() }),
             None => self.is_expired().then_some(Expired::Deadline),
         }
     }
@@ -243,20 +243,24 @@ impl Pod {
         phase(&self.spec, init, regular, ended)
     }
 
-    fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, &Machine)> {
-        let roles = |(index, machine)| (index, self.spec.role_at(index), machine);
-        (0..self.machines.len()).zip(&self.machines).map(roles)
+    fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.machines.iter().map(Machine::member)
+    }
+
+    fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, Member<'_>)> {
+        let all = (0..self.machines.len()).zip(&self.machines);
+        all.map(|(index, machine)| (index, self.spec.role_at(index), machine.member()))
     }
 }
 
 /// By the clock as it is now.
 fn born(machines: &[Machine]) -> Option<SystemTime> {
-    machines.iter().map(|machine| machine.memory().created_at).min()
+    machines.iter().map(|machine| machine.member().created_at()).min()
 }
 
 /// Where an earlier daemon told only some of them, stopping is what is not taken for granted.
 fn wanted_of(machines: &[Machine]) -> Wanted {
-    let any = |wanted| machines.iter().any(|machine| machine.memory().wanted == wanted);
+    let any = |wanted| machines.iter().any(|machine| machine.member().wanted() == wanted);
     if any(Wanted::Removed) {
         Wanted::Removed
     } else if any(Wanted::Running) {

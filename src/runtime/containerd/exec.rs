@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::client::Client;
-use crate::process::family::Family;
+use crate::process::family::{Family, Found};
 use crate::runtime::RuntimeError;
 
 mod calls;
@@ -39,6 +39,7 @@ const DELETE_STEP: Duration = Duration::from_millis(100);
 const KILL: Duration = Duration::from_secs(2);
 const HUNT_STEP: Duration = Duration::from_millis(5);
 const HUNT_STEP_MOST: Duration = Duration::from_millis(100);
+const NOTHING: Found = Found { members: 0, starting: false };
 
 #[derive(Debug, Clone)]
 pub(super) struct Execs(Arc<Shared>);
@@ -48,6 +49,8 @@ struct Shared {
     client: Client,
     folder: PathBuf,
     next: Arc<AtomicU64>,
+    /// How this daemon's marks begin.
+    mark: Arc<str>,
     /// Commands under way and the clearing up after them, some given up by their callers.
     tasks: TaskTracker,
     places: Arc<Semaphore>,
@@ -66,6 +69,7 @@ impl Execs {
             client,
             folder,
             next: Arc::default(),
+            mark: format!("{}{}.", process::MARK, uuid::Uuid::new_v4()).into(),
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(PLACES)),
             sessions: Arc::new(Semaphore::new(SESSIONS)),
@@ -75,11 +79,12 @@ impl Execs {
 
     /// The same turns and folders, for containers of another namespace.
     pub(super) fn with_client(&self, client: Client) -> Self {
-        let Shared { folder, next, tasks, places, sessions, hunt, .. } = self.0.as_ref();
+        let Shared { folder, next, mark, tasks, places, sessions, hunt, .. } = self.0.as_ref();
         Self(Arc::new(Shared {
             client,
             folder: folder.clone(),
             next: next.clone(),
+            mark: mark.clone(),
             tasks: tasks.clone(),
             places: places.clone(),
             sessions: sessions.clone(),
@@ -89,6 +94,11 @@ impl Execs {
 
     fn next_id(&self) -> String {
         format!("{PREFIX}{}", self.0.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An environment variable that no other command has.
+    fn new_mark(&self) -> String {
+        format!("{}{}", self.0.mark, uuid::Uuid::new_v4())
     }
 
     /// Numbers that an earlier daemon gave are not given again.
@@ -133,17 +143,29 @@ impl Execs {
         tracing::warn!(container, exec_id, "an ended command could not be deleted in containerd");
     }
 
-    /// Kills a family until nobody is left, or for as long as a killed process may take.
-    async fn end(&self, container: &str, family: Family) {
-        match tokio::time::timeout(KILL, self.hunt(family)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(container, %error, "a command may still run"),
-            Err(_) => tracing::warn!(container, "a killed command is not gone after {KILL:?}"),
+    /// Kills a family until nobody is left and nothing is being started, or for as long as a
+    /// killed process may take. `starts` is whether a start of the family's may be under way; the
+    /// answer, whether one was seen.
+    async fn end(&self, container: &str, family: Family, starts: bool) -> bool {
+        match tokio::time::timeout(KILL, self.hunt(family, starts)).await {
+            Ok(Ok(starts)) => starts,
+            Ok(Err(error)) => {
+                tracing::warn!(container, %error, "a command may still run");
+                starts
+            }
+            Err(_) => {
+                tracing::warn!(
+                    container,
+                    "a killed command, or a start in its container, is not over after {KILL:?}"
+                );
+                true
+            }
         }
     }
 
-    async fn hunt(&self, mut family: Family) -> io::Result<()> {
+    async fn hunt(&self, mut family: Family, mut starts: bool) -> io::Result<bool> {
         let mut pause = HUNT_STEP;
+        let mut was_quiet = false;
         loop {
             let turn = self.0.hunt.clone().acquire_owned().await.map_err(io::Error::other)?;
             let strike = self.0.tasks.spawn_blocking(move || {
@@ -153,9 +175,15 @@ impl Execs {
             });
             let found;
             (family, found) = strike.await.map_err(io::Error::other)?;
-            if found? == 0 {
-                return Ok(());
+            let found = found?;
+            starts |= found.starting;
+            let is_quiet = found == NOTHING;
+            // A process may change from runc into the command within a look, which takes a while.
+            // The next look sees it.
+            if is_quiet && (was_quiet || !starts) {
+                return Ok(starts);
             }
+            was_quiet = is_quiet;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(HUNT_STEP_MOST);
         }

@@ -1,5 +1,6 @@
 //! Tasks: create, start, look, kill, delete.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use containerd_client::services::v1::{
@@ -26,6 +27,11 @@ const LOOKS: u32 = 5;
 /// How soon one whose state nobody could tell is looked at again: containerd has given its shim
 /// 2 s to answer, and LOOKS times both is as long as a busy one may take.
 const LOOK_STEP: Duration = Duration::from_millis(500);
+
+/// Where containerd's shim keeps runc's state of containers, by namespace.
+const RUNC: &str = "/run/containerd/runc";
+/// The exit status of a process that SIGKILL ended.
+const KILLED: u32 = 128 + 9;
 
 /// It died under the question: containerd is about to clear its task.
 pub(super) fn shim_died(error: &RuntimeError) -> bool {
@@ -149,6 +155,9 @@ impl Client {
                 state => state?,
             };
             match state.status() {
+                Status::Stopped if self.never_ran(id, state.exit_status).await => {
+                    return Ok(FoundTask::None);
+                }
                 Status::Stopped => {
                     let ending = Ending::Reported(state.exit_status);
                     let at = state.exited_at.and_then(|at| SystemTime::try_from(at).ok());
@@ -181,6 +190,13 @@ impl Client {
         }
         // Neither running nor not: to be looked at again before anything is done about it.
         Err(RuntimeError::Unavailable(format!("task {id}: {trouble}")))
+    }
+
+    /// Whether an ended task was killed before it was started, as containerd does with a creation
+    /// whose caller died: its init waits until runc's start has opened this FIFO, and removes it.
+    async fn never_ran(&self, id: &str, exit_status: u32) -> bool {
+        let fifo = Path::new(RUNC).join(self.namespace()).join(id).join("exec.fifo");
+        exit_status == KILLED && tokio::fs::symlink_metadata(fifo).await.is_ok()
     }
 }
 

@@ -1,16 +1,17 @@
 //! A wall clock that is set: by hand, or by NTP on a host that has booted without the time.
 //!
 //! What goes on by itself (a back-off, a pause, a grace, a deadline, an age) goes by monotonic
-//! time and is remembered by the wall clock; so its times move with that clock. What is past keeps
-//! the time by which it was told.
+//! time and is recorded by the wall clock, so these times move with that clock. What is past keeps
+//! the time that it was published with.
 
 use std::time::{Duration, SystemTime};
 
-use super::state::State;
-use super::{Machine, Memory};
+use super::Memory;
+use super::life::Life;
+use super::phase::Phase;
 use crate::Now;
 
-/// Less is slewing, or a reading that was interrupted.
+/// A smaller difference is slewing, or a reading that was interrupted.
 const SET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,14 @@ impl Shift {
         (by >= SET).then_some(shift)
     }
 
+    /// The shift since the boot time was `known`, which becomes that of `now`.
+    fn since(known: &mut Option<SystemTime>, now: Now) -> Option<Self> {
+        let before = *known.get_or_insert(now.booted_at);
+        let shift = Self::between(before, now.booted_at)?;
+        *known = Some(now.booted_at);
+        Some(shift)
+    }
+
     fn apply(self, time: &mut SystemTime) {
         let shifted = match self {
             Self::Forward(by) => time.checked_add(by),
@@ -35,11 +44,15 @@ impl Shift {
         };
         *time = shifted.unwrap_or(*time);
     }
+
+    fn apply_all<'a>(self, times: impl IntoIterator<Item = Option<&'a mut SystemTime>>) {
+        times.into_iter().flatten().for_each(|time| self.apply(time));
+    }
 }
 
 impl Memory {
-    /// As it is read in this boot of the host: from another one only the wall clock has come over,
-    /// and whether that was set meanwhile nobody can tell.
+    /// The memory as it is read in this boot of the host. From another boot only the wall clock is
+    /// left, and whether that was set meanwhile cannot be known.
     #[must_use]
     pub fn in_boot(mut self, current: Option<&str>) -> Self {
         let is_same = self.boot_id.as_deref().zip(current).is_some_and(|(own, now)| own == now);
@@ -47,24 +60,36 @@ impl Memory {
         self
     }
 
-    fn follow(&mut self, now: Now) -> Option<Shift> {
-        let before = *self.booted_at.get_or_insert(now.booted_at);
-        let shift = Shift::between(before, now.booted_at)?;
-        self.booted_at = Some(now.booted_at);
-        shift.apply(&mut self.created_at);
-        let stopping = self.stopping.as_mut().map(|stopping| &mut stopping.kill_at);
-        let others =
-            [self.started_at.as_mut(), self.restart_at.as_mut(), self.paused_until.as_mut()];
-        others.into_iter().chain([stopping]).flatten().for_each(|time| shift.apply(time));
-        Some(shift)
+    /// Moves the times of what goes on by itself if the wall clock was set.
+    pub(super) fn follow_clock(&mut self, now: Now) {
+        let Some(shift) = Shift::since(&mut self.booted_at, now) else { return };
+        shift.apply_all([
+            Some(&mut self.created_at),
+            self.started_at.as_mut(),
+            self.restart_at.as_mut(),
+            self.paused_until.as_mut(),
+            self.stopping.as_mut().map(|stopping| &mut stopping.kill_at),
+        ]);
     }
 }
 
-impl Machine {
-    pub(super) fn follow_clock(&mut self, now: Now) {
-        let Some(shift) = self.memory.follow(now) else { return };
-        if let State::Running(running) | State::Stopping { running, .. } = &mut self.state {
-            shift.apply(&mut running.started_at);
+/// Moves the times of what goes on by itself if the wall clock was set.
+pub(super) fn follow(life: &mut Life, now: Now) {
+    let Life { course, phase, pause, .. } = life;
+    let Some(shift) = Shift::since(&mut course.booted_at, now) else { return };
+    let (of_instance, of_phase) = match phase {
+        Phase::Waiting(wait) => (None, wait.restart_at.as_mut()),
+        Phase::Running(instance) => (Some(&mut instance.started_at), None),
+        Phase::Stopping(instance, stop) => {
+            (Some(&mut instance.started_at), Some(&mut stop.record_mut().kill_at))
         }
-    }
+        _ => (None, None),
+    };
+    shift.apply_all([
+        Some(&mut course.created_at),
+        course.started_at.as_mut(),
+        pause.until_wall.as_mut(),
+        of_instance,
+        of_phase,
+    ]);
 }

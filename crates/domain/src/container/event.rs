@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ImageFacts, Look, Wanted, Word};
+use super::{ImageFacts, Observation, PodSignal, Wanted};
 use crate::Incarnation;
 use crate::brake::Hold;
 use crate::exit::{Caller, Ending, LastWords};
@@ -28,8 +28,8 @@ pub enum Event {
     Resume,
     /// The pod's spec changed in what may change on a live container.
     Respec(Arc<PodSpec>),
-    /// The pod's order to one of its containers.
-    Pod(Word),
+    /// The pod orders one of its containers to do something.
+    Pod(PodSignal),
     /// Caller of the operators' events that follow.
     Asker(Option<Caller>),
     /// Another container's volumes were over their limits.
@@ -45,7 +45,7 @@ pub enum Event {
     /// The output of an attempt is kept nowhere.
     NoLog { incarnation: Incarnation, why: String },
     /// What the runtime has of the container.
-    Found(Look),
+    Found(Observation),
     /// The runtime was away, and answers again.
     RuntimeBack,
     /// The record could not be written, though the runtime answers.
@@ -101,9 +101,9 @@ impl InstanceEvent {
     }
 }
 
-impl From<Word> for Event {
-    fn from(word: Word) -> Self {
-        Self::Pod(word)
+impl From<PodSignal> for Event {
+    fn from(signal: PodSignal) -> Self {
+        Self::Pod(signal)
     }
 }
 

@@ -1,344 +1,301 @@
-//! The only place where a container changes state.
+//! The machine of one container: it hands each event to the part that it concerns.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::image::Waits;
-use super::shim::Shim;
-use super::shown::Shown;
-use super::state::{PostStart, Running, State};
-use super::{Action, Event, ImageFacts, InstanceEvent, Memory, Turn, Wanted};
-use crate::exit::{Caller, LastWords};
-use crate::link::retry_after;
+use super::attempts::Attempts;
+use super::condemnation::Condemnation;
+use super::definition::Definition;
+use super::life::Life;
+use super::member::Member;
+use super::orders::Orders;
+use super::phase::Phase;
+use super::presentation::Presentation;
+use super::reconcile::{self, Reconciliation};
+use super::{Action, Event, ImageFacts, InstanceEvent, Memory, Turn, Wanted, clock, volumes};
+use crate::exit::Cause;
 use crate::notice::Notice;
-use crate::probe::Tracker;
-use crate::spec::{ContainerSpec, PodSpec, ProbeKind};
-use crate::time::Later;
+use crate::spec::{ContainerSpec, HookKind, PodSpec};
+use crate::status::ContainerStatus;
 use crate::{Incarnation, Now};
 
+/// Decides what is done for one container. It has no clock and does nothing itself: events come
+/// in, actions go out.
 #[derive(Debug)]
 pub struct Machine {
-    pub(super) pod: Arc<PodSpec>,
-    /// A copy: a spec is small, and a machine without a container cannot be built.
-    pub(super) spec: ContainerSpec,
-    pub(super) memory: Memory,
-    pub(super) state: State,
-    pub(super) container_id: String,
-    pub(super) pid: Option<u32>,
-    /// Attempts that may have something left in the runtime.
-    pub(super) kept: BTreeSet<Incarnation>,
-    /// Those of them that are being cleared away.
-    pub(super) clearing: BTreeSet<Incarnation>,
-    /// The grace that the wanted level came with, for a start that is still under way.
-    pub(super) grace: Option<Duration>,
-    /// When to ask again for the clearing of what remained.
-    pub(super) forget_at: Option<Instant>,
-    /// When a pause of the probes is over.
-    pub(super) paused: Option<Instant>,
-    /// How many probes were launched so far: names the next one.
-    pub(super) launches: u64,
-    /// Who asked last. A stop may have to wait for a start that is under way.
-    pub(super) caller: Option<Caller>,
-    /// When the OOM killer was seen at work last.
-    pub(super) oom_at: Option<Instant>,
-    /// When the pod's active deadline is over.
-    pub(super) expires: Option<Instant>,
-    /// What the instance that ends now has left.
-    pub(super) words: LastWords,
-    /// When attempt or state changed last.
-    pub(super) moved_at: Option<Instant>,
-    /// How often in a row the runtime has failed it.
-    pub(super) troubles: u32,
-    /// The record is older than the memory, and that was told.
-    pub(super) is_unwritten: bool,
-    /// For its images.
-    pub(super) waits: Waits,
-    /// What was shown before the start that is under way.
-    pub(super) before: Option<Shown>,
+    pub(super) life: Life,
+    reconciliation: Reconciliation,
 }
 
 impl Machine {
-    /// A container that does not exist yet; the first `Wanted` sets it going.
+    /// A container that does not exist yet; the first `Wanted` starts it.
     pub fn new(pod: Arc<PodSpec>, spec: ContainerSpec, image: ImageFacts, now: Now) -> Self {
-        let mut memory = Memory::new(Wanted::Stopped, now.wall);
-        memory.image_id = image.id;
-        memory.image_from_registry = image.from_registry;
-        memory.stop_signal = image.stop_signal;
-        memory.held = pod.is_several();
-        memory.booted_at = Some(now.booted_at);
-        let mut machine = Self::with(pod, spec, memory);
-        machine.set_expiry(now);
-        machine
+        let memory = Memory {
+            image_id: image.id,
+            image_from_registry: image.from_registry,
+            stop_signal: image.stop_signal,
+            held: pod.is_several(),
+            booted_at: Some(now.booted_at),
+            ..Memory::new(Wanted::Stopped, now.wall)
+        };
+        Self::of(Life::new(Definition { pod, spec }, &memory, now))
     }
 
-    pub(super) fn with(pod: Arc<PodSpec>, spec: ContainerSpec, memory: Memory) -> Self {
-        Self {
-            pod,
-            spec,
-            kept: BTreeSet::from([memory.attempt]),
-            clearing: BTreeSet::new(),
-            memory,
-            state: State::Created,
-            container_id: String::new(),
-            pid: None,
-            grace: None,
-            forget_at: None,
-            paused: None,
-            launches: 0,
-            caller: None,
-            oom_at: None,
-            expires: None,
-            words: LastWords::default(),
-            moved_at: None,
-            troubles: 0,
-            is_unwritten: false,
-            waits: Waits::default(),
-            before: None,
-        }
+    pub(super) fn of(life: Life) -> Self {
+        Self { life, reconciliation: Reconciliation::default() }
     }
 
-    /// Its attempts count from here: those below are of a pod that had the name before.
+    /// The same container with `attempt` as its first attempt. Those below are of a pod that had
+    /// the name before.
     #[must_use]
     pub fn counting_from(mut self, attempt: Incarnation) -> Self {
-        self.memory.attempt = attempt;
-        self.kept = BTreeSet::from([attempt]);
+        self.life.course.attempt = attempt;
+        self.life.attempts = Attempts::new(attempt);
         self
     }
 
     pub fn container(&self) -> &ContainerSpec {
-        &self.spec
+        &self.life.definition.spec
     }
 
-    pub fn memory(&self) -> &Memory {
-        &self.memory
+    /// The newest attempt.
+    pub fn attempt(&self) -> Incarnation {
+        self.life.course.attempt
     }
 
-    /// Nothing runs and nothing is left: the last word of a removed container.
-    pub fn is_gone(&self) -> bool {
-        self.memory.wanted == Wanted::Removed && !self.is_alive() && self.kept.is_empty()
+    /// What is to be recorded. The caller adds the events and the id of the boot.
+    pub fn memory(&self) -> Memory {
+        Memory::of(&self.life)
     }
 
-    /// Something runs, or is about to.
+    /// Where the container is among the others of its pod.
+    pub fn member(&self) -> Member<'_> {
+        Member::of(&self.life)
+    }
+
+    pub fn status(&self) -> ContainerStatus {
+        Presentation::of(&self.life).status()
+    }
+
+    /// True if something runs, or is about to.
     pub fn is_alive(&self) -> bool {
-        matches!(
-            self.state,
-            State::Pulling { looking: true }
-                | State::Starting
-                | State::Running(_)
-                | State::Stopping { .. }
-        )
+        self.life.phase.is_alive()
     }
 
-    /// When `Tick` is due next.
+    /// True once nothing runs and nothing is left of a removed container.
+    pub fn is_gone(&self) -> bool {
+        let Life { mandate, attempts, .. } = &self.life;
+        mandate.wanted == Wanted::Removed && !self.is_alive() && attempts.len() == 0
+    }
+
+    /// True if a probe may end the instance. The brake allows a share of these to be killed.
+    pub fn may_be_ended_by_probe(&self) -> bool {
+        let Life { definition, pause, .. } = &self.life;
+        self.is_alive() && !pause.is_on() && definition.may_end_by_probe()
+    }
+
+    /// Cause of the stop that waits for the evidence.
+    pub fn condemned_for(&self) -> Option<&Cause> {
+        match &self.life.phase {
+            Phase::Running(instance) => instance.condemnation.as_ref()?.captures_for(),
+            _ => None,
+        }
+    }
+
+    /// Spreads the probes over their next period, so that a daemon that takes many containers up
+    /// does not run all of their probes in the same moment.
+    pub fn spread_probes(&mut self, now: Now) {
+        let Life { definition, phase, .. } = &mut self.life;
+        let seed = (&definition.pod.uid, &definition.spec.name);
+        if let Some(instance) = phase.process_mut() {
+            instance.probing.spread(&seed, now.mono);
+        }
+    }
+
+    /// When the next `Tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let own = match &self.state {
-            State::Waiting { until, .. } => Some(*until),
-            State::Stopping { kill_at, .. } => Some(*kill_at),
-            State::Created
-            | State::Pulling { .. }
-            | State::Starting
-            | State::Running(_)
-            | State::Terminated => None,
-        };
-        let others = [
-            self.probing_deadline(),
-            self.shim_deadline(),
-            self.volumes_deadline(),
-            self.asking_deadline(),
-            self.capture_deadline(),
-            self.forget_at,
-            self.paused,
-            self.expiry(),
+        let Life { definition, mandate, phase, attempts, pause, .. } = &self.life;
+        let is_stopping = phase.stop().is_some();
+        let instance = phase
+            .process()
+            .and_then(|instance| instance.deadline(definition, is_stopping, pause.is_on()));
+        let all = [
+            phase.deadline(),
+            instance,
+            attempts.deadline(),
+            pause.deadline(),
+            mandate.expiry(phase),
         ];
-        own.into_iter().chain(others.into_iter().flatten()).min()
+        all.into_iter().flatten().min()
     }
 
+    /// Takes an event in, and returns what is to be done for it, in this order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut turn = Turn::new(now);
-        self.follow_clock(now);
-        let before = self.place();
+        clock::follow(&mut self.life, now);
+        let before = Reconciliation::place(&self.life);
         self.dispatch(event, &mut turn);
-        self.has_moved(before, now);
+        self.reconciliation.turn_over(&self.life, before, now);
         turn.actions
     }
 
     fn dispatch(&mut self, event: Event, turn: &mut Turn) {
+        let Self { life, reconciliation } = self;
+        let mut orders = Orders { life, turn };
         match event {
-            Event::Wanted { wanted, grace } => self.wanted(wanted, grace, turn),
-            Event::Restart { grace } => self.restart(grace, turn),
-            Event::Kill { signal } => self.kill(signal, turn),
-            Event::Pause { length } => self.pause(length, turn),
-            Event::Resume => self.resume_probes(turn),
-            Event::Respec(pod) => self.respec(pod, turn),
-            Event::Pod(word) => self.told(word, turn),
-            Event::Asker(caller) => self.caller = caller,
-            Event::Evicted { message } => self.evicted(message, turn),
-            Event::Instance(incarnation, event) if incarnation == self.memory.attempt => {
+            Event::Wanted { wanted, grace } => orders.want(wanted, grace),
+            Event::Restart { grace } => orders.restart(grace),
+            Event::Kill { signal } => orders.kill(signal),
+            Event::Pause { length } => orders.pause_probes(length),
+            Event::Resume => orders.resume_probes(),
+            Event::Respec(pod) => orders.respec(pod),
+            Event::Pod(signal) => orders.obey(signal),
+            Event::Asker(caller) => life.mandate.caller = caller,
+            Event::Evicted { message } => orders.evict(message),
+            Event::Instance(incarnation, event) if incarnation == life.course.attempt => {
                 self.dispatch_of_instance(event, turn);
             }
             Event::Instance(..) => {}
             Event::Forgotten { incarnation } => {
-                self.kept.remove(&incarnation);
-                self.clearing.remove(&incarnation);
-                self.troubles = 0;
-                if self.memory.wanted == Wanted::Removed {
-                    self.settle(turn);
+                life.attempts.forgotten(incarnation);
+                life.troubles = 0;
+                if life.mandate.wanted == Wanted::Removed {
+                    life.settle(turn);
                 }
             }
             Event::Remains { incarnation } => {
-                self.clearing.remove(&incarnation);
-                self.troubles = self.troubles.saturating_add(1);
-                self.forget_at = Some(turn.now.mono.later(retry_after(self.troubles)));
+                life.troubles = life.troubles.saturating_add(1);
+                life.attempts.remains(incarnation, life.troubles, turn.now.mono);
             }
-            Event::Found(look) => self.found(&look, turn),
-            Event::RecordMissing { incarnation } => self.record_missing(incarnation, turn),
-            Event::NoLog { incarnation, why } => self.no_log(incarnation, &why, turn),
-            Event::RuntimeBack => self.runtime_back(turn.now),
-            Event::Unwritten { error } => self.unwritten(error, turn),
-            Event::Written => self.written(turn),
+            Event::Found(observation) => reconciliation.observed(life, &observation, turn),
+            Event::RecordMissing { incarnation } => {
+                reconcile::record_missing(life, incarnation, turn);
+            }
+            Event::NoLog { incarnation, why } => reconcile::note_no_log(incarnation, &why, turn),
+            Event::RuntimeBack => reconcile::runtime_back(life, turn.now),
+            Event::Unwritten { error } => reconciliation.unwritten(&error, turn),
+            Event::Written => reconciliation.written(turn),
             Event::Tick => self.tick(turn),
         }
     }
 
     fn dispatch_of_instance(&mut self, event: InstanceEvent, turn: &mut Turn) {
+        let life = &mut self.life;
+        let subject = life.definition.subject(life.course.attempt);
         match event {
-            InstanceEvent::User { user } => self.memory.user = Some(user),
-            InstanceEvent::Started { pid, container_id } => self.started(pid, container_id, turn),
-            InstanceEvent::Failed { fault, message } => self.failed(fault, message, turn),
-            InstanceEvent::Looked { image, volumes } => self.looked(image, &volumes, turn),
-            InstanceEvent::Pulled { image, pulled } => self.pulled(image, pulled, turn),
-            InstanceEvent::PullFailed { fault, message } => self.pull_failed(fault, message, turn),
+            InstanceEvent::User { user } => life.course.user = Some(user),
+            InstanceEvent::Started { pid, container_id } => life.started(pid, container_id, turn),
+            InstanceEvent::Failed { fault, message } => life.failed(fault, message, turn),
+            InstanceEvent::Looked { image, volumes } => life.looked(image, &volumes, turn),
+            InstanceEvent::Pulled { image, pulled } => {
+                if matches!(life.phase, Phase::Pulling)
+                    && let Some(is_own) = life.images.pulled(pulled, turn)
+                {
+                    if is_own {
+                        life.course.image = image;
+                    }
+                    let step = life.images.next(subject, turn);
+                    life.proceed(step, turn);
+                }
+            }
+            InstanceEvent::PullFailed { fault, message } => {
+                if matches!(life.phase, Phase::Pulling)
+                    && let Some(step) = life.images.failed(fault, message, subject, turn)
+                {
+                    life.proceed(step, turn);
+                }
+            }
             InstanceEvent::Probed { kind, launch, outcome, latency } => {
-                self.probed(kind, launch, outcome, latency, turn);
+                if let Some(instance) = life.phase.process_mut() {
+                    instance.probed((kind, launch), &outcome, latency, subject, turn);
+                }
             }
             InstanceEvent::Ended { ending } => {
-                self.ended_condemned(turn);
-                self.ended(ending, turn);
+                life.end_condemned(turn);
+                life.ended(ending, turn);
             }
-            InstanceEvent::Hooked { kind, result } => self.hooked(kind, result, turn),
-            InstanceEvent::ShimMeasured { bytes } => self.shim_measured(bytes, turn),
-            InstanceEvent::VolumesMeasured { used } => self.volumes_measured(&used, turn),
-            InstanceEvent::Captured { reading } => self.captured(reading, turn),
-            InstanceEvent::Granted => self.granted(turn),
-            InstanceEvent::Held { why, again } => self.held(why, again, turn),
-            InstanceEvent::OomKills { kills } => self.oom_counted(kills, turn),
-            InstanceEvent::LastWords { words } => self.words = words,
+            InstanceEvent::Hooked { kind: HookKind::PostStart, result } => {
+                let definition = &life.definition;
+                let instance = life.phase.running_mut();
+                let order = instance.and_then(|it| it.post_started(result, definition, turn));
+                if let Some(order) = order {
+                    life.stop(order, turn);
+                }
+            }
+            InstanceEvent::Hooked { kind: HookKind::PreStop, result } => {
+                if let Some(stop) = life.phase.stop_mut() {
+                    stop.hooked(result.is_err(), subject, turn);
+                }
+            }
+            InstanceEvent::ShimMeasured { bytes } => {
+                if let Some(instance) = life.phase.running_mut() {
+                    instance.shim.measured(bytes, turn);
+                }
+            }
+            InstanceEvent::VolumesMeasured { used } => {
+                if let Some(instance) = life.phase.running_mut() {
+                    instance.volumes.measured(turn.now);
+                }
+                if let Some(message) = volumes::excess(&life.definition.pod, &used) {
+                    Orders { life, turn }.evict(message);
+                }
+            }
+            InstanceEvent::Captured { reading } => {
+                // A reading is published however late it comes.
+                if !reading.is_empty() {
+                    turn.note(Notice::normal("Evidence", reading));
+                }
+                life.stop_captured(turn);
+            }
+            InstanceEvent::Granted => {
+                if let Some(instance) = life.phase.running_mut() {
+                    let condemnation = instance.condemnation.take();
+                    instance.condemnation = condemnation.map(|it| it.granted(subject, turn));
+                }
+            }
+            InstanceEvent::Held { why, again } => {
+                if let Some(instance) = life.phase.running_mut()
+                    && let Some(condemnation) = &mut instance.condemnation
+                    && let Some(kind) = condemnation.held(why, again, &life.definition, turn)
+                {
+                    instance.probing.go_on(kind);
+                }
+            }
+            InstanceEvent::OomKills { kills } => life.count_oom_kills(kills, turn),
+            InstanceEvent::LastWords { words } => life.words = words,
         }
     }
 
     fn tick(&mut self, turn: &mut Turn) {
-        self.expire(turn);
-        if self.forget_at.is_some_and(|at| at <= turn.now.mono) {
-            self.forget_at = None;
-            self.settle(turn);
+        let life = &mut self.life;
+        if life.mandate.expiry(&life.phase).is_some_and(|at| at <= turn.now.mono) {
+            Orders { life, turn }.expire();
         }
-        match &mut self.state {
-            State::Waiting { until, .. } if *until <= turn.now.mono => {
-                self.before = Some(self.shown());
-                // A start that failed by the runtime's fault is the same attempt once more.
-                if self.memory.ended.is_some() { self.again(turn) } else { self.waited(turn) }
+        if life.attempts.is_due(turn.now.mono) {
+            life.settle(turn);
+        }
+        let subject = life.definition.subject(life.course.attempt);
+        match &mut life.phase {
+            Phase::Waiting(wait) if wait.until <= turn.now.mono => {
+                let reason = wait.reason;
+                life.waited(reason, turn);
             }
-            State::Stopping { kill_at, .. } if *kill_at <= turn.now.mono => self.grace_over(turn),
+            Phase::Stopping(_, stop) => stop.tick(subject, turn),
             _ => {}
         }
-        self.capture_over(turn);
-        self.end_pause(turn);
-        self.launch_probes(turn);
-        self.measure_shim(turn);
-        self.measure_volumes(turn);
-        self.ask_again(turn);
-    }
-
-    /// The new process comes first; the old attempts are cleared beside it.
-    pub(super) fn next_attempt(&mut self, turn: &mut Turn) {
-        self.before = Some(self.shown_while_it_starts());
-        let old = self.memory.attempt;
-        self.memory.attempt = old.next();
-        self.memory.restart_count = self.memory.restart_count.saturating_add(1);
-        self.memory.last_state = self.memory.ended.take();
-        self.memory.started_at = None;
-        self.memory.started = false;
-        self.memory.ready = false;
-        self.memory.restart_at = None;
-        self.memory.given_up = false;
-        self.memory.oom = Default::default();
-        self.pid = None;
-        self.start(turn);
-    }
-
-    fn started(&mut self, pid: u32, container_id: String, turn: &mut Turn) {
-        if !matches!(self.state, State::Starting) {
-            return;
+        if let Phase::Running(instance) = &mut life.phase
+            && let Some(order) = Condemnation::capture_over(&mut instance.condemnation, turn.now)
+        {
+            life.stop_for_probe(order, turn);
         }
-        self.troubles = 0;
-        self.pid = Some(pid);
-        self.container_id = container_id;
-        let running = self.begin(turn.now.mono, turn.now);
-        self.memory.started_at = Some(turn.now.wall);
-        self.memory.started = running.has_started();
-        self.memory.ready = running.is_ready();
-        self.state = State::Running(running);
-        if !self.pod.is_adopted() {
-            self.tell_image(turn);
-            turn.note(Notice::normal("Created", "Container created"));
-            let warning = self.spec.warning();
-            turn.actions
-                .extend(warning.map(|text| Action::Note(Notice::warning("HostNamespaces", text))));
-        }
-        turn.note(Notice::normal("Started", "Container started"));
-        turn.persist();
-        self.run_post_start(turn);
-        if self.memory.wanted != Wanted::Running {
-            let wanted = self.memory.wanted;
-            self.wanted(wanted, self.grace, turn);
-        } else if self.memory.expired {
-            self.stop_expired(turn);
-        } else if self.memory.held {
-            self.make_way(None, turn);
-        } else if self.memory.finished {
-            self.end_with_the_pod(turn);
-        }
-    }
-
-    /// A running instance with clean trackers, whose probes count their delays from `since`.
-    pub(super) fn begin(&self, since: Instant, now: Now) -> Running {
-        let tracker = |kind| Some(Tracker::new(kind, self.spec.probes.get(kind)?, since));
-        Running {
-            since,
-            started_at: now.wall,
-            trackers: ProbeKind::ALL.into_iter().filter_map(tracker).collect(),
-            was_ready: false,
-            orphan: false,
-            post_start: PostStart::Over,
-            operator_signal: None,
-            shim: Shim::new(now.mono),
-            measuring: self.first_measurement(now),
-            condemned: None,
-            capturing: None,
-        }
-    }
-
-    /// Clears what nobody needs any more: all of a removed container, else all attempts but the
-    /// newest and the one before it.
-    pub(super) fn settle(&mut self, turn: &mut Turn) {
-        let removed = self.memory.wanted == Wanted::Removed && !self.is_alive();
-        // While a restart waits, the dead attempt is the newest; it is the one to be looked at. One
-        // that waits to be started may have no record yet: all that is known is in the one before.
-        let oldest = match self.state {
-            State::Waiting { .. } | State::Terminated if self.memory.ended.is_some() => {
-                self.memory.attempt.0
+        let pause_is_over = life.pause.tick(turn);
+        let (is_paused, is_stopping) = (life.pause.is_on(), life.phase.stop().is_some());
+        let subject = life.definition.subject(life.course.attempt);
+        if let Some(instance) = life.phase.process_mut() {
+            if pause_is_over {
+                instance.probing.not_before(turn.now.mono);
             }
-            _ => self.memory.attempt.0.saturating_sub(1),
-        };
-        // The newest record alone knows that the container is to be removed: it is the last.
-        let newest = self.kept.last().copied();
-        let last = self.kept.len() == 1;
-        for kept in &self.kept {
-            let is_over = removed && (last || Some(*kept) != newest);
-            if (is_over || kept.0 < oldest) && self.clearing.insert(*kept) {
-                turn.push(Action::Forget(*kept));
-            }
+            instance.tick(is_stopping, is_paused, subject, turn);
         }
     }
 }

@@ -4,6 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::condemnation::Condemnation;
+use super::instance::Instance;
+use super::life::Life;
+use super::probing::Levels;
 use super::{OomCount, Stopping};
 use crate::Incarnation;
 use crate::exit::{Cause, Terminated};
@@ -98,6 +102,46 @@ pub struct ImageFacts {
 }
 
 impl Memory {
+    /// What is to be recorded of a container. The caller adds the events and the boot's id.
+    pub(super) fn of(life: &Life) -> Self {
+        let Life { mandate, course, phase, pause, oom, .. } = life;
+        let instance = phase.process();
+        let Levels { started, ready } = instance.map(Instance::levels).unwrap_or_default();
+        let condemnation = instance.and_then(|instance| instance.condemnation.as_ref());
+        Self {
+            wanted: mandate.wanted,
+            attempt: course.attempt,
+            restart_count: course.restart_count,
+            created_at: course.created_at,
+            started_at: course.started_at,
+            started,
+            ready,
+            image_id: course.image.id.clone(),
+            user: course.user.clone(),
+            image_from_registry: course.image.from_registry,
+            stop_signal: course.image.stop_signal,
+            ended: course.ended.clone(),
+            last_state: course.last_state.clone(),
+            restart_at: phase.wait().and_then(|wait| wait.restart_at),
+            backoff: course.backoff,
+            paused_until: pause.until_wall,
+            paused_for: pause.length(),
+            stopping: phase.stop().map(|stop| stop.record().clone()),
+            condemned: condemnation.and_then(Condemnation::recorded_cause).cloned(),
+            round: mandate.round,
+            held: mandate.held,
+            finished: mandate.finished,
+            oom: oom.count(),
+            history: course.history.clone(),
+            expired: mandate.expired,
+            evicted: mandate.evicted.clone(),
+            given_up: course.given_up,
+            events: Vec::new(),
+            boot_id: None,
+            booted_at: course.booted_at,
+        }
+    }
+
     /// What may be assumed of a later attempt whose own memory is lost.
     pub fn of_later(mut self, attempt: Incarnation, has_task: bool, wall: SystemTime) -> Self {
         let more = attempt.0.saturating_sub(self.attempt.0);
@@ -147,7 +191,8 @@ impl Memory {
         }
     }
 
-    /// What could not be written is newer than all that was, while it is of no earlier attempt.
+    /// True if this saved state is at least as new as the record: of the same attempt or a later
+    /// one.
     pub fn outdates(&self, recorded: Incarnation) -> bool {
         self.attempt >= recorded
     }

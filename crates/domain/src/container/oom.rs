@@ -1,18 +1,17 @@
-//! The OOM killer's work in an instance: told while it happens, and known at the end.
+//! Kills by the OOM killer in an instance: published while they happen, and counted at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
-use super::{Machine, Turn};
+use super::Turn;
 use crate::Now;
 use crate::notice::Notice;
 
-/// A kill so shortly before the end of init may have been that of init.
+/// A kill so shortly before the end of the init process may have been that of the init process.
 const RECENT: Duration = Duration::from_secs(1);
 
-/// The kernel counts for a cgroup, which may be older than the instance.
+/// OOM kills in the cgroup of an instance. The cgroup may be older than the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OomCount {
     before: u64,
@@ -20,40 +19,83 @@ pub struct OomCount {
 }
 
 impl OomCount {
-    /// What to look beyond.
+    /// The newest count of the cgroup. The daemon waits for a higher one.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
+    /// How many processes of the instance were killed.
     pub(super) fn kills(&self) -> u64 {
         self.seen.saturating_sub(self.before)
     }
 }
 
-impl Machine {
-    pub(super) fn oom_counted(&mut self, kills: u64, turn: &mut Turn) {
-        let count = &mut self.memory.oom;
-        match self.state {
-            State::Starting => {
-                *count = OomCount { before: kills, seen: kills };
-                self.oom_at = None;
-            }
-            State::Running(_) | State::Stopping { .. } if kills > count.seen => {
-                let new = kills - count.seen;
-                count.seen = kills;
-                self.oom_at = Some(turn.now.mono);
-                let (s, name) = (if new == 1 { "" } else { "es" }, &self.spec.name);
-                let message = format!(
-                    "Out of memory: the OOM killer took {new} process{s} of container {name}"
-                );
-                turn.note(Notice::warning("OOMKilling", message));
-                turn.persist();
-            }
-            _ => {}
-        }
+/// Count of the newest attempt, and when it last grew.
+#[derive(Debug, Default)]
+pub(super) struct OomWatch {
+    count: OomCount,
+    grew_at: Option<Instant>,
+}
+
+impl OomWatch {
+    pub(super) fn new(count: OomCount) -> Self {
+        Self { count, grew_at: None }
     }
 
-    pub(super) fn is_oom_recent(&self, now: Now) -> bool {
-        self.oom_at.is_some_and(|at| now.mono.saturating_duration_since(at) <= RECENT)
+    pub(super) fn count(&self) -> OomCount {
+        self.count
+    }
+
+    pub(super) fn next_attempt(&mut self) {
+        self.count = OomCount::default();
+    }
+
+    /// Takes the count with which an instance starts.
+    pub(super) fn starts_with(&mut self, kills: u64) {
+        *self = Self::new(OomCount { before: kills, seen: kills });
+    }
+
+    /// Takes the count of a running instance in.
+    pub(super) fn counted(&mut self, kills: u64, container: &str, turn: &mut Turn) {
+        let Some(new) = kills.checked_sub(self.count.seen).filter(|new| *new > 0) else { return };
+        self.count.seen = kills;
+        self.grew_at = Some(turn.now.mono);
+        let s = if new == 1 { "" } else { "es" };
+        let message =
+            format!("Out of memory: the OOM killer took {new} process{s} of container {container}");
+        turn.note(Notice::warning("OOMKilling", message));
+        turn.persist();
+    }
+
+    pub(super) fn is_recent(&self, now: Now) -> bool {
+        self.grew_at.is_some_and(|at| now.mono.saturating_duration_since(at) <= RECENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::container::Action;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    fn only_kills_since_the_start_count() {
+        let now = Now {
+            mono: Instant::now(),
+            wall: SystemTime::now(),
+            booted_at: SystemTime::UNIX_EPOCH,
+        };
+        let mut turn = Turn::new(now);
+        let mut watch = OomWatch::default();
+        watch.starts_with(3);
+        watch.counted(3, "app", &mut turn);
+        assert_eq!((turn.actions.len(), watch.is_recent(now)), (0, false));
+        watch.counted(5, "app", &mut turn);
+        assert_eq!((watch.count().kills(), watch.count().seen()), (2, 5));
+        assert!(watch.is_recent(now));
+        assert!(matches!(&turn.actions[..], [Action::Note(note), Action::Persist]
+            if note.message.contains("took 2 processes of container app")));
     }
 }

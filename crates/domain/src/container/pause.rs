@@ -1,49 +1,70 @@
-//! A pause of a container's probes: asked for with an end, and over by itself.
+//! A pause of a container's probes. An operator asks for its length, and it ends by itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Machine, Turn};
+use super::{Memory, Turn};
 use crate::Now;
 use crate::notice::Notice;
-use crate::probe::Tracker;
 use crate::text::go_duration;
 use crate::time::Later;
 
-impl Machine {
-    pub(super) fn pause(&mut self, length: Duration, turn: &mut Turn) {
-        self.paused = Some(turn.now.mono.later(length));
-        self.memory.paused_until = Some(turn.now.wall.later(length));
-        self.memory.paused_for = Some(length);
-        // Neither what is under way nor what was counted may act when the pause is over.
-        self.each_tracker(Tracker::drop_evidence);
-        self.pardon();
+/// The pause that is under way, if one is.
+#[derive(Debug, Default)]
+pub(super) struct ProbePause {
+    until: Option<Instant>,
+    /// The same by the wall clock, for the record.
+    pub until_wall: Option<SystemTime>,
+    length: Option<Duration>,
+}
+
+impl ProbePause {
+    /// The pause of a record. After a restart of the host only the wall clock says how much of it
+    /// is left. That clock may be wrong, so no pause is longer than it was asked for.
+    pub(super) fn of(memory: &Memory, now: Now) -> Self {
+        let left = |until: SystemTime| until.duration_since(now.wall).unwrap_or_default();
+        let most = memory.paused_for.unwrap_or(Duration::MAX);
+        Self {
+            until: memory.paused_until.map(|until| now.mono.later(left(until).min(most))),
+            until_wall: memory.paused_until,
+            length: memory.paused_for,
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.until.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.until
+    }
+
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.length
+    }
+
+    pub(super) fn begin(&mut self, length: Duration, turn: &mut Turn) {
+        *self = Self {
+            until: Some(turn.now.mono.later(length)),
+            until_wall: Some(turn.now.wall.later(length)),
+            length: Some(length),
+        };
         let message = format!("Probes paused for {}", go_duration(length));
         turn.note(Notice::normal("ProbesPaused", message));
         turn.persist();
     }
 
-    pub(super) fn resume_probes(&mut self, turn: &mut Turn) {
-        if self.paused.take().is_none() {
-            return;
+    /// Ends the pause. Returns false if there is none.
+    pub(super) fn end(&mut self, turn: &mut Turn) -> bool {
+        let was_on = std::mem::take(self).until.is_some();
+        if was_on {
+            turn.note(Notice::normal("ProbesResumed", "Probes resumed"));
+            turn.persist();
         }
-        (self.memory.paused_until, self.memory.paused_for) = (None, None);
-        self.each_tracker(|tracker| tracker.not_before(turn.now.mono));
-        turn.note(Notice::normal("ProbesResumed", "Probes resumed"));
-        turn.persist();
+        was_on
     }
 
-    pub(super) fn end_pause(&mut self, turn: &mut Turn) {
-        if self.paused.is_some_and(|until| until <= turn.now.mono) {
-            self.resume_probes(turn);
-        }
-    }
-
-    /// After a restart of the host only the wall clock knows how long is left: it may be wrong,
-    /// but no pause is longer than it was asked for.
-    pub(super) fn pause_again(&mut self, now: Now) {
-        let left =
-            |until: std::time::SystemTime| until.duration_since(now.wall).unwrap_or_default();
-        let most = self.memory.paused_for.unwrap_or(Duration::MAX);
-        self.paused = self.memory.paused_until.map(|until| now.mono.later(left(until).min(most)));
+    /// Ends the pause if its time is over.
+    pub(super) fn tick(&mut self, turn: &mut Turn) -> bool {
+        self.until.is_some_and(|until| until <= turn.now.mono) && self.end(turn)
     }
 }

@@ -1,122 +1,221 @@
-//! Which probes run now, and what follows from their outcomes.
+//! The probes of an instance: which of them run now, and what their outcomes come to.
 
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use super::state::{Running, State};
-use super::{Action, InstanceAction, Machine, Turn};
+use super::definition::{Definition, Subject};
+use super::{Action, InstanceAction, Turn};
+use crate::Now;
 use crate::notice::Notice;
-use crate::probe::{Launch, Outcome, Seen, Tracker, Verdict};
-use crate::spec::ProbeKind;
+use crate::probe::{Launch, Outcome, ProbeStatus, Seen, Tracker, Verdict};
+use crate::spec::{ProbeKind, Probes};
 
-impl Machine {
-    pub(super) fn probing_deadline(&self) -> Option<Instant> {
-        let (running, stopping) = self.process()?;
-        if self.paused.is_some() {
-            return None;
+/// Which probes may run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// None: the postStart hook runs, or the instance is being stopped before it has started.
+    Closed,
+    /// Only the startup probe, which has not passed yet.
+    Startup,
+    /// Liveness and readiness probes.
+    Steady,
+    /// Only the readiness probe: the instance is being stopped.
+    Readiness,
+}
+
+impl Gate {
+    fn lets(self, kind: ProbeKind) -> bool {
+        match self {
+            Self::Closed => false,
+            Self::Startup => kind == ProbeKind::Startup,
+            Self::Steady => kind != ProbeKind::Startup,
+            Self::Readiness => kind == ProbeKind::Readiness,
         }
-        let open = running.trackers.iter().filter(|t| running.is_open(t.kind(), stopping));
+    }
+}
+
+/// Whether an instance has started, and whether it is ready, as its record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Levels {
+    pub started: bool,
+    pub ready: bool,
+}
+
+/// A verdict that a probe has just come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Change {
+    pub verdict: Verdict,
+    /// The verdict before was a failure.
+    pub is_recovery: bool,
+}
+
+/// The probes of one instance.
+#[derive(Debug)]
+pub(super) struct Probing {
+    trackers: Vec<Tracker>,
+    /// Readiness that an earlier daemon or spec established, until the probe has a verdict.
+    was_ready: bool,
+    /// How many attempts were launched. It names the next one.
+    launches: u64,
+}
+
+impl Probing {
+    /// Probes of a new instance, which count their delays from `since`.
+    pub(super) fn new(definition: &Definition, since: Instant) -> Self {
+        let probes = &definition.spec.probes;
+        let tracker = |kind| Some(Tracker::new(kind, probes.get(kind)?, since));
+        let trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
+        Self { trackers, was_ready: false, launches: 0 }
+    }
+
+    /// Probes of an instance that an earlier daemon probed. Its `levels` stand, the counters begin
+    /// at zero.
+    pub(super) fn taking_over(
+        definition: &Definition,
+        since: Instant,
+        levels: Levels,
+        now: Now,
+    ) -> Self {
+        let tracker = |kind: ProbeKind| {
+            let probe = definition.spec.probes.get(kind)?;
+            let passed = kind.is_passed(levels.started, levels.ready);
+            Some(Tracker::taking_over(kind, probe, since, passed, now.mono))
+        };
+        let trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
+        Self { trackers, was_ready: levels.ready, launches: 0 }
+    }
+
+    /// Replaces the `changed` probes, whose counters begin at zero. Unchanged ones keep theirs.
+    pub(super) fn renew(
+        &mut self,
+        probes: &Probes,
+        changed: &[ProbeKind],
+        since: Instant,
+        levels: Levels,
+        now: Now,
+    ) {
+        self.was_ready = levels.ready;
+        self.trackers.retain(|tracker| !changed.contains(&tracker.kind()));
+        for kind in changed {
+            let Some(probe) = probes.get(*kind) else { continue };
+            let passed = kind.is_passed(levels.started, levels.ready);
+            self.trackers.push(Tracker::taking_over(*kind, probe, since, passed, now.mono));
+        }
+    }
+
+    pub(super) fn tracker(&self, kind: ProbeKind) -> Option<&Tracker> {
+        self.trackers.iter().find(|tracker| tracker.kind() == kind)
+    }
+
+    pub(super) fn statuses(&self) -> Vec<ProbeStatus> {
+        self.trackers.iter().map(|tracker| tracker.status().clone()).collect()
+    }
+
+    /// True if the startup probe has passed, or there is none.
+    pub(super) fn has_passed_startup(&self) -> bool {
+        self.verdict(ProbeKind::Startup).is_none_or(|verdict| verdict == Verdict::Success)
+    }
+
+    /// True if the readiness probe passes, or there is none.
+    pub(super) fn passes_readiness(&self) -> bool {
+        match self.verdict(ProbeKind::Readiness) {
+            None | Some(Verdict::Success) => true,
+            Some(Verdict::Failure) => false,
+            Some(Verdict::Unknown) => self.was_ready,
+        }
+    }
+
+    /// True if the failures of a probe that were answers would not have sufficed.
+    pub(super) fn failed_by_timeout(&self, kind: ProbeKind) -> bool {
+        self.tracker(kind).is_some_and(Tracker::failed_by_timeout)
+    }
+
+    pub(super) fn deadline(&self, gate: Gate) -> Option<Instant> {
+        let open = self.trackers.iter().filter(|tracker| gate.lets(tracker.kind()));
         open.filter_map(Tracker::deadline).min()
     }
 
-    pub(super) fn launch_probes(&mut self, turn: &mut Turn) {
-        if self.paused.is_some() {
-            return;
-        }
-        let (running, stopping) = match &mut self.state {
-            State::Running(running) => (running, false),
-            State::Stopping { running, .. } => (running, true),
-            _ => return,
-        };
+    /// Launches the attempts that are due.
+    pub(super) fn tick(&mut self, gate: Gate, subject: Subject<'_>, turn: &mut Turn) {
         for kind in ProbeKind::ALL {
             let launch = Launch(self.launches);
-            if running.is_open(kind, stopping)
-                && running.tracker_mut(kind).is_some_and(|tracker| tracker.launch(launch, turn.now))
+            let now = turn.now;
+            if gate.lets(kind)
+                && self.tracker_mut(kind).is_some_and(|tracker| tracker.launch(launch, now))
             {
-                self.launches += 1;
-                turn.instance(self.memory.attempt, InstanceAction::Probe(kind, launch));
+                self.launches = self.launches.saturating_add(1);
+                turn.instance(subject.attempt, InstanceAction::Probe(kind, launch));
             }
         }
     }
 
-    pub(super) fn probed(
+    /// Takes an outcome in. Returns the verdict if it has changed.
+    pub(super) fn observe(
         &mut self,
-        kind: ProbeKind,
-        launch: Launch,
-        outcome: Outcome,
+        (kind, launch): (ProbeKind, Launch),
+        outcome: &Outcome,
         latency: Duration,
+        subject: Subject<'_>,
         turn: &mut Turn,
-    ) {
-        let Some(running) = self.process_mut() else { return };
-        let Some(tracker) = running.tracker_mut(kind) else { return };
+    ) -> Option<Change> {
+        let tracker = self.tracker_mut(kind)?;
         let before = tracker.verdict();
-        let seen = tracker.observe(launch, outcome.clone(), latency, turn.now);
-        match seen {
-            Seen::Stale | Seen::Early => {}
-            Seen::Again => turn.instance(self.memory.attempt, InstanceAction::Probe(kind, launch)),
+        match tracker.observe(launch, outcome.clone(), latency, turn.now) {
+            Seen::Stale | Seen::Early => None,
+            Seen::Again => {
+                turn.instance(subject.attempt, InstanceAction::Probe(kind, launch));
+                None
+            }
             Seen::Late => {
-                turn.actions.extend([Action::Note(late(kind, &outcome)), Action::TellLate])
+                turn.note(late(kind, outcome));
+                turn.push(Action::TellLate);
+                None
             }
-            Seen::Error => turn.actions.extend(notice_of(kind, &outcome).map(Action::Note)),
+            Seen::Error => {
+                turn.actions.extend(notice_of(kind, outcome).map(Action::Note));
+                None
+            }
             Seen::Counted(verdict) => {
-                turn.actions.extend(notice_of(kind, &outcome).map(Action::Note));
-                if verdict == Some(Verdict::Success) && before == Verdict::Failure {
-                    self.recovered(kind, turn);
-                }
-                if let Some(verdict) = verdict {
-                    self.established(kind, verdict, outcome, turn);
-                }
+                turn.actions.extend(notice_of(kind, outcome).map(Action::Note));
+                let verdict = verdict?;
+                let is_recovery = verdict == Verdict::Success && before == Verdict::Failure;
+                Some(Change { verdict, is_recovery })
             }
         }
     }
 
-    fn established(
-        &mut self,
-        kind: ProbeKind,
-        verdict: Verdict,
-        outcome: Outcome,
-        turn: &mut Turn,
-    ) {
-        match (kind, verdict) {
-            (ProbeKind::Liveness | ProbeKind::Startup, Verdict::Failure) => {
-                self.failed_for_good(kind, outcome.output().to_owned(), turn);
-            }
-            (ProbeKind::Startup, _) => {
-                self.each_tracker(|tracker| tracker.not_before(turn.now.mono));
-                self.note_levels(turn);
-            }
-            (ProbeKind::Readiness, _) => self.note_levels(turn),
-            (ProbeKind::Liveness, _) => {}
-        }
+    /// No probe runs before `now` that was due already.
+    pub(super) fn not_before(&mut self, now: Instant) {
+        self.trackers.iter_mut().for_each(|tracker| tracker.not_before(now));
     }
 
-    /// The instance that runs, and whether it is being stopped.
-    pub(super) fn process(&self) -> Option<(&Running, bool)> {
-        match &self.state {
-            State::Running(running) => Some((running, false)),
-            State::Stopping { running, .. } => Some((running, true)),
-            _ => None,
-        }
+    /// Spreads the probes that are due over their next period, so that a daemon that takes many
+    /// containers up does not run all of their probes in the same moment.
+    pub(super) fn spread(&mut self, seed: &impl Hash, now: Instant) {
+        self.trackers.iter_mut().for_each(|tracker| tracker.spread(seed, now));
     }
 
-    pub(super) fn process_mut(&mut self) -> Option<&mut Running> {
-        match &mut self.state {
-            State::Running(running) | State::Stopping { running, .. } => Some(running),
-            _ => None,
-        }
+    /// Drops the attempts under way and the counters; verdicts stand.
+    pub(super) fn drop_evidence(&mut self) {
+        self.trackers.iter_mut().for_each(Tracker::drop_evidence);
     }
 
-    pub(super) fn each_tracker(&mut self, act: impl FnMut(&mut Tracker)) {
-        if let Some(running) = self.process_mut() {
-            running.trackers.iter_mut().for_each(act);
-        }
+    /// Goes on with a probe after a verdict that ended its attempts.
+    pub(super) fn go_on(&mut self, kind: ProbeKind) {
+        self.tracker_mut(kind).into_iter().for_each(Tracker::go_on);
     }
 
-    pub(super) fn note_levels(&mut self, turn: &mut Turn) {
-        if let Some((running, _)) = self.process() {
-            let (started, ready) = (running.has_started(), running.is_ready());
-            (self.memory.started, self.memory.ready) = (started, ready);
-            turn.persist();
-        }
+    /// Takes back a verdict that nothing has followed from.
+    pub(super) fn retract(&mut self, kind: ProbeKind) {
+        self.tracker_mut(kind).into_iter().for_each(Tracker::retract);
+    }
+
+    fn verdict(&self, kind: ProbeKind) -> Option<Verdict> {
+        self.tracker(kind).map(Tracker::verdict)
+    }
+
+    fn tracker_mut(&mut self, kind: ProbeKind) -> Option<&mut Tracker> {
+        self.trackers.iter_mut().find(|tracker| tracker.kind() == kind)
     }
 }
 

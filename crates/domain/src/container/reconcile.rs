@@ -1,23 +1,25 @@
-//! What the runtime holds, compared with what should be there: somebody else may have been at it,
-//! or it was away.
+//! What the runtime has of a container, compared with what should be there: somebody else may have
+//! changed it, or the runtime was away.
 
 use std::collections::BTreeMap;
-use std::mem::discriminant;
+use std::mem::{Discriminant, discriminant};
 use std::time::Instant;
 
-use super::state::State;
-use super::{Action, Machine, Turn, Wanted};
+use super::life::Life;
+use super::phase::Phase;
+use super::{Action, Turn, Wanted};
 use crate::notice::Notice;
 use crate::{Incarnation, Now};
 
-/// What one look at the runtime found of a container: its attempts that have a record.
+/// The attempts of a container that have a record, as the runtime listed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// When it began. What has changed since makes it worthless.
+pub struct Observation {
+    /// When the listing began. It says nothing about what has changed since.
     pub at: Instant,
     pub attempts: BTreeMap<Incarnation, SeenTask>,
 }
 
+/// Task of an attempt, as the runtime listed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeenTask {
     None,
@@ -25,117 +27,53 @@ pub enum SeenTask {
     Ended,
 }
 
-impl Machine {
-    /// Keeps when the container was last somewhere else, `before` being where.
-    pub(super) fn has_moved(&mut self, before: Place, now: Now) {
-        if before != self.place() {
-            self.moved_at = Some(now.mono);
+/// What tells a change of the container from none.
+type Place = (Incarnation, Discriminant<Phase>, usize);
+
+/// Compares a container with its records.
+#[derive(Debug, Default)]
+pub(super) struct Reconciliation {
+    /// When attempt or phase changed last.
+    changed_at: Option<Instant>,
+    /// The record is older than the memory, and that was published.
+    is_unwritten: bool,
+}
+
+impl Reconciliation {
+    pub(super) fn place(life: &Life) -> Place {
+        (life.course.attempt, discriminant(&life.phase), life.attempts.len())
+    }
+
+    /// Takes in that a turn is over, at the start of which the container was at `before`.
+    pub(super) fn turn_over(&mut self, life: &Life, before: Place, now: Now) {
+        if before != Self::place(life) {
+            self.changed_at = Some(now.mono);
         }
     }
 
-    pub(super) fn place(&self) -> Place {
-        (self.memory.attempt, discriminant(&self.state), self.kept.len())
-    }
-
-    pub(super) fn found(&mut self, look: &Look, turn: &mut Turn) {
-        let stale = self.moved_at.is_some_and(|moved| moved >= look.at);
-        let in_flux = self.is_in_flux();
-        // What is removed, or on its way, settles by itself.
-        if stale || in_flux || self.memory.wanted == Wanted::Removed {
+    pub(super) fn observed(&self, life: &mut Life, observation: &Observation, turn: &mut Turn) {
+        let is_stale = self.changed_at.is_some_and(|changed| changed >= observation.at);
+        // A container that is removed, or on its way to an instance, settles by itself.
+        if is_stale || life.phase.is_in_flux() || life.mandate.wanted == Wanted::Removed {
             return;
         }
-        for (attempt, task) in &look.attempts {
-            if *attempt == self.memory.attempt {
-                self.found_current(*task, turn);
-            } else if *attempt < self.memory.attempt && !self.clearing.contains(attempt) {
-                self.kept.insert(*attempt);
-                self.found_idle(*attempt, *task, turn);
+        let current = life.course.attempt;
+        for (attempt, task) in &observation.attempts {
+            if *attempt == current {
+                found_current(life, *task, turn);
+            } else if *attempt < current && !life.attempts.is_clearing(*attempt) {
+                life.attempts.add(*attempt);
+                found_idle(*attempt, *task, turn);
             }
         }
-        if !look.attempts.contains_key(&self.memory.attempt) {
-            self.record_missing(self.memory.attempt, turn);
+        if !observation.attempts.contains_key(&current) {
+            record_missing(life, current, turn);
         }
-        self.settle(turn);
+        life.settle(turn);
     }
 
-    /// Whoever runs is responsible for the record: without it nobody would know of the container
-    /// after a restart of probelet, nor containerd of the task now.
-    pub(super) fn record_missing(&mut self, attempt: Incarnation, turn: &mut Turn) {
-        let settled = !self.is_in_flux() && attempt == self.memory.attempt;
-        // What never came to be for the runtime's fault is made with the next try.
-        let is_tried = self.troubles > 0 && matches!(self.state, State::Waiting { .. });
-        if !settled || is_tried || self.memory.wanted == Wanted::Removed {
-            return;
-        }
-        let message = format!("The containerd record of attempt {attempt} was gone: written anew");
-        turn.note(Notice::warning("RecordMissing", message));
-        turn.push(Action::Restore(attempt));
-    }
-
-    /// On its way to an instance, with or without a record of it yet.
-    fn is_in_flux(&self) -> bool {
-        matches!(self.state, State::Starting | State::Pulling { .. })
-    }
-
-    fn found_current(&mut self, task: SeenTask, turn: &mut Turn) {
-        let pid = self.pid.unwrap_or_default();
-        match (&mut self.state, task) {
-            (State::Running(running) | State::Stopping { running, .. }, SeenTask::None) => {
-                // It is held by its pidfd, and harms nobody: no reason to end it.
-                if !std::mem::replace(&mut running.orphan, true) {
-                    let message = format!(
-                        "containerd does not know the task any more; process {pid} runs on, \
-                         commands and logs of it do not work until it is restarted"
-                    );
-                    turn.note(Notice::warning("TaskLost", message));
-                }
-            }
-            (State::Running(running) | State::Stopping { running, .. }, _) => {
-                running.orphan = false;
-            }
-            (State::Created | State::Waiting { .. } | State::Terminated, task) => {
-                self.found_idle(self.memory.attempt, task, turn);
-            }
-            (State::Starting | State::Pulling { .. }, _) => {}
-        }
-    }
-
-    /// The task of an attempt that is over, or was never started.
-    fn found_idle(&self, attempt: Incarnation, task: SeenTask, turn: &mut Turn) {
-        match task {
-            SeenTask::None => {}
-            SeenTask::Ended => turn.push(Action::Reap(attempt)),
-            SeenTask::Alive => {
-                let message = format!(
-                    "Ending a task of attempt {attempt} that probelet did not start; \
-                     use probelet start or restart"
-                );
-                turn.note(Notice::warning("StrayTask", message));
-                turn.push(Action::Clear(attempt));
-            }
-        }
-    }
-
-    /// The runtime is back: what waits for it is tried now.
-    pub(super) fn runtime_back(&mut self, now: Now) {
-        self.troubles = 0;
-        if let State::Waiting { until, .. } = &mut self.state
-            && self.memory.restart_at.is_none()
-        {
-            *until = now.mono;
-        }
-        if let Some(at) = &mut self.forget_at {
-            *at = now.mono;
-        }
-    }
-
-    pub(super) fn no_log(&self, attempt: Incarnation, why: &str, turn: &mut Turn) {
-        let message = format!("Attempt {attempt} runs without a log: {why}");
-        turn.note(Notice::warning("NoLog", message));
-    }
-
-    /// The record could not be written; told once until it can.
-    pub(super) fn unwritten(&mut self, error: String, turn: &mut Turn) {
+    /// The record could not be written. That is published once, until it can be written again.
+    pub(super) fn unwritten(&mut self, error: &str, turn: &mut Turn) {
         if !std::mem::replace(&mut self.is_unwritten, true) {
             let message = format!("The container's record cannot be written: {error}");
             turn.note(Notice::warning("RecordNotWritten", message));
@@ -150,5 +88,65 @@ impl Machine {
     }
 }
 
-/// Where a container is, for comparing.
-pub(super) type Place = (Incarnation, std::mem::Discriminant<State>, usize);
+/// Writes a missing record anew. Without it the next daemon would not know of the container, nor
+/// containerd of its task.
+pub(super) fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn) {
+    let is_settled = !life.phase.is_in_flux() && attempt == life.course.attempt;
+    // A start that the runtime failed is retried, and writes the record.
+    let is_tried = life.troubles > 0 && life.phase.wait().is_some();
+    if !is_settled || is_tried || life.mandate.wanted == Wanted::Removed {
+        return;
+    }
+    let message = format!("The containerd record of attempt {attempt} was gone: written anew");
+    turn.note(Notice::warning("RecordMissing", message));
+    turn.push(Action::Restore(attempt));
+}
+
+/// The runtime is back: what waits for it is tried now.
+pub(super) fn runtime_back(life: &mut Life, now: Now) {
+    life.troubles = 0;
+    if let Phase::Waiting(wait) = &mut life.phase
+        && wait.restart_at.is_none()
+    {
+        wait.until = now.mono;
+    }
+    life.attempts.runtime_back(now.mono);
+}
+
+pub(super) fn note_no_log(attempt: Incarnation, why: &str, turn: &mut Turn) {
+    let message = format!("Attempt {attempt} runs without a log: {why}");
+    turn.note(Notice::warning("NoLog", message));
+}
+
+fn found_current(life: &mut Life, task: SeenTask, turn: &mut Turn) {
+    let pid = life.course.pid.unwrap_or_default();
+    let Some(instance) = life.phase.process_mut() else {
+        found_idle(life.course.attempt, task, turn);
+        return;
+    };
+    let was_orphan = std::mem::replace(&mut instance.is_orphan, task == SeenTask::None);
+    if instance.is_orphan && !was_orphan {
+        // The daemon holds the process by its pidfd, so there is no reason to end it.
+        let message = format!(
+            "containerd does not know the task any more; process {pid} runs on, \
+             commands and logs of it do not work until it is restarted"
+        );
+        turn.note(Notice::warning("TaskLost", message));
+    }
+}
+
+/// The task of an attempt that is over, or was never started.
+fn found_idle(attempt: Incarnation, task: SeenTask, turn: &mut Turn) {
+    match task {
+        SeenTask::None => {}
+        SeenTask::Ended => turn.push(Action::Reap(attempt)),
+        SeenTask::Alive => {
+            let message = format!(
+                "Ending a task of attempt {attempt} that probelet did not start; \
+                 use probelet start or restart"
+            );
+            turn.note(Notice::warning("StrayTask", message));
+            turn.push(Action::Clear(attempt));
+        }
+    }
+}

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::state::{PostStart, State};
-use super::{Action, Event, InstanceAction, Machine, Memory, Next, Turn, Wanted};
+use super::condemnation::Condemnation;
+use super::definition::Definition;
+use super::instance::Instance;
+use super::life::Life;
+use super::phase::{Phase, Wait};
+use super::probing::Levels;
+use super::stop::{Stop, StopOrder};
+use super::{Action, InstanceAction, Machine, Memory, Next, Stopping, Turn, Wanted};
 use crate::exit::{Cause, Ending, LastWords};
-use crate::probe::Tracker;
-use crate::spec::{ContainerSpec, HookKind, PodSpec, ProbeKind};
+use crate::spec::{ContainerSpec, HookKind, PodSpec};
 use crate::status::WaitingReason;
 use crate::time::Later;
 use crate::{Incarnation, Now};
@@ -20,12 +25,20 @@ pub enum Recovered {
     },
     /// With the wall time of its end.
     Ended(Ending, SystemTime, LastWords),
-    /// No task: it never started, had ended before, or ended and was dropped.
+    /// There is no task: it never started, had ended before, or ended and was dropped.
     Nothing,
-    /// A task of which the runtime cannot say whether it runs.
+    /// There is a task of which the runtime cannot say whether it runs.
     Unknown,
-    /// No task either, and what is remembered is from before the node's restart.
+    /// There is no task either, and the record is older than the node's restart.
     NodeRestarted,
+}
+
+/// What a record says of the phase that the newest attempt was in.
+struct Left {
+    levels: Levels,
+    stopping: Option<Stopping>,
+    condemned: Option<Cause>,
+    restart_at: Option<SystemTime>,
 }
 
 impl Machine {
@@ -33,146 +46,142 @@ impl Machine {
     pub fn recover(
         pod: Arc<PodSpec>,
         spec: ContainerSpec,
-        memory: Memory,
+        mut memory: Memory,
         container_id: String,
         kept: impl IntoIterator<Item = Incarnation>,
         found: Recovered,
         now: Now,
     ) -> (Self, Vec<Action>) {
-        let mut machine = Self::with(pod, spec, memory);
-        machine.kept.extend(kept);
-        // One that never came to a record may have left files: it goes with the others.
-        if let Some(&Incarnation(oldest)) = machine.kept.first() {
-            machine.kept.extend((oldest..machine.memory.attempt.0).map(Incarnation));
-        }
-        machine.container_id = container_id;
-        machine.follow_clock(now);
-        machine.pause_again(now);
-        machine.set_expiry(now);
-        // An earlier daemon may have died between a start and the clearing up beside it.
-        let Memory { attempt, ended, .. } = &machine.memory;
-        let over = machine.kept.iter().filter(|kept| *kept < attempt || ended.is_some());
-        let leftovers: Vec<_> = over.copied().map(Action::Reap).collect();
-        let turn = &mut Turn::new(now);
+        memory.follow_clock(now);
+        let mut life = Life::new(Definition { pod, spec }, &memory, now);
+        life.attempts.recover(kept, memory.attempt);
+        life.course.container_id = container_id;
+        // An earlier daemon may have died between a start and the cleanup beside it.
+        let leftovers = life.attempts.all();
+        let leftovers = leftovers.filter(|kept| *kept < memory.attempt || memory.ended.is_some());
+        let leftovers: Vec<_> = leftovers.map(Action::Reap).collect();
+        let left = Left {
+            levels: Levels { started: memory.started, ready: memory.ready },
+            stopping: memory.stopping,
+            condemned: memory.condemned,
+            restart_at: memory.restart_at,
+        };
+        let mut turn = Turn::new(now);
+        left.take_up(&mut life, found, &mut turn);
+        life.settle(&mut turn);
+        turn.actions.extend(leftovers);
+        (Self::of(life), turn.actions)
+    }
+}
+
+impl Left {
+    fn take_up(self, life: &mut Life, found: Recovered, turn: &mut Turn) {
+        let now = turn.now;
+        let had_a_process = life.course.had_a_process();
         match found {
             Recovered::Running { pid } => {
-                machine.pid = Some(pid);
-                machine.memory.condemned = None;
-                machine.resume(now);
-                // It runs, so it had its turn.
-                machine.memory.held &= machine.memory.stopping.is_some();
-                let wanted = machine.memory.wanted;
-                if machine.is_in_pre_stop() {
-                    // The hook has had its turn: nobody knows how far it came.
-                    if !machine.has_hooked_and_waits() {
-                        machine.signal_after_hook(turn);
-                    }
-                } else if wanted != Wanted::Running && machine.memory.stopping.is_none() {
-                    turn.actions = machine.handle(Event::Wanted { wanted, grace: None }, now);
-                } else if machine.memory.expired && machine.memory.stopping.is_none() {
-                    machine.stop_expired(turn);
-                } else if machine.memory.finished && machine.memory.stopping.is_none() {
-                    machine.end_with_the_pod(turn);
-                }
+                life.course.pid = Some(pid);
+                Self { condemned: None, ..self }.resume(life, now);
+                go_on(life, turn);
             }
-            Recovered::Ended(ending, at, words) if machine.memory.ended.is_none() => {
-                machine.words = words;
-                machine.resume(now);
+            Recovered::Ended(ending, at, words) if life.course.ended.is_none() => {
+                life.words = words;
+                self.resume(life, now);
                 // The clock may have been set since: it ended after its start, and before now.
-                let started_at = machine.memory.started_at;
+                let started_at = life.course.started_at;
                 let at = started_at.map_or(at, |start| at.max(start)).min(now.wall);
                 turn.now = Now { mono: now.instant_of(at), wall: at, ..now };
-                machine.ended(ending, turn);
+                life.ended(ending, turn);
                 turn.now = now;
             }
-            Recovered::Nothing if machine.had_a_process() => {
-                machine.resume(now);
-                machine.ended(Ending::Lost, turn);
+            Recovered::Nothing if had_a_process => {
+                self.resume(life, now);
+                life.ended(Ending::Lost, turn);
             }
-            Recovered::NodeRestarted if machine.had_a_process() => {
-                machine.resume(now);
-                machine.words.node_restarted = true;
-                machine.ended(Ending::Lost, turn);
+            Recovered::NodeRestarted if had_a_process => {
+                self.resume(life, now);
+                life.words.node_restarted = true;
+                life.ended(Ending::Lost, turn);
             }
-            Recovered::Unknown if machine.had_a_process() => machine.destroy(turn),
+            Recovered::Unknown if had_a_process => {
+                self.resume(life, now);
+                destroy(life, turn);
+            }
             // A start clears what an earlier try of it left.
             Recovered::Ended(..)
             | Recovered::Nothing
             | Recovered::NodeRestarted
-            | Recovered::Unknown => machine.rest(turn),
+            | Recovered::Unknown => self.rest(life, turn),
         }
-        machine.settle(turn);
-        turn.actions.extend(leftovers);
-        (machine, std::mem::take(&mut turn.actions))
     }
 
-    /// A daemon that takes many containers up does not probe all of them in the same moment.
-    pub fn spread_probes(&mut self, now: Now) {
-        let seed = (self.pod.uid.clone(), self.spec.name.clone());
-        self.each_tracker(|tracker| tracker.spread(&seed, now.mono));
-    }
-
-    /// As the kubelet does it, whatever the policy: nobody knows whether it had come to its end.
-    fn destroy(&mut self, turn: &mut Turn) {
-        self.resume(turn.now);
-        let message = "Container is in \"unknown\" state, try killing it before restart".to_owned();
-        let next = match self.memory.wanted {
-            Wanted::Running => Next::Start,
-            Wanted::Stopped | Wanted::Removed => Next::Policy,
-        };
-        // One that was stopping anyway goes on with that.
-        self.stop(Cause::Unknown, message, Duration::ZERO, next, turn);
-        turn.instance(self.memory.attempt, InstanceAction::Destroy);
-    }
-
-    fn had_a_process(&self) -> bool {
-        self.memory.started_at.is_some() && self.memory.ended.is_none()
-    }
-
-    /// Running as before: its readiness and started level stand, its counters begin clean.
-    fn resume(&mut self, now: Now) {
-        let started_at = *self.memory.started_at.get_or_insert(now.wall);
-        let mut running = self.begin(now.instant_of(started_at), now);
-        running.started_at = started_at;
-        running.was_ready = self.memory.ready;
-        let (started, ready) = (self.memory.started, self.memory.ready);
-        let tracker = |kind: ProbeKind| {
-            let (probe, passed) = (self.spec.probes.get(kind)?, kind.is_passed(started, ready));
-            Some(Tracker::taking_over(kind, probe, running.since, passed, now.mono))
-        };
-        running.trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
-        let stopping = self.memory.stopping.as_ref().map(|stopping| &stopping.cause);
-        if matches!(stopping, Some(Cause::Hook { kind: HookKind::PostStart, .. })) {
-            running.post_start = PostStart::Failed;
-        }
-        self.state = match &self.memory.stopping {
-            None => State::Running(running),
+    /// Takes the instance up as it was: its readiness and started level stand, its counters begin
+    /// at zero.
+    fn resume(self, life: &mut Life, now: Now) {
+        let started_at = *life.course.started_at.get_or_insert(now.wall);
+        let mut instance = Instance::resume(&life.definition, started_at, self.levels, now);
+        instance.condemnation = self.condemned.map(Condemnation::Inherited);
+        life.phase = match self.stopping {
+            None => Phase::Running(instance),
             Some(stopping) => {
-                let kill_at = Self::kill_deadline(stopping, now);
-                State::Stopping { running, kill_at }
+                if matches!(stopping.cause, Cause::Hook { kind: HookKind::PostStart, .. }) {
+                    instance.resume_failed_hook();
+                }
+                let image_signal = life.course.image.stop_signal;
+                Phase::Stopping(instance, Stop::resume(stopping, image_signal, now))
             }
         };
     }
 
-    /// No process, and none was lost: wait on, start, or stay as it is.
-    fn rest(&mut self, turn: &mut Turn) {
-        let memory = &self.memory;
-        match (&memory.ended, memory.restart_at, memory.wanted) {
+    /// Takes up a container without a process that none was lost of: it waits on, starts, or stays
+    /// as it is.
+    fn rest(self, life: &mut Life, turn: &mut Turn) {
+        if life.mandate.held {
             // It goes on when the pod says so.
-            _ if memory.held => {}
-            (Some(_), Some(at), Wanted::Running) => {
+            return;
+        }
+        let is_wanted = life.mandate.wanted == Wanted::Running;
+        match (life.course.ended.is_some(), self.restart_at) {
+            (true, Some(at)) if is_wanted => {
                 let left = at.duration_since(turn.now.wall).unwrap_or_default();
-                let until = turn.now.mono.later(left.min(self.spec.backoff.cap));
-                let message = "back-off goes on after a restart of probelet".to_owned();
-                self.state =
-                    State::Waiting { reason: WaitingReason::CrashLoopBackOff, message, until };
+                let most = life.definition.spec.backoff.cap;
+                life.phase = Phase::Waiting(Wait {
+                    reason: WaitingReason::CrashLoopBackOff,
+                    message: "back-off goes on after a restart of probelet".to_owned(),
+                    until: turn.now.mono.later(left.min(most)),
+                    restart_at: Some(at),
+                });
             }
-            (None, _, Wanted::Running) => {
-                turn.actions =
-                    self.handle(Event::Wanted { wanted: Wanted::Running, grace: None }, turn.now);
-            }
-            (Some(_), _, _) => self.state = State::Terminated,
-            (None, _, _) => {}
+            (true, _) => life.phase = Phase::Ended,
+            (false, _) if is_wanted && !life.mandate.expired => life.start(turn),
+            (false, _) => {}
         }
     }
+}
+
+/// Goes on with an instance that runs: with its stop, or with one that is due.
+fn go_on(life: &mut Life, turn: &mut Turn) {
+    let subject = life.definition.subject(life.course.attempt);
+    if let Some(stop) = life.phase.stop_mut() {
+        stop.go_on(subject, turn);
+        return;
+    }
+    // It runs, so it was ordered to start.
+    life.mandate.held = false;
+    if let Some(order) = life.mandate.stop_order(&life.definition) {
+        life.stop(order, turn);
+    }
+}
+
+/// Kills what may run of the attempt, as the kubelet does it under every policy. One that was
+/// being stopped goes on with that.
+fn destroy(life: &mut Life, turn: &mut Turn) {
+    let next = match life.mandate.wanted {
+        Wanted::Running => Next::Start,
+        Wanted::Stopped | Wanted::Removed => Next::Policy,
+    };
+    let message = "Container is in \"unknown\" state, try killing it before restart".to_owned();
+    let order = StopOrder { cause: Cause::Unknown, message, grace: Duration::ZERO, next };
+    life.stop(order, turn);
+    turn.instance(life.course.attempt, InstanceAction::Destroy);
 }

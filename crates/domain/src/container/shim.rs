@@ -3,63 +3,54 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::State;
-use super::{InstanceAction, Machine, Turn};
+use super::definition::{Definition, Subject};
+use super::{InstanceAction, Turn};
 use crate::notice::Notice;
-use crate::spec::{Handler, ProbeKind};
 use crate::status::ShimMemory;
 use crate::time::Later;
 
 const EVERY: Duration = Duration::from_secs(60);
-/// Told at this growth, and again at each doubling of it.
+/// Growth in bytes at which the first event is published; each doubling of it brings another.
 const GROWTH: u64 = 32 << 20;
 
+/// Measurements of the shim of one instance.
 #[derive(Debug)]
-pub(super) struct Shim {
+pub(super) struct ShimWatch {
     due: Instant,
-    pub(super) memory: Option<ShimMemory>,
-    tell_at: u64,
+    memory: Option<ShimMemory>,
+    note_at: u64,
 }
 
-impl Shim {
+impl ShimWatch {
     pub(super) fn new(now: Instant) -> Self {
-        Self { due: now, memory: None, tell_at: GROWTH }
+        Self { due: now, memory: None, note_at: GROWTH }
     }
-}
 
-impl Machine {
-    pub(super) fn shim_deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Running(running) if self.has_exec_probes() => Some(running.shim.due),
-            _ => None,
+    pub(super) fn memory(&self) -> Option<ShimMemory> {
+        self.memory
+    }
+
+    /// When the next measurement is due; `None` without exec probes.
+    pub(super) fn deadline(&self, definition: &Definition) -> Option<Instant> {
+        definition.has_exec_probes().then_some(self.due)
+    }
+
+    pub(super) fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+        if self.deadline(subject.definition).is_some_and(|due| due <= turn.now.mono) {
+            self.due = turn.now.mono.later(EVERY);
+            turn.instance(subject.attempt, InstanceAction::MeasureShim);
         }
     }
 
-    fn has_exec_probes(&self) -> bool {
-        let mut probes = ProbeKind::ALL.into_iter().filter_map(|kind| self.spec.probes.get(kind));
-        probes.any(|probe| matches!(probe.handler, Handler::Exec(_)))
-    }
-
-    pub(super) fn measure_shim(&mut self, turn: &mut Turn) {
-        if self.shim_deadline().is_some_and(|due| due <= turn.now.mono)
-            && let State::Running(running) = &mut self.state
-        {
-            running.shim.due = turn.now.mono.later(EVERY);
-            turn.instance(self.memory.attempt, InstanceAction::MeasureShim);
-        }
-    }
-
-    pub(super) fn shim_measured(&mut self, bytes: u64, turn: &mut Turn) {
-        let State::Running(running) = &mut self.state else { return };
-        let shim = &mut running.shim;
-        let first = shim.memory.map_or(bytes, |memory| memory.first);
-        shim.memory = Some(ShimMemory { first, latest: bytes, at: turn.now.wall });
+    pub(super) fn measured(&mut self, bytes: u64, turn: &mut Turn) {
+        let first = self.memory.map_or(bytes, |memory| memory.first);
+        self.memory = Some(ShimMemory { first, latest: bytes, at: turn.now.wall });
         let growth = bytes.saturating_sub(first);
-        if growth < shim.tell_at {
+        if growth < self.note_at {
             return;
         }
-        while shim.tell_at <= growth {
-            shim.tell_at = shim.tell_at.saturating_mul(2);
+        while self.note_at <= growth {
+            self.note_at = self.note_at.saturating_mul(2);
         }
         let (grown, size) = (growth >> 20, bytes >> 20);
         let message = format!(

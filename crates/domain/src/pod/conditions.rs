@@ -3,7 +3,7 @@
 use super::Pod;
 use super::phase::has_run;
 use crate::Now;
-use crate::container::Machine;
+use crate::container::Member;
 use crate::spec::{RestartAction, Role};
 use crate::status::{Condition, ContainerStatus, Phase};
 
@@ -45,15 +45,15 @@ impl Pod {
     ) -> bool {
         let is_over = matches!(phase, Phase::Succeeded | Phase::Failed);
         let was_made = init.iter().chain(regular).any(has_run);
-        was_made && !is_over && !self.machines.iter().any(Machine::lacks_network)
+        was_made && !is_over && !self.members().any(Member::lacks_network)
     }
 
     /// Only of a pod that has such a rule. True from the exit that asks for it until all are down.
     fn restarting(&self, phase: Phase) -> Option<(&'static str, bool, Lack)> {
         let mut rules = self.spec.all().flat_map(|container| &container.restart_policy_rules);
         rules.find(|rule| rule.action == RestartAction::RestartAllContainers)?;
-        let is_asked_for = self.machines.iter().any(Machine::asks_for_all);
-        let is_cleared = !self.machines.iter().any(|one| one.is_held() && one.is_alive());
+        let is_asked_for = self.members().any(Member::asks_for_all);
+        let is_cleared = !self.members().any(|one| one.is_held() && one.is_alive());
         let lack = match phase {
             Phase::Succeeded => ("PodCompleted", String::new()),
             Phase::Failed => ("PodFailed", String::new()),

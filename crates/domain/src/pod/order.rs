@@ -1,25 +1,25 @@
-//! Who starts and who stops when. Nothing of it is stored: it follows from where the containers
-//! are, so that a daemon that takes them up again comes to the same.
+//! Which container starts and stops when. Nothing of it is stored: it follows from where the
+//! containers are, so a daemon that takes them up again comes to the same.
 
 use super::Pod;
 use crate::Now;
-use crate::container::{Action, Machine, Wanted, Word};
+use crate::container::{Action, Member, PodSignal, Wanted};
 use crate::spec::Role;
 use std::time::Duration;
 
-/// Each container has few words to hear before there is nothing more to say.
+/// Signals to one container after which the order must be settled.
 const STEPS: usize = 8;
 
 impl Pod {
-    /// Says to each container what its turn is, until nobody has one.
+    /// Signals one container after the other, until none has to be signalled.
     pub(super) fn advance(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         if !self.spec.is_several() {
             return actions;
         }
         for _ in 0..STEPS * self.machines.len() {
-            let Some((index, word)) = self.next_word() else { break };
-            actions.append(&mut self.tell(index, word.into(), now));
+            let Some((index, signal)) = self.next_signal() else { break };
+            actions.append(&mut self.tell(index, signal.into(), now));
         }
         actions
     }
@@ -28,41 +28,41 @@ impl Pod {
     pub(super) fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         // Before anything has run, all wait for the first round anyway.
-        let has_run = self.machines.iter().any(|machine| !machine.is_held());
+        let has_run = self.members().any(|one| !one.is_held());
         if self.spec.is_several() && has_run && !self.is_expired() {
             let round = self.round().saturating_add(1);
             for index in 0..self.machines.len() {
-                let word = Word::Round { round, grace: None };
-                actions.append(&mut self.tell(index, word.into(), now));
+                let signal = PodSignal::Hold { round, grace: None };
+                actions.append(&mut self.tell(index, signal.into(), now));
             }
         }
         actions
     }
 
     fn round(&self) -> u32 {
-        self.machines.iter().map(Machine::round).max().unwrap_or_default()
+        self.members().map(Member::round).max().unwrap_or_default()
     }
 
-    fn next_word(&self) -> Option<(usize, Word)> {
+    fn next_signal(&self) -> Option<(usize, PodSignal)> {
         if self.wanted != Wanted::Running || self.is_expired() {
             return self.stops_next();
         }
         let round = self.round();
-        if let Some(index) = self.machines.iter().position(|machine| machine.round() < round) {
-            return Some((index, Word::Round { round, grace: Some(Duration::ZERO) }));
+        if let Some(index) = self.members().position(|one| one.round() < round) {
+            return Some((index, PodSignal::Hold { round, grace: Some(Duration::ZERO) }));
         }
         // All of the round before has to be down.
-        if self.machines.iter().any(|machine| machine.is_held() && machine.is_alive()) {
+        if self.members().any(|one| one.is_held() && one.is_alive()) {
             return self.stops_next();
         }
         if self.is_over() {
-            let finish = self.accompanies(false).map(|index| (index, Word::Finish));
+            let finish = self.accompanies(false).map(|index| (index, PodSignal::Finish));
             return finish.or_else(|| self.stops_next());
         }
         if let Some(index) = self.accompanies(true) {
-            return Some((index, Word::Round { round, grace: None }));
+            return Some((index, PodSignal::Hold { round, grace: None }));
         }
-        self.starts_next().map(|index| (index, Word::Go))
+        self.starts_next().map(|index| (index, PodSignal::Start))
     }
 
     /// The work is done, or cannot be begun.
@@ -105,12 +105,12 @@ impl Pod {
     }
 
     /// Sidecars, the last one first, when all that they accompany has ended.
-    fn stops_next(&self) -> Option<(usize, Word)> {
+    fn stops_next(&self) -> Option<(usize, PodSignal)> {
         if self.with_roles().any(|(_, role, m)| role != Role::Sidecar && m.is_alive()) {
             return None;
         }
         let mut sidecars = self.with_roles().rev().filter(|(_, role, _)| *role == Role::Sidecar);
         let (index, _, next) = sidecars.find(|(.., machine)| machine.is_alive())?;
-        next.awaits_turn().then_some((index, Word::Turn))
+        next.awaits_stop().then_some((index, PodSignal::StopNow))
     }
 }

@@ -22,8 +22,11 @@ pub const COMMAND: &str = "PROBELET_EXEC=";
 /// tells, or is about to become one: runc's, before it is another program.
 pub fn is_of_command(pid: u32) -> bool {
     let mark = Mark { variables: HashSet::from([COMMAND.to_owned()]), among: None };
-    let name = files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default();
-    name.starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
+    name(pid).starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
+}
+
+fn name(pid: u32) -> Vec<u8> {
+    files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default()
 }
 
 /// A process in one look at `/proc`.
@@ -31,6 +34,17 @@ pub fn is_of_command(pid: u32) -> bool {
 struct Seen {
     stat: Stat,
     marked: bool,
+    /// The shim's runc, or what runc has left in the container without having become the command.
+    starting: bool,
+}
+
+/// What one look at a family has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Members that ran, and were killed.
+    pub members: usize,
+    /// Whether runc starts something under the container's shim: it may become a member.
+    pub starting: bool,
 }
 
 /// What marks a family's members in their environment.
@@ -52,6 +66,8 @@ pub struct Family {
     /// Of leaders that were seen alive. The number stays theirs while anybody is in the session.
     sessions: HashSet<u32>,
     known: HashSet<Identity>,
+    /// The process whose runc is looked for.
+    shim: Option<u32>,
 }
 
 impl Family {
@@ -62,15 +78,23 @@ impl Family {
             spared,
             sessions: HashSet::new(),
             known: HashSet::new(),
+            shim: None,
         }
     }
 
-    /// Kills who belongs to it in one look and says how many were found. None: nothing of it
+    /// The same family, of which a member may just be started by this shim's runc.
+    pub fn started_by(self, shim: Option<u32>) -> Self {
+        Self { shim, ..self }
+    }
+
+    /// Kills the members that one look finds. Without members and a start, nothing of the family
     /// runs any more. Blocks.
-    pub fn strike(&mut self) -> io::Result<usize> {
-        let members = self.members(&look(&self.mark)?);
+    pub fn strike(&mut self) -> io::Result<Found> {
+        let seen = look(&self.mark, self.shim)?;
+        let members = self.members(&seen);
         members.iter().for_each(|member| kill(*member));
-        Ok(members.len())
+        let starting = seen.iter().any(|one| one.starting);
+        Ok(Found { members: members.len(), starting })
     }
 
     fn members(&mut self, seen: &[Seen]) -> Vec<Identity> {
@@ -104,7 +128,7 @@ impl Family {
 }
 
 /// All that run now.
-fn look(mark: &Mark) -> io::Result<Vec<Seen>> {
+fn look(mark: &Mark, shim: Option<u32>) -> io::Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -114,7 +138,9 @@ fn look(mark: &Mark) -> io::Result<Vec<Seen>> {
         if let Ok(stat) = Stat::read(pid)
             && !stat.ended
         {
-            seen.push(Seen { stat, marked: mark.is_on(pid).unwrap_or(false) });
+            // The name first: after runc's, the process has the command's environment.
+            let starting = shim == Some(stat.parent) && name(pid).starts_with(b"runc");
+            seen.push(Seen { stat, marked: mark.is_on(pid).unwrap_or(false), starting });
         }
     }
     Ok(seen)

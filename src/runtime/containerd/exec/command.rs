@@ -12,11 +12,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::calls::Stdio;
 use super::output::Output;
-use super::process::{MARK, Template};
+use super::process::Template;
 use super::{Execs, RuntimeError};
 use crate::domain::exit::Ending;
 use crate::process::Process;
 use crate::process::family::{Family, Mark};
+use crate::runtime::containerd::tasks::shim_died;
 use crate::runtime::{ExecError, Executed, Turn};
 
 /// How long output is awaited after the command has ended: a child of its may hold stdout.
@@ -45,6 +46,28 @@ pub(super) struct Created<S> {
     pub(super) streams: S,
 }
 
+/// What a command may have left in its container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    Running,
+    /// Its start was lost with containerd or the shim: runc may have started it, or be about to.
+    /// A shim that loses containerd kills its runc, but not what runc already has in the container,
+    /// and does not know of it: containerd has no exec of that pid.
+    Unknown,
+}
+
+impl Left {
+    /// After a start that failed.
+    pub(super) fn after(error: &RuntimeError) -> Self {
+        match error {
+            // The words of runc, which has ended.
+            RuntimeError::Internal(_) if !shim_died(error) => Self::Nothing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Who asked, until they are told.
 struct Caller(Option<oneshot::Sender<Answer>>);
 
@@ -70,7 +93,7 @@ impl Execs {
         let no_place =
             || ExecError::Failed("too many ended commands wait to be deleted".to_owned());
         let place = self.place().ok_or_else(no_place)?;
-        let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
+        let mark = self.new_mark();
         let process = template.command(words, &mark);
         let process = process.map_err(|error| ExecError::Failed(error.to_string()))?;
         let (tell, told) = oneshot::channel();
@@ -112,37 +135,45 @@ impl Execs {
             Err(error) => return caller.tell(Err(failed(&error))),
         };
         let leader = pid.as_ref().ok().and_then(|pid| hold(*pid, init));
-        let (exit, gone) = match pid {
+        let (exit, left) = match pid {
             Ok(_) => {
                 let exit = self.follow(command, &mut created, leader.as_ref()).await;
-                let gone = exit.is_ok();
-                (exit, gone)
+                let left = if exit.is_ok() { Left::Nothing } else { Left::Running };
+                (exit, left)
             }
-            // The runtime's own words; else nobody knows how far it came.
-            Err(RuntimeError::Internal(text)) => (Err(ExecError::Failed(text)), true),
-            Err(error) => (Err(failed(&error)), false),
+            Err(error) => (Err(failed_start(&error)), Left::after(&error)),
         };
         let Created { id, streams } = created;
         let output = streams.into_head();
         caller.tell(exit.map(|exit_code| Executed { exit_code, output }));
-        if !gone {
-            self.end_all(container, mark, leader, init).await;
-        }
+        self.end_all(container, &mark, leader, init, left).await;
         drop(turn);
         self.delete(container, &id).await;
+        if left == Left::Unknown {
+            // runc may have been slower than containerd was to come back.
+            self.end_all(container, &mark, None, init, left).await;
+        }
     }
 
-    /// The command and its children, wherever they have gone.
+    /// Ends what is left of a command: itself and its children, wherever they have gone.
     pub(super) async fn end_all(
         &self,
         container: &str,
-        mark: String,
+        mark: &str,
         leader: Option<Process>,
         init: &Process,
+        left: Left,
     ) {
-        let mark = Mark { variables: [mark].into(), among: None };
+        if left == Left::Nothing {
+            return;
+        }
+        let starts = left == Left::Unknown;
+        // Without an init there is no container to start anything in.
+        let shim = init.stat().ok().map(|init| init.parent).filter(|_| starts);
+        let mark = Mark { variables: [mark.to_owned()].into(), among: None };
         let leader = leader.and_then(|leader| leader.stat().ok()).map(|stat| stat.identity);
-        self.end(container, Family::new(mark, leader, init.pid())).await;
+        let family = Family::new(mark, leader, init.pid()).started_by(shim);
+        self.end(container, family, starts).await;
     }
 
     /// Reads the command's output until it has ended, and tells its exit code.
@@ -243,6 +274,13 @@ impl Execs {
 
 fn failed(error: &RuntimeError) -> ExecError {
     ExecError::Failed(error.to_string())
+}
+
+fn failed_start(error: &RuntimeError) -> ExecError {
+    match error {
+        RuntimeError::Internal(text) => ExecError::Failed(text.clone()),
+        other => failed(other),
+    }
 }
 
 /// A command that died with its container says nothing about it.

@@ -21,19 +21,64 @@ impl Execs {
         init: u32,
         turn: OwnedSemaphorePermit,
     ) -> Result<(), RuntimeError> {
+        let Some(family) = self.leftovers(container, init, true).await? else { return Ok(()) };
+        let (this, container) = (self.clone(), container.to_owned());
+        self.0.tasks.spawn(async move {
+            if this.end(&container, family, false).await {
+                // What was being started is a process now.
+                match this.leftovers(&container, init, false).await {
+                    Ok(Some(family)) => drop(this.end(&container, family, true).await),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(container, %error, "a command may still run"),
+                }
+            }
+            drop(turn);
+        });
+        Ok(())
+    }
+
+    /// Commands of earlier daemons. After the first look, this daemon may have some of its own in
+    /// the container.
+    async fn leftovers(
+        &self,
+        container: &str,
+        init: u32,
+        is_first: bool,
+    ) -> Result<Option<Family>, RuntimeError> {
         let processes = match self.0.client.pids(container).await {
-            Err(RuntimeError::NotFound(_)) => return Ok(()),
+            Err(RuntimeError::NotFound(_)) => return Ok(None),
             processes => processes?,
         };
+        let shim = Stat::read(init).ok().map(|init| init.parent);
         let pids: HashSet<u32> = processes.iter().map(|(pid, _)| *pid).collect();
         let (mut leaders, mut variables) = (Vec::new(), HashSet::new());
         for (pid, exec_id) in processes {
-            let Some(exec_id) = exec_id.filter(|id| id.starts_with(PREFIX)) else { continue };
-            tracing::info!(container, exec_id, pid, "an earlier daemon's command is killed");
-            self.skip(&exec_id);
-            self.bury(container, exec_id);
+            let mark = family::variable(pid, MARK);
+            let may_be_own = match &mark {
+                Ok(Some(mark)) => mark.starts_with(&*self.0.mark),
+                _ => !is_first,
+            };
+            if may_be_own {
+                continue;
+            }
+            match exec_id {
+                Some(exec_id) if exec_id.starts_with(PREFIX) => {
+                    tracing::info!(
+                        container,
+                        exec_id,
+                        pid,
+                        "an earlier daemon's command is killed"
+                    );
+                    self.skip(&exec_id);
+                    self.bury(container, exec_id);
+                }
+                None if matches!(mark, Ok(Some(_))) && is_lost_start(pid, shim) => {
+                    tracing::info!(container, pid, "a command whose start was lost is killed");
+                }
+                _ => continue,
+            }
             leaders.extend(Stat::read(pid).ok().map(|stat| stat.identity));
-            match family::variable(pid, MARK) {
+            match mark {
                 Ok(Some(own)) => drop(variables.insert(own)),
                 // It has cleared its environment, so its own mark is not known.
                 Ok(None) => drop(variables.insert(MARK.to_owned())),
@@ -41,12 +86,19 @@ impl Execs {
                 Err(_) => {}
             }
         }
-        let (this, container) = (self.clone(), container.to_owned());
-        self.0.tasks.spawn(async move {
-            let mark = Mark { variables, among: Some(pids) };
-            this.end(&container, Family::new(mark, leaders, init)).await;
-            drop(turn);
-        });
-        Ok(())
+        let mark = Mark { variables, among: Some(pids) };
+        Ok(Some(Family::new(mark, leaders, init).started_by(shim)))
     }
+}
+
+/// Whether a marked process without an exec is itself the command, which the shim does not know
+/// since the start was cut off; else it is a child of a command that has ended. runc makes the
+/// command the leader of a session and the shim its parent. A child's parent dies and leaves it to
+/// the init of its process namespace: in the shim's own namespace, that may be the shim too.
+fn is_lost_start(pid: u32, shim: Option<u32>) -> bool {
+    let Some(shim) = shim else { return false };
+    let namespace = |pid| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let stat = Stat::read(pid);
+    stat.is_ok_and(|stat| stat.parent == shim && stat.session == pid)
+        && namespace(pid).is_some_and(|own| namespace(shim).is_some_and(|shims| own != shims))
 }

@@ -10,10 +10,10 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::command::{Created, hold};
+use super::Execs;
+use super::command::{Created, Left, hold};
 use super::pipes::Pipes;
-use super::process::{MARK, Template};
-use super::{Execs, RuntimeError};
+use super::process::Template;
 use crate::process::Process;
 use crate::runtime::session::{BACKLOG, Input, Order, Output, Session, SessionError};
 
@@ -46,7 +46,7 @@ impl Execs {
         let busy = || SessionError::Busy;
         let session = self.0.sessions.clone().try_acquire_owned().map_err(|_| busy())?;
         let place = self.place().ok_or_else(busy)?;
-        let mark = format!("{MARK}{}", uuid::Uuid::new_v4());
+        let mark = self.new_mark();
         let process = template.session(order, &mark);
         let (input, inputs) = mpsc::channel(BACKLOG);
         let (outputs, output) = mpsc::channel(BACKLOG);
@@ -80,26 +80,26 @@ impl Execs {
             pid.as_ref().map(drop).map_err(|error| SessionError::Failed(error.to_string()));
         // They may have given up.
         let is_heard = tell.send(started).is_ok();
-        let gone = match pid {
+        let left = match pid {
             Ok(_) if is_heard => self.talk((&container, &id), streams, leader.as_ref(), ends).await,
-            Ok(_) => false,
-            // The runtime's own words; else nobody knows how far it came.
-            Err(error) => matches!(error, RuntimeError::Internal(_)),
+            Ok(_) => Left::Running,
+            Err(error) => Left::after(&error),
         };
-        if !gone {
-            self.end_all(&container, mark, leader, &init).await;
-        }
+        self.end_all(&container, &mark, leader, &init, left).await;
         self.delete(&container, &id).await;
+        if left == Left::Unknown {
+            self.end_all(&container, &mark, None, &init, left).await;
+        }
     }
 
-    /// Whether the command ended by itself.
+    /// Answers when the command has ended, or nobody listens to it any more.
     async fn talk(
         &self,
         (container, id): (&str, &str),
         pipes: Pipes,
         leader: Option<&Process>,
         Ends { input, output }: Ends,
-    ) -> bool {
+    ) -> Left {
         let (over, is_over) = watch::channel(false);
         let is_terminal = pipes.stderr.is_none();
         let mut copies = JoinSet::new();
@@ -109,7 +109,7 @@ impl Execs {
         }
         let exit = tokio::select! {
             exit = self.exit(container, id, leader) => exit,
-            () = output.closed() => return false,
+            () = output.closed() => return Left::Running,
             never = self.feed((container, id), pipes.stdin, is_terminal, input) => match never {},
         };
         over.send_replace(true);
@@ -117,11 +117,11 @@ impl Execs {
         match exit {
             Ok(code) => {
                 let _ = output.send(Output::Exit(code)).await;
-                true
+                Left::Nothing
             }
             Err(error) => {
                 tracing::warn!(container, id, %error, "how a command ended is not known");
-                false
+                Left::Running
             }
         }
     }

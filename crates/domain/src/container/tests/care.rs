@@ -30,7 +30,7 @@ fn running(pod: PodSpec) -> Story {
 
 fn recovered(story: &Story, pod: PodSpec) -> Story {
     let container = pod.containers[0].clone();
-    let memory = story.machine.memory().clone();
+    let memory = story.machine.memory();
     let found = Recovered::Running { pid: 7 };
     let mut after = Story::new(pod.clone());
     after.now = story.now;

@@ -1,5 +1,7 @@
 //! The wall clock is set by a day, with the daemon there or away: nothing waits longer or shorter.
 
+use super::super::life::Life;
+use super::super::phase::Phase;
 use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -29,13 +31,12 @@ fn each_way(mut story: impl FnMut() -> Story, check: impl Fn(Story, Recovered)) 
             // Before that is no time that could be moved back.
             story.now.wall += DAY;
             let was = story.now;
-            story.machine.memory.created_at += DAY;
             story.now = Now {
                 wall: moved(was.wall, set),
                 booted_at: moved(was.booted_at + 2 * DAY, set),
                 ..was
             };
-            story.machine.memory.booted_at = Some(was.booted_at + 2 * DAY);
+            story.machine.life.course.booted_at = Some(was.booted_at + 2 * DAY);
             story.age_memory();
             if away {
                 let alive = story.machine.is_alive();
@@ -54,11 +55,15 @@ fn each_way(mut story: impl FnMut() -> Story, check: impl Fn(Story, Recovered)) 
 impl Story {
     /// The times of a story that began a day earlier.
     fn age_memory(&mut self) {
-        let memory = &mut self.machine.memory;
-        let stopping = memory.stopping.as_mut().map(|stopping| &mut stopping.kill_at);
-        let times =
-            [memory.started_at.as_mut(), memory.restart_at.as_mut(), memory.paused_until.as_mut()];
-        times.into_iter().chain([stopping]).flatten().for_each(|time| *time += DAY);
+        let Life { course, phase, pause, .. } = &mut self.machine.life;
+        course.created_at += DAY;
+        let of_phase = match phase {
+            Phase::Waiting(wait) => wait.restart_at.as_mut(),
+            Phase::Stopping(_, stop) => Some(&mut stop.record_mut().kill_at),
+            _ => None,
+        };
+        let times = [course.started_at.as_mut(), pause.until_wall.as_mut(), of_phase];
+        times.into_iter().flatten().for_each(|time| *time += DAY);
     }
 
     fn left(&self) -> Option<Duration> {
@@ -153,10 +158,10 @@ fn an_age_is_what_it_was() {
 #[test]
 fn slewing_moves_nothing() {
     let mut story = without_probes(|_| {});
-    let before = story.machine.memory().clone();
+    let before = story.machine.memory();
     story.now.booted_at += SECOND / 2;
     story.tell(Event::Tick);
-    assert_eq!(*story.machine.memory(), before);
+    assert_eq!(story.machine.memory(), before);
 }
 
 #[test]
@@ -166,13 +171,13 @@ fn of_another_boot_only_the_wall_clock_is_known_and_no_wait_grows() {
     let memory = Memory {
         boot_id: Some("a".into()),
         paused_until: Some(story.now.wall + DAY),
-        ..story.machine.memory().clone()
+        ..story.machine.memory()
     };
     assert_eq!(memory.clone().in_boot(Some("a")).booted_at, memory.booted_at);
     for boot in [Some("b"), None] {
-        story.machine.memory = memory.clone().in_boot(boot);
+        let memory = memory.clone().in_boot(boot);
         story.now.booted_at += DAY;
-        story.recovered(Recovered::Running { pid: 7 });
+        story.recovered_from(memory, Recovered::Running { pid: 7 });
         assert_eq!(story.left(), Some(60 * SECOND), "{boot:?}");
     }
 }
@@ -182,7 +187,7 @@ fn an_end_is_never_before_its_start_nor_in_the_future() {
     for (set, ran) in [(Set::Forward, 100), (Set::Back, 0)] {
         let mut story = without_probes(|_| {});
         story.pass(DAY);
-        story.machine.memory.started_at = Some(story.now.wall - 100 * SECOND);
+        story.machine.life.course.started_at = Some(story.now.wall - 100 * SECOND);
         let at = moved(story.now.wall, set);
         story.recovered(Recovered::Ended(Ending::Exited(1), at, Default::default()));
         let last = story.machine.memory().last_state.clone().unwrap();
@@ -196,7 +201,7 @@ fn probes_of_containers_that_are_taken_up_are_spread_and_always_alike() {
     let first = |uid: &str| {
         let mut story = Story::running(RestartPolicy::Always);
         let spec = PodSpec { uid: uid.into(), ..pod(RestartPolicy::Always) };
-        story.machine.pod = Arc::new(spec);
+        story.machine.life.definition.pod = Arc::new(spec);
         story.pass(5 * SECOND);
         story.recovered(Recovered::Running { pid: 7 });
         story.machine.spread_probes(story.now);

@@ -79,7 +79,7 @@ fn what_was_over_before_is_left_as_it_was() {
 #[test]
 fn a_daemon_that_was_away_finds_the_deadline_past() {
     let story = running(short());
-    let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let (pod, memory) = (story.machine.life.definition.pod.clone(), story.machine.memory());
     let now =
         Now { mono: story.now.mono + SECOND, wall: story.now.wall + 90 * SECOND, ..story.now };
     let found = Recovered::Running { pid: 7 };
@@ -92,9 +92,9 @@ fn a_daemon_that_was_away_finds_the_deadline_past() {
 #[test]
 fn one_that_had_begun_to_run_when_a_daemon_died_is_stopped_by_the_next() {
     let story = running(short());
-    let mut memory = story.machine.memory().clone();
+    let mut memory = story.machine.memory();
     memory.expired = true;
-    let (pod, found) = (story.machine.pod.clone(), Recovered::Running { pid: 7 });
+    let (pod, found) = (story.machine.life.definition.pod.clone(), Recovered::Running { pid: 7 });
     let container = pod.containers[0].clone();
     let recovered = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
     assert!(
@@ -109,7 +109,7 @@ fn the_pod_fails_when_nothing_of_it_runs_any_more() {
     let mut story = running(short());
     story.pass(60 * SECOND);
     story.tell(Event::Tick);
-    let spec = story.machine.pod.clone();
+    let spec = story.machine.life.definition.pod.clone();
     let mut pod = Pod::new(spec, vec![story.machine], story.now);
     assert_eq!(pod.status().phase, Phase::Running);
     pod.handle(0, InstanceEvent::Ended { ending: Ending::Exited(0) }.of(Incarnation(0)), story.now);
@@ -128,7 +128,7 @@ fn the_event_is_the_pods_and_comes_once() {
     let spec = Arc::new(spec);
     let story = running(short());
     let machine = |index: usize, created_later| {
-        let mut memory = story.machine.memory().clone();
+        let mut memory = story.machine.memory();
         memory.created_at += created_later;
         let (container, found) = (spec.containers[index].clone(), Recovered::Running { pid: 7 });
         Machine::recover(spec.clone(), container, memory, "c".into(), [], found, story.now).0

@@ -77,7 +77,7 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
             (Some(message), actions)
         }
         "spec_changed" => {
-            let mut spec = PodSpec::clone(&story.machine.pod);
+            let mut spec = PodSpec::clone(&story.machine.life.definition.pod);
             spec.containers[0].source = Source::Image("app:2".into());
             let mut actions = story.tell(Event::Respec(Arc::new(spec)));
             let message = Story::reasons(&actions).last().unwrap().1.to_owned();

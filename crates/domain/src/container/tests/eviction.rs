@@ -105,7 +105,7 @@ fn all_of_the_pod_goes_also_where_the_daemon_dies_in_between() {
     let machine = |index: usize| {
         let story = running(limited("disk"));
         let spec = two();
-        let (memory, container) = (story.machine.memory().clone(), spec.containers[index].clone());
+        let (memory, container) = (story.machine.memory(), spec.containers[index].clone());
         let found = Recovered::Running { pid: 7 };
         let spec = Arc::new(spec);
         let recovered = Machine::recover(spec, container, memory, "c".into(), [], found, story.now);

@@ -12,7 +12,7 @@ fn absent(policy: Option<PullPolicy>) -> Story {
     let mut pod = pod(RestartPolicy::Always);
     pod.containers[0].pull_policy = policy;
     let mut story = Story::new(pod);
-    story.machine.memory.image_id = String::new();
+    story.machine.life.course.image.id = String::new();
     story
 }
 
@@ -125,7 +125,7 @@ fn what_may_not_be_pulled_or_has_no_name_is_looked_for_again() {
     assert!(story.looked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
 
     let mut story = absent(None);
-    story.machine.spec.source = Source::Image("Not-A-Name".into());
+    story.machine.life.definition.spec.source = Source::Image("Not-A-Name".into());
     story.want(Wanted::Running);
     story.looked(None);
     assert_eq!(story.waiting().0, "InvalidImageName");
@@ -139,7 +139,7 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
         (Some(PullPolicy::Always), PullFault::Unreachable, false),
     ] {
         let mut story = absent(policy);
-        story.machine.spec.source = Source::Image("app".into());
+        story.machine.life.definition.spec.source = Source::Image("app".into());
         story.want(Wanted::Running);
         assert!(story.looked(Some(facts())).contains(&pull("app")));
         let actions = story.fails(fault);

@@ -155,15 +155,14 @@ fn so_does_one_that_had_not_come_to_its_signal() {
     let actions = story.condemned();
     let at = |wanted: fn(&Action) -> bool| actions.iter().position(wanted).unwrap();
     assert!(at(|a| *a == Action::Persist) < at(is_capture), "the reason is on its way first");
-    let before = story.machine.memory().clone();
+    let before = story.machine.memory();
     let found = Recovered::Ended(Ending::Exited(0), story.now.wall, Default::default());
     assert!(starts(&story.recovered(found)));
     let last = story.machine.memory().last_state.clone().unwrap();
     assert!(matches!(last.cause, Cause::Probe { .. }), "{last:?}");
 
     // One that lives on is judged anew, and what ends it later is what ends it.
-    story.machine.memory = before;
-    story.recovered(Recovered::Running { pid: 7 });
+    story.recovered_from(before, Recovered::Running { pid: 7 });
     assert!(!starts(&story.ended(Ending::Exited(0))));
     assert_eq!(story.machine.status().history.iter().next().unwrap().cause, Cause::Itself);
 }
@@ -178,5 +177,5 @@ fn a_choice_to_stop_holds_over_such_a_death() {
     let found = Recovered::Ended(Ending::Exited(0), story.now.wall, Default::default());
     assert!(!starts(&story.recovered(found)));
     assert_eq!(story.machine.memory().wanted, Wanted::Stopped);
-    assert!(story.machine.is_stopped_by_probe());
+    assert!(story.machine.member().is_stopped_by_probe());
 }

@@ -71,7 +71,7 @@ fn they_end_no_machine_that_takes_up_a_record() {
     story.tell(Event::Pause { length: Duration::MAX });
     story.tell(Event::Wanted { wanted: Wanted::Stopped, grace: Some(Duration::MAX) });
     let pod = Arc::new(longest(RestartPolicy::Always));
-    let (spec, memory) = (pod.containers[0].clone(), story.machine.memory().clone());
+    let (spec, memory) = (pod.containers[0].clone(), story.machine.memory());
     let found = Recovered::Running { pid: 7 };
     let (machine, _) =
         Machine::recover(pod, spec, memory, "c".into(), vec![Incarnation(0)], found, story.now);

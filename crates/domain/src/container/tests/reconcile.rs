@@ -4,7 +4,7 @@ use super::*;
 
 fn look(story: &Story, attempts: &[(u32, SeenTask)]) -> Event {
     let attempts = attempts.iter().map(|(n, task)| (Incarnation(*n), *task)).collect();
-    Event::Found(Look { at: story.now.mono, attempts })
+    Event::Found(Observation { at: story.now.mono, attempts })
 }
 
 fn reasons(actions: &[Action]) -> Vec<&'static str> {
@@ -110,7 +110,7 @@ fn attempts_above_its_own_are_those_of_the_pod_that_replaces_it() {
 #[test]
 fn what_waits_for_its_image_needs_no_record_yet() {
     let mut story = Story::new(pod(RestartPolicy::Always));
-    story.machine.memory.image_id.clear();
+    story.machine.life.course.image.id.clear();
     story.want(Wanted::Running);
     story.pass(SECOND);
     let event = look(&story, &[]);

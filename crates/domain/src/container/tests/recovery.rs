@@ -6,7 +6,7 @@ use super::*;
 fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
     let mut story = Story::running(RestartPolicy::Always);
     story.fails_probe();
-    let memory = story.machine.memory().clone();
+    let memory = story.machine.memory();
     let spec = pod(RestartPolicy::Always);
     let container = spec.containers[0].clone();
     let found = Recovered::Running { pid: 7 };
@@ -21,7 +21,11 @@ fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
 impl Story {
     /// What another daemon finds; the machine is its own then.
     pub(super) fn recovered(&mut self, found: Recovered) -> Vec<Action> {
-        let (spec, memory) = (self.machine.pod.clone(), self.machine.memory().clone());
+        self.recovered_from(self.machine.memory(), found)
+    }
+
+    pub(super) fn recovered_from(&mut self, memory: Memory, found: Recovered) -> Vec<Action> {
+        let spec = self.machine.life.definition.pod.clone();
         let container = self.machine.container().clone();
         let (machine, actions) =
             Machine::recover(spec, container, memory, "c".into(), [], found, self.now);
@@ -72,7 +76,7 @@ fn an_attempt_without_a_record_is_forgotten_with_its_neighbours() {
         story.tell(Event::Tick);
         story.started();
     }
-    let (spec, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let (spec, memory) = (story.machine.life.definition.pod.clone(), story.machine.memory());
     let container = story.machine.container().clone();
     let found = Recovered::Running { pid: 7 };
     let records = [Incarnation(0), Incarnation(3)];
@@ -137,7 +141,7 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
     let story = Story::running(RestartPolicy::Always);
     let spec = pod(RestartPolicy::Always);
     let container = spec.containers[0].clone();
-    let memory = story.machine.memory().clone();
+    let memory = story.machine.memory();
     let (machine, actions) = Machine::recover(
         Arc::new(spec),
         container,
@@ -149,4 +153,15 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
     );
     assert!(actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start)));
     assert_eq!(machine.memory().last_state.as_ref().unwrap().reason, "ContainerStatusUnknown");
+}
+
+#[test]
+fn a_stop_of_an_unknown_task_goes_on_with_its_kill() {
+    let mut story = Story::running(RestartPolicy::Always);
+    story.want(Wanted::Stopped);
+    let actions = story.recovered(Recovered::Unknown);
+    assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Destroy)));
+    story.ended(Ending::Lost);
+    let ContainerState::Terminated(ended) = story.machine.status().state else { panic!("lives") };
+    assert!(matches!(ended.cause, Cause::Operator(_)), "{ended:?}");
 }

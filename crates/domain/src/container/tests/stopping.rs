@@ -151,9 +151,9 @@ fn a_daemon_that_died_in_a_pre_stop_hook_sends_the_signal() {
     story.started();
     story.want(Wanted::Stopped);
     story.pass(29 * SECOND);
-    let pod = PodSpec::clone(&story.machine.pod);
+    let pod = PodSpec::clone(&story.machine.life.definition.pod);
     let container = pod.containers[0].clone();
-    let memory = story.machine.memory().clone();
+    let memory = story.machine.memory();
     let found = Recovered::Running { pid: 7 };
     let (machine, actions) =
         Machine::recover(Arc::new(pod), container, memory, "c".into(), [], found, story.now);
@@ -167,4 +167,22 @@ fn a_stop_while_the_post_start_hook_runs_does_not_wait_for_it() {
     story.started();
     assert_eq!(signals(&story.want(Wanted::Stopped)), [15]);
     assert_eq!(story.hook_ends(HookKind::PostStart, Err("cut short")), []);
+}
+
+#[test]
+fn an_order_to_restart_with_another_changes_neither_a_back_off_nor_a_stop() {
+    let restart = || PodSignal::Restart { owner: "db".into() }.into();
+    let mut story = Story::running(RestartPolicy::Always);
+    story.ended(Ending::Exited(1));
+    story.started();
+    story.ended(Ending::Exited(1));
+    assert_eq!(story.tell(restart()), []);
+    assert_eq!(story.machine.status().stage, Stage::Waiting);
+    story.pass(10 * SECOND);
+    story.tell(Event::Tick);
+    story.started();
+    story.condemned();
+    assert_eq!(story.tell(restart()), []);
+    story.ended(Ending::Signaled(15));
+    assert_eq!(story.machine.status().restart_count, 2);
 }

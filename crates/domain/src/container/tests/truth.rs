@@ -137,7 +137,7 @@ fn history_survives_the_daemon_and_a_memory_without_one_is_read() {
     story.ended(Ending::Exited(1));
     story.started();
     story.ended(Ending::Exited(2));
-    let memory = story.machine.memory().clone();
+    let memory = story.machine.memory();
     let mut json = serde_json::to_value(&memory).unwrap();
     assert_eq!(serde_json::from_value::<Memory>(json.clone()).unwrap(), memory);
     let codes: Vec<_> = story.machine.status().history.iter().map(|end| end.exit_code).collect();
@@ -155,7 +155,7 @@ fn history_survives_the_daemon_and_a_memory_without_one_is_read() {
 #[test]
 fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
     let story = running();
-    let (pod, memory) = (story.machine.pod.clone(), story.machine.memory().clone());
+    let (pod, memory) = (story.machine.life.definition.pod.clone(), story.machine.memory());
     let found = Recovered::Ended(Ending::Reported(137), story.now.wall, left(4));
     let container = pod.containers[0].clone();
     let (machine, _) = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);

@@ -45,7 +45,7 @@ fn stop_ends_the_instance_and_none_follows_until_one_is_wanted() {
 fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
     let mut story = choosing(OnFailure::Stop);
     story.condemned();
-    let (memory, spec) = (story.machine.memory().clone(), pod(RestartPolicy::Always));
+    let (memory, spec) = (story.machine.memory(), pod(RestartPolicy::Always));
     let container = spec.containers[0].clone();
     let found = Recovered::Ended(Ending::Signaled(15), story.now.wall, Default::default());
     let (machine, actions) =

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::state::State;
+use super::super::phase::Phase;
 use super::*;
 
 /// There two old failures count against a new process; here each incarnation begins clean.
@@ -122,11 +122,11 @@ impl<'a> Worker<'a> {
 
     /// Runs as this container id: the same instance, or a new one.
     fn run(&mut self, cid: &str) {
-        if self.cid != cid && self.story.machine.process().is_some() {
+        if self.cid != cid && self.story.machine.life.phase.process().is_some() {
             self.story.ended(Ending::Exited(1));
         }
         self.cid = cid.to_owned();
-        if self.story.machine.process().is_none() {
+        if self.story.machine.life.phase.process().is_none() {
             self.story.want(Wanted::Running);
             self.story.started();
         }
@@ -134,17 +134,17 @@ impl<'a> Worker<'a> {
     }
 
     fn since(&self) -> Instant {
-        self.story.machine.process().unwrap().0.since
+        self.story.machine.life.phase.process().unwrap().since
     }
 
     fn tracker(&self) -> Option<&crate::probe::Tracker> {
-        self.story.machine.process().and_then(|(running, _)| running.tracker(self.kind))
+        self.story.machine.life.phase.process().and_then(|it| it.probing.tracker(self.kind))
     }
 
     fn lives(&self) -> bool {
-        match &self.story.machine.state {
-            State::Terminated => false,
-            State::Stopping { .. } => self.kind == ProbeKind::Readiness || !self.is_deleted(),
+        match &self.story.machine.life.phase {
+            Phase::Ended => false,
+            Phase::Stopping(..) => self.kind == ProbeKind::Readiness || !self.is_deleted(),
             _ => true,
         }
     }
@@ -154,7 +154,10 @@ impl<'a> Worker<'a> {
     }
 
     fn published(&self) -> Value {
-        match (self.story.machine.process(), self.tracker().map(|tracker| tracker.verdict())) {
+        match (
+            self.story.machine.life.phase.process(),
+            self.tracker().map(|tracker| tracker.verdict()),
+        ) {
             (None, _) if self.has_run => "F".into(),
             (None, _) | (_, None) => Value::Null,
             // It has no more to say, which the kubelet calls a success.

@@ -178,7 +178,7 @@ impl Story {
                 Recovered::Nothing
             };
             // What was written: the wanted level with the record's birth.
-            let memory = machine.memory().clone();
+            let memory = machine.memory();
             let (machine, actions) = Machine::recover(
                 self.spec.clone(),
                 container.clone(),
@@ -275,7 +275,7 @@ fn without_restarts_a_failed_init_container_fails_the_pod_and_ends_its_sidecars(
     assert_eq!(story.phase(), Phase::Failed);
     story.exits("s", 0);
     assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
-    assert!(story.machine("s").is_over());
+    assert!(story.machine("s").member().is_over());
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn a_deadline_ends_all_in_their_order_and_nobody_starts_after_it() {
     assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
     story.want(Wanted::Stopped);
     story.want(Wanted::Running);
-    assert_eq!((story.saw(), story.machine("i").is_over()), (vec![], true));
+    assert_eq!((story.saw(), story.machine("i").member().is_over()), (vec![], true));
 }
 
 #[test]

@@ -11,7 +11,8 @@ const LEADER: Identity = Identity { pid: 10, started: 5 };
 fn one(pid: u32, parent: u32, session: u32) -> Seen {
     let started = if pid == LEADER.pid { LEADER.started } else { u64::from(pid) };
     let identity = Identity { pid, started };
-    Seen { stat: Stat { identity, parent, session, ended: false }, marked: false }
+    let stat = Stat { identity, parent, session, ended: false };
+    Seen { stat, marked: false, starting: false }
 }
 
 fn mark(variable: &str) -> Mark {
@@ -89,13 +90,13 @@ fn a_real_family_is_killed_to_the_last() {
         })
     };
     let mut asleep = || {
-        let members = family.members(&look(&mark(&variable)).unwrap());
+        let members = family.members(&look(&mark(&variable), None).unwrap());
         let comm =
             |member: &Identity| std::fs::read_to_string(format!("/proc/{}/comm", member.pid));
         members.iter().filter(|member| comm(member).is_ok_and(|name| name == "sleep\n")).count()
     };
     assert!(within_bound(&mut || asleep() == 3), "the children did not come up");
-    assert!(within_bound(&mut || family.strike().unwrap() == 0), "somebody is left");
+    assert!(within_bound(&mut || family.strike().unwrap().members == 0), "somebody is left");
     // Its children may have gone first, which it waits for.
     assert!(child.wait().unwrap().signal().is_none_or(|signal| signal == 9));
 }

@@ -196,7 +196,7 @@ fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
     story.exits("a", 0);
     assert_eq!(story.saw(), ["signal s 15"]);
     // The process was started, and the daemon died before it wrote down how it goes on.
-    let mut memory = story.machine("s").memory().clone();
+    let mut memory = story.machine("s").memory();
     memory.stopping = None;
     let mut found = |held, finished| {
         let memory = crate::container::Memory { held, finished, ..memory.clone() };
@@ -212,12 +212,12 @@ fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
             story.now,
         );
         story.note(actions.into_iter().map(|action| (0, action)).collect());
-        (machine.is_held(), story.saw())
+        (machine.member().is_held(), story.saw())
     };
     assert_eq!(found(true, false), (false, vec![]));
     // Its turn to get the signal is for the pod to say.
     assert_eq!(found(false, true), (false, vec![]));
-    assert!(story.machine("s").is_finished());
+    assert!(story.machine("s").member().is_finished());
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! The attempts that may have something left in the runtime, and their cleanup.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{Action, Turn};
+use crate::Incarnation;
+use crate::link::retry_after;
+use crate::time::Later;
+
+/// Attempts that may have a record, a snapshot or a log in the runtime.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    kept: BTreeSet<Incarnation>,
+    /// Those of `kept` whose cleanup is under way.
+    clearing: BTreeSet<Incarnation>,
+    /// When a cleanup that failed is retried.
+    retry_at: Option<Instant>,
+}
+
+impl Attempts {
+    pub(super) fn new(newest: Incarnation) -> Self {
+        Self { kept: BTreeSet::from([newest]), clearing: BTreeSet::new(), retry_at: None }
+    }
+
+    /// Adds those that have records. An attempt between them may have left files without one.
+    pub(super) fn recover(
+        &mut self,
+        recorded: impl IntoIterator<Item = Incarnation>,
+        newest: Incarnation,
+    ) {
+        self.kept.extend(recorded);
+        if let Some(&Incarnation(oldest)) = self.kept.first() {
+            self.kept.extend((oldest..newest.0).map(Incarnation));
+        }
+    }
+
+    pub(super) fn add(&mut self, attempt: Incarnation) {
+        self.kept.insert(attempt);
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = Incarnation> {
+        self.kept.iter().copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn is_clearing(&self, attempt: Incarnation) -> bool {
+        self.clearing.contains(&attempt)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// True if a failed cleanup is to be retried now.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        self.retry_at.take_if(|at| *at <= now).is_some()
+    }
+
+    pub(super) fn runtime_back(&mut self, now: Instant) {
+        if let Some(at) = &mut self.retry_at {
+            *at = now;
+        }
+    }
+
+    pub(super) fn forgotten(&mut self, attempt: Incarnation) {
+        self.kept.remove(&attempt);
+        self.clearing.remove(&attempt);
+    }
+
+    /// The cleanup of an attempt failed, for the `failures`th time in a row.
+    pub(super) fn remains(&mut self, attempt: Incarnation, failures: u32, now: Instant) {
+        self.clearing.remove(&attempt);
+        self.retry_at = Some(now.later(retry_after(failures)));
+    }
+
+    /// Cleans up the attempts before `oldest`, and all of them if the container is removed.
+    pub(super) fn settle(&mut self, oldest: Incarnation, is_removed: bool, turn: &mut Turn) {
+        // The newest record alone says that the container is to be removed, so it goes last.
+        let newest = self.kept.last().copied();
+        let is_last = self.kept.len() == 1;
+        for attempt in &self.kept {
+            let is_over = is_removed && (is_last || Some(*attempt) != newest);
+            if (is_over || *attempt < oldest) && self.clearing.insert(*attempt) {
+                turn.push(Action::Forget(*attempt));
+            }
+        }
+    }
+}

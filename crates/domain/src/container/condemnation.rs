@@ -1,0 +1,198 @@
+//! From a probe's final failure to the stop of its instance, in one file.
+//!
+//! 1. Condemned: a liveness or startup probe has failed as often as its threshold says. The
+//!    machine asks the host's brake ([`Condemnation::new`]).
+//! 2. Braked: the brake may hold the kill. The container goes on being probed, and is not killed
+//!    if the probe passes again. The brake is asked again later ([`Condemnation::held`]).
+//! 3. Captured: the brake allowed the kill. The evidence of what the process does is stored first,
+//!    for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since the
+//!    evidence may be asked for by a signal: a process that ends from it while the daemon is dead
+//!    was ended by its probe. A process that lives on is judged again by the next daemon's probes.
+//! 4. Stopped: [`Condemnation::captured`] and [`Condemnation::capture_over`] return the stop.
+
+use std::time::{Duration, Instant};
+
+use super::definition::{Definition, Subject};
+use super::stop::StopOrder;
+use super::{InstanceAction, Next, Turn};
+use crate::brake::{self, Hold};
+use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
+use crate::exit::Cause;
+use crate::notice::Notice;
+use crate::spec::{OnFailure, ProbeKind, Role};
+use crate::status::KillHeld;
+use crate::time::Later;
+use crate::{Now, restart};
+
+/// How soon a brake that gave no answer is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The end of an instance that one of its probes has decided.
+#[derive(Debug)]
+pub(super) enum Condemnation {
+    /// The brake is asked for the kill, and may hold it.
+    Asking(Asking),
+    /// The kill is allowed; the stop waits until the evidence is stored, or until `until`.
+    Capturing { order: StopOrder, until: Instant },
+    /// An earlier daemon was about to stop the instance, which has ended since.
+    Inherited(Cause),
+}
+
+#[derive(Debug)]
+pub(super) struct Asking {
+    kind: ProbeKind,
+    output: String,
+    since: Now,
+    ask_at: Instant,
+    hold: Option<Hold>,
+}
+
+impl Condemnation {
+    /// Condemns the instance and asks the brake.
+    pub(super) fn new(
+        kind: ProbeKind,
+        output: String,
+        by_timeout: bool,
+        subject: Subject<'_>,
+        turn: &mut Turn,
+    ) -> Self {
+        let now = turn.now;
+        let ask_at = now.mono.later(RETRY);
+        ask_brake(now.mono, by_timeout, subject, turn);
+        Self::Asking(Asking { kind, output, since: now, ask_at, hold: None })
+    }
+
+    /// Probe whose failure the brake is asked about.
+    pub(super) fn asks_about(&self) -> Option<ProbeKind> {
+        match self {
+            Self::Asking(asking) => Some(asking.kind),
+            Self::Capturing { .. } | Self::Inherited(_) => None,
+        }
+    }
+
+    /// Cause that the record names: the kill is allowed, and not begun yet.
+    pub(super) fn recorded_cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Asking(_) => None,
+            Self::Capturing { order, .. } => Some(&order.cause),
+            Self::Inherited(cause) => Some(cause),
+        }
+    }
+
+    /// Cause for which evidence is being stored.
+    pub(super) fn captures_for(&self) -> Option<&Cause> {
+        match self {
+            Self::Capturing { order, .. } => Some(&order.cause),
+            Self::Asking(_) | Self::Inherited(_) => None,
+        }
+    }
+
+    pub(super) fn kill_held(&self) -> Option<KillHeld> {
+        let Self::Asking(asking) = self else { return None };
+        let reason = asking.hold?.to_string();
+        Some(KillHeld { probe: asking.kind, since: asking.since.wall, reason })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Asking(asking) => Some(asking.ask_at),
+            Self::Capturing { until, .. } => Some(*until),
+            Self::Inherited(_) => None,
+        }
+    }
+
+    /// Asks the brake again if that is due.
+    pub(super) fn ask_again(
+        &mut self,
+        by_timeout: impl Fn(ProbeKind) -> bool,
+        subject: Subject<'_>,
+        turn: &mut Turn,
+    ) {
+        if let Self::Asking(asking) = self
+            && asking.ask_at <= turn.now.mono
+        {
+            asking.ask_at = turn.now.mono.later(RETRY);
+            ask_brake(asking.since.mono, by_timeout(asking.kind), subject, turn);
+        }
+    }
+
+    /// The brake holds the kill. Returns the probe if this is its first hold: the probe goes on.
+    pub(super) fn held(
+        &mut self,
+        why: Hold,
+        again: Instant,
+        definition: &Definition,
+        turn: &mut Turn,
+    ) -> Option<ProbeKind> {
+        let Self::Asking(asking) = self else { return None };
+        asking.ask_at = again;
+        let before = asking.hold;
+        if !before.is_some_and(|before| before.is_like(&why)) {
+            asking.hold = Some(why);
+        }
+        if before.is_some() {
+            return None;
+        }
+        let (container, kind) = (&definition.spec.name, asking.kind.lower());
+        let message = format!("Container {container} failed {kind} probe, its kill is held: {why}");
+        turn.note(Notice::warning("KillHeld", message));
+        Some(asking.kind)
+    }
+
+    /// The brake allows the kill: the evidence is stored first.
+    pub(super) fn granted(self, subject: Subject<'_>, turn: &mut Turn) -> Self {
+        let Self::Asking(Asking { kind, output, .. }) = self else { return self };
+        let order = stop_order(kind, output, subject.definition);
+        let lifecycle = &subject.definition.spec.lifecycle;
+        let bound = if lifecycle.evidence_exec.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE };
+        turn.persist();
+        if let Some(signal) = lifecycle.evidence_signal {
+            turn.instance(subject.attempt, InstanceAction::Signal(signal));
+        }
+        turn.instance(subject.attempt, InstanceAction::Capture);
+        Self::Capturing { order, until: turn.now.mono.later(bound) }
+    }
+
+    /// The evidence is stored, or the process has ended: the stop that is due now.
+    pub(super) fn captured(condemnation: &mut Option<Self>) -> Option<StopOrder> {
+        match condemnation.take() {
+            Some(Self::Capturing { order, .. }) => Some(order),
+            other => {
+                *condemnation = other;
+                None
+            }
+        }
+    }
+
+    /// The stop that is due because the evidence takes too long.
+    pub(super) fn capture_over(condemnation: &mut Option<Self>, now: Now) -> Option<StopOrder> {
+        match condemnation {
+            Some(Self::Capturing { until, .. }) if *until <= now.mono => {
+                Self::captured(condemnation)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn ask_brake(since: Instant, by_timeout: bool, subject: Subject<'_>, turn: &mut Turn) {
+    let condemnation = brake::Condemnation { since, by_timeout };
+    turn.instance(subject.attempt, InstanceAction::AskBrake(condemnation));
+}
+
+fn stop_order(kind: ProbeKind, output: String, definition: &Definition) -> StopOrder {
+    let Definition { pod, spec } = definition;
+    let own = spec.probes.get(kind).and_then(|probe| probe.termination_grace);
+    let grace = restart::grace(None, own, pod.termination_grace);
+    let is_sidecar = definition.role() == Role::Sidecar;
+    let restarts = restart::follows_probe_kill(pod.policy_of(spec));
+    let suffix = match definition.on_failure(kind) {
+        OnFailure::Stop => ", will be stopped",
+        // As in Kubernetes, which does not say that a sidecar will be restarted.
+        _ if restarts && !is_sidecar => ", will be restarted",
+        _ => "",
+    };
+    let title = if is_sidecar { "Init container" } else { "Container" };
+    let message = format!("{title} {} failed {} probe{suffix}", spec.name, kind.lower());
+    StopOrder { cause: Cause::Probe { kind, output }, message, grace, next: Next::Policy }
+}

@@ -1,0 +1,57 @@
+//! What the specs say of one container.
+
+use std::sync::Arc;
+
+use crate::Incarnation;
+use crate::spec::{ContainerSpec, Handler, OnFailure, PodSpec, ProbeKind, Role};
+use crate::status::WaitingReason;
+
+/// Spec of a container, with that of its pod.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub pod: Arc<PodSpec>,
+    /// A copy: a spec is small, and a machine without a container cannot be built.
+    pub spec: ContainerSpec,
+}
+
+impl Definition {
+    pub(super) fn subject(&self, attempt: Incarnation) -> Subject<'_> {
+        Subject { definition: self, attempt }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.pod.role_of(&self.spec.name)
+    }
+
+    /// What follows when a probe fails for good.
+    pub(super) fn on_failure(&self, kind: ProbeKind) -> OnFailure {
+        self.spec.probes.get(kind).and_then(|probe| probe.on_failure).unwrap_or_default()
+    }
+
+    /// True if a failure of some probe ends the instance.
+    pub(super) fn may_end_by_probe(&self) -> bool {
+        [ProbeKind::Startup, ProbeKind::Liveness].into_iter().any(|kind| {
+            self.spec.probes.get(kind).is_some() && self.on_failure(kind) != OnFailure::Notify
+        })
+    }
+
+    pub(super) fn has_exec_probes(&self) -> bool {
+        let mut probes = ProbeKind::ALL.into_iter().filter_map(|kind| self.spec.probes.get(kind));
+        probes.any(|probe| matches!(probe.handler, Handler::Exec(_)))
+    }
+
+    /// Reason of a container that does not run yet.
+    pub(super) fn creating(&self) -> WaitingReason {
+        match self.pod.init_containers.is_empty() {
+            true => WaitingReason::ContainerCreating,
+            false => WaitingReason::PodInitializing,
+        }
+    }
+}
+
+/// The instance that a part of the machine works for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub definition: &'a Definition,
+    pub attempt: Incarnation,
+}

@@ -1,0 +1,231 @@
+//! The images of a start, that of the container and those of its volumes: looked for, pulled where
+//! they have to be, with the kubelet's reasons and back-off.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::definition::{Definition, Subject};
+use super::phase::Wait;
+use super::{ImageFacts, InstanceAction, Turn};
+use crate::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
+use crate::notice::Notice;
+use crate::spec::Source;
+use crate::status::WaitingReason;
+use crate::time::Later;
+
+/// How long an error is shown as such before the back-off that follows it.
+const SHOWN: Duration = Duration::from_secs(2);
+/// How soon an image that may not, or cannot, be pulled is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a start does next about its images.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// All images are on the machine.
+    Launch,
+    /// A pull is under way.
+    Pull,
+    Wait(Wait),
+}
+
+/// The images that a start waits for.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    /// The one that is pulled or waited for is the first.
+    missing: VecDeque<Missing>,
+    /// Those of volumes that were pulled for this start: they are not pulled again if a later one
+    /// fails.
+    pulled: BTreeSet<String>,
+    /// Failed pulls in a row.
+    failures: u32,
+    error: String,
+    /// When the next pull is due.
+    retry_at: Option<Instant>,
+    /// The container's image was pulled for the start that is next, and the event says so.
+    is_noted: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Missing {
+    name: String,
+    need: Need,
+    /// The container's, not a volume's.
+    is_own: bool,
+}
+
+impl Images {
+    /// True if the runtime has to look for images before a start.
+    pub(super) fn must_look(definition: &Definition, known: &ImageFacts) -> bool {
+        // Whether the pod has its views of the volumes' images is not recorded.
+        let has_volumes = definition.pod.volume_images(&definition.spec).next().is_some();
+        has_volumes || own_need(definition, known) != Need::Nothing
+    }
+
+    /// The runtime begins to look.
+    pub(super) fn looking(&mut self) {
+        self.is_noted = false;
+    }
+
+    /// Takes in which images are on the machine.
+    pub(super) fn looked(
+        &mut self,
+        definition: &Definition,
+        known: &ImageFacts,
+        volumes: &BTreeMap<String, VolumeSeen>,
+        turn: &mut Turn,
+    ) {
+        self.missing = self.missing_volumes(definition, volumes, turn);
+        let name = definition.spec.image();
+        let own = Missing { name, need: own_need(definition, known), is_own: true };
+        if own.need != Need::Nothing {
+            self.missing.push_back(own);
+        }
+    }
+
+    /// Goes on with the first image that is missing.
+    pub(super) fn next(&self, subject: Subject<'_>, turn: &mut Turn) -> Step {
+        let Some(Missing { name, need, .. }) = self.missing.front() else { return Step::Launch };
+        let until = turn.now.mono.later(LOOK_AGAIN);
+        if *need == Need::Forbidden {
+            let message =
+                format!("Container image {name:?} is not present with pull policy of Never");
+            let reason = WaitingReason::ErrImageNeverPull;
+            turn.note(Notice::warning(reason.as_str(), &*message));
+            return wait(reason, message, until, turn);
+        }
+        if let Err(error) = Reference::parse(name) {
+            let message = format!("Failed to apply default image tag {name:?}: {error}");
+            turn.note(Notice::warning("InspectFailed", &*message));
+            return wait(WaitingReason::InvalidImageName, message, until, turn);
+        }
+        let unknown = subject.definition.pod.unknown_pull_secrets();
+        if !unknown.is_empty() {
+            let message = format!(
+                "Unable to retrieve some image pull secrets ({}); attempting to pull the image \
+                 may not succeed.",
+                unknown.join(", ")
+            );
+            turn.note(Notice::warning("FailedToRetrieveImagePullSecret", message));
+        }
+        turn.note(Notice::normal("Pulling", format!("Pulling image {name:?}")));
+        turn.instance(subject.attempt, InstanceAction::Pull(name.clone()));
+        Step::Pull
+    }
+
+    /// The first image was pulled. Returns whether it is the container's; `None` if none was
+    /// missing.
+    pub(super) fn pulled(&mut self, pulled: Pulled, turn: &mut Turn) -> Option<bool> {
+        let Missing { name, is_own, .. } = self.missing.pop_front()?;
+        let message = format!("Successfully pulled image {name:?} {pulled}");
+        turn.note(Notice::normal("Pulled", message));
+        self.failures = 0;
+        if is_own {
+            self.is_noted = true;
+        } else {
+            self.pulled.insert(name);
+        }
+        Some(is_own)
+    }
+
+    /// The pull of the first image failed.
+    pub(super) fn failed(
+        &mut self,
+        fault: PullFault,
+        error: String,
+        subject: Subject<'_>,
+        turn: &mut Turn,
+    ) -> Option<Step> {
+        let Missing { name, need, is_own } = self.missing.front().cloned()?;
+        let message = format!("Failed to pull image {name:?}: {error}");
+        if need == Need::Refresh && fault == PullFault::Unreachable {
+            let message = format!("{message}; using the one that is present on machine");
+            turn.note(Notice::warning("Failed", message));
+            self.missing.pop_front();
+            if !is_own {
+                self.pulled.insert(name);
+            }
+            return Some(self.next(subject, turn));
+        }
+        turn.note(Notice::warning("Failed", message));
+        self.failures = self.failures.saturating_add(1);
+        let retry_at = turn.now.mono.later(image::back_off(self.failures));
+        self.retry_at = Some(retry_at);
+        self.error.clone_from(&error);
+        turn.persist();
+        let until = turn.now.mono.later(SHOWN).min(retry_at);
+        Some(wait(WaitingReason::ErrImagePull, error, until, turn))
+    }
+
+    /// A wait with `reason` is over. Returns the back-off that follows it, if one does.
+    pub(super) fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) -> Option<Step> {
+        let retry_at = self.retry_at.take()?;
+        if reason != WaitingReason::ErrImagePull {
+            return None;
+        }
+        let name = self.missing.front().map(|missing| missing.name.as_str());
+        let back_off = format!("Back-off pulling image {:?}", name.unwrap_or_default());
+        turn.note(Notice::normal("BackOff", &*back_off));
+        let message = format!("{back_off}: {reason}: {}", self.error);
+        Some(wait(WaitingReason::ImagePullBackOff, message, retry_at, turn))
+    }
+
+    /// All images are here, and the process is being started.
+    pub(super) fn launched(&mut self) {
+        *self = Self { is_noted: self.is_noted, ..Self::default() };
+    }
+
+    /// Publishes that the container's image was there, unless its pull was published.
+    pub(super) fn note_presence(&mut self, definition: &Definition, turn: &mut Turn) {
+        if !std::mem::take(&mut self.is_noted) {
+            turn.note(already_present(&definition.spec.image()));
+        }
+    }
+
+    fn missing_volumes(
+        &self,
+        definition: &Definition,
+        seen: &BTreeMap<String, VolumeSeen>,
+        turn: &mut Turn,
+    ) -> VecDeque<Missing> {
+        let mut missing = VecDeque::<Missing>::new();
+        for (volume, image) in definition.pod.volume_images(&definition.spec) {
+            let here = match seen.get(volume) {
+                Some(VolumeSeen::Viewed) => continue,
+                Some(VolumeSeen::Here { from_registry }) => Some(*from_registry),
+                Some(VolumeSeen::Missing) | None => None,
+            };
+            let name = &image.reference;
+            let was_pulled = here.is_some() && self.pulled.contains(name);
+            if was_pulled || missing.iter().any(|other| other.name == *name) {
+                continue;
+            }
+            match image::need(image.pull_policy, name, here) {
+                Need::Nothing => turn.note(already_present(name)),
+                need => missing.push_back(Missing { name: name.clone(), need, is_own: false }),
+            }
+        }
+        missing
+    }
+}
+
+fn own_need(definition: &Definition, known: &ImageFacts) -> Need {
+    match &definition.spec.source {
+        Source::Bundle { .. } | Source::Adopted(_) => Need::Nothing,
+        Source::Image(name) => {
+            let here = (!known.id.is_empty()).then_some(known.from_registry);
+            image::need(definition.spec.pull_policy, name, here)
+        }
+    }
+}
+
+fn wait(reason: WaitingReason, message: String, until: Instant, turn: &mut Turn) -> Step {
+    turn.note(Notice::warning("Failed", format!("Error: {reason}")));
+    Step::Wait(Wait::retry(reason, message, until))
+}
+
+fn already_present(image: &str) -> Notice {
+    let message = format!(
+        "Container image {image:?} already present on machine and can be accessed by the pod"
+    );
+    Notice::normal("Pulled", message)
+}

@@ -1,0 +1,138 @@
+//! What callers and the pod want of a container.
+
+use std::time::{Duration, Instant};
+
+use super::definition::Definition;
+use super::phase::Phase;
+use super::stop::StopOrder;
+use super::{Memory, Next, Wanted};
+use crate::exit::{Caller, Cause, Operator, STOP};
+use crate::restart;
+use crate::spec::PodSpec;
+
+/// Grace of an evicted pod, as in the kubelet.
+const EVICTION_GRACE: Duration = Duration::from_secs(1);
+
+/// The level that callers want, and what the pod has decided about the container.
+#[derive(Debug)]
+pub(super) struct Mandate {
+    pub wanted: Wanted,
+    /// Grace that came with the wanted level, for a start that is still under way.
+    pub grace: Option<Duration>,
+    /// Caller of the newest request.
+    pub caller: Option<Caller>,
+    /// Startup round of the pod that the container is in.
+    pub round: u32,
+    /// The container waits for its order in the round.
+    pub held: bool,
+    /// The pod is over, and with it what accompanied it: no start follows.
+    pub finished: bool,
+    /// The pod's active deadline is over, or the pod is evicted: no start follows.
+    pub expired: bool,
+    /// Message of the eviction, if the pod was evicted.
+    pub evicted: Option<String>,
+    /// When the pod's active deadline is over.
+    expires: Option<Instant>,
+}
+
+impl Mandate {
+    pub(super) fn of(memory: &Memory) -> Self {
+        Self {
+            wanted: memory.wanted,
+            grace: None,
+            caller: None,
+            round: memory.round,
+            held: memory.held,
+            finished: memory.finished,
+            expired: memory.expired,
+            evicted: memory.evicted.clone(),
+            expires: None,
+        }
+    }
+
+    /// Sets the end of the active deadline of a pod that was created then.
+    pub(super) fn set_expiry(&mut self, pod: &PodSpec, created: Instant) {
+        self.expires = pod.active_deadline.and_then(|length| created.checked_add(length));
+    }
+
+    /// When the active deadline ends the container, unless it has ended or is to end anyway.
+    pub(super) fn expiry(&self, phase: &Phase) -> Option<Instant> {
+        let is_over = self.expired || matches!(phase, Phase::Created | Phase::Ended);
+        self.expires.filter(|_| !is_over && self.wanted == Wanted::Running)
+    }
+
+    pub(super) fn lets_start(&self) -> bool {
+        self.wanted == Wanted::Running && !(self.held || self.is_over())
+    }
+
+    /// True if the pod has ended for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.finished || self.expired
+    }
+
+    /// Begins a round, in which the container waits for its order.
+    pub(super) fn wait_for(&mut self, round: u32) {
+        self.round = round;
+        self.held = true;
+    }
+
+    /// The stop of an instance that must not run, whatever the reason.
+    pub(super) fn stop_order(&self, definition: &Definition) -> Option<StopOrder> {
+        if self.wanted != Wanted::Running {
+            Some(self.operators_stop(self.grace, definition))
+        } else if self.expired {
+            Some(self.expired_stop(definition))
+        } else if self.held {
+            Some(make_way(None, definition))
+        } else if self.finished {
+            Some(end_with_pod(definition))
+        } else {
+            None
+        }
+    }
+
+    /// The stop that the wanted level asks for.
+    pub(super) fn operators_stop(
+        &self,
+        grace: Option<Duration>,
+        definition: &Definition,
+    ) -> StopOrder {
+        let verb = if self.wanted == Wanted::Removed { "delete" } else { STOP };
+        StopOrder {
+            cause: Cause::Operator(Operator::new(verb, self.caller)),
+            message: format!("Stopping container {}", definition.spec.name),
+            grace: restart::grace(grace, None, definition.pod.termination_grace),
+            next: Next::Policy,
+        }
+    }
+
+    /// The stop of a container whose pod has expired.
+    pub(super) fn expired_stop(&self, definition: &Definition) -> StopOrder {
+        let (cause, grace) = match &self.evicted {
+            Some(why) => (Cause::Evicted { why: why.clone() }, EVICTION_GRACE),
+            None => (Cause::Deadline, definition.pod.termination_grace),
+        };
+        let message = format!("Stopping container {}", definition.spec.name);
+        StopOrder { cause, message, grace, next: Next::Policy }
+    }
+}
+
+/// The stop of an instance of the round before.
+pub(super) fn make_way(grace: Option<Duration>, definition: &Definition) -> StopOrder {
+    StopOrder {
+        cause: Cause::AllRestart,
+        message: format!("Container {} makes way for a restart of all", definition.spec.name),
+        grace: grace.unwrap_or(definition.pod.termination_grace),
+        next: Next::Policy,
+    }
+}
+
+/// The stop of a container that only accompanied its pod.
+pub(super) fn end_with_pod(definition: &Definition) -> StopOrder {
+    StopOrder {
+        cause: Cause::PodOver,
+        message: format!("Stopping container {}", definition.spec.name),
+        grace: definition.pod.termination_grace,
+        next: Next::Policy,
+    }
+}

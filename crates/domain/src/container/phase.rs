@@ -1,0 +1,108 @@
+//! Where the newest attempt of a container is.
+
+use std::time::{Instant, SystemTime};
+
+use super::instance::Instance;
+use super::stop::Stop;
+use crate::status::WaitingReason;
+
+/// Where the newest attempt is, with what is known only there.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The attempt has not begun. It waits for a caller, or for its order in the pod.
+    Created,
+    /// The next step has its time.
+    Waiting(Wait),
+    /// The runtime looks for the images.
+    Looking,
+    /// An image is pulled.
+    Pulling,
+    /// The process is being started.
+    Starting,
+    Running(Instance),
+    Stopping(Instance, Stop),
+    /// The attempt is over. Nothing follows unless it is asked for.
+    Ended,
+}
+
+/// A wait for the next step.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub reason: WaitingReason,
+    pub message: String,
+    pub until: Instant,
+    /// When the next attempt may start, by the wall clock; `None` if the wait is for another try
+    /// of the same attempt.
+    pub restart_at: Option<SystemTime>,
+}
+
+impl Wait {
+    /// A wait for another try of the same attempt.
+    pub(super) fn retry(reason: WaitingReason, message: String, until: Instant) -> Self {
+        Self { reason, message, until, restart_at: None }
+    }
+}
+
+impl Phase {
+    /// True if a process runs, or is about to.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self, Self::Looking | Self::Starting | Self::Running(_) | Self::Stopping(..))
+    }
+
+    /// True on the way to an instance, whose record may not be there yet.
+    pub(super) fn is_in_flux(&self) -> bool {
+        matches!(self, Self::Looking | Self::Pulling | Self::Starting)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Waiting(wait) => Some(wait.until),
+            Self::Stopping(_, stop) => Some(stop.deadline()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn wait(&self) -> Option<&Wait> {
+        match self {
+            Self::Waiting(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// The instance that runs, or is being stopped.
+    pub(super) fn process(&self) -> Option<&Instance> {
+        match self {
+            Self::Running(instance) | Self::Stopping(instance, _) => Some(instance),
+            _ => None,
+        }
+    }
+
+    pub(super) fn process_mut(&mut self) -> Option<&mut Instance> {
+        match self {
+            Self::Running(instance) | Self::Stopping(instance, _) => Some(instance),
+            _ => None,
+        }
+    }
+
+    /// The instance that runs and is not being stopped.
+    pub(super) fn running_mut(&mut self) -> Option<&mut Instance> {
+        match self {
+            Self::Running(instance) => Some(instance),
+            _ => None,
+        }
+    }
+
+    pub(super) fn stop(&self) -> Option<&Stop> {
+        match self {
+            Self::Stopping(_, stop) => Some(stop),
+            _ => None,
+        }
+    }
+
+    pub(super) fn stop_mut(&mut self) -> Option<&mut Stop> {
+        match self {
+            Self::Stopping(_, stop) => Some(stop),
+            _ => None,
+        }
+    }
+}

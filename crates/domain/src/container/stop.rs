@@ -1,0 +1,231 @@
+//! The end of an instance: preStop hook, stop signal, grace, SIGKILL.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::definition::{Definition, Subject};
+use super::{InstanceAction, Turn};
+use crate::Now;
+use crate::exit::Cause;
+use crate::notice::Notice;
+use crate::spec::HookKind;
+use crate::time::Later;
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// Interval at which SIGKILL is repeated.
+const RETRY: Duration = Duration::from_secs(1);
+/// Least time of a process after a hook that used up the grace, as in the kubelet.
+pub(super) const LEAST: Duration = Duration::from_secs(2);
+
+/// Why an instance is being stopped, what follows, and how far the stop has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    pub cause: Cause,
+    pub next: Next,
+    pub grace: Duration,
+    /// When the grace is over.
+    pub kill_at: SystemTime,
+    /// The stop signal was sent. Before that, the preStop hook runs.
+    #[serde(default)]
+    pub signaled: bool,
+    /// The hook has ended, or there is none.
+    #[serde(default)]
+    pub hooked: bool,
+    /// The signal is sent once other containers of the pod have ended.
+    #[serde(default)]
+    pub waits: bool,
+    /// SIGKILL was sent, too.
+    #[serde(default)]
+    pub killed: bool,
+}
+
+/// What follows a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// What the restart policy and the wanted level say.
+    Policy,
+    /// A new instance at once.
+    Start,
+}
+
+/// A stop that is to begin.
+#[derive(Debug)]
+pub(super) struct StopOrder {
+    pub cause: Cause,
+    /// Message of the event `Killing`.
+    pub message: String,
+    pub grace: Duration,
+    pub next: Next,
+}
+
+/// A stop that is under way.
+#[derive(Debug)]
+pub(super) struct Stop {
+    record: Stopping,
+    /// When the next signal is due.
+    kill_at: Instant,
+    image_signal: Option<i32>,
+}
+
+impl Stop {
+    /// Begins a stop. The stop signal `waits_for_pod` if the container ends after the others.
+    pub(super) fn begin(
+        order: StopOrder,
+        waits_for_pod: bool,
+        image_signal: Option<i32>,
+        subject: Subject<'_>,
+        turn: &mut Turn,
+    ) -> Self {
+        let StopOrder { cause, message, grace, next } = order;
+        let killed = grace.is_zero();
+        let hook = subject.definition.spec.lifecycle.pre_stop.is_some() && !killed;
+        // A container that its own probe stops does not wait for the others.
+        let waits = waits_for_pod && !matches!(cause, Cause::Probe { .. }) && !killed;
+        let (hooked, signaled) = (!hook, !(hook || waits));
+        let kill_at = turn.now.wall.later(grace);
+        let record = Stopping { cause, next, grace, kill_at, signaled, hooked, waits, killed };
+        let kill_at = turn.now.mono.later(if killed { RETRY } else { grace });
+        let stop = Self { record, kill_at, image_signal };
+        if signaled {
+            let signal = if killed { SIGKILL } else { stop.signal(subject.definition) };
+            turn.instance(subject.attempt, InstanceAction::Signal(signal));
+        }
+        turn.note(Notice::normal("Killing", message));
+        if hook {
+            turn.instance(subject.attempt, InstanceAction::RunHook(HookKind::PreStop, grace));
+        }
+        // Another daemon may have to finish the stop, and to report its cause.
+        turn.persist();
+        stop
+    }
+
+    /// The stop that an earlier daemon began. A clock that was set back does not lengthen it.
+    pub(super) fn resume(record: Stopping, image_signal: Option<i32>, now: Now) -> Self {
+        let left = record.kill_at.duration_since(now.wall).unwrap_or_default();
+        let kill_at = now.mono.later(left.min(record.grace.max(LEAST)));
+        Self { record, kill_at, image_signal }
+    }
+
+    /// Goes on with a stop of an earlier daemon. A hook that it began is taken for ended, since
+    /// nothing says how far the hook came.
+    pub(super) fn go_on(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+        if self.is_in_pre_stop() {
+            self.record.hooked = true;
+            if !self.record.waits {
+                self.send_signal(subject, turn);
+            }
+        }
+    }
+
+    pub(super) fn record(&self) -> &Stopping {
+        &self.record
+    }
+
+    pub(super) fn record_mut(&mut self) -> &mut Stopping {
+        &mut self.record
+    }
+
+    pub(super) fn into_record(self) -> Stopping {
+        self.record
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.kill_at
+    }
+
+    /// True if the stop signal waits for other containers of the pod, whether or not the hook has
+    /// ended.
+    pub(super) fn awaits_pod(&self) -> bool {
+        self.is_in_pre_stop() && self.record.waits
+    }
+
+    pub(super) fn follow_with(&mut self, next: Next) {
+        self.record.next = next;
+    }
+
+    /// A later request may shorten a grace, never lengthen it. With no grace at all, the hook is
+    /// not waited for either.
+    pub(super) fn hurry(&mut self, grace: Option<Duration>, now: Now) {
+        let Some(grace) = grace else { return };
+        self.kill_at = self.kill_at.min(now.mono.later(grace));
+        self.record.kill_at = self.record.kill_at.min(now.wall.later(grace));
+        self.record.signaled |= grace.is_zero();
+        self.record.grace = self.record.grace.min(grace);
+    }
+
+    /// Ends the hook or the grace when its time is over.
+    pub(super) fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+        if self.kill_at > turn.now.mono {
+            return;
+        }
+        if self.is_in_pre_stop() {
+            if !self.record.hooked {
+                note_failed_hook(HookKind::PreStop, turn);
+            }
+            self.send_signal(subject, turn);
+        } else {
+            self.kill_at = turn.now.mono.later(RETRY);
+            self.record.killed = true;
+            turn.instance(subject.attempt, InstanceAction::Signal(SIGKILL));
+        }
+    }
+
+    /// The preStop hook has ended.
+    pub(super) fn hooked(&mut self, is_failed: bool, subject: Subject<'_>, turn: &mut Turn) {
+        if !self.is_in_pre_stop() {
+            return;
+        }
+        if is_failed {
+            note_failed_hook(HookKind::PreStop, turn);
+        }
+        self.record.hooked = true;
+        if self.record.waits {
+            turn.persist();
+        } else {
+            self.send_signal(subject, turn);
+        }
+    }
+
+    /// The containers that end before this one have ended.
+    pub(super) fn pod_allows(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+        if !self.awaits_pod() {
+            return;
+        }
+        self.record.waits = false;
+        if self.record.hooked {
+            self.send_signal(subject, turn);
+        } else {
+            turn.persist();
+        }
+    }
+
+    fn is_in_pre_stop(&self) -> bool {
+        !self.record.signaled
+    }
+
+    /// Sends the stop signal after the hook. The process has the rest of the grace, and at least
+    /// [`LEAST`].
+    fn send_signal(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+        let signal = self.signal(subject.definition);
+        turn.instance(subject.attempt, InstanceAction::Signal(signal));
+        self.kill_at = self.kill_at.max(turn.now.mono.later(LEAST));
+        self.record.kill_at = self.record.kill_at.max(turn.now.wall.later(LEAST));
+        self.record.signaled = true;
+        turn.persist();
+    }
+
+    fn signal(&self, definition: &Definition) -> i32 {
+        definition.spec.lifecycle.stop_signal.or(self.image_signal).unwrap_or(SIGTERM)
+    }
+}
+
+/// Publishes that a hook failed, without its output, which may have secrets.
+pub(super) fn note_failed_hook(kind: HookKind, turn: &mut Turn) {
+    let (reason, message) = match kind {
+        HookKind::PostStart => ("FailedPostStartHook", "PostStartHook failed"),
+        HookKind::PreStop => ("FailedPreStopHook", "PreStopHook failed"),
+    };
+    turn.note(Notice::warning(reason, message));
+}

@@ -1,0 +1,68 @@
+//! Size limits of volumes on a disk. They are measured now and then, while a container runs that
+//! may fill them. A pod that is over a limit is evicted, as by the kubelet.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::definition::Definition;
+use super::{InstanceAction, Turn};
+use crate::spec::PodSpec;
+use crate::time::Later;
+use crate::{Incarnation, Now, quantity};
+
+/// From one measurement to the next.
+const EVERY: Duration = Duration::from_secs(10);
+/// A long measurement keeps a disk busy: the next one waits so many times its length.
+const REST: u32 = 9;
+
+/// Measurements of the limited volumes that one instance may fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VolumeWatch {
+    /// No volume of the container has a limit.
+    Never,
+    Due(Instant),
+    UnderWay {
+        since: Instant,
+    },
+}
+
+impl VolumeWatch {
+    /// The watch of an instance that begins now.
+    pub(super) fn new(definition: &Definition, now: Now) -> Self {
+        let mounts = &definition.spec.volume_mounts;
+        let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
+        match definition.pod.volume_limits().any(|(volume, _)| fills(volume)) {
+            true => Self::Due(now.mono.later(EVERY)),
+            false => Self::Never,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Due(at) => Some(*at),
+            Self::Never | Self::UnderWay { .. } => None,
+        }
+    }
+
+    pub(super) fn tick(&mut self, attempt: Incarnation, turn: &mut Turn) {
+        if self.deadline().is_some_and(|due| due <= turn.now.mono) {
+            *self = Self::UnderWay { since: turn.now.mono };
+            turn.instance(attempt, InstanceAction::MeasureVolumes);
+        }
+    }
+
+    pub(super) fn measured(&mut self, now: Now) {
+        if let Self::UnderWay { since } = *self {
+            let took = now.mono.saturating_duration_since(since);
+            *self = Self::Due(now.mono.later(EVERY.max(took.saturating_mul(REST))));
+        }
+    }
+}
+
+/// Message of the eviction if one of the pod's volumes is over its limit. `used` has bytes.
+pub(super) fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<String> {
+    let mut limits = pod.volume_limits();
+    let (volume, limit) = limits.find(|(volume, limit)| used.get(*volume) > Some(limit))?;
+    let limit = quantity::show_whole(limit);
+    Some(format!("Usage of EmptyDir volume {volume:?} exceeds the limit {limit:?}."))
+}
