@@ -80,8 +80,23 @@ pub enum RuntimeError {
     Unavailable(String),
     #[error("{call} took longer than {seconds} s")]
     Timeout { call: &'static str, seconds: u64 },
+    #[error("{text}")]
+    Refused { refusal: Refusal, text: String },
     #[error("{0}")]
     Internal(String),
+}
+
+/// A refusal of containerd or runc that is acted upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The shim ended while it was asked. containerd is about to delete its task.
+    ShimDied,
+    /// The task has not ended, so it cannot be deleted.
+    StillRunning,
+    /// A bundle of an earlier creation, in this folder, which was cut off.
+    BundleInTheWay(PathBuf),
+    /// runc's state, or another file, of an earlier creation that was cut off.
+    StateInTheWay,
 }
 
 impl From<probelet_oci::InvalidSpec> for RuntimeError {
@@ -91,6 +106,18 @@ impl From<probelet_oci::InvalidSpec> for RuntimeError {
 }
 
 impl RuntimeError {
+    /// The runtime's text, if it answered that it cannot do what it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Any other error is given back.
+    pub fn into_answer(self) -> Result<String, Self> {
+        match self {
+            Self::Internal(text) | Self::Refused { text, .. } => Ok(text),
+            other => Err(other),
+        }
+    }
+
     /// The runtime did not answer at all.
     pub fn is_loss(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Timeout { .. })

@@ -50,6 +50,7 @@ mod plan;
 mod profiles;
 mod pull;
 mod records;
+mod refusals;
 mod remains;
 mod shared;
 mod shims;

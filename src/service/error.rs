@@ -53,7 +53,7 @@ fn runtime(error: RuntimeError) -> Status {
         | RuntimeError::Config(_) => refuse(Code::FailedPrecondition, text),
         RuntimeError::Unavailable(_) => refuse(Code::Unavailable, text),
         RuntimeError::Timeout { .. } => refuse(Code::DeadlineExceeded, text),
-        RuntimeError::Internal(_) => refuse(Code::Internal, text),
+        RuntimeError::Refused { .. } | RuntimeError::Internal(_) => refuse(Code::Internal, text),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::container::{
     Action, Event, Fault, InstanceAction, InstanceEvent, Machine, Memory, Wanted,
 };
 use crate::domain::exit::Caller;
-use crate::domain::notice::Notice;
+use crate::domain::notice::{Notice, NoticeType};
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::prober::Attempt;
@@ -314,13 +314,7 @@ impl Actor {
                 }
                 Action::Note(notice) => {
                     let container = if notice.of_pod { "" } else { self.name(index) };
-                    tracing::info!(
-                        pod = self.spec.name,
-                        container,
-                        reason = notice.reason,
-                        "{}",
-                        notice.message
-                    );
+                    log(&self.spec.name, container, &notice);
                     self.tally.noted(&notice);
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
@@ -415,5 +409,13 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Logs an event at the level of its type.
+fn log(pod: &str, container: &str, Notice { kind, reason, message, .. }: &Notice) {
+    match kind {
+        NoticeType::Normal => tracing::info!(pod, container, reason, "{message}"),
+        NoticeType::Warning => tracing::warn!(pod, container, reason, "{message}"),
     }
 }

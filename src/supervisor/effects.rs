@@ -383,6 +383,7 @@ fn fault_of(error: &RuntimeError) -> Fault {
         RuntimeError::Unavailable(_)
         | RuntimeError::Timeout { .. }
         | RuntimeError::AlreadyExists(_)
+        | RuntimeError::Refused { .. }
         | RuntimeError::Internal(_) => Fault::Runtime,
         RuntimeError::Config(_) => Fault::Config,
         RuntimeError::NoImage(_) => Fault::Image,

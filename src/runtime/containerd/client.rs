@@ -23,6 +23,7 @@ use super::failures;
 use super::fates::Fates;
 use super::images::Known;
 use super::pull::{Ingests, Leases};
+use super::refusals;
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -154,7 +155,10 @@ pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> 
         Code::Unknown | Code::Internal | Code::Cancelled if broken(status) => {
             RuntimeError::Unavailable(text)
         }
-        _ => RuntimeError::Internal(text),
+        _ => match refusals::of(&text) {
+            Some(refusal) => RuntimeError::Refused { refusal, text },
+            None => RuntimeError::Internal(text),
+        },
     }
 }
 
@@ -189,6 +193,7 @@ pub(super) fn missing_is_fine<T: Debug>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Refusal;
 
     #[test]
     fn codes_become_errors() {
@@ -201,6 +206,10 @@ mod tests {
                 RuntimeError::Unavailable("transport error".into()),
             ),
             (Status::unknown("runc"), RuntimeError::Internal("runc".into())),
+            (
+                Status::failed_precondition("ttrpc: closed"),
+                RuntimeError::Refused { refusal: Refusal::ShimDied, text: "ttrpc: closed".into() },
+            ),
             (Status::deadline_exceeded("a"), RuntimeError::Timeout { call: "x", seconds: 10 }),
         ] {
             assert_eq!(error("x", DEADLINE, &status), expected);

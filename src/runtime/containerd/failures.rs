@@ -16,7 +16,7 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
     let kind = match error {
         RuntimeError::Unavailable(_) => "unavailable",
         RuntimeError::Timeout { .. } => "timeout",
-        RuntimeError::Internal(_) => "error",
+        RuntimeError::Internal(_) | RuntimeError::Refused { .. } => "error",
         // Answers, not trouble.
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)

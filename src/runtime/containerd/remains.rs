@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
@@ -18,12 +18,13 @@ const PLUGIN: &str = "io.containerd.runtime.v2.task";
 const STACKED: usize = 8;
 
 impl Client {
-    /// Of a task that `refusal` (containerd's words) says is in the way, and that containerd does
-    /// not know. Its shim goes first: without its bundle nobody could end it any more.
+    /// Removes the bundle that refused a creation, if it is this task's and containerd does not
+    /// know the task. Its shim is ended first: without its bundle nobody could end it any more.
     pub(super) async fn clear_bundle(
         &self,
         id: &str,
         cgroup: String,
+        bundle: &Path,
         refusal: &str,
     ) -> Result<(), RuntimeError> {
         let in_the_way = || RuntimeError::Internal(refusal.to_owned());
@@ -31,7 +32,10 @@ impl Client {
             Err(RuntimeError::NotFound(_)) => {}
             other => return other.and_then(|_| Err(in_the_way())),
         }
-        let bundle = bundle(refusal, self.namespace(), id).ok_or_else(in_the_way)?;
+        if !is_bundle(bundle, self.namespace(), id) {
+            return Err(in_the_way());
+        }
+        let bundle = bundle.to_owned();
         let owner = self.owner(id, cgroup);
         let cleared = move || {
             let shims = owner.end()?;
@@ -77,13 +81,9 @@ impl Client {
     }
 }
 
-/// The folder that `mkdir PATH: file exists` names, if it is this very task's bundle.
-fn bundle(refusal: &str, namespace: &str, id: &str) -> Option<PathBuf> {
-    let (_, rest) = refusal.split_once("mkdir ")?;
-    let (path, _) = rest.split_once(": file exists")?;
-    let path = Path::new(path);
-    let is_ours = path.is_absolute() && path.ends_with(Path::new(PLUGIN).join(namespace).join(id));
-    is_ours.then(|| path.to_owned())
+/// Whether the folder is the bundle of this very task.
+fn is_bundle(path: &Path, namespace: &str, id: &str) -> bool {
+    path.is_absolute() && path.ends_with(Path::new(PLUGIN).join(namespace).join(id))
 }
 
 /// And the hidden one beside it, to which containerd renames what it is about to delete.
@@ -117,13 +117,11 @@ mod tests {
 
     #[test]
     fn only_the_bundle_of_the_task_itself_is_named() {
-        let told = |path: &str| format!("failed to start shim: mkdir {path}: file exists: unknown");
-        let own = "/run/containerd/io.containerd.runtime.v2.task/probelet/web_0";
-        assert_eq!(bundle(&told(own), "probelet", "web_0"), Some(own.into()));
-        assert_eq!(bundle(&told(own), "probelet", "web_1"), None);
-        assert_eq!(bundle(&told(own), "default", "web_0"), None);
-        assert_eq!(bundle(&told("/etc/web_0"), "probelet", "web_0"), None);
-        assert_eq!(bundle("failed to rename: file exists", "probelet", "web_0"), None);
+        let own = Path::new("/run/containerd/io.containerd.runtime.v2.task/probelet/web_0");
+        assert!(is_bundle(own, "probelet", "web_0"));
+        assert!(!is_bundle(own, "probelet", "web_1"));
+        assert!(!is_bundle(own, "default", "web_0"));
+        assert!(!is_bundle(Path::new("/etc/web_0"), "probelet", "web_0"));
     }
 
     #[test]

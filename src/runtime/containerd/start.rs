@@ -13,7 +13,7 @@ use crate::domain::log::{Limits, OwnLimits};
 use crate::domain::spec::Source;
 use crate::logs;
 use crate::logs::Order;
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+use crate::runtime::{AttemptId, Birth, Refusal, Runtime, RuntimeError, Task};
 use probelet_oci as oci;
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -96,20 +96,16 @@ impl Containerd {
                     self.client.kill_and_delete_task(&id).await?;
                     missing_is_fine(self.client.remove_snapshot(&id).await)?;
                 }
-                // Or it died in the middle, and containerd is at clearing up.
-                Err(RuntimeError::StartFailed(text))
-                    if is_in_the_way(&text) && tries.next().is_some() =>
-                {
+                // Or it died in the middle, and containerd is about to clean up.
+                Err(RuntimeError::Refused { .. }) if tries.next().is_some() => {
                     tokio::time::sleep(LEFTOVER_STEP).await;
                 }
-                // It is not, and never will.
-                Err(RuntimeError::StartFailed(text))
-                    if text.contains("file exists") && clearings.next().is_some() =>
+                // containerd died too, and nobody else will.
+                Err(RuntimeError::Refused { refusal: Refusal::BundleInTheWay(bundle), text })
+                    if clearings.next().is_some() =>
                 {
-                    self.client.clear_bundle(&id, self.cgroups_path(&birth.id), &text).await?;
-                }
-                Err(RuntimeError::StartFailed(text)) if is_in_the_way(&text) => {
-                    return Err(RuntimeError::Internal(text));
+                    let cgroup = self.cgroups_path(&birth.id);
+                    self.client.clear_bundle(&id, cgroup, &bundle, &text).await?;
                 }
                 other => break other?,
             }
@@ -171,9 +167,4 @@ fn shares_names(birth: &Birth) -> bool {
         Source::Bundle { oci_spec, .. } => oci::shares_names(oci_spec),
         Source::Image(_) | Source::Adopted(_) => false,
     })
-}
-
-/// The bundle, or runc's state, of a creation that was cut off.
-fn is_in_the_way(text: &str) -> bool {
-    text.contains("file exists") || text.contains("with given ID already exists")
 }

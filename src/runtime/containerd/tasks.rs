@@ -16,7 +16,7 @@ use super::task::ContainerdTask;
 use crate::domain::adopt::Stdio;
 use crate::domain::exit::Ending;
 use crate::process::Process;
-use crate::runtime::{FoundTask, RuntimeError};
+use crate::runtime::{FoundTask, Refusal, RuntimeError};
 
 /// A process that was killed, or is seen dead by its pidfd, is so for containerd too only after
 /// the shim has reaped it.
@@ -33,9 +33,9 @@ const RUNC: &str = "/run/containerd/runc";
 /// The exit status of a process that SIGKILL ended.
 const KILLED: u32 = 128 + 9;
 
-/// It died under the question: containerd is about to clear its task.
+/// Whether the shim ended while it was asked.
 pub(super) fn shim_died(error: &RuntimeError) -> bool {
-    matches!(error, RuntimeError::Internal(text) if text.contains("ttrpc: closed"))
+    matches!(error, RuntimeError::Refused { refusal: Refusal::ShimDied, .. })
 }
 
 impl Client {
@@ -66,8 +66,7 @@ impl Client {
             ..CreateTaskRequest::default()
         });
         let answer = call("Tasks.Create", SLOW_DEADLINE, self.tasks().create(request)).await;
-        let pid =
-            answer.map_err(|error| start_failed("failed to create containerd task", error))?.pid;
+        let pid = answer.map_err(create_failed)?.pid;
         match Process::open(pid) {
             Ok(process) => Ok(process),
             Err(error) => {
@@ -107,7 +106,7 @@ impl Client {
             let request = self.request(DeleteTaskRequest { container_id: id.to_owned() });
             match call("Tasks.Delete", DEADLINE, self.tasks().delete(request)).await {
                 // runc's kill of all processes thaws a paused one.
-                Err(RuntimeError::Internal(text)) if is_alive(&text) => {}
+                Err(RuntimeError::Refused { refusal: Refusal::StillRunning, .. }) => {}
                 other => return missing_is_fine(other),
             }
             if std::mem::take(&mut kill) {
@@ -200,17 +199,26 @@ impl Client {
     }
 }
 
-fn is_alive(text: &str) -> bool {
-    ["cannot delete a running", "cannot delete a paused"].iter().any(|it| text.contains(it))
+/// As [`start_failed`], but what an earlier creation left is not about the task.
+fn create_failed(error: RuntimeError) -> RuntimeError {
+    let what = "failed to create containerd task";
+    match error {
+        RuntimeError::Refused {
+            refusal: refusal @ (Refusal::BundleInTheWay(_) | Refusal::StateInTheWay),
+            text,
+        } => RuntimeError::Refused { refusal, text: format!("{what}: {text}") },
+        other => start_failed(what, other),
+    }
 }
 
 /// The reason of containerd or runc against this task, in the words of containerd's CRI plugin.
 /// Other errors are not about the task.
 fn start_failed(what: &str, error: RuntimeError) -> RuntimeError {
     match error {
-        RuntimeError::Internal(text) | RuntimeError::NotFound(text) => {
-            RuntimeError::StartFailed(format!("{what}: {text}"))
-        }
-        other => other,
+        RuntimeError::NotFound(text) => RuntimeError::StartFailed(format!("{what}: {text}")),
+        other => match other.into_answer() {
+            Ok(text) => RuntimeError::StartFailed(format!("{what}: {text}")),
+            Err(other) => other,
+        },
     }
 }

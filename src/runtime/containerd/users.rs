@@ -52,7 +52,8 @@ impl Containerd {
         loop {
             match self.try_in_view(chain_id, work.clone()).await {
                 Err(RuntimeError::NotFound(_)) => return Err(self.client.not_unpacked(image)),
-                Err(RuntimeError::Internal(_)) if tries.next().is_some() => {}
+                Err(RuntimeError::Internal(_) | RuntimeError::Refused { .. })
+                    if tries.next().is_some() => {}
                 other => return other,
             }
         }

@@ -62,7 +62,8 @@ impl Left {
     pub(super) fn after(error: &RuntimeError) -> Self {
         match error {
             // The words of runc, which has ended.
-            RuntimeError::Internal(_) if !shim_died(error) => Self::Nothing,
+            RuntimeError::Internal(_) => Self::Nothing,
+            RuntimeError::Refused { .. } if !shim_died(error) => Self::Nothing,
             _ => Self::Unknown,
         }
     }
@@ -278,7 +279,9 @@ fn failed(error: &RuntimeError) -> ExecError {
 
 fn failed_start(error: &RuntimeError) -> ExecError {
     match error {
-        RuntimeError::Internal(text) => ExecError::Failed(text.clone()),
+        RuntimeError::Internal(text) | RuntimeError::Refused { text, .. } => {
+            ExecError::Failed(text.clone())
+        }
         other => failed(other),
     }
 }

@@ -18,6 +18,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::super::client::{Client, DEADLINE, call, error};
+use super::super::refusals::is_locked;
 use super::lease::Lease;
 use crate::registry::{Origin, RegistryError};
 use crate::runtime::{PullError, RuntimeError};
@@ -139,9 +140,7 @@ impl Client {
                 Ok(Some(writer)) => writer,
                 Ok(None) => return Ok(()),
                 // containerd has not seen yet that the one before is closed.
-                Err(RuntimeError::Unavailable(text))
-                    if text.contains("locked") && tries < TRIES =>
-                {
+                Err(RuntimeError::Unavailable(text)) if is_locked(&text) && tries < TRIES => {
                     tries += 1;
                     tokio::time::sleep(PAUSE).await;
                     continue;
@@ -234,10 +233,10 @@ async fn copy(
             )));
         }
     }
-    writer.commit().await.map_err(|error| match error {
-        // containerd's word for another digest or size than expected.
-        RuntimeError::Internal(text) => PullError::Failed(format!("{}: {text}", blob.digest)),
-        other => other.into(),
+    writer.commit().await.map_err(|error| match error.into_answer() {
+        // containerd's answer to another digest or size than expected.
+        Ok(text) => PullError::Failed(format!("{}: {text}", blob.digest)),
+        Err(other) => other.into(),
     })
 }
 

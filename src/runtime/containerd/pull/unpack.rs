@@ -77,13 +77,14 @@ impl Client {
         let request =
             self.leased(lease, ApplyRequest { diff: Some(diff), mounts, ..Default::default() })?;
         let mut diff = DiffClient::new(self.channel());
-        let applied =
-            call("Diff.Apply", APPLY, diff.apply(request)).await.map_err(|error| match error {
-                RuntimeError::Internal(text) => {
+        let applied = call("Diff.Apply", APPLY, diff.apply(request)).await.map_err(|error| {
+            match error.into_answer() {
+                Ok(text) => {
                     PullError::Failed(format!("{}: cannot be unpacked: {text}", layer.digest))
                 }
-                other => other.into(),
-            })?;
+                Err(other) => other.into(),
+            }
+        })?;
         let digest = applied.applied.map(|applied| applied.digest).unwrap_or_default();
         if digest != diff_id {
             return Err(PullError::Failed(format!(
