@@ -11,7 +11,7 @@ use super::connect::{Client, UNARY, call, deadline_for};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::{manifests, objects};
-use crate::manifest::Sources;
+use crate::manifest::{Positions, Sources};
 use crate::{pb, structs};
 
 /// What the daemon takes in one message.
@@ -19,12 +19,12 @@ const REQUEST: usize = 4 << 20;
 
 /// One request for all, so that nothing is touched unless all of it is good.
 pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) -> Result<()> {
-    let sources = manifests::read(&args.files)?;
+    let Sources { values, positions, .. } = manifests::read(&args.files)?;
     let object = |object| {
         structs::from_json(object)
             .map_err(|error| Error::Other(format!("a manifest's object: {error}")))
     };
-    let objects = sources.values().into_iter().map(object).collect::<Result<_>>()?;
+    let objects = values.into_iter().map(object).collect::<Result<_>>()?;
     let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
     let size = request.encoded_len();
     if size > REQUEST {
@@ -35,11 +35,11 @@ pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) ->
     let deadline = deadline(client).await?;
     let mut pods = client.pods();
     let answer = match call(request, deadline, |r| pods.apply_pods(r)).await {
-        Err(Error::Status(status)) => return Err(placed(&sources, *status, io)?),
+        Err(Error::Status(status)) => return Err(placed(&positions, *status, io)?),
         other => other?,
     };
     for warning in &answer.warnings {
-        io.warn(&at(&sources, warning))?;
+        io.warn(&at(&positions, warning))?;
     }
     let mut failed = false;
     for result in &answer.results {
@@ -71,7 +71,7 @@ async fn deadline(client: &Client) -> Result<Duration> {
 }
 
 /// Tells each violation with its place in the files.
-fn placed(sources: &Sources, status: Status, io: &mut Io<'_>) -> Result<Error> {
+fn placed(positions: &Positions, status: Status, io: &mut Io<'_>) -> Result<Error> {
     let violations =
         status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     if violations.is_empty() {
@@ -80,7 +80,7 @@ fn placed(sources: &Sources, status: Status, io: &mut Io<'_>) -> Result<Error> {
     for violation in violations {
         let text = match violation.field.as_str() {
             "" => format!("{}: `probelet validate` prints all", violation.description),
-            field => at(sources, &format!("{field}: {}", violation.description)),
+            field => at(positions, &format!("{field}: {}", violation.description)),
         };
         io.tell(&Error::Other(text))?;
     }
@@ -88,14 +88,14 @@ fn placed(sources: &Sources, status: Status, io: &mut Io<'_>) -> Result<Error> {
 }
 
 /// `objects[0].spec: why` → `web.yaml:7:1: spec: why`.
-fn at(sources: &Sources, text: &str) -> String {
+fn at(positions: &Positions, text: &str) -> String {
     let split = || {
         let (index, rest) = text.strip_prefix("objects[")?.split_once("].")?;
         let field = rest.split_once(": ").map_or(rest, |(field, _)| field);
-        Some((sources.place(index.parse().ok()?, field), rest))
+        Some((positions.find(index.parse().ok()?, field), rest))
     };
     match split() {
-        Some((place, rest)) => format!("{place}: {rest}"),
+        Some((position, rest)) => format!("{position}: {rest}"),
         None => text.to_owned(),
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn delete(client: &Client, args: &DeleteArgs, io: &mut Io<'_>) 
 }
 
 fn named_by(args: &DeleteArgs) -> Result<Vec<String>> {
-    let objects = manifests::read(&args.files)?.values();
+    let objects = manifests::read(&args.files)?.values;
     let name = |object: &serde_json::Value| match manifest::pod_name(object) {
         // ConfigMaps and Secrets are kept nowhere.
         Ok(None) => None,

@@ -15,9 +15,9 @@ const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
     let sources = Sources::read(texts(paths)?);
     if let Some(error) = sources.errors.first() {
-        return Err(Error::Other(format!("{}: {}", error.place, error.said())));
+        return Err(Error::Other(format!("{}: {}", error.position, error.text())));
     }
-    match sources.values().is_empty() {
+    match sources.values.is_empty() {
         true => Err(Error::Other("no objects passed".to_owned())),
         false => Ok(sources),
     }
@@ -84,7 +84,7 @@ mod tests {
         let path = dir.path().join("x");
         fs::write(&path, text).unwrap();
         assert_eq!(
-            read(std::slice::from_ref(&path)).unwrap().values(),
+            read(std::slice::from_ref(&path)).unwrap().values,
             [json!({"kind": "Pod", "a": 1}), json!({"kind": "Pod", "a": 2})]
         );
         fs::write(&path, "a: 1\nb: [\n").unwrap();
@@ -99,7 +99,7 @@ mod tests {
             fs::write(dir.path().join(name), text).unwrap();
         }
         fs::write(dir.path().join("README"), "[").unwrap();
-        let objects = read(&[dir.path().to_owned()]).unwrap().values();
+        let objects = read(&[dir.path().to_owned()]).unwrap().values;
         assert_eq!(objects, [json!({"n": 1}), json!({"n": 2}), json!({"n": 3})]);
     }
 

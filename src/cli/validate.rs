@@ -16,7 +16,7 @@ pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
     let errors = count(Severity::Error);
     let warnings = count(Severity::Warning);
     let advice = count(Severity::Advice);
-    let objects = sources.values().len();
+    let objects = sources.values.len();
     if objects == 0 && errors == 0 {
         return Err(Error::Other("no objects passed".to_owned()));
     }
@@ -30,5 +30,5 @@ pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
 /// As compilers do, so that editors find the place.
 fn line(finding: &Finding) -> String {
     let severity = finding.severity.as_str();
-    format!("{}: {severity}: {}", finding.place, finding.said())
+    format!("{}: {severity}: {}", finding.position, finding.text())
 }

@@ -165,9 +165,9 @@ pub(super) fn validate(request: pb::ValidatePodRequest) -> pb::ValidatePodRespon
     let file = |file: pb::ManifestFile| File { name: file.name, text: file.text };
     let sources = Sources::read(request.files.into_iter().map(file).collect());
     let finding = |finding: manifest::Finding| pb::Finding {
-        file: finding.place.file.to_string(),
-        line: finding.place.line,
-        column: finding.place.column,
+        file: finding.position.file.to_string(),
+        line: finding.position.line,
+        column: finding.position.column,
         severity: finding.severity.as_str().to_owned(),
         code: finding.code.to_owned(),
         field: finding.field,

@@ -20,19 +20,20 @@ use crate::pb::meta_client::MetaClient;
 use crate::pb::pods_client::PodsClient;
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// A daemon by TCP that is silent is asked whether it is still there, and has as long again.
+/// The time without traffic after which a daemon is pinged over TCP, and the time that it has to
+/// answer the ping.
 const KEEPALIVE: Duration = Duration::from_secs(20);
-/// The deadline of a call that waits for nothing but the daemon.
+/// The deadline, 60 s, of a call that only the daemon answers: it waits for no container.
 pub const UNARY: Duration = Duration::from_secs(60);
-/// Pods are small, but a list of them with statuses is not bound by tonic's 4 MiB.
+/// Bytes of one answer: a list of pods may exceed tonic's default of 4 MiB.
 const MESSAGE: usize = 64 << 20;
-/// Of an answer, trailers with an error's details included.
+/// Bytes of the headers of an answer, which include the trailers with an error's details.
 const HEADERS: u32 = 64 << 10;
 
-/// Why there is no connection.
+/// The reason that a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Nothing listens there.
+    /// No process listens on the socket or address.
     #[error("probelet is not running at {at}: {cause}")]
     NotRunning {
         /// The socket or the address.
@@ -40,7 +41,7 @@ pub enum ConnectError {
         /// The error of the operating system.
         cause: String,
     },
-    /// The connection failed, or was refused by the other side.
+    /// The connection was refused, broke, or took longer than 5 s.
     #[error("cannot connect to probelet at {at}: {cause}")]
     Failed {
         /// The socket or the address.
@@ -50,29 +51,30 @@ pub enum ConnectError {
     },
 }
 
-/// How a call ended that has no answer.
+/// The failure of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The daemon, or the connection to it, answered with a status.
     #[error("{}", .0.message())]
     Status(#[from] Box<Status>),
-    /// The deadline, in seconds, is over. What was asked for may still happen.
+    /// The daemon did not answer before the deadline, in seconds. The request may still be carried
+    /// out.
     #[error("probelet did not answer within {0} s; what was asked for may still happen")]
     Deadline(u64),
 }
 
-/// A daemon that listens on TCP (`--listen`), and the caller's identity. Each text is PEM.
+/// A daemon that listens on TCP (`--listen`), and the credentials of the caller, all in PEM.
 #[derive(Debug, Clone)]
 pub struct Remote {
     /// `HOST:PORT`.
     pub address: String,
-    /// The roots of the daemon's certificate.
+    /// The certificates of the authorities that may have signed the daemon's certificate.
     pub authority: Vec<u8>,
     /// The caller's certificate, followed by its intermediates.
     pub certificate: Vec<u8>,
     /// The key of the caller's certificate.
     pub key: Vec<u8>,
-    /// The name in the daemon's certificate, if it is not that of the address.
+    /// The name in the daemon's certificate; the host of `address` if it is `None`.
     pub name: Option<String>,
 }
 
@@ -87,22 +89,24 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]
+    /// [`ConnectError::NotRunning`] if no process listens on the socket, else
+    /// [`ConnectError::Failed`].
     pub async fn by_socket(socket: &Path) -> Result<Self, ConnectError> {
         let path = socket.to_owned();
         let connector = tower::service_fn(move |_: Uri| open(path.clone()));
-        // The address is never looked up: the connector goes to the socket.
+        // The address is not resolved: the connector opens the socket.
         let endpoint = Endpoint::from_static("http://probelet").http2_max_header_list_size(HEADERS);
         let connecting = endpoint.connect_with_connector(connector);
-        Self::within(socket.display().to_string(), connecting).await
+        Self::connected(socket.display().to_string(), connecting).await
     }
 
-    /// Connects to a daemon by TCP, within 5 seconds. The daemon has then accepted the caller's
-    /// certificate.
+    /// Connects to a daemon by TCP, within 5 seconds, and makes a first call: without an error the
+    /// daemon has accepted the caller's certificate.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]
+    /// [`ConnectError::NotRunning`] if no process listens at the address, else
+    /// [`ConnectError::Failed`], also for credentials that are not valid.
     pub async fn over_tcp(remote: &Remote) -> Result<Self, ConnectError> {
         let mut tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&remote.authority))
@@ -117,8 +121,8 @@ impl Client {
             .http2_max_header_list_size(HEADERS)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE);
-        let client = Self::within(at.clone(), endpoint.connect()).await?;
-        // Whether the daemon accepts the certificate shows after the handshake, in what follows.
+        let client = Self::connected(at.clone(), endpoint.connect()).await?;
+        // In TLS 1.3 the daemon refuses a certificate only after the handshake, at the first call.
         let mut meta = client.meta();
         match call(pb::GetVersionRequest {}, CONNECT, |r| meta.get_version(r)).await {
             Err(CallError::Status(status)) => {
@@ -136,7 +140,7 @@ impl Client {
         }
     }
 
-    async fn within(
+    async fn connected(
         at: String,
         connecting: impl Future<Output = Result<Channel, tonic::transport::Error>>,
     ) -> Result<Self, ConnectError> {
@@ -150,31 +154,31 @@ impl Client {
         }
     }
 
-    /// The calls of the service `Pods`.
+    /// A client of the service `Pods`.
     #[must_use]
     pub fn pods(&self) -> PodsClient<Channel> {
         PodsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    /// The calls of the service `Containers`.
+    /// A client of the service `Containers`.
     #[must_use]
     pub fn containers(&self) -> ContainersClient<Channel> {
         ContainersClient::new(self.channel.clone())
     }
 
-    /// The calls of the service `Images`.
+    /// A client of the service `Images`.
     #[must_use]
     pub fn images(&self) -> ImagesClient<Channel> {
         ImagesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    /// The calls of the service `Meta`.
+    /// A client of the service `Meta`.
     #[must_use]
     pub fn meta(&self) -> MetaClient<Channel> {
         MetaClient::new(self.channel.clone())
     }
 
-    /// The calls of the service `Events`.
+    /// A client of the service `Events`.
     #[must_use]
     pub fn events(&self) -> EventsClient<Channel> {
         EventsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
@@ -202,11 +206,11 @@ fn refused(at: String, error: &tonic::transport::Error) -> ConnectError {
     ConnectError::Failed { at, cause: with_causes(error.to_string(), error) }
 }
 
-/// Makes one unary call with a deadline, which the daemon learns too.
+/// Makes one unary call with a deadline, which is sent to the daemon too.
 ///
 /// # Errors
 ///
-/// [`CallError`]
+/// The status of the daemon or the connection, or [`CallError::Deadline`].
 pub async fn call<Req, Res, Fut>(
     message: Req,
     deadline: Duration,
@@ -224,7 +228,7 @@ where
     }
 }
 
-/// A message with those of its causes that it does not contain.
+/// A message, followed by those causes of the error that it does not contain.
 #[must_use]
 pub fn with_causes(message: String, error: &dyn StdError) -> String {
     let mut text = message;

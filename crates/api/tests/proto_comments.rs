@@ -39,15 +39,15 @@ fn items(file: &FileDescriptorProto) -> Vec<(String, Vec<i32>)> {
 fn fields(
     message: &DescriptorProto,
     name: &str,
-    place: Vec<i32>,
+    position: Vec<i32>,
     items: &mut Vec<(String, Vec<i32>)>,
 ) {
-    let below = |kind: i32, at: i32| [place.as_slice(), &[kind, at]].concat();
+    let below = |kind: i32, at: i32| [position.as_slice(), &[kind, at]].concat();
     for (field, at) in message.field.iter().zip(0..) {
         items.push((format!("{name}.{}", field.name()), below(MESSAGE_FIELD, at)));
     }
     for (nested, at) in message.nested_type.iter().zip(0..) {
-        // The entry of a map has no source of its own.
+        // The type of a map's entry is not in the source.
         if !nested.options.as_ref().is_some_and(|options| options.map_entry()) {
             let name = format!("{name}.{}", nested.name());
             fields(nested, &name, below(NESTED_MESSAGE, at), items);
@@ -60,13 +60,13 @@ fn every_field_and_method_has_a_leading_comment() {
     let set = FileDescriptorSet::decode(probelet_api::pb::DESCRIPTORS).unwrap();
     let file = set.file.iter().find(|file| file.name().ends_with("/probelet.proto")).unwrap();
     let locations = &file.source_code_info.as_ref().unwrap().location;
-    let commented = |place: &[i32]| {
-        let mut found = locations.iter().filter(|location| location.path == place);
+    let commented = |position: &[i32]| {
+        let mut found = locations.iter().filter(|location| location.path == position);
         found.any(|location| !location.leading_comments().trim().is_empty())
     };
     let items = items(file);
     assert!(items.len() > 300, "the API has more fields than {}", items.len());
     let bare: Vec<_> =
-        items.iter().filter(|(_, place)| !commented(place)).map(|(name, _)| name).collect();
+        items.iter().filter(|(_, position)| !commented(position)).map(|(name, _)| name).collect();
     assert!(bare.is_empty(), "without a leading comment: {bare:?}");
 }

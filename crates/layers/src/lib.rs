@@ -1,10 +1,11 @@
-//! Guards the order of modules within a crate, where Cargo guards only the order of crates. The
-//! graph of the paths between top-level modules must have no circle, so each module can be read,
-//! and one day taken out, without those above it.
+//! Checks the order of the modules of a crate: Cargo checks only the order of crates. The graph of
+//! the paths between top-level modules must have no circle, so each module can be read, and moved to
+//! another crate, without the modules that use it.
 //!
-//! Paths are read from the tokens: `use` trees, code and macros alike. Tests are left out. This
-//! crate is for tests only, and so it panics.
+//! Paths are read from the tokens of the source: of `use` trees, code and macros. Tests are left out.
+//! This crate is for tests only, so it panics.
 
+#![warn(missing_docs)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,11 +20,12 @@ use std::path::{Path, PathBuf};
 /// the root of the crate is listed by its name.
 pub type Graph = BTreeMap<String, BTreeMap<String, BTreeSet<PathBuf>>>;
 
-/// Words, `::`, and every other character by itself; without comments, strings and characters.
+/// The tokens of a source text: identifiers and numbers, `::`, and single characters. Comments,
+/// strings and character literals are left out.
 fn tokens(text: &str) -> Vec<String> {
     let (mut tokens, mut rest) = (Vec::new(), text);
     while let Some(first) = rest.chars().next() {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
         let length = if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
         } else if let Some(raw) = raw_string(rest) {
@@ -31,17 +33,17 @@ fn tokens(text: &str) -> Vec<String> {
         } else if first == '"' {
             quoted(rest)
         } else if first == '\'' {
-            // A lifetime has no second quote in its place.
+            // The quote of a lifetime has no second quote.
             character(rest).unwrap_or(1)
-        } else if is_word(first) {
-            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else if is_name(first) {
+            rest.find(|c| !is_name(c)).unwrap_or(rest.len())
         } else if rest.starts_with("::") {
             2
         } else {
             first.len_utf8()
         };
         let (token, after) = rest.split_at(length);
-        if is_word(first) && !token.contains('"') || !first.is_whitespace() && length <= 2 {
+        if is_name(first) && !token.contains('"') || !first.is_whitespace() && length <= 2 {
             tokens.push(token.to_owned());
         }
         rest = after;
@@ -76,8 +78,8 @@ fn character(text: &str) -> Option<usize> {
     body.get(length..)?.starts_with('\'').then_some(length + 2)
 }
 
-/// The paths of a file, each from the crate's root on: `module` is the file's own, and what a
-/// module within it says is read as of there.
+/// The paths in the text of a module, each from the crate's root on. A path in an inner module is
+/// relative to that module.
 fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
     let tokens = tokens(text);
     let mut found = Vec::new();
@@ -123,7 +125,7 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// The place of the brace that closes the one there.
+/// The index of the brace that closes the brace at `open`.
 fn closing(tokens: &[String], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -137,7 +139,7 @@ fn closing(tokens: &[String], open: usize) -> usize {
     tokens.len()
 }
 
-/// Reads a path, or a tree of them, that begins at `at`; where it goes on after it.
+/// Reads a path, or a tree of paths, that begins at `at`; returns the index after it.
 fn tree(
     tokens: &[String],
     mut at: usize,
@@ -146,7 +148,7 @@ fn tree(
     found: &mut Vec<Vec<String>>,
 ) -> usize {
     let token = |at: usize| tokens.get(at).map_or("", String::as_str);
-    let known = before.len();
+    let length = before.len();
     loop {
         if token(at) == "{" {
             let end = closing(tokens, at);
@@ -165,7 +167,7 @@ fn tree(
         }
         at += 1;
     }
-    before.truncate(known);
+    before.truncate(length);
     at
 }
 
@@ -180,11 +182,11 @@ fn absolute(path: &[String], module: &[String]) -> Option<Vec<String>> {
     (ups > 0).then(|| [kept, &path[ups..]].concat())
 }
 
-/// Reads a module and those below it, their tests left out. `see` gets each file with its module
-/// and its paths.
-fn walk(file: &Path, module: &[String], see: &mut impl FnMut(&Path, &[String], &[Vec<String>])) {
+/// Reads a module and the modules below it, without their tests. `visit` gets each file with its
+/// module and its paths.
+fn walk(file: &Path, module: &[String], visit: &mut impl FnMut(&Path, &[String], &[Vec<String>])) {
     let text = std::fs::read_to_string(file).unwrap();
-    see(file, module, &paths(&text, module));
+    visit(file, module, &paths(&text, module));
     let folder = if module.is_empty() { file.with_file_name("") } else { file.with_extension("") };
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let below = entry.unwrap().path();
@@ -193,19 +195,20 @@ fn walk(file: &Path, module: &[String], see: &mut impl FnMut(&Path, &[String], &
             && below != file
             && name != "tests"
         {
-            walk(&below, &[module, &[name]].concat(), see);
+            walk(&below, &[module, &[name]].concat(), visit);
         }
     }
 }
 
-/// The modules that use each other in a circle: those left after each module that uses none of the
-/// others, or that none of them uses, was taken away, again and again.
+/// The modules that use each other in a circle. A module that uses none of the others, or that none
+/// of the others uses, is removed until there is no such module; the rest is the circle.
 fn circle(graph: &Graph) -> BTreeSet<String> {
     let mut left: BTreeSet<_> = graph.keys().cloned().collect();
     loop {
-        let uses_none = |room: &String| !graph[room].keys().any(|used| left.contains(used));
-        let is_unused = |room: &String| !left.iter().any(|other| graph[other].contains_key(room));
-        let free = left.iter().find(|room| uses_none(room) || is_unused(room)).cloned();
+        let uses_none = |module: &String| !graph[module].keys().any(|used| left.contains(used));
+        let is_unused =
+            |module: &String| !left.iter().any(|other| graph[other].contains_key(module));
+        let free = left.iter().find(|module| uses_none(module) || is_unused(module)).cloned();
         let Some(free) = free else { return left };
         left.remove(&free);
     }
@@ -220,9 +223,9 @@ fn circle(graph: &Graph) -> BTreeSet<String> {
 pub fn graph(root: &Path) -> Graph {
     let mut graph = Graph::new();
     walk(root, &[], &mut |file, module, paths| {
-        let Some(own) = module.first() else { return };
-        let uses = graph.entry(own.clone()).or_default();
-        for used in paths.iter().filter_map(|path| path.first()).filter(|used| *used != own) {
+        let Some(user) = module.first() else { return };
+        let uses = graph.entry(user.clone()).or_default();
+        for used in paths.iter().filter_map(|path| path.first()).filter(|used| *used != user) {
             uses.entry(used.clone()).or_default().insert(file.to_owned());
         }
     });
@@ -245,11 +248,12 @@ pub fn named(root: &Path, forbidden: &[&str]) -> Vec<String> {
     found
 }
 
-/// Fails the test of a crate with a circle, and lists the files that make it.
+/// Checks that the modules of the crate whose root is `root` have no circle.
 ///
 /// # Panics
 ///
-/// If there is a circle, or fewer than two modules: then the root is not the crate's.
+/// If there is a circle, with the files that make it; or if there are fewer than two modules, because
+/// then `root` is not the root of a crate.
 pub fn assert_no_circle(root: &Path) {
     let graph = graph(root);
     assert!(graph.len() > 1, "{graph:?}");
@@ -266,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_seen_however_it_is_written() {
+    fn a_path_is_found_in_any_notation() {
         let found = |text: &str| {
             let module = ["probe", "shown"].map(str::to_owned);
             paths(text, &module).iter().map(|path| path.join("::")).collect::<Vec<_>>()
@@ -279,7 +283,7 @@ mod tests {
             "fn f() { g::<super::super::spec::Role>() }",
             "fn f() { format!(\"{}\", crate::spec::Role::new()); }",
             "fn f() { matches!(x, super::super::spec::Role { .. }) }",
-            "mod own { use super::super::super::spec::Role; }",
+            "mod inner { use super::super::super::spec::Role; }",
             "#[cfg(test)] use a; fn f() -> char { '\"' } use crate::spec::Role;",
         ] {
             let found = found(text);
@@ -295,10 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_found_and_nothing_else() {
+    fn a_circle_is_found_without_the_modules_beside_it() {
         let uses = |used: &str| BTreeMap::from([(used.to_owned(), BTreeSet::new())]);
-        let rooms = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a"), ("e", "f"), ("f", "g")];
-        let graph = rooms.iter().map(|(room, used)| ((*room).to_owned(), uses(used))).collect();
+        let edges = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a"), ("e", "f"), ("f", "g")];
+        let graph = edges.iter().map(|(module, used)| ((*module).to_owned(), uses(used))).collect();
         assert_eq!(circle(&graph).into_iter().collect::<Vec<_>>(), ["b", "c"]);
     }
 }

@@ -1,13 +1,14 @@
-//! How a container is restarted, as annotations: `probelet.io/CONTAINER.maxRestarts` and the
-//! times of its back-off.
+//! The limit of restarts and the times of the back-off, as annotations:
+//! `probelet.io/CONTAINER.maxRestarts`, `backoffBaseMilliseconds`, …
 
 use std::time::Duration;
 
 use probelet_domain::spec::{BackoffLimits, ContainerSpec, PodSpec};
 
-type Setting = (&'static str, Show, Set);
-/// Nothing where it is as in Kubernetes.
-type Show = fn(&BackoffLimits) -> Option<String>;
+/// The last part of a key, and how the setting is rendered and read.
+type Setting = (&'static str, Render, Set);
+/// `None` for Kubernetes' default.
+type Render = fn(&BackoffLimits) -> Option<String>;
 type Set = fn(&mut BackoffLimits, u32);
 
 const SETTINGS: [Setting; 4] = [
@@ -18,38 +19,42 @@ const SETTINGS: [Setting; 4] = [
     ),
     (
         "backoffBaseMilliseconds",
-        |limits| other(limits.base, BackoffLimits::default().base),
+        |limits| unless_default(limits.base, BackoffLimits::default().base),
         |limits, number| limits.base = Duration::from_millis(number.into()),
     ),
     (
         "backoffCapMilliseconds",
-        |limits| other(limits.cap, BackoffLimits::default().cap),
+        |limits| unless_default(limits.cap, BackoffLimits::default().cap),
         |limits, number| limits.cap = Duration::from_millis(number.into()),
     ),
     (
         "backoffResetMilliseconds",
-        |limits| other(limits.reset, BackoffLimits::default().reset),
+        |limits| unless_default(limits.reset, BackoffLimits::default().reset),
         |limits, number| limits.reset = Duration::from_millis(number.into()),
     ),
 ];
 
-fn other(time: Duration, default: Duration) -> Option<String> {
+fn unless_default(time: Duration, default: Duration) -> Option<String> {
     (time != default).then(|| time.as_millis().to_string())
 }
 
-/// Takes `CONTAINER.maxRestarts` up; `None` for any other word.
-pub(super) fn take(spec: &mut PodSpec, word: &str, text: &str) -> Option<Result<(), &'static str>> {
-    let (name, setting) = word.rsplit_once('.')?;
-    let (.., set) = SETTINGS.iter().find(|(known, ..)| *known == setting)?;
+/// Reads `CONTAINER.maxRestarts` and the like; `None` for another setting.
+pub(crate) fn read(
+    spec: &mut PodSpec,
+    setting: &str,
+    text: &str,
+) -> Option<Result<(), &'static str>> {
+    let (name, setting) = setting.rsplit_once('.')?;
+    let (.., set) = SETTINGS.iter().find(|(last, ..)| *last == setting)?;
     let limits = &mut spec.at_mut(spec.place_of(name)?)?.backoff;
     let number = text.parse().map(|number| set(limits, number));
     Some(number.map_err(|_| "must be a whole number"))
 }
 
-/// Each word with its value.
-pub(super) fn show(container: &ContainerSpec) -> Vec<(String, String)> {
-    let shown = SETTINGS.iter().filter_map(|(word, show, _)| {
-        Some((format!("{}.{word}", container.name), show(&container.backoff)?))
+/// The settings of a container, with their values.
+pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
+    let all = SETTINGS.iter().filter_map(|(setting, render, _)| {
+        Some((format!("{}.{setting}", container.name), render(&container.backoff)?))
     });
-    shown.collect()
+    all.collect()
 }

@@ -1,54 +1,66 @@
-//! All objects of one apply, which may refer to each other.
+//! The objects of one apply, which may refer to each other.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::bounds::Budget;
-use super::objects::Objects;
-use super::{ManifestError, Parsed, Refused, kinds, others, parse_with, validate};
+use crate::bounds::Budget;
+use crate::manifest_error::{ManifestError, Refused};
+use crate::objects::Objects;
+use crate::parse::{Parsed, parse_with, validate};
+use crate::{kinds, unsupported_kinds};
 use probelet_domain::advice::{Advice, advise};
 use probelet_domain::spec::{HostPort, PodSpec, SpecError, Validated};
 
-/// What several objects ask for; an index is an object's place among them.
+/// The pods of several objects, and the findings. An index is that of an object in the input.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// The pods, of which each object has at most one.
     pub pods: Vec<(usize, Validated<PodSpec>)>,
+    /// The errors. If there is one, no pod must be applied.
     pub errors: Vec<(usize, SpecError)>,
+    /// `field: ignored: why`, for people.
     pub warnings: Vec<(usize, String)>,
+    /// Settings that are probably not meant so.
     pub advice: Vec<(usize, Advice)>,
-    /// Objects that are left out.
+    /// The number of objects that were left out, such as Services.
     pub others: usize,
-    /// Where the pods of workloads are in their objects.
+    /// The path of the pod in each object that has one.
     prefixes: BTreeMap<usize, &'static str>,
 }
 
-/// Reads objects of any supported kind. Whoever finds an error in the outcome should touch nothing.
-pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
+/// Reads objects of any supported kind, which may be owned or borrowed. `uid` is called for each pod
+/// and gives a new pod its UID. A bound that is exceeded ends the reading with one error.
+pub fn batch<V: Borrow<Value>>(
+    values: impl IntoIterator<Item = V>,
+    mut uid: impl FnMut() -> String,
+) -> Batch {
     let mut batch = Batch::default();
     let mut objects = Objects::default();
     let mut with_pods = Vec::new();
     let mut kept = Vec::new();
     let mut budget = Budget::default();
-    for (index, value) in values.into_iter().enumerate() {
-        if let Err(error) = budget.object().and_then(|()| budget.whole(&value)) {
+    for (index, given) in values.into_iter().enumerate() {
+        let value: &Value = given.borrow();
+        if let Err(error) = budget.object().and_then(|()| budget.whole(value)) {
             batch.errors.push((index, error));
             return batch;
         }
-        if let Some(warning) = others::left_out(&value) {
+        if let Some(warning) = unsupported_kinds::left_out(value) {
             batch.others += 1;
             batch.warnings.push((index, warning));
             continue;
         }
-        match objects.take(&value) {
-            None => with_pods.push((index, value)),
+        match objects.take(value) {
+            None => with_pods.push((index, given)),
             Some(Ok(key)) => kept.push((index, key)),
             Some(Err(errors)) => batch.fail(index, errors),
         }
     }
     let mut named: BTreeMap<String, String> = BTreeMap::new();
     for (index, value) in with_pods {
-        match one(value, uid(), &objects) {
+        match one(value.borrow(), uid(), &objects) {
             Err(Refused { errors, warnings }) => {
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.fail(index, ManifestError(errors));
@@ -72,14 +84,14 @@ pub fn batch(values: Vec<Value>, mut uid: impl FnMut() -> String) -> Batch {
     }
     batch.check_ports();
     for (index, key) in kept.into_iter().filter(|(_, key)| !objects.is_used(key)) {
-        let text = format!("{}/{}: ignored: no pod of this apply uses it", key.0.word(), key.2);
+        let text = format!("{}/{}: ignored: no pod of this apply uses it", key.0.name(), key.2);
         batch.warnings.push((index, text));
     }
     batch
 }
 
 impl Batch {
-    /// A field of a pod as its object has it.
+    /// The path in its object of a field of the pod with this index.
     pub fn field(&self, index: usize, field: &str) -> String {
         kinds::within_object(self.prefixes.get(&index).copied().unwrap_or_default(), field)
     }
@@ -91,9 +103,9 @@ impl Batch {
             for (field, port) in pod.host_ports() {
                 let others = taken.entry((port.host_port, port.protocol.clone())).or_default();
                 let is_taken =
-                    |(its, holder): &&(HostPort, &str)| *holder != pod.name && its.clashes(&port);
-                if let Some((_, holder)) = others.iter().find(is_taken) {
-                    clashes.push((*index, port.taken(self.field(*index, &field), holder)));
+                    |(other, owner): &&(HostPort, &str)| *owner != pod.name && other.clashes(&port);
+                if let Some((_, owner)) = others.iter().find(is_taken) {
+                    clashes.push((*index, port.taken(self.field(*index, &field), owner)));
                 }
                 others.push((port, &pod.name));
             }
@@ -113,22 +125,25 @@ struct Read {
     advice: Vec<Advice>,
 }
 
-fn one(mut value: Value, uid: String, objects: &Objects) -> Result<Read, Refused> {
-    let unwrapped = kinds::unwrap(value.take())?;
-    let warned = |warnings: Vec<String>| -> Vec<String> {
-        let own = warnings.iter().map(|warning| unwrapped.field(warning));
-        unwrapped.warnings.iter().cloned().chain(own).collect()
+fn one(value: &Value, uid: String, objects: &Objects) -> Result<Read, Refused> {
+    let unwrapped = kinds::unwrap(value)?;
+    let with_paths = |warnings: Vec<String>| -> Vec<String> {
+        let of_pod = warnings.iter().map(|warning| unwrapped.field(warning));
+        unwrapped.warnings.iter().cloned().chain(of_pod).collect()
     };
     let refused = |errors: Vec<SpecError>, warnings: Vec<String>| {
         let located =
             |error: SpecError| SpecError { field: unwrapped.field(&error.field), ..error };
-        Refused { errors: errors.into_iter().map(located).collect(), warnings: warned(warnings) }
+        Refused {
+            errors: errors.into_iter().map(located).collect(),
+            warnings: with_paths(warnings),
+        }
     };
-    let Parsed { spec, warnings } = parse_with(unwrapped.pod.clone(), uid, objects)
+    let Parsed { spec, warnings } = parse_with(&unwrapped.pod, uid, objects)
         .map_err(|Refused { errors, warnings }| refused(errors, warnings))?;
     let pod = validate(spec).map_err(|errors| refused(errors.0, warnings.clone()))?;
     let advice = advise(&pod).into_iter();
     let located = |advice: Advice| Advice { field: unwrapped.field(&advice.field), ..advice };
     let advice = advice.map(located).collect();
-    Ok(Read { pod, prefix: unwrapped.prefix, warnings: warned(warnings), advice })
+    Ok(Read { pod, prefix: unwrapped.prefix, warnings: with_paths(warnings), advice })
 }

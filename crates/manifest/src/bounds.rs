@@ -1,35 +1,35 @@
-//! How much one read of manifests may hold. Each bound is checked before what it bounds is built,
-//! so that the cost of a manifest is linear in its bytes; an error names the bound.
+//! The bounds of one read of manifests. A bound is checked before the value that it limits is built,
+//! so the cost of a manifest is linear in its bytes. An error names the bound.
 
 use serde_json::Value;
 
-use super::document::WHOLE;
-use super::fields::member;
+use crate::field_path::{WHOLE, member};
 use probelet_domain::spec::SpecError;
 
-/// Bytes of all texts of one read.
+/// The most bytes that all texts of one read may have together: 16 MiB.
 pub const BYTES: usize = 16 << 20;
 /// Documents and items of lists.
-pub(super) const OBJECTS: usize = 4096;
+pub(crate) const OBJECTS: usize = 4096;
 /// Scalars, mappings and lists.
-const VALUES: usize = 500_000;
-/// Values that aliases stand for, and their bytes.
+pub(crate) const VALUES: usize = 500_000;
+/// Values that aliases stand for.
 const ALIASED: usize = 50_000;
+/// Bytes that aliases and tags stand for.
 const ALIASED_BYTES: usize = 4 << 20;
 /// Keys of one mapping, or items of one list.
-pub(super) const ENTRIES: usize = 4096;
+pub(crate) const ENTRIES: usize = 4096;
 /// Levels of mappings and lists.
-pub(super) const DEPTH: usize = 100;
-/// Bytes of one key; Kubernetes' longest, an annotation's, has 317.
-pub(super) const KEY: usize = 512;
+pub(crate) const DEPTH: usize = 100;
+/// Bytes of one key. The longest key in Kubernetes is that of an annotation, with 317 bytes.
+pub(crate) const KEY: usize = 512;
 /// Bytes of a file's path.
 const PATH: usize = 4096;
 /// Bytes that the pods of one apply copy from its ConfigMaps and Secrets.
 const COPIED: usize = 16 << 20;
 
-/// What one read of manifests has used of its bounds.
+/// The part of the bounds that one read of manifests has used.
 #[derive(Debug, Default)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     bytes: usize,
     objects: usize,
     values: usize,
@@ -49,20 +49,20 @@ fn too_many(what: &str) -> SpecError {
     SpecError::new(WHOLE, format!("Too many: {what}"))
 }
 
-pub(super) fn too_deep() -> SpecError {
+pub(crate) fn too_deep() -> SpecError {
     too_many(&format!("mappings and lists are nested more than {DEPTH} deep"))
 }
 
-pub(super) fn too_many_entries() -> SpecError {
+pub(crate) fn too_many_entries() -> SpecError {
     too_many(&format!("a mapping or a list has more than {ENTRIES} entries"))
 }
 
-pub(super) fn key_too_long() -> SpecError {
+pub(crate) fn key_too_long() -> SpecError {
     SpecError::new(WHOLE, format!("Too long: a key has more than {KEY} bytes"))
 }
 
 impl Budget {
-    pub(super) fn file(&mut self, name: &str, text: &str) -> Checked {
+    pub(crate) fn file(&mut self, name: &str, text: &str) -> Checked {
         if name.len() > PATH {
             let why = format!("Too long: the name of a file has more than {PATH} bytes");
             return Err(SpecError::new(WHOLE, why));
@@ -72,31 +72,31 @@ impl Budget {
     }
 
     /// A document or an item of a list.
-    pub(super) fn object(&mut self) -> Checked {
+    pub(crate) fn object(&mut self) -> Checked {
         let what = format!("there are more than {OBJECTS} objects (documents and items of lists)");
         within(&mut self.objects, 1, OBJECTS, &what)
     }
 
-    pub(super) fn values(&mut self, count: usize) -> Checked {
+    pub(crate) fn values(&mut self, count: usize) -> Checked {
         within(&mut self.values, count, VALUES, &format!("there are more than {VALUES} values"))
     }
 
-    /// What an alias or a tag repeats.
-    pub(super) fn repeated(&mut self, values: usize, bytes: usize) -> Checked {
+    /// Values and bytes that an alias or a tag repeats.
+    pub(crate) fn repeated(&mut self, values: usize, bytes: usize) -> Checked {
         let what = format!("aliases stand for more than {ALIASED} values");
         within(&mut self.aliased, values, ALIASED, &what)?;
         let what = format!("aliases and tags stand for more than {} MiB", ALIASED_BYTES >> 20);
         within(&mut self.aliased_bytes, bytes, ALIASED_BYTES, &what)
     }
 
-    pub(super) fn copied(&mut self, bytes: usize) -> Checked {
+    pub(crate) fn copied(&mut self, bytes: usize) -> Checked {
         let size = COPIED >> 20;
         let what = format!("pods take more than {size} MiB from their ConfigMaps and Secrets");
         within(&mut self.copied, bytes, COPIED, &what)
     }
 
-    /// All of an object, with the path of what is too large.
-    pub(super) fn whole(&mut self, value: &Value) -> Checked {
+    /// All values of an object. The error has the path of the value that is too large.
+    pub(crate) fn whole(&mut self, value: &Value) -> Checked {
         self.below(value, 0)
     }
 
@@ -138,8 +138,8 @@ fn inside(parent: String, error: SpecError) -> SpecError {
     SpecError { field, ..error }
 }
 
-/// At least as many as the values of a JSON text.
-pub(super) fn json_values(text: &str) -> usize {
+/// The number of values of a JSON text, or a larger one.
+pub(crate) fn json_values(text: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (1, false, false);
     for byte in text.bytes() {
         match byte {

@@ -1,26 +1,26 @@
-//! The fields that Kubernetes' API server fills where a manifest leaves them out, in a pod that is
-//! shown. A manifest that is exported stays without them.
+//! The defaults that Kubernetes' API server fills in, for a pod that is shown. A manifest that is
+//! exported does not have them.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::annotations::ServerMade;
+use crate::server_annotations::ServerMade;
 use probelet_domain::image::PullPolicy;
 use probelet_domain::spec::{DnsPolicy, PodSpec, Source, VolumeSource};
 
-/// Those that are also read back without a warning, since they ask for nothing.
-pub(super) const SCHEDULER: &str = "default-scheduler";
-pub(super) const SERVICE_LINKS: &str = "true";
+/// The defaults of fields that have no effect here. A manifest with these values gets no warning.
+pub(crate) const SCHEDULER: &str = "default-scheduler";
+pub(crate) const SERVICE_LINKS: &str = "true";
 
-/// What [`super::spec_out::pod_spec`] made, with all that an API server would add.
-pub(super) fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
+/// Adds to a rendered spec what an API server would add.
+pub(crate) fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
     out.dns_policy.get_or_insert_with(|| DnsPolicy::default().as_str().to_owned());
     out.enable_service_links.get_or_insert(true);
     out.scheduler_name.get_or_insert_with(|| SCHEDULER.to_owned());
     out.security_context.get_or_insert_default();
-    // Its name of old.
+    // The older name of the same field.
     out.service_account.clone_from(&out.service_account_name);
     let containers = out.init_containers.iter_mut().flatten().chain(&mut out.containers);
     for (container, out) in spec.all().zip(containers) {
@@ -36,16 +36,16 @@ pub(super) fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
             let reference = image.reference.as_deref().unwrap_or_default();
             image.pull_policy.get_or_insert_with(|| default_pull(reference));
         }
-        let own = volume.downward_api.iter_mut().filter_map(|source| source.items.as_mut());
+        let whole = volume.downward_api.iter_mut().filter_map(|source| source.items.as_mut());
         let parts = volume.projected.iter_mut().flat_map(|source| source.sources.iter_mut());
         let parts = parts.flatten().filter_map(|part| part.downward_api.as_mut());
-        let items = own.chain(parts.filter_map(|source| source.items.as_mut())).flatten();
+        let items = whole.chain(parts.filter_map(|source| source.items.as_mut())).flatten();
         items.filter_map(|item| item.resource_field_ref.as_mut()).for_each(set_divisor);
     }
     out
 }
 
-/// What Kubernetes writes where there is none.
+/// Kubernetes writes 0 if no divisor is set.
 fn set_divisor(resource: &mut k8s::ResourceFieldSelector) {
     resource.divisor.get_or_insert_with(|| Quantity("0".to_owned()));
 }
@@ -54,8 +54,8 @@ fn default_pull(image: &str) -> String {
     PullPolicy::default_for(image).as_str().to_owned()
 }
 
-/// The annotations that tell a filled pull policy from one that was asked for, where that differs.
-pub(super) fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
+/// The annotations that mark a pull policy as filled in, for those where it makes a difference.
+pub(crate) fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
     let differs = |image: &str, policy: Option<PullPolicy>| {
         policy.is_none() && PullPolicy::default_for(image) == PullPolicy::Always
     };
@@ -75,13 +75,13 @@ pub(super) fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
     containers.chain(volumes).map(|key| (key, value.to_owned())).collect()
 }
 
-/// Takes such an annotation up: none was asked for. False where it is another annotation, or where
-/// the manifest asks for another policy by now.
-pub(super) fn unset_pull(spec: &mut PodSpec, made: ServerMade, name: &str) -> bool {
+/// Reads such an annotation, and removes the policy that was filled in. False if it is another
+/// annotation, or if the manifest has been edited to ask for another policy.
+pub(crate) fn unset_pull(spec: &mut PodSpec, made: ServerMade, name: &str) -> bool {
     let policy = match made {
         ServerMade::DefaultPull => {
-            let place = spec.place_of(name);
-            place.and_then(|place| spec.at_mut(place)).map(|container| &mut container.pull_policy)
+            let index = spec.place_of(name);
+            index.and_then(|index| spec.at_mut(index)).map(|container| &mut container.pull_policy)
         }
         ServerMade::DefaultVolumePull => {
             let volume = spec.volumes.iter_mut().find(|volume| volume.name == name);

@@ -1,11 +1,13 @@
-//! A file of the manifest directory: read as `apply -f` of that file alone is.
+//! A file of the manifest directory, which is read as by `apply -f` of that file alone.
 
-use super::batch::batch;
-use super::kinds::pod_name;
-use super::sources::{File, Sources};
+use crate::batch::batch;
+use crate::kinds::pod_name;
+use crate::sources::{File, Sources};
 use probelet_domain::spec::{SUMMARY, SpecError, SpecErrors};
 use probelet_domain::static_pods::{Content, Reading, Text};
 
+/// Reads a file of the manifest directory. `text` is its content, or why it cannot be read; `uid`
+/// gives a new pod its UID.
 pub fn reading(file: &str, text: &Text, uid: fn() -> String) -> Reading {
     let mut warnings = Vec::new();
     let content = content(file, text, uid, &mut warnings);
@@ -19,29 +21,27 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
     };
     let sources = Sources::read(vec![File { name: file.to_owned(), text }]);
     if let Some(error) = sources.errors.first() {
-        return Content::Unreadable(format!("{}: {}", error.place, error.said()));
+        return Content::Unreadable(format!("{}: {}", error.position, error.text()));
     }
-    let values = sources.values();
-    let pods = values.iter().filter_map(|value| pod_name(value).ok().flatten()).collect();
-    let count = values.len();
-    let batch = batch(values, uid);
+    let pods = sources.values.iter().filter_map(|value| pod_name(value).ok().flatten()).collect();
+    let count = sources.values.len();
+    let batch = batch(&sources.values, uid);
     let is_left_out = count > 0 && batch.others == count;
-    let told =
-        |object, field: &str, text: String| format!("{}: {text}", sources.place(object, field));
+    let position = |object, field: &str| sources.positions.find(object, field);
     if !batch.errors.is_empty() {
-        let placed = batch.errors.into_iter().map(|(object, error)| {
-            let place = sources.place(object, &error.field);
-            SpecError::new(format!("{place}: {}", error.field), error.reason)
+        let located = batch.errors.into_iter().map(|(object, error)| {
+            let position = position(object, &error.field);
+            SpecError::new(format!("{position}: {}", error.field), error.reason)
         });
-        let why = SpecErrors::summary(&placed.collect::<Vec<_>>(), SUMMARY);
+        let why = SpecErrors::summary(&located.collect::<Vec<_>>(), SUMMARY);
         return Content::Refused { pods, why };
     }
     if batch.pods.is_empty() && !is_left_out {
         return Content::Unreadable(format!("{file}: no pod is in it"));
     }
     warnings.extend(batch.warnings.into_iter().map(|(object, text)| {
-        let field = text.split_once(": ").map_or("", |(field, _)| field).to_owned();
-        told(object, &field, text)
+        let field = text.split_once(": ").map_or("", |(field, _)| field);
+        format!("{}: {text}", position(object, field))
     }));
     Content::Pods(batch.pods.into_iter().map(|(_, pod)| pod).collect())
 }

@@ -3,29 +3,29 @@
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::convert::filled;
+use crate::optional_fields::filled;
 use probelet_domain::spec::{DownwardField, PodField, ResourceField, SpecError};
 
-pub(super) fn of_env(at: &str, given: &k8s::ObjectFieldSelector) -> Result<PodField, SpecError> {
+pub(crate) fn of_env(at: &str, given: &k8s::ObjectFieldSelector) -> Result<PodField, SpecError> {
     PodField::parse(&given.field_path).ok_or_else(|| unknown(at, given, &PodField::PATHS))
 }
 
-pub(super) fn of_file(
+pub(crate) fn of_file(
     at: &str,
     given: &k8s::ObjectFieldSelector,
 ) -> Result<DownwardField, SpecError> {
     DownwardField::parse(&given.field_path).ok_or_else(|| unknown(at, given, &DownwardField::PATHS))
 }
 
-fn unknown(at: &str, given: &k8s::ObjectFieldSelector, known: &[&str]) -> SpecError {
+fn unknown(at: &str, given: &k8s::ObjectFieldSelector, supported: &[&str]) -> SpecError {
     let field = format!("{at}.fieldRef.fieldPath");
     match given.field_path.as_str() {
         "" => SpecError::required(field, ""),
-        path => SpecError::unsupported(field, path, known),
+        path => SpecError::unsupported(field, path, supported),
     }
 }
 
-pub(super) fn resource(
+pub(crate) fn resource(
     at: &str,
     given: k8s::ResourceFieldSelector,
 ) -> Result<ResourceField, SpecError> {
@@ -35,8 +35,9 @@ pub(super) fn resource(
     ResourceField::parse(&at, container, &given.resource, divisor.as_deref())
 }
 
-/// The kubelet finds out when a container is to start.
-pub(super) fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
+/// Checks that each `resourceFieldRef` names a container of the pod. The kubelet checks it only when
+/// it starts a container.
+pub(crate) fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
     let init = spec.init_containers.iter().flatten();
     let names: Vec<_> = init.clone().chain(&spec.containers).map(|c| c.name.as_str()).collect();
     let mut check = |at: String, given: Option<&k8s::ResourceFieldSelector>| {
@@ -72,11 +73,11 @@ pub(super) fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
     }
 }
 
-pub(super) fn field_out(field_path: String) -> k8s::ObjectFieldSelector {
+pub(crate) fn render_field(field_path: String) -> k8s::ObjectFieldSelector {
     k8s::ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path }
 }
 
-pub(super) fn resource_out(field: &ResourceField) -> k8s::ResourceFieldSelector {
+pub(crate) fn render_resource(field: &ResourceField) -> k8s::ResourceFieldSelector {
     k8s::ResourceFieldSelector {
         container_name: field.container.clone(),
         divisor: field.divisor_text().map(|text| Quantity(text.to_owned())),

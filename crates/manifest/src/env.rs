@@ -1,21 +1,21 @@
-//! Kubernetes' `env` and `envFrom` → variables with their values.
+//! `env` and `envFrom`, both ways. A variable is read with its value.
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::downward;
-use super::objects::{Found, Kind, Objects};
+use crate::downward;
+use crate::object_refs::{ObjectScope, missing, no_key};
+use crate::objects::{Found, Kind};
+use crate::optional_fields::some;
 use probelet_domain::spec::{EnvSource, EnvVar, SpecError};
 
 type Given = (Option<Vec<k8s::EnvFromSource>>, Option<Vec<k8s::EnvVar>>);
-/// The objects, and the namespace that the pod sees of them.
-pub(super) type InReach<'a> = (&'a Objects, &'a str);
 
-/// Those of whole objects first, as in Kubernetes: a single variable beats them. Names are checked
-/// here, because the places in the list that comes of it are not those of the manifest.
-pub(super) fn variables(
+/// As in Kubernetes, the variables of whole objects come first, so a single variable replaces them.
+/// Names are checked here, because an index in the result is not the index in the manifest.
+pub(crate) fn read(
     at: &str,
     (whole, single): Given,
-    objects: InReach<'_>,
+    objects: ObjectScope<'_>,
     errors: &mut Vec<SpecError>,
 ) -> Vec<EnvVar> {
     let mut all = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn variables(
 fn all_of(
     at: &str,
     source: k8s::EnvFromSource,
-    (objects, namespace): InReach<'_>,
+    (objects, namespace): ObjectScope<'_>,
 ) -> Result<Vec<EnvVar>, SpecError> {
     let (at, kind, name, optional) = match (source.config_map_ref, source.secret_ref) {
         (Some(map), None) => {
@@ -84,7 +84,7 @@ fn all_of(
 fn one(
     at: &str,
     var: k8s::EnvVar,
-    (objects, namespace): InReach<'_>,
+    (objects, namespace): ObjectScope<'_>,
 ) -> Result<Option<EnvVar>, SpecError> {
     let Some(from) = var.value_from else {
         return Ok(Some(EnvVar::new(var.name, var.value.unwrap_or_default())));
@@ -121,7 +121,7 @@ fn one(
         (_, Some(secret)) => {
             (format!("{at}.secretKeyRef"), Kind::Secret, secret.name, secret.key, secret.optional)
         }
-        // The table of fields refuses the others by name.
+        // The table of fields refuses the other sources by name.
         (None, None) if given.contains(&true) => return Ok(None),
         (None, None) => {
             let why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or \
@@ -154,18 +154,7 @@ fn taken(variable: String, value: String, kind: Kind, name: &str, key: &str) -> 
     EnvVar { from: Some(from), ..EnvVar::new(variable, value) }
 }
 
-pub(super) fn no_key(at: &str, kind: Kind, name: &str, key: &str) -> SpecError {
-    let what = kind.word();
-    let why = format!("Not found: {key:?}: no such key in the {what} {name:?}");
-    SpecError::new(format!("{at}.key"), why)
-}
-
-pub(super) fn missing(at: String, kind: Kind, name: &str) -> SpecError {
-    let what = kind.word();
-    SpecError::new(at, format!("Not found: {name:?}: no such {what} is applied with the pod"))
-}
-
-/// Never with the value: it may be a secret.
+/// The value as text. An error never shows the value, which may be a secret.
 fn text(at: &str, key: &str, bytes: Vec<u8>) -> Result<String, SpecError> {
     let why = |why: &str| SpecError::new(at, format!("the value of the key {key:?} {why}"));
     let text = String::from_utf8(bytes).map_err(|_| why("is no UTF-8 text"))?;
@@ -175,16 +164,16 @@ fn text(at: &str, key: &str, bytes: Vec<u8>) -> Result<String, SpecError> {
     Ok(text)
 }
 
-pub(super) fn out(var: &EnvVar) -> k8s::EnvVar {
+pub(crate) fn render(var: &EnvVar) -> k8s::EnvVar {
     let mut source = k8s::EnvVarSource::default();
     let plain = k8s::EnvVar { name: var.name.clone(), ..k8s::EnvVar::default() };
     match &var.from {
-        None => return k8s::EnvVar { value: super::spec_out::some(&var.value), ..plain },
+        None => return k8s::EnvVar { value: some(&var.value), ..plain },
         Some(EnvSource::Field(field)) => {
-            source.field_ref = Some(downward::field_out(field.path()));
+            source.field_ref = Some(downward::render_field(field.path()));
         }
         Some(EnvSource::Resource(field)) => {
-            source.resource_field_ref = Some(downward::resource_out(field));
+            source.resource_field_ref = Some(downward::render_resource(field));
         }
         Some(EnvSource::ConfigMap { name, key }) => {
             source.config_map_key_ref = Some(k8s::ConfigMapKeySelector {

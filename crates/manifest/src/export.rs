@@ -1,4 +1,4 @@
-//! A pod → manifests that make it again, here or in a cluster.
+//! A pod → manifests that create it again, here or in a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,25 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-use super::annotations;
-use super::spec_out::pod_spec;
+use crate::annotations;
+use crate::render::pod_spec;
 use probelet_domain::spec::{EnvSource, ObjectKind, Part, PodSpec, Source, VolumeSource};
 
+/// The manifests of a pod.
 #[derive(Debug)]
 pub struct Export {
     /// ConfigMaps, then the Pod.
     pub objects: Vec<Value>,
-    /// What is needed beside them.
+    /// Secrets that the pod needs, which are not exported.
     pub notes: Vec<String>,
 }
 
-/// The error is for whoever asks for a pod that no manifest can say.
+/// Exports a pod with the ConfigMaps that it uses.
+///
+/// # Errors
+///
+/// If no manifest can describe the pod: it has a container that was created from an OCI spec, or its
+/// manifest file has an error. The text is for people.
 pub fn export(spec: &PodSpec) -> Result<Export, String> {
     if spec.containers.is_empty() {
         return Err(format!("there is no pod {:?} yet: its manifest is wrong", spec.name));
@@ -28,7 +34,7 @@ pub fn export(spec: &PodSpec) -> Result<Export, String> {
         let name = &bundle.name;
         return Err(format!("container {name:?} was made from an OCI spec, not from a manifest"));
     }
-    let (maps, secrets) = taken(spec);
+    let (maps, secrets) = used_objects(spec);
     let meta = |name: &str| ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(spec.namespace.clone()),
@@ -51,7 +57,7 @@ pub fn export(spec: &PodSpec) -> Result<Export, String> {
         };
         objects.push(serde_json::to_value(map).map_err(|error| error.to_string())?);
     }
-    let annotations = annotations::export(spec);
+    let annotations = annotations::render(spec);
     let pod = k8s::Pod {
         metadata: ObjectMeta {
             labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
@@ -71,7 +77,8 @@ pub fn export(spec: &PodSpec) -> Result<Export, String> {
 
 type Maps = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 
-fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
+/// The used keys of ConfigMaps with their values, and those of Secrets.
+fn used_objects(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
     let (mut maps, mut secrets) = (Maps::new(), BTreeMap::<_, BTreeSet<_>>::new());
     for var in spec.all().flat_map(|container| &container.env) {
         match &var.from {
@@ -94,7 +101,7 @@ fn taken(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
     });
     for part in files.flatten() {
         match part {
-            // What is optional need not be there, and was not.
+            // An optional object that was not applied with the pod.
             Part::Object { data, optional: true, .. } if data.is_empty() => {}
             Part::Object { kind: ObjectKind::ConfigMap, name, data, .. } => {
                 let map = maps.entry(name.clone()).or_default();

@@ -1,38 +1,38 @@
-//! The one list of what a manifest's fields mean here. What it does not name is refused.
+//! The table of the fields of a manifest: honoured, warned about or refused. A field that is not in
+//! it is refused.
 
-use serde_json::Value;
+use crate::defaults;
 
-use super::defaults;
-use probelet_domain::spec::SpecError;
-
-pub(super) const NOT_YET: &str = "not supported yet";
-/// Of what makes the kubelet evict a pod some time after it was exceeded.
-pub(super) const NOT_MEASURED: &str =
+pub(crate) const NOT_YET: &str = "not supported yet";
+/// For a limit that makes the kubelet evict a pod some time after it was exceeded.
+pub(crate) const NOT_MEASURED: &str =
     "not enforced: what a container writes beside its volumes is not measured here";
 
+/// How a field is treated.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rule {
-    /// Has its effect, with all below it; its value is judged where it is converted.
+pub(crate) enum Rule {
+    /// The field has its effect, with all fields below it. Its value is checked by the conversion.
     Honoured,
-    /// Has no effect here, and that is said.
+    /// The field has no effect here: there is a warning with this reason.
     Warned(&'static str),
-    /// As [`Rule::Warned`], but for Kubernetes' default, which asks for nothing.
+    /// As [`Rule::Warned`], but not for this value, which is Kubernetes' default and asks for nothing.
     WarnedBut(&'static str, &'static str),
-    /// These values state what holds here anyway; any other is refused.
+    /// The field may have these values, which describe what happens here anyway.
     Only(&'static [&'static str]),
+    /// The field is an error with this reason.
     Refused(&'static str),
 }
 
 use Rule::{Honoured, Only, Refused, Warned, WarnedBut};
 
-pub(super) const SERVER: &str = "made by the server";
+pub(crate) const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
 const NAMES_ONLY: &str = "there are no service accounts here, it is only a name";
 
-/// `[]` is any index, `<probe>` each of the three probes, `containers` the init ones too.
+/// `[]` is any index, `<probe>` each of the three probes; `containers` includes init containers.
 #[rustfmt::skip]
-pub(super) const TABLE: &[(&str, Rule)] = &[
+pub(crate) const TABLE: &[(&str, Rule)] = &[
     ("apiVersion", Honoured),
     ("kind", Honoured),
     ("metadata.name", Honoured),
@@ -51,7 +51,7 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("metadata.finalizers", Refused(NOT_YET)),
     ("metadata.generateName", Refused(NOT_YET)),
     ("status", Warned(SERVER)),
-    // Of ConfigMaps and Secrets; a pod has none of them.
+    // Fields of ConfigMaps and Secrets.
     ("data", Honoured),
     ("binaryData", Honoured),
     ("stringData", Honoured),
@@ -220,86 +220,3 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].<probe>.failureThreshold", Honoured),
     ("spec.containers[].<probe>.terminationGracePeriodSeconds", Honoured),
 ];
-
-#[derive(Debug, Default)]
-pub(super) struct Walked {
-    pub(super) refused: Vec<SpecError>,
-    pub(super) warnings: Vec<String>,
-}
-
-/// Visits every field that is set. `null` and, away from the list, an empty list or mapping set
-/// nothing: `kubectl get -o yaml` is full of `resources: {}`.
-pub(super) fn walk(manifest: &Value) -> Walked {
-    walk_by(TABLE, manifest)
-}
-
-pub(super) fn walk_by(table: &[(&str, Rule)], manifest: &Value) -> Walked {
-    let mut walked = Walked::default();
-    visit(table, manifest, ("", ""), &mut walked);
-    walked
-}
-
-fn visit(table: &[(&str, Rule)], value: &Value, (path, pattern): (&str, &str), out: &mut Walked) {
-    match rule_of(table, pattern) {
-        _ if is_unset(value) => {}
-        Some(Honoured) => {}
-        Some(Warned(why)) => out.warnings.push(format!("{path}: ignored: {why}")),
-        Some(WarnedBut(default, _)) if is_one_of(value, &[default]) => {}
-        Some(WarnedBut(_, why)) => out.warnings.push(format!("{path}: ignored: {why}")),
-        Some(Only(values)) if is_one_of(value, values) => {}
-        Some(Refused(why)) => out.refused.push(SpecError::new(path, why)),
-        None if leads_on(table, pattern) => match value {
-            Value::Object(map) => map.iter().for_each(|(key, below)| {
-                let at = (&*member(path, key), &*member(pattern, generic(key)));
-                visit(table, below, at, out);
-            }),
-            Value::Array(items) => items.iter().enumerate().for_each(|(index, below)| {
-                let at = (&*format!("{path}[{index}]"), &*format!("{pattern}[]"));
-                visit(table, below, at, out);
-            }),
-            _ => out.refused.push(SpecError::new(path, NOT_YET)),
-        },
-        _ => out.refused.push(SpecError::new(path, NOT_YET)),
-    }
-}
-
-fn is_unset(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
-}
-
-fn is_one_of(value: &Value, values: &[&str]) -> bool {
-    match value {
-        Value::String(text) => values.contains(&text.as_str()),
-        Value::Bool(_) | Value::Number(_) => values.contains(&value.to_string().as_str()),
-        _ => false,
-    }
-}
-
-fn rule_of(table: &[(&str, Rule)], pattern: &str) -> Option<Rule> {
-    table.iter().find(|(known, _)| *known == pattern).map(|(_, rule)| *rule)
-}
-
-fn leads_on(table: &[(&str, Rule)], pattern: &str) -> bool {
-    table.iter().any(|(known, _)| {
-        known.strip_prefix(pattern).is_some_and(|rest| {
-            pattern.is_empty() || rest.starts_with('.') || rest.starts_with('[')
-        })
-    })
-}
-
-fn generic(key: &str) -> &str {
-    match key {
-        "livenessProbe" | "readinessProbe" | "startupProbe" => "<probe>",
-        "initContainers" => "containers",
-        other => other,
-    }
-}
-
-pub(super) fn member(parent: &str, key: &str) -> String {
-    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
-}

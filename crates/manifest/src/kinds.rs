@@ -1,14 +1,20 @@
-//! The kinds that have a pod in them → that pod, and where in the object its fields are.
+//! Objects that hold a pod → the pod, and the path of the pod's fields in the object.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use serde_json::{Map, Value, json};
 
-use super::fields::{self, Rule, SERVER};
-use super::{ManifestError, Refused, others, strict};
-use Rule::{Honoured, Only, Warned};
+use crate::field_walk::{self, FieldRules};
+use crate::fields::Rule::{self, Honoured, Only, Warned};
+use crate::fields::SERVER;
+use crate::jobs::{self, below};
+use crate::manifest_error::{ManifestError, Refused};
+use crate::{strict, unsupported_kinds};
 use probelet_domain::spec::SpecError;
 
-pub(super) const SUPPORTED: [&str; 9] = [
+pub(crate) const SUPPORTED: [&str; 9] = [
     "ConfigMap",
     "DaemonSet",
     "Deployment",
@@ -20,36 +26,38 @@ pub(super) const SUPPORTED: [&str; 9] = [
     "StatefulSet",
 ];
 
-/// Before a field of the pod in a workload's template.
+/// The path of the pod in a workload.
 const TEMPLATE: &str = "spec.template.";
-/// Kubernetes' default.
-const BACKOFF_LIMIT: u64 = 6;
-/// Kubernetes' longest wait between two tries of a Job.
-const JOB_CAP: &str = "360000";
 
+/// The pod of an object.
 #[derive(Debug)]
-pub(super) struct Unwrapped {
-    pub(super) pod: Value,
-    pub(super) prefix: &'static str,
-    pub(super) warnings: Vec<String>,
+pub(crate) struct Unwrapped<'a> {
+    pub(crate) pod: Cow<'a, Value>,
+    /// The path of the pod in the object; empty if the object is the pod.
+    pub(crate) prefix: &'static str,
+    pub(crate) warnings: Vec<String>,
 }
 
-impl Unwrapped {
-    /// A field of the pod as the object has it.
-    pub(super) fn field(&self, field: &str) -> String {
+impl Unwrapped<'_> {
+    /// The path in the object of a field of the pod.
+    pub(crate) fn field(&self, field: &str) -> String {
         within_object(self.prefix, field)
     }
 }
 
-pub(super) fn within_object(prefix: &str, field: &str) -> String {
-    let own = ["metadata.name", "metadata.namespace"].contains(&field);
-    if own || prefix.is_empty() || !(field.starts_with("spec") || field.starts_with("meta")) {
+/// The path in the object of a field of its pod; `prefix` is the path of the pod.
+pub(crate) fn within_object(prefix: &str, field: &str) -> String {
+    let is_of_object = ["metadata.name", "metadata.namespace"].contains(&field);
+    if is_of_object
+        || prefix.is_empty()
+        || !(field.starts_with("spec") || field.starts_with("meta"))
+    {
         return field.to_owned();
     }
     format!("{prefix}{field}")
 }
 
-const OWN: &str = "belongs to the workload, of which only the pod is kept";
+const WORKLOAD: &str = "belongs to the workload, of which only the pod is kept";
 const ONE: &str = "one machine runs one of it, and a changed pod is replaced";
 
 #[rustfmt::skip]
@@ -58,8 +66,8 @@ const WORKLOADS: &[(&str, Rule)] = &[
     ("kind", Honoured),
     ("metadata.name", Honoured),
     ("metadata.namespace", Honoured),
-    ("metadata.labels", Warned(OWN)),
-    ("metadata.annotations", Warned(OWN)),
+    ("metadata.labels", Warned(WORKLOAD)),
+    ("metadata.annotations", Warned(WORKLOAD)),
     ("metadata.creationTimestamp", Warned(SERVER)),
     ("metadata.generation", Warned(SERVER)),
     ("metadata.managedFields", Warned(SERVER)),
@@ -90,24 +98,30 @@ const WORKLOADS: &[(&str, Rule)] = &[
     ("spec.ttlSecondsAfterFinished", Warned("a pod that is over stays until it is deleted")),
 ];
 
-pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
+static OF_WORKLOADS: LazyLock<FieldRules> = LazyLock::new(|| FieldRules::new(WORKLOADS));
+
+/// The pod of an object of a supported kind.
+pub(crate) fn unwrap(value: &Value) -> Result<Unwrapped<'_>, Refused> {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or("Pod").to_owned();
     match kind.as_str() {
-        "Pod" => return Ok(Unwrapped { pod: value, prefix: "", warnings: Vec::new() }),
-        "Deployment" => strict::typed::<apps::Deployment>(&value, "apps/v1").map(drop)?,
-        "DaemonSet" => strict::typed::<apps::DaemonSet>(&value, "apps/v1").map(drop)?,
-        "StatefulSet" => strict::typed::<apps::StatefulSet>(&value, "apps/v1").map(drop)?,
-        "ReplicaSet" => strict::typed::<apps::ReplicaSet>(&value, "apps/v1").map(drop)?,
-        "ReplicationController" => {
-            strict::typed::<core::ReplicationController>(&value, "v1").map(drop)?;
+        "Pod" => {
+            let pod = Cow::Borrowed(value);
+            return Ok(Unwrapped { pod, prefix: "", warnings: Vec::new() });
         }
-        "Job" => strict::typed::<batch::Job>(&value, "batch/v1").map(drop)?,
+        "Deployment" => strict::typed::<apps::Deployment>(value, "apps/v1").map(drop)?,
+        "DaemonSet" => strict::typed::<apps::DaemonSet>(value, "apps/v1").map(drop)?,
+        "StatefulSet" => strict::typed::<apps::StatefulSet>(value, "apps/v1").map(drop)?,
+        "ReplicaSet" => strict::typed::<apps::ReplicaSet>(value, "apps/v1").map(drop)?,
+        "ReplicationController" => {
+            strict::typed::<core::ReplicationController>(value, "v1").map(drop)?;
+        }
+        "Job" => strict::typed::<batch::Job>(value, "batch/v1").map(drop)?,
         other => {
-            let error = others::refused(&value, other, &SUPPORTED);
+            let error = unsupported_kinds::refused(value, other, &SUPPORTED);
             return Err(ManifestError::from(error).into());
         }
     }
-    let walked = fields::walk_by(WORKLOADS, &value);
+    let walked = field_walk::walk_by(&OF_WORKLOADS, value);
     let mut errors = walked.refused;
     let number = |field: &str| value.pointer(&format!("/spec/{field}")).and_then(Value::as_u64);
     for field in ["replicas", "completions", "parallelism"] {
@@ -121,7 +135,7 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
         _ => Map::new(),
     };
     let labels = template.get("metadata").and_then(|m| m.get("labels"));
-    // The oldest kind has the labels themselves.
+    // The selector of a ReplicationController is the labels themselves.
     let old = kind == "ReplicationController";
     let selector = if old { "/spec/selector" } else { "/spec/selector/matchLabels" };
     let wanted = value.pointer(selector).and_then(Value::as_object);
@@ -140,102 +154,51 @@ pub(super) fn unwrap(value: Value) -> Result<Unwrapped, Refused> {
     let mut warnings = walked.warnings;
     if kind == "Job" {
         let deadline = number("activeDeadlineSeconds");
-        job(&mut template, deadline, number("backoffLimit"), &mut warnings);
+        jobs::apply(&mut template, deadline, number("backoffLimit"), &mut warnings);
     }
     let named = template.get("metadata").and_then(|meta| meta.get("name"));
     if named.is_some_and(|named| !named.is_null()) {
         warnings
             .push("spec.template.metadata.name: ignored: the pod has the workload's".to_owned());
     }
-    name(&mut template, &value, &kind);
+    name(&mut template, value, &kind);
     if !errors.is_empty() {
         return Err(Refused { errors, warnings });
     }
     template.insert("apiVersion".to_owned(), json!("v1"));
     template.insert("kind".to_owned(), json!("Pod"));
-    Ok(Unwrapped { pod: Value::Object(template), prefix: TEMPLATE, warnings })
+    Ok(Unwrapped { pod: Cow::Owned(Value::Object(template)), prefix: TEMPLATE, warnings })
 }
 
-/// What the pod of an object is called; `None` for what has none.
+/// The name of the pod of an object; `None` if the object has no pod.
+///
+/// # Errors
+///
+/// If the kind is not supported, or the object has no name.
 pub fn pod_name(object: &Value) -> Result<Option<String>, SpecError> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("Pod");
-    if kind == "ConfigMap" || kind == "Secret" || others::left_out(object).is_some() {
+    if kind == "ConfigMap" || kind == "Secret" || unsupported_kinds::left_out(object).is_some() {
         return Ok(None);
     }
     if !SUPPORTED.contains(&kind) {
-        return Err(others::refused(object, kind, &SUPPORTED));
+        return Err(unsupported_kinds::refused(object, kind, &SUPPORTED));
     }
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.ok_or_else(|| SpecError::required("metadata.name", "a manifest has none"))?;
     Ok(Some(if kind == "StatefulSet" { format!("{name}-0") } else { name.to_owned() }))
 }
 
-/// The pod has the workload's name; that of a StatefulSet has its number too, as people expect
-/// of its host name.
+/// Gives the pod the name of the workload. The pod of a StatefulSet has its number too, because its
+/// host name has it in Kubernetes.
 fn name(template: &mut Map<String, Value>, workload: &Value, kind: &str) {
-    let own = |field: &str| workload.pointer(&format!("/metadata/{field}")).cloned();
-    within(template, "metadata", |meta| {
-        if let Some(Value::String(name)) = own("name") {
+    let given = |field: &str| workload.pointer(&format!("/metadata/{field}")).cloned();
+    below(template, "metadata", |meta| {
+        if let Some(Value::String(name)) = given("name") {
             let name = if kind == "StatefulSet" { format!("{name}-0") } else { name };
             meta.insert("name".to_owned(), json!(name));
         }
-        if let Some(namespace) = own("namespace") {
+        if let Some(namespace) = given("namespace") {
             meta.insert("namespace".to_owned(), namespace);
         }
     });
-}
-
-/// A Job's tries are restarts here, with a Job's waits between them.
-fn job(
-    template: &mut Map<String, Value>,
-    deadline: Option<u64>,
-    limit: Option<u64>,
-    warnings: &mut Vec<String>,
-) {
-    let names: Vec<String> = within(template, "spec", |spec| {
-        let own = spec.get("activeDeadlineSeconds").and_then(Value::as_u64);
-        if let Some(seconds) = own.into_iter().chain(deadline).min() {
-            spec.insert("activeDeadlineSeconds".to_owned(), json!(seconds));
-        }
-        if spec.get("restartPolicy").and_then(Value::as_str) == Some("Never") {
-            let field = "spec.template.spec.restartPolicy";
-            warnings.push(format!("{field}: Never: a next try is a restart of the container"));
-            spec.insert("restartPolicy".to_owned(), json!("OnFailure"));
-        }
-        let lists = ["initContainers", "containers"].into_iter().filter_map(|list| spec.get(list));
-        let names = lists.filter_map(Value::as_array).flatten().filter_map(|c| c.get("name"));
-        names.filter_map(Value::as_str).map(str::to_owned).collect()
-    });
-    within(template, "metadata", |meta| {
-        within(meta, "annotations", |annotations| {
-            for (name, (setting, value)) in names.iter().flat_map(|name| {
-                let limit = limit.unwrap_or(BACKOFF_LIMIT).to_string();
-                // However long a try has run, it counts.
-                let reset = u32::MAX.to_string();
-                [
-                    (name, ("maxRestarts", limit)),
-                    (name, ("backoffCapMilliseconds", JOB_CAP.to_owned())),
-                    (name, ("backoffResetMilliseconds", reset)),
-                ]
-            }) {
-                let key = format!("probelet.io/{name}.{setting}");
-                annotations.entry(key).or_insert_with(|| json!(value));
-            }
-        });
-    });
-}
-
-/// Changes the mapping below `key`, made where there is none.
-fn within<T>(
-    map: &mut Map<String, Value>,
-    key: &str,
-    change: impl FnOnce(&mut Map<String, Value>) -> T,
-) -> T {
-    let mut below = match map.remove(key) {
-        Some(Value::Object(below)) => below,
-        _ => Map::new(),
-    };
-    let changed = change(&mut below);
-    map.insert(key.to_owned(), Value::Object(below));
-    changed
 }

@@ -1,4 +1,4 @@
-//! Labels on a container of somebody else's → the care that they ask for.
+//! Labels of adopted containers → their settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,12 +6,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::fields::member;
+use crate::field_path::member;
 use probelet_domain::adopt::{Care, GRACE, LABELS, LIVENESS, READINESS, RESTART, STARTUP};
 use probelet_domain::spec::{ProbeSpec, Probes, RestartPolicy, SpecError, SpecErrors, short_form};
 use probelet_domain::time::MAX_LENGTH;
 
-/// Every `probelet/…` label counts: one that is not known may be a slip of the pen.
+/// Reads the `probelet/…` labels of a container.
+///
+/// # Errors
+///
+/// All errors of the labels. A label that has no meaning is an error, because it may be misspelt.
 pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
     let mut errors = Vec::new();
     for label in labels.keys().filter(|label| !LABELS.contains(&label.as_str())) {
@@ -43,7 +47,8 @@ pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
     if errors.is_empty() { Ok(care) } else { Err(SpecErrors(errors)) }
 }
 
-/// `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`.
+/// Reads `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`: the policy
+/// and the limit. `None` for any other text.
 pub fn restart(text: &str) -> Option<(RestartPolicy, Option<u32>)> {
     match text.split_once(':') {
         None if text == "always" => Some((RestartPolicy::Always, None)),
@@ -64,7 +69,7 @@ fn grace(text: &str) -> Option<Duration> {
     length.filter(|length| *length <= MAX_LENGTH)
 }
 
-/// In short form, or Kubernetes' Probe as JSON.
+/// A probe in short form (`http://:8080/healthz`), or Kubernetes' Probe as JSON.
 fn probe(label: &str, text: &str, errors: &mut Vec<SpecError>) -> Option<ProbeSpec> {
     if !text.trim_start().starts_with('{') {
         let handler = short_form::handler(label, text).map_err(|error| errors.push(error));
@@ -76,7 +81,7 @@ fn probe(label: &str, text: &str, errors: &mut Vec<SpecError>) -> Option<ProbeSp
         errors.push(SpecError::new(member(label, &field), "unknown field"));
     });
     match read.and_then(|probe| json.end().map(|()| probe)) {
-        Ok(probe) => Some(super::probes::probe(label, probe, errors)),
+        Ok(probe) => Some(crate::probes::read(label, probe, errors)),
         Err(error) => {
             errors.push(SpecError::new(label, format!("Invalid value: {error}")));
             None
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_label() {
         let wrong = [
             (LIVENESS, "8080"),
             (LIVENESS, r#"{"httpGet": {"port": 80}, "period": 1}"#),

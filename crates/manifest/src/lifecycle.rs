@@ -1,24 +1,22 @@
-//! Kubernetes' hooks, stop signals and restart rules, both ways.
+//! Hooks and stop signals, both ways.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::probes::http_get;
-use super::spec_out::{http_get as http_get_out, seconds};
+use crate::durations::seconds;
+use crate::http_get;
 use probelet_domain::signal;
-use probelet_domain::spec::{
-    Exec, ExitCodeOperator, HookHandler, Lifecycle, RestartAction, RestartRule, SpecError,
-};
+use probelet_domain::spec::{Exec, HookHandler, Lifecycle, SpecError};
 
-pub(super) fn lifecycle(
+pub(crate) fn read(
     at: &str,
     given: Option<k8s::Lifecycle>,
     errors: &mut Vec<SpecError>,
 ) -> Lifecycle {
     let given = given.unwrap_or_default();
     let mut hook = |name: &str, hook: Option<k8s::LifecycleHandler>| {
-        hook.and_then(|hook| handler(&format!("{at}.{name}"), hook, errors))
+        hook.and_then(|hook| read_handler(&format!("{at}.{name}"), hook, errors))
     };
     Lifecycle {
         post_start: hook("postStart", given.post_start),
@@ -31,13 +29,13 @@ pub(super) fn lifecycle(
             }
             signal
         }),
-        // Annotations, which Kubernetes has no fields for.
+        // Kubernetes has no fields for these: they are annotations.
         evidence_signal: None,
         evidence_exec: None,
     }
 }
 
-fn handler(
+fn read_handler(
     at: &str,
     hook: k8s::LifecycleHandler,
     errors: &mut Vec<SpecError>,
@@ -56,10 +54,10 @@ fn handler(
         return Some(HookHandler::Exec(Exec { command: exec.command.unwrap_or_default() }));
     }
     if let Some(http) = hook.http_get {
-        return Some(HookHandler::HttpGet(http_get(&format!("{at}.httpGet"), http, errors)));
+        return Some(HookHandler::HttpGet(http_get::read(&format!("{at}.httpGet"), http, errors)));
     }
     if hook.tcp_socket.is_some() {
-        // Kubernetes takes it and then fails when it should run.
+        // Kubernetes accepts it, and then the hook always fails.
         let why = "a tcpSocket is no lifecycle handler";
         errors.push(SpecError::forbidden(format!("{at}.tcpSocket"), why));
         return None;
@@ -76,87 +74,25 @@ fn handler(
     Some(HookHandler::Sleep(Duration::from_secs(seconds)))
 }
 
-pub(super) fn lifecycle_out(lifecycle: &Lifecycle) -> Option<k8s::Lifecycle> {
+pub(crate) fn render(lifecycle: &Lifecycle) -> Option<k8s::Lifecycle> {
     let out = k8s::Lifecycle {
-        post_start: lifecycle.post_start.as_ref().map(handler_out),
-        pre_stop: lifecycle.pre_stop.as_ref().map(handler_out),
+        post_start: lifecycle.post_start.as_ref().map(render_handler),
+        pre_stop: lifecycle.pre_stop.as_ref().map(render_handler),
         stop_signal: lifecycle.stop_signal.map(signal::name),
     };
     (out != k8s::Lifecycle::default()).then_some(out)
 }
 
-fn handler_out(hook: &HookHandler) -> k8s::LifecycleHandler {
+fn render_handler(hook: &HookHandler) -> k8s::LifecycleHandler {
     let mut out = k8s::LifecycleHandler::default();
     match hook {
         HookHandler::Exec(exec) => {
             out.exec = Some(k8s::ExecAction { command: Some(exec.command.clone()) });
         }
-        HookHandler::HttpGet(get) => out.http_get = Some(http_get_out(get)),
+        HookHandler::HttpGet(get) => out.http_get = Some(http_get::render(get)),
         HookHandler::Sleep(length) => {
             out.sleep = Some(k8s::SleepAction { seconds: seconds(*length) });
         }
     }
     out
-}
-
-pub(super) fn rules(
-    at: &str,
-    given: Option<Vec<k8s::ContainerRestartRule>>,
-    errors: &mut Vec<SpecError>,
-) -> Vec<RestartRule> {
-    let given = given.unwrap_or_default().into_iter().enumerate();
-    given.filter_map(|(index, given)| rule(&format!("{at}[{index}]"), given, errors)).collect()
-}
-
-fn rule(
-    at: &str,
-    given: k8s::ContainerRestartRule,
-    errors: &mut Vec<SpecError>,
-) -> Option<RestartRule> {
-    let action = match given.action.as_str() {
-        "Restart" => Some(RestartAction::Restart),
-        "RestartAllContainers" => Some(RestartAction::RestartAllContainers),
-        other => {
-            let supported = ["Restart", "RestartAllContainers"];
-            errors.push(SpecError::unsupported(format!("{at}.action"), other, &supported));
-            None
-        }
-    };
-    let at = format!("{at}.exitCodes");
-    let Some(codes) = given.exit_codes else {
-        errors.push(SpecError::required(at, "must be specified"));
-        return None;
-    };
-    let operator = match codes.operator.as_str() {
-        "In" => Some(ExitCodeOperator::In),
-        "NotIn" => Some(ExitCodeOperator::NotIn),
-        other => {
-            let supported = ["In", "NotIn"];
-            errors.push(SpecError::unsupported(format!("{at}.operator"), other, &supported));
-            None
-        }
-    };
-    Some(RestartRule {
-        action: action?,
-        operator: operator?,
-        values: codes.values.unwrap_or_default(),
-    })
-}
-
-pub(super) fn rule_out(rule: &RestartRule) -> k8s::ContainerRestartRule {
-    let action = match rule.action {
-        RestartAction::Restart => "Restart",
-        RestartAction::RestartAllContainers => "RestartAllContainers",
-    };
-    let operator = match rule.operator {
-        ExitCodeOperator::In => "In",
-        ExitCodeOperator::NotIn => "NotIn",
-    };
-    k8s::ContainerRestartRule {
-        action: action.to_owned(),
-        exit_codes: Some(k8s::ContainerRestartRuleOnExitCodes {
-            operator: operator.to_owned(),
-            values: Some(rule.values.clone()),
-        }),
-    }
 }

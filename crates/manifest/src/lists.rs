@@ -1,24 +1,25 @@
-//! Lists → the objects in them: `List` and every other kind that ends in it and has `items`, as
-//! kubectl takes them.
+//! Lists → their objects. As in kubectl, a list is an object with `items` whose kind ends in `List`.
 
 use serde_json::{Map, Value};
 
-/// An object, and where it is in its document: `items[0].` in a list, empty otherwise.
+/// An object of a document.
 #[derive(Debug, PartialEq)]
 pub struct Member {
+    /// The path of the object in its document: `items[0].` in a list, empty otherwise.
     pub prefix: String,
+    /// The object.
     pub value: Value,
 }
 
-/// The object, or those that a list holds. A list may hold lists.
+/// The objects of a list, which may hold lists, or the value itself if it is not a list.
 pub fn members(value: Value) -> Vec<Member> {
     let mut all = Vec::new();
     collect(value, String::new(), &mut all);
     all
 }
 
-/// Whether this would be a list if it had its items.
-pub(super) fn is_named_list(value: &Value) -> bool {
+/// True if the kind is that of a list, whether or not there are `items`.
+pub(crate) fn is_named_list(value: &Value) -> bool {
     value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"))
 }
 
@@ -41,7 +42,7 @@ fn collect(value: Value, prefix: String, all: &mut Vec<Member>) {
     }
 }
 
-/// The items of a typed list may leave out what they are.
+/// Gives an item of a typed list (`PodList`) its kind and version, which it may leave out.
 fn inherit(item: &mut Map<String, Value>, list: &Map<String, Value>) {
     let text = |field: &str| list.get(field).and_then(Value::as_str).unwrap_or_default();
     let kind = text("kind").strip_suffix("List").unwrap_or_default();
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn taken(value: Value) -> Vec<(String, Value)> {
+    fn objects(value: Value) -> Vec<(String, Value)> {
         members(value).into_iter().map(|member| (member.prefix, member.value)).collect()
     }
 
@@ -68,32 +69,32 @@ mod tests {
             let list = json!({"kind": kind, "items": [pod, pod]});
             let expected =
                 [("items[0].".to_owned(), pod.clone()), ("items[1].".into(), pod.clone())];
-            assert_eq!(taken(list), expected, "{kind}");
+            assert_eq!(objects(list), expected, "{kind}");
         }
         let nested = json!({"kind": "List", "items": [{"kind": "PodList", "items": [pod]}]});
-        assert_eq!(taken(nested), [("items[0].items[0].".to_owned(), pod)]);
-        assert_eq!(taken(json!({"kind": "List", "items": []})), []);
+        assert_eq!(objects(nested), [("items[0].items[0].".to_owned(), pod)]);
+        assert_eq!(objects(json!({"kind": "List", "items": []})), []);
     }
 
     #[test]
     fn an_item_of_a_typed_list_needs_no_kind() {
         let list = json!({"apiVersion": "v1", "kind": "ConfigMapList", "items": [{"data": {}}]});
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {}});
-        assert_eq!(taken(list), [("items[0].".to_owned(), map)]);
+        assert_eq!(objects(list), [("items[0].".to_owned(), map)]);
         let untyped = json!({"kind": "List", "items": [{"data": {}}, 7]});
         let items = [json!({"data": {}}), json!(7)];
-        assert_eq!(taken(untyped).into_iter().map(|(_, item)| item).collect::<Vec<_>>(), items);
+        assert_eq!(objects(untyped).into_iter().map(|(_, item)| item).collect::<Vec<_>>(), items);
     }
 
     #[test]
-    fn what_has_no_items_is_one_object() {
+    fn a_value_without_items_is_one_object() {
         for value in [
             json!({"kind": "ConfigMapList", "items": {}}),
             json!({"kind": "List"}),
             json!({"kind": "Pod", "items": [1]}),
             json!([1]),
         ] {
-            assert_eq!(taken(value.clone()), [(String::new(), value)]);
+            assert_eq!(objects(value.clone()), [(String::new(), value)]);
         }
     }
 }

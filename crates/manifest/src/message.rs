@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::convert::filled;
+use crate::optional_fields::filled;
 use probelet_domain::spec::{ContainerSpec, MessagePolicy, Source, SpecError, TerminationMessage};
 
-pub(super) fn message(
+pub(crate) fn read(
     at: &str,
     path: Option<String>,
     policy: Option<String>,
@@ -27,8 +27,8 @@ pub(super) fn message(
     }
 }
 
-/// A bundle has no such file.
-pub(super) fn message_out(spec: &ContainerSpec, out: k8s::Container) -> k8s::Container {
+/// A container of an OCI bundle has no such file.
+pub(crate) fn render(spec: &ContainerSpec, out: k8s::Container) -> k8s::Container {
     let TerminationMessage { path, policy } = &spec.termination_message;
     k8s::Container {
         termination_message_path: matches!(spec.source, Source::Image(_)).then(|| path.clone()),

@@ -1,5 +1,5 @@
-//! The ConfigMaps and Secrets that come with the pods of one apply. They are kept nowhere: what a
-//! pod takes from them goes into its own spec.
+//! The ConfigMaps and Secrets of one apply. They are not stored: the values that a pod uses become
+//! part of its spec.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,20 +8,22 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-use super::bounds::Budget;
-use super::convert::filled;
-use super::lists::is_named_list;
-use super::{ManifestError, fields, strict};
+use crate::bounds::Budget;
+use crate::lists::is_named_list;
+use crate::manifest_error::ManifestError;
+use crate::optional_fields::filled;
+use crate::{field_walk, strict};
 use probelet_domain::spec::SpecError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     ConfigMap,
     Secret,
 }
 
 impl Kind {
-    pub(super) fn word(self) -> &'static str {
+    /// As errors name it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
@@ -32,30 +34,33 @@ impl Kind {
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Kind, namespace and name.
-pub(super) type Key = (Kind, String, String);
-pub(super) type Data = BTreeMap<String, Vec<u8>>;
+pub(crate) type Key = (Kind, String, String);
+/// The values of an object by their keys.
+pub(crate) type Data = BTreeMap<String, Vec<u8>>;
 
+/// The ConfigMaps and Secrets of one apply, and which of them pods use.
 #[derive(Debug, Default)]
-pub(super) struct Objects {
+pub(crate) struct Objects {
     all: BTreeMap<Key, Data>,
-    /// They have errors of their own.
+    /// Objects that have errors.
     wrong: BTreeSet<Key>,
-    /// Something could not be read that may have been any of them.
+    /// True if an object with an error has no name, or a list could not be read: any reference may be
+    /// to it.
     any_wrong: bool,
     used: RefCell<BTreeSet<Key>>,
     budget: RefCell<Budget>,
 }
 
-/// What a reference leads to.
-pub(super) enum Found<'a> {
+/// The object that a reference names.
+pub(crate) enum Found<'a> {
     Data(&'a Data),
-    /// It came along, with an error that is enough.
+    /// It has an error, which is reported already.
     Wrong,
     Missing,
 }
 
 impl Objects {
-    pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
+    pub(crate) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
         let key = (kind, namespace.to_owned(), name.to_owned());
         match self.all.get(&key) {
             Some(data) => {
@@ -67,19 +72,20 @@ impl Objects {
         }
     }
 
-    /// What a pod keeps of an object, as often as it asks for it.
-    pub(super) fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
+    /// Copies a value into a pod's spec. Each copy counts towards the bound; `at` is the field of the
+    /// error.
+    pub(crate) fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
         let copied = self.budget.borrow_mut().copied(bytes.len());
         copied.map_err(|error| SpecError { field: at.to_owned(), ..error })?;
         Ok(bytes.to_vec())
     }
 
-    pub(super) fn is_used(&self, key: &Key) -> bool {
+    pub(crate) fn is_used(&self, key: &Key) -> bool {
         self.used.borrow().contains(key)
     }
 
-    /// Takes a ConfigMap or Secret up; `None` for what is neither.
-    pub(super) fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
+    /// Adds a ConfigMap or Secret; `None` for any other object.
+    pub(crate) fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
         let (kind, read) = match value.get("kind").and_then(Value::as_str) {
             Some("ConfigMap") => {
                 let read = strict::typed::<k8s::ConfigMap>(value, "v1").map(config_map);
@@ -116,7 +122,7 @@ impl Objects {
         meta: ObjectMeta,
         data: Data,
     ) -> Result<Key, ManifestError> {
-        let mut errors = fields::walk(value).refused;
+        let mut errors = field_walk::walk(value).refused;
         let name = meta.name.unwrap_or_default();
         if name.is_empty() {
             errors.push(SpecError::required("metadata.name", "name is required"));
@@ -156,7 +162,7 @@ fn secret(secret: k8s::Secret) -> (ObjectMeta, Data) {
     (secret.metadata, data)
 }
 
-/// An error's text may hold the value that it is about.
+/// Errors without the values that they are about, which may be secret.
 fn discreet(errors: ManifestError) -> ManifestError {
     let is_secret = |field: &str| field.starts_with("data") || field.starts_with("stringData");
     let discreet = |error: SpecError| match is_secret(&error.field) {

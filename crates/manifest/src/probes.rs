@@ -1,18 +1,19 @@
-//! Kubernetes' Probe → [`ProbeSpec`].
+//! Probes, both ways.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1 as k8s;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::convert::{filled, port_number};
+use crate::durations::seconds;
+use crate::optional_fields::filled;
+use crate::{http_get, ports};
 use probelet_domain::spec::{
-    Exec, Grpc, Handler, Header, HttpGet, PortRef, ProbeSpec, Scheme, SpecError, TcpSocket,
+    ContainerSpec, Exec, Grpc, Handler, PortRef, ProbeSpec, SpecError, TcpSocket,
 };
 
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
-pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) -> ProbeSpec {
+pub(crate) fn read(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) -> ProbeSpec {
     let mut number = |name: &str, value: Option<i32>| {
         let value = value.unwrap_or(0);
         u32::try_from(value).unwrap_or_else(|_| {
@@ -26,7 +27,7 @@ pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) ->
     let success = number("successThreshold", probe.success_threshold);
     let failure = number("failureThreshold", probe.failure_threshold);
     let grace = probe.termination_grace_period_seconds.map(|seconds| {
-        // Zero is left to the domain, which knows that a readiness probe must not set it at all.
+        // The validation of the spec refuses 0, and this field of a readiness probe.
         Duration::from_secs(u64::try_from(seconds).unwrap_or_else(|_| {
             let field = format!("{at}.terminationGracePeriodSeconds");
             errors.push(SpecError::invalid(field, seconds, "must be greater than 0"));
@@ -39,16 +40,16 @@ pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) ->
         tcp: probe.tcp_socket,
         grpc: probe.grpc,
     };
-    // In Kubernetes 0 is a field that is not set.
-    let seconds = |value: u32| Duration::from_secs(u64::from(value));
+    // In Kubernetes, 0 is a field that is not set.
+    let length = |value: u32| Duration::from_secs(u64::from(value));
     let mut spec = ProbeSpec::new(handlers.one(at, errors));
-    spec.initial_delay = seconds(delay);
+    spec.initial_delay = length(delay);
     spec.termination_grace = grace;
     if timeout != 0 {
-        spec.timeout = seconds(timeout);
+        spec.timeout = length(timeout);
     }
     if period != 0 {
-        spec.period = seconds(period);
+        spec.period = length(period);
     }
     if success != 0 {
         spec.success_threshold = success;
@@ -59,6 +60,7 @@ pub(super) fn probe(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) ->
     spec
 }
 
+/// The handlers that a probe sets: one is allowed.
 struct Handlers {
     exec: Option<k8s::ExecAction>,
     http: Option<k8s::HTTPGetAction>,
@@ -67,7 +69,7 @@ struct Handlers {
 }
 
 impl Handlers {
-    /// The first in Kubernetes' order counts; each further one is forbidden.
+    /// The first handler in Kubernetes' order; each further one is an error.
     fn one(self, at: &str, errors: &mut Vec<SpecError>) -> Handler {
         let given = [
             ("exec", self.exec.is_some()),
@@ -82,45 +84,53 @@ impl Handlers {
         if let Some(exec) = self.exec {
             Handler::Exec(Exec { command: exec.command.unwrap_or_default() })
         } else if let Some(http) = self.http {
-            Handler::HttpGet(http_get(&format!("{at}.httpGet"), http, errors))
+            Handler::HttpGet(http_get::read(&format!("{at}.httpGet"), http, errors))
         } else if let Some(tcp) = self.tcp {
-            let port = port_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors);
+            let port = ports::read_ref(&format!("{at}.tcpSocket.port"), tcp.port, errors);
             Handler::TcpSocket(TcpSocket { host: filled(tcp.host), port })
         } else if let Some(grpc) = self.grpc {
-            let port = port_number(&format!("{at}.grpc.port"), grpc.port, errors);
+            let port = ports::read_number(&format!("{at}.grpc.port"), grpc.port, errors);
             let (port, service) = (PortRef::Number(port), grpc.service.unwrap_or_default());
             Handler::Grpc(Grpc { port, service, tls: false, host: None })
         } else {
             errors.push(SpecError::required(at, "must specify a handler type"));
-            // A stand-in that passes validation: the error is there already.
+            // A handler that passes the validation, which must not add a second error.
             Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(1) })
         }
     }
 }
 
-pub(super) fn http_get(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> HttpGet {
-    let scheme = match http.scheme.as_deref() {
-        None | Some("" | "HTTP") => Scheme::Http,
-        Some("HTTPS") => Scheme::Https,
-        Some(other) => {
-            let supported = ["HTTP", "HTTPS"];
-            errors.push(SpecError::unsupported(format!("{at}.scheme"), other, &supported));
-            Scheme::Http
+/// `container` has the ports that the probe may name.
+pub(crate) fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
+    let handler = match &spec.handler {
+        Handler::HttpGet(http) => {
+            k8s::Probe { http_get: Some(http_get::render(http)), ..k8s::Probe::default() }
+        }
+        Handler::TcpSocket(tcp) => {
+            let tcp =
+                k8s::TCPSocketAction { host: tcp.host.clone(), port: ports::render_ref(&tcp.port) };
+            k8s::Probe { tcp_socket: Some(tcp), ..k8s::Probe::default() }
+        }
+        Handler::Grpc(grpc) => {
+            // Kubernetes' field is a number. 0 stands for a name that no port of the container has.
+            let port = container.resolve_port(&grpc.port).unwrap_or_default();
+            let grpc = k8s::GRPCAction { port: port.into(), service: Some(grpc.service.clone()) };
+            k8s::Probe { grpc: Some(grpc), ..k8s::Probe::default() }
+        }
+        Handler::Exec(exec) => {
+            let exec = k8s::ExecAction { command: Some(exec.command.clone()) };
+            k8s::Probe { exec: Some(exec), ..k8s::Probe::default() }
         }
     };
-    let headers = http.http_headers.unwrap_or_default().into_iter();
-    HttpGet {
-        scheme,
-        host: filled(http.host),
-        port: port_ref(&format!("{at}.port"), http.port, errors),
-        path: filled(http.path).unwrap_or_else(|| "/".into()),
-        headers: headers.map(|h| Header { name: h.name, value: h.value }).collect(),
-    }
-}
-
-fn port_ref(field: &str, port: IntOrString, errors: &mut Vec<SpecError>) -> PortRef {
-    match port {
-        IntOrString::Int(number) => PortRef::Number(port_number(field, number, errors)),
-        IntOrString::String(name) => PortRef::Name(name),
+    let short = |value: Duration| i32::try_from(seconds(value)).unwrap_or(i32::MAX);
+    k8s::Probe {
+        // Kubernetes leaves this field out if it is 0.
+        initial_delay_seconds: Some(short(spec.initial_delay)).filter(|delay| *delay != 0),
+        timeout_seconds: Some(short(spec.timeout)),
+        period_seconds: Some(short(spec.period)),
+        success_threshold: Some(i32::try_from(spec.success_threshold).unwrap_or(i32::MAX)),
+        failure_threshold: Some(i32::try_from(spec.failure_threshold).unwrap_or(i32::MAX)),
+        termination_grace_period_seconds: spec.termination_grace.map(seconds),
+        ..handler
     }
 }

@@ -1,15 +1,17 @@
-//! `imagePullSecrets`: the logins in the Secrets of the same apply.
+//! `imagePullSecrets`: the credentials in the Secrets of the same apply.
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 
-use super::objects::{Data, Found, Kind, Objects};
+use crate::object_refs::ObjectScope;
+use crate::objects::{Data, Found, Kind};
 use probelet_domain::image::{Keyring, PullSecret};
 use probelet_domain::spec::SpecError;
 
-/// Those that did not come along have no logins: the pull tells it, as in Kubernetes.
-pub(super) fn pull_secrets(
+/// A Secret that is not applied with the pod has no credentials: then the pull fails, as in
+/// Kubernetes.
+pub(crate) fn pull_secrets(
     secrets: Option<Vec<LocalObjectReference>>,
-    (objects, namespace): (&Objects, &str),
+    (objects, namespace): ObjectScope<'_>,
     errors: &mut Vec<SpecError>,
 ) -> Vec<PullSecret> {
     let mut all = Vec::new();

@@ -1,22 +1,20 @@
-//! Requests and limits, both ways, and devices as annotations:
-//! `probelet.io/CONTAINER.devices: "/dev/fuse,/dev/snd:/dev/snd:rw"`.
+//! Requests and limits, both ways.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::fields::{NOT_MEASURED, NOT_YET};
+use crate::fields::{NOT_MEASURED, NOT_YET};
 use probelet_domain::quantity::{self, show_millis, show_whole};
-use probelet_domain::spec::{Amounts, ContainerSpec, Device, PodSpec, Resources, SpecError};
+use probelet_domain::spec::{Amounts, Resources, SpecError};
 
 const HUGE_PAGES: &str = "hugepages-";
 const EPHEMERAL: &str = "ephemeral-storage";
-const DEVICES: &str = "devices";
 
 type Quantities = BTreeMap<String, Quantity>;
 
-pub(super) fn resources(
+pub(crate) fn read(
     at: &str,
     resources: Option<k8s::ResourceRequirements>,
     errors: &mut Vec<SpecError>,
@@ -30,7 +28,7 @@ pub(super) fn resources(
     };
     let limits = part("limits", resources.limits);
     let mut requests = part("requests", resources.requests);
-    // As Kubernetes fills them in.
+    // Kubernetes' defaults.
     requests.cpu = requests.cpu.or(limits.cpu);
     requests.memory = requests.memory.or(limits.memory);
     requests.ephemeral_storage = requests.ephemeral_storage.or(limits.ephemeral_storage);
@@ -49,16 +47,16 @@ fn amounts(
     let mut amounts = Amounts::default();
     for (name, Quantity(text)) in quantities {
         let field = format!("{at}[{name}]");
-        let mut read = |read: fn(&str) -> Result<u64, &'static str>| {
+        let mut number = |read: fn(&str) -> Result<u64, &'static str>| {
             read(&text)
                 .inspect_err(|why| errors.push(SpecError::invalid(&field, &text, why)))
                 .unwrap_or_default()
         };
         match name.as_str() {
-            "cpu" => amounts.cpu = Some(read(quantity::millis)),
-            "memory" => amounts.memory = Some(read(quantity::whole)),
+            "cpu" => amounts.cpu = Some(number(quantity::millis)),
+            "memory" => amounts.memory = Some(number(quantity::whole)),
             EPHEMERAL => {
-                amounts.ephemeral_storage = Some(read(quantity::whole));
+                amounts.ephemeral_storage = Some(number(quantity::whole));
                 warnings.push(match at.ends_with("requests") {
                     true => format!("{field}: ignored: there is no scheduler here"),
                     false => format!("{field}: {NOT_MEASURED}"),
@@ -66,7 +64,7 @@ fn amounts(
             }
             _ => match name.strip_prefix(HUGE_PAGES).map(quantity::whole) {
                 Some(Ok(size)) => {
-                    amounts.huge_pages.insert(size, read(quantity::whole));
+                    amounts.huge_pages.insert(size, number(quantity::whole));
                 }
                 Some(Err(why)) => errors.push(SpecError::invalid(field, name, why)),
                 None => {
@@ -79,7 +77,7 @@ fn amounts(
     amounts
 }
 
-pub(super) fn out(resources: &Resources) -> Option<k8s::ResourceRequirements> {
+pub(crate) fn render(resources: &Resources) -> Option<k8s::ResourceRequirements> {
     let quantities = |amounts: &Amounts| {
         let pages = amounts.huge_pages.iter();
         let pages = pages.map(|(size, bytes)| {
@@ -98,48 +96,4 @@ pub(super) fn out(resources: &Resources) -> Option<k8s::ResourceRequirements> {
         ..k8s::ResourceRequirements::default()
     };
     (out != k8s::ResourceRequirements::default()).then_some(out)
-}
-
-/// Takes `CONTAINER.devices` up; `None` for any other word.
-pub(super) fn take_devices(
-    spec: &mut PodSpec,
-    word: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
-    let name = word.strip_suffix(DEVICES)?.strip_suffix('.')?;
-    let devices = text.split(',').map(|one| device(one.trim())).collect::<Option<Vec<_>>>();
-    let container = spec.at_mut(spec.place_of(name)?)?;
-    let taken = devices.map(|devices| container.devices = devices);
-    Some(taken.ok_or("must be a list of HOST[:CONTAINER[:rwm]]"))
-}
-
-/// As Docker's `--device` has it.
-fn device(text: &str) -> Option<Device> {
-    let parts: Vec<&str> = text.split(':').collect();
-    let (host, container, access) = match parts.as_slice() {
-        [host] => (*host, *host, "rwm"),
-        [host, container] if container.starts_with('/') => (*host, *container, "rwm"),
-        [host, access] => (*host, *host, *access),
-        [host, container, access] => (*host, *container, *access),
-        _ => return None,
-    };
-    let [host, container, access] = [host, container, access].map(str::to_owned);
-    Some(Device { host, container, access })
-}
-
-pub(super) fn show_devices(container: &ContainerSpec) -> Option<(String, String)> {
-    let one = |d: &Device| format!("{}:{}:{}", d.host, d.container, d.access);
-    let all: Vec<String> = container.devices.iter().map(one).collect();
-    (!all.is_empty()).then(|| (devices_word(container), all.join(",")))
-}
-
-fn devices_word(container: &ContainerSpec) -> String {
-    format!("{}.{DEVICES}", container.name)
-}
-
-/// The annotation's word for a field that Kubernetes does not have.
-pub(super) fn word_of(spec: &PodSpec, field: &str) -> Option<String> {
-    let (at, _) = field.split_once(".devices")?;
-    let place = spec.place_at(at)?;
-    Some(devices_word(spec.at(place)?))
 }

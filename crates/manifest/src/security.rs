@@ -2,16 +2,14 @@
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::convert::filled;
-use super::spec_out::{list, some};
+use crate::optional_fields::{filled, list};
+use crate::security_profiles::{read_app_armor, read_seccomp, render_app_armor, render_seccomp};
 use probelet_domain::spec::{
-    AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
-    SeccompProfile, Security, SpecError, Sysctl,
+    FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount, Security, SpecError,
+    Sysctl,
 };
 
-const TYPES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
-
-pub(super) fn pod(
+pub(crate) fn read_pod(
     at: &str,
     context: Option<k8s::PodSecurityContext>,
     errors: &mut Vec<SpecError>,
@@ -41,8 +39,8 @@ pub(super) fn pod(
             group: context.run_as_group,
             non_root: context.run_as_non_root,
         },
-        seccomp: seccomp(at, context.seccomp_profile, errors),
-        app_armor: app_armor(at, context.app_armor_profile, errors),
+        seccomp: read_seccomp(at, context.seccomp_profile, errors),
+        app_armor: read_app_armor(at, context.app_armor_profile, errors),
         fs_group: context.fs_group,
         fs_group_change_policy: one_of(at, "fsGroupChangePolicy", change, &changes, errors),
         supplemental_groups: context.supplemental_groups.unwrap_or_default(),
@@ -57,7 +55,7 @@ pub(super) fn pod(
     }
 }
 
-pub(super) fn container(
+pub(crate) fn read_container(
     at: &str,
     context: Option<k8s::SecurityContext>,
     errors: &mut Vec<SpecError>,
@@ -71,8 +69,8 @@ pub(super) fn container(
             group: context.run_as_group,
             non_root: context.run_as_non_root,
         },
-        seccomp: seccomp(at, context.seccomp_profile, errors),
-        app_armor: app_armor(at, context.app_armor_profile, errors),
+        seccomp: read_seccomp(at, context.seccomp_profile, errors),
+        app_armor: read_app_armor(at, context.app_armor_profile, errors),
         add: capabilities.add.unwrap_or_default(),
         drop: capabilities.drop.unwrap_or_default(),
         privileged: context.privileged,
@@ -82,77 +80,24 @@ pub(super) fn container(
     }
 }
 
-/// A value of an enumeration by its name.
+/// The value with this name; nothing if none is set.
 fn one_of<T: Copy>(
     at: &str,
     field: &str,
     text: Option<String>,
-    known: &[(&str, T)],
+    values: &[(&str, T)],
     errors: &mut Vec<SpecError>,
 ) -> Option<T> {
     let text = filled(text)?;
-    let found = known.iter().find(|(name, _)| *name == text);
+    let found = values.iter().find(|(name, _)| *name == text);
     if found.is_none() {
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();
         errors.push(SpecError::unsupported(format!("{at}.{field}"), &text, &names));
     }
     found.map(|(_, value)| *value)
 }
 
-fn seccomp(
-    at: &str,
-    profile: Option<k8s::SeccompProfile>,
-    errors: &mut Vec<SpecError>,
-) -> Option<SeccompProfile> {
-    let profile = profile?;
-    let at = format!("{at}.seccompProfile");
-    let kind = kind(&at, "seccomp", &profile.type_, &profile.localhost_profile, errors)?;
-    Some(match kind {
-        "RuntimeDefault" => SeccompProfile::RuntimeDefault,
-        "Localhost" => SeccompProfile::Localhost(profile.localhost_profile.unwrap_or_default()),
-        _ => SeccompProfile::Unconfined,
-    })
-}
-
-fn app_armor(
-    at: &str,
-    profile: Option<k8s::AppArmorProfile>,
-    errors: &mut Vec<SpecError>,
-) -> Option<AppArmorProfile> {
-    let profile = profile?;
-    let at = format!("{at}.appArmorProfile");
-    let kind = kind(&at, "AppArmor", &profile.type_, &profile.localhost_profile, errors)?;
-    Some(match kind {
-        "RuntimeDefault" => AppArmorProfile::RuntimeDefault,
-        "Localhost" => AppArmorProfile::Localhost(profile.localhost_profile.unwrap_or_default()),
-        _ => AppArmorProfile::Unconfined,
-    })
-}
-
-fn kind(
-    at: &str,
-    what: &str,
-    text: &str,
-    localhost: &Option<String>,
-    errors: &mut Vec<SpecError>,
-) -> Option<&'static str> {
-    if text.is_empty() {
-        errors.push(SpecError::required(format!("{at}.type"), "type is required when set"));
-        return None;
-    }
-    let kind = TYPES.into_iter().find(|known| *known == text);
-    match (kind, localhost) {
-        (None, _) => errors.push(SpecError::unsupported(format!("{at}.type"), text, &TYPES)),
-        (Some(kind), Some(path)) if kind != "Localhost" => {
-            let why = format!("can only be set when {what} type is Localhost");
-            errors.push(SpecError::invalid(format!("{at}.localhostProfile"), path, &why));
-        }
-        _ => {}
-    }
-    kind
-}
-
-pub(super) fn pod_out(security: &PodSecurity) -> Option<k8s::PodSecurityContext> {
+pub(crate) fn render_pod(security: &PodSecurity) -> Option<k8s::PodSecurityContext> {
     if *security == PodSecurity::default() {
         return None;
     }
@@ -160,8 +105,8 @@ pub(super) fn pod_out(security: &PodSecurity) -> Option<k8s::PodSecurityContext>
         run_as_user: security.identity.user,
         run_as_group: security.identity.group,
         run_as_non_root: security.identity.non_root,
-        seccomp_profile: security.seccomp.as_ref().map(seccomp_out),
-        app_armor_profile: security.app_armor.as_ref().map(app_armor_out),
+        seccomp_profile: security.seccomp.as_ref().map(render_seccomp),
+        app_armor_profile: security.app_armor.as_ref().map(render_app_armor),
         fs_group: security.fs_group,
         fs_group_change_policy: security.fs_group_change_policy.map(|policy| {
             match policy {
@@ -186,7 +131,7 @@ pub(super) fn pod_out(security: &PodSecurity) -> Option<k8s::PodSecurityContext>
     })
 }
 
-pub(super) fn container_out(security: &Security) -> Option<k8s::SecurityContext> {
+pub(crate) fn render_container(security: &Security) -> Option<k8s::SecurityContext> {
     if *security == Security::default() {
         return None;
     }
@@ -199,8 +144,8 @@ pub(super) fn container_out(security: &Security) -> Option<k8s::SecurityContext>
         run_as_user: security.identity.user,
         run_as_group: security.identity.group,
         run_as_non_root: security.identity.non_root,
-        seccomp_profile: security.seccomp.as_ref().map(seccomp_out),
-        app_armor_profile: security.app_armor.as_ref().map(app_armor_out),
+        seccomp_profile: security.seccomp.as_ref().map(render_seccomp),
+        app_armor_profile: security.app_armor.as_ref().map(render_app_armor),
         capabilities: has_any.then_some(capabilities),
         privileged: security.privileged,
         allow_privilege_escalation: security.allow_privilege_escalation,
@@ -214,22 +159,4 @@ pub(super) fn container_out(security: &Security) -> Option<k8s::SecurityContext>
         }),
         ..k8s::SecurityContext::default()
     })
-}
-
-fn seccomp_out(profile: &SeccompProfile) -> k8s::SeccompProfile {
-    let (kind, path) = match profile {
-        SeccompProfile::RuntimeDefault => ("RuntimeDefault", ""),
-        SeccompProfile::Unconfined => ("Unconfined", ""),
-        SeccompProfile::Localhost(path) => ("Localhost", path.as_str()),
-    };
-    k8s::SeccompProfile { type_: kind.to_owned(), localhost_profile: some(path) }
-}
-
-fn app_armor_out(profile: &AppArmorProfile) -> k8s::AppArmorProfile {
-    let (kind, name) = match profile {
-        AppArmorProfile::RuntimeDefault => ("RuntimeDefault", ""),
-        AppArmorProfile::Unconfined => ("Unconfined", ""),
-        AppArmorProfile::Localhost(name) => ("Localhost", name.as_str()),
-    };
-    k8s::AppArmorProfile { type_: kind.to_owned(), localhost_profile: some(name) }
 }

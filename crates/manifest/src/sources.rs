@@ -1,48 +1,41 @@
-//! Manifests as files have them: documents, lists, and where each field is.
+//! Manifests in files: the objects of documents and lists, with the position of each field.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::batch::batch;
-use super::bounds::Budget;
-use super::document::{self, Unread, WHOLE};
-use super::lists::{Member, members};
-use super::marks::Marks;
+use crate::batch::batch;
+use crate::bounds::Budget;
+use crate::document;
+use crate::field_path::WHOLE;
+use crate::lists::{Member, members};
+use crate::marks::Marks;
+use crate::positions::{Position, Positions};
+use crate::unreadable::Unreadable;
 use probelet_domain::spec::SpecError;
 
-/// A file's name, for people, and what is in it.
+/// A file that was read.
 #[derive(Debug, Clone)]
 pub struct File {
+    /// The name, for people.
     pub name: String,
+    /// The content.
     pub text: String,
 }
 
-/// From 1; 0 where it is not known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    pub file: Arc<str>,
-    pub line: u32,
-    pub column: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if self.line > 0 { write!(f, ":{}:{}", self.line, self.column) } else { Ok(()) }
-    }
-}
-
+/// How severe a finding is, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The object cannot be applied.
     Error,
-    /// A field that has no effect here.
+    /// A field has no effect here.
     Warning,
+    /// A setting that is probably not meant so.
     Advice,
 }
 
 impl Severity {
+    /// `error`, `warning` or `advice`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -52,41 +45,43 @@ impl Severity {
     }
 }
 
+/// An error, a warning or a piece of advice about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub place: Place,
+    /// The position of the field, or of its nearest parent.
+    pub position: Position,
+    /// How severe it is.
     pub severity: Severity,
-    /// The name of an advice; empty otherwise.
+    /// The name of a piece of advice; empty for errors and warnings.
     pub code: &'static str,
+    /// The path of the field in its object; empty if the finding is about the whole text.
     pub field: String,
+    /// What is wrong.
     pub message: String,
 }
 
 impl Finding {
-    /// What it says, without where and how bad.
-    pub fn said(&self) -> String {
-        let named = [self.code, &self.field, &self.message];
-        named.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    /// The finding as text, without position and severity.
+    pub fn text(&self) -> String {
+        let parts = [self.code, &self.field, &self.message];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
     }
-}
-
-struct Object {
-    member: Member,
-    file: Arc<str>,
-    /// Of its document.
-    marks: Arc<Marks>,
 }
 
 /// The objects of several files.
 #[derive(Default)]
 pub struct Sources {
-    objects: Vec<Object>,
-    /// Texts that cannot be read.
+    /// The objects, in the order of the files.
+    pub values: Vec<Value>,
+    /// The position of each object of `values`.
+    pub positions: Positions,
+    /// The errors of texts that cannot be read.
     pub errors: Vec<Finding>,
 }
 
 impl Sources {
-    /// Reads on after a text that is no YAML; what is more than the bounds ends it.
+    /// Reads the files in order. A file that is not YAML is an error, and the next file is read; an
+    /// exceeded bound of all files together ends the reading.
     pub fn read(files: Vec<File>) -> Self {
         let mut sources = Self::default();
         let mut budget = Budget::default();
@@ -102,17 +97,17 @@ impl Sources {
                         sources.add(value, &file, marks.into(), &mut budget);
                     }
                 }
-                Err(unread) => sources.fail(file, unread),
+                Err(unreadable) => sources.fail(file, unreadable),
             }
         }
         sources
     }
 
-    fn fail(&mut self, file: Arc<str>, unread: Unread) {
-        let (line, column) = unread.at.unwrap_or_default();
-        let SpecError { field, reason } = unread.error;
+    fn fail(&mut self, file: Arc<str>, unreadable: Unreadable) {
+        let (line, column) = unreadable.at.unwrap_or_default();
+        let SpecError { field, reason } = unreadable.error;
         self.errors.push(Finding {
-            place: Place { file, line, column },
+            position: Position { file, line, column },
             severity: Severity::Error,
             code: "",
             field: if field == WHOLE { String::new() } else { field },
@@ -127,31 +122,19 @@ impl Sources {
             {
                 return self.fail(file.clone(), error.into());
             }
-            self.objects.push(Object { member, file: file.clone(), marks: marks.clone() });
+            let Member { prefix, value } = member;
+            self.values.push(value);
+            self.positions.add(prefix, file.clone(), marks.clone());
         }
     }
 
-    pub fn values(&self) -> Vec<Value> {
-        self.objects.iter().map(|object| object.member.value.clone()).collect()
-    }
-
-    /// Where a field of an object is, or would be.
-    pub fn place(&self, object: usize, field: &str) -> Place {
-        let Some(object) = self.objects.get(object) else {
-            return Place { file: "".into(), line: 0, column: 0 };
-        };
-        let mark = object.marks.find(&format!("{}{field}", object.member.prefix));
-        let (line, column) = mark.unwrap_or_default();
-        Place { file: object.file.clone(), line, column }
-    }
-
-    /// All that there is to say, in order of place.
+    /// All findings, in the order of their positions.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.errors.clone();
-        let batch = batch(self.values(), String::new);
+        let batch = batch(&self.values, String::new);
         let mut add = |object, severity, code, field: String, message: String| {
-            let place = self.place(object, &field);
-            findings.push(Finding { place, severity, code, field, message });
+            let position = self.positions.find(object, &field);
+            findings.push(Finding { position, severity, code, field, message });
         };
         for (object, error) in batch.errors {
             add(object, Severity::Error, "", error.field, error.reason);
@@ -163,7 +146,7 @@ impl Sources {
         for (object, advice) in batch.advice {
             add(object, Severity::Advice, advice.code, advice.field, advice.text);
         }
-        findings.sort_by(|a, b| (&a.place, a.severity).cmp(&(&b.place, b.severity)));
+        findings.sort_by(|a, b| (&a.position, a.severity).cmp(&(&b.position, b.severity)));
         findings
     }
 }

@@ -1,4 +1,4 @@
-//! JSON value → Kubernetes' own type, with every unknown field and the path of a wrong type.
+//! A JSON value → Kubernetes' type. Each unknown field and each wrong type is an error with its path.
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::Pod;
@@ -6,25 +6,26 @@ use serde::de::DeserializeOwned;
 use serde_ignored::Path;
 use serde_json::Value;
 
-use super::ManifestError;
-use super::document::WHOLE;
+use crate::field_path::{WHOLE, member};
+use crate::manifest_error::ManifestError;
 use probelet_domain::spec::SpecError;
 
-/// The pod without the fields that are unknown, and an error for each of those.
-pub(super) fn pod(value: &Value) -> Result<(Pod, Vec<SpecError>), ManifestError> {
-    known(value, "v1")
+/// The pod without its unknown fields, and an error for each of those.
+pub(crate) fn pod(value: &Value) -> Result<(Pod, Vec<SpecError>), ManifestError> {
+    tolerant(value, "v1")
 }
 
-/// Any kind of object; `version` as it is written.
-pub(super) fn typed<T: DeserializeOwned + Resource>(
+/// An object of any kind, whose `apiVersion` must be `version`.
+pub(crate) fn typed<T: DeserializeOwned + Resource>(
     value: &Value,
     version: &str,
 ) -> Result<T, ManifestError> {
-    let (object, unknown) = known(value, version)?;
+    let (object, unknown) = tolerant(value, version)?;
     if unknown.is_empty() { Ok(object) } else { Err(ManifestError(unknown)) }
 }
 
-fn known<T: DeserializeOwned + Resource>(
+/// The object without its unknown fields, and an error for each of those.
+fn tolerant<T: DeserializeOwned + Resource>(
     value: &Value,
     version: &str,
 ) -> Result<(T, Vec<SpecError>), ManifestError> {
@@ -33,7 +34,7 @@ fn known<T: DeserializeOwned + Resource>(
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
     let result = serde_ignored::deserialize(tracked, |path| {
-        errors.push(SpecError::new(written(&path), "unknown field"));
+        errors.push(SpecError::new(text_of(&path), "unknown field"));
     });
     match result {
         Ok(object) => Ok((object, errors)),
@@ -46,7 +47,8 @@ fn known<T: DeserializeOwned + Resource>(
     }
 }
 
-/// Another kind's fields would all be unknown; one error that says so is worth more.
+/// Checks kind and version: one error is clearer than an unknown field for each field of another
+/// kind.
 fn identity(value: &Value, version: &str, kind: &str) -> Result<(), ManifestError> {
     if !value.is_object() {
         return Err(SpecError::new(WHOLE, "is not a mapping: expected one Pod").into());
@@ -73,13 +75,13 @@ fn identity(value: &Value, version: &str, kind: &str) -> Result<(), ManifestErro
 }
 
 /// `spec.containers[0].livenessProb`, where serde_ignored writes `spec.containers.0.?.livenessProb`.
-fn written(path: &Path<'_>) -> String {
+fn text_of(path: &Path<'_>) -> String {
     match path {
         Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", written(parent)),
-        Path::Map { parent, key } => super::fields::member(&written(parent), key),
+        Path::Seq { parent, index } => format!("{}[{index}]", text_of(parent)),
+        Path::Map { parent, key } => member(&text_of(parent), key),
         Path::Some { parent }
         | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => written(parent),
+        | Path::NewtypeVariant { parent } => text_of(parent),
     }
 }

@@ -2,13 +2,12 @@
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use super::convert::filled;
-use super::spec_out::list;
+use crate::optional_fields::{filled, list};
 use probelet_domain::spec::{
     DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, PodSpec, SpecError,
 };
 
-pub(super) fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
+pub(crate) fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
     HostNamespaces {
         network: spec.host_network == Some(true),
         pid: spec.host_pid == Some(true),
@@ -16,24 +15,24 @@ pub(super) fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
     }
 }
 
-pub(super) fn naming(
+pub(crate) fn naming(
     spec: &mut k8s::PodSpec,
     errors: &mut Vec<SpecError>,
     warnings: &mut Vec<String>,
 ) -> Naming {
     let policy = filled(spec.dns_policy.take());
     let dns_policy = policy.map_or(DnsPolicy::default(), |text| {
-        let known = DnsPolicy::ALL.into_iter().find(|policy| policy.as_str() == text);
-        if known.is_none() {
+        let found = DnsPolicy::ALL.into_iter().find(|policy| policy.as_str() == text);
+        if found.is_none() {
             let names = DnsPolicy::ALL.map(DnsPolicy::as_str);
             errors.push(SpecError::unsupported("spec.dnsPolicy", &text, &names));
-        } else if known == Some(DnsPolicy::ClusterFirstWithHostNet) {
+        } else if found == Some(DnsPolicy::ClusterFirstWithHostNet) {
             // Kubernetes' default, `ClusterFirst`, asks for nothing.
             warnings.push(
                 "spec.dnsPolicy: there is no cluster DNS here, the host's resolver is asked".into(),
             );
         }
-        known.unwrap_or_default()
+        found.unwrap_or_default()
     });
     let aliases = spec.host_aliases.take().unwrap_or_default().into_iter();
     Naming {
@@ -56,7 +55,7 @@ pub(super) fn naming(
     }
 }
 
-pub(super) fn out(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
+pub(crate) fn render(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
     let (host, naming) = (spec.host_namespaces, &spec.naming);
     k8s::PodSpec {
         host_network: host.network.then_some(true),

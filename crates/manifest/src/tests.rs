@@ -1,3 +1,6 @@
+use probelet_domain::spec::{PodSpec, SpecError};
+use serde_json::Value;
+
 use super::*;
 
 mod batch;
@@ -13,16 +16,16 @@ mod init;
 mod lifecycle;
 mod message;
 mod openapi;
-mod out;
 mod parse;
-mod probes_out;
+mod pod_view;
+mod probe_report;
 mod process;
 mod schema;
 mod shapes;
 mod volumes;
 mod workloads;
 
-/// The manifest of the story that probelet is held to.
+/// The manifest of the story that `scripts/demo` shows.
 const STORY: &str = "\
 apiVersion: v1
 kind: Pod

@@ -77,7 +77,7 @@ env:
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_objects_and_keys_are_named() {
     let batch = with_env(
         "envFrom: [{configMapRef: {name: none}}, {prefix: x}]
 env:
@@ -127,7 +127,7 @@ env:
 }
 
 #[test]
-fn a_variables_error_has_the_place_that_it_has_in_the_manifest() {
+fn an_error_of_a_variable_has_its_index_in_the_manifest() {
     let batch = with_env(
         "envFrom: [{configMapRef: {name: settings}}, {prefix: 'a=', secretRef: {name: db}}]
 env:
@@ -151,22 +151,22 @@ env:
 }
 
 #[test]
-fn another_namespaces_objects_are_out_of_reach() {
+fn objects_of_another_namespace_are_not_found() {
     let pod = POD.replace("{name: web}", "{name: web, namespace: other}");
     let env = "    envFrom: [{configMapRef: {name: settings}}]\n";
     assert_eq!(batch_of(&format!("{OBJECTS}{pod}{env}")).errors.len(), 1);
 }
 
 #[test]
-fn an_object_that_nobody_uses_is_told() {
+fn an_unused_object_has_a_warning() {
     let batch = batch_of(&format!("{OBJECTS}{POD}"));
     let expected = ["configmap/settings", "secret/db"];
-    let heard: Vec<_> = batch.warnings.iter().map(|(_, text)| text.as_str()).collect();
-    assert_eq!(heard, expected.map(|of| format!("{of}: ignored: no pod of this apply uses it")));
+    let found: Vec<_> = batch.warnings.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(found, expected.map(|of| format!("{of}: ignored: no pod of this apply uses it")));
 }
 
 #[test]
-fn a_secrets_error_does_not_tell_it() {
+fn an_error_of_a_secret_does_not_show_its_value() {
     for data in ["data: {password: hunter2!}", "stringData: {password: [31337]}"] {
         let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\n{data}\n");
         let errors = errors(&batch_of(&text)).join("\n");
@@ -176,7 +176,7 @@ fn a_secrets_error_does_not_tell_it() {
 }
 
 #[test]
-fn names_are_there_once() {
+fn a_duplicate_name_is_refused() {
     let batch = batch_of(&format!("{OBJECTS}{OBJECTS}{POD}---{POD}"));
     assert_eq!(
         errors(&batch),
@@ -189,7 +189,7 @@ fn names_are_there_once() {
 }
 
 #[test]
-fn no_two_pods_of_one_apply_have_a_port_of_the_host() {
+fn two_pods_of_one_apply_cannot_have_one_host_port() {
     let ports = "    ports: [{containerPort: 80, hostPort: 8080}]\n";
     let text = workload("Deployment", "apps/v1", "", "hostNetwork: true")
         .replace("name: app,", "name: app, ports: [{containerPort: 8080}],");
@@ -199,7 +199,7 @@ fn no_two_pods_of_one_apply_have_a_port_of_the_host() {
 }
 
 #[test]
-fn what_runs_nothing_is_left_out_and_what_would_is_refused_by_name() {
+fn kinds_that_run_nothing_are_left_out_and_others_are_refused_by_name() {
     let object = |version: &str, kind: &str| {
         format!(
             "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web}}\nspec: {{x: y}}\n---\n"
@@ -227,21 +227,22 @@ fn what_runs_nothing_is_left_out_and_what_would_is_refused_by_name() {
     ];
     for (version, kind, why) in refused {
         let batch = batch_of(&format!("{POD}---\n{}", object(version, kind)));
-        let heard = errors(&batch);
+        let found = errors(&batch);
         let start = format!("1 kind: Unsupported value: {kind:?}: {why}");
-        assert!(heard.len() == 1 && heard[0].starts_with(&start), "{heard:?}");
+        assert!(found.len() == 1 && found[0].starts_with(&start), "{found:?}");
     }
 }
 
 #[test]
 fn a_name_is_for_one_pod_whatever_its_namespace() {
     let other = POD.replace("{name: web}", "{name: web, namespace: other}");
-    let told = "1 metadata.name: Duplicate value: \"web\": a name is for one pod of the machine";
-    assert_eq!(errors(&batch_of(&format!("{POD}---{other}"))), [told]);
+    let expected =
+        "1 metadata.name: Duplicate value: \"web\": a name is for one pod of the machine";
+    assert_eq!(errors(&batch_of(&format!("{POD}---{other}"))), [expected]);
 }
 
 #[test]
-fn pull_secrets_are_logins_of_the_same_apply() {
+fn pull_secrets_are_secrets_of_the_same_apply() {
     let secret = |data: &str| {
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: reg}}\nstringData: {data}\n---\n{POD}  \
@@ -255,15 +256,15 @@ fn pull_secrets_are_logins_of_the_same_apply() {
     let have: Vec<_> = secrets.iter().map(|s| (s.name.as_str(), s.keyring.is_some())).collect();
     assert_eq!(have, [("reg", true), ("elsewhere", false)]);
     let batch = batch_of(&secret("{.dockerconfigjson: 'hunter2'}"));
-    let heard = errors(&batch).remove(0);
-    assert!(heard.contains("spec.imagePullSecrets[0].name: Invalid value: \"reg\""), "{heard}");
-    assert!(!heard.contains("hunter2"), "{heard}");
+    let found = errors(&batch).remove(0);
+    assert!(found.contains("spec.imagePullSecrets[0].name: Invalid value: \"reg\""), "{found}");
+    assert!(!found.contains("hunter2"), "{found}");
     let batch = batch_of(&secret("{password: hunter2}"));
     assert!(errors(&batch)[0].ends_with("it has neither .dockerconfigjson nor .dockercfg"));
 }
 
 #[test]
-fn warnings_stand_beside_errors_and_all_errors_at_once() {
+fn all_errors_are_reported_together_with_the_warnings() {
     let text = POD.replace("spec:\n", "spec:\n  nodeName: here\n  finaliser: x\n")
         + "    imag: j\n    ports: [{containerPort: 0}]\n    volumeDevices: [{name: d, devicePath: /d}]\n";
     let batch = batch_of(&text);
@@ -283,7 +284,7 @@ fn warnings_stand_beside_errors_and_all_errors_at_once() {
 }
 
 #[test]
-fn what_a_misspelt_field_leaves_missing_is_not_told_too() {
+fn a_misspelt_field_is_not_reported_as_missing_too() {
     let batch = batch_of(&POD.replace("image: i", "imag: i"));
     assert_eq!(errors(&batch), ["0 spec.containers[0].imag: unknown field"]);
 }

@@ -22,7 +22,7 @@ fn sources(text: String) -> Sources {
 
 fn errors(text: String) -> Vec<String> {
     let findings = sources(text).findings().into_iter();
-    findings.filter(|it| it.severity == Severity::Error).map(|finding| finding.said()).collect()
+    findings.filter(|it| it.severity == Severity::Error).map(|finding| finding.text()).collect()
 }
 
 fn first(text: String) -> String {
@@ -30,11 +30,11 @@ fn first(text: String) -> String {
 }
 
 #[test]
-fn a_long_list_is_read_and_each_error_has_its_place() {
+fn a_long_list_is_read_and_an_error_has_its_position() {
     let text = pods(1000).replace("name: web-999", "nam: web-999");
     let findings = sources(text).findings();
     let error = findings.iter().find(|it| it.severity == Severity::Error).unwrap();
-    assert_eq!(format!("{}: {}", error.place, error.field), "x.yaml:5999:14: metadata.nam");
+    assert_eq!(format!("{}: {}", error.position, error.field), "x.yaml:5999:14: metadata.nam");
 }
 
 #[test]
@@ -84,13 +84,13 @@ fn every_bound_has_its_error() {
             "nested more than 100 deep",
         ),
     ] {
-        let heard = first(text);
-        assert!(heard.contains(expected), "{what}: {heard}");
+        let found = first(text);
+        assert!(found.contains(expected), "{what}: {found}");
     }
 }
 
 #[test]
-fn objects_that_are_no_text_have_the_same_bounds() {
+fn objects_of_the_api_have_the_same_bounds() {
     let one = |value: Value| {
         let batch = batch(vec![value], String::new);
         batch.errors.into_iter().map(|(_, error)| error.to_string()).next().unwrap_or_default()
@@ -106,7 +106,7 @@ fn objects_that_are_no_text_have_the_same_bounds() {
 }
 
 #[test]
-fn what_pods_copy_from_one_object_is_bounded() {
+fn copies_of_one_object_are_bounded() {
     let map = |size: usize| {
         format!(
             "kind: ConfigMap\napiVersion: v1\nmetadata: {{name: m}}\ndata: {{k: '{}'}}\n---\n",
@@ -122,15 +122,15 @@ fn what_pods_copy_from_one_object_is_bounded() {
     let from = "    - {configMapRef: {name: m}}\n";
     for (given, ok) in [(10, true), (300, false)] {
         let env = format!("    envFrom:\n{}", from.repeat(given));
-        let heard = first(map(100_000) + &pod(&env));
-        assert_eq!(heard.is_empty(), ok, "{heard}");
-        assert!(ok || heard.contains("take more than 16 MiB from their ConfigMaps"), "{heard}");
+        let found = first(map(100_000) + &pod(&env));
+        assert_eq!(found.is_empty(), ok, "{found}");
+        assert!(ok || found.contains("take more than 16 MiB from their ConfigMaps"), "{found}");
     }
     let sources = "{configMap: {name: m}},".repeat(300);
     let volume = format!("  volumes:\n  - {{name: v, projected: {{sources: [{sources}]}}}}\n");
-    let heard = errors(map(100_000) + &pod(&volume));
+    let found = errors(map(100_000) + &pod(&volume));
     let expected = "take more than 16 MiB from their ConfigMaps and Secrets";
-    assert!(heard.iter().any(|error| error.ends_with(expected)), "{heard:?}");
+    assert!(found.iter().any(|error| error.ends_with(expected)), "{found:?}");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn many_errors_are_summed_up() {
 }
 
 #[test]
-fn a_wrong_object_is_not_missing_too() {
+fn an_object_with_an_error_is_not_reported_as_missing_too() {
     let map = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: m}\n";
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    \
                image: i\n    envFrom: [{configMapRef: {name: m}}]\n";
@@ -154,8 +154,8 @@ fn a_wrong_object_is_not_missing_too() {
         (format!("kind: ConfigMapList\nitems: {{a: {{{item}}}}}\n"), "kind: Unsupported value"),
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {}\n".to_owned(), "metadata.name: Required"),
     ] {
-        let heard = errors(format!("{objects}---\n{pod}"));
-        assert!(heard.len() == 1 && heard[0].starts_with(expected), "{heard:?}");
+        let found = errors(format!("{objects}---\n{pod}"));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
     }
     let other = format!("{}---\n{pod}", map.replace("name: m", "name: n"));
     assert!(first(other).contains("Not found"));

@@ -1,11 +1,11 @@
-//! A shown pod has what an API server would fill in, and read back it is the same pod.
+//! A shown pod has the defaults of an API server, and it reads as the same pod.
 
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::openapi::REST;
-use super::out::view;
+use super::pod_view::view;
 use super::*;
 use probelet_domain::spec::{Change, PodSpec};
 
@@ -21,14 +21,14 @@ fn pods(text: &str) -> Vec<PodSpec> {
     pods.into_iter().map(|(_, pod)| pod.into_inner()).collect()
 }
 
-/// Every manifest of the tests and examples, and pods of images with and without a policy.
+/// All manifests of the tests and examples, and pods of images with and without a policy.
 fn all() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     let files = files.map(|path| std::fs::read_to_string(path).unwrap());
-    let own = [STORY, REST, process::ALL, downward::POD, PULLED].map(str::to_owned);
-    files.chain(own).collect()
+    let texts = [STORY, REST, process::ALL, downward::POD, PULLED].map(str::to_owned);
+    files.chain(texts).collect()
 }
 
 const PULLED: &str = "
@@ -56,32 +56,32 @@ fn a_pod_that_is_shown_and_applied_again_is_unchanged() {
     for text in all() {
         for pod in pods(&text) {
             let object = shown(&pod);
-            // What a pod takes from ConfigMaps and Secrets is not in it.
+            // The shown pod does not have the values of ConfigMaps and Secrets.
             let is_data = |object: &Value| {
                 ["ConfigMap", "Secret"].map(Some).contains(&object["kind"].as_str())
             };
             let data = documents(&text).unwrap().into_iter().filter(is_data);
-            let again = batch(data.chain([object.clone()]).collect(), || pod.uid.clone());
+            let again = batch(data.chain([object.clone()]), || pod.uid.clone());
             assert_eq!(again.errors, [], "{object:#}");
             assert_eq!(pod.change_to(&again.pods[0].1), Change::None, "{object:#}");
-            // Of the filled fields none asks for anything, so none is warned about.
+            // The defaults ask for nothing, so none of them has a warning.
             let was = batch(documents(&text).unwrap(), || "u".to_owned()).warnings;
             let is_new = |text: &String| {
                 let made = text.contains("made by the server");
-                // Of an account's name of old its newer one is warned about already.
+                // The newer name of the account has the warning already.
                 let copied = ["spec.nodeName", "spec.serviceAccount:"];
                 let made = made || copied.iter().any(|field| text.starts_with(field));
                 !made && !was.iter().any(|(_, old)| old == text)
             };
-            let told: Vec<_> = again.warnings.into_iter().map(|(_, text)| text).collect();
-            let told: Vec<_> = told.into_iter().filter(is_new).collect();
-            assert_eq!(told, [""; 0], "{object:#}");
+            let warnings: Vec<_> = again.warnings.into_iter().map(|(_, text)| text).collect();
+            let warnings: Vec<_> = warnings.into_iter().filter(is_new).collect();
+            assert_eq!(warnings, [""; 0], "{object:#}");
         }
     }
 }
 
 #[test]
-fn a_default_that_is_written_out_asks_for_nothing() {
+fn a_default_that_is_written_out_has_no_warning() {
     let warned = |field: &str, value: &str| {
         let text = format!("{STORY}  {field}: {value}\n");
         read(&text).unwrap().warnings.iter().any(|text| text.starts_with(&format!("spec.{field}:")))
@@ -107,18 +107,18 @@ fn pull_policies_are_filled_in_by_the_image() {
         items.map(|item| item.pointer(at).cloned().unwrap_or_default()).collect()
     };
     assert_eq!(policies("initContainers", "/imagePullPolicy"), ["Always"]);
-    let own = policies("containers", "/imagePullPolicy");
+    let found = policies("containers", "/imagePullPolicy");
     let expected =
         ["IfNotPresent", "Always", "IfNotPresent", "IfNotPresent", "IfNotPresent", "Never"];
-    assert_eq!(own, expected);
+    assert_eq!(found, expected);
     let volumes = policies("volumes", "/image/pullPolicy");
     assert_eq!(volumes, ["Always", "IfNotPresent", "Always"]);
-    // Of one that was not asked for the pod says so, since here it is not quite `Always`.
+    // A policy that is filled in has an annotation, because here it is not quite `Always`.
     let made: Vec<_> = object["metadata"]["annotations"].as_object().unwrap().keys().collect();
     let default = made.into_iter().filter(|key| key.contains("default-"));
     let keys = ["probelet.io/default-pull.a", "probelet.io/default-volume-pull.a"];
     assert_eq!(default.collect::<Vec<_>>(), keys);
-    // An edit beats it.
+    // An edited policy counts.
     let mut edited = object.clone();
     edited["spec"]["initContainers"][0]["imagePullPolicy"] = json!("Never");
     let Batch { pods, warnings, .. } = batch(vec![edited], || "u".to_owned());
@@ -129,7 +129,7 @@ fn pull_policies_are_filled_in_by_the_image() {
 }
 
 #[test]
-fn what_is_exported_has_none_of_them() {
+fn an_exported_pod_has_no_defaults() {
     let spec = pods(PULLED).remove(0);
     let object = export(&spec).unwrap().objects.pop().unwrap();
     for field in ["dnsPolicy", "enableServiceLinks", "schedulerName", "securityContext", "nodeName"]
@@ -194,7 +194,7 @@ spec:
     .map(|at| object["spec"].pointer(&format!("{at}/resourceFieldRef/divisor")).unwrap().clone())
     .into();
     assert_eq!(divisors, ["0", "1m", "0", "0"]);
-    // Before there is an instance nothing is allocated.
+    // Nothing is allocated before the first instance.
     let mut view = view();
     view.spec = Arc::new(spec);
     view.status.containers[0].container_id = String::new();

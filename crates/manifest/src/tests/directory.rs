@@ -28,7 +28,7 @@ fn a_file_is_read_as_one_apply() {
 }
 
 #[test]
-fn what_is_wrong_has_its_place_and_its_pods() {
+fn an_error_has_its_position_and_the_names_of_the_pods() {
     let text = format!("{POD}    imagePullPolicy: Maybe\n---\n{}", POD.replace("web", "other"));
     let Content::Refused { pods, why } = read(&text) else { panic!("{:?}", read(&text)) };
     assert_eq!(pods, ["web", "other"]);
@@ -36,7 +36,7 @@ fn what_is_wrong_has_its_place_and_its_pods() {
 }
 
 #[test]
-fn half_a_file_names_nobody() {
+fn a_file_that_is_cut_off_names_no_pod() {
     let half = unreadable("apiVersion: v1\nkind: [");
     assert!(half.starts_with("/m/web.yaml:3:1: "), "{half}");
     for nothing in ["", "# soon\n", "---\n---\n"] {
@@ -47,7 +47,7 @@ fn half_a_file_names_nobody() {
 }
 
 #[test]
-fn what_is_left_out_is_told_and_names_nobody() {
+fn an_object_that_is_left_out_has_a_warning_and_names_no_pod() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n";
     let reading = reading("/m/web.yaml", &Ok(text.into()), || "u".to_owned());
     assert_eq!(reading.content, Content::Pods(vec![]));
@@ -56,7 +56,7 @@ fn what_is_left_out_is_told_and_names_nobody() {
 }
 
 #[test]
-fn the_marks_of_another_directory_are_no_marks_here() {
+fn the_annotations_of_another_directory_have_no_effect() {
     let marked = POD.replace(
         "{name: web}",
         "{name: web, annotations: {kubernetes.io/config.source: file, \

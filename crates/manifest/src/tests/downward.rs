@@ -1,4 +1,4 @@
-//! What a container is told of its pod and node.
+//! Fields of the pod and the node in environment variables and files.
 
 use super::*;
 
@@ -30,7 +30,7 @@ spec:
 "#;
 
 #[test]
-fn it_is_taken_and_exported_as_it_was() {
+fn it_is_exported_as_it_was_applied() {
     let first = batch(documents(POD).unwrap(), || "u".to_owned());
     assert_eq!(first.errors, []);
     let exported = export(&first.pods[0].1).unwrap().objects;
@@ -40,7 +40,7 @@ fn it_is_taken_and_exported_as_it_was() {
 }
 
 #[test]
-fn a_file_tells_a_field_or_a_resource() {
+fn a_file_holds_a_field_or_a_resource() {
     let both = POD.replace("mode: 256,", "fieldRef: {fieldPath: metadata.name},");
     let batch = batch(documents(&both).unwrap(), || "u".to_owned());
     let errors: Vec<_> = batch.errors.iter().map(|(_, error)| error.to_string()).collect();

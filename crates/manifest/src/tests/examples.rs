@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_example_is_taken_without_a_warning() {
+fn every_example_is_read_without_a_warning() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let mut taken = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -3,7 +3,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use super::*;
 use probelet_domain::spec::{PodSpec, Source, sample};
 
-/// Kubernetes' own types, each field known to them, and the same pod again.
+/// Exports a pod. Kubernetes' types must have each field of the objects.
 fn round_trip(spec: &PodSpec) -> Export {
     let exported = export(spec).unwrap();
     for object in &exported.objects {
@@ -40,7 +40,7 @@ fn every_example_is_exported_as_it_was_applied() {
 }
 
 #[test]
-fn config_maps_come_along_and_secrets_are_only_named() {
+fn config_maps_are_exported_and_secrets_are_only_named() {
     let text = "
 apiVersion: v1
 kind: ConfigMap
@@ -71,7 +71,7 @@ spec:
 }
 
 #[test]
-fn a_pod_from_an_oci_spec_is_no_manifest() {
+fn a_pod_from_an_oci_spec_cannot_be_exported() {
     let mut pod = sample::pod();
     pod.containers[0].source = Source::Bundle { oci_spec: "{}".into(), rootfs: "/r".into() };
     let why = "container \"app\" was made from an OCI spec, not from a manifest";

@@ -4,8 +4,8 @@ use serde_json::Value;
 use super::*;
 use crate::fields::{Rule, TABLE};
 
-/// Kubernetes' own field names, with a value of the right type, by where they belong.
-fn known() -> Vec<(&'static str, Value)> {
+/// Names of Kubernetes' fields by their parents, each with a value of the right type.
+fn all_fields() -> Vec<(&'static str, Value)> {
     let mut all: Vec<(&str, Value)> = Vec::new();
     let pod = fields_of(
         r#"{
@@ -53,14 +53,14 @@ fn known() -> Vec<(&'static str, Value)> {
     }"#,
     );
     let init = container.clone();
-    for (place, fields) in [
+    for (parent, fields) in [
         ("spec", pod),
         ("spec.containers[0]", container),
         ("spec.initContainers[0]", init),
         ("metadata", metadata),
     ] {
         all.extend(fields.into_iter().map(|(name, value)| {
-            let path: &'static str = Box::leak(format!("{place}.{name}").into_boxed_str());
+            let path: &'static str = Box::leak(format!("{parent}.{name}").into_boxed_str());
             (path, value)
         }));
     }
@@ -76,21 +76,21 @@ fn story_with(fields: &[(&'static str, Value)]) -> Value {
     let init = serde_json::json!({"name": "init", "image": "i"});
     pod["spec"]["initContainers"] = Value::Array(vec![init]);
     for (path, value) in fields {
-        let (place, name) = path.rsplit_once('.').unwrap();
-        let pointer = format!("/{}", place.replace("[0]", ".0").replace('.', "/"));
+        let (parent, name) = path.rsplit_once('.').unwrap();
+        let pointer = format!("/{}", parent.replace("[0]", ".0").replace('.', "/"));
         pod.pointer_mut(&pointer).unwrap()[name] = value.clone();
     }
     pod
 }
 
-/// Whether a field is on the list as one that has its effect, with all of its value.
+/// True if the table honours a field, with all fields of its value.
 fn is_honoured(path: &str) -> bool {
     let pattern = path.replace("[0]", "[]").replace("initContainers", "containers");
-    let below = TABLE.iter().filter(|(known, rule)| {
-        let rest = known.strip_prefix(&*pattern);
-        // What the tests' own values do not set does not count.
+    let below = TABLE.iter().filter(|(entry, rule)| {
+        let rest = entry.strip_prefix(&*pattern);
+        // The values of this test do not set these fields.
         let set = rest == Some("") || !matches!(rule, Rule::Refused(_));
-        let set = set && !known.contains(".valueFrom.") && !known.contains(".fieldRef.");
+        let set = set && !entry.contains(".valueFrom.") && !entry.contains(".fieldRef.");
         set && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     });
     let mut below = below.peekable();
@@ -101,19 +101,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn no_field_of_kubernetes_is_silently_ignored(
-        set in proptest::sample::subsequence(known(), 1..6)
+        set in proptest::sample::subsequence(all_fields(), 1..6)
     ) {
         let result = parse_value(story_with(&set), "u".into());
         let plain = parse_value(story_with(&[]), "u".into()).unwrap().spec;
-        let heard = match &result {
+        let found = match &result {
             Ok(parsed) => parsed.warnings.clone(),
             Err(refused) => refused.0.iter().map(ToString::to_string).collect(),
         };
         for (path, _) in &set {
-            let told = heard.iter().any(|line| line.starts_with(path));
-            // Beside a refusal, warnings are not given: the manifest has no effect at all then.
-            prop_assert!(told || is_honoured(path) || result.is_err(), "{path}: {heard:?}");
-            if is_honoured(path) && !told {
+            let is_reported = found.iter().any(|line| line.starts_with(path));
+            // With an error there are no warnings, because the manifest has no effect at all.
+            prop_assert!(is_reported || is_honoured(path) || result.is_err(), "{path}: {found:?}");
+            if is_honoured(path) && !is_reported {
                 let alone = parse_value(story_with(&[set_of(&set, path)]), "u".into()).unwrap();
                 let counts = alone.spec != plain || !alone.warnings.is_empty();
                 prop_assert!(counts, "{path} is honoured but changes nothing");
@@ -123,20 +123,20 @@ proptest! {
 }
 
 fn set_of(set: &[(&'static str, Value)], path: &str) -> (&'static str, Value) {
-    set.iter().find(|(known, _)| *known == path).cloned().unwrap()
+    set.iter().find(|(entry, _)| *entry == path).cloned().unwrap()
 }
 
 #[test]
-fn each_known_field_alone_is_honoured_warned_about_or_refused() {
-    for field in known() {
+fn each_field_of_kubernetes_is_honoured_warned_about_or_refused() {
+    for field in all_fields() {
         let result = parse_value(story_with(std::slice::from_ref(&field)), "u".into());
         let path = field.0;
-        let said = |lines: Vec<String>| lines.iter().any(|line| line.starts_with(path));
+        let is_in = |lines: Vec<String>| lines.iter().any(|line| line.starts_with(path));
         match result {
-            Ok(parsed) => assert!(said(parsed.warnings) || is_honoured(path), "{path}: silent"),
+            Ok(parsed) => assert!(is_in(parsed.warnings) || is_honoured(path), "{path}: silent"),
             Err(refused) => {
                 let lines: Vec<_> = refused.0.iter().map(ToString::to_string).collect();
-                assert!(said(lines.clone()), "{path}: {lines:?}");
+                assert!(is_in(lines.clone()), "{path}: {lines:?}");
             }
         }
     }

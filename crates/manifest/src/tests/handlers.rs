@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use probelet_domain::spec::{Exec, Grpc, Handler, OnFailure, PortRef, ProbeSpec, Scheme};
 
-/// The story's liveness probe, made of these lines.
+/// The story's liveness probe with these lines.
 fn liveness(lines: &str) -> ProbeSpec {
     let spec = read(&with_probe(lines)).unwrap().spec.validate().unwrap().into_inner();
     spec.containers[0].probes.liveness.clone().unwrap()
@@ -46,7 +46,7 @@ fn a_command_and_a_port_are_required() {
     assert!(refusals(&with_probe("grpc: {port: rpc}"))[0].contains("livenessProbe.grpc.port"));
 }
 
-/// The story with two probes that need annotations to be said in full.
+/// The story with two probes that have settings in annotations.
 const EXTENDED: &str = "\
 apiVersion: v1
 kind: Pod
@@ -70,7 +70,7 @@ spec:
 ";
 
 #[test]
-fn what_annotations_say_reaches_the_probe_and_comes_out_again() {
+fn annotations_set_the_probe_and_are_rendered_again() {
     let parsed = read(EXTENDED).unwrap();
     let probes = &parsed.spec.containers[0].probes;
     let readiness = probes.readiness.as_ref().unwrap();
@@ -80,14 +80,14 @@ fn what_annotations_say_reaches_the_probe_and_comes_out_again() {
     let startup = probes.startup.as_ref().unwrap();
     assert_eq!(startup.on_failure, Some(OnFailure::Notify));
 
-    let mut view = out::view();
+    let mut view = pod_view::view();
     view.spec = Arc::new(parsed.spec.clone());
     let again = parse_value(to_json(&view), "uid-1".into()).unwrap();
     assert_eq!(again.spec, parsed.spec);
 }
 
 #[test]
-fn a_wrong_startup_period_is_told_by_its_annotation() {
+fn an_invalid_startup_period_is_reported_with_its_annotation() {
     let errors = |text: &str| validate(read(text).unwrap().spec).unwrap_err().0;
     let key = "metadata.annotations[probelet.io/app.readiness.startupPeriodMilliseconds]";
     assert_eq!(errors(&EXTENDED.replace("'2000'", "'20000'"))[0].field, key);
@@ -96,7 +96,7 @@ fn a_wrong_startup_period_is_told_by_its_annotation() {
 }
 
 #[test]
-fn a_wrong_choice_on_failure_is_told_by_its_annotation() {
+fn an_invalid_on_failure_is_reported_with_its_annotation() {
     let key = |kind: &str| format!("metadata.annotations[probelet.io/app.{kind}.onFailure]");
     let why = "must be restart, stop or notify";
     assert_eq!(
@@ -123,7 +123,7 @@ fn grpc_tls_is_true_or_false() {
 
 #[test]
 fn a_grpc_port_by_name_shows_its_number() {
-    let mut view = out::view();
+    let mut view = pod_view::view();
     let mut spec = read(EXTENDED).unwrap().spec;
     let probe = spec.containers[0].probes.liveness.as_mut().unwrap();
     let Handler::Grpc(grpc) = &mut probe.handler else { panic!("not grpc") };

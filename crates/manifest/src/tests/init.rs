@@ -42,10 +42,10 @@ fn both_lists_are_read() {
 }
 
 #[test]
-fn what_is_shown_reads_back_as_the_same() {
+fn a_rendered_pod_reads_as_the_same_pod() {
     let spec = read(POD).unwrap().spec;
-    let shown = spec_out::pod_spec(&spec);
-    let annotations = annotations::export(&spec);
+    let shown = render::pod_spec(&spec);
+    let annotations = annotations::render(&spec);
     assert_eq!(annotations["probelet.io/proxy.dependents"], "app,log");
     let shown = serde_json::json!({
         "apiVersion": "v1", "kind": "Pod", "spec": shown,
@@ -70,7 +70,7 @@ fn errors_name_the_list_and_the_annotation() {
 }
 
 #[test]
-fn records_of_before_have_no_init_containers() {
+fn older_records_have_no_init_containers() {
     let mut old = serde_json::to_value(sample::pod()).unwrap();
     let fields = old.as_object_mut().unwrap();
     assert!(fields.remove("init_containers").is_some() && fields.remove("dependents").is_some());

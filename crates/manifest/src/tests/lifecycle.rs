@@ -31,7 +31,7 @@ fn hooks_signals_and_rules_are_read_and_shown_again() {
     let rule = RestartRule { action: RestartAction::Restart, operator, values: vec![42] };
     assert_eq!(container.restart_policy_rules, [rule]);
     parsed.spec.clone().validate().unwrap();
-    let shown = spec_out::pod_spec(&parsed.spec);
+    let shown = render::pod_spec(&parsed.spec);
     let again = serde_json::json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": parsed.spec.name}, "spec": shown,
     });
@@ -39,7 +39,7 @@ fn hooks_signals_and_rules_are_read_and_shown_again() {
     assert_eq!(again.containers, parsed.spec.containers);
 }
 
-/// What parsing or, after it, validation says.
+/// The errors of parsing or, if there are none, of the validation.
 fn wrong(text: &str) -> Vec<String> {
     let errors = match read(text) {
         Err(errors) => errors.0,
@@ -49,7 +49,7 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_no_hook_can_be_names_the_field() {
+fn an_invalid_hook_is_reported_with_its_field() {
     let at = "spec.containers[0]";
     for (given, error) in [
         (
@@ -97,7 +97,7 @@ fn what_no_hook_can_be_names_the_field() {
 }
 
 #[test]
-fn what_is_done_for_the_evidence_is_annotated() {
+fn the_settings_of_evidence_are_annotations() {
     let key = "probelet.io/kubia.evidence";
     let annotated = |more: &str| {
         let annotations = format!("metadata:\n  annotations:\n{more}");
@@ -108,10 +108,10 @@ fn what_is_done_for_the_evidence_is_annotated() {
     let lifecycle = &parsed.spec.containers[0].lifecycle;
     let exec = Exec { command: vec!["jstack".into(), "a b".into()] };
     assert_eq!((lifecycle.evidence_signal, &lifecycle.evidence_exec), (Some(3), &Some(exec)));
-    let shown = annotations::export(&parsed.spec);
+    let shown = annotations::render(&parsed.spec);
     assert_eq!(shown["probelet.io/kubia.evidenceSignal"], "SIGQUIT");
     assert_eq!(shown["probelet.io/kubia.evidenceExec"], "jstack 'a b'");
-    assert!(spec_out::pod_spec(&parsed.spec).containers[0].lifecycle.is_none());
+    assert!(render::pod_spec(&parsed.spec).containers[0].lifecycle.is_none());
 
     for (given, why) in [
         ("Signal: SIGX", "Signal]: Invalid value: \"SIGX\": must be a signal's name"),
@@ -132,20 +132,20 @@ fn what_is_done_for_the_evidence_is_annotated() {
 
 #[test]
 fn limits_of_restarts_are_annotations_of_their_container() {
-    let with = |word: &str, value: &str| {
+    let with = |setting: &str, value: &str| {
         let annotations =
-            format!("metadata:\n  annotations: {{'probelet.io/kubia.{word}': '{value}'}}");
+            format!("metadata:\n  annotations: {{'probelet.io/kubia.{setting}': '{value}'}}");
         STORY.replace("metadata:", &annotations)
     };
-    let limits = |word, value| {
-        read(&with(word, value)).unwrap().spec.validate().unwrap().containers[0].backoff
+    let limits = |setting, value| {
+        read(&with(setting, value)).unwrap().spec.validate().unwrap().containers[0].backoff
     };
     assert_eq!(limits("maxRestarts", "5").max_restarts, Some(5));
     assert_eq!(limits("backoffBaseMilliseconds", "500").base, Duration::from_millis(500));
     assert_eq!(limits("backoffCapMilliseconds", "20000").cap, Duration::from_secs(20));
     assert_eq!(limits("backoffResetMilliseconds", "1000").reset, Duration::from_secs(1));
     let spec = read(&with("maxRestarts", "5")).unwrap().spec;
-    let shown = annotations::export(&spec);
+    let shown = annotations::render(&spec);
     assert_eq!(shown.get("probelet.io/kubia.maxRestarts").map(String::as_str), Some("5"));
     let field = "metadata.annotations[probelet.io/kubia.maxRestarts]";
     let wrong = format!("{field}: Invalid value: \"few\": must be a whole number");

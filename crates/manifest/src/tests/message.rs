@@ -4,7 +4,7 @@ use super::*;
 use probelet_domain::spec::{MessagePolicy, TerminationMessage};
 
 #[test]
-fn a_termination_message_is_taken_up_with_kubernetes_defaults() {
+fn a_termination_message_has_kubernetes_defaults() {
     let message = |lines: &str| {
         let parsed = read(&with_container(lines)).unwrap();
         assert_eq!(parsed.warnings, [""; 0]);
@@ -17,8 +17,8 @@ fn a_termination_message_is_taken_up_with_kubernetes_defaults() {
         message("terminationMessagePolicy: FallbackToLogsOnError"),
         TerminationMessage { path, policy: fallback }
     );
-    let own = message("terminationMessagePath: /tmp/last\nterminationMessagePolicy: File");
-    assert_eq!(own, TerminationMessage { path: "/tmp/last".into(), policy });
+    let given = message("terminationMessagePath: /tmp/last\nterminationMessagePolicy: File");
+    assert_eq!(given, TerminationMessage { path: "/tmp/last".into(), policy });
 }
 
 #[test]

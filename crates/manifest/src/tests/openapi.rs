@@ -1,9 +1,9 @@
-//! What is exported and shown, against the fields that Kubernetes' OpenAPI specification has.
+//! Exported and shown objects against the fields of Kubernetes' OpenAPI specification.
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use super::out::view;
+use super::pod_view::view;
 use super::*;
 
 const FIELDS: &str = include_str!("kubernetes-v1.36.fields");
@@ -16,7 +16,7 @@ fn schema(kind: &str) -> Validator {
         "Time": { "type": "string", "format": "date-time" },
     });
     let lines = FIELDS.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
-    // A line that is indented goes on with the one before.
+    // An indented line continues the line before.
     for line in lines.join("\n").replace("\n   ", "").lines() {
         let (name, fields) = line.split_once(": ").unwrap();
         let (mut properties, mut required) = (Map::new(), Vec::new());
@@ -61,7 +61,7 @@ fn flaws(object: &Value) -> Vec<String> {
     schema.iter_errors(object).map(|flaw| format!("{}: {flaw}", flaw.instance_path())).collect()
 }
 
-/// All there is to say of volumes, environment, hooks and restarts.
+/// All settings of volumes, environment, hooks and restarts.
 pub(super) const REST: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
@@ -141,13 +141,13 @@ spec:
 "#;
 
 #[test]
-fn what_is_exported_is_what_the_specification_knows() {
+fn exported_objects_fit_the_specification() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     let files = files.map(|path| std::fs::read_to_string(path).unwrap());
-    let own = [STORY, REST, process::ALL, downward::POD].map(str::to_owned);
-    for text in files.chain(own) {
+    let texts = [STORY, REST, process::ALL, downward::POD].map(str::to_owned);
+    for text in files.chain(texts) {
         let Batch { pods, errors, .. } = batch(documents(&text).unwrap(), || "u".to_owned());
         assert_eq!(errors, []);
         for (_, pod) in pods {
@@ -159,7 +159,7 @@ fn what_is_exported_is_what_the_specification_knows() {
 }
 
 #[test]
-fn what_is_shown_is_what_the_specification_knows() {
+fn shown_objects_fit_the_specification() {
     for text in [STORY, REST] {
         let Batch { mut pods, .. } = batch(documents(text).unwrap(), || "u".to_owned());
         let mut view = view();
@@ -169,7 +169,7 @@ fn what_is_shown_is_what_the_specification_knows() {
 }
 
 #[test]
-fn the_specification_is_not_blind() {
+fn the_specification_refuses_unknown_fields() {
     let pod = |container: Value| {
         let spec = json!({ "containers": [container] });
         json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p" }, "spec": spec })

@@ -29,7 +29,7 @@ fn json_reads_as_yaml_does_also_with_tabs() {
 }
 
 #[test]
-fn everything_that_is_honoured_arrives() {
+fn every_honoured_field_reaches_the_spec() {
     let text = "\
 apiVersion: v1
 kind: Pod
@@ -72,7 +72,7 @@ spec:
     spec.validate().unwrap();
 }
 
-/// Field by field, so that a new field of the domain does not break what it has no part in.
+/// Field by field, so that a new field of the domain does not break this test.
 fn check_all(spec: &PodSpec) {
     assert_eq!((spec.namespace.as_str(), spec.labels["app"].as_str()), ("prod", "web"));
     assert_eq!(spec.annotations["note"], "hi");
@@ -97,7 +97,7 @@ fn check_all(spec: &PodSpec) {
 }
 
 #[test]
-fn what_is_no_single_document_is_refused() {
+fn a_text_must_hold_one_document() {
     let cases = [
         (String::new(), "manifest: is empty: expected one Pod"),
         ("# nothing\n---\n".into(), "manifest: is empty: expected one Pod"),
@@ -117,17 +117,17 @@ fn what_is_no_single_document_is_refused() {
     for (text, expected) in cases {
         assert_eq!(refusals(&text), [expected], "{text}");
     }
-    for (text, place) in
+    for (text, position) in
         [("b: \t@", "line 1 column 5"), ("{\"a\": nonsense: }", "line 1 column 15")]
     {
-        let heard = refusals(text);
-        assert!(heard.len() == 1 && heard[0].ends_with(place), "{heard:?}");
+        let found = refusals(text);
+        assert!(found.len() == 1 && found[0].ends_with(position), "{found:?}");
     }
     assert!(read(&format!("---\n{STORY}---\n# the end\n")).is_ok(), "empty documents do not count");
 }
 
 #[test]
-fn only_a_v1_pod_is_taken() {
+fn only_a_v1_pod_is_read() {
     let other = STORY.replace("kind: Pod", "kind: Deployment").replace(": v1", ": apps/v1");
     assert_eq!(
         refusals(&other),
@@ -140,7 +140,7 @@ fn only_a_v1_pod_is_taken() {
 }
 
 #[test]
-fn unknown_fields_and_wrong_types_are_named_by_path() {
+fn unknown_fields_and_wrong_types_have_their_paths() {
     let text = with_container("livenessProb: {}").replace("path:", "paht:") + "  hostNam: x\n";
     assert_eq!(
         refusals(&text),
@@ -157,7 +157,7 @@ fn unknown_fields_and_wrong_types_are_named_by_path() {
 }
 
 #[test]
-fn every_refusal_has_its_text() {
+fn every_error_has_its_text() {
     let at = "spec.containers[0]";
     let cases: &[(String, &[&str])] = &[
         (
@@ -234,7 +234,7 @@ fn every_refusal_has_its_text() {
             format!("{STORY}  ephemeralContainers: [{{name: a, image: b}}]\n"),
             &["spec.ephemeralContainers: not supported yet"],
         ),
-        // What validation would say comes along.
+        // The errors of the validation are reported too.
         (
             with_container("tty: true").replace("kubia-liveness", "Kubia").replace("8080", "0"),
             &[
@@ -251,7 +251,7 @@ fn every_refusal_has_its_text() {
 }
 
 #[test]
-fn annotations_that_lead_nowhere_are_refused() {
+fn annotations_without_a_setting_are_refused() {
     let annotated = |key: &str, value: &str| {
         let line = format!("  name: kubia-liveness\n  annotations: {{{key}: '{value}'}}\n");
         STORY.replace("  name: kubia-liveness\n", &line)
@@ -269,15 +269,15 @@ fn annotations_that_lead_nowhere_are_refused() {
         ("startupPeriodMilliseconds", "", "must be whole milliseconds"),
         ("grpcTLS", "true", "this is no grpc probe"),
     ];
-    for (word, value, why) in wrong {
-        let key = format!("probelet.io/kubia.liveness.{word}");
+    for (setting, value, why) in wrong {
+        let key = format!("probelet.io/kubia.liveness.{setting}");
         let text = format!("metadata.annotations[{key}]: Invalid value: {value:?}: {why}");
         assert_eq!(refusals(&annotated(&key, value)), [text]);
     }
 }
 
 #[test]
-fn what_has_no_effect_is_told() {
+fn a_field_without_an_effect_has_a_warning() {
     let more = "imagePullPolicy: Always\nenv: [{name: A, value: b}]\nargs: ['$(A)', '$(date)']\n\
                 resources: {}";
     let text = with_container(more)
@@ -297,27 +297,27 @@ fn what_has_no_effect_is_told() {
 }
 
 #[test]
-fn several_documents_can_be_taken_apart() {
+fn several_documents_are_separated() {
     let all = documents(&format!("---\n{STORY}---\n---\n{STORY}")).unwrap();
     assert_eq!(all.len(), 2);
     assert_eq!(parse_value(all[1].clone(), "uid-1".into()), read(STORY));
 }
 
 #[test]
-fn a_key_that_is_no_string_has_its_place_and_what_it_is_in() {
+fn a_key_that_is_not_a_string_has_its_position_and_its_parent() {
     let template = STORY.replace("name: kubia\n", "name: {{ .Values.name }}\n");
     let text = format!("{STORY}---\n{template}");
     let sources = Sources::read(vec![File { name: "pod.yaml".to_owned(), text }]);
     let [error] = &sources.findings()[..] else { panic!("{:?}", sources.errors) };
     assert_eq!(
-        format!("{}: {}", error.place, error.said()),
+        format!("{}: {}", error.position, error.text()),
         "pod.yaml:21:12: spec.containers[0].name: Invalid value: {\".Values.name\":null}: a key \
          must be a string at line 21 column 12"
     );
     for (key, shown) in [("~", "null"), ("? [a, b]\n", "[\"a\",\"b\"]")] {
         let error = format!("manifest: Invalid value: {shown}: a key must be a string at line 13 ");
-        let heard = refusals(&format!("{STORY}{key}: x\n"));
-        assert!(heard.len() == 1 && heard[0].starts_with(&error), "{heard:?}");
+        let found = refusals(&format!("{STORY}{key}: x\n"));
+        assert!(found.len() == 1 && found[0].starts_with(&error), "{found:?}");
     }
     // As kubectl reads them.
     let labelled = STORY.replace("metadata:", "metadata:\n  labels: {1: a, true: b}");
@@ -326,7 +326,7 @@ fn a_key_that_is_no_string_has_its_place_and_what_it_is_in() {
 }
 
 #[test]
-fn aliases_cannot_blow_up_memory() {
+fn aliases_are_bounded() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let refs = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -336,7 +336,7 @@ fn aliases_cannot_blow_up_memory() {
 }
 
 #[test]
-fn deep_nesting_is_refused_not_recursed_into() {
+fn deep_nesting_is_refused() {
     let too_deep = "manifest: Too many: mappings and lists are nested more than 100 deep";
     assert_eq!(refusals(&"[".repeat(1_000_000)), [too_deep]);
     assert_eq!(refusals(&"{\"a\":".repeat(100_000)), [too_deep]);

@@ -1,6 +1,6 @@
-//! What a process may do, use and see, both ways.
+//! Security contexts, resources, devices and namespaces, both ways.
 
-use super::out::view;
+use super::pod_view::view;
 use super::*;
 use probelet_domain::pod::PodView;
 use probelet_domain::spec::{DnsPolicy, QosClass};
@@ -52,7 +52,7 @@ spec:
 "#;
 
 #[test]
-fn in_the_hosts_network_a_port_is_the_hosts() {
+fn a_port_in_the_host_network_is_a_host_port() {
     let ports = "ports: [{containerPort: 80, hostIP: 10.0.0.1}, {containerPort: 53, hostPort: 53}]";
     let init = "\n  initContainers: [{name: i, image: i, ports: [{containerPort: 81}]}]";
     let text = with_container(ports) + init;
@@ -71,11 +71,11 @@ fn in_the_hosts_network_a_port_is_the_hosts() {
     assert_eq!(pod["spec"]["containers"][0]["ports"][0]["hostPort"], 80);
     let exported = export(&spec).unwrap().objects.remove(0);
     assert_eq!(exported["spec"]["containers"][0]["ports"][0]["hostPort"], 80);
-    assert_eq!(read(&text).unwrap().spec.host_ports().count(), 1, "not in one of its own");
+    assert_eq!(read(&text).unwrap().spec.host_ports().count(), 1, "not in a network of the pod");
 }
 
 #[test]
-fn everything_is_taken_and_shown_again() {
+fn every_setting_is_read_and_rendered_again() {
     let parsed = read(ALL).unwrap();
     assert_eq!(parsed.warnings, Vec::<String>::new());
     parsed.spec.clone().validate().unwrap();
@@ -94,7 +94,7 @@ fn everything_is_taken_and_shown_again() {
 }
 
 #[test]
-fn processes_that_are_shared_are_exported_as_that() {
+fn share_process_namespace_is_exported() {
     let spec = read(&with_pod("shareProcessNamespace: true")).unwrap().spec;
     assert!(spec.share_process_namespace);
     let exported = export(&spec).unwrap().objects;
@@ -116,7 +116,7 @@ fn with_resources(more: &str) -> String {
 }
 
 #[test]
-fn what_kubernetes_refuses_is_refused_in_its_words() {
+fn kubernetes_errors_have_kubernetes_texts() {
     let types = "supported values: \"Localhost\", \"RuntimeDefault\", \"Unconfined\"";
     let sc = "spec.containers[0].securityContext";
     for (text, expected) in [
@@ -232,19 +232,19 @@ fn what_kubernetes_refuses_is_refused_in_its_words() {
                 .into(),
         ),
     ] {
-        let said = match read(&text) {
+        let found = match read(&text) {
             Ok(parsed) => match validate(parsed.spec) {
                 Ok(_) => panic!("taken: {text}"),
                 Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
             },
             Err(_) => refusals(&text),
         };
-        assert_eq!(said, [expected], "{text}");
+        assert_eq!(found, [expected], "{text}");
     }
 }
 
 #[test]
-fn what_kubernetes_would_ask_about_is_told() {
+fn an_unsafe_sysctl_has_a_warning() {
     let sysctl = "securityContext: {sysctls: [{name: net.core.somaxconn, value: '9'}]}";
     let parsed = read(&with_pod(sysctl)).unwrap();
     assert_eq!(
@@ -260,9 +260,9 @@ fn what_kubernetes_would_ask_about_is_told() {
     );
 }
 
-/// The kubelet evicts a pod some time after.
+/// The kubelet evicts a pod some time after it exceeds the limit.
 #[test]
-fn a_limit_of_what_a_container_writes_is_kept_and_told_as_not_enforced() {
+fn an_ephemeral_storage_limit_is_kept_and_has_a_warning() {
     let text = with_resources("{limits: {ephemeral-storage: 1Gi}}");
     let Parsed { spec, warnings } = read(&text).unwrap();
     let why = "not enforced: what a container writes beside its volumes is not measured here";
@@ -276,9 +276,9 @@ fn a_limit_of_what_a_container_writes_is_kept_and_told_as_not_enforced() {
 #[test]
 fn a_device_is_named_by_its_annotation() {
     let text = ALL.replace("/dev/fuse:rw", "/etc/passwd");
-    let said = validate(read(&text).unwrap().spec).unwrap_err().to_string();
+    let found = validate(read(&text).unwrap().spec).unwrap_err().to_string();
     let key = "metadata.annotations[probelet.io/app.devices]";
-    assert!(said.starts_with(&format!("{key}: Invalid value: \"/etc/passwd\"")), "{said}");
+    assert!(found.starts_with(&format!("{key}: Invalid value: \"/etc/passwd\"")), "{found}");
     let text = ALL.replace("/dev/fuse:rw", "/dev/a:/dev/b:rw:x");
     assert!(refusals(&text)[0].ends_with("must be a list of HOST[:CONTAINER[:rwm]]"));
 }

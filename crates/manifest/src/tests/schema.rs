@@ -1,5 +1,4 @@
-//! Kubernetes' own list of fields, walked by its types, against the one table; and the table as a
-//! document.
+//! All fields of Kubernetes' types against the table of fields, and the table as a document.
 
 use std::fmt;
 
@@ -9,10 +8,11 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::fields::{Rule, TABLE, member};
-use crate::others::{self, Fate};
+use crate::field_path::member;
+use crate::fields::{Rule, TABLE};
+use crate::unsupported_kinds::{self, Treatment};
 
-/// Says yes to every field, and writes down those that have none below them.
+/// Accepts every field, and records those that have no fields below them.
 struct Walker<'a> {
     path: String,
     leaves: &'a mut Vec<String>,
@@ -42,7 +42,7 @@ impl<'de> Deserializer<'de> for Walker<'_> {
         deserialize_i32 visit_i32 1;
         deserialize_i64 visit_i64 1;
         deserialize_f64 visit_f64 1.0;
-        // A time, and as good a text as any.
+        // A text that is also a valid time.
         deserialize_str visit_str "2026-01-01T00:00:00Z";
         deserialize_string visit_str "2026-01-01T00:00:00Z";
     }
@@ -64,7 +64,7 @@ impl<'de> Deserializer<'de> for Walker<'_> {
         visitor.visit_seq(Once(Some(Walker { path, leaves: self.leaves })))
     }
 
-    /// A mapping with keys of the user's.
+    /// A mapping whose keys the user chooses.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.leaf();
         visitor.visit_map(Fields { path: "", left: &[], leaves: &mut Vec::new() })
@@ -129,7 +129,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-/// Every field of a Pod that has none below it.
+/// Every field of a Pod that has no fields below it.
 fn leaves() -> Vec<String> {
     let mut leaves = Vec::new();
     Pod::deserialize(Walker { path: String::new(), leaves: &mut leaves }).unwrap();
@@ -146,14 +146,14 @@ fn pattern(leaf: &str) -> String {
     pattern
 }
 
-/// The line of the table that a field falls under.
+/// The entry of the table for a field.
 fn rule(leaf: &str) -> Option<(&'static str, Rule)> {
     let pattern = pattern(leaf);
-    let covers = |known: &str| {
-        let rest = pattern.strip_prefix(known);
+    let covers = |entry: &str| {
+        let rest = pattern.strip_prefix(entry);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    TABLE.iter().find(|(known, _)| covers(known)).copied()
+    TABLE.iter().find(|(entry, _)| covers(entry)).copied()
 }
 
 #[test]
@@ -167,10 +167,11 @@ fn every_field_of_kubernetes_is_in_the_table() {
 #[test]
 fn every_line_of_the_table_is_a_field_of_kubernetes() {
     let patterns: Vec<_> = leaves().iter().map(|leaf| pattern(leaf)).collect();
-    for (known, _) in TABLE {
-        let own = ["apiVersion", "kind", "data", "binaryData", "stringData", "immutable", "type"];
-        let is_field = patterns.iter().any(|pattern| pattern.starts_with(known));
-        assert!(is_field || own.contains(known), "{known} is no field of Kubernetes");
+    for (entry, _) in TABLE {
+        let of_objects =
+            ["apiVersion", "kind", "data", "binaryData", "stringData", "immutable", "type"];
+        let is_field = patterns.iter().any(|pattern| pattern.starts_with(entry));
+        assert!(is_field || of_objects.contains(entry), "{entry} is no field of Kubernetes");
     }
 }
 
@@ -207,11 +208,11 @@ fn document() -> String {
         replica and a Job are the pod of their template. What runs nothing and keeps no data is \
         left out, with a warning; what would run something or keep something, and each kind that \
         is not named here, is refused, and with it all of the apply.\n\n| object | |\n|---|---|\n";
-    for (group, kind, fate) in others::TABLE {
+    for (group, kind, treatment) in unsupported_kinds::TABLE {
         let group = if group.is_empty() { String::new() } else { format!(" (`{group}`)") };
-        let (what, why) = match fate {
-            Fate::LeftOut(why) => ("left out", why),
-            Fate::Refused(why) => ("refused", why),
+        let (what, why) = match treatment {
+            Treatment::LeftOut(why) => ("left out", why),
+            Treatment::Refused(why) => ("refused", why),
         };
         text += &format!("| {kind}{group} | {what}: {why} |\n");
     }

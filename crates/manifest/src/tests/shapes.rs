@@ -1,19 +1,19 @@
-//! Manifests in the shapes that people publish theirs in: taken, or refused by the expected field.
+//! Manifests in the shapes that people publish: read, or refused by the expected field.
 
 use super::*;
 
-fn told(file: &str) -> Vec<String> {
+fn errors_of(file: &str) -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/shapes");
     let text = std::fs::read_to_string(format!("{folder}/{file}.yaml")).unwrap();
     let sources = Sources::read(vec![File { name: file.to_owned(), text }]);
-    let heard = sources.findings().into_iter().filter(|f| f.severity == Severity::Error);
-    heard
-        .map(|finding| format!("{} {}: {}", finding.place, finding.field, finding.message))
+    let found = sources.findings().into_iter().filter(|f| f.severity == Severity::Error);
+    found
+        .map(|finding| format!("{} {}: {}", finding.position, finding.field, finding.message))
         .collect()
 }
 
 #[test]
-fn many_run_as_they_are() {
+fn many_shapes_are_read_without_an_error() {
     for file in [
         "probe-exec",
         "probe-http",
@@ -45,13 +45,13 @@ fn many_run_as_they_are() {
         "addon",
         "list-of-two",
     ] {
-        assert_eq!(told(file), [""; 0], "{file}");
+        assert_eq!(errors_of(file), [""; 0], "{file}");
     }
 }
 
-/// The list shrinks as more is supported; none of these may ever be silent.
+/// The list gets shorter as more is supported. Each of these must have an error.
 #[test]
-fn the_others_are_refused_by_the_fields_name() {
+fn the_others_are_refused_by_the_name_of_a_field() {
     for (file, fields) in [
         ("configmap-missing", &[":28:7 spec.volumes[1].configMap.name: Not found"][..]),
         ("deployment-three", &[":8:3 spec.replicas"]),
@@ -68,10 +68,10 @@ fn the_others_are_refused_by_the_fields_name() {
         ("mount-unknown", &[":24:7 spec.containers[0].volumeMounts[1].name: Not found"]),
         ("generate-name", &[":3:1 metadata.name", ":4:3 metadata.generateName"]),
     ] {
-        let heard = told(file);
-        assert!(!heard.is_empty(), "{file}");
+        let found = errors_of(file);
+        assert!(!found.is_empty(), "{file}");
         for field in fields {
-            assert!(heard.iter().any(|line| line.contains(field)), "{file}: {field}: {heard:#?}");
+            assert!(found.iter().any(|line| line.contains(field)), "{file}: {field}: {found:#?}");
         }
     }
 }

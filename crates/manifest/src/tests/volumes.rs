@@ -26,7 +26,7 @@ fn errors(volumes: &str, mounts: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_refusal_is_kubernetes() {
+fn every_error_is_that_of_kubernetes() {
     let mode = "must be a number between 0 and 0777 (octal), both inclusive";
     let volumes: &[(&str, &[&str])] = &[
         ("[{name: A_B}]", &["@.name: Invalid value: \"A_B\": a lowercase"]),
@@ -147,20 +147,21 @@ fn every_refusal_is_kubernetes() {
             ],
         ),
     ];
-    let volumes = volumes.iter().map(|(text, told)| (errors(text, "[]"), "spec.volumes[0]", told));
-    let mounts = mounts.iter().map(|(text, told)| {
-        (errors("[{name: a}]", text), "spec.containers[0].volumeMounts[0]", told)
+    let volumes =
+        volumes.iter().map(|(text, expected)| (errors(text, "[]"), "spec.volumes[0]", expected));
+    let mounts = mounts.iter().map(|(text, expected)| {
+        (errors("[{name: a}]", text), "spec.containers[0].volumeMounts[0]", expected)
     });
-    for (heard, at, told) in volumes.chain(mounts) {
-        assert_eq!(heard.len(), told.len(), "{heard:#?} {told:?}");
-        for (heard, told) in heard.iter().zip(*told) {
-            assert!(heard.starts_with(&told.replace('@', at)), "{heard}: {told}");
+    for (found, at, expected) in volumes.chain(mounts) {
+        assert_eq!(found.len(), expected.len(), "{found:#?} {expected:?}");
+        for (found, expected) in found.iter().zip(*expected) {
+            assert!(found.starts_with(&expected.replace('@', at)), "{found}: {expected}");
         }
     }
 }
 
 #[test]
-fn what_is_too_large_for_a_record_is_refused_by_the_fields_name() {
+fn a_volume_too_large_for_a_record_is_refused_by_its_field() {
     let big = "x".repeat(600_000);
     let map = |name: &str| {
         format!(
@@ -171,9 +172,9 @@ fn what_is_too_large_for_a_record_is_refused_by_the_fields_name() {
         "  volumes: [{name: a, configMap: {name: one}}, {name: b, configMap: {name: two}}]\n";
     let text = format!("{}{}{STORY}{volumes}", map("one"), map("two"));
     let batch = batch(documents(&text).unwrap(), || "u".to_owned());
-    let heard: Vec<_> = batch.errors.iter().map(|(_, error)| error.to_string()).collect();
+    let found: Vec<_> = batch.errors.iter().map(|(_, error)| error.to_string()).collect();
     let why = "may not be more than 1048576 bytes, all volumes of the pod together";
-    assert_eq!(heard, [format!("spec.volumes[1].configMap.name: \"two\": Too long: {why}")]);
+    assert_eq!(found, [format!("spec.volumes[1].configMap.name: \"two\": Too long: {why}")]);
 }
 
 #[test]

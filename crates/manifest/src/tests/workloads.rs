@@ -33,7 +33,7 @@ fn a_workloads_pod_has_its_name() {
 }
 
 #[test]
-fn the_oldest_workload_has_a_selector_without_more() {
+fn a_replication_controller_has_a_plain_selector() {
     let text = workload("ReplicationController", "v1", "replicas: 1", "");
     let text = text.replace("{matchLabels: {app: web}}", "{app: web}");
     assert_eq!(errors(&batch_of(&text)), [""; 0]);
@@ -59,9 +59,9 @@ fn a_workloads_errors_have_its_fields() {
         "hostUsers: false\n      hostname: UP",
     );
     let batch = batch_of(&text);
-    let heard = errors(&batch);
-    assert_eq!(heard[0], "0 spec.template.spec.hostUsers: not supported yet");
-    assert!(heard[1].starts_with("0 spec.template.spec.hostname: "), "{heard:?}");
+    let found = errors(&batch);
+    assert_eq!(found[0], "0 spec.template.spec.hostUsers: not supported yet");
+    assert!(found[1].starts_with("0 spec.template.spec.hostname: "), "{found:?}");
     let text = workload("Deployment", "apps/v1", "replica: 1", "");
     let unknown = ["0 spec.replica: unknown field"];
     assert_eq!(errors(&batch_of(&text)), unknown);
@@ -98,7 +98,7 @@ fn a_job_tries_as_often_as_its_limit_says() {
 }
 
 #[test]
-fn a_workloads_warnings_stand_beside_its_errors() {
+fn warnings_of_a_workload_are_reported_with_its_errors() {
     let text = "
 apiVersion: apps/v1
 kind: Deployment
@@ -116,6 +116,6 @@ spec:
         .replace("template:", "template:\n    metadata: {name: x}");
     let batch = batch_of(&named);
     assert_eq!((batch.errors.len(), batch.pods[0].1.name.as_str()), (0, "web"));
-    let told = "spec.template.metadata.name: ignored: the pod has the workload's";
-    assert!(batch.warnings.iter().any(|(_, warning)| warning == told), "{:?}", batch.warnings);
+    let expected = "spec.template.metadata.name: ignored: the pod has the workload's";
+    assert!(batch.warnings.iter().any(|(_, warning)| warning == expected), "{:?}", batch.warnings);
 }

@@ -1,4 +1,4 @@
-//! What a container's probes say, as one annotation: a `v1.Pod` has no field for it.
+//! The state of a container's probes as one annotation: a `v1.Pod` has no field for it.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,10 +8,10 @@ use serde::Serialize;
 use probelet_domain::probe::{LastProbe, ProbeStatus};
 use probelet_domain::probe::{Outcome, Verdict};
 
-/// Named and written as the API's `ProbeStatus` is in JSON.
+/// The state of a probe, with the names and formats of the API's `ProbeStatus` in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct Report<'a> {
     verdict: &'static str,
     #[serde(flatten)]
     last: Option<Last<'a>>,
@@ -34,15 +34,15 @@ struct Last<'a> {
     last_latency: String,
 }
 
-/// Compact JSON by kind.
-pub(super) fn probes(probes: &[ProbeStatus]) -> Option<String> {
-    let by_kind: BTreeMap<_, _> = probes.iter().map(|p| (p.kind.lower(), shown(p))).collect();
-    // Such a mapping can always be written.
+/// Compact JSON, by the kind of probe; `None` if there is no probe.
+pub(crate) fn render(probes: &[ProbeStatus]) -> Option<String> {
+    let by_kind: BTreeMap<_, _> = probes.iter().map(|p| (p.kind.lower(), report(p))).collect();
+    // Serializing such a mapping cannot fail.
     if by_kind.is_empty() { None } else { serde_json::to_string(&by_kind).ok() }
 }
 
-fn shown(status: &ProbeStatus) -> Shown<'_> {
-    Shown {
+fn report(status: &ProbeStatus) -> Report<'_> {
+    Report {
         verdict: verdict(status.verdict),
         last: status.last.as_ref().map(last),
         since: status.since.and_then(rfc3339),
@@ -63,12 +63,12 @@ fn last(last: &LastProbe) -> Last<'_> {
     }
 }
 
-/// `None` for a clock beyond the year 9999.
-pub(super) fn rfc3339(at: SystemTime) -> Option<String> {
+/// The time in RFC 3339; `None` after the year 9999.
+pub(crate) fn rfc3339(at: SystemTime) -> Option<String> {
     jiff::Timestamp::try_from(at).ok().map(|at| at.to_string())
 }
 
-/// The word for how one attempt ended.
+/// The name of the outcome of one attempt: `success`, `warning`, `failure` or `error`.
 pub fn outcome(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Success(_) => "success",
@@ -78,7 +78,7 @@ pub fn outcome(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// The word for what a probe has established.
+/// The name of a verdict: `unknown`, `success` or `failure`.
 pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Unknown => "unknown",

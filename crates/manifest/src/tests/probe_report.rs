@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::out::{at, view};
+use super::pod_view::{at, view};
 use super::*;
 use probelet_domain::probe::{LastProbe, ProbeStatus};
 use probelet_domain::probe::{Outcome, Verdict};
@@ -26,7 +26,7 @@ fn failing() -> ProbeStatus {
 }
 
 #[test]
-fn what_probes_say_is_an_annotation_of_their_container() {
+fn the_state_of_probes_is_an_annotation_of_their_container() {
     let mut view = view();
     let silent = ProbeStatus {
         kind: ProbeKind::Startup,
@@ -41,7 +41,7 @@ fn what_probes_say_is_an_annotation_of_their_container() {
     view.status.containers[0].probes = vec![silent, failing()];
     let shown = to_json(&view);
     let text = shown["metadata"]["annotations"]["probelet.io/probes.kubia"].as_str().unwrap();
-    let said: Value = serde_json::from_str(text).unwrap();
+    let found: Value = serde_json::from_str(text).unwrap();
     let counters = |consecutive, successes, failures| {
         json!({
             "consecutive": consecutive, "successes": successes, "failures": failures, "errors": 0,
@@ -58,7 +58,7 @@ fn what_probes_say_is_an_annotation_of_their_container() {
     liveness.as_object_mut().unwrap().extend(counters(2, 5, 2).as_object().unwrap().clone());
     let mut startup = counters(0, 0, 0);
     startup["verdict"] = json!("unknown");
-    assert_eq!(said, json!({"liveness": liveness, "startup": startup}));
+    assert_eq!(found, json!({"liveness": liveness, "startup": startup}));
     assert!(!text.contains("\": ") && !text.contains('\n'), "not compact: {text}");
 }
 
@@ -72,20 +72,20 @@ fn a_pause_is_an_annotation_while_it_lasts() {
 }
 
 #[test]
-fn what_the_server_says_of_probes_is_ignored_on_the_way_in() {
+fn the_annotation_of_probes_is_ignored_in_a_manifest() {
     let mut view = view();
     view.status.containers[0].probes = vec![failing()];
     view.status.containers[0].paused_until = Some(at(600));
     let again = parse_value(to_json(&view), "uid-1".into()).unwrap();
     assert_eq!(again.spec, *view.spec);
-    for word in ["last-cause", "probes", "probes-paused-until"] {
+    for kind in ["last-cause", "probes", "probes-paused-until"] {
         let warning =
-            format!("metadata.annotations[probelet.io/{word}.kubia]: ignored: made by the server");
-        assert!(again.warnings.contains(&warning), "{word}: {:?}", again.warnings);
+            format!("metadata.annotations[probelet.io/{kind}.kubia]: ignored: made by the server");
+        assert!(again.warnings.contains(&warning), "{kind}: {:?}", again.warnings);
     }
 }
 
-/// Its settings begin with the word of the server's own annotation.
+/// The keys of its settings begin like an annotation of the server.
 #[test]
 fn a_container_named_probes_keeps_its_settings() {
     let text = STORY.replace("name: kubia\n", "name: probes\n").replace(

@@ -1,17 +1,16 @@
-//! Volumes and their mounts as a manifest has them.
+//! Volumes → Kubernetes' type.
 
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::downward;
-use super::spec_out::list;
+use crate::downward;
+use crate::optional_fields::list;
 use probelet_domain::quantity::show_whole;
 use probelet_domain::spec::{
-    DownwardField, DownwardItem, Files, Item, Medium, ObjectKind, Part, Propagation,
-    RecursiveReadOnly, SubPath, Volume, VolumeMount, VolumeSource,
+    DownwardField, DownwardItem, Files, Item, Medium, ObjectKind, Part, Volume, VolumeSource,
 };
 
-pub(super) fn out(volume: &Volume) -> k8s::Volume {
+pub(crate) fn render(volume: &Volume) -> k8s::Volume {
     let mut out = k8s::Volume { name: volume.name.clone(), ..k8s::Volume::default() };
     match &volume.source {
         VolumeSource::EmptyDir { medium, size_limit } => {
@@ -24,7 +23,7 @@ pub(super) fn out(volume: &Volume) -> k8s::Volume {
             let type_ = Some(kind.as_str().to_owned());
             out.host_path = Some(k8s::HostPathVolumeSource { path: path.clone(), type_ });
         }
-        VolumeSource::Files(files) => files_out(files, &mut out),
+        VolumeSource::Files(files) => render_files(files, &mut out),
         VolumeSource::Image(image) => {
             out.image = Some(k8s::ImageVolumeSource {
                 pull_policy: image.pull_policy.map(|policy| policy.as_str().to_owned()),
@@ -35,10 +34,10 @@ pub(super) fn out(volume: &Volume) -> k8s::Volume {
     out
 }
 
-fn files_out(files: &Files, out: &mut k8s::Volume) {
+fn render_files(files: &Files, out: &mut k8s::Volume) {
     let default_mode = signed(files.default_mode);
     if files.projected {
-        let sources = list(&files.parts, projection_out);
+        let sources = list(&files.parts, render_projection);
         out.projected = Some(k8s::ProjectedVolumeSource { default_mode, sources });
         return;
     }
@@ -46,7 +45,7 @@ fn files_out(files: &Files, out: &mut k8s::Volume) {
         Some(Part::Object { kind: ObjectKind::ConfigMap, name, optional, items, .. }) => {
             out.config_map = Some(k8s::ConfigMapVolumeSource {
                 default_mode,
-                items: list(items, item_out),
+                items: list(items, render_item),
                 name: name.clone(),
                 optional: optional.then_some(true),
             });
@@ -54,56 +53,56 @@ fn files_out(files: &Files, out: &mut k8s::Volume) {
         Some(Part::Object { kind: ObjectKind::Secret, name, optional, items, .. }) => {
             out.secret = Some(k8s::SecretVolumeSource {
                 default_mode,
-                items: list(items, item_out),
+                items: list(items, render_item),
                 secret_name: Some(name.clone()),
                 optional: optional.then_some(true),
             });
         }
         Some(Part::DownwardApi(items)) => {
-            let items = list(items, downward_out);
+            let items = list(items, render_downward);
             out.downward_api = Some(k8s::DownwardAPIVolumeSource { default_mode, items });
         }
         None => {}
     }
 }
 
-fn projection_out(part: &Part) -> k8s::VolumeProjection {
+fn render_projection(part: &Part) -> k8s::VolumeProjection {
     let mut out = k8s::VolumeProjection::default();
     match part {
         Part::Object { kind: ObjectKind::ConfigMap, name, optional, items, .. } => {
             out.config_map = Some(k8s::ConfigMapProjection {
-                items: list(items, item_out),
+                items: list(items, render_item),
                 name: name.clone(),
                 optional: optional.then_some(true),
             });
         }
         Part::Object { kind: ObjectKind::Secret, name, optional, items, .. } => {
             out.secret = Some(k8s::SecretProjection {
-                items: list(items, item_out),
+                items: list(items, render_item),
                 name: name.clone(),
                 optional: optional.then_some(true),
             });
         }
         Part::DownwardApi(items) => {
-            let items = list(items, downward_out);
+            let items = list(items, render_downward);
             out.downward_api = Some(k8s::DownwardAPIProjection { items });
         }
     }
     out
 }
 
-fn item_out(item: &Item) -> k8s::KeyToPath {
+fn render_item(item: &Item) -> k8s::KeyToPath {
     let mode = item.mode.and_then(signed);
     k8s::KeyToPath { key: item.key.clone(), mode, path: item.path.clone() }
 }
 
-fn downward_out(item: &DownwardItem) -> k8s::DownwardAPIVolumeFile {
+fn render_downward(item: &DownwardItem) -> k8s::DownwardAPIVolumeFile {
     let resource = match &item.field {
-        DownwardField::Resource(field) => Some(downward::resource_out(field)),
+        DownwardField::Resource(field) => Some(downward::render_resource(field)),
         DownwardField::One(_) | DownwardField::Labels | DownwardField::Annotations => None,
     };
     k8s::DownwardAPIVolumeFile {
-        field_ref: item.field.path().map(downward::field_out),
+        field_ref: item.field.path().map(downward::render_field),
         mode: item.mode.and_then(signed),
         path: item.path.clone(),
         resource_field_ref: resource,
@@ -112,24 +111,4 @@ fn downward_out(item: &DownwardItem) -> k8s::DownwardAPIVolumeFile {
 
 fn signed(mode: u32) -> Option<i32> {
     i32::try_from(mode).ok()
-}
-
-pub(super) fn mount_out(mount: &VolumeMount) -> k8s::VolumeMount {
-    let (sub_path, sub_path_expr) = match &mount.sub_path {
-        SubPath::None => (None, None),
-        SubPath::Plain(path) => (Some(path.clone()), None),
-        SubPath::Expr(text) => (None, Some(text.clone())),
-    };
-    let propagation = (mount.propagation != Propagation::None).then(|| mount.propagation.as_str());
-    let recursive = mount.recursive_read_only;
-    let recursive = (recursive != RecursiveReadOnly::Disabled).then(|| recursive.as_str());
-    k8s::VolumeMount {
-        mount_path: mount.mount_path.clone(),
-        mount_propagation: propagation.map(str::to_owned),
-        name: mount.name.clone(),
-        read_only: mount.read_only.then_some(true),
-        recursive_read_only: recursive.map(str::to_owned),
-        sub_path,
-        sub_path_expr,
-    }
 }

@@ -1,27 +1,30 @@
-//! Objects that people keep in one file with their pods. What runs nothing and keeps no data is
-//! left out, and that is said; what would run something or keep something is refused: a part of
-//! what a file asks for is worse than nothing of it.
+//! Kinds of objects that are not supported, but often stand in one file with pods. An object that
+//! runs nothing and keeps no data is left out with a warning. An object that would run something or
+//! keep data is refused, because to do only a part of what a file asks for is worse than nothing.
 
 use serde_json::Value;
 
 use probelet_domain::spec::SpecError;
 
+/// How an object of a kind is treated, and why.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
+pub(crate) enum Treatment {
+    /// Ignored with a warning.
     LeftOut(&'static str),
+    /// An error.
     Refused(&'static str),
 }
 
-use Fate::{LeftOut, Refused};
+use Treatment::{LeftOut, Refused};
 
 const NO_API: &str = "there is no Kubernetes API here to be guarded or extended";
 const NO_CLAIMS: &str = "there are no claims to volumes here";
 const NO_SERVICES: &str = "there is no cluster network here, no name or address leads to it";
 const NO_SCHEDULER: &str = "there is no scheduler here";
 
-/// Group and kind; which version of the group does not matter.
+/// Group, kind and treatment. It is the same for all versions of a group.
 #[rustfmt::skip]
-pub(super) const TABLE: &[(&str, &str, Fate)] = &[
+pub(crate) const TABLE: &[(&str, &str, Treatment)] = &[
     ("", "Endpoints", LeftOut(NO_SERVICES)),
     ("", "LimitRange", LeftOut("a pod has the limits that its own manifest gives it")),
     ("", "Namespace", LeftOut("a pod's namespace is only a name here")),
@@ -56,28 +59,28 @@ pub(super) const TABLE: &[(&str, &str, Fate)] = &[
     ("batch", "CronJob", Refused("nothing here runs jobs by a schedule")),
 ];
 
-/// `kind/name`, as kubectl prints it, and what becomes of it; `None` for what is not in the table.
-pub(super) fn fate(object: &Value) -> Option<(String, Fate)> {
+/// `kind/name`, as kubectl prints it, and the treatment; `None` for a kind that is not in the table.
+pub(crate) fn treatment(object: &Value) -> Option<(String, Treatment)> {
     let text = |at: &str| object.pointer(at).and_then(Value::as_str);
     let (kind, version) = (text("/kind")?, text("/apiVersion").unwrap_or_default());
-    // A kind of that name in another group is another thing: Knative's Service runs something.
+    // The same name in another group is another kind: Knative's Service runs something.
     let group = version.split_once('/').map_or("", |(group, _)| group);
-    let known = TABLE.iter().find(|(its, name, _)| (*its, *name) == (group, kind));
+    let row = TABLE.iter().find(|row| (row.0, row.1) == (group, kind));
     let name = text("/metadata/name").unwrap_or_default();
-    known.map(|(_, _, fate)| (format!("{}/{name}", kind.to_lowercase()), *fate))
+    row.map(|(.., treatment)| (format!("{}/{name}", kind.to_lowercase()), *treatment))
 }
 
-/// The warning of one that is left out.
-pub(super) fn left_out(object: &Value) -> Option<String> {
-    match fate(object)? {
+/// The warning about an object that is left out; `None` for any other object.
+pub(crate) fn left_out(object: &Value) -> Option<String> {
+    match treatment(object)? {
         (what, LeftOut(why)) => Some(format!("{what}: ignored: {why}")),
         (_, Refused(_)) => None,
     }
 }
 
-/// Why there is no pod in an object of this kind.
-pub(super) fn refused(object: &Value, kind: &str, supported: &[&str]) -> SpecError {
-    let Some((what, Refused(why))) = fate(object) else {
+/// The error of an object that is not supported.
+pub(crate) fn refused(object: &Value, kind: &str, supported: &[&str]) -> SpecError {
+    let Some((what, Refused(why))) = treatment(object) else {
         return SpecError::unsupported("kind", kind, supported);
     };
     SpecError::new("kind", format!("Unsupported value: {kind:?}: {what}: {why}"))

@@ -163,7 +163,7 @@ fn json_round_trips_through_kubernetes_type() {
 }
 
 #[test]
-fn what_goes_out_can_be_applied_again() {
+fn a_shown_pod_can_be_applied_again() {
     let mut view = view();
     Arc::make_mut(&mut view.spec).containers[0].probes.liveness.as_mut().unwrap().period =
         Duration::from_millis(1500);
@@ -221,7 +221,7 @@ fn a_bundle_shows_its_root_filesystem_as_image() {
 }
 
 #[test]
-fn a_held_kill_is_told_and_no_setting() {
+fn a_held_kill_is_an_annotation_but_not_a_setting() {
     let mut view = view();
     view.status.containers[0].kill_held = Some(KillHeld {
         probe: ProbeKind::Liveness,
@@ -229,8 +229,8 @@ fn a_held_kill_is_told_and_no_setting() {
         reason: "10 of 20 probed containers failed within 10s".into(),
     });
     let shown = to_json(&view);
-    let said = &shown["metadata"]["annotations"]["probelet.io/kill-held.kubia"];
-    assert_eq!(said, "10 of 20 probed containers failed within 10s");
+    let reason = &shown["metadata"]["annotations"]["probelet.io/kill-held.kubia"];
+    assert_eq!(reason, "10 of 20 probed containers failed within 10s");
     let again = parse_value(shown, "uid-1".into()).unwrap();
     assert_eq!(again.spec.annotations, view.spec.annotations);
 }

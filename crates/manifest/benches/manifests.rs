@@ -1,18 +1,27 @@
-//! What reading manifests costs: a List of 1,000 ordinary pods, read as `validate` and `apply`
-//! read it. The bounds are 1 s and 100 MB at the peak; more than that fails.
+//! The cost of a List of 1,000 ordinary pods, read as `validate` and `apply` read it. It may use 1 s
+//! of processor time and 100 MB of memory at the peak; more fails. One thread does all the work, so
+//! on an idle machine the processor time is the elapsed time.
 //!
-//!     cargo bench --bench manifests
+//!     cargo bench -p probelet-manifest --bench manifests
 
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a benchmark reads the clock")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark reads the clock and /proc"
+)]
 
 use std::time::{Duration, Instant};
 
-use probelet::manifest::{File, Severity, Sources};
+use probelet_manifest::{File, Severity, Sources};
 
 const PODS: usize = 1000;
+/// Processor time.
 const LONGEST: Duration = Duration::from_secs(1);
-/// In kB, as the kernel counts.
+/// Kilobytes.
 const MOST: u64 = 100_000;
+/// Clock ticks in a second, as /proc counts.
+const TICKS: u64 = 100;
 
 const POD: &str = "\
 - apiVersion: v1
@@ -68,6 +77,16 @@ const POD: &str = "\
     - {name: tmp, emptyDir: {medium: Memory}}
 ";
 
+/// User and system time of this process.
+fn processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The name of the program may have spaces. The times are fields 14 and 15.
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 1000 / TICKS)
+}
+
+/// The most memory that this process has had, in kilobytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -78,12 +97,14 @@ fn main() {
     let pods = (0..PODS).map(|number| POD.replace("NUMBER", &number.to_string()));
     let text = "apiVersion: v1\nkind: List\nitems:\n".to_owned() + &pods.collect::<String>();
     let (size, before) = (text.len(), peak());
-    let start = Instant::now();
+    let (start, used_before) = (Instant::now(), processor());
     let sources = Sources::read(vec![File { name: "pods.yaml".to_owned(), text }]);
+    let read = peak();
     let findings = sources.findings();
-    let (took, peak) = (start.elapsed(), peak());
+    let (elapsed, used, peak) = (start.elapsed(), processor() - used_before, peak());
     let errors = findings.iter().filter(|it| it.severity == Severity::Error).count();
-    println!("{PODS} pods, {size} bytes: {took:.2?}, {peak} kB at the peak ({before} kB before)");
-    assert_eq!((errors, sources.values().len()), (0, PODS));
-    assert!(took <= LONGEST && peak <= MOST, "more than {LONGEST:?} or {MOST} kB");
+    println!("{PODS} pods, {size} bytes: {used:.2?} of processor time, {elapsed:.2?} elapsed");
+    println!("memory: {before} kB at the start, {read} kB after reading, {peak} kB at the peak");
+    assert_eq!((errors, sources.values.len()), (0, PODS));
+    assert!(used <= LONGEST && peak <= MOST, "more than {LONGEST:?} or {MOST} kB");
 }

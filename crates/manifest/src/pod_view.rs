@@ -1,0 +1,128 @@
+//! A pod's spec and status → a Kubernetes `v1.Pod`, as `get pod -o json` prints it.
+
+use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use crate::container_view::{container_status, mount_status, time};
+use crate::durations::seconds;
+use crate::optional_fields::{list, some};
+use crate::render::pod_spec;
+use crate::server_annotations::{CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
+use crate::{annotations, defaults, probe_report};
+use probelet_domain::exit::Terminated;
+use probelet_domain::pod::PodView;
+use probelet_domain::spec::PodSpec;
+use probelet_domain::status::{Condition, ContainerState, ContainerStatus, Phase, PodStatus};
+
+/// The pod as Kubernetes would show it.
+pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
+    k8s::Pod {
+        metadata: metadata(view),
+        spec: Some(k8s::PodSpec {
+            node_name: some(&view.status.network.node_name),
+            ..defaults::fill(&view.spec, pod_spec(&view.spec))
+        }),
+        status: Some(pod_status(&view.spec, &view.status)),
+    }
+}
+
+/// [`to_v1_pod`] as JSON, with `apiVersion` and `kind`.
+pub fn to_json(view: &PodView) -> Value {
+    // Serializing this type fails only for a time after the year 9999, which `time` leaves out.
+    serde_json::to_value(to_v1_pod(view)).unwrap_or_default()
+}
+
+fn metadata(view: &PodView) -> ObjectMeta {
+    let (spec, status) = (&view.spec, &view.status);
+    let mut annotations = annotations::render(spec);
+    annotations.extend(defaults::annotations(spec));
+    for container in status.all() {
+        let cause = last_termination(container).map(Terminated::why);
+        let shown = [
+            (ServerMade::LastCause, cause),
+            (ServerMade::Probes, probe_report::render(&container.probes)),
+            (ServerMade::ProbesPausedUntil, container.paused_until.and_then(probe_report::rfc3339)),
+            (ServerMade::KillHeld, container.kill_held.as_ref().map(|held| held.reason.clone())),
+        ];
+        let set = shown.into_iter().filter_map(|(made, text)| Some((made, text?)));
+        annotations.extend(set.map(|(made, text)| (made.key(&container.name), text)));
+    }
+    if let Some(origin) = &spec.origin {
+        annotations.insert(CONFIG_SOURCE.to_owned(), "file".to_owned());
+        annotations.insert(CONFIG_FILE.to_owned(), origin.file.clone());
+    }
+    annotations.extend(view.manifest_error.iter().map(|e| (MANIFEST_ERROR.to_owned(), e.clone())));
+    ObjectMeta {
+        name: Some(spec.name.clone()),
+        namespace: Some(spec.namespace.clone()),
+        uid: some(&spec.uid),
+        labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        creation_timestamp: time(status.created_at),
+        // As in Kubernetes, the end of the grace period, not the time of the request.
+        deletion_timestamp: status
+            .deletion
+            .and_then(|(asked, grace)| time(asked.checked_add(grace).unwrap_or(asked))),
+        deletion_grace_period_seconds: status.deletion.map(|(_, grace)| seconds(grace)),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The most recent termination, which is the state of a container that has ended.
+fn last_termination(container: &ContainerStatus) -> Option<&Terminated> {
+    match &container.state {
+        ContainerState::Terminated(now) => Some(now),
+        _ => container.last_state.as_ref(),
+    }
+}
+
+fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
+    let expired = status.expired.as_ref().filter(|_| status.phase == Phase::Failed);
+    let of = |status: &ContainerStatus| {
+        let container = spec.all().find(|container| container.name == status.name);
+        k8s::ContainerStatus {
+            volume_mounts: container.and_then(|spec| list(&spec.volume_mounts, mount_status)),
+            ..container_status(status, container.map(|spec| &spec.resources))
+        }
+    };
+    k8s::PodStatus {
+        phase: Some(status.phase.as_str().to_owned()),
+        reason: expired.map(|expired| expired.reason().to_owned()),
+        message: expired.map(|expired| expired.message().to_owned()),
+        conditions: Some(conditions(spec, status)),
+        host_ip: status.network.host_ips.first().cloned(),
+        host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
+        pod_ip: status.network.ips.first().cloned(),
+        pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
+        qos_class: Some(spec.qos_class().as_str().to_owned()),
+        start_time: time(status.created_at),
+        init_container_statuses: list(&status.init_containers, of),
+        container_statuses: Some(status.containers.iter().map(of).collect()),
+        ..k8s::PodStatus::default()
+    }
+}
+
+/// The conditions that callers have set come first, as in the kubelet.
+fn conditions(spec: &PodSpec, status: &PodStatus) -> Vec<k8s::PodCondition> {
+    let set = spec.gates.conditions.iter().map(|(kind, set)| k8s::PodCondition {
+        type_: kind.clone(),
+        status: set.status.as_str().to_owned(),
+        reason: some(&set.reason),
+        message: some(&set.message),
+        last_transition_time: time(set.since),
+        ..k8s::PodCondition::default()
+    });
+    set.chain(status.conditions.iter().map(condition)).collect()
+}
+
+fn condition(condition: &Condition) -> k8s::PodCondition {
+    k8s::PodCondition {
+        type_: condition.kind.to_owned(),
+        status: if condition.is_true { "True" } else { "False" }.to_owned(),
+        reason: some(condition.reason),
+        message: some(&condition.message),
+        last_transition_time: time(condition.since),
+        ..k8s::PodCondition::default()
+    }
+}
