@@ -36,7 +36,7 @@ fn an_unhealthy_server_is_killed_and_started_again() -> Result<()> {
             assert!(events.iter().any(|event| event == expected), "no {expected:?} in {events:#?}");
         }
 
-        let log = std::fs::read_to_string(host.path("probelet.log"))?;
+        let log = fs::read_to_string(host.path("probelet.log"))?;
         for (level, reason) in [("warn", "Unhealthy"), ("info", "Killing")] {
             let (level, reason) = (format!("level={level} "), format!("reason={reason}"));
             let is_logged = |line: &str| line.contains(&level) && line.contains(&reason);

@@ -397,3 +397,17 @@ fn a_pod_is_ready_to_start_containers_once_its_surroundings_are_made() {
     story.exits("b", 0);
     assert_eq!((story.phase(), ready(&story)), (Phase::Failed, false));
 }
+
+#[test]
+fn a_pod_that_has_lost_its_network_is_not_ready_to_start_containers() {
+    let ready = |story: &Story| story.condition("PodReadyToStartContainers").0;
+    let mut story = running(pod(&[], &["a"]));
+    assert!(ready(&story));
+    story.exits("a", 1);
+    let failed = InstanceEvent::Failed { fault: Fault::Network, message: "no bridge".into() };
+    story.tell("a", failed.of(Incarnation(1)));
+    assert!(!ready(&story));
+    story.pass(SECOND);
+    story.started("a");
+    assert!(ready(&story));
+}
