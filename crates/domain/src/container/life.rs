@@ -91,6 +91,8 @@ impl Life {
         self.course.next_attempt();
         self.oom.next_attempt();
         self.start(turn);
+        // While it waited for its order in the pod, the two attempts before were kept.
+        self.settle(turn);
     }
 
     /// Starts the newest attempt if it has not run yet, else the next one.

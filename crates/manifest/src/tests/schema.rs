@@ -192,22 +192,24 @@ impl fmt::Display for Meaning {
 }
 
 fn document() -> String {
-    let mut text = "# Every field of a Pod\n\nMade from the table in `src/manifest/fields.rs`, \
-        which a test compares with Kubernetes' own types; the same test writes this file, with \
-        `PROBELET_WRITE_DOCS=1`. What is said of a field holds for all below it. `initContainers` \
-        have the same fields as `containers`; `<probe>` is `livenessProbe`, `readinessProbe` and \
-        `startupProbe`. A field that Kubernetes doesn't know is refused.\n\n| field | |\n|---|---|\n"
+    let mut text = "# Every field of a Pod\n\nMade from the table in \
+        `crates/manifest/src/fields.rs`, which a test compares with Kubernetes' own types; the same \
+        test writes this file, with `PROBELET_WRITE_DOCS=1`. An entry holds for all fields below \
+        it. `initContainers` have the same fields as `containers`; `<probe>` is `livenessProbe`, \
+        `readinessProbe` and `startupProbe`. A field that Kubernetes does not have is refused.\n\n\
+        | field | |\n|---|---|\n"
         .to_owned();
     let objects = ["data", "binaryData", "stringData", "immutable", "type"];
     for (field, rule) in TABLE.iter().filter(|(field, _)| !objects.contains(field)) {
         text += &format!("| `{field}` | {} |\n", Meaning(*rule));
     }
-    text += "\n# Other objects\n\nMade from the table in `src/manifest/others.rs`. A file may have \
-        objects beside its pods. ConfigMaps and Secrets are taken up by the pods of the same apply, \
-        and a Deployment, StatefulSet, ReplicaSet, ReplicationController or DaemonSet of one \
-        replica and a Job are the pod of their template. What runs nothing and keeps no data is \
-        left out, with a warning; what would run something or keep something, and each kind that \
-        is not named here, is refused, and with it all of the apply.\n\n| object | |\n|---|---|\n";
+    text += "\n# Other objects\n\nMade from the table in \
+        `crates/manifest/src/unsupported_kinds.rs`. A file may have objects beside its pods. The \
+        pods of an apply use its ConfigMaps and Secrets. A Deployment, StatefulSet, ReplicaSet, \
+        ReplicationController or DaemonSet of one replica, and a Job, are the pod of their \
+        template. An object that runs nothing and keeps no data is left out, with a warning. An \
+        object that would run something or keep data is refused, and so is each kind that is not \
+        in this table; then nothing of the file is applied.\n\n| object | |\n|---|---|\n";
     for (group, kind, treatment) in unsupported_kinds::TABLE {
         let group = if group.is_empty() { String::new() } else { format!(" (`{group}`)") };
         let (what, why) = match treatment {

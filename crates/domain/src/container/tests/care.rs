@@ -278,3 +278,25 @@ fn what_could_not_be_cleared_is_asked_for_once_at_a_time() {
     story.pass(SECOND);
     assert!(story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
 }
+
+#[test]
+fn what_could_not_be_cleared_before_a_round_is_cleared_in_it() {
+    let mut story = Story::running(RestartPolicy::Always);
+    for _ in 0..2 {
+        story.ended(Ending::Exited(1));
+        story.pass(600 * SECOND);
+        story.tell(Event::Tick);
+        story.started();
+    }
+    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    story.want(Wanted::Stopped);
+    assert!(story.ended(Ending::Signaled(15)).contains(&Action::Forget(Incarnation(1))));
+    story.tell(Event::Remains { incarnation: Incarnation(1) });
+    story.tell(PodSignal::Hold { round: 1, grace: None }.into());
+    story.pass(SECOND);
+    // Before the next attempt has a record, the two newest stay.
+    assert!(!story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
+    story.want(Wanted::Running);
+    let actions = story.tell(PodSignal::Start.into());
+    assert!(actions.contains(&Action::Forget(Incarnation(1))), "{actions:?}");
+}

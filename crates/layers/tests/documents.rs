@@ -1,0 +1,62 @@
+//! The documents name files that exist.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads the documents of the workspace"
+)]
+
+use std::path::{Path, PathBuf};
+
+/// Folders at the root of the workspace. A text in backticks that begins with one is a path.
+const FOLDERS: [&str; 8] =
+    ["benches/", "crates/", "docs/", "examples/", "integration/", "proto/", "scripts/", "src/"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The paths in the backticks of a text. `a/{b,c}.rs` is two paths; a pattern with `*` is none.
+fn paths(text: &str) -> Vec<String> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let first = quoted.filter_map(|quoted| quoted.split_whitespace().next());
+    let paths = first.filter(|text| FOLDERS.iter().any(|folder| text.starts_with(folder)));
+    paths.filter(|path| !path.contains('*')).flat_map(alternatives).collect()
+}
+
+fn alternatives(path: &str) -> Vec<String> {
+    let parts = path.split_once('{').and_then(|(before, rest)| {
+        let (inner, after) = rest.split_once('}')?;
+        Some((before, inner, after))
+    });
+    match parts {
+        Some((before, inner, after)) => {
+            inner.split(',').map(|one| format!("{before}{one}{after}")).collect()
+        }
+        None => vec![path.to_owned()],
+    }
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let root = root();
+    let documents = std::fs::read_dir(root.join("docs")).unwrap().map(|it| it.unwrap().path());
+    let documents = documents.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let named = ["ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name));
+    let mut missing = Vec::new();
+    for document in documents.chain(named) {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let absent = paths(&text).into_iter().filter(|path| !root.join(path).exists());
+        missing.extend(absent.map(|path| format!("{}: {path}", document.display())));
+    }
+    assert!(missing.is_empty(), "these files do not exist:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn paths_are_found_in_backticks() {
+    let text = "See `src/main.rs`, `integration/tests/{pods,logs}.rs` and `scripts/test -v`, \
+                not src/none.rs, `src/**/tests` or `actor.rs`.";
+    let expected =
+        ["src/main.rs", "integration/tests/pods.rs", "integration/tests/logs.rs", "scripts/test"];
+    assert_eq!(paths(text), expected);
+}
