@@ -53,7 +53,7 @@ fn manifests_of_these_shapes_run_as_they_are() -> Result<()> {
             ("env-downward", 1),
             ("list-of-two", 1),
         ] {
-            let path = root().join(format!("src/manifest/tests/shapes/{file}.yaml"));
+            let path = root().join(format!("crates/manifest/src/tests/shapes/{file}.yaml"));
             let text = fs::read_to_string(path)?;
             stand_in(host, &text)?;
             host.apply(&text).context(file)?;

@@ -10,6 +10,8 @@ use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::pb;
 
+mod v1;
+
 /// Key of the extension, and its type: containerd wants bare names.
 pub const KEY: &str = "probelet.v1.record";
 const TYPE: &str = "probelet.v1.Record";
@@ -31,14 +33,15 @@ pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Any, RecordError> {
     Ok(wrap(&pb::Record {
         version: VERSION,
         pod: serde_json::to_string(pod)?,
-        memory: serde_json::to_string(memory)?,
+        memory: serde_json::to_string(&v1::Memory::from(memory.clone()))?,
         ..pb::Record::default()
     }))
 }
 
 pub fn decode(any: &Any) -> Result<(PodSpec, Memory), RecordError> {
     let record = unwrap(any)?;
-    Ok((serde_json::from_str(&record.pod)?, serde_json::from_str(&record.memory)?))
+    let memory: v1::Memory = serde_json::from_str(&record.memory)?;
+    Ok((serde_json::from_str(&record.pod)?, memory.into()))
 }
 
 /// That the container was released by name, under these labels.

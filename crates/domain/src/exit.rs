@@ -1,7 +1,5 @@
 //! How a process ended, as Kubernetes reports it.
 
-use serde::{Deserialize, Serialize};
-
 use super::spec::{HookKind, ProbeKind};
 
 mod judge;
@@ -15,7 +13,7 @@ pub use terminated::Terminated;
 pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 
 /// What the machine was told about an ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// A wait status from the kernel: exited by itself with this code.
     Exited(u8),
@@ -68,7 +66,7 @@ impl Ending {
 }
 
 /// Who or what ended an instance; Kubernetes leaves this to be pieced together from events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// It ended without being asked by probelet.
     Itself,

@@ -2,13 +2,11 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::shorten;
 
 pub mod sequence;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeType {
     Normal,
     Warning,
@@ -58,7 +56,7 @@ impl Notice {
 }
 
 /// A notice with its place: what `v1.Event` holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Grows with every change of the log and is never given twice, so a watcher can resume after
     /// it, whichever daemon it was told by.

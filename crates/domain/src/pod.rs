@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Now;
 use super::container::{Action, Event, Machine, Member, PodSignal, Wanted};
 use super::network::PodNetwork;
-use super::spec::{PodSpec, Role};
+use super::spec::PodSpec;
 use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus, Stage};
 
 mod conditions;
 mod order;
 mod phase;
 
+use conditions::judge;
 pub use phase::phase;
 
 /// A pod as it is now.
@@ -49,7 +50,7 @@ impl Pod {
         let network = PodNetwork::default();
         let mut pod =
             Self { spec, machines, wanted, created_at, deletion: None, conditions, network };
-        pod.conditions = pod.judge(now);
+        pod.conditions = judge(&pod, now);
         pod
     }
 
@@ -79,7 +80,7 @@ impl Pod {
     pub fn handle(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = self.tell(index, event, now);
         actions.append(&mut self.advance(now));
-        self.conditions = self.judge(now);
+        self.conditions = judge(self, now);
         actions
     }
 
@@ -109,7 +110,7 @@ impl Pod {
             actions.append(&mut self.tell(index, event.clone(), now));
         }
         actions.append(&mut self.advance(now));
-        self.conditions = self.judge(now);
+        self.conditions = judge(self, now);
         actions
     }
 
@@ -132,7 +133,7 @@ impl Pod {
             actions.append(&mut self.evict(&message, now));
         }
         actions.append(&mut self.advance(now));
-        self.conditions = self.judge(now);
+        self.conditions = judge(self, now);
         actions
     }
 
@@ -245,11 +246,6 @@ impl Pod {
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
         self.machines.iter().map(Machine::member)
-    }
-
-    fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, Member<'_>)> {
-        let all = (0..self.machines.len()).zip(&self.machines);
-        all.map(|(index, machine)| (index, self.spec.role_at(index), machine.member()))
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::exit::{Cause, Terminated};
 use super::spec::{BackoffLimits, ContainerSpec, PodSpec, RestartAction, RestartPolicy, Role};
 
@@ -55,12 +53,22 @@ pub fn grace(asked: Option<Duration>, probe: Option<Duration>, pod: Duration) ->
 }
 
 /// How far up the ladder a container has climbed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backoff {
     rung: u32,
 }
 
 impl Backoff {
+    /// The back-off after so many restarts in a row.
+    pub fn at(rung: u32) -> Self {
+        Self { rung }
+    }
+
+    /// How many restarts in a row it counts.
+    pub fn rung(self) -> u32 {
+        self.rung
+    }
+
     /// The whole wait of the next rung, counted from the finish of an instance that ran `ran`;
     /// climbs. A probe kill has `credit`: the time that the instance ran counts toward its wait.
     /// `None` where it has been restarted as often in a row as it may.

@@ -1,8 +1,6 @@
 //! As whom a container's process runs: from its spec, its image and the image's own
 //! `/etc/passwd` and `/etc/group`.
 
-use serde::{Deserialize, Serialize};
-
 use super::spec::{ContainerSpec, GroupsPolicy, PodSpec};
 
 /// What an image says.
@@ -15,7 +13,7 @@ pub struct ImageUsers {
 }
 
 /// The user and groups of a process, as in its runtime spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,

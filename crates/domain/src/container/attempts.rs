@@ -90,3 +90,46 @@ impl Attempts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempts(newest: u32) -> Attempts {
+        let mut attempts = Attempts::new(Incarnation(newest));
+        attempts.recover([Incarnation(0)], Incarnation(newest));
+        attempts
+    }
+
+    fn settled(attempts: &mut Attempts, oldest: u32, is_removed: bool) -> Vec<Action> {
+        let mut turn = Turn::of_test();
+        attempts.settle(Incarnation(oldest), is_removed, &mut turn);
+        turn.take()
+    }
+
+    #[test]
+    fn older_attempts_are_cleaned_up_once() {
+        let mut attempts = attempts(2);
+        assert_eq!(attempts.len(), 3, "the one between may have left files");
+        let forget = |attempt| Action::Forget(Incarnation(attempt));
+        assert_eq!(settled(&mut attempts, 1, false), [forget(0)]);
+        assert_eq!(settled(&mut attempts, 2, false), [forget(1)]);
+        let now = Turn::of_test().now.mono;
+        attempts.remains(Incarnation(0), 1, now);
+        assert!(!attempts.is_due(now));
+        let at = attempts.deadline().unwrap();
+        assert!(attempts.is_due(at) && !attempts.is_due(at));
+        assert_eq!(settled(&mut attempts, 2, false), [forget(0)]);
+    }
+
+    #[test]
+    fn the_newest_attempt_of_a_removed_container_goes_last() {
+        let mut attempts = attempts(1);
+        let forget = |attempt| Action::Forget(Incarnation(attempt));
+        assert_eq!(settled(&mut attempts, 1, true), [forget(0)]);
+        attempts.forgotten(Incarnation(0));
+        assert_eq!(settled(&mut attempts, 1, true), [forget(1)]);
+        attempts.forgotten(Incarnation(1));
+        assert_eq!(attempts.len(), 0);
+    }
+}

@@ -196,3 +196,60 @@ fn stop_order(kind: ProbeKind, output: String, definition: &Definition) -> StopO
     let message = format!("{title} {} failed {} probe{suffix}", spec.name, kind.lower());
     StopOrder { cause: Cause::Probe { kind, output }, message, grace, next: Next::Policy }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Incarnation;
+    use crate::container::Action;
+
+    fn condemned(definition: &Definition, turn: &mut Turn) -> Condemnation {
+        let subject = definition.subject(Incarnation(0));
+        Condemnation::new(ProbeKind::Liveness, "500".into(), false, subject, turn)
+    }
+
+    #[test]
+    fn condemned_braked_captured_stopped() {
+        let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
+        let subject = definition.subject(Incarnation(0));
+        let mut condemnation = condemned(&definition, &mut turn);
+        let [Action::Instance(_, InstanceAction::AskBrake(asked))] = turn.take()[..] else {
+            panic!("the brake is not asked")
+        };
+        assert!(condemnation.kill_held().is_none());
+        let again = turn.now.mono.later(RETRY * 5);
+        let why = Hold::Late { containers: 2 };
+        let first = condemnation.held(why, again, &definition, &mut turn);
+        assert_eq!(first, Some(ProbeKind::Liveness), "the probe goes on");
+        assert_eq!(condemnation.held(why, again, &definition, &mut turn), None);
+        assert_eq!(turn.take().len(), 1, "the hold is published once");
+        assert!(condemnation.kill_held().is_some() && condemnation.recorded_cause().is_none());
+        turn.pass(5);
+        condemnation.ask_again(|_| false, subject, &mut turn);
+        let asks = Action::Instance(Incarnation(0), InstanceAction::AskBrake(asked));
+        assert_eq!(turn.take(), [asks], "for the same condemnation");
+        let condemnation = condemnation.granted(subject, &mut turn);
+        let capture = Action::Instance(Incarnation(0), InstanceAction::Capture);
+        assert_eq!(turn.take(), [Action::Persist, capture]);
+        assert!(matches!(condemnation.recorded_cause(), Some(Cause::Probe { .. })));
+        let mut condemnation = Some(condemnation);
+        let order = Condemnation::captured(&mut condemnation).unwrap();
+        assert_eq!(order.message, "Container app failed liveness probe, will be restarted");
+        assert!(condemnation.is_none());
+    }
+
+    #[test]
+    fn the_evidence_is_waited_for_with_a_bound() {
+        let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
+        let condemnation = condemned(&definition, &mut turn);
+        let mut condemnation =
+            Some(condemnation.granted(definition.subject(Incarnation(0)), &mut turn));
+        assert!(Condemnation::capture_over(&mut condemnation, turn.now).is_none());
+        assert_eq!(
+            condemnation.as_ref().and_then(Condemnation::deadline),
+            Some(turn.now.mono.later(CAPTURE))
+        );
+        turn.pass(CAPTURE.as_secs() + 1);
+        assert!(Condemnation::capture_over(&mut condemnation, turn.now).is_some());
+    }
+}

@@ -55,3 +55,39 @@ pub(super) struct Subject<'a> {
     pub definition: &'a Definition,
     pub attempt: Incarnation,
 }
+
+#[cfg(test)]
+impl Definition {
+    /// The definition of a pod of one container, with changes.
+    pub(super) fn of_test(change: impl FnOnce(&mut PodSpec)) -> Self {
+        let mut pod = crate::spec::sample::pod();
+        change(&mut pod);
+        let spec = pod.containers[0].clone();
+        Self { pod: Arc::new(pod), spec }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Exec, ProbeSpec, sample};
+
+    #[test]
+    fn a_readiness_probe_and_one_that_only_notifies_end_nothing() {
+        let probe = || Some(ProbeSpec::new(Handler::Exec(Exec { command: vec![] })));
+        let with = |change: &dyn Fn(&mut ContainerSpec)| {
+            Definition::of_test(|pod| change(&mut pod.containers[0]))
+        };
+        let may = |change: &dyn Fn(&mut ContainerSpec)| with(change).may_end_by_probe();
+        assert!(!may(&|_| {}) && !may(&|spec| spec.probes.readiness = probe()));
+        assert!(may(&|spec| spec.probes.startup = probe()));
+        let notifies = |spec: &mut ContainerSpec| {
+            spec.probes.liveness = probe();
+            spec.probes.liveness.as_mut().unwrap().on_failure = Some(OnFailure::Notify);
+        };
+        assert!(!may(&notifies) && with(&notifies).has_exec_probes());
+        assert_eq!(Definition::of_test(|_| {}).creating(), WaitingReason::ContainerCreating);
+        let init = Definition::of_test(|pod| pod.init_containers = sample::pod().containers);
+        assert_eq!(init.creating(), WaitingReason::PodInitializing);
+    }
+}

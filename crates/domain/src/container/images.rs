@@ -229,3 +229,53 @@ fn already_present(image: &str) -> Notice {
     );
     Notice::normal("Pulled", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Incarnation;
+    use crate::container::Action;
+    use crate::image::PullPolicy;
+
+    fn step(policy: PullPolicy, known: &ImageFacts) -> (Step, Vec<Action>) {
+        let definition = Definition::of_test(|pod| pod.containers[0].pull_policy = Some(policy));
+        let (mut images, mut turn) = (Images::default(), Turn::of_test());
+        images.looked(&definition, known, &BTreeMap::new(), &mut turn);
+        let step = images.next(definition.subject(Incarnation(0)), &mut turn);
+        (step, turn.take())
+    }
+
+    #[test]
+    fn a_missing_image_is_pulled_unless_its_policy_forbids_it() {
+        let (absent, here) =
+            (ImageFacts::default(), ImageFacts { id: "x".into(), ..ImageFacts::default() });
+        let (pull, actions) = step(PullPolicy::IfNotPresent, &absent);
+        assert!(matches!(pull, Step::Pull));
+        assert!(
+            matches!(&actions[..], [Action::Note(_), Action::Instance(_, InstanceAction::Pull(name))]
+            if name == "docker.io/library/web:1")
+        );
+        let (forbidden, _) = step(PullPolicy::Never, &absent);
+        assert!(matches!(&forbidden, Step::Wait(wait)
+            if wait.reason == WaitingReason::ErrImageNeverPull));
+        for policy in [PullPolicy::IfNotPresent, PullPolicy::Never] {
+            assert!(matches!(step(policy, &here), (Step::Launch, actions) if actions.is_empty()));
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_before_its_back_off() {
+        let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
+        let subject = definition.subject(Incarnation(0));
+        let mut images = Images::default();
+        images.looked(&definition, &ImageFacts::default(), &BTreeMap::new(), &mut turn);
+        let failed = images.failed(PullFault::Failed, "no such host".into(), subject, &mut turn);
+        let Some(Step::Wait(wait)) = failed else { panic!("no wait") };
+        assert_eq!((wait.reason, &*wait.message), (WaitingReason::ErrImagePull, "no such host"));
+        let Some(Step::Wait(wait)) = images.waited(wait.reason, &mut turn) else {
+            panic!("no wait")
+        };
+        assert_eq!(wait.reason, WaitingReason::ImagePullBackOff);
+        assert!(images.waited(wait.reason, &mut turn).is_none(), "the next pull");
+    }
+}

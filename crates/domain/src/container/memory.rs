@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use super::condemnation::Condemnation;
 use super::instance::Instance;
 use super::life::Life;
@@ -16,79 +14,66 @@ use crate::notice;
 use crate::restart::Backoff;
 use crate::user::User;
 
-/// What must outlive the daemon. Written on transitions only, never per probe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What must outlive the daemon. It is written on transitions only, never for each probe.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
+    /// The level that callers want.
     pub wanted: Wanted,
+    /// The newest attempt.
     pub attempt: Incarnation,
     pub restart_count: u32,
     pub created_at: SystemTime,
-    /// When the newest attempt's process started; `None` before.
+    /// When the process of the newest attempt started; `None` before.
     pub started_at: Option<SystemTime>,
-    /// The startup probe had passed, the readiness probe had passed.
+    /// True if the startup probe had passed.
     pub started: bool,
+    /// True if the readiness probe had passed.
     pub ready: bool,
+    /// Manifest digest of the image; empty for a bundle or before it is known.
     pub image_id: String,
-    /// The user that the newest instance began as; `None` in older records.
-    #[serde(default)]
+    /// User that the newest instance started as; `None` in older records.
     pub user: Option<User>,
-    /// Some registry has it, and may have a newer one by now.
-    #[serde(default)]
+    /// True if a registry has the image, and may have a newer one by now.
     pub image_from_registry: bool,
-    /// The image's own.
-    #[serde(default)]
+    /// Stop signal of the image.
     pub stop_signal: Option<i32>,
     /// How the newest attempt ended, if it did.
     pub ended: Option<Terminated>,
     /// How the attempt before it ended.
     pub last_state: Option<Terminated>,
-    /// When the next attempt may start, if one is to follow.
+    /// When the next attempt may start, while it waits for its back-off.
     pub restart_at: Option<SystemTime>,
     pub backoff: Backoff,
-    /// No probe runs before this.
-    #[serde(default)]
+    /// No probe runs before this time.
     pub paused_until: Option<SystemTime>,
     /// The whole length of that pause.
-    #[serde(default)]
     pub paused_for: Option<Duration>,
-    /// An ending that was asked for and has not come yet.
-    #[serde(default)]
+    /// The stop that is under way.
     pub stopping: Option<Stopping>,
-    /// Why a probe's kill, let through and not begun yet, will end the instance.
-    #[serde(default)]
+    /// Cause of a kill that a probe decided and the brake allowed, and that has not begun yet.
     pub condemned: Option<Cause>,
-    /// Which round of its pod it is in.
-    #[serde(default)]
+    /// Startup round of the pod that the container is in.
     pub round: u32,
-    /// It waits for its turn in the round.
-    #[serde(default)]
+    /// True if the container waits for its order in the round.
     pub held: bool,
-    /// The pod is over: it does not start again.
-    #[serde(default)]
+    /// True if the pod is over: no start follows.
     pub finished: bool,
-    /// Of the newest attempt.
-    #[serde(default)]
+    /// OOM kills of the newest attempt.
     pub oom: OomCount,
-    #[serde(default)]
+    /// The newest ends, newest first.
     pub history: History,
-    /// The pod's active deadline was over while it was not, or it was evicted: nothing starts any
-    /// more.
-    #[serde(default)]
+    /// True if the pod's active deadline has ended the container, or the pod was evicted: no start
+    /// follows.
     pub expired: bool,
-    /// Why, where it was evicted.
-    #[serde(default)]
+    /// Message of the eviction, if the pod was evicted.
     pub evicted: Option<String>,
-    /// Restarted as often in a row as it may, and left as it is since.
-    #[serde(default)]
+    /// True if the container was restarted as often in a row as it may be, and is left as it is.
     pub given_up: bool,
-    /// The container's newest events, which the machine itself has no use for.
-    #[serde(default)]
+    /// The container's newest events, which the machine itself does not use.
     pub events: Vec<notice::Event>,
-    /// The host's boot in which it was written; `None` in older records.
-    #[serde(default)]
+    /// Id of the host's boot in which it was written; `None` in older records.
     pub boot_id: Option<String>,
     /// When the host was booted, by the clock that the times here are of; `None` in older records.
-    #[serde(default)]
     pub booted_at: Option<SystemTime>,
 }
 
@@ -142,7 +127,7 @@ impl Memory {
         }
     }
 
-    /// What may be assumed of a later attempt whose own memory is lost.
+    /// What may be assumed of a later attempt whose memory is lost.
     pub fn of_later(mut self, attempt: Incarnation, has_task: bool, wall: SystemTime) -> Self {
         let more = attempt.0.saturating_sub(self.attempt.0);
         self.restart_count = self.restart_count.saturating_add(more);
@@ -150,7 +135,7 @@ impl Memory {
         self.attempt = attempt;
         (self.stopping, self.restart_at, self.held) = (None, None, false);
         self.condemned = None;
-        // When it started nobody knows; that it did, its task says.
+        // Its task says that it started, but not when.
         self.started_at = has_task.then_some(wall);
         (self.started, self.ready) = (false, false);
         self
@@ -197,14 +182,14 @@ impl Memory {
         self.attempt >= recorded
     }
 
-    /// The host has been restarted since this was written; false where nobody can tell.
+    /// True if the host was restarted since this was written, as far as is known.
     pub fn is_of_another_boot(&self, current: Option<&str>) -> bool {
         self.boot_id.as_deref().zip(current).is_some_and(|(own, current)| own != current)
     }
 }
 
 /// The level that the user wants; the machine works towards it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Running,
     Stopped,

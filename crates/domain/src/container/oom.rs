@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::Turn;
 use crate::Now;
 use crate::notice::Notice;
@@ -12,13 +10,23 @@ use crate::notice::Notice;
 const RECENT: Duration = Duration::from_secs(1);
 
 /// OOM kills in the cgroup of an instance. The cgroup may be older than the instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OomCount {
     before: u64,
     seen: u64,
 }
 
 impl OomCount {
+    /// The counts of the cgroup at the start of the instance, and now.
+    pub fn new(before: u64, seen: u64) -> Self {
+        Self { before, seen }
+    }
+
+    /// The count of the cgroup at the start of the instance.
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
     /// The newest count of the cgroup. The daemon waits for a higher one.
     pub fn seen(&self) -> u64 {
         self.seen
@@ -74,28 +82,22 @@ impl OomWatch {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use crate::container::Action;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
     fn only_kills_since_the_start_count() {
-        let now = Now {
-            mono: Instant::now(),
-            wall: SystemTime::now(),
-            booted_at: SystemTime::UNIX_EPOCH,
-        };
-        let mut turn = Turn::new(now);
+        let mut turn = Turn::of_test();
         let mut watch = OomWatch::default();
         watch.starts_with(3);
         watch.counted(3, "app", &mut turn);
-        assert_eq!((turn.actions.len(), watch.is_recent(now)), (0, false));
+        assert_eq!((turn.take(), watch.is_recent(turn.now)), (vec![], false));
         watch.counted(5, "app", &mut turn);
         assert_eq!((watch.count().kills(), watch.count().seen()), (2, 5));
-        assert!(watch.is_recent(now));
-        assert!(matches!(&turn.actions[..], [Action::Note(note), Action::Persist]
+        assert!(matches!(&turn.take()[..], [Action::Note(note), Action::Persist]
             if note.message.contains("took 2 processes of container app")));
+        assert!(watch.is_recent(turn.now));
+        turn.pass(2);
+        assert!(!watch.is_recent(turn.now));
     }
 }

@@ -242,3 +242,38 @@ fn notice_of(kind: ProbeKind, outcome: &Outcome) -> Option<Notice> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Incarnation;
+    use crate::spec::{Exec, Handler, ProbeSpec};
+
+    #[test]
+    fn gates_let_the_probes_through_whose_time_it_is() {
+        let definition = Definition::of_test(|pod| {
+            let probe = || Some(ProbeSpec::new(Handler::Exec(Exec { command: vec![] })));
+            let probes = &mut pod.containers[0].probes;
+            (probes.startup, probes.liveness, probes.readiness) = (probe(), probe(), probe());
+        });
+        for (gate, launched) in [
+            (Gate::Closed, vec![]),
+            (Gate::Startup, vec![ProbeKind::Startup]),
+            (Gate::Steady, vec![ProbeKind::Liveness, ProbeKind::Readiness]),
+            (Gate::Readiness, vec![ProbeKind::Readiness]),
+        ] {
+            let mut turn = Turn::of_test();
+            let mut probing = Probing::new(&definition, turn.now.mono);
+            assert_eq!(probing.deadline(gate).is_some(), !launched.is_empty(), "{gate:?}");
+            probing.tick(gate, definition.subject(Incarnation(0)), &mut turn);
+            let kinds = turn.take().into_iter().filter_map(|action| match action {
+                Action::Instance(_, InstanceAction::Probe(kind, _)) => Some(kind),
+                _ => None,
+            });
+            let (mut kinds, mut launched): (Vec<_>, _) = (kinds.collect(), launched);
+            kinds.sort_by_key(|kind| kind.lower());
+            launched.sort_by_key(|kind| kind.lower());
+            assert_eq!(kinds, launched, "{gate:?}");
+        }
+    }
+}

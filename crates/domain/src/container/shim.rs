@@ -60,3 +60,42 @@ impl ShimWatch {
         turn.note(Notice::warning("ShimMemory", message));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Incarnation;
+    use crate::container::Action;
+    use crate::spec::{Exec, Handler, ProbeSpec};
+
+    #[test]
+    fn it_is_measured_once_a_minute_where_exec_probes_run() {
+        let mut turn = Turn::of_test();
+        let mut watch = ShimWatch::new(turn.now.mono);
+        let without = Definition::of_test(|_| {});
+        watch.tick(without.subject(Incarnation(0)), &mut turn);
+        assert_eq!((turn.take(), watch.deadline(&without)), (vec![], None));
+        let definition = Definition::of_test(|pod| {
+            let exec = ProbeSpec::new(Handler::Exec(Exec { command: vec![] }));
+            pod.containers[0].probes.readiness = Some(exec);
+        });
+        for _ in 0..2 {
+            watch.tick(definition.subject(Incarnation(4)), &mut turn);
+        }
+        let measure = Action::Instance(Incarnation(4), InstanceAction::MeasureShim);
+        assert_eq!(turn.take(), [measure]);
+        assert_eq!(watch.deadline(&definition), Some(turn.now.mono.later(EVERY)));
+    }
+
+    #[test]
+    fn growth_is_published_at_each_doubling() {
+        let mut turn = Turn::of_test();
+        let mut watch = ShimWatch::new(turn.now.mono);
+        let sizes = [10, 41, 42, 73, 74, 80, 300];
+        let published = sizes.map(|megabytes| {
+            watch.measured(megabytes << 20, &mut turn);
+            turn.take().len()
+        });
+        assert_eq!(published, [0, 0, 1, 0, 1, 0, 1]);
+    }
+}

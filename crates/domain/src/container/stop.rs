@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use super::definition::{Definition, Subject};
 use super::{InstanceAction, Turn};
 use crate::Now;
@@ -20,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) const LEAST: Duration = Duration::from_secs(2);
 
 /// Why an instance is being stopped, what follows, and how far the stop has come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stopping {
     pub cause: Cause,
     pub next: Next,
@@ -28,21 +26,17 @@ pub struct Stopping {
     /// When the grace is over.
     pub kill_at: SystemTime,
     /// The stop signal was sent. Before that, the preStop hook runs.
-    #[serde(default)]
     pub signaled: bool,
     /// The hook has ended, or there is none.
-    #[serde(default)]
     pub hooked: bool,
     /// The signal is sent once other containers of the pod have ended.
-    #[serde(default)]
     pub waits: bool,
     /// SIGKILL was sent, too.
-    #[serde(default)]
     pub killed: bool,
 }
 
 /// What follows a stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// What the restart policy and the wanted level say.
     Policy,
@@ -228,4 +222,72 @@ pub(super) fn note_failed_hook(kind: HookKind, turn: &mut Turn) {
         HookKind::PreStop => ("FailedPreStopHook", "PreStopHook failed"),
     };
     turn.note(Notice::warning(reason, message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Incarnation;
+    use crate::container::Action;
+    use crate::spec::HookHandler;
+
+    fn order(grace: u64) -> StopOrder {
+        StopOrder {
+            cause: Cause::Deadline,
+            message: String::new(),
+            grace: Duration::from_secs(grace),
+            next: Next::Policy,
+        }
+    }
+
+    fn signals(turn: &mut Turn) -> Vec<i32> {
+        let signal = |action| match action {
+            Action::Instance(_, InstanceAction::Signal(signal)) => Some(signal),
+            _ => None,
+        };
+        turn.take().into_iter().filter_map(signal).collect()
+    }
+
+    #[test]
+    fn signal_then_sigkill_until_it_ends() {
+        let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
+        let subject = definition.subject(Incarnation(0));
+        let mut stop = Stop::begin(order(5), false, Some(3), subject, &mut turn);
+        assert_eq!(signals(&mut turn), [3], "the image's signal");
+        let killed = [4, 1, 0, 1].map(|seconds| {
+            turn.pass(seconds);
+            stop.tick(subject, &mut turn);
+            signals(&mut turn)
+        });
+        assert_eq!(killed, [vec![], vec![SIGKILL], vec![], vec![SIGKILL]]);
+        assert!(stop.record().killed);
+    }
+
+    #[test]
+    fn a_hook_comes_before_the_signal_and_leaves_two_seconds() {
+        let hooked = Definition::of_test(|pod| {
+            let sleep = HookHandler::Sleep(Duration::from_secs(9));
+            pod.containers[0].lifecycle.pre_stop = Some(sleep);
+        });
+        let (subject, mut turn) = (hooked.subject(Incarnation(0)), Turn::of_test());
+        let mut stop = Stop::begin(order(5), false, None, subject, &mut turn);
+        assert!(signals(&mut turn).is_empty());
+        turn.pass(5);
+        stop.tick(subject, &mut turn);
+        assert_eq!(signals(&mut turn), [SIGTERM]);
+        assert_eq!(stop.deadline(), turn.now.mono.later(LEAST));
+        stop.hooked(false, subject, &mut turn);
+        assert!(signals(&mut turn).is_empty(), "it is over already");
+    }
+
+    #[test]
+    fn the_last_of_a_pod_waits_for_the_others() {
+        let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
+        let subject = definition.subject(Incarnation(0));
+        let mut stop = Stop::begin(order(5), true, None, subject, &mut turn);
+        assert!(stop.awaits_pod());
+        assert!(signals(&mut turn).is_empty());
+        stop.pod_allows(subject, &mut turn);
+        assert_eq!((signals(&mut turn), stop.awaits_pod()), (vec![SIGTERM], false));
+    }
 }

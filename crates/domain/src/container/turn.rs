@@ -32,3 +32,25 @@ impl Turn {
         self.push(Action::Persist);
     }
 }
+
+#[cfg(test)]
+impl Turn {
+    /// A turn at some time.
+    #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
+    pub(super) fn of_test() -> Self {
+        let wall = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        let booted_at = std::time::SystemTime::UNIX_EPOCH;
+        Self::new(Now { mono: std::time::Instant::now(), wall, booted_at })
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        let by = std::time::Duration::from_secs(seconds);
+        self.now = Now { mono: self.now.mono + by, wall: self.now.wall + by, ..self.now };
+    }
+
+    /// The actions since the last call.
+    pub(super) fn take(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+}

@@ -66,3 +66,34 @@ pub(super) fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<Stri
     let limit = quantity::show_whole(limit);
     Some(format!("Usage of EmptyDir volume {volume:?} exceeds the limit {limit:?}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Medium, Volume, VolumeSource};
+
+    #[test]
+    fn the_pause_after_a_long_measurement_is_longer() {
+        let mut turn = Turn::of_test();
+        let mut watch = VolumeWatch::Due(turn.now.mono);
+        watch.tick(Incarnation(0), &mut turn);
+        assert_eq!((turn.take().len(), watch.deadline()), (1, None));
+        turn.pass(3);
+        watch.measured(turn.now);
+        assert_eq!(watch.deadline(), Some(turn.now.mono + Duration::from_secs(27)));
+        let never = VolumeWatch::new(&Definition::of_test(|_| {}), turn.now);
+        assert_eq!(never, VolumeWatch::Never);
+    }
+
+    #[test]
+    fn more_than_the_limit_is_an_excess() {
+        let definition = Definition::of_test(|pod| {
+            let source = VolumeSource::EmptyDir { medium: Medium::Disk, size_limit: Some(1 << 20) };
+            pod.volumes.push(Volume { name: "cache".into(), source });
+        });
+        let of = |bytes| excess(&definition.pod, &BTreeMap::from([("cache".to_owned(), bytes)]));
+        assert_eq!(of(1 << 20), None);
+        let message = "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\".";
+        assert_eq!(of((1 << 20) + 1).as_deref(), Some(message));
+    }
+}

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Cause, Ending, Operator, STOP};
 
 const SIGKILL: u8 = 9;
@@ -29,7 +27,7 @@ pub struct Known {
 }
 
 /// How SIGKILL came to an instance that was asked to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sigkill {
     /// From probelet, when the grace was over.
     AfterGrace(Duration),

@@ -2,8 +2,6 @@
 
 use core::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
-
 /// The verb of an operator's stop.
 pub const STOP: &str = "stop";
 
@@ -17,15 +15,12 @@ pub enum Caller {
 }
 
 /// What was asked for, and by whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// `stop`, `restart`, `delete`, `kill -s 9`.
     pub verb: String,
-    #[serde(default)]
     pub uid: Option<u32>,
-    #[serde(default)]
     pub pid: Option<u32>,
-    #[serde(default)]
     pub from: Option<SocketAddr>,
 }
 
@@ -65,19 +60,11 @@ mod tests {
     fn an_operator_has_a_name_where_it_is_known() {
         let by = |pid| Some(Caller::Local { uid: 0, pid });
         let full = Operator::new("stop", by(Some(4711)));
-        let shown = Cause::Operator(full.clone()).to_string();
+        let shown = Cause::Operator(full).to_string();
         assert_eq!(shown, "operator: stop by uid 0 (pid 4711)");
         assert_eq!(Operator::new("stop", by(None)).to_string(), "stop by uid 0");
         let remote = Operator::new("stop", Some(Caller::Remote(([192, 0, 2, 7], 4711).into())));
         assert_eq!(remote.to_string(), "stop from 192.0.2.7:4711");
         assert_eq!(Operator::new("stop", None).to_string(), "stop");
-        let text = serde_json::to_string(&Cause::Operator(full.clone())).unwrap();
-        assert_eq!(serde_json::from_str::<Cause>(&text).unwrap(), Cause::Operator(full));
-    }
-
-    #[test]
-    fn a_cause_that_an_older_version_wrote_is_read() {
-        let old: Cause = serde_json::from_str(r#"{"Operator":{"verb":"stop"}}"#).unwrap();
-        assert_eq!(old, Cause::Operator(Operator::new("stop", None)));
     }
 }

@@ -2,12 +2,10 @@
 
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Cause, Ending, Sigkill};
 use crate::Incarnation;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Terminated {
     pub attempt: Incarnation,
     pub container_id: String,
@@ -22,10 +20,8 @@ pub struct Terminated {
     pub started_at: Option<SystemTime>,
     pub finished_at: SystemTime,
     /// How SIGKILL came where probelet was ending it anyway.
-    #[serde(default)]
     pub sigkill: Option<Sigkill>,
     /// How many of its processes the OOM killer took, init among them where that is the cause.
-    #[serde(default)]
     pub oom_kills: u64,
 }
 

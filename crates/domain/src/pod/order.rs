@@ -1,11 +1,12 @@
 //! Which container starts and stops when. Nothing of it is stored: it follows from where the
 //! containers are, so a daemon that takes them up again comes to the same.
 
+use std::time::Duration;
+
 use super::Pod;
 use crate::Now;
-use crate::container::{Action, Member, PodSignal, Wanted};
-use crate::spec::Role;
-use std::time::Duration;
+use crate::container::{Action, Machine, Member, PodSignal, Wanted};
+use crate::spec::{PodSpec, Role};
 
 /// Signals to one container after which the order must be settled.
 const STEPS: usize = 8;
@@ -18,19 +19,19 @@ impl Pod {
             return actions;
         }
         for _ in 0..STEPS * self.machines.len() {
-            let Some((index, signal)) = self.next_signal() else { break };
+            let Some((index, signal)) = self.schedule().next_signal() else { break };
             actions.append(&mut self.tell(index, signal.into(), now));
         }
         actions
     }
 
-    /// From the first init container on, for all of them.
+    /// Begins a round for all containers, from the first init container on.
     pub(super) fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         // Before anything has run, all wait for the first round anyway.
         let has_run = self.members().any(|one| !one.is_held());
         if self.spec.is_several() && has_run && !self.is_expired() {
-            let round = self.round().saturating_add(1);
+            let round = self.schedule().round().saturating_add(1);
             for index in 0..self.machines.len() {
                 let signal = PodSignal::Hold { round, grace: None };
                 actions.append(&mut self.tell(index, signal.into(), now));
@@ -39,12 +40,23 @@ impl Pod {
         actions
     }
 
-    fn round(&self) -> u32 {
-        self.members().map(Member::round).max().unwrap_or_default()
+    fn schedule(&self) -> Schedule<'_> {
+        let is_wanted = self.wanted == Wanted::Running && !self.is_expired();
+        Schedule { spec: &self.spec, machines: &self.machines, is_wanted }
     }
+}
 
+/// Decides which container of a pod is signalled next.
+struct Schedule<'a> {
+    spec: &'a PodSpec,
+    machines: &'a [Machine],
+    /// The pod is to run.
+    is_wanted: bool,
+}
+
+impl Schedule<'_> {
     fn next_signal(&self) -> Option<(usize, PodSignal)> {
-        if self.wanted != Wanted::Running || self.is_expired() {
+        if !self.is_wanted {
             return self.stops_next();
         }
         let round = self.round();
@@ -56,16 +68,21 @@ impl Pod {
             return self.stops_next();
         }
         if self.is_over() {
-            let finish = self.accompanies(false).map(|index| (index, PodSignal::Finish));
+            let finish = self.sidecar_that_is_finished(false);
+            let finish = finish.map(|index| (index, PodSignal::Finish));
             return finish.or_else(|| self.stops_next());
         }
-        if let Some(index) = self.accompanies(true) {
+        if let Some(index) = self.sidecar_that_is_finished(true) {
             return Some((index, PodSignal::Hold { round, grace: None }));
         }
         self.starts_next().map(|index| (index, PodSignal::Start))
     }
 
-    /// The work is done, or cannot be begun.
+    fn round(&self) -> u32 {
+        self.members().map(Member::round).max().unwrap_or_default()
+    }
+
+    /// True if the work of the pod is done, or cannot be begun.
     fn is_over(&self) -> bool {
         let mut init = self.with_roles().filter(|(_, role, _)| *role == Role::Init);
         if !self.has_initialized() && init.any(|(.., m)| m.is_over() && !m.has_succeeded()) {
@@ -75,12 +92,12 @@ impl Pod {
         regular.all(|(.., machine)| machine.is_over())
     }
 
-    /// Once a regular container had its turn there is no way back within the round.
-    pub(super) fn has_initialized(&self) -> bool {
+    /// True once a regular container was ordered to start: there is no way back in the round.
+    fn has_initialized(&self) -> bool {
         self.with_roles().any(|(_, role, m)| role == Role::Regular && !m.is_held())
     }
 
-    fn accompanies(&self, finished: bool) -> Option<usize> {
+    fn sidecar_that_is_finished(&self, finished: bool) -> Option<usize> {
         let mut sidecars = self.with_roles().filter(|(_, role, _)| *role == Role::Sidecar);
         let found = sidecars.find(|(.., machine)| machine.is_finished() == finished);
         found.map(|(index, ..)| index)
@@ -104,7 +121,7 @@ impl Pod {
         None
     }
 
-    /// Sidecars, the last one first, when all that they accompany has ended.
+    /// Sidecars, the last one first, once all that they accompany has ended.
     fn stops_next(&self) -> Option<(usize, PodSignal)> {
         if self.with_roles().any(|(_, role, m)| role != Role::Sidecar && m.is_alive()) {
             return None;
@@ -112,5 +129,14 @@ impl Pod {
         let mut sidecars = self.with_roles().rev().filter(|(_, role, _)| *role == Role::Sidecar);
         let (index, _, next) = sidecars.find(|(.., machine)| machine.is_alive())?;
         next.awaits_stop().then_some((index, PodSignal::StopNow))
+    }
+
+    fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.machines.iter().map(Machine::member)
+    }
+
+    fn with_roles(&self) -> impl DoubleEndedIterator<Item = (usize, Role, Member<'_>)> {
+        let all = (0..self.machines.len()).zip(self.machines);
+        all.map(|(index, machine)| (index, self.spec.role_at(index), machine.member()))
     }
 }
