@@ -104,6 +104,7 @@ fn waiting_init(host: &Host, id: &str) -> Option<u32> {
     })
 }
 
+/// containerd 1.6 shows its task as one that has ended; newer ones drop it when they start.
 #[test]
 fn a_creation_that_was_ended_before_its_start_costs_no_restart() -> Result<()> {
     with_host(|host| {
@@ -127,8 +128,6 @@ fn a_creation_that_was_ended_before_its_start_costs_no_restart() -> Result<()> {
         signal(init, Signal::KILL)?;
         fs::remove_file(&hang)?;
         host.start_containerd()?;
-        let tasks = host.ctr(["task", "ls"])?;
-        ensure!(tasks.contains("STOPPED"), "{tasks}");
         host.start_daemon()?;
         runs_at_the_first_try(host, "web")
     })
