@@ -12,16 +12,16 @@ pub use operator::{Caller, Operator, STOP};
 pub use terminated::Terminated;
 pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
 
-/// What the machine was told about an ending.
+/// How a process ended, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// A wait status from the kernel: exited by itself with this code.
     Exited(u8),
     /// A wait status from the kernel: killed by this signal.
     Signaled(u8),
-    /// containerd's number, which does not tell `exit 137` from SIGKILL.
+    /// containerd's number, in which `exit 137` and SIGKILL are the same.
     Reported(u32),
-    /// The process is gone and nobody knows how.
+    /// The process is gone, and how it ended is not known.
     Lost,
 }
 

@@ -1,4 +1,4 @@
-//! The pod over its containers: one wanted level, one deadline, who starts and stops when, phase
+//! The pod over its containers: one wanted level, one deadline, the order of starts and stops, phase
 //! and conditions.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct PodView {
     pub spec: Arc<PodSpec>,
     /// Phase, conditions and containers.
     pub status: PodStatus,
-    /// Why what a file of the manifest directory says of it is not so.
+    /// Why the pod is not as a file of the manifest directory says.
     pub manifest_error: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Pod {
         self.machines.iter().all(Machine::is_gone)
     }
 
-    /// One event for one container, and what follows from it for the others.
+    /// Takes an event of one container in, with what follows from it for the others.
     pub fn handle(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = self.tell(index, event, now);
         actions.append(&mut self.advance(now));
@@ -84,7 +84,8 @@ impl Pod {
         actions
     }
 
-    /// A caller's word. Who starts what has ended by itself has it run again, as after a stop.
+    /// Takes a caller's level over. A start of a pod that has ended by itself runs it again, as after
+    /// a stop.
     pub fn ask(
         &mut self,
         wanted: Wanted,
@@ -100,7 +101,7 @@ impl Pod {
         actions
     }
 
-    /// One event for each container.
+    /// Takes an event in for each container.
     pub fn handle_all(&mut self, event: &Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         if let Event::Wanted { wanted, grace } = event {
@@ -114,7 +115,7 @@ impl Pod {
         actions
     }
 
-    /// After the machines were taken up again: an earlier daemon may have told only some of them.
+    /// Goes on after a recovery: an earlier daemon may have ordered only some of the containers.
     pub fn resume(&mut self, now: Now) -> Vec<(usize, Action)> {
         let wanted = self.wanted;
         let mut actions = Vec::new();
@@ -181,7 +182,7 @@ impl Pod {
         all
     }
 
-    /// All of it, whoever of it was evicted.
+    /// Evicts all containers of the pod.
     fn evict(&mut self, message: &str, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         for index in 0..self.machines.len() {
@@ -191,13 +192,13 @@ impl Pod {
         actions
     }
 
-    /// Another spec for the same containers.
+    /// Takes over another spec for the same containers.
     pub fn respec(&mut self, spec: Arc<PodSpec>, now: Now) -> Vec<(usize, Action)> {
         self.spec = spec.clone();
         self.handle_all(&Event::Respec(spec), now)
     }
 
-    /// As it is known to be now.
+    /// Sets the network as it is known to be now.
     pub fn set_network(&mut self, network: PodNetwork) {
         self.network = network;
     }
@@ -254,7 +255,8 @@ fn born(machines: &[Machine]) -> Option<SystemTime> {
     machines.iter().map(|machine| machine.member().created_at()).min()
 }
 
-/// Where an earlier daemon told only some of them, stopping is what is not taken for granted.
+/// What is wanted of a recovered pod. An earlier daemon may have ordered only some of the
+/// containers to stop, so one that is to run means that the pod is to run.
 fn wanted_of(machines: &[Machine]) -> Wanted {
     let any = |wanted| machines.iter().any(|machine| machine.member().wanted() == wanted);
     if any(Wanted::Removed) {

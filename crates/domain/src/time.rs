@@ -12,7 +12,7 @@ pub const MAX_LENGTH: Duration = Duration::from_secs(i32::MAX as u64);
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub trait Later: Sized {
-    /// The time `by` after this one, [`LONGEST`] at most.
+    /// The time `by` after this one, 100 years at most.
     #[must_use]
     fn later(self, by: Duration) -> Self;
 }
