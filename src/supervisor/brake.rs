@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Supervisor;
-use crate::domain::brake::{Brake, Condemnation, Gauge, Limits, Pressure, Ruling};
+use crate::domain::brake::{Brake, Gauge, KillRequest, Limits, Pressure, Ruling};
 use crate::domain::container::{Event, InstanceEvent};
 use crate::domain::{Incarnation, Now};
 
@@ -68,7 +68,7 @@ impl Seat {
         &self,
         container: &str,
         incarnation: Incarnation,
-        condemned: Condemnation,
+        condemned: KillRequest,
         now: Now,
     ) -> Event {
         let who = self.who(container);

@@ -61,12 +61,13 @@ pub struct Pressure {
     pub io: Option<f64>,
 }
 
-/// What a probe condemned a container for.
+/// A kill that a probe has decided, and that the brake is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Condemnation {
+pub struct KillRequest {
+    /// When the probe failed for good.
     pub since: Instant,
-    /// Without its failures by timeout the probe would not have come to its verdict. A starved
-    /// host explains those, but no answer: an error status, a refusal, an exit code.
+    /// True if the probe's failures that were answers would not have sufficed. A starved host
+    /// explains a timeout, but no answer: an error status, a refusal, an exit code.
     pub by_timeout: bool,
 }
 
@@ -189,7 +190,7 @@ impl Brake {
     pub fn ask(
         &mut self,
         who: &str,
-        Condemnation { since, by_timeout }: Condemnation,
+        KillRequest { since, by_timeout }: KillRequest,
         now: Instant,
         pressure: impl FnOnce() -> Pressure,
     ) -> Ruling {

@@ -53,7 +53,7 @@ impl Brake {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Condemnation, Limits};
+    use super::super::{KillRequest, Limits};
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(brake.gauge(now, Pressure::default()), gauge(Standing::Free, 10.0, 0));
         assert_eq!(brake.gauge(now, high), gauge(Standing::Starved, 10.0, 0));
         for who in ["a", "b", "c", "d", "e", "f"] {
-            let condemned = Condemnation { since: now, by_timeout: false };
+            let condemned = KillRequest { since: now, by_timeout: false };
             brake.ask(who, condemned, now, Pressure::default);
         }
         // The first four are no storm yet.

@@ -23,14 +23,14 @@ impl Host {
     /// For a verdict by timeouts.
     fn asks(&mut self, who: usize, since: Instant) -> Ruling {
         let pressure = self.pressure;
-        let condemned = Condemnation { since, by_timeout: true };
+        let condemned = KillRequest { since, by_timeout: true };
         self.brake.ask(&name(who), condemned, self.now, || pressure)
     }
 
     /// A new verdict by answers.
     fn answers_badly(&mut self, who: usize) -> Option<Hold> {
         let pressure = self.pressure;
-        let condemned = Condemnation { since: self.now, by_timeout: false };
+        let condemned = KillRequest { since: self.now, by_timeout: false };
         match self.brake.ask(&name(who), condemned, self.now, || pressure) {
             Ruling::Granted => None,
             Ruling::Held { why, .. } => Some(why),
@@ -94,7 +94,7 @@ fn without_limits_everything_is_granted() {
     let now = Host::new(Limits::default(), 0).now;
     for who in 0..1000 {
         let never = || panic!("nobody looks at the pressure");
-        let condemned = Condemnation { since: now, by_timeout: true };
+        let condemned = KillRequest { since: now, by_timeout: true };
         assert_eq!(brake.ask(&name(who), condemned, now, never), Ruling::Granted);
     }
 }
@@ -176,7 +176,7 @@ fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
         // They ask in the opposite order.
         let (brake, now) = (&mut host.brake, host.now);
         for (who, since) in waiting.clone().into_iter().rev() {
-            let condemned = Condemnation { since, by_timeout: true };
+            let condemned = KillRequest { since, by_timeout: true };
             if brake.ask(&name(who), condemned, now, Pressure::default) == Ruling::Granted {
                 killed.push((who, (now - start).as_secs()));
                 waiting.retain(|(other, _)| *other != who);

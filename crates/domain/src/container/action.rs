@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Incarnation;
-use crate::brake::Condemnation;
+use crate::brake::KillRequest;
 use crate::notice::Notice;
 use crate::probe::Launch;
 use crate::spec::{HookKind, ProbeKind};
@@ -54,7 +54,7 @@ pub enum InstanceAction {
     /// Send a signal to the process.
     Signal(i32),
     /// Ask the brake for the kill that a probe decided. The answer comes in the same turn.
-    AskBrake(Condemnation),
+    AskBrake(KillRequest),
     /// Kill what runs of an attempt whose process the daemon does not hold, and report `Ended`.
     Destroy,
 }

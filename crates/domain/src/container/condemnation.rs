@@ -176,8 +176,8 @@ impl Condemnation {
 }
 
 fn ask_brake(since: Instant, by_timeout: bool, subject: Subject<'_>, turn: &mut Turn) {
-    let condemnation = brake::Condemnation { since, by_timeout };
-    turn.instance(subject.attempt, InstanceAction::AskBrake(condemnation));
+    let request = brake::KillRequest { since, by_timeout };
+    turn.instance(subject.attempt, InstanceAction::AskBrake(request));
 }
 
 fn stop_order(kind: ProbeKind, output: String, definition: &Definition) -> StopOrder {
