@@ -32,7 +32,7 @@ pub use usage::{Usage, usage};
 
 /// Who was condemned, and what is to be kept beside what is seen.
 #[derive(Debug, Clone)]
-pub struct Scene {
+pub struct EvidenceSource {
     pub id: AttemptId,
     /// The pod's, to tell its evidence from that of an earlier pod of the name.
     pub uid: String,
@@ -48,7 +48,7 @@ pub struct Scene {
     pub bound: Duration,
 }
 
-impl Scene {
+impl EvidenceSource {
     fn evidence(&self) -> Evidence {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Evidence {
@@ -66,10 +66,14 @@ impl Scene {
 
 /// Each call is bounded; what goes wrong costs the evidence, never the kill.
 #[async_trait]
-pub trait Witness: Send + Sync + 'static {
+pub trait EvidenceCollector: Send + Sync + 'static {
     /// Sees what the task is doing and keeps it; the reading, or why there is none. What comes
     /// too late for the caller is kept all the same.
-    async fn capture(&self, scene: Scene, task: Arc<dyn Task>) -> Result<Vec<String>, String>;
+    async fn capture(
+        &self,
+        evidence_source: EvidenceSource,
+        task: Arc<dyn Task>,
+    ) -> Result<Vec<String>, String>;
     /// What is kept in the folder of a container of this pod, the newest first.
     async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence>;
     /// Removes what is kept in the folder.
@@ -81,8 +85,8 @@ pub trait Witness: Send + Sync + 'static {
 pub struct Blind;
 
 #[async_trait]
-impl Witness for Blind {
-    async fn capture(&self, _: Scene, _: Arc<dyn Task>) -> Result<Vec<String>, String> {
+impl EvidenceCollector for Blind {
+    async fn capture(&self, _: EvidenceSource, _: Arc<dyn Task>) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 

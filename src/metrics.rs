@@ -49,7 +49,7 @@ impl Sources {
             started: self.started,
             usage: own::usage(),
             pods: self.supervisor.list(),
-            counts: self.supervisor.tally().counts(),
+            counts: self.supervisor.counters().counts(),
             brake: self.supervisor.brake(),
             reachable: self.supervisor.link().borrow().up,
             failed_calls: failed_calls(),

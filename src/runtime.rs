@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::Incarnation;
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
-use crate::domain::exit::{Ending, LastWords};
+use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::ids::stem;
 use crate::domain::image::{Keyring, Progress, Reference, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
@@ -27,12 +27,12 @@ use session::{Order, Session, SessionError};
 pub mod containerd;
 #[cfg(test)]
 pub mod fake;
+mod foreign_containers;
 pub mod record;
 pub mod session;
-mod strangers;
 
+pub use foreign_containers::{ForeignContainers, News};
 pub use probelet_prober::{EXEC_OUTPUT, ExecError, Executed, Target, Turn, deadline_in};
-pub use strangers::{News, Strangers};
 
 /// One attempt of one container, by its name in containerd: `POD_CONTAINER_N` in most cases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ pub struct AttemptId {
 impl std::fmt::Display for AttemptId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // An adopted container has one record for all attempts.
-        if let Some(place) = Place::of_pod(&self.pod) {
+        if let Some(place) = ContainerRef::of_pod(&self.pod) {
             f.write_str(&place.id)
         } else {
             write!(f, "{}_{}", stem(&self.pod, &self.container), self.attempt)
@@ -131,7 +131,7 @@ pub struct Recorded {
     pub pod: PodSpec,
     pub memory: Memory,
     /// The memory is not the record's but one that could not be written to it.
-    pub unwritten: bool,
+    pub pending_record: bool,
 }
 
 /// An attempt found in the runtime at boot.
@@ -141,13 +141,13 @@ pub struct Found {
     pub memory: Memory,
     pub task: FoundTask,
     /// Of an ended task.
-    pub words: LastWords,
+    pub words: ExitEvidence,
     /// The memory is not the record's but one that could not be written to it.
-    pub unwritten: bool,
+    pub pending_record: bool,
 }
 
 /// What could not be written to a container's record, as it was kept for a later daemon.
-pub struct Unwritten {
+pub struct PendingRecord {
     pub pod: PodSpec,
     pub container: String,
     pub memory: Memory,
@@ -167,7 +167,7 @@ pub enum FoundTask {
 pub struct Survey {
     pub sound: Vec<Recorded>,
     pub unsound: Vec<Unsound>,
-    pub unwritten: Vec<Unwritten>,
+    pub pending_record: Vec<PendingRecord>,
 }
 
 /// An attempt that cannot be taken up as it is.
@@ -194,7 +194,7 @@ pub enum Flaw {
 
 /// What a fresh attempt is born with, all written in the call that makes its record.
 #[derive(Debug, Clone)]
-pub struct Birth {
+pub struct StartRequest {
     pub id: AttemptId,
     pub pod: Arc<PodSpec>,
     /// Its place in [`PodSpec::all`].
@@ -202,7 +202,7 @@ pub struct Birth {
     pub memory: Memory,
 }
 
-impl Birth {
+impl StartRequest {
     pub fn container(&self) -> Option<&ContainerSpec> {
         self.pod.at(self.index)
     }
@@ -259,10 +259,10 @@ pub trait Runtime: Send + Sync + 'static {
     async fn remove_image(&self, name: &str) -> Result<String, RuntimeError>;
     /// The record (and snapshot) of an attempt, without a task, also where its image is not here
     /// yet. An existing one is kept.
-    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError>;
+    async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError>;
     /// Creates what `create` would where it is missing, clears what an earlier try left, and
     /// starts the process. The process is held (pidfd) before it runs its first instruction.
-    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError>;
+    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError>;
     /// Overwrites what is remembered in the attempt's record. A missing record is `NotFound`.
     async fn remember(
         &self,
@@ -294,11 +294,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// Every attempt that has a record, sound or not, and what its task is about.
     async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError>;
     /// Writes a record that somebody deleted anew; the task is not touched.
-    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError>;
+    async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError>;
     /// Kills and deletes the attempt's task, if it has one; the record stays.
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
     /// What an ended attempt left; its log's end only where it is wanted.
-    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords;
+    async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence;
     /// Whether a pod that runs is still connected as it was; [`RuntimeError::Network`] if not.
     async fn check_network(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
         Ok(())

@@ -71,8 +71,8 @@ impl Api {
     /// Where nobody else has made any container.
     #[cfg(test)]
     fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
-        let strangers = Arc::new(crate::runtime::fake::Alone);
-        let adopter = Adopter::new(supervisor.clone(), strangers, crate::manifest::care);
+        let foreign_containers = Arc::new(crate::runtime::fake::Alone);
+        let adopter = Adopter::new(supervisor.clone(), foreign_containers, crate::manifest::care);
         Self::new(supervisor, Arc::new(adopter), cancel)
     }
 

@@ -11,17 +11,18 @@ use tokio_util::task::TaskTracker;
 use crate::domain::container::Wanted;
 use crate::domain::link::Link;
 use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
-use crate::evidence::{Blind, Witness};
+use crate::evidence::{Blind, EvidenceCollector};
 use crate::prober::Prober;
 use crate::runtime::{AttemptId, Flaw, Runtime, RuntimeError};
 
 mod actor;
 mod adopt;
 mod adopted;
-mod boot;
 mod brake;
 mod clock;
+mod counters;
 mod counting;
+mod creation;
 mod effects;
 mod error;
 mod events;
@@ -29,6 +30,7 @@ mod evidence;
 mod exec;
 mod network;
 mod panicked;
+mod pending_record;
 mod ports;
 mod probes;
 mod pulls;
@@ -37,20 +39,18 @@ mod recover;
 mod repair;
 mod replace;
 mod static_pods;
-mod tally;
 #[cfg(test)]
 mod tests;
-mod unwritten;
 mod wants;
 mod writes;
 
 pub use adopt::Adopter;
 pub use clock::now;
+pub use counters::{BOUNDS, ContainerCounts, Counters, Counts, DurationHistogram};
 pub use error::SupervisorError;
 pub use events::EventLog;
 pub use pulls::Pull;
 pub use static_pods::StaticPods;
-pub use tally::{BOUNDS, ContainerCounts, Counts, Spread, Tally};
 
 use actor::{Desired, Request};
 use brake::HostBrake;
@@ -58,7 +58,7 @@ use error::{left_alone, located, timed_out};
 use panicked::Panics;
 use ports::Claims;
 use pulls::Pulls;
-use reconcile::Debts;
+use reconcile::PendingWrites;
 use replace::Successor;
 use static_pods::shown::Directory;
 
@@ -116,7 +116,7 @@ type Registry = BTreeMap<String, Entry>;
 pub struct Supervisor {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
-    witness: Arc<dyn Witness>,
+    evidence_collector: Arc<dyn EvidenceCollector>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
     /// Containers of others that are asked for and not cared for.
@@ -124,7 +124,7 @@ pub struct Supervisor {
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
     boot_id: Option<Arc<str>>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     /// One change of a live spec at a time: each builds on the one before.
     changing: Arc<tokio::sync::Mutex<()>>,
     claims: Claims,
@@ -132,10 +132,10 @@ pub struct Supervisor {
     actors: TaskTracker,
     cancel: CancellationToken,
     link: watch::Sender<Link>,
-    debts: Arc<Debts>,
+    pending_writes: Arc<PendingWrites>,
     panics: Arc<Panics>,
     /// Pods that the last look found and nobody knows.
-    strangers: Arc<Mutex<Vec<String>>>,
+    foreign_containers: Arc<Mutex<Vec<String>>>,
     directory: Option<Arc<Directory>>,
 }
 
@@ -146,30 +146,30 @@ impl Supervisor {
         Self {
             runtime,
             prober,
-            witness: Arc::new(Blind),
+            evidence_collector: Arc::new(Blind),
             events: Arc::default(),
             registry: Arc::default(),
             shown: Arc::default(),
             changes: watch::Sender::new(0),
             brake: Arc::default(),
             boot_id: None,
-            tally: Arc::default(),
+            counters: Arc::default(),
             changing: Arc::default(),
             claims: Claims::default(),
             pulls: Arc::new(pulls),
             actors,
             cancel,
             link: watch::Sender::new(Link::new(now())),
-            debts: Arc::default(),
+            pending_writes: Arc::default(),
             panics: Arc::default(),
-            strangers: Arc::default(),
+            foreign_containers: Arc::default(),
             directory: None,
         }
     }
 
     /// One that sees what condemned containers do; without it none is kept.
-    pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
-        self.witness = witness;
+    pub fn with_witness(mut self, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+        self.evidence_collector = evidence_collector;
         self
     }
 
@@ -180,8 +180,8 @@ impl Supervisor {
         self
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

@@ -139,8 +139,9 @@ fn an_answer_with_a_thousand_errors_arrives_on_every_way() -> Result<()> {
 fn without_a_certificate_of_the_right_root_nothing_is_served() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
-    let stranger = Authority::new(&host.path("stranger"), "root")?.sign_client("client")?;
-    let done = wire.probelet(&stranger, &["get", "pods"], "")?;
+    let foreign_container =
+        Authority::new(&host.path("stranger"), "root")?.sign_client("client")?;
+    let done = wire.probelet(&foreign_container, &["get", "pods"], "")?;
     ensure!(done.code == Some(1) && done.stderr.contains("certificate"), "{done:?}");
 
     let mut grpcurl = bounded(grpcurl_bin());

@@ -1,4 +1,4 @@
-//! The witness that looks at this host. It looks from threads of its own: reading `/proc` of a
+//! The collector that looks at this host. It looks from threads of its own: reading `/proc` of a
 //! process that hangs in the kernel, or writing to a disk that does, may never come back.
 
 use std::collections::HashSet;
@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::cgroup::{self, Cgroup};
 use super::text::Budget;
-use super::{Scene, Witness, command, descriptors, log, look, network, pressure, store};
+use super::{
+    EvidenceCollector, EvidenceSource, command, descriptors, log, look, network, pressure, store,
+};
 use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
 use crate::process::Process;
 use crate::runtime::Task;
@@ -79,18 +81,22 @@ impl HostWitness {
 }
 
 #[async_trait]
-impl Witness for HostWitness {
-    async fn capture(&self, scene: Scene, task: Arc<dyn Task>) -> Result<Vec<String>, String> {
+impl EvidenceCollector for HostWitness {
+    async fn capture(
+        &self,
+        evidence_source: EvidenceSource,
+        task: Arc<dyn Task>,
+    ) -> Result<Vec<String>, String> {
         let process = task.process().ok_or("its process is not held")?;
-        let folder = scene.log.parent().ok_or("its log has no folder")?.to_owned();
-        let turn = self.turn(&folder, scene.bound).await?;
-        let (exec, bound) = (scene.command.clone(), scene.bound);
+        let folder = evidence_source.log.parent().ok_or("its log has no folder")?.to_owned();
+        let turn = self.turn(&folder, evidence_source.bound).await?;
+        let (exec, bound) = (evidence_source.command.clone(), evidence_source.bound);
         let (said, output) = sync_channel(1);
         let (tell, told) = oneshot::channel();
         let work = move || {
-            let kept = witness(&scene, &process, &output, &folder);
+            let kept = evidence_collector(&evidence_source, &process, &output, &folder);
             if let Err(error) = &kept {
-                tracing::warn!(id = %scene.id, error, "no evidence of a condemned container");
+                tracing::warn!(id = %evidence_source.id, error, "no evidence of a condemned container");
             }
             // Whoever hears of the end may look again at once.
             drop(turn);
@@ -131,27 +137,28 @@ impl Witness for HostWitness {
     }
 }
 
-fn witness(
-    scene: &Scene,
+fn evidence_collector(
+    evidence_source: &EvidenceSource,
     process: &Process,
     output: &Receiver<String>,
     folder: &Path,
 ) -> Result<Vec<String>, String> {
-    let mut captured = see(scene, process).map_err(|error| format!("not seen: {error}"))?;
-    if scene.command.is_some() {
-        captured.command_output = output.recv_timeout(scene.bound).ok();
+    let mut captured =
+        see(evidence_source, process).map_err(|error| format!("not seen: {error}"))?;
+    if evidence_source.command.is_some() {
+        captured.command_output = output.recv_timeout(evidence_source.bound).ok();
         if captured.command_output.is_none() {
             captured.missing.push("the command's output: not there in time".to_owned());
         }
     }
     let said = reading(&captured);
-    let evidence = Evidence { reading: said.clone(), captured, ..scene.evidence() };
+    let evidence = Evidence { reading: said.clone(), captured, ..evidence_source.evidence() };
     store::write(folder, evidence)
         .map_err(|error| format!("{} (not kept: {error})", said.join("; ")))?;
     Ok(said)
 }
 
-fn see(scene: &Scene, process: &Process) -> io::Result<Captured> {
+fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captured> {
     let start = Instant::now();
     let budget = Budget::new(BUDGET);
     let init = process.pid();
@@ -169,7 +176,7 @@ fn see(scene: &Scene, process: &Process) -> io::Result<Captured> {
     let throttled = cgroup.throttled();
     let sampled = Instant::now();
     let before = look::ran(&pids);
-    thread::sleep(if scene.signaled { SAMPLE_AFTER_SIGNAL } else { SAMPLE });
+    thread::sleep(if evidence_source.signaled { SAMPLE_AFTER_SIGNAL } else { SAMPLE });
     let sample = sampled.elapsed();
     let after = look::ran(&pids);
 
@@ -189,7 +196,7 @@ fn see(scene: &Scene, process: &Process) -> io::Result<Captured> {
     }
     // All of it was init's only if init still is who it was.
     process.stat()?;
-    seen.log = log::tail(&scene.log).unwrap_or_else(|error| {
+    seen.log = log::tail(&evidence_source.log).unwrap_or_else(|error| {
         seen.missing.push(format!("log: {error}"));
         Vec::new()
     });

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::evidence::{Evidence, KEPT, MOST};
 use crate::files as bounded;
 
@@ -16,7 +16,7 @@ const UNFINISHED: &str = ".evidence.new";
 /// is gone, so is the container.
 pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let attempt = evidence.attempt;
-    if Place::of_pod(&evidence.pod).is_some() {
+    if ContainerRef::of_pod(&evidence.pod).is_some() {
         let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
         made.map_err(|error| format!("{}: {error}", folder.display()))?;
     }

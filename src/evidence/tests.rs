@@ -73,9 +73,9 @@ impl Stage {
         Self { child, task, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn scene(&self) -> Scene {
+    fn evidence_source(&self) -> EvidenceSource {
         let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(2) };
-        Scene {
+        EvidenceSource {
             id,
             uid: "u".into(),
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
@@ -100,11 +100,11 @@ impl Drop for Stage {
 async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
     let stage = Stage::new("while :; do :; done");
     std::fs::write(stage.folder.path().join("2.log"), "one\ntwo\n").unwrap();
-    let witness = HostWitness::default();
+    let evidence_collector = HostWitness::default();
     let command = Some(Exec { command: vec!["dump".into()] });
-    let scene = Scene { command, ..stage.scene() };
-    let said = witness.capture(scene, stage.task.clone()).await.unwrap();
-    let kept = witness.kept(stage.folder.path(), "u").await;
+    let evidence_source = EvidenceSource { command, ..stage.evidence_source() };
+    let said = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap();
+    let kept = evidence_collector.kept(stage.folder.path(), "u").await;
     let [evidence] = &kept[..] else { panic!("{kept:?}") };
     assert_eq!((evidence.attempt.0, evidence.at, &evidence.reading), (2, 1000, &said));
     let seen = &evidence.captured;
@@ -119,14 +119,14 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
     let able = thread.ran_microseconds + thread.waited_microseconds;
     assert!(thread.ran_microseconds > 0, "{thread:?}");
     assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
-    witness.forget(stage.folder.path()).await;
-    assert_eq!(witness.kept(stage.folder.path(), "u").await, []);
+    evidence_collector.forget(stage.folder.path()).await;
+    assert_eq!(evidence_collector.kept(stage.folder.path(), "u").await, []);
 }
 
 #[tokio::test]
 async fn a_process_that_sleeps_shows_where() {
     let stage = Stage::new("exec sleep 60");
-    let witness = HostWitness::default();
+    let evidence_collector = HostWitness::default();
     // It is loaded and has come to its sleep.
     for _ in 0..1000 {
         let place = std::fs::read_to_string(format!("/proc/{}/wchan", stage.child.id())).unwrap();
@@ -135,8 +135,8 @@ async fn a_process_that_sleeps_shows_where() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    witness.capture(stage.scene(), stage.task.clone()).await.unwrap();
-    let kept = witness.kept(stage.folder.path(), "u").await;
+    evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap();
+    let kept = evidence_collector.kept(stage.folder.path(), "u").await;
     let thread = &kept[0].captured.processes[0].threads[0];
     assert!(thread.place().contains("nanosleep"), "{thread:?}");
     assert_eq!((thread.state.as_str(), thread.ran_microseconds), ("S", 0));
@@ -147,34 +147,35 @@ async fn a_process_that_sleeps_shows_where() {
 #[tokio::test]
 async fn a_process_that_is_gone_and_a_disk_that_is_leave_a_reason() {
     let mut stage = Stage::new("exec sleep 60");
-    let witness = HostWitness::default();
+    let evidence_collector = HostWitness::default();
     let gone = stage.folder.path().join("gone/2.log");
-    let scene = Scene { log: gone, ..stage.scene() };
-    let error = witness.capture(scene, stage.task.clone()).await.unwrap_err();
+    let evidence_source = EvidenceSource { log: gone, ..stage.evidence_source() };
+    let error = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap_err();
     assert!(error.contains("not kept"), "{error}");
     stage.child.kill().unwrap();
     stage.child.wait().unwrap();
-    let error = witness.capture(stage.scene(), stage.task.clone()).await.unwrap_err();
+    let error =
+        evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap_err();
     assert!(error.starts_with("not seen"), "{error}");
 }
 
 #[tokio::test]
 async fn who_gives_up_leaves_evidence_and_a_second_look_at_the_same_waits_for_its_end() {
     let stage = Stage::new("exec sleep 60");
-    let witness = HostWitness::default();
-    let first = witness.capture(stage.scene(), stage.task.clone());
+    let evidence_collector = HostWitness::default();
+    let first = evidence_collector.capture(stage.evidence_source(), stage.task.clone());
     tokio::time::timeout(Duration::from_millis(20), first).await.unwrap_err();
-    let second = witness.capture(stage.scene(), stage.task.clone()).await;
+    let second = evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await;
     assert!(second.unwrap_err().contains("still hangs"));
     // It waits for the one that is under way.
     let folder = stage.folder.path();
     for _ in 0..500 {
-        if !witness.kept(folder, "u").await.is_empty() {
+        if !evidence_collector.kept(folder, "u").await.is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(witness.kept(folder, "u").await.len(), 1);
+    assert_eq!(evidence_collector.kept(folder, "u").await.len(), 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::page::{Labels, Page};
 use crate::domain::exit::Terminated;
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus, Phase};
-use crate::supervisor::{ContainerCounts, PodView, Spread};
+use crate::supervisor::{ContainerCounts, DurationHistogram, PodView};
 
 const PHASES: [Phase; 5] =
     [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed, Phase::Unknown];
@@ -112,9 +112,13 @@ impl Snapshot {
         });
         page.counters("probelet_probes", "Attempts by outcome", counts)?;
         let name = "probelet_probe_duration_seconds";
-        page.spreads(name, "How long attempts took", by_kind(&self.counts.durations))?;
+        page.histograms(name, "How long attempts took", by_kind(&self.counts.durations))?;
         let name = "probelet_probe_lateness_seconds";
-        page.spreads(name, "How long after their time they began", by_kind(&self.counts.lateness))
+        page.histograms(
+            name,
+            "How long after their time they began",
+            by_kind(&self.counts.lateness),
+        )
     }
 
     /// What is counted of containers that still are.
@@ -128,8 +132,10 @@ impl Snapshot {
     }
 }
 
-fn by_kind(spreads: &BTreeMap<ProbeKind, Spread>) -> impl Iterator<Item = (Labels<'_>, &Spread)> {
-    spreads.iter().map(|(kind, spread)| (vec![("probe", kind.lower())], spread))
+fn by_kind(
+    histograms: &BTreeMap<ProbeKind, DurationHistogram>,
+) -> impl Iterator<Item = (Labels<'_>, &DurationHistogram)> {
+    histograms.iter().map(|(kind, histogram)| (vec![("probe", kind.lower())], histogram))
 }
 
 impl<'a> Row<'a> {

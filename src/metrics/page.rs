@@ -5,7 +5,7 @@ use std::fmt::Result;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use crate::supervisor::{BOUNDS, Spread};
+use crate::supervisor::{BOUNDS, DurationHistogram};
 
 /// Their values are bounded: names of what lives, and words of this code.
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
@@ -49,18 +49,18 @@ impl Page<'_> {
         self.counters(name, help, [(vec![], value)])
     }
 
-    pub(super) fn spreads<'a>(
+    pub(super) fn histograms<'a>(
         &mut self,
         name: &str,
         help: &str,
-        rows: impl IntoIterator<Item = (Labels<'a>, &'a Spread)>,
+        rows: impl IntoIterator<Item = (Labels<'a>, &'a DurationHistogram)>,
     ) -> Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, spread) in rows {
+        for (labels, histogram) in rows {
             let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
-            let buckets: Vec<_> = bounds.zip(spread.buckets).collect();
-            let count = spread.buckets.iter().sum();
-            let sum = spread.sum.as_secs_f64();
+            let buckets: Vec<_> = bounds.zip(histogram.buckets).collect();
+            let count = histogram.buckets.iter().sum();
+            let sum = histogram.sum.as_secs_f64();
             let mut encoder = family.encode_family(&labels)?;
             encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }

@@ -51,7 +51,7 @@ async fn page() -> String {
         started: SystemTime::UNIX_EPOCH,
         usage: own::usage(),
         pods: supervisor.list(),
-        counts: supervisor.tally().counts(),
+        counts: supervisor.counters().counts(),
         brake: supervisor.brake(),
         reachable: true,
         failed_calls: FailedCalls::from([(("Tasks.Start", "timeout"), 2)]),

@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use super::{AttemptId, Birth, FoundTask, PullError, Runtime, RuntimeError, Survey, Task, Wanted};
+use super::{
+    AttemptId, FoundTask, PullError, Runtime, RuntimeError, StartRequest, Survey, Task, Wanted,
+};
 use crate::claims::Claims;
 use crate::cni::Cni;
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
-use crate::domain::exit::LastWords;
+use crate::domain::exit::ExitEvidence;
 use crate::domain::image::{Progress, Stored, VolumeSeen, normalise};
 use crate::domain::log::Limits;
 use crate::domain::network::PodNetwork;
@@ -32,38 +34,38 @@ mod client;
 mod config;
 mod devices;
 mod exec;
+mod exit_evidence;
 mod facts;
 mod failures;
-mod fates;
 mod foreign;
+mod foreign_events;
 mod foreign_output;
 mod image_labels;
 mod image_volumes;
 mod images;
 mod labelled_logs;
+mod leftovers;
 mod locks;
 mod log_handover;
 mod network;
-mod news;
 mod ooms;
+mod pending_record;
 mod plan;
 mod profiles;
 mod pull;
 mod records;
 mod refusals;
-mod remains;
 mod shared;
 mod shims;
 mod snapshots;
 mod start;
 mod survey;
 mod task;
+mod task_outcomes;
 mod tasks;
-mod unwritten;
 mod users;
 mod views;
 mod volumes;
-mod words;
 
 use client::{Client, missing_is_fine};
 pub use config::Config;
@@ -96,13 +98,13 @@ pub struct Containerd {
     files: PodFiles,
     volumes: Volumes,
     networks: Networks,
-    unwritten: unwritten::Files,
+    pending_record: pending_record::Files,
     /// Those that no record knows were looked for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
     labelled_logs: LabelledLogs,
-    fates: fates::Fates,
+    task_outcomes: task_outcomes::TaskOutcomes,
     registries: Registries,
 }
 
@@ -130,10 +132,10 @@ impl Containerd {
         let (starts, locks) = (TaskTracker::new(), Locks::default());
         let ooms = Ooms::new();
         starts.spawn(ooms.clone().listen(client.clone()));
-        let unwritten = unwritten::Files::new(&run_dir, &config.namespace);
+        let pending_record = pending_record::Files::new(&run_dir, &config.namespace);
         let (namespaces, files) = (Namespaces::new(&run_dir), PodFiles::new(&data_dir, &run_dir));
         let pids = SharedPids::new(&run_dir, &config.namespace);
-        let (watched, fates) = (config.watched, fates::Fates::default());
+        let (watched, task_outcomes) = (config.watched, task_outcomes::TaskOutcomes::default());
         let labelled_logs = LabelledLogs::new(config.adopted_log_dirs);
         Ok(Self {
             client,
@@ -152,12 +154,12 @@ impl Containerd {
             files,
             volumes,
             networks,
-            unwritten,
+            pending_record,
             swept: Arc::default(),
             ooms,
             watched,
             labelled_logs,
-            fates,
+            task_outcomes,
             registries: config.registries,
         })
     }
@@ -235,42 +237,42 @@ impl Runtime for Containerd {
         self.client.remove_image(name).await
     }
 
-    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        self.networks.expect(&birth.pod.uid);
-        let plan = match self.plan(birth, true).await {
+    async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        self.networks.expect(&creation.pod.uid);
+        let plan = match self.plan(creation, true).await {
             // Its start makes it whole.
             Err(RuntimeError::NoImage(_)) => {
-                let image = birth.container().map(|container| normalise(&container.image()));
+                let image = creation.container().map(|container| normalise(&container.image()));
                 let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
                 let plan = Plan { image, spec, ..Plan::default() };
-                return self.record(birth, plan, false).await.map(drop);
+                return self.record(creation, plan, false).await.map(drop);
             }
             plan => plan?,
         };
         let chain = plan.image.clone();
-        self.record(birth, plan, false).await?;
+        self.record(creation, plan, false).await?;
         if let Some((name, chain_id)) = chain {
-            self.client.prepare(&birth.id.to_string(), &name, &chain_id).await?;
+            self.client.prepare(&creation.id.to_string(), &name, &chain_id).await?;
         }
         Ok(())
     }
 
     /// Goes on to its end when the caller gives up, and then undoes itself: a Tasks.Create that
     /// is cut short leaves a bundle that containerd takes seconds to clear.
-    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
-        if let Some(place) = Place::of_pod(&birth.id.pod) {
-            return self.start_foreign(place, birth).await;
+    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
+        if let Some(place) = ContainerRef::of_pod(&creation.id.pod) {
+            return self.start_foreign(place, creation).await;
         }
-        let turn = self.locks.lock(&birth.id.to_string()).await;
-        let (this, birth) = (self.clone(), birth.clone());
+        let turn = self.locks.lock(&creation.id.to_string()).await;
+        let (this, creation) = (self.clone(), creation.clone());
         let (tell, told) = oneshot::channel();
         self.starts.spawn(async move {
             let _turn = turn;
-            if let Err(done) = tell.send(this.run(&birth).await) {
+            if let Err(done) = tell.send(this.run(&creation).await) {
                 if done.is_ok() {
-                    this.client.clear_task(&birth.id.to_string()).await;
+                    this.client.clear_task(&creation.id.to_string()).await;
                 }
-                this.remove_if_unrecorded(&birth.pod.uid).await;
+                this.remove_if_unrecorded(&creation.pod.uid).await;
             }
         });
         let given_up = |_| RuntimeError::Internal("the start was given up".to_owned());
@@ -283,9 +285,9 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.renew_unwritten(id, pod, memory).await?;
+        self.renew_pending_record(id, pod, memory).await?;
         self.client_of(id)?.remember(id, pod, memory).await?;
-        self.drop_unwritten(id).await?;
+        self.drop_pending_record(id).await?;
         self.renew_volumes(pod);
         Ok(())
     }
@@ -296,12 +298,12 @@ impl Runtime for Containerd {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        self.keep_unwritten(id, pod, memory).await
+        self.keep_pending_record(id, pod, memory).await
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         // Its owner may want to know how it ended; the next start deletes it.
-        if Place::of_pod(&id.pod).is_some() {
+        if ContainerRef::of_pod(&id.pod).is_some() {
             return Ok(());
         }
         let _turn = self.locks.lock(&id.to_string()).await;
@@ -309,13 +311,13 @@ impl Runtime for Containerd {
     }
 
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        if Place::of_pod(&id.pod).is_some() {
+        if ContainerRef::of_pod(&id.pod).is_some() {
             self.remove_log(id).await;
             return Ok(());
         }
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
-        self.drop_unwritten(id).await?;
+        self.drop_pending_record(id).await?;
         // First the snapshot's key, while there is a record that tells whether it is ours.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
@@ -352,22 +354,22 @@ impl Runtime for Containerd {
         self.look_around().await
     }
 
-    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        if Place::of_pod(&birth.id.pod).is_some() {
-            return Err(plan::not_made(&birth.id));
+    async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        if ContainerRef::of_pod(&creation.id.pod).is_some() {
+            return Err(plan::not_made(&creation.id));
         }
-        let _turn = self.locks.lock(&birth.id.to_string()).await;
-        let plan = self.plan(birth, self.message_path(&birth.id).exists()).await?;
-        self.record(birth, plan, true).await.map(drop)
+        let _turn = self.locks.lock(&creation.id.to_string()).await;
+        let plan = self.plan(creation, self.message_path(&creation.id).exists()).await?;
+        self.record(creation, plan, true).await.map(drop)
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        let key = Place::of_pod(&id.pod).map_or_else(|| id.to_string(), |place| place.id);
+        let key = ContainerRef::of_pod(&id.pod).map_or_else(|| id.to_string(), |place| place.id);
         let _turn = self.locks.lock(&id.to_string()).await;
         self.client_of(id)?.kill_and_delete_task(&key).await
     }
 
-    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+    async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence {
         self.read_words(id, with_log).await
     }
 
@@ -388,7 +390,7 @@ impl Runtime for Containerd {
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
-        let folder = match Place::of_pod(&id.pod) {
+        let folder = match ContainerRef::of_pod(&id.pod) {
             // No pod's name begins like this.
             Some(place) => self.log_dir.join("_adopted").join(place.namespace),
             None => self.log_dir.join(&id.pod),

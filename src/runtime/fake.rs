@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    AttemptId, Birth, ExecError, Executed, FoundTask, PullError, Recorded, Runtime, RuntimeError,
-    Strangers, Survey, Target, Task, Turn, Wanted,
+    AttemptId, ExecError, Executed, ForeignContainers, FoundTask, PullError, Recorded, Runtime,
+    RuntimeError, StartRequest, Survey, Target, Task, Turn, Wanted,
 };
-use crate::domain::adopt::{Place, Stdio, Stranger};
+use crate::domain::adopt::{ContainerRef, ForeignContainer, Stdio};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
-use crate::domain::exit::{Ending, LastWords};
+use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
@@ -173,20 +173,20 @@ impl Runtime for Fake {
         Ok(name.to_owned())
     }
 
-    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        self.note("create", &birth.id);
+    async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        self.note("create", &creation.id);
         // Others have their turn while a call is under way.
         tokio::task::yield_now().await;
         Ok(())
     }
 
-    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
-        self.note("start", &birth.id);
+    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
+        self.note("start", &creation.id);
         self.ping().await?;
         if let Some(error) = self.start_errors.lock().unwrap().pop() {
             return Err(error);
         }
-        Ok(Box::new(self.born(&birth.id)))
+        Ok(Box::new(self.born(&creation.id)))
     }
 
     async fn remember(
@@ -251,8 +251,8 @@ impl Runtime for Fake {
         if self.away.load(Relaxed) { Err(RuntimeError::Unavailable("away".into())) } else { Ok(()) }
     }
 
-    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        self.note("restore", &birth.id);
+    async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        self.note("restore", &creation.id);
         self.has_record()
     }
 
@@ -261,9 +261,9 @@ impl Runtime for Fake {
         Ok(())
     }
 
-    async fn last_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+    async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence {
         let log = if with_log { format!("log of {id}") } else { String::new() };
-        LastWords { log, ..LastWords::default() }
+        ExitEvidence { log, ..ExitEvidence::default() }
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
@@ -338,28 +338,35 @@ impl Task for Held {
 pub(crate) struct Alone;
 
 #[async_trait]
-impl Strangers for Alone {
+impl ForeignContainers for Alone {
     fn is_watched(&self, _: &str) -> bool {
         true
     }
 
-    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError> {
+    async fn foreign_containers(&self) -> Result<Vec<ForeignContainer>, RuntimeError> {
         Ok(Vec::new())
     }
 
-    async fn stranger(&self, _: &Place) -> Result<Option<Stranger>, RuntimeError> {
+    async fn foreign_container(
+        &self,
+        _: &ContainerRef,
+    ) -> Result<Option<ForeignContainer>, RuntimeError> {
         Ok(None)
     }
 
-    async fn output_of(&self, _: &Place) -> Result<Option<Stdio>, RuntimeError> {
+    async fn output_of(&self, _: &ContainerRef) -> Result<Option<Stdio>, RuntimeError> {
         Ok(None)
     }
 
-    async fn task_of(&self, _: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError> {
+    async fn task_of(&self, _: &ContainerRef) -> Result<(Option<i32>, FoundTask), RuntimeError> {
         Ok((None, FoundTask::None))
     }
 
-    async fn released(&self, _: &Place, _: &BTreeMap<String, String>) -> Result<(), RuntimeError> {
+    async fn released(
+        &self,
+        _: &ContainerRef,
+        _: &BTreeMap<String, String>,
+    ) -> Result<(), RuntimeError> {
         Ok(())
     }
 

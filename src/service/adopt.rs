@@ -4,7 +4,7 @@ use tonic::{Response, Status};
 
 use super::error::{field, invalid, status_of};
 use super::{Api, probes};
-use crate::domain::adopt::{Care, Place};
+use crate::domain::adopt::{Care, ContainerRef};
 use crate::domain::spec::SpecError;
 use crate::supervisor::PodView;
 use crate::{manifest, pb};
@@ -25,7 +25,7 @@ pub(super) async fn release(
     Ok(Response::new(pb::ReleaseContainerResponse {}))
 }
 
-fn read(request: pb::AdoptContainerRequest) -> Result<(Place, Care), SpecError> {
+fn read(request: pb::AdoptContainerRequest) -> Result<(ContainerRef, Care), SpecError> {
     for (name, value) in [("namespace", &request.namespace), ("id", &request.id)] {
         if value.is_empty() {
             return Err(field(name, "Required value"));
@@ -51,5 +51,5 @@ fn read(request: pb::AdoptContainerRequest) -> Result<(Place, Care), SpecError> 
     }
     let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
     care.grace = grace.unwrap_or(care.grace);
-    Ok((Place { namespace: request.namespace, id: request.id }, care))
+    Ok((ContainerRef { namespace: request.namespace, id: request.id }, care))
 }

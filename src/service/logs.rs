@@ -7,7 +7,7 @@ use tonic::{Code, Response, Status};
 
 use super::error::{field, invalid, refuse, status_of};
 use super::{Api, Streaming, convert};
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
 use crate::logs::format::{Printer, Selection};
@@ -77,11 +77,11 @@ fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Stat
 
 /// In kubectl's words where that is why.
 async fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
-    if let Some(place) = Place::of_pod(&id.pod)
+    if let Some(place) = ContainerRef::of_pod(&id.pod)
         && let Ok(Some(output)) = api.adopter.output_of(&place).await
         && !output.is_ours()
     {
-        let Place { namespace, id } = place;
+        let ContainerRef { namespace, id } = place;
         return refuse(
             Code::NotFound,
             format!(

@@ -9,12 +9,12 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::PodView;
-use super::brake::Seat;
+use super::brake::BrakeHandle;
 use super::clock::now;
+use super::counters::Counters;
 use super::effects::{Done, Effects};
 use super::events::EventLog;
 use super::reconcile::{Looks, nothing};
-use super::tally::Tally;
 use crate::domain::Incarnation;
 use crate::domain::container::{
     Action, Event, Fault, InstanceAction, InstanceEvent, Machine, Memory, Wanted,
@@ -59,9 +59,9 @@ pub(super) struct Actor {
     pub view: watch::Sender<PodView>,
     pub changes: watch::Sender<u64>,
     pub events: Arc<EventLog>,
-    pub seat: Seat,
+    pub brake_handle: BrakeHandle,
     pub boot_id: Option<Arc<str>>,
-    pub tally: Arc<Tally>,
+    pub counters: Arc<Counters>,
     /// When its records were all there.
     pub born: Instant,
     pub cancel: CancellationToken,
@@ -106,7 +106,7 @@ impl Actor {
             self.effects.check_network();
         }
         self.perform(first);
-        self.seat.count(self.pod.ended_by_probes());
+        self.brake_handle.count(self.pod.ended_by_probes());
         self.publish();
         loop {
             let deadline = self.pod.deadline();
@@ -131,7 +131,7 @@ impl Actor {
                     self.perform(actions);
                 }
             }
-            self.seat.count(self.pod.ended_by_probes());
+            self.brake_handle.count(self.pod.ended_by_probes());
             self.publish();
             if self.pod.is_gone() {
                 return true;
@@ -242,7 +242,7 @@ impl Actor {
                 if let Some(held) = self.containers.get_mut(index) {
                     held.task = None;
                 }
-                self.tell(index, InstanceEvent::LastWords { words }.of(incarnation));
+                self.tell(index, InstanceEvent::ExitEvidence { words }.of(incarnation));
                 self.tell(index, InstanceEvent::Ended { ending }.of(incarnation));
                 self.count_end(index, incarnation);
             }
@@ -285,7 +285,7 @@ impl Actor {
             }
             InstanceEvent::Probed { kind, outcome, latency, .. } => {
                 let who = (self.spec.name.as_str(), self.name(index));
-                self.tally.probed(who, *kind, outcome, *latency);
+                self.counters.probed(who, *kind, outcome, *latency);
                 None
             }
             InstanceEvent::Failed { fault: Fault::Container, .. } | InstanceEvent::Ended { .. } => {
@@ -301,7 +301,7 @@ impl Actor {
                 Action::Instance(incarnation, action) => {
                     self.perform_for(index, incarnation, action);
                 }
-                Action::TellLate => self.seat.late(self.name(index), now()),
+                Action::TellLate => self.brake_handle.late(self.name(index), now()),
                 Action::Reap(incarnation) => {
                     if let Some(held) = self.containers.get_mut(index) {
                         held.ended.insert(incarnation);
@@ -315,7 +315,7 @@ impl Actor {
                 Action::Note(notice) => {
                     let container = if notice.of_pod { "" } else { self.name(index) };
                     log(&self.spec.name, container, &notice);
-                    self.tally.noted(&notice);
+                    self.counters.noted(&notice);
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
                 Action::Restore(incarnation) => {
@@ -375,7 +375,7 @@ impl Actor {
                 }
             }
             InstanceAction::AskBrake(condemned) => {
-                let answer = self.seat.ask(self.name(index), incarnation, condemned, now());
+                let answer = self.brake_handle.ask(self.name(index), incarnation, condemned, now());
                 self.count_ruling(index, condemned.since, &answer);
                 self.tell(index, answer);
             }

@@ -10,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 use super::clock::now;
 use super::{PodView, Supervisor, SupervisorError};
 use crate::domain::adopt::{
-    Care, LIVENESS, Place, READINESS, Refusal, Remembered, STARTUP, Stdio, Step, Stranger,
-    TaskLevel,
+    Care, ContainerRef, ForeignContainer, LIVENESS, READINESS, Refusal, Remembered, STARTUP, Stdio,
+    Step, TaskLevel,
 };
 use crate::domain::container::{Memory, Wanted};
-use crate::domain::exit::LastWords;
+use crate::domain::exit::ExitEvidence;
 use crate::domain::notice::Notice;
 use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
-use crate::runtime::{AttemptId, Found, FoundTask, News, Strangers};
+use crate::runtime::{AttemptId, ForeignContainers, Found, FoundTask, News};
 
 /// How often all are looked at, whatever was heard.
 const LOOK: Duration = Duration::from_secs(30);
@@ -33,21 +33,25 @@ pub(super) type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErr
 
 pub struct Adopter {
     supervisor: Arc<Supervisor>,
-    strangers: Arc<dyn Strangers>,
+    foreign_containers: Arc<dyn ForeignContainers>,
     read: ReadCare,
     /// One step at a time: each builds on the one before.
     turn: tokio::sync::Mutex<Told>,
 }
 
 /// Labels without effect that were reported, by container.
-type Told = BTreeMap<Place, Vec<String>>;
+type Told = BTreeMap<ContainerRef, Vec<String>>;
 
 impl Adopter {
-    pub fn new(supervisor: Arc<Supervisor>, strangers: Arc<dyn Strangers>, read: ReadCare) -> Self {
-        Self { supervisor, strangers, read, turn: tokio::sync::Mutex::default() }
+    pub fn new(
+        supervisor: Arc<Supervisor>,
+        foreign_containers: Arc<dyn ForeignContainers>,
+        read: ReadCare,
+    ) -> Self {
+        Self { supervisor, foreign_containers, read, turn: tokio::sync::Mutex::default() }
     }
 
-    /// Keeps up with what happens to strangers' containers, until cancelled.
+    /// Keeps up with what happens to foreign containers' containers, until cancelled.
     pub async fn run(&self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -68,7 +72,7 @@ impl Adopter {
                     }
                 }
             };
-            let (followed, ()) = tokio::join!(self.strangers.follow(tell), listening);
+            let (followed, ()) = tokio::join!(self.foreign_containers.follow(tell), listening);
             if let Err(error) = followed {
                 tracing::debug!(%error, "containerd's events ended");
             }
@@ -86,11 +90,13 @@ impl Adopter {
         let mut told = self.turn.lock().await;
         let before = self.supervisor.adopted_names();
         let mut seen = BTreeSet::new();
-        let strangers = self.strangers.strangers().await?;
-        told.retain(|place, _| strangers.iter().any(|stranger| stranger.place == *place));
-        for stranger in strangers {
-            seen.insert(stranger.place.to_string());
-            self.consider(&stranger, &mut told).await;
+        let foreign_containers = self.foreign_containers.foreign_containers().await?;
+        told.retain(|place, _| {
+            foreign_containers.iter().any(|foreign_container| foreign_container.place == *place)
+        });
+        for foreign_container in foreign_containers {
+            seen.insert(foreign_container.place.to_string());
+            self.consider(&foreign_container, &mut told).await;
         }
         for name in before.difference(&seen) {
             self.let_go(name, "its record was deleted").await;
@@ -98,27 +104,27 @@ impl Adopter {
         Ok(())
     }
 
-    async fn hear(&self, place: &Place, task_deleted: bool) {
+    async fn hear(&self, place: &ContainerRef, task_deleted: bool) {
         let mut told = self.turn.lock().await;
         let name = place.to_string();
-        match self.strangers.stranger(place).await {
+        match self.foreign_containers.foreign_container(place).await {
             Ok(None) => self.let_go(&name, "its owner has deleted its record").await,
-            Ok(Some(mut stranger)) => {
+            Ok(Some(mut foreign_container)) => {
                 if task_deleted && self.supervisor.live(&name).is_some() {
                     self.let_go(&name, "its owner has deleted its task").await;
-                    self.forget(&mut stranger).await;
+                    self.forget(&mut foreign_container).await;
                 }
-                self.consider(&stranger, &mut told).await;
+                self.consider(&foreign_container, &mut told).await;
             }
             Err(error) => tracing::warn!(name, %error, "a container could not be looked at"),
         }
     }
 
-    async fn consider(&self, stranger: &Stranger, told: &mut Told) {
-        let name = stranger.place.to_string();
-        self.tell_without_effect(stranger, told);
+    async fn consider(&self, foreign_container: &ForeignContainer, told: &mut Told) {
+        let name = foreign_container.place.to_string();
+        self.tell_without_effect(foreign_container, told);
         let live = self.supervisor.live(&name);
-        let step = stranger.next(live.as_deref(), self.read, new_uid);
+        let step = foreign_container.next(live.as_deref(), self.read, new_uid);
         let step = match step {
             Step::TakeUp(spec, memory) => match valid(*spec) {
                 Ok(spec) => Step::TakeUp(Box::new(spec), memory),
@@ -137,17 +143,17 @@ impl Adopter {
                 }
                 Ok(())
             }
-            Step::TakeUp(spec, memory) => self.take_up(stranger, *spec, memory).await,
+            Step::TakeUp(spec, memory) => self.take_up(foreign_container, *spec, memory).await,
             Step::Change(spec) => self.supervisor.change_care(*spec).await.map(drop),
             Step::LetGo(why) => {
                 self.let_go(&name, why).await;
-                self.strangers
-                    .released(&stranger.place, &stranger.asking())
+                self.foreign_containers
+                    .released(&foreign_container.place, &foreign_container.asking())
                     .await
                     .map_err(Into::into)
             }
             Step::Refuse(refusal) => {
-                self.refuse(stranger, &refusal).await;
+                self.refuse(foreign_container, &refusal).await;
                 Ok(())
             }
         };
@@ -157,26 +163,28 @@ impl Adopter {
     }
 
     /// Once for a container, and again where others are without effect.
-    fn tell_without_effect(&self, stranger: &Stranger, told: &mut Told) {
-        let labels: Vec<_> = stranger.without_effect().into_iter().map(str::to_owned).collect();
-        if labels.is_empty() || told.get(&stranger.place) == Some(&labels) {
+    fn tell_without_effect(&self, foreign_container: &ForeignContainer, told: &mut Told) {
+        let labels: Vec<_> =
+            foreign_container.without_effect().into_iter().map(str::to_owned).collect();
+        if labels.is_empty() || told.get(&foreign_container.place) == Some(&labels) {
             return;
         }
-        let spec = stranger.spec(Care::default(), false, stranger.place.to_string());
+        let spec =
+            foreign_container.spec(Care::default(), false, foreign_container.place.to_string());
         let mut message = format!("Its image's own labels do not count: {}", labels.join(", "));
         shorten(&mut message, LONGEST);
         self.supervisor.note(&spec, Notice::warning("ImageLabelsIgnored", message));
-        told.insert(stranger.place.clone(), labels);
+        told.insert(foreign_container.place.clone(), labels);
     }
 
     async fn take_up(
         &self,
-        stranger: &Stranger,
+        foreign_container: &ForeignContainer,
         spec: PodSpec,
         memory: Option<Box<Memory>>,
     ) -> Result<(), SupervisorError> {
-        let place = &stranger.place;
-        let (stop_signal, mut task) = self.strangers.task_of(place).await?;
+        let place = &foreign_container.place;
+        let (stop_signal, mut task) = self.foreign_containers.task_of(place).await?;
         let wall = now().wall;
         let is_new = memory
             .as_ref()
@@ -186,7 +194,7 @@ impl Adopter {
             None => Memory::new(Wanted::Running, wall),
         };
         // Its spec stays as it is in each attempt.
-        memory.user = stranger.user.clone();
+        memory.user = foreign_container.user.clone();
         if is_new {
             memory.started_at = Some(wall);
             memory.stop_signal = stop_signal;
@@ -212,8 +220,8 @@ impl Adopter {
             let message = format!("Looked after from now on, asked for by {by}");
             self.supervisor.note(&spec, Notice::normal("Adopted", message));
         }
-        let words = LastWords::default();
-        let found = Found { id, pod: spec, memory, task, words, unwritten: false };
+        let words = ExitEvidence::default();
+        let found = Found { id, pod: spec, memory, task, words, pending_record: false };
         self.supervisor.resume_with_successor(vec![found]);
         Ok(())
     }
@@ -228,41 +236,52 @@ impl Adopter {
     }
 
     /// It is as if it had never been cared for.
-    async fn forget(&self, stranger: &mut Stranger) {
+    async fn forget(&self, foreign_container: &mut ForeignContainer) {
         let nothing = BTreeMap::new();
-        if let Err(error) = self.strangers.released(&stranger.place, &nothing).await {
-            tracing::debug!(place = %stranger.place, %error, "its record keeps what was remembered");
+        if let Err(error) =
+            self.foreign_containers.released(&foreign_container.place, &nothing).await
+        {
+            tracing::debug!(place = %foreign_container.place, %error, "its record keeps what was remembered");
         }
-        stranger.remembered = Some(Remembered::Released(nothing));
+        foreign_container.remembered = Some(Remembered::Released(nothing));
     }
 
-    async fn refuse(&self, stranger: &Stranger, refusal: &Refusal) {
-        let name = stranger.place.to_string();
+    async fn refuse(&self, foreign_container: &ForeignContainer, refusal: &Refusal) {
+        let name = foreign_container.place.to_string();
         let live = self.supervisor.let_go(&name).await;
         let spec = live.unwrap_or_else(|| {
-            Arc::new(stranger.spec(Care::default(), false, stranger.place.to_string()))
+            Arc::new(foreign_container.spec(
+                Care::default(),
+                false,
+                foreign_container.place.to_string(),
+            ))
         });
         self.supervisor.show(spec, refusal);
     }
 
     /// Cares for a container by name, whatever its labels say.
-    pub async fn adopt(&self, place: &Place, care: Care) -> Result<PodView, SupervisorError> {
+    pub async fn adopt(
+        &self,
+        place: &ContainerRef,
+        care: Care,
+    ) -> Result<PodView, SupervisorError> {
         let _turn = self.turn.lock().await;
         let name = place.to_string();
         let refused = |reason: String| SupervisorError::NotAdopted { pod: name.clone(), reason };
-        if !self.strangers.is_watched(&place.namespace) {
+        if !self.foreign_containers.is_watched(&place.namespace) {
             let namespace = &place.namespace;
             return Err(refused(format!(
                 "namespace {namespace:?} is not watched (serve --watch-namespaces)"
             )));
         }
-        let stranger = self.strangers.stranger(place).await?;
-        let stranger = stranger.ok_or_else(|| SupervisorError::NoSuchContainer(place.clone()))?;
-        if stranger.has_monitor() {
+        let foreign_container = self.foreign_containers.foreign_container(place).await?;
+        let foreign_container =
+            foreign_container.ok_or_else(|| SupervisorError::NoSuchContainer(place.clone()))?;
+        if foreign_container.has_monitor() {
             return Err(refused(Refusal::Monitor.message()));
         }
         let live = self.supervisor.live(&name);
-        let remembered = match &stranger.remembered {
+        let remembered = match &foreign_container.remembered {
             Some(Remembered::Unreadable(why)) => {
                 return Err(refused(Refusal::Record(why.clone()).message()));
             }
@@ -270,41 +289,41 @@ impl Adopter {
             _ => None,
         };
         let uid = live.as_ref().map_or_else(new_uid, |live| live.uid.clone());
-        let spec = stranger.spec(care, true, uid).validate()?.into_inner();
+        let spec = foreign_container.spec(care, true, uid).validate()?.into_inner();
         if live.is_some() {
             return self.supervisor.change_care(spec).await;
         }
         let began = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
-        if stranger.task == TaskLevel::None && !began {
+        if foreign_container.task == TaskLevel::None && !began {
             let memory = Memory::new(Wanted::Running, now().wall);
             let (pod, container) = (spec.name.clone(), place.id.clone());
             let id = AttemptId { pod, container, attempt: memory.attempt };
             self.supervisor.runtime.remember(&id, &spec, &memory).await?;
             self.supervisor.show(Arc::new(spec), &Refusal::NotStarted);
         } else {
-            self.take_up(&stranger, spec, remembered).await?;
+            self.take_up(&foreign_container, spec, remembered).await?;
         }
         self.supervisor.get(&name)
     }
 
     /// Where the output of its task goes, if it has one.
-    pub async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, SupervisorError> {
-        Ok(self.strangers.output_of(place).await?)
+    pub async fn output_of(&self, place: &ContainerRef) -> Result<Option<Stdio>, SupervisorError> {
+        Ok(self.foreign_containers.output_of(place).await?)
     }
 
     /// Ends the care and leaves the container as it is; its labels ask in vain until they change.
     pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
         let view = self.supervisor.get(name)?;
         let _turn = self.turn.lock().await;
-        let place = Place::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
+        let place = ContainerRef::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
         let place = place.ok_or_else(|| SupervisorError::NotAdopted {
             pod: name.to_owned(),
             reason: "probelet made it; delete it instead".to_owned(),
         })?;
-        let stranger = self.strangers.stranger(&place).await?;
+        let foreign_container = self.foreign_containers.foreign_container(&place).await?;
         self.let_go(&view.spec.name, "asked for").await;
-        if let Some(stranger) = stranger {
-            self.strangers.released(&place, &stranger.asking()).await?;
+        if let Some(foreign_container) = foreign_container {
+            self.foreign_containers.released(&place, &foreign_container.asking()).await?;
         }
         Ok(())
     }

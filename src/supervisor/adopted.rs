@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::clock::now;
 use super::{Entry, PodView, Supervisor, SupervisorError, lock};
-use crate::domain::adopt::{Place, Refusal};
+use crate::domain::adopt::{ContainerRef, Refusal};
 use crate::domain::container::{ImageFacts, Machine};
 use crate::domain::notice::Notice;
 use crate::domain::pod::Pod;
@@ -27,7 +27,7 @@ impl Supervisor {
 
     /// Those that are cared for or shown.
     pub(super) fn adopted_names(&self) -> BTreeSet<String> {
-        let is_adopted = |name: &&String| Place::of_pod(name).is_some();
+        let is_adopted = |name: &&String| ContainerRef::of_pod(name).is_some();
         let mut names: BTreeSet<_> =
             lock(&self.registry).keys().filter(is_adopted).cloned().collect();
         names.extend(self.shown().keys().cloned());

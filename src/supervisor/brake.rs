@@ -53,13 +53,13 @@ impl Supervisor {
 }
 
 /// One pod's; it counts nothing any more once its actor is gone, whichever way.
-pub(super) struct Seat {
+pub(super) struct BrakeHandle {
     host: Arc<HostBrake>,
     pod: String,
     counted: usize,
 }
 
-impl Seat {
+impl BrakeHandle {
     pub(super) fn new(host: Arc<HostBrake>, pod: String) -> Self {
         Self { host, pod, counted: 0 }
     }
@@ -94,7 +94,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for BrakeHandle {
     fn drop(&mut self) {
         self.count(0);
     }

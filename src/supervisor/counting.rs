@@ -1,4 +1,4 @@
-//! What of an actor's doing goes into the host's tally.
+//! What of an actor's doing goes into the host's counters.
 
 use std::time::Instant;
 
@@ -16,14 +16,14 @@ impl Actor {
         let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
         for (_, action) in actions {
             if let Action::Instance(_, InstanceAction::Probe(kind, _)) = action {
-                self.tally.launched(*kind, late);
+                self.counters.launched(*kind, late);
             }
         }
     }
 
     pub(super) fn count_end(&self, index: usize, attempt: Incarnation) {
         if let Some(machine) = self.pod.machine(index) {
-            self.tally.ended(&self.spec.name, self.name(index), attempt, &machine.memory());
+            self.counters.ended(&self.spec.name, self.name(index), attempt, &machine.memory());
         }
     }
 
@@ -32,9 +32,9 @@ impl Actor {
         let Some(held) = self.containers.get_mut(index) else { return };
         if matches!(answer, Event::Instance(_, InstanceEvent::Granted)) {
             held.kill_held = None;
-            self.tally.granted();
+            self.counters.granted();
         } else if held.kill_held.replace(since) != Some(since) {
-            self.tally.held();
+            self.counters.held();
         }
     }
 }

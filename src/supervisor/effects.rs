@@ -14,18 +14,18 @@ use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
 use crate::domain::{
     Incarnation,
-    exit::{Ending, LastWords},
+    exit::{Ending, ExitEvidence},
 };
-use crate::evidence::{Blind, Witness};
+use crate::evidence::{Blind, EvidenceCollector};
 use crate::prober::{Attempt, Prober};
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError, Task};
+use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest, Task};
 
 /// What an effect came to. The index is the container's place in the pod.
 pub(super) enum Done {
     Event(usize, Event),
     Started(usize, Incarnation, Arc<dyn Task>),
     OomKilled(usize, Incarnation, u64),
-    Ended(usize, Incarnation, Ending, LastWords),
+    Ended(usize, Incarnation, Ending, ExitEvidence),
     Persisted(usize, Incarnation, Result<(), RuntimeError>),
     /// Not written, but kept.
     Kept(usize),
@@ -43,7 +43,7 @@ pub(super) struct Effects {
     pub(super) pod: Arc<PodSpec>,
     pub(super) runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
-    pub(super) witness: Arc<dyn Witness>,
+    pub(super) evidence_collector: Arc<dyn EvidenceCollector>,
     link: watch::Receiver<Link>,
     pub(super) pulls: Arc<Pulls>,
     pub(super) running: JoinSet<Done>,
@@ -56,12 +56,12 @@ impl Effects {
         prober: Arc<dyn Prober>,
         (link, pulls): (watch::Receiver<Link>, Arc<Pulls>),
     ) -> Self {
-        let witness = Arc::new(Blind);
-        Self { pod, runtime, prober, witness, link, pulls, running: JoinSet::new() }
+        let evidence_collector = Arc::new(Blind);
+        Self { pod, runtime, prober, evidence_collector, link, pulls, running: JoinSet::new() }
     }
 
-    pub(super) fn with_witness(mut self, witness: Arc<dyn Witness>) -> Self {
-        self.witness = witness;
+    pub(super) fn with_witness(mut self, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+        self.evidence_collector = evidence_collector;
         self
     }
 
@@ -92,10 +92,11 @@ impl Effects {
     }
 
     pub(super) fn start(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
-        let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
+        let creation =
+            StartRequest { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
         self.running.spawn(async move {
-            match runtime.start(&birth).await {
+            match runtime.start(&creation).await {
                 Ok(task) => Done::Started(index, attempt, Arc::from(task)),
                 Err(error) => Done::Event(index, failed(attempt, &error)),
             }
@@ -108,9 +109,9 @@ impl Effects {
         self.running.spawn(async move {
             let ending = task.ended().await;
             let with_log = pod.wants_log(&id.container, ending.exit_code());
-            let words = runtime.last_words(&id, with_log).await;
+            let words = runtime.exit_evidence(&id, with_log).await;
             // The task's own count: its cgroup may be elsewhere.
-            let words = LastWords { oom_kills: task.oom_kills(), ..words };
+            let words = ExitEvidence { oom_kills: task.oom_kills(), ..words };
             Done::Ended(index, incarnation, ending, words)
         });
     }
@@ -272,10 +273,10 @@ impl Effects {
     /// Evidence stays as long as the container, longer than its attempt.
     pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation, removed: bool) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
-        let witness = self.witness.clone();
+        let evidence_collector = self.evidence_collector.clone();
         self.running.spawn(async move {
             if let (true, Some(folder)) = (removed, runtime.log_path(&id).parent()) {
-                witness.forget(folder).await;
+                evidence_collector.forget(folder).await;
             }
             match runtime.forget(&id).await {
                 Ok(()) => Done::Event(index, Event::Forgotten { incarnation }),
@@ -284,7 +285,7 @@ impl Effects {
                     if !error.is_loss() {
                         tracing::warn!(%id, %error, "an attempt could not be cleared away yet");
                     }
-                    Done::Event(index, Event::Remains { incarnation })
+                    Done::Event(index, Event::Leftovers { incarnation })
                 }
             }
         });
@@ -331,14 +332,15 @@ impl Effects {
     }
 
     pub(super) fn restore(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
-        let birth = Birth { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
+        let creation =
+            StartRequest { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
         self.running.spawn(async move {
-            match runtime.restore(&birth).await {
+            match runtime.restore(&creation).await {
                 Ok(()) => Done::Restored(index, attempt),
                 // The next look finds it missing again.
                 Err(error) => {
-                    let id = &birth.id;
+                    let id = &creation.id;
                     tracing::warn!(%id, %error, "a missing record could not be written yet");
                     Done::Nothing
                 }

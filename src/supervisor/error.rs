@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
 use crate::runtime::RuntimeError;
 use crate::runtime::session::SessionError;
@@ -12,7 +12,7 @@ pub enum SupervisorError {
     #[error("pods {0:?} not found")]
     NotFound(String),
     #[error("container {:?} not found in containerd's namespace {:?}", .0.id, .0.namespace)]
-    NoSuchContainer(Place),
+    NoSuchContainer(ContainerRef),
     #[error("container {container:?} not found in pod {pod:?}")]
     NoContainer { pod: String, container: String },
     #[error("pods {0:?} already exists")]

@@ -12,7 +12,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::InstanceEvent;
 use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, Evidence, ProbeWord};
 use crate::domain::spec::PodSpec;
-use crate::evidence::Scene;
+use crate::evidence::EvidenceSource;
 use crate::runtime::AttemptId;
 
 /// How long a capture that is late for the stop is waited for, so that its reading is told.
@@ -26,7 +26,7 @@ impl Actor {
         let lifecycle = &machine.container().lifecycle;
         let command = lifecycle.evidence_exec.clone();
         let id = self.effects.id(index, incarnation);
-        let scene = Scene {
+        let evidence_source = EvidenceSource {
             uid: self.spec.uid.clone(),
             at: now().wall,
             cause: machine.condemned_for().map(ToString::to_string).unwrap_or_default(),
@@ -37,14 +37,15 @@ impl Actor {
             log: self.effects.log_path(&id),
             id,
         };
-        let witness = self.effects.witness.clone();
+        let evidence_collector = self.effects.evidence_collector.clone();
         self.effects.running.spawn(async move {
-            let bound = scene.bound.saturating_add(LATE);
-            let reading = match timeout(bound, witness.capture(scene, task)).await {
-                Ok(Ok(said)) => said.join("; "),
-                Ok(Err(why)) => format!("none: {why}"),
-                Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
-            };
+            let bound = evidence_source.bound.saturating_add(LATE);
+            let reading =
+                match timeout(bound, evidence_collector.capture(evidence_source, task)).await {
+                    Ok(Ok(said)) => said.join("; "),
+                    Ok(Err(why)) => format!("none: {why}"),
+                    Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
+                };
             Done::Event(index, InstanceEvent::Captured { reading }.of(incarnation))
         });
     }
@@ -57,7 +58,7 @@ impl Supervisor {
         let (pod, container) = (spec.name.clone(), container.name.clone());
         let id = AttemptId { pod, container, attempt: Incarnation::default() };
         if let Some(folder) = self.log_path(&id).parent() {
-            self.witness.forget(folder).await;
+            self.evidence_collector.forget(folder).await;
         }
     }
 
@@ -81,7 +82,7 @@ impl Supervisor {
             Ok::<_, SupervisorError>((view.spec.uid.clone(), id))
         })??;
         match self.log_path(&id).parent() {
-            Some(folder) => Ok(self.witness.kept(folder, &uid).await),
+            Some(folder) => Ok(self.evidence_collector.kept(folder, &uid).await),
             None => Ok(Vec::new()),
         }
     }

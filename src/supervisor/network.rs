@@ -60,7 +60,7 @@ impl Actor {
     pub(super) fn note_pod(&self, notice: Notice) {
         let (pod, reason) = (&self.spec.name, notice.reason);
         tracing::info!(pod, reason, "{}", notice.message);
-        self.tally.noted(&notice);
+        self.counters.noted(&notice);
         self.events.record(&self.spec, "", notice, now().wall);
     }
 }

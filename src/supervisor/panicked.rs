@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use super::clock::now;
 use super::repair::{self, Sorted};
 use super::{Entry, PodView, Supervisor, SupervisorError, lock};
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::status::{ContainerState, Phase, WaitingReason};
@@ -84,7 +84,7 @@ impl Supervisor {
         self.leave_alone(Box::new(unsupervised(view, &reason)), reason, Flaw::Unclear);
         self.changes.send_modify(|count| *count += 1);
         // The adopter takes its own up, each time it lists them.
-        while Place::of_pod(name).is_none() && self.is_left_alone(name) {
+        while ContainerRef::of_pod(name).is_none() && self.is_left_alone(name) {
             tokio::select! {
                 () = self.cancel.cancelled() => return,
                 () = tokio::time::sleep(retry_after(times)) => {}

@@ -17,7 +17,7 @@ use crate::domain::container::{ImageFacts, InstanceAction, InstanceEvent, Memory
 use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, Stored, normalise};
 use crate::domain::spec::PodSpec;
 use crate::registry::RegistryError;
-use crate::runtime::{Birth, PullError, Runtime, RuntimeError, Wanted};
+use crate::runtime::{PullError, Runtime, RuntimeError, StartRequest, Wanted};
 
 /// Of one registry at the same time. Another registry's do not wait for them.
 const PARALLEL: usize = 4;
@@ -184,15 +184,15 @@ impl Effects {
         let id = self.id(index, attempt);
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
         self.running.spawn(async move {
-            let birth = Birth { id, pod: pod.clone(), index, memory };
+            let creation = StartRequest { id, pod: pod.clone(), index, memory };
             let looked = async {
-                runtime.create(&birth).await?;
+                runtime.create(&creation).await?;
                 let container = pod.at(index).ok_or_else(|| {
-                    RuntimeError::Internal(format!("{}: no container {index}", birth.id))
+                    RuntimeError::Internal(format!("{}: no container {index}", creation.id))
                 })?;
                 let image = match runtime.check(container).await {
                     Err(RuntimeError::NoImage(reason)) => {
-                        tracing::debug!(id = %birth.id, reason, "no image yet");
+                        tracing::debug!(id = %creation.id, reason, "no image yet");
                         None
                     }
                     image => Some(image?),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::actor::Request;
 use super::clock::now;
 use super::{Entry, Supervisor, SupervisorError, lock};
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::container::{Observation, SeenTask};
 use crate::domain::link::{Change, Link};
 use crate::domain::time::Later;
@@ -23,9 +23,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Where creations failed whose remains could not be cleared yet.
 #[derive(Debug, Default)]
-pub(super) struct Debts(Mutex<Vec<AttemptId>>);
+pub(super) struct PendingWrites(Mutex<Vec<AttemptId>>);
 
-impl Debts {
+impl PendingWrites {
     pub(super) fn add(&self, id: AttemptId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     }
@@ -133,7 +133,7 @@ impl Supervisor {
             let registry = lock(&self.registry);
             for (name, entry) in registry.iter() {
                 // Its owner keeps an adopted container's record; `Adopter` looks at it.
-                if Place::of_pod(name).is_some() {
+                if ContainerRef::of_pod(name).is_some() {
                     continue;
                 }
                 if let Entry::Pod(handle) = entry {
@@ -156,13 +156,13 @@ impl Supervisor {
 
     /// Whether there is a pod that the look before saw too: one that is being removed is not.
     fn are_strangers(&self, seen: Vec<String>) -> bool {
-        let mut known = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.foreign_containers.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *known, seen);
         known.iter().any(|name| before.contains(name))
     }
 
     async fn pay_debts(&self) {
-        for id in self.debts.take(|_| true) {
+        for id in self.pending_writes.take(|_| true) {
             // The name is held, so that nobody makes it meanwhile.
             let free = {
                 let mut registry = lock(&self.registry);
@@ -181,9 +181,9 @@ impl Supervisor {
 
     /// Nothing of an earlier, failed creation may become part of the next one.
     pub(super) async fn pay_debts_of(&self, pod: &str) -> Result<(), RuntimeError> {
-        for id in self.debts.take(|id| id.pod == pod) {
+        for id in self.pending_writes.take(|id| id.pod == pod) {
             if let Err(error) = self.runtime.forget(&id).await {
-                self.debts.add(id);
+                self.pending_writes.add(id);
                 return Err(error);
             }
         }
@@ -194,7 +194,7 @@ impl Supervisor {
         for id in ids {
             if let Err(error) = self.runtime.forget(&id).await {
                 tracing::warn!(%id, %error, "left behind by a failed creation for now");
-                self.debts.add(id);
+                self.pending_writes.add(id);
             }
         }
     }

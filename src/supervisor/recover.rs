@@ -8,8 +8,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::clock::now;
 use super::repair::{self, Sorted};
-use super::{Entry, PodView, Supervisor, SupervisorError, lock, unwritten};
-use crate::domain::exit::LastWords;
+use super::{Entry, PodView, Supervisor, SupervisorError, lock, pending_record};
+use crate::domain::exit::ExitEvidence;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, Flaw, Found, FoundTask, Recorded, RuntimeError, Unsound};
 
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 
 /// What is remembered of one pod.
 #[derive(Default)]
-struct Remains {
+struct Leftovers {
     sound: Vec<Recorded>,
     unsound: Vec<Unsound>,
 }
@@ -29,8 +29,8 @@ impl Supervisor {
         let survey = self.runtime.survey().await;
         self.heard(survey.as_ref().err());
         let mut survey = survey?;
-        unwritten::fill_in(&mut survey.sound, survey.unwritten);
-        let mut pods: BTreeMap<String, Remains> = BTreeMap::new();
+        pending_record::fill_in(&mut survey.sound, survey.pending_record);
+        let mut pods: BTreeMap<String, Leftovers> = BTreeMap::new();
         for recorded in survey.sound {
             pods.entry(recorded.id.pod.clone()).or_default().sound.push(recorded);
         }
@@ -56,8 +56,8 @@ impl Supervisor {
     }
 
     /// Asks about its tasks and gives it its actor; returns how many pods that makes.
-    async fn take_up(&self, name: String, remains: Remains) -> Result<usize, RuntimeError> {
-        let Remains { sound, unsound } = remains;
+    async fn take_up(&self, name: String, remains: Leftovers) -> Result<usize, RuntimeError> {
+        let Leftovers { sound, unsound } = remains;
         let asked = sound.into_iter().map(|recorded| self.ask(recorded));
         let (mut found, mut flawed) = (Vec::new(), Vec::new());
         for answer in try_join_all(asked).await? {
@@ -81,7 +81,7 @@ impl Supervisor {
 
     /// One attempt that cannot be looked at does not stand in the way of the others.
     async fn ask(&self, recorded: Recorded) -> Result<Result<Found, Unsound>, RuntimeError> {
-        let Recorded { id, pod, memory, unwritten } = recorded;
+        let Recorded { id, pod, memory, pending_record } = recorded;
         // What the record's task says is of an attempt that is over.
         let is_over = memory.attempt > id.attempt;
         let asked = if is_over { Ok(FoundTask::None) } else { self.runtime.task(&id).await };
@@ -93,11 +93,11 @@ impl Supervisor {
         let words = match task {
             FoundTask::Ended(ending, _) => {
                 let with_log = pod.wants_log(&id.container, ending.exit_code());
-                self.runtime.last_words(&id, with_log).await
+                self.runtime.exit_evidence(&id, with_log).await
             }
-            _ => LastWords::default(),
+            _ => ExitEvidence::default(),
         };
-        Ok(Ok(Found { id, pod, memory, task, words, unwritten }))
+        Ok(Ok(Found { id, pod, memory, task, words, pending_record }))
     }
 
     async fn ask_of(&self, unsound: Unsound) -> Result<Unsound, RuntimeError> {

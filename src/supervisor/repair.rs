@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::PodView;
 use crate::domain::Incarnation;
 use crate::domain::container::{Memory, Wanted};
-use crate::domain::exit::LastWords;
+use crate::domain::exit::ExitEvidence;
 use crate::domain::history::History;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::domain::status::{
@@ -59,8 +59,8 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
     let older = older.cloned().unwrap_or_else(|| Memory::new(wanted, wall));
     let has_task = !matches!(broken.task, FoundTask::None);
     let memory = older.of_later(broken.id.attempt, has_task, wall);
-    let (id, task, words) = (broken.id, broken.task, LastWords::default());
-    Some(Found { id, pod, memory, task, words, unwritten: false })
+    let (id, task, words) = (broken.id, broken.task, ExitEvidence::default());
+    Some(Found { id, pod, memory, task, words, pending_record: false })
 }
 
 /// As much of a pod as its labels tell.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::actor::Desired;
-use super::boot::Unborn;
 use super::clock::now;
+use super::creation::PreparedPod;
 use super::pulls::keyrings;
 use super::{Applied, Entry, PodView, Supervisor, SupervisorError, located, lock, timed_out};
 use crate::domain::Incarnation;
@@ -19,7 +19,7 @@ use crate::domain::exit::Caller;
 use crate::domain::image::{PullPolicy, VolumeSeen};
 use crate::domain::notice::Notice;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated, VolumeSource};
-use crate::runtime::{Birth, Found, RuntimeError};
+use crate::runtime::{Found, RuntimeError, StartRequest};
 
 /// Room for restarts of the old pod while the new one's records are made.
 const GAP: u32 = 10;
@@ -30,15 +30,15 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Who comes in a pod's place.
 pub(super) struct Successor {
-    unborn: Unborn,
-    births: Vec<Birth>,
+    prepared: PreparedPod,
+    creations: Vec<StartRequest>,
     /// Somebody deleted the pod meanwhile, and means this one too.
     abandoned: bool,
 }
 
 impl Successor {
     pub(super) fn spec(&self) -> Arc<PodSpec> {
-        self.unborn.spec.clone()
+        self.prepared.spec.clone()
     }
 }
 
@@ -129,8 +129,8 @@ impl Supervisor {
         let newest = |view: &PodView| view.status.all().map(|c| c.attempt.0).max();
         let attempt = newest(&old).unwrap_or_default().saturating_add(GAP);
         let _ports = self.claim_ports(&spec)?;
-        let (unborn, births) = self.record(spec.clone(), wanted, Incarnation(attempt)).await?;
-        let mut successor = Some(Box::new(Successor { unborn, births, abandoned: false }));
+        let (prepared, creations) = self.record(spec.clone(), wanted, Incarnation(attempt)).await?;
+        let mut successor = Some(Box::new(Successor { prepared, creations, abandoned: false }));
         if let Some(Entry::Pod(handle)) = lock(&self.registry).get_mut(&name) {
             let view = handle.view.borrow().clone();
             let has_room = newest(&view).unwrap_or_default().saturating_add(2) < attempt;
@@ -140,7 +140,7 @@ impl Supervisor {
             }
         }
         if let Some(successor) = successor {
-            self.undo(successor.births.into_iter().map(|birth| birth.id).collect()).await;
+            self.undo(successor.creations.into_iter().map(|creation| creation.id).collect()).await;
             return Err(leaving());
         }
         let message = format!("Pod replaced: {}", fields.join(", "));
@@ -161,18 +161,18 @@ impl Supervisor {
         let Some(uid) = attempts.last().map(|newest| newest.pod.uid.clone()) else { return };
         let (own, others): (Vec<_>, Vec<_>) =
             attempts.into_iter().partition(|found| found.pod.uid == uid);
-        let births = own.iter().map(birth).collect();
-        let (Some(unborn), old) = (self.revive(own), self.revive(others)) else { return };
+        let creations = own.iter().map(creation).collect();
+        let (Some(prepared), old) = (self.revive(own), self.revive(others)) else { return };
         let Some(mut old) = old else {
-            self.adopt(unborn);
+            self.adopt(prepared);
             return;
         };
         let event = Event::Wanted { wanted: Wanted::Removed, grace: None };
         old.first.extend(old.pod.handle_all(&event, now()));
         old.wanted = Wanted::Removed;
-        let abandoned = unborn.wanted == Wanted::Removed;
-        let name = unborn.spec.name.clone();
-        let successor = Successor { unborn, births, abandoned };
+        let abandoned = prepared.wanted == Wanted::Removed;
+        let name = prepared.spec.name.clone();
+        let successor = Successor { prepared, creations, abandoned };
         self.adopt_with(old, Some(Box::new(successor)));
         tracing::info!(pod = name, "its replacement goes on");
     }
@@ -184,11 +184,11 @@ impl Supervisor {
             _ => None,
         };
         match successor.map(|boxed| *boxed) {
-            Some(Successor { unborn, abandoned: false, .. }) => {
-                self.adopt(unborn);
+            Some(Successor { prepared, abandoned: false, .. }) => {
+                self.adopt(prepared);
                 return;
             }
-            Some(Successor { births, .. }) => self.forget_all(&births).await,
+            Some(Successor { creations, .. }) => self.forget_all(&creations).await,
             None => {}
         }
         lock(&self.registry).remove(name);
@@ -201,21 +201,21 @@ impl Supervisor {
         let Some(Entry::Pod(handle)) = registry.get_mut(name) else { return };
         let Some(successor) = &mut handle.successor else { return };
         successor.abandoned = true;
-        let Some(birth) = successor.births.first().cloned() else { return };
+        let Some(creation) = successor.creations.first().cloned() else { return };
         let runtime = self.runtime.clone();
         // One record that says so is enough for a daemon that comes after this one.
         self.actors.spawn(async move {
-            let memory = Memory { wanted: Wanted::Removed, ..birth.memory };
-            if let Err(error) = runtime.remember(&birth.id, &birth.pod, &memory).await {
-                tracing::warn!(id = %birth.id, %error, "not written that it is deleted");
+            let memory = Memory { wanted: Wanted::Removed, ..creation.memory };
+            if let Err(error) = runtime.remember(&creation.id, &creation.pod, &memory).await {
+                tracing::warn!(id = %creation.id, %error, "not written that it is deleted");
             }
         });
     }
 
-    async fn forget_all(&self, births: &[Birth]) {
-        for birth in births {
-            while let Err(error) = self.runtime.forget(&birth.id).await {
-                tracing::warn!(id = %birth.id, %error, "could not be cleared away yet");
+    async fn forget_all(&self, creations: &[StartRequest]) {
+        for creation in creations {
+            while let Err(error) = self.runtime.forget(&creation.id).await {
+                tracing::warn!(id = %creation.id, %error, "could not be cleared away yet");
                 tokio::select! {
                     () = self.cancel.cancelled() => return,
                     () = tokio::time::sleep(RETRY) => {}
@@ -225,8 +225,8 @@ impl Supervisor {
     }
 }
 
-fn birth(found: &Found) -> Birth {
-    Birth {
+fn creation(found: &Found) -> StartRequest {
+    StartRequest {
         id: found.id.clone(),
         pod: Arc::new(found.pod.clone()),
         index: found.pod.place_of(&found.id.container).unwrap_or_default(),

@@ -14,7 +14,7 @@ use crate::domain::container::Wanted;
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::spec::{PodSpec, Validated};
-use crate::domain::static_pods::{Kept, Missing, Plan, Reading, Shelf, Text};
+use crate::domain::static_pods::{Kept, ManifestStore, Missing, Plan, Reading, Text};
 use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
 
 pub(super) mod shown;
@@ -35,7 +35,7 @@ pub struct StaticPods {
     supervisor: Supervisor,
     dir: Box<dyn ManifestDir>,
     read: ReadManifest,
-    shelf: Shelf,
+    manifest_store: ManifestStore,
     missing: Missing,
     /// By file, and what it was read from.
     readings: BTreeMap<String, (Text, Reading)>,
@@ -66,7 +66,7 @@ impl StaticPods {
             supervisor,
             dir,
             read,
-            shelf: Shelf::default(),
+            manifest_store: ManifestStore::default(),
             missing: Missing::default(),
             readings: BTreeMap::new(),
             jobs: JoinSet::new(),
@@ -111,10 +111,10 @@ impl StaticPods {
             }
         };
         self.supervisor.directory_is(None);
-        self.shelf.look(look.files, now);
+        self.manifest_store.look(look.files, now);
         self.read_anew();
         let readings: Vec<_> = self.readings.values().map(|(_, reading)| reading).collect();
-        let (kept, unknown) = (self.supervisor.kept(), self.shelf.has_unknown());
+        let (kept, unknown) = (self.supervisor.kept(), self.manifest_store.has_unknown());
         let all = (look.directory, readings.as_slice());
         let plan = Plan::new(all, &kept, unknown, &mut self.missing, now);
         let wanted = |name: &String| plan.keep.iter().any(|spec| spec.name == *name);
@@ -136,14 +136,14 @@ impl StaticPods {
         let problems = problems.into_iter().map(|(about, why)| (about, why.join("; "))).collect();
         self.supervisor.directory_says(plan.owners, problems);
         let again = self.failures.values().map(|failure| failure.again);
-        let wakes = [plan.wake, self.shelf.wake()].into_iter().flatten().chain(again);
+        let wakes = [plan.wake, self.manifest_store.wake()].into_iter().flatten().chain(again);
         let wake = wakes.min().map(|wake| wake.saturating_duration_since(now.mono));
         wake.unwrap_or(LOOK).clamp(PAUSE, LOOK)
     }
 
     fn read_anew(&mut self) {
         let mut before = std::mem::take(&mut self.readings);
-        for (file, text) in self.shelf.settled() {
+        for (file, text) in self.manifest_store.settled() {
             let known = before.remove(file).filter(|(known, _)| known == text);
             let read = || (text.clone(), (self.read)(file, text, new_uid));
             self.readings.insert(file.to_owned(), known.unwrap_or_else(read));

@@ -98,7 +98,7 @@ impl Actor {
                 }
                 self.tell(index, Event::Written);
             }
-            // The attempt was cleared away meanwhile, or a stranger deleted its record.
+            // The attempt was cleared away meanwhile, or a foreign container deleted its record.
             Err(RuntimeError::NotFound(reason)) => {
                 tracing::debug!(pod = self.spec.name, reason, "no record to write to");
                 held.failed_writes = 0;
@@ -129,7 +129,7 @@ impl Actor {
                     self.persist(index);
                 }
                 if !error.is_loss() {
-                    self.tell(index, Event::Unwritten { error: error.to_string() });
+                    self.tell(index, Event::PendingRecord { error: error.to_string() });
                 }
             }
         }

@@ -40,19 +40,19 @@ const OWNERS_TURN: Duration = Duration::from_millis(300);
 /// Where a container is in containerd. As a pod it is called `NAMESPACE/ID`, which no pod of
 /// probelet's own can be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct ContainerRef {
     pub namespace: String,
     pub id: String,
 }
 
-impl Place {
+impl ContainerRef {
     pub fn of_pod(name: &str) -> Option<Self> {
         let (namespace, id) = name.split_once('/')?;
         Some(Self { namespace: namespace.to_owned(), id: id.to_owned() })
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for ContainerRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.id)
     }
@@ -79,7 +79,7 @@ impl Default for Care {
     }
 }
 
-/// What rides on a stranger's record.
+/// What rides on a foreign container's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remembered {
     Cared(Box<(PodSpec, Memory)>),
@@ -98,8 +98,8 @@ pub enum TaskLevel {
 
 /// A container of somebody else's as it is now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stranger {
-    pub place: Place,
+pub struct ForeignContainer {
+    pub place: ContainerRef,
     pub image: String,
     /// All of its labels, its image's too.
     pub labels: BTreeMap<String, String>,
@@ -164,7 +164,7 @@ impl Refusal {
     }
 }
 
-impl Stranger {
+impl ForeignContainer {
     /// All labels with probelet's prefix, wrong ones and its image's too.
     fn written(&self) -> BTreeMap<String, String> {
         let ours = self.labels.iter().filter(|(key, _)| key.starts_with(PREFIX));

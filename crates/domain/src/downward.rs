@@ -1,6 +1,6 @@
 //! What `fieldRef` and `resourceFieldRef` come to where a pod runs.
 
-use super::node::Whereabouts;
+use super::node::NodeAddresses;
 use super::spec::{Bound, ContainerSpec, EnvSource, EnvVar, PodField, PodSpec, ResourceField};
 
 #[cfg(test)]
@@ -9,7 +9,7 @@ mod tests;
 impl PodSpec {
     /// A label that is not there is empty, as in Kubernetes, and so is the address of a pod that
     /// has none.
-    pub fn field(&self, field: &PodField, at: &Whereabouts) -> String {
+    pub fn field(&self, field: &PodField, at: &NodeAddresses) -> String {
         let of_pod =
             if self.host_namespaces.network { &at.node_addresses } else { &at.pod_addresses };
         let first = |all: &[core::net::IpAddr]| all.first().map(ToString::to_string);
@@ -39,7 +39,7 @@ impl PodSpec {
         &self,
         field: &ResourceField,
         own: Option<&ContainerSpec>,
-        at: &Whereabouts,
+        at: &NodeAddresses,
     ) -> String {
         let named = |name: &String| self.all().find(|container| container.name == *name);
         let container = field.container.as_ref().map_or(own, named);
@@ -53,7 +53,7 @@ impl PodSpec {
         amount.unwrap_or_default().div_ceil(field.divisor.max(1)).to_string()
     }
 
-    pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &Whereabouts) -> String {
+    pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &NodeAddresses) -> String {
         match &var.from {
             Some(EnvSource::Field(field)) => self.field(field, at),
             Some(EnvSource::Resource(field)) => self.resource(field, Some(own), at),

@@ -10,7 +10,7 @@ mod words;
 pub use judge::{Known, Sigkill, Verdict};
 pub use operator::{Caller, Operator, STOP};
 pub use terminated::Terminated;
-pub use words::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
+pub use words::{ExitEvidence, LOG_BYTES, LOG_LINES, MESSAGE_BYTES};
 
 /// How a process ended, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

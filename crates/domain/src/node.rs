@@ -6,7 +6,7 @@ use super::spec::Amounts;
 
 /// What is known of where a pod runs once it starts there.
 #[derive(Debug, Clone, Default)]
-pub struct Whereabouts {
+pub struct NodeAddresses {
     pub node_name: String,
     pub node_addresses: Vec<IpAddr>,
     /// What its network has given it; empty until it has, and without one.

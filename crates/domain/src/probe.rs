@@ -254,7 +254,7 @@ impl Tracker {
 
     /// Moves what is due by now within its next period, a second at most; the same `seed`, the same
     /// place.
-    pub fn spread(&mut self, seed: impl Hash, now: Instant) {
+    pub fn histogram(&mut self, seed: impl Hash, now: Instant) {
         if self.due > now {
             return;
         }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use super::Now;
 use super::spec::{Origin, PodSpec, Validated};
 
-mod shelf;
+mod manifest_store;
 #[cfg(test)]
 mod tests;
 
-pub use shelf::{Seen, Shelf, Text, is_manifest};
+pub use manifest_store::{ManifestStore, Seen, Text, is_manifest};
 
 /// How long no file may name a pod before it is deleted: a rename, and an editor that writes anew
 /// what it has just moved away, are no removal.

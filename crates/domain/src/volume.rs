@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::Whereabouts;
+use super::node::NodeAddresses;
 use super::spec::{
     ContainerSpec, DownwardField, Files, HostPathType, Medium, Part, PodSpec, Propagation,
     RecursiveReadOnly, SubPath, VolumeMount, VolumeSource, sub_path_flaw,
@@ -74,7 +74,7 @@ pub struct Mounted<'a> {
     pub propagation: Propagation,
 }
 
-pub fn plan(pod: &PodSpec, at: &Whereabouts) -> Plan {
+pub fn plan(pod: &PodSpec, at: &NodeAddresses) -> Plan {
     let group = pod.security.fs_group.and_then(|group| u32::try_from(group).ok());
     let mode = FOLDER | group.map_or(0, |_| SET_GID);
     let volumes = pod.volumes.iter().map(|volume| {
@@ -100,7 +100,7 @@ fn memory_limit(pod: &PodSpec) -> Option<u64> {
     limits.sum::<Option<u64>>().filter(|sum| *sum > 0)
 }
 
-fn files_of(pod: &PodSpec, files: &Files, at: &Whereabouts) -> BTreeMap<String, File> {
+fn files_of(pod: &PodSpec, files: &Files, at: &NodeAddresses) -> BTreeMap<String, File> {
     let group = pod.security.fs_group.map_or(0, |_| GROUP_READ);
     let file = |mode: Option<u32>, bytes: Vec<u8>| File {
         mode: mode.unwrap_or(files.default_mode) | group,
@@ -126,7 +126,7 @@ fn files_of(pod: &PodSpec, files: &Files, at: &Whereabouts) -> BTreeMap<String, 
     all
 }
 
-fn downward(pod: &PodSpec, field: &DownwardField, at: &Whereabouts) -> String {
+fn downward(pod: &PodSpec, field: &DownwardField, at: &NodeAddresses) -> String {
     let list = |map: &BTreeMap<String, String>| {
         let lines = map.iter().map(|(key, value)| format!("{key}={value:?}"));
         lines.collect::<Vec<_>>().join("\n")

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Value, json};
 
-use probelet_domain::node::Whereabouts;
+use probelet_domain::node::NodeAddresses;
 use probelet_domain::signal;
 use probelet_domain::spec::capability;
 use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation};
@@ -72,7 +72,7 @@ pub struct Facts {
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     pub facts: Facts,
-    pub whereabouts: Whereabouts,
+    pub node_addresses: NodeAddresses,
     pub cgroups_path: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
@@ -132,7 +132,7 @@ pub fn from_image(
 ) -> Result<Vec<u8>, InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     let hostname = namespaces::hostname(pod, host);
-    let own = own_env(pod, spec, &host.whereabouts)?;
+    let own = own_env(pod, spec, &host.node_addresses)?;
     let mut env = Env::default();
     env.set_all([PATH.to_owned(), format!("HOSTNAME={hostname}")]);
     env.set_all(image.env().iter().flatten().cloned());
@@ -194,7 +194,11 @@ pub fn from_image(
 }
 
 /// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
-pub fn own_env(pod: &PodSpec, spec: &ContainerSpec, at: &Whereabouts) -> Result<Env, InvalidSpec> {
+pub fn own_env(
+    pod: &PodSpec,
+    spec: &ContainerSpec,
+    at: &NodeAddresses,
+) -> Result<Env, InvalidSpec> {
     let too_long = |name: &str, error: TooLong| InvalidSpec {
         field: "env",
         reason: format!("{name}: {error}"),

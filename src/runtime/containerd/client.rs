@@ -20,10 +20,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use super::failures;
-use super::fates::Fates;
 use super::images::Known;
 use super::pull::{Ingests, Leases};
 use super::refusals;
+use super::task_outcomes::TaskOutcomes;
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -43,13 +43,13 @@ pub(super) struct Client {
     pub(super) known_images: Known,
     pub(super) leases: Leases,
     pub(super) ingests: Ingests,
-    /// Where it is told how strangers' tasks end.
-    pub(super) fates: Option<Fates>,
+    /// Where it is told how foreign containers' tasks end.
+    pub(super) task_outcomes: Option<TaskOutcomes>,
 }
 
 impl Client {
-    pub(super) fn with_fates(self, fates: Fates) -> Self {
-        Self { fates: Some(fates), ..self }
+    pub(super) fn with_fates(self, task_outcomes: TaskOutcomes) -> Self {
+        Self { task_outcomes: Some(task_outcomes), ..self }
     }
 
     pub(super) fn new(
@@ -75,7 +75,7 @@ impl Client {
             known_images: Known::default(),
             leases: Leases::default(),
             ingests: Ingests::default(),
-            fates: None,
+            task_outcomes: None,
         })
     }
 

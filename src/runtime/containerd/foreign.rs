@@ -11,15 +11,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Containerd;
 use super::client::{Client, DEADLINE, call};
-use super::fates::Fate;
 use super::foreign_output::{Streams, stdio};
 use super::records::{self, internal, is_own};
+use super::task_outcomes::TaskOutcome;
 use super::tasks::shim_died;
 use crate::domain::adopt::{
-    ImageLabels, PREFIX, Place, Remembered, Stdio, Stranger, TaskLevel, owners_turn,
+    ContainerRef, ForeignContainer, ImageLabels, PREFIX, Remembered, Stdio, TaskLevel, owners_turn,
 };
 use crate::domain::signal;
-use crate::runtime::{AttemptId, Birth, FoundTask, News, RuntimeError, Strangers, Task, record};
+use crate::runtime::{
+    AttemptId, ForeignContainers, FoundTask, News, RuntimeError, StartRequest, Task, record,
+};
 
 /// Their own supervisors would fight a restart: they are watched only where they are named.
 const SUPERVISED: [&str; 2] = ["k8s.io", "moby"];
@@ -39,7 +41,7 @@ pub enum Watched {
 impl Containerd {
     /// The client for the namespace that the attempt's record lives in.
     pub(super) fn client_of(&self, id: &AttemptId) -> Result<Client, RuntimeError> {
-        match Place::of_pod(&id.pod) {
+        match ContainerRef::of_pod(&id.pod) {
             Some(place) => self.client.in_namespace(&place.namespace),
             None => Ok(self.client.clone()),
         }
@@ -49,20 +51,20 @@ impl Containerd {
     /// leaves all as it is.
     pub(super) async fn start_foreign(
         &self,
-        place: Place,
-        birth: &Birth,
+        place: ContainerRef,
+        creation: &StartRequest,
     ) -> Result<Box<dyn Task>, RuntimeError> {
-        let turn = self.locks.lock(&birth.id.pod).await;
-        let (this, birth) = (self.clone(), birth.clone());
+        let turn = self.locks.lock(&creation.id.pod).await;
+        let (this, creation) = (self.clone(), creation.clone());
         let (mut tell, told) = oneshot::channel();
         self.starts.spawn(async move {
             let _turn = turn;
             let awaited = tokio::select! {
                 () = tell.closed() => return,
-                awaited = this.await_owner(&place, owners_turn(&birth.memory)) => awaited,
+                awaited = this.await_owner(&place, owners_turn(&creation.memory)) => awaited,
             };
             let started = match awaited {
-                Ok(()) => this.run_foreign(&place, &birth).await,
+                Ok(()) => this.run_foreign(&place, &creation).await,
                 Err(error) => Err(error),
             };
             // Who has gone meanwhile has let go of it: it runs on.
@@ -72,7 +74,7 @@ impl Containerd {
         told.await.map_err(given_up)?
     }
 
-    async fn await_owner(&self, place: &Place, turn: Duration) -> Result<(), RuntimeError> {
+    async fn await_owner(&self, place: &ContainerRef, turn: Duration) -> Result<(), RuntimeError> {
         let client = self.client.in_namespace(&place.namespace)?;
         let mut waited = Duration::ZERO;
         loop {
@@ -96,21 +98,22 @@ impl Containerd {
 
     async fn run_foreign(
         &self,
-        place: &Place,
-        birth: &Birth,
+        place: &ContainerRef,
+        creation: &StartRequest,
     ) -> Result<Box<dyn Task>, RuntimeError> {
-        let client = self.client.in_namespace(&place.namespace)?.with_fates(self.fates.clone());
+        let client =
+            self.client.in_namespace(&place.namespace)?.with_fates(self.task_outcomes.clone());
         let execs = self.execs.with_client(client.clone());
         let id = place.id.as_str();
         let record = client.get_record(id).await?;
         // Its owner may have been quicker.
         if let FoundTask::Running(task) = client.find_task(id, &execs, &self.ooms).await? {
-            client.remember(&birth.id, &birth.pod, &birth.memory).await?;
+            client.remember(&creation.id, &creation.pod, &creation.memory).await?;
             return Ok(task);
         }
-        client.remember(&birth.id, &birth.pod, &birth.memory).await?;
+        client.remember(&creation.id, &creation.pod, &creation.memory).await?;
         let Streams { stdio, no_log, refused } =
-            self.replace_task(place, &client, &record, birth).await?;
+            self.replace_task(place, &client, &record, creation).await?;
         let mounts = if record.snapshot_key.is_empty() {
             Vec::new()
         } else {
@@ -121,7 +124,7 @@ impl Containerd {
         let task =
             super::task::ContainerdTask::new(id.to_owned(), process, client.clone(), execs, hints);
         if let Err(error) = client.start_task(id).await {
-            self.fates.note(place, task.pid(), Fate::Deleted);
+            self.task_outcomes.note(place, task.pid(), TaskOutcome::Deleted);
             client.clear_task(id).await;
             return Err(error);
         }
@@ -140,7 +143,11 @@ impl Containerd {
         Ok(names.filter(|name| self.is_watched(name)).collect())
     }
 
-    async fn known(&self, client: &Client, record: Container) -> Result<Stranger, RuntimeError> {
+    async fn known(
+        &self,
+        client: &Client,
+        record: Container,
+    ) -> Result<ForeignContainer, RuntimeError> {
         let task = match client.get_task(&record.id).await {
             Err(RuntimeError::NotFound(_)) => TaskLevel::None,
             state => match state?.status() {
@@ -150,7 +157,8 @@ impl Containerd {
         };
         let written = record.extensions.get(record::KEY).and_then(record::decode_foreign);
         let user = records::user_of(&record);
-        let place = Place { namespace: client.namespace().to_owned(), id: record.id.clone() };
+        let place =
+            ContainerRef { namespace: client.namespace().to_owned(), id: record.id.clone() };
         let remembered = self.newest_of(&place, written).await;
         let labels: BTreeMap<_, _> = record.labels.clone().into_iter().collect();
         let compared = match &remembered {
@@ -163,12 +171,20 @@ impl Containerd {
             Some(own) => ImageLabels::Known(own),
             None => client.image_labels(&record).await?,
         };
-        Ok(Stranger { place, image: record.image, labels, image_labels, remembered, task, user })
+        Ok(ForeignContainer {
+            place,
+            image: record.image,
+            labels,
+            image_labels,
+            remembered,
+            task,
+            user,
+        })
     }
 }
 
 #[async_trait]
-impl Strangers for Containerd {
+impl ForeignContainers for Containerd {
     fn is_watched(&self, namespace: &str) -> bool {
         match &self.watched {
             Watched::All => !SUPERVISED.contains(&namespace),
@@ -176,7 +192,7 @@ impl Strangers for Containerd {
         }
     }
 
-    async fn strangers(&self) -> Result<Vec<Stranger>, RuntimeError> {
+    async fn foreign_containers(&self) -> Result<Vec<ForeignContainer>, RuntimeError> {
         let mut found = Vec::new();
         for namespace in self.watched_namespaces().await? {
             let client = self.client.in_namespace(&namespace)?;
@@ -191,17 +207,20 @@ impl Strangers for Containerd {
                 }
             }
         }
-        let is_cared = |it: &&Stranger| matches!(it.remembered, Some(Remembered::Cared(_)));
+        let is_cared = |it: &&ForeignContainer| matches!(it.remembered, Some(Remembered::Cared(_)));
         let cared = found.iter().filter(is_cared).map(|it| it.place.clone()).collect();
         self.drop_unwritten_of_others(cared).await?;
         Ok(found)
     }
 
-    async fn stranger(&self, place: &Place) -> Result<Option<Stranger>, RuntimeError> {
+    async fn foreign_container(
+        &self,
+        place: &ContainerRef,
+    ) -> Result<Option<ForeignContainer>, RuntimeError> {
         let client = self.client.in_namespace(&place.namespace)?;
         match client.get_record(&place.id).await {
             Err(RuntimeError::NotFound(_)) => {
-                self.fates.forget(place);
+                self.task_outcomes.forget(place);
                 self.drop_unwritten_of(place).await?;
                 Ok(None)
             }
@@ -215,15 +234,19 @@ impl Strangers for Containerd {
         }
     }
 
-    async fn task_of(&self, place: &Place) -> Result<(Option<i32>, FoundTask), RuntimeError> {
-        let client = self.client.in_namespace(&place.namespace)?.with_fates(self.fates.clone());
+    async fn task_of(
+        &self,
+        place: &ContainerRef,
+    ) -> Result<(Option<i32>, FoundTask), RuntimeError> {
+        let client =
+            self.client.in_namespace(&place.namespace)?.with_fates(self.task_outcomes.clone());
         let record = client.get_record(&place.id).await?;
         let stop_signal = record.labels.get(STOP_SIGNAL).and_then(|text| signal::parse(text));
         let execs = self.execs.with_client(client.clone());
         Ok((stop_signal, client.find_task(&place.id, &execs, &self.ooms).await?))
     }
 
-    async fn output_of(&self, place: &Place) -> Result<Option<Stdio>, RuntimeError> {
+    async fn output_of(&self, place: &ContainerRef) -> Result<Option<Stdio>, RuntimeError> {
         match self.client.in_namespace(&place.namespace)?.get_task(&place.id).await {
             Err(RuntimeError::NotFound(_)) => Ok(None),
             task => task.map(|task| Some(stdio(task))),
@@ -232,7 +255,7 @@ impl Strangers for Containerd {
 
     async fn released(
         &self,
-        place: &Place,
+        place: &ContainerRef,
         labels: &BTreeMap<String, String>,
     ) -> Result<(), RuntimeError> {
         let client = self.client.in_namespace(&place.namespace)?;

@@ -7,12 +7,12 @@ use containerd_client::types::v1::Process as TaskState;
 
 use super::Containerd;
 use super::client::{Client, missing_is_fine};
-use super::fates::Fate;
 use super::start::NOWHERE;
-use crate::domain::adopt::{LogLabels, Output, Place, Stdio};
+use super::task_outcomes::TaskOutcome;
+use crate::domain::adopt::{ContainerRef, LogLabels, Output, Stdio};
 use crate::domain::log::OwnLimits;
 use crate::logs;
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError};
+use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest};
 
 pub(super) struct Streams {
     pub(super) stdio: Stdio,
@@ -26,27 +26,27 @@ impl Containerd {
     /// Deletes the ended task, whose streams may be the next one's too.
     pub(super) async fn replace_task(
         &self,
-        place: &Place,
+        place: &ContainerRef,
         client: &Client,
         record: &Container,
-        birth: &Birth,
+        creation: &StartRequest,
     ) -> Result<Streams, RuntimeError> {
         let old = match client.get_task(&place.id).await {
             Err(RuntimeError::NotFound(_)) => None,
             state => Some(state?),
         };
         // First: a task that is gone tells a second try nothing any more.
-        let labels = log_labels(client, record, birth).await?;
+        let labels = log_labels(client, record, creation).await?;
         if let Some(old) = &old {
-            self.fates.note(place, old.pid, Fate::Deleted);
+            self.task_outcomes.note(place, old.pid, TaskOutcome::Deleted);
             missing_is_fine(client.kill_and_delete_task(&place.id).await)?;
         }
-        self.streams(place, old.map(stdio).as_ref(), labels, &birth.id).await
+        self.streams(place, old.map(stdio).as_ref(), labels, &creation.id).await
     }
 
     async fn streams(
         &self,
-        place: &Place,
+        place: &ContainerRef,
         old: Option<&Stdio>,
         LogLabels { owners, doubted }: LogLabels,
         id: &AttemptId,
@@ -90,10 +90,10 @@ pub(super) fn stdio(task: TaskState) -> Stdio {
 async fn log_labels(
     client: &Client,
     record: &Container,
-    birth: &Birth,
+    creation: &StartRequest,
 ) -> Result<LogLabels, RuntimeError> {
     let image = client.image_labels(record).await?;
-    let remembered = birth.pod.adopted().and_then(|adopted| adopted.image_labels.as_ref());
+    let remembered = creation.pod.adopted().and_then(|adopted| adopted.image_labels.as_ref());
     let labels = record.labels.clone().into_iter().collect();
     Ok(LogLabels::read(&labels, &image, remembered))
 }

@@ -8,7 +8,7 @@ use super::images::Image;
 use super::volumes::aside;
 use crate::domain::spec::{ContainerSpec, Propagation};
 use crate::domain::volume;
-use crate::runtime::{AttemptId, Birth, RuntimeError};
+use crate::runtime::{AttemptId, RuntimeError, StartRequest};
 use probelet_oci::VolumeBind;
 
 /// Files of the pod that each container of an image has.
@@ -32,8 +32,12 @@ pub(super) fn of(
 }
 
 impl Containerd {
-    pub(super) fn image_volume_binds(&self, birth: &Birth, paths: &[String]) -> Vec<VolumeBind> {
-        let (uid, id) = (&birth.pod.uid, &birth.id);
+    pub(super) fn image_volume_binds(
+        &self,
+        creation: &StartRequest,
+        paths: &[String],
+    ) -> Vec<VolumeBind> {
+        let (uid, id) = (&creation.pod.uid, &creation.id);
         let bind = |(index, destination): (usize, &String)| VolumeBind {
             destination: destination.clone(),
             source: self.volumes.image_volume(uid, &id.container, id.attempt, index),
@@ -47,16 +51,16 @@ impl Containerd {
     /// `image` is its name and the snapshot of its layers.
     pub(super) async fn make_image_volumes(
         &self,
-        birth: &Birth,
+        creation: &StartRequest,
         (image, chain_id): &(String, String),
         paths: &[String],
     ) -> Result<(), RuntimeError> {
         if paths.is_empty() {
             return Ok(());
         }
-        let claimed = self.volumes.claim(&birth.pod.uid);
+        let claimed = self.volumes.claim(&creation.pod.uid);
         claimed.map_err(|error| RuntimeError::Config(error.to_string()))?;
-        let (volumes, binds) = (self.volumes.clone(), self.image_volume_binds(birth, paths));
+        let (volumes, binds) = (self.volumes.clone(), self.image_volume_binds(creation, paths));
         let copy = move |root: &OwnedFd| {
             Ok(binds.iter().try_for_each(|bind| {
                 let path = bind.destination.trim_start_matches('/');

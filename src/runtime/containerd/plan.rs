@@ -3,7 +3,7 @@
 use super::{Containerd, devices, image_volumes, profiles, shared};
 use crate::domain::spec::Source;
 use crate::domain::user;
-use crate::runtime::{AttemptId, Birth, RuntimeError};
+use crate::runtime::{AttemptId, RuntimeError, StartRequest};
 use probelet_oci::{self as oci, Host};
 
 /// What an attempt is made of, read from its source.
@@ -19,26 +19,30 @@ pub(super) struct Plan {
 }
 
 impl Containerd {
-    pub(super) async fn plan(&self, birth: &Birth, has_log: bool) -> Result<Plan, RuntimeError> {
-        let container = birth.container().ok_or_else(|| {
-            RuntimeError::Internal(format!("{}: no container {}", birth.id, birth.index))
+    pub(super) async fn plan(
+        &self,
+        creation: &StartRequest,
+        has_log: bool,
+    ) -> Result<Plan, RuntimeError> {
+        let container = creation.container().ok_or_else(|| {
+            RuntimeError::Internal(format!("{}: no container {}", creation.id, creation.index))
         })?;
-        let cgroups_path = self.cgroups_path(&birth.id);
+        let cgroups_path = self.cgroups_path(&creation.id);
         match &container.source {
             Source::Image(name) => {
                 let image = self.client.image(name).await?;
-                let pod = &birth.pod;
-                let binds = self.binds(birth);
+                let pod = &creation.pod;
+                let binds = self.binds(creation);
                 let mounted = binds.clone().unwrap_or_default();
                 let own = image_volumes::of(&image, container, &mounted);
                 let image_volumes = own.clone().unwrap_or_default();
-                let own_binds = self.image_volume_binds(birth, &image_volumes);
+                let own_binds = self.image_volume_binds(creation, &image_volumes);
                 let host = Host {
                     facts: self.facts.clone(),
-                    whereabouts: self.whereabouts(pod),
+                    node_addresses: self.node_addresses(pod),
                     cgroups_path,
                     shared: self.shared_namespaces(pod),
-                    message_path: has_log.then(|| self.message_file(birth)),
+                    message_path: has_log.then(|| self.message_file(creation)),
                     files: self.files.folder(&pod.uid),
                     shm: shared::shares_shm(pod).then(|| self.files.shm(&pod.uid)),
                     users: self.users(&image).await?,
@@ -57,7 +61,7 @@ impl Containerd {
                 let spec = oci::from_bundle(oci_spec, rootfs, &cgroups_path)?;
                 Ok(Plan { spec, ..Plan::default() })
             }
-            Source::Adopted(_) => Err(not_made(&birth.id)),
+            Source::Adopted(_) => Err(not_made(&creation.id)),
         }
     }
 }

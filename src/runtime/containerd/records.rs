@@ -15,7 +15,7 @@ use crate::domain::container::Memory;
 use crate::domain::spec::PodSpec;
 use crate::domain::user::User;
 use crate::runtime::record::{self, RecordError};
-use crate::runtime::{AttemptId, Birth, RuntimeError};
+use crate::runtime::{AttemptId, RuntimeError, StartRequest};
 use probelet_oci as oci;
 
 pub(super) const POD: &str = "probelet/pod";
@@ -26,7 +26,7 @@ const SPEC_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 const RUNTIME: &str = "io.containerd.runc.v2";
 
 pub(super) struct NewRecord<'a> {
-    pub(super) birth: &'a Birth,
+    pub(super) creation: &'a StartRequest,
     /// Its name in containerd's store; `None` for a bundle, which has no snapshot either.
     pub(super) image: Option<String>,
     pub(super) spec: Vec<u8>,
@@ -36,7 +36,7 @@ impl Client {
     /// Names the snapshot before it is there: what a record names, the collector leaves alone.
     pub(super) async fn create_record(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
         self.namespace_made.get_or_try_init(|| self.make_namespace()).await?;
-        let Birth { id, pod, memory, .. } = new.birth;
+        let StartRequest { id, pod, memory, .. } = new.creation;
         let any = record::encode(pod, memory).map_err(internal)?;
         let snapshotted = new.image.is_some();
         let container = Container {
@@ -109,7 +109,7 @@ impl Client {
     /// As `remember`, with what it is made of too: its image was not here when it was born, or
     /// another one was.
     pub(super) async fn renew(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
-        let Birth { id, pod, memory, .. } = new.birth;
+        let StartRequest { id, pod, memory, .. } = new.creation;
         self.update_record(id, pod, memory, Some(new)).await
     }
 
@@ -156,11 +156,11 @@ impl Client {
 
     /// Refuses a record of another pod that had the same name: its label would let nobody find what
     /// belongs to this one.
-    pub(super) async fn check_owner(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        let id = birth.id.to_string();
+    pub(super) async fn check_owner(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        let id = creation.id.to_string();
         let record = self.get_record(&id).await?;
         match record.labels.get(POD_UID) {
-            Some(uid) if *uid == birth.pod.uid => Ok(()),
+            Some(uid) if *uid == creation.pod.uid => Ok(()),
             owner => Err(RuntimeError::AlreadyExists(format!(
                 "container {id} in containerd belongs to another pod (uid {}): delete it there",
                 owner.map_or("unknown", String::as_str)

@@ -12,7 +12,7 @@ use super::client::{DEADLINE, call};
 use super::records::{POD_UID, is_own};
 use crate::claims::Claim;
 use crate::domain::hosts;
-use crate::domain::node::Whereabouts;
+use crate::domain::node::NodeAddresses;
 use crate::domain::spec::{Amounts, PodSpec};
 use crate::files;
 use crate::network;
@@ -55,13 +55,13 @@ impl Containerd {
     }
 
     /// Read each time: addresses come and go.
-    pub(super) fn whereabouts(&self, pod: &PodSpec) -> Whereabouts {
+    pub(super) fn node_addresses(&self, pod: &PodSpec) -> NodeAddresses {
         let node_addresses = network::host::addresses().unwrap_or_else(|error| {
             tracing::warn!(%error, "the host's addresses are not known");
             Vec::new()
         });
         let (cpu, memory) = (Some(self.facts.cpu), Some(self.facts.memory));
-        Whereabouts {
+        NodeAddresses {
             node_name: self.facts.hostname.clone(),
             node_addresses,
             pod_addresses: self.networks.addresses_of(pod),

@@ -13,7 +13,7 @@ use crate::domain::log::{Limits, OwnLimits};
 use crate::domain::spec::Source;
 use crate::logs;
 use crate::logs::Order;
-use crate::runtime::{AttemptId, Birth, Refusal, Runtime, RuntimeError, Task};
+use crate::runtime::{AttemptId, Refusal, Runtime, RuntimeError, StartRequest, Task};
 use probelet_oci as oci;
 
 /// How long a start waits for the remains of an earlier daemon's.
@@ -27,55 +27,55 @@ impl Containerd {
     /// The record, with its snapshot; an existing one (true) only learns the memory.
     pub(super) async fn record(
         &self,
-        birth: &Birth,
+        creation: &StartRequest,
         plan: Plan,
         renew: bool,
     ) -> Result<bool, RuntimeError> {
         let image = plan.image.as_ref().map(|(name, _)| name.clone());
-        let new = NewRecord { birth, image, spec: plan.spec };
+        let new = NewRecord { creation, image, spec: plan.spec };
         match self.client.create_record(&new).await {
             Err(RuntimeError::AlreadyExists(_)) => {}
             other => return other.map(|()| false),
         }
-        self.client.check_owner(birth).await?;
+        self.client.check_owner(creation).await?;
         if renew {
             self.client.renew(&new).await?;
         }
         Ok(true)
     }
 
-    pub(super) async fn run(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
-        let id = birth.id.to_string();
+    pub(super) async fn run(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
+        let id = creation.id.to_string();
         // A disk that is full or gone costs the log, not the container.
-        let no_log = self.make_log_files(birth).await.err();
+        let no_log = self.make_log_files(creation).await.err();
         // First: what the attempt is made of depends on it.
-        self.connect_pod(&birth.pod).await?;
-        let plan = self.plan(birth, no_log.is_none()).await?;
+        self.connect_pod(&creation.pod).await?;
+        let plan = self.plan(creation, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
         let user = oci::user_of(&plan.spec);
         let image_volumes = plan.image_volumes.clone();
-        let tried = self.record(birth, plan, true).await?;
+        let tried = self.record(creation, plan, true).await?;
         if let Some(why) = refused {
             return Err(RuntimeError::Config(why));
         }
         if tried {
-            self.client.end_forgotten_shim(&id, self.cgroups_path(&birth.id)).await?;
+            self.client.end_forgotten_shim(&id, self.cgroups_path(&creation.id)).await?;
         }
-        if shares_names(birth) {
-            self.clear_earlier(birth).await?;
+        if shares_names(creation) {
+            self.clear_earlier(creation).await?;
         }
-        self.hold_processes(&birth.pod).await?;
+        self.hold_processes(&creation.pod).await?;
         if let Some(image) = &chain {
-            self.make_files(&birth.pod).await?;
+            self.make_files(&creation.pod).await?;
             if no_log.is_none() {
-                self.make_message(birth).await?;
+                self.make_message(creation).await?;
             }
-            self.make_image_volumes(birth, image, &image_volumes).await?;
-            self.make_volumes(birth, image_volumes).await?;
+            self.make_image_volumes(creation, image, &image_volumes).await?;
+            self.make_volumes(creation, image_volumes).await?;
         }
-        let own = birth.container().map(|container| container.log_limits).unwrap_or_default();
+        let own = creation.container().map(|container| container.log_limits).unwrap_or_default();
         let logger = match no_log {
-            None => self.logger_of(&birth.id, own).await,
+            None => self.logger_of(&creation.id, own).await,
             Some(why) => Err(why),
         };
         let (logger, no_log) = match logger {
@@ -104,7 +104,7 @@ impl Containerd {
                 Err(RuntimeError::Refused { refusal: Refusal::BundleInTheWay(bundle), text })
                     if clearings.next().is_some() =>
                 {
-                    let cgroup = self.cgroups_path(&birth.id);
+                    let cgroup = self.cgroups_path(&creation.id);
                     self.client.clear_bundle(&id, cgroup, &bundle, &text).await?;
                 }
                 other => break other?,
@@ -123,10 +123,10 @@ impl Containerd {
 
     /// The ended tasks of earlier attempts. runc's delete ends whatever runs in the cgroup that the
     /// spec names, the next attempt too, and runs the last hooks.
-    async fn clear_earlier(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        for record in self.records_of(&birth.pod.uid).await? {
+    async fn clear_earlier(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        for record in self.records_of(&creation.pod.uid).await? {
             let Ok(id) = labelled(&record) else { continue };
-            if id.container == birth.id.container && id.attempt < birth.id.attempt {
+            if id.container == creation.id.container && id.attempt < creation.id.attempt {
                 let _turn = self.locks.lock(&record.id).await;
                 self.client.delete_task(&record.id).await?;
             }
@@ -150,8 +150,8 @@ impl Containerd {
         Ok(order.uri(&program))
     }
 
-    async fn make_log_files(&self, birth: &Birth) -> Result<(), String> {
-        if let Some(folder) = self.log_path(&birth.id).parent() {
+    async fn make_log_files(&self, creation: &StartRequest) -> Result<(), String> {
+        if let Some(folder) = self.log_path(&creation.id).parent() {
             let failed = |error| format!("log folder {}: {error}", folder.display());
             let folder = folder.to_owned();
             let made = tokio::task::spawn_blocking(move || logs::make_folders(&folder)).await;
@@ -162,8 +162,8 @@ impl Containerd {
 }
 
 /// Whether something of the container has the same name in each of its attempts.
-fn shares_names(birth: &Birth) -> bool {
-    birth.container().is_some_and(|container| match &container.source {
+fn shares_names(creation: &StartRequest) -> bool {
+    creation.container().is_some_and(|container| match &container.source {
         Source::Bundle { oci_spec, .. } => oci::shares_names(oci_spec),
         Source::Image(_) | Source::Adopted(_) => false,
     })

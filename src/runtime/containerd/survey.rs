@@ -59,7 +59,7 @@ impl Containerd {
             self.take_up_networks(&records).await;
         }
         let is_known = move |uid: &str| !sweeps || uids.contains(uid);
-        survey.unwritten = self.list_unwritten(is_known).await.unwrap_or_else(|error| {
+        survey.pending_record = self.list_unwritten(is_known).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what could not be written before cannot be read");
             Vec::new()
         });
@@ -73,7 +73,7 @@ impl Containerd {
             };
             match records::remembered(&record) {
                 Ok((pod, memory)) => {
-                    survey.sound.push(Recorded { id, pod, memory, unwritten: false });
+                    survey.sound.push(Recorded { id, pod, memory, pending_record: false });
                 }
                 Err(unreadable) => survey.unsound.push(unsound(&record, id, unreadable)),
             }

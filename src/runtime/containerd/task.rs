@@ -16,8 +16,8 @@ use tokio::time::timeout_at;
 
 use super::client::{Client, error};
 use super::exec::{Command, Execs, Template, Within};
-use super::fates::Shim;
-use crate::domain::adopt::Place;
+use super::task_outcomes::Shim;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::exit::Ending;
 use crate::domain::user::User;
 use crate::files;
@@ -53,7 +53,7 @@ pub(super) struct ContainerdTask {
     no_log: Option<String>,
     user: Option<User>,
     refused_log: Option<String>,
-    /// Of a stranger's task.
+    /// Of a foreign container's task.
     shim: Option<Shim>,
 }
 
@@ -69,9 +69,9 @@ impl ContainerdTask {
         let ooms = OomCounter::of(process.pid());
         let ooms = ooms.inspect_err(|error| tracing::warn!(id, %error, "OOM kills are not known"));
         let (template, ooms) = (OnceCell::new(), ooms.ok());
-        let shim = client.fates.clone().and_then(|fates| {
-            let place = Place { namespace: client.namespace().to_owned(), id: id.clone() };
-            Shim::of(&process, place, fates)
+        let shim = client.task_outcomes.clone().and_then(|task_outcomes| {
+            let place = ContainerRef { namespace: client.namespace().to_owned(), id: id.clone() };
+            Shim::of(&process, place, task_outcomes)
         });
         let share = Arc::default();
         let (no_log, refused_log, user) = (None, None, None);

@@ -28,11 +28,11 @@ async fn containerd_away_is_told_as_such() {
     let runtime = runtime("/logs").unwrap();
     let pod = Arc::new(pod());
     let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
-    let birth = Birth { id: id.clone(), pod: pod.clone(), index: 0, memory: memory() };
+    let creation = StartRequest { id: id.clone(), pod: pod.clone(), index: 0, memory: memory() };
     for error in [
         runtime.check(&pod.containers[0]).await.err(),
-        runtime.create(&birth).await.err(),
-        runtime.start(&birth).await.err(),
+        runtime.create(&creation).await.err(),
+        runtime.start(&creation).await.err(),
         runtime.remember(&id, &pod, &memory()).await.err(),
         runtime.reap(&id).await.err(),
         runtime.forget(&id).await.err(),

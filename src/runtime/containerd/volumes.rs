@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Containerd, image_volumes, records, users};
 use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
-use crate::runtime::{Birth, RuntimeError};
+use crate::runtime::{RuntimeError, StartRequest};
 use crate::volumes::{SubPathOf, View, Volumes, not_shared};
 use probelet_oci::{self as oci, VolumeBind};
 
@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Containerd {
     /// What the container gets; why it gets nothing, if so.
-    pub(super) fn binds(&self, birth: &Birth) -> Result<Vec<VolumeBind>, String> {
-        let (plan, mounts) = self.mounted(birth)?;
+    pub(super) fn binds(&self, creation: &StartRequest) -> Result<Vec<VolumeBind>, String> {
+        let (plan, mounts) = self.mounted(creation)?;
         let bind = |(index, mount): (usize, Mounted<'_>)| {
-            let source = self.source(birth, &plan, index, &mount);
+            let source = self.source(creation, &plan, index, &mount);
             VolumeBind {
                 destination: mount.destination,
                 source,
@@ -39,35 +39,35 @@ impl Containerd {
     /// All volumes of the pod, and what of them only this container has.
     pub(super) async fn make_volumes(
         &self,
-        birth: &Birth,
+        creation: &StartRequest,
         image_volumes: Vec<String>,
     ) -> Result<(), RuntimeError> {
-        if birth.pod.volumes.is_empty() {
+        if creation.pod.volumes.is_empty() {
             return Ok(());
         }
-        let _turn = self.pod_turn(&birth.pod.uid).await;
-        let views = self.views(birth).await?;
-        let (this, birth) = (self.clone(), birth.clone());
+        let _turn = self.pod_turn(&creation.pod.uid).await;
+        let views = self.views(creation).await?;
+        let (this, creation) = (self.clone(), creation.clone());
         // A path of the host that hangs keeps one thread, however often the start is tried again.
-        let key = format!("volumes/{}", birth.pod.uid);
+        let key = format!("volumes/{}", creation.pod.uid);
         let alone = self.locks.lock(&key);
         let alone = tokio::time::timeout(PATIENCE, alone).await.map_err(|_| {
             RuntimeError::Config("the pod's volumes: an earlier try still hangs".to_owned())
         })?;
         let made = aside("the pod's volumes", move || {
             let _alone = alone;
-            this.make_volumes_now(&birth, &views)?;
-            this.make_mount_points(&birth, &image_volumes)
+            this.make_volumes_now(&creation, &views)?;
+            this.make_mount_points(&creation, &image_volumes)
         });
         made.await?.map_err(RuntimeError::Config)
     }
 
     /// Of the images that are the container's volumes. A trace on the disk comes first, so that
     /// the views are not forgotten with the pod.
-    async fn views(&self, birth: &Birth) -> Result<Vec<View>, RuntimeError> {
-        let (uid, mut views) = (&birth.pod.uid, Vec::new());
-        let Some(container) = birth.container() else { return Ok(views) };
-        for (volume, image) in birth.pod.volume_images(container) {
+    async fn views(&self, creation: &StartRequest) -> Result<Vec<View>, RuntimeError> {
+        let (uid, mut views) = (&creation.pod.uid, Vec::new());
+        let Some(container) = creation.container() else { return Ok(views) };
+        for (volume, image) in creation.pod.volume_images(container) {
             self.volumes
                 .claim(uid)
                 .map_err(|error| RuntimeError::Config(format!("volume {volume:?}: {error}")))?;
@@ -78,20 +78,20 @@ impl Containerd {
         Ok(views)
     }
 
-    fn make_volumes_now(&self, birth: &Birth, views: &[View]) -> Result<(), String> {
-        let (plan, mounts) = self.mounted(birth)?;
-        let uid = &birth.pod.uid;
+    fn make_volumes_now(&self, creation: &StartRequest, views: &[View]) -> Result<(), String> {
+        let (plan, mounts) = self.mounted(creation)?;
+        let uid = &creation.pod.uid;
         self.volumes.make(uid, &plan)?;
         for view in views {
             self.volumes.mount(uid, view)?;
         }
-        let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
+        let container = creation.container().map(|c| c.name.as_str()).unwrap_or_default();
         for (index, mount) in mounts.iter().enumerate() {
-            let root = self.place(birth, &plan, mount.volume);
+            let root = self.place(creation, &plan, mount.volume);
             if let Some(path) = &mount.sub_path {
                 let kind = plan.volumes.iter().find(|v| v.name == mount.volume).map(|v| &v.kind);
                 let make = !matches!(kind, Some(Kind::Files(_) | Kind::Image));
-                let place = self.sub_path_place(birth, index);
+                let place = self.sub_path_place(creation, index);
                 let what = SubPathOf { root: &root, path, make };
                 self.volumes.bind_sub_path(uid, &place, &what).map_err(|error| {
                     let volume = mount.volume;
@@ -114,9 +114,13 @@ impl Containerd {
     }
 
     /// For what is mounted in the container below a volume that it sees read only.
-    fn make_mount_points(&self, birth: &Birth, image_volumes: &[String]) -> Result<(), String> {
-        let Some(container) = birth.container() else { return Ok(()) };
-        let (plan, mounts) = self.mounted(birth)?;
+    fn make_mount_points(
+        &self,
+        creation: &StartRequest,
+        image_volumes: &[String],
+    ) -> Result<(), String> {
+        let Some(container) = creation.container() else { return Ok(()) };
+        let (plan, mounts) = self.mounted(creation)?;
         let volume = |mount: &Mounted<'_>| plan.volumes.iter().find(|it| it.name == mount.volume);
         let folders = mounts.iter().map(|mount| mount.destination.as_str());
         let folders: Vec<_> = folders.chain(image_volumes.iter().map(String::as_str)).collect();
@@ -130,10 +134,10 @@ impl Containerd {
             let Some(outer) = mounts.get(point.outer) else { continue };
             let Some(made) = volume(outer) else { continue };
             let is_folder = match mounts.get(point.inner) {
-                Some(inner) => self.source(birth, &plan, point.inner, inner).is_dir(),
+                Some(inner) => self.source(creation, &plan, point.inner, inner).is_dir(),
                 None => point.inner < folders.len(),
             };
-            let (uid, sub_path) = (&birth.pod.uid, outer.sub_path.as_deref());
+            let (uid, sub_path) = (&creation.pod.uid, outer.sub_path.as_deref());
             self.volumes.mount_point(uid, made, sub_path, &point.path, is_folder).map_err(
                 |error| {
                     let (name, path) = (&made.name, &point.path);
@@ -153,7 +157,7 @@ impl Containerd {
             return;
         }
         let (this, uid, plan) =
-            (self.clone(), pod.uid.clone(), volume::plan(pod, &self.whereabouts(pod)));
+            (self.clone(), pod.uid.clone(), volume::plan(pod, &self.node_addresses(pod)));
         self.starts.spawn(async move {
             let _turn = this.pod_turn(&uid).await;
             let (volumes, its) = (this.volumes.clone(), uid.clone());
@@ -230,31 +234,37 @@ impl Containerd {
         }
     }
 
-    fn mounted<'a>(&self, birth: &'a Birth) -> Result<(Plan, Vec<Mounted<'a>>), String> {
-        let Some(container) = birth.container() else {
-            return Err(format!("{}: no container {}", birth.id, birth.index));
+    fn mounted<'a>(&self, creation: &'a StartRequest) -> Result<(Plan, Vec<Mounted<'a>>), String> {
+        let Some(container) = creation.container() else {
+            return Err(format!("{}: no container {}", creation.id, creation.index));
         };
-        let at = self.whereabouts(&birth.pod);
-        let env = oci::own_env(&birth.pod, container, &at).map_err(|error| error.to_string())?;
-        let mounts = volume::mounts(&birth.pod, container, |text| oci::expand_all(text, &env))?;
-        Ok((volume::plan(&birth.pod, &at), mounts))
+        let at = self.node_addresses(&creation.pod);
+        let env = oci::own_env(&creation.pod, container, &at).map_err(|error| error.to_string())?;
+        let mounts = volume::mounts(&creation.pod, container, |text| oci::expand_all(text, &env))?;
+        Ok((volume::plan(&creation.pod, &at), mounts))
     }
 
-    fn source(&self, birth: &Birth, plan: &Plan, index: usize, mount: &Mounted<'_>) -> PathBuf {
+    fn source(
+        &self,
+        creation: &StartRequest,
+        plan: &Plan,
+        index: usize,
+        mount: &Mounted<'_>,
+    ) -> PathBuf {
         match &mount.sub_path {
-            Some(_) => self.sub_path_place(birth, index),
-            None => self.place(birth, plan, mount.volume),
+            Some(_) => self.sub_path_place(creation, index),
+            None => self.place(creation, plan, mount.volume),
         }
     }
 
-    fn place(&self, birth: &Birth, plan: &Plan, name: &str) -> PathBuf {
+    fn place(&self, creation: &StartRequest, plan: &Plan, name: &str) -> PathBuf {
         let volume = plan.volumes.iter().find(|volume| volume.name == name);
-        volume.map(|volume| self.volumes.place(&birth.pod.uid, volume)).unwrap_or_default()
+        volume.map(|volume| self.volumes.place(&creation.pod.uid, volume)).unwrap_or_default()
     }
 
-    fn sub_path_place(&self, birth: &Birth, index: usize) -> PathBuf {
-        let container = birth.container().map(|c| c.name.as_str()).unwrap_or_default();
-        self.volumes.sub_path_place(&birth.pod.uid, container, index)
+    fn sub_path_place(&self, creation: &StartRequest, index: usize) -> PathBuf {
+        let container = creation.container().map(|c| c.name.as_str()).unwrap_or_default();
+        self.volumes.sub_path_place(&creation.pod.uid, container, index)
     }
 }
 

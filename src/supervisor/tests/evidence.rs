@@ -1,23 +1,27 @@
-//! A kill and its evidence, with a witness that answers, hangs or fails.
+//! A kill and its evidence, with a collector that answers, hangs or fails.
 
 use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
 use crate::domain::evidence::{CAPTURE, Evidence};
-use crate::evidence::{Scene, Witness};
+use crate::evidence::{EvidenceCollector, EvidenceSource};
 
 #[derive(Default)]
 struct Scripted {
     hangs: bool,
-    scenes: Mutex<Vec<Scene>>,
+    scenes: Mutex<Vec<EvidenceSource>>,
     forgotten: AtomicBool,
 }
 
 #[async_trait]
-impl Witness for Scripted {
-    async fn capture(&self, scene: Scene, _: Arc<dyn Task>) -> Result<Vec<String>, String> {
-        self.scenes.lock().unwrap().push(scene);
+impl EvidenceCollector for Scripted {
+    async fn capture(
+        &self,
+        evidence_source: EvidenceSource,
+        _: Arc<dyn Task>,
+    ) -> Result<Vec<String>, String> {
+        self.scenes.lock().unwrap().push(evidence_source);
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -35,9 +39,9 @@ impl Witness for Scripted {
 
 fn host(hangs: bool) -> (Host, Arc<Scripted>) {
     let Host { runtime, prober, supervisor } = Host::new(Fake::default());
-    let witness = Arc::new(Scripted { hangs, ..Scripted::default() });
-    let supervisor = supervisor.with_witness(witness.clone());
-    (Host { runtime, prober, supervisor }, witness)
+    let evidence_collector = Arc::new(Scripted { hangs, ..Scripted::default() });
+    let supervisor = supervisor.with_witness(evidence_collector.clone());
+    (Host { runtime, prober, supervisor }, evidence_collector)
 }
 
 async fn condemned(host: &Host) {
@@ -49,13 +53,13 @@ async fn condemned(host: &Host) {
 
 #[tokio::test(start_paused = true)]
 async fn a_capture_that_hangs_does_not_hold_the_kill_up() {
-    let (host, witness) = host(true);
+    let (host, evidence_collector) = host(true);
     let start = tokio::time::Instant::now();
     condemned(&host).await;
     // The third failure at 30 s, the longest wait for evidence, an end at the first SIGTERM.
     let took = start.elapsed() - Duration::from_secs(30);
     assert!(took >= CAPTURE && took < CAPTURE + Duration::from_millis(100), "{took:?}");
-    let scenes = witness.scenes.lock().unwrap();
+    let scenes = evidence_collector.scenes.lock().unwrap();
     assert_eq!(scenes.len(), 1);
     assert!(scenes[0].cause.contains("HTTP probe failed"), "{}", scenes[0].cause);
     assert_eq!(scenes[0].probes[0].failures, 3);
@@ -72,13 +76,13 @@ async fn evidence_that_is_lost_costs_nothing_but_itself_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn evidence_is_read_by_pod_and_container_and_goes_with_them() {
-    let (host, witness) = host(false);
+    let (host, evidence_collector) = host(false);
     condemned(&host).await;
     assert_eq!(host.supervisor.evidence("web", "").await.unwrap()[0].uid, "u");
     let unknown = host.supervisor.evidence("web", "x").await;
     assert!(matches!(unknown, Err(SupervisorError::NoContainer { .. })));
-    assert!(!witness.forgotten.load(Relaxed));
+    assert!(!evidence_collector.forgotten.load(Relaxed));
     host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
-    assert!(witness.forgotten.load(Relaxed));
+    assert!(evidence_collector.forgotten.load(Relaxed));
 }

@@ -15,7 +15,7 @@ async fn taken_up() -> Host {
     let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
     let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
     let memory = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..memory };
-    *runtime.recorded.lock().unwrap() = vec![Recorded { id, pod, memory, unwritten: false }];
+    *runtime.recorded.lock().unwrap() = vec![Recorded { id, pod, memory, pending_record: false }];
     let answers = [("web_app_0".to_owned(), Duration::from_millis(10))];
     *runtime.answers.lock().unwrap() = answers.into();
     let host = Host::new(runtime);

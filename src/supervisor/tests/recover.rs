@@ -18,7 +18,7 @@ fn recorded(name: &str) -> Recorded {
     let id = AttemptId { pod: name.into(), container: "app".into(), attempt };
     let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
     let memory = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..memory };
-    Recorded { id, pod, memory, unwritten: false }
+    Recorded { id, pod, memory, pending_record: false }
 }
 
 fn host_of(pods: &[(&str, Duration)]) -> Host {

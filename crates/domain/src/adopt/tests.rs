@@ -8,9 +8,9 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn stranger(pairs: &[(&str, &str)]) -> Stranger {
-    Stranger {
-        place: Place { namespace: "default".into(), id: "web".into() },
+fn foreign_container(pairs: &[(&str, &str)]) -> ForeignContainer {
+    ForeignContainer {
+        place: ContainerRef { namespace: "default".into(), id: "web".into() },
         image: "web:1".into(),
         labels: labels(pairs),
         image_labels: ImageLabels::Known(OwnLabels::default()),
@@ -20,7 +20,7 @@ fn stranger(pairs: &[(&str, &str)]) -> Stranger {
     }
 }
 
-fn next(stranger: &Stranger, live: Option<&PodSpec>) -> Step {
+fn next(foreign_container: &ForeignContainer, live: Option<&PodSpec>) -> Step {
     let read = |labels: &BTreeMap<String, String>| {
         if labels.values().any(|value| value == "bad") {
             return Err(SpecErrors(vec![SpecError::invalid(RESTART, "bad", "no")]));
@@ -28,11 +28,11 @@ fn next(stranger: &Stranger, live: Option<&PodSpec>) -> Step {
         let max_restarts = labels.get(RESTART).and_then(|n| n.parse().ok());
         Ok(Care { max_restarts, ..Care::default() })
     };
-    stranger.next(live, read, || "uid".to_owned())
+    foreign_container.next(live, read, || "uid".to_owned())
 }
 
-fn cared(stranger: &Stranger, named: bool, memory: Memory) -> Option<Remembered> {
-    let spec = stranger.spec(Care::default(), named, "old".into());
+fn cared(foreign_container: &ForeignContainer, named: bool, memory: Memory) -> Option<Remembered> {
+    let spec = foreign_container.spec(Care::default(), named, "old".into());
     Some(Remembered::Cared(Box::new((spec, memory))))
 }
 
@@ -42,13 +42,13 @@ fn fresh() -> Memory {
 
 #[test]
 fn labels_begin_change_and_end_the_care() {
-    let without = stranger(&[("nerdctl/name", "x")]);
+    let without = foreign_container(&[("nerdctl/name", "x")]);
     assert_eq!(next(&without, None), Step::Nothing);
-    let asked = stranger(&[(RESTART, "1")]);
+    let asked = foreign_container(&[(RESTART, "1")]);
     let Step::TakeUp(spec, None) = next(&asked, None) else { panic!("not taken up") };
     assert_eq!((spec.name.as_str(), spec.uid.as_str()), ("default/web", "uid"));
     assert_eq!(next(&asked, Some(&spec)), Step::Nothing);
-    let changed = stranger(&[(RESTART, "2")]);
+    let changed = foreign_container(&[(RESTART, "2")]);
     let Step::Change(new) = next(&changed, Some(&spec)) else { panic!("not changed") };
     assert_eq!((new.uid.as_str(), new.containers[0].backoff.max_restarts), ("uid", Some(2)));
     assert!(matches!(next(&without, Some(&spec)), Step::LetGo(_)));
@@ -56,23 +56,23 @@ fn labels_begin_change_and_end_the_care() {
 
 #[test]
 fn a_bad_label_and_the_restart_monitor_are_refused_also_on_a_live_one() {
-    let good = stranger(&[(RESTART, "1")]);
+    let good = foreign_container(&[(RESTART, "1")]);
     let live = good.spec(Care::default(), false, "u".into());
     for live in [None, Some(&live)] {
-        let bad = next(&stranger(&[(RESTART, "bad")]), live);
+        let bad = next(&foreign_container(&[(RESTART, "bad")]), live);
         let Step::Refuse(Refusal::Labels(why)) = bad else { panic!("{bad:?}") };
         assert!(why.contains(RESTART), "{why}");
         for monitor in MONITOR {
-            let both = stranger(&[(RESTART, "1"), (monitor, "running")]);
+            let both = foreign_container(&[(RESTART, "1"), (monitor, "running")]);
             assert_eq!(next(&both, live), Step::Refuse(Refusal::Monitor));
         }
     }
-    assert_eq!(next(&stranger(&[(MONITOR[0], "running")]), None), Step::Nothing);
+    assert_eq!(next(&foreign_container(&[(MONITOR[0], "running")]), None), Step::Nothing);
 }
 
 #[test]
 fn what_nobody_started_is_not_started() {
-    let mut asked = stranger(&[(RESTART, "1")]);
+    let mut asked = foreign_container(&[(RESTART, "1")]);
     asked.task = TaskLevel::None;
     assert_eq!(next(&asked, None), Step::Refuse(Refusal::NotStarted));
     asked.remembered = cared(&asked, false, fresh());
@@ -85,13 +85,13 @@ fn what_nobody_started_is_not_started() {
 
 #[test]
 fn a_name_beats_labels_and_a_release_holds_until_they_change() {
-    let mut named = stranger(&[(RESTART, "bad")]);
+    let mut named = foreign_container(&[(RESTART, "bad")]);
     named.remembered = cared(&named, true, fresh());
     let Step::TakeUp(spec, Some(_)) = next(&named, None) else { panic!("not taken up") };
     assert_eq!(spec.uid, "old");
     assert_eq!(next(&named, Some(&spec)), Step::Nothing);
 
-    let mut released = stranger(&[(RESTART, "1")]);
+    let mut released = foreign_container(&[(RESTART, "1")]);
     released.remembered = Some(Remembered::Released(released.asking()));
     assert_eq!(next(&released, None), Step::Nothing);
     released.labels = labels(&[(RESTART, "2")]);
@@ -100,7 +100,7 @@ fn a_name_beats_labels_and_a_release_holds_until_they_change() {
 
 #[test]
 fn a_record_that_is_not_readable_is_left_alone() {
-    let mut asked = stranger(&[(RESTART, "1")]);
+    let mut asked = foreign_container(&[(RESTART, "1")]);
     asked.remembered = Some(Remembered::Unreadable("newer".into()));
     assert!(matches!(next(&asked, None), Step::Refuse(Refusal::Record(_))));
 }
@@ -108,7 +108,7 @@ fn a_record_that_is_not_readable_is_left_alone() {
 #[test]
 fn labels_of_its_image_ask_for_nothing() {
     let own = |pairs: &[(&str, &str)]| ImageLabels::Known(labels(pairs).into_iter().collect());
-    let mut it = stranger(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
+    let mut it = foreign_container(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
     it.image_labels = own(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
     assert_eq!(next(&it, None), Step::Nothing);
     assert_eq!(it.without_effect(), [LIVENESS, RESTART]);
@@ -126,13 +126,13 @@ fn labels_of_its_image_ask_for_nothing() {
 #[test]
 fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before() {
     let unknown = || ImageLabels::Unknown("it is gone".into());
-    let mut it = stranger(&[(RESTART, "1")]);
+    let mut it = foreign_container(&[(RESTART, "1")]);
     let compared = cared(&it, false, fresh());
     it.image_labels = unknown();
     let Step::Refuse(refusal) = next(&it, None) else { panic!("not refused") };
     assert_eq!(refusal.reason(), "ImageUnknown");
     assert!(refusal.message().contains("it is gone"), "{}", refusal.message());
-    assert_eq!(next(&stranger(&[]), None), Step::Nothing);
+    assert_eq!(next(&foreign_container(&[]), None), Step::Nothing);
     it.remembered = compared;
     let Step::TakeUp(spec, _) = next(&it, None) else { panic!("not taken up") };
     assert_eq!(next(&it, Some(&spec)), Step::Nothing);
@@ -150,7 +150,7 @@ fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before()
 
 #[test]
 fn what_was_the_images_once_stays_so_whatever_becomes_of_the_image() {
-    let mut it = stranger(&[(RESTART, "1"), (GRACE, "5")]);
+    let mut it = foreign_container(&[(RESTART, "1"), (GRACE, "5")]);
     it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
     it.remembered = cared(&it, false, fresh());
     for now in [ImageLabels::Known(OwnLabels::default()), ImageLabels::Unknown("gone".into())] {
@@ -161,7 +161,7 @@ fn what_was_the_images_once_stays_so_whatever_becomes_of_the_image() {
 
 #[test]
 fn a_release_of_an_earlier_version_holds() {
-    let mut it = stranger(&[(RESTART, "1"), (GRACE, "5")]);
+    let mut it = foreign_container(&[(RESTART, "1"), (GRACE, "5")]);
     it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
     it.remembered = Some(Remembered::Released(it.labels.clone()));
     assert_eq!(next(&it, None), Step::Nothing);

@@ -7,7 +7,7 @@ use super::definition::Definition;
 use super::oom::OomWatch;
 use super::phase::Wait;
 use super::stop::Stopping;
-use crate::exit::{Cause, Ending, Known, LastWords, Operator, Terminated};
+use crate::exit::{Cause, Ending, ExitEvidence, Known, Operator, Terminated};
 use crate::notice::Notice;
 use crate::spec::ContainerSpec;
 use crate::status::WaitingReason;
@@ -25,7 +25,7 @@ pub(super) fn known(
     (asked, condemned): (Option<Stopping>, Option<Cause>),
     signal: Option<(i32, Operator)>,
     oom: &OomWatch,
-    words: &LastWords,
+    words: &ExitEvidence,
     now: Now,
 ) -> Known {
     Known {

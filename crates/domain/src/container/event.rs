@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{ImageFacts, Observation, PodSignal, Wanted};
 use crate::Incarnation;
 use crate::brake::Hold;
-use crate::exit::{Caller, Ending, LastWords};
+use crate::exit::{Caller, Ending, ExitEvidence};
 use crate::image::{PullFault, Pulled, VolumeSeen};
 use crate::probe::{Launch, Outcome};
 use crate::spec::{HookKind, PodSpec, ProbeKind};
@@ -39,7 +39,7 @@ pub enum Event {
     /// Nothing is left of an attempt in the runtime.
     Forgotten { incarnation: Incarnation },
     /// An attempt could not be cleaned up; the cleanup is retried.
-    Remains { incarnation: Incarnation },
+    Leftovers { incarnation: Incarnation },
     /// The runtime has no record of an attempt that was to be written to.
     RecordMissing { incarnation: Incarnation },
     /// The output of an attempt is kept nowhere.
@@ -49,7 +49,7 @@ pub enum Event {
     /// The runtime was away, and answers again.
     RuntimeBack,
     /// The record could not be written, though the runtime answers.
-    Unwritten { error: String },
+    PendingRecord { error: String },
     /// The record was written.
     Written,
     /// The deadline of the machine was reached.
@@ -91,7 +91,7 @@ pub enum InstanceEvent {
     /// Count of OOM kills in the instance's cgroup; before `Started`, the count at its start.
     OomKills { kills: u64 },
     /// What the instance left at its end; comes before `Ended`.
-    LastWords { words: LastWords },
+    ExitEvidence { words: ExitEvidence },
 }
 
 impl InstanceEvent {

@@ -17,7 +17,7 @@ use super::phase::{Phase, Wait};
 use super::presentation::{Presentation, Shown};
 use super::stop::{Stop, StopOrder};
 use super::{Action, Fault, ImageFacts, InstanceAction, Memory, Next, Turn, Wanted};
-use crate::exit::{Cause, Ending, LastWords, Terminated};
+use crate::exit::{Cause, Ending, ExitEvidence, Terminated};
 use crate::image::VolumeSeen;
 use crate::link::retry_after;
 use crate::notice::Notice;
@@ -41,7 +41,7 @@ pub(super) struct Life {
     pub images: Images,
     pub oom: OomWatch,
     /// What the instance that ends now has left.
-    pub words: LastWords,
+    pub words: ExitEvidence,
     /// Failures of the runtime in a row.
     pub troubles: u32,
     /// What was shown before the start that is under way.
@@ -62,7 +62,7 @@ impl Life {
             pause: ProbePause::of(memory, now),
             images: Images::default(),
             oom: OomWatch::new(memory.oom),
-            words: LastWords::default(),
+            words: ExitEvidence::default(),
             troubles: 0,
             before: None,
         }

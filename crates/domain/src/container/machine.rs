@@ -108,7 +108,7 @@ impl Machine {
         let Life { definition, phase, .. } = &mut self.life;
         let seed = (&definition.pod.uid, &definition.spec.name);
         if let Some(instance) = phase.process_mut() {
-            instance.probing.spread(&seed, now.mono);
+            instance.probing.histogram(&seed, now.mono);
         }
     }
 
@@ -163,7 +163,7 @@ impl Machine {
                     life.settle(turn);
                 }
             }
-            Event::Remains { incarnation } => {
+            Event::Leftovers { incarnation } => {
                 life.troubles = life.troubles.saturating_add(1);
                 life.attempts.remains(incarnation, life.troubles, turn.now.mono);
             }
@@ -173,7 +173,7 @@ impl Machine {
             }
             Event::NoLog { incarnation, why } => reconcile::note_no_log(incarnation, &why, turn),
             Event::RuntimeBack => reconcile::runtime_back(life, turn.now),
-            Event::Unwritten { error } => reconciliation.unwritten(&error, turn),
+            Event::PendingRecord { error } => reconciliation.pending_record(&error, turn),
             Event::Written => reconciliation.written(turn),
             Event::Tick => self.tick(turn),
         }
@@ -262,7 +262,7 @@ impl Machine {
                 }
             }
             InstanceEvent::OomKills { kills } => life.count_oom_kills(kills, turn),
-            InstanceEvent::LastWords { words } => life.words = words,
+            InstanceEvent::ExitEvidence { words } => life.words = words,
         }
     }
 

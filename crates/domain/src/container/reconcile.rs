@@ -28,7 +28,7 @@ pub enum SeenTask {
 }
 
 /// What tells a change of the container from none.
-type Place = (Incarnation, Discriminant<Phase>, usize);
+type ContainerRef = (Incarnation, Discriminant<Phase>, usize);
 
 /// Compares a container with its records.
 #[derive(Debug, Default)]
@@ -40,12 +40,12 @@ pub(super) struct Reconciliation {
 }
 
 impl Reconciliation {
-    pub(super) fn place(life: &Life) -> Place {
+    pub(super) fn place(life: &Life) -> ContainerRef {
         (life.course.attempt, discriminant(&life.phase), life.attempts.len())
     }
 
     /// Takes in that a turn is over, at the start of which the container was at `before`.
-    pub(super) fn turn_over(&mut self, life: &Life, before: Place, now: Now) {
+    pub(super) fn turn_over(&mut self, life: &Life, before: ContainerRef, now: Now) {
         if before != Self::place(life) {
             self.changed_at = Some(now.mono);
         }
@@ -73,7 +73,7 @@ impl Reconciliation {
     }
 
     /// The record could not be written. That is published once, until it can be written again.
-    pub(super) fn unwritten(&mut self, error: &str, turn: &mut Turn) {
+    pub(super) fn pending_record(&mut self, error: &str, turn: &mut Turn) {
         if !std::mem::replace(&mut self.is_unwritten, true) {
             let message = format!("The container's record cannot be written: {error}");
             turn.note(Notice::warning("RecordNotWritten", message));

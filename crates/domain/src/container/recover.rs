@@ -11,7 +11,7 @@ use super::phase::{Phase, Wait};
 use super::probing::Levels;
 use super::stop::{Stop, StopOrder};
 use super::{Action, InstanceAction, Machine, Memory, Next, Stopping, Turn, Wanted};
-use crate::exit::{Cause, Ending, LastWords};
+use crate::exit::{Cause, Ending, ExitEvidence};
 use crate::spec::{ContainerSpec, HookKind, PodSpec};
 use crate::status::WaitingReason;
 use crate::time::Later;
@@ -24,7 +24,7 @@ pub enum Recovered {
         pid: u32,
     },
     /// With the wall time of its end.
-    Ended(Ending, SystemTime, LastWords),
+    Ended(Ending, SystemTime, ExitEvidence),
     /// There is no task: it never started, had ended before, or ended and was dropped.
     Nothing,
     /// There is a task of which the runtime cannot say whether it runs.

@@ -1,8 +1,8 @@
 use super::*;
 use crate::spec::{Amounts, EnvSource, EnvVar, sample};
 
-fn whereabouts() -> Whereabouts {
-    Whereabouts {
+fn node_addresses() -> NodeAddresses {
+    NodeAddresses {
         node_name: "host".into(),
         node_addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
         pod_addresses: Vec::new(),
@@ -31,7 +31,7 @@ fn a_field_path_reads_back_and_has_its_value() {
         let field = PodField::parse(path).unwrap();
         assert_eq!(field.path(), path);
         let var = EnvVar { from: Some(EnvSource::Field(field)), ..EnvVar::new("X", "") };
-        assert_eq!(pod.value_of(&pod.containers[0], &var, &whereabouts()), value, "{path}");
+        assert_eq!(pod.value_of(&pod.containers[0], &var, &node_addresses()), value, "{path}");
     }
     for path in ["", "metadata.labels", "metadata.labels['']", "status.phase"] {
         assert_eq!(PodField::parse(path), None, "{path}");
@@ -41,7 +41,7 @@ fn a_field_path_reads_back_and_has_its_value() {
 #[test]
 fn a_pods_address_is_its_own_or_the_hosts() {
     let mut pod = sample::pod();
-    let at = Whereabouts { pod_addresses: vec!["10.0.0.7".parse().unwrap()], ..whereabouts() };
+    let at = NodeAddresses { pod_addresses: vec!["10.0.0.7".parse().unwrap()], ..node_addresses() };
     assert_eq!(pod.field(&PodField::PodIp, &at), "10.0.0.7");
     pod.host_namespaces.network = true;
     assert_eq!(pod.field(&PodField::PodIp, &at), "192.0.2.1");
@@ -51,7 +51,7 @@ fn a_pods_address_is_its_own_or_the_hosts() {
 #[test]
 fn the_service_account_is_the_manifests() {
     let pod = PodSpec { service_account: Some("robot".into()), ..sample::pod() };
-    assert_eq!(pod.field(&PodField::ServiceAccountName, &whereabouts()), "robot");
+    assert_eq!(pod.field(&PodField::ServiceAccountName, &node_addresses()), "robot");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_resource_is_counted_in_divisors_as_the_kubelet_counts() {
     ] {
         let field = ResourceField::parse("x", None, resource, divisor).unwrap();
         assert_eq!(field.name(), resource);
-        let value = pod.resource(&field, Some(&pod.containers[0]), &whereabouts());
+        let value = pod.resource(&field, Some(&pod.containers[0]), &node_addresses());
         assert_eq!(value, expected, "{resource} {divisor:?}");
     }
 }
@@ -89,8 +89,8 @@ fn another_containers_resource_is_found_by_its_name() {
     init.resources.limits.cpu = Some(2000);
     pod.init_containers.push(init);
     let field = ResourceField::parse("x", Some("init".into()), "limits.cpu", None).unwrap();
-    assert_eq!(pod.resource(&field, Some(&pod.containers[0]), &whereabouts()), "2");
-    assert_eq!(pod.resource(&field, None, &whereabouts()), "2");
+    assert_eq!(pod.resource(&field, Some(&pod.containers[0]), &node_addresses()), "2");
+    assert_eq!(pod.resource(&field, None, &node_addresses()), "2");
 }
 
 #[test]

@@ -9,9 +9,9 @@ pub const MESSAGE_BYTES: u64 = 4096;
 pub const LOG_BYTES: usize = 2048;
 pub const LOG_LINES: usize = 80;
 
-/// As the adapters found it; what it means is [`LastWords::message`]'s to say.
+/// As the adapters found it; what it means is [`ExitEvidence::message`]'s to say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LastWords {
+pub struct ExitEvidence {
     /// The OOM killer's count of the instance's cgroup; `None` where nobody can tell.
     pub oom_kills: Option<u64>,
     /// The termination message; the error is why it could not be read.
@@ -22,7 +22,7 @@ pub struct LastWords {
     pub node_restarted: bool,
 }
 
-impl LastWords {
+impl ExitEvidence {
     /// Kubernetes' `message` of the terminated state.
     pub fn message(&self, asked: &TerminationMessage, ending: Ending) -> String {
         let own = match &self.message {
@@ -65,7 +65,7 @@ mod tests {
             if fallback { MessagePolicy::FallbackToLogsOnError } else { MessagePolicy::File };
         let asked = TerminationMessage { policy, ..TerminationMessage::default() };
         let message = message.map(|read| read.map(Into::into).map_err(Into::into));
-        let words = LastWords { message, log: log.into(), ..LastWords::default() };
+        let words = ExitEvidence { message, log: log.into(), ..ExitEvidence::default() };
         words.message(&asked, Ending::Exited(code))
     }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_lost_process_may_have_left_a_message() {
-        let words = LastWords { message: Some(Ok("bye".into())), ..LastWords::default() };
+        let words = ExitEvidence { message: Some(Ok("bye".into())), ..ExitEvidence::default() };
         let message = words.message(&TerminationMessage::default(), Ending::Lost);
         assert_eq!(message, format!("{LOST}: bye"));
     }

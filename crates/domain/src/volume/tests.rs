@@ -36,7 +36,7 @@ fn files() -> VolumeSource {
 fn files_have_their_paths_modes_and_group() {
     let mut pod = pod(vec![files()]);
     pod.labels.insert("b".into(), "say \"x\"\n".into());
-    let modes = |pod: &PodSpec| match plan(pod, &Whereabouts::default()).volumes.remove(0).kind {
+    let modes = |pod: &PodSpec| match plan(pod, &NodeAddresses::default()).volumes.remove(0).kind {
         Kind::Files(files) => files
             .into_iter()
             .map(|(path, file)| (path, file.mode, String::from_utf8(file.bytes).unwrap()))
@@ -56,7 +56,7 @@ fn memory_is_limited_by_its_own_limit_and_the_pods() {
     let empty = |size_limit| VolumeSource::EmptyDir { medium: Medium::Memory, size_limit };
     let mut pod = pod(vec![empty(None), empty(Some(10))]);
     let sizes = |pod: &PodSpec| {
-        plan(pod, &Whereabouts::default())
+        plan(pod, &NodeAddresses::default())
             .volumes
             .into_iter()
             .map(|made| match made.kind {

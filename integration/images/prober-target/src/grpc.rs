@@ -14,7 +14,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::listen::{Tally, Wire};
+use crate::listen::{Counters, Wire};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
@@ -36,15 +36,15 @@ impl Answer {
     }
 }
 
-pub(crate) async fn serve(wire: Wire, answer: Answer, tally: Arc<Tally>) -> Result<()> {
-    let health = HealthServer::new(Reporter { answer, tally });
+pub(crate) async fn serve(wire: Wire, answer: Answer, counters: Arc<Counters>) -> Result<()> {
+    let health = HealthServer::new(Reporter { answer, counters });
     let service = service_fn(move |request: Request<_>| health.clone().call(request));
     Ok(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(wire), service).await?)
 }
 
 struct Reporter {
     answer: Answer,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 #[async_trait]
@@ -59,7 +59,7 @@ impl Health for Reporter {
             return Err(Status::not_found("unknown service"));
         }
         let status = match self.answer {
-            _ if self.tally.is_well("/grpc.health.v1.Health/Check") => ServingStatus::Serving,
+            _ if self.counters.is_well("/grpc.health.v1.Health/Check") => ServingStatus::Serving,
             Answer::Status(status) => status,
             Answer::Hang => pending().await,
             Answer::Unimplemented => {

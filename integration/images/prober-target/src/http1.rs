@@ -13,16 +13,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::http2;
-use crate::listen::{Tally, Wire};
+use crate::listen::{Counters, Wire};
 use crate::milliseconds;
 use crate::reply::{Body, Reply};
 
 /// No request head of a probe is near this.
 const MAX_HEAD: usize = 16 * 1024;
 
-pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
+pub(crate) async fn or_http2(mut wire: Wire, counters: Arc<Counters>) -> Result<()> {
     if wire.is_http2() {
-        return http2::serve(wire, tally).await;
+        return http2::serve(wire, counters).await;
     }
     let head = read_head(&mut wire).await?;
     let Some(head) = head else {
@@ -34,7 +34,7 @@ pub(crate) async fn or_http2(mut wire: Wire, tally: Arc<Tally>) -> Result<()> {
     };
     let (first, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
     let path = first.split(' ').nth(1).unwrap_or("/");
-    if tally.is_well(path) {
+    if counters.is_well(path) {
         return send(wire, Reply::text(200, "well\n")).await;
     }
     if let Some(delay) = path.strip_prefix("/wait/") {

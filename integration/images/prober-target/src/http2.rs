@@ -18,18 +18,21 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::listen::{Tally, Wire};
+use crate::listen::{Counters, Wire};
 use crate::reply::{Body, Reply};
 
-pub(crate) async fn serve(wire: Wire, tally: Arc<Tally>) -> Result<()> {
-    let service = service_fn(move |request| answer(request, Arc::clone(&tally)));
+pub(crate) async fn serve(wire: Wire, counters: Arc<Counters>) -> Result<()> {
+    let service = service_fn(move |request| answer(request, Arc::clone(&counters)));
     Ok(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(wire), service).await?)
 }
 
-async fn answer(request: Request<Incoming>, tally: Arc<Tally>) -> http::Result<Response<Body>> {
+async fn answer(
+    request: Request<Incoming>,
+    counters: Arc<Counters>,
+) -> http::Result<Response<Body>> {
     let path = request.uri().path();
     let reply = match path {
-        _ if tally.is_well(path) => Reply::text(200, "well\n"),
+        _ if counters.is_well(path) => Reply::text(200, "well\n"),
         "/accept-and-hang" => pending().await,
         "/headers" => Reply::text(200, headers(&request)),
         _ => Reply::to(path, ""),

@@ -83,8 +83,8 @@ impl Options {
         Ok(rest)
     }
 
-    pub(crate) fn tally(&self) -> Arc<Tally> {
-        Arc::new(Tally { asked: AtomicU64::new(0), after: self.after, log: self.log })
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::new(Counters { asked: AtomicU64::new(0), after: self.after, log: self.log })
     }
 
     /// Serves each connection by itself, so that one which hangs holds up nobody else.
@@ -137,13 +137,13 @@ async fn handshake(tls: &TlsAcceptor, mut tcp: TcpStream) -> Result<TlsStream<Tc
 }
 
 /// What was asked of a server so far.
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     asked: AtomicU64,
     after: u64,
     log: bool,
 }
 
-impl Tally {
+impl Counters {
     /// Whether this request is still one of those that are answered well.
     pub(crate) fn is_well(&self, path: &str) -> bool {
         if self.log {

@@ -85,13 +85,13 @@ impl Server {
     async fn serve(self) -> Result<()> {
         match self {
             Self::Http(options) => {
-                let tally = options.tally();
-                let serve = move |wire| http1::or_http2(wire, tally.clone());
+                let counters = options.counters();
+                let serve = move |wire| http1::or_http2(wire, counters.clone());
                 options.serve(&[b"h2", b"http/1.1"], serve).await
             }
             Self::Grpc(options, answer) => {
-                let tally = options.tally();
-                let serve = move |wire| grpc::serve(wire, answer, tally.clone());
+                let counters = options.counters();
+                let serve = move |wire| grpc::serve(wire, answer, counters.clone());
                 options.serve(&[b"h2"], serve).await
             }
             Self::Tcp(address, mode) => tcp::serve(&address, mode).await,

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
-use crate::domain::exit::LastWords;
+use crate::domain::exit::ExitEvidence;
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::runtime::{
-    AttemptId, Birth, FoundTask, PullError, Recorded, Runtime, Survey, Unwritten,
+    AttemptId, FoundTask, PendingRecord, PullError, Recorded, Runtime, StartRequest, Survey,
 };
 
 mod held;
@@ -195,33 +195,33 @@ impl Runtime for Hand {
         Ok(name.to_owned())
     }
 
-    async fn create(&self, birth: &Birth) -> Result<(), RuntimeError> {
+    async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         self.ask().await?;
-        let written = (birth.id.clone(), PodSpec::clone(&birth.pod), birth.memory.clone());
+        let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
         let mut state = self.0.state.lock().unwrap();
-        state.records.entry(birth.id.to_string()).or_insert(written);
+        state.records.entry(creation.id.to_string()).or_insert(written);
         Ok(())
     }
 
-    async fn start(&self, birth: &Birth) -> Result<Box<dyn Task>, RuntimeError> {
-        self.ask_shim(&birth.id).await?;
-        let key = birth.id.to_string();
-        let written = (birth.id.clone(), PodSpec::clone(&birth.pod), birth.memory.clone());
+    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
+        self.ask_shim(&creation.id).await?;
+        let key = creation.id.to_string();
+        let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
         self.0.state.lock().unwrap().records.insert(key.clone(), written);
         self.ask().await?;
-        if let Some(before) = self.0.task(&birth.id) {
+        if let Some(before) = self.0.task(&creation.id) {
             self.0.kill(&before, Ending::Signaled(9), "a start");
         }
         let process = {
             let mut state = self.0.state.lock().unwrap();
-            let same = |it: &&Arc<Process>| it.id.pod == birth.id.pod && it.is_alive();
+            let same = |it: &&Arc<Process>| it.id.pod == creation.id.pod && it.is_alive();
             let living = state.processes.iter().find(same).map(|it| it.id.to_string());
             if let Some(living) = living {
-                state.faults.push(format!("{} starts beside {living}", birth.id));
+                state.faults.push(format!("{} starts beside {living}", creation.id));
             }
-            state.asked.remove(&birth.id.pod);
+            state.asked.remove(&creation.id.pod);
             let process = Arc::new(Process {
-                id: birth.id.clone(),
+                id: creation.id.clone(),
                 pid: u32::try_from(state.processes.len()).unwrap(),
                 ending: watch::Sender::new(None),
                 sick: AtomicBool::new(false),
@@ -291,15 +291,15 @@ impl Runtime for Hand {
         let state = self.0.state.lock().unwrap();
         let recorded = |(id, pod, memory): &Written| {
             let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
-            Recorded { id, pod, memory, unwritten: false }
+            Recorded { id, pod, memory, pending_record: false }
         };
-        let unwritten = |(id, pod, memory): &Written| {
+        let pending_record = |(id, pod, memory): &Written| {
             let (pod, container, memory) = (pod.clone(), id.container.clone(), memory.clone());
-            Unwritten { pod, container, memory }
+            PendingRecord { pod, container, memory }
         };
         let sound = state.records.values().map(recorded).collect();
-        let unwritten = state.kept.values().map(unwritten).collect();
-        Ok(Survey { sound, unwritten, ..Survey::default() })
+        let pending_record = state.kept.values().map(pending_record).collect();
+        Ok(Survey { sound, pending_record, ..Survey::default() })
     }
 
     async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
@@ -338,8 +338,8 @@ impl Runtime for Hand {
         Ok(ids.into_iter().map(|id| (id.clone(), seen(&id))).collect())
     }
 
-    async fn restore(&self, birth: &Birth) -> Result<(), RuntimeError> {
-        self.create(birth).await
+    async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+        self.create(creation).await
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
@@ -351,9 +351,9 @@ impl Runtime for Hand {
         Ok(())
     }
 
-    async fn last_words(&self, _: &AttemptId, _: bool) -> LastWords {
+    async fn exit_evidence(&self, _: &AttemptId, _: bool) -> ExitEvidence {
         self.moment().await;
-        LastWords::default()
+        ExitEvidence::default()
     }
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {

@@ -274,7 +274,7 @@ fn what_could_not_be_cleared_is_asked_for_once_at_a_time() {
         forgets.extend(actions.into_iter().filter_map(forget));
     }
     assert_eq!(forgets, [0, 1, 2]);
-    story.tell(Event::Remains { incarnation: Incarnation(1) });
+    story.tell(Event::Leftovers { incarnation: Incarnation(1) });
     story.pass(SECOND);
     assert!(story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
 }
@@ -291,7 +291,7 @@ fn what_could_not_be_cleared_before_a_round_is_cleared_in_it() {
     story.tell(Event::Forgotten { incarnation: Incarnation(0) });
     story.want(Wanted::Stopped);
     assert!(story.ended(Ending::Signaled(15)).contains(&Action::Forget(Incarnation(1))));
-    story.tell(Event::Remains { incarnation: Incarnation(1) });
+    story.tell(Event::Leftovers { incarnation: Incarnation(1) });
     story.tell(PodSignal::Hold { round: 1, grace: None }.into());
     story.pass(SECOND);
     // Before the next attempt has a record, the two newest stay.

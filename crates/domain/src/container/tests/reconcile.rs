@@ -160,7 +160,7 @@ fn a_back_off_does_not_end_with_the_runtimes_return() {
 #[test]
 fn a_record_that_cannot_be_written_is_told_once_and_so_is_its_end() {
     let mut story = Story::running(RestartPolicy::Always);
-    let full = || Event::Unwritten { error: "no space left on device".into() };
+    let full = || Event::PendingRecord { error: "no space left on device".into() };
     assert_eq!(reasons(&story.tell(full())), ["RecordNotWritten"]);
     assert_eq!(story.tell(full()), vec![]);
     assert_eq!(reasons(&story.tell(Event::Written)), ["RecordWritten"]);

@@ -1,7 +1,7 @@
 //! Who or what ended an instance, and what stays known of it.
 
 use super::*;
-use crate::exit::{Caller, LastWords, Operator, Sigkill, Terminated};
+use crate::exit::{Caller, ExitEvidence, Operator, Sigkill, Terminated};
 
 const BY: Caller = Caller::Local { uid: 1000, pid: Some(4711) };
 
@@ -11,9 +11,9 @@ impl Story {
         self.tell(InstanceEvent::OomKills { kills }.of(incarnation))
     }
 
-    fn leaves(&mut self, words: LastWords) {
+    fn leaves(&mut self, words: ExitEvidence) {
         let incarnation = self.machine.memory().attempt;
-        self.tell(InstanceEvent::LastWords { words }.of(incarnation));
+        self.tell(InstanceEvent::ExitEvidence { words }.of(incarnation));
     }
 
     fn newest(&self) -> Terminated {
@@ -30,8 +30,8 @@ fn running() -> Story {
     story
 }
 
-fn left(kills: u64) -> LastWords {
-    LastWords { oom_kills: Some(kills), ..LastWords::default() }
+fn left(kills: u64) -> ExitEvidence {
+    ExitEvidence { oom_kills: Some(kills), ..ExitEvidence::default() }
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
 #[test]
 fn the_message_is_that_of_this_end_only() {
     let mut story = running();
-    story.leaves(LastWords { message: Some(Ok("bye".into())), ..LastWords::default() });
+    story.leaves(ExitEvidence { message: Some(Ok("bye".into())), ..ExitEvidence::default() });
     story.ended(Ending::Exited(1));
     assert_eq!(story.newest().message, "bye");
     story.started();

@@ -177,7 +177,7 @@ impl Story {
             } else {
                 Recovered::Nothing
             };
-            // What was written: the wanted level with the record's birth.
+            // What was written: the wanted level with the record's start request.
             let memory = machine.memory();
             let (machine, actions) = Machine::recover(
                 self.spec.clone(),

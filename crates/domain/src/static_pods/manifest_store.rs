@@ -34,7 +34,7 @@ pub struct Seen {
 
 /// All files, each with what it said when it last was at rest.
 #[derive(Debug, Default)]
-pub struct Shelf(BTreeMap<String, Held>);
+pub struct ManifestStore(BTreeMap<String, Held>);
 
 #[derive(Debug)]
 struct Held {
@@ -43,7 +43,7 @@ struct Held {
     settled: Option<Text>,
 }
 
-impl Shelf {
+impl ManifestStore {
     pub fn look(&mut self, all: Vec<Seen>, now: Now) {
         let mut before = std::mem::take(&mut self.0);
         for seen in all {
@@ -104,8 +104,8 @@ mod tests {
         vec![Seen { file: "/m/a.yaml".into(), modified, text: Ok(text.into()) }]
     }
 
-    fn says(shelf: &Shelf) -> Option<String> {
-        shelf.settled().next().map(|(_, text)| text.clone().unwrap().to_string())
+    fn says(manifest_store: &ManifestStore) -> Option<String> {
+        manifest_store.settled().next().map(|(_, text)| text.clone().unwrap().to_string())
     }
 
     #[test]
@@ -132,37 +132,37 @@ mod tests {
 
     #[test]
     fn a_file_that_is_being_written_says_what_it_said_before() {
-        let (mut shelf, now) = (Shelf::default(), start());
-        shelf.look(seen("old", SystemTime::UNIX_EPOCH), now);
-        assert_eq!(says(&shelf).as_deref(), Some("old"), "long at rest");
-        shelf.look(seen("ha", now.wall), now);
-        assert_eq!(says(&shelf).as_deref(), Some("old"));
+        let (mut manifest_store, now) = (ManifestStore::default(), start());
+        manifest_store.look(seen("old", SystemTime::UNIX_EPOCH), now);
+        assert_eq!(says(&manifest_store).as_deref(), Some("old"), "long at rest");
+        manifest_store.look(seen("ha", now.wall), now);
+        assert_eq!(says(&manifest_store).as_deref(), Some("old"));
         let now = later(now, SETTLE / 2);
-        shelf.look(seen("half", now.wall), now);
-        assert_eq!(shelf.wake(), Some(now.mono + SETTLE));
+        manifest_store.look(seen("half", now.wall), now);
+        assert_eq!(manifest_store.wake(), Some(now.mono + SETTLE));
         let whole = later(now, SETTLE / 2);
-        shelf.look(seen("half", now.wall), whole);
-        assert_eq!(says(&shelf).as_deref(), Some("old"));
-        shelf.look(seen("half", now.wall), later(now, SETTLE));
-        assert_eq!((says(&shelf).as_deref(), shelf.wake()), (Some("half"), None));
+        manifest_store.look(seen("half", now.wall), whole);
+        assert_eq!(says(&manifest_store).as_deref(), Some("old"));
+        manifest_store.look(seen("half", now.wall), later(now, SETTLE));
+        assert_eq!((says(&manifest_store).as_deref(), manifest_store.wake()), (Some("half"), None));
     }
 
     #[test]
     fn of_a_new_file_nothing_is_known_until_it_rests() {
-        let (mut shelf, now) = (Shelf::default(), start());
-        shelf.look(seen("a", now.wall), now);
-        assert!(shelf.has_unknown() && says(&shelf).is_none());
-        shelf.look(vec![], now);
-        assert!(!shelf.has_unknown(), "it is gone");
+        let (mut manifest_store, now) = (ManifestStore::default(), start());
+        manifest_store.look(seen("a", now.wall), now);
+        assert!(manifest_store.has_unknown() && says(&manifest_store).is_none());
+        manifest_store.look(vec![], now);
+        assert!(!manifest_store.has_unknown(), "it is gone");
     }
 
     #[test]
     fn a_file_from_the_future_is_read_all_the_same() {
-        let (mut shelf, now) = (Shelf::default(), start());
+        let (mut manifest_store, now) = (ManifestStore::default(), start());
         let tomorrow = now.wall + Duration::from_secs(86_400);
-        shelf.look(seen("a", tomorrow), now);
-        assert!(says(&shelf).is_none());
-        shelf.look(seen("a", tomorrow), later(now, SETTLE));
-        assert_eq!(says(&shelf).as_deref(), Some("a"));
+        manifest_store.look(seen("a", tomorrow), now);
+        assert!(says(&manifest_store).is_none());
+        manifest_store.look(seen("a", tomorrow), later(now, SETTLE));
+        assert_eq!(says(&manifest_store).as_deref(), Some("a"));
     }
 }

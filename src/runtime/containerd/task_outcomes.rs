@@ -1,11 +1,11 @@
-//! Why a stranger's task is gone: its owner deleted it, this daemon did, or containerd cleared it
+//! Why a foreign container's task is gone: its owner deleted it, this daemon did, or containerd cleared it
 //! away because its shim had died. containerd's news of it is the same each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::adopt::Place;
+use crate::domain::adopt::ContainerRef;
 use crate::domain::exit::Ending;
 use crate::files;
 use crate::process::Process;
@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_millis(10);
 const STEPS: u32 = 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TaskOutcome {
     Lives,
     /// By itself or by a signal; its shim is, or was, there to tell.
     Ended,
@@ -26,53 +26,59 @@ pub(super) enum Fate {
 
 /// Of each container's newest task, by its pid.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fates(Arc<Mutex<HashMap<Place, (u32, Fate)>>>);
+pub(super) struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, (u32, TaskOutcome)>>>);
 
-impl Fates {
-    pub(super) fn note(&self, place: &Place, pid: u32, fate: Fate) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), (pid, fate));
+impl TaskOutcomes {
+    pub(super) fn note(&self, place: &ContainerRef, pid: u32, outcome: TaskOutcome) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), (pid, outcome));
     }
 
-    pub(super) fn forget(&self, place: &Place) {
+    pub(super) fn forget(&self, place: &ContainerRef) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
     }
 
-    fn of(&self, place: &Place, pid: u32) -> Option<Fate> {
-        let fates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        fates.get(place).filter(|(known, _)| *known == pid).map(|(_, fate)| *fate)
+    fn of(&self, place: &ContainerRef, pid: u32) -> Option<TaskOutcome> {
+        let task_outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        task_outcomes.get(place).filter(|(known, _)| *known == pid).map(|(_, outcome)| *outcome)
     }
 
     /// Whether nothing but its owner explains that this task was deleted.
-    pub(super) async fn is_owners(&self, place: &Place, pid: u32) -> bool {
+    pub(super) async fn is_owners(&self, place: &ContainerRef, pid: u32) -> bool {
         for _ in 0..STEPS {
             match self.of(place, pid) {
-                Some(Fate::Lives) => tokio::time::sleep(STEP).await,
-                fate => return !matches!(fate, Some(Fate::ShimDied | Fate::Deleted)),
+                Some(TaskOutcome::Lives) => tokio::time::sleep(STEP).await,
+                outcome => {
+                    return !matches!(outcome, Some(TaskOutcome::ShimDied | TaskOutcome::Deleted));
+                }
             }
         }
         true
     }
 }
 
-/// The shim of a stranger's task.
+/// The shim of a foreign container's task.
 #[derive(Debug)]
 pub(super) struct Shim {
     process: Process,
-    place: Place,
-    fates: Fates,
+    place: ContainerRef,
+    task_outcomes: TaskOutcomes,
 }
 
 impl Shim {
     /// `None` where it is gone already.
-    pub(super) fn of(init: &Process, place: Place, fates: Fates) -> Option<Self> {
+    pub(super) fn of(
+        init: &Process,
+        place: ContainerRef,
+        task_outcomes: TaskOutcomes,
+    ) -> Option<Self> {
         let parent = init.stat().ok()?.parent;
         let process = Process::open(parent).ok()?;
         let name = files::read_kernel(format!("/proc/{parent}/comm")).ok()?;
         // Still its parent: nobody else has that pid.
         let is_shim = name.starts_with("containerd-shim") && init.stat().ok()?.parent == parent;
         is_shim.then(|| {
-            fates.note(&place, init.pid(), Fate::Lives);
-            Self { process, place, fates }
+            task_outcomes.note(&place, init.pid(), TaskOutcome::Lives);
+            Self { process, place, task_outcomes }
         })
     }
 
@@ -90,8 +96,8 @@ impl Shim {
             self.process.has_ended().unwrap_or(false)
                 && !matches!(self.process.ended().await, Ending::Exited(0) | Ending::Lost)
         };
-        let fate = if died { Fate::ShimDied } else { Fate::Ended };
-        self.fates.note(&self.place, init.pid(), fate);
+        let outcome = if died { TaskOutcome::ShimDied } else { TaskOutcome::Ended };
+        self.task_outcomes.note(&self.place, init.pid(), outcome);
         init.exited().await;
     }
 }
@@ -102,8 +108,8 @@ mod tests {
 
     use super::*;
 
-    fn place() -> Place {
-        Place { namespace: "n".into(), id: "web".into() }
+    fn place() -> ContainerRef {
+        ContainerRef { namespace: "n".into(), id: "web".into() }
     }
 
     fn process(script: &str) -> (std::process::Child, Process) {
@@ -112,20 +118,20 @@ mod tests {
         (child, process)
     }
 
-    fn shim(process: Process, fates: &Fates) -> Shim {
-        Shim { process, place: place(), fates: fates.clone() }
+    fn shim(process: Process, task_outcomes: &TaskOutcomes) -> Shim {
+        Shim { process, place: place(), task_outcomes: task_outcomes.clone() }
     }
 
     #[tokio::test]
     async fn a_shim_that_dies_first_explains_the_deletion() {
-        let fates = Fates::default();
+        let task_outcomes = TaskOutcomes::default();
         let (mut child, init) = process("exec sleep 60");
-        fates.note(&place(), init.pid(), Fate::Lives);
+        task_outcomes.note(&place(), init.pid(), TaskOutcome::Lives);
         let (mut parent, process) = process("kill -9 $$");
-        let shim = shim(process, &fates);
+        let shim = shim(process, &task_outcomes);
         let pid = init.pid();
         let asked = async {
-            let owners = fates.is_owners(&place(), pid).await;
+            let owners = task_outcomes.is_owners(&place(), pid).await;
             child.kill().unwrap();
             owners
         };
@@ -133,13 +139,16 @@ mod tests {
         assert!(!owners);
         parent.wait().unwrap();
         child.wait().unwrap();
-        assert!(fates.is_owners(&place(), pid + 1).await, "of another task nothing is known");
+        assert!(
+            task_outcomes.is_owners(&place(), pid + 1).await,
+            "of another task nothing is known"
+        );
     }
 
     #[tokio::test]
     async fn a_deletion_with_a_sound_shim_is_the_owners() {
         for (script, waited) in [("exec sleep 60", false), ("exit 0", true)] {
-            let fates = Fates::default();
+            let task_outcomes = TaskOutcomes::default();
             let (mut child, init) = process("exit 0");
             let (mut parent, process) = process(script);
             init.exited().await;
@@ -147,9 +156,9 @@ mod tests {
                 process.exited().await;
                 parent.wait().unwrap();
             }
-            shim(process, &fates).watch(&init).await;
-            assert!(fates.is_owners(&place(), init.pid()).await, "{script}");
-            assert_eq!(fates.of(&place(), init.pid()), Some(Fate::Ended));
+            shim(process, &task_outcomes).watch(&init).await;
+            assert!(task_outcomes.is_owners(&place(), init.pid()).await, "{script}");
+            assert_eq!(task_outcomes.of(&place(), init.pid()), Some(TaskOutcome::Ended));
             let _ = parent.kill();
             parent.wait().unwrap();
             child.wait().unwrap();
@@ -159,12 +168,12 @@ mod tests {
     #[tokio::test]
     async fn what_this_daemon_deletes_is_not_the_owners_and_an_unknown_fate_is_waited_for_bounded()
     {
-        let fates = Fates::default();
-        fates.note(&place(), 7, Fate::Deleted);
-        assert!(!fates.is_owners(&place(), 7).await);
-        fates.note(&place(), 8, Fate::Lives);
-        assert!(fates.is_owners(&place(), 8).await);
-        fates.forget(&place());
-        assert_eq!(fates.of(&place(), 8), None);
+        let task_outcomes = TaskOutcomes::default();
+        task_outcomes.note(&place(), 7, TaskOutcome::Deleted);
+        assert!(!task_outcomes.is_owners(&place(), 7).await);
+        task_outcomes.note(&place(), 8, TaskOutcome::Lives);
+        assert!(task_outcomes.is_owners(&place(), 8).await);
+        task_outcomes.forget(&place());
+        assert_eq!(task_outcomes.of(&place(), 8), None);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::runtime::{Recorded, Unwritten};
+use crate::runtime::{PendingRecord, Recorded};
 
 /// Goes to the newest record of the same container of the same pod.
-pub(super) fn fill_in(found: &mut [Recorded], unwritten: Vec<Unwritten>) {
+pub(super) fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
     let mut newest: BTreeMap<(String, String), &mut Recorded> = BTreeMap::new();
     for found in found {
         let key = (found.pod.uid.clone(), found.id.container.clone());
@@ -14,13 +14,13 @@ pub(super) fn fill_in(found: &mut [Recorded], unwritten: Vec<Unwritten>) {
             newest.insert(key, found);
         }
     }
-    for Unwritten { pod, container, memory } in unwritten {
+    for PendingRecord { pod, container, memory } in pending_record {
         let Some(found) = newest.get_mut(&(pod.uid.clone(), container)) else { continue };
         if !memory.outdates(found.id.attempt) {
             continue;
         }
         tracing::info!(id = %found.id, "goes on from what could not be written before");
-        (found.pod, found.memory, found.unwritten) = (pod, memory, true);
+        (found.pod, found.memory, found.pending_record) = (pod, memory, true);
     }
 }
 
@@ -43,15 +43,15 @@ mod tests {
         let pod = sample::pod();
         let container = pod.containers[0].name.clone();
         let id = AttemptId { pod: pod.name.clone(), container, attempt: Incarnation(attempt) };
-        Recorded { id, pod, memory: memory(attempt, 0), unwritten: false }
+        Recorded { id, pod, memory: memory(attempt, 0), pending_record: false }
     }
 
-    fn kept(attempt: u32, uid: &str) -> Unwritten {
+    fn kept(attempt: u32, uid: &str) -> PendingRecord {
         let pod = PodSpec { uid: uid.into(), ..sample::pod() };
-        Unwritten { container: pod.containers[0].name.clone(), pod, memory: memory(attempt, 9) }
+        PendingRecord { container: pod.containers[0].name.clone(), pod, memory: memory(attempt, 9) }
     }
 
-    fn filled(recorded_attempts: [u32; 2], kept: Unwritten) -> Vec<Recorded> {
+    fn filled(recorded_attempts: [u32; 2], kept: PendingRecord) -> Vec<Recorded> {
         let mut found = recorded_attempts.map(recorded);
         fill_in(&mut found, vec![kept]);
         found.into()
@@ -65,7 +65,7 @@ mod tests {
     fn of_the_same_attempt_it_replaces_the_memory() {
         let found = filled([3, 2], kept(3, &uid()));
         assert_eq!([&found[0], &found[1]].map(|it| it.memory.restart_count), [9, 0]);
-        assert!(found[0].unwritten && !found[1].unwritten);
+        assert!(found[0].pending_record && !found[1].pending_record);
     }
 
     #[test]
@@ -79,7 +79,9 @@ mod tests {
     fn an_older_one_and_another_pods_are_nothing() {
         for it in [kept(2, &uid()), kept(4, "another")] {
             let found = filled([2, 3], it);
-            assert!(found.iter().all(|found| !found.unwritten && found.memory.restart_count == 0));
+            assert!(
+                found.iter().all(|found| !found.pending_record && found.memory.restart_count == 0)
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! containerd's event stream, as news of strangers' containers. It only makes things faster.
+//! containerd's event stream, as news of foreign containers' containers. It only makes things faster.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use tonic::Status;
 use super::Containerd;
 use super::client::{DEADLINE, call, error};
 use super::records::labelled;
-use crate::domain::adopt::Place;
-use crate::runtime::{News, RuntimeError, Strangers};
+use crate::domain::adopt::ContainerRef;
+use crate::runtime::{ForeignContainers, News, RuntimeError};
 
 const TOPICS: [&str; 5] = [
     "/containers/create",
@@ -75,7 +75,7 @@ impl Containerd {
         if !self.is_watched(&envelope.namespace) {
             return None;
         }
-        let at = |id: String| Place { namespace: envelope.namespace.clone(), id };
+        let at = |id: String| ContainerRef { namespace: envelope.namespace.clone(), id };
         match envelope.topic.as_str() {
             "/containers/create" => {
                 Some(News::Changed(at(ContainerCreate::decode(value).ok()?.id)))
@@ -95,7 +95,7 @@ impl Containerd {
                 let deleted = TaskDelete::decode(value).ok()?;
                 let is_init = deleted.id.is_empty() || deleted.id == deleted.container_id;
                 let place = at(deleted.container_id);
-                let news = is_init && self.fates.is_owners(&place, deleted.pid).await;
+                let news = is_init && self.task_outcomes.is_owners(&place, deleted.pid).await;
                 news.then_some(News::TaskDeleted(place))
             }
             _ => None,

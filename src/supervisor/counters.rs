@@ -12,15 +12,15 @@ use crate::domain::spec::ProbeKind;
 
 /// Counts since the daemon's start. Those of a container go when its pod does.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<Counts>);
+pub struct Counters(Mutex<Counts>);
 
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// By pod and container.
     pub containers: BTreeMap<String, BTreeMap<String, ContainerCounts>>,
-    pub durations: BTreeMap<ProbeKind, Spread>,
+    pub durations: BTreeMap<ProbeKind, DurationHistogram>,
     /// How much after its time each probe was launched.
-    pub lateness: BTreeMap<ProbeKind, Spread>,
+    pub lateness: BTreeMap<ProbeKind, DurationHistogram>,
     pub kills_granted: u64,
     /// Condemned containers that were held, each once.
     pub kills_held: u64,
@@ -41,12 +41,12 @@ pub const BOUNDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 #[derive(Debug, Clone, Default)]
-pub struct Spread {
+pub struct DurationHistogram {
     pub buckets: [u64; BOUNDS.len() + 1],
     pub sum: Duration,
 }
 
-impl Spread {
+impl DurationHistogram {
     fn add(&mut self, length: Duration) {
         let seconds = length.as_secs_f64();
         let place = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
@@ -57,7 +57,7 @@ impl Spread {
     }
 }
 
-impl Tally {
+impl Counters {
     /// A copy: whoever reads holds no actor up.
     pub fn counts(&self) -> Counts {
         self.lock().clone()
@@ -123,23 +123,23 @@ mod tests {
 
     #[test]
     fn a_length_falls_into_one_bucket() {
-        let mut spread = Spread::default();
+        let mut histogram = DurationHistogram::default();
         for millis in [0, 1, 2, 60_000] {
-            spread.add(Duration::from_millis(millis));
+            histogram.add(Duration::from_millis(millis));
         }
-        assert_eq!(spread.buckets, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        assert_eq!(spread.sum, Duration::from_millis(60_003));
+        assert_eq!(histogram.buckets, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(histogram.sum, Duration::from_millis(60_003));
     }
 
     #[test]
     fn what_is_counted_of_a_pod_goes_with_it() {
-        let tally = Tally::default();
+        let counters = Counters::default();
         let success = Outcome::Success(String::new());
-        tally.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
-        tally.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
-        let probes = &tally.counts().containers["web"]["app"].probes;
+        counters.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
+        counters.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
+        let probes = &counters.counts().containers["web"]["app"].probes;
         assert_eq!(probes[&(ProbeKind::Liveness, "success")], 2);
-        tally.forget("web");
-        assert!(tally.counts().containers.is_empty());
+        counters.forget("web");
+        assert!(counters.counts().containers.is_empty());
     }
 }

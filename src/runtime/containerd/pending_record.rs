@@ -14,12 +14,12 @@ use prost_types::Any;
 
 use super::Containerd;
 use super::records::internal;
-use crate::domain::adopt::{Place, Remembered};
+use crate::domain::adopt::{ContainerRef, Remembered};
 use crate::domain::container::Memory;
 use crate::domain::ids::stem;
 use crate::domain::spec::PodSpec;
 use crate::files;
-use crate::runtime::{AttemptId, RuntimeError, Unwritten, record};
+use crate::runtime::{AttemptId, PendingRecord, RuntimeError, record};
 
 /// Environments may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -44,13 +44,13 @@ impl Files {
     }
 
     fn path(&self, id: &AttemptId) -> PathBuf {
-        match Place::of_pod(&id.pod) {
+        match ContainerRef::of_pod(&id.pod) {
             Some(place) => self.path_of(&place),
             None => self.folder.join(stem(&id.pod, &id.container)),
         }
     }
 
-    fn path_of(&self, place: &Place) -> PathBuf {
+    fn path_of(&self, place: &ContainerRef) -> PathBuf {
         self.folder.join(ADOPTED).join(&place.namespace).join(&place.id)
     }
 
@@ -85,14 +85,14 @@ impl Files {
     }
 
     /// What is there of the care that `written` says there is, if it is newer than that.
-    fn newer_than(&self, written: &Remembered, place: &Place) -> Option<Remembered> {
+    fn newer_than(&self, written: &Remembered, place: &ContainerRef) -> Option<Remembered> {
         let Remembered::Cared(cared) = written else { return None };
         let (pod, memory) = self.read_of(place)?;
         let is_newer = pod.uid == cared.0.uid && memory.outdates(cared.1.attempt);
         is_newer.then(|| Remembered::Cared(Box::new((pod, memory))))
     }
 
-    fn read_of(&self, place: &Place) -> Option<(PodSpec, Memory)> {
+    fn read_of(&self, place: &ContainerRef) -> Option<(PodSpec, Memory)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path_of(place);
         if !path.exists() {
@@ -102,7 +102,7 @@ impl Files {
     }
 
     /// Those of containers that nobody cares for any more.
-    fn keep_only(&self, cared: &[Place]) -> io::Result<()> {
+    fn keep_only(&self, cared: &[ContainerRef]) -> io::Result<()> {
         let kept: Vec<_> = cared.iter().map(|place| self.path_of(place)).collect();
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let namespaces = fs::read_dir(self.folder.join(ADOPTED)).into_iter().flatten().flatten();
@@ -111,7 +111,7 @@ impl Files {
         paths.filter(|path| !kept.contains(path)).try_for_each(fs::remove_file)
     }
 
-    fn remove_of(&self, place: &Place) -> io::Result<()> {
+    fn remove_of(&self, place: &ContainerRef) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match fs::remove_file(self.path_of(place)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -120,7 +120,7 @@ impl Files {
     }
 
     /// All that can be read; the rest is set aside.
-    fn all(&self) -> Vec<(PathBuf, Unwritten)> {
+    fn all(&self) -> Vec<(PathBuf, PendingRecord)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
@@ -134,12 +134,12 @@ impl Files {
             let found = read(&path).and_then(|(pod, memory)| {
                 let container = pod.all().find(|own| stem(&pod.name, &own.name) == name);
                 match container.map(|own| own.name.clone()) {
-                    Some(container) => Ok(Unwritten { container, pod, memory }),
+                    Some(container) => Ok(PendingRecord { container, pod, memory }),
                     None => Err(format!("it is of pod {}", pod.name)),
                 }
             });
             match found {
-                Ok(unwritten) => all.push((path, unwritten)),
+                Ok(pending_record) => all.push((path, pending_record)),
                 Err(reason) => self.set_aside(&path, &name, &reason),
             }
         }
@@ -161,7 +161,7 @@ fn read(path: &Path) -> Result<(PodSpec, Memory), String> {
 }
 
 impl Containerd {
-    pub(super) async fn keep_unwritten(
+    pub(super) async fn keep_pending_record(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -173,7 +173,7 @@ impl Containerd {
     }
 
     /// Where there is something older: it must not outlive what is written next.
-    pub(super) async fn renew_unwritten(
+    pub(super) async fn renew_pending_record(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -182,21 +182,21 @@ impl Containerd {
         if !self.has_unwritten(id) {
             return Ok(());
         }
-        match self.keep_unwritten(id, pod, memory).await {
+        match self.keep_pending_record(id, pod, memory).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::warn!(%id, %error, "what was kept unwritten is given up");
-                self.drop_unwritten(id).await
+                self.drop_pending_record(id).await
             }
         }
     }
 
     fn has_unwritten(&self, id: &AttemptId) -> bool {
-        self.unwritten.path(id).exists()
+        self.pending_record.path(id).exists()
     }
 
     /// The record has it, or nobody needs it.
-    pub(super) async fn drop_unwritten(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+    pub(super) async fn drop_pending_record(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         if !self.has_unwritten(id) {
             return Ok(());
         }
@@ -208,7 +208,7 @@ impl Containerd {
     pub(super) async fn list_unwritten(
         &self,
         is_known: impl Fn(&str) -> bool + Send + 'static,
-    ) -> Result<Vec<Unwritten>, RuntimeError> {
+    ) -> Result<Vec<PendingRecord>, RuntimeError> {
         self.with_files(move |files| {
             let (known, stray): (Vec<_>, Vec<_>) =
                 files.all().into_iter().partition(|(_, it)| is_known(&it.pod.uid));
@@ -224,7 +224,7 @@ impl Containerd {
     /// to it.
     pub(super) async fn newest_of(
         &self,
-        place: &Place,
+        place: &ContainerRef,
         written: Option<Remembered>,
     ) -> Option<Remembered> {
         let (place, asked) = (place.clone(), written.clone()?);
@@ -240,13 +240,13 @@ impl Containerd {
     /// After a look at all.
     pub(super) async fn drop_unwritten_of_others(
         &self,
-        cared: Vec<Place>,
+        cared: Vec<ContainerRef>,
     ) -> Result<(), RuntimeError> {
         self.with_files(move |files| files.keep_only(&cared)).await
     }
 
     /// Its care is over.
-    pub(super) async fn drop_unwritten_of(&self, place: &Place) -> Result<(), RuntimeError> {
+    pub(super) async fn drop_unwritten_of(&self, place: &ContainerRef) -> Result<(), RuntimeError> {
         let place = place.clone();
         self.with_files(move |files| files.remove_of(&place)).await
     }
@@ -255,9 +255,9 @@ impl Containerd {
         &self,
         work: impl FnOnce(&Files) -> io::Result<T> + Send + 'static,
     ) -> Result<T, RuntimeError> {
-        let files = self.unwritten.clone();
+        let files = self.pending_record.clone();
         let failed = |error: &dyn std::fmt::Display| {
-            RuntimeError::Internal(format!("{}: {error}", self.unwritten.folder.display()))
+            RuntimeError::Internal(format!("{}: {error}", self.pending_record.folder.display()))
         };
         let done = tokio::task::spawn_blocking(move || work(&files)).await;
         done.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
@@ -315,7 +315,7 @@ mod tests {
     fn an_adopted_containers_is_apart_and_counts_for_the_same_care_alone() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::new(dir.path(), "probelet");
-        let place = Place { namespace: "default".into(), id: "web".into() };
+        let place = ContainerRef { namespace: "default".into(), id: "web".into() };
         let cared = |attempt, uid: &str| {
             let pod = PodSpec { name: place.to_string(), uid: uid.to_owned(), ..pod() };
             (pod, Memory { attempt: Incarnation(attempt), ..memory() })

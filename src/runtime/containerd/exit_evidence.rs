@@ -7,11 +7,11 @@ use tokio::fs::File;
 use tokio::io::AsyncSeekExt;
 
 use super::{Containerd, log_handover};
-use crate::domain::exit::{LOG_BYTES, LOG_LINES, LastWords, MESSAGE_BYTES};
+use crate::domain::exit::{ExitEvidence, LOG_BYTES, LOG_LINES, MESSAGE_BYTES};
 use crate::files;
 use crate::logs;
 use crate::process::oom::OomCounter;
-use crate::runtime::{AttemptId, Birth, Runtime, RuntimeError};
+use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest};
 
 impl Containerd {
     /// The name of an attempt's message beside its log: a link, or the file itself where an
@@ -26,15 +26,15 @@ impl Containerd {
     }
 
     /// The file that the container has mounted.
-    pub(super) fn message_file(&self, birth: &Birth) -> PathBuf {
-        self.files.message(&birth.pod.uid, &birth.id.container, birth.id.attempt)
+    pub(super) fn message_file(&self, creation: &StartRequest) -> PathBuf {
+        self.files.message(&creation.pod.uid, &creation.id.container, creation.id.attempt)
     }
 
     /// Empty, and writable by whatever user the container runs as.
-    pub(super) async fn make_message(&self, birth: &Birth) -> Result<(), RuntimeError> {
+    pub(super) async fn make_message(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         let (files, volumes, uid) =
-            (self.files.clone(), self.volumes.clone(), birth.pod.uid.clone());
-        let (file, link) = (self.message_file(birth), self.message_path(&birth.id));
+            (self.files.clone(), self.volumes.clone(), creation.pod.uid.clone());
+        let (file, link) = (self.message_file(creation), self.message_path(&creation.id));
         let made = move || volumes.claim(&uid).and_then(|()| files.make_message(&file, &link));
         let made = tokio::task::spawn_blocking(made).await.map_err(std::io::Error::other);
         made.and_then(|made| made).map_err(|error| {
@@ -43,7 +43,7 @@ impl Containerd {
     }
 
     /// The OOM count is found by the cgroup's path: a bundle that names its own has none.
-    pub(super) async fn read_words(&self, id: &AttemptId, with_log: bool) -> LastWords {
+    pub(super) async fn read_words(&self, id: &AttemptId, with_log: bool) -> ExitEvidence {
         let message = match end_of(&self.message_path(id), MESSAGE_BYTES).await {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             read => Some(read.map_err(|error| error.to_string())),
@@ -51,7 +51,7 @@ impl Containerd {
         let log = if with_log { self.log_end(id).await } else { String::new() };
         let counter = OomCounter::at(&self.cgroups_path(id));
         let oom_kills = counter.and_then(|counter| counter.kills()).ok();
-        LastWords { oom_kills, message, log, node_restarted: false }
+        ExitEvidence { oom_kills, message, log, node_restarted: false }
     }
 
     async fn log_end(&self, id: &AttemptId) -> String {

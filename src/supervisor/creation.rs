@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::actor::{Actor, Desired, Held};
-use super::brake::Seat;
+use super::brake::BrakeHandle;
 use super::clock::now;
 use super::effects::Effects;
 use super::panicked::caught;
@@ -15,17 +15,17 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, ImageFacts, Machine, Memory, Recovered, Wanted};
 use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, SpecErrors};
-use crate::runtime::{AttemptId, Birth, Found, FoundTask, RuntimeError, Task};
+use crate::runtime::{AttemptId, Found, FoundTask, RuntimeError, StartRequest, Task};
 
 /// A machine, what it wants done first, and the task that it holds.
-struct Born {
+struct Revived {
     machine: Machine,
     first: Vec<Action>,
     task: Option<Arc<dyn Task>>,
 }
 
 /// A pod that is ready for its actor.
-pub(super) struct Unborn {
+pub(super) struct PreparedPod {
     pub(super) pod: Pod,
     pub(super) spec: Arc<PodSpec>,
     pub(super) held: Vec<Held>,
@@ -62,8 +62,8 @@ impl Supervisor {
         wanted: Wanted,
     ) -> Result<PodView, SupervisorError> {
         let _ports = self.claim_ports(&spec)?;
-        let (unborn, _) = self.record(spec, wanted, Incarnation::default()).await?;
-        Ok(self.adopt(unborn))
+        let (prepared, _) = self.record(spec, wanted, Incarnation::default()).await?;
+        Ok(self.adopt(prepared))
     }
 
     /// Checks and records every container before anything runs. Attempts count from `attempt`.
@@ -72,11 +72,11 @@ impl Supervisor {
         spec: Arc<PodSpec>,
         wanted: Wanted,
         attempt: Incarnation,
-    ) -> Result<(Unborn, Vec<Birth>), SupervisorError> {
+    ) -> Result<(PreparedPod, Vec<StartRequest>), SupervisorError> {
         self.pay_debts_of(&spec.name).await?;
         let images = self.check(&spec).await?;
         let now = now();
-        let mut births: Vec<Birth> = Vec::new();
+        let mut creations: Vec<StartRequest> = Vec::new();
         let mut machines = Vec::new();
         for (index, (container, image)) in spec.all().zip(images).enumerate() {
             let machine = Machine::new(spec.clone(), container.clone(), image, now);
@@ -84,14 +84,14 @@ impl Supervisor {
             let id =
                 AttemptId { pod: spec.name.clone(), container: container.name.clone(), attempt };
             let memory = Memory { wanted, ..machine.memory() };
-            let birth = Birth { id, pod: spec.clone(), index, memory };
-            let created = self.runtime.create(&birth).await;
+            let creation = StartRequest { id, pod: spec.clone(), index, memory };
+            let created = self.runtime.create(&creation).await;
             // What somebody else has under that name is theirs.
             if !matches!(created, Err(RuntimeError::AlreadyExists(_))) {
-                births.push(birth);
+                creations.push(creation);
             }
             if let Err(error) = created {
-                self.undo(births.into_iter().map(|birth| birth.id).collect()).await;
+                self.undo(creations.into_iter().map(|creation| creation.id).collect()).await;
                 return Err(located(&spec, index, error));
             }
             machines.push(machine);
@@ -103,11 +103,11 @@ impl Supervisor {
         };
         let held = || Held { recorded: Some(attempt), ..Held::default() };
         let held = spec.all().map(|_| held()).collect();
-        Ok((Unborn { pod, spec, held, first, wanted }, births))
+        Ok((PreparedPod { pod, spec, held, first, wanted }, creations))
     }
 
     /// From all attempts of one pod, the oldest first.
-    pub(super) fn revive(&self, mut attempts: Vec<Found>) -> Option<Unborn> {
+    pub(super) fn revive(&self, mut attempts: Vec<Found>) -> Option<PreparedPod> {
         let newest = attempts.last()?;
         let spec = Arc::new(newest.pod.clone());
         let now = now();
@@ -120,12 +120,12 @@ impl Supervisor {
             attempts = others;
             let newest = own.iter().max_by_key(|found: &&Found| found.id.attempt);
             let recorded = newest.map(|found| found.id.attempt);
-            let unwritten = newest.is_some_and(|found| found.unwritten);
+            let pending_record = newest.is_some_and(|found| found.pending_record);
             let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
             let born = match revive(&spec, index, own, self.boot_id.as_deref(), now) {
                 Some(born) => born,
-                None => Born {
+                None => Revived {
                     machine: Machine::new(
                         spec.clone(),
                         container.clone(),
@@ -138,26 +138,30 @@ impl Supervisor {
             };
             if let Some(attempt) = open {
                 let memory = born.machine.memory();
-                self.tally.ended(&spec.name, &container.name, attempt, &memory);
+                self.counters.ended(&spec.name, &container.name, attempt, &memory);
             }
             first.extend(born.first.into_iter().map(|action| (index, action)));
-            first.extend(unwritten.then_some((index, Action::Persist)));
+            first.extend(pending_record.then_some((index, Action::Persist)));
             machines.push(born.machine);
             held.push(Held { task: born.task, recorded, ..Held::default() });
         }
         let mut pod = Pod::new(spec.clone(), machines, now);
         first.extend(pod.resume(now));
         let wanted = pod.wanted();
-        Some(Unborn { pod, spec, held, first, wanted })
+        Some(PreparedPod { pod, spec, held, first, wanted })
     }
 
     /// Gives the pod its actor and its place in the registry.
-    pub(super) fn adopt(&self, unborn: Unborn) -> PodView {
-        self.adopt_with(unborn, None)
+    pub(super) fn adopt(&self, prepared: PreparedPod) -> PodView {
+        self.adopt_with(prepared, None)
     }
 
-    pub(super) fn adopt_with(&self, unborn: Unborn, successor: Option<Box<Successor>>) -> PodView {
-        let Unborn { mut pod, spec, held: containers, first, wanted } = unborn;
+    pub(super) fn adopt_with(
+        &self,
+        prepared: PreparedPod,
+        successor: Option<Box<Successor>>,
+    ) -> PodView {
+        let PreparedPod { mut pod, spec, held: containers, first, wanted } = prepared;
         pod.set_network(self.runtime.network(&spec));
         let (status, manifest_error) = (pod.status(), None);
         let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
@@ -166,8 +170,8 @@ impl Supervisor {
         let (requests, requests_out) = mpsc::channel(REQUESTS);
         let (runtime, prober) = (self.runtime.clone(), self.prober.clone());
         let around = (self.link(), self.pulls.clone());
-        let effects =
-            Effects::new(spec.clone(), runtime, prober, around).with_witness(self.witness.clone());
+        let effects = Effects::new(spec.clone(), runtime, prober, around)
+            .with_witness(self.evidence_collector.clone());
         let name = spec.name.clone();
         let cancel = self.cancel.child_token();
         let actor = Actor {
@@ -180,9 +184,9 @@ impl Supervisor {
             view: view_in,
             changes: self.changes.clone(),
             events: self.events.clone(),
-            seat: Seat::new(self.brake.clone(), name.clone()),
+            brake_handle: BrakeHandle::new(self.brake.clone(), name.clone()),
             boot_id: self.boot_id.clone(),
-            tally: self.tally.clone(),
+            counters: self.counters.clone(),
             born: now().mono,
             cancel: cancel.clone(),
         };
@@ -194,7 +198,7 @@ impl Supervisor {
         self.actors.spawn(async move {
             match caught(actor.run(first)).await {
                 Ok(true) => {
-                    supervisor.tally.forget(&name);
+                    supervisor.counters.forget(&name);
                     supervisor.panics.forget(&name);
                     supervisor.succeed(&name).await;
                 }
@@ -213,7 +217,7 @@ fn revive(
     mut attempts: Vec<Found>,
     boot_id: Option<&str>,
     now: crate::domain::Now,
-) -> Option<Born> {
+) -> Option<Revived> {
     let container = spec.at(index)?.clone();
     let kept: Vec<_> = attempts.iter().map(|found| found.id.attempt).collect();
     let newest = attempts.pop()?;
@@ -230,5 +234,5 @@ fn revive(
     let (mut machine, first) =
         Machine::recover(spec.clone(), container, memory, container_id, kept, found, now);
     machine.spread_probes(now);
-    Some(Born { machine, first, task })
+    Some(Revived { machine, first, task })
 }
