@@ -270,7 +270,7 @@ async fn recover_and_serve(
                 socket = %config.socket.display(),
                 containerd = %config.containerd_address.display(),
                 namespace = config.containerd_namespace,
-                brake = ?config.brake,
+                brake = config.brake.map_or("off".to_owned(), |brake| brake.to_string()),
                 "serving"
             ),
         }

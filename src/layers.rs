@@ -112,3 +112,28 @@ fn imports_go_down_only() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// People read the log: `?field` writes a value as Rust has it.
+#[test]
+fn no_log_line_shows_a_rust_value() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    sources(&root.join("crates"), &mut files);
+    files.retain(|file| !file.ends_with("stderr_log.rs") && !file.ends_with("layers.rs"));
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for call in text.split("tracing::").skip(1) {
+            let arguments = call.split(';').next().unwrap_or_default();
+            let (name, arguments) = arguments.split_once("!(").unwrap_or_default();
+            let is_log = ["error", "warn", "info", "debug", "trace"].contains(&name);
+            let fields = arguments.split('"').step_by(2).flat_map(|code| code.split([',', '=']));
+            let shows = fields.filter(|field| field.trim_start().starts_with('?'));
+            if is_log && shows.count() > 0 {
+                wrong.push(format!("{}: {name}!({arguments}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -305,6 +305,14 @@ fn hooks_that_fail_and_messages() -> Result<()> {
             event_of(host, name, "PostStartHook failed")?;
             told(host, name, &failed(9))?;
         }
+        // A line of the log names its pod, container and attempt.
+        let log = fs::read_to_string(host.path("probelet.log"))?;
+        let line = log.lines().find(|line| {
+            line.contains("a lifecycle hook failed") && line.contains(" pod=no-hook ")
+        });
+        let line = line.with_context(|| log.clone())?;
+        let words = ["effect=run_hook", "namespace=default", "container=no-hook", "attempt=0"];
+        ensure!(words.iter().all(|word| line.contains(word)), "{line}");
         for name in ["hangs", "no-hook", "says", "logs", "silent"] {
             host.probelet(["delete", "pod", name])?;
         }

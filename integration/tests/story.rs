@@ -37,10 +37,13 @@ fn an_unhealthy_server_is_killed_and_started_again() -> Result<()> {
         }
 
         let log = fs::read_to_string(host.path("probelet.log"))?;
-        for (level, reason) in [("warn", "Unhealthy"), ("info", "Killing")] {
-            let (level, reason) = (format!("level={level} "), format!("reason={reason}"));
-            let is_logged = |line: &str| line.contains(&level) && line.contains(&reason);
-            assert!(log.lines().any(is_logged), "no {level}{reason} in {log}");
+        for [level, reason] in
+            [["level=warn ", "reason=Unhealthy"], ["level=info ", "reason=Killing"]]
+        {
+            let words =
+                [level, reason, "namespace=default", "pod=kubia-liveness", "container=kubia"];
+            let is_logged = |line: &str| words.iter().all(|word| line.contains(word));
+            assert!(log.lines().any(is_logged), "no {words:?} in {log}");
         }
 
         let previous = host.probelet(["logs", "kubia-liveness", "--previous"])?;

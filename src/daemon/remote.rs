@@ -90,7 +90,7 @@ impl Remote {
 
     pub(super) fn door(self) -> io::Result<TcpDoor> {
         let listener = TcpListener::from_std(self.listener)?;
-        tracing::info!(address = ?listener.local_addr(), "serving by TCP too");
+        tracing::info!(address = %listener.local_addr()?, "serving by TCP too");
         Ok(TcpDoor { listener, tls: self.tls.into() })
     }
 }

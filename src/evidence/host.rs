@@ -128,11 +128,12 @@ impl EvidenceCollector for HostWitness {
         let _ = timeout(DISK, over).await;
         let at = folder.to_owned();
         let removed = tokio::task::spawn_blocking(move || store::remove(&at));
-        match timeout(DISK, removed).await {
-            Ok(Ok(Ok(()))) => {}
-            other => {
-                tracing::warn!(folder = %folder.display(), ?other, "evidence not removed");
-            }
+        let removed = match timeout(DISK, removed).await {
+            Ok(removed) => removed.map_err(io::Error::other).and_then(|removed| removed),
+            Err(late) => Err(late.into()),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(folder = %folder.display(), %error, "evidence is not removed");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! also its snapshot's key; what probelet remembers rides on that record.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -176,9 +177,8 @@ impl Containerd {
         let removed = tokio::task::spawn_blocking(move || {
             files.iter().map(|file| logs::remove(file)).fold(Ok(()), Result::and)
         });
-        match removed.await {
-            Ok(Ok(())) => {}
-            other => tracing::warn!(%id, file = %message.display(), ?other, "cannot remove a file"),
+        if let Err(error) = removed.await.map_err(io::Error::other).and_then(|removed| removed) {
+            tracing::warn!(%id, file = %message.display(), %error, "cannot remove a file");
         }
         // The container's folder and the pod's, which go with the last log in them.
         for folder in log.ancestors().skip(1).take(2) {

@@ -314,7 +314,7 @@ impl Actor {
                 }
                 Action::Note(notice) => {
                     let container = if notice.of_pod { "" } else { self.name(index) };
-                    log(&self.spec.name, container, &notice);
+                    log(container, &notice);
                     self.counters.noted(&notice);
                     self.events.record(&self.spec, container, notice, now().wall);
                 }
@@ -412,10 +412,10 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Logs an event at the level of its type.
-fn log(pod: &str, container: &str, Notice { kind, reason, message, .. }: &Notice) {
+/// Logs an event at the level of its type. The span names the pod.
+pub(super) fn log(container: &str, Notice { kind, reason, message, .. }: &Notice) {
     match kind {
-        NoticeType::Normal => tracing::info!(pod, container, reason, "{message}"),
-        NoticeType::Warning => tracing::warn!(pod, container, reason, "{message}"),
+        NoticeType::Normal => tracing::info!(container, reason, "{message}"),
+        NoticeType::Warning => tracing::warn!(container, reason, "{message}"),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::actor::{Actor, Desired, Held};
 use super::brake::BrakeHandle;
@@ -195,7 +196,9 @@ impl Supervisor {
         self.panics.close(&name);
         self.changes.send_modify(|count| *count += 1);
         let supervisor = self.clone();
-        self.actors.spawn(async move {
+        let namespace = view.spec.namespace.clone();
+        let span = tracing::info_span!("pod", namespace, pod = name);
+        let run = async move {
             match caught(actor.run(first)).await {
                 Ok(true) => {
                     supervisor.counters.forget(&name);
@@ -205,7 +208,8 @@ impl Supervisor {
                 Ok(false) => {}
                 Err(why) => supervisor.actor_panicked(&name, &why).await,
             }
-        });
+        };
+        self.actors.spawn(run.instrument(span));
         view
     }
 }

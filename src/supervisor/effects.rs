@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
 
 use super::pulls::Pulls;
 use crate::domain::container::{Event, Fault, InstanceEvent, Memory, Wanted};
@@ -86,6 +87,29 @@ impl Effects {
         }
     }
 
+    /// Carries an effect out, in a span that names it, its container and the attempt.
+    pub(super) fn spawn(
+        &mut self,
+        effect: &'static str,
+        index: usize,
+        attempt: Option<Incarnation>,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> AbortHandle {
+        let container = self.pod.at(index).map_or("", |container| container.name.as_str());
+        let attempt = attempt.map(|attempt| attempt.0);
+        let span = tracing::info_span!("effect", effect, container, attempt);
+        self.running.spawn(work.instrument(span))
+    }
+
+    /// Carries an effect out that is about the pod.
+    pub(super) fn spawn_for_pod(
+        &mut self,
+        effect: &'static str,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) {
+        self.running.spawn(work.instrument(tracing::info_span!("effect", effect)));
+    }
+
     pub(super) fn id(&self, index: usize, attempt: Incarnation) -> AttemptId {
         let container = self.pod.at(index).map(|c| c.name.clone()).unwrap_or_default();
         AttemptId { pod: self.pod.name.clone(), container, attempt }
@@ -95,7 +119,7 @@ impl Effects {
         let creation =
             StartRequest { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
-        self.running.spawn(async move {
+        self.spawn("start", index, Some(attempt), async move {
             match runtime.start(&creation).await {
                 Ok(task) => Done::Started(index, attempt, Arc::from(task)),
                 Err(error) => Done::Event(index, failed(attempt, &error)),
@@ -106,7 +130,7 @@ impl Effects {
     pub(super) fn watch(&mut self, index: usize, incarnation: Incarnation, task: Arc<dyn Task>) {
         let (pod, runtime, id) =
             (self.pod.clone(), self.runtime.clone(), self.id(index, incarnation));
-        self.running.spawn(async move {
+        self.spawn("watch", index, Some(incarnation), async move {
             let ending = task.ended().await;
             let with_log = pod.wants_log(&id.container, ending.exit_code());
             let words = runtime.exit_evidence(&id, with_log).await;
@@ -123,7 +147,7 @@ impl Effects {
         task: Arc<dyn Task>,
         seen: u64,
     ) {
-        self.running.spawn(async move {
+        self.spawn("watch_oom", index, Some(incarnation), async move {
             match task.oom_killed(seen).await {
                 Some(kills) => Done::OomKilled(index, incarnation, kills),
                 None => Done::Nothing,
@@ -139,7 +163,7 @@ impl Effects {
         task: Arc<dyn Task>,
     ) {
         let attempt = self.attempt(index, kind, task);
-        self.running.spawn(async move {
+        self.spawn("probe", index, Some(incarnation), async move {
             // A probe that was taken away meanwhile has nothing to say.
             let Some(Attempt { outcome, latency }) = attempt.await else { return Done::Nothing };
             Done::Event(
@@ -158,7 +182,7 @@ impl Effects {
         reply: oneshot::Sender<Attempt>,
     ) {
         let attempt = self.attempt(index, kind, task);
-        self.running.spawn(async move {
+        self.spawn("run_probe", index, None, async move {
             if let Some(attempt) = attempt.await {
                 let _ = reply.send(attempt);
             }
@@ -188,7 +212,7 @@ impl Effects {
         task: Arc<dyn Task>,
     ) {
         let (pod, prober, ip) = (self.pod.clone(), self.prober.clone(), self.ip());
-        self.running.spawn(async move {
+        self.spawn("run_hook", index, Some(incarnation), async move {
             let hook = pod.at(index).and_then(|c| Some((c, c.lifecycle.get(kind)?)));
             let result = match hook {
                 Some((container, hook)) => {
@@ -199,7 +223,7 @@ impl Effects {
             };
             if let Err(error) = &result {
                 let hook = kind.as_str();
-                tracing::warn!(pod = pod.name, hook, error, "a lifecycle hook failed");
+                tracing::warn!(hook, error, "a lifecycle hook failed");
             }
             Done::Event(index, InstanceEvent::Hooked { kind, result }.of(incarnation))
         });
@@ -215,7 +239,7 @@ impl Effects {
         incarnation: Incarnation,
         task: Arc<dyn Task>,
     ) {
-        self.running.spawn(async move {
+        self.spawn("measure_shim", index, Some(incarnation), async move {
             match task.shim_memory() {
                 Ok(bytes) => {
                     Done::Event(index, InstanceEvent::ShimMeasured { bytes }.of(incarnation))
@@ -230,9 +254,9 @@ impl Effects {
 
     pub(super) fn measure_volumes(&mut self, index: usize, incarnation: Incarnation) {
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn("measure_volumes", index, Some(incarnation), async move {
             let used = runtime.volumes_used(&pod).await.unwrap_or_else(|error| {
-                tracing::warn!(pod = pod.name, %error, "what volumes hold is not known");
+                tracing::warn!(%error, "what volumes hold is not known");
                 Default::default()
             });
             Done::Event(index, InstanceEvent::VolumesMeasured { used }.of(incarnation))
@@ -245,10 +269,10 @@ impl Effects {
 
     pub(super) fn destroy(&mut self, index: usize, incarnation: Incarnation) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn("destroy", index, Some(incarnation), async move {
             let mut failures = 0;
             while let Err(error) = runtime.clear(&id).await {
-                tracing::warn!(%id, %error, "not killed yet, trying again");
+                tracing::warn!(%error, "not killed yet, trying again");
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
@@ -258,11 +282,11 @@ impl Effects {
 
     pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
         let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn("reap", index, Some(attempt), async move {
             // Its shim, its cgroups and its mount are there as long.
             let mut failures = 0;
             while let Err(error) = runtime.reap(&id).await {
-                tracing::warn!(%id, %error, "an ended task could not be deleted yet");
+                tracing::warn!(%error, "an ended task could not be deleted yet");
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
             }
@@ -274,7 +298,7 @@ impl Effects {
     pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation, removed: bool) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
         let evidence_collector = self.evidence_collector.clone();
-        self.running.spawn(async move {
+        self.spawn("forget", index, Some(incarnation), async move {
             if let (true, Some(folder)) = (removed, runtime.log_path(&id).parent()) {
                 evidence_collector.forget(folder).await;
             }
@@ -283,7 +307,7 @@ impl Effects {
                 Err(error) => {
                     // A runtime that is away is told once, for all.
                     if !error.is_loss() {
-                        tracing::warn!(%id, %error, "an attempt could not be cleared away yet");
+                        tracing::warn!(%error, "an attempt could not be cleared away yet");
                     }
                     Done::Event(index, Event::Leftovers { incarnation })
                 }
@@ -295,7 +319,7 @@ impl Effects {
     pub(super) fn persist(&mut self, index: usize, memory: Memory) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
         let pod = self.pod.clone();
-        self.running.spawn(async move {
+        self.spawn("persist", index, Some(memory.attempt), async move {
             let written = runtime.remember(&id, &pod, &memory).await;
             // A removed one needs no record.
             let needed = memory.wanted != Wanted::Removed
@@ -310,7 +334,7 @@ impl Effects {
     pub(super) fn keep(&mut self, index: usize, memory: Memory) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
         let pod = self.pod.clone();
-        self.running.spawn(async move {
+        self.spawn("keep", index, Some(memory.attempt), async move {
             keep(&*runtime, &id, &pod, &memory).await;
             Done::Kept(index)
         });
@@ -318,7 +342,7 @@ impl Effects {
 
     pub(super) fn await_write(&mut self, index: usize, failures: u32) {
         let mut link = self.link.clone();
-        self.running.spawn(async move {
+        self.spawn("await_write", index, None, async move {
             tokio::select! {
                 () = tokio::time::sleep(retry_after(failures)) => {}
                 () = returned(&mut link) => {}
@@ -335,13 +359,12 @@ impl Effects {
         let creation =
             StartRequest { id: self.id(index, attempt), pod: self.pod.clone(), index, memory };
         let runtime = self.runtime.clone();
-        self.running.spawn(async move {
+        self.spawn("restore", index, Some(attempt), async move {
             match runtime.restore(&creation).await {
                 Ok(()) => Done::Restored(index, attempt),
                 // The next look finds it missing again.
                 Err(error) => {
-                    let id = &creation.id;
-                    tracing::warn!(%id, %error, "a missing record could not be written yet");
+                    tracing::warn!(%error, "a missing record could not be written yet");
                     Done::Nothing
                 }
             }
@@ -350,9 +373,9 @@ impl Effects {
 
     pub(super) fn clear(&mut self, index: usize, attempt: Incarnation) {
         let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn("clear", index, Some(attempt), async move {
             if let Err(error) = runtime.clear(&id).await {
-                tracing::warn!(%id, %error, "a stray task could not be ended yet");
+                tracing::warn!(%error, "a stray task could not be ended yet");
             }
             Done::Nothing
         });

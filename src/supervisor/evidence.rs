@@ -38,7 +38,7 @@ impl Actor {
             id,
         };
         let evidence_collector = self.effects.evidence_collector.clone();
-        self.effects.running.spawn(async move {
+        self.effects.spawn("capture", index, Some(incarnation), async move {
             let bound = evidence_source.bound.saturating_add(LATE);
             let reading =
                 match timeout(bound, evidence_collector.capture(evidence_source, task)).await {

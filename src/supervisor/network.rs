@@ -1,6 +1,6 @@
 //! The network of a pod that an earlier daemon connected: where it is broken it is made again.
 
-use super::actor::Actor;
+use super::actor::{Actor, log};
 use super::clock::now;
 use super::effects::{Done, Effects};
 use crate::domain::link::retry_after;
@@ -11,12 +11,12 @@ impl Effects {
     /// Of a pod that an earlier daemon connected.
     pub(super) fn check_network(&mut self) {
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn_for_pod("check network", async move {
             match runtime.check_network(&pod).await {
                 Ok(()) => Done::Nothing,
                 Err(RuntimeError::Network(why)) => Done::NetworkBroken(why),
                 Err(error) => {
-                    tracing::warn!(pod = pod.name, %error, "its network could not be checked");
+                    tracing::warn!(%error, "the network could not be checked");
                     Done::Nothing
                 }
             }
@@ -25,7 +25,7 @@ impl Effects {
 
     pub(super) fn reconnect(&mut self, failures: u32) {
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn_for_pod("reconnect", async move {
             if failures > 0 {
                 tokio::time::sleep(retry_after(failures)).await;
             }
@@ -58,8 +58,7 @@ impl Actor {
     }
 
     pub(super) fn note_pod(&self, notice: Notice) {
-        let (pod, reason) = (&self.spec.name, notice.reason);
-        tracing::info!(pod, reason, "{}", notice.message);
+        log("", &notice);
         self.counters.noted(&notice);
         self.events.record(&self.spec, "", notice, now().wall);
     }

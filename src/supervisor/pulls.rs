@@ -183,7 +183,7 @@ impl Effects {
     pub(super) fn look(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
         let id = self.id(index, attempt);
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
-        self.running.spawn(async move {
+        self.spawn("look", index, Some(attempt), async move {
             let creation = StartRequest { id, pod: pod.clone(), index, memory };
             let looked = async {
                 runtime.create(&creation).await?;
@@ -192,7 +192,7 @@ impl Effects {
                 })?;
                 let image = match runtime.check(container).await {
                     Err(RuntimeError::NoImage(reason)) => {
-                        tracing::debug!(id = %creation.id, reason, "no image yet");
+                        tracing::debug!(reason, "the image is not here yet");
                         None
                     }
                     image => Some(image?),
@@ -220,7 +220,7 @@ impl Effects {
         image: String,
     ) -> AbortHandle {
         let (pod, pulls) = (self.pod.clone(), self.pulls.clone());
-        self.running.spawn(async move {
+        self.spawn("pull", index, Some(incarnation), async move {
             let ending = match pulls.join(&image, keyrings(&pod)) {
                 Ok(mut pull) => pull.ended().await,
                 Err(error) => Err((PullFault::InvalidName, error)),

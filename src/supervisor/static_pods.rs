@@ -207,10 +207,13 @@ impl StaticPods {
     }
 
     fn tell(&self, spec: &PodSpec, file: &str, applied: &Applied) {
-        if *applied == Applied::Unchanged {
-            return;
-        }
-        tracing::info!(pod = spec.name, file, ?applied, "as its file says");
+        let (applied, fields) = match applied {
+            Applied::Created => ("created", String::new()),
+            Applied::Configured => ("configured", String::new()),
+            Applied::Unchanged => return,
+            Applied::Replaced(fields) => ("replaced", fields.join(", ")),
+        };
+        tracing::info!(pod = spec.name, file, applied, fields, "the pod is as its file says");
         let warnings = self.readings.get(file).map(|(_, reading)| reading.warnings.as_slice());
         for warning in warnings.unwrap_or_default() {
             self.supervisor.note_of(&spec.name, Notice::warning("ManifestWarning", warning));

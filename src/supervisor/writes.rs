@@ -100,7 +100,8 @@ impl Actor {
             }
             // The attempt was cleared away meanwhile, or a foreign container deleted its record.
             Err(RuntimeError::NotFound(reason)) => {
-                tracing::debug!(pod = self.spec.name, reason, "no record to write to");
+                let container = self.spec.at(index).map(|container| container.name.as_str());
+                tracing::debug!(container, reason, "no record to write to");
                 held.failed_writes = 0;
                 let machine = self.pod.machine(index);
                 let removed = machine.is_some_and(|m| m.member().wanted() == Wanted::Removed);
@@ -123,7 +124,8 @@ impl Actor {
                 held.awaits_write = true;
                 self.effects.await_write(index, held.failed_writes);
                 if is_first {
-                    tracing::warn!(pod = self.spec.name, %error, "record not written, trying again");
+                    let container = self.spec.at(index).map(|container| container.name.as_str());
+                    tracing::warn!(container, %error, "the record is not written: it is tried again");
                 }
                 if dirty {
                     self.persist(index);

@@ -6,6 +6,7 @@
 //! A container that fails alone is let through, always and at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::text::go_duration;
@@ -31,6 +32,17 @@ pub struct Limits {
     pub storm_window: Duration,
     /// In percent: a host with more of one of its pressures is starved.
     pub pressure: f64,
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { burst, refill, storm_containers, storm_share, storm_window, pressure } = self;
+        write!(
+            f,
+            "{burst} kills at once, one more each {refill:?}; storm from {storm_containers} \
+             containers and {storm_share} of them within {storm_window:?}; pressure {pressure} %"
+        )
+    }
 }
 
 impl Default for Limits {
@@ -86,8 +98,8 @@ impl Hold {
     }
 }
 
-impl std::fmt::Display for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Storm { failed, probed, window } => {
                 let window = go_duration(*window);

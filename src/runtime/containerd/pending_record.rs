@@ -150,7 +150,12 @@ impl Files {
         let aside = self.folder.join(ASIDE);
         let moved = fs::create_dir_all(&aside).and_then(|()| fs::rename(path, aside.join(name)));
         let (file, aside) = (path.display(), aside.display());
-        tracing::warn!(%file, %aside, reason, ?moved, "what was kept unwritten is set aside");
+        match moved {
+            Ok(()) => tracing::warn!(%file, %aside, reason, "a pending record is set aside"),
+            Err(error) => tracing::warn!(
+                %file, %aside, reason, %error, "a pending record cannot be read nor set aside"
+            ),
+        }
     }
 }
 
