@@ -398,3 +398,23 @@ fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()>
         host.expect_nothing_left()
     })
 }
+
+/// Whoever writes the configuration names programs that run as root.
+#[test]
+fn a_configuration_that_others_can_write_is_not_used() -> Result<()> {
+    with_bridge(|host, bridge| {
+        let file = host.path("cni/10-test.conflist");
+        let set = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
+        set(0o666)?;
+        apply(host, &pod("server", json!({})))?;
+        let wanted = format!("{}: is writable by everyone", file.display());
+        eventually("the file is named", SOON, || {
+            let events = host.events().ok()?;
+            events.iter().any(|event| event.contains(&wanted)).then_some(())
+        })?;
+        ensure!(bridge.taken(host).is_empty() && !is_running(&host.status("server")?));
+        set(0o644)?;
+        ip_of(host, "server")?;
+        delete(host, "server")
+    })
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -131,8 +132,13 @@ fn capabilities_privileges_and_system_calls_are_taken_away() -> Result<()> {
             "capabilities": add,
             "seccompProfile": { "type": "Localhost", "localhostProfile": "no-mount.json" },
         } });
-        let text = said(host, mount, own, json!({}))?;
+        let text = said(host, mount, own.clone(), json!({}))?;
         ensure!(text.contains("not supported") && !text.contains("MOUNTED"), "{text}");
+        let writable = fs::Permissions::from_mode(0o666);
+        fs::set_permissions(folder.join("no-mount.json"), writable)?;
+        let refused = host.apply(&pod("web", "true", own, json!({})).to_string());
+        let text = format!("{:#}", refused.err().context("taken")?);
+        ensure!(text.contains("no-mount.json: is writable by everyone"), "{text}");
         let missing = json!({ "securityContext": {
             "seccompProfile": { "type": "Localhost", "localhostProfile": "none.json" },
         } });

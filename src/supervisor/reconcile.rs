@@ -104,7 +104,9 @@ impl Supervisor {
                 let error = &self.link.borrow().error;
                 tracing::warn!(error, "containerd is lost; what runs goes on");
             }
-            Some(Change::Back(away)) => tracing::info!(seconds = away.as_secs(), "containerd is back"),
+            Some(Change::Back(away)) => {
+                tracing::info!(seconds = away.as_secs(), "containerd is back")
+            }
             None => {}
         }
     }
