@@ -22,23 +22,32 @@ pub struct Limits {
     pub files: u32,
 }
 
+/// A stream of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
+    /// The standard output.
     Stdout,
+    /// The standard error.
     Stderr,
 }
 
 /// Whether a record ends its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
+    /// The record ends its line.
     Full,
+    /// The line goes on in the next record.
     Partial,
 }
 
+/// One line of the log, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// RFC 3339 with nanoseconds, as it was written.
     pub time: &'a [u8],
+    /// Whether the record ends its line.
     pub tag: Tag,
+    /// What the container wrote, without the newline.
     pub content: &'a [u8],
 }
 

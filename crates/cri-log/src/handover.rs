@@ -27,6 +27,11 @@ pub struct Reachable<'a> {
 }
 
 impl<'a> Reachable<'a> {
+    /// Opens the folder of the socket.
+    ///
+    /// # Errors
+    ///
+    /// If the path has no folder, or it cannot be opened.
     pub fn new(socket: &'a Path) -> io::Result<Self> {
         let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
             return Err(ErrorKind::InvalidInput.into());
@@ -34,6 +39,7 @@ impl<'a> Reachable<'a> {
         Ok(Self { folder: File::open(folder)?, name })
     }
 
+    /// A short path of the socket, valid as long as this value lives.
     pub fn path(&self) -> PathBuf {
         Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(self.name)
     }

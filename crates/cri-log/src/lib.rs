@@ -1,5 +1,6 @@
 //! Containers' logs: written by a process of its own for each container, read back from here.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,

@@ -13,9 +13,12 @@ use crate::format::Limits;
 pub const ARGUMENT: &str = "container-log";
 const PARTING: &str = "//";
 
+/// What a logger is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
+    /// The file that it writes to.
     pub path: PathBuf,
+    /// When the file is rotated, and how many are kept.
     pub limits: Limits,
     /// Where it is asked for what it has.
     pub socket: Option<PathBuf>,

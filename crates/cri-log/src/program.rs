@@ -40,6 +40,7 @@ fn identity(found: &Metadata) -> Identity {
 }
 
 impl Program {
+    /// Copies of the binary are put into the first of these folders that takes them.
     pub fn new(folders: Vec<PathBuf>) -> Self {
         Self::running(RUNNING.into(), folders)
     }

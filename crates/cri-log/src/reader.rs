@@ -14,8 +14,10 @@ const CHUNK: usize = 64 * 1024;
 /// Each needs a rotation between two calls of ours.
 const TRIES: u32 = 100;
 
+/// How a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
+    /// There are new bytes.
     Data,
     /// So many files were rotated away before they could be read.
     Missing(u64),
@@ -23,6 +25,7 @@ pub enum Read {
     End,
 }
 
+/// Reads a log across its rotated files, oldest first.
 #[derive(Debug)]
 pub struct Reader {
     current: PathBuf,
@@ -35,6 +38,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Opens the log whose newest file is `current`, at its beginning or at the tail.
+    ///
+    /// # Errors
+    ///
+    /// If there is no log, or it cannot be read.
     pub fn open(current: &Path, tail: Option<Tail>, follow: bool) -> io::Result<Self> {
         for _ in 0..TRIES {
             match Self::try_open(current, tail, follow) {

@@ -9,8 +9,10 @@ const BLOCK: u64 = 64 * 1024;
 /// Of a record all that tells whether it ends its line.
 const HEAD: usize = 64;
 
+/// The end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
+    /// How many lines it has at most.
     pub lines: u64,
     /// No more than so many bytes are looked through; a line may then be cut.
     pub within: Option<u64>,

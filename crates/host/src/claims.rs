@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
+/// The claims of a run folder.
 #[derive(Debug, Clone)]
 pub struct Claims {
     dir: PathBuf,
@@ -21,6 +22,7 @@ pub struct Claims {
 pub struct Claim(String);
 
 impl Claim {
+    /// The uid of the pod.
     pub fn uid(&self) -> &str {
         &self.0
     }
@@ -32,10 +34,16 @@ impl Claim {
 }
 
 impl Claims {
+    /// `owner` marks the claims of this daemon: its containerd and its namespace.
     pub fn new(run_dir: &Path, owner: String) -> Self {
         Self { dir: run_dir.join("claims"), owner }
     }
 
+    /// Claims the pod; a claim that exists is taken again.
+    ///
+    /// # Errors
+    ///
+    /// If the claim cannot be written.
     pub fn claim(&self, uid: &str) -> io::Result<Claim> {
         let path = self.path(uid)?;
         if !self.is_ours(&path) {
@@ -48,6 +56,7 @@ impl Claims {
         Ok(Claim(uid.to_owned()))
     }
 
+    /// Whether the pod is claimed.
     pub fn has(&self, uid: &str) -> bool {
         self.path(uid).is_ok_and(|path| path.exists())
     }

@@ -25,16 +25,36 @@ use store::Store;
 /// Some plugins ask a server; none may hold a pod up for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Why a pod is not connected.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CniError {
+    /// A file of the configuration cannot be used.
     #[error("CNI configuration {file}: {reason}")]
-    Configuration { file: String, reason: String },
+    Configuration {
+        /// The file.
+        file: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A plugin refused, failed, or did not end in time.
     #[error("CNI network {network:?}: {reason}")]
-    Plugin { network: String, reason: String },
+    Plugin {
+        /// The name of the network.
+        network: String,
+        /// The plugin's error.
+        reason: String,
+    },
+    /// The stored result of an earlier call cannot be read or written.
     #[error("CNI state {file}: {reason}")]
-    State { file: String, reason: String },
+    State {
+        /// The file.
+        file: String,
+        /// The error of the operating system.
+        reason: String,
+    },
 }
 
+/// CNI plugins and their configuration.
 #[derive(Debug, Clone)]
 pub struct Cni {
     conf_dir: PathBuf,
@@ -50,6 +70,7 @@ impl Cni {
         Self { conf_dir, bin_dirs, store, patience: PATIENCE }
     }
 
+    /// The folder of the configuration.
     pub fn conf_dir(&self) -> &Path {
         &self.conf_dir
     }
@@ -146,6 +167,7 @@ impl Cni {
         self.store.read(uid).await
     }
 
+    /// Whether results of the pod are stored.
     pub fn has_traces(&self, uid: &str) -> bool {
         self.store.has(uid)
     }

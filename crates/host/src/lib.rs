@@ -1,6 +1,7 @@
 //! What probelet does with the Linux host itself, without containerd: it reads files with a limit,
 //! watches processes, opens sockets in other namespaces, mounts, and runs CNI plugins.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,

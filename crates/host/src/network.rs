@@ -31,12 +31,14 @@ const NSFS: i64 = 0x6e73_6673;
 /// Mounts on one pin; more than one only after two daemons made it at once.
 const STACKED: usize = 8;
 
+/// Pinned network, IPC and UTS namespaces of pods.
 #[derive(Debug, Clone)]
 pub struct Namespaces {
     run_dir: PathBuf,
 }
 
 impl Namespaces {
+    /// The pins are files below the run folder.
     pub fn new(run_dir: &Path) -> Self {
         Self { run_dir: run_dir.to_owned() }
     }

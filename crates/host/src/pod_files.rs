@@ -41,6 +41,7 @@ const INODES: u32 = 64;
 const STACKED: usize = 8;
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC).union(MountFlags::NODEV);
 
+/// The files of pods that containers get as binds: `hosts`, `resolv.conf`, termination messages.
 #[derive(Debug, Clone)]
 pub struct PodFiles {
     data: PathBuf,
@@ -50,11 +51,14 @@ pub struct PodFiles {
 /// What goes into them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
+    /// `/etc/hosts`.
     pub hosts: String,
+    /// `/etc/resolv.conf`.
     pub resolver: String,
 }
 
 impl PodFiles {
+    /// The files lie below the data folder, `/dev/shm` below the run folder.
     pub fn new(data_dir: &Path, run_dir: &Path) -> Self {
         Self { data: data_dir.join("pods"), run: run_dir.join("pods") }
     }
@@ -69,6 +73,7 @@ impl PodFiles {
         self.data.join(uid).join(MESSAGES).join(container).join(attempt.to_string())
     }
 
+    /// The `/dev/shm` that the containers of a pod share.
     pub fn shm(&self, uid: &str) -> PathBuf {
         self.run.join(uid).join(SHM)
     }
@@ -121,6 +126,7 @@ impl PodFiles {
         }
     }
 
+    /// Whether the run folder has something of the pod.
     pub fn have_traces(&self, uid: &str) -> bool {
         self.run.join(uid).exists()
     }

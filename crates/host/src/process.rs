@@ -58,6 +58,7 @@ impl Process {
         Ok(Self { pid, pidfd, readers: Semaphore::new(READERS) })
     }
 
+    /// The process id, which may be reused once the process was reaped.
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -75,10 +76,16 @@ impl Process {
         Ok(stat)
     }
 
+    /// The descriptor that holds the process.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.get_ref().as_fd()
     }
 
+    /// Sends a signal to this process and to no other.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if it has ended.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         let signal = match signal {
             // SAFETY: these are the real-time signals that libc leaves to its users, and the
@@ -106,6 +113,11 @@ impl Process {
         root_file::read(&root, mounts.as_ref(), path, limit)
     }
 
+    /// Whether the process has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor cannot be polled.
     pub fn has_ended(&self) -> io::Result<bool> {
         let mut pidfd = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
         Ok(poll(&mut pidfd, Some(&Timespec::default()))? > 0)

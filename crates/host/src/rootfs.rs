@@ -17,8 +17,11 @@ mod own;
 /// As containerd has it.
 #[derive(Debug, Clone)]
 pub struct Layers {
+    /// The type of the file system, such as `overlay`.
     pub kind: String,
+    /// What is mounted.
     pub source: String,
+    /// The options of the mount.
     pub options: Vec<String>,
 }
 

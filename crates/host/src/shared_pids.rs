@@ -31,6 +31,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// Mounts on one pin; more than one only after two daemons made it at once.
 const STACKED: usize = 8;
 
+/// Process namespaces that the containers of a pod share.
 #[derive(Debug, Clone)]
 pub struct SharedPids {
     folder: PathBuf,
@@ -40,6 +41,7 @@ pub struct SharedPids {
 }
 
 impl SharedPids {
+    /// The pins are files below the run folder.
     pub fn new(run_dir: &Path, containerd_namespace: &str) -> Self {
         Self {
             folder: run_dir.join(FOLDER),
@@ -97,6 +99,7 @@ impl SharedPids {
         Ok(())
     }
 
+    /// Whether the pod has a pin.
     pub fn have_traces(&self, uid: &str) -> bool {
         self.pin(uid).exists()
     }

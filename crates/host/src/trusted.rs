@@ -14,14 +14,28 @@ const STICKY: u32 = 0o1000;
 /// As the kernel's own limit of symbolic links in a path.
 const LINKS: usize = 40;
 
+/// Why a path is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
+    /// Everyone can write to this path.
     #[error("{0}: is writable by everyone")]
     Writable(String),
+    /// The path is another user's.
     #[error("{path}: belongs to user {owner}, not to root")]
-    NotRoots { path: String, owner: u32 },
+    NotRoots {
+        /// The file or folder.
+        path: String,
+        /// The uid of its owner.
+        owner: u32,
+    },
+    /// The path cannot be read.
     #[error("{path}: {error}")]
-    Io { path: String, error: io::Error },
+    Io {
+        /// The file or folder.
+        path: String,
+        /// The error of the operating system.
+        error: io::Error,
+    },
 }
 
 impl From<TrustError> for io::Error {

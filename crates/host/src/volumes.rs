@@ -34,6 +34,7 @@ const PRIVATE: u32 = 0o700;
 /// Of a volume that the image declares and has nothing of, as in containerd.
 const IMAGE_VOLUME: u32 = 0o755;
 
+/// The volumes of pods on this host.
 #[derive(Debug, Clone)]
 pub struct Volumes {
     data: PathBuf,
@@ -181,14 +182,25 @@ impl Volumes {
         self.data.join(uid).join("image-volumes").join(container).join(attempt.to_string())
     }
 
+    /// Whether there is anything of the pod's volumes.
     pub fn have_traces(&self, uid: &str) -> bool {
         [&self.data, &self.run].iter().any(|base| base.join(uid).exists())
     }
 
+    /// Removes what the pod has below the run folder.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be removed.
     pub fn remove_from_run(&self, uid: &str) -> io::Result<()> {
         remove_from(&self.run, uid)
     }
 
+    /// Removes what the pod has below the data folder.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be removed.
     pub fn remove_from_data(&self, uid: &str) -> io::Result<()> {
         remove_from(&self.data, uid)
     }

@@ -3,6 +3,7 @@
 //! Written as JSON, not with oci-spec's builders: those start from defaults of their own
 //! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,
@@ -57,6 +58,7 @@ pub struct Facts {
     pub memory: u64,
     /// Thousandths of a core.
     pub cpu: u64,
+    /// The name of the host.
     pub hostname: String,
     /// The bits of those capabilities that a container can have at most.
     pub capabilities: u64,
@@ -71,8 +73,11 @@ pub struct Facts {
 /// What is there for one attempt.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
+    /// What the machine is.
     pub facts: Facts,
+    /// The addresses of the host and of the pod, for `fieldRef`.
     pub node_addresses: NodeAddresses,
+    /// The container's cgroup, absolute.
     pub cgroups_path: String,
     /// Namespaces that are there already, by type; of the others a container gets its own.
     pub shared: Vec<(&'static str, PathBuf)>,
@@ -82,38 +87,51 @@ pub struct Host {
     pub files: PathBuf,
     /// The `/dev/shm` of a pod of several.
     pub shm: Option<PathBuf>,
+    /// The users and groups of the image.
     pub users: ImageUsers,
+    /// Devices of the host that the container gets.
     pub devices: Vec<DeviceNode>,
     /// The content of a `Localhost` profile.
     pub seccomp: Option<Value>,
     /// The name of a loaded profile.
     pub app_armor: Option<String>,
+    /// Volumes that are mounted into the container.
     pub volumes: Vec<VolumeBind>,
 }
 
 /// A volume, or a part of one, as a container gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeBind {
+    /// The path in the container.
     pub destination: String,
+    /// The path on the host.
     pub source: PathBuf,
     /// `rw`, `ro` or `rro`.
     pub access: &'static str,
     /// Nothing in it is run.
     pub no_exec: bool,
+    /// Kubernetes' `mountPropagation`.
     pub propagation: Propagation,
 }
 
 /// A device of the host as a container gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNode {
+    /// The path in the container.
     pub path: String,
     /// `c` or `b`.
     pub kind: char,
+    /// The major number of the device.
     pub major: u32,
+    /// The minor number of the device.
     pub minor: u32,
+    /// The permissions of the node.
     pub mode: u32,
+    /// The owner of the node.
     pub uid: u32,
+    /// The group of the node.
     pub gid: u32,
+    /// What the cgroup allows: some of `rwm`.
     pub access: String,
 }
 

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 const LONGEST: usize = 128 << 10;
 const LONGEST_OF_ALL: usize = 6 << 20;
 
+/// A text that would be longer than the limit, in bytes, after expansion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Too long: with its variables replaced it has more than {0} bytes")]
 pub struct TooLong(usize);
@@ -16,6 +17,7 @@ pub struct TooLong(usize);
 pub struct Env(Vec<(String, String)>);
 
 impl Env {
+    /// Sets a variable; an earlier value of the name is replaced.
     pub fn set(&mut self, name: &str, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
@@ -31,6 +33,7 @@ impl Env {
         }
     }
 
+    /// The variables as `NAME=value`, in their order.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, value)| format!("{name}={value}"))
     }

@@ -1,5 +1,6 @@
 //! One probe attempt: a handler and a task in, an [`Outcome`] out. No thresholds, no retries.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,
@@ -38,6 +39,7 @@ pub fn deadline_in(length: Duration) -> Instant {
     now.into_std().later(length).into()
 }
 
+/// Makes single attempts; thresholds and periods are the caller's.
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
     /// Never longer than `probe.timeout` (and a scheduler's delay); a command may have to wait
@@ -88,9 +90,12 @@ fn as_hook(get: &HttpGet) -> HttpGet {
     get
 }
 
+/// The result of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
+    /// What the attempt showed.
     pub outcome: Outcome,
+    /// How long it took, without the wait for a turn.
     pub latency: Duration,
 }
 

@@ -14,12 +14,14 @@ use crate::Share;
 /// The right to run one command: dropped when its process is gone.
 #[derive(Debug)]
 pub struct Turn {
+    /// The container's own turn: it runs one command at a time.
     pub container: OwnedSemaphorePermit,
     /// One of the host's turns for commands at work; a command that only waits needs none.
     pub host: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
+    /// Returns the host's turn, for a command that only waits.
     pub fn leave_host(&mut self) {
         self.host = None;
     }
@@ -37,8 +39,10 @@ pub struct Executed {
 /// How much of a command's output is kept; the rest is read and thrown away.
 pub const EXEC_OUTPUT: usize = 10 * 1024;
 
+/// Why a command has no exit code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {
+    /// The command was killed after its timeout.
     #[error("timed out")]
     TimedOut,
     /// It was not run, or nobody can tell how it ended: no fault of the container.

@@ -14,11 +14,13 @@ const LONGEST: usize = 64 * 1024;
 pub struct Selection {
     /// Older records are left out; lines without a time are not.
     pub since: Option<SystemTime>,
+    /// Whether each line begins with its time.
     pub timestamps: bool,
     /// Of what is printed.
     pub limit: Option<u64>,
 }
 
+/// Turns records into the text that the container wrote.
 #[derive(Debug)]
 pub struct Printer {
     since: Option<Timestamp>,
@@ -33,6 +35,7 @@ pub struct Printer {
 }
 
 impl Printer {
+    /// Prints what the selection names.
     pub fn new(selection: Selection) -> Self {
         Self {
             since: selection.since.and_then(|since| Timestamp::try_from(since).ok()),
@@ -49,6 +52,7 @@ impl Printer {
         self.left == 0
     }
 
+    /// Takes the next bytes of the log, which may end anywhere, and adds their text to `out`.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(at + 1);

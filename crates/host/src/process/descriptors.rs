@@ -41,6 +41,11 @@ pub fn restore_in(command: &mut Command) -> &mut Command {
 pub struct Counter(Dir);
 
 impl Counter {
+    /// Opens the process's own list of descriptors.
+    ///
+    /// # Errors
+    ///
+    /// If `/proc` cannot be read.
     pub fn new() -> io::Result<Self> {
         let folder = rustix::fs::open(
             "/proc/self/fd",
@@ -50,6 +55,11 @@ impl Counter {
         Ok(Self(Dir::new(File::from(folder))?))
     }
 
+    /// How many descriptors the process has open.
+    ///
+    /// # Errors
+    ///
+    /// If `/proc` cannot be read.
     pub fn count(&mut self) -> io::Result<u64> {
         self.0.rewind();
         let mut count: u64 = 0;

@@ -56,6 +56,7 @@ pub struct Mark {
     pub among: Option<HashSet<u32>>,
 }
 
+/// A command and its children, found by a mark in their environment and by their parents.
 #[derive(Debug)]
 pub struct Family {
     mark: Mark,
@@ -71,6 +72,8 @@ pub struct Family {
 }
 
 impl Family {
+    /// The family of these leaders. The process `spared`, the init of the container, is never part
+    /// of it.
     pub fn new(mark: Mark, leaders: impl IntoIterator<Item = Identity>, spared: u32) -> Self {
         Self {
             mark,

@@ -5,11 +5,14 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+/// What this process uses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
+    /// Processor time since its start.
     pub cpu: Duration,
     /// Resident memory in bytes; each is `None` where `/proc` does not tell.
     pub resident: Option<u64>,
+    /// Open descriptors; `None` if they cannot be counted.
     pub descriptors: Option<usize>,
     /// `None` without a limit.
     pub most_descriptors: Option<u64>,
@@ -20,6 +23,7 @@ pub fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
+/// Reads what this process uses.
 pub fn usage() -> Usage {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let descriptors = std::fs::read_dir("/proc/self/fd");

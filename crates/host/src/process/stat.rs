@@ -5,23 +5,34 @@ use std::io;
 
 use crate::files;
 
+/// A process that no later one of the same pid is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
+    /// The process id.
     pub pid: u32,
     /// In clock ticks since boot.
     pub started: u64,
 }
 
+/// Fields of `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
+    /// The process.
     pub identity: Identity,
+    /// The pid of its parent.
     pub parent: u32,
+    /// The pid of its session's leader.
     pub session: u32,
     /// Nothing of it runs any more; it only waits to be reaped.
     pub ended: bool,
 }
 
 impl Stat {
+    /// Reads the fields of a process.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such process.
     pub fn read(pid: u32) -> io::Result<Self> {
         Self::parse(pid, &files::read_kernel(format!("/proc/{pid}/stat"))?)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: not understood")))

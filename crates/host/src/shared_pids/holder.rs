@@ -24,6 +24,7 @@ use signal_hook::consts::SIGCHLD;
 
 /// Of the process, as Kubernetes calls what does this there.
 pub const NAME: &CStr = c"pod-pause";
+/// The argument by which the binary runs as the holder of a process namespace.
 pub const ARGUMENT: &str = "pod-pause";
 /// `pod-pause start PIN CGROUP` makes the namespace with its first process, which is `pod-pause
 /// hold PIN`, and pins it.

@@ -12,7 +12,9 @@ use crate::rootfs::{self, Layers};
 /// What the volume is a view of, as containerd has it mounted.
 #[derive(Debug, Clone)]
 pub struct View {
+    /// The name of the volume.
     pub volume: String,
+    /// The mounts of the image's layers.
     pub layers: Vec<Layers>,
     /// Made just now: what is mounted already is another one.
     pub is_new: bool,

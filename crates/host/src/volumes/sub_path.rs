@@ -15,6 +15,7 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 pub struct SubPathOf<'a> {
     /// The volume.
     pub root: &'a Path,
+    /// The path below the volume.
     pub path: &'a str,
     /// Folders that are missing are made.
     pub make: bool,
