@@ -17,7 +17,9 @@ const ENOUGH: u64 = 8192;
 /// Upper bounds, of all peers together and of each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Upper bound of the slots of all peers together.
     pub total: usize,
+    /// Upper bound of the slots of one peer.
     pub each: usize,
 }
 
@@ -68,8 +70,10 @@ impl fmt::Display for Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u64);
 
+/// Result of an admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
+    /// Slot of the admitted connection or call.
     pub slot: Slot,
     /// The slot that was taken away for it.
     pub displaced: Option<Slot>,
@@ -78,8 +82,10 @@ pub struct Admitted {
 /// The bound that was reached while no slot could be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
+    /// The bound of all peers together was reached; the number is that bound.
     #[error("{0} open already")]
     Total(usize),
+    /// The bound of one peer was reached; the number is that bound.
     #[error("{0} open already from this peer")]
     Peer(usize),
 }
@@ -91,6 +97,7 @@ struct Entry {
     gives_way: Option<Instant>,
 }
 
+/// Slots in use, with the peer of each, and the limits that bound them.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
@@ -99,14 +106,17 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// An admission without any slot in use.
     pub fn new(limits: Limits) -> Self {
         Self { limits, entries: BTreeMap::new(), next: 0 }
     }
 
+    /// Number of slots in use, those of all peers together.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// True if no slot is in use.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -144,6 +154,7 @@ impl Admission {
         }
     }
 
+    /// Frees a slot. No effect on a slot that is free already.
     pub fn release(&mut self, slot: Slot) {
         self.entries.remove(&slot);
     }

@@ -19,13 +19,21 @@ mod tests;
 pub use image_labels::{Document, ImageLabels};
 pub use output::{LogLabels, Output, Stdio, log_file};
 
+/// Label with the liveness probe: a short form such as `http://:8080/healthz`, or a Kubernetes
+/// probe as JSON.
 pub const LIVENESS: &str = "probelet/liveness";
+/// Label with the readiness probe, in the forms of [`LIVENESS`].
 pub const READINESS: &str = "probelet/readiness";
+/// Label with the startup probe, in the forms of [`LIVENESS`].
 pub const STARTUP: &str = "probelet/startup";
+/// Label with the restart policy: `always` (the default), `on-failure`, `on-failure:N` or `never`.
 pub const RESTART: &str = "probelet/restart";
+/// Label with the time from the stop signal to SIGKILL, such as `10`, `10s` or `1m30s`; 30 s by
+/// default.
 pub const GRACE: &str = "probelet/grace";
 /// What asks for care; on an attempt of probelet's own are others with the same prefix.
 pub const LABELS: [&str; 5] = [LIVENESS, READINESS, STARTUP, RESTART, GRACE];
+/// Prefix of all labels of probelet's.
 pub const PREFIX: &str = "probelet/";
 
 /// Of containerd's restart monitor, which nerdctl's `--restart` uses.
@@ -41,11 +49,15 @@ const OWNERS_TURN: Duration = Duration::from_millis(300);
 /// probelet's own can be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerRef {
+    /// Namespace of containerd.
     pub namespace: String,
+    /// Id of the container in that namespace.
     pub id: String,
 }
 
 impl ContainerRef {
+    /// Container that a pod name of the form `NAMESPACE/ID` refers to; `None` for the name of a pod
+    /// that probelet made.
     pub fn of_pod(name: &str) -> Option<Self> {
         let (namespace, id) = name.split_once('/')?;
         Some(Self { namespace: namespace.to_owned(), id: id.to_owned() })
@@ -61,10 +73,13 @@ impl std::fmt::Display for ContainerRef {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Care {
+    /// Liveness, readiness and startup probes.
     pub probes: Probes,
+    /// Restart policy; `Always` by default.
     pub restart_policy: RestartPolicy,
     /// How often in a row it is restarted at most.
     pub max_restarts: Option<u32>,
+    /// Time from the stop signal to SIGKILL; 30 s by default.
     pub grace: Duration,
 }
 
@@ -82,6 +97,7 @@ impl Default for Care {
 /// What rides on a foreign container's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remembered {
+    /// Spec and state of a container that probelet supervises.
     Cared(Box<(PodSpec, Memory)>),
     /// Released by name while it carried these labels: the same ones ask in vain.
     Released(BTreeMap<String, String>),
@@ -89,29 +105,38 @@ pub enum Remembered {
     Unreadable(String),
 }
 
+/// State of a foreign container's task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskLevel {
     /// None, or one that its owner has not started.
     None,
+    /// A task that was started. It may have ended since.
     Started,
 }
 
 /// A container of somebody else's as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForeignContainer {
+    /// Namespace and id of the container.
     pub place: ContainerRef,
+    /// Name of its image, as containerd's record has it; empty for a container without an image.
     pub image: String,
     /// All of its labels, its image's too.
     pub labels: BTreeMap<String, String>,
+    /// Labels that the container's image defines, or the reason why they are unknown.
     pub image_labels: ImageLabels,
+    /// Data that probelet stored in the container's record; `None` if there is none.
     pub remembered: Option<Remembered>,
+    /// State of the container's task.
     pub task: TaskLevel,
     /// The user of its spec.
     pub user: Option<User>,
 }
 
+/// Next step for a foreign container, as [`ForeignContainer::next`] decides it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
+    /// Leave everything as it is.
     Nothing,
     /// Begin to care for it, or go on with what is remembered.
     TakeUp(Box<PodSpec>, Option<Box<Memory>>),
@@ -123,17 +148,23 @@ pub enum Step {
     Refuse(Refusal),
 }
 
+/// Reason why a container is not supervised although its labels or the user ask for it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
+    /// containerd's restart monitor restarts the container already.
     Monitor,
+    /// The labels are invalid, with the errors.
     Labels(String),
     /// Its labels may be its image's own.
     ImageUnknown(String),
+    /// The data that probelet stored in the container's record cannot be read, with the error.
     Record(String),
+    /// The owner has not started the container yet.
     NotStarted,
 }
 
 impl Refusal {
+    /// Reason in the container's waiting state, such as `InvalidLabels`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Monitor => "RestartMonitorConflict",
@@ -144,6 +175,7 @@ impl Refusal {
         }
     }
 
+    /// Message in the container's waiting state, for the user.
     pub fn message(&self) -> String {
         match self {
             Self::Monitor => format!(
@@ -197,6 +229,8 @@ impl ForeignContainer {
         own.map(|(name, _)| name.as_str()).filter(|name| name.starts_with(PREFIX)).collect()
     }
 
+    /// True if the container has a label of containerd's restart monitor, as nerdctl's `--restart`
+    /// sets it.
     pub fn has_monitor(&self) -> bool {
         MONITOR.iter().any(|label| self.labels.contains_key(*label))
     }

@@ -16,10 +16,13 @@ const TIGHT: Duration = Duration::from_secs(30);
 pub struct Advice {
     /// Its name, which does not change.
     pub code: &'static str,
+    /// Path of the field that the remark is about.
     pub field: String,
+    /// Remark as text: the reason for it, and what to do instead.
     pub text: String,
 }
 
+/// Advice on the probes of a pod's containers. Init containers get none.
 pub fn advise(pod: &PodSpec) -> Vec<Advice> {
     let mut all = Vec::new();
     for (index, container) in pod.all().enumerate() {

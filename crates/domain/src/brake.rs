@@ -25,10 +25,13 @@ pub struct Limits {
     pub burst: u32,
     /// How long until the budget has one kill more.
     pub refill: Duration,
-    /// Verdicts against at least so many containers within the window are a storm, if they are
-    /// also at least this share of the probed ones.
+    /// Number of containers that makes a storm if their probes fail within the window, and if
+    /// `storm_share` is reached too. From 2 to 10000; 5 by default.
     pub storm_containers: usize,
+    /// Share of the probed containers that makes a storm, if `storm_containers` are reached too.
+    /// Above 0, at most 1; 0.5 by default.
     pub storm_share: f64,
+    /// Time within which the containers must fail for a storm, from 1 s to 1 h; 10 s by default.
     pub storm_window: Duration,
     /// In percent: a host with more of one of its pressures is starved.
     pub pressure: f64,
@@ -69,7 +72,9 @@ impl Default for Limits {
 /// shows by the daemon's own lateness.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pressure {
+    /// Memory pressure in percent; `None` if the kernel does not report it.
     pub memory: Option<f64>,
+    /// I/O pressure in percent; `None` if the kernel does not report it.
     pub io: Option<f64>,
 }
 
@@ -86,13 +91,40 @@ pub struct KillRequest {
 /// Why a kill has to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hold {
-    Storm { failed: usize, probed: usize, window: Duration },
-    Late { containers: usize },
-    Pressure { of: &'static str, percent: f64, limit: f64 },
-    Budget { burst: u32, refill: Duration },
+    /// Many containers failed their probes at once.
+    Storm {
+        /// Number of containers that failed within the window.
+        failed: usize,
+        /// Number of containers that a probe may end; at least `failed`.
+        probed: usize,
+        /// Length of the window.
+        window: Duration,
+    },
+    /// The daemon itself ran probes late. This holds only kills for timeouts.
+    Late {
+        /// Number of containers whose probes were late within the window of a storm.
+        containers: usize,
+    },
+    /// The host is short of memory or I/O. This holds only kills for timeouts.
+    Pressure {
+        /// Resource under pressure: `memory` or `io`.
+        of: &'static str,
+        /// Pressure in percent, `full avg10` of the kernel.
+        percent: f64,
+        /// Limit in percent that the pressure exceeds.
+        limit: f64,
+    },
+    /// The budget is used up.
+    Budget {
+        /// Kills at once out of a full budget.
+        burst: u32,
+        /// Time after which the budget has one more kill.
+        refill: Duration,
+    },
 }
 
 impl Hold {
+    /// True if both holds are of the same kind, whatever their numbers.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
@@ -119,12 +151,17 @@ impl fmt::Display for Hold {
     }
 }
 
+/// Answer of the brake to a [`KillRequest`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ruling {
+    /// The kill may begin now. The budget has paid for it.
     Granted,
     /// To be asked again then; who does not ask loses its place.
     Held {
+        /// Reason of the hold.
         why: Hold,
+        /// Time at which to ask again, 0.1 s to 1 s from now. After 3 s without a question the
+        /// brake drops the request.
         again: Instant,
     },
 }
@@ -140,6 +177,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// One late probe may be that container's doing: a hanging exec. Two are the host's.
 const LATE_CONTAINERS: usize = 2;
 
+/// The brake of a host: the budget of kills, the recent failures, and the kills that wait.
 #[derive(Debug)]
 pub struct Brake {
     /// None: everything is granted.

@@ -22,13 +22,18 @@ const PORT_MAPPINGS: &str = "portMappings";
 /// A list of plugins that one after the other connect a pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Network {
+    /// Name of the network.
     pub name: String,
+    /// `cniVersion` of the configuration, from 0.3.0 to 1.1.0.
     pub version: String,
+    /// `disableCheck` of the configuration: plugins are never called with CHECK. False by default.
     #[serde(default)]
     pub disable_check: bool,
+    /// Plugins in the order in which ADD calls them; at least one.
     pub plugins: Vec<Plugin>,
 }
 
+/// One plugin of a network configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plugin {
     /// The name of its program.
@@ -76,14 +81,19 @@ impl Network {
     }
 }
 
+/// Operation that a plugin is called for: `CNI_COMMAND` of the CNI specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
+    /// Connects a pod.
     Add,
+    /// Checks that a pod is still connected as the result of ADD says.
     Check,
+    /// Disconnects a pod.
     Del,
 }
 
 impl Command {
+    /// Value of `CNI_COMMAND`: `ADD`, `CHECK` or `DEL`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "ADD",
@@ -111,16 +121,22 @@ impl HostPort {
 /// configuration, the pod or the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
+    /// Name of the pod.
     pub pod: String,
+    /// Namespace of the pod.
     pub namespace: String,
+    /// UID of the pod.
     pub uid: String,
+    /// Network configuration that the pod is connected with.
     pub network: Network,
+    /// Host ports that lead to the pod.
     pub ports: Vec<HostPort>,
     /// What the last plugin answered; `None` from before the first one is asked until then.
     pub result: Option<Value>,
 }
 
 impl Attachment {
+    /// Attachment of `pod` to `network` before the first plugin is called: without a result.
     pub fn new(pod: &PodSpec, network: Network) -> Self {
         Self {
             pod: pod.name.clone(),
@@ -137,6 +153,7 @@ impl Attachment {
         self.result.as_ref().filter(|_| self.network.recalls())
     }
 
+    /// IP addresses of the pod from the result, IPv4 first; empty without a result.
     pub fn ips(&self) -> Vec<String> {
         self.result.as_ref().map(addresses).unwrap_or_default()
     }

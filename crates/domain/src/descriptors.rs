@@ -4,9 +4,12 @@
 const FEW_FROM: u64 = 9;
 const ENOUGH_UP_TO: u64 = 8;
 
+/// Number of open descriptors of the process, compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// Fewer than nine tenths of the limit are open; fewer than eight tenths after `Few`.
     Enough,
+    /// At least nine tenths of the limit are open; at least eight tenths after `Few`.
     Few,
 }
 

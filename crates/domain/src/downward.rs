@@ -53,6 +53,8 @@ impl PodSpec {
         amount.unwrap_or_default().div_ceil(field.divisor.max(1)).to_string()
     }
 
+    /// Value of a variable of the container `own`: a `fieldRef` or `resourceFieldRef` resolved for
+    /// the pod and its node, else the value in the spec.
     pub fn value_of(&self, own: &ContainerSpec, var: &EnvVar, at: &NodeAddresses) -> String {
         match &var.from {
             Some(EnvSource::Field(field)) => self.field(field, at),

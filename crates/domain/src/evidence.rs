@@ -28,16 +28,23 @@ pub const MOST: usize = 256 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
+    /// Name of the pod; `NAMESPACE/ID` for an adopted container.
     pub pod: String,
+    /// UID of the pod, which tells it from an earlier pod of the same name.
     pub uid: String,
+    /// Name of the container in the pod.
     pub container: String,
+    /// Attempt that was condemned.
     pub attempt: Incarnation,
     /// When the container was condemned, in milliseconds of Unix time.
     pub at: u64,
+    /// Cause of the kill, as text.
     pub cause: String,
     /// What the rest comes to, a sentence each.
     pub reading: Vec<String>,
+    /// Status of each probe at the time of the capture.
     pub probes: Vec<ProbeWord>,
+    /// Raw data that `reading` is derived from.
     pub captured: Captured,
 }
 
@@ -45,12 +52,20 @@ pub struct Evidence {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProbeWord {
+    /// Kind of the probe in lower case: `liveness`, `readiness` or `startup`.
     pub kind: String,
+    /// Outcome of the last attempt: `success`, `warning`, `failure` or `error`; empty without an
+    /// attempt.
     pub outcome: String,
+    /// Output of the last attempt; empty without one.
     pub output: String,
+    /// Duration of the last attempt in milliseconds; 0 without one.
     pub latency_milliseconds: u64,
+    /// Number of attempts that succeeded.
     pub successes: u64,
+    /// Number of attempts that failed.
     pub failures: u64,
+    /// Number of attempts that ended in an error of the prober.
     pub errors: u64,
 }
 
@@ -58,14 +73,19 @@ pub struct ProbeWord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Captured {
-    /// How long it took, and how far apart the two looks at the threads were.
+    /// Duration of the capture in milliseconds.
     pub took_milliseconds: u64,
+    /// Time between the two samples of the threads, in milliseconds; 0 if none were taken.
     pub sample_milliseconds: u64,
+    /// Processes of the container, init first; at most 20.
     pub processes: Vec<Process>,
+    /// Listening TCP sockets of the network namespace, the longest accept queues first; at most 50.
     pub listeners: Vec<Listener>,
     /// Sockets of the network namespace by protocol and state.
     pub sockets: Vec<Count>,
+    /// Memory use of the container.
     pub memory: Memory,
+    /// Throttling by the CPU limit.
     pub cpu: Cpu,
     /// The cgroup's where it has its own, else the host's.
     pub pressure: Vec<Pressure>,
@@ -79,25 +99,33 @@ pub struct Captured {
     pub missing: Vec<String>,
 }
 
+/// Process of a container.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// On the host.
     pub pid: u32,
+    /// Name of the process (`Name` of `/proc/PID/status`).
     pub name: String,
+    /// State letter of proc(5), such as `S` or `Z`.
     pub state: String,
+    /// Resident memory in bytes (`VmRSS`).
     pub resident_bytes: u64,
     /// How many it has; those that are listed may be fewer.
     pub thread_count: u32,
+    /// Threads that were examined; at most 200 for all processes together.
     pub threads: Vec<Thread>,
+    /// Open file descriptors of the process.
     pub descriptors: Descriptors,
 }
 
+/// Thread of a process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Thread {
     /// On the host.
     pub tid: u32,
+    /// Name of the thread (`comm` of proc(5)).
     pub name: String,
     /// proc(5)'s letter.
     pub state: String,
@@ -105,35 +133,46 @@ pub struct Thread {
     pub wchan: String,
     /// By name where it is a usual one, else by number; empty where it is in none.
     pub syscall: String,
-    /// Between the two looks: on a CPU, and ready but without one.
+    /// Microseconds between the two samples in which the thread ran on a CPU.
     pub ran_microseconds: u64,
+    /// Microseconds between the two samples in which the thread was ready, but had no CPU.
     pub waited_microseconds: u64,
-    /// Since it began.
+    /// CPU time in user mode since the thread began, in milliseconds.
     pub user_milliseconds: u64,
+    /// CPU time in kernel mode since the thread began, in milliseconds.
     pub system_milliseconds: u64,
     /// In the kernel, innermost first.
     pub stack: Vec<String>,
 }
 
+/// Open file descriptors of a process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Descriptors {
+    /// Number of open descriptors.
     pub open: u64,
     /// `None`: unlimited, or not known.
     pub limit: Option<u64>,
+    /// Number of descriptors of each kind, such as `socket`, `pipe` or `file`. On a process with
+    /// many descriptors only a part is examined.
     pub kinds: Vec<Count>,
 }
 
+/// Number of things of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Count {
+    /// Name of the kind, such as `tcp CLOSE_WAIT` for sockets or `pipe` for descriptors.
     pub what: String,
+    /// Number of things of that kind.
     pub count: u64,
 }
 
+/// Listening TCP socket.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Listener {
+    /// Local address and port.
     pub address: String,
     /// Connections that wait to be accepted.
     pub waiting: u32,
@@ -141,11 +180,13 @@ pub struct Listener {
     pub backlog: Option<u32>,
 }
 
+/// Memory use of a container's cgroup and of its processes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     /// Of all processes that were seen.
     pub resident_bytes: u64,
+    /// Memory charged to the cgroup, page cache included, in bytes; `None` if it could not be read.
     pub usage_bytes: Option<u64>,
     /// Page cache that the kernel would give back first.
     pub inactive_file_bytes: Option<u64>,
@@ -153,14 +194,19 @@ pub struct Memory {
     pub limit_bytes: Option<u64>,
     /// How often an allocation met the limit.
     pub failures: Option<u64>,
+    /// Number of processes that the OOM killer has killed in the cgroup (`oom_kill`); `None` if it
+    /// could not be read.
     pub oom_kills: Option<u64>,
 }
 
+/// Throttling of a container by its CPU limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Cpu {
-    /// Periods of the CPU limit in which the cgroup was held back: in all, and between the looks.
+    /// Periods in which the CPU limit has throttled the cgroup so far (`nr_throttled`); `None` if
+    /// unknown.
     pub throttled_periods: Option<u64>,
+    /// Periods between the two samples in which the CPU limit throttled the cgroup; 0 if unknown.
     pub throttled_in_sample: u64,
 }
 
@@ -172,8 +218,9 @@ pub struct Pressure {
     pub of: String,
     /// Else of the cgroup.
     pub host: bool,
-    /// In which some, or all, tasks stood still for it.
+    /// Percent of the time in which at least one task stalled (`some avg10`).
     pub some: f64,
+    /// Percent of the time in which all tasks that were not idle stalled (`full avg10`).
     pub full: f64,
 }
 

@@ -56,6 +56,8 @@ impl Ending {
         }
     }
 
+    /// Kubernetes' reason of a terminated state, from the ending alone: `Completed`, `Error`, or
+    /// `ContainerStatusUnknown` if it is not known how the process ended.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Lost => "ContainerStatusUnknown",
@@ -72,28 +74,37 @@ pub enum Cause {
     Itself,
     /// A signal that probelet did not send.
     Outside {
+        /// Number of the signal.
         signal: u8,
     },
+    /// A failed probe, after which the instance was stopped.
     Probe {
+        /// Kind of the probe.
         kind: ProbeKind,
+        /// Output of the failed attempt.
         output: String,
     },
+    /// A request of an operator, such as a stop, a restart or a signal.
     Operator(Operator),
     /// The kernel's OOM killer took the init process.
     OutOfMemory,
     /// A signal that a process brings upon itself: a fault, an abort.
     Crash {
+        /// Number of the signal.
         signal: u8,
     },
     /// A lifecycle hook failed.
     Hook {
+        /// Kind of the hook.
         kind: HookKind,
+        /// Error or output of the hook.
         output: String,
     },
     /// Another container's exit rule restarts all of the pod.
     AllRestart,
     /// It restarts with the container that it depends on.
     Dependency {
+        /// Name of the container that it depends on.
         owner: String,
     },
     /// Its definition changed.
@@ -104,6 +115,7 @@ pub enum Cause {
     Deadline,
     /// The pod used more than it may.
     Evicted {
+        /// Message of the eviction.
         why: String,
     },
     /// It never ran.

@@ -14,11 +14,13 @@ const TEXT: usize = 256;
 pub struct History(Arc<[Terminated]>);
 
 impl History {
+    /// Adds the newest end, its message and output cut to 256 bytes, and keeps ten ends at most.
     pub fn add(&mut self, ended: &Terminated) {
         let kept = self.0.iter().take(ATTEMPTS - 1).cloned();
         self.0 = std::iter::once(shortened(ended)).chain(kept).collect();
     }
 
+    /// Ends of the container's instances, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &Terminated> {
         self.0.iter()
     }

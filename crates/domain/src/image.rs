@@ -20,14 +20,19 @@ pub use realm::{Realm, may_follow, receives_login};
 /// When an image is asked for at its registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullPolicy {
+    /// Each start asks the registry.
     Always,
+    /// The registry is asked if the image is not in the store.
     IfNotPresent,
+    /// The registry is never asked; a start fails if the image is not in the store.
     Never,
 }
 
 impl PullPolicy {
+    /// All policies.
     pub const ALL: [Self; 3] = [Self::Always, Self::IfNotPresent, Self::Never];
 
+    /// Kubernetes' name of the policy.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -55,6 +60,7 @@ impl PullPolicy {
 pub enum Need {
     /// The image is here and will do.
     Nothing,
+    /// The image has to be pulled, and the start fails without it.
     Pull,
     /// The one that is here will do where the registry cannot be reached.
     Refresh,
@@ -67,9 +73,13 @@ pub enum Need {
 pub enum VolumeSeen {
     /// The pod has its view of it, whatever the name stands for by now.
     Viewed,
+    /// The store has the image; the pod has no view of it yet.
     Here {
+        /// True if the image was pulled from a registry, false if it was built or imported on this
+        /// host.
         from_registry: bool,
     },
+    /// The store has no such image.
     Missing,
 }
 
@@ -100,12 +110,15 @@ pub enum PullFault {
     Unreachable,
     /// The registry refused, or what it sent is not the image.
     Failed,
+    /// The name is not a valid image reference.
     InvalidName,
 }
 
 /// A pull that came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulled {
+    /// Time from the first request to the unpacked image; the wait for other pulls is not part of
+    /// it.
     pub took: Duration,
     /// Of the layers, as the registry has them.
     pub bytes: u64,
@@ -114,6 +127,7 @@ pub struct Pulled {
 /// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
+    /// Complete name of the image, as containerd lists it.
     pub name: String,
     /// Of what the name stands for: an index or a manifest.
     pub digest: String,

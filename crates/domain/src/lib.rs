@@ -13,6 +13,7 @@
 //!
 //! Every timer (probe due, back-off over, grace over) is the machine's one `deadline()`.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(
     test,
@@ -60,7 +61,9 @@ use serde::{Deserialize, Serialize};
 /// what must outlive the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
+    /// Monotonic time.
     pub mono: Instant,
+    /// Wall-clock time.
     pub wall: SystemTime,
     /// When the host was booted, by `wall`: it moves where the wall clock is set, and only there.
     pub booted_at: SystemTime,
@@ -92,6 +95,7 @@ pub fn shorten(text: &mut String, longest: usize) {
 pub struct Incarnation(pub u32);
 
 impl Incarnation {
+    /// Attempt number of the next instance; the maximum of `u32` stays as it is.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }

@@ -8,13 +8,16 @@ use super::Now;
 const CALM: Duration = Duration::from_secs(2);
 const AWAY: Duration = Duration::from_millis(500);
 
+/// State of the connection to the container runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
+    /// True if the runtime answered the last call, and before the first call.
     pub up: bool,
     /// Since when it is so.
     pub since: SystemTime,
-    /// How often it was lost, and how many questions it left without an answer, ever.
+    /// How often the runtime was lost, since the daemon started.
     pub losses: u64,
+    /// Number of calls that the runtime did not answer, since the daemon started.
     pub failures: u64,
     /// What the last failure was; empty while it is up.
     pub error: String,
@@ -24,17 +27,21 @@ pub struct Link {
 /// What an answer, or its absence, came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// The runtime stopped answering.
     Lost,
     /// After so long.
     Back(Duration),
 }
 
 impl Link {
+    /// Link that counts as up from `now` on, before the first answer.
     pub fn new(now: Now) -> Self {
         let (since, changed) = (now.wall, now.mono);
         Self { up: true, since, losses: 0, failures: 0, error: String::new(), changed }
     }
 
+    /// Records an answer of the runtime, or the error of a call without one. Returns the change if
+    /// the link went up or down.
     pub fn heard(&mut self, answer: Result<(), String>, now: Now) -> Option<Change> {
         let was_up = self.up;
         match answer {

@@ -9,7 +9,10 @@ pub const LOGGER: &str = "container-log";
 /// among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Size of a file in bytes: a log is rotated before the record that would exceed it. 10 MiB by
+    /// default, from 64 KiB to 1 TiB.
     pub size: u64,
+    /// Number of files; 5 by default, from 2 to 10000.
     pub files: u32,
 }
 
@@ -17,7 +20,9 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OwnLimits {
+    /// Size of a file in bytes, see [`Limits::size`].
     pub size: Option<u64>,
+    /// Number of files, see [`Limits::files`].
     pub files: Option<u32>,
 }
 
@@ -44,6 +49,7 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 impl Limits {
+    /// These limits, replaced by those of the container that are set.
     pub fn with(self, own: OwnLimits) -> Self {
         Self { size: own.size.unwrap_or(self.size), files: own.files.unwrap_or(self.files) }
     }
@@ -57,6 +63,11 @@ impl Limits {
         fits.ok_or("must be a size like 10Mi, from 64Ki to 1Ti")
     }
 
+    /// Reads a number of files, from 2 to 10000.
+    ///
+    /// # Errors
+    ///
+    /// A text for the user if it is not a number within these bounds.
     pub fn parse_files(text: &str) -> Result<u32, &'static str> {
         let files = text.parse().ok().filter(|files| (LEAST_FILES..=MOST_FILES).contains(files));
         files.ok_or("must be a number from 2 to 10000")

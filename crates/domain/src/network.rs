@@ -8,6 +8,7 @@ use super::spec::{HostPort, NetworkMode, PodSpec, Source};
 pub struct PodNetwork {
     /// Its own addresses, with the host's network that one's; none with the loopback alone.
     pub ips: Vec<String>,
+    /// Addresses of the host.
     pub host_ips: Vec<String>,
     /// The host's name, as a pod is told it.
     pub node_name: String,
@@ -16,6 +17,7 @@ pub struct PodNetwork {
 }
 
 impl PodNetwork {
+    /// Network of a pod that the CNI network `name` has given the addresses `ips`.
     pub fn of_cni(name: &str, ips: Vec<String>) -> Self {
         Self { ips, about: format!("CNI network {name}"), ..Self::default() }
     }

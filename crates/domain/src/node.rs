@@ -7,7 +7,9 @@ use super::spec::Amounts;
 /// What is known of where a pod runs once it starts there.
 #[derive(Debug, Clone, Default)]
 pub struct NodeAddresses {
+    /// Name of the node: the host's name.
     pub node_name: String,
+    /// Addresses of the node, as [`node_addresses`] returns them.
     pub node_addresses: Vec<IpAddr>,
     /// What its network has given it; empty until it has, and without one.
     pub pod_addresses: Vec<IpAddr>,
@@ -18,7 +20,9 @@ pub struct NodeAddresses {
 /// An address of the host, as it is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    /// Name of the interface that has the address.
     pub interface: String,
+    /// Address, IPv4 or IPv6.
     pub address: IpAddr,
 }
 

@@ -43,6 +43,8 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// Pod of a spec and of its containers' machines, which are in the order of [`PodSpec::all`].
+    /// The machines of a recovered pod say whether it is to run.
     pub fn new(spec: Arc<PodSpec>, machines: Vec<Machine>, now: Now) -> Self {
         let created_at = born(&machines).unwrap_or(now.wall);
         let wanted = wanted_of(&machines);
@@ -54,6 +56,7 @@ impl Pod {
         pod
     }
 
+    /// Machine of the container at `index`; `None` if the pod has no such container.
     pub fn machine(&self, index: usize) -> Option<&Machine> {
         self.machines.get(index)
     }
@@ -63,6 +66,7 @@ impl Pod {
         self.wanted
     }
 
+    /// When the next tick of any container is due; `None` while no container waits for one.
     pub fn deadline(&self) -> Option<Instant> {
         self.machines.iter().filter_map(Machine::deadline).min()
     }
@@ -72,6 +76,7 @@ impl Pod {
         self.machines.iter().filter(|machine| machine.may_be_ended_by_probe()).count()
     }
 
+    /// True once no container runs and nothing is left of the removed pod.
     pub fn is_gone(&self) -> bool {
         self.machines.iter().all(Machine::is_gone)
     }
@@ -203,6 +208,7 @@ impl Pod {
         self.network = network;
     }
 
+    /// Phase, conditions and containers of the pod as they are now.
     pub fn status(&self) -> PodStatus {
         let (init_containers, containers) = self.statuses();
         PodStatus {

@@ -21,9 +21,11 @@ pub use status::{LastProbe, ProbeStatus};
 /// What one attempt said. The text is what follows `Liveness probe failed: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
+    /// The attempt succeeded.
     Success(String),
     /// Counts as success and is told.
     Warning(String),
+    /// The attempt failed.
     Failure(String),
     /// A failure: a command that ended with this code. The text is what it printed, or says the
     /// code where it printed nothing.
@@ -52,6 +54,7 @@ impl Outcome {
         }
     }
 
+    /// Text of the attempt, whatever its outcome.
     pub fn output(&self) -> &str {
         match self {
             Self::Success(text)
@@ -75,6 +78,7 @@ impl Outcome {
         self
     }
 
+    /// Name of the outcome: `success`, `warning`, `failure` or `error`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Success(_) => "success",
@@ -84,6 +88,7 @@ impl Outcome {
         }
     }
 
+    /// True for an outcome that counts as success, with or without a warning.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Success(_) | Self::Warning(_))
     }
@@ -94,7 +99,9 @@ impl Outcome {
 pub enum Verdict {
     /// Nothing yet: a startup probe, or one that took over from an earlier daemon or spec.
     Unknown,
+    /// The probe passes. A liveness probe of a new instance begins with this verdict.
     Success,
+    /// The probe fails. A readiness probe of a new instance begins with this verdict.
     Failure,
 }
 
@@ -127,6 +134,7 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// container have been.
 const LATE: Duration = Duration::from_secs(1);
 
+/// Schedule and counters of one probe, for one instance of a container.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     kind: ProbeKind,
@@ -217,14 +225,17 @@ impl Tracker {
         tracker
     }
 
+    /// Kind of the probe.
     pub fn kind(&self) -> ProbeKind {
         self.kind
     }
 
+    /// Current verdict of the probe.
     pub fn verdict(&self) -> Verdict {
         self.shown.verdict
     }
 
+    /// Last attempt, counters and verdict of the probe.
     pub fn status(&self) -> &ProbeStatus {
         &self.shown
     }
@@ -254,7 +265,7 @@ impl Tracker {
 
     /// Moves what is due by now within its next period, a second at most; the same `seed`, the same
     /// place.
-    pub fn histogram(&mut self, seed: impl Hash, now: Instant) {
+    pub fn stagger(&mut self, seed: impl Hash, now: Instant) {
         if self.due > now {
             return;
         }

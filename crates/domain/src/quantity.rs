@@ -21,6 +21,11 @@ pub fn millis(text: &str) -> Result<u64, &'static str> {
     scaled(text, 3)
 }
 
+/// Reads a quantity in whole units, rounded up as Kubernetes rounds.
+///
+/// # Errors
+///
+/// A text for the user if it is not a quantity, is below 0 or above the maximum of `i64`.
 pub fn whole(text: &str) -> Result<u64, &'static str> {
     scaled(text, 0)
 }
@@ -79,6 +84,7 @@ pub fn show_millis(millis: u64) -> String {
     if millis.is_multiple_of(1000) { (millis / 1000).to_string() } else { format!("{millis}m") }
 }
 
+/// Writes a quantity with the largest suffix that divides it, a binary one before a decimal one.
 pub fn show_whole(value: u64) -> String {
     let binary = BINARY.iter().rev().map(|(suffix, power)| (*suffix, 1024u64.pow(*power)));
     let decimal = DECIMAL.iter().rev().filter(|(_, power)| *power > 0);

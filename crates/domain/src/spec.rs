@@ -71,6 +71,7 @@ pub use volume::{
 pub struct Validated<T>(T);
 
 impl<T> Validated<T> {
+    /// Returns the checked value, without the proof that it is valid.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -91,20 +92,27 @@ impl<T> Deref for Validated<T> {
     }
 }
 
+/// A pod: the manifest's settings, and the identifiers that probelet adds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PodSpec {
+    /// Kubernetes' namespace of the pod; `default` for a manifest that has none.
     pub namespace: String,
+    /// Name of the pod, unique on the machine across namespaces.
     pub name: String,
     /// Made by probelet at creation, a random UUID.
     pub uid: String,
+    /// Labels of the pod.
     pub labels: BTreeMap<String, String>,
+    /// Annotations of the pod.
     pub annotations: BTreeMap<String, String>,
+    /// Restart policy of the containers that set none; Kubernetes' default is `Always`.
     pub restart_policy: RestartPolicy,
     /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
     /// From the pod's creation; when it is over the pod has failed.
     #[serde(default)]
     pub active_deadline: Option<Duration>,
+    /// Hostname of the pod, an RFC 1123 label; the pod's name if unset.
     pub hostname: Option<String>,
     /// Only a name here, for who asks.
     #[serde(default)]
@@ -115,23 +123,30 @@ pub struct PodSpec {
     /// Run one by one before the others; one that always restarts is a sidecar.
     #[serde(default)]
     pub init_containers: Vec<ContainerSpec>,
+    /// Regular containers, at least one; they start after the init containers.
     pub containers: Vec<ContainerSpec>,
     /// By the name of a container those that restart with it.
     #[serde(default)]
     pub dependents: BTreeMap<String, Vec<String>>,
+    /// Security settings for all containers of the pod.
     #[serde(default)]
     pub security: PodSecurity,
+    /// Namespaces of the host that the pod uses instead of new ones.
     #[serde(default)]
     pub host_namespaces: HostNamespaces,
     /// The containers see each other's processes.
     #[serde(default)]
     pub share_process_namespace: bool,
+    /// How the pod's network namespace is connected; CNI by default.
     #[serde(default)]
     pub network: NetworkMode,
+    /// Subdomain, entries of `/etc/hosts` and DNS settings of the pod.
     #[serde(default)]
     pub naming: Naming,
+    /// Volumes that the containers can mount, each with a unique name.
     #[serde(default)]
     pub volumes: Vec<Volume>,
+    /// Readiness gates, and the conditions that callers have set.
     #[serde(default)]
     pub gates: Gates,
     /// The file of the manifest directory that keeps it; none for what somebody applied.
@@ -139,9 +154,12 @@ pub struct PodSpec {
     pub origin: Option<Origin>,
 }
 
+/// A container of a pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
+    /// Name of the container: an RFC 1123 label, unique in the pod.
     pub name: String,
+    /// Image, bundle or existing container that the container is made from.
     pub source: Source,
     /// Of its image; Kubernetes' default where unset.
     #[serde(default)]
@@ -152,25 +170,36 @@ pub struct ContainerSpec {
     pub args: Vec<String>,
     /// Later entries win over earlier ones and over the image's.
     pub env: Vec<EnvVar>,
+    /// Absolute path of the working directory; the image's if unset or empty, else `/`.
     pub working_dir: Option<String>,
+    /// Ports of the container, which probes can refer to by name.
     pub ports: Vec<ContainerPort>,
+    /// Startup, readiness and liveness probes.
     pub probes: Probes,
+    /// Hooks, stop signal, and evidence collected from a container that a probe fails.
     #[serde(default)]
     pub lifecycle: Lifecycle,
+    /// Restart policy of the container; the pod's if unset. `Always` makes an init container a
+    /// sidecar.
     pub restart_policy: Option<RestartPolicy>,
     /// Looked at in order when the container has exited by itself; beat the policy.
     #[serde(default)]
     pub restart_policy_rules: Vec<RestartRule>,
+    /// File and fallback of the termination message.
     #[serde(default)]
     pub termination_message: TerminationMessage,
+    /// Waits between restarts.
     pub backoff: BackoffLimits,
+    /// Security settings of the container, which take precedence over the pod's.
     #[serde(default)]
     pub security: Security,
+    /// Requests and limits of CPU, memory and other resources.
     #[serde(default)]
     pub resources: Resources,
     /// Beside those that every container has.
     #[serde(default)]
     pub devices: Vec<Device>,
+    /// Mounts of the pod's volumes.
     #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
     /// Of its log, from its next start on.
@@ -181,54 +210,78 @@ pub struct ContainerSpec {
 /// What a container is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Source {
-    /// An image of containerd's store, pulled where it has to be; each attempt gets a fresh snapshot of it.
+    /// An image of containerd's store, pulled where it has to be; each attempt gets a fresh
+    /// snapshot of it.
     Image(String),
     /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
-    Bundle { oci_spec: String, rootfs: PathBuf },
+    Bundle {
+        /// The runtime spec, as JSON text.
+        oci_spec: String,
+        /// Absolute path of the root filesystem.
+        rootfs: PathBuf,
+    },
     /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
     Adopted(Adopted),
 }
 
+/// Kubernetes' `restartPolicy`: when a container that has exited starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RestartPolicy {
+    /// After every exit; the default.
     #[default]
     Always,
+    /// After an exit code other than 0, and after a kill by a probe.
     OnFailure,
+    /// After no exit, unless a restart rule matches.
     Never,
 }
 
 /// What follows an exit with one of these codes (or with none of them).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartRule {
+    /// What the rule does when it matches.
     pub action: RestartAction,
+    /// Whether the exit code must be among the values or must not be.
     pub operator: ExitCodeOperator,
+    /// Exit codes that the rule compares with, at most 255.
     pub values: Vec<i32>,
 }
 
+/// Kubernetes' `action` of a container restart rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RestartAction {
+    /// Restarts the container.
     Restart,
     /// In a pod of one container the same.
     RestartAllContainers,
 }
 
+/// Kubernetes' `operator` of a restart rule's exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitCodeOperator {
+    /// Matches an exit code that is among the values.
     In,
+    /// Matches an exit code that is not among the values.
     NotIn,
 }
 
 impl RestartRule {
+    /// Returns whether the rule applies to a container that exited with `exit_code`.
     pub fn matches(&self, exit_code: i32) -> bool {
         self.values.contains(&exit_code) == (self.operator == ExitCodeOperator::In)
     }
 }
 
-/// The back-off ladder: 0, `base`, 2·`base`, … up to `cap`; an instance that ran `reset` forgets it.
+/// The back-off ladder: 0, `base`, 2·`base`, … up to `cap`; an instance that ran `reset` forgets
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BackoffLimits {
+    /// Wait before the second restart in a row; 10 s by default, more than 0. Each later wait
+    /// doubles.
     pub base: Duration,
+    /// Longest wait between two restarts; 5 min by default, at least `base`.
     pub cap: Duration,
+    /// Run time after which the count of restarts begins anew; 10 min by default, more than 0.
     pub reset: Duration,
     /// How often in a row it is restarted at most; no limit if unset.
     #[serde(default)]
@@ -255,7 +308,11 @@ impl PodSpec {
 }
 
 impl ContainerSpec {
-    /// The number behind a port; the error is the text that the kubelet's prober gives.
+    /// The number behind a port.
+    ///
+    /// # Errors
+    ///
+    /// The text that the kubelet's prober gives, if no port of the container has the name.
     pub fn resolve_port(&self, port: &PortRef) -> Result<u16, String> {
         match port {
             PortRef::Number(number) => Ok(*number),

@@ -21,44 +21,56 @@ pub const REMOVAL: Duration = Duration::from_secs(3);
 /// What one file says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
+    /// Path of the file.
     pub file: String,
+    /// Pods of the file, or why they cannot be used.
     pub content: Content,
     /// Of fields that have no effect here.
     pub warnings: Vec<String>,
 }
 
+/// Content of one file of the manifest directory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Nobody can tell which pods it is about.
     Unreadable(String),
     /// It is about these pods, and wrong.
     Refused {
+        /// Names of the pods.
         pods: Vec<String>,
+        /// Errors of the manifest as text, with their positions.
         why: String,
     },
+    /// Validated specs of the file's pods; empty if the file has only objects of other kinds.
     Pods(Vec<Validated<PodSpec>>),
 }
 
 /// A pod that a file of this directory has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
+    /// Name of the pod.
     pub pod: String,
+    /// File that the pod was created from, and the directory of that file.
     pub origin: Origin,
 }
 
 /// Something to be told, of a pod or, where that is not known, of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Name of the pod, or path of the file.
     pub about: String,
+    /// Error, with the file's path.
     pub why: String,
 }
 
+/// What follows from the files of the manifest directory.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
     /// As they should be.
     pub keep: Vec<Validated<PodSpec>>,
     /// No file names them any more.
     pub remove: Vec<String>,
+    /// Errors to report, of pods and of files.
     pub problems: Vec<Problem>,
     /// Each pod that a file is about, and the file that has it.
     pub owners: BTreeMap<String, String>,

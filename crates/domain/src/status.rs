@@ -20,18 +20,26 @@ pub use waiting::WaitingReason;
 /// The kubelet's words.
 pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
+/// Status of a container: Kubernetes' `ContainerStatus`, and what probelet adds to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContainerStatus {
+    /// Name of the container, unique in its pod.
     pub name: String,
     /// The newest attempt, which may not have begun yet.
     pub attempt: Incarnation,
     /// The newest attempt that has begun, which `restart_count`, `state` and `last_state` are of,
     /// and whose log there is; the newest one where none has.
     pub instance: Incarnation,
+    /// Stage of the newest attempt.
     pub stage: Stage,
+    /// Kubernetes' `ready`: the readiness probe passes, or an init container has ended with exit
+    /// code 0.
     pub ready: bool,
+    /// Kubernetes' `started`: the postStart hook is over and the startup probe has passed.
     pub started: bool,
+    /// Number of restarts, Kubernetes' `restartCount`. An attempt counts once it has begun.
     pub restart_count: u32,
+    /// Image as the spec names it; for a bundle, the path of the root filesystem.
     pub image: String,
     /// The manifest digest, `name@sha256:…`; empty for a bundle or before the first start.
     pub image_id: String,
@@ -39,11 +47,15 @@ pub struct ContainerStatus {
     pub container_id: String,
     /// The user that the newest instance began as; `None` before it.
     pub user: Option<User>,
+    /// Process id of the container's init process on the host; `None` without a process.
     pub pid: Option<u32>,
+    /// Current state, as Kubernetes reports it.
     pub state: ContainerState,
+    /// Newest end that is not part of `state`, Kubernetes' `lastState`; `None` if there is none.
     pub last_state: Option<Terminated>,
     /// The newest ends, newest first, `state` and `last_state` among them.
     pub history: History,
+    /// Status of each probe of the running instance; empty without a process.
     pub probes: Vec<ProbeStatus>,
     /// When the next attempt may start, while it waits for that.
     pub next_try: Option<SystemTime>,
@@ -53,15 +65,18 @@ pub struct ContainerStatus {
     pub paused_until: Option<SystemTime>,
     /// Of the running instance, where exec probes make it grow.
     pub shim: Option<ShimMemory>,
+    /// Kill that the brake holds; `None` if no kill is held.
     pub kill_held: Option<KillHeld>,
 }
 
 /// A probe has condemned the instance, and the brake holds the kill back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KillHeld {
+    /// Kind of the probe that failed.
     pub probe: ProbeKind,
     /// When the probe's word was final.
     pub since: SystemTime,
+    /// Reason of the hold, as text: the storm, the starved host or the budget, with its numbers.
     pub reason: String,
 }
 
@@ -70,7 +85,9 @@ pub struct KillHeld {
 pub struct ShimMemory {
     /// At the first measurement of the instance.
     pub first: u64,
+    /// Size at the newest measurement.
     pub latest: u64,
+    /// Time of the newest measurement.
     pub at: SystemTime,
 }
 
@@ -99,24 +116,43 @@ impl Stage {
     }
 }
 
+/// State of a container, as in Kubernetes' `ContainerState`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ContainerState {
-    Waiting { reason: WaitingReason, message: String },
-    Running { started_at: SystemTime },
+    /// The container waits for a start, or a start is under way, the postStart hook included.
+    Waiting {
+        /// Kubernetes' `reason`.
+        reason: WaitingReason,
+        /// Details of the reason; may be empty.
+        message: String,
+    },
+    /// The process runs, and the postStart hook is over.
+    Running {
+        /// Time at which the process started.
+        started_at: SystemTime,
+    },
+    /// The last instance has ended. The state stays until the next one has begun.
     Terminated(Terminated),
 }
 
+/// Phase of a pod, as in Kubernetes' `PodPhase`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
+    /// The init containers are not complete, or a container of the pod has not run yet.
     Pending,
+    /// A container runs, or has ended and is to be restarted.
     Running,
+    /// All regular containers have ended with exit code 0, and none is restarted.
     Succeeded,
+    /// All regular containers have ended, at least one of them with another exit code than 0; or an
+    /// init container has failed for good, or the pod's deadline or an eviction has ended it.
     Failed,
     /// Nobody here can tell.
     Unknown,
 }
 
 impl Phase {
+    /// Name of the phase in Kubernetes' API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
@@ -128,14 +164,19 @@ impl Phase {
     }
 }
 
+/// Condition of a pod, as in Kubernetes' `PodCondition`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// `PodReadyToStartContainers`, `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`,
     /// `AllContainersRestarting`.
     pub kind: &'static str,
+    /// True for the status `True`, false for `False`.
     pub is_true: bool,
+    /// Kubernetes' reason; mostly empty if the condition is true.
     pub reason: &'static str,
+    /// Details of the reason; may be empty.
     pub message: String,
+    /// Time at which `is_true` last changed, Kubernetes' `lastTransitionTime`.
     pub since: SystemTime,
 }
 
@@ -145,10 +186,14 @@ pub enum Expired {
     /// It was active longer than its spec allows.
     Deadline,
     /// It used more than it may.
-    Evicted { message: String },
+    Evicted {
+        /// Message of the eviction, which names the volume and its limit.
+        message: String,
+    },
 }
 
 impl Expired {
+    /// Kubernetes' reason of the failed pod: `DeadlineExceeded` or `Evicted`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Deadline => "DeadlineExceeded",
@@ -156,6 +201,7 @@ impl Expired {
         }
     }
 
+    /// Message of the failed pod, which goes with [`Self::reason`].
     pub fn message(&self) -> &str {
         match self {
             Self::Deadline => DEADLINE_EXCEEDED,
@@ -173,17 +219,24 @@ impl Expired {
     }
 }
 
+/// Status of a pod: Kubernetes' `PodStatus`, and what probelet adds to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodStatus {
+    /// Phase of the pod, from the states of its containers.
     pub phase: Phase,
+    /// Conditions of the pod, in Kubernetes' order.
     pub conditions: Vec<Condition>,
+    /// Time at which the pod was created.
     pub created_at: SystemTime,
     /// When deletion was asked for, and with what grace.
     pub deletion: Option<(SystemTime, Duration)>,
+    /// Statuses of the init containers and sidecars, in the order of the spec.
     pub init_containers: Vec<ContainerStatus>,
     /// Why it starts nothing any more, if so.
     pub expired: Option<Expired>,
+    /// Statuses of the regular containers, in the order of the spec.
     pub containers: Vec<ContainerStatus>,
+    /// Network of the pod: its addresses, those of the host, and a description.
     pub network: PodNetwork,
 }
 
@@ -193,6 +246,7 @@ impl PodStatus {
         self.init_containers.iter().chain(&self.containers)
     }
 
+    /// Status of the container of this name; `None` if the pod has no such container.
     pub fn of(&self, name: &str) -> Option<&ContainerStatus> {
         self.all().find(|status| status.name == name)
     }
@@ -211,6 +265,7 @@ impl PodStatus {
         bare(self) != bare(other)
     }
 
+    /// True if the pod's condition `Ready` is true.
     pub fn is_ready(&self) -> bool {
         self.conditions.iter().any(|c| c.kind == "Ready" && c.is_true)
     }

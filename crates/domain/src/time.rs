@@ -11,6 +11,7 @@ pub const MAX_LENGTH: Duration = Duration::from_secs(i32::MAX as u64);
 /// older build wrote ends up here.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// Addition of a length of time that does not panic.
 pub trait Later: Sized {
     /// The time `by` after this one, 100 years at most.
     #[must_use]

@@ -8,14 +8,18 @@ use super::spec::{ContainerSpec, GroupsPolicy, PodSpec};
 pub struct ImageUsers {
     /// `USER`: empty, or a user and perhaps a group, by name or number.
     pub user: String,
+    /// Text of the image's `/etc/passwd`; empty if the image has none.
     pub passwd: String,
+    /// Text of the image's `/etc/group`; empty if the image has none.
     pub group: String,
 }
 
 /// The user and groups of a process, as in its runtime spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// User ID.
     pub uid: u32,
+    /// ID of the primary group.
     pub gid: u32,
     /// The first is `gid`.
     pub groups: Vec<u32>,

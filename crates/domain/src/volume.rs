@@ -15,42 +15,58 @@ const SET_GID: u32 = 0o2000;
 /// What the group may at least do with a file that is read only.
 const GROUP_READ: u32 = 0o440;
 
+/// Volumes of a pod, and the group that owns them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Volumes in the order of the spec.
     pub volumes: Vec<Made>,
     /// Owns what is made.
     pub group: Option<u32>,
 }
 
+/// Volume of a pod that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
+    /// Name of the volume, unique in its pod.
     pub name: String,
+    /// Kind of the volume, with what it is made from.
     pub kind: Kind,
 }
 
+/// Kind of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
+    /// Folder on disk: Kubernetes' `emptyDir`.
     Folder {
+        /// Permission bits of the folder, with set-group-ID if the pod has an `fsGroup`.
         mode: u32,
     },
+    /// tmpfs: Kubernetes' `emptyDir` with the medium `Memory`.
     Memory {
+        /// Permission bits of its root, the sticky bit included.
         mode: u32,
         /// Bytes.
         size: Option<u64>,
     },
     /// By their paths.
     Files(BTreeMap<String, File>),
+    /// Path on the host: Kubernetes' `hostPath`.
     Host {
+        /// Absolute path on the host.
         path: String,
+        /// Type that the path is checked for, or made as.
         kind: HostPathType,
     },
     /// A view of an image.
     Image,
 }
 
+/// File of a volume, from a ConfigMap, a Secret or the downward API.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
+    /// Permission bits.
     pub mode: u32,
+    /// Content, which may be secret.
     pub bytes: Vec<u8>,
 }
 
@@ -64,16 +80,24 @@ impl std::fmt::Debug for File {
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mounted<'a> {
+    /// Name of the volume.
     pub volume: &'a str,
     /// Below the volume.
     pub sub_path: Option<String>,
+    /// Absolute path in the container.
     pub destination: String,
+    /// True if the mount is read-only. Volumes of files and of images always are.
     pub read_only: bool,
+    /// True if a read-only mount also makes the mounts below it read-only: Kubernetes'
+    /// `recursiveReadOnly`.
     pub recursive: bool,
+    /// True if nothing on the mount can be executed, as in the volumes of images.
     pub no_exec: bool,
+    /// Kubernetes' `mountPropagation`.
     pub propagation: Propagation,
 }
 
+/// Plans the volumes of a pod. `at` has the node's addresses, for files of the downward API.
 pub fn plan(pod: &PodSpec, at: &NodeAddresses) -> Plan {
     let group = pod.security.fs_group.and_then(|group| u32::try_from(group).ok());
     let mode = FOLDER | group.map_or(0, |_| SET_GID);

@@ -41,12 +41,18 @@ impl ImageLabels {
 /// counts, at any depth: too many labels of the image's harm nobody.
 #[derive(Debug, Default)]
 pub struct Document {
+    /// Labels with probelet's prefix, and labels that name a log URI.
     pub labels: OwnLabels,
     /// Of the documents (and layers) that it names.
     pub digests: BTreeSet<String>,
 }
 
 impl Document {
+    /// Reads a document of an image.
+    ///
+    /// # Errors
+    ///
+    /// The text is not valid JSON, or is nested too deeply.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         Ok(match serde_json::from_slice(json)? {
             Node::Text(_) => Self::default(),

@@ -9,8 +9,11 @@ use crate::spec::OwnLabels;
 /// Where a task's output goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stdio {
+    /// URI of the standard output, or the path of a pipe; empty if it is discarded.
     pub stdout: String,
+    /// URI of the standard error output, or the path of a pipe; empty if it is discarded.
     pub stderr: String,
+    /// True if the task has a terminal.
     pub terminal: bool,
 }
 
@@ -45,6 +48,8 @@ pub struct LogLabels {
 }
 
 impl LogLabels {
+    /// Reads the labels of containerd's restart monitor and of nerdctl that name a log URI. `image`
+    /// has the labels that the container's image defines; `remembered`, those recorded earlier.
     pub fn read(
         labels: &BTreeMap<String, String>,
         image: &ImageLabels,

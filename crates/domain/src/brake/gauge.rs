@@ -4,17 +4,23 @@ use std::time::Instant;
 
 use super::{Brake, Hold, Pressure};
 
+/// State of the brake, as in the metric `probelet_brake_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Only the budget holds a kill.
     Free,
+    /// Many containers failed their probes at once: kills are held.
     Storm,
+    /// The daemon ran probes late, or the host's memory or I/O pressure is above its limit: kills
+    /// for timeouts are held.
     Starved,
 }
 
 impl Standing {
+    /// All states, in the order of the metric's series.
     pub const ALL: [Self; 3] = [Self::Free, Self::Storm, Self::Starved];
 
+    /// Value of the metric's label `state`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -24,8 +30,10 @@ impl Standing {
     }
 }
 
+/// Reading of the brake for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
+    /// State of the brake.
     pub standing: Standing,
     /// Kills that the budget allows now.
     pub tokens: f64,

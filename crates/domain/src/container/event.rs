@@ -17,13 +17,27 @@ use crate::user::User;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The wanted level changed. `grace` replaces that of the spec.
-    Wanted { wanted: Wanted, grace: Option<Duration> },
+    Wanted {
+        /// New wanted level.
+        wanted: Wanted,
+        /// Grace of the stop that follows; `None` for that of the spec.
+        grace: Option<Duration>,
+    },
     /// An operator asks for a new instance, whatever the restart policy.
-    Restart { grace: Option<Duration> },
+    Restart {
+        /// Grace of the stop; `None` for that of the spec.
+        grace: Option<Duration>,
+    },
     /// An operator asks for one signal.
-    Kill { signal: i32 },
+    Kill {
+        /// Number of the signal.
+        signal: i32,
+    },
     /// An operator asks that no probe runs for this long.
-    Pause { length: Duration },
+    Pause {
+        /// Length of the pause, counted from this event.
+        length: Duration,
+    },
     /// An operator ends a pause early.
     Resume,
     /// The pod's spec changed in what may change on a live container.
@@ -33,23 +47,43 @@ pub enum Event {
     /// Caller of the operators' events that follow.
     Asker(Option<Caller>),
     /// Another container's volumes were over their limits.
-    Evicted { message: String },
+    Evicted {
+        /// Message of the eviction, which names the volume and its limit.
+        message: String,
+    },
     /// Something about an instance. It is dropped unless the instance is the current one.
     Instance(Incarnation, InstanceEvent),
     /// Nothing is left of an attempt in the runtime.
-    Forgotten { incarnation: Incarnation },
+    Forgotten {
+        /// Attempt that was cleaned up.
+        incarnation: Incarnation,
+    },
     /// An attempt could not be cleaned up; the cleanup is retried.
-    Leftovers { incarnation: Incarnation },
+    Leftovers {
+        /// Attempt of which something is left.
+        incarnation: Incarnation,
+    },
     /// The runtime has no record of an attempt that was to be written to.
-    RecordMissing { incarnation: Incarnation },
+    RecordMissing {
+        /// Attempt without a record.
+        incarnation: Incarnation,
+    },
     /// The output of an attempt is kept nowhere.
-    NoLog { incarnation: Incarnation, why: String },
+    NoLog {
+        /// Attempt that runs without a log.
+        incarnation: Incarnation,
+        /// Reason why there is no log.
+        why: String,
+    },
     /// What the runtime has of the container.
     Found(Observation),
     /// The runtime was away, and answers again.
     RuntimeBack,
     /// The record could not be written, though the runtime answers.
-    PendingRecord { error: String },
+    PendingRecord {
+        /// Error of the write.
+        error: String,
+    },
     /// The record was written.
     Written,
     /// The deadline of the machine was reached.
@@ -60,38 +94,103 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub enum InstanceEvent {
     /// The user that the process starts as; comes before `Started`.
-    User { user: User },
+    User {
+        /// User of the process.
+        user: User,
+    },
     /// The process runs.
-    Started { pid: u32, container_id: String },
+    Started {
+        /// Process id of the init process on the host.
+        pid: u32,
+        /// containerd's id of the attempt's container.
+        container_id: String,
+    },
     /// The process could not be started.
-    Failed { fault: Fault, message: String },
+    Failed {
+        /// Kind of the fault, which decides how the start is retried.
+        fault: Fault,
+        /// Error of the start.
+        message: String,
+    },
     /// Whether the container's image is on the machine, and those of its image volumes by the
     /// volumes' names.
-    Looked { image: Option<ImageFacts>, volumes: BTreeMap<String, VolumeSeen> },
+    Looked {
+        /// Facts of the container's image; `None` if it is not on the machine.
+        image: Option<ImageFacts>,
+        /// State of the image of each image volume, by the volume's name.
+        volumes: BTreeMap<String, VolumeSeen>,
+    },
     /// An image was pulled.
-    Pulled { image: ImageFacts, pulled: Pulled },
+    Pulled {
+        /// Facts of the image that was pulled.
+        image: ImageFacts,
+        /// Duration and size of the pull.
+        pulled: Pulled,
+    },
     /// An image could not be pulled.
-    PullFailed { fault: PullFault, message: String },
+    PullFailed {
+        /// Kind of the fault.
+        fault: PullFault,
+        /// Error of the pull.
+        message: String,
+    },
     /// Outcome of a probe's attempt.
-    Probed { kind: ProbeKind, launch: Launch, outcome: Outcome, latency: Duration },
+    Probed {
+        /// Kind of the probe.
+        kind: ProbeKind,
+        /// Launch that this is the result of. The result of an older launch is dropped.
+        launch: Launch,
+        /// Outcome of the attempt.
+        outcome: Outcome,
+        /// Duration of the attempt.
+        latency: Duration,
+    },
     /// The process ended.
-    Ended { ending: Ending },
+    Ended {
+        /// Exit code or signal of the process, as far as known.
+        ending: Ending,
+    },
     /// A lifecycle hook ended. The error is not published: the output of a hook may have secrets.
-    Hooked { kind: HookKind, result: Result<(), String> },
+    Hooked {
+        /// Kind of the hook.
+        kind: HookKind,
+        /// Success, or the error of the hook.
+        result: Result<(), String>,
+    },
     /// Resident memory of the instance's shim in bytes.
-    ShimMeasured { bytes: u64 },
+    ShimMeasured {
+        /// Resident memory of the shim in bytes.
+        bytes: u64,
+    },
     /// Bytes in the pod's limited volumes, by their names.
-    VolumesMeasured { used: BTreeMap<String, u64> },
+    VolumesMeasured {
+        /// Bytes in use, by the name of the volume.
+        used: BTreeMap<String, u64>,
+    },
     /// The evidence is stored. `reading` is empty if there is none.
-    Captured { reading: String },
+    Captured {
+        /// Summary of the evidence, as published in the event `Evidence`.
+        reading: String,
+    },
     /// The brake allows the kill.
     Granted,
     /// The brake holds the kill, and is to be asked again then.
-    Held { why: Hold, again: Instant },
+    Held {
+        /// Reason of the hold.
+        why: Hold,
+        /// Time at which the brake is to be asked again.
+        again: Instant,
+    },
     /// Count of OOM kills in the instance's cgroup; before `Started`, the count at its start.
-    OomKills { kills: u64 },
+    OomKills {
+        /// Count of the cgroup, which may be older than the instance.
+        kills: u64,
+    },
     /// What the instance left at its end; comes before `Ended`.
-    ExitEvidence { words: ExitEvidence },
+    ExitEvidence {
+        /// Termination message, end of the log, and count of OOM kills.
+        words: ExitEvidence,
+    },
 }
 
 impl InstanceEvent {
@@ -110,7 +209,9 @@ impl From<PodSignal> for Event {
 /// Why a start failed. A fault of the container counts as an attempt, one of the runtime does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// The runtime rejected the container, or its process could not be started.
     Container,
+    /// The runtime is unavailable, or failed for a reason of its own. The start is retried.
     Runtime,
     /// The container must not run as it is configured. The start is retried every 10 s, as in the
     /// kubelet.

@@ -54,6 +54,7 @@ impl Machine {
         self
     }
 
+    /// Spec of the container.
     pub fn container(&self) -> &ContainerSpec {
         &self.life.definition.spec
     }
@@ -73,6 +74,7 @@ impl Machine {
         Member::of(&self.life)
     }
 
+    /// Status of the container, as published.
     pub fn status(&self) -> ContainerStatus {
         Presentation::of(&self.life).status()
     }
@@ -108,7 +110,7 @@ impl Machine {
         let Life { definition, phase, .. } = &mut self.life;
         let seed = (&definition.pod.uid, &definition.spec.name);
         if let Some(instance) = phase.process_mut() {
-            instance.probing.histogram(&seed, now.mono);
+            instance.probing.stagger(&seed, now.mono);
         }
     }
 

@@ -27,10 +27,12 @@ impl<'a> Member<'a> {
         self.life.course.attempt
     }
 
+    /// Time at which the container was created.
     pub fn created_at(self) -> SystemTime {
         self.life.course.created_at
     }
 
+    /// Level that callers want.
     pub fn wanted(self) -> Wanted {
         self.life.mandate.wanted
     }
@@ -70,15 +72,19 @@ impl<'a> Member<'a> {
         matches!(self.life.phase, Phase::Ended)
     }
 
+    /// True if the container is not started: it is new, or it waits for its start in a startup
+    /// round.
     pub fn has_not_begun(self) -> bool {
         matches!(self.life.phase, Phase::Created)
     }
 
+    /// True if the newest attempt has ended with exit code 0, and nothing follows by itself.
     pub fn has_succeeded(self) -> bool {
         let ended = self.life.course.ended.as_ref();
         self.is_over() && ended.is_some_and(|ended| ended.exit_code == 0)
     }
 
+    /// True if a process runs whose postStart hook is over and whose startup probe has passed.
     pub fn has_started(self) -> bool {
         self.life.phase.process().is_some_and(Instance::has_started)
     }

@@ -21,7 +21,9 @@ pub struct Memory {
     pub wanted: Wanted,
     /// The newest attempt.
     pub attempt: Incarnation,
+    /// Number of restarts, that of the newest attempt included.
     pub restart_count: u32,
+    /// Time at which the container was created.
     pub created_at: SystemTime,
     /// When the process of the newest attempt started; `None` before.
     pub started_at: Option<SystemTime>,
@@ -43,6 +45,7 @@ pub struct Memory {
     pub last_state: Option<Terminated>,
     /// When the next attempt may start, while it waits for its back-off.
     pub restart_at: Option<SystemTime>,
+    /// State of the restart back-off.
     pub backoff: Backoff,
     /// No probe runs before this time.
     pub paused_until: Option<SystemTime>,
@@ -82,7 +85,9 @@ pub struct Memory {
 pub struct ImageFacts {
     /// The manifest digest, `name@sha256:…`; empty for a bundle.
     pub id: String,
+    /// True if a registry has the image, and may have a newer one by now.
     pub from_registry: bool,
+    /// Stop signal that the image defines; `None` if it defines none.
     pub stop_signal: Option<i32>,
 }
 
@@ -141,6 +146,7 @@ impl Memory {
         self
     }
 
+    /// Memory of a container that has not started yet: attempt 0, and everything else empty.
     pub fn new(wanted: Wanted, created_at: SystemTime) -> Self {
         Self {
             wanted,
@@ -191,7 +197,10 @@ impl Memory {
 /// The level that the user wants; the machine works towards it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
+    /// The container runs, and is restarted as its restart policy says.
     Running,
+    /// The container is stopped. Its record stays.
     Stopped,
+    /// The container is stopped, and everything of it is deleted.
     Removed,
 }

@@ -191,8 +191,8 @@ impl Probing {
 
     /// Spreads the probes that are due over their next period, so that a daemon that takes many
     /// containers up does not run all of their probes in the same moment.
-    pub(super) fn histogram(&mut self, seed: &impl Hash, now: Instant) {
-        self.trackers.iter_mut().for_each(|tracker| tracker.histogram(seed, now));
+    pub(super) fn stagger(&mut self, seed: &impl Hash, now: Instant) {
+        self.trackers.iter_mut().for_each(|tracker| tracker.stagger(seed, now));
     }
 
     /// Drops the attempts under way and the counters; verdicts stand.

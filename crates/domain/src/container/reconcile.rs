@@ -16,14 +16,18 @@ use crate::{Incarnation, Now};
 pub struct Observation {
     /// When the listing began. It says nothing about what has changed since.
     pub at: Instant,
+    /// State of the task of each attempt that has a record.
     pub attempts: BTreeMap<Incarnation, SeenTask>,
 }
 
 /// Task of an attempt, as the runtime listed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeenTask {
+    /// The attempt has no task.
     None,
+    /// The task has not ended.
     Alive,
+    /// The task has ended, and was not deleted yet.
     Ended,
 }
 

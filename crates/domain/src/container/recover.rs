@@ -20,7 +20,9 @@ use crate::{Incarnation, Now};
 /// What became of the newest attempt meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovered {
+    /// The process still runs.
     Running {
+        /// Process id of the init process on the host.
         pid: u32,
     },
     /// With the wall time of its end.

@@ -7,7 +7,12 @@ use std::time::Duration;
 pub enum PodSignal {
     /// Wait for `Start` in this startup round. What runs of an earlier round is stopped; `grace`
     /// replaces that of the pod, which only a rule's restart does.
-    Hold { round: u32, grace: Option<Duration> },
+    Hold {
+        /// Number of the startup round.
+        round: u32,
+        /// Grace of the stop; `None` for that of the pod.
+        grace: Option<Duration>,
+    },
     /// Start now.
     Start,
     /// The pod is over, and with it what only accompanied it.
@@ -15,5 +20,8 @@ pub enum PodSignal {
     /// Send the stop signal now: the containers that end first have ended.
     StopNow,
     /// Restart with the container `owner`, which this one depends on.
-    Restart { owner: String },
+    Restart {
+        /// Name of the container that this one depends on.
+        owner: String,
+    },
 }

@@ -20,8 +20,11 @@ pub(super) const LEAST: Duration = Duration::from_secs(2);
 /// Why an instance is being stopped, what follows, and how far the stop has come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stopping {
+    /// Cause of the stop, which becomes the cause of the instance's end.
     pub cause: Cause,
+    /// Action after the stop.
     pub next: Next,
+    /// Time from the start of the stop to SIGKILL, the preStop hook included.
     pub grace: Duration,
     /// When the grace is over.
     pub kill_at: SystemTime,

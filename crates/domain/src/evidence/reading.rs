@@ -116,7 +116,7 @@ fn locked(process: &Process, sample: f64) -> Option<String> {
         ));
     }
     let rest = all.iter().filter(|thread| !thread.waits_for_a_lock());
-    let elsewhere = counters(rest.map(Thread::place));
+    let elsewhere = count_by_place(rest.map(Thread::place));
     Some(format!(
         "{waiting} of {count} threads of {who} wait for a lock (futex), the others in {}; none \
          used CPU: idle or deadlocked",
@@ -215,7 +215,7 @@ fn nothing(seen: &Captured, sample: f64) -> String {
     let ran: u64 = all.iter().map(|thread| thread.ran_microseconds).sum();
     let share = if sample > 0.0 { ran as f64 / sample * 100.0 } else { 0.0 };
     let asleep = all.iter().filter(|thread| thread.state == "S").map(|thread| thread.place());
-    let places = counters(asleep);
+    let places = count_by_place(asleep);
     let asleep = if places.is_empty() {
         String::new()
     } else {
@@ -242,7 +242,7 @@ fn more(count: usize, what: &str) -> Option<String> {
 }
 
 /// `3 do_epoll_wait, 1 pipe_read`, the most frequent first.
-fn counters<'a>(places: impl Iterator<Item = &'a str>) -> Vec<String> {
+fn count_by_place<'a>(places: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for place in places {
         match counts.iter_mut().find(|(known, _)| *known == place) {

@@ -11,6 +11,7 @@ const CRASHES: [u8; 7] = [4, 5, 6, 7, 8, 11, 31];
 /// All that is known of an ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
+    /// How the process ended, as far as it is known.
     pub ending: Ending,
     /// How many of its processes the OOM killer took in the instance's life.
     pub oom_kills: u64,
@@ -35,14 +36,20 @@ pub enum Sigkill {
     Outside,
 }
 
+/// Reason and cause of an ending, as [`Terminated`](super::Terminated) records them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
+    /// Kubernetes' reason of a terminated state, or `Stopped` after an operator's stop.
     pub reason: &'static str,
+    /// What ended the instance.
     pub cause: Cause,
+    /// Origin of the SIGKILL that ended an instance which probelet was stopping; `None` for any
+    /// other ending.
     pub sigkill: Option<Sigkill>,
 }
 
 impl Known {
+    /// Reason, cause and SIGKILL that follow from what is known of the ending.
     pub fn verdict(self) -> Verdict {
         let reason = match self.ending {
             Ending::Lost => self.ending.reason(),

@@ -9,7 +9,12 @@ pub const STOP: &str = "stop";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// A process, by the Unix socket. Its pid is unknown where its pid namespace is not ours.
-    Local { uid: u32, pid: Option<u32> },
+    Local {
+        /// User ID of the process.
+        uid: u32,
+        /// Process ID; `None` if its pid namespace is not the daemon's.
+        pid: Option<u32>,
+    },
     /// Somebody with a certificate, by TCP.
     Remote(SocketAddr),
 }
@@ -19,12 +24,17 @@ pub enum Caller {
 pub struct Operator {
     /// `stop`, `restart`, `delete`, `kill -s 9`.
     pub verb: String,
+    /// User ID of a local caller.
     pub uid: Option<u32>,
+    /// Process ID of a local caller; `None` if its pid namespace is not the daemon's.
     pub pid: Option<u32>,
+    /// Address of a remote caller.
     pub from: Option<SocketAddr>,
 }
 
 impl Operator {
+    /// Request `verb` of the caller `by`; without a caller, all fields that describe one are
+    /// `None`.
     pub fn new(verb: impl Into<String>, by: Option<Caller>) -> Self {
         let (uid, pid, from) = match by {
             Some(Caller::Local { uid, pid }) => (Some(uid), pid, None),

@@ -5,19 +5,31 @@ use std::time::SystemTime;
 use super::{Cause, Ending, Sigkill};
 use crate::Incarnation;
 
+/// End of one instance: Kubernetes' terminated state, and its cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terminated {
+    /// Attempt that ended.
     pub attempt: Incarnation,
+    /// ID of the container in the runtime; empty if the daemon does not know it.
     pub container_id: String,
+    /// How the process ended, as far as it is known.
     pub ending: Ending,
+    /// What ended the instance.
     pub cause: Cause,
     /// Kubernetes' reason: `Completed`, `Error`, `OOMKilled`, `StartError`,
     /// `ContainerStatusUnknown`; and `Stopped` after an operator's stop.
     pub reason: String,
+    /// Exit code: 128 + signal for a killed process, 128 for a failed start, 137 if it is not
+    /// known.
     pub exit_code: i32,
+    /// Number of the signal that ended the process; `None` if no signal did.
     pub signal: Option<u8>,
+    /// Kubernetes' message of a terminated state: the termination message, the end of the log, or
+    /// the error of a failed start. May be empty.
     pub message: String,
+    /// Wall-clock time of the start; `None` if the process was not started.
     pub started_at: Option<SystemTime>,
+    /// Wall-clock time at which the end was noticed.
     pub finished_at: SystemTime,
     /// How SIGKILL came where probelet was ending it anyway.
     pub sigkill: Option<Sigkill>,

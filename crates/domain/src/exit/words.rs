@@ -7,6 +7,7 @@ use crate::spec::TerminationMessage;
 pub const MESSAGE_BYTES: u64 = 4096;
 /// Of a log that stands in for it, its end.
 pub const LOG_BYTES: usize = 2048;
+/// Lines of such a log, counted from its end, at most.
 pub const LOG_LINES: usize = 80;
 
 /// As the adapters found it; what it means is [`ExitEvidence::message`]'s to say.

@@ -11,10 +11,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Keyring(Vec<(String, Login)>);
 
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Login {
+    /// Name and password, for HTTP basic authentication or for the request of a token.
     Basic {
+        /// User name at the registry.
         username: String,
+        /// Password of that user.
         password: String,
     },
     /// Docker's `registrytoken`: sent as it is.
@@ -34,6 +38,7 @@ impl fmt::Debug for Login {
 /// One of a pod's `imagePullSecrets`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PullSecret {
+    /// Name of the Secret.
     pub name: String,
     /// None where nobody has given the Secret of that name.
     pub keyring: Option<Keyring>,

@@ -7,11 +7,13 @@ use toml::{Table, Value};
 /// One place to ask, in the order of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    /// Requests go over HTTP rather than HTTPS.
     pub plain_http: bool,
     /// `HOST[:PORT]`, with a path before `/v2` where there is one.
     pub host: String,
     /// Whether tags may be looked up there; digests may everywhere.
     pub resolves: bool,
+    /// Certificates of the endpoint are not verified: `skip_verify`, false by default.
     pub skip_verify: bool,
     /// Files of certificates to trust besides the system's. Relative to the `hosts.toml`.
     pub ca: Vec<PathBuf>,

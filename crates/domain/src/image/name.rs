@@ -8,8 +8,11 @@ const DOCKER_HUB: &str = "docker.io";
 pub struct Reference {
     /// `HOST` or `HOST:PORT`.
     pub registry: String,
+    /// Path below the registry, such as `library/busybox`.
     pub repository: String,
+    /// Tag; `latest` by default, `None` in a name that has only a digest.
     pub tag: Option<String>,
+    /// Digest: `sha256:` or `sha512:`, and hexadecimal digits.
     pub digest: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use super::{ContainerSpec, PodSpec, Source};
 /// The source of an adopted container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adopted {
+    /// Image of the container, as its containerd record names it.
     pub image: String,
     /// The labels that ask for the care, as they were read; not looked at where it is `named`.
     pub labels: BTreeMap<String, String>,
@@ -21,6 +22,7 @@ pub struct Adopted {
 }
 
 impl PodSpec {
+    /// Returns the source of the pod's only container, if that container was adopted.
     pub fn adopted(&self) -> Option<&Adopted> {
         match self.containers.as_slice() {
             [ContainerSpec { source: Source::Adopted(adopted), .. }] => Some(adopted),
@@ -28,6 +30,7 @@ impl PodSpec {
         }
     }
 
+    /// Returns whether the pod is an adopted container.
     pub fn is_adopted(&self) -> bool {
         self.adopted().is_some()
     }
@@ -39,14 +42,17 @@ impl PodSpec {
 pub struct OwnLabels(BTreeSet<(String, String)>);
 
 impl OwnLabels {
+    /// Adds a label.
     pub fn insert(&mut self, name: String, value: String) {
         self.0.insert((name, value));
     }
 
+    /// Adds all labels of `others`.
     pub fn add(&mut self, others: &Self) {
         self.0.extend(others.0.iter().cloned());
     }
 
+    /// Returns whether a label with this name and this value is among them.
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.0.contains(&(name.to_owned(), value.to_owned()))
     }

@@ -8,6 +8,7 @@ use crate::image::PullPolicy;
 /// What stands between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// The specs are equal, apart from pull policies that mean the same.
     None,
     /// Only what takes effect without a new instance.
     Live,
@@ -32,8 +33,9 @@ impl PodSpec {
         self
     }
 
-    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies, graces, back-off limits, labels,
-    /// annotations and the content of files can change on a live pod.
+    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies,
+    /// graces, back-off limits, labels, annotations and the content of files can change on a live
+    /// pod.
     pub fn change_to(&self, new: &Self) -> Change {
         let (old, new) = (self.in_short(), new.in_short());
         if old == new {

@@ -6,18 +6,30 @@ use serde::{Deserialize, Serialize};
 use super::{Amounts, SpecError};
 use crate::quantity;
 
+/// A field of a pod that `fieldRef` can name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PodField {
+    /// `metadata.name`.
     Name,
+    /// `metadata.namespace`.
     Namespace,
+    /// `metadata.uid`.
     Uid,
+    /// `metadata.labels['KEY']`; empty if the pod has no such label.
     Label(String),
+    /// `metadata.annotations['KEY']`; empty if the pod has no such annotation.
     Annotation(String),
+    /// `spec.nodeName`: the name of the machine.
     NodeName,
+    /// `spec.serviceAccountName`; `default` if the pod names none.
     ServiceAccountName,
+    /// `status.hostIP`: the first address of the machine; empty if it has none.
     HostIp,
+    /// `status.hostIPs`: all addresses of the machine, separated by commas.
     HostIps,
+    /// `status.podIP`: the pod's first address; empty if it has none.
     PodIp,
+    /// `status.podIPs`: all addresses of the pod, separated by commas.
     PodIps,
 }
 
@@ -53,6 +65,7 @@ impl PodField {
             .or_else(|| subscript("metadata.annotations").map(Self::Annotation))
     }
 
+    /// The `fieldPath`, as Kubernetes writes it.
     pub fn path(&self) -> String {
         match self {
             Self::Label(key) => format!("metadata.labels['{key}']"),
@@ -70,21 +83,29 @@ impl PodField {
 pub struct ResourceField {
     /// Of the pod; none is the container itself.
     pub container: Option<String>,
+    /// Whether the value is a request or a limit.
     pub bound: Bound,
+    /// The resource.
     pub resource: Resource,
     /// In thousandths of a core, or bytes.
     pub divisor: u64,
 }
 
+/// Which of a resource's two amounts is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bound {
+    /// The limit; what the node can allocate if the container has none.
     Limit,
+    /// The request; 0 if the container has none.
     Request,
 }
 
+/// A resource that `resourceFieldRef` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resource {
+    /// CPU time, in thousandths of a core.
     Cpu,
+    /// Memory, in bytes.
     Memory,
     /// By the size of a page.
     HugePages(u64),
@@ -152,6 +173,10 @@ impl Resource {
 
 impl ResourceField {
     /// From `limits.cpu` and a divisor as Kubernetes writes it; `at` is where they stand.
+    ///
+    /// # Errors
+    ///
+    /// For a resource that is missing or unknown, and for a divisor that Kubernetes does not list.
     pub fn parse(
         at: &str,
         container: Option<String>,

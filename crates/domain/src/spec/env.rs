@@ -4,32 +4,44 @@ use serde::{Deserialize, Serialize};
 
 use super::{PodField, ResourceField};
 
+/// An environment variable of a container.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvVar {
+    /// Name of printable ASCII characters without `=`.
     pub name: String,
     /// Of a ConfigMap or Secret what it said when the pod was applied: a restart needs it, and
     /// the object itself is kept nowhere.
     pub value: String,
+    /// Kubernetes' `valueFrom`; `None` for a literal value.
     #[serde(default)]
     pub from: Option<EnvSource>,
 }
 
+/// Source of a variable's value other than a literal; Kubernetes' `EnvVarSource`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnvSource {
+    /// A key of a ConfigMap.
     ConfigMap {
+        /// Name of the ConfigMap, in the pod's namespace.
         name: String,
+        /// Key of its data.
         key: String,
     },
+    /// A key of a Secret.
     Secret {
+        /// Name of the Secret, in the pod's namespace.
         name: String,
+        /// Key of its data.
         key: String,
     },
     /// Read at each start.
     Field(PodField),
+    /// A resource request or limit of a container, computed at each start.
     Resource(ResourceField),
 }
 
 impl EnvVar {
+    /// Makes a variable with a literal value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), from: None }
     }

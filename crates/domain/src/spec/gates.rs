@@ -25,6 +25,7 @@ const DECIDED: [&str; 9] = [
     "Ready",
 ];
 
+/// The readiness gates of a pod, and the conditions that callers have set on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Gates {
     /// Condition types, as the manifest names them.
@@ -37,23 +38,33 @@ pub struct Gates {
 /// A condition as a caller has set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetCondition {
+    /// Status of the condition.
     pub status: ConditionStatus,
+    /// Reason for programs, made of letters, digits, `_`, `,` and `:`; may be empty, at most 1024
+    /// bytes.
     pub reason: String,
+    /// Explanation for readers; may be empty, at most 1024 bytes.
     pub message: String,
     /// When `status` changed last.
     pub since: SystemTime,
 }
 
+/// Status of a condition, as in Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
+    /// The condition holds; a gate with it is passed.
     True,
+    /// The condition does not hold.
     False,
+    /// The condition cannot be decided.
     Unknown,
 }
 
 impl ConditionStatus {
+    /// All statuses.
     pub const ALL: [Self; 3] = [Self::True, Self::False, Self::Unknown];
 
+    /// The status as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",

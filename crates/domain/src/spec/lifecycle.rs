@@ -24,16 +24,23 @@ pub struct Lifecycle {
     pub evidence_exec: Option<Exec>,
 }
 
+/// What a lifecycle hook does; Kubernetes' `LifecycleHandler`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum HookHandler {
+    /// Runs a command in the container.
     Exec(Exec),
+    /// Sends an HTTP GET request.
     HttpGet(HttpGet),
+    /// Waits; at most as long as the pod's termination grace.
     Sleep(Duration),
 }
 
+/// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookKind {
+    /// After the process has started.
     PostStart,
+    /// Before the stop signal.
     PreStop,
 }
 
@@ -48,6 +55,7 @@ impl HookKind {
 }
 
 impl Lifecycle {
+    /// Returns the hook of this kind, if the container has one.
     pub fn get(&self, kind: HookKind) -> Option<&HookHandler> {
         match kind {
             HookKind::PostStart => self.post_start.as_ref(),

@@ -4,15 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use super::PodSpec;
 
+/// Source of a container's termination message; Kubernetes' `terminationMessagePath` and policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminationMessage {
     /// In a container from an image: a fresh, empty file of each attempt.
     pub path: String,
+    /// Whether the log can replace an empty file.
     pub policy: MessagePolicy,
 }
 
+/// Kubernetes' `terminationMessagePolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum MessagePolicy {
+    /// The file alone; the default.
     #[default]
     File,
     /// The log's end where the file is empty and the exit code is not 0.
@@ -26,6 +30,7 @@ impl Default for TerminationMessage {
 }
 
 impl MessagePolicy {
+    /// All policies, in the order in which an error lists them.
     pub const ALL: [Self; 2] = [Self::FallbackToLogsOnError, Self::File];
 
     /// As Kubernetes writes it.
@@ -36,10 +41,12 @@ impl MessagePolicy {
         }
     }
 
+    /// Reads a policy as Kubernetes writes it; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|policy| policy.as_str() == text)
     }
 
+    /// Returns whether the log can replace an empty file after this exit code.
     pub fn wants_log(self, exit_code: i32) -> bool {
         self == Self::FallbackToLogsOnError && exit_code != 0
     }

@@ -9,6 +9,7 @@ pub enum Role {
     Init,
     /// An init container that goes on as long as the pod does.
     Sidecar,
+    /// One of `containers`: starts after the init containers.
     Regular,
 }
 
@@ -18,6 +19,7 @@ impl PodSpec {
         self.init_containers.iter().chain(&self.containers)
     }
 
+    /// Number of containers, init containers included.
     pub fn count(&self) -> usize {
         self.init_containers.len() + self.containers.len()
     }
@@ -27,18 +29,22 @@ impl PodSpec {
         self.count() > 1
     }
 
+    /// Returns the container at an index of [`Self::all`].
     pub fn at(&self, index: usize) -> Option<&ContainerSpec> {
         self.all().nth(index)
     }
 
+    /// Returns the container at an index of [`Self::all`], for changes.
     pub fn at_mut(&mut self, index: usize) -> Option<&mut ContainerSpec> {
         self.init_containers.iter_mut().chain(&mut self.containers).nth(index)
     }
 
+    /// Returns the index in [`Self::all`] of the container with this name.
     pub fn place_of(&self, name: &str) -> Option<usize> {
         self.all().position(|container| container.name == name)
     }
 
+    /// Returns the role of the container at an index; `Regular` if there is none.
     pub fn role_at(&self, index: usize) -> Role {
         match self.init_containers.get(index) {
             None => Role::Regular,
@@ -47,6 +53,7 @@ impl PodSpec {
         }
     }
 
+    /// Returns the role of the container with this name; `Regular` if there is none.
     pub fn role_of(&self, name: &str) -> Role {
         self.place_of(name).map_or(Role::Regular, |index| self.role_at(index))
     }

@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, PodSpec, SpecError};
 
+/// A port of a container; Kubernetes' `ContainerPort`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerPort {
+    /// Name for probes, at most 15 bytes and unique in the container.
     pub name: Option<String>,
+    /// Port number in the container, from 1 to 65535.
     pub port: u16,
     /// `TCP`, `UDP` or `SCTP`; informational where there is no host port.
     pub protocol: String,
@@ -21,9 +24,13 @@ pub struct ContainerPort {
 /// A port of the host that leads to one of the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPort {
+    /// Address of the host; all addresses if `None`, empty, `0.0.0.0` or `::`.
     pub host_ip: Option<String>,
+    /// Port number on the host.
     pub host_port: u16,
+    /// Port number in the pod.
     pub container_port: u16,
+    /// `TCP`, `UDP` or `SCTP`.
     pub protocol: String,
 }
 

@@ -4,21 +4,31 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The probes of a container, at most one of each kind.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Probes {
+    /// Kubernetes' `startupProbe`: the other probes begin when it has passed.
     pub startup: Option<ProbeSpec>,
+    /// Kubernetes' `readinessProbe`: decides whether the container is ready.
     pub readiness: Option<ProbeSpec>,
+    /// Kubernetes' `livenessProbe`: its failure restarts the container, unless `on_failure`
+    /// differs.
     pub liveness: Option<ProbeSpec>,
 }
 
+/// Purpose of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProbeKind {
+    /// Decides when the container has started.
     Startup,
+    /// Decides whether the container is ready.
     Readiness,
+    /// Decides whether the container must be restarted.
     Liveness,
 }
 
 impl ProbeKind {
+    /// All kinds, in the order of a container's start.
     pub const ALL: [Self; 3] = [Self::Startup, Self::Readiness, Self::Liveness];
 
     /// Whether an instance with these levels has nothing left to pass for this kind.
@@ -50,6 +60,7 @@ impl ProbeKind {
 }
 
 impl Probes {
+    /// Returns the container's probe of this kind, if it has one.
     pub fn get(&self, kind: ProbeKind) -> Option<&ProbeSpec> {
         match kind {
             ProbeKind::Startup => self.startup.as_ref(),
@@ -59,20 +70,28 @@ impl Probes {
     }
 }
 
+/// A probe: what it does, how often, and when its result counts. Times are at most 68 years.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSpec {
+    /// Request, connection or command that the probe makes.
     pub handler: Handler,
+    /// Time from the container's start to the first attempt; 0 by default.
     pub initial_delay: Duration,
+    /// Time between two attempts; 10 s by default, at least 100 ms.
     pub period: Duration,
     /// A faster period until the probe has passed for the first time in an incarnation. What
     /// fails between the steady period's ticks does not count; what passes does.
     #[serde(default)]
     pub startup_period: Option<Duration>,
+    /// Time that an attempt may take; 1 s by default, at least 10 ms.
     pub timeout: Duration,
+    /// Successes in a row that make the probe pass; 1, which only a readiness probe can raise.
     pub success_threshold: u32,
+    /// Failures in a row that make the probe fail; 3 by default, at least 1.
     pub failure_threshold: u32,
     /// For a kill that this probe decides; beats the pod's.
     pub termination_grace: Option<Duration>,
+    /// Consequence of a failed liveness or startup probe; `Restart` if unset. Readiness has none.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
 }
@@ -90,8 +109,10 @@ pub enum OnFailure {
 }
 
 impl OnFailure {
+    /// All choices.
     pub const ALL: [Self; 3] = [Self::Restart, Self::Stop, Self::Notify];
 
+    /// The choice as manifests and annotations write it, in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
@@ -118,28 +139,40 @@ impl ProbeSpec {
     }
 }
 
+/// What a probe does to find out the state of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Handler {
+    /// Kubernetes' `httpGet`: passes on a final status from 200 to 399.
     HttpGet(HttpGet),
+    /// Kubernetes' `tcpSocket`: passes when the connection opens.
     TcpSocket(TcpSocket),
+    /// Kubernetes' `grpc`: passes when the health service answers `SERVING`.
     Grpc(Grpc),
+    /// Kubernetes' `exec`: passes when the command exits with 0.
     Exec(Exec),
 }
 
+/// An HTTP GET request of a probe or hook; Kubernetes' `HTTPGetAction`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpGet {
+    /// URL scheme; HTTP by default.
     #[serde(default)]
     pub scheme: Scheme,
     /// Empty: the pod's address, else 127.0.0.1, then ::1, inside the task's network namespace.
     pub host: Option<String>,
+    /// Port of the request.
     pub port: PortRef,
     /// With its query, as written; Kubernetes' default is `/`.
     pub path: String,
+    /// Additional headers. `Host`, `User-Agent` and `Accept` replace the defaults; headers that
+    /// follow from the request, such as `Content-Length`, are ignored.
     pub headers: Vec<Header>,
 }
 
+/// URL scheme of an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Scheme {
+    /// Plain HTTP; the default.
     #[default]
     Http,
     /// Neither certificate nor name are verified, as in Kubernetes.
@@ -156,9 +189,12 @@ impl Scheme {
     }
 }
 
+/// A TCP connection that a probe opens; Kubernetes' `TCPSocketAction`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TcpSocket {
+    /// Host name or address; the pod's address if empty, else 127.0.0.1, then ::1.
     pub host: Option<String>,
+    /// Port of the connection.
     pub port: PortRef,
 }
 
@@ -180,12 +216,16 @@ pub struct Grpc {
 /// A command in the container, run as its own process would be; no shell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exec {
+    /// Program and its arguments; at least the program.
     pub command: Vec<String>,
 }
 
+/// A header of an HTTP request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
+    /// Header name of letters, digits and hyphens.
     pub name: String,
+    /// Header value, as written.
     pub value: String,
 }
 
@@ -193,7 +233,9 @@ pub struct Header {
 /// there is found out when the probe runs, as in Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PortRef {
+    /// Port number, from 1 to 65535.
     Number(u16),
+    /// Name of one of the container's ports.
     Name(String),
 }
 

@@ -10,10 +10,13 @@ use super::{ContainerSpec, PodSpec, Role};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
+    /// Amounts that the container is promised.
     pub requests: Amounts,
+    /// Amounts that the container cannot exceed.
     pub limits: Amounts,
 }
 
+/// Amounts of resources; each one is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Amounts {
@@ -28,19 +31,25 @@ pub struct Amounts {
 }
 
 impl Amounts {
+    /// Returns whether no amount is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
+/// Kubernetes' quality-of-service class of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QosClass {
+    /// Every container has CPU and memory limits, and its requests equal them.
     Guaranteed,
+    /// Some container has a CPU or memory request or limit, but the pod is not `Guaranteed`.
     Burstable,
+    /// No container has a CPU or memory request or limit.
     BestEffort,
 }
 
 impl QosClass {
+    /// The class as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Guaranteed => "Guaranteed",
@@ -71,6 +80,7 @@ impl Resources {
         Some((millis.saturating_mul(QUOTA_PERIOD) / MILLIS).max(MIN_QUOTA))
     }
 
+    /// Memory limit in bytes; `None` without a limit, which 0 means too.
     pub fn memory_limit(&self) -> Option<u64> {
         self.limits.memory.filter(|bytes| *bytes > 0)
     }

@@ -8,29 +8,47 @@ use super::{ContainerSpec, PodSpec};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodSecurity {
+    /// User and group of the containers that set none.
     pub identity: Identity,
+    /// Seccomp profile of the containers that set none; no profile if unset.
     pub seccomp: Option<SeccompProfile>,
+    /// AppArmor profile of the containers that set none; no profile if unset.
     pub app_armor: Option<AppArmorProfile>,
     /// Owns the volumes, and every process is in it.
     pub fs_group: Option<i64>,
+    /// Kubernetes' `fsGroupChangePolicy`. It is stored and has no effect, because the group is set
+    /// when a volume is made.
     pub fs_group_change_policy: Option<FsGroupChangePolicy>,
+    /// Groups that every process has besides its primary group, from 0 to 2147483647.
     pub supplemental_groups: Vec<i64>,
+    /// Whether the image's groups of the user count too; `Merge` if unset.
     pub supplemental_groups_policy: Option<GroupsPolicy>,
+    /// Kernel parameters of the pod's namespaces, each at most once.
     pub sysctls: Vec<Sysctl>,
 }
 
+/// Security settings of one container; Kubernetes' `securityContext`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Security {
+    /// User and group of the container; the pod's where unset.
     pub identity: Identity,
+    /// Seccomp profile of the container; the pod's if unset.
     pub seccomp: Option<SeccompProfile>,
+    /// AppArmor profile of the container; the pod's if unset.
     pub app_armor: Option<AppArmorProfile>,
     /// As written in a manifest, with or without `CAP_`; `ALL` is all of them.
     pub add: Vec<String>,
+    /// Capabilities to remove from containerd's default set, in the same form as `add`.
     pub drop: Vec<String>,
+    /// Whether the container has all capabilities, may use all devices and is neither confined by a
+    /// profile nor has paths of `/proc` and `/sys` masked; `false` if unset.
     pub privileged: Option<bool>,
+    /// Sets `no_new_privs` if `false`; must not be `false` for a privileged container.
     pub allow_privilege_escalation: Option<bool>,
+    /// Whether the root filesystem is mounted read-only; writable if unset.
     pub read_only_root_filesystem: Option<bool>,
+    /// How much of `/proc` is hidden; `Default` if unset.
     pub proc_mount: Option<ProcMount>,
 }
 
@@ -38,34 +56,47 @@ pub struct Security {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
+    /// Kubernetes' `runAsUser`, from 0 to 2147483647; the image's user if unset.
     pub user: Option<i64>,
+    /// Kubernetes' `runAsGroup`, from 0 to 2147483647; the image's or the user's group if unset.
     pub group: Option<i64>,
+    /// Kubernetes' `runAsNonRoot`: whether a container that would run as root, or whose
+    /// image names its user without a number, is refused.
     pub non_root: Option<bool>,
 }
 
+/// Filter of a container's system calls; Kubernetes' `seccompProfile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum SeccompProfile {
+    /// containerd's default profile.
     RuntimeDefault,
+    /// No filter.
     Unconfined,
     /// A file below the folder of seccomp profiles.
     Localhost(String),
 }
 
+/// AppArmor confinement of a container; Kubernetes' `appArmorProfile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AppArmorProfile {
+    /// containerd's default profile, `cri-containerd.apparmor.d`, which must be loaded.
     RuntimeDefault,
+    /// No confinement.
     Unconfined,
     /// The name of one that is loaded.
     Localhost(String),
 }
 
+/// Kubernetes' `procMount`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum ProcMount {
+    /// Sensitive paths of `/proc` are masked or read-only, as in containerd.
     Default,
     /// Nothing of `/proc` is masked or read-only.
     Unmasked,
 }
 
+/// Kubernetes' `supplementalGroupsPolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum GroupsPolicy {
     /// The image's groups of the user, and the pod's.
@@ -74,15 +105,21 @@ pub enum GroupsPolicy {
     Strict,
 }
 
+/// Kubernetes' `fsGroupChangePolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum FsGroupChangePolicy {
+    /// Change owner and mode only if those of the volume's root differ.
     OnRootMismatch,
+    /// Change owner and mode at each mount.
     Always,
 }
 
+/// A kernel parameter of a pod; Kubernetes' `sysctls`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sysctl {
+    /// Name with dots or slashes, at most 253 characters; of the network or IPC namespace.
     pub name: String,
+    /// Value, as written to the kernel.
     pub value: String,
 }
 
@@ -103,10 +140,12 @@ impl Sysctl {
         }
     }
 
+    /// Returns whether the parameter belongs to the network namespace: `net.*`.
     pub fn is_of_network(&self) -> bool {
         self.dotted().starts_with("net.")
     }
 
+    /// Returns whether the parameter belongs to the IPC namespace: System V IPC and `fs.mqueue.*`.
     pub fn is_of_ipc(&self) -> bool {
         let name = self.dotted();
         let begins = ["kernel.shm", "kernel.msg", "fs.mqueue."];
@@ -135,12 +174,14 @@ const SAFE: [&str; 12] = [
 ];
 
 impl Security {
+    /// Returns whether the container is privileged; `false` if unset.
     pub fn is_privileged(&self) -> bool {
         self.privileged == Some(true)
     }
 }
 
 impl PodSpec {
+    /// Returns the user and group of a container of this pod: its settings, else the pod's.
     pub fn identity_of(&self, container: &ContainerSpec) -> Identity {
         let (own, pod) = (&container.security.identity, &self.security.identity);
         Identity {
@@ -158,6 +199,7 @@ impl PodSpec {
         })
     }
 
+    /// Returns the AppArmor profile of a container; `None` if unconfined or privileged.
     pub fn app_armor_of<'a>(&'a self, container: &'a ContainerSpec) -> Option<&'a AppArmorProfile> {
         let profile = container.security.app_armor.as_ref().or(self.security.app_armor.as_ref());
         profile.filter(|profile| {

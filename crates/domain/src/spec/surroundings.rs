@@ -10,7 +10,9 @@ use super::PodSpec;
 pub struct HostNamespaces {
     /// The host's name with it.
     pub network: bool,
+    /// Kubernetes' `hostPID`: the containers see the host's processes.
     pub pid: bool,
+    /// Kubernetes' `hostIPC`: the containers use the host's IPC objects and `/dev/shm`.
     pub ipc: bool,
 }
 
@@ -24,35 +26,51 @@ pub enum NetworkMode {
     None,
 }
 
+/// Names of a pod, and how it resolves the names of others.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Naming {
+    /// Kubernetes' `subdomain`, an RFC 1123 label; with it the pod has a full domain name.
     pub subdomain: Option<String>,
+    /// Kubernetes' `setHostnameAsFQDN`: the hostname is the full name, of at most 64 characters.
     pub hostname_as_fqdn: bool,
+    /// Additional entries of the pod's `/etc/hosts`.
     pub host_aliases: Vec<HostAlias>,
+    /// Where the pod's nameservers come from; `ClusterFirst` by default.
     pub dns_policy: DnsPolicy,
+    /// Kubernetes' `dnsConfig`, added to what the policy gives.
     pub dns: Option<DnsConfig>,
 }
 
+/// An entry of `/etc/hosts`; Kubernetes' `hostAliases`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostAlias {
+    /// IPv4 or IPv6 address.
     pub ip: String,
+    /// Names of the address, each an RFC 1123 subdomain.
     pub hostnames: Vec<String>,
 }
 
+/// Kubernetes' `dnsPolicy`. There is no cluster DNS, so only `None` differs from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum DnsPolicy {
+    /// The host's resolver, in place of cluster DNS; the default.
     #[default]
     ClusterFirst,
+    /// The host's resolver, in place of cluster DNS; a manifest that sets it gets a warning.
     ClusterFirstWithHostNet,
+    /// The host's resolver.
     Default,
+    /// The pod's `dnsConfig` alone, which must have a nameserver.
     None,
 }
 
 impl DnsPolicy {
+    /// All policies, in the order in which an error lists them.
     pub const ALL: [Self; 4] =
         [Self::ClusterFirst, Self::ClusterFirstWithHostNet, Self::Default, Self::None];
 
+    /// The policy as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClusterFirst => "ClusterFirst",
@@ -63,10 +81,13 @@ impl DnsPolicy {
     }
 }
 
+/// Settings of the pod's `/etc/resolv.conf`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DnsConfig {
+    /// IP addresses of nameservers, at most 3.
     pub nameservers: Vec<String>,
+    /// Search domains, at most 32 and 2048 characters with their separators.
     pub searches: Vec<String>,
     /// As in `resolv.conf`: `NAME` or `NAME:VALUE`.
     pub options: Vec<(String, Option<String>)>,
@@ -75,7 +96,9 @@ pub struct DnsConfig {
 /// A device of the host: `HOST:CONTAINER:rwm`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
+    /// Path on the host, below `/dev`.
     pub host: String,
+    /// Path in the container, below `/dev`.
     pub container: String,
     /// Of `r`, `w` and `m`.
     pub access: String,

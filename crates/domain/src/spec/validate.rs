@@ -30,7 +30,9 @@ mod volumes;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct SpecError {
+    /// Path of the field, as in `spec.containers[0].name`; at most about 1024 bytes.
     pub field: String,
+    /// Kubernetes' sentence on the error; at most about 1024 bytes.
     pub reason: String,
 }
 
@@ -43,6 +45,7 @@ pub struct SpecErrors(pub Vec<SpecError>);
 const LONGEST: usize = 1024;
 /// How much of many errors stands in one text.
 const SUMMED: usize = 20;
+/// Approximate length in bytes of the text that lists several errors.
 pub const SUMMARY: usize = 1024;
 
 impl SpecErrors {
@@ -71,6 +74,7 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The sentences of Kubernetes' `field.Error`.
 impl SpecError {
+    /// Makes an error; shortens `field` and `reason` to 1024 bytes each.
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
         let (mut field, mut reason) = (field.into(), reason.into());
         shorten(&mut field, LONGEST);
@@ -83,23 +87,28 @@ impl SpecError {
         Self::new(field, format!("Invalid value: {value:?}: {why}"))
     }
 
+    /// Makes the error of a port number that is not from 1 to 65535.
     pub fn port_range(field: impl Into<String>, number: impl std::fmt::Debug) -> Self {
         Self::invalid(field, number, "must be between 1 and 65535, inclusive")
     }
 
+    /// Makes the error of a missing value; `why` may be empty.
     pub fn required(field: impl Into<String>, why: &str) -> Self {
         let sep = if why.is_empty() { "" } else { ": " };
         Self::new(field, format!("Required value{sep}{why}"))
     }
 
+    /// Makes the error of a field that must not be set.
     pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
         Self::new(field, format!("Forbidden: {why}"))
     }
 
+    /// Makes the error of a value that must be unique.
     pub fn duplicate(field: impl Into<String>, value: &str) -> Self {
         Self::new(field, format!("Duplicate value: {value:?}"))
     }
 
+    /// Makes the error of a value that is not one of `supported`.
     pub fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
         let list = supported.iter().map(|s| format!("{s:?}")).collect::<Vec<_>>().join(", ");
         Self::new(field, format!("Unsupported value: {value:?}: supported values: {list}"))
@@ -157,6 +166,10 @@ pub(super) fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
 
 impl PodSpec {
     /// The only way to a spec that the supervisor takes.
+    ///
+    /// # Errors
+    ///
+    /// All broken rules at once, each with its field.
     pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
         let mut found = Findings::default();
         // An adopted one has containerd's names, which containerd has checked.

@@ -10,54 +10,80 @@ use serde::{Deserialize, Serialize};
 use super::{ContainerSpec, PodField, PodSpec, ResourceField, Source};
 use crate::image::PullPolicy;
 
+/// A volume of a pod, which any of its containers can mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
+    /// Name that mounts refer to: an RFC 1123 label, unique in the pod.
     pub name: String,
+    /// What the volume contains.
     pub source: VolumeSource,
 }
 
+/// Origin of a volume's content. A manifest with none of Kubernetes' sources makes an `emptyDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolumeSource {
+    /// Kubernetes' `emptyDir`: a folder that is empty at first and lasts as long as the pod.
     EmptyDir {
+        /// Where the folder is stored.
         medium: Medium,
         /// Bytes.
         size_limit: Option<u64>,
     },
+    /// Kubernetes' `hostPath`: a file or folder of the host.
     HostPath {
+        /// Absolute path on the host, without `..`.
         path: String,
+        /// Check of the path before a container starts.
         kind: HostPathType,
     },
+    /// Files from ConfigMaps, Secrets and the downward API; always mounted read-only.
     Files(Files),
+    /// Kubernetes' `image`: the files of an OCI image; always mounted read-only and `noexec`.
     Image(VolumeImage),
 }
 
 /// What an image holds, read only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeImage {
+    /// Image reference; must not be empty.
     pub reference: String,
+    /// When the image is pulled; Kubernetes' default for its tag if unset.
     pub pull_policy: Option<PullPolicy>,
 }
 
+/// Kubernetes' `medium` of an `emptyDir`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Medium {
+    /// A folder on the host's disk; the default. A pod that exceeds its size limit is evicted.
     Disk,
+    /// A tmpfs. Its size is at most the size limit and, if every container has a memory limit, the
+    /// sum of those.
     Memory,
 }
 
+/// Kubernetes' `type` of a `hostPath`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostPathType {
     /// Whatever is there; nothing there becomes a folder, as containerd makes it.
     Unset,
+    /// A folder; made with mode 0755 if nothing exists at the path.
     DirectoryOrCreate,
+    /// An existing folder.
     Directory,
+    /// A file; made empty with mode 0644 if nothing exists at the path.
     FileOrCreate,
+    /// An existing regular file.
     File,
+    /// An existing Unix socket.
     Socket,
+    /// An existing character device.
     CharDevice,
+    /// An existing block device.
     BlockDevice,
 }
 
 impl HostPathType {
+    /// All types, in the order in which an error lists them.
     pub const ALL: [Self; 8] = [
         Self::Unset,
         Self::DirectoryOrCreate,
@@ -69,6 +95,7 @@ impl HostPathType {
         Self::BlockDevice,
     ];
 
+    /// The type as Kubernetes writes it; empty for `Unset`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unset => "",
@@ -88,15 +115,22 @@ impl HostPathType {
 pub struct Files {
     /// Otherwise it has one part.
     pub projected: bool,
+    /// Permission bits of files without a mode; 0644 by default in manifests, at most 0777.
     pub default_mode: u32,
+    /// Sources of the files; no two files may have the same path.
     pub parts: Vec<Part>,
 }
 
+/// One source of a volume's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
+    /// A ConfigMap or Secret.
     Object {
+        /// Whether it is a ConfigMap or a Secret.
         kind: ObjectKind,
+        /// Name of the object, in the pod's namespace.
         name: String,
+        /// Whether a missing object or key is left out instead of reported as an error.
         optional: bool,
         /// Every key where it is empty.
         items: Vec<Item>,
@@ -104,34 +138,51 @@ pub enum Part {
         /// itself is kept nowhere.
         data: BTreeMap<String, Content>,
     },
+    /// Files with values of the pod, from Kubernetes' `downwardAPI`.
     DownwardApi(Vec<DownwardItem>),
 }
 
+/// Kind of the object that files come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObjectKind {
+    /// A ConfigMap.
     ConfigMap,
+    /// A Secret.
     Secret,
 }
 
+/// One key of a ConfigMap or Secret and the file it becomes; Kubernetes' `KeyToPath`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
+    /// Key of the object's data.
     pub key: String,
+    /// Path of the file relative to the volume, without `..`.
     pub path: String,
+    /// Permission bits of the file, at most 0777; the volume's default mode if unset.
     pub mode: Option<u32>,
 }
 
+/// One file of the downward API; Kubernetes' `DownwardAPIVolumeFile`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownwardItem {
+    /// Path of the file relative to the volume, without `..`.
     pub path: String,
+    /// Permission bits of the file, at most 0777; the volume's default mode if unset.
     pub mode: Option<u32>,
+    /// Value that the file contains.
     pub field: DownwardField,
 }
 
+/// Value that a file of the downward API contains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DownwardField {
+    /// A single field of the pod, one whose path begins with `metadata.`.
     One(PodField),
+    /// All labels of the pod, one `KEY="VALUE"` a line.
     Labels,
+    /// All annotations of the pod, one `KEY="VALUE"` a line.
     Annotations,
+    /// A resource request or limit of a named container.
     Resource(ResourceField),
 }
 
@@ -155,6 +206,7 @@ impl DownwardField {
         }
     }
 
+    /// The `fieldPath`, as Kubernetes writes it; `None` for a resource.
     pub fn path(&self) -> Option<String> {
         match self {
             Self::Labels => Some("metadata.labels".to_owned()),
@@ -200,34 +252,50 @@ impl fmt::Debug for Content {
     }
 }
 
+/// A mount of one of the pod's volumes in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeMount {
+    /// Name of the volume.
     pub name: String,
+    /// Path in the container, unique among its mounts; neither the root nor with `..`.
     pub mount_path: String,
+    /// Part of the volume to mount; the whole volume for `SubPath::None`.
     pub sub_path: SubPath,
+    /// Whether the mount is read-only; files and images always are.
     pub read_only: bool,
+    /// Whether mounts below this one are read-only too.
     pub recursive_read_only: RecursiveReadOnly,
+    /// Propagation of mounts between the host and the container.
     pub propagation: Propagation,
 }
 
+/// The part of a volume that is mounted: Kubernetes' `subPath` or `subPathExpr`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubPath {
+    /// The whole volume.
     None,
+    /// Kubernetes' `subPath`: a relative path without `..`.
     Plain(String),
     /// With `$(VAR)` from the container's environment.
     Expr(String),
 }
 
+/// Kubernetes' `recursiveReadOnly`. Only a read-only mount without propagation may set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecursiveReadOnly {
+    /// Mounts below this one keep their access; the default.
     Disabled,
+    /// In Kubernetes, recursive where the node supports it; here the same as `Enabled`.
     IfPossible,
+    /// Mounts below this one are read-only too; the OCI mount option `rro`.
     Enabled,
 }
 
 impl RecursiveReadOnly {
+    /// All values, in the order in which an error lists them.
     pub const ALL: [Self; 3] = [Self::Disabled, Self::Enabled, Self::IfPossible];
 
+    /// The value as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disabled => "Disabled",
@@ -237,16 +305,22 @@ impl RecursiveReadOnly {
     }
 }
 
+/// Kubernetes' `mountPropagation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Propagation {
+    /// Mounts that are made later stay on their side; the mount option `rprivate`. The default.
     None,
+    /// Later mounts of the host appear in the container; the mount option `rslave`.
     HostToContainer,
+    /// Later mounts appear on both sides (`rshared`); only for privileged containers.
     Bidirectional,
 }
 
 impl Propagation {
+    /// All values, in the order in which an error lists them.
     pub const ALL: [Self; 3] = [Self::Bidirectional, Self::HostToContainer, Self::None];
 
+    /// The value as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "None",

@@ -28,7 +28,9 @@ pub fn is_manifest(name: &str) -> bool {
 pub struct Seen {
     /// Its whole path.
     pub file: String,
+    /// Modification time of the file.
     pub modified: SystemTime,
+    /// Text of the file, or why it could not be read.
     pub text: Text,
 }
 
@@ -44,6 +46,8 @@ struct Held {
 }
 
 impl ManifestStore {
+    /// Records a scan of the directory, `all` of its manifests. A file that is not among them is
+    /// removed from the store.
     pub fn look(&mut self, all: Vec<Seen>, now: Now) {
         let mut before = std::mem::take(&mut self.0);
         for seen in all {
