@@ -1,4 +1,4 @@
-//! Puts the rooms together: socket, runtime, supervisor, services; and takes them down again.
+//! Starts the parts of the daemon (socket, runtime, supervisor, services) and stops them again.
 
 mod authority;
 mod calls;
@@ -51,39 +51,40 @@ use crate::{manifest, metrics, pb, process, trusted};
 
 /// How long open calls may take to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
-/// How long containerd may be away before it is asked again.
+/// The pause between attempts to reach containerd at the start.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often it is reported that containerd is still waited for.
+/// The interval of the reports that the daemon still waits for containerd.
 const REPORT: Duration = Duration::from_secs(60);
-/// How long a start waits for what runs to be known before callers are told to come again.
+/// How long a start waits for the recovery of running pods before callers are asked to retry.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// All that `probelet serve` takes.
+/// The settings of `probelet serve`.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub socket: PathBuf,
     pub containerd_address: PathBuf,
     pub containerd_namespace: String,
-    /// Names, or `*`.
+    /// Names of containerd namespaces, or `*`.
     pub watch_namespaces: Vec<String>,
     pub adopted_log_dirs: Vec<PathBuf>,
-    /// May vanish at boot; made anew with each start.
+    /// A directory that may vanish at boot; each start creates it if it is missing.
     pub run_dir: PathBuf,
     pub log_dir: PathBuf,
     pub log_limits: log::Limits,
-    /// Of files that are kept running.
+    /// The directory of manifests whose pods are kept running.
     pub manifest_dir: Option<PathBuf>,
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
     pub data_dir: PathBuf,
     pub cni_conf_dir: PathBuf,
     pub cni_bin_dirs: Vec<PathBuf>,
-    /// On the probes' kills; none for no brake.
+    /// The limits of the brake on kills by probes; None disables the brake.
     pub brake: Option<brake::Limits>,
 }
 
 impl Config {
-    /// A user who can write to one of these is root of the host. The error names the flag.
+    /// Checks the directories whose writers are in effect root of the host. The error names the
+    /// flag.
     pub fn check_places(&self) -> Result<(), String> {
         let bin_dirs = self.cni_bin_dirs.iter().map(|dir| ("--cni-bin-dir", dir));
         let manifest_dir = self.manifest_dir.iter().map(|dir| ("--manifest-dir", dir));
@@ -103,7 +104,7 @@ impl Config {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. The containers go on running.
+/// Serves until SIGTERM or SIGINT. The containers continue to run.
 pub async fn serve(
     config: Config,
     metrics: Option<TcpListener>,
@@ -141,7 +142,7 @@ pub async fn serve(
         .with_manifest_dir(manifest_dir.as_deref())
         .with_witness(Arc::new(HostWitness::default()));
     let supervisor = Arc::new(supervisor);
-    // Also while containerd is still waited for. Ends with this function.
+    // These tasks also run while the daemon waits for containerd, and end with this function.
     let mut beside = JoinSet::new();
     if let Some(listener) = metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
@@ -165,7 +166,8 @@ pub async fn serve(
         served = &mut serving => served,
         () = stop => {
             cancel.cancel();
-            // Who waits for a long grace is cut off; the next daemon takes the ending up.
+            // A call that waits for a long grace period is cut off; the next daemon completes the
+            // stop.
             tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
         }
     };
@@ -179,7 +181,7 @@ pub async fn serve(
 
 /// The slots of all listeners.
 struct Edges {
-    /// Of a connection that is being opened, then of an open one.
+    /// The slots of connections that are being opened, then those of open connections.
     unix: [Slots; 2],
     tcp: [Slots; 2],
     metrics: Slots,
@@ -224,7 +226,7 @@ async fn recover_and_serve(
         }
         anyhow::Ok(())
     });
-    // Mostly it takes no time, and nobody has to be turned away for it.
+    // Recovery is usually immediate, so a short wait here spares callers a retry.
     let early = tokio::time::timeout(PATIENCE, &mut recovered).await;
     let api = Api::new(supervisor.clone(), adopter.clone(), cancel.clone());
     let descriptors = [
@@ -274,7 +276,7 @@ async fn recover_and_serve(
                 "serving"
             ),
         }
-        // What runs is known by now, so no file's pod is made a second time.
+        // The running pods are known by now, so no file's pod is created twice.
         let kept = async {
             if let Some(static_pods) = static_pods {
                 static_pods.run(cancel.clone()).await;
@@ -342,7 +344,7 @@ async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Result<(
     }
 }
 
-/// The kernel's name of this boot.
+/// Reads the kernel's ID of this boot.
 fn boot_id() -> Option<String> {
     let read = files::read_kernel("/proc/sys/kernel/random/boot_id");
     let read = read.inspect_err(|error| tracing::warn!(%error, "the boot id is not known"));

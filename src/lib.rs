@@ -20,10 +20,10 @@ pub mod service;
 pub mod structs;
 pub mod supervisor;
 
-/// The decisions, see the crate.
+/// The decisions, all without I/O: the crate `probelet-domain`.
 pub use probelet_domain as domain;
 
-/// The API, see the crate.
+/// The messages and services of the API: the crate `probelet-api`.
 pub use probelet_api::pb;
 pub use probelet_cri_log as logs;
 pub use probelet_host::{

@@ -12,13 +12,13 @@ use probelet::{daemon, metrics};
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-/// What threads get at the end that read or write a file.
+/// The time that threads which read or write a file get to finish at exit.
 const LAST_READS: Duration = Duration::from_secs(1);
-/// As clap's wrong usage.
+/// The exit code for a bad configuration, the same as clap's for wrong usage.
 const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
-    // Before anything that costs memory or time: a container waits for it.
+    // This comes before anything that costs memory or time, because a container waits for it.
     if let Some(code) = logger::run_if_asked().or_else(holder::run_if_asked) {
         return code;
     }
@@ -55,7 +55,7 @@ fn report(error: &str) {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    // The umask that the daemon inherits is not known.
+    // The umask that the daemon inherits is unknown.
     umask(Mode::WGRP | Mode::WOTH);
     log_to_stderr(args.log_format);
     if let Err(error) = descriptors::raise() {
@@ -101,7 +101,7 @@ fn serve(args: ServeArgs) -> ExitCode {
                 return ExitCode::from(BAD_CONFIGURATION);
             }
             let served = runtime.block_on(daemon::serve(config, metrics, remote));
-            // A thread that waits for a disk which does not answer would wait for ever.
+            // Without a timeout this would wait forever for a thread whose disk does not answer.
             runtime.shutdown_timeout(LAST_READS);
             served
         }

@@ -1,5 +1,5 @@
-//! What the supervisor needs of a container runtime. One implementation drives containerd,
-//! another one is scripted for tests.
+//! The interface between the supervisor and a container runtime. One implementation drives
+//! containerd, another one is scripted for tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +34,8 @@ pub mod session;
 pub use foreign_containers::{ForeignContainers, News};
 pub use probelet_prober::{EXEC_OUTPUT, ExecError, Executed, Target, Turn, deadline_in};
 
-/// One attempt of one container, by its name in containerd: `POD_CONTAINER_N` in most cases.
+/// One attempt of one container. It is displayed as its id in containerd: `POD_CONTAINER_N` in most
+/// cases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AttemptId {
     pub pod: String,
@@ -59,13 +60,14 @@ pub enum RuntimeError {
     NotFound(String),
     #[error("{0}")]
     AlreadyExists(String),
-    /// The user's input can't be run: field (relative to the container) and reason.
+    /// The user's input cannot be run: the field (relative to the container) and the reason.
     #[error("{field}: {reason}")]
     Invalid { field: &'static str, reason: String },
-    /// As it is configured it must not run here; it may another time.
+    /// The configuration of the host does not allow this container to run now. A later try may
+    /// succeed.
     #[error("{0}")]
     Config(String),
-    /// The image is not here, or not all of it.
+    /// The image is missing or incomplete.
     #[error("{0}")]
     NoImage(String),
     #[error("{0}")]
@@ -73,7 +75,7 @@ pub enum RuntimeError {
     /// The pod could not be connected to its network.
     #[error("{0}")]
     Network(String),
-    /// The runtime refused to create or start the process; its own words.
+    /// The runtime refused to create or start the process; the text is the runtime's.
     #[error("{0}")]
     StartFailed(String),
     #[error("containerd is not reachable: {0}")]
@@ -89,13 +91,13 @@ pub enum RuntimeError {
 /// A refusal of containerd or runc that is acted upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The shim ended while it was asked. containerd is about to delete its task.
+    /// The shim ended during the call. containerd is about to delete its task.
     ShimDied,
     /// The task has not ended, so it cannot be deleted.
     StillRunning,
-    /// A bundle of an earlier creation, in this folder, which was cut off.
+    /// The bundle in this folder is in the way. An earlier creation that was cut off left it.
     BundleInTheWay(PathBuf),
-    /// runc's state, or another file, of an earlier creation that was cut off.
+    /// runc's state, or another file, is in the way. An earlier creation that was cut off left it.
     StateInTheWay,
 }
 
@@ -106,11 +108,11 @@ impl From<probelet_oci::InvalidSpec> for RuntimeError {
 }
 
 impl RuntimeError {
-    /// The runtime's text, if it answered that it cannot do what it was asked for.
+    /// Returns the runtime's text if the runtime answered that it cannot do what was requested.
     ///
     /// # Errors
     ///
-    /// Any other error is given back.
+    /// Returns any other error unchanged.
     pub fn into_answer(self) -> Result<String, Self> {
         match self {
             Self::Internal(text) | Self::Refused { text, .. } => Ok(text),
@@ -118,19 +120,19 @@ impl RuntimeError {
         }
     }
 
-    /// The runtime did not answer at all.
+    /// True if the runtime did not answer at all.
     pub fn is_loss(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Timeout { .. })
     }
 }
 
-/// An attempt's record at boot, before anybody has asked about its task.
+/// An attempt's record at boot, before its task is queried.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub id: AttemptId,
     pub pod: PodSpec,
     pub memory: Memory,
-    /// The memory is not the record's but one that could not be written to it.
+    /// True if `memory` comes from a pending record, which could not be written to the record.
     pub pending_record: bool,
 }
 
@@ -140,13 +142,13 @@ pub struct Found {
     pub pod: PodSpec,
     pub memory: Memory,
     pub task: FoundTask,
-    /// Of an ended task.
+    /// The exit evidence of an ended task; empty for others.
     pub words: ExitEvidence,
-    /// The memory is not the record's but one that could not be written to it.
+    /// True if `memory` comes from a pending record, which could not be written to the record.
     pub pending_record: bool,
 }
 
-/// What could not be written to a container's record, as it was kept for a later daemon.
+/// The state that could not be written to a container's record and was saved for a later daemon.
 pub struct PendingRecord {
     pub pod: PodSpec,
     pub container: String,
@@ -155,14 +157,14 @@ pub struct PendingRecord {
 
 pub enum FoundTask {
     Running(Box<dyn Task>),
-    /// A stopped task that still knows its exit status.
+    /// The task has stopped; its exit status and the time of its exit.
     Ended(Ending, SystemTime),
-    /// Nobody can say whether it runs.
+    /// It is unknown whether the task runs.
     Unknown,
     None,
 }
 
-/// What is remembered at boot.
+/// The records that a daemon finds at boot.
 #[derive(Default)]
 pub struct Survey {
     pub sound: Vec<Recorded>,
@@ -170,34 +172,34 @@ pub struct Survey {
     pub pending_record: Vec<PendingRecord>,
 }
 
-/// An attempt that cannot be taken up as it is.
+/// An attempt that the daemon cannot adopt as it is.
 pub struct Unsound {
-    /// By its labels.
+    /// The attempt as the record's labels name it.
     pub id: AttemptId,
     pub pod_uid: String,
     pub image: String,
     pub flaw: Flaw,
     pub reason: String,
-    /// Where it was asked about.
+    /// The attempt's task, if it was queried.
     pub task: FoundTask,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// Written by a newer version: not to be touched.
+    /// A newer version wrote the record. This daemon must not change it.
     Newer,
-    /// What is remembered cannot be read.
+    /// The saved state cannot be read.
     Broken,
-    /// Its task could not be looked at this time.
+    /// The task's state could not be read this time.
     Unclear,
 }
 
-/// What a fresh attempt is born with, all written in the call that makes its record.
+/// The parts of a new attempt. All are written in the call that creates its record.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
     pub id: AttemptId,
     pub pod: Arc<PodSpec>,
-    /// Its place in [`PodSpec::all`].
+    /// The container's index in [`PodSpec::all`].
     pub index: usize,
     pub memory: Memory,
 }
@@ -211,10 +213,10 @@ impl StartRequest {
 /// An image to be pulled.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Its whole name, by which the store knows it afterwards.
+    /// The full name of the image, under which the store lists it after the pull.
     pub image: String,
     pub reference: Reference,
-    /// Tried before the host's own.
+    /// Credentials that are tried before the host's.
     pub keyrings: Vec<Keyring>,
     pub at: SystemTime,
 }
@@ -223,142 +225,144 @@ pub struct Wanted {
 pub enum PullError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// What came is not the image.
+    /// The content that the registry sent is not the image.
     #[error("{0}")]
     Failed(String),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
 }
 
-/// Each call is bounded by a deadline of its own and may be aborted at any await.
+/// The container runtime. Each call has a deadline and may be aborted at any await.
 #[async_trait]
 pub trait Runtime: Send + Sync + 'static {
-    /// Checks that `container` can be made here (its image is here, its OCI spec is one, its
-    /// rootfs is a folder) and gives what the image says, without leaving a trace.
+    /// Checks that `container` can be created here (the image is present, the OCI spec is valid,
+    /// the rootfs is a folder) and returns the image's facts. It leaves nothing behind.
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError>;
-    /// What there is of the image of a pod's volume.
+    /// Returns the state of the image of a pod's volume.
     async fn look_at_volume(
         &self,
         uid: &str,
         volume: &str,
         image: &str,
     ) -> Result<VolumeSeen, RuntimeError>;
-    /// What those of the pod's volumes hold that have a limit, in bytes.
+    /// Returns the bytes used in each of the pod's volumes that have a limit.
     async fn volumes_used(&self, _pod: &PodSpec) -> Result<BTreeMap<String, u64>, RuntimeError> {
         Ok(BTreeMap::new())
     }
-    /// Brings an image and all that a start needs of it; the bytes of its layers. Bounded by a
-    /// registry that sends nothing for a while.
+    /// Pulls an image and all that a start needs of it, and returns the bytes of its layers. The
+    /// pull fails when the registry sends nothing for a while.
     async fn pull(
         &self,
         wanted: &Wanted,
         progress: &Arc<watch::Sender<Progress>>,
     ) -> Result<(ImageFacts, u64), PullError>;
     async fn images(&self) -> Result<Vec<Stored>, RuntimeError>;
-    /// Refuses one that a container names. The name that it had in the store.
+    /// Removes an image and returns its name in the store. An image that a container names is
+    /// refused.
     async fn remove_image(&self, name: &str) -> Result<String, RuntimeError>;
-    /// The record (and snapshot) of an attempt, without a task, also where its image is not here
-    /// yet. An existing one is kept.
+    /// Creates the record (and snapshot) of an attempt, without a task, even if its image is not
+    /// present yet. An existing record is kept.
     async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError>;
-    /// Creates what `create` would where it is missing, clears what an earlier try left, and
-    /// starts the process. The process is held (pidfd) before it runs its first instruction.
+    /// Creates what `create` would where it is missing, cleans up what an earlier try left, and
+    /// starts the process. A pidfd of the process is open before its first instruction.
     async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError>;
-    /// Overwrites what is remembered in the attempt's record. A missing record is `NotFound`.
+    /// Overwrites the state saved in the attempt's record. A missing record is `NotFound`.
     async fn remember(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
-    /// Keeps what could not be remembered where a later daemon's survey finds it, without the
-    /// runtime's help. A `remember` that succeeds takes it away.
+    /// Saves state that could not be written to the record where a later daemon's survey finds it,
+    /// without the runtime. A `remember` that succeeds deletes it.
     async fn keep(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError>;
-    /// Deletes the attempt's ended task and its shim; record, snapshot and log stay to be looked at.
+    /// Deletes the attempt's ended task and its shim. Record, snapshot and log stay for inspection.
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError>;
-    /// Deletes all of the attempt: task (killed if it runs), record, snapshot, log.
+    /// Deletes everything of the attempt: task (killed if it runs), record, snapshot, log.
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError>;
-    /// Every attempt in the namespace, as its record has it. No task is asked about: its shim may
-    /// hang.
+    /// Returns all attempts in the namespace, as their records describe them. Tasks are not
+    /// queried, since a shim may hang.
     async fn survey(&self) -> Result<Survey, RuntimeError>;
-    /// The attempt's task as it is.
+    /// Returns the current state of the attempt's task.
     async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError>;
-    /// Whether it answers. Cheap: it is asked again and again.
+    /// Checks that the runtime answers. The call is cheap, since it is repeated often.
     async fn ping(&self) -> Result<(), RuntimeError> {
         Ok(())
     }
-    /// Every attempt that has a record, sound or not, and what its task is about.
+    /// Returns all attempts that have a record, sound or not, with the state of their tasks.
     async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError>;
-    /// Writes a record that somebody deleted anew; the task is not touched.
+    /// Writes a record again that another client deleted. The task is not touched.
     async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError>;
     /// Kills and deletes the attempt's task, if it has one; the record stays.
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError>;
-    /// What an ended attempt left; its log's end only where it is wanted.
+    /// Returns what an ended attempt left. The end of the log is included if `with_log` is set.
     async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence;
-    /// Whether a pod that runs is still connected as it was; [`RuntimeError::Network`] if not.
+    /// Checks that a running pod is still connected as before; [`RuntimeError::Network`] if not.
     async fn check_network(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
         Ok(())
     }
-    /// Takes a pod that runs off its network and connects it anew.
+    /// Disconnects a running pod from its network and connects it again.
     async fn reconnect(&self, _pod: &PodSpec) -> Result<(), RuntimeError> {
         Ok(())
     }
-    /// The pod is to go: what is under way to connect it ends now.
+    /// Stops waiting for the plugins that connect a pod, since it is about to be removed.
     fn give_up_network(&self, _pod: &PodSpec) {}
-    /// What the pod's network is, by what was done last; cheap.
+    /// Returns the pod's network as the last operation left it. The call is cheap.
     fn network(&self, _pod: &PodSpec) -> PodNetwork {
         PodNetwork::default()
     }
-    /// Where the attempt's stdout and stderr go.
+    /// Returns the file that receives the attempt's stdout and stderr.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
 }
 
-/// A process that was started and is held by its pidfd.
+/// A started process, for which a pidfd is open.
 #[async_trait]
 pub trait Task: Target {
     fn pid(&self) -> u32;
-    /// Its init, where one is held: a fake has none.
+    /// The init process of the task; `None` for a fake.
     fn process(&self) -> Option<Arc<Process>> {
         None
     }
-    /// To init itself, by pidfd: never to a process that reused its pid.
+    /// Sends a signal to init by pidfd, so never to a process that reused its pid.
     fn signal(&self, signal: i32) -> io::Result<()>;
-    /// Starts a command that somebody talks to.
+    /// Starts a command with a client attached to its streams.
     async fn open(&self, _order: &Order) -> Result<Session, SessionError> {
         Err(SessionError::Failed("commands are not run here".to_owned()))
     }
-    /// Resident memory of the shim that holds this task, in bytes.
+    /// Resident memory of the task's shim, in bytes.
     fn shim_memory(&self) -> io::Result<u64>;
-    /// The user that it begins as; `None` of a task that this daemon did not start.
+    /// The user that init starts as; `None` if this daemon did not start the task.
     fn user(&self) -> Option<User> {
         None
     }
-    /// Why its output is kept nowhere, if it is not.
+    /// The reason why the output is discarded, if it is.
     fn no_log(&self) -> Option<String> {
         None
     }
-    /// Where its owner's labels want its output and why it does not go there, if so.
+    /// The reason why the output does not go where the container's labels request it, if so.
     fn refused_log(&self) -> Option<String> {
         None
     }
-    /// `oom_kills` from before the process could run.
+    /// The value of `oom_kills` before the process could run.
     fn oom_kills_before(&self) -> Option<u64> {
         None
     }
-    /// How many processes of its cgroup the OOM killer has taken, ever, also when the process has
-    /// ended and until its task is deleted; `None` where nobody can tell.
+    /// The number of processes that the OOM killer has ever killed in the task's cgroup. It stays
+    /// available after the process has ended, until the task is deleted. `None` if it is unknown.
     fn oom_kills(&self) -> Option<u64> {
         None
     }
-    /// Resolves when there are more of them than `seen`, or (`None`) when the process has ended.
+    /// Resolves with the new count when it exceeds `seen`, or with `None` when the process has
+    /// ended.
     async fn oom_killed(&self, _seen: u64) -> Option<u64> {
         self.ended().await;
         None
     }
-    /// Resolves when the process has ended, also while containerd is down; at once if it has.
+    /// Resolves when the process has ended, even if containerd is down; at once if it has already.
     async fn ended(&self) -> Ending;
 }

@@ -1,4 +1,5 @@
-//! The registry of pods: what callers want goes in as a level, what is comes out as one.
+//! The registry of pods. Callers set the state that they want of a pod, and watch the state that it
+//! has.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +63,7 @@ use reconcile::PendingWrites;
 use replace::Successor;
 use static_pods::shown::Directory;
 
-/// How many restarts and kills of one pod may wait for its actor.
+/// The number of restarts and kills of one pod that may wait for its actor.
 const REQUESTS: usize = 16;
 
 pub use crate::domain::pod::PodView;
@@ -70,10 +71,10 @@ pub use crate::domain::pod::PodView;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
     Created,
-    /// Changed on the live pod.
+    /// The live pod was changed.
     Configured,
     Unchanged,
-    /// Another pod in its place, because of these fields.
+    /// Another pod replaces the old one, because these fields differ.
     Replaced(Vec<String>),
 }
 
@@ -81,9 +82,9 @@ struct Handle {
     view: watch::Receiver<PodView>,
     desired: watch::Sender<Desired>,
     requests: mpsc::Sender<Request>,
-    /// Who comes in its place once nothing is left of it.
+    /// The pod that replaces this one once nothing is left of it.
     successor: Option<Box<Successor>>,
-    /// Ends its actor and leaves the containers running.
+    /// Ends the pod's actor and leaves the containers running.
     cancel: CancellationToken,
 }
 
@@ -103,9 +104,9 @@ impl Handle {
 }
 
 enum Entry {
-    /// In the runtime, and not to be touched or not taken up yet.
+    /// A pod of the runtime that must not be touched, or that is not recovered yet.
     LeftAlone(Box<PodView>, String, Flaw),
-    /// Its creation is under way.
+    /// A name whose pod is being created.
     Reserved,
     Pod(Handle),
 }
@@ -119,13 +120,13 @@ pub struct Supervisor {
     evidence_collector: Arc<dyn EvidenceCollector>,
     events: Arc<EventLog>,
     registry: Arc<Mutex<Registry>>,
-    /// Containers of others that are asked for and not cared for.
+    /// Containers of other clients whose labels ask for adoption, but that are not adopted.
     shown: Arc<Mutex<BTreeMap<String, PodView>>>,
     changes: watch::Sender<u64>,
     brake: Arc<HostBrake>,
     boot_id: Option<Arc<str>>,
     counters: Arc<Counters>,
-    /// One change of a live spec at a time: each builds on the one before.
+    /// Serializes changes of live specs: each change builds on the one before.
     changing: Arc<tokio::sync::Mutex<()>>,
     claims: Claims,
     pulls: Arc<Pulls>,
@@ -134,7 +135,7 @@ pub struct Supervisor {
     link: watch::Sender<Link>,
     pending_writes: Arc<PendingWrites>,
     panics: Arc<Panics>,
-    /// Pods that the last look found and nobody knows.
+    /// Pods that the last reconciliation found in the runtime and that the registry does not have.
     foreign_containers: Arc<Mutex<Vec<String>>>,
     directory: Option<Arc<Directory>>,
 }
@@ -167,13 +168,13 @@ impl Supervisor {
         }
     }
 
-    /// One that sees what condemned containers do; without it none is kept.
+    /// Sets the collector of evidence about condemned containers. Without it no evidence is kept.
     pub fn with_witness(mut self, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
         self.evidence_collector = evidence_collector;
         self
     }
 
-    /// Names the host's boot, so that an end by its restart is known as one.
+    /// Sets the ID of the host's boot, by which an exit caused by a reboot is recognized.
     #[must_use]
     pub fn with_boot_id(mut self, boot_id: Option<String>) -> Self {
         self.boot_id = boot_id.map(Arc::from);
@@ -188,13 +189,14 @@ impl Supervisor {
         &self.events
     }
 
-    /// Changes whenever any pod does, its probes' counters aside.
+    /// Returns a counter that changes whenever a pod changes, except for its probes' counters.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Creates the pod, finds an equal one, or changes a live one where only that differs which
-    /// a live pod can change. On an error nothing is left of a new one, and an old one is as it was.
+    /// Creates the pod, finds an equal one, or changes a live one if a live pod can change all
+    /// fields that differ. After an error nothing is left of a new pod, and an old pod is as it
+    /// was.
     pub async fn apply(
         &self,
         spec: Validated<PodSpec>,
@@ -207,7 +209,7 @@ impl Supervisor {
             return self.configure(spec).await;
         }
         let name = spec.name.clone();
-        // Gives the name back however this ends.
+        // The drop releases the name, however the creation ends.
         let reservation = Reservation { registry: self.registry.clone(), name, kept: false };
         let supervisor = self.clone();
         let creating = async move {
@@ -215,18 +217,18 @@ impl Supervisor {
             let stopped = || RuntimeError::Unavailable("the daemon stops".to_owned());
             let view = tokio::select! {
                 view = creation => view?,
-                // What is recorded by then, the next daemon takes up.
+                // The next daemon recovers what has been recorded by then.
                 () = supervisor.cancel.cancelled() => return Err(stopped().into()),
             };
             reservation.keep();
             Ok((view, Applied::Created))
         };
-        // In a task of its own: a caller that goes away must not leave it half done.
+        // A separate task completes the creation even if the caller goes away.
         let created = self.actors.spawn(creating).await;
         created.map_err(|error| RuntimeError::Internal(error.to_string()))?
     }
 
-    /// Takes the name; false where a pod has it.
+    /// Reserves the pod's name; false if a pod has it.
     fn reserve(&self, spec: &PodSpec) -> Result<bool, SupervisorError> {
         let mut registry = lock(&self.registry);
         match registry.get(&spec.name) {
@@ -272,7 +274,7 @@ impl Supervisor {
         views
     }
 
-    /// Waits, bounded, for a level of the pod.
+    /// Waits until the pod meets the condition, at most for the timeout.
     pub async fn wait(
         &self,
         name: &str,
@@ -288,7 +290,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits, bounded, until nothing is left of the pod.
+    /// Waits until nothing is left of the pod, at most for the timeout.
     pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
         let mut changes = self.changes();
         let gone = changes.wait_for(|_| !lock(&self.registry).contains_key(name));
@@ -318,7 +320,7 @@ impl Supervisor {
     }
 }
 
-/// By its name; an adopted container also by its id, where only one has it.
+/// Finds a pod by its name; an adopted container also by its ID, if no other has the same ID.
 fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
     named.get(name).or_else(|| {
@@ -328,7 +330,7 @@ fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
 }
 
 fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
-    // No update is left half done, so a panic elsewhere is no reason to stop.
+    // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
     registry.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -352,11 +354,11 @@ impl Drop for Reservation {
     }
 }
 
-/// The container that is meant: an empty name will do where there is only one regular one.
+/// Returns the container that a request names. An empty name means the only regular container.
 pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, SupervisorError> {
     match (container, spec.containers.as_slice()) {
         ("", [only]) => Ok(&only.name),
-        // What only the manifest directory knows of is no pod yet.
+        // A pod that only the manifest directory knows does not exist yet.
         (_, []) => Err(SupervisorError::NotFound(spec.name.clone())),
         ("", _) => {
             let names = |containers: &[ContainerSpec]| -> String {

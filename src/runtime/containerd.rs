@@ -1,5 +1,5 @@
-//! The runtime that drives containerd. An attempt is a container record of its own, whose id is
-//! also its snapshot's key; what probelet remembers rides on that record.
+//! The runtime that drives containerd. Each attempt has a container record, whose id is also its
+//! snapshot's key. probelet's saved state is an extension of that record.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -89,7 +89,7 @@ pub struct Containerd {
     run_dir: PathBuf,
     seccomp_dir: PathBuf,
     facts: Facts,
-    /// Starts at work, some of them given up by their callers.
+    /// Starts that are running. The callers of some have stopped waiting.
     starts: TaskTracker,
     locks: Locks,
     execs: Execs,
@@ -100,7 +100,7 @@ pub struct Containerd {
     volumes: Volumes,
     networks: Networks,
     pending_record: pending_record::Files,
-    /// Those that no record knows were looked for.
+    /// Set once the leftovers without a record have been searched for.
     swept: Arc<AtomicBool>,
     ooms: Ooms,
     watched: Watched,
@@ -110,11 +110,11 @@ pub struct Containerd {
 }
 
 impl Containerd {
-    /// Connects at the first call, and again after each loss: containerd may be away. Needs a
-    /// tokio runtime.
+    /// Returns a runtime that connects at the first call, and again after each loss, since
+    /// containerd may be down. Needs a tokio runtime.
     pub fn connect(config: Config) -> Result<Self, RuntimeError> {
         let log_dir = absolute("log", &config.log_dir, &[])?;
-        // containerd gets URIs of what lies there, as they are.
+        // containerd receives URIs of paths below this folder, without escaping.
         let run_dir = absolute("run", &config.run_dir, &['%', '?', '#'])?;
         let data_dir = absolute("data", &config.data_dir, &[])?;
         let owner = format!("{} {}\n", config.address.display(), config.namespace);
@@ -171,7 +171,7 @@ impl Containerd {
 
     async fn remove_log(&self, id: &AttemptId) {
         let (log, message) = (self.log_path(id), self.message_path(id));
-        // A logger that was killed has left its socket.
+        // A killed logger leaves its socket.
         let socket = logs::socket(&self.logger_sockets(), &log);
         let files = [log.clone(), message.clone(), socket];
         let removed = tokio::task::spawn_blocking(move || {
@@ -180,7 +180,7 @@ impl Containerd {
         if let Err(error) = removed.await.map_err(io::Error::other).and_then(|removed| removed) {
             tracing::warn!(%id, file = %message.display(), %error, "cannot remove a file");
         }
-        // The container's folder and the pod's, which go with the last log in them.
+        // The folders of the container and of the pod are removed with the last log in them.
         for folder in log.ancestors().skip(1).take(2) {
             if tokio::fs::remove_dir(folder).await.is_err() {
                 break;
@@ -240,7 +240,7 @@ impl Runtime for Containerd {
     async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         self.networks.expect(&creation.pod.uid);
         let plan = match self.plan(creation, true).await {
-            // Its start makes it whole.
+            // The start completes the record.
             Err(RuntimeError::NoImage(_)) => {
                 let image = creation.container().map(|container| normalise(&container.image()));
                 let (image, spec) = (image.map(|image| (image, String::new())), b"{}".to_vec());
@@ -257,8 +257,8 @@ impl Runtime for Containerd {
         Ok(())
     }
 
-    /// Goes on to its end when the caller gives up, and then undoes itself: a Tasks.Create that
-    /// is cut short leaves a bundle that containerd takes seconds to clear.
+    /// The start continues when the caller stops waiting, and then undoes itself: a Tasks.Create
+    /// that is cut short leaves a bundle that containerd takes seconds to clean up.
     async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
         if let Some(place) = ContainerRef::of_pod(&creation.id.pod) {
             return self.start_foreign(place, creation).await;
@@ -302,7 +302,7 @@ impl Runtime for Containerd {
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        // Its owner may want to know how it ended; the next start deletes it.
+        // The owner may want to read the exit status. The next start deletes the task.
         if ContainerRef::of_pod(&id.pod).is_some() {
             return Ok(());
         }
@@ -318,7 +318,8 @@ impl Runtime for Containerd {
         let key = id.to_string();
         let _turn = self.locks.lock(&key).await;
         self.drop_pending_record(id).await?;
-        // First the snapshot's key, while there is a record that tells whether it is ours.
+        // The snapshot's key is read first, while there is a record that shows whether probelet
+        // made it.
         match self.client.get_record(&key).await {
             Err(RuntimeError::NotFound(_)) => self.remove_log(id).await,
             record => {
@@ -330,7 +331,7 @@ impl Runtime for Containerd {
                 if let Some(uid) = record.labels.get(records::POD_UID) {
                     self.remove_image_volumes(uid, id).await?;
                 }
-                // Without its record nobody would know of it any more.
+                // Without its record the log could not be found any more.
                 self.remove_log(id).await;
                 missing_is_fine(self.delete_record_and_pins(&record).await)?;
             }
@@ -391,7 +392,7 @@ impl Runtime for Containerd {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         let folder = match ContainerRef::of_pod(&id.pod) {
-            // No pod's name begins like this.
+            // No pod's name begins with an underscore.
             Some(place) => self.log_dir.join("_adopted").join(place.namespace),
             None => self.log_dir.join(&id.pod),
         };

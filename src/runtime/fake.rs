@@ -1,4 +1,4 @@
-//! A scripted runtime for tests: it records its calls, and its processes end when told to.
+//! A scripted runtime for tests. It records its calls, and its processes end on request.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,7 @@ use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 
-/// Its cgroups are older than its processes.
+/// The OOM count at the start of a process, as if its cgroup were older than the process.
 const OOM_KILLS_BEFORE: u64 = 3;
 
 #[derive(Default)]
@@ -31,30 +31,31 @@ pub struct Fake {
     processes: Mutex<Vec<Arc<Process>>>,
     ids: Mutex<Vec<String>>,
     remembered: Mutex<Option<(PodSpec, Memory)>>,
-    /// What could not be written.
+    /// The state that could not be written to the record.
     pub kept: Mutex<Option<(PodSpec, Memory)>>,
-    /// The error of the next starts, in turn from the end.
+    /// Errors of the next starts; the last one is used first.
     pub start_errors: Mutex<Vec<RuntimeError>>,
-    /// Those of the next deletions of ended tasks.
+    /// Errors of the next deletions of ended tasks.
     pub reap_errors: Mutex<Vec<RuntimeError>>,
-    /// How pulls end, the next one last; while there is none they go on. A success stays.
+    /// Results of pulls; the last one is used first. Pulls wait while the list is empty, and a
+    /// success stays in it.
     pub pulls: watch::Sender<Vec<Result<(), PullError>>>,
     ignores_sigterm: bool,
-    /// What an earlier daemon left.
+    /// The records that an earlier daemon left.
     pub recorded: Mutex<Vec<Recorded>>,
-    /// Attempts that run, and how long each takes to say so.
+    /// Running attempts, and the delay of each one's answer.
     pub answers: Mutex<BTreeMap<String, Duration>>,
-    /// Those of the next questions about tasks.
+    /// Errors of the next queries of tasks.
     pub task_errors: Mutex<Vec<RuntimeError>>,
-    /// What a look finds.
+    /// The result of `look`.
     pub looks: Mutex<Vec<(AttemptId, SeenTask)>>,
-    /// The next question about a pod's network panics, which its actor asks in each turn.
+    /// Makes the next `network` call panic, which the pod's actor makes in each iteration.
     pub panics: AtomicBool,
-    /// Nothing is answered.
+    /// Set while the runtime does not answer.
     pub away: AtomicBool,
-    /// There is no record to write to, and none can be made.
+    /// Set while the record is missing and cannot be created.
     pub recordless: AtomicBool,
-    /// What the OOM killer takes before a start is even known.
+    /// OOM kills that happen before the start returns.
     pub early_oom_kills: AtomicU64,
 }
 
@@ -71,7 +72,7 @@ fn facts(image: &str, from_registry: bool) -> ImageFacts {
 }
 
 impl Fake {
-    /// Its processes go on after SIGTERM.
+    /// Returns a runtime whose processes ignore SIGTERM.
     pub fn stubborn() -> Self {
         Self { ignores_sigterm: true, ..Self::default() }
     }
@@ -80,24 +81,24 @@ impl Fake {
         self.calls.lock().unwrap().clone()
     }
 
-    /// What was written last.
+    /// Returns the state that was written last.
     pub fn remembered(&self) -> (PodSpec, Memory) {
         self.remembered.lock().unwrap().clone().unwrap()
     }
 
-    /// The newest process ends.
+    /// Ends the newest process.
     pub fn end(&self, ending: Ending) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().ending.send_replace(Some(ending));
     }
 
-    /// The newest process of one attempt ends.
+    /// Ends the newest process of one attempt.
     pub fn end_of(&self, id: &str, ending: Ending) {
         let at = self.ids.lock().unwrap().iter().rposition(|known| known == id).unwrap();
         self.processes.lock().unwrap()[at].ending.send_replace(Some(ending));
     }
 
-    /// The OOM killer takes a process of the newest one's cgroup.
+    /// Adds an OOM kill in the cgroup of the newest process.
     pub fn oom_kill(&self) {
         let processes = self.processes.lock().unwrap();
         processes.last().unwrap().oom_kills.send_modify(|kills| *kills += 1);
@@ -175,7 +176,7 @@ impl Runtime for Fake {
 
     async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         self.note("create", &creation.id);
-        // Others have their turn while a call is under way.
+        // Yields as a real call does, so that other tasks run.
         tokio::task::yield_now().await;
         Ok(())
     }
@@ -334,7 +335,7 @@ impl Task for Held {
     }
 }
 
-/// No containers of others.
+/// A runtime without foreign containers.
 pub(crate) struct Alone;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What the supervisor needs to know of containers that other clients created.
+//! The interface between the supervisor and containers that other clients created.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 use super::{FoundTask, RuntimeError};
 use crate::domain::adopt::{ContainerRef, ForeignContainer, Stdio};
 
-/// News of foreign containers' containers.
+/// A change of a foreign container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// The stream has begun: what happened before it may have been missed.
+    /// The stream has begun. Earlier changes may have been missed.
     Live,
     Changed(ContainerRef),
-    /// Its task was deleted, by its owner or by containerd, not by this daemon.
+    /// The container's task was deleted by its owner or by containerd, not by this daemon.
     TaskDeleted(ContainerRef),
 }
 
@@ -22,20 +22,20 @@ pub enum News {
 #[async_trait]
 pub trait ForeignContainers: Send + Sync + 'static {
     fn is_watched(&self, namespace: &str) -> bool;
-    /// Those that carry labels or a record of probelet's.
+    /// Returns the containers that have labels or a record of probelet's.
     async fn foreign_containers(&self) -> Result<Vec<ForeignContainer>, RuntimeError>;
-    /// One of them, whatever it carries; `None` if there is no such container, or it is one of
-    /// probelet's own.
+    /// Returns one container, even without labels or a record. `None` if it does not exist, or if
+    /// probelet created it.
     async fn foreign_container(
         &self,
         place: &ContainerRef,
     ) -> Result<Option<ForeignContainer>, RuntimeError>;
-    /// Its stop signal by its image's word, and its task as it is.
+    /// Returns the stop signal that the container's image sets, and the current state of its task.
     async fn task_of(&self, place: &ContainerRef)
     -> Result<(Option<i32>, FoundTask), RuntimeError>;
-    /// Where its task's output goes; `None` without a task.
+    /// Returns the destination of the task's output; `None` without a task.
     async fn output_of(&self, place: &ContainerRef) -> Result<Option<Stdio>, RuntimeError>;
-    /// Writes that it was released under these labels.
+    /// Writes to the record that the container was released under these labels.
     async fn released(
         &self,
         place: &ContainerRef,

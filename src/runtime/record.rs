@@ -1,4 +1,4 @@
-//! What is remembered of a container, to and from the extension of its containerd record.
+//! Conversion of a container's saved state to and from the extension of its containerd record.
 
 use std::collections::BTreeMap;
 
@@ -44,13 +44,13 @@ pub fn decode(any: &Any) -> Result<(PodSpec, Memory), RecordError> {
     Ok((serde_json::from_str(&record.pod)?, memory.into()))
 }
 
-/// That the container was released by name, under these labels.
+/// Encodes that the container was released by name, under these labels.
 pub fn encode_released(labels: &BTreeMap<String, String>) -> Result<Any, RecordError> {
     let released = serde_json::to_string(labels)?;
     Ok(wrap(&pb::Record { version: VERSION, released, ..pb::Record::default() }))
 }
 
-/// What rides on a record that is not probelet's.
+/// Decodes the extension of a foreign container's record.
 pub fn decode_foreign(any: &Any) -> Option<Remembered> {
     if any.type_url.is_empty() && any.value.is_empty() {
         return None;
@@ -67,14 +67,14 @@ pub fn decode_foreign(any: &Any) -> Option<Remembered> {
     Some(read().unwrap_or_else(unreadable))
 }
 
-/// Whether it is, or may be, of a container that probelet made: one of another's is readable, and
-/// says so.
+/// True if probelet created the container, or if that is unknown. The extension of a foreign
+/// container is readable, and names it as adopted.
 pub fn is_of_own(any: &Any) -> bool {
     match decode_foreign(any) {
         Some(Remembered::Cared(cared)) => !cared.0.is_adopted(),
         Some(Remembered::Released(_)) => false,
         Some(Remembered::Unreadable(_)) => true,
-        // Its value was taken away.
+        // The value of the extension was removed.
         None => true,
     }
 }

@@ -1,4 +1,4 @@
-//! A command in a running task that somebody talks to.
+//! A command in a running task, with a client attached to its streams.
 
 use tokio::sync::mpsc;
 
@@ -7,17 +7,17 @@ pub const BACKLOG: usize = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Run as it is: nothing in it is replaced.
+    /// The arguments, which are run unchanged.
     pub command: Vec<String>,
     pub stdin: bool,
-    /// stdin, stdout and stderr are one terminal.
+    /// True if stdin, stdout and stderr are one terminal.
     pub terminal: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Input {
     Data(Vec<u8>),
-    /// As the sender's drop. A terminal stays open and gets Ctrl-D.
+    /// Ends the input, as dropping the sender does. A terminal stays open and gets Ctrl-D.
     End,
     Size {
         width: u32,
@@ -29,12 +29,12 @@ pub enum Input {
 pub enum Output {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
-    /// The last one. 128 + N where signal N ended the command.
+    /// The last message: the exit code, or 128 + N if signal N ended the command.
     Exit(u32),
 }
 
-/// Both ends of it. Who drops `output` ends the command; without an `Exit` nobody can tell how
-/// it ended.
+/// The client's ends of a session. Dropping `output` ends the command. If no `Exit` arrives, it is
+/// unknown how the command ended.
 #[derive(Debug)]
 pub struct Session {
     pub input: mpsc::Sender<Input>,

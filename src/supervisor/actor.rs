@@ -1,4 +1,4 @@
-//! One actor a pod: one `select!`, one timer.
+//! The actor of a pod: one `select!` and one timer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::domain::spec::{PodSpec, ProbeKind};
 use crate::prober::Attempt;
 use crate::runtime::Task;
 
-/// The level that callers set: the newest one counts.
+/// The state that callers want; the newest one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Desired {
     pub wanted: Wanted,
@@ -34,18 +34,18 @@ pub(super) struct Desired {
     pub by: Option<Caller>,
 }
 
-/// What is asked of an actor beside the wanted level. The index is the container's place.
+/// A request to an actor beside the wanted state. The index is the container's position in the pod.
 pub(super) enum Request {
     Tell(usize, Event),
-    /// As `Tell`, with who asks.
+    /// An event as in `Tell`, with the caller that asks for it.
     Ask(usize, Option<Caller>, Event),
     RunProbe(usize, ProbeKind, oneshot::Sender<Attempt>),
     Lend(usize, oneshot::Sender<Arc<dyn Task>>),
-    /// What the runtime holds of each container, by a look that began then.
+    /// What the runtime has of each container, from a reconciliation that began at that instant.
     Found(Instant, Arc<Looks>),
     /// The runtime answers again.
     RuntimeBack,
-    /// The same containers, with something else about them changed.
+    /// The changed spec of a live pod, with the same containers.
     Respec(Arc<PodSpec>),
 }
 
@@ -62,33 +62,34 @@ pub(super) struct Actor {
     pub brake_handle: BrakeHandle,
     pub boot_id: Option<Arc<str>>,
     pub counters: Arc<Counters>,
-    /// When its records were all there.
+    /// The time when all records of the pod existed.
     pub born: Instant,
     pub cancel: CancellationToken,
 }
 
-/// What the actor holds of one container.
+/// The actor's state of one container.
 #[derive(Default)]
 pub(super) struct Held {
     pub(super) task: Option<Arc<dyn Task>>,
     pub(super) persisting: bool,
     pub(super) dirty: bool,
-    /// Writes that failed in a row, and whether the next one waits for its time.
+    /// The number of writes that failed in a row. `awaits_write` is set while the next one is
+    /// delayed.
     pub(super) failed_writes: u32,
     pub(super) awaits_write: bool,
     pub(super) starting: bool,
-    /// The newest attempt whose record is there, with what led to it.
+    /// The newest attempt whose record exists with the cause that led to it.
     pub(super) recorded: Option<Incarnation>,
-    /// Its image's.
+    /// The pull of the container's image.
     pub(super) pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     pub(super) kill_held: Option<Instant>,
-    /// Ended tasks that are deleted once what followed them is written: till then they are the
-    /// only ones who know how they ended.
+    /// Ended tasks that are deleted once what followed them is recorded. Until then only they hold
+    /// the cause of their exit.
     pub(super) ended: BTreeSet<Incarnation>,
-    /// Those whose deletion is under way.
+    /// Ended tasks that are being deleted.
     pub(super) reaping: BTreeSet<Incarnation>,
-    /// Attempts that are to be forgotten.
+    /// Attempts whose records are to be deleted.
     pub(super) over: Vec<Incarnation>,
 }
 
@@ -147,13 +148,13 @@ impl Actor {
                 self.tell(index, event);
             }
             Request::RunProbe(index, kind, reply) => {
-                // Without a process the reply is dropped, which is the answer.
+                // Without a process the reply is dropped, which tells the caller that none runs.
                 if let Some(task) = self.task(index) {
                     self.effects.run_probe(index, kind, task, reply);
                 }
             }
             Request::Lend(index, reply) => {
-                // Without a process the reply is dropped, which is the answer.
+                // Without a process the reply is dropped, which tells the caller that none runs.
                 if let Some(task) = self.task(index) {
                     let _ = reply.send(task);
                 }
@@ -251,7 +252,7 @@ impl Actor {
             Done::WriteDue(index) => self.write_due(index),
             Done::Restored(index, attempt) => {
                 self.recorded(index, attempt);
-                // What was kept meanwhile is in the record now.
+                // The restored record has to include the changes that were kept meanwhile.
                 self.persist(index);
             }
             Done::Reaped(index, attempt) => {
@@ -265,8 +266,8 @@ impl Actor {
         }
     }
 
-    /// Notes what an event of an instance means for the actor itself. Returns the attempt if the
-    /// event ends it.
+    /// Updates the actor's state for an event of an instance. Returns the attempt if the event ends
+    /// it.
     fn happened(
         &mut self,
         index: usize,
@@ -341,7 +342,8 @@ impl Actor {
                     let memory = self.remembered(machine);
                     self.effects.start(index, incarnation, memory);
                 }
-                // The end that it follows is told to nobody as long as there is no record.
+                // While the runtime is away the start writes no record, so the exit before it is
+                // recorded here.
                 if !self.effects.is_runtime_here() {
                     self.persist(index);
                 }
@@ -368,7 +370,7 @@ impl Actor {
             InstanceAction::MeasureVolumes => self.effects.measure_volumes(index, incarnation),
             InstanceAction::Signal(signal) => {
                 let task = self.task(index);
-                // A process that is gone needs no signal; its ending is on the way.
+                // A process that is gone needs no signal; its exit is about to be reported.
                 if let Some(Err(error)) = task.map(|task| task.signal(signal)) {
                     let id = self.effects.id(index, incarnation);
                     tracing::debug!(%id, signal, %error, "signal not delivered");
@@ -383,7 +385,8 @@ impl Actor {
         }
     }
 
-    /// Probes change what is shown with each attempt, but only a level moves the generation.
+    /// Publishes the pod's view. Each probe attempt changes the view, but only a change of the
+    /// pod's state increments the generation.
     fn publish(&mut self) {
         self.pod.set_network(self.effects.runtime.network(&self.spec));
         let status = self.pod.status();

@@ -1,4 +1,4 @@
-//! Care for containers that somebody else made: looked for, taken up, let go.
+//! Adoption of containers that other clients created: discovery, management, release.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, ForeignContainers, Found, FoundTask, News};
 
-/// How often all are looked at, whatever was heard.
+/// The interval at which all containers are listed, whatever events arrive.
 const LOOK: Duration = Duration::from_secs(30);
-/// How soon a stream that ended is asked for again.
+/// The pause before an event stream that ended is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 const NEWS: usize = 256;
-/// Of a message that names labels, in bytes.
+/// The maximum length of a message that names labels, in bytes.
 const LONGEST: usize = 1024;
 
-/// Reads the labels that ask for care.
+/// Parses the labels that ask for adoption.
 pub(super) type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
 
 pub struct Adopter {
     supervisor: Arc<Supervisor>,
     foreign_containers: Arc<dyn ForeignContainers>,
     read: ReadCare,
-    /// One step at a time: each builds on the one before.
+    /// Serializes steps of adoption: each step builds on the one before.
     turn: tokio::sync::Mutex<Told>,
 }
 
@@ -51,7 +51,7 @@ impl Adopter {
         Self { supervisor, foreign_containers, read, turn: tokio::sync::Mutex::default() }
     }
 
-    /// Keeps up with what happens to foreign containers' containers, until cancelled.
+    /// Follows the changes of foreign containers until cancelled.
     pub async fn run(&self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -162,7 +162,8 @@ impl Adopter {
         }
     }
 
-    /// Once for a container, and again where others are without effect.
+    /// Reports labels without effect once for a container, and again if other labels are without
+    /// effect.
     fn tell_without_effect(&self, foreign_container: &ForeignContainer, told: &mut Told) {
         let labels: Vec<_> =
             foreign_container.without_effect().into_iter().map(str::to_owned).collect();
@@ -193,13 +194,13 @@ impl Adopter {
             Some(memory) => *memory,
             None => Memory::new(Wanted::Running, wall),
         };
-        // Its spec stays as it is in each attempt.
+        // The spec of the container stays the same in each attempt.
         memory.user = foreign_container.user.clone();
         if is_new {
             memory.started_at = Some(wall);
             memory.stop_signal = stop_signal;
         } else if memory.started_at.is_none() && memory.ended.is_none() {
-            // A restart that was cut short: what has ended is the attempt before.
+            // A restart was interrupted: the task that ended is that of the previous attempt.
             if let FoundTask::Ended(..) = task {
                 task = FoundTask::None;
             }
@@ -235,7 +236,7 @@ impl Adopter {
         }
     }
 
-    /// It is as if it had never been cared for.
+    /// Deletes all state of a container, as if it had never been adopted.
     async fn forget(&self, foreign_container: &mut ForeignContainer) {
         let nothing = BTreeMap::new();
         if let Err(error) =
@@ -259,7 +260,7 @@ impl Adopter {
         self.supervisor.show(spec, refusal);
     }
 
-    /// Cares for a container by name, whatever its labels say.
+    /// Adopts a container by name, whatever its labels say.
     pub async fn adopt(
         &self,
         place: &ContainerRef,
@@ -306,12 +307,13 @@ impl Adopter {
         self.supervisor.get(&name)
     }
 
-    /// Where the output of its task goes, if it has one.
+    /// Returns where the output of the container's task goes, if it has a task.
     pub async fn output_of(&self, place: &ContainerRef) -> Result<Option<Stdio>, SupervisorError> {
         Ok(self.foreign_containers.output_of(place).await?)
     }
 
-    /// Ends the care and leaves the container as it is; its labels ask in vain until they change.
+    /// Stops managing the container and leaves it as it is. Its labels are ignored until they
+    /// change.
     pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
         let view = self.supervisor.get(name)?;
         let _turn = self.turn.lock().await;
@@ -333,7 +335,7 @@ fn new_uid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// What the labels ask for is checked as a manifest is.
+/// Validates the spec from labels with the rules of manifests.
 fn valid(spec: PodSpec) -> Result<PodSpec, Step> {
     spec.validate().map(|valid| valid.into_inner()).map_err(|mut errors| {
         let labels = [("liveness", LIVENESS), ("readiness", READINESS), ("startup", STARTUP)];

@@ -1,5 +1,5 @@
-//! Adopted containers in the registry: those that are cared for, and those that are shown because
-//! they cannot be.
+//! Adopted containers in the registry: those that are managed, and those that are only listed
+//! because they cannot be managed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
 use crate::domain::status::{ContainerState, WaitingReason};
 
-/// How long an actor may take to end; it awaits nothing.
+/// The deadline for an actor to end. It awaits nothing.
 const END: Duration = Duration::from_secs(5);
 
 impl Supervisor {
@@ -25,7 +25,7 @@ impl Supervisor {
         }
     }
 
-    /// Those that are cared for or shown.
+    /// Returns the names of adopted containers, managed or only listed.
     pub(super) fn adopted_names(&self) -> BTreeSet<String> {
         let is_adopted = |name: &&String| ContainerRef::of_pod(name).is_some();
         let mut names: BTreeSet<_> =
@@ -38,7 +38,8 @@ impl Supervisor {
         self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Shows what is asked for and not cared for, with the reason; tells it once.
+    /// Lists a container whose labels ask for adoption but that cannot be managed, with the reason,
+    /// which is reported once.
     pub(super) fn show(&self, spec: Arc<PodSpec>, refusal: &Refusal) {
         let Some(container) = spec.containers.first() else { return };
         let now = now();
@@ -76,7 +77,8 @@ impl Supervisor {
         self.events.record(spec, container, notice, now().wall);
     }
 
-    /// Ends the pod's actor and leaves what runs as it is. Nothing of it is written after this.
+    /// Ends the pod's actor and leaves the containers as they are. The actor writes nothing after
+    /// this.
     pub(super) async fn let_go(&self, name: &str) -> Option<Arc<PodSpec>> {
         let handle = {
             let mut registry = lock(&self.registry);
@@ -99,7 +101,7 @@ impl Supervisor {
         Some(spec)
     }
 
-    /// Another care for a container that stays the same.
+    /// Changes how an adopted container is managed, while the container itself stays the same.
     pub(super) async fn change_care(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let _turn = self.changing.lock().await;
         let live = self.get(&spec.name)?;

@@ -1,4 +1,4 @@
-//! The host's one brake, and each actor's seat at it.
+//! The host's brake on kills by probes, and each actor's handle to it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,20 +27,20 @@ impl HostBrake {
     }
 
     fn lock(&self) -> MutexGuard<'_, Brake> {
-        // No update is left half done, so a panic elsewhere is no reason to stop.
+        // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
         self.brake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Supervisor {
-    /// How the brake stands; None where there is none.
+    /// Returns the brake's state; None if there is no brake.
     pub fn brake(&self) -> Option<Gauge> {
-        // Read first: nobody waits for files at the brake.
+        // The pressure is read before the lock is taken, so that no actor waits for a file.
         let pressure = (self.brake.pressure)();
         self.brake.lock().gauge(super::now().mono, pressure)
     }
 
-    /// Other limits than the usual ones, or none; and what tells the host's pressure.
+    /// Sets the brake's limits (None disables it) and the source of the host's pressure.
     #[must_use]
     pub fn with_brake(
         mut self,
@@ -52,7 +52,7 @@ impl Supervisor {
     }
 }
 
-/// One pod's; it counts nothing any more once its actor is gone, whichever way.
+/// One pod's share in the brake. It counts nothing once its actor is gone, however that ended.
 pub(super) struct BrakeHandle {
     host: Arc<HostBrake>,
     pod: String,

@@ -1,11 +1,11 @@
-//! The one reading of the clocks.
+//! The only place where the clocks are read.
 
 use std::time::SystemTime;
 
 use crate::domain::Now;
 use crate::process::own;
 
-/// All clocks, once. Monotonic time is tokio's, so that tests can pause it.
+/// Reads all clocks once. Monotonic time is tokio's, so that tests can pause it.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Now {
     let (mono, wall) = (tokio::time::Instant::now().into_std(), SystemTime::now());
@@ -17,7 +17,7 @@ pub fn now() -> Now {
     Now { mono, wall, booted_at }
 }
 
-/// Wall time that goes as the paused clock does.
+/// A wall clock that follows tokio's paused clock.
 #[cfg(test)]
 pub(super) mod simulated {
     use std::cell::Cell;
@@ -29,7 +29,7 @@ pub(super) mod simulated {
         static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
     }
 
-    /// From now on, in this thread.
+    /// Simulates the wall clock from now on, in this thread.
     pub(in crate::supervisor) fn set() {
         BEGAN.set(Some(tokio::time::Instant::now().into_std()));
     }

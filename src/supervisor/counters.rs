@@ -1,4 +1,4 @@
-//! What the actors have seen and decided so far, counted for who watches the host.
+//! Counters of what the actors have observed and decided, for monitoring.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,33 +10,33 @@ use crate::domain::notice::Notice;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::ProbeKind;
 
-/// Counts since the daemon's start. Those of a container go when its pod does.
+/// Counts since the daemon's start. The counts of a container are dropped with its pod.
 #[derive(Debug, Default)]
 pub struct Counters(Mutex<Counts>);
 
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// By pod and container.
+    /// The counts of each container, by pod and container.
     pub containers: BTreeMap<String, BTreeMap<String, ContainerCounts>>,
     pub durations: BTreeMap<ProbeKind, DurationHistogram>,
-    /// How much after its time each probe was launched.
+    /// The delay between each probe's scheduled time and its launch.
     pub lateness: BTreeMap<ProbeKind, DurationHistogram>,
     pub kills_granted: u64,
-    /// Condemned containers that were held, each once.
+    /// The number of condemned containers that were held, each counted once.
     pub kills_held: u64,
-    /// By type and reason.
+    /// The number of events by type and reason.
     pub events: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct ContainerCounts {
-    /// By probe and outcome.
+    /// The number of probe attempts by probe and outcome.
     pub probes: BTreeMap<(ProbeKind, &'static str), u64>,
-    /// By cause.
+    /// The number of terminations by cause.
     pub ends: BTreeMap<&'static str, u64>,
 }
 
-/// Upper bounds in seconds; one more bucket takes the rest.
+/// The upper bounds of the buckets in seconds; one more bucket counts larger values.
 pub const BOUNDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
@@ -58,7 +58,7 @@ impl DurationHistogram {
 }
 
 impl Counters {
-    /// A copy: whoever reads holds no actor up.
+    /// Returns a copy, so that no actor waits for a reader.
     pub fn counts(&self) -> Counts {
         self.lock().clone()
     }
@@ -80,7 +80,7 @@ impl Counters {
         self.lock().lateness.entry(kind).or_default().add(late);
     }
 
-    /// Counts the attempt's end by its cause, where the memory has it.
+    /// Counts the end of an attempt by its cause, if the memory has it.
     pub(super) fn ended(&self, pod: &str, container: &str, attempt: Incarnation, memory: &Memory) {
         let mut ends = memory.ended.iter().chain(&memory.last_state);
         if let Some(end) = ends.find(|end| end.attempt == attempt) {
@@ -106,7 +106,7 @@ impl Counters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        // No update is left half done, so a panic elsewhere is no reason to stop.
+        // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

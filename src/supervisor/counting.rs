@@ -1,4 +1,4 @@
-//! What of an actor's doing goes into the host's counters.
+//! Updates of the host's counters by the actors.
 
 use std::time::Instant;
 
@@ -27,7 +27,8 @@ impl Actor {
         }
     }
 
-    /// Held is counted once for each condemnation, however often it asks.
+    /// Counts the brake's answer. A held kill counts once for each condemnation, however often it
+    /// asks.
     pub(super) fn count_ruling(&mut self, index: usize, since: Instant, answer: &Event) {
         let Some(held) = self.containers.get_mut(index) else { return };
         if matches!(answer, Event::Instance(_, InstanceEvent::Granted)) {

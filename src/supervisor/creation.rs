@@ -1,4 +1,4 @@
-//! How pods come into the registry: created, or made again from what was found of them.
+//! How pods enter the registry: created, or restored from their records and tasks.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::domain::pod::Pod;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, Found, FoundTask, RuntimeError, StartRequest, Task};
 
-/// A machine, what it wants done first, and the task that it holds.
+/// A container's machine, its first actions, and its task.
 struct Revived {
     machine: Machine,
     first: Vec<Action>,
@@ -35,7 +35,8 @@ pub(super) struct PreparedPod {
 }
 
 impl Supervisor {
-    /// Checks that every container could be made here, and its ports be had; touches nothing.
+    /// Checks that every container could be created here and that its host ports are free. Changes
+    /// nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         if spec.origin.is_none() {
             self.not_kept(&spec.name)?;
@@ -49,7 +50,7 @@ impl Supervisor {
         for (index, container) in spec.all().enumerate() {
             match self.runtime.check(container).await {
                 Ok(image) => images.push(image),
-                // Its start has it pulled.
+                // The start pulls the image.
                 Err(RuntimeError::NoImage(_)) => images.push(ImageFacts::default()),
                 Err(error) => return Err(located(spec, index, error)),
             }
@@ -87,7 +88,8 @@ impl Supervisor {
             let memory = Memory { wanted, ..machine.memory() };
             let creation = StartRequest { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&creation).await;
-            // What somebody else has under that name is theirs.
+            // A record that already has that name belongs to another client, so it is not cleaned
+            // up.
             if !matches!(created, Err(RuntimeError::AlreadyExists(_))) {
                 creations.push(creation);
             }
@@ -107,7 +109,7 @@ impl Supervisor {
         Ok((PreparedPod { pod, spec, held, first, wanted }, creations))
     }
 
-    /// From all attempts of one pod, the oldest first.
+    /// Prepares a pod from all of its attempts, oldest first.
     pub(super) fn revive(&self, mut attempts: Vec<Found>) -> Option<PreparedPod> {
         let newest = attempts.last()?;
         let spec = Arc::new(newest.pod.clone());
@@ -152,7 +154,7 @@ impl Supervisor {
         Some(PreparedPod { pod, spec, held, first, wanted })
     }
 
-    /// Gives the pod its actor and its place in the registry.
+    /// Starts the pod's actor and adds the pod to the registry.
     pub(super) fn adopt(&self, prepared: PreparedPod) -> PodView {
         self.adopt_with(prepared, None)
     }
@@ -214,7 +216,8 @@ impl Supervisor {
     }
 }
 
-/// The machine of one container from its attempts, oldest first. Of several the highest counts.
+/// Restores the machine of one container from its attempts, oldest first. The highest attempt
+/// counts.
 fn revive(
     spec: &Arc<PodSpec>,
     index: usize,

@@ -1,4 +1,4 @@
-//! Carries out actions beside the actor; every ending, errors too, comes back to it.
+//! Runs actions concurrently with the actor. Every result, errors included, is returned to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,21 +21,21 @@ use crate::evidence::{Blind, EvidenceCollector};
 use crate::prober::{Attempt, Prober};
 use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest, Task};
 
-/// What an effect came to. The index is the container's place in the pod.
+/// The result of an effect. The index is the container's position in the pod.
 pub(super) enum Done {
     Event(usize, Event),
     Started(usize, Incarnation, Arc<dyn Task>),
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, ExitEvidence),
     Persisted(usize, Incarnation, Result<(), RuntimeError>),
-    /// Not written, but kept.
+    /// The record could not be written and is kept as a pending record.
     Kept(usize),
-    /// A write that failed is to be tried again.
+    /// A failed write is due for a retry.
     WriteDue(usize),
     Restored(usize, Incarnation),
     Reaped(usize, Incarnation),
     NetworkBroken(String),
-    /// After so many failures.
+    /// The result of connecting the network again, with the number of failures before it.
     Reconnected(u32, Result<(), String>),
     Nothing,
 }
@@ -70,24 +70,24 @@ impl Effects {
         self.runtime.log_path(id)
     }
 
-    /// The next ending; pends while nothing is under way.
+    /// Returns the next result; pends while no effect runs.
     pub(super) async fn next(&mut self) -> Done {
         loop {
             match self.running.join_next().await {
                 Some(Ok(done)) => return done,
-                // An actor whose effect panicked would wait for it for ever: it panics too.
+                // The actor would wait forever for an effect that panicked, so it panics too.
                 Some(Err(error)) => {
                     if let Ok(panic) = error.try_into_panic() {
                         std::panic::resume_unwind(panic);
                     }
-                    // A pull without a waiter.
+                    // The effect was a pull that was aborted because nothing waits for it.
                 }
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Carries an effect out, in a span that names it, its container and the attempt.
+    /// Runs an effect in a span that names it, its container and the attempt.
     pub(super) fn spawn(
         &mut self,
         effect: &'static str,
@@ -101,7 +101,7 @@ impl Effects {
         self.running.spawn(work.instrument(span))
     }
 
-    /// Carries an effect out that is about the pod.
+    /// Runs an effect of the pod as a whole.
     pub(super) fn spawn_for_pod(
         &mut self,
         effect: &'static str,
@@ -134,7 +134,7 @@ impl Effects {
             let ending = task.ended().await;
             let with_log = pod.wants_log(&id.container, ending.exit_code());
             let words = runtime.exit_evidence(&id, with_log).await;
-            // The task's own count: its cgroup may be elsewhere.
+            // The count comes from the task, because the task's cgroup may be another one.
             let words = ExitEvidence { oom_kills: task.oom_kills(), ..words };
             Done::Ended(index, incarnation, ending, words)
         });
@@ -164,7 +164,7 @@ impl Effects {
     ) {
         let attempt = self.attempt(index, kind, task);
         self.spawn("probe", index, Some(incarnation), async move {
-            // A probe that was taken away meanwhile has nothing to say.
+            // A probe that was removed meanwhile has no result.
             let Some(Attempt { outcome, latency }) = attempt.await else { return Done::Nothing };
             Done::Event(
                 index,
@@ -173,7 +173,7 @@ impl Effects {
         });
     }
 
-    /// For somebody who asked, and may have gone meanwhile.
+    /// Runs a probe once for a caller, which may have gone away by the time of the reply.
     pub(super) fn run_probe(
         &mut self,
         index: usize,
@@ -283,7 +283,7 @@ impl Effects {
     pub(super) fn reap(&mut self, index: usize, attempt: Incarnation) {
         let (id, runtime) = (self.id(index, attempt), self.runtime.clone());
         self.spawn("reap", index, Some(attempt), async move {
-            // Its shim, its cgroups and its mount are there as long.
+            // The task's shim, cgroups and mount remain until the deletion succeeds.
             let mut failures = 0;
             while let Err(error) = runtime.reap(&id).await {
                 tracing::warn!(%error, "an ended task could not be deleted yet");
@@ -294,7 +294,7 @@ impl Effects {
         });
     }
 
-    /// Evidence stays as long as the container, longer than its attempt.
+    /// Deletes an attempt. Its evidence stays until the container is removed.
     pub(super) fn forget(&mut self, index: usize, incarnation: Incarnation, removed: bool) {
         let (id, runtime) = (self.id(index, incarnation), self.runtime.clone());
         let evidence_collector = self.evidence_collector.clone();
@@ -305,7 +305,7 @@ impl Effects {
             match runtime.forget(&id).await {
                 Ok(()) => Done::Event(index, Event::Forgotten { incarnation }),
                 Err(error) => {
-                    // A runtime that is away is told once, for all.
+                    // The loss of the runtime is reported once, elsewhere.
                     if !error.is_loss() {
                         tracing::warn!(%error, "an attempt could not be cleared away yet");
                     }
@@ -315,13 +315,13 @@ impl Effects {
         });
     }
 
-    /// What cannot be written is kept.
+    /// Writes the record, or keeps it as a pending record if the write fails.
     pub(super) fn persist(&mut self, index: usize, memory: Memory) {
         let (id, runtime) = (self.id(index, memory.attempt), self.runtime.clone());
         let pod = self.pod.clone();
         self.spawn("persist", index, Some(memory.attempt), async move {
             let written = runtime.remember(&id, &pod, &memory).await;
-            // A removed one needs no record.
+            // A removed container needs no record.
             let needed = memory.wanted != Wanted::Removed
                 || !matches!(written, Err(RuntimeError::NotFound(_)));
             if written.is_err() && needed {
@@ -362,7 +362,7 @@ impl Effects {
         self.spawn("restore", index, Some(attempt), async move {
             match runtime.restore(&creation).await {
                 Ok(()) => Done::Restored(index, attempt),
-                // The next look finds it missing again.
+                // The next reconciliation finds the record missing again.
                 Err(error) => {
                     tracing::warn!(%error, "a missing record could not be written yet");
                     Done::Nothing
@@ -382,14 +382,14 @@ impl Effects {
     }
 }
 
-/// Where that fails too, the daemon alone knows it, as long as it lives.
+/// Keeps a pending record. If that fails too, the state is lost when the daemon ends.
 async fn keep(runtime: &dyn Runtime, id: &AttemptId, pod: &PodSpec, memory: &Memory) {
     if let Err(error) = runtime.keep(id, pod, memory).await {
         tracing::warn!(%id, %error, "what could not be written cannot be kept either");
     }
 }
 
-/// The runtime was lost, and answers again.
+/// Completes when the runtime was lost and answers again.
 async fn returned(link: &mut watch::Receiver<Link>) {
     let lost = link.wait_for(|link| !link.up).await.is_ok();
     if !lost || link.wait_for(|link| link.up).await.is_err() {
@@ -401,10 +401,10 @@ pub(super) fn failed(incarnation: Incarnation, error: &RuntimeError) -> Event {
     InstanceEvent::Failed { fault: fault_of(error), message: error.to_string() }.of(incarnation)
 }
 
-/// containerd's own trouble is no attempt of the container.
+/// Classifies the error of a start. A failure of containerd is no failed attempt of the container.
 fn fault_of(error: &RuntimeError) -> Fault {
     match error {
-        // What it said against the container itself is `StartFailed`.
+        // A refusal of the container itself is `StartFailed`.
         RuntimeError::Unavailable(_)
         | RuntimeError::Timeout { .. }
         | RuntimeError::AlreadyExists(_)

@@ -1,4 +1,4 @@
-//! Why something that was asked of the registry is not done.
+//! The errors of requests to the registry.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub enum SupervisorError {
     NoContainer { pod: String, container: String },
     #[error("pods {0:?} already exists")]
     AlreadyExists(String),
-    /// The fields are some that no live pod can change.
+    /// A live pod cannot change these fields.
     #[error(
         "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",
         .fields.join(", ")
@@ -25,7 +25,7 @@ pub enum SupervisorError {
     Differs { pod: String, fields: Vec<String> },
     #[error("pods {0:?} is being deleted or replaced: try again when that is over")]
     Leaving(String),
-    /// As kubectl says it.
+    /// The text is kubectl's.
     #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
     Ambiguous { pod: String, choice: String },
     #[error("container {container:?} in pod {pod:?} is not running")]
@@ -64,7 +64,7 @@ pub(super) fn timed_out(pod: &str, condition: &'static str, after: Duration) -> 
     SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
 }
 
-/// The runtime's word on a container's field, with the pod's path before it.
+/// Adds the pod's path to a field that the runtime refused in a container.
 pub(super) fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
     match error {
         RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {

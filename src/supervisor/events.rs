@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use crate::domain::notice::{Event, Notice, sequence};
 use crate::domain::spec::{PodSpec, Role};
 
-/// How many distinct events are kept.
+/// The number of distinct events that are kept.
 const CAPACITY: usize = 2048;
-/// How many of a container's events its record keeps: a record is written whole with each
-/// transition.
+/// The number of a container's events that its record keeps. It is small because a record is
+/// written whole at each transition.
 const KEPT: usize = 20;
 
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub struct EventLog {
     newest: watch::Sender<u64>,
 }
 
-/// Events by their sequence. Where there are too many, the container that has most of them loses
-/// its oldest one, so that none can push out those of others.
+/// Events by their sequence. Above the capacity, the container with most events loses its oldest
+/// one, so no container can push out the events of others.
 #[derive(Debug, Default)]
 struct Kept {
     events: VecDeque<(Owner, Event)>,
     counts: HashMap<Owner, usize>,
 }
 
-/// A container of a pod, or the pod itself, as a number: the log looks at all of them.
+/// The hash of a container or of a pod itself, because the log compares all owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Owner(u64);
 
@@ -60,7 +60,7 @@ impl Kept {
         Some(event)
     }
 
-    /// Keeps what there is room for.
+    /// Drops events above the capacity.
     fn fit(&mut self) {
         while self.events.len() > CAPACITY {
             let most = self.counts.values().max().copied();
@@ -82,7 +82,7 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    /// Adds a notice, or counts it up where the same one is known.
+    /// Adds a notice, or increments the count of an equal one.
     pub fn record(&self, pod: &PodSpec, container: &str, notice: Notice, wall: SystemTime) {
         let mut events = self.lock();
         let sequence = sequence::next(*self.newest.borrow(), wall);
@@ -107,15 +107,15 @@ impl EventLog {
             event.count = known.count.saturating_add(1);
             event.first = known.first;
         }
-        // In order of sequence, so that a watcher resumes with one search.
+        // Events are ordered by sequence, so that a watcher resumes with one binary search.
         events.push(event);
         events.fit();
-        // Under the lock: the next one is numbered on from it.
+        // The lock is still held, because the next sequence number follows from this one.
         self.newest.send_replace(sequence);
     }
 
-    /// The newest events of one container and of its pod, for its record. Each of a pod's records
-    /// has the pod's own: which is written last is not known.
+    /// Returns the newest events of one container and of its pod, for its record. Each record of a
+    /// pod has the pod's events, because it is unknown which record is written last.
     pub fn kept(&self, pod_uid: &str, container: &str) -> Vec<Event> {
         let events = self.lock();
         let newest = |of: &str| -> Vec<Event> {
@@ -128,11 +128,11 @@ impl EventLog {
         kept
     }
 
-    /// What a record kept, from before this daemon.
+    /// Adds the events that a record kept from an earlier daemon.
     pub fn restore(&self, kept: impl IntoIterator<Item = Event>) {
         let mut events = self.lock();
-        // One may be known: a pod that could not be taken up is tried again, and records of one pod
-        // were written at different times. The one with the higher number says more.
+        // The log may have an event already: recovery of a pod is retried, and the records of one
+        // pod were written at different times. The event with the higher sequence number is newer.
         for event in kept {
             let mut all = events.events.iter_mut().map(|(_, known)| known);
             match all.find(|known| known.is_same(&event)) {
@@ -147,7 +147,7 @@ impl EventLog {
         self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
     }
 
-    /// Events after `sequence` in order, of one pod where named.
+    /// Returns the events after `sequence` in order, of one pod if it is named.
     pub fn after(&self, sequence: u64, pod: &str) -> Vec<Event> {
         let events = self.lock();
         let start = events.events.partition_point(|(_, event)| event.sequence <= sequence);
@@ -155,13 +155,13 @@ impl EventLog {
         events.iter().skip(start).filter(wanted).cloned().collect()
     }
 
-    /// Changes to the newest sequence number with each record.
+    /// Returns the newest sequence number, which changes with each event.
     pub fn newest(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Every update leaves the log sound, so one that panicked half-way is no reason to stop.
+        // Every update leaves the log sound, so a poisoned lock is safe to use.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -294,11 +294,11 @@ mod tests {
         assert_eq!(of("quiet").len(), 101);
         let loud = of("loud");
         assert_eq!((loud.len(), loud.last().unwrap().as_str()), (CAPACITY - 101, "9999"));
-        // Two of the same volume have the same share.
+        // Two owners with the same number of events keep the same share.
         (0..10_000).for_each(|n| say("other", &n.to_string()));
         let shares = [of("loud").len(), of("other").len()];
         assert!(shares[0].abs_diff(shares[1]) <= 1 && of("quiet").len() == 101, "{shares:?}");
-        // What a daemon takes up from records has the same bound.
+        // Events restored from records have the same bound.
         let event = log.after(0, "").pop().unwrap();
         log.restore((0..5000).map(|n| Event {
             message: format!("old {n}"),

@@ -1,4 +1,4 @@
-//! Evidence: captured when a machine asks for it, and read back when a person does.
+//! Evidence about condemned containers: captured on the machine's request, and read by callers.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::domain::spec::PodSpec;
 use crate::evidence::EvidenceSource;
 use crate::runtime::AttemptId;
 
-/// How long a capture that is late for the stop is waited for, so that its reading is told.
+/// The time that a capture may take beyond the stop, so that its reading is still reported.
 const LATE: Duration = Duration::from_secs(10);
 
 impl Actor {
     pub(super) fn capture(&mut self, index: usize, incarnation: Incarnation) {
         let Some(machine) = self.pod.machine(index) else { return };
-        // Without a process the ending is on the way.
+        // Without a process the exit is about to be reported.
         let Some(task) = self.task(index) else { return };
         let lifecycle = &machine.container().lifecycle;
         let command = lifecycle.evidence_exec.clone();
@@ -52,7 +52,7 @@ impl Actor {
 }
 
 impl Supervisor {
-    /// Of an adopted container, which is to be as if it had never been probed.
+    /// Deletes the evidence of an adopted container, which is left as if it had never been probed.
     pub(super) async fn forget_evidence(&self, spec: &PodSpec) {
         let Some(container) = spec.containers.first() else { return };
         let (pod, container) = (spec.name.clone(), container.name.clone());
@@ -62,8 +62,8 @@ impl Supervisor {
         }
     }
 
-    /// Of a container's last deaths by a probe, the newest first. An empty name means the first
-    /// container.
+    /// Returns the evidence of a container's last kills by a probe, newest first. An empty name
+    /// means the first container.
     pub async fn evidence(
         &self,
         name: &str,
@@ -74,7 +74,7 @@ impl Supervisor {
             let view = handle.view.borrow();
             let container = view.spec.at(index).map(|c| c.name.clone());
             let id = AttemptId {
-                // Its whole name: an adopted one may be asked for by a part of it.
+                // The full name is needed: a request may give only the ID of an adopted container.
                 pod: view.spec.name.clone(),
                 container: container.unwrap_or_default(),
                 attempt: Incarnation::default(),

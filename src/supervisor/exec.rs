@@ -1,4 +1,4 @@
-//! Commands that somebody talks to, in a running instance.
+//! Interactive commands in a running instance.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::actor::Request;
 use super::{Supervisor, SupervisorError, timed_out};
 use crate::runtime::session::{Order, Session};
 
-/// How long an actor may take to hand its task out; it has no reason to take any time.
+/// The deadline for an actor to hand out its task. It awaits nothing, so this is generous.
 const LENT: Duration = Duration::from_secs(10);
 
 impl Supervisor {
-    /// Starts a command. It goes on in the runtime, and its container's actor knows nothing of it.
+    /// Starts a command. It runs in the runtime, and the container's actor does not track it.
     pub async fn exec(
         &self,
         name: &str,

@@ -1,4 +1,5 @@
-//! The network of a pod that an earlier daemon connected: where it is broken it is made again.
+//! The network of a pod that an earlier daemon connected: it is checked, and set up again if
+//! broken.
 
 use super::actor::{Actor, log};
 use super::clock::now;
@@ -8,7 +9,7 @@ use crate::domain::notice::Notice;
 use crate::runtime::RuntimeError;
 
 impl Effects {
-    /// Of a pod that an earlier daemon connected.
+    /// Checks the network of a pod that an earlier daemon connected.
     pub(super) fn check_network(&mut self) {
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
         self.spawn_for_pod("check network", async move {

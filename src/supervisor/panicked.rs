@@ -1,5 +1,5 @@
-//! An actor that panicked: reported, and its pod recovered from its records. The containers run on
-//! meanwhile, unprobed.
+//! An actor that panicked is reported, and its pod is recovered from its records. The containers
+//! continue to run meanwhile, without probes.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -19,7 +19,8 @@ use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
 const REASON: &str = "SupervisionFailed";
 
-/// Panics in a row of each pod's actor, until it is deleted; and whether it has no actor now.
+/// The panics in a row of each pod's actor, until the pod is deleted, and whether the pod has no
+/// actor now.
 #[derive(Debug, Default)]
 pub(super) struct Panics(Mutex<BTreeMap<String, Panicked>>);
 
@@ -38,7 +39,7 @@ impl Panics {
         panicked.times
     }
 
-    /// The pod has an actor again.
+    /// Marks the pod as having an actor again.
     pub(super) fn close(&self, pod: &str) {
         if let Some(panicked) = self.lock().get_mut(pod) {
             panicked.is_open = false;
@@ -54,7 +55,7 @@ impl Panics {
     }
 }
 
-/// Runs to its end, or to its panic, whose text is the error.
+/// Runs `work` to its end, or to its panic, whose text is the error.
 pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| text(&*panic))
 }
@@ -65,12 +66,12 @@ fn text(panic: &(dyn Any + Send)) -> String {
 }
 
 impl Supervisor {
-    /// Whether each pod has its actor.
+    /// True if each pod has its actor.
     pub fn supervises_all(&self) -> bool {
         !self.panics.lock().values().any(|panicked| panicked.is_open)
     }
 
-    /// Reports it, and recovers the pod, later and later where it panics again.
+    /// Reports the panic and recovers the pod, after a longer delay each time it panics again.
     pub(super) async fn actor_panicked(&self, name: &str, why: &str) {
         let view = match lock(&self.registry).get(name) {
             Some(Entry::Pod(handle)) => handle.view.borrow().clone(),
@@ -83,7 +84,7 @@ impl Supervisor {
         self.note(&view.spec, Notice::warning(REASON, message));
         self.leave_alone(Box::new(unsupervised(view, &reason)), reason, Flaw::Unclear);
         self.changes.send_modify(|count| *count += 1);
-        // The adopter takes its own up, each time it lists them.
+        // The adopter recovers adopted containers itself, each time it lists them.
         while ContainerRef::of_pod(name).is_none() && self.is_left_alone(name) {
             tokio::select! {
                 () = self.cancel.cancelled() => return,
@@ -100,8 +101,8 @@ impl Supervisor {
         matches!(lock(&self.registry).get(name), Some(Entry::LeftAlone(..)))
     }
 
-    /// Gives a pod its actor; one whose record makes that panic is left alone, and does not stop
-    /// the others' recovery.
+    /// Starts the actor of a pod. If its record causes a panic, the pod is left alone and the other
+    /// pods are still recovered.
     pub(super) fn resume(&self, attempts: Vec<Found>) -> bool {
         let newest = attempts.last().map(|found| (found.id.clone(), found.pod.uid.clone()));
         let resumed = catch_unwind(AssertUnwindSafe(|| self.resume_with_successor(attempts)));
@@ -117,7 +118,7 @@ impl Supervisor {
         false
     }
 
-    /// Why a pod's view ended: it is gone, or its actor is.
+    /// Returns why a pod's view ended: the pod is gone, or its actor is.
     pub(super) fn view_ended(&self, name: &str) -> SupervisorError {
         match self.with(name, |handle| handle.requests.is_closed()) {
             Ok(true) => SupervisorError::Busy(name.to_owned()),
@@ -127,7 +128,7 @@ impl Supervisor {
     }
 }
 
-/// As it was, but nobody knows how it is.
+/// Returns the view as it was, with the phase and the containers marked as unknown.
 fn unsupervised(mut view: PodView, reason: &str) -> PodView {
     let status = &mut view.status;
     status.phase = Phase::Unknown;

@@ -1,10 +1,10 @@
-//! What an earlier daemon could not write, in the place of what is written.
+//! Pending records, which an earlier daemon could not write, take precedence over older records.
 
 use std::collections::BTreeMap;
 
 use crate::runtime::{PendingRecord, Recorded};
 
-/// Goes to the newest record of the same container of the same pod.
+/// Adds each pending record to the newest record of the same container of the same pod.
 pub(super) fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
     let mut newest: BTreeMap<(String, String), &mut Recorded> = BTreeMap::new();
     for found in found {

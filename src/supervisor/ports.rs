@@ -1,5 +1,5 @@
-//! A port of the host is one pod's. Who makes a pod has its ports before anything of it is there,
-//! so that of two who want one at the same time only one gets it.
+//! A host port belongs to one pod. A pod's ports are claimed before anything of it is created, so
+//! only one of two concurrent creations gets a port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use super::replace::Successor;
 use super::{Entry, Supervisor, lock};
 use crate::domain::spec::{PodSpec, SpecErrors};
 
-/// The pods that are being made, by uid.
+/// The pods that are being created, by uid.
 pub(super) type Claims = Arc<Mutex<BTreeMap<String, Arc<PodSpec>>>>;
 
-/// Given back when the pod is in the registry, or is not made.
+/// A claim to a pod's ports, released when the pod is in the registry or its creation failed.
 pub(super) struct Claim {
     claims: Claims,
     uid: String,
@@ -24,7 +24,7 @@ impl Drop for Claim {
 }
 
 impl Supervisor {
-    /// The pod's host ports, if they are to be had.
+    /// Claims the pod's host ports if they are free.
     pub(super) fn claim_ports(&self, spec: &Arc<PodSpec>) -> Result<Claim, SpecErrors> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         let made = claims.values().filter(|other| other.name != spec.name);
@@ -37,7 +37,7 @@ impl Supervisor {
         Ok(Claim { claims: self.claims.clone(), uid: spec.uid.clone() })
     }
 
-    /// Against the pods that are there, and those that are to come in their places.
+    /// Checks the ports against those of existing pods and of the pods that will replace them.
     pub(super) fn check_ports(&self, spec: &PodSpec) -> Result<(), SpecErrors> {
         let mut others: Vec<_> = self.list().into_iter().map(|view| view.spec).collect();
         others.extend(lock(&self.registry).values().filter_map(|entry| match entry {

@@ -1,5 +1,4 @@
-//! What is asked of a live pod: another spec, other probes, a pause, one run of a probe, a
-//! condition.
+//! Changes to a live pod: its spec, its probes, pauses, single probe runs, conditions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +11,25 @@ use crate::domain::container::Event;
 use crate::domain::spec::{Change, PodSpec, ProbeKind, Probes, SetCondition, Validated};
 use crate::prober::Attempt;
 
-/// How long an actor may take to show a change; it has no reason to take any time.
+/// The deadline for an actor to publish a change. It awaits nothing, so this is generous.
 const SHOWN: Duration = Duration::from_secs(10);
-/// Above a probe's own timeout: what the queue of exec probes may take, three times.
+/// The time beyond a probe's timeout that a run may take: over three times the limit of the exec
+/// queue.
 const QUEUE: Duration = Duration::from_secs(100);
 
 impl Supervisor {
-    /// Gives a live pod another spec, if no more differs than can be changed on it.
+    /// Gives a live pod another spec if a live pod can change all fields that differ.
     pub(super) async fn configure(
         &self,
         spec: Validated<PodSpec>,
     ) -> Result<(PodView, Applied), SupervisorError> {
         let _turn = self.changing.lock().await;
-        // Only now: another change may have been under way.
+        // The pod is read under the lock, because another change may have been in progress.
         let view = self.get(&spec.name)?;
         self.change(view, spec).await
     }
 
-    /// The container's probes become exactly these, without a restart.
+    /// Replaces the container's probes with exactly these, without a restart.
     pub async fn update_probes(
         &self,
         name: &str,
@@ -63,7 +63,7 @@ impl Supervisor {
         Ok((self.respec(spec).await?, Applied::Configured))
     }
 
-    /// Sets a condition of the pod that is not probelet's to decide, such as a readiness gate.
+    /// Sets a condition of the pod that probelet does not decide, such as a readiness gate.
     pub async fn set_condition(
         &self,
         name: &str,
@@ -76,14 +76,14 @@ impl Supervisor {
         if spec == *view.spec { Ok(view) } else { self.respec(spec).await }
     }
 
-    /// Hands a live pod its changed spec, and waits until it is shown.
+    /// Sends a live pod its changed spec, and waits until its view shows it.
     pub(super) async fn respec(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let (name, spec) = (spec.name.clone(), Arc::new(spec));
         self.with(&name, |handle| handle.send(&name, Request::Respec(spec.clone())))??;
         self.wait(&name, "change", SHOWN, |view| Arc::ptr_eq(&view.spec, &spec)).await
     }
 
-    /// No probe of the container (of all, if the name is empty) runs for `length`.
+    /// Pauses the probes of the container (of all, if the name is empty) for `length`.
     pub fn pause(
         &self,
         name: &str,
@@ -110,7 +110,7 @@ impl Supervisor {
         })?
     }
 
-    /// Runs a probe of the running instance once, now; no counter moves.
+    /// Runs a probe of the running instance once, now. No counter changes.
     pub async fn run_probe(
         &self,
         name: &str,

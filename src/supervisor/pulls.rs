@@ -1,4 +1,4 @@
-//! Pulls under way: one for an image, shared by all who want it, a few at a time for a registry.
+//! Image pulls: one for an image, shared by all that wait for it, with a limit for each registry.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,13 @@ use crate::domain::spec::PodSpec;
 use crate::registry::RegistryError;
 use crate::runtime::{PullError, Runtime, RuntimeError, StartRequest, Wanted};
 
-/// Of one registry at the same time. Another registry's do not wait for them.
+/// The number of concurrent pulls from one registry. Pulls from other registries do not wait for
+/// them.
 const PARALLEL: usize = 4;
 
 pub(super) type Ending = Result<(ImageFacts, Pulled), (PullFault, String)>;
 
-/// One's share in a pull, which goes on while anybody has one.
+/// A handle to a shared pull, which continues while any handle exists.
 pub struct Pull {
     pub progress: watch::Receiver<Progress>,
     ending: watch::Receiver<Option<Ending>>,
@@ -39,7 +40,7 @@ impl Pull {
     }
 }
 
-/// Who has other logins may fare otherwise.
+/// The key of a shared pull. Other credentials may lead to another result, so they are part of it.
 #[derive(PartialEq, Eq, Hash, Clone)]
 struct Key {
     image: String,
@@ -74,7 +75,7 @@ impl Pulls {
         Self { runtime, running: Arc::default(), turns: Mutex::default(), tasks, cancel }
     }
 
-    /// Joins the pull of this image that is under way, or begins it.
+    /// Joins the running pull of this image, or starts one.
     pub(super) fn join(&self, name: &str, keyrings: Vec<Keyring>) -> Result<Pull, String> {
         let reference = Reference::parse(name)?;
         let key = Key { image: normalise(name), keyrings };
@@ -114,7 +115,7 @@ impl Pulls {
                     ending = &mut pulling => break Some(ending),
                     () = shared.ending.closed() => {
                         let mut running = guard(&running);
-                        // Nobody can join meanwhile.
+                        // The lock is held, so nothing can join the pull meanwhile.
                         if shared.ending.receiver_count() == 0 {
                             running.remove(&key);
                             return;
@@ -129,14 +130,14 @@ impl Pulls {
 
     fn turn(&self, registry: &str) -> Arc<Semaphore> {
         let mut turns = guard(&self.turns);
-        // Those that nobody holds or waits for.
+        // Semaphores that nothing holds or waits for are dropped.
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         let new = || Arc::new(Semaphore::new(PARALLEL));
         turns.entry(registry.to_owned()).or_insert_with(new).clone()
     }
 }
 
-/// containerd's own trouble is nothing that the registry said.
+/// Classifies the error of a pull. A failure of containerd is no answer of the registry.
 fn fault_of(error: &PullError) -> PullFault {
     match error {
         PullError::Registry(RegistryError::Unreachable(_)) | PullError::Runtime(_) => {
@@ -147,7 +148,7 @@ fn fault_of(error: &PullError) -> PullFault {
 }
 
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is left half done, so a panic elsewhere is no reason to stop.
+    // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -159,7 +160,7 @@ impl Actor {
         };
         match action {
             InstanceAction::LookForImage => {
-                // As a start does, it writes the attempt's record.
+                // The lookup writes the attempt's record, as a start does.
                 held.starting = true;
                 let memory = self.remembered(machine);
                 self.effects.look(index, incarnation, memory);
@@ -178,8 +179,8 @@ impl Actor {
 }
 
 impl Effects {
-    /// Which of its images are here. The attempt's record is written before anything else, for it is
-    /// what a later daemon goes on from.
+    /// Finds out which of the container's images are present. The attempt's record is written
+    /// first, because a later daemon continues from it.
     pub(super) fn look(&mut self, index: usize, attempt: Incarnation, memory: Memory) {
         let id = self.id(index, attempt);
         let (pod, runtime) = (self.pod.clone(), self.runtime.clone());
@@ -243,7 +244,7 @@ pub(super) fn keyrings(pod: &PodSpec) -> Vec<Keyring> {
 }
 
 impl Supervisor {
-    /// With the host's logins. The error is the name's.
+    /// Pulls an image with the host's credentials. An error means that the name is invalid.
     pub fn pull(&self, name: &str) -> Result<Pull, String> {
         self.pulls.join(name, Vec::new())
     }
@@ -252,7 +253,7 @@ impl Supervisor {
         Ok(self.runtime.images().await?)
     }
 
-    /// Refuses one that a pod is made from, whether it has started or not.
+    /// Removes an image. Fails if a pod uses it, whether or not the pod has started.
     pub async fn remove_image(&self, name: &str) -> Result<String, SupervisorError> {
         let wanted = normalise(name);
         let is_it = |name: &String| normalise(name) == wanted;

@@ -1,5 +1,6 @@
-//! Beside the actors: asks whether the runtime answers, looks at what it holds after each return
-//! and now and then, and hands every pod what was found of it.
+//! Reconciles the pods with the runtime, beside the actors: checks whether the runtime answers,
+//! lists its records and tasks after each return and at an interval, and sends the result to each
+//! pod.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +17,13 @@ use crate::domain::link::{Change, Link};
 use crate::domain::time::Later;
 use crate::runtime::{AttemptId, Flaw, RuntimeError};
 
-/// A look lists the namespace's records and tasks: two calls, some milliseconds of containerd's.
+/// The interval of reconciliation, which lists the namespace's records and tasks: two calls that
+/// take containerd a few milliseconds.
 const LOOK: Duration = Duration::from_secs(60);
-/// How soon one that failed is tried again, or one after which a pod's tasks are not clear.
+/// The pause after a reconciliation that failed, or that left a pod's tasks unclear.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Where creations failed whose remains could not be cleared yet.
+/// Attempts whose creation failed and whose leftovers could not be deleted yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites(Mutex<Vec<AttemptId>>);
 
@@ -39,12 +41,12 @@ impl PendingWrites {
 }
 
 impl Supervisor {
-    /// Whether the runtime answers, since when, and how often it did not.
+    /// Returns whether the runtime answers, since when, and how often it did not.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
     }
 
-    /// Goes on until the supervisor is stopped.
+    /// Reconciles until the supervisor is stopped.
     pub async fn tend(&self) {
         let mut due = now().mono.later(self.until_look());
         loop {
@@ -79,13 +81,13 @@ impl Supervisor {
         if entries.any(unclear) { LOOK_AGAIN } else { LOOK }
     }
 
-    /// One answer of the runtime, or none.
+    /// Updates the link from one answer of the runtime, or from the lack of one.
     pub(super) fn heard(&self, error: Option<&RuntimeError>) -> Option<Change> {
         let answer = match error {
             Some(error @ (RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. })) => {
                 Err(error.to_string())
             }
-            // Any word of its own is one.
+            // Any other error is an answer of the runtime.
             _ => Ok(()),
         };
         let mut change = None;
@@ -97,7 +99,8 @@ impl Supervisor {
         change
     }
 
-    /// Of a daemon that has recovered: one that starts says itself what it waits for.
+    /// Logs a change of the link after recovery. A daemon that starts logs itself what it waits
+    /// for.
     fn log(&self, change: Option<&Change>) {
         match change {
             Some(Change::Lost) => {
@@ -113,14 +116,15 @@ impl Supervisor {
 
     fn tell_back(&self) {
         for entry in lock(&self.registry).values() {
-            // A full queue is no loss: what waits is tried again by itself.
+            // A full queue does no harm, because the actor retries by itself.
             if let Entry::Pod(handle) = entry {
                 let _ = handle.requests.try_send(Request::RuntimeBack);
             }
         }
     }
 
-    /// List, compare, act.
+    /// Lists the runtime's records and tasks, compares them with the registry, and acts on
+    /// differences.
     pub(super) async fn reconcile(&self) -> Result<(), SupervisorError> {
         self.pay_debts().await;
         let at = now().mono;
@@ -134,13 +138,13 @@ impl Supervisor {
         {
             let registry = lock(&self.registry);
             for (name, entry) in registry.iter() {
-                // Its owner keeps an adopted container's record; `Adopter` looks at it.
+                // The owner keeps an adopted container's record, and the `Adopter` observes it.
                 if ContainerRef::of_pod(name).is_some() {
                     continue;
                 }
                 if let Entry::Pod(handle) = entry {
                     let looks = Arc::new(pods.remove(name).unwrap_or_default());
-                    // The next look comes soon enough where its queue is full.
+                    // If the queue is full, the next reconciliation is soon enough.
                     let _ = handle.requests.try_send(Request::Found(at, looks));
                 } else {
                     unknown |= !matches!(entry, Entry::Reserved);
@@ -150,13 +154,14 @@ impl Supervisor {
         }
         unknown |= self.are_strangers(pods.into_keys().collect());
         if unknown {
-            // Pods that could not be taken up before, or that somebody brought back.
+            // These pods could not be recovered before, or another client restored their records.
             self.recover().await?;
         }
         Ok(())
     }
 
-    /// Whether there is a pod that the look before saw too: one that is being removed is not.
+    /// True if a pod that is not in the registry was seen by the previous reconciliation too. A pod
+    /// that is being removed is seen only once.
     fn are_strangers(&self, seen: Vec<String>) -> bool {
         let mut known = self.foreign_containers.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *known, seen);
@@ -165,7 +170,7 @@ impl Supervisor {
 
     async fn pay_debts(&self) {
         for id in self.pending_writes.take(|_| true) {
-            // The name is held, so that nobody makes it meanwhile.
+            // The name is reserved, so that no pod of that name is created meanwhile.
             let free = {
                 let mut registry = lock(&self.registry);
                 let free = !registry.contains_key(&id.pod);
@@ -181,7 +186,8 @@ impl Supervisor {
         }
     }
 
-    /// Nothing of an earlier, failed creation may become part of the next one.
+    /// Deletes the leftovers of failed creations of the pod, so that none becomes part of the next
+    /// one.
     pub(super) async fn pay_debts_of(&self, pod: &str) -> Result<(), RuntimeError> {
         for id in self.pending_writes.take(|id| id.pod == pod) {
             if let Err(error) = self.runtime.forget(&id).await {
@@ -202,10 +208,10 @@ impl Supervisor {
     }
 }
 
-/// What one look found of a pod's containers.
+/// The observations of a pod's containers, by container.
 pub(super) type Looks = BTreeMap<String, Observation>;
 
-/// A container of which nothing was found.
+/// The observation of a container of which nothing was found.
 pub(super) fn nothing(at: std::time::Instant) -> Observation {
     Observation { at, attempts: BTreeMap::<_, SeenTask>::new() }
 }

@@ -1,5 +1,5 @@
-//! Takes up what an earlier daemon left: all records first, then each pod as soon as its own tasks
-//! have answered. A shim that hangs holds up its own pod alone.
+//! Recovers what an earlier daemon left: first all records are read, then each pod is recovered as
+//! soon as its tasks have answered. A shim that hangs delays only its pod.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::domain::exit::ExitEvidence;
 use crate::domain::spec::PodSpec;
 use crate::runtime::{AttemptId, Flaw, Found, FoundTask, Recorded, RuntimeError, Unsound};
 
-/// How many pods' tasks are asked about at once.
+/// The number of pods whose tasks are queried concurrently.
 const AT_ONCE: usize = 16;
 
-/// What is remembered of one pod.
+/// The records of one pod.
 #[derive(Default)]
 struct Leftovers {
     sound: Vec<Recorded>,
@@ -24,7 +24,7 @@ struct Leftovers {
 }
 
 impl Supervisor {
-    /// Takes up every pod that the runtime remembers; returns how many.
+    /// Recovers every pod that the runtime has records of; returns how many.
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
         let survey = self.runtime.survey().await;
         self.heard(survey.as_ref().err());
@@ -38,7 +38,8 @@ impl Supervisor {
             pods.entry(unsound.id.pod.clone()).or_default().unsound.push(unsound);
         }
         pods.retain(|name, _| !self.is_taken(name));
-        // All of them before the first actor tells something new, which is numbered on from them.
+        // All events are restored before the first actor records a new one, whose number follows
+        // theirs.
         pods.values_mut().for_each(|remains| self.restore_events(&mut remains.sound));
         let pods = stream::iter(pods).map(|(name, remains)| self.take_up(name, remains));
         let count = pods.buffer_unordered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one));
@@ -47,7 +48,7 @@ impl Supervisor {
         Ok(count?)
     }
 
-    /// Its name is not free for what is remembered.
+    /// True if the name is in use, so that no recorded pod can take it.
     fn is_taken(&self, name: &str) -> bool {
         match lock(&self.registry).get(name) {
             Some(Entry::Pod(_) | Entry::Reserved) => true,
@@ -55,7 +56,7 @@ impl Supervisor {
         }
     }
 
-    /// Asks about its tasks and gives it its actor; returns how many pods that makes.
+    /// Queries the pod's tasks and starts its actor; returns the number of pods recovered.
     async fn take_up(&self, name: String, remains: Leftovers) -> Result<usize, RuntimeError> {
         let Leftovers { sound, unsound } = remains;
         let asked = sound.into_iter().map(|recorded| self.ask(recorded));
@@ -79,10 +80,11 @@ impl Supervisor {
         }
     }
 
-    /// One attempt that cannot be looked at does not stand in the way of the others.
+    /// Queries the task of an attempt. One attempt that cannot be queried does not block the
+    /// others.
     async fn ask(&self, recorded: Recorded) -> Result<Result<Found, Unsound>, RuntimeError> {
         let Recorded { id, pod, memory, pending_record } = recorded;
-        // What the record's task says is of an attempt that is over.
+        // The memory is of a later attempt than the record, whose task is over.
         let is_over = memory.attempt > id.attempt;
         let asked = if is_over { Ok(FoundTask::None) } else { self.runtime.task(&id).await };
         let task = match asked {
@@ -101,7 +103,7 @@ impl Supervisor {
     }
 
     async fn ask_of(&self, unsound: Unsound) -> Result<Unsound, RuntimeError> {
-        // A newer version's is not to be touched.
+        // A record of a newer version must not be touched.
         if unsound.flaw == Flaw::Newer {
             return Ok(unsound);
         }
@@ -122,7 +124,7 @@ impl Supervisor {
         }
     }
 
-    /// A container's newest record has all of its events.
+    /// Restores the events from each container's newest record, which has all of them.
     fn restore_events(&self, attempts: &mut [Recorded]) {
         attempts.sort_by_key(|recorded| recorded.id.attempt);
         let mut newest = BTreeMap::new();

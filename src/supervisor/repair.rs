@@ -1,5 +1,5 @@
-//! Records that cannot be taken up as they are: what a sound sibling makes good, and what is only
-//! shown.
+//! Records that cannot be recovered as they are: some are repaired from a sound record of the same
+//! pod, the others are only listed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::domain::status::{
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
 pub(super) enum Sorted {
-    /// All that is needed to take the pod up.
+    /// The records with which the pod can be recovered.
     Whole(Vec<Found>),
-    /// What is shown of it instead, and why.
+    /// The view of a pod that is not recovered, and the reason.
     LeftAlone(Box<PodView>, String, Flaw),
 }
 
-/// One newer record makes the whole pod a newer version's. A broken one has a sound sibling to go
-/// by: every record has its pod's spec.
+/// Sorts a pod's records. One record of a newer version makes the whole pod a newer version's. A
+/// broken record is repaired from a sound one of the pod, because every record has the pod's spec.
 pub(super) fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
     let flaw = |flaw| unsound.iter().find(|attempt| attempt.flaw == flaw);
     let hopeless = if sound.is_empty() { flaw(Flaw::Broken) } else { None };
@@ -50,7 +50,7 @@ pub(super) fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: Syste
 
 fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found> {
     let pod = sound.iter().max_by_key(|found| found.id.attempt)?.pod.clone();
-    // A container that the spec does not have is nobody's.
+    // A container that is not in the spec does not belong to the pod.
     pod.place_of(&broken.id.container)?;
     let own = sound.iter().filter(|found| found.id.container == broken.id.container);
     let older = own.filter(|found| found.id.attempt < broken.id.attempt);
@@ -63,7 +63,7 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
     Some(Found { id, pod, memory, task, words, pending_record: false })
 }
 
-/// As much of a pod as its labels tell.
+/// Builds the view of a pod as far as its labels describe it.
 fn view(
     sound: &[Found],
     unsound: &[Unsound],

@@ -1,9 +1,9 @@
-//! Another pod in the place of one that cannot be changed into it: the old one ends by its own
-//! rules, and the new one starts when nothing is left of it.
+//! Replaces a pod that cannot be changed into the wanted one: the old pod is stopped as usual, and
+//! the new one starts when nothing is left of it.
 //!
-//! The new pod's records are there before the old one is told to go, so whoever comes after a
-//! daemon that died in between finds the old pod alone, or both, and goes on from there. Both have
-//! the name, so the new one's attempts count from above the old one's.
+//! The new pod's records are written before the old pod is asked to stop. If the daemon dies in
+//! between, the next one finds the old pod alone or both pods, and continues from there. Both pods
+//! have the same name, so the new one's attempts are numbered above the old one's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +21,18 @@ use crate::domain::notice::Notice;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated, VolumeSource};
 use crate::runtime::{Found, RuntimeError, StartRequest};
 
-/// Room for restarts of the old pod while the new one's records are made.
+/// The number of attempts reserved for restarts of the old pod while the new one is recorded.
 const GAP: u32 = 10;
-/// How much longer than its grace the old pod may take before the caller is told so.
+/// The time beyond its grace period that the old pod may take before the caller gets a timeout.
 const MARGIN: Duration = Duration::from_secs(15);
-/// How soon a record that could not be deleted is tried again.
+/// The pause before the deletion of a record is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Who comes in a pod's place.
+/// The pod that replaces another one.
 pub(super) struct Successor {
     prepared: PreparedPod,
     creations: Vec<StartRequest>,
-    /// Somebody deleted the pod meanwhile, and means this one too.
+    /// The old pod was deleted meanwhile, which deletes this one too.
     abandoned: bool,
 }
 
@@ -43,8 +43,9 @@ impl Successor {
 }
 
 impl Supervisor {
-    /// As [`Self::apply`], but what no live pod can change puts another one in its place. Returns
-    /// when that is there, or with a timeout; it comes about all the same then.
+    /// Works as [`Self::apply`], but replaces the pod if a field differs that no live pod can
+    /// change. Returns when the new pod exists, or with a timeout, after which the replacement
+    /// continues.
     pub async fn apply_or_replace(
         &self,
         spec: Validated<PodSpec>,
@@ -56,14 +57,14 @@ impl Supervisor {
         };
         self.fetch(&spec).await?;
         let (name, uid) = (spec.name.clone(), spec.uid.clone());
-        // In a task of its own: a caller that goes away must not leave it half done.
+        // A separate task completes the replacement even if the caller goes away.
         let (supervisor, spec, why) = (self.clone(), Arc::new(spec.into_inner()), fields.clone());
         let replacing = async move { supervisor.replace(spec, &why, by).await };
         let bound = self.actors.spawn(replacing).await.map_err(|error| {
             SupervisorError::Runtime(RuntimeError::Internal(error.to_string()))
         })??;
         let mut changes = self.changes();
-        // Or both are gone: somebody deleted them.
+        // An error means that both pods were deleted.
         let is_over = || self.get(&name).map_or(true, |view| view.spec.uid == uid);
         let replaced = changes.wait_for(|_| is_over());
         match tokio::time::timeout(bound, replaced).await {
@@ -72,7 +73,7 @@ impl Supervisor {
         }
     }
 
-    /// A pod is not given up for one that cannot start: the images of that one are here first.
+    /// Pulls the new pod's images first, so that no pod is stopped for one that cannot start.
     async fn fetch(&self, spec: &PodSpec) -> Result<(), SupervisorError> {
         for (index, container) in spec.all().enumerate() {
             let missing = match self.runtime.check(container).await {
@@ -110,7 +111,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Returns how long the old pod may take to go.
+    /// Starts the replacement, and returns how long the old pod may take to stop.
     async fn replace(
         &self,
         spec: Arc<PodSpec>,
@@ -124,7 +125,7 @@ impl Supervisor {
         if old.status.deletion.is_some() {
             return Err(leaving());
         }
-        // What an operator stopped stays so.
+        // A pod that an operator stopped stays stopped.
         let wanted = self.with(&name, |handle| handle.desired.borrow().wanted)?;
         let newest = |view: &PodView| view.status.all().map(|c| c.attempt.0).max();
         let attempt = newest(&old).unwrap_or_default().saturating_add(GAP);
@@ -155,7 +156,7 @@ impl Supervisor {
         Ok(old.spec.termination_grace.saturating_add(MARGIN))
     }
 
-    /// What a daemon before this one has left of one pod, and perhaps of the one in its place.
+    /// Recovers the pod that an earlier daemon left, and its successor if there is one.
     pub(super) fn resume_with_successor(&self, mut attempts: Vec<Found>) {
         attempts.sort_by_key(|found| found.id.attempt);
         let Some(uid) = attempts.last().map(|newest| newest.pod.uid.clone()) else { return };
@@ -177,7 +178,7 @@ impl Supervisor {
         tracing::info!(pod = name, "its replacement goes on");
     }
 
-    /// Nothing is left of the pod: the one in its place has its turn.
+    /// Starts the successor once nothing is left of the pod.
     pub(super) async fn succeed(&self, name: &str) {
         let successor = match lock(&self.registry).get_mut(name) {
             Some(Entry::Pod(handle)) => handle.successor.take(),
@@ -195,7 +196,7 @@ impl Supervisor {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// A pod that is deleted while another one is to come in its place takes that with it.
+    /// Abandons the successor of a pod that is deleted.
     pub(super) fn abandon_successor(&self, name: &str) {
         let mut registry = lock(&self.registry);
         let Some(Entry::Pod(handle)) = registry.get_mut(name) else { return };
@@ -203,7 +204,7 @@ impl Supervisor {
         successor.abandoned = true;
         let Some(creation) = successor.creations.first().cloned() else { return };
         let runtime = self.runtime.clone();
-        // One record that says so is enough for a daemon that comes after this one.
+        // One record that says so is enough for the next daemon.
         self.actors.spawn(async move {
             let memory = Memory { wanted: Wanted::Removed, ..creation.memory };
             if let Err(error) = runtime.remember(&creation.id, &creation.pod, &memory).await {

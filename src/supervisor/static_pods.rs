@@ -1,5 +1,5 @@
-//! Pods as the files of the manifest directory say: looked at whenever something changes there and
-//! now and then, and brought about as by `apply`.
+//! Static pods, defined by the files of the manifest directory. The directory is read after each
+//! change and at an interval, and the pods are applied as by `apply`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,14 +21,14 @@ pub(super) mod shown;
 #[cfg(test)]
 mod tests;
 
-/// How often all is looked at, whatever was told.
+/// The interval at which the directory is read, whatever changes are reported.
 const LOOK: Duration = Duration::from_secs(10);
-/// How soon a directory that cannot be read is looked at again.
+/// The pause before an unreadable directory is read again.
 const RETRY: Duration = Duration::from_secs(2);
-/// Between two looks at least.
+/// The minimum pause between two reads of the directory.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads a file's text; the last is for the uids of new pods.
+/// Parses a file's text; the last argument makes the uids of new pods.
 pub(super) type ReadManifest = fn(&str, &Text, fn() -> String) -> Reading;
 
 pub struct StaticPods {
@@ -37,10 +37,10 @@ pub struct StaticPods {
     read: ReadManifest,
     manifest_store: ManifestStore,
     missing: Missing,
-    /// By file, and what it was read from.
+    /// The reading of each file, with the text that it was made from.
     readings: BTreeMap<String, (Text, Reading)>,
     jobs: JoinSet<Done>,
-    /// The pods that are being worked on.
+    /// The pods with a job in progress.
     busy: BTreeMap<String, Id>,
     failures: BTreeMap<String, Failure>,
 }
@@ -50,17 +50,17 @@ struct Done {
     outcome: Result<Applied, SupervisorError>,
 }
 
-/// What could not be brought about yet.
+/// A pod that could not be applied or deleted yet.
 struct Failure {
     spec: Validated<PodSpec>,
-    /// None where it is only a matter of time.
+    /// The reason; None if the pod only has to wait.
     why: Option<String>,
     tries: u32,
     again: Instant,
 }
 
 impl StaticPods {
-    /// Of the directory that the supervisor was given.
+    /// Keeps the pods of the supervisor's manifest directory.
     pub fn new(supervisor: Supervisor, dir: Box<dyn ManifestDir>, read: ReadManifest) -> Self {
         Self {
             supervisor,
@@ -75,7 +75,7 @@ impl StaticPods {
         }
     }
 
-    /// Until cancelled. What is under way then, the next daemon finds undone or done.
+    /// Runs until cancelled. The next daemon completes or repeats the jobs in progress.
     pub async fn run(mut self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -99,7 +99,7 @@ impl StaticPods {
         }
     }
 
-    /// Returns how long nothing has to be done if nothing happens.
+    /// Handles one read of the directory. Returns how long to wait if nothing changes.
     fn turn(&mut self, look: Result<Look, ManifestDirError>) -> Duration {
         let now = now();
         let look = match look {
@@ -150,7 +150,7 @@ impl StaticPods {
         }
     }
 
-    /// Has the pod made or changed, where it is not as it should be.
+    /// Starts a job that creates or changes the pod, if the pod differs from its file.
     fn keep(&mut self, spec: Validated<PodSpec>, now: Now) {
         let name = spec.name.clone();
         if self.busy.contains_key(&name) {
@@ -226,7 +226,7 @@ fn new_uid() -> String {
 }
 
 impl Supervisor {
-    /// The pods that files of the directory have made and that are not about to go.
+    /// Returns the pods that files of the directory have created and that are not being removed.
     fn kept(&self) -> Vec<Kept> {
         let registry = lock(&self.registry);
         let kept = registry.values().filter_map(|entry| match entry {
@@ -241,7 +241,7 @@ impl Supervisor {
         kept.collect()
     }
 
-    /// Nothing of the pod has to be changed.
+    /// True if nothing of the pod has to be changed.
     fn is_as(&self, wanted: &PodSpec) -> bool {
         let same = self.with(&wanted.name, |handle| {
             let view = handle.view.borrow();

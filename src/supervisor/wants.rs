@@ -1,4 +1,4 @@
-//! What callers want of a pod: a level, or one thing done.
+//! Requests of callers to a pod: the wanted state, or a single action.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 
 impl Supervisor {
-    /// Sets the level; the actor works towards it.
+    /// Sets the wanted state; the actor works towards it.
     pub fn want(
         &self,
         name: &str,
@@ -52,8 +52,8 @@ impl Supervisor {
         })?
     }
 
-    /// Hands one request (`Event::Restart`, `Event::Kill`) to a container; an empty name means
-    /// the only one.
+    /// Sends one request (`Event::Restart`, `Event::Kill`) to a container. An empty name means the
+    /// only container.
     pub fn request(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! What an actor writes down, and what may go once it is written.
+//! Writes of records, and the deletions that have to wait for them.
 
 use super::actor::Actor;
 use crate::domain::Incarnation;
@@ -6,11 +6,11 @@ use crate::domain::container::{Event, Machine, Memory, Wanted};
 use crate::runtime::RuntimeError;
 
 impl Actor {
-    /// An ended task and an older record are the only ones that know what they know until the
-    /// newest attempt's record does.
+    /// Deletes ended tasks and older records whose facts are all in the newest attempt's record.
+    /// Until that record is written, they are the only source of these facts.
     pub(super) fn clear_up(&mut self) {
         let written: Vec<_> = (0..self.containers.len()).map(|at| self.is_written(at)).collect();
-        // As long as one record does not say that the pod is removed, it would be made again of it.
+        // A record that does not say that the pod is removed would bring the pod back.
         let all_written = written.iter().all(|written| *written);
         for (index, (held, written)) in self.containers.iter_mut().zip(written).enumerate() {
             if !written {
@@ -30,13 +30,13 @@ impl Actor {
         }
     }
 
-    /// The newest attempt's record has all that is known.
+    /// True if the newest attempt's record contains everything that is known.
     fn is_written(&self, index: usize) -> bool {
         let (Some(held), Some(machine)) = (self.containers.get(index), self.pod.machine(index))
         else {
             return false;
         };
-        // An adopted container has one record, which is its owner's.
+        // An adopted container has one record, which belongs to its owner.
         let recorded = self.spec.is_adopted() || held.recorded == Some(machine.attempt());
         recorded && !(held.starting || held.persisting || held.dirty || held.awaits_write)
     }
@@ -47,8 +47,8 @@ impl Actor {
         }
     }
 
-    /// One write at a time for a container; what changes meanwhile is written after it. While a
-    /// write that failed waits to be tried again, what is newer is kept.
+    /// Writes a container's record, one write at a time. A change during a write is written after
+    /// it. While a failed write waits for its retry, a newer state is kept as a pending record.
     pub(super) fn persist(&mut self, index: usize) {
         let Some(machine) = self.pod.machine(index) else { return };
         let memory = self.remembered(machine);
@@ -98,7 +98,7 @@ impl Actor {
                 }
                 self.tell(index, Event::Written);
             }
-            // The attempt was cleared away meanwhile, or a foreign container deleted its record.
+            // The attempt was deleted meanwhile, or another client deleted its record.
             Err(RuntimeError::NotFound(reason)) => {
                 let container = self.spec.at(index).map(|container| container.name.as_str());
                 tracing::debug!(container, reason, "no record to write to");
@@ -106,14 +106,14 @@ impl Actor {
                 let machine = self.pod.machine(index);
                 let removed = machine.is_some_and(|m| m.member().wanted() == Wanted::Removed);
                 held.recorded = match removed {
-                    // It needs none.
+                    // A removed container needs no record.
                     true => Some(incarnation),
                     false => held.recorded.filter(|recorded| *recorded != incarnation),
                 };
                 if dirty {
                     self.persist(index);
                 }
-                // An owner may delete what is his.
+                // The owner of an adopted container may delete its record.
                 if !self.spec.is_adopted() {
                     self.tell(index, Event::RecordMissing { incarnation });
                 }
@@ -138,7 +138,7 @@ impl Actor {
         self.clear_up();
     }
 
-    /// What goes into the record.
+    /// Returns the state that goes into the record.
     pub(super) fn remembered(&self, machine: &Machine) -> Memory {
         let events = self.events.kept(&self.spec.uid, &machine.container().name);
         let boot_id = self.boot_id.as_deref().map(str::to_owned);

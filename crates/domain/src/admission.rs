@@ -1,5 +1,5 @@
-//! Admission of connections and calls: a bound on all of them and on those of one peer, and which
-//! one gives way to a new one when a bound is reached.
+//! Admission of connections and calls: it bounds the total and the number of each peer, and decides
+//! which slot is freed for a new one when a bound is reached.
 
 #[cfg(test)]
 mod tests;
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
-/// Descriptors with which the limits are granted in full. A process that may have fewer of them
-/// grants less, so that callers' connections hold an eighth of its descriptors at most.
+/// Number of descriptors from which the limits are granted in full. A process that may have fewer
+/// of them grants less, so that callers' connections use at most an eighth of its descriptors.
 const ENOUGH: u64 = 8192;
 
 /// Upper bounds, of all peers together and of each one.
@@ -66,7 +66,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The name of an admitted one, never given twice.
+/// Identifier of an admitted connection or call, never assigned twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u64);
 
@@ -75,7 +75,7 @@ pub struct Slot(u64);
 pub struct Admitted {
     /// Slot of the admitted connection or call.
     pub slot: Slot,
-    /// The slot that was taken away for it.
+    /// Slot that was freed for it.
     pub displaced: Option<Slot>,
 }
 
@@ -93,7 +93,8 @@ pub enum Full {
 #[derive(Debug)]
 struct Entry {
     peer: Peer,
-    /// Among those that give way to a new one the earliest is the first; `None` gives no way.
+    /// Time by which the slots that give way are ordered, earliest first; a slot with `None` never
+    /// gives way.
     gives_way: Option<Instant>,
 }
 
@@ -121,8 +122,8 @@ impl Admission {
         self.entries.is_empty()
     }
 
-    /// Admits a new one, see [`Self::set_gives_way`]. A peer at its bound displaces one of its own.
-    /// At the total bound the peer with the most slots loses one.
+    /// Admits a connection or call, see [`Self::set_gives_way`]. A peer at its bound displaces one
+    /// of that peer's slots. At the total bound the peer with the most slots loses one.
     ///
     /// # Errors
     ///
@@ -146,15 +147,16 @@ impl Admission {
         Ok(Admitted { slot, displaced })
     }
 
-    /// Of several that give way, the one with the earliest time goes; `None` gives no way. No
-    /// effect on a slot that is gone.
+    /// Sets the time by which a slot gives way: of several slots, the one with the earliest time is
+    /// freed first. A slot with `None` never gives way. Has no effect on a slot that is free
+    /// already.
     pub fn set_gives_way(&mut self, slot: Slot, time: Option<Instant>) {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.gives_way = time;
         }
     }
 
-    /// Frees a slot. No effect on a slot that is free already.
+    /// Frees a slot. Has no effect on a slot that is free already.
     pub fn release(&mut self, slot: Slot) {
         self.entries.remove(&slot);
     }
@@ -163,7 +165,7 @@ impl Admission {
         self.entries.values().filter(|entry| entry.peer == peer).count()
     }
 
-    /// Of those that give way and have the highest rank above 0, the earliest.
+    /// Returns the earliest of the slots that give way and have the highest rank above 0.
     fn first_to_go(&self, rank: impl Fn(&Entry) -> usize) -> Option<Slot> {
         let giving_way = self
             .entries

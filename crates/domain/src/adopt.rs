@@ -1,4 +1,4 @@
-//! Containers that somebody else made: who asks for their care, when it begins and when it ends.
+//! Foreign containers: which of them ask for supervision, when it begins and when it ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,22 +31,23 @@ pub const RESTART: &str = "probelet/restart";
 /// Label with the time from the stop signal to SIGKILL, such as `10`, `10s` or `1m30s`; 30 s by
 /// default.
 pub const GRACE: &str = "probelet/grace";
-/// What asks for care; on an attempt of probelet's own are others with the same prefix.
+/// Labels that ask for supervision. Attempts that probelet made have other labels with the same
+/// prefix.
 pub const LABELS: [&str; 5] = [LIVENESS, READINESS, STARTUP, RESTART, GRACE];
-/// Prefix of all labels of probelet's.
+/// Prefix of all labels of probelet.
 pub const PREFIX: &str = "probelet/";
 
-/// Of containerd's restart monitor, which nerdctl's `--restart` uses.
+/// Labels of containerd's restart monitor, which nerdctl's `--restart` uses.
 const MONITOR: [&str; 2] = ["containerd.io/restart.status", "containerd.io/restart.policy"];
-/// Where the restart monitor and nerdctl say that the output goes.
+/// Labels in which the restart monitor and nerdctl name the destination of the output.
 const LOG_URIS: [&str; 2] = ["containerd.io/restart.loguri", "nerdctl/log-uri"];
 
-/// How long a restart waits for the owner's own hand after an end that was not probelet's doing:
-/// `ctr task rm -f`, for one, kills first and deletes then.
+/// Time for which a restart waits for the owner to act after an end that probelet did not cause:
+/// `ctr task rm -f`, for example, kills the task first and then deletes it.
 const OWNERS_TURN: Duration = Duration::from_millis(300);
 
-/// Where a container is in containerd. As a pod it is called `NAMESPACE/ID`, which no pod of
-/// probelet's own can be.
+/// Reference to a container in containerd. Its pod is called `NAMESPACE/ID`, a name that no pod
+/// made by probelet can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerRef {
     /// Namespace of containerd.
@@ -70,14 +71,14 @@ impl std::fmt::Display for ContainerRef {
     }
 }
 
-/// What is asked for.
+/// Settings of the supervision that is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Care {
     /// Liveness, readiness and startup probes.
     pub probes: Probes,
     /// Restart policy; `Always` by default.
     pub restart_policy: RestartPolicy,
-    /// How often in a row it is restarted at most.
+    /// Number of restarts in a row at most; no limit if unset.
     pub max_restarts: Option<u32>,
     /// Time from the stop signal to SIGKILL; 30 s by default.
     pub grace: Duration,
@@ -94,34 +95,35 @@ impl Default for Care {
     }
 }
 
-/// What rides on a foreign container's record.
+/// Data that probelet stores in a foreign container's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remembered {
     /// Spec and state of a container that probelet supervises.
     Cared(Box<(PodSpec, Memory)>),
-    /// Released by name while it carried these labels: the same ones ask in vain.
+    /// The container was released by name while it had these labels: the same labels have no
+    /// effect.
     Released(BTreeMap<String, String>),
-    /// Not ours to read, so not ours to overwrite either.
+    /// The data cannot be read, so it is not overwritten either.
     Unreadable(String),
 }
 
 /// State of a foreign container's task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskLevel {
-    /// None, or one that its owner has not started.
+    /// The container has no task, or its owner has not started the task.
     None,
     /// A task that was started. It may have ended since.
     Started,
 }
 
-/// A container of somebody else's as it is now.
+/// A foreign container as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForeignContainer {
     /// Namespace and id of the container.
     pub place: ContainerRef,
     /// Name of its image, as containerd's record has it; empty for a container without an image.
     pub image: String,
-    /// All of its labels, its image's too.
+    /// All of its labels, including those of its image.
     pub labels: BTreeMap<String, String>,
     /// Labels that the container's image defines, or the reason why they are unknown.
     pub image_labels: ImageLabels,
@@ -129,7 +131,7 @@ pub struct ForeignContainer {
     pub remembered: Option<Remembered>,
     /// State of the container's task.
     pub task: TaskLevel,
-    /// The user of its spec.
+    /// User of the container's spec.
     pub user: Option<User>,
 }
 
@@ -138,13 +140,13 @@ pub struct ForeignContainer {
 pub enum Step {
     /// Leave everything as it is.
     Nothing,
-    /// Begin to care for it, or go on with what is remembered.
+    /// Start the supervision, or resume it from the recorded memory.
     TakeUp(Box<PodSpec>, Option<Box<Memory>>),
-    /// The care that goes on is to be like this.
+    /// Replace the spec of the current supervision by this one.
     Change(Box<PodSpec>),
-    /// End the care and leave the container as it is.
+    /// End the supervision and leave the container as it is.
     LetGo(&'static str),
-    /// It is asked for and cannot be, or not yet.
+    /// The supervision is asked for, but is refused or has to wait.
     Refuse(Refusal),
 }
 
@@ -155,7 +157,7 @@ pub enum Refusal {
     Monitor,
     /// The labels are invalid, with the errors.
     Labels(String),
-    /// Its labels may be its image's own.
+    /// The labels may be those of the image.
     ImageUnknown(String),
     /// The data that probelet stored in the container's record cannot be read, with the error.
     Record(String),
@@ -197,13 +199,13 @@ impl Refusal {
 }
 
 impl ForeignContainer {
-    /// All labels with probelet's prefix, wrong ones and its image's too.
+    /// Returns all labels with probelet's prefix, including invalid ones and those of the image.
     fn written(&self) -> BTreeMap<String, String> {
         let ours = self.labels.iter().filter(|(key, _)| key.starts_with(PREFIX));
         ours.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// The labels of its image, or why nothing is known of them.
+    /// Returns the labels of the image, or the reason why they are unknown.
     fn own_labels(&self) -> Result<OwnLabels, &str> {
         let cared = match &self.remembered {
             Some(Remembered::Cared(cared)) => Some(&cared.0),
@@ -213,8 +215,8 @@ impl ForeignContainer {
         self.image_labels.or_remembered(remembered)
     }
 
-    /// The labels that ask for care, wrong ones too. Its image's own never do, nor any where
-    /// nobody knows which those are.
+    /// Returns the labels that ask for supervision, including invalid ones. The labels of the image
+    /// never ask for it, and no label does while those of the image are unknown.
     pub fn asking(&self) -> BTreeMap<String, String> {
         let Ok(own) = self.own_labels() else { return BTreeMap::new() };
         let mut written = self.written();
@@ -222,7 +224,8 @@ impl ForeignContainer {
         written
     }
 
-    /// The labels with probelet's prefix that do not count because they are its image's own.
+    /// Returns the labels with probelet's prefix that have no effect because the image defines
+    /// them.
     pub fn without_effect(&self) -> Vec<&str> {
         let Ok(own) = self.own_labels() else { return Vec::new() };
         let own = self.labels.iter().filter(|(name, value)| own.has(name, value));
@@ -240,13 +243,13 @@ impl ForeignContainer {
             if cared.0.adopted().is_some_and(|adopted| adopted.named))
     }
 
-    /// Earlier versions wrote down all labels, its image's too.
+    /// Earlier versions recorded all labels, including those of the image.
     fn is_released(&self, asking: Option<&BTreeMap<String, String>>) -> bool {
         matches!(&self.remembered, Some(Remembered::Released(labels))
             if Some(labels) == asking || *labels == self.written())
     }
 
-    /// The next step, from the container as it is and the care that goes on (`live`).
+    /// Returns the next step, from the container as it is and the current supervision (`live`).
     pub fn next(
         &self,
         live: Option<&PodSpec>,
@@ -303,7 +306,7 @@ impl ForeignContainer {
             return Step::Change(Box::new(spec));
         }
         let memory = cared.map(|(_, memory)| memory);
-        // What nobody has started yet is not probelet's to start.
+        // A container that has not been started is not started by probelet either.
         let began =
             memory.is_some_and(|memory| memory.started_at.is_some() || memory.attempt.0 > 0);
         if self.task == TaskLevel::None && !began {
@@ -312,7 +315,7 @@ impl ForeignContainer {
         Step::TakeUp(Box::new(spec), memory.cloned().map(Box::new))
     }
 
-    /// As a pod of one.
+    /// Returns the spec of a pod that has this container alone.
     pub fn spec(&self, care: Care, named: bool, uid: String) -> PodSpec {
         let own = self.own_labels().ok().map(|own| own.on(&self.labels));
         let adopted =
@@ -334,7 +337,7 @@ impl ForeignContainer {
     }
 }
 
-/// How long a start gives the owner to delete the task that has ended.
+/// Time that a start gives the owner to delete the task that has ended.
 pub fn owners_turn(memory: &Memory) -> Duration {
     match memory.last_state.as_ref().map(|last| &last.cause) {
         Some(Cause::Probe { .. } | Cause::Operator(_)) => Duration::ZERO,

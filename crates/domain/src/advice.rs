@@ -1,4 +1,4 @@
-//! What an experienced operator would say of a pod's probes. Advice refuses nothing.
+//! Advice on a pod's probes, as an experienced operator would give it. Advice rejects nothing.
 
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ mod command;
 
 use command::{calls_a_client, dependency, retries, starts_a_jvm};
 
-/// Less than this long until a probe's first kill is no time for a start.
+/// If a probe can kill a container sooner than this after its start, the container has too little
+/// time to start.
 const TIGHT: Duration = Duration::from_secs(30);
 
-/// One remark: what, why, and what to do instead.
+/// One piece of advice: what is wrong, why, and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
-    /// Its name, which does not change.
+    /// Stable name of the advice.
     pub code: &'static str,
-    /// Path of the field that the remark is about.
+    /// Path of the field that the advice is about.
     pub field: String,
-    /// Remark as text: the reason for it, and what to do instead.
+    /// Text of the advice: the reason for it, and what to do instead.
     pub text: String,
 }
 

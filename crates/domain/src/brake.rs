@@ -1,9 +1,9 @@
 //! The brake on probe kills, one for the whole host.
 //!
-//! When many probes fail at once, the fault is rarely theirs: the host is starved, or what they
-//! all depend on is away. To kill and start everything then makes it worse. So kills by probes
-//! come out of a budget, and none comes while a storm of verdicts lasts or the host is starved.
-//! A container that fails alone is let through, always and at once.
+//! When many probes fail at once, the fault is rarely in the containers: the host is starved, or a
+//! common dependency is unavailable. Killing and restarting all of them then makes it worse. So
+//! kills by probes are paid from a budget, and none is allowed while a storm of verdicts lasts or
+//! the host is starved. The kill of a container that fails alone is always allowed at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,12 +18,12 @@ pub use gauge::{Gauge, Standing};
 #[cfg(test)]
 mod tests;
 
-/// Bounds are the command line's; any values are safe.
+/// Limits of the brake. The command line bounds the values; any values are safe here.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Kills at once out of a full budget.
+    /// Number of kills that a full budget allows at once.
     pub burst: u32,
-    /// How long until the budget has one kill more.
+    /// Time after which the budget has one kill more.
     pub refill: Duration,
     /// Number of containers that makes a storm if their probes fail within the window, and if
     /// `storm_share` is reached too. From 2 to 10000; 5 by default.
@@ -33,7 +33,7 @@ pub struct Limits {
     pub storm_share: f64,
     /// Time within which the containers must fail for a storm, from 1 s to 1 h; 10 s by default.
     pub storm_window: Duration,
-    /// In percent: a host with more of one of its pressures is starved.
+    /// Pressure in percent above which the host counts as starved.
     pub pressure: f64,
 }
 
@@ -49,10 +49,10 @@ impl fmt::Display for Limits {
 }
 
 impl Default for Limits {
-    /// A start costs a tenth of a second of a core: ten at once are borne by any host, and ten a
-    /// minute never keep one busy, while a hundred containers that need it are through in ten
-    /// minutes. In 60 % of ten seconds nothing on the host got on for want of memory or of disk;
-    /// systemd-oomd kills at that.
+    /// A start costs a tenth of a second of a core: any host can run ten at once, and ten a minute
+    /// never keep a core busy, while a hundred containers that need a start get one within ten
+    /// minutes. A pressure of 60 % means that for 60 % of ten seconds no process on the host made
+    /// progress for want of memory or of the disk; systemd-oomd kills at that value.
     fn default() -> Self {
         Self {
             burst: 10,
@@ -65,11 +65,12 @@ impl Default for Limits {
     }
 }
 
-/// `full avg10` of the kernel's pressure stall information in percent, where the kernel has it: the
-/// share of the last ten seconds in which no process on the host got on for want of it. `some` is
-/// near 100 % for the CPU wherever more processes run than there are cores, with answers as fast
-/// as ever, and `full` does not exist for it: a host that is short of CPU to the point of timeouts
-/// shows by the daemon's own lateness.
+/// `full avg10` of the kernel's pressure stall information in percent, if the kernel reports it:
+/// the share of the last ten seconds in which no process on the host made progress for want of the
+/// resource. The CPU is not among them: its `some` is near 100 % wherever more processes run than
+/// there are cores, although probes are answered as fast as ever, and the kernel has no `full` for
+/// it. A host that is so short of CPU that probes time out is detected by the daemon running probes
+/// late.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pressure {
     /// Memory pressure in percent; `None` if the kernel does not report it.
@@ -78,17 +79,17 @@ pub struct Pressure {
     pub io: Option<f64>,
 }
 
-/// A kill that a probe has decided, and that the brake is asked for.
+/// Request for a kill that a probe has decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KillRequest {
-    /// When the probe failed for good.
+    /// Time of the probe's final failure.
     pub since: Instant,
     /// True if the probe's failures that were answers would not have sufficed. A starved host
     /// explains a timeout, but no answer: an error status, a refusal, an exit code.
     pub by_timeout: bool,
 }
 
-/// Why a kill has to wait.
+/// Reason why a kill has to wait.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hold {
     /// Many containers failed their probes at once.
@@ -116,7 +117,7 @@ pub enum Hold {
     },
     /// The budget is used up.
     Budget {
-        /// Kills at once out of a full budget.
+        /// Number of kills that a full budget allows at once.
         burst: u32,
         /// Time after which the budget has one more kill.
         refill: Duration,
@@ -156,7 +157,7 @@ impl fmt::Display for Hold {
 pub enum Ruling {
     /// The kill may begin now. The budget has paid for it.
     Granted,
-    /// To be asked again then; who does not ask loses its place.
+    /// The kill has to wait. The caller asks again at `again`, or loses its place in the queue.
     Held {
         /// Reason of the hold.
         why: Hold,
@@ -166,28 +167,29 @@ pub enum Ruling {
     },
 }
 
-/// How soon, and how late, the brake wants to be asked again.
+/// Shortest and longest time until the brake is to be asked again.
 const SOONEST: Duration = Duration::from_millis(100);
 const LATEST: Duration = Duration::from_secs(1);
-/// Who has not asked again for so long has no need any more.
+/// A request that was not repeated for this long is dropped.
 const LEASE: Duration = Duration::from_secs(3);
-/// The longest that a storm or a starved host holds anybody: what lasts is no storm. From then on
-/// only the budget does.
+/// Longest time for which a storm or a starved host holds a kill: a condition that lasts longer is
+/// no storm. After it only the budget holds the kill.
 const LONGEST: Duration = Duration::from_secs(300);
-/// One late probe may be that container's doing: a hanging exec. Two are the host's.
+/// One late probe may be caused by the container, such as a hanging exec. Two are caused by the
+/// host.
 const LATE_CONTAINERS: usize = 2;
 
 /// The brake of a host: the budget of kills, the recent failures, and the kills that wait.
 #[derive(Debug)]
 pub struct Brake {
-    /// None: everything is granted.
+    /// Limits; `None` allows every kill.
     limits: Option<Limits>,
-    /// Time saved up, which buys kills at `refill` each.
+    /// Saved time, which buys kills at `refill` each.
     credit: Duration,
     topped: Option<Instant>,
-    /// How many containers of each pod a probe may end.
+    /// Number of containers of each pod that a probe may end.
     probed: BTreeMap<String, usize>,
-    /// The newest verdict against, kill of and late probe of each container, within the window.
+    /// Newest failure verdict, kill and late probe of each container, within the window.
     failed: Recent,
     killed: Recent,
     late: Recent,
@@ -203,7 +205,7 @@ struct Waiting {
 }
 
 impl Brake {
-    /// With a full budget, as a restart of the daemon finds it too.
+    /// Returns a brake with a full budget, which it also has after a restart of the daemon.
     pub fn new(limits: Option<Limits>) -> Self {
         let full = limits.map(|limits| full(&limits)).unwrap_or_default();
         Self {
@@ -218,7 +220,7 @@ impl Brake {
         }
     }
 
-    /// How many containers of a pod a probe may end now.
+    /// Sets the number of containers of a pod that a probe may end now.
     pub fn count(&mut self, pod: &str, containers: usize) {
         if containers == 0 {
             self.probed.remove(pod);
@@ -227,7 +229,7 @@ impl Brake {
         }
     }
 
-    /// A probe came late by the daemon's own doing.
+    /// Records that the daemon ran a probe late.
     pub fn late(&mut self, who: &str, now: Instant) {
         if let Some(limits) = self.limits {
             self.advance(&limits, now);
@@ -235,8 +237,8 @@ impl Brake {
         }
     }
 
-    /// May the container that a probe condemned be killed now? Granted is spent. The pressure is
-    /// only read where it matters.
+    /// Decides whether the container that a probe condemned may be killed now. A granted kill is
+    /// paid from the budget. The pressure is read only if the decision depends on it.
     pub fn ask(
         &mut self,
         who: &str,
@@ -272,7 +274,7 @@ impl Brake {
         }
     }
 
-    /// Nobody else failed, waits or was killed lately.
+    /// Returns whether no other container failed, waits or was killed lately.
     fn is_alone(&self, who: &str) -> bool {
         let others = self.failed.keys().chain(self.killed.keys()).chain(self.waiting.keys());
         others.into_iter().all(|other| other == who)
@@ -297,7 +299,8 @@ impl Brake {
         Some(Hold::Pressure { of, percent, limit: limits.pressure })
     }
 
-    /// The oldest verdict has the first kill, and so on.
+    /// Holds a kill that the budget cannot pay yet. Kills are granted in the order of the verdicts,
+    /// the oldest first.
     fn short_of_budget(&self, limits: &Limits, who: &str, now: Instant) -> Option<(Hold, Instant)> {
         let since = self.waiting.get(who)?.since;
         let before =

@@ -1,6 +1,6 @@
-//! CNI's words: what a configuration says, what each plugin is told, what its answer means.
+//! CNI data: network configurations, the requests to plugins, and their results.
 //!
-//! Source: the CNI specification 1.0.0, and libcni where that is silent.
+//! Source: the CNI specification 1.0.0, and libcni where the specification is silent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -15,11 +15,11 @@ mod tests;
 pub use conf::{first, parse};
 pub use result::{addresses, complaint, is_result};
 
-/// The pod's own end of the network, as containerd calls it.
+/// Name of the interface in the pod, as in containerd.
 pub const INTERFACE: &str = "eth0";
 const PORT_MAPPINGS: &str = "portMappings";
 
-/// A list of plugins that one after the other connect a pod.
+/// List of plugins that connect a pod one after the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// Name of the network.
@@ -36,9 +36,9 @@ pub struct Network {
 /// One plugin of a network configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plugin {
-    /// The name of its program.
+    /// Name of the plugin's program.
     pub kind: String,
-    /// As it was written.
+    /// Configuration of the plugin, as it was written.
     pub config: Map<String, Value>,
 }
 
@@ -50,22 +50,22 @@ impl Plugin {
 }
 
 impl Network {
-    /// Whether host ports have their effect in it.
+    /// Returns whether a plugin of the network maps host ports.
     pub fn maps_ports(&self) -> bool {
         self.plugins.iter().any(|plugin| plugin.can(PORT_MAPPINGS))
     }
 
-    /// CHECK came with 0.4.0.
+    /// Returns whether plugins can be called with CHECK, which came with 0.4.0.
     pub fn can_check(&self) -> bool {
         !self.disable_check && self.recalls()
     }
 
-    /// Whether plugins are told at DEL what they answered at ADD.
+    /// Returns whether DEL gets the result of ADD.
     fn recalls(&self) -> bool {
         self.version.as_str() >= "0.4.0"
     }
 
-    /// What `plugin` reads from its stdin.
+    /// Returns what `plugin` reads from its stdin.
     pub fn request(&self, plugin: &Plugin, before: Option<&Value>, ports: &[HostPort]) -> Value {
         let mut told = plugin.config.clone();
         told.insert("name".into(), json!(self.name));
@@ -117,8 +117,8 @@ impl HostPort {
     }
 }
 
-/// How one pod is connected: enough to take it off the network again whatever has become of the
-/// configuration, the pod or the host.
+/// Attachment of a pod to a network. It suffices to disconnect the pod even if the configuration,
+/// the pod or the host has changed since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attachment {
     /// Name of the pod.
@@ -131,7 +131,7 @@ pub struct Attachment {
     pub network: Network,
     /// Host ports that lead to the pod.
     pub ports: Vec<HostPort>,
-    /// What the last plugin answered; `None` from before the first one is asked until then.
+    /// Result of the last plugin that was called; `None` until the first one has answered.
     pub result: Option<Value>,
 }
 
@@ -148,7 +148,7 @@ impl Attachment {
         }
     }
 
-    /// What DEL and CHECK are told of the past.
+    /// Returns the previous result that DEL and CHECK get.
     pub fn past(&self) -> Option<&Value> {
         self.result.as_ref().filter(|_| self.network.recalls())
     }
@@ -158,7 +158,7 @@ impl Attachment {
         self.result.as_ref().map(addresses).unwrap_or_default()
     }
 
-    /// `CNI_ARGS`, as containerd gives them to plugins.
+    /// Value of `CNI_ARGS`, as containerd passes it to plugins.
     pub fn args(&self) -> String {
         let Self { pod, namespace, uid, .. } = self;
         format!(

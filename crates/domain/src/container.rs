@@ -1,4 +1,4 @@
-//! The life of one container: what may happen to it, what is to be done, what is recorded.
+//! The life of one container: its events, the actions that follow, and what is recorded.
 //!
 //! [`Machine`] takes [`Event`]s in and returns [`Action`]s. It is made of smaller machines, each in
 //! a file of its own: `Life` has the transitions from one `Phase` to the next, `Orders` what

@@ -1,6 +1,6 @@
-//! Whether the process has descriptors enough.
+//! Level of the process's open descriptors against its limit.
 
-/// Of ten.
+/// Tenths of the limit from which on descriptors are few.
 const FEW_FROM: u64 = 9;
 const ENOUGH_UP_TO: u64 = 8;
 
@@ -13,12 +13,13 @@ pub enum Level {
     Few,
 }
 
-/// The level so far; it changes back later than it came, so that it does not flutter.
+/// The current level. It returns to `Enough` at a lower number than `Few` begins at, so that it
+/// does not flap.
 #[derive(Debug, Default)]
 pub struct Standing(Option<Level>);
 
 impl Standing {
-    /// The new level where it has changed, and the first one.
+    /// Returns the new level if it has changed, and the first level.
     pub fn observe(&mut self, open: u64, limit: u64) -> Option<Level> {
         let is_over = |tenths: u64| open.saturating_mul(10) >= limit.saturating_mul(tenths);
         let level = match self.0 {

@@ -1,4 +1,4 @@
-//! What `fieldRef` and `resourceFieldRef` come to where a pod runs.
+//! Values of `fieldRef` and `resourceFieldRef` for a pod on its node.
 
 use super::node::NodeAddresses;
 use super::spec::{Bound, ContainerSpec, EnvSource, EnvVar, PodField, PodSpec, ResourceField};
@@ -7,8 +7,8 @@ use super::spec::{Bound, ContainerSpec, EnvSource, EnvVar, PodField, PodSpec, Re
 mod tests;
 
 impl PodSpec {
-    /// A label that is not there is empty, as in Kubernetes, and so is the address of a pod that
-    /// has none.
+    /// Returns the value of a pod's field. As in Kubernetes, it is empty for a label that does not
+    /// exist and for the address of a pod without one.
     pub fn field(&self, field: &PodField, at: &NodeAddresses) -> String {
         let of_pod =
             if self.host_namespaces.network { &at.node_addresses } else { &at.pod_addresses };
@@ -33,8 +33,9 @@ impl PodSpec {
         }
     }
 
-    /// Rounded up. Without a limit a container may have what the node has; without a request it
-    /// is promised nothing. `own` is who asks.
+    /// Returns the amount of a resource in units of its divisor, rounded up. Without a limit a
+    /// container may use what the node has; without a request it is promised nothing. `own` is the
+    /// container that has the reference.
     pub fn resource(
         &self,
         field: &ResourceField,

@@ -1,5 +1,5 @@
-//! What a condemned container was doing: what is captured before the first signal, and what it
-//! reads as. The adapter fills a [`Captured`] in; all judging is here.
+//! Evidence of a condemned container: what its processes are doing before the first signal, and the
+//! reading of it. The adapter fills in a [`Captured`]; this module interprets it.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ mod tests;
 
 pub use reading::reading;
 
-/// How long the stop of a condemned container waits for its evidence.
+/// Time for which the stop of a condemned container waits for its evidence.
 pub const CAPTURE: Duration = Duration::from_millis(300);
-/// Where the user has a command run for it.
+/// The same time for a container with a capture command.
 pub const CAPTURE_WITH_COMMAND: Duration = Duration::from_secs(5);
-/// How many deaths of a container keep their evidence.
+/// Number of ends of a container whose evidence is kept.
 pub const KEPT: usize = 3;
-/// The size of one as JSON, in bytes.
+/// Maximum size of one evidence as JSON, in bytes.
 pub const MOST: usize = 256 << 10;
 
-/// One death's evidence, as it is kept.
+/// Evidence of one end, as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
@@ -40,7 +40,7 @@ pub struct Evidence {
     pub at: u64,
     /// Cause of the kill, as text.
     pub cause: String,
-    /// What the rest comes to, a sentence each.
+    /// Summary of the evidence, one sentence an entry.
     pub reading: Vec<String>,
     /// Status of each probe at the time of the capture.
     pub probes: Vec<ProbeWord>,
@@ -48,7 +48,7 @@ pub struct Evidence {
     pub captured: Captured,
 }
 
-/// A probe's last word before the end.
+/// Status of a probe at the time of the capture.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProbeWord {
@@ -69,7 +69,7 @@ pub struct ProbeWord {
     pub errors: u64,
 }
 
-/// What was seen. A part that could not be read is empty, and `missing` says why.
+/// Captured data. A part that could not be read is empty, and `missing` has the reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Captured {
@@ -87,15 +87,15 @@ pub struct Captured {
     pub memory: Memory,
     /// Throttling by the CPU limit.
     pub cpu: Cpu,
-    /// The cgroup's where it has its own, else the host's.
+    /// Pressure of the cgroup if the cgroup reports it, else of the host.
     pub pressure: Vec<Pressure>,
-    /// The cgroup's freezer holds all its processes.
+    /// True if the cgroup's freezer has stopped all its processes.
     pub frozen: bool,
-    /// The log's last lines.
+    /// Last lines of the log.
     pub log: Vec<String>,
-    /// What the user's command for evidence said.
+    /// Output of the user's capture command.
     pub command_output: Option<String>,
-    /// What could not be read or was left out, and why.
+    /// Data that could not be read or was left out, with the reason.
     pub missing: Vec<String>,
 }
 
@@ -103,7 +103,7 @@ pub struct Captured {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Process {
-    /// On the host.
+    /// Process id on the host.
     pub pid: u32,
     /// Name of the process (`Name` of `/proc/PID/status`).
     pub name: String,
@@ -111,7 +111,7 @@ pub struct Process {
     pub state: String,
     /// Resident memory in bytes (`VmRSS`).
     pub resident_bytes: u64,
-    /// How many it has; those that are listed may be fewer.
+    /// Number of threads of the process; fewer may be listed.
     pub thread_count: u32,
     /// Threads that were examined; at most 200 for all processes together.
     pub threads: Vec<Thread>,
@@ -123,15 +123,17 @@ pub struct Process {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Thread {
-    /// On the host.
+    /// Thread id on the host.
     pub tid: u32,
     /// Name of the thread (`comm` of proc(5)).
     pub name: String,
-    /// proc(5)'s letter.
+    /// State letter of proc(5).
     pub state: String,
-    /// The kernel's function that it sleeps in; empty where it runs or the kernel does not tell.
+    /// Kernel function that the thread sleeps in; empty if it runs or the kernel does not report
+    /// it.
     pub wchan: String,
-    /// By name where it is a usual one, else by number; empty where it is in none.
+    /// System call that the thread is in: its name if it is a common one, else its number; empty if
+    /// it is in none.
     pub syscall: String,
     /// Microseconds between the two samples in which the thread ran on a CPU.
     pub ran_microseconds: u64,
@@ -141,7 +143,7 @@ pub struct Thread {
     pub user_milliseconds: u64,
     /// CPU time in kernel mode since the thread began, in milliseconds.
     pub system_milliseconds: u64,
-    /// In the kernel, innermost first.
+    /// Kernel stack of the thread, innermost function first.
     pub stack: Vec<String>,
 }
 
@@ -151,7 +153,7 @@ pub struct Thread {
 pub struct Descriptors {
     /// Number of open descriptors.
     pub open: u64,
-    /// `None`: unlimited, or not known.
+    /// Limit of open descriptors; `None` if it is unlimited or not known.
     pub limit: Option<u64>,
     /// Number of descriptors of each kind, such as `socket`, `pipe` or `file`. On a process with
     /// many descriptors only a part is examined.
@@ -176,7 +178,7 @@ pub struct Listener {
     pub address: String,
     /// Connections that wait to be accepted.
     pub waiting: u32,
-    /// What `listen` was called with, within the kernel's bound; `None`: not known.
+    /// Backlog that `listen` was called with, within the kernel's bound; `None` if it is not known.
     pub backlog: Option<u32>,
 }
 
@@ -184,15 +186,15 @@ pub struct Listener {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
-    /// Of all processes that were seen.
+    /// Resident memory of all captured processes, in bytes.
     pub resident_bytes: u64,
     /// Memory charged to the cgroup, page cache included, in bytes; `None` if it could not be read.
     pub usage_bytes: Option<u64>,
-    /// Page cache that the kernel would give back first.
+    /// Page cache that the kernel would reclaim first, in bytes.
     pub inactive_file_bytes: Option<u64>,
-    /// `None`: without a limit, or not known.
+    /// Memory limit in bytes; `None` without a limit, or if it is not known.
     pub limit_bytes: Option<u64>,
-    /// How often an allocation met the limit.
+    /// Number of allocations that met the limit.
     pub failures: Option<u64>,
     /// Number of processes that the OOM killer has killed in the cgroup (`oom_kill`); `None` if it
     /// could not be read.
@@ -214,9 +216,9 @@ pub struct Cpu {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pressure {
-    /// `memory`, `cpu` or `io`.
+    /// Resource: `memory`, `cpu` or `io`.
     pub of: String,
-    /// Else of the cgroup.
+    /// True if the pressure is that of the host, false if it is that of the cgroup.
     pub host: bool,
     /// Percent of the time in which at least one task stalled (`some avg10`).
     pub some: f64,

@@ -19,7 +19,7 @@ pub enum Ending {
     Exited(u8),
     /// A wait status from the kernel: killed by this signal.
     Signaled(u8),
-    /// containerd's number, in which `exit 137` and SIGKILL are the same.
+    /// Exit code as containerd reports it, in which `exit 137` and SIGKILL are the same.
     Reported(u32),
     /// The process is gone, and how it ended is not known.
     Lost,
@@ -36,7 +36,8 @@ impl Ending {
         }
     }
 
-    /// The shell's convention, which Kubernetes shares: 128 + signal for a killed process.
+    /// Exit code by the shell's convention, which Kubernetes shares: 128 + signal for a killed
+    /// process.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::Exited(code) => i32::from(code),
@@ -46,8 +47,9 @@ impl Ending {
         }
     }
 
-    /// The signal that ended it. From containerd's number only SIGKILL is believed: a program
-    /// may well exit with 143 after a handled SIGTERM, hardly ever with 137.
+    /// Signal that ended the process. Of the exit codes that containerd reports, only that of
+    /// SIGKILL is read as a signal: a program often exits with 143 after a handled SIGTERM, hardly
+    /// ever with 137.
     pub fn signal(self) -> Option<u8> {
         match self {
             Self::Signaled(signal) => Some(signal),
@@ -67,10 +69,10 @@ impl Ending {
     }
 }
 
-/// Who or what ended an instance; Kubernetes leaves this to be pieced together from events.
+/// Cause of an instance's end; in Kubernetes it has to be derived from events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// It ended without being asked by probelet.
+    /// The instance ended without being asked by probelet.
     Itself,
     /// A signal that probelet did not send.
     Outside {
@@ -86,9 +88,9 @@ pub enum Cause {
     },
     /// A request of an operator, such as a stop, a restart or a signal.
     Operator(Operator),
-    /// The kernel's OOM killer took the init process.
+    /// The kernel's OOM killer killed the init process.
     OutOfMemory,
-    /// A signal that a process brings upon itself: a fault, an abort.
+    /// A signal that a process causes itself: a fault, an abort.
     Crash {
         /// Number of the signal.
         signal: u8,
@@ -100,34 +102,34 @@ pub enum Cause {
         /// Error or output of the hook.
         output: String,
     },
-    /// Another container's exit rule restarts all of the pod.
+    /// The exit rule of another container restarts all containers of the pod.
     AllRestart,
-    /// It restarts with the container that it depends on.
+    /// The container restarts with the container that it depends on.
     Dependency {
         /// Name of the container that it depends on.
         owner: String,
     },
-    /// Its definition changed.
+    /// The definition of the container changed.
     Changed,
-    /// What it accompanied has ended.
+    /// The containers that it accompanied have ended.
     PodOver,
-    /// The pod's active deadline was over.
+    /// The pod's active deadline was exceeded.
     Deadline,
-    /// The pod used more than it may.
+    /// The pod used more of a volume than its limit.
     Evicted {
         /// Message of the eviction.
         why: String,
     },
-    /// It never ran.
+    /// The instance could not be started.
     Start,
-    /// The node was shut down or restarted with it.
+    /// The node was shut down or restarted while the instance ran.
     NodeRestart,
-    /// Nobody saw how it ended.
+    /// The cause is not known: the daemon did not observe the end.
     Unknown,
 }
 
 impl Cause {
-    /// One of a few words, to count by.
+    /// One of a fixed set of labels, for metrics.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Itself => "exited",

@@ -1,4 +1,4 @@
-//! The newest ends of a container. What is kept rides in its record, so it is bounded in bytes.
+//! The newest ends of a container. They are stored in its record, so they are bounded in bytes.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::exit::{Cause, Terminated};
 use super::shorten;
 
 const ATTEMPTS: usize = 10;
-/// Of each message and each output.
+/// Maximum size of each message and each output, in bytes.
 const TEXT: usize = 256;
 
-/// Newest first. Cheap to clone: a status is made with every turn.
+/// The ends, newest first. A clone is cheap, since a status is made for each event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History(Arc<[Terminated]>);
 

@@ -2,13 +2,14 @@
 
 use super::spec::{DnsConfig, DnsPolicy, PodSpec};
 
-/// What a pod without an address of its own answers to.
+/// Address that the names of a pod without an address resolve to.
 const LOOPBACK: &str = "127.0.0.1";
-/// The C library's limits, which the kubelet keeps too.
+/// Limits of the C library, which the kubelet has too.
 const NAMESERVERS: usize = 3;
 const SEARCHES: usize = 32;
 
-/// `hosts` is the host's own file, which a pod in its network sees; `ip` the pod's address.
+/// Returns the pod's `/etc/hosts`. `hosts` is the host's file, which a pod in the host's network
+/// gets; `ip` is the pod's address.
 pub fn hosts_file(pod: &PodSpec, hosts: &str, ip: Option<&str>) -> String {
     let mut text = if pod.host_namespaces.network {
         format!("# Managed by probelet (host network).\n{hosts}")
@@ -33,7 +34,8 @@ pub fn hosts_file(pod: &PodSpec, hosts: &str, ip: Option<&str>) -> String {
     text
 }
 
-/// `resolv_conf` is the host's own. There is no cluster DNS, so whoever asks for it gets that.
+/// Returns the pod's `/etc/resolv.conf`. `resolv_conf` is the host's file. There is no cluster DNS,
+/// so a pod with a policy for it gets the host's file too.
 pub fn resolver_file(pod: &PodSpec, resolv_conf: &str) -> String {
     let mut config = match pod.naming.dns_policy {
         DnsPolicy::None => DnsConfig::default(),
@@ -69,7 +71,8 @@ pub fn resolver_file(pod: &PodSpec, resolv_conf: &str) -> String {
     text
 }
 
-/// Whether all that is named there listens on the host's own loopback, out of a pod's reach.
+/// Returns whether all nameservers of the file listen on the host's loopback, which a pod cannot
+/// reach.
 pub fn is_out_of_reach(resolv_conf: &str) -> bool {
     let nameservers = read_resolver(resolv_conf).nameservers;
     let is_loopback = |ip: &String| ip.starts_with("127.") || ip == "::1";
@@ -90,7 +93,7 @@ fn read_resolver(text: &str) -> DnsConfig {
         let mut words = line.split_whitespace().map(str::to_owned);
         match words.next().as_deref() {
             Some("nameserver") => config.nameservers.extend(words.next()),
-            // The last one counts.
+            // If there are several, the last one counts.
             Some("search") => config.searches = words.filter(|domain| domain != ".").collect(),
             Some("options") => {
                 config.options.extend(words.map(|word| match word.split_once(':') {

@@ -1,19 +1,20 @@
-//! What the attempts of a container are called in containerd, where ids have at most 76 bytes and
-//! no two separators in a row; Kubernetes' names may be longer, and have both.
+//! Containerd ids of a container's attempts. In containerd ids have at most 76 bytes and no two
+//! separators in a row; Kubernetes' names may be longer, and have both.
 
 use sha2::{Digest as _, Sha256};
 
-/// Leaves room for `_` and the attempt's number.
+/// Maximum length of a stem, which leaves room for `_` and the attempt's number.
 const LONGEST: usize = 63;
 /// Hexadecimal digits that keep two shortened names apart.
 const DIGITS: usize = 10;
-/// For both names of a shortened one.
+/// Length of both names in a shortened stem.
 const ROOM: usize = LONGEST - DIGITS - 2;
 const SEPARATORS: [char; 3] = ['-', '.', '_'];
 
-/// `POD_CONTAINER`, or `NAME` for a bare container, whose pod has its name. What containerd would
-/// not take is shortened to `POD_CONTAINER_HASH`, which has an underscore too many to be the name
-/// of any other container: nothing is ever read from a name, labels tell whose it is.
+/// Returns the stem of the ids: `POD_CONTAINER`, or `NAME` for a bare container, whose pod has the
+/// same name. A stem that containerd would refuse is shortened to `POD_CONTAINER_HASH`; no other
+/// container can have it, because it has an underscore more. Names are never parsed: labels say
+/// which container an id belongs to.
 pub fn stem(pod: &str, container: &str) -> String {
     let natural = if pod == container { pod.to_owned() } else { format!("{pod}_{container}") };
     if natural.len() <= LONGEST && is_fit(&natural) {
@@ -22,7 +23,7 @@ pub fn stem(pod: &str, container: &str) -> String {
     let least = ROOM / 2;
     let container_part = part(container, ROOM.saturating_sub(pod.len()).max(least));
     let pod_part = part(pod, ROOM - container_part.len());
-    // A slash is in neither name.
+    // Neither name has a slash.
     let hash = Sha256::digest(format!("{pod}/{container}"));
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).take(DIGITS / 2).collect();
     format!("{pod_part}_{container_part}_{hash}")
@@ -32,7 +33,7 @@ fn is_fit(text: &str) -> bool {
     text.split(SEPARATORS).all(|part| !part.is_empty())
 }
 
-/// As much of a name as fits, with one separator where there are several.
+/// Returns as much of a name as fits, with one separator where there are several.
 fn part(name: &str, room: usize) -> String {
     let mut cut = String::new();
     for char in name.chars() {

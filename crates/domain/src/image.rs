@@ -1,4 +1,4 @@
-//! Images by name: how a name is completed, when its image is pulled, and what is told of a pull.
+//! Images by name: how a name is completed, when its image is pulled, and the result of a pull.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub use name::{Reference, normalise, repository};
 pub use progress::{Layer, LayerState, Progress};
 pub use realm::{Realm, may_follow, receives_login};
 
-/// When an image is asked for at its registry.
+/// When the registry is asked for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullPolicy {
     /// Each start asks the registry.
@@ -43,13 +43,12 @@ impl PullPolicy {
 }
 
 impl PullPolicy {
-    /// Kubernetes' default.
+    /// Returns Kubernetes' default policy for an image of this name.
     pub fn default_for(name: &str) -> Self {
         if name::is_latest(name) { Self::Always } else { Self::IfNotPresent }
     }
 
-    /// The policy that was asked for, if it differs from asking for none: `Always` does, see
-    /// [`need`].
+    /// Returns `policy` if it has another effect than no policy. `Always` has, see [`need`].
     pub fn in_effect(policy: Option<Self>, name: &str) -> Option<Self> {
         policy.filter(|policy| *policy != Self::IfNotPresent || name::is_latest(name))
     }
@@ -58,20 +57,20 @@ impl PullPolicy {
 /// What a start needs of an image's registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The image is here and will do.
+    /// The image is on the machine, and no pull is needed.
     Nothing,
     /// The image has to be pulled, and the start fails without it.
     Pull,
-    /// The one that is here will do where the registry cannot be reached.
+    /// The image is pulled again, but the present one is used if the registry cannot be reached.
     Refresh,
-    /// It is not here and may not be pulled.
+    /// The image is not on the machine and must not be pulled.
     Forbidden,
 }
 
-/// What there is of the image of a pod's volume.
+/// State of the image of a pod's volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeSeen {
-    /// The pod has its view of it, whatever the name stands for by now.
+    /// The pod has its view of the image, even if the name refers to another one by now.
     Viewed,
     /// The store has the image; the pod has no view of it yet.
     Here {
@@ -83,9 +82,10 @@ pub enum VolumeSeen {
     Missing,
 }
 
-/// `here` tells of an image in the store whether it came from a registry. Without a policy it is
-/// Kubernetes' default: `Always` for `:latest`, else `IfNotPresent`; but what somebody built or
-/// imported here has no registry that knew better, and a registry that is away stops no restart.
+/// Returns what a start needs of the registry. `here` is `None` if the store has no such image,
+/// else whether the image came from a registry. Without a policy it is Kubernetes' default,
+/// `Always` for `:latest`, else `IfNotPresent`, with two differences: an image that was built or
+/// imported on this host is not pulled, and a registry that cannot be reached prevents no restart.
 pub fn need(policy: Option<PullPolicy>, name: &str, here: Option<bool>) -> Need {
     match (policy, here) {
         (Some(PullPolicy::Never), None) => Need::Forbidden,
@@ -96,17 +96,18 @@ pub fn need(policy: Option<PullPolicy>, name: &str, here: Option<bool>) -> Need 
     }
 }
 
-/// The wait after so many failures in a row, as the kubelet's: 10 s, doubled up to 5 min.
+/// Returns the wait after this many failures in a row, as in the kubelet: 10 s, doubled up to 5
+/// min.
 pub fn back_off(failures: u32) -> Duration {
     const BASE: Duration = Duration::from_secs(10);
     const CAP: Duration = Duration::from_secs(300);
     BASE.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(CAP)
 }
 
-/// Why an image could not be pulled.
+/// Reason why an image could not be pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullFault {
-    /// Nobody answered, or not to the end.
+    /// The registry did not answer, or its answer was not complete.
     Unreachable,
     /// The registry refused, or what it sent is not the image.
     Failed,
@@ -114,13 +115,13 @@ pub enum PullFault {
     InvalidName,
 }
 
-/// A pull that came to its end.
+/// Result of a pull that has succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulled {
     /// Time from the first request to the unpacked image; the wait for other pulls is not part of
     /// it.
     pub took: Duration,
-    /// Of the layers, as the registry has them.
+    /// Size of the layers in bytes, as the registry has them.
     pub bytes: u64,
 }
 
@@ -129,9 +130,10 @@ pub struct Pulled {
 pub struct Stored {
     /// Complete name of the image, as containerd lists it.
     pub name: String,
-    /// Of what the name stands for: an index or a manifest.
+    /// Digest of the index or manifest that the name refers to.
     pub digest: String,
-    /// Of manifest, config and layers for this host, as far as they are here.
+    /// Size in bytes of the manifest, config and layers for this host, as far as they are in the
+    /// store.
     pub bytes: u64,
 }
 

@@ -1,7 +1,7 @@
-//! Every decision of probelet, and nothing else.
+//! The decisions of probelet, without any I/O.
 //!
 //! No I/O, no clock, no async, no protobuf: events and the time come in as arguments, actions
-//! go out as values. One [`container::Machine`] lives through all incarnations of a container:
+//! go out as values. One [`container::Machine`] handles all incarnations of a container:
 //!
 //! ```text
 //!            Wanted                Started                 verdict, stop, restart
@@ -57,15 +57,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// One reading of the clocks: `mono` for every comparison, `wall` for what people read and for
-/// what must outlive the daemon.
+/// One reading of the clocks: `mono` for every comparison, `wall` for times that are published and
+/// for times that must outlive the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// Monotonic time.
     pub mono: Instant,
     /// Wall-clock time.
     pub wall: SystemTime,
-    /// When the host was booted, by `wall`: it moves where the wall clock is set, and only there.
+    /// Time of the host's boot by the wall clock: it changes only if that clock is set.
     pub booted_at: SystemTime,
 }
 
@@ -78,7 +78,7 @@ impl Now {
     }
 }
 
-/// Cuts what is longer than `longest` bytes, and shows that it did.
+/// Cuts a text that is longer than `longest` bytes, and marks the cut.
 pub fn shorten(text: &mut String, longest: usize) {
     if text.len() > longest {
         let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));
@@ -87,7 +87,7 @@ pub fn shorten(text: &mut String, longest: usize) {
     }
 }
 
-/// Which life of a container: the attempt number, from 0. Events of an older one are dropped.
+/// Number of an attempt of a container, from 0. Events of an older attempt are dropped.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

@@ -1,10 +1,11 @@
-//! Whether the container runtime answers: its loss and its return are each told once.
+//! State of the connection to the container runtime: its loss and its return are reported once
+//! each.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Now;
 
-/// How often a runtime that answers is asked, and one that does not.
+/// Interval at which a runtime that answers is asked, and one that does not.
 const CALM: Duration = Duration::from_secs(2);
 const AWAY: Duration = Duration::from_millis(500);
 
@@ -13,23 +14,23 @@ const AWAY: Duration = Duration::from_millis(500);
 pub struct Link {
     /// True if the runtime answered the last call, and before the first call.
     pub up: bool,
-    /// Since when it is so.
+    /// Time of the last change of `up`.
     pub since: SystemTime,
-    /// How often the runtime was lost, since the daemon started.
+    /// Number of times that the connection was lost, since the daemon started.
     pub losses: u64,
     /// Number of calls that the runtime did not answer, since the daemon started.
     pub failures: u64,
-    /// What the last failure was; empty while it is up.
+    /// Error of the last failure; empty while the runtime is up.
     pub error: String,
     changed: Instant,
 }
 
-/// What an answer, or its absence, came to.
+/// Change of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The runtime stopped answering.
     Lost,
-    /// After so long.
+    /// The runtime answers again, after this time.
     Back(Duration),
 }
 
@@ -67,13 +68,14 @@ impl Link {
         Some(Change::Lost)
     }
 
-    /// When to ask next.
+    /// Time until the next call.
     pub fn pause(&self) -> Duration {
         if self.up { CALM } else { AWAY }
     }
 }
 
-/// How long to wait before what failed `tries` times in a row is tried again: doubling, bounded.
+/// Time to wait before an operation that failed `tries` times in a row is retried: doubling,
+/// bounded.
 pub fn retry_after(tries: u32) -> Duration {
     Duration::from_secs(1 << tries.saturating_sub(1).min(5)).min(Duration::from_secs(30))
 }
@@ -98,7 +100,7 @@ mod tests {
         now.mono += CALM;
         assert_eq!(link.heard(refused(), now), None);
         assert_eq!((link.losses, link.failures, link.up), (1, 2, false));
-        // The wall clock may jump meanwhile.
+        // The wall clock may be set in between.
         now.wall += 1000 * CALM;
         assert_eq!(link.heard(Ok(()), now), Some(Change::Back(CALM)));
         assert_eq!((link.since, link.error.as_str()), (now.wall, ""));

@@ -1,12 +1,12 @@
-//! When a container's log is rotated, and how much of it is kept.
+//! When a container's log is rotated, and how many files of it are kept.
 
 use serde::{Deserialize, Serialize};
 
-/// The name in a URI's query, and with it the argument, by which a logger of probelet's is known.
+/// Name in a URI's query, and the argument, that identify a logger of probelet.
 pub const LOGGER: &str = "container-log";
 
-/// When a log is rotated, and how many files there are of it at most, the one that is written to
-/// among them.
+/// Size at which a log is rotated, and the maximum number of its files, including the one that is
+/// being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Size of a file in bytes: a log is rotated before the record that would exceed it. 10 MiB by
@@ -16,7 +16,7 @@ pub struct Limits {
     pub files: u32,
 }
 
-/// A container's own; the host's where unset.
+/// Log limits of one container; those of the host where unset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OwnLimits {
@@ -26,7 +26,7 @@ pub struct OwnLimits {
     pub files: Option<u32>,
 }
 
-/// The kubelet's.
+/// The defaults of the kubelet.
 impl Default for Limits {
     fn default() -> Self {
         Self { size: 10 << 20, files: 5 }
@@ -54,7 +54,7 @@ impl Limits {
         Self { size: own.size.unwrap_or(self.size), files: own.files.unwrap_or(self.files) }
     }
 
-    /// As Kubernetes writes sizes.
+    /// Reads a size as Kubernetes writes it.
     pub fn parse_size(text: &str) -> Result<u64, &'static str> {
         let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
         let (number, bytes) = unit.unwrap_or((text, 1));

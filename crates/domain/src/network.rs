@@ -1,18 +1,18 @@
-//! How a pod is reached.
+//! The network of a pod.
 
 use super::cni::Network;
 use super::spec::{HostPort, NetworkMode, PodSpec, Source};
 
-/// A pod's network as it is shown.
+/// Network of a pod, as it is published.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PodNetwork {
-    /// Its own addresses, with the host's network that one's; none with the loopback alone.
+    /// Addresses of the pod; those of the host in the host's network, none with the loopback alone.
     pub ips: Vec<String>,
     /// Addresses of the host.
     pub host_ips: Vec<String>,
-    /// The host's name, as a pod is told it.
+    /// Name of the host, as a pod gets it.
     pub node_name: String,
-    /// What it is, in words; empty where nobody here can tell.
+    /// Description of the network; empty if it is not known.
     pub about: String,
 }
 
@@ -22,7 +22,7 @@ impl PodNetwork {
         Self { ips, about: format!("CNI network {name}"), ..Self::default() }
     }
 
-    /// One that no plugin has connected.
+    /// Network of a pod that no plugin has connected.
     pub fn unconnected(pod: &PodSpec, conf_dir: &str) -> Self {
         let about = if !pod.is_from_images() {
             String::new()
@@ -36,7 +36,7 @@ impl PodNetwork {
         Self { about, ..Self::default() }
     }
 
-    /// Seen from a host with these addresses.
+    /// Returns the network on a host with these addresses.
     pub fn on_host(mut self, pod: &PodSpec, host_ips: &[String]) -> Self {
         self.host_ips = host_ips.to_vec();
         if pod.host_namespaces.network {
@@ -45,8 +45,8 @@ impl PodNetwork {
         self
     }
 
-    /// Whom a probe of the pod asks that names nobody: the loopback where this is none. The host's
-    /// own addresses are not the pod's.
+    /// Address that a probe without a host connects to; `None` means the loopback. The addresses of
+    /// the host are not used as the pod's.
     pub fn probed_at(&self, pod: &PodSpec) -> Option<&str> {
         let own = self.ips.first().map(String::as_str);
         own.filter(|_| !pod.host_namespaces.network)
@@ -54,8 +54,8 @@ impl PodNetwork {
 }
 
 impl PodSpec {
-    /// Whether CNI plugins are to connect it, where there are any. A bundle's namespaces are its
-    /// own business.
+    /// Returns whether CNI plugins are to connect the pod, if there are any. The namespaces of a
+    /// bundle are defined by its spec.
     pub fn wants_cni(&self) -> bool {
         !self.host_namespaces.network && self.network == NetworkMode::Cni && self.is_from_images()
     }
@@ -64,7 +64,7 @@ impl PodSpec {
         self.all().all(|container| matches!(container.source, Source::Image(_)))
     }
 
-    /// Those that plugins have to map: with the host's network a port is there anyway.
+    /// Host ports that plugins have to map. In the host's network a port needs no mapping.
     pub fn mapped_ports(&self) -> Vec<HostPort> {
         if self.host_namespaces.network {
             return Vec::new();
@@ -72,7 +72,7 @@ impl PodSpec {
         self.host_ports().map(|(_, port)| port).collect()
     }
 
-    /// Why `network` will not do for the pod.
+    /// Returns the reason why `network` does not suit the pod.
     pub fn unfit(&self, network: Option<&Network>, conf_dir: &str) -> Option<String> {
         if self.host_namespaces.network {
             return None;

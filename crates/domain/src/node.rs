@@ -1,23 +1,23 @@
-//! The machine as a pod may be told of it.
+//! Facts of the node that a pod can refer to.
 
 use core::net::IpAddr;
 
 use super::spec::Amounts;
 
-/// What is known of where a pod runs once it starts there.
+/// Addresses and resources of the node, and of a pod on it.
 #[derive(Debug, Clone, Default)]
 pub struct NodeAddresses {
     /// Name of the node: the host's name.
     pub node_name: String,
     /// Addresses of the node, as [`node_addresses`] returns them.
     pub node_addresses: Vec<IpAddr>,
-    /// What its network has given it; empty until it has, and without one.
+    /// Addresses of the pod from its network; empty before it is connected, and without a network.
     pub pod_addresses: Vec<IpAddr>,
-    /// What the node has for pods.
+    /// Amounts that the node can allocate to pods.
     pub allocatable: Amounts,
 }
 
-/// An address of the host, as it is found.
+/// Address of the host, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Name of the interface that has the address.
@@ -26,9 +26,9 @@ pub struct Found {
     pub address: IpAddr,
 }
 
-/// A node's addresses as the kubelet sees them: one of each family, IPv4 first; that of the
-/// interface that leads to the world, else the first that others can reach.
-/// `routes` and `routes6` are `/proc/net/route` and `/proc/net/ipv6_route`.
+/// Returns a node's addresses as the kubelet chooses them: one of each family, IPv4 first. The
+/// address of the interface with the default route is preferred; else it is the first one that
+/// other hosts can reach. `routes` and `routes6` are `/proc/net/route` and `/proc/net/ipv6_route`.
 pub fn node_addresses(found: &[Found], routes: &str, routes6: &str) -> Vec<IpAddr> {
     let (v4, v6) = (routes.lines().filter_map(default_v4), routes6.lines().filter_map(default_v6));
     let way_out = [v4.min_by_key(|(metric, _)| *metric), v6.min_by_key(|(metric, _)| *metric)];
@@ -36,13 +36,13 @@ pub fn node_addresses(found: &[Found], routes: &str, routes6: &str) -> Vec<IpAdd
         let way_out = way_out.map(|(_, interface)| interface);
         let own = found.iter().filter(|one| one.address.is_ipv4() == is_v4);
         let reachable = own.filter(|one| !is_local(one.address));
-        // The first of the best: that is how the kernel orders them.
+        // The first of the best addresses is taken, in the order of the kernel.
         reachable.min_by_key(|one| Some(&one.interface) != way_out.as_ref()).map(|one| one.address)
     };
     [true, false].into_iter().zip(way_out).filter_map(best).collect()
 }
 
-/// Nobody else can reach it, or not without saying by which interface.
+/// Returns whether other hosts cannot reach the address, or only with the name of an interface.
 fn is_local(address: IpAddr) -> bool {
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local(),
@@ -51,7 +51,7 @@ fn is_local(address: IpAddr) -> bool {
     link_local || address.is_loopback() || address.is_unspecified()
 }
 
-/// The metric and the interface of a route that leads everywhere.
+/// Returns the metric and the interface of a default route.
 fn default_v4(line: &str) -> Option<(u32, String)> {
     let words: Vec<_> = line.split_whitespace().collect();
     let [interface, target, _, _, _, _, metric, mask, ..] = words.as_slice() else { return None };
@@ -64,7 +64,7 @@ fn default_v6(line: &str) -> Option<(u32, String)> {
     let words: Vec<_> = line.split_whitespace().collect();
     let [target, length, _, _, _, metric, .., interface] = words.as_slice() else { return None };
     let everywhere = *length == "00" && target.chars().all(|digit| digit == '0');
-    // The kernel's own entry for what it cannot reach.
+    // The kernel has such an entry for unreachable destinations.
     (everywhere && *interface != "lo").then_some(())?;
     Some((u32::from_str_radix(metric, 16).ok()?, (*interface).to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Events in Kubernetes' words, and their correlation.
+//! Events in Kubernetes' form, and their correlation.
 
 use std::time::SystemTime;
 
@@ -25,19 +25,19 @@ impl NoticeType {
     }
 }
 
-/// Bytes of a message, as in Kubernetes.
+/// Maximum size of a message in bytes, as in Kubernetes.
 const LONGEST: usize = 1024;
 
-/// One thing worth telling, as the machine tells it.
+/// Event of a machine that is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Type of the event.
     pub kind: NoticeType,
     /// Kubernetes' reason: `Unhealthy`, `Killing`, `Created`, …
     pub reason: &'static str,
-    /// Text for people; a longer one is cut to 1024 bytes and an ellipsis.
+    /// Text for users; a longer one is cut to 1024 bytes and an ellipsis.
     pub message: String,
-    /// The event is the pod's own, and not one of the container that it was noticed at.
+    /// True if the event is about the pod, not about the container that it was noticed at.
     pub of_pod: bool,
 }
 
@@ -57,18 +57,18 @@ impl Notice {
         Self { kind, reason, message, of_pod: false }
     }
 
-    /// The same notice, about the pod in place of the container.
+    /// Returns the same notice, about the pod instead of the container.
     #[must_use]
     pub fn of_pod(self) -> Self {
         Self { of_pod: true, ..self }
     }
 }
 
-/// A notice with its place: what `v1.Event` holds.
+/// A notice with its object and its count: the data of `v1.Event`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Grows with every change of the log and is never given twice, so a watcher can resume after
-    /// it, whichever daemon it was told by.
+    /// Number that grows with every change of the log and is never used twice. A watcher can resume
+    /// after it, even if another daemon sent it.
     pub sequence: u64,
     /// Namespace of the pod.
     pub namespace: String,
@@ -76,15 +76,15 @@ pub struct Event {
     pub pod: String,
     /// UID of the pod.
     pub pod_uid: String,
-    /// Empty for the pod itself.
+    /// Name of the container; empty for an event of the pod.
     pub container: String,
-    /// The container is an init container or a sidecar.
+    /// True if the container is an init container or a sidecar.
     pub init: bool,
     /// Type of the event.
     pub kind: NoticeType,
-    /// Kubernetes' reason, one word such as `Unhealthy`.
+    /// Kubernetes' reason, a single term such as `Unhealthy`.
     pub reason: String,
-    /// Text for people.
+    /// Text for users.
     pub message: String,
     /// Number of occurrences, from 1.
     pub count: u32,
@@ -95,7 +95,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// `spec.containers{app}`, `spec.initContainers{db}`, or empty for the pod itself.
+    /// Field path of the object: `spec.containers{app}`, `spec.initContainers{db}`, or empty for
+    /// the pod.
     pub fn field_path(&self) -> String {
         if self.container.is_empty() {
             String::new()
@@ -105,7 +106,8 @@ impl Event {
         }
     }
 
-    /// Kubernetes' correlation: the same object, type, reason and message is one event.
+    /// Returns whether both are one event by Kubernetes' correlation: of the same object, type,
+    /// reason and message.
     pub fn is_same(&self, other: &Self) -> bool {
         self.pod_uid == other.pod_uid
             && self.container == other.container

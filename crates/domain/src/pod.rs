@@ -1,5 +1,5 @@
-//! The pod over its containers: one wanted level, one deadline, the order of starts and stops, phase
-//! and conditions.
+//! The pod over its containers: one wanted level, one deadline, the order of starts and stops,
+//! phase and conditions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,20 +17,20 @@ mod phase;
 use conditions::judge;
 pub use phase::phase;
 
-/// A pod as it is now.
+/// Published state of a pod.
 #[derive(Debug, Clone)]
 pub struct PodView {
-    /// Grows with each change of more than the probes' counters.
+    /// Number that grows with each change, except changes of the probes' counters alone.
     pub generation: u64,
-    /// As it was applied, with defaults.
+    /// Spec as it was applied, with defaults.
     pub spec: Arc<PodSpec>,
     /// Phase, conditions and containers.
     pub status: PodStatus,
-    /// Why the pod is not as a file of the manifest directory says.
+    /// Reason why the pod differs from a file of the manifest directory.
     pub manifest_error: Option<String>,
 }
 
-/// All containers of a pod. An index is a container's place in [`PodSpec::all`].
+/// All containers of a pod. An index is a container's position in [`PodSpec::all`].
 #[derive(Debug)]
 pub struct Pod {
     spec: Arc<PodSpec>,
@@ -61,7 +61,7 @@ impl Pod {
         self.machines.get(index)
     }
 
-    /// What is wanted of the pod as a whole.
+    /// Level that callers want of the pod.
     pub fn wanted(&self) -> Wanted {
         self.wanted
     }
@@ -71,17 +71,17 @@ impl Pod {
         self.machines.iter().filter_map(Machine::deadline).min()
     }
 
-    /// How many of its containers a probe may end now.
+    /// Number of its containers that a probe may end now.
     pub fn ended_by_probes(&self) -> usize {
         self.machines.iter().filter(|machine| machine.may_be_ended_by_probe()).count()
     }
 
-    /// True once no container runs and nothing is left of the removed pod.
+    /// True once no container runs and everything of the removed pod is deleted.
     pub fn is_gone(&self) -> bool {
         self.machines.iter().all(Machine::is_gone)
     }
 
-    /// Takes an event of one container in, with what follows from it for the others.
+    /// Handles an event of one container, and what follows from it for the others.
     pub fn handle(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = self.tell(index, event, now);
         actions.append(&mut self.advance(now));
@@ -89,8 +89,8 @@ impl Pod {
         actions
     }
 
-    /// Takes a caller's level over. A start of a pod that has ended by itself runs it again, as after
-    /// a stop.
+    /// Takes over the level that a caller wants. A start of a pod that has ended by itself runs it
+    /// again, as after a stop.
     pub fn ask(
         &mut self,
         wanted: Wanted,
@@ -106,7 +106,7 @@ impl Pod {
         actions
     }
 
-    /// Takes an event in for each container.
+    /// Handles an event for each container.
     pub fn handle_all(&mut self, event: &Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         if let Event::Wanted { wanted, grace } = event {
@@ -169,7 +169,7 @@ impl Pod {
         let restarts = machine.attempt() != before && !is_ordered;
         let owner = machine.container().name.clone();
         let evicted = machine.member().evicted().map(str::to_owned).filter(|_| !was_evicted);
-        // Once for the pod, at the first of its containers that it ends.
+        // The event is published once for the pod, at the first of the containers that it ends.
         let expired = self.expired().filter(|_| !was_expired);
         let expired = expired.map(|expired| Action::Note(expired.notice()));
         let actions = expired.into_iter().chain(actions);
@@ -203,7 +203,7 @@ impl Pod {
         self.handle_all(&Event::Respec(spec), now)
     }
 
-    /// Sets the network as it is known to be now.
+    /// Sets the network of the pod.
     pub fn set_network(&mut self, network: PodNetwork) {
         self.network = network;
     }
@@ -245,7 +245,7 @@ impl Pod {
         if self.is_expired() && !init.iter().chain(regular).any(has_process) {
             return Phase::Failed;
         }
-        // What its containers are then decides, not what would follow if they were wanted.
+        // The current state of the containers decides, not what would follow if they were wanted.
         let is_over = self.deletion.is_some() || self.wanted == Wanted::Stopped;
         let ended = is_over && !self.machines.iter().any(Machine::is_alive);
         phase(&self.spec, init, regular, ended)
@@ -256,13 +256,13 @@ impl Pod {
     }
 }
 
-/// By the clock as it is now.
+/// Creation time of the pod, by the current wall clock.
 fn born(machines: &[Machine]) -> Option<SystemTime> {
     machines.iter().map(|machine| machine.member().created_at()).min()
 }
 
-/// What is wanted of a recovered pod. An earlier daemon may have ordered only some of the
-/// containers to stop, so one that is to run means that the pod is to run.
+/// Level that is wanted of a recovered pod. An earlier daemon may have ordered only some of the
+/// containers to stop, so the pod is to run if one of its containers is to run.
 fn wanted_of(machines: &[Machine]) -> Wanted {
     let any = |wanted| machines.iter().any(|machine| machine.member().wanted() == wanted);
     if any(Wanted::Removed) {

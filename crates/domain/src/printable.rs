@@ -3,7 +3,8 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Whether a character moves the cursor, ends a line, changes the order of the text or is invisible: Unicode's control (Cc), format (Cf) and separator (Zl, Zp) characters.
+/// Returns whether a character moves the cursor, ends a line, changes the order of the text or is
+/// invisible: Unicode's control (Cc), format (Cf) and separator (Zl, Zp) characters.
 pub fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -14,7 +15,7 @@ pub fn is_hazard(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// What it holds, with each hazard as Rust writes it in a string: `\n`, `\u{1b}`.
+/// Displays the inner value, with each hazard escaped as in a Rust string: `\n`, `\u{1b}`.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<T>(pub T);
 
@@ -39,8 +40,8 @@ impl Write for Escaping<'_, '_> {
     }
 }
 
-/// JSON text with each hazard inside of its strings as JSON writes it: `\u009b`. Outside of strings
-/// JSON has none but its own line ends.
+/// Returns JSON text with each hazard inside of its strings escaped as in JSON: `\u009b`. Outside
+/// of strings JSON has no hazards except its line ends.
 pub fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

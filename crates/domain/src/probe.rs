@@ -1,8 +1,8 @@
-//! One probe of one incarnation: when it is due, and what its outcomes add up to.
+//! One probe of one incarnation: when it is due, and the verdict that follows from its outcomes.
 //!
 //! Source: the kubelet's `pkg/kubelet/prober/worker.go`. Differences on purpose: the first probe
-//! runs at start + initialDelay exactly, counters begin clean with each incarnation, and what may be
-//! the daemon's own lateness is no evidence.
+//! runs at start + initialDelay exactly, counters begin at zero with each incarnation, and a
+//! failure that the daemon's lateness may have caused is not counted.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
@@ -18,24 +18,24 @@ mod tests;
 
 pub use status::{LastProbe, ProbeStatus};
 
-/// What one attempt said. The text is what follows `Liveness probe failed: `.
+/// Outcome of one attempt. The text is what follows `Liveness probe failed: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The attempt succeeded.
     Success(String),
-    /// Counts as success and is told.
+    /// The attempt succeeded with a warning, which is published.
     Warning(String),
     /// The attempt failed.
     Failure(String),
-    /// A failure: a command that ended with this code. The text is what it printed, or says the
-    /// code where it printed nothing.
+    /// A failure: a command that ended with this code. The text is the output of the command, or
+    /// names the code if there was no output.
     Exited(u32, String),
-    /// The prober's own fault: moves no counter, but is counted and told.
+    /// An error of the prober: it counts toward no threshold, but is counted and published.
     Error(String),
 }
 
 impl Outcome {
-    /// How a command ended by itself.
+    /// Outcome of a command that ended by itself with this code.
     pub fn of_command(exit_code: u32, output: String) -> Self {
         match exit_code {
             0 => Self::Success(output),
@@ -46,7 +46,7 @@ impl Outcome {
         }
     }
 
-    /// Of a command that failed.
+    /// Exit code of a command that failed.
     pub fn exit_code(&self) -> Option<u32> {
         match self {
             Self::Exited(code, _) => Some(*code),
@@ -65,7 +65,7 @@ impl Outcome {
         }
     }
 
-    /// The same, with as much of its output as is kept of any: servers choose what is in it.
+    /// Returns the same outcome with its output cut to the maximum: a server chooses what it sends.
     pub fn bounded(mut self) -> Self {
         const MOST: usize = 10 * 1024;
         let (Self::Success(text)
@@ -97,7 +97,7 @@ impl Outcome {
 /// What a probe has established about its incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing yet: a startup probe, or one that took over from an earlier daemon or spec.
+    /// Nothing yet: a startup probe, or a probe that continues that of an earlier daemon or spec.
     Unknown,
     /// The probe passes. A liveness probe of a new instance begins with this verdict.
     Success,
@@ -105,33 +105,33 @@ pub enum Verdict {
     Failure,
 }
 
-/// Names one launch of a probe within its container, so that a result is known to be of it.
+/// Identifies one launch of a probe within its container, so that a result can be matched to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Launch(pub u64);
 
-/// What an outcome came to.
+/// Effect of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Of an attempt that was given up: nothing has changed.
+    /// The outcome is of an attempt that was dropped: nothing has changed.
     Stale,
-    /// An error that is tried again at once, under the same name.
+    /// An error that is retried at once, under the same launch.
     Again,
-    /// An error for good.
+    /// An error that is not retried.
     Error,
-    /// A failure ahead of the steady period's tick.
+    /// A failure before the tick of the steady period.
     Early,
-    /// A failure that may be the daemon's own lateness.
+    /// A failure that the daemon's lateness may have caused.
     Late,
-    /// It counts; with the verdict where that changed.
+    /// The outcome counts toward a threshold; with the verdict if it changed.
     Counted(Option<Verdict>),
 }
 
 /// Source: the kubelet's `maxProbeRetries`.
 const TRIES: u32 = 3;
-/// Within this the probes of all containers that a daemon takes up begin.
+/// Time within which the probes of all containers that a daemon recovers begin.
 const SPREAD: Duration = Duration::from_secs(1);
-/// The daemon that was later than this, or than a whole period, was starved, and so may the
-/// container have been.
+/// Lateness from which on the daemon counts as starved, a whole period if that is shorter. The
+/// container may have been starved too.
 const LATE: Duration = Duration::from_secs(1);
 
 /// Schedule and counters of one probe, for one instance of a container.
@@ -139,21 +139,21 @@ const LATE: Duration = Duration::from_secs(1);
 pub struct Tracker {
     kind: ProbeKind,
     period: Duration,
-    /// While the probe has not passed yet.
+    /// Period until the probe has passed for the first time.
     startup_period: Option<Duration>,
     timeout: Duration,
     success_threshold: u32,
     failure_threshold: u32,
-    /// The steady period's next tick.
+    /// Next tick of the steady period.
     due: Instant,
-    /// The next attempt ahead of it.
+    /// Next attempt before that tick.
     early: Option<Instant>,
-    /// Since when nothing has stood in the way of an attempt.
+    /// Time since which nothing has prevented an attempt.
     free: Instant,
     in_flight: Option<InFlight>,
     last_success: Option<bool>,
     run: u32,
-    /// The newest failures in a row that were answers, not timeouts.
+    /// Number of the newest failures in a row that were answers, not timeouts.
     answers: u32,
     on_hold: bool,
     shown: ProbeStatus,
@@ -169,7 +169,7 @@ struct InFlight {
 }
 
 impl Tracker {
-    /// Of a new instance, which `started` then.
+    /// Tracker of a new instance, which started at `started`.
     pub fn new(kind: ProbeKind, spec: &ProbeSpec, started: Instant) -> Self {
         let first = started.later(spec.initial_delay);
         Self {
@@ -204,8 +204,8 @@ impl Tracker {
         }
     }
 
-    /// Of an instance that runs already: `passed` says whether the probe's level was reached
-    /// before, so that there is nothing to hurry for.
+    /// Tracker of an instance that runs already. `passed`: the probe had passed before, so that the
+    /// faster startup period is not used.
     pub fn taking_over(
         kind: ProbeKind,
         spec: &ProbeSpec,
@@ -240,31 +240,33 @@ impl Tracker {
         &self.shown
     }
 
-    /// The answers alone would not have come to a verdict of failure.
+    /// Returns whether the failures that were answers would not have sufficed for the verdict.
     pub fn failed_by_timeout(&self) -> bool {
         self.answers < self.failure_threshold
     }
 
-    /// The run that counts toward a threshold, and whether a final verdict stands.
+    /// Returns the outcomes in a row that count toward a threshold, and whether a final verdict
+    /// stands.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> (u32, bool) {
         (self.run, self.on_hold)
     }
 
-    /// When it next wants to run; never while an attempt is in flight or after a final verdict.
+    /// Time of the next attempt; `None` while an attempt is in flight or after a final verdict.
     pub fn deadline(&self) -> Option<Instant> {
         let next = self.early.map_or(self.due, |early| early.min(self.due));
         (self.in_flight.is_none() && !self.on_hold).then_some(next)
     }
 
-    /// Moves a due time that has passed (the probe was gated, or the daemon away) to `instant`.
+    /// Moves a due time that has passed to `instant`, after the probe was not allowed to run or the
+    /// daemon was down.
     pub fn not_before(&mut self, instant: Instant) {
         self.due = self.due.max(instant);
         self.free = self.free.max(instant);
     }
 
-    /// Moves what is due by now within its next period, a second at most; the same `seed`, the same
-    /// place.
+    /// Moves an attempt that is due into its next period, by a second at most. The same `seed`
+    /// gives the same delay.
     pub fn stagger(&mut self, seed: impl Hash, now: Instant) {
         if self.due > now {
             return;
@@ -276,19 +278,20 @@ impl Tracker {
         self.not_before(now.later(Duration::from_nanos(u64::try_from(place).unwrap_or_default())));
     }
 
-    /// Goes on after a final verdict that nothing follows from, or not yet; its row with it.
+    /// Resumes attempts after a final verdict that has no effect, or none yet. The outcomes in a
+    /// row are kept.
     pub fn go_on(&mut self) {
         self.on_hold = false;
         self.run = self.shown.consecutive;
     }
 
-    /// Takes a final verdict back that nothing has followed from.
+    /// Resumes attempts after a final verdict that had no effect, and resets the verdict.
     pub fn retract(&mut self) {
         self.on_hold = false;
         self.shown.verdict = Verdict::Unknown;
     }
 
-    /// What is under way or was counted so far says nothing any more; the verdict stands.
+    /// Drops the attempt under way and the counters; the verdict stands.
     pub fn drop_evidence(&mut self) {
         self.in_flight = None;
         self.last_success = None;
@@ -296,7 +299,8 @@ impl Tracker {
         self.shown.consecutive = 0;
     }
 
-    /// Whether an attempt starts now. Ticks missed meanwhile collapse into this one; the phase stays.
+    /// Starts an attempt if one is due, and returns whether it did. Missed ticks collapse into this
+    /// one; the later ticks keep their phase.
     pub fn launch(&mut self, launch: Launch, now: Now) -> bool {
         if self.deadline().is_none_or(|next| next > now.mono) {
             return false;
@@ -320,7 +324,7 @@ impl Tracker {
         self.period.min(LATE)
     }
 
-    /// Takes an outcome in; `latency` is the attempt's own.
+    /// Handles an outcome; `latency` is the duration of the attempt.
     pub fn observe(
         &mut self,
         launch: Launch,
@@ -337,7 +341,7 @@ impl Tracker {
         self.shown.last = Some(LastProbe { at: flight.at, latency, outcome });
         if is_error {
             self.shown.errors += 1;
-            // An attempt that used up its timeout would use it up again.
+            // An attempt that used up its timeout is not retried: it would use it up again.
             if flight.tries < TRIES && latency < self.timeout {
                 self.in_flight = Some(InFlight { tries: flight.tries + 1, at: now.wall, ..flight });
                 return Seen::Again;
@@ -345,7 +349,7 @@ impl Tracker {
         }
         self.in_flight = None;
         self.free = self.free.max(now.mono);
-        // Until it is known to go on, the row is not this outcome's.
+        // The row is 0 until the outcome is known to count.
         self.shown.consecutive = 0;
         if is_error {
             return Seen::Error;
@@ -354,7 +358,7 @@ impl Tracker {
             self.shown.successes += 1;
         } else {
             self.shown.failures += 1;
-            // A success is a success, however late.
+            // A success counts, however late it is.
             if flight.late || latency > self.timeout.saturating_add(self.lateness()) {
                 return Seen::Late;
             }

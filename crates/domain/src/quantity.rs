@@ -16,7 +16,7 @@ const DECIMAL: [(&str, i32); 10] = [
 const FORM: &str = "quantities must match the regular expression \
                     '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
-/// In units of 10⁻³, rounded up as Kubernetes rounds.
+/// Reads a quantity in units of 10⁻³, rounded up as Kubernetes rounds.
 pub fn millis(text: &str) -> Result<u64, &'static str> {
     scaled(text, 3)
 }
@@ -66,7 +66,7 @@ fn scaled(text: &str, scale: i32) -> Result<u64, &'static str> {
     if i64::try_from(value).is_err() { Err(too_large) } else { Ok(value) }
 }
 
-/// Of a suffix: what to multiply with, and the power of ten.
+/// Returns the factor of a suffix: a multiplier and a power of ten.
 fn factor(suffix: &str) -> Option<(u128, i32)> {
     if let Some((_, power)) = BINARY.iter().find(|(known, _)| *known == suffix) {
         return Some((1024u128.pow(*power), 0));
@@ -79,7 +79,7 @@ fn factor(suffix: &str) -> Option<(u128, i32)> {
     (-64..=64).contains(&power).then_some((1, power))
 }
 
-/// As Kubernetes would write it.
+/// Writes a number of thousandths as Kubernetes does.
 pub fn show_millis(millis: u64) -> String {
     if millis.is_multiple_of(1000) { (millis / 1000).to_string() } else { format!("{millis}m") }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::exit::{Cause, Terminated};
 use super::spec::{BackoffLimits, ContainerSpec, PodSpec, RestartAction, RestartPolicy, Role};
 
-/// Whether another instance follows one that ended so. The machine, the phase and the conditions
-/// of a pod all ask here, so none of them can expect something else.
+/// Returns whether another instance follows one that ended so. The machine, the phase and the
+/// conditions of a pod all call this function, so they cannot differ.
 ///
 /// As in the kubelet, a container that a probe has killed restarts whatever its exit code, unless
 /// its policy is `Never`. Under `Never`, and after any other end, the first rule that matches
@@ -23,8 +23,8 @@ pub fn follows(pod: &PodSpec, container: &ContainerSpec, ended: &Terminated) -> 
         }
 }
 
-/// Whether a probe's kill is followed by another instance for certain: known before the end, and
-/// what the kill's event announces.
+/// Returns whether another instance certainly follows a probe's kill. It is known before the end,
+/// and the event of the kill announces it.
 pub fn follows_probe_kill(policy: RestartPolicy) -> bool {
     policy != RestartPolicy::Never
 }
@@ -35,7 +35,7 @@ pub fn deciding_rule(
     container: &ContainerSpec,
     ended: &Terminated,
 ) -> Option<RestartAction> {
-    // An init container that has succeeded is done, whatever its rules name.
+    // An init container that has succeeded does not run again, whatever its rules say.
     let is_done = pod.role_of(&container.name) == Role::Init && ended.exit_code == 0;
     let is_decided = is_by_probe(ended) && follows_probe_kill(pod.policy_of(container));
     let mut rules = container.restart_policy_rules.iter();
@@ -47,31 +47,31 @@ fn is_by_probe(ended: &Terminated) -> bool {
     matches!(ended.cause, Cause::Probe { .. })
 }
 
-/// SIGTERM to SIGKILL: what was asked for, else the failed probe's own, else the pod's.
+/// Grace from SIGTERM to SIGKILL: that of the request, else of the failed probe, else of the pod.
 pub fn grace(asked: Option<Duration>, probe: Option<Duration>, pod: Duration) -> Duration {
     asked.or(probe).unwrap_or(pod)
 }
 
-/// How far up the ladder a container has climbed.
+/// Number of restarts in a row that the back-off counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backoff {
     rung: u32,
 }
 
 impl Backoff {
-    /// The back-off after so many restarts in a row.
+    /// Returns the back-off after this many restarts in a row.
     pub fn at(rung: u32) -> Self {
         Self { rung }
     }
 
-    /// How many restarts in a row it counts.
+    /// Number of restarts in a row.
     pub fn rung(self) -> u32 {
         self.rung
     }
 
-    /// The whole wait of the next rung, counted from the finish of an instance that ran `ran`;
-    /// climbs. A probe kill has `credit`: the time that the instance ran counts toward its wait.
-    /// `None` where it has been restarted as often in a row as it may.
+    /// Returns the whole wait of the next restart, counted from the end of an instance that ran for
+    /// `ran`, and counts the restart. After a probe kill `credit` is true: the time that the
+    /// instance ran is part of its wait. `None` after the maximum number of restarts in a row.
     pub fn step(
         &mut self,
         limits: &BackoffLimits,
@@ -96,7 +96,8 @@ impl Backoff {
     }
 }
 
-/// To the second, or to the millisecond below one: what is left of a wait is no round number.
+/// Rounds to the second, or to the millisecond below one second, since the rest of a wait is not a
+/// round number.
 pub fn rounded(duration: Duration) -> Duration {
     let unit: u64 = if duration < Duration::from_secs(1) { 1_000_000 } else { 1_000_000_000 };
     let units = (duration.as_nanos() + u128::from(unit / 2)) / u128::from(unit);
@@ -130,8 +131,8 @@ mod tests {
         assert_eq!(shown(0), "0s");
     }
 
-    /// Their rows show the kubelet's collector cutting waits (B03, B06) and its timing of probe
-    /// kills against the instance before; ours stand beside them.
+    /// Rows in which the kubelet differs: its collector cuts waits (B03, B06), and it times probe
+    /// kills against the instance before. Rows with our results are beside them.
     const NOT_OURS: [&str; 5] = ["B03", "B06", "P01", "P03", "P04"];
 
     #[test]
@@ -178,7 +179,7 @@ mod tests {
                 "StartupProbe" => given("startup"),
                 _ => None,
             };
-            // A pod of ours always has a grace.
+            // A pod in this crate always has a grace.
             let Some(pod) = given("pod") else { continue };
             seen += 1;
             assert_eq!(Some(grace(given("deletion"), probe, pod)), given("grace"), "{line}");

@@ -6,10 +6,10 @@ const NAMES: [&str; 31] = [
     "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
-/// The first and the last of the real-time signals that libc leaves to its users.
+/// The first and the last of the real-time signals that libc leaves to programs.
 const REAL_TIME: (i32, i32) = (34, 64);
 
-/// `SIGTERM`, `TERM`, `term`, `15` or `SIGRTMIN+3`; numbers up to 64, where they end.
+/// Reads a signal: `SIGTERM`, `TERM`, `term`, `15` or `SIGRTMIN+3`. The highest number is 64.
 pub fn parse(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse::<i32>() {
         return (1..=REAL_TIME.1).contains(&number).then_some(number);
@@ -35,7 +35,7 @@ fn real_time(from: i32, steps: &str, sign: char) -> Option<i32> {
     (REAL_TIME.0..=REAL_TIME.1).contains(&signal).then_some(signal)
 }
 
-/// `SIGTERM`, `SIGRTMIN+3`; the number where it has no name.
+/// Name of a signal: `SIGTERM`, `SIGRTMIN+3`; the number if it has no name.
 pub fn name(signal: i32) -> String {
     let known = usize::try_from(signal - 1).ok().and_then(|at| NAMES.get(at));
     match known {

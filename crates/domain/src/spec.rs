@@ -1,8 +1,8 @@
-//! What is wanted: pods, containers and probes, in Kubernetes' terms and with its defaults.
+//! The specs of pods, containers and probes, in Kubernetes' terms and with its defaults.
 //!
-//! The fields are public so that a spec can be written down; only [`PodSpec::validate`] makes
-//! the [`Validated`] one that the supervisor takes. Rules and texts follow Kubernetes' own
-//! validation (`pkg/apis/core/validation`), so a path reads as it does from `kubectl apply`.
+//! The fields are public so that a spec can be built; only [`PodSpec::validate`] makes the
+//! [`Validated`] spec that the supervisor takes. Rules and texts follow Kubernetes' validation
+//! (`pkg/apis/core/validation`), so a path reads as it does from `kubectl apply`.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -66,7 +66,7 @@ pub use volume::{
     sub_path_flaw,
 };
 
-/// A value that has passed its checks; there is no other way to come by one.
+/// A value that has passed its checks; it cannot be made without them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validated<T>(T);
 
@@ -78,7 +78,7 @@ impl<T> Validated<T> {
 }
 
 impl Validated<PodSpec> {
-    /// Where it comes from cannot make it wrong.
+    /// Sets the manifest file of the pod, which cannot make the spec invalid.
     pub fn kept_by(mut self, origin: Origin) -> Self {
         self.0.origin = Some(origin);
         self
@@ -99,7 +99,7 @@ pub struct PodSpec {
     pub namespace: String,
     /// Name of the pod, unique on the machine across namespaces.
     pub name: String,
-    /// Made by probelet at creation, a random UUID.
+    /// UID of the pod, a random UUID that probelet makes at creation.
     pub uid: String,
     /// Labels of the pod.
     pub labels: BTreeMap<String, String>,
@@ -107,25 +107,26 @@ pub struct PodSpec {
     pub annotations: BTreeMap<String, String>,
     /// Restart policy of the containers that set none; Kubernetes' default is `Always`.
     pub restart_policy: RestartPolicy,
-    /// SIGTERM to SIGKILL; Kubernetes' default is 30 s.
+    /// Time from SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
-    /// From the pod's creation; when it is over the pod has failed.
+    /// Time from the pod's creation after which the pod fails; no limit if unset.
     #[serde(default)]
     pub active_deadline: Option<Duration>,
     /// Hostname of the pod, an RFC 1123 label; the pod's name if unset.
     pub hostname: Option<String>,
-    /// Only a name here, for who asks.
+    /// Name of the service account, for the downward API; it has no other effect.
     #[serde(default)]
     pub service_account: Option<String>,
-    /// For the registries of its images, in the order in which they are tried.
+    /// Pull secrets for the registries of its images, in the order in which they are tried.
     #[serde(default)]
     pub pull_secrets: Vec<PullSecret>,
-    /// Run one by one before the others; one that always restarts is a sidecar.
+    /// Init containers, which run one by one before the others; one that always restarts is a
+    /// sidecar.
     #[serde(default)]
     pub init_containers: Vec<ContainerSpec>,
     /// Regular containers, at least one; they start after the init containers.
     pub containers: Vec<ContainerSpec>,
-    /// By the name of a container those that restart with it.
+    /// Containers that restart with another one, by the name of that container.
     #[serde(default)]
     pub dependents: BTreeMap<String, Vec<String>>,
     /// Security settings for all containers of the pod.
@@ -134,7 +135,7 @@ pub struct PodSpec {
     /// Namespaces of the host that the pod uses instead of new ones.
     #[serde(default)]
     pub host_namespaces: HostNamespaces,
-    /// The containers see each other's processes.
+    /// Whether the containers see each other's processes.
     #[serde(default)]
     pub share_process_namespace: bool,
     /// How the pod's network namespace is connected; CNI by default.
@@ -149,7 +150,7 @@ pub struct PodSpec {
     /// Readiness gates, and the conditions that callers have set.
     #[serde(default)]
     pub gates: Gates,
-    /// The file of the manifest directory that keeps it; none for what somebody applied.
+    /// File of the manifest directory that the pod is from; `None` for a pod that was applied.
     #[serde(default)]
     pub origin: Option<Origin>,
 }
@@ -161,14 +162,15 @@ pub struct ContainerSpec {
     pub name: String,
     /// Image, bundle or existing container that the container is made from.
     pub source: Source,
-    /// Of its image; Kubernetes' default where unset.
+    /// When the image is pulled; Kubernetes' default for its tag if unset.
     #[serde(default)]
     pub pull_policy: Option<PullPolicy>,
-    /// Replaces the image's ENTRYPOINT where not empty.
+    /// Command that replaces the image's ENTRYPOINT if it is not empty.
     pub command: Vec<String>,
-    /// Replaces the image's CMD where not empty; a `command` alone drops the image's CMD.
+    /// Arguments that replace the image's CMD if not empty; a `command` alone drops the image's
+    /// CMD.
     pub args: Vec<String>,
-    /// Later entries win over earlier ones and over the image's.
+    /// Environment variables. Later entries replace earlier ones and those of the image.
     pub env: Vec<EnvVar>,
     /// Absolute path of the working directory; the image's if unset or empty, else `/`.
     pub working_dir: Option<String>,
@@ -182,7 +184,8 @@ pub struct ContainerSpec {
     /// Restart policy of the container; the pod's if unset. `Always` makes an init container a
     /// sidecar.
     pub restart_policy: Option<RestartPolicy>,
-    /// Looked at in order when the container has exited by itself; beat the policy.
+    /// Restart rules, which are checked in order when the container has exited by itself. The first
+    /// that matches takes precedence over the policy.
     #[serde(default)]
     pub restart_policy_rules: Vec<RestartRule>,
     /// File and fallback of the termination message.
@@ -196,22 +199,21 @@ pub struct ContainerSpec {
     /// Requests and limits of CPU, memory and other resources.
     #[serde(default)]
     pub resources: Resources,
-    /// Beside those that every container has.
+    /// Devices besides those that every container has.
     #[serde(default)]
     pub devices: Vec<Device>,
     /// Mounts of the pod's volumes.
     #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
-    /// Of its log, from its next start on.
+    /// Limits of the container's log, from the next start on.
     #[serde(default)]
     pub log_limits: OwnLimits,
 }
 
-/// What a container is made from.
+/// Source of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Source {
-    /// An image of containerd's store, pulled where it has to be; each attempt gets a fresh
-    /// snapshot of it.
+    /// An image of containerd's store, pulled if necessary; each attempt gets a new snapshot of it.
     Image(String),
     /// A runtime spec as the user wrote it, on a root filesystem that all attempts share.
     Bundle {
@@ -220,23 +222,23 @@ pub enum Source {
         /// Absolute path of the root filesystem.
         rootfs: PathBuf,
     },
-    /// What somebody else made and goes on owning: record, snapshot and spec stay as they are.
+    /// A container that probelet did not make: its record, snapshot and spec are not changed.
     Adopted(Adopted),
 }
 
 /// Kubernetes' `restartPolicy`: when a container that has exited starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RestartPolicy {
-    /// After every exit; the default.
+    /// The container restarts after every exit; the default.
     #[default]
     Always,
-    /// After an exit code other than 0, and after a kill by a probe.
+    /// The container restarts after an exit code other than 0, and after a kill by a probe.
     OnFailure,
-    /// After no exit, unless a restart rule matches.
+    /// The container does not restart, unless a restart rule matches.
     Never,
 }
 
-/// What follows an exit with one of these codes (or with none of them).
+/// Rule for exits with one of these codes, or with none of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartRule {
     /// What the rule does when it matches.
@@ -252,7 +254,7 @@ pub struct RestartRule {
 pub enum RestartAction {
     /// Restarts the container.
     Restart,
-    /// In a pod of one container the same.
+    /// Restarts all containers of the pod; in a pod of one container the same as `Restart`.
     RestartAllContainers,
 }
 
@@ -272,8 +274,8 @@ impl RestartRule {
     }
 }
 
-/// The back-off ladder: 0, `base`, 2·`base`, … up to `cap`; an instance that ran `reset` forgets
-/// it.
+/// Limits of the restart back-off: 0, `base`, 2·`base`, … up to `cap`. It begins again after an
+/// instance that ran for `reset`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BackoffLimits {
     /// Wait before the second restart in a row; 10 s by default, more than 0. Each later wait
@@ -283,7 +285,7 @@ pub struct BackoffLimits {
     pub cap: Duration,
     /// Run time after which the count of restarts begins anew; 10 min by default, more than 0.
     pub reset: Duration,
-    /// How often in a row it is restarted at most; no limit if unset.
+    /// Number of restarts in a row at most; no limit if unset.
     #[serde(default)]
     pub max_restarts: Option<u32>,
 }
@@ -300,7 +302,7 @@ impl Default for BackoffLimits {
 }
 
 impl PodSpec {
-    /// Names of `imagePullSecrets` that stand for no Secret.
+    /// Names of the `imagePullSecrets` whose Secret is not known.
     pub fn unknown_pull_secrets(&self) -> Vec<&str> {
         let unknown = self.pull_secrets.iter().filter(|secret| secret.keyring.is_none());
         unknown.map(|secret| secret.name.as_str()).collect()
@@ -308,7 +310,7 @@ impl PodSpec {
 }
 
 impl ContainerSpec {
-    /// The number behind a port.
+    /// Returns the number of a port.
     ///
     /// # Errors
     ///
@@ -325,7 +327,7 @@ impl ContainerSpec {
         }
     }
 
-    /// The image as the user named it, or the root filesystem's path for a bundle.
+    /// Image as the user named it, or the path of the root filesystem for a bundle.
     pub fn image(&self) -> String {
         match &self.source {
             Source::Image(reference) => reference.clone(),

@@ -1,6 +1,6 @@
-//! Pods of the manifest directory: which files count, when one is read, and what follows from what
-//! they say. Nothing is ended on a doubt: neither for a file that cannot be read, nor for one that
-//! may only have been renamed, nor for a directory that may be another one.
+//! Pods of the manifest directory: which files count, when a file is read, and what follows from
+//! its content. No pod is removed in doubt: neither for a file that cannot be read, nor for one
+//! that may only have been renamed, nor for a directory that may be another one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,27 +14,27 @@ mod tests;
 
 pub use manifest_store::{ManifestStore, Seen, Text, is_manifest};
 
-/// How long no file may name a pod before it is deleted: a rename, and an editor that writes anew
-/// what it has just moved away, are no removal.
+/// Time for which no file may name a pod before the pod is deleted. A rename is no removal, nor is
+/// an editor that moves a file away and writes it again.
 pub const REMOVAL: Duration = Duration::from_secs(3);
 
-/// What one file says.
+/// Content of one file, with its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// Path of the file.
     pub file: String,
     /// Pods of the file, or why they cannot be used.
     pub content: Content,
-    /// Of fields that have no effect here.
+    /// Warnings about fields that have no effect here.
     pub warnings: Vec<String>,
 }
 
 /// Content of one file of the manifest directory.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Nobody can tell which pods it is about.
+    /// The file cannot be read, so its pods are not known.
     Unreadable(String),
-    /// It is about these pods, and wrong.
+    /// The file names these pods and is invalid.
     Refused {
         /// Names of the pods.
         pods: Vec<String>,
@@ -45,7 +45,7 @@ pub enum Content {
     Pods(Vec<Validated<PodSpec>>),
 }
 
-/// A pod that a file of this directory has made.
+/// A pod that was created from a file of this directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Name of the pod.
@@ -54,7 +54,7 @@ pub struct Kept {
     pub origin: Origin,
 }
 
-/// Something to be told, of a pod or, where that is not known, of a file.
+/// Problem to be reported for a pod or, if the pod is not known, for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Name of the pod, or path of the file.
@@ -66,32 +66,32 @@ pub struct Problem {
 /// What follows from the files of the manifest directory.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// As they should be.
+    /// Specs that the pods are to have.
     pub keep: Vec<Validated<PodSpec>>,
-    /// No file names them any more.
+    /// Pods that no file names any more.
     pub remove: Vec<String>,
     /// Errors to report, of pods and of files.
     pub problems: Vec<Problem>,
-    /// Each pod that a file is about, and the file that has it.
+    /// Files by the names of the pods that they are about.
     pub owners: BTreeMap<String, String>,
-    /// When a removal may be due.
+    /// Time at which a removal may be due.
     pub wake: Option<Instant>,
 }
 
-/// Since when no file names these pods.
+/// Time since which no file names each of these pods.
 #[derive(Debug, Default)]
 pub struct Missing(BTreeMap<String, Instant>);
 
 impl Missing {
-    /// What is not seen is not missed.
+    /// Forgets the missing pods: without a scan of the directory no pod counts as missing.
     pub fn forget(&mut self) {
         self.0.clear();
     }
 }
 
 impl Plan {
-    /// From what the files say, in order of name, to what is to be done. `unsettled`: there are
-    /// files of which it is not known yet.
+    /// Makes the plan from the files' content, in order of name. `unsettled`: there are files whose
+    /// content is not known yet.
     pub fn new(
         (directory, readings): (u64, &[&Reading]),
         kept: &[Kept],
@@ -176,7 +176,8 @@ impl Plan {
     }
 }
 
-/// The pods that a file is about. While it is wrong, those that it has made are among them.
+/// Returns the pods that a file is about. While the file is invalid, they include those that were
+/// created from it.
 fn names(reading: &Reading, kept: &[Kept]) -> Vec<String> {
     let mut names: Vec<String> = match &reading.content {
         Content::Pods(specs) => return specs.iter().map(|spec| spec.name.clone()).collect(),

@@ -1,4 +1,4 @@
-//! What is: Kubernetes-shaped status of pods and containers.
+//! Status of pods and containers, in the shape of Kubernetes' API.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ mod waiting;
 
 pub use waiting::WaitingReason;
 
-/// The kubelet's words.
+/// The kubelet's message.
 pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 /// Status of a container: Kubernetes' `ContainerStatus`, and what probelet adds to it.
@@ -27,8 +27,8 @@ pub struct ContainerStatus {
     pub name: String,
     /// The newest attempt, which may not have begun yet.
     pub attempt: Incarnation,
-    /// The newest attempt that has begun, which `restart_count`, `state` and `last_state` are of,
-    /// and whose log there is; the newest one where none has.
+    /// The newest attempt that has begun, or the newest one if none has. `restart_count`, `state`,
+    /// `last_state` and the log are of this attempt.
     pub instance: Incarnation,
     /// Stage of the newest attempt.
     pub stage: Stage,
@@ -57,24 +57,25 @@ pub struct ContainerStatus {
     pub history: History,
     /// Status of each probe of the running instance; empty without a process.
     pub probes: Vec<ProbeStatus>,
-    /// When the next attempt may start, while it waits for that.
+    /// Time at which the next attempt may start; `None` unless the container waits for it.
     pub next_try: Option<SystemTime>,
-    /// Restarted as often in a row as it may.
+    /// True if the container was restarted the maximum number of times in a row, and is not
+    /// restarted again.
     pub given_up: bool,
-    /// No probe runs before this, unless resumed.
+    /// Time until which no probe runs, unless an operator resumes them.
     pub paused_until: Option<SystemTime>,
-    /// Of the running instance, where exec probes make it grow.
+    /// Memory of the running instance's shim; measured only if exec probes make it grow.
     pub shim: Option<ShimMemory>,
     /// Kill that the brake holds; `None` if no kill is held.
     pub kill_held: Option<KillHeld>,
 }
 
-/// A probe has condemned the instance, and the brake holds the kill back.
+/// A kill that a probe has decided and the brake holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KillHeld {
     /// Kind of the probe that failed.
     pub probe: ProbeKind,
-    /// When the probe's word was final.
+    /// Time of the probe's final verdict.
     pub since: SystemTime,
     /// Reason of the hold, as text: the storm, the starved host or the budget, with its numbers.
     pub reason: String,
@@ -83,7 +84,7 @@ pub struct KillHeld {
 /// Resident memory of a container's shim in bytes: it leaks a little with each exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShimMemory {
-    /// At the first measurement of the instance.
+    /// Size at the first measurement of the instance.
     pub first: u64,
     /// Size at the newest measurement.
     pub latest: u64,
@@ -91,26 +92,26 @@ pub struct ShimMemory {
     pub at: SystemTime,
 }
 
-/// How far a container has come. Its state, as Kubernetes shows it, stays that of the last
+/// Stage of a container's newest attempt. The state, as Kubernetes shows it, stays that of the last
 /// instance until the next one has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It has not begun, and does not by itself.
+    /// The attempt has not begun, and waits for a request.
     Idle,
-    /// It starts when the order of its pod lets it.
+    /// The attempt starts when the order of the pod allows it.
     Queued,
     /// The next instance is being made: image, network, process.
     Starting,
-    /// There is a process.
+    /// A process runs.
     Running,
     /// The next start waits for its time.
     Waiting,
-    /// Nothing runs, and nothing follows by itself.
+    /// No process runs, and none starts without a request.
     Over,
 }
 
 impl Stage {
-    /// There is a process, or there will be one without anybody asking for it.
+    /// Returns whether a process runs, or will run without a request.
     pub fn goes_on(self) -> bool {
         !matches!(self, Self::Idle | Self::Over)
     }
@@ -147,7 +148,7 @@ pub enum Phase {
     /// All regular containers have ended, at least one of them with another exit code than 0; or an
     /// init container has failed for good, or the pod's deadline or an eviction has ended it.
     Failed,
-    /// Nobody here can tell.
+    /// The phase is not known.
     Unknown,
 }
 
@@ -180,12 +181,12 @@ pub struct Condition {
     pub since: SystemTime,
 }
 
-/// Why a pod has failed whatever its containers did.
+/// Reason why a pod has failed, whatever the exit codes of its containers are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expired {
-    /// It was active longer than its spec allows.
+    /// The pod was active longer than its spec allows.
     Deadline,
-    /// It used more than it may.
+    /// The pod used more of a volume than its limit.
     Evicted {
         /// Message of the eviction, which names the volume and its limit.
         message: String,
@@ -228,11 +229,11 @@ pub struct PodStatus {
     pub conditions: Vec<Condition>,
     /// Time at which the pod was created.
     pub created_at: SystemTime,
-    /// When deletion was asked for, and with what grace.
+    /// Time and grace of the deletion; `None` unless it was requested.
     pub deletion: Option<(SystemTime, Duration)>,
     /// Statuses of the init containers and sidecars, in the order of the spec.
     pub init_containers: Vec<ContainerStatus>,
-    /// Why it starts nothing any more, if so.
+    /// Reason why the pod starts no container any more; `None` if it may.
     pub expired: Option<Expired>,
     /// Statuses of the regular containers, in the order of the spec.
     pub containers: Vec<ContainerStatus>,
@@ -241,7 +242,7 @@ pub struct PodStatus {
 }
 
 impl PodStatus {
-    /// In the order of [`super::spec::PodSpec::all`].
+    /// Statuses of all containers, in the order of [`super::spec::PodSpec::all`].
     pub fn all(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.init_containers.iter().chain(&self.containers)
     }
@@ -251,8 +252,8 @@ impl PodStatus {
         self.all().find(|status| status.name == name)
     }
 
-    /// Whether more than the probes' counters and last words (and the shim's size) differs: worth
-    /// waking a watcher for.
+    /// Returns whether anything differs besides the probes' counters and outputs and the size of
+    /// the shim. Such a change is published to watchers.
     pub fn differs_in_level(&self, other: &Self) -> bool {
         let bare = |status: &Self| {
             let mut bare = status.clone();

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// The longest length of time that the API, manifests, labels and flags take: 68 years.
 pub const MAX_LENGTH: Duration = Duration::from_secs(i32::MAX as u64);
 
-/// No wait is longer. Longer lengths are refused where they come in; one in a record that an
-/// older build wrote ends up here.
+/// Longest wait. Longer lengths are refused at the input; one in a record that an older build wrote
+/// is cut to this.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Addition of a length of time that does not panic.

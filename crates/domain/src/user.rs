@@ -1,9 +1,9 @@
-//! As whom a container's process runs: from its spec, its image and the image's own
-//! `/etc/passwd` and `/etc/group`.
+//! User and groups of a container's process, from its spec, its image and the image's `/etc/passwd`
+//! and `/etc/group`.
 
 use super::spec::{ContainerSpec, GroupsPolicy, PodSpec};
 
-/// What an image says.
+/// Users that an image defines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageUsers {
     /// `USER`: empty, or a user and perhaps a group, by name or number.
@@ -21,16 +21,16 @@ pub struct User {
     pub uid: u32,
     /// ID of the primary group.
     pub gid: u32,
-    /// The first is `gid`.
+    /// Groups of the process, `gid` first.
     pub groups: Vec<u32>,
 }
 
-/// The error is about the image.
+/// Returns the user of a container's process. An error is about the image.
 pub fn user(pod: &PodSpec, container: &ContainerSpec, image: &ImageUsers) -> Result<User, String> {
     let identity = pod.identity_of(container);
     let (name, group) = image.user.split_once(':').unwrap_or((&image.user, ""));
     let (uid, image_gid) = match identity.user {
-        // The image's group goes with the image's user.
+        // The image's group is used only with the image's user.
         Some(uid) => (id(uid), None),
         None => {
             let uid = image.uid(name)?;
@@ -52,7 +52,7 @@ pub fn user(pod: &PodSpec, container: &ContainerSpec, image: &ImageUsers) -> Res
     Ok(User { uid, gid, groups })
 }
 
-/// What the kubelet says of a container that must not run as root and would, or could.
+/// Returns the kubelet's error for a container that must not run as root and would, or could.
 pub fn check_non_root(
     pod: &PodSpec,
     container: &ContainerSpec,
@@ -84,7 +84,7 @@ pub fn check_non_root(
     }
 }
 
-/// Validation has seen to its range.
+/// Validation has checked the range.
 fn id(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -101,7 +101,7 @@ impl ImageUsers {
         }
         let line = lines(&self.passwd).find(|fields| fields.first() == Some(&name));
         let named = line.and_then(|fields| fields.get(2)?.parse().ok());
-        // An image without a file has a root all the same.
+        // `root` is known without the file, too.
         let known = named.or_else(|| name.parse().ok()).or((name == "root").then_some(0));
         known.ok_or_else(|| {
             format!("unable to find user {name}: no matching entries in passwd file of the image")

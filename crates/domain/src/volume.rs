@@ -1,5 +1,5 @@
-//! What is to be made of a pod's volumes, and what of them each container gets. As the kubelet
-//! does it (`pkg/volume`, `pkg/kubelet/kubelet_pods.go`).
+//! Plans a pod's volumes and the mounts of each container, as the kubelet does it (`pkg/volume`,
+//! `pkg/kubelet/kubelet_pods.go`).
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::spec::{
     RecursiveReadOnly, SubPath, VolumeMount, VolumeSource, sub_path_flaw,
 };
 
-/// Of a folder, and of one that a group shares: what is made in it has that group too.
+/// Modes of a folder, and of a folder that a group shares: files made in it have that group too.
 const FOLDER: u32 = 0o777;
 const SET_GID: u32 = 0o2000;
-/// What the group may at least do with a file that is read only.
+/// Least permissions of the group for a file on a read-only volume.
 const GROUP_READ: u32 = 0o440;
 
 /// Volumes of a pod, and the group that owns them.
@@ -20,7 +20,7 @@ const GROUP_READ: u32 = 0o440;
 pub struct Plan {
     /// Volumes in the order of the spec.
     pub volumes: Vec<Made>,
-    /// Owns what is made.
+    /// Group that owns the volumes that are made.
     pub group: Option<u32>,
 }
 
@@ -45,10 +45,10 @@ pub enum Kind {
     Memory {
         /// Permission bits of its root, the sticky bit included.
         mode: u32,
-        /// Bytes.
+        /// Size limit in bytes.
         size: Option<u64>,
     },
-    /// By their paths.
+    /// Files, by their paths.
     Files(BTreeMap<String, File>),
     /// Path on the host: Kubernetes' `hostPath`.
     Host {
@@ -57,7 +57,7 @@ pub enum Kind {
         /// Type that the path is checked for, or made as.
         kind: HostPathType,
     },
-    /// A view of an image.
+    /// A read-only view of an image.
     Image,
 }
 
@@ -70,7 +70,7 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// It may be a secret.
+/// The content is not shown, since it may be secret.
 impl std::fmt::Debug for File {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:o}, {} bytes", self.mode, self.bytes.len())
@@ -82,7 +82,7 @@ impl std::fmt::Debug for File {
 pub struct Mounted<'a> {
     /// Name of the volume.
     pub volume: &'a str,
-    /// Below the volume.
+    /// Path of the mounted part below the volume; the whole volume if unset.
     pub sub_path: Option<String>,
     /// Absolute path in the container.
     pub destination: String,
@@ -106,7 +106,7 @@ pub fn plan(pod: &PodSpec, at: &NodeAddresses) -> Plan {
             VolumeSource::EmptyDir { medium: Medium::Disk, .. } => Kind::Folder { mode },
             VolumeSource::EmptyDir { medium: Medium::Memory, size_limit } => {
                 let size = size_limit.iter().copied().chain(memory_limit(pod)).min();
-                // As tmpfs has it by default, and so the kubelet.
+                // The sticky bit is set as by tmpfs by default, and by the kubelet.
                 Kind::Memory { mode: mode | 0o1000, size }
             }
             VolumeSource::HostPath { path, kind } => Kind::Host { path: path.clone(), kind: *kind },
@@ -118,7 +118,7 @@ pub fn plan(pod: &PodSpec, at: &NodeAddresses) -> Plan {
     Plan { volumes: volumes.collect(), group }
 }
 
-/// What all containers may use together, where all have a limit.
+/// Sum of the memory limits of all containers, if every container has one.
 fn memory_limit(pod: &PodSpec) -> Option<u64> {
     let limits = pod.containers.iter().map(|container| container.resources.limits.memory);
     limits.sum::<Option<u64>>().filter(|sum| *sum > 0)
@@ -136,7 +136,7 @@ fn files_of(pod: &PodSpec, files: &Files, at: &NodeAddresses) -> BTreeMap<String
             Part::Object { items, data, .. } if items.is_empty() => {
                 all.extend(data.iter().map(|(key, c)| (key.clone(), file(None, c.0.clone()))));
             }
-            // What is optional and not there is left out.
+            // A missing key of an optional object is left out.
             Part::Object { items, data, .. } => all.extend(items.iter().filter_map(|item| {
                 let content = data.get(&item.key)?;
                 Some((item.path.clone(), file(item.mode, content.0.clone())))
@@ -163,7 +163,7 @@ fn downward(pod: &PodSpec, field: &DownwardField, at: &NodeAddresses) -> String 
     }
 }
 
-/// In the spec's order. `expand` replaces `$(VAR)`.
+/// Returns the mounts of a container, in the order of the spec. `expand` replaces `$(VAR)`.
 pub fn mounts<'a>(
     pod: &PodSpec,
     container: &'a ContainerSpec,
@@ -209,20 +209,20 @@ pub fn mounts<'a>(
     container.volume_mounts.iter().map(mount).collect()
 }
 
-/// Absolute, without what says nothing.
+/// Returns the absolute path, without empty parts and parts of `.`.
 fn destination(path: &str) -> String {
     let parts: Vec<_> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     format!("/{}", parts.join("/"))
 }
 
-/// A place in a volume on which something else is to be mounted.
+/// Path in a volume on which another mount is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountPoint {
     /// Index of the mount around it.
     pub outer: usize,
-    /// Index of what is mounted on it.
+    /// Index of the mount that is made on it.
     pub inner: usize,
-    /// Below the outer mount.
+    /// Path below the outer mount.
     pub path: String,
 }
 
@@ -242,11 +242,11 @@ pub fn mount_points(destinations: &[&str], is_fixed: impl Fn(usize) -> bool) -> 
     destinations.iter().enumerate().filter_map(point).collect()
 }
 
-/// More than any image declares, and no load for a start.
+/// Maximum number of volumes of an image: more than images declare, and few enough for a start.
 const IMAGE_VOLUMES: usize = 128;
 
-/// Where the volumes go that an image declares (`VOLUME`), but for those in whose place something
-/// of the pod's is `mounted`.
+/// Returns the paths of the volumes that an image declares (`VOLUME`), without those at which a
+/// volume of the pod is `mounted`.
 pub fn image_volumes(declared: &[String], mounted: &[&str]) -> Result<Vec<String>, String> {
     let mut all: Vec<String> = declared.iter().map(|path| cleaned(path)).collect();
     all.sort_unstable();
@@ -261,7 +261,7 @@ pub fn image_volumes(declared: &[String], mounted: &[&str]) -> Result<Vec<String
     Ok(all)
 }
 
-/// Absolute, each `..` taken for what it says, as containerd does it.
+/// Returns the absolute path with each `..` resolved, as containerd does it.
 fn cleaned(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {

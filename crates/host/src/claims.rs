@@ -1,7 +1,7 @@
-//! Which pods may have something in the run folder: a file each, `RUN_DIR/claims/POD-UID`, that is
-//! there before the pod's first pin and until its last one has gone. What pins a namespace or
-//! mounts something for a pod asks for its [`Claim`], so nothing of a pod is there without one, and
-//! a daemon finds what an earlier one left, also if the records are lost.
+//! Records of the pods that may have something in the run folder: one file for each pod,
+//! `RUN_DIR/claims/POD-UID`. The file is made before the pod's first pin and removed after its last
+//! one. Functions that pin a namespace or mount something for a pod require its [`Claim`]. So a
+//! daemon finds what an earlier daemon left, even if the records are lost.
 
 use std::fs;
 use std::io;
@@ -13,11 +13,11 @@ use crate::files;
 #[derive(Debug, Clone)]
 pub struct Claims {
     dir: PathBuf,
-    /// Names this daemon's containerd and namespace: another daemon may use the folder too.
+    /// The name of this daemon's containerd and namespace: another daemon may use the folder too.
     owner: String,
 }
 
-/// The pod of this uid is claimed.
+/// Proof that the pod of this uid is claimed.
 #[derive(Debug, Clone)]
 pub struct Claim(String);
 
@@ -34,7 +34,7 @@ impl Claim {
 }
 
 impl Claims {
-    /// `owner` marks the claims of this daemon: its containerd and its namespace.
+    /// Returns the claims of a run folder. `owner` (containerd and namespace) marks this daemon's.
     pub fn new(run_dir: &Path, owner: String) -> Self {
         Self { dir: run_dir.join("claims"), owner }
     }
@@ -48,7 +48,7 @@ impl Claims {
         let path = self.path(uid)?;
         if !self.is_ours(&path) {
             fs::create_dir_all(&self.dir)?;
-            // Never half written.
+            // The rename makes sure that a claim is never half written.
             let new = self.dir.join(format!(".{uid}"));
             fs::write(&new, &self.owner)?;
             fs::rename(new, path)?;
@@ -61,7 +61,7 @@ impl Claims {
         self.path(uid).is_ok_and(|path| path.exists())
     }
 
-    /// Once nothing of the pod is left.
+    /// Removes the claim. The caller does so when nothing of the pod is left.
     pub fn release(&self, uid: &str) -> io::Result<()> {
         match fs::remove_file(self.path(uid)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -82,7 +82,7 @@ impl Claims {
     }
 
     fn path(&self, uid: &str) -> io::Result<PathBuf> {
-        // A name, never a path.
+        // A uid is a file name and never a path.
         if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
             return Err(io::ErrorKind::InvalidInput.into());
         }

@@ -1,7 +1,7 @@
-//! CNI plugins: which network a pod is to have, and its way onto it and off again.
+//! CNI plugins: the network of new pods, and how pods are attached to it and detached.
 //!
-//! How a pod is connected is kept in `DATA_DIR/cni/UID`, from before its first plugin is run until
-//! the last one has let it go.
+//! A pod's attachment is stored in `DATA_DIR/cni/UID`, from before its first plugin is run until
+//! the last one has detached it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ mod store;
 use exec::Call;
 use store::Store;
 
-/// Some plugins ask a server; none may hold a pod up for ever.
+/// Limit for one plugin call. Some plugins ask a server, and none may block a pod for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a pod is not connected.
@@ -64,7 +64,7 @@ pub struct Cni {
 }
 
 impl Cni {
-    /// `owner` names the runtime that knows the pods.
+    /// Returns the plugins of these folders. `owner` names the runtime that the pods belong to.
     pub fn new(conf_dir: PathBuf, bin_dirs: Vec<PathBuf>, data_dir: &Path, owner: String) -> Self {
         let store = Store::new(data_dir.join("cni"), owner);
         Self { conf_dir, bin_dirs, store, patience: PATIENCE }
@@ -104,13 +104,13 @@ impl Cni {
             .map_err(|reason| CniError::Configuration { file: file.display().to_string(), reason })
     }
 
-    /// From here on it is known that the pod may have to be detached.
+    /// Stores the attachment, so that the pod is detached later even if the daemon dies now.
     pub async fn prepare(&self, pod: &Attachment) -> Result<(), CniError> {
         self.store.write(pod).await
     }
 
-    /// Runs all plugins, one on another's result. A pod that fails has to be detached. Nobody
-    /// waits for it once `given_up`.
+    /// Runs all plugins, each with the result of the one before. The caller has to detach a pod
+    /// that fails. The call is cancelled when `given_up` resolves.
     pub async fn attach(
         &self,
         pod: &mut Attachment,
@@ -131,7 +131,8 @@ impl Cni {
         self.store.write(pod).await
     }
 
-    /// Plugins take what is gone already for done, so this may be repeated.
+    /// Detaches the pod. Plugins report success if nothing is left to remove, so callers may repeat
+    /// the call.
     pub async fn detach(&self, pod: &Attachment, netns: Option<&Path>) -> Result<(), CniError> {
         let netns = netns.unwrap_or(Path::new(""));
         for plugin in pod.network.plugins.iter().rev() {
@@ -142,7 +143,7 @@ impl Cni {
         Ok(())
     }
 
-    /// Nothing of the pod has to be detached any more.
+    /// Removes the stored attachment of a pod that does not have to be detached any more.
     pub async fn forget(&self, uid: &str) -> Result<(), CniError> {
         self.store.remove(uid).await
     }
@@ -162,7 +163,7 @@ impl Cni {
         Ok(())
     }
 
-    /// How a pod is connected, if it is or once was about to be.
+    /// The stored attachment of a pod, if the pod is attached or an attempt to attach it began.
     pub async fn attachment(&self, uid: &str) -> Result<Option<Attachment>, CniError> {
         self.store.read(uid).await
     }
@@ -172,7 +173,7 @@ impl Cni {
         self.store.has(uid)
     }
 
-    /// Every pod of this runtime's that is or was connected.
+    /// The stored attachments of all pods of this runtime.
     pub async fn attachments(&self) -> Vec<Attachment> {
         self.store.all().await
     }
@@ -210,7 +211,7 @@ impl Cni {
         call.run(request, bound).await.map_err(|reason| failed(pod, reason))
     }
 
-    /// None where no folder has it.
+    /// Finds a plugin; `None` if no folder has it.
     async fn find(&self, kind: &str) -> Result<Option<PathBuf>, TrustError> {
         for folder in &self.bin_dirs {
             let program = folder.join(kind);

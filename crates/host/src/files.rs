@@ -1,6 +1,6 @@
-//! Reading into memory, always with a limit. This is the only module that may: `clippy.toml`
-//! refuses the standard library's and tokio's unbounded readers everywhere else, since a file that
-//! a container, a user or a plugin writes can be of any length.
+//! Bounded reads into memory. A file that a container, a user or a plugin writes can be of any
+//! length. So `clippy.toml` refuses the unbounded readers of the standard library and tokio
+//! everywhere but in this module.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -28,7 +28,7 @@ pub fn read_text(path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
     text(read(path, limit)?)
 }
 
-/// One of the kernel's small files. Names of processes in it may be any bytes.
+/// Reads one of the kernel's small files. Process names in it may be any bytes.
 pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&read(path, KERNEL)?).into_owned())
 }
@@ -38,12 +38,12 @@ pub fn read_start(path: impl AsRef<Path>, limit: usize) -> io::Result<Vec<u8>> {
     read_start_of(open(path.as_ref())?, limit)
 }
 
-/// As [`read`], on a thread where it may block.
+/// Calls [`read`] on a thread that may block.
 pub async fn read_aside(path: PathBuf, limit: usize) -> io::Result<Vec<u8>> {
     tokio::task::spawn_blocking(move || read(path, limit)).await.map_err(io::Error::other)?
 }
 
-/// As [`read_text`], on a thread where it may block.
+/// Calls [`read_text`] on a thread that may block.
 pub async fn read_text_aside(path: PathBuf, limit: usize) -> io::Result<String> {
     text(read_aside(path, limit).await?)
 }
@@ -77,7 +77,7 @@ pub async fn read_start_of_stream(
     Ok(bytes)
 }
 
-/// The names in a path for a walk that takes them from the end, `..` among them.
+/// The names in a path, `..` included, in reverse order: a walk pops them from the end.
 pub fn parts(path: &Path) -> Vec<OsString> {
     let named = path.components().rev().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
@@ -87,7 +87,7 @@ pub fn parts(path: &Path) -> Vec<OsString> {
     named.collect()
 }
 
-/// The open of a pipe does not wait for its other end.
+/// Opens a file. The open of a FIFO does not wait for its other end.
 fn open(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn no_more_than_the_limit_is_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        // Sparse: it takes no disk, and would take all memory.
+        // The file is sparse: it takes no disk space, but reading all of it would take all memory.
         file.as_file().set_len(1 << 40).unwrap();
         let error = read(file.path(), 4096).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);

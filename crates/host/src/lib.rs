@@ -1,5 +1,5 @@
-//! What probelet does with the Linux host itself, without containerd: it reads files with a limit,
-//! watches processes, opens sockets in other namespaces, mounts, and runs CNI plugins.
+//! Access to the Linux host without containerd: bounded reads of files, processes, sockets in other
+//! namespaces, mounts and CNI plugins.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

@@ -1,7 +1,7 @@
-//! Sockets born inside a task's network namespace: the only `setns` of the daemon.
+//! Sockets that are opened inside a task's network namespace: the only `setns` of the daemon.
 //!
-//! A socket belongs to the namespace in which `socket()` was called, for good. So the thread
-//! goes there for that one call, and every later step may run on any thread.
+//! A socket always belongs to the namespace in which `socket()` was called. So the thread enters
+//! the namespace for that one call, and every later step may run on any thread.
 
 use std::fs::File;
 use std::io;
@@ -20,21 +20,22 @@ use tokio::net::{TcpSocket, UdpSocket};
 /// `peer`'s family. A process that has ended is `ESRCH`, never another one's namespace.
 pub fn tcp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<TcpSocket> {
     let socket = born_inside(pidfd, peer, SocketType::STREAM)?;
-    // A probe's connection is thrown away: with RST it leaves no TIME_WAIT behind, and thus no
-    // lack of ports in the task's namespace.
+    // A probe's connection is closed with RST. It leaves no TIME_WAIT behind, so the ports in the
+    // task's namespace do not run out.
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     Ok(TcpSocket::from_std_stream(TcpStream::from(socket)))
 }
 
-/// A UDP socket there, bound to a port of the kernel's choice and connected to `peer`, so that
-/// nobody else is heard and a refusal is told. Of use only in a tokio runtime.
+/// A UDP socket in the network namespace of `pidfd`'s process. It is bound to a port that the
+/// kernel chooses and connected to `peer`. So it receives from `peer` only, and refusals are
+/// reported as errors. Needs a tokio runtime.
 pub fn udp_socket(pidfd: BorrowedFd<'_>, peer: SocketAddr) -> io::Result<UdpSocket> {
     let socket = born_inside(pidfd, peer, SocketType::DGRAM)?;
     connect(&socket, &peer)?;
     UdpSocket::from_std(net::UdpSocket::from(socket))
 }
 
-/// A netlink socket there that tells what sockets the namespace has, `sock_diag(7)`.
+/// A netlink socket in that namespace, by which its sockets can be listed (`sock_diag(7)`).
 pub fn diag_socket(pidfd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
     let protocol = Some(netlink::SOCK_DIAG);
@@ -47,7 +48,8 @@ fn born_inside(pidfd: BorrowedFd<'_>, peer: SocketAddr, kind: SocketType) -> io:
     inside(pidfd, || socket_with(family, kind, flags, None))
 }
 
-/// Not async: no other future may run on this thread before it is home again.
+/// Makes a socket inside the namespace. The function is not async: no other future may run on this
+/// thread before the thread has returned to the daemon's namespace.
 fn inside(
     pidfd: BorrowedFd<'_>,
     make: impl FnOnce() -> rustix::io::Result<OwnedFd>,
@@ -56,14 +58,14 @@ fn inside(
     move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::NETWORK)?;
     let socket = make();
     if let Err(error) = move_into_link_name_space(home, Some(LinkNameSpaceType::Network)) {
-        // Whatever this thread did next would happen in the container's network.
+        // All further work of this thread would run in the container's network.
         tracing::error!(%error, "cannot return from a task's network namespace, aborting");
         std::process::abort();
     }
     Ok(socket?)
 }
 
-/// The daemon's own namespace. By the process' main thread, which never leaves it.
+/// The daemon's network namespace, opened through the main thread, which never leaves it.
 fn home() -> io::Result<BorrowedFd<'static>> {
     static HOME: OnceLock<File> = OnceLock::new();
     if let Some(home) = HOME.get() {
@@ -85,7 +87,7 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(20);
 
-    /// A process in a network namespace of its own, whose loopback is up.
+    /// A process in a new network namespace whose loopback is up.
     struct Island(Child);
 
     impl Island {
@@ -149,7 +151,7 @@ mod tests {
             let client = tcp_socket(pidfd.as_fd(), address).unwrap();
             let mut connected = client.connect(address).await.unwrap();
             let (accepted, _) = server.accept().await.unwrap();
-            // Closed by RST: no TIME_WAIT.
+            // The connection is closed by RST and leaves no TIME_WAIT.
             drop(accepted);
             let error = connected.read_u8().await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
@@ -169,7 +171,7 @@ mod tests {
         let error = heard.expect("the host's was reached").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 
-        // A port that is free there, by a socket that was given it.
+        // The port of this socket is free in that namespace.
         let near = udp_socket(pidfd.as_fd(), "[::1]:9".parse().unwrap()).unwrap();
         let far = udp_socket(pidfd.as_fd(), near.local_addr().unwrap()).unwrap();
         near.connect(far.local_addr().unwrap()).await.unwrap();

@@ -22,13 +22,13 @@ mod loopback;
 mod own;
 
 const NETWORK: &str = "netns";
-/// Folder under the run folder, file under `/proc/…/ns`, type in an OCI spec.
+/// For each namespace: folder under the run folder, file under `/proc/…/ns`, type in an OCI spec.
 const KINDS: [(&str, &str, &str); 3] =
     [(NETWORK, "net", "network"), ("ipcns", "ipc", "ipc"), ("utsns", "uts", "uts")];
 
-/// What the kernel says that a pin is (`NSFS_MAGIC`).
+/// The file system type that the kernel reports for a pin (`NSFS_MAGIC`).
 const NSFS: i64 = 0x6e73_6673;
-/// Mounts on one pin; more than one only after two daemons made it at once.
+/// Most mounts on one pin. There is more than one only if two daemons made it at once.
 const STACKED: usize = 8;
 
 /// Pinned network, IPC and UTS namespaces of pods.
@@ -38,17 +38,17 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The pins are files below the run folder.
+    /// Returns the namespaces whose pins are files below the run folder.
     pub fn new(run_dir: &Path) -> Self {
         Self { run_dir: run_dir.to_owned() }
     }
 
-    /// Where a pod's namespaces are or will be, by their OCI types.
+    /// The paths of a pod's namespaces, pinned or not, by their OCI types.
     pub fn paths(&self, uid: &str) -> Vec<(&'static str, PathBuf)> {
         KINDS.into_iter().map(|(folder, _, kind)| (kind, self.pin(folder, uid))).collect()
     }
 
-    /// Where its network namespace is or will be.
+    /// The path of a pod's network namespace, pinned or not.
     pub fn network(&self, uid: &str) -> PathBuf {
         self.pin(NETWORK, uid)
     }
@@ -57,17 +57,17 @@ impl Namespaces {
         self.run_dir.join(folder).join(uid)
     }
 
-    /// Whether all of them are there.
+    /// Whether all namespaces of the pod are pinned.
     pub fn are_pinned(&self, uid: &str) -> bool {
         KINDS.into_iter().all(|(folder, ..)| is_pin(&self.pin(folder, uid)))
     }
 
-    /// Whether any trace of them is there.
+    /// Whether any file of the pod's pins exists.
     pub fn have_traces(&self, uid: &str) -> bool {
         KINDS.into_iter().any(|(folder, ..)| self.pin(folder, uid).exists())
     }
 
-    /// New ones, loopback up, in place of whatever is pinned.
+    /// Makes new namespaces, with loopback up, and replaces existing pins.
     pub fn make(&self, claim: &Claim) -> io::Result<()> {
         self.remove(claim.uid())?;
         elsewhere(|| {
@@ -77,7 +77,7 @@ impl Namespaces {
         })
     }
 
-    /// Pins those of a running process of the pod again; a process that has ended is `ESRCH`.
+    /// Pins the namespaces of a running process of the pod again; `ESRCH` if the process has ended.
     pub fn find_again(&self, claim: &Claim, pidfd: BorrowedFd<'_>) -> io::Result<()> {
         self.remove(claim.uid())?;
         elsewhere(|| {
@@ -99,15 +99,14 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Whatever there is of a pod's pins. The namespaces themselves last as long as their
-    /// processes.
+    /// Removes all pins of a pod. The namespaces themselves last as long as their processes.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
         for (folder, ..) in KINDS {
             let pin = self.pin(folder, uid);
             for _ in 0..STACKED {
                 match unmount(&pin, UnmountFlags::DETACH) {
                     Ok(()) => {}
-                    // No mount there, or nothing at all.
+                    // The path is no mount point, or does not exist.
                     Err(Errno::INVAL | Errno::NOENT) => break,
                     Err(error) => return Err(error.into()),
                 }
@@ -122,11 +121,11 @@ impl Namespaces {
 }
 
 fn is_pin(path: &Path) -> bool {
-    // Its type differs between machines, its value does not.
+    // The type of this field differs between architectures, the value does not.
     statfs(path).is_ok_and(|stat| i128::from(stat.f_type) == i128::from(NSFS))
 }
 
-/// In a thread that is thrown away after it: no other work may run in those namespaces.
+/// Runs `work` in a thread that ends after it: no other work may run in the new namespaces.
 fn elsewhere(work: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("namespaces".to_owned());

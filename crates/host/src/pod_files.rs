@@ -1,10 +1,10 @@
 //! Files that the containers of a pod have mounted: `hosts`, `resolv.conf`, termination messages,
 //! and the `/dev/shm` that several share.
 //!
-//! A container may write to each of them without end. So none lies on a file system of the host:
-//! they are in tmpfs mounts of their own, which have a limit. Those are below
-//! `DATA_DIR/pods/POD-UID`, which is removed with the pod's volumes; `shm` is in
-//! `RUN_DIR/pods/POD-UID`, where earlier versions had the first two as well.
+//! A container may write to each of them without end. So none is on a file system of the host:
+//! they are in separate tmpfs mounts, which have a limit. These mounts are below
+//! `DATA_DIR/pods/POD-UID`, which is removed with the pod's volumes. `shm` is in
+//! `RUN_DIR/pods/POD-UID`, where earlier versions had `hosts` and `resolv.conf` as well.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -26,18 +26,20 @@ const RESOLVER: &str = "resolv.conf";
 const SHM: &str = "shm";
 const ETC: &str = "etc";
 const MESSAGES: &str = "messages";
-/// Only root enters from outside; what is mounted in containers has modes of its own.
+/// The mode of folders that only root may enter on the host. Files that are mounted in containers
+/// have other modes.
 const PRIVATE: u32 = 0o700;
 const READABLE: u32 = 0o644;
-/// The container's user may be any.
+/// The mode of termination messages: the container may run as any user.
 const WRITABLE: u32 = 0o666;
-/// Least size of the tmpfs with `hosts` and `resolv.conf`, in bytes. It has twice what they need.
+/// Least size of the tmpfs with `hosts` and `resolv.conf`, in bytes. It has twice the size that
+/// these files need.
 const ETC_SIZE: usize = 256 << 10;
-/// Size of the tmpfs with one container's messages, of which the last 4 KiB are read.
+/// Size of the tmpfs with one container's messages, in bytes. The last 4 KiB of a message are read.
 const MESSAGES_SIZE: usize = 64 << 10;
-/// Files and folders in each of them.
+/// Most files and folders in each tmpfs.
 const INODES: u32 = 64;
-/// More than one only after two daemons mounted it at once.
+/// Most mounts on one folder. There is more than one only if two daemons mounted it at once.
 const STACKED: usize = 8;
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC).union(MountFlags::NODEV);
 
@@ -48,7 +50,7 @@ pub struct PodFiles {
     run: PathBuf,
 }
 
-/// What goes into them.
+/// The contents of a pod's `hosts` and `resolv.conf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
     /// `/etc/hosts`.
@@ -58,17 +60,17 @@ pub struct Texts {
 }
 
 impl PodFiles {
-    /// The files lie below the data folder, `/dev/shm` below the run folder.
+    /// Returns the files below the data folder and the `/dev/shm` below the run folder.
     pub fn new(data_dir: &Path, run_dir: &Path) -> Self {
         Self { data: data_dir.join("pods"), run: run_dir.join("pods") }
     }
 
-    /// Where a pod's `hosts` and `resolv.conf` are or will be.
+    /// The folder of a pod's `hosts` and `resolv.conf`, which may not exist yet.
     pub fn folder(&self, uid: &str) -> PathBuf {
         self.data.join(uid).join(ETC)
     }
 
-    /// Where an attempt's termination message is or will be.
+    /// The path of an attempt's termination message, which may not exist yet.
     pub fn message(&self, uid: &str, container: &str, attempt: impl ToString) -> PathBuf {
         self.data.join(uid).join(MESSAGES).join(container).join(attempt.to_string())
     }
@@ -78,7 +80,7 @@ impl PodFiles {
         self.run.join(uid).join(SHM)
     }
 
-    /// Makes what is missing and writes what differs: in place, where containers have it bound.
+    /// Makes missing files and rewrites those that differ, in place: containers have them bound.
     pub fn make(&self, claim: &Claim, texts: &Texts, with_shm: bool) -> io::Result<()> {
         let uid = claim.uid();
         let folder = self.folder(uid);
@@ -102,7 +104,7 @@ impl PodFiles {
         }
         let shm = self.shm(uid);
         if with_shm && !is_mounted(&shm) {
-            // The host's own users have no business in a container's memory.
+            // Users of the host must not reach a container's shared memory.
             DirBuilder::new().recursive(true).mode(PRIVATE).create(&shm)?;
             let data = CString::new("mode=1777,size=65536k")?;
             mount("shm", &shm, "tmpfs", FLAGS, data.as_c_str())?;
@@ -110,8 +112,8 @@ impl PodFiles {
         Ok(())
     }
 
-    /// An empty message of the attempt, and at `link` a name for it. Those of earlier attempts,
-    /// which have been read, give their space back.
+    /// Makes an empty message of the attempt, and a link to it at `link`. The messages of earlier
+    /// attempts, which have been read, are emptied to free their space.
     pub fn make_message(&self, message: &Path, link: &Path) -> io::Result<()> {
         let folder = message.parent().unwrap_or(message);
         memory(folder, MESSAGES_SIZE, PRIVATE)?;
@@ -126,19 +128,19 @@ impl PodFiles {
         }
     }
 
-    /// Whether the run folder has something of the pod.
+    /// Whether the run folder has any file of the pod.
     pub fn have_traces(&self, uid: &str) -> bool {
         self.run.join(uid).exists()
     }
 
-    /// What is in the run folder. Nothing that is mounted is emptied: it is unmounted first, or
-    /// the folder stays.
+    /// Removes the pod's files in the run folder. A mount is never emptied: it is unmounted first,
+    /// or the folder stays.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
         let (folder, shm) = (self.run.join(uid), self.shm(uid));
         for _ in 0..STACKED {
             match unmount(&shm, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
                 Ok(()) => {}
-                // No mount there, or nothing at all.
+                // The path is no mount point, or does not exist.
                 Err(Errno::INVAL | Errno::NOENT) => break,
                 Err(error) => return Err(error.into()),
             }
@@ -155,7 +157,8 @@ impl PodFiles {
     }
 }
 
-/// Empty, and as the containers' other users have to see it whatever a container has done to it.
+/// Opens a file, or makes it, and empties it. Its owner and mode, which a container may have
+/// changed, are set again, so that the containers' other users can read it.
 fn emptied(file: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
@@ -166,7 +169,7 @@ fn emptied(file: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A tmpfs of so many bytes, where there is none yet.
+/// Mounts a tmpfs of `size` bytes, unless one is mounted already.
 fn memory(folder: &Path, size: usize, mode: u32) -> io::Result<()> {
     if is_mounted(folder) {
         return Ok(());
@@ -237,7 +240,7 @@ mod tests {
         let files = place.files();
         files.make(&Claim::of("u"), &texts(), false).unwrap();
         let at = |name: &str| files.folder("u").join(name);
-        // As a container does that has them bound.
+        // A container that has the files bound can write like this.
         let error = fs::write(at(RESOLVER), vec![b'x'; 8 << 20]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         File::options().write(true).open(at(HOSTS)).unwrap().set_len(20 << 30).unwrap();
@@ -246,7 +249,7 @@ mod tests {
         assert_eq!(fs::read_to_string(at(HOSTS)).unwrap(), texts().hosts);
         assert_eq!(fs::read_to_string(at(RESOLVER)).unwrap(), texts().resolver);
         assert_eq!(fs::metadata(at(HOSTS)).unwrap().mode() & 0o777, READABLE);
-        // A longer list than there is room for.
+        // The list is longer than the space in the tmpfs.
         let long = Texts { hosts: "#".repeat(1 << 20), ..texts() };
         files.make(&Claim::of("u"), &long, false).unwrap();
         assert_eq!(fs::read_to_string(at(HOSTS)).unwrap(), long.hosts);

@@ -1,15 +1,15 @@
-//! The kernel's pressure stall information: how much of the time nothing got on.
+//! The kernel's pressure stall information: the share of time in which all tasks were stalled.
 
 use crate::files;
 use probelet_domain::brake::Pressure;
 
-/// All of it is unknown where the kernel has none.
+/// Reads the host's pressure. Every value is unknown if the kernel does not report pressure.
 pub fn read() -> Pressure {
     let full = |of| avg10(&files::read_kernel(format!("/proc/pressure/{of}")).ok()?);
     Pressure { memory: full("memory"), io: full("io") }
 }
 
-/// Of `full avg10=1.23 avg60=… total=…`.
+/// Returns the value of `avg10` in `full avg10=1.23 avg60=… total=…`.
 fn avg10(text: &str) -> Option<f64> {
     let full = text.lines().find_map(|line| line.strip_prefix("full "))?;
     full.split(' ').find_map(|word| word.strip_prefix("avg10="))?.parse().ok()

@@ -1,4 +1,4 @@
-//! A process held by its pidfd: its exit as an event, and its exit status without containerd.
+//! A process by its pidfd: its exit as an event, and its exit status without containerd.
 #![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper yet, AsyncFd no longer has one")]
 
 use std::io;
@@ -29,7 +29,7 @@ pub mod stat;
 use stat::Stat;
 
 /// How many threads may read a process' files at once, and those of all processes. A disk that
-/// hangs keeps its readers; it must not keep all threads there are.
+/// hangs blocks its readers, and they must not be all threads.
 const READERS: usize = 4;
 static ALL_READERS: Semaphore = Semaphore::const_new(256);
 /// The status appears when the parent (the shim) has reaped, some ms after the exit.
@@ -37,7 +37,8 @@ const REAP_STEP: Duration = Duration::from_millis(3);
 const REAP_STEPS: u32 = 33;
 const ORPHAN_STEP: Duration = Duration::from_millis(20);
 
-/// Never another process that got the same pid: the kernel answers for this one or not at all.
+/// A process, never another one that got the same pid: the kernel answers for this process or
+/// returns an error.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
@@ -46,8 +47,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether `pid` is still the process that the caller means is for the caller to check,
-    /// after this. Needs a tokio runtime.
+    /// Opens the process with this pid. The pid may have been reused, so the caller has to check
+    /// afterwards that it is the expected process. Needs a tokio runtime.
     pub fn open(pid: u32) -> io::Result<Self> {
         let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let raw = raw.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -63,10 +64,11 @@ impl Process {
         self.pid
     }
 
-    /// Its line in `/proc`; an error, never another process' line, once it is reaped.
+    /// The fields of the process in `/proc`. Once it is reaped this is an error, and never another
+    /// process' fields.
     pub fn stat(&self) -> io::Result<Stat> {
         let stat = Stat::read(self.pid)?;
-        // Read after: while the pidfd has its pid, the number belongs to nobody else.
+        // The pidfd is read after the fields: while it shows the pid, no other process has the pid.
         let path = format!("/proc/self/fdinfo/{}", self.pidfd().as_raw_fd());
         let info = files::read_kernel(path)?;
         let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
@@ -76,7 +78,7 @@ impl Process {
         Ok(stat)
     }
 
-    /// The descriptor that holds the process.
+    /// The descriptor of the process.
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.get_ref().as_fd()
     }
@@ -97,15 +99,16 @@ impl Process {
         Ok(pidfd_send_signal(self.pidfd(), signal)?)
     }
 
-    /// A regular file as the process sees it: links lead nowhere but within its root, and no mount
-    /// is entered that may not answer. `FileTooLarge` beyond `limit` bytes. Blocks.
+    /// Reads a regular file as the process sees it: links stay within its root, and mounts that may
+    /// not answer are not entered. `FileTooLarge` beyond `limit` bytes. Blocks.
     pub fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         let busy = |_| io::Error::new(io::ErrorKind::WouldBlock, "earlier reads of files hang");
         let _reader = self.readers.try_acquire().map_err(busy)?;
         let _one_of_all = ALL_READERS.try_acquire().map_err(busy)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let root = open(format!("/proc/{}/root", self.pid), flags, Mode::empty())?;
-        // Alive only now, it was alive then: the root is not that of one who got its pid.
+        // A process that is alive now was alive when its root was opened, so the root is not that
+        // of a later process with the same pid.
         if self.has_ended()? {
             return Err(Errno::SRCH.into());
         }
@@ -125,9 +128,9 @@ impl Process {
 
     /// Resolves when the process has ended, reaped or not.
     pub async fn exited(&self) {
-        // The readiness is not cleared: an ended process stays ended, for all who ask.
+        // The readiness is not cleared: an ended process stays ended, for all callers.
         if self.pidfd.readable().await.is_err() {
-            // The tokio runtime is shutting down: that says nothing of the process.
+            // The tokio runtime is shutting down, which says nothing about the process.
             std::future::pending::<()>().await;
         }
     }
@@ -145,7 +148,7 @@ impl Process {
         Ending::Lost
     }
 
-    /// As [`Process::ended`], but waits for the reaping as long as it takes: an orphan's may.
+    /// As [`Process::ended`], but waits for the reaping without limit: an orphan's may take long.
     pub async fn reaped(&self) -> Ending {
         self.exited().await;
         loop {
@@ -165,8 +168,8 @@ impl Process {
 
     fn info(&self) -> io::Result<PidfdInfo> {
         match self.look() {
-            // The kernel looks for what is left of the process, then for the process: it was
-            // reaped between the two. Once it is, the first look tells.
+            // The kernel first searches for the exit status, then for the process, which was
+            // reaped between the two. After the reaping the first search finds the status.
             Err(Errno::SRCH) => Ok(self.look()?),
             looked => Ok(looked?),
         }
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(process.read_file(file.path(), 9).unwrap(), b"x");
         child.kill().unwrap();
         process.exited().await;
-        // As a zombie, and when another process may have its pid.
+        // The read fails for a zombie, and after the reaping, when the pid may be reused.
         assert!(process.read_file(file.path(), 9).is_err());
         child.wait().unwrap();
         let other = Process { pid: std::process::id(), ..process };

@@ -1,4 +1,4 @@
-//! An image's layers, mounted: to read files of it without a trace on the host, or for all to see.
+//! Mounts of an image's layers: in a private mount namespace to read files, or on the host.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::files;
 
 mod own;
 
-/// As containerd has it.
+/// A mount of an image's layers, as containerd describes it.
 #[derive(Debug, Clone)]
 pub struct Layers {
     /// The type of the file system, such as `overlay`.
@@ -25,14 +25,14 @@ pub struct Layers {
     pub options: Vec<String>,
 }
 
-/// How an image is mounted that no container runs from.
+/// The flags of a mount of an image that no container runs from.
 pub const FIXED: MountFlags = MountFlags::RDONLY.union(MountFlags::NODEV).union(MountFlags::NOSUID);
 
-/// What nobody's `/etc/passwd` reaches.
+/// Limit for a file of an image, in bytes; no real `/etc/passwd` is that large.
 const LARGEST: usize = 1 << 20;
 
-/// Does `work` on the image's root. `place` is any folder; the layers are mounted on it where
-/// no other thread sees it.
+/// Runs `work` on the image's root. The layers are mounted on the folder `place` in a mount
+/// namespace that no other thread is in.
 pub fn within<T: Send>(
     layers: &Layers,
     place: &Path,
@@ -48,7 +48,7 @@ pub fn within<T: Send>(
     })
 }
 
-/// Mounts the layers where everybody sees it.
+/// Mounts the layers in the daemon's mount namespace.
 pub fn mount_at(layers: &Layers, place: &Path) -> io::Result<()> {
     aside(|| {
         own::file_system()?;
@@ -56,7 +56,7 @@ pub fn mount_at(layers: &Layers, place: &Path) -> io::Result<()> {
     })
 }
 
-/// In a thread that does nothing else, before or after.
+/// Runs `work` in a thread of its own, which does nothing else.
 fn aside<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("rootfs".to_owned());
@@ -76,15 +76,15 @@ fn mount_layers(layers: &Layers, place: &Path) -> io::Result<()> {
     Ok(mount(&layers.source, place, layers.kind.as_str(), FIXED, data.as_c_str())?)
 }
 
-/// A mount's options must fit a page, which the paths of many layers don't: they are named from
-/// the folder that they have in common.
+/// Shortens an option of a mount. All options must fit a page, and the paths of many layers do not:
+/// they are written relative to the folder that they have in common.
 fn shorten(option: &str) -> io::Result<String> {
     let Some(list) = option.strip_prefix("lowerdir=") else { return Ok(option.to_owned()) };
     let common = list.split(':').next().and_then(|first| Path::new(first).ancestors().nth(2));
     let Some(common) = common.filter(|common| common.is_absolute()) else {
         return Ok(option.to_owned());
     };
-    // Of this thread only, which has a file system of its own.
+    // This changes the folder of this thread only, whose working directory is not shared.
     rustix::process::chdir(common)?;
     let short = list.split(':').map(|path| {
         let rest = Path::new(path).strip_prefix(common).map(PathBuf::from);
@@ -93,8 +93,8 @@ fn shorten(option: &str) -> io::Result<String> {
     Ok(format!("lowerdir={}", short.collect::<Vec<_>>().join(":")))
 }
 
-/// The text of a file of an image, empty where there is none. Symbolic links stay within the
-/// image, and nothing is waited for.
+/// The text of a file of an image, empty if it does not exist. Symbolic links stay within the
+/// image, and the open does not block.
 pub fn read_file(root: &OwnedFd, file: &str) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;

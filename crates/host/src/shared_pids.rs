@@ -1,9 +1,9 @@
 //! The process namespace of a pod whose containers see each other's processes.
 //!
-//! Such a namespace lives as long as its first process. That is one of ours (`holder.rs`), which
-//! is nobody's child and outlives the daemon; when it dies, the kernel kills all the others.
-//! The namespace is pinned at `RUN_DIR/pidns/POD-UID`, where runc joins it, and whoever is its
-//! first process is its holder (`namespace.rs`).
+//! Such a namespace lives as long as its first process, the holder. The holder runs this binary
+//! (`holder.rs`), is a child of the host's init and outlives the daemon. When it dies, the kernel
+//! kills all other processes of the namespace. The namespace is pinned at `RUN_DIR/pidns/POD-UID`,
+//! where runc joins it. Its holder is found as the first process in it (`namespace.rs`).
 
 use std::fs::{self, File};
 use std::io;
@@ -26,22 +26,22 @@ mod namespace;
 mod program;
 
 const FOLDER: &str = "pidns";
-/// What a holder takes to start, or to be gone.
+/// Limit for the start and for the end of a holder.
 const SOON: Duration = Duration::from_secs(10);
-/// Mounts on one pin; more than one only after two daemons made it at once.
+/// Most mounts on one pin. There is more than one only if two daemons made it at once.
 const STACKED: usize = 8;
 
 /// Process namespaces that the containers of a pod share.
 #[derive(Debug, Clone)]
 pub struct SharedPids {
     folder: PathBuf,
-    /// Of the pods' containers, below each hierarchy's root.
+    /// The parent cgroup of the pods' containers, below each hierarchy's root.
     cgroups: PathBuf,
     program: Program,
 }
 
 impl SharedPids {
-    /// The pins are files below the run folder.
+    /// Returns the namespaces whose pins are files below the run folder.
     pub fn new(run_dir: &Path, containerd_namespace: &str) -> Self {
         Self {
             folder: run_dir.join(FOLDER),
@@ -50,7 +50,7 @@ impl SharedPids {
         }
     }
 
-    /// Where a pod's namespace is or will be.
+    /// The path of a pod's pin, which may not exist yet.
     pub fn pin(&self, uid: &str) -> PathBuf {
         self.folder.join(uid)
     }
@@ -65,8 +65,8 @@ impl SharedPids {
         aside(move || Ok(pinned_holder(&pin)?.is_some())).await
     }
 
-    /// A live namespace is pinned when this returns: that of a process of the pod's, whose pin went
-    /// with the run folder, else a new one.
+    /// Makes sure that a live namespace is pinned. If the pin was lost with the run folder, it is
+    /// the namespace of a process of the pod, else a new one.
     pub async fn hold(&self, claim: &Claim, running: Option<Process>) -> io::Result<()> {
         let uid = claim.uid();
         let pin = self.pin(uid);
@@ -104,7 +104,8 @@ impl SharedPids {
         self.pin(uid).exists()
     }
 
-    /// With whatever runs in it. Blocks until it is gone, bounded.
+    /// Removes the namespace and kills all processes in it. Blocks until they have ended, within a
+    /// limit.
     pub fn remove(&self, uid: &str) -> io::Result<()> {
         let pin = self.pin(uid);
         let pinned = pinned_holder(&pin)?.into_iter();
@@ -121,7 +122,7 @@ impl SharedPids {
         Ok(())
     }
 
-    /// Uids of those that have a pin or a holder.
+    /// The uids of the pods that have a pin or a holder.
     pub fn pods(&self) -> Vec<String> {
         let uid = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         let pins = fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -148,7 +149,7 @@ async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// In the place of what was pinned there.
+/// Pins the namespace and replaces an existing pin.
 fn pin_at(pin: &Path, namespace: &File) -> io::Result<()> {
     unpin(pin)?;
     fs::create_dir_all(pin.parent().unwrap_or(pin))?;
@@ -160,7 +161,7 @@ fn unpin(pin: &Path) -> io::Result<()> {
     for _ in 0..STACKED {
         match unmount(pin, UnmountFlags::DETACH) {
             Ok(()) => {}
-            // No mount there, or nothing at all.
+            // The path is no mount point, or does not exist.
             Err(Errno::INVAL | Errno::NOENT) => break,
             Err(error) => return Err(error.into()),
         }

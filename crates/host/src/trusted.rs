@@ -1,6 +1,7 @@
-//! Files and folders that decide what runs as root. Who can write to one of them, or to a folder on
-//! the way to it, is root: so all of them must belong to root, and not be writable by everyone. A
-//! folder on the way may be, where the sticky bit (`/tmp`) keeps others' hands off what is in it.
+//! Checks of files and folders that decide what runs as root. A user that can write to one of them,
+//! or to a folder on the way to it, can become root. So all of them must belong to root and not be
+//! writable by everyone. A folder on the way may be writable if the sticky bit (`/tmp`) protects
+//! the files in it.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -11,7 +12,7 @@ use crate::files::{self, parts};
 
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;
-/// As the kernel's own limit of symbolic links in a path.
+/// Most symbolic links in a path; the kernel has the same limit.
 const LINKS: usize = 40;
 
 /// Why a path is not trusted.
@@ -44,7 +45,7 @@ impl From<TrustError> for io::Error {
     }
 }
 
-/// The file or folder, and each folder and symbolic link that leads to it. What does not exist is
+/// Checks the file or folder, and each folder and symbolic link that leads to it. A missing one is
 /// no error.
 pub fn check(path: &Path) -> Result<(), TrustError> {
     let failed = |path: &Path, error| TrustError::Io { path: path.display().to_string(), error };
@@ -81,7 +82,7 @@ pub fn check(path: &Path) -> Result<(), TrustError> {
     Ok(())
 }
 
-/// One file or folder by itself, as it was opened.
+/// Checks one open file or folder, without the folders above it.
 pub fn check_one(path: &Path, about: &Metadata) -> Result<(), TrustError> {
     check_owner(path, about)?;
     match about.mode() & WRITABLE_BY_ALL {
@@ -90,14 +91,14 @@ pub fn check_one(path: &Path, about: &Metadata) -> Result<(), TrustError> {
     }
 }
 
-/// The text of a file that is checked.
+/// Reads the text of a file, and checks the file and its path.
 pub async fn read_text(path: PathBuf, limit: usize) -> io::Result<String> {
     let read =
         move || check(&path).map_err(Into::into).and_then(|()| files::read_text(path, limit));
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
-/// Root, or the user that runs the daemon.
+/// Checks that the owner is root or the user that runs the daemon.
 fn check_owner(path: &Path, about: &Metadata) -> Result<(), TrustError> {
     let owner = about.uid();
     if owner == 0 || owner == rustix::process::geteuid().as_raw() {
@@ -137,7 +138,7 @@ mod tests {
             mode(path, good);
             assert_eq!(said(&at("a/b/file")), "", "{path}");
         }
-        // Everyone may add files to it.
+        // All users may add files to this folder.
         assert_eq!(said(&at("a")), format!("{}: is writable by everyone", at("a").display()));
         chown(at("a/b"), Some(4711), None).unwrap();
         let owner = format!("{}: belongs to user 4711, not to root", at("a/b").display());

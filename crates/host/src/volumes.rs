@@ -1,6 +1,5 @@
-//! Pods' volumes on this machine: made, bound below a sub path, cleaned up. What of a pod must
-//! outlive a reboot is in `DATA_DIR/pods/UID`, the rest, all of it memory or mounts, in
-//! `RUN_DIR/volumes/UID`.
+//! Pods' volumes on this host: creation, sub paths and cleanup. Data that must outlive a reboot is
+//! in `DATA_DIR/pods/UID`. The rest, all of it memory or mounts, is in `RUN_DIR/volumes/UID`.
 
 use std::fs;
 use std::io;
@@ -27,11 +26,11 @@ pub use images::View;
 pub use mounts::not_shared;
 pub use sub_path::SubPathOf;
 
-/// Whose a pod's folder is: another daemon's is left alone.
+/// The file that names the owner of a pod's folder. A daemon leaves other daemons' folders alone.
 const OWNER: &str = "owner";
-/// Nobody but root goes in from outside; containers have what is in them bound.
+/// The mode of folders that only root may enter on the host. Containers have their content bound.
 const PRIVATE: u32 = 0o700;
-/// Of a volume that the image declares and has nothing of, as in containerd.
+/// The mode of a volume that the image declares but has no folder for, as in containerd.
 const IMAGE_VOLUME: u32 = 0o755;
 
 /// The volumes of pods on this host.
@@ -43,12 +42,12 @@ pub struct Volumes {
 }
 
 impl Volumes {
-    /// `owner` names the runtime that knows the pods.
+    /// Returns the volumes below these folders. `owner` names the runtime that the pods belong to.
     pub fn new(data_dir: &Path, run_dir: &Path, owner: String) -> Self {
         Self { data: data_dir.join("pods"), run: run_dir.join("volumes"), owner }
     }
 
-    /// Where a volume is or will be.
+    /// The path of a volume, which may not exist yet.
     pub fn place(&self, uid: &str, volume: &Made) -> PathBuf {
         match &volume.kind {
             Kind::Folder { .. } => self.data.join(uid).join("volumes").join(&volume.name),
@@ -59,7 +58,7 @@ impl Volumes {
         }
     }
 
-    /// What is there stays as it is, but for the content of files.
+    /// Makes the pod's volumes. Existing ones stay as they are, except for the content of files.
     pub fn make(&self, uid: &str, plan: &Plan) -> Result<(), String> {
         for volume in &plan.volumes {
             let place = self.place(uid, volume);
@@ -78,7 +77,7 @@ impl Volumes {
                     .and_then(|()| files::write(&place, files, plan.group))
                     .map_err(|error| error.to_string()),
                 Kind::Host { path, kind } => host::check(path.as_ref(), *kind),
-                // Once a container needs it.
+                // An image is mounted when a container needs it.
                 Kind::Image => Ok(()),
             };
             made.map_err(|why| failed(&volume.name, &why))?;
@@ -86,24 +85,24 @@ impl Volumes {
         Ok(())
     }
 
-    /// A view of an image, where it is not mounted yet.
+    /// Mounts a view of an image, unless it is mounted already.
     pub fn mount(&self, uid: &str, view: &View) -> Result<(), String> {
         let made = Made { name: view.volume.clone(), kind: Kind::Image };
         let mounted = self.own(&self.run, uid).and_then(|()| view.mount(&self.place(uid, &made)));
         mounted.map_err(|error| failed(&view.volume, &error.to_string()))
     }
 
-    /// What an `emptyDir` on a disk holds, in bytes.
+    /// The disk usage of an `emptyDir`, in bytes.
     pub fn used(&self, uid: &str, volume: &str) -> io::Result<u64> {
         usage::of(&self.data.join(uid).join("volumes").join(volume))
     }
 
-    /// The pod has something that outlives a reboot.
+    /// Records this runtime as the owner of the pod's data, which outlives a reboot.
     pub fn claim(&self, uid: &str) -> io::Result<()> {
         self.own(&self.data, uid)
     }
 
-    /// New content for those files that are there already.
+    /// Writes new content into files that exist already.
     pub fn renew(&self, uid: &str, plan: &Plan) -> io::Result<()> {
         for volume in &plan.volumes {
             let place = self.place(uid, volume);
@@ -116,19 +115,19 @@ impl Volumes {
         Ok(())
     }
 
-    /// Where a container gets a part of a volume from.
+    /// The path at which a part of a volume is bound for a container.
     pub fn sub_path_place(&self, uid: &str, container: &str, index: usize) -> PathBuf {
         self.run.join(uid).join("subpaths").join(container).join(index.to_string())
     }
 
-    /// Binds it there, in place of what an earlier attempt had.
+    /// Binds a part of a volume at `place`, and replaces the bind of an earlier attempt.
     pub fn bind_sub_path(&self, uid: &str, place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
         self.own(&self.run, uid)?;
         sub_path::bind(place, what)
     }
 
-    /// What is mounted in a container within a volume that it sees read only, needs its place there
-    /// before. `path` is below the part of the volume that the container has.
+    /// Makes a mount point within a volume. It must exist before the start if the container has the
+    /// volume read only. `path` is below the part of the volume that the container has.
     pub fn mount_point(
         &self,
         uid: &str,
@@ -140,7 +139,7 @@ impl Volumes {
         files::mount_point(&self.place(uid, volume), sub_path, path, is_folder)
     }
 
-    /// Where a container has a volume that its image declares.
+    /// The path of a volume that a container's image declares.
     pub fn image_volume(
         &self,
         uid: &str,
@@ -151,8 +150,8 @@ impl Volumes {
         self.image_volumes(uid, container, attempt).join(index.to_string())
     }
 
-    /// Fills it with what the image has at `path`, or makes it empty where that has nothing. Each
-    /// try of an attempt begins anew.
+    /// Fills the volume with the image's files at `path`, or leaves it empty if there are none. Each
+    /// try of an attempt starts with an empty volume.
     pub fn make_image_volume(&self, place: &Path, image: &OwnedFd, path: &str) -> io::Result<()> {
         remove::tree(place)?;
         fs::create_dir_all(place.parent().unwrap_or(place))?;
@@ -168,7 +167,7 @@ impl Volumes {
         copy::tree(&source, &open(place, flags, Mode::empty())?)
     }
 
-    /// Those of an attempt that is over.
+    /// Removes the image volumes of an attempt that has ended.
     pub fn remove_image_volumes(
         &self,
         uid: &str,
@@ -182,7 +181,7 @@ impl Volumes {
         self.data.join(uid).join("image-volumes").join(container).join(attempt.to_string())
     }
 
-    /// Whether there is anything of the pod's volumes.
+    /// Whether any file of the pod's volumes exists.
     pub fn have_traces(&self, uid: &str) -> bool {
         [&self.data, &self.run].iter().any(|base| base.join(uid).exists())
     }
@@ -205,7 +204,7 @@ impl Volumes {
         remove_from(&self.data, uid)
     }
 
-    /// The pods of which there is anything, by their uids.
+    /// The uids of all pods that have files here.
     pub fn pods(&self) -> Vec<String> {
         let folders =
             [&self.data, &self.run].into_iter().filter_map(|base| fs::read_dir(base).ok());
@@ -237,9 +236,9 @@ fn failed(volume: &str, why: &str) -> String {
     format!("MountVolume.SetUp failed for volume {volume:?} : {why}")
 }
 
-/// Nothing that is mounted is emptied: it is unmounted first, or stays.
+/// Removes a pod's folder. A mount is never emptied: it is unmounted first, or stays.
 fn remove_from(base: &Path, uid: &str) -> io::Result<()> {
-    // A name, never a path.
+    // A uid is a file name and never a path.
     if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -251,7 +250,7 @@ fn remove_from(base: &Path, uid: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Either it is there as it should be, or it is not.
+/// Makes a folder atomically: it exists with its mode and group, or not at all.
 fn folder(place: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
     if place.exists() {
         return Ok(());
@@ -260,7 +259,7 @@ fn folder(place: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     fs::create_dir_all(parent)?;
-    // No volume's name begins with a dot.
+    // Unfinished folders begin with a dot, and no volume's name does.
     let new = parent.join(format!(".{}", name.to_string_lossy()));
     match fs::create_dir(&new) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -270,7 +269,7 @@ fn folder(place: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
     fs::rename(&new, place)
 }
 
-/// The owner first: a change of it takes the set-group-id bit away.
+/// Sets owner and mode. The owner is set first, because its change clears the set-group-id bit.
 fn give(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
     if group.is_some() {
         chown(path, None, group)?;

@@ -1,4 +1,5 @@
-//! The channel to containerd: its namespace, a deadline for every call, its errors as ours.
+//! The channel to containerd: its namespace, a deadline for every call, its errors as
+//! `RuntimeError`.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -27,9 +28,9 @@ use super::task_outcomes::TaskOutcomes;
 use crate::runtime::RuntimeError;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
-/// For the calls that run runc.
+/// Deadline of calls that run runc.
 pub(super) const SLOW_DEADLINE: Duration = Duration::from_secs(60);
-/// All records come in one message, which tonic by itself would refuse over 4 MB.
+/// Limit of one response, in bytes: all records come in one message, and tonic's default is 4 MB.
 const LARGEST_ANSWER: usize = 64 << 20;
 
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ pub(super) struct Client {
     pub(super) known_images: Known,
     pub(super) leases: Leases,
     pub(super) ingests: Ingests,
-    /// Where it is told how foreign containers' tasks end.
+    /// Receives how the tasks of foreign containers end.
     pub(super) task_outcomes: Option<TaskOutcomes>,
 }
 
@@ -63,7 +64,7 @@ impl Client {
             let address = address.clone();
             async move { UnixStream::connect(address).await.map(TokioIo::new) }
         });
-        // The connector knows where to go; the URI only has to be one.
+        // The connector ignores the endpoint, which only has to be a valid URI.
         let endpoint = Endpoint::try_from("http://containerd").map_err(|error| internal(&error))?;
         Ok(Self {
             channel: endpoint.connect_with_connector_lazy(connector),
@@ -129,7 +130,7 @@ impl Client {
     }
 }
 
-/// One call, bounded; `name` is what a timeout says.
+/// Runs one call with a deadline; `name` is the call's name in errors.
 pub(super) async fn call<T>(
     name: &'static str,
     deadline: Duration,
@@ -143,7 +144,7 @@ pub(super) async fn call<T>(
     .inspect_err(|error| failures::count(name, error))
 }
 
-/// The one reading of containerd's codes. Most of its failures, runc's too, are `Unknown`.
+/// The only place that reads containerd's codes. Most of its failures, runc's too, are `Unknown`.
 pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> RuntimeError {
     let text = with_cause(status);
     match status.code() {
@@ -151,7 +152,7 @@ pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> 
         Code::AlreadyExists => RuntimeError::AlreadyExists(text),
         Code::DeadlineExceeded => RuntimeError::Timeout { call, seconds: deadline.as_secs() },
         Code::Unavailable => RuntimeError::Unavailable(text),
-        // Not containerd's words but the connection's: it died under the call.
+        // The error is the connection's, not containerd's: it broke during the call.
         Code::Unknown | Code::Internal | Code::Cancelled if broken(status) => {
             RuntimeError::Unavailable(text)
         }
@@ -162,7 +163,7 @@ pub(super) fn error(call: &'static str, deadline: Duration, status: &Status) -> 
     }
 }
 
-/// What the connection says of itself is only a name; why there is none is at the end of the chain.
+/// The text of a connection error with its root cause, which is at the end of the source chain.
 fn with_cause(status: &Status) -> String {
     let text = status.message().to_owned();
     let mut cause = std::error::Error::source(status);

@@ -1,4 +1,4 @@
-//! Where containerd is, and where things of its containers go.
+//! Settings: how to reach containerd, and where the files of its containers go.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,28 @@ use crate::runtime::RuntimeError;
 pub struct Config {
     /// containerd's gRPC socket.
     pub address: PathBuf,
-    /// containerd's namespace, made at the first container.
+    /// containerd's namespace, which the first container creates.
     pub namespace: String,
-    /// Logs go to `POD/CONTAINER/ATTEMPT.log` under it.
+    /// Folder of the logs: `POD/CONTAINER/ATTEMPT.log`.
     pub log_dir: PathBuf,
     pub log_limits: Limits,
-    /// The FIFOs of commands go to `exec/` under it, which is this daemon's alone; the pins of
-    /// pods' namespaces beside it.
+    /// Folder that only this daemon uses. The FIFOs of commands are in `exec/` below it, beside the
+    /// pins of pods' namespaces.
     pub run_dir: PathBuf,
     pub snapshotter: String,
-    /// Where others' containers may ask for care.
+    /// Namespaces whose foreign containers may request restarts and probes by label.
     pub watched: Watched,
-    /// Below which the files are that their owners' labels may name for their output.
+    /// Folders below which the labels of adopted containers may name a file for their output.
     pub adopted_log_dirs: Vec<PathBuf>,
-    /// Where `localhostProfile` of a seccomp profile is looked for.
+    /// Folder of the seccomp profiles that `localhostProfile` names.
     pub seccomp_dir: PathBuf,
     pub registries: Registries,
-    /// Volumes that must outlive a reboot, and pods' files, go to `pods/` under it.
+    /// Folder of volumes that must survive a reboot, and of pods' files: both are in `pods/` below
+    /// it.
     pub data_dir: PathBuf,
-    /// The first configuration in it is the network of pods.
+    /// Folder of CNI configurations. The first one is the pods' network.
     pub cni_conf_dir: PathBuf,
-    /// Where plugins are looked for, in turn.
+    /// Folders that are searched for CNI plugins, in this order.
     pub cni_bin_dirs: Vec<PathBuf>,
 }
 
@@ -55,7 +56,7 @@ impl Default for Config {
     }
 }
 
-/// A path that does not depend on who reads it, as text without some characters.
+/// A path made absolute, as text. A path with one of the characters in `without` is refused.
 pub(super) fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, RuntimeError> {
     let bad = |reason: String| {
         RuntimeError::Internal(format!("{name} folder {}: {reason}", path.display()))

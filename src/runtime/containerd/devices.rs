@@ -1,4 +1,4 @@
-//! The host's devices that a container asks for.
+//! The host's devices that a container requests.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -11,10 +11,10 @@ use crate::domain::spec::{ContainerSpec, Device};
 use crate::runtime::RuntimeError;
 use probelet_oci::DeviceNode;
 
-/// Of these a container has its own, or none.
+/// Entries of `/dev` that each container has separately or not at all.
 const NOT_THESE: [&str; 5] = ["pts", "shm", "fd", "mqueue", "console"];
 const ALL: &str = "rwm";
-/// `/dev` has folders in folders, but not without end.
+/// Limit for nested folders below `/dev`.
 const DEEPEST: u32 = 8;
 
 pub(super) fn of(container: &ContainerSpec) -> Result<Vec<DeviceNode>, RuntimeError> {
@@ -34,9 +34,9 @@ fn invalid(path: &str, error: &io::Error) -> RuntimeError {
     RuntimeError::Invalid { field: "devices", reason }
 }
 
-/// A device, or all devices of a folder.
+/// Adds a device, or all devices of a folder.
 fn add(nodes: &mut Vec<DeviceNode>, device: &Device, but: &[&str], depth: u32) -> io::Result<()> {
-    // What was named may be a link, as in /dev/disk; what is found in a folder is listed itself.
+    // A named device may be a link, as in /dev/disk. The entries of a folder are listed themselves.
     let found = fs::metadata(&device.host)?;
     if !found.is_dir() {
         let node = node(device, &found);
@@ -57,7 +57,7 @@ fn add(nodes: &mut Vec<DeviceNode>, device: &Device, but: &[&str], depth: u32) -
         if kind.is_dir() && depth > 0 {
             add(nodes, &below, &[], depth.saturating_sub(1))?;
         } else if kind.is_char_device() || kind.is_block_device() {
-            // One that went away meanwhile is none.
+            // A device that disappeared meanwhile is skipped.
             nodes.extend(fs::metadata(&below.host).ok().and_then(|found| node(&below, &found)));
         }
     }

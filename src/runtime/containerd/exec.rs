@@ -1,4 +1,4 @@
-//! Commands in running tasks: what they share, and how they are cleared away.
+//! Commands in running tasks: the shared limits and ids, and the cleanup.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,16 +26,16 @@ pub(super) use process::Template;
 pub(super) use session::Within;
 
 const PREFIX: &str = "probelet-";
-/// Commands that containerd was told of and that are not deleted there, in all containers. A
-/// command whose child holds its stdout keeps its place for up to 10 s.
+/// Limit for commands that containerd knows, in all containers. A command whose child holds its
+/// stdout counts for up to 10 s after its end.
 const PLACES: usize = 256;
-/// Commands that somebody talks to, in all containers.
+/// Limit for commands with a client attached, in all containers.
 const SESSIONS: usize = 64;
-/// How often containerd is asked to delete one, further and further apart: a minute in all, in
-/// which containerd may be started again.
+/// How often the daemon tries to delete a command. The pauses double and add up to over a minute,
+/// in which containerd may be restarted.
 const DELETE_TRIES: u32 = 10;
 const DELETE_STEP: Duration = Duration::from_millis(100);
-/// How long a killed command may take to be gone.
+/// How long the end of a killed command may take.
 const KILL: Duration = Duration::from_secs(2);
 const HUNT_STEP: Duration = Duration::from_millis(5);
 const HUNT_STEP_MOST: Duration = Duration::from_millis(100);
@@ -49,19 +49,19 @@ struct Shared {
     client: Client,
     folder: PathBuf,
     next: Arc<AtomicU64>,
-    /// How this daemon's marks begin.
+    /// Prefix of this daemon's marks.
     mark: Arc<str>,
-    /// Commands under way and the clearing up after them, some given up by their callers.
+    /// Running commands and their cleanup. The callers of some have stopped waiting.
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
-    /// One look at `/proc` at a time: many at once tell no more, and one that hangs (the kernel
-    /// waits for a process' memory) must not take a thread with each try.
+    /// Limits searches of `/proc` to one at a time. More would find nothing more, and one that
+    /// hangs (the kernel waits for a process' memory) must not block a thread with each try.
     hunt: Arc<Semaphore>,
 }
 
 impl Execs {
-    /// The FIFOs go into `run_dir`, where those of an earlier daemon are cleared.
+    /// Creates the folder of FIFOs in `run_dir`, and removes those of an earlier daemon.
     pub(super) fn new(client: Client, run_dir: &Path) -> io::Result<Self> {
         let folder = run_dir.join("exec");
         output::fresh_folder(&folder)?;
@@ -77,7 +77,7 @@ impl Execs {
         })))
     }
 
-    /// The same turns and folders, for containers of another namespace.
+    /// Returns commands of another namespace, which share limits, ids and folder with these.
     pub(super) fn with_client(&self, client: Client) -> Self {
         let Shared { folder, next, mark, tasks, places, sessions, hunt, .. } = self.0.as_ref();
         Self(Arc::new(Shared {
@@ -96,12 +96,12 @@ impl Execs {
         format!("{PREFIX}{}", self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// An environment variable that no other command has.
+    /// Returns an environment variable that no other command has.
     fn new_mark(&self) -> String {
         format!("{}{}", self.0.mark, uuid::Uuid::new_v4())
     }
 
-    /// Numbers that an earlier daemon gave are not given again.
+    /// Skips a number that an earlier daemon has used.
     fn skip(&self, exec_id: &str) {
         let number = exec_id.strip_prefix(PREFIX).and_then(|number| number.parse::<u32>().ok());
         if let Some(number) = number {
@@ -113,8 +113,8 @@ impl Execs {
         self.0.places.clone().try_acquire_owned().ok()
     }
 
-    /// Deletes a command's remains in containerd, in the background. Where there is no place for
-    /// that, they stay: they hold a name and a little of the shim's memory.
+    /// Deletes an ended command in containerd, in the background. If too many commands are known
+    /// there, it stays: it holds a name and a little of the shim's memory.
     fn bury(&self, container: &str, exec_id: String) {
         let Some(place) = self.place() else {
             tracing::warn!(container, exec_id, "an ended command is not deleted: too many are");
@@ -127,7 +127,7 @@ impl Execs {
         });
     }
 
-    /// Kills what may still run under that id, and deletes it.
+    /// Deletes a command, and kills what may still run under its id.
     async fn delete(&self, container: &str, exec_id: &str) {
         let mut pause = DELETE_STEP;
         for _ in 0..DELETE_TRIES {
@@ -135,7 +135,7 @@ impl Execs {
                 Ok(()) | Err(RuntimeError::NotFound(_)) => return,
                 Err(error) => tracing::debug!(container, exec_id, %error, "not deleted yet"),
             }
-            // Its failure says that there is nothing to kill, or that the next try fails too.
+            // A failed kill means that nothing is left to kill, or that the next try fails too.
             let _ = self.0.client.kill_exec(container, exec_id).await;
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -143,9 +143,9 @@ impl Execs {
         tracing::warn!(container, exec_id, "an ended command could not be deleted in containerd");
     }
 
-    /// Kills a family until nobody is left and nothing is being started, or for as long as a
-    /// killed process may take. `starts` is whether a start of the family's may be under way; the
-    /// answer, whether one was seen.
+    /// Kills a family until no member is left and nothing is being started, or until `KILL` has
+    /// passed. `starts` is true if a start of the family may be in progress. Returns whether one
+    /// was seen.
     async fn end(&self, container: &str, family: Family, starts: bool) -> bool {
         match tokio::time::timeout(KILL, self.hunt(family, starts)).await {
             Ok(Ok(starts)) => starts,
@@ -178,8 +178,8 @@ impl Execs {
             let found = found?;
             starts |= found.starting;
             let is_quiet = found == NOTHING;
-            // A process may change from runc into the command within a look, which takes a while.
-            // The next look sees it.
+            // A process may change from runc into the command during a search, which takes a while.
+            // The next search finds it.
             if is_quiet && (was_quiet || !starts) {
                 return Ok(starts);
             }

@@ -1,4 +1,4 @@
-//! An attempt's termination message: a file that is mounted in the container, named beside the log.
+//! An attempt's termination message: a file mounted in the container, with a link beside the log.
 
 use std::io::{ErrorKind, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use crate::process::oom::OomCounter;
 use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest};
 
 impl Containerd {
-    /// The name of an attempt's message beside its log: a link, or the file itself where an
-    /// earlier version made it.
+    /// Path of an attempt's message beside its log: a link, or the file itself if an earlier
+    /// version created it.
     pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
         self.log_path(id).with_extension("message")
     }
 
-    /// Where loggers are asked for what they have.
+    /// Folder of the sockets on which loggers are asked to write out their buffers.
     pub(super) fn logger_sockets(&self) -> PathBuf {
         self.run_dir.join("loggers")
     }
 
-    /// The file that the container has mounted.
+    /// The file that is mounted in the container.
     pub(super) fn message_file(&self, creation: &StartRequest) -> PathBuf {
         self.files.message(&creation.pod.uid, &creation.id.container, creation.id.attempt)
     }
 
-    /// Empty, and writable by whatever user the container runs as.
+    /// Creates the message, empty and writable by any user that the container may run as.
     pub(super) async fn make_message(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         let (files, volumes, uid) =
             (self.files.clone(), self.volumes.clone(), creation.pod.uid.clone());
@@ -42,7 +42,8 @@ impl Containerd {
         })
     }
 
-    /// The OOM count is found by the cgroup's path: a bundle that names its own has none.
+    /// Reads the evidence. The cgroup's path gives the OOM count, so a bundle that names its cgroup
+    /// itself has none.
     pub(super) async fn read_words(&self, id: &AttemptId, with_log: bool) -> ExitEvidence {
         let message = match end_of(&self.message_path(id), MESSAGE_BYTES).await {
             Err(error) if error.kind() == ErrorKind::NotFound => None,

@@ -1,4 +1,4 @@
-//! What the machine is, as far as a container's spec depends on it.
+//! The facts about the machine that a container's spec depends on.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use probelet_oci::Facts;
 pub(super) fn read() -> Facts {
     let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = |path: &str| files::read_kernel(path).unwrap_or_default();
-    // containerd's own can't be more, on a machine where root itself has not all of them.
+    // containerd cannot grant more than its bounding set, on machines where root lacks
+    // capabilities.
     let capabilities = bounding_set(&text("/proc/self/status")).unwrap_or_default();
     let own_score = || text("/proc/self/oom_score_adj").trim().parse().unwrap_or_default();
     let least_oom_score_adj = (capabilities & SYS_RESOURCE == 0).then(own_score);
@@ -22,7 +23,7 @@ pub(super) fn read() -> Facts {
         // In a user namespace some groups have no number, and the kernel refuses the range.
         ping_groups: has("ping_group_range") && maps_all(&text("/proc/self/gid_map")),
         cgroup2,
-        // v2 takes it where there is no swap, too.
+        // cgroup v2 accepts the limit on a host without swap, too.
         swap_limit: cgroup2
             || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
         cpu: cores(&text("/proc/stat")).saturating_mul(1000),
@@ -38,12 +39,12 @@ fn bounding_set(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// Whether each group is itself: the first user namespace's only line.
+/// True if each group maps to itself: the only line of the first user namespace.
 fn maps_all(gid_map: &str) -> bool {
     gid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Those that are online, whatever of them the daemon itself may use.
+/// The number of online cores, regardless of the daemon's CPU affinity.
 fn cores(stat: &str) -> u64 {
     let is_core = |line: &&str| {
         let number = line.strip_prefix("cpu").and_then(|rest| rest.split(' ').next());

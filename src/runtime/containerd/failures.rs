@@ -1,15 +1,15 @@
-//! containerd's trouble, counted: calls that failed.
+//! Counters of failed containerd calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::runtime::RuntimeError;
 
-/// By call and kind of failure.
+/// Failed calls by name and kind of failure.
 pub type FailedCalls = BTreeMap<(&'static str, &'static str), u64>;
 
-/// One for the process, as its clients have no state of their own to count in. Both keys are
-/// words of this code, so it cannot grow.
+/// The counters of the process: clients have no state to count in. Both keys are constants of this
+/// code, so the map cannot grow without bound.
 static FAILED: Mutex<FailedCalls> = Mutex::new(FailedCalls::new());
 
 pub(super) fn count(call: &'static str, error: &RuntimeError) {
@@ -17,7 +17,7 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
         RuntimeError::Unavailable(_) => "unavailable",
         RuntimeError::Timeout { .. } => "timeout",
         RuntimeError::Internal(_) | RuntimeError::Refused { .. } => "error",
-        // Answers, not trouble.
+        // These are answers, not failures.
         RuntimeError::NotFound(_)
         | RuntimeError::AlreadyExists(_)
         | RuntimeError::NoImage(_)
@@ -30,7 +30,7 @@ pub(super) fn count(call: &'static str, error: &RuntimeError) {
     *FAILED.lock().unwrap_or_else(PoisonError::into_inner).entry((call, kind)).or_default() += 1;
 }
 
-/// Since the daemon's start.
+/// Returns the calls that have failed since the daemon's start.
 pub fn failed_calls() -> FailedCalls {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -1,5 +1,5 @@
-//! Containers that somebody else made: one record, snapshot and spec for all attempts, none of
-//! which is ours to delete.
+//! Foreign containers, which other clients created. All attempts share one record, snapshot and
+//! spec, none of which probelet deletes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,23 +23,23 @@ use crate::runtime::{
     AttemptId, ForeignContainers, FoundTask, News, RuntimeError, StartRequest, Task, record,
 };
 
-/// Their own supervisors would fight a restart: they are watched only where they are named.
+/// Namespaces whose supervisors would fight a restart. They are watched only if they are named.
 const SUPERVISED: [&str; 2] = ["k8s.io", "moby"];
 const STOP_SIGNAL: &str = "io.containerd.image.config.stop-signal";
 const STEP: Duration = Duration::from_millis(20);
-/// For the news that the owner has deleted a task to end the start that misses it.
+/// How long a failed start waits for the event that the owner has deleted the task.
 const NEWS: Duration = Duration::from_secs(1);
 
-/// Whose containers are looked at.
+/// The namespaces whose containers are watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
-    /// All but those of Kubernetes and Docker.
+    /// All namespaces but those of Kubernetes and Docker.
     All,
     Only(Vec<String>),
 }
 
 impl Containerd {
-    /// The client for the namespace that the attempt's record lives in.
+    /// Returns the client for the namespace of the attempt's record.
     pub(super) fn client_of(&self, id: &AttemptId) -> Result<Client, RuntimeError> {
         match ContainerRef::of_pod(&id.pod) {
             Some(place) => self.client.in_namespace(&place.namespace),
@@ -47,8 +47,8 @@ impl Containerd {
         }
     }
 
-    /// Goes on to its end when the caller gives up, unless nothing has been touched yet: then it
-    /// leaves all as it is.
+    /// Starts a foreign container. The start continues when the caller stops waiting, unless
+    /// nothing has been changed yet: then it stops and changes nothing.
     pub(super) async fn start_foreign(
         &self,
         place: ContainerRef,
@@ -67,7 +67,7 @@ impl Containerd {
                 Ok(()) => this.run_foreign(&place, &creation).await,
                 Err(error) => Err(error),
             };
-            // Who has gone meanwhile has let go of it: it runs on.
+            // A caller that stopped waiting has released the container, which keeps running.
             let _ = tell.send(started);
         });
         let given_up = |_| RuntimeError::Internal("the start was given up".to_owned());
@@ -79,7 +79,7 @@ impl Containerd {
         let mut waited = Duration::ZERO;
         loop {
             let task = client.get_task(&place.id).await;
-            // In the middle of a deletion its shim does not answer any more.
+            // A shim does not answer any more while its task is being deleted.
             let is_going = match &task {
                 Err(RuntimeError::NotFound(_)) => {
                     tokio::time::sleep(NEWS).await;
@@ -106,7 +106,7 @@ impl Containerd {
         let execs = self.execs.with_client(client.clone());
         let id = place.id.as_str();
         let record = client.get_record(id).await?;
-        // Its owner may have been quicker.
+        // The owner may have started the container first.
         if let FoundTask::Running(task) = client.find_task(id, &execs, &self.ooms).await? {
             client.remember(&creation.id, &creation.pod, &creation.memory).await?;
             return Ok(task);

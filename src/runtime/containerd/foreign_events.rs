@@ -1,4 +1,5 @@
-//! containerd's event stream, as news of foreign containers' containers. It only makes things faster.
+//! containerd's event stream, converted to changes of foreign containers. It only speeds things up:
+//! no decision depends on it.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const TOPICS: [&str; 5] = [
     "/tasks/start",
     "/tasks/delete",
 ];
-/// An own event, by which a new stream is known to be there.
+/// Topic of an event that the daemon publishes to detect that a new stream is up.
 const HELLO: &str = "/probelet/hello";
 const HELLO_STEP: Duration = Duration::from_millis(20);
 
@@ -37,7 +38,7 @@ impl Containerd {
         let filters = topics.map(|topic| format!("topic=={topic:?}")).collect();
         let request = self.client.request(SubscribeRequest { filters });
         let mut client = EventsClient::new(self.client.channel());
-        // Answers with the first event only, which may be long in coming.
+        // The call answers only with the first event, which may take long.
         let subscribed = tokio::select! {
             subscribed = client.subscribe(request) => subscribed,
             error = self.say_hello() => return Err(error),
@@ -56,7 +57,7 @@ impl Containerd {
         Ok(())
     }
 
-    /// Until the stream answers; ends with an error only.
+    /// Publishes until the stream answers. It returns only on an error.
     async fn say_hello(&self) -> RuntimeError {
         loop {
             let event = Any { type_url: "probelet.v1.Hello".to_owned(), value: Vec::new() };
@@ -85,7 +86,8 @@ impl Containerd {
             }
             "/containers/update" => {
                 let update = ContainerUpdate::decode(value).ok()?;
-                // Attempts of probelet's change all the time. A label alone may be an image's.
+                // Records of probelet's attempts change all the time. A label alone may come from
+                // an image.
                 let ContainerUpdate { id, labels, .. } = update;
                 let record = Container { id, labels, ..Container::default() };
                 labelled(&record).is_err().then(|| News::Changed(at(record.id)))

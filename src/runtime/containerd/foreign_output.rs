@@ -1,4 +1,4 @@
-//! Where the output of an adopted container's next task goes.
+//! The destination of the output of an adopted container's next task.
 
 use std::io;
 
@@ -16,14 +16,14 @@ use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest};
 
 pub(super) struct Streams {
     pub(super) stdio: Stdio,
-    /// Why its output is kept nowhere, if so.
+    /// Why the output is not logged, if so.
     pub(super) no_log: Option<String>,
-    /// What its owner's labels ask for and do not get, if so.
+    /// Why the output does not go where the owner's labels request it, if so.
     pub(super) refused: Option<String>,
 }
 
 impl Containerd {
-    /// Deletes the ended task, whose streams may be the next one's too.
+    /// Deletes the ended task, whose streams the next task may use too.
     pub(super) async fn replace_task(
         &self,
         place: &ContainerRef,
@@ -35,7 +35,8 @@ impl Containerd {
             Err(RuntimeError::NotFound(_)) => None,
             state => Some(state?),
         };
-        // First: a task that is gone tells a second try nothing any more.
+        // The labels are read before the deletion: if that failed after it, a second try would not
+        // have the old task's streams.
         let labels = log_labels(client, record, creation).await?;
         if let Some(old) = &old {
             self.task_outcomes.note(place, old.pid, TaskOutcome::Deleted);

@@ -15,14 +15,14 @@ use crate::domain::adopt::{Document, ImageLabels};
 use crate::domain::spec::OwnLabels;
 use crate::runtime::RuntimeError;
 
-/// Indexes, manifests, configurations and layers that an image may name.
+/// Limit for the indexes, manifests, configurations and layers of one image.
 const BLOBS: usize = 256;
-/// Of one index, manifest or configuration.
+/// Limit for one index, manifest or configuration, in bytes.
 const LARGEST: u64 = 4 << 20;
-/// Distinguishes JSON from a layer.
+/// How many bytes are read to distinguish JSON from a layer.
 const HEAD: u64 = 4096;
 
-/// Of an image configuration what names its layers.
+/// The part of an image configuration that names its layers.
 #[derive(Deserialize)]
 struct Configuration {
     rootfs: RootFs,
@@ -33,15 +33,17 @@ struct RootFs {
     diff_ids: Vec<String>,
 }
 
-/// Of an image, as it is in the store.
+/// What the store holds of an image.
 struct Origin {
     labels: OwnLabels,
-    /// One of its configurations is that of the container's snapshot, and was here before it.
+    /// True if one of its configurations has the layers of the container's snapshot, and was in the
+    /// store before the snapshot.
     is_the_containers: bool,
 }
 
 impl Client {
-    /// An error is containerd's absence only: a broken image concerns its own containers alone.
+    /// Returns the image's labels. It fails only if containerd is down: a broken image affects only
+    /// containers of that image.
     pub(super) async fn image_labels(
         &self,
         record: &Container,
@@ -63,7 +65,7 @@ impl Client {
             None => return unknown("its record names no snapshot".to_owned()),
             Some(_) => return unknown("its record names no image".to_owned()),
         };
-        // By this very name: a completed one may be another image.
+        // The name is not normalised: the normalised name may be another image.
         let request = self.request(GetImageRequest { name: name.clone() });
         let stored = match call("Images.Get", DEADLINE, self.images().get(request)).await {
             Err(RuntimeError::NotFound(_)) => None,
@@ -81,7 +83,7 @@ impl Client {
         Ok(ImageLabels::Known(origin.labels.on(&labels)))
     }
 
-    /// The chain ID of the layers that the container's snapshot is on, if it has one.
+    /// Returns the chain ID of the layers below the container's snapshot, if it has one.
     async fn layers_of(&self, record: &Container) -> Result<Option<String>, RuntimeError> {
         if record.snapshot_key.is_empty() {
             return Ok(None);
@@ -89,7 +91,7 @@ impl Client {
         self.parent_of(&record.snapshotter, &record.snapshot_key).await.map(Some)
     }
 
-    /// All content of the image, of every platform.
+    /// Reads all content of the image, of every platform.
     async fn walk(
         &self,
         target: String,
@@ -120,8 +122,8 @@ impl Client {
         Ok(origin)
     }
 
-    /// With the time since which it is here. `None`: it is not here, as what is for other
-    /// platforms, or is a layer.
+    /// Returns a document and the time since which the store has it. `None` if the store does not
+    /// have it, as for other platforms, or if it is a layer.
     async fn document(&self, digest: &str) -> Result<Option<(Vec<u8>, Timestamp)>, RuntimeError> {
         let Some(info) = self.content_info(digest).await? else { return Ok(None) };
         let size = u64::try_from(info.size).unwrap_or_default();
@@ -144,7 +146,7 @@ impl Client {
 
     async fn part(&self, digest: &str, offset: u64, size: u64) -> Result<Vec<u8>, RuntimeError> {
         let mut bytes = Vec::new();
-        // To containerd no size is all of it.
+        // A size of 0 would mean everything to containerd.
         if size == 0 {
             return Ok(bytes);
         }

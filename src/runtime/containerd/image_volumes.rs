@@ -1,5 +1,5 @@
-//! What an image declares as `VOLUME`, where its container mounts nothing of its own: a writable
-//! folder with what the image has there, for one attempt. As containerd's CRI plugin has it.
+//! The volumes that an image declares as `VOLUME` where its container mounts nothing: a writable
+//! folder for one attempt, filled from the image, as in containerd's CRI plugin.
 
 use std::os::fd::OwnedFd;
 
@@ -11,15 +11,16 @@ use crate::domain::volume;
 use crate::runtime::{AttemptId, RuntimeError, StartRequest};
 use probelet_oci::VolumeBind;
 
-/// Files of the pod that each container of an image has.
+/// The pod's files that each container of an image has mounted.
 const POD_FILES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
-/// Where a container has single files mounted, beside its volumes.
+/// Paths at which a container has single files mounted, in addition to its volumes.
 pub(super) fn files_of(container: &ContainerSpec) -> impl Iterator<Item = &str> {
     POD_FILES.into_iter().chain([container.termination_message.path.as_str()])
 }
 
-/// Where an attempt has them, beside what it has `mounted`. The error is why it has none.
+/// Paths of the image's volumes, without those already `mounted`. The error says why there are
+/// none.
 pub(super) fn of(
     image: &Image,
     container: &ContainerSpec,
@@ -48,7 +49,7 @@ impl Containerd {
         paths.iter().enumerate().map(bind).collect()
     }
 
-    /// `image` is its name and the snapshot of its layers.
+    /// Creates the volumes. `image` is the image's name and the snapshot of its layers.
     pub(super) async fn make_image_volumes(
         &self,
         creation: &StartRequest,

@@ -21,46 +21,46 @@ use crate::domain::image::{Stored as StoredImage, normalise, repository};
 use crate::runtime::RuntimeError;
 
 pub(super) struct Image {
-    /// As containerd's store has it.
+    /// The name in containerd's store.
     pub(super) name: String,
-    /// Name without the tag, at the manifest's digest.
+    /// The name without the tag, with the manifest's digest.
     pub(super) id: String,
     pub(super) content: Arc<Content>,
 }
 
-/// What an image's digest stands for.
+/// The content that an image's digest names.
 #[derive(Debug)]
 pub(super) struct Content {
-    /// Of the manifest for this host.
+    /// Digest of the manifest for this host.
     digest: String,
     pub(super) config: ImageConfiguration,
     config_bytes: u64,
-    /// Name of the snapshot of all its layers; empty for an image without one.
+    /// Name of the snapshot of all layers; empty for an image without layers.
     pub(super) chain_id: String,
-    /// `/etc/passwd` and `/etc/group`, once they were needed.
+    /// `/etc/passwd` and `/etc/group`, read when they are first needed.
     pub(super) users: OnceCell<(String, String)>,
-    /// containerd, or who works as it does, pulled it.
+    /// True if containerd, or a client that labels content as it does, pulled the image.
     pub(super) from_registry: bool,
-    /// Of manifest, config and layers, as a registry has them.
+    /// Size of manifest, config and layers in the registry.
     pub(super) bytes: u64,
 }
 
-/// How a label of content begins that names the registry where it is from.
+/// Prefix of the label that names the registry of a piece of content.
 pub(super) const DISTRIBUTION_SOURCE: &str = "containerd.io/distribution.source";
 
-/// Content by the digest that names it, which can't change: three calls less for a restart.
+/// A cache of content by digest, which cannot change. It saves three calls in a restart.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known(Arc<Mutex<HashMap<String, Arc<Content>>>>);
 
-/// A removal waits for the collector, which has much to do after a large image.
+/// Deadline of a removal, which waits for the collector after a large image.
 const COLLECT: Duration = Duration::from_secs(120);
 
-/// Of a manifest, an index or a config, in bytes: they are read whole.
+/// Limit for a manifest, an index or a config, in bytes, since they are read whole.
 pub(super) const LARGEST_JSON: usize = 4 << 20;
 
-/// Images that come and go must not fill the memory.
+/// Limit for cached images, which bounds the memory.
 const MOST_KNOWN: usize = 256;
-/// A config with more bytes is read anew each time.
+/// Limit for a cached config, in bytes. A larger one is read each time.
 const LARGEST_KNOWN: u64 = 256 << 10;
 
 impl Known {
@@ -76,7 +76,7 @@ impl Known {
         known.insert(digest, Arc::clone(content));
     }
 
-    /// What is known of its origin may have changed.
+    /// Forgets an image whose origin may have changed.
     pub(super) fn forget(&self, digest: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
@@ -127,10 +127,10 @@ impl Client {
         Ok(Content { digest, chain_id, config, config_bytes, users, from_registry, bytes })
     }
 
-    /// By the name as Docker would complete it, else as given.
+    /// Finds an image by the name as Docker would complete it, or else by the given name.
     async fn find_image(&self, wanted: &str) -> Result<Stored, RuntimeError> {
         let normal = normalise(wanted);
-        // What Docker and containerd call it counts first; tools give other names, too.
+        // The name that Docker and containerd use is tried first. Some tools store other names.
         let names = if normal == wanted { vec![normal] } else { vec![normal, wanted.to_owned()] };
         for name in names {
             let request = self.request(GetImageRequest { name });
@@ -149,7 +149,7 @@ impl Client {
         )))
     }
 
-    /// The name stands for `target` from now on.
+    /// Makes the name refer to `target`.
     pub(super) async fn put_image(
         &self,
         name: &str,
@@ -178,7 +178,7 @@ impl Client {
         let answer = call("Images.List", DEADLINE, self.images().list(request)).await?;
         let mut images = Vec::new();
         for Stored { name, target, .. } in answer.images {
-            // One that is not for this host, or not complete, is listed all the same.
+            // An image that is incomplete or not for this host is listed too.
             let bytes = self.image(&name).await.map_or(0, |image| image.content.bytes);
             let digest = target.map(|target| target.digest).unwrap_or_default();
             images.push(StoredImage { name, digest, bytes });
@@ -187,8 +187,8 @@ impl Client {
         Ok(images)
     }
 
-    /// Its content and snapshots go with the collector's next round, unless something else is
-    /// made of them.
+    /// Removes an image. Its content and snapshots go with the collector's next round, unless
+    /// another image or container uses them.
     pub(super) async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
         let stored = self.find_image(name).await.map_err(|error| match error {
             RuntimeError::NoImage(text) => RuntimeError::NotFound(text),
@@ -264,7 +264,8 @@ pub(super) fn is_index(media_type: &str) -> bool {
     )
 }
 
-/// An index of one manifest need not say for whom it is.
+/// Returns the digest of the manifest for this host. An index of one manifest need not name a
+/// platform.
 pub(super) fn for_this_host(index: &ImageIndex) -> Option<String> {
     let manifests = index.manifests();
     let ours = manifests.iter().find(|manifest| {
@@ -278,7 +279,7 @@ pub(super) fn for_this_host(index: &ImageIndex) -> Option<String> {
     ours.or(only).map(|manifest| manifest.digest().to_string())
 }
 
-/// The image spec's chain ID.
+/// Returns the chain ID, as the image spec defines it.
 pub(super) fn chain_id(diff_ids: &[String]) -> String {
     let mut diff_ids = diff_ids.iter();
     let first = diff_ids.next().cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Files that labels of adopted containers name for their output: a shim opens them as root, with
-//! whatever links lead there.
+//! The files that labels of adopted containers name for their output. A shim opens them as root and
+//! follows any links in the path.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,12 +12,12 @@ use crate::logs::check_folder;
 pub(super) struct LabelledLogs(Vec<PathBuf>);
 
 impl LabelledLogs {
-    /// Below which folders they may be.
+    /// Allows files below these folders.
     pub(super) fn new(folders: Vec<PathBuf>) -> Self {
         Self(folders)
     }
 
-    /// The URI for the shim, or why the file is not to be written.
+    /// Returns the URI for the shim, or the reason why the file must not be written.
     pub(super) async fn check(&self, uri: &str) -> Result<String, String> {
         let (folders, uri) = (self.0.clone(), uri.to_owned());
         let checked = tokio::task::spawn_blocking(move || {
@@ -28,8 +28,8 @@ impl LabelledLogs {
     }
 }
 
-/// The file without links on its way. Nobody but root can put one there between this and the
-/// shim's opening it.
+/// Returns the path with the links of its folder resolved; the file itself must not be a link. Only
+/// root can put a link there between this check and the shim's opening of the file.
 fn find(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, String> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err("it is no file".to_owned());

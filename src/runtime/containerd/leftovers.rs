@@ -1,5 +1,5 @@
-//! What a containerd that was killed in the middle left of a bundle, and can clear by itself
-//! neither now nor later: the task's name would be of no use until the host's restart.
+//! Cleanup of a bundle that a killed containerd left and cannot remove itself. Without it, the
+//! task's name would be unusable until the host restarts.
 
 use std::fs;
 use std::io;
@@ -12,14 +12,14 @@ use super::client::Client;
 use super::shims::Owner;
 use crate::runtime::RuntimeError;
 
-/// Where containerd has all bundles.
+/// The folder of all bundles in containerd's state.
 const PLUGIN: &str = "io.containerd.runtime.v2.task";
-/// More than one only after two creations mounted it.
+/// Limit for unmounts of one rootfs. It is mounted more than once only after two creations.
 const STACKED: usize = 8;
 
 impl Client {
     /// Removes the bundle that refused a creation, if it is this task's and containerd does not
-    /// know the task. Its shim is ended first: without its bundle nobody could end it any more.
+    /// know the task. Its shim is ended first, since nothing ends it once the bundle is gone.
     pub(super) async fn clear_bundle(
         &self,
         id: &str,
@@ -52,8 +52,8 @@ impl Client {
 }
 
 impl Client {
-    /// Of an attempt that was tried before. A shim that hangs would be asked for the next try's
-    /// task as well.
+    /// Ends the shim that an earlier try of this attempt left. Otherwise a shim that hangs would
+    /// receive the requests for the next try's task.
     pub(super) async fn end_forgotten_shim(
         &self,
         id: &str,
@@ -81,12 +81,13 @@ impl Client {
     }
 }
 
-/// Whether the folder is the bundle of this very task.
+/// True if the folder is the bundle of this task.
 fn is_bundle(path: &Path, namespace: &str, id: &str) -> bool {
     path.is_absolute() && path.ends_with(Path::new(PLUGIN).join(namespace).join(id))
 }
 
-/// And the hidden one beside it, to which containerd renames what it is about to delete.
+/// Removes the bundle and the hidden folder beside it, which containerd creates by renaming a
+/// bundle before it deletes it.
 fn remove(bundle: &Path) -> io::Result<()> {
     let name = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for folder in [bundle.with_file_name(format!(".{name}")), bundle.to_owned()] {
@@ -94,12 +95,13 @@ fn remove(bundle: &Path) -> io::Result<()> {
         for _ in 0..STACKED {
             match unmount(&rootfs, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
                 Ok(()) => {}
-                // No mount there, or nothing at all.
+                // There is no mount, or no such path.
                 Err(Errno::INVAL | Errno::NOENT) => break,
                 Err(error) => return Err(error.into()),
             }
         }
-        // Never what is below a mount: a root filesystem that is not empty keeps the rest.
+        // This fails if the rootfs is not empty, which keeps the bundle: files of a root filesystem
+        // that is still mounted must never be deleted.
         missing_is_fine(fs::remove_dir(&rootfs))?;
         missing_is_fine(fs::remove_dir_all(&folder))?;
     }

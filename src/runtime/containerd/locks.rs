@@ -1,4 +1,4 @@
-//! One at a time for each attempt: a start that was given up may still be at work in containerd.
+//! A lock for each attempt, since a start whose caller stopped waiting may still use containerd.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +9,11 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 pub(super) struct Locks(Arc<Mutex<HashMap<String, Arc<Turn<()>>>>>);
 
 impl Locks {
-    /// In the order of asking.
+    /// Waits for the lock of `key`, in the order of the calls.
     pub(super) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody holds or waits for.
+            // Locks without a holder or waiter are dropped.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(key.to_owned()).or_default())
         };

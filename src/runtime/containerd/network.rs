@@ -1,5 +1,5 @@
-//! A pod's namespaces and its network: there before its first container starts, gone with the
-//! last record.
+//! A pod's namespaces and network, which are created before its first container starts and removed
+//! with its last record.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -16,13 +16,13 @@ mod known;
 pub(super) use known::Networks;
 
 impl Containerd {
-    /// Whether the pod's namespaces are pinned, or are to be.
+    /// True if the pod's namespaces are pinned, or will be.
     pub(super) fn is_pinned(&self, pod: &PodSpec) -> bool {
         pod.is_several() || self.networks.is_connected(&pod.uid)
     }
 
-    /// They are there when this returns, those that a running container of the pod is in, else
-    /// new ones; and connected, if there is a network to be connected to.
+    /// Makes sure that the pod's namespaces exist, and that they are connected if there is a
+    /// network. The namespaces of a running container of the pod are reused if there is one.
     pub(super) async fn connect_pod(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
         let done = self.connect_now(pod).await;
@@ -48,7 +48,7 @@ impl Containerd {
                 self.networks.learn(&before);
                 return Ok(());
             }
-            // The host was restarted since, or a try was cut off.
+            // The host was restarted in between, or an earlier try was cut off.
             Some(before) => self.detach(&before, is_pinned).await?,
             None => {}
         }
@@ -66,7 +66,7 @@ impl Containerd {
         }
     }
 
-    /// By the plugins' own word, where their version gives one.
+    /// Asks the plugins whether the pod is still connected, if their version supports it.
     pub(super) async fn check_connection(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
         let cni = &self.networks.cni;
@@ -79,13 +79,14 @@ impl Containerd {
         if !is_there || !its.network.can_check() {
             return Ok(());
         }
-        // All pods are checked at once when a daemon comes back.
+        // All pods are checked at once when a daemon starts.
         let _one_of_few = self.networks.checks.acquire().await;
         let leaving = self.networks.leaving(&pod.uid);
         cni.check(&its, &self.netns(&pod.uid), &leaving).await.map_err(unconnected)
     }
 
-    /// As it was connected before. Where nothing of the pod runs the next start does it.
+    /// Connects the pod again to the same network. If none of its containers runs, the next start
+    /// does it.
     pub(super) async fn connect_again(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
         let cni = &self.networks.cni;
@@ -95,11 +96,11 @@ impl Containerd {
         }
         cni.detach(&its, Some(&self.netns(&pod.uid))).await.map_err(unconnected)?;
         self.attach(Attachment { result: None, ..its }, true).await?;
-        // Its hosts file has its address.
+        // The hosts file contains the pod's address.
         self.make_files_now(pod).await
     }
 
-    /// All of it or nothing.
+    /// Connects the pod, or undoes everything.
     async fn attach(&self, mut pod: Attachment, is_pinned: bool) -> Result<(), RuntimeError> {
         let cni = &self.networks.cni;
         cni.prepare(&pod).await.map_err(unconnected)?;
@@ -109,7 +110,7 @@ impl Containerd {
         let netns = self.netns(&pod.uid);
         let leaving = self.networks.leaving(&pod.uid);
         if let Err(error) = cni.attach(&mut pod, &netns, &leaving).await {
-            // It stays known as not connected: the next try does all of this again.
+            // The pod stays recorded as not connected, so the next try repeats all of this.
             if let Err(error) = cni.detach(&pod, Some(&netns)).await {
                 tracing::warn!(pod = pod.pod, %error, "a failed network could not be cleared yet");
             }
@@ -127,7 +128,7 @@ impl Containerd {
         cni.forget(&pod.uid).await.map_err(unconnected)
     }
 
-    /// Before the pod's pins go. The caller has the pod's turn.
+    /// Disconnects the pod, before its pins are removed. The caller holds the pod's lock.
     pub(super) async fn disconnect(&self, uid: &str) -> Result<(), RuntimeError> {
         if let Some(pod) = self.networks.cni.attachment(uid).await.map_err(unconnected)? {
             self.detach(&pod, self.namespaces.are_pinned(uid)).await?;
@@ -135,7 +136,8 @@ impl Containerd {
         Ok(())
     }
 
-    /// Those of pods that are gone are let go of, beside the caller: their plugins may hang.
+    /// Loads the networks of recorded pods, and disconnects pods that are gone in the background,
+    /// since their plugins may hang.
     pub(super) async fn take_up_networks(&self, records: &[Container]) {
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
         let uids: Vec<_> = uids.collect();

@@ -1,5 +1,5 @@
-//! containerd's word that the OOM killer was at work somewhere: a hint to look at the counters,
-//! on which nothing depends.
+//! containerd's event that the OOM killer has acted. It is only a hint to read the counters: no
+//! decision depends on it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tonic::Status;
 
 use super::client::Client;
 
-/// How soon the stream is asked for again.
+/// Pause before the stream is requested again.
 const RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
@@ -25,7 +25,8 @@ impl Ooms {
         self.0.subscribe()
     }
 
-    /// Never ends. What is missed between two streams, the hint after it makes good.
+    /// Listens forever. A hint that is missed between two streams is made up for by the hint that
+    /// follows each gap.
     pub(super) async fn listen(self, client: Client) {
         loop {
             if let Err(status) = self.follow(&client).await {
@@ -41,10 +42,10 @@ impl Ooms {
     }
 
     async fn follow(&self, client: &Client) -> Result<(), Status> {
-        // In all namespaces: adopted containers are in others.
+        // All namespaces are included, since adopted containers are in others.
         let filter = "topic==\"/tasks/oom\"".to_owned();
         let request = client.request(SubscribeRequest { filters: vec![filter] });
-        // Answers with the first event only; so no deadline.
+        // The call answers only with the first event, so it has no deadline.
         let mut events = EventsClient::new(client.channel()).subscribe(request).await?.into_inner();
         while events.message().await?.is_some() {
             self.hint();

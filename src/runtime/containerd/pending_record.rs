@@ -1,7 +1,8 @@
-//! What could not be written to a record: a file of each container in the run folder, which a
-//! reboot empties as it ends the tasks. As long as the file is there it is at least as new as the
-//! record: a newer write goes there first, and it goes when the record has it. Those of adopted
-//! containers have a folder of their own, and go with the care.
+//! State that could not be written to a record: a file for each container in the run folder, which
+//! a reboot empties as it ends the tasks. As long as the file exists it is at least as new as the
+//! record: a newer write goes there first, and the file is removed when the record has it. The
+//! files of adopted containers are in a separate folder, and are removed when the container is
+//! released.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -21,14 +22,14 @@ use crate::domain::spec::PodSpec;
 use crate::files;
 use crate::runtime::{AttemptId, PendingRecord, RuntimeError, record};
 
-/// Environments may hold secrets.
+/// Mode of the folders: environments may contain secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-/// Limit for one file, in bytes: several times what a record can hold.
+/// Limit for one file, in bytes: several times the size of a record.
 const LARGEST: usize = 64 << 20;
-/// Where files go that cannot be read; no container is called like these.
+/// Folder of unreadable files; no container has this name.
 const ASIDE: &str = "_aside";
-/// Where those of adopted containers are, by namespace.
+/// Folder of the files of adopted containers, by namespace.
 const ADOPTED: &str = "_adopted";
 
 /// The files of one containerd namespace.
@@ -54,7 +55,7 @@ impl Files {
         self.folder.join(ADOPTED).join(&place.namespace).join(&place.id)
     }
 
-    /// Unless there is something of a later attempt.
+    /// Writes the file, unless it holds a later attempt.
     fn put(&self, id: &AttemptId, uid: &str, any: &Any) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path(id);
@@ -73,7 +74,7 @@ impl Files {
         fs::rename(new, path)
     }
 
-    /// What is there of this very attempt.
+    /// Removes the file, unless it holds a later attempt.
     fn remove(&self, id: &AttemptId) -> io::Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path(id);
@@ -84,7 +85,7 @@ impl Files {
         }
     }
 
-    /// What is there of the care that `written` says there is, if it is newer than that.
+    /// Returns the pending record of an adopted container, if it is newer than `written`.
     fn newer_than(&self, written: &Remembered, place: &ContainerRef) -> Option<Remembered> {
         let Remembered::Cared(cared) = written else { return None };
         let (pod, memory) = self.read_of(place)?;
@@ -101,7 +102,7 @@ impl Files {
         read(&path).map_err(|reason| self.set_aside(&path, &place.id, &reason)).ok()
     }
 
-    /// Those of containers that nobody cares for any more.
+    /// Removes the files of containers that are not adopted any more.
     fn keep_only(&self, cared: &[ContainerRef]) -> io::Result<()> {
         let kept: Vec<_> = cared.iter().map(|place| self.path_of(place)).collect();
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +120,7 @@ impl Files {
         }
     }
 
-    /// All that can be read; the rest is set aside.
+    /// Reads all files, and sets the unreadable ones aside.
     fn all(&self) -> Vec<(PathBuf, PendingRecord)> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -127,7 +128,7 @@ impl Files {
         let mut all = Vec::new();
         for path in files.map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Cut off in the writing.
+            // A write was cut off.
             if name.starts_with('.') {
                 continue;
             }
@@ -177,7 +178,7 @@ impl Containerd {
         self.with_files(move |files| files.put(&id, &uid, &any)).await
     }
 
-    /// Where there is something older: it must not outlive what is written next.
+    /// Updates a pending record that exists: an older one must not outlive the next write.
     pub(super) async fn renew_pending_record(
         &self,
         id: &AttemptId,
@@ -200,7 +201,7 @@ impl Containerd {
         self.pending_record.path(id).exists()
     }
 
-    /// The record has it, or nobody needs it.
+    /// Removes a pending record that is in the record by now, or is not needed any more.
     pub(super) async fn drop_pending_record(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         if !self.has_unwritten(id) {
             return Ok(());
@@ -209,7 +210,7 @@ impl Containerd {
         self.with_files(move |files| files.remove(&id)).await
     }
 
-    /// Those of pods that have a record; the others go.
+    /// Lists the pending records of pods that have a record, and removes the others.
     pub(super) async fn list_unwritten(
         &self,
         is_known: impl Fn(&str) -> bool + Send + 'static,
@@ -225,8 +226,8 @@ impl Containerd {
         .await
     }
 
-    /// What is remembered of somebody else's container: by its record, or what could not be written
-    /// to it.
+    /// Returns the saved state of an adopted container: its pending record if that is newer, or
+    /// else its record.
     pub(super) async fn newest_of(
         &self,
         place: &ContainerRef,
@@ -242,7 +243,7 @@ impl Containerd {
         }
     }
 
-    /// After a look at all.
+    /// Removes the pending records of containers that are not in `cared`, the complete list.
     pub(super) async fn drop_unwritten_of_others(
         &self,
         cared: Vec<ContainerRef>,
@@ -250,7 +251,7 @@ impl Containerd {
         self.with_files(move |files| files.keep_only(&cared)).await
     }
 
-    /// Its care is over.
+    /// Removes the pending record of a container that was released.
     pub(super) async fn drop_unwritten_of(&self, place: &ContainerRef) -> Result<(), RuntimeError> {
         let place = place.clone();
         self.with_files(move |files| files.remove_of(&place)).await

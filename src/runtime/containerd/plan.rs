@@ -1,4 +1,4 @@
-//! What an attempt is made of: its spec, and whether it may be started.
+//! The plan of an attempt: its spec, and whether it may be started.
 
 use super::{Containerd, devices, image_volumes, profiles, shared};
 use crate::domain::spec::Source;
@@ -6,15 +6,15 @@ use crate::domain::user;
 use crate::runtime::{AttemptId, RuntimeError, StartRequest};
 use probelet_oci::{self as oci, Host};
 
-/// What an attempt is made of, read from its source.
+/// The parts of an attempt, read from its image or bundle.
 #[derive(Default)]
 pub(super) struct Plan {
     /// The image's name in containerd's store and its unpacked layers; `None` for a bundle.
     pub(super) image: Option<(String, String)>,
     pub(super) spec: Vec<u8>,
-    /// Where the image's own volumes go.
+    /// Paths of the image's volumes in the container.
     pub(super) image_volumes: Vec<String>,
-    /// Why it must not be started, if so.
+    /// Why the attempt must not be started, if so.
     pub(super) refused: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Seccomp profiles of the host's own, and AppArmor.
+//! The host's seccomp profiles, and AppArmor.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::{files, trusted};
 
 const SECCOMP: &str = "securityContext.seccompProfile.localhostProfile";
 const APP_ARMOR: &str = "securityContext.appArmorProfile";
-/// containerd's own, where its CRI plugin has loaded it.
+/// The profile of containerd, if its CRI plugin has loaded it.
 const DEFAULT_APP_ARMOR: &str = "cri-containerd.apparmor.d";
 
-/// The content of a profile that the container names, below `dir`.
+/// Reads the profile that the container names, below `dir`.
 pub(super) fn seccomp(
     pod: &PodSpec,
     container: &ContainerSpec,
@@ -36,7 +36,7 @@ pub(super) fn seccomp(
     Ok(Some(value))
 }
 
-/// The name of the profile to enter; refused where there is no such thing.
+/// Returns the name of the AppArmor profile; an error if it is not loaded.
 pub(super) fn app_armor(
     pod: &PodSpec,
     container: &ContainerSpec,
@@ -60,13 +60,13 @@ pub(super) fn app_armor(
             let why = format!("Cannot enforce AppArmor: profile {name:?} is not loaded");
             Err(invalid(why))
         }
-        // Nobody can tell: the runtime will.
+        // The loaded profiles are not listed, so the runtime checks the name.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(name.to_owned())),
         Err(error) => Err(invalid(format!("Cannot enforce AppArmor: {error}"))),
     }
 }
 
-/// `NAME (MODE)`
+/// True if `line`, which has the form `NAME (MODE)`, is the profile's.
 fn is_profile(line: &str, name: &str) -> bool {
     line.rsplit_once(" (").is_some_and(|(found, _)| found == name)
 }

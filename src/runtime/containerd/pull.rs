@@ -1,4 +1,4 @@
-//! Pulls: registry → containerd's content store → snapshots, all of it held by a lease.
+//! Pulls: registry → containerd's content store → snapshots, all of it protected by a lease.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,16 +26,16 @@ pub(super) use content::Ingests;
 use lease::Lease;
 pub(super) use lease::Leases;
 
-/// Blobs of one image that come at the same time, as Docker's.
+/// Limit for concurrent downloads of one image, as in Docker.
 const PARALLEL: usize = 3;
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// More than overlayfs takes.
+/// Limit for layers, above what overlayfs supports.
 const MOST_LAYERS: usize = 512;
 
-/// An image's manifest for this host, and what its name stands for.
+/// An image's manifest for this host, and the content that its name refers to.
 struct Resolved {
     target: Descriptor,
     manifest: ImageManifest,
@@ -43,7 +43,7 @@ struct Resolved {
 }
 
 impl Containerd {
-    /// The image with all its layers unpacked, and how many bytes they are in the registry.
+    /// Pulls the image, unpacks all its layers, and returns their bytes in the registry.
     pub(super) async fn pull_image(
         &self,
         wanted: &Wanted,
@@ -101,7 +101,8 @@ impl Containerd {
         Ok(Resolved { target, manifest: read(&bytes)?, manifest_digest: child })
     }
 
-    /// Brings config and layers, and unpacks each layer as soon as it and those below it are here.
+    /// Fetches config and layers, and unpacks each layer as soon as it and those below it are
+    /// present.
     async fn fill(
         &self,
         wanted: &Wanted,
@@ -150,7 +151,8 @@ impl Containerd {
             let (client, origin, lease) = (self.client.clone(), origin.clone(), lease.clone());
             let (turns, progress) = (turns.clone(), progress.clone());
             downloads.spawn(async move {
-                // A blob that is two layers comes once: `fetch` finds it when its turn comes.
+                // A blob that is two layers is downloaded once: the second `fetch` finds it in the
+                // store.
                 let _turn = turns.acquire_owned().await;
                 let tell = |done: u64, state| {
                     progress.send_modify(|progress| progress.set(&layer.digest, done, state));
@@ -164,7 +166,7 @@ impl Containerd {
                 if fetched.is_ok() {
                     tell(layer.size, LayerState::Downloaded);
                 }
-                // Nobody listens any more where another layer has failed.
+                // The receiver is gone if another layer has failed.
                 let _ = arrived.send(fetched);
             });
         }
@@ -182,7 +184,7 @@ impl Containerd {
         Ok(bytes)
     }
 
-    /// What the collector follows from the manifest on.
+    /// Adds the labels that the collector follows from the manifest on.
     async fn label(
         &self,
         resolved: &Resolved,
@@ -206,7 +208,7 @@ impl Containerd {
     }
 }
 
-/// What the machine needs to know of an image.
+/// Returns the facts about an image that the state machine needs.
 pub(super) fn facts(
     image: &super::images::Image,
 ) -> Result<ImageFacts, crate::runtime::RuntimeError> {
@@ -222,7 +224,8 @@ fn waiting(blob: &Blob) -> Layer {
     Layer { digest, size, done: 0, state: LayerState::Waiting }
 }
 
-/// As containerd marks what it pulled, so that it is known that a registry has it.
+/// Returns the label that containerd sets on pulled content, which marks it as available in a
+/// registry.
 fn distribution_source(wanted: &Wanted) -> HashMap<String, String> {
     let reference = &wanted.reference;
     HashMap::from([(

@@ -1,4 +1,4 @@
-//! Container records: one per attempt, born whole in one call.
+//! Container records: one for each attempt, created complete in one call.
 
 use std::collections::HashMap;
 
@@ -27,13 +27,14 @@ const RUNTIME: &str = "io.containerd.runc.v2";
 
 pub(super) struct NewRecord<'a> {
     pub(super) creation: &'a StartRequest,
-    /// Its name in containerd's store; `None` for a bundle, which has no snapshot either.
+    /// The image's name in containerd's store; `None` for a bundle, which has no snapshot either.
     pub(super) image: Option<String>,
     pub(super) spec: Vec<u8>,
 }
 
 impl Client {
-    /// Names the snapshot before it is there: what a record names, the collector leaves alone.
+    /// Creates the record. It names the snapshot before that exists, since the collector keeps what
+    /// a record names.
     pub(super) async fn create_record(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
         self.namespace_made.get_or_try_init(|| self.make_namespace()).await?;
         let StartRequest { id, pod, memory, .. } = new.creation;
@@ -69,7 +70,7 @@ impl Client {
         answer.container.ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))
     }
 
-    /// Every container that names the image, also those of others.
+    /// Lists all containers that name the image, foreign ones too.
     pub(super) async fn containers_from(&self, image: &str) -> Result<Vec<String>, RuntimeError> {
         let request =
             self.request(ListContainersRequest { filters: vec![format!("image=={image:?}")] });
@@ -77,13 +78,13 @@ impl Client {
         Ok(answer.containers.into_iter().map(|container| container.id).collect())
     }
 
-    /// All of probelet's, sound or not.
+    /// Lists all of probelet's records, sound or not.
     pub(super) async fn list_records(&self) -> Result<Vec<Container>, RuntimeError> {
         let filters = vec![format!("labels.{POD:?}")];
         let request = self.request(ListContainersRequest { filters });
         let mut containers = self.containers();
-        // One by one: with the content of their pods' files they outgrow what containerd sends at
-        // once.
+        // The records are streamed: with the content of their pods' files they exceed the size of a
+        // message that containerd sends.
         let listed = async {
             let mut stream = containers.list_stream(request).await?.into_inner();
             let mut all = Vec::new();
@@ -106,8 +107,8 @@ impl Client {
         self.update_record(id, pod, memory, None).await
     }
 
-    /// As `remember`, with what it is made of too: its image was not here when it was born, or
-    /// another one was.
+    /// Updates the record as `remember` does, with image and spec: when it was created, the image
+    /// was missing or another one.
     pub(super) async fn renew(&self, new: &NewRecord<'_>) -> Result<(), RuntimeError> {
         let StartRequest { id, pod, memory, .. } = new.creation;
         self.update_record(id, pod, memory, Some(new)).await
@@ -145,7 +146,7 @@ impl Client {
             container.spec = Some(spec_any(&new.spec));
             paths.extend(["image".to_owned(), "spec".to_owned()]);
         }
-        // The mask keeps all else, other extensions too, as it is.
+        // The mask keeps all other fields, other extensions too, unchanged.
         let mask = FieldMask { paths };
         let request = self.request(UpdateContainerRequest {
             container: Some(container),
@@ -154,8 +155,8 @@ impl Client {
         call("Containers.Update", DEADLINE, self.containers().update(request)).await.map(drop)
     }
 
-    /// Refuses a record of another pod that had the same name: its label would let nobody find what
-    /// belongs to this one.
+    /// Refuses a record of an earlier pod of the same name: by its label, nothing that belongs to
+    /// this pod could be found.
     pub(super) async fn check_owner(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         let id = creation.id.to_string();
         let record = self.get_record(&id).await?;
@@ -174,20 +175,20 @@ impl Client {
     }
 }
 
-/// Made by probelet, this daemon or another one. An image may bring along its labels, but not what
-/// is remembered on it.
+/// True if probelet (this daemon or another one) created the record. An image's labels may match
+/// too, but no image sets the extension.
 pub(super) fn is_own(record: &Container) -> bool {
     record.labels.contains_key(POD)
         && record.extensions.get(record::KEY).is_some_and(record::is_of_own)
 }
 
-/// Why a record is not to be trusted.
+/// The reason why a record cannot be used.
 pub(super) struct Unreadable {
     pub(super) newer: bool,
     pub(super) reason: String,
 }
 
-/// Which attempt a record is of.
+/// Returns the attempt that a record's labels name.
 pub(super) fn labelled(container: &Container) -> Result<AttemptId, String> {
     let label =
         |name: &str| container.labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
@@ -201,7 +202,7 @@ pub(super) fn labelled(container: &Container) -> Result<AttemptId, String> {
     Ok(id)
 }
 
-/// What a record says.
+/// Returns the state saved in a record.
 pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unreadable> {
     let none = || Unreadable { newer: false, reason: "no extension".to_owned() };
     let any = container.extensions.get(record::KEY).ok_or_else(none)?;
@@ -209,12 +210,12 @@ pub(super) fn remembered(container: &Container) -> Result<(PodSpec, Memory), Unr
         newer: matches!(error, RecordError::Newer(_)),
         reason: error.to_string(),
     })?;
-    // Older builds did not remember it.
+    // Older builds did not save the user.
     memory.user = memory.user.take().or_else(|| user_of(container));
     Ok((pod, memory))
 }
 
-/// The user of the container's spec.
+/// Returns the user in the container's spec.
 pub(super) fn user_of(container: &Container) -> Option<User> {
     oci::user_of(&container.spec.as_ref()?.value)
 }

@@ -1,12 +1,12 @@
-//! Refusals of containerd, its shims and runc that a caller acts upon. gRPC's codes do not tell them
-//! apart, so their texts are read, here and nowhere else.
+//! Refusals by containerd, its shims and runc that a caller acts upon. gRPC's codes do not
+//! distinguish them, so their texts are read, here and nowhere else.
 
 use std::path::PathBuf;
 
 use crate::runtime::Refusal;
 
-/// The refusal that a failed call's text stands for. The texts are those of containerd 1.6, 1.7 and
-/// 2.1 with runc.
+/// Returns the refusal that a failed call's text means. The texts are those of containerd 1.6, 1.7
+/// and 2.1 with runc.
 pub(super) fn of(text: &str) -> Option<Refusal> {
     if text.contains("ttrpc: closed") {
         return Some(Refusal::ShimDied);
@@ -20,12 +20,12 @@ pub(super) fn of(text: &str) -> Option<Refusal> {
     text.contains("with given ID already exists").then_some(Refusal::StateInTheWay)
 }
 
-/// Whether containerd holds an ingest that another call of ours has just closed.
+/// True if containerd still locks an ingest that another call of this daemon has just closed.
 pub(super) fn is_locked(text: &str) -> bool {
     text.contains("locked")
 }
 
-/// The folder that the shim could not make.
+/// The folder that the shim could not create.
 fn bundle(text: &str) -> Option<PathBuf> {
     let (_, rest) = text.split_once("mkdir ")?;
     let (path, _) = rest.split_once(": file exists")?;

@@ -1,5 +1,5 @@
-//! The namespaces of a pod of several containers: pinned before the first of them starts, gone
-//! with the last record of the pod.
+//! The shared namespaces of a pod: pinned before its first container starts, and removed with its
+//! last record.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::runtime::RuntimeError;
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLVER: &str = "/etc/resolv.conf";
-/// Limit for one of these, in bytes: lists of blocked hosts are long.
+/// Limit for a file, in bytes: hosts files that block many names are long.
 const LONGEST: usize = 16 << 20;
 const SYSTEMD_RESOLVER: &str = "/run/systemd/resolve/resolv.conf";
 
@@ -31,14 +31,15 @@ pub(super) fn shares_shm(pod: &PodSpec) -> bool {
 }
 
 impl Containerd {
-    /// Where those are or will be that its containers join, by type.
+    /// Returns the types and paths of the namespaces that the pod's containers join.
     pub(super) fn shared_namespaces(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
         let several = self.is_pinned(pod).then(|| self.namespaces.paths(&pod.uid));
         let pids = pod.share_process_namespace.then(|| ("pid", self.pids.pin(&pod.uid)));
         several.into_iter().flatten().chain(pids).collect()
     }
 
-    /// Also after the one that they were in died, with all that ran in it.
+    /// Creates the pod's process namespace if needed, also after its holder died with all that ran
+    /// in it.
     pub(super) async fn hold_processes(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         if !pod.share_process_namespace {
             return Ok(());
@@ -54,7 +55,7 @@ impl Containerd {
         self.pids.hold(&claim, running).await.map_err(failed)
     }
 
-    /// Read each time: addresses come and go.
+    /// Returns the node's addresses. They are read each time, since they change.
     pub(super) fn node_addresses(&self, pod: &PodSpec) -> NodeAddresses {
         let node_addresses = network::host::addresses().unwrap_or_else(|error| {
             tracing::warn!(%error, "the host's addresses are not known");
@@ -69,19 +70,19 @@ impl Containerd {
         }
     }
 
-    /// Its `hosts`, `resolv.conf` and, of several, `/dev/shm`.
+    /// Creates the pod's `hosts` and `resolv.conf`, and `/dev/shm` for a pod of several containers.
     pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let _turn = self.pod_turn(&pod.uid).await;
         self.make_files_now(pod).await
     }
 
-    /// The caller has the pod's turn.
+    /// Creates the files as `make_files` does. The caller holds the pod's lock.
     pub(super) async fn make_files_now(&self, pod: &PodSpec) -> Result<(), RuntimeError> {
         let (pod_files, volumes) = (self.files.clone(), self.volumes.clone());
         let (pod, claim) = (pod.clone(), self.claim(&pod.uid)?);
         let ip = self.networks.of(&pod).ips.into_iter().next();
         let made = tokio::task::spawn_blocking(move || {
-            // A file that is missing says nothing, as to libc.
+            // A missing file is treated as empty, as libc does.
             let text = |path: &str| match files::read(path, LONGEST) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
                 Err(error) => Err(io::Error::new(error.kind(), format!("{path}: {error}"))),
@@ -89,7 +90,7 @@ impl Containerd {
             };
             volumes.claim(&pod.uid)?;
             let mut resolver = text(RESOLVER)?;
-            // systemd's stub has a twin that names the servers themselves.
+            // systemd also writes a file that names the real servers instead of its stub.
             if !pod.host_namespaces.network && hosts::is_out_of_reach(&resolver) {
                 let own = Some(text(SYSTEMD_RESOLVER)?).filter(|text| !text.is_empty());
                 resolver = own.unwrap_or(resolver);
@@ -106,7 +107,8 @@ impl Containerd {
         made.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
-    /// The record goes last: while it is there, the next try knows of the pins.
+    /// Deletes a record, and before the last one the pod's pins: while a record exists, the next
+    /// try finds the pins.
     pub(super) async fn delete_record_and_pins(
         &self,
         record: &Container,
@@ -131,15 +133,15 @@ impl Containerd {
         self.client.delete_record(&record.id).await
     }
 
-    /// Before anything of the pod is pinned or mounted.
+    /// Claims the pod's uid. This must precede anything that is pinned or mounted for the pod.
     pub(super) fn claim(&self, uid: &str) -> Result<Claim, RuntimeError> {
         self.claims.claim(uid).map_err(|error| {
             RuntimeError::StartFailed(format!("the claim of pod {uid} in the run folder: {error}"))
         })
     }
 
-    /// All of the pod on this host but its network, which is disconnected before. The caller has
-    /// the pod's turn.
+    /// Removes everything of the pod on this host but its network, which is disconnected before.
+    /// The caller holds the pod's lock.
     pub(super) async fn remove_traces(&self, uid: &str) -> Result<(), RuntimeError> {
         let failed = |what: &str, error: io::Error| {
             RuntimeError::Internal(format!("the {what} of pod {uid}: {error}"))
@@ -148,11 +150,11 @@ impl Containerd {
         self.remove_processes(uid).await?;
         self.files.remove(uid).map_err(|error| failed("files", error))?;
         self.remove_volumes(uid).await?;
-        // Last: until then a later daemon tries again.
+        // The claim goes last: while it exists, a later daemon tries again.
         self.claims.release(uid).map_err(|error| failed("claim", error))
     }
 
-    /// After a start that nobody waits for any more: with its record the pod may have gone.
+    /// Cleans up after a start whose caller stopped waiting, if the pod has no record any more.
     pub(super) async fn remove_if_unrecorded(&self, uid: &str) {
         let _turn = self.pod_turn(uid).await;
         let removed = match self.records_of(uid).await {
@@ -180,7 +182,7 @@ impl Containerd {
     }
 
     pub(super) async fn pod_turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        // No attempt's id has a slash.
+        // No attempt's id contains a slash.
         self.locks.lock(&format!("pod/{uid}")).await
     }
 
@@ -201,7 +203,7 @@ impl Containerd {
         Ok(None)
     }
 
-    /// Surely its own process: it had that pid before and after the pidfd was opened.
+    /// Opens the task's process. It is certainly the task's, which had this pid before and after.
     async fn hold_running(&self, id: &str) -> Result<Option<Process>, RuntimeError> {
         let Some(pid) = self.pid_of(id).await? else { return Ok(None) };
         let Ok(process) = Process::open(pid) else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! A shim that containerd does not know any more, since it died as it was at starting it: it holds
-//! its bundle, answers nobody, and nobody would ever end it.
+//! Cleanup of a shim that containerd does not know since containerd died while starting it. The
+//! shim holds its bundle, answers no request, and would run forever.
 
 use std::fs;
 use std::io;
@@ -16,28 +16,29 @@ use crate::files;
 
 const PROGRAM: &str = "containerd-shim";
 const CGROUPS: &str = "/sys/fs/cgroup";
-/// A shim's arguments are shorter, in bytes; another process may have megabytes of them.
+/// Limit for what is read of a command line, in bytes. A shim's is shorter; others may have
+/// megabytes.
 const COMMAND_LINE: usize = 16 << 10;
-/// A process that was killed is gone within this, unless it hangs in the kernel.
+/// How long a killed process may take to end, unless it hangs in the kernel.
 const DYING: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
-/// A process may be born in the cgroup as it is emptied.
+/// How often the cgroup is emptied, since a process may be forked in it meanwhile.
 const LOOKS: u32 = 50;
 const LOOK_STEP: Duration = Duration::from_millis(20);
 
-/// Whose shim is meant.
+/// The container whose shim is to be ended.
 #[derive(Debug, Clone)]
 pub(super) struct Owner {
-    /// containerd's socket, by which it knows the shims that are its own.
+    /// containerd's socket, which identifies its shims.
     pub(super) socket: PathBuf,
     pub(super) namespace: String,
     pub(super) id: String,
-    /// The container's, below each hierarchy.
+    /// The container's cgroup, below each hierarchy.
     pub(super) cgroup: String,
 }
 
 impl Owner {
-    /// Kills the shim, and what it has started in the container's cgroup. How many shims there
-    /// were. Blocks.
+    /// Kills the shim, and what it has started in the container's cgroup. Returns the number of
+    /// shims found. Blocks.
     pub(super) fn end(&self) -> io::Result<usize> {
         let mut shims = 0;
         for pid in processes("/proc".as_ref())? {
@@ -57,8 +58,8 @@ impl Owner {
         line.is_ok_and(|line| self.is_meant(&String::from_utf8_lossy(&line)))
     }
 
-    /// `PROGRAM -namespace NS -id ID -address SOCKET`. What ends in a verb is containerd's own
-    /// helper, which ends by itself.
+    /// True if a command line is the shim's: `PROGRAM -namespace NS -id ID -address SOCKET`. One
+    /// that ends in a verb is a helper of containerd, which ends by itself.
     fn is_meant(&self, line: &str) -> bool {
         let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
         let value = |flag: &str| {
@@ -102,7 +103,8 @@ impl Owner {
     }
 }
 
-/// Whether it was, and is gone. `is_it` is asked once its pid cannot be another's any more.
+/// Kills a process and waits for its end. Returns whether it was killed. `is_it` is called once the
+/// pidfd is open, since only then the pid cannot be reused.
 fn kill(pid: Pid, is_it: impl Fn() -> bool) -> io::Result<bool> {
     let pidfd: OwnedFd = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(Errno::SRCH) => return Ok(false),
@@ -181,7 +183,7 @@ mod tests {
             command.stdin(Stdio::piped()).spawn().unwrap()
         };
         let (mut shim, mut neighbour) = (spawn("killed_0"), spawn("spared_0"));
-        // Till it has its own arguments it is a copy of this test.
+        // Until exec has replaced the arguments, the child is a copy of this test.
         let killed = (0..500).any(|_| {
             thread::sleep(Duration::from_millis(10));
             owner("killed_0").end().unwrap() == 1

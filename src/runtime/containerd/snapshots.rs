@@ -1,4 +1,4 @@
-//! Writable snapshots: each attempt has its own, fresh from the image's layers.
+//! Writable snapshots: each attempt has one, made from the image's layers.
 
 use containerd_client::services::v1::snapshots::{
     MountsRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
@@ -9,7 +9,7 @@ use super::client::{Client, DEADLINE, call};
 use crate::runtime::RuntimeError;
 
 impl Client {
-    /// The snapshot's mounts; one that is there already is used as it is.
+    /// Prepares the snapshot and returns its mounts. An existing one is used as it is.
     pub(super) async fn prepare(
         &self,
         key: &str,
@@ -24,7 +24,7 @@ impl Client {
         });
         match call("Snapshots.Prepare", DEADLINE, self.snapshots().prepare(request)).await {
             Ok(answer) => Ok(answer.mounts),
-            // Of another image than the one that is here now.
+            // The existing snapshot is of an earlier version of the image.
             Err(RuntimeError::AlreadyExists(_))
                 if self.parent_of(&self.snapshotter, key).await? != chain_id =>
             {

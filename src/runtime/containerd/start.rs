@@ -1,4 +1,4 @@
-//! The way of an attempt to its process.
+//! The steps from a start request to a running process.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -16,15 +16,16 @@ use crate::logs::Order;
 use crate::runtime::{AttemptId, Refusal, Runtime, RuntimeError, StartRequest, Task};
 use probelet_oci as oci;
 
-/// How long a start waits for the remains of an earlier daemon's.
+/// Pause while a start waits for the cleanup of an earlier daemon's start.
 const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
-/// Where the output goes when there is no place for it.
+/// The output's destination if no log can be written.
 pub(super) const NOWHERE: &str = "file:///dev/null";
 
 impl Containerd {
-    /// The record, with its snapshot; an existing one (true) only learns the memory.
+    /// Creates the record, which names the snapshot. If it exists, returns true and updates it if
+    /// `renew` is set.
     pub(super) async fn record(
         &self,
         creation: &StartRequest,
@@ -46,9 +47,10 @@ impl Containerd {
 
     pub(super) async fn run(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
         let id = creation.id.to_string();
-        // A disk that is full or gone costs the log, not the container.
+        // A disk that is full or missing must not prevent the start, so the container runs without
+        // a log.
         let no_log = self.make_log_files(creation).await.err();
-        // First: what the attempt is made of depends on it.
+        // The pod is connected first, since the plan depends on its network.
         self.connect_pod(&creation.pod).await?;
         let plan = self.plan(creation, no_log.is_none()).await?;
         let (chain, refused) = (plan.image.clone(), plan.refused.clone());
@@ -90,17 +92,17 @@ impl Containerd {
                 None => Vec::new(),
             };
             match self.client.create_task(&id, mounts, &logger).await {
-                // An earlier daemon's try got this far. What its process may have written goes
-                // with it.
+                // An earlier daemon's try got this far. Files that its process may have written are
+                // removed.
                 Err(RuntimeError::AlreadyExists(_)) if tries.next().is_some() => {
                     self.client.kill_and_delete_task(&id).await?;
                     missing_is_fine(self.client.remove_snapshot(&id).await)?;
                 }
-                // Or it died in the middle, and containerd is about to clean up.
+                // The earlier try was cut off before that, and containerd is about to clean up.
                 Err(RuntimeError::Refused { .. }) if tries.next().is_some() => {
                     tokio::time::sleep(LEFTOVER_STEP).await;
                 }
-                // containerd died too, and nobody else will.
+                // containerd died too, so nothing else removes the bundle.
                 Err(RuntimeError::Refused { refusal: Refusal::BundleInTheWay(bundle), text })
                     if clearings.next().is_some() =>
                 {
@@ -111,7 +113,7 @@ impl Containerd {
             }
         };
         let (client, execs) = (self.client.clone(), self.execs.clone());
-        // Before its process can be out of memory.
+        // The OOM counter must exist before the process can run out of memory.
         let task = task::ContainerdTask::new(id, process, client, execs, self.ooms.hints());
         let task = task.without_log(no_log).running_as(user);
         if let Err(error) = self.client.start_task(task.id()).await {
@@ -121,8 +123,9 @@ impl Containerd {
         Ok(Box::new(task))
     }
 
-    /// The ended tasks of earlier attempts. runc's delete ends whatever runs in the cgroup that the
-    /// spec names, the next attempt too, and runs the last hooks.
+    /// Deletes the ended tasks of earlier attempts. It runs before the start, since runc's delete
+    /// runs the last hooks and kills everything in the cgroup that the spec names, the next attempt
+    /// too.
     async fn clear_earlier(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
         for record in self.records_of(&creation.pod.uid).await? {
             let Ok(id) = labelled(&record) else { continue };
@@ -161,7 +164,7 @@ impl Containerd {
     }
 }
 
-/// Whether something of the container has the same name in each of its attempts.
+/// True if a name of the container, such as its cgroup's, is the same in each attempt.
 fn shares_names(creation: &StartRequest) -> bool {
     creation.container().is_some_and(|container| match &container.source {
         Source::Bundle { oci_spec, .. } => oci::shares_names(oci_spec),

@@ -1,4 +1,4 @@
-//! What there is in containerd's namespace of probelet's: the records to take up, or a quick look.
+//! The records and tasks of probelet in containerd's namespace.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ impl Client {
         let answer = call("Tasks.List", DEADLINE, self.tasks().list(request)).await?;
         let seen = |status| match status {
             Status::Stopped => SeenTask::Ended,
-            // A start that was cut short, or is under way: none of a machine's business.
+            // A start was cut short or is in progress. The state machine does not handle these.
             Status::Created | Status::Unknown => SeenTask::None,
             Status::Running | Status::Pausing | Status::Paused => SeenTask::Alive,
         };
@@ -52,7 +52,8 @@ impl Containerd {
         let records = self.client.list_records().await?;
         let uids = records.iter().filter_map(|record| record.labels.get(records::POD_UID));
         let uids: BTreeSet<String> = uids.cloned().collect();
-        // Later a record may be missing that is to be written anew.
+        // Only the first survey removes leftovers: later, a missing record may be about to be
+        // restored.
         let sweeps = !self.swept.swap(true, Ordering::Relaxed);
         if sweeps {
             self.remove_strays(pods, &records).await;

@@ -1,4 +1,4 @@
-//! A started task, held by its pidfd.
+//! A started task, with a pidfd of its init.
 
 use std::future::Future;
 use std::io;
@@ -29,12 +29,13 @@ use crate::runtime::session::{Order, Session, SessionError};
 use crate::runtime::{ExecError, Executed, RuntimeError, Target, Task, Turn, deadline_in};
 
 const SIGKILL: i32 = 9;
-/// For containerd to tell a status that the kernel did not. It may be down, or have lost it.
+/// How long containerd may take to report a status that the kernel did not. It may be down, or have
+/// lost the status.
 const ASK: Duration = Duration::from_secs(2);
-/// For init to reap an orphan on a busy machine.
+/// How long init may take to reap an orphan on a busy machine.
 const REAPING: Duration = Duration::from_secs(2);
 const ASK_STEP: Duration = Duration::from_millis(100);
-/// On cgroup v1 the hint comes before the kill.
+/// Pause between reads of the counter after a hint, which on cgroup v1 precedes the kill.
 const KILL_STEP: Duration = Duration::from_millis(30);
 const KILL_STEPS: u32 = 5;
 
@@ -46,14 +47,14 @@ pub(super) struct ContainerdTask {
     execs: Execs,
     turn: Arc<Semaphore>,
     share: Arc<Share>,
-    /// From the record's spec, which no update of ours changes.
+    /// Read from the record's spec, which no update by this daemon changes.
     template: OnceCell<Template>,
     ooms: Option<OomCounter>,
     oom_hints: watch::Receiver<u64>,
     no_log: Option<String>,
     user: Option<User>,
     refused_log: Option<String>,
-    /// Of a foreign container's task.
+    /// The shim of a foreign container's task.
     shim: Option<Shim>,
 }
 
@@ -108,7 +109,8 @@ impl ContainerdTask {
         &self.id
     }
 
-    /// A task that an earlier daemon started, and may have run commands in.
+    /// Returns a task that an earlier daemon started, and cleans up the commands that it may have
+    /// run.
     pub(super) async fn adopted(
         id: String,
         process: Process,
@@ -132,7 +134,7 @@ impl ContainerdTask {
         self.template.get_or_try_init(read).await
     }
 
-    /// containerd's word on the ending. Has no deadline: it answers when the task ends.
+    /// Waits for the exit status from containerd. The call has no deadline.
     async fn wait(&self) -> Result<Ending, RuntimeError> {
         let request = WaitRequest { container_id: self.id.clone(), exec_id: String::new() };
         let answer = self.client.tasks().wait(self.client.request(request)).await;
@@ -140,7 +142,7 @@ impl ContainerdTask {
         Ok(Ending::Reported(answer.into_inner().exit_status))
     }
 
-    /// containerd may just be starting again, and then knows.
+    /// Asks containerd for the exit status again, since it may just be restarting.
     async fn ask(&self) -> Option<Ending> {
         let told = within(ASK, async {
             loop {
@@ -224,7 +226,7 @@ impl Task for ContainerdTask {
 
     fn shim_memory(&self) -> io::Result<u64> {
         let shim = self.process.stat()?.parent;
-        // An orphan's parent is whoever takes orphans.
+        // An orphan's parent is not a shim but the process that adopts orphans.
         let name = files::read_kernel(format!("/proc/{shim}/comm"))?;
         if !name.starts_with("containerd-shim") {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the shim is gone"));
@@ -282,13 +284,13 @@ impl Task for ContainerdTask {
 
 impl ContainerdTask {
     async fn how_it_ends(&self) -> Ending {
-        // A Wait that fails (containerd is down) leaves the race to the pidfd.
+        // If Wait fails (containerd is down), only the pidfd can end the race.
         let reported = tokio::select! {
             biased;
             () = self.process.exited() => None,
             Ok(ending) = self.wait() => Some(ending),
         };
-        // The kernel's word is better than containerd's: it tells `exit 137` from SIGKILL.
+        // The kernel's status is preferred, since it distinguishes `exit 137` from SIGKILL.
         let told = match reported {
             Some(_) => within(ASK, self.process.ended()).await.unwrap_or(Ending::Lost),
             None => self.process.ended().await,
@@ -297,7 +299,7 @@ impl ContainerdTask {
             (Ending::Lost, Some(reported)) => reported,
             (Ending::Lost, None) => match self.ask().await {
                 Some(ending) => ending,
-                // Its shim is dead, and whoever takes orphans has not got to it yet.
+                // The shim is dead, and the process that adopts orphans has not reaped init yet.
                 None => within(REAPING, self.process.reaped()).await.unwrap_or(Ending::Lost),
             },
             (told, _) => told,

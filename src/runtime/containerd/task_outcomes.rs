@@ -1,5 +1,5 @@
-//! Why a foreign container's task is gone: its owner deleted it, this daemon did, or containerd cleared it
-//! away because its shim had died. containerd's news of it is the same each time.
+//! The reason why a foreign container's task is gone: its owner deleted it, this daemon did, or
+//! containerd deleted it after its shim had died. containerd's event is the same each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,21 +10,21 @@ use crate::domain::exit::Ending;
 use crate::files;
 use crate::process::Process;
 
-/// The news may be quicker than the look at the process.
+/// Pause between checks, since the event may arrive before the outcome is recorded.
 const STEP: Duration = Duration::from_millis(10);
 const STEPS: u32 = 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TaskOutcome {
     Lives,
-    /// By itself or by a signal; its shim is, or was, there to tell.
+    /// The process ended by itself or by a signal, while its shim was there to report it.
     Ended,
     ShimDied,
-    /// Deleted by this daemon.
+    /// This daemon deleted the task.
     Deleted,
 }
 
-/// Of each container's newest task, by its pid.
+/// The outcome of each container's newest task, with its pid.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, (u32, TaskOutcome)>>>);
 
@@ -42,7 +42,7 @@ impl TaskOutcomes {
         task_outcomes.get(place).filter(|(known, _)| *known == pid).map(|(_, outcome)| *outcome)
     }
 
-    /// Whether nothing but its owner explains that this task was deleted.
+    /// True if only its owner can have deleted this task.
     pub(super) async fn is_owners(&self, place: &ContainerRef, pid: u32) -> bool {
         for _ in 0..STEPS {
             match self.of(place, pid) {
@@ -65,7 +65,7 @@ pub(super) struct Shim {
 }
 
 impl Shim {
-    /// `None` where it is gone already.
+    /// Opens the shim of a task; `None` if it is gone already.
     pub(super) fn of(
         init: &Process,
         place: ContainerRef,
@@ -74,7 +74,7 @@ impl Shim {
         let parent = init.stat().ok()?.parent;
         let process = Process::open(parent).ok()?;
         let name = files::read_kernel(format!("/proc/{parent}/comm")).ok()?;
-        // Still its parent: nobody else has that pid.
+        // The process is still the parent of init, so the pid was not reused.
         let is_shim = name.starts_with("containerd-shim") && init.stat().ok()?.parent == parent;
         is_shim.then(|| {
             task_outcomes.note(&place, init.pid(), TaskOutcome::Lives);
@@ -82,17 +82,18 @@ impl Shim {
         })
     }
 
-    /// Resolves with the end of init, when it is known whose doing the task's deletion will be.
+    /// Resolves after the end of init, when the outcome is recorded.
     pub(super) async fn watch(&self, init: &Process) {
-        // An owner's deletion ends init first and the shim by itself; a shim that dies is dead
-        // before containerd ends init for it.
+        // When an owner deletes a task, init ends first and the shim exits by itself. A shim that
+        // dies is dead before containerd ends init for it.
         let is_first = tokio::select! {
             biased;
             () = init.exited() => false,
             () = self.process.exited() => true,
         };
         let died = is_first || {
-            // Who looks late has seen neither first. Only newer kernels tell how it ended.
+            // A late call sees both as ended, in unknown order. Only newer kernels report how the
+            // shim ended.
             self.process.has_ended().unwrap_or(false)
                 && !matches!(self.process.ended().await, Ending::Exited(0) | Ending::Lost)
         };

@@ -1,4 +1,4 @@
-//! Tasks: create, start, look, kill, delete.
+//! The containerd calls for tasks: create, start, find, kill, delete.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,35 +18,35 @@ use crate::domain::exit::Ending;
 use crate::process::Process;
 use crate::runtime::{FoundTask, Refusal, RuntimeError};
 
-/// A process that was killed, or is seen dead by its pidfd, is so for containerd too only after
-/// the shim has reaped it.
+/// Pause between tries to delete a task: containerd considers a killed or dead process as ended
+/// only after the shim has reaped it.
 const DELETE_STEP: Duration = Duration::from_millis(10);
 const DELETE_STEPS: u32 = 300;
-/// How often a task is looked at until it holds still.
+/// How often the state of a task is read until it is stable.
 const LOOKS: u32 = 5;
-/// How soon one whose state nobody could tell is looked at again: containerd has given its shim
-/// 2 s to answer, and LOOKS times both is as long as a busy one may take.
+/// Pause before an unknown state is read again. containerd gives its shim 2 s to answer, and LOOKS
+/// times both is as long as a busy one may take.
 const LOOK_STEP: Duration = Duration::from_millis(500);
 
-/// Where containerd's shim keeps runc's state of containers, by namespace.
+/// The folder in which containerd's shim stores runc's state of containers, by namespace.
 const RUNC: &str = "/run/containerd/runc";
 /// The exit status of a process that SIGKILL ended.
 const KILLED: u32 = 128 + 9;
 
-/// Whether the shim ended while it was asked.
+/// True if the shim ended during the call.
 pub(super) fn shim_died(error: &RuntimeError) -> bool {
     matches!(error, RuntimeError::Refused { refusal: Refusal::ShimDied, .. })
 }
 
 impl Client {
-    /// Creates the task and holds its init, which waits to be started.
+    /// Creates the task and opens its init, which waits for the start.
     pub(super) async fn create_task(
         &self,
         id: &str,
         rootfs: Vec<Mount>,
         logger: &str,
     ) -> Result<Process, RuntimeError> {
-        // One logger has both; the shim panics without it.
+        // One logger reads both streams. The shim panics if only one of them has a logger.
         let stdio = Stdio { stdout: logger.to_owned(), stderr: logger.to_owned(), terminal: false };
         self.create_task_with(id, rootfs, stdio).await
     }
@@ -91,12 +91,12 @@ impl Client {
         answer.process.ok_or_else(|| RuntimeError::NotFound(format!("task {id}")))
     }
 
-    /// An ended task and its shim. One that is gone is fine.
+    /// Deletes an ended task and its shim. A missing task is no error.
     pub(super) async fn delete_task(&self, id: &str) -> Result<(), RuntimeError> {
         self.delete_when_ended(id, false).await
     }
 
-    /// A task in whatever state.
+    /// Deletes a task in any state, after killing it.
     pub(super) async fn kill_and_delete_task(&self, id: &str) -> Result<(), RuntimeError> {
         self.delete_when_ended(id, true).await
     }
@@ -105,7 +105,7 @@ impl Client {
         for _ in 0..DELETE_STEPS {
             let request = self.request(DeleteTaskRequest { container_id: id.to_owned() });
             match call("Tasks.Delete", DEADLINE, self.tasks().delete(request)).await {
-                // runc's kill of all processes thaws a paused one.
+                // The process has not ended yet. runc's kill of all processes thaws a paused one.
                 Err(RuntimeError::Refused { refusal: Refusal::StillRunning, .. }) => {}
                 other => return missing_is_fine(other),
             }
@@ -127,15 +127,16 @@ impl Client {
         missing_is_fine(call("Tasks.Kill", DEADLINE, self.tasks().kill(request)).await)
     }
 
-    /// After a failed start, which is the error to tell; what stays, the next start clears.
+    /// Cleans up after a failed start. An error is only logged, since the caller reports the
+    /// start's; the next start removes what remains.
     pub(super) async fn clear_task(&self, id: &str) {
         if let Err(error) = self.kill_and_delete_task(id).await {
             tracing::warn!(container = id, %error, "a task that failed to start stays behind");
         }
     }
 
-    /// The task as it is. A running one is held by a pidfd that is surely its own: it had that
-    /// pid before and after the pidfd was opened.
+    /// Finds the task in its current state. The pidfd of a running one is certainly the task's,
+    /// which had this pid before and after the pidfd was opened.
     pub(super) async fn find_task(
         &self,
         id: &str,
@@ -163,9 +164,9 @@ impl Client {
                     return Ok(FoundTask::Ended(ending, at.unwrap_or(SystemTime::UNIX_EPOCH)));
                 }
                 Status::Running | Status::Pausing | Status::Paused => {}
-                // A start that was cut short; its process has not run.
+                // The start was cut short, and the process has not run.
                 Status::Created => return Ok(FoundTask::None),
-                // Its shim did not answer containerd, which says nothing about the process.
+                // The shim did not answer containerd, which says nothing about the process.
                 Status::Unknown => {
                     unknown += 1;
                     if unknown == LOOKS {
@@ -183,23 +184,23 @@ impl Client {
             }
             match Process::open(state.pid) {
                 Ok(process) => held = Some(process),
-                // It may just have ended, which the next look tells.
+                // The process may just have ended, which the next read shows.
                 Err(error) => trouble = format!("cannot hold process {}: {error}", state.pid),
             }
         }
-        // Neither running nor not: to be looked at again before anything is done about it.
+        // The state is unclear, so the caller must read it again before it acts.
         Err(RuntimeError::Unavailable(format!("task {id}: {trouble}")))
     }
 
-    /// Whether an ended task was killed before it was started, as containerd does with a creation
-    /// whose caller died: its init waits until runc's start has opened this FIFO, and removes it.
+    /// True if an ended task was killed before it was started, as containerd does with a creation
+    /// whose caller died: init waits until runc's start has opened this FIFO, and removes it.
     async fn never_ran(&self, id: &str, exit_status: u32) -> bool {
         let fifo = Path::new(RUNC).join(self.namespace()).join(id).join("exec.fifo");
         exit_status == KILLED && tokio::fs::symlink_metadata(fifo).await.is_ok()
     }
 }
 
-/// As [`start_failed`], but what an earlier creation left is not about the task.
+/// Converts an error as [`start_failed`] does, but leftovers of an earlier creation stay a refusal.
 fn create_failed(error: RuntimeError) -> RuntimeError {
     let what = "failed to create containerd task";
     match error {
@@ -211,8 +212,8 @@ fn create_failed(error: RuntimeError) -> RuntimeError {
     }
 }
 
-/// The reason of containerd or runc against this task, in the words of containerd's CRI plugin.
-/// Other errors are not about the task.
+/// Converts an answer of containerd or runc to the text that containerd's CRI plugin uses. Other
+/// errors are not about the task and stay as they are.
 fn start_failed(what: &str, error: RuntimeError) -> RuntimeError {
     match error {
         RuntimeError::NotFound(text) => RuntimeError::StartFailed(format!("{what}: {text}")),

@@ -1,4 +1,4 @@
-//! Who an image knows: its own `/etc/passwd` and `/etc/group`.
+//! The users and groups in an image's `/etc/passwd` and `/etc/group`.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,11 +13,12 @@ use crate::domain::user::ImageUsers;
 use crate::rootfs::{self, Layers};
 use crate::runtime::RuntimeError;
 
-/// containerd's collector may take a view away before it is mounted; it has no owner.
+/// How often a view is made: it has no owner, so containerd's collector may remove it before it is
+/// mounted.
 const TRIES: u32 = 3;
 
 impl Containerd {
-    /// Read once an image: what a digest names does not change.
+    /// Returns the image's users. They are read once for each digest, whose content cannot change.
     pub(super) async fn users(&self, image: &Image) -> Result<ImageUsers, RuntimeError> {
         let content = &image.content;
         let files = content.users.get_or_try_init(|| self.read_users(image)).await?;
@@ -41,7 +42,7 @@ impl Containerd {
         self.in_view(&image.name, chain_id, read).await
     }
 
-    /// Does `work` on the root of an image, in a view that is removed again.
+    /// Runs `work` on the root of an image, in a view that is removed afterwards.
     pub(super) async fn in_view<T: Send + 'static>(
         &self,
         image: &str,

@@ -1,5 +1,5 @@
-//! Views of images that are pods' volumes: one for a volume and pod, which holds what the image was
-//! when it was made, until the pod is gone.
+//! Views of images that are pods' volumes: one for each volume and pod, with the image's content at
+//! the time of its creation. It exists until the pod is removed.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::records::POD_UID;
 use crate::domain::image::VolumeSeen;
 use crate::runtime::RuntimeError;
 
-/// containerd's collector keeps what has it, with all that it is made of.
+/// The label that makes containerd's collector keep a view and the snapshots below it.
 const ROOT: &str = "containerd.io/gc.root";
 
 impl Client {
@@ -35,8 +35,8 @@ impl Client {
         }
     }
 
-    /// Its mounts, and whether it is a new one. One that is there is used whatever the image is by
-    /// now.
+    /// Returns the view's mounts, and whether it is new. An existing one is used even if the image
+    /// has changed.
     pub(super) async fn view(
         &self,
         uid: &str,
@@ -73,7 +73,7 @@ impl Client {
         Ok(())
     }
 
-    /// The pods that have any, by their uids.
+    /// Returns the uids of the pods that have views.
     pub(super) async fn viewers(&self) -> Result<Vec<String>, RuntimeError> {
         let views = self.list_views(&format!("labels.{POD_UID:?}")).await?;
         Ok(views.into_iter().filter_map(|mut view| view.labels.remove(POD_UID)).collect())

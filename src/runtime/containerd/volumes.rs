@@ -1,4 +1,5 @@
-//! A pod's volumes: made before a container starts, in its spec, gone with the last record.
+//! A pod's volumes: created before a container starts, mounted by its spec, removed with the last
+//! record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,11 +13,12 @@ use crate::runtime::{RuntimeError, StartRequest};
 use crate::volumes::{SubPathOf, View, Volumes, not_shared};
 use probelet_oci::{self as oci, VolumeBind};
 
-/// A path of the host may be on a server that does not answer, and a folder large.
+/// How long an operation may take: a host path may be on a server that does not answer, and a
+/// folder may be large.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Containerd {
-    /// What the container gets; why it gets nothing, if so.
+    /// Returns the container's mounts; the error says why there are none.
     pub(super) fn binds(&self, creation: &StartRequest) -> Result<Vec<VolumeBind>, String> {
         let (plan, mounts) = self.mounted(creation)?;
         let bind = |(index, mount): (usize, Mounted<'_>)| {
@@ -36,7 +38,7 @@ impl Containerd {
         Ok(mounts.into_iter().enumerate().map(bind).collect())
     }
 
-    /// All volumes of the pod, and what of them only this container has.
+    /// Creates all volumes of the pod, and the parts that only this container has.
     pub(super) async fn make_volumes(
         &self,
         creation: &StartRequest,
@@ -48,7 +50,7 @@ impl Containerd {
         let _turn = self.pod_turn(&creation.pod.uid).await;
         let views = self.views(creation).await?;
         let (this, creation) = (self.clone(), creation.clone());
-        // A path of the host that hangs keeps one thread, however often the start is tried again.
+        // A host path that hangs blocks only one thread, however often the start is retried.
         let key = format!("volumes/{}", creation.pod.uid);
         let alone = self.locks.lock(&key);
         let alone = tokio::time::timeout(PATIENCE, alone).await.map_err(|_| {
@@ -62,8 +64,8 @@ impl Containerd {
         made.await?.map_err(RuntimeError::Config)
     }
 
-    /// Of the images that are the container's volumes. A trace on the disk comes first, so that
-    /// the views are not forgotten with the pod.
+    /// Creates the views of the container's image volumes. A folder on the disk is created first,
+    /// so that the cleanup of the pod finds the views.
     async fn views(&self, creation: &StartRequest) -> Result<Vec<View>, RuntimeError> {
         let (uid, mut views) = (&creation.pod.uid, Vec::new());
         let Some(container) = creation.container() else { return Ok(views) };
@@ -113,7 +115,7 @@ impl Containerd {
         Ok(())
     }
 
-    /// For what is mounted in the container below a volume that it sees read only.
+    /// Creates mount points in volumes that the container mounts read-only, for mounts below them.
     fn make_mount_points(
         &self,
         creation: &StartRequest,
@@ -148,8 +150,8 @@ impl Containerd {
         Ok(())
     }
 
-    /// What changed in files that are mounted, as new labels do, is seen without a restart. Beside
-    /// the caller, whom a slow volume must not hold up.
+    /// Updates mounted files, such as new labels, without a restart. It runs in the background,
+    /// since a slow volume must not block the caller.
     pub(super) fn renew_volumes(&self, pod: &PodSpec) {
         let holds_files =
             pod.volumes.iter().any(|volume| matches!(volume.source, VolumeSource::Files(_)));
@@ -170,7 +172,8 @@ impl Containerd {
         });
     }
 
-    /// One look at a time for a pod: a large volume may take longer than anybody waits.
+    /// Measures the pod's limited volumes, one call at a time: a large volume may outlast the
+    /// caller.
     pub(super) async fn measure_volumes(
         &self,
         pod: &PodSpec,
@@ -190,7 +193,7 @@ impl Containerd {
     }
 
     pub(super) async fn remove_volumes(&self, uid: &str) -> Result<(), RuntimeError> {
-        // The folders on the disk last: they tell the next try that there may be views.
+        // The folders on the disk go last: while they exist, the next try looks for views.
         self.remove_folders(uid, Volumes::remove_from_run).await?;
         self.client.remove_views(uid).await?;
         self.remove_folders(uid, Volumes::remove_from_data).await
@@ -211,8 +214,8 @@ impl Containerd {
         removed.await?.map_err(RuntimeError::Internal)
     }
 
-    /// Of pods whose records somebody else deleted while no daemon ran. `seen` is from before
-    /// `records` were listed: a new pod has a record first.
+    /// Cleans up pods whose records were deleted while no daemon ran. `seen` was read before
+    /// `records`, so a new pod, which has a record first, is not among them.
     pub(super) async fn remove_strays(
         &self,
         seen: BTreeSet<String>,
@@ -222,7 +225,7 @@ impl Containerd {
             records.iter().any(|record| record.labels.get(records::POD_UID) == Some(uid))
         };
         for uid in seen.into_iter().filter(|uid| !known(uid)) {
-            // Its network is disconnected first, beside the caller.
+            // The network is disconnected first, in the background.
             if self.networks.cni.has_traces(&uid) {
                 continue;
             }

@@ -1,9 +1,9 @@
-//! Records as released builds left them, and that this one reads each: what it means, and that
-//! none of it is lost when it is written again.
+//! Golden records, as released builds wrote them. This build must read each one, and must lose
+//! nothing when it writes it again.
 //!
-//! `golden/` has the `Any` of each as it lay in containerd, or (`pending_…`) in the run folder.
-//! Version 0.1 wrote them on a real host; only the host's path and boot id are others. A file is
-//! never changed: a new shape gets new ones.
+//! `golden/` has the `Any` of each record from containerd, or (`pending_…`) from the run folder.
+//! Version 0.1 wrote them on a real host; only the host's path and boot id are replaced. A file is
+//! never changed: a new shape gets new files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn names() -> BTreeSet<String> {
     files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// Whether `new` says all that `old` does.
+/// True if `new` contains all that `old` does.
 fn covers(new: &Value, old: &Value) -> bool {
     match (new, old) {
         (Value::Object(new), Value::Object(old)) => {
@@ -78,7 +78,7 @@ fn only(pod: &PodSpec) -> &ContainerSpec {
     container
 }
 
-/// What all of them have in common; the rest is each test's.
+/// Checks what all records have in common; each test checks the rest.
 fn own(name: &str) -> (PodSpec, Memory) {
     let (pod, memory) = read(name);
     assert!(!pod.uid.is_empty() && !pod.is_adopted(), "{name}");
@@ -89,7 +89,7 @@ fn own(name: &str) -> (PodSpec, Memory) {
     (pod, memory)
 }
 
-/// Running in this attempt, as often restarted.
+/// Checks that the container runs in this attempt, with as many restarts.
 fn runs(name: &str, attempt: u32) -> (PodSpec, Memory) {
     let (pod, memory) = own(name);
     assert_eq!(memory.wanted, Wanted::Running, "{name}");
@@ -99,7 +99,7 @@ fn runs(name: &str, attempt: u32) -> (PodSpec, Memory) {
     (pod, memory)
 }
 
-/// How its newest attempt ended.
+/// Returns how the newest attempt ended.
 fn ended(memory: &Memory) -> (Ending, &str, &Cause, Option<Sigkill>) {
     let ended = memory.ended.as_ref().unwrap();
     assert_eq!(ended.attempt, memory.attempt);

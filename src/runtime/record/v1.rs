@@ -1,4 +1,4 @@
-//! What version 1 of a record says of a container beside its spec, as JSON.
+//! Version 1 of the saved state of a container beside its spec, as JSON.
 //!
 //! These types are the stored format. They change only by new fields with a default, while the
 //! domain's types are free to change: the conversions here are the border between them. Every
@@ -73,7 +73,7 @@ pub(super) struct Memory {
     finished: bool,
     #[serde(default)]
     oom: OomCount,
-    /// Newest first.
+    /// Terminations, the newest first.
     #[serde(default)]
     history: Vec<Terminated>,
     #[serde(default)]
@@ -492,7 +492,7 @@ mod tests {
 
     use super::*;
 
-    /// The shapes of 0.1 that the golden records do not have.
+    /// Checks the shapes of 0.1 that the golden records do not contain.
     #[test]
     fn each_cause_keeps_its_stored_shape() {
         for shape in [

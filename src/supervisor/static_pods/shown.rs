@@ -1,5 +1,5 @@
-//! What the manifest directory's files come to, for those who ask: whose pods are whose, what is
-//! wrong, and whether the directory can be read at all.
+//! The state of the manifest directory for views and health checks: the pods of each file, their
+//! problems, and whether the directory can be read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,11 +21,11 @@ pub(in super::super) struct Directory {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each pod's file; none before the first look.
+    /// The file of each pod; None before the directory is first read.
     owners: Option<BTreeMap<String, String>>,
-    /// By pod, or by file where no pod is known.
+    /// The problems by pod, or by file if its pod is unknown.
     problems: BTreeMap<String, Problem>,
-    /// Why the directory cannot be read.
+    /// The reason why the directory cannot be read.
     error: Option<String>,
 }
 
@@ -37,13 +37,13 @@ struct Problem {
 
 impl Directory {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No update is left half done, so a panic elsewhere is no reason to stop.
+        // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Supervisor {
-    /// Pods whose manifests are in this directory are its own.
+    /// Sets the manifest directory. Pods from its files are changed only there.
     #[must_use]
     pub fn with_manifest_dir(mut self, path: Option<&Path>) -> Self {
         self.directory = path.map(|path| {
@@ -53,7 +53,7 @@ impl Supervisor {
         self
     }
 
-    /// Whether the manifest directory can be read, if there is one.
+    /// Returns whether the manifest directory can be read; None if there is none.
     pub fn reads_manifest_dir(&self) -> Option<bool> {
         self.directory.as_ref().map(|directory| directory.state().error.is_none())
     }
@@ -63,7 +63,7 @@ impl Supervisor {
         self.directory.as_ref().is_some_and(|own| parent == Some(Path::new(&own.path)))
     }
 
-    /// What a file keeps as it says is changed there: everything else it would undo.
+    /// Refuses to change a pod that a file defines, because the file would undo the change.
     pub(in super::super) fn not_kept(&self, pod: &str) -> Result<(), SupervisorError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let origin = self.with(pod, |handle| handle.view.borrow().spec.origin.clone());
@@ -80,7 +80,7 @@ impl Supervisor {
         }
     }
 
-    /// An error, or that there is none; a change is told once.
+    /// Sets or clears the error of the directory; each change is reported once.
     pub(super) fn directory_is(&self, error: Option<String>) {
         let Some(directory) = &self.directory else { return };
         let before = std::mem::replace(&mut directory.state().error, error.clone());
@@ -98,7 +98,7 @@ impl Supervisor {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// What the files say, and what is wrong with it.
+    /// Sets the pods that the files define, and the problems of the files.
     pub(super) fn directory_says(
         &self,
         owners: BTreeMap<String, String>,
@@ -120,7 +120,7 @@ impl Supervisor {
                 state.problems.insert(about, Problem { why, since });
             }
             changed = before != state.problems;
-            // Of a file that is gone nobody says that it is right.
+            // A problem that ends because its file is gone is not reported as solved.
             let is_right = |about: &String| {
                 let is_kept = state.owners.as_ref().is_some_and(|all| all.contains_key(about));
                 is_kept && !state.problems.contains_key(about)
@@ -139,7 +139,7 @@ impl Supervisor {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Tells it of a pod, or of what is shown as one.
+    /// Records a notice for a pod, or for a problem that is listed as a pod.
     pub(super) fn note_of(&self, about: &str, notice: Notice) {
         let live = self.with(about, |handle| handle.view.borrow().spec.clone());
         let spec = live.unwrap_or_else(|_| Arc::new(nameless(about)));
@@ -148,14 +148,14 @@ impl Supervisor {
         self.events.record(&spec, container, notice, now().wall);
     }
 
-    /// What is wrong is shown with the pod, and by itself where there is none.
+    /// Adds the problems to the views of their pods, and lists the others as pods.
     pub(in super::super) fn with_problems(&self, views: &mut Vec<PodView>) {
         let Some(directory) = &self.directory else { return };
         let mut problems = directory.state().problems.clone();
         for view in views.iter_mut() {
             view.manifest_error = problems.remove(&view.spec.name).map(|problem| problem.why);
         }
-        // A pod that is being made has its name already.
+        // The name of a pod that is being created is in the registry already.
         let registry = lock(&self.registry);
         problems.retain(|about, _| !registry.contains_key(about));
         views.extend(problems.iter().map(|(about, problem)| row(about, problem)));
@@ -172,7 +172,7 @@ impl Supervisor {
     }
 }
 
-/// Only what is known of what is no pod.
+/// The spec of a problem that is listed as a pod: only its name is known.
 fn nameless(about: &str) -> PodSpec {
     PodSpec::bare(about.to_owned(), String::new(), Vec::new())
 }

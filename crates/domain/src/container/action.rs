@@ -1,4 +1,4 @@
-//! What is to be done for a container.
+//! The actions for a container.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::notice::Notice;
 use crate::probe::Launch;
 use crate::spec::{HookKind, ProbeKind};
 
-/// What is to be done. The actions of one event are performed in order.
+/// An action for a container. The actions of one event are performed in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Something about the current instance.
+    /// An action for the current instance.
     Instance(Incarnation, InstanceAction),
-    /// Tell the brake that a probe came late by the daemon's own fault.
+    /// Report to the brake that the daemon ran a probe late.
     TellLate,
     /// Delete the ended task; its record, snapshot and log stay readable.
     Reap(Incarnation),
-    /// Delete everything of an attempt.
+    /// Delete the record, snapshot and log of an attempt.
     Forget(Incarnation),
-    /// Write the record of an attempt anew.
+    /// Write the record of an attempt again.
     Restore(Incarnation),
-    /// End and delete a task that should not be there.
+    /// End and delete a task that should not exist.
     Clear(Incarnation),
     /// Publish an event.
     Note(Notice),
@@ -29,12 +29,12 @@ pub enum Action {
     Persist,
 }
 
-/// What is to be done for an instance.
+/// An action for an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceAction {
     /// Start the process.
     Start,
-    /// See which of the images are on the machine. The attempt's record is written before the
+    /// Check which of the images are on the machine. The attempt's record is written before the
     /// answer.
     LookForImage,
     /// Pull this image.
@@ -53,8 +53,10 @@ pub enum InstanceAction {
     Capture,
     /// Send a signal to the process.
     Signal(i32),
-    /// Ask the brake for the kill that a probe decided. The answer comes in the same turn.
+    /// Ask the brake for the kill that a probe decided. The answer comes in the same turn of the
+    /// actor.
     AskBrake(KillRequest),
-    /// Kill what runs of an attempt whose process the daemon does not hold, and report `Ended`.
+    /// Kill the processes of an attempt whose init process the daemon has no pidfd of, and report
+    /// `Ended`.
     Destroy,
 }

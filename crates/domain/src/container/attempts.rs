@@ -1,4 +1,4 @@
-//! The attempts that may have something left in the runtime, and their cleanup.
+//! The attempts that may have leftovers in the runtime, and their cleanup.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::time::Later;
 #[derive(Debug)]
 pub(super) struct Attempts {
     kept: BTreeSet<Incarnation>,
-    /// Those of `kept` whose cleanup is under way.
+    /// Attempts of `kept` whose cleanup is under way.
     clearing: BTreeSet<Incarnation>,
     /// When a cleanup that failed is retried.
     retry_at: Option<Instant>,
@@ -23,7 +23,8 @@ impl Attempts {
         Self { kept: BTreeSet::from([newest]), clearing: BTreeSet::new(), retry_at: None }
     }
 
-    /// Adds those that have records. An attempt between them may have left files without one.
+    /// Adds the attempts that have records. An attempt between them may have left files without a
+    /// record.
     pub(super) fn recover(
         &mut self,
         recorded: impl IntoIterator<Item = Incarnation>,
@@ -79,7 +80,7 @@ impl Attempts {
 
     /// Cleans up the attempts before `oldest`, and all of them if the container is removed.
     pub(super) fn settle(&mut self, oldest: Incarnation, is_removed: bool, turn: &mut Turn) {
-        // The newest record alone says that the container is to be removed, so it goes last.
+        // Only the newest record says that the container is to be removed, so it is deleted last.
         let newest = self.kept.last().copied();
         let is_last = self.kept.len() == 1;
         for attempt in &self.kept {

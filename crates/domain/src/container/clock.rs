@@ -1,8 +1,8 @@
-//! A wall clock that is set: by hand, or by NTP on a host that has booted without the time.
+//! Changes of the wall clock: by hand, or by NTP on a host that has booted without the time.
 //!
-//! What goes on by itself (a back-off, a pause, a grace, a deadline, an age) goes by monotonic
-//! time and is recorded by the wall clock, so these times move with that clock. What is past keeps
-//! the time that it was published with.
+//! Everything that elapses by itself (a back-off, a pause, a grace, a deadline, an age) is measured
+//! by monotonic time and recorded by the wall clock, so the recorded times move with that clock.
+//! Past times stay as they were published.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,8 @@ use super::life::Life;
 use super::phase::Phase;
 use crate::Now;
 
-/// A smaller difference is slewing, or a reading that was interrupted.
+/// Least difference that counts as a set clock. A smaller one is slewing, or an interrupted
+/// reading.
 const SET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,7 @@ impl Shift {
         (by >= SET).then_some(shift)
     }
 
-    /// The shift since the boot time was `known`, which becomes that of `now`.
+    /// Returns the shift since the boot time was `known`, and replaces that by the one of `now`.
     fn since(known: &mut Option<SystemTime>, now: Now) -> Option<Self> {
         let before = *known.get_or_insert(now.booted_at);
         let shift = Self::between(before, now.booted_at)?;
@@ -51,8 +52,8 @@ impl Shift {
 }
 
 impl Memory {
-    /// The memory as it is read in this boot of the host. From another boot only the wall clock is
-    /// left, and whether that was set meanwhile cannot be known.
+    /// Returns the memory with its times moved to the current wall clock. If it is of another boot
+    /// of the host, the times stay: whether the clock was set meanwhile cannot be known.
     #[must_use]
     pub fn in_boot(mut self, current: Option<&str>) -> Self {
         let is_same = self.boot_id.as_deref().zip(current).is_some_and(|(own, now)| own == now);
@@ -60,7 +61,7 @@ impl Memory {
         self
     }
 
-    /// Moves the times of what goes on by itself if the wall clock was set.
+    /// Moves the times of everything that elapses by itself if the wall clock was set.
     pub(super) fn follow_clock(&mut self, now: Now) {
         let Some(shift) = Shift::since(&mut self.booted_at, now) else { return };
         shift.apply_all([
@@ -73,7 +74,7 @@ impl Memory {
     }
 }
 
-/// Moves the times of what goes on by itself if the wall clock was set.
+/// Moves the times of everything that elapses by itself if the wall clock was set.
 pub(super) fn follow(life: &mut Life, now: Now) {
     let Life { course, phase, pause, .. } = life;
     let Some(shift) = Shift::since(&mut course.booted_at, now) else { return };

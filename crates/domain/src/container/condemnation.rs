@@ -1,13 +1,13 @@
-//! From a probe's final failure to the stop of its instance, in one file.
+//! From a probe's final failure to the stop of its instance.
 //!
 //! 1. Condemned: a liveness or startup probe has failed as often as its threshold says. The
 //!    machine asks the host's brake ([`Condemnation::new`]).
 //! 2. Braked: the brake may hold the kill. The container goes on being probed, and is not killed
 //!    if the probe passes again. The brake is asked again later ([`Condemnation::held`]).
 //! 3. Captured: the brake allowed the kill. The evidence of what the process does is stored first,
-//!    for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since the
-//!    evidence may be asked for by a signal: a process that ends from it while the daemon is dead
-//!    was ended by its probe. A process that lives on is judged again by the next daemon's probes.
+//! for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since a signal
+//! may be sent for the evidence: if the process ends from it while the daemon is down, its probe
+//! has ended it. If the process survives, the probes of the next daemon judge it again.
 //! 4. Stopped: [`Condemnation::captured`] and [`Condemnation::capture_over`] return the stop.
 
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::status::KillHeld;
 use crate::time::Later;
 use crate::{Now, restart};
 
-/// How soon a brake that gave no answer is asked again.
+/// Time after which a brake that gave no answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The end of an instance that one of its probes has decided.

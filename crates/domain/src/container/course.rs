@@ -1,4 +1,4 @@
-//! What is known of the attempts of a container.
+//! The attempts of a container, and their ends.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::history::History;
 use crate::restart::Backoff;
 use crate::user::User;
 
-/// The newest attempt, and what those before it left.
+/// The newest attempt, and the ends of the attempts before it.
 #[derive(Debug)]
 pub(super) struct Course {
     pub attempt: Incarnation,
@@ -29,9 +29,10 @@ pub(super) struct Course {
     pub last_state: Option<Terminated>,
     pub history: History,
     pub backoff: Backoff,
-    /// The container was restarted as often in a row as it may be, and is left as it is.
+    /// True if the container was restarted the maximum number of times in a row, and is not
+    /// restarted again.
     pub given_up: bool,
-    /// When the host was booted, by the clock that the times here are of.
+    /// Time of the host's boot, by the clock that the times here are of.
     pub booted_at: Option<SystemTime>,
 }
 

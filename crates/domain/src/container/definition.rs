@@ -1,4 +1,4 @@
-//! What the specs say of one container.
+//! The definition of one container: its spec, and that of its pod.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::status::WaitingReason;
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub pod: Arc<PodSpec>,
-    /// A copy: a spec is small, and a machine without a container cannot be built.
+    /// Copy of the container's spec: it is small, and a machine without a container cannot be
+    /// built.
     pub spec: ContainerSpec,
 }
 
@@ -23,7 +24,7 @@ impl Definition {
         self.pod.role_of(&self.spec.name)
     }
 
-    /// What follows when a probe fails for good.
+    /// Action that follows when a probe fails for good.
     pub(super) fn on_failure(&self, kind: ProbeKind) -> OnFailure {
         self.spec.probes.get(kind).and_then(|probe| probe.on_failure).unwrap_or_default()
     }

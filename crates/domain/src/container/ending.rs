@@ -18,8 +18,8 @@ use crate::{Incarnation, Now, restart};
 /// Message of the kubelet.
 pub(super) const REMOVED: &str = "The container is removed because RestartAllContainers in place";
 
-/// All that is known of the end of an instance: the stop that was `asked` for or that an earlier
-/// daemon's probe `condemned` it to, and the last `signal` of an operator.
+/// Facts of the end of an instance: the stop that was `asked` for or that an earlier daemon's probe
+/// `condemned` it to, and the last `signal` of an operator.
 pub(super) fn known(
     ending: Ending,
     (asked, condemned): (Option<Stopping>, Option<Cause>),
@@ -93,7 +93,7 @@ pub(super) fn back_off(definition: &Definition, wait: Duration, turn: &mut Turn)
     }
 }
 
-/// Publishes that a container was restarted as often in a row as it may be.
+/// Publishes that a container was restarted the maximum number of times in a row.
 pub(super) fn note_give_up(spec: &ContainerSpec, turn: &mut Turn) {
     let (name, most) = (&spec.name, spec.backoff.max_restarts.unwrap_or_default());
     let message =

@@ -1,4 +1,4 @@
-//! What can happen to a container.
+//! The events of a container.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::probe::{Launch, Outcome};
 use crate::spec::{HookKind, PodSpec, ProbeKind};
 use crate::user::User;
 
-/// What happened to a container as a whole, or to one of its attempts.
+/// An event of a container, or of one of its attempts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The wanted level changed. `grace` replaces that of the spec.
@@ -40,7 +40,7 @@ pub enum Event {
     },
     /// An operator ends a pause early.
     Resume,
-    /// The pod's spec changed in what may change on a live container.
+    /// The pod's spec changed in fields that may change on a live container.
     Respec(Arc<PodSpec>),
     /// The pod orders one of its containers to do something.
     Pod(PodSignal),
@@ -63,21 +63,21 @@ pub enum Event {
         /// Attempt of which something is left.
         incarnation: Incarnation,
     },
-    /// The runtime has no record of an attempt that was to be written to.
+    /// The runtime has no record of an attempt when the record was to be written.
     RecordMissing {
         /// Attempt without a record.
         incarnation: Incarnation,
     },
-    /// The output of an attempt is kept nowhere.
+    /// The output of an attempt is not logged.
     NoLog {
         /// Attempt that runs without a log.
         incarnation: Incarnation,
         /// Reason why there is no log.
         why: String,
     },
-    /// What the runtime has of the container.
+    /// State of the container in the runtime.
     Found(Observation),
-    /// The runtime was away, and answers again.
+    /// The runtime answers again after an outage.
     RuntimeBack,
     /// The record could not be written, though the runtime answers.
     PendingRecord {
@@ -90,7 +90,7 @@ pub enum Event {
     Tick,
 }
 
-/// What happened to an instance of a container.
+/// An event of an instance of a container.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InstanceEvent {
     /// The user that the process starts as; comes before `Started`.
@@ -174,7 +174,7 @@ pub enum InstanceEvent {
     },
     /// The brake allows the kill.
     Granted,
-    /// The brake holds the kill, and is to be asked again then.
+    /// The brake holds the kill, and is to be asked again at `again`.
     Held {
         /// Reason of the hold.
         why: Hold,
@@ -186,7 +186,7 @@ pub enum InstanceEvent {
         /// Count of the cgroup, which may be older than the instance.
         kills: u64,
     },
-    /// What the instance left at its end; comes before `Ended`.
+    /// Evidence that the instance left at its end; comes before `Ended`.
     ExitEvidence {
         /// Termination message, end of the log, and count of OOM kills.
         words: ExitEvidence,
@@ -194,7 +194,7 @@ pub enum InstanceEvent {
 }
 
 impl InstanceEvent {
-    /// This event as one of the instance `incarnation`.
+    /// Returns this event as one of the instance `incarnation`.
     pub fn of(self, incarnation: Incarnation) -> Event {
         Event::Instance(incarnation, self)
     }

@@ -1,5 +1,5 @@
-//! The images of a start, that of the container and those of its volumes: looked for, pulled where
-//! they have to be, with the kubelet's reasons and back-off.
+//! The images of a start, that of the container and those of its volumes. They are checked, and
+//! pulled if necessary, with the kubelet's reasons and back-off.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use crate::spec::Source;
 use crate::status::WaitingReason;
 use crate::time::Later;
 
-/// How long an error is shown as such before the back-off that follows it.
+/// Time for which an error is shown before the back-off that follows it.
 const SHOWN: Duration = Duration::from_secs(2);
-/// How soon an image that may not, or cannot, be pulled is looked for again.
+/// Time after which an image that must not, or cannot, be pulled is checked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// What a start does next about its images.
+/// Next step of a start for its images.
 #[derive(Debug)]
 pub(super) enum Step {
     /// All images are on the machine.
@@ -31,9 +31,9 @@ pub(super) enum Step {
 /// The images that a start waits for.
 #[derive(Debug, Default)]
 pub(super) struct Images {
-    /// The one that is pulled or waited for is the first.
+    /// Missing images; the first is pulled or waited for.
     missing: VecDeque<Missing>,
-    /// Those of volumes that were pulled for this start: they are not pulled again if a later one
+    /// Images of volumes that were pulled for this start: they are not pulled again if a later pull
     /// fails.
     pulled: BTreeSet<String>,
     /// Failed pulls in a row.
@@ -41,7 +41,7 @@ pub(super) struct Images {
     error: String,
     /// When the next pull is due.
     retry_at: Option<Instant>,
-    /// The container's image was pulled for the start that is next, and the event says so.
+    /// True if the container's image was pulled for the next start, and the event says so.
     is_noted: bool,
 }
 
@@ -49,24 +49,24 @@ pub(super) struct Images {
 struct Missing {
     name: String,
     need: Need,
-    /// The container's, not a volume's.
+    /// True for the container's image, false for that of a volume.
     is_own: bool,
 }
 
 impl Images {
-    /// True if the runtime has to look for images before a start.
+    /// Returns whether the runtime has to check for images before a start.
     pub(super) fn must_look(definition: &Definition, known: &ImageFacts) -> bool {
-        // Whether the pod has its views of the volumes' images is not recorded.
+        // The record does not say whether the pod has views of the images of its volumes.
         let has_volumes = definition.pod.volume_images(&definition.spec).next().is_some();
         has_volumes || own_need(definition, known) != Need::Nothing
     }
 
-    /// The runtime begins to look.
+    /// The runtime begins to check for the images.
     pub(super) fn looking(&mut self) {
         self.is_noted = false;
     }
 
-    /// Takes in which images are on the machine.
+    /// Handles the result: which images are on the machine.
     pub(super) fn looked(
         &mut self,
         definition: &Definition,
@@ -82,7 +82,7 @@ impl Images {
         }
     }
 
-    /// Goes on with the first image that is missing.
+    /// Returns the step for the first image that is missing.
     pub(super) fn next(&self, subject: Subject<'_>, turn: &mut Turn) -> Step {
         let Some(Missing { name, need, .. }) = self.missing.front() else { return Step::Launch };
         let until = turn.now.mono.later(LOOK_AGAIN);
@@ -169,7 +169,7 @@ impl Images {
         Some(wait(WaitingReason::ImagePullBackOff, message, retry_at, turn))
     }
 
-    /// All images are here, and the process is being started.
+    /// All images are on the machine, and the process is being started.
     pub(super) fn launched(&mut self) {
         *self = Self { is_noted: self.is_noted, ..Self::default() };
     }

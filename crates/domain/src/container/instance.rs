@@ -1,4 +1,4 @@
-//! One running process of a container, with all that watches it.
+//! One running process of a container, with its probes and watches.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,13 +32,13 @@ pub(super) struct Instance {
     pub started_at: SystemTime,
     /// The runtime has lost the task of the process.
     pub is_orphan: bool,
-    /// The signal that an operator sent last, which tells it from a signal of somebody else.
+    /// Last signal that an operator sent, to tell it from a signal of another sender.
     pub operator_signal: Option<(i32, Operator)>,
     pub condemnation: Option<Condemnation>,
     pub shim: ShimWatch,
     pub volumes: VolumeWatch,
     pub probing: Probing,
-    /// As of the newest change that was recorded.
+    /// Levels that were recorded last.
     levels: Levels,
     post_start: PostStart,
 }
@@ -87,7 +87,7 @@ impl Instance {
         self.post_start
     }
 
-    /// True once the postStart hook is over. Only then the instance is shown.
+    /// True once the postStart hook is over. Only then the instance is published.
     pub(super) fn has_begun(&self) -> bool {
         self.post_start == PostStart::Over
     }
@@ -200,7 +200,7 @@ impl Instance {
         }
     }
 
-    /// Takes changed probes of the spec over.
+    /// Replaces the changed probes by those of the spec.
     pub(super) fn renew(&mut self, probes: &Probes, changed: &[ProbeKind], now: Now) {
         let levels = self.current_levels();
         self.probing.renew(probes, changed, self.since, levels, now);
@@ -211,7 +211,7 @@ impl Instance {
     }
 
     /// Drops the probes under way and their counters, and a kill that the brake has not allowed:
-    /// none of it may act when a pause is over.
+    /// they must have no effect after the pause.
     pub(super) fn pause(&mut self) {
         self.probing.drop_evidence();
         if let Some(kind) = self.condemnation.as_ref().and_then(Condemnation::asks_about) {
@@ -220,7 +220,8 @@ impl Instance {
         }
     }
 
-    /// Drops what was launched, and any condemnation: neither counts for an instance that stops.
+    /// Drops the probes under way, and any condemnation: they have no effect on an instance that
+    /// stops.
     pub(super) fn stop(&mut self) {
         self.probing.drop_evidence();
         self.condemnation = None;

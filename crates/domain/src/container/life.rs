@@ -40,11 +40,11 @@ pub(super) struct Life {
     pub pause: ProbePause,
     pub images: Images,
     pub oom: OomWatch,
-    /// What the instance that ends now has left.
+    /// Evidence that the ending instance has left.
     pub words: ExitEvidence,
-    /// Failures of the runtime in a row.
+    /// Number of failures of the runtime in a row.
     pub troubles: u32,
-    /// What was shown before the start that is under way.
+    /// State that was published before the start that is under way.
     pub before: Option<Shown>,
 }
 
@@ -77,7 +77,7 @@ impl Life {
         }
     }
 
-    /// Looks for the images: they may have been removed or imported since.
+    /// Checks for the images: they may have been removed or imported since.
     pub(super) fn look(&mut self, turn: &mut Turn) {
         self.phase = Phase::Looking;
         self.attempts.add(self.course.attempt);
@@ -85,13 +85,13 @@ impl Life {
         turn.instance(self.course.attempt, InstanceAction::LookForImage);
     }
 
-    /// Starts the next attempt. The old ones are cleaned up beside it.
+    /// Starts the next attempt. Old attempts are cleaned up at the same time.
     pub(super) fn next_attempt(&mut self, turn: &mut Turn) {
         self.before = Some(Presentation::of(self).shown_while_it_starts());
         self.course.next_attempt();
         self.oom.next_attempt();
         self.start(turn);
-        // While it waited for its order in the pod, the two attempts before were kept.
+        // While it waited for its order in the pod, the two attempts before it were kept.
         self.settle(turn);
     }
 
@@ -136,13 +136,14 @@ impl Life {
         true
     }
 
-    /// Cleans up what is not needed any more: all of a removed container, else all attempts but
+    /// Cleans up what is no longer needed: everything of a removed container, else all attempts but
     /// the newest and the one before it.
     pub(super) fn settle(&mut self, turn: &mut Turn) {
         let is_removed = self.mandate.wanted == Wanted::Removed && !self.phase.is_alive();
         let attempt = self.course.attempt;
-        // While a restart waits, the newest attempt has ended, and is the one to be looked at. An
-        // attempt that waits for its start may have no record yet: the one before it has all.
+        // While a restart waits, the newest attempt has ended, and users inspect it. An attempt
+        // that waits for its start may have no record yet; then the record before it has
+        // everything.
         let oldest = match self.phase {
             Phase::Waiting(_) | Phase::Ended if self.course.ended.is_some() => attempt,
             _ => Incarnation(attempt.0.saturating_sub(1)),
@@ -229,7 +230,7 @@ impl Life {
     /// A wait with `reason` is over.
     pub(super) fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) {
         self.before = Some(Presentation::of(self).shown());
-        // A start that failed by the runtime's fault is the same attempt once more.
+        // A start that failed because of the runtime is retried as the same attempt.
         if self.course.ended.is_some() {
             self.restart(turn);
         } else {
@@ -260,7 +261,7 @@ impl Life {
         self.proceed(step, turn);
     }
 
-    /// An order that came meanwhile forbids the start.
+    /// A request that came during the wait forbids the start.
     fn rest_without_image(&mut self, turn: &mut Turn) {
         let is_queued = self.mandate.held && self.mandate.wanted == Wanted::Running;
         self.phase = if is_queued { Phase::Created } else { Phase::Ended };
@@ -311,7 +312,7 @@ impl Life {
         let goes_on = self.mandate.wanted == Wanted::Running && !self.mandate.held;
         let is_network = fault == Fault::Network;
         let retries = (fault == Fault::Runtime || is_network) && goes_on;
-        // While the runtime is away, every try fails alike.
+        // While the runtime is unavailable, every try fails alike.
         let is_first = self.troubles == 0;
         if is_network {
             let message = format!("Failed to create pod sandbox: {message}");
@@ -323,7 +324,7 @@ impl Life {
         let retry = match fault {
             Fault::Container | Fault::Image => None,
             Fault::Runtime => Some((WaitingReason::CreateContainerError, again)),
-            // As in Kubernetes, whose event alone says more.
+            // As in Kubernetes, only the event has more details.
             Fault::Network => Some((WaitingReason::ContainerCreating, again)),
             Fault::Config => Some((WaitingReason::CreateContainerConfigError, CONFIG_RETRY)),
         };
@@ -331,7 +332,7 @@ impl Life {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
             let until = turn.now.mono.later(wait);
             self.phase = Phase::Waiting(Wait::retry(reason, message, until));
-            // How the attempt before it ended may be recorded nowhere else.
+            // The end of the attempt before may be recorded nowhere else.
             if !retries || is_first {
                 turn.persist();
             }
@@ -365,7 +366,7 @@ impl Life {
         self.stop(order, turn);
     }
 
-    /// The process ended before it was stopped; its probe had condemned it all the same.
+    /// The process ended before it was stopped, but its probe had condemned it: that is the cause.
     pub(super) fn end_condemned(&mut self, turn: &mut Turn) {
         let mut stop = Turn::new(turn.now);
         self.stop_captured(&mut stop);
@@ -374,7 +375,7 @@ impl Life {
         turn.actions.extend(notes);
     }
 
-    /// A probe may say that no instance follows the one that it ends.
+    /// Applies the probe's `onFailure`, which may forbid an instance after the one that it ends.
     fn apply_verdict(&mut self, cause: &Cause) {
         if let Cause::Probe { kind, .. } = cause
             && self.definition.on_failure(*kind) == OnFailure::Stop
@@ -383,7 +384,7 @@ impl Life {
         }
     }
 
-    /// An attempt is over: decides what follows.
+    /// Decides what follows an attempt that is over.
     fn over(
         &mut self,
         ended: Terminated,

@@ -1,4 +1,4 @@
-//! The machine of one container: it hands each event to the part that it concerns.
+//! The machine of one container: it passes each event to the part that it concerns.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,8 +19,8 @@ use crate::spec::{ContainerSpec, HookKind, PodSpec};
 use crate::status::ContainerStatus;
 use crate::{Incarnation, Now};
 
-/// Decides what is done for one container. It has no clock and does nothing itself: events come
-/// in, actions go out.
+/// Decides the actions for one container. It has no clock and performs nothing itself: it takes
+/// events and returns actions.
 #[derive(Debug)]
 pub struct Machine {
     pub(super) life: Life,
@@ -45,8 +45,8 @@ impl Machine {
         Self { life, reconciliation: Reconciliation::default() }
     }
 
-    /// The same container with `attempt` as its first attempt. Those below are of a pod that had
-    /// the name before.
+    /// Returns the same container with `attempt` as its first attempt. Lower numbers belong to a
+    /// pod that had the name before.
     #[must_use]
     pub fn counting_from(mut self, attempt: Incarnation) -> Self {
         self.life.course.attempt = attempt;
@@ -64,12 +64,12 @@ impl Machine {
         self.life.course.attempt
     }
 
-    /// What is to be recorded. The caller adds the events and the id of the boot.
+    /// Returns the memory to be recorded. The caller adds the events and the id of the boot.
     pub fn memory(&self) -> Memory {
         Memory::of(&self.life)
     }
 
-    /// Where the container is among the others of its pod.
+    /// Returns the facts that the pod needs of the container.
     pub fn member(&self) -> Member<'_> {
         Member::of(&self.life)
     }
@@ -79,12 +79,12 @@ impl Machine {
         Presentation::of(&self.life).status()
     }
 
-    /// True if something runs, or is about to.
+    /// True if a process runs, or is about to.
     pub fn is_alive(&self) -> bool {
         self.life.phase.is_alive()
     }
 
-    /// True once nothing runs and nothing is left of a removed container.
+    /// True once no process runs and everything of a removed container is deleted.
     pub fn is_gone(&self) -> bool {
         let Life { mandate, attempts, .. } = &self.life;
         mandate.wanted == Wanted::Removed && !self.is_alive() && attempts.len() == 0
@@ -104,8 +104,8 @@ impl Machine {
         }
     }
 
-    /// Spreads the probes over their next period, so that a daemon that takes many containers up
-    /// does not run all of their probes in the same moment.
+    /// Spreads the probes over their next period, so that a daemon that recovers many containers
+    /// does not run all of their probes at the same moment.
     pub fn spread_probes(&mut self, now: Now) {
         let Life { definition, phase, .. } = &mut self.life;
         let seed = (&definition.pod.uid, &definition.spec.name);
@@ -131,7 +131,7 @@ impl Machine {
         all.into_iter().flatten().min()
     }
 
-    /// Takes an event in, and returns what is to be done for it, in this order.
+    /// Handles an event, and returns the actions for it, in this order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut turn = Turn::new(now);
         clock::follow(&mut self.life, now);
@@ -243,7 +243,7 @@ impl Machine {
                 }
             }
             InstanceEvent::Captured { reading } => {
-                // A reading is published however late it comes.
+                // The reading is published however late it comes.
                 if !reading.is_empty() {
                     turn.note(Notice::normal("Evidence", reading));
                 }

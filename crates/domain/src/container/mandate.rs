@@ -13,7 +13,7 @@ use crate::spec::PodSpec;
 /// Grace of an evicted pod, as in the kubelet.
 const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
-/// The level that callers want, and what the pod has decided about the container.
+/// The level that callers want, and the decisions of the pod about the container.
 #[derive(Debug)]
 pub(super) struct Mandate {
     pub wanted: Wanted,
@@ -25,13 +25,13 @@ pub(super) struct Mandate {
     pub round: u32,
     /// The container waits for its order in the round.
     pub held: bool,
-    /// The pod is over, and with it what accompanied it: no start follows.
+    /// True if the pod is over and the container, which only accompanied it, is not started again.
     pub finished: bool,
-    /// The pod's active deadline is over, or the pod is evicted: no start follows.
+    /// True if the pod's active deadline is over, or the pod is evicted: no start follows.
     pub expired: bool,
     /// Message of the eviction, if the pod was evicted.
     pub evicted: Option<String>,
-    /// When the pod's active deadline is over.
+    /// Time of the end of the pod's active deadline.
     expires: Option<Instant>,
 }
 
@@ -50,7 +50,7 @@ impl Mandate {
         }
     }
 
-    /// Sets the end of the active deadline of a pod that was created then.
+    /// Sets the end of the active deadline of a pod that was created at `created`.
     pub(super) fn set_expiry(&mut self, pod: &PodSpec, created: Instant) {
         self.expires = pod.active_deadline.and_then(|length| created.checked_add(length));
     }
@@ -76,7 +76,7 @@ impl Mandate {
         self.held = true;
     }
 
-    /// The stop of an instance that must not run, whatever the reason.
+    /// Returns the stop of an instance that must not run, whatever the reason.
     pub(super) fn stop_order(&self, definition: &Definition) -> Option<StopOrder> {
         if self.wanted != Wanted::Running {
             Some(self.operators_stop(self.grace, definition))

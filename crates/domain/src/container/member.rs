@@ -1,4 +1,4 @@
-//! Where a container is among the others of its pod.
+//! The facts of a container that its pod decides by.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::Incarnation;
 use crate::exit::Cause;
 use crate::status::WaitingReason;
 
-/// What a pod has to know of a container to decide who starts and stops next.
+/// Facts of a container from which the pod decides which container starts or stops next.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     life: &'a Life,
@@ -62,12 +62,12 @@ impl<'a> Member<'a> {
         self.life.mandate.evicted.as_deref()
     }
 
-    /// True if something runs, or is about to.
+    /// True if a process runs, or is about to.
     pub fn is_alive(self) -> bool {
         self.life.phase.is_alive()
     }
 
-    /// True if nothing runs, and nothing follows by itself.
+    /// True if no process runs, and none follows without a request.
     pub fn is_over(self) -> bool {
         matches!(self.life.phase, Phase::Ended)
     }
@@ -78,7 +78,7 @@ impl<'a> Member<'a> {
         matches!(self.life.phase, Phase::Created)
     }
 
-    /// True if the newest attempt has ended with exit code 0, and nothing follows by itself.
+    /// True if the newest attempt has ended with exit code 0, and none follows without a request.
     pub fn has_succeeded(self) -> bool {
         let ended = self.life.course.ended.as_ref();
         self.is_over() && ended.is_some_and(|ended| ended.exit_code == 0)
@@ -89,7 +89,7 @@ impl<'a> Member<'a> {
         self.life.phase.process().is_some_and(Instance::has_started)
     }
 
-    /// True if a probe of the container has it stopped, whatever is wanted of the pod.
+    /// True if a probe of the container stops it, whatever the level of the pod is.
     pub fn is_stopped_by_probe(self) -> bool {
         let stopping = self.life.phase.stop().map(|stop| &stop.record().cause);
         let cause = stopping.or(self.life.course.ended.as_ref().map(|ended| &ended.cause));

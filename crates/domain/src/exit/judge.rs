@@ -1,11 +1,11 @@
-//! From all that is known of an ending to who or what brought it about.
+//! Decides the cause of an end from all that is known of it.
 
 use std::time::Duration;
 
 use super::{Cause, Ending, Operator, STOP};
 
 const SIGKILL: u8 = 9;
-/// ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS.
+/// Numbers of ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS.
 const CRASHES: [u8; 7] = [4, 5, 6, 7, 8, 11, 31];
 
 /// All that is known of an ending.
@@ -13,26 +13,26 @@ const CRASHES: [u8; 7] = [4, 5, 6, 7, 8, 11, 31];
 pub struct Known {
     /// How the process ended, as far as it is known.
     pub ending: Ending,
-    /// How many of its processes the OOM killer took in the instance's life.
+    /// Number of the instance's processes that the OOM killer has killed.
     pub oom_kills: u64,
-    /// The last of them just before the end.
+    /// True if the last of these kills came just before the end.
     pub oom_at_the_end: bool,
-    /// Why probelet was ending it.
+    /// Cause of the stop by probelet that was under way; `None` without one.
     pub asked: Option<Cause>,
-    /// The signal that an operator sent last.
+    /// Last signal that an operator sent.
     pub sent: Option<(i32, Operator)>,
-    /// The node was restarted since it was last seen.
+    /// True if the node was restarted since the instance was last observed.
     pub node_restarted: bool,
-    /// probelet's own SIGKILL, and the grace before it.
+    /// Grace after which probelet sent SIGKILL; `None` if it did not.
     pub killed_after: Option<Duration>,
 }
 
 /// How SIGKILL came to an instance that was asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sigkill {
-    /// From probelet, when the grace was over.
+    /// Probelet sent SIGKILL when the grace was over.
     AfterGrace(Duration),
-    /// From somebody else, within the grace.
+    /// Another process sent SIGKILL within the grace.
     Outside,
 }
 

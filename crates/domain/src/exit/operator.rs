@@ -1,4 +1,4 @@
-//! Who asked for something, as the connection tells it.
+//! The caller of a request, as the connection identifies it.
 
 use core::net::SocketAddr;
 
@@ -8,21 +8,21 @@ pub const STOP: &str = "stop";
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// A process, by the Unix socket. Its pid is unknown where its pid namespace is not ours.
+    /// A process, by the Unix socket. Its pid is unknown if its pid namespace is not the daemon's.
     Local {
         /// User ID of the process.
         uid: u32,
         /// Process ID; `None` if its pid namespace is not the daemon's.
         pid: Option<u32>,
     },
-    /// Somebody with a certificate, by TCP.
+    /// A caller with a certificate, by TCP.
     Remote(SocketAddr),
 }
 
-/// What was asked for, and by whom.
+/// A request, and its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// `stop`, `restart`, `delete`, `kill -s 9`.
+    /// Verb of the request: `stop`, `restart`, `delete`, `kill -s 9`.
     pub verb: String,
     /// User ID of a local caller.
     pub uid: Option<u32>,

@@ -1,4 +1,4 @@
-//! The end of one instance, as it is shown and kept.
+//! The end of one instance, as it is published and recorded.
 
 use std::time::SystemTime;
 
@@ -31,14 +31,15 @@ pub struct Terminated {
     pub started_at: Option<SystemTime>,
     /// Wall-clock time at which the end was noticed.
     pub finished_at: SystemTime,
-    /// How SIGKILL came where probelet was ending it anyway.
+    /// Origin of the SIGKILL that ended an instance which probelet was stopping; `None` for any
+    /// other end.
     pub sigkill: Option<Sigkill>,
-    /// How many of its processes the OOM killer took, init among them where that is the cause.
+    /// Number of processes that the OOM killer has killed, including init if that is the cause.
     pub oom_kills: u64,
 }
 
 impl Terminated {
-    /// The cause with all that belongs to its story.
+    /// Returns the cause as text, with its details.
     pub fn why(&self) -> String {
         let mut why = self.cause.to_string();
         if let Some(sigkill) = self.sigkill {

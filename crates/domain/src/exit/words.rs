@@ -1,23 +1,23 @@
-//! What a dead instance left, read before it is cleared away.
+//! Evidence that an ended instance left, read before it is cleaned up.
 
 use super::Ending;
 use crate::spec::TerminationMessage;
 
-/// Of a termination message, its end.
+/// Number of bytes that are read from the end of a termination message.
 pub const MESSAGE_BYTES: u64 = 4096;
-/// Of a log that stands in for it, its end.
+/// Number of bytes at the end of a log that replaces the message.
 pub const LOG_BYTES: usize = 2048;
 /// Lines of such a log, counted from its end, at most.
 pub const LOG_LINES: usize = 80;
 
-/// As the adapters found it; what it means is [`ExitEvidence::message`]'s to say.
+/// Evidence as the adapters found it. [`ExitEvidence::message`] decides what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExitEvidence {
-    /// The OOM killer's count of the instance's cgroup; `None` where nobody can tell.
+    /// OOM kills in the instance's cgroup; `None` if the count is unknown.
     pub oom_kills: Option<u64>,
-    /// The termination message; the error is why it could not be read.
+    /// The termination message, or the error of reading it.
     pub message: Option<Result<String, String>>,
-    /// The log's end, where it was asked for.
+    /// End of the log, if it was asked for.
     pub log: String,
     /// The node has been restarted, and nothing of the instance is left.
     pub node_restarted: bool,
@@ -50,7 +50,7 @@ const NODE_RESTARTED: &str = "The node was shut down or restarted while the cont
 const LOST: &str = "The process ended while nobody could watch it";
 
 fn last_lines(log: &str) -> &str {
-    // The newline at the very end begins no line.
+    // The newline at the very end does not begin a line.
     let body = log.strip_suffix('\n').unwrap_or(log);
     let start = body.rmatch_indices('\n').nth(LOG_LINES - 1).map_or(0, |(at, _)| at + 1);
     log.get(start..).unwrap_or_default()

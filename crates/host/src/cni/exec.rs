@@ -1,4 +1,4 @@
-//! One plugin, run once: bounded in time and output, and nothing of it stays.
+//! One call of a plugin: time and output are bounded, and no process of it is left.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use crate::process::descriptors;
 use probelet_domain::cni::{self, Command};
 use probelet_domain::shorten;
 
-/// No result is that long.
+/// Limit for a plugin's output, in bytes; results are much shorter.
 const LONGEST: usize = 1 << 20;
 const LONGEST_COMPLAINT: usize = 1024;
 /// Where plugins find programs such as iptables if the daemon was started without a `PATH`.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// For a killed plugin to be gone.
+/// How long the call waits for a killed plugin to end.
 const BURIAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Call<'a> {
@@ -35,21 +35,21 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a [PathBuf],
 }
 
-/// Kills all that a plugin started, however the call ends.
+/// The process group of a plugin. All its processes are killed on drop, however the call ends.
 struct Group(Option<Pid>);
 
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            // Nobody is left in most cases.
+            // In most cases no process is left.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 }
 
 impl Call<'_> {
-    /// Its answer, `Null` where it gives none; the error is its complaint. `bound` ends it, and
-    /// says why.
+    /// Runs the plugin and returns its result, `Null` if it prints none. The error is the plugin's
+    /// error text, or the reason that `bound` gives when it ends the call.
     pub(super) async fn run(
         &self,
         request: &Value,
@@ -87,7 +87,7 @@ impl Call<'_> {
         let conversation = async {
             let tell = async {
                 if let Some(mut stdin) = stdin {
-                    // Who does not read it says so by its answer.
+                    // A plugin that does not read its request reports that in its answer.
                     let _ = stdin.write_all(request.as_bytes()).await;
                 }
             };
@@ -103,7 +103,7 @@ impl Call<'_> {
             Ok(ended) => ended,
             Err(why) => {
                 drop(group);
-                // It is killed; that it is gone is waited for only because it holds the namespace.
+                // The plugin is killed. The call waits for its end because it holds the namespace.
                 let _ = timeout(BURIAL, child.wait()).await;
                 return Err(complain("", "", &why));
             }
@@ -121,6 +121,6 @@ impl Call<'_> {
 
 async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> Vec<u8> {
     let Some(pipe) = pipe else { return Vec::new() };
-    // An answer that is cut off is no JSON any more, and reported as that.
+    // An answer that is cut off is not valid JSON and is reported as such.
     files::read_start_of_stream(pipe, LONGEST).await.unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is kept of each pod's network: a file `UID` that is whole or not there.
+//! The stored attachment of each pod: a file `UID` that is either complete or missing.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,7 +11,7 @@ use super::CniError;
 use crate::files;
 use probelet_domain::cni::Attachment;
 
-/// Configurations may hold secrets.
+/// The mode of the folder: configurations may hold secrets.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE: u32 = 0o600;
 /// Limit for one file, in bytes: the configuration, and what the plugins answered.
@@ -25,7 +25,7 @@ pub(super) struct Store {
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// Whose pod it is: another daemon's is left alone.
+    /// The runtime that the pod belongs to. A daemon leaves other daemons' pods alone.
     owner: String,
     attachment: Attachment,
 }
@@ -36,7 +36,7 @@ impl Store {
     }
 
     fn file(&self, uid: &str) -> Result<PathBuf, CniError> {
-        // A name, never a path.
+        // A uid is a file name and never a path.
         if uid.is_empty() || uid.contains('/') || uid.starts_with('.') {
             let reason = "is no name of a pod".to_owned();
             return Err(CniError::State { file: uid.to_owned(), reason });
@@ -54,14 +54,14 @@ impl Store {
             let text = serde_json::to_vec(&kept)?;
             let folder = file.parent().unwrap_or(Path::new("/"));
             std::fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(folder)?;
-            // No uid begins with a dot.
+            // Unfinished files begin with a dot, and no uid does.
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let new = folder.join(format!(".{name}"));
             let mut options = std::fs::OpenOptions::new();
             let mut out =
                 options.write(true).create(true).truncate(true).mode(PRIVATE).open(&new)?;
             io::Write::write_all(&mut out, &text)?;
-            // It has to be there after a reboot that nobody announced.
+            // The file has to survive a sudden reboot.
             out.sync_all()?;
             std::fs::rename(new, file)
         })
@@ -84,7 +84,7 @@ impl Store {
         .await
     }
 
-    /// One that cannot be read is told, and stays.
+    /// All attachments of this owner. A file that cannot be read is logged and left in place.
     pub(super) async fn all(&self) -> Vec<Attachment> {
         let (folder, owner) = (self.folder.clone(), self.owner.clone());
         let read = spawn_blocking(move || {

@@ -12,7 +12,7 @@ fn never() -> CancellationToken {
     CancellationToken::new()
 }
 
-/// Plugins that are shell scripts, and what they were told.
+/// Plugins that are shell scripts, and the requests that they received.
 struct Room {
     dir: TempDir,
     cni: Cni,
@@ -30,7 +30,7 @@ impl Room {
         Self { dir, cni }
     }
 
-    /// Notes its command, what it is told and its environment, then runs `script`.
+    /// Installs a plugin that records its command, input and environment, then runs `script`.
     fn plugin(&self, name: &str, script: &str) {
         let file = self.dir.path().join("bin").join(name);
         let log = self.dir.path().join("log").display().to_string();
@@ -74,7 +74,7 @@ async fn plugins_go_on_one_anothers_results_and_off_in_reverse() {
     assert_eq!(room.told("second", "ADD")["prevResult"]["ips"][0]["address"], "10.1.0.5/24");
     assert_eq!(room.cni.attachment("0a1b").await.unwrap().unwrap(), pod);
 
-    // What was configured then counts, not what is now.
+    // The stored configuration counts, not the current one.
     room.configure("00-other.conflist", &["other"]);
     room.cni.check(&pod, Path::new(NETNS), &never()).await.unwrap();
     room.cni.detach(&pod, None).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_pod_that_failed_half_way_is_known_as_one() {
     assert_eq!(kept[0].result, None);
 }
 
-/// A plugin that hangs, and a child of its.
+/// A plugin that hangs, and whose child hangs too.
 fn hang(room: &Room) -> PathBuf {
     room.configure("10-pods.conflist", &["stuck"]);
     let child = room.dir.path().join("child");
@@ -205,7 +205,7 @@ async fn a_plugin_sees_nothing_of_the_daemons_environment_but_its_path() {
     room.cni.attach(&mut pod, Path::new(NETNS), &never()).await.unwrap();
     let seen = std::fs::read_to_string(seen).unwrap();
     let names = seen.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
-    // A shell adds what it needs itself.
+    // A shell adds some variables itself.
     let others: Vec<_> = names
         .filter(|name| !name.starts_with("CNI_") && !["PATH", "PWD", "SHLVL", "_"].contains(name))
         .collect();

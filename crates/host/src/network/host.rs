@@ -1,4 +1,4 @@
-//! The host's own addresses.
+//! The addresses of the host.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use crate::files;
 use probelet_domain::node::{Found, node_addresses};
 
-/// Limit for a table of routes, in bytes. The default route is looked for.
+/// Limit for a table of routes, in bytes. It is searched for the default route.
 const ROUTES: usize = 16 << 20;
 
-/// Of the calling thread's network namespace. Without IPv6 there is no table of its routes.
+/// The addresses in the calling thread's network namespace. Hosts without IPv6 have no table of
+/// IPv6 routes.
 pub fn addresses() -> io::Result<Vec<IpAddr>> {
     let found = if_addrs::get_if_addrs()?.into_iter();
     let found = found.map(|one| Found { address: one.ip(), interface: one.name });

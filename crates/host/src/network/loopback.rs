@@ -14,16 +14,16 @@ const NLMSG_ERROR: u16 = 2;
 /// `NLM_F_REQUEST | NLM_F_ACK`
 const REQUEST_AND_ACK: u16 = 1 | 4;
 const IFF_UP: u32 = 1;
-/// Loopback is the first interface of every network namespace.
+/// The index of loopback, the first interface of every network namespace.
 const LOOPBACK: i32 = 1;
 const LENGTH: u32 = 32;
-/// The kernel answers before it returns from the send.
+/// Limit for the answer. The kernel normally answers before the send returns.
 const SOON: Duration = Duration::from_secs(5);
 
-/// In the calling thread's network namespace.
+/// Sets loopback up in the calling thread's network namespace.
 pub(super) fn up() -> io::Result<()> {
     let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
-    // The protocol by default is 0, which is NETLINK_ROUTE.
+    // The default protocol is 0, which is NETLINK_ROUTE.
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(SOON))?;
     sendto(&socket, &request(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
@@ -32,7 +32,7 @@ pub(super) fn up() -> io::Result<()> {
     acknowledged(answer.get(..length).unwrap_or_default())
 }
 
-/// `struct nlmsghdr` and `struct ifinfomsg`, in the machine's byte order.
+/// The request: `struct nlmsghdr` and `struct ifinfomsg`, in the machine's byte order.
 fn request() -> Vec<u8> {
     let mut message = Vec::with_capacity(LENGTH as usize);
     message.extend(LENGTH.to_ne_bytes());
@@ -46,7 +46,7 @@ fn request() -> Vec<u8> {
     message
 }
 
-/// A `struct nlmsgerr` with error 0.
+/// Checks that the answer is a `struct nlmsgerr` with error 0.
 fn acknowledged(answer: &[u8]) -> io::Result<()> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
     let error = answer.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);

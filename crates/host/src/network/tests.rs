@@ -1,4 +1,4 @@
-//! Needs root, as the daemon does.
+//! These tests need root, as the daemon does.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +23,7 @@ impl Pod {
         Self { namespaces: Namespaces::new(dir.path()), dir }
     }
 
-    /// What tells one namespace from another.
+    /// The inodes of the namespaces, by which they can be distinguished.
     fn inodes(&self) -> Vec<u64> {
         let paths = self.namespaces.paths(UID);
         paths.iter().map(|(_, path)| fs::metadata(path).unwrap().ino()).collect()
@@ -107,7 +107,7 @@ fn a_pods_loopback_is_up_and_not_the_hosts() {
 fn made_again_they_are_others() {
     let pod = Pod::new();
     pod.namespaces.make(&Claim::of(UID)).unwrap();
-    // Held, so that no number comes again.
+    // A member keeps the namespaces alive, so that no inode number is reused.
     let _member = Member::of(&pod);
     let first = pod.inodes();
     pod.namespaces.make(&Claim::of(UID)).unwrap();

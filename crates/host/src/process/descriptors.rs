@@ -1,4 +1,4 @@
-//! How many descriptors this process may have and has.
+//! The descriptors of this process: their limit and their number.
 #![allow(unsafe_code, reason = "a child's limit can only be set between fork and exec")]
 
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As the process was started.
+/// The limit that the process was started with.
 static BEFORE: OnceLock<Rlimit> = OnceLock::new();
 
 /// Raises the soft limit to the hard one, for good.
@@ -28,7 +28,7 @@ pub fn limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Has the child start with the limit that this process was started with: programs that use
+/// Makes the child start with the limit that this process was started with: programs that use
 /// `select` break with a higher one, and others close each number up to it.
 pub fn restore_in(command: &mut Command) -> &mut Command {
     let Some(before) = BEFORE.get().copied() else { return command };
@@ -37,11 +37,11 @@ pub fn restore_in(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(move || Ok(setrlimit(Resource::Nofile, before)?)) }
 }
 
-/// Counts open descriptors; works also when there are none left.
+/// A counter of open descriptors. It works even if no descriptor is left.
 pub struct Counter(Dir);
 
 impl Counter {
-    /// Opens the process's own list of descriptors.
+    /// Opens the list of this process' descriptors.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ mod tests {
         let mut counter = Counter::new().unwrap();
         let before = counter.count().unwrap();
         let many: Vec<_> = (0..500).map(|_| File::open("/dev/null").unwrap()).collect();
-        // Other tests open and close theirs meanwhile.
+        // Other tests open and close descriptors meanwhile.
         assert!(counter.count().unwrap() > before + 300);
         drop(many);
         assert!(counter.count().unwrap() < before + 300);

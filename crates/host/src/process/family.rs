@@ -1,8 +1,8 @@
-//! Who belongs to a command that was run in a container, and the end of them all.
+//! The processes of a command that was run in a container, and how they are killed.
 //!
 //! Killing the command alone leaves its children, and a child may leave its parent (by a double
 //! fork) and its session (by `setsid`). So the command's environment carries a mark, which its
-//! children inherit; and as a program may clear its environment, parents and sessions count too.
+//! children inherit. A program may clear its environment, so parents and sessions count too.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,11 +15,12 @@ use crate::files;
 /// How much of an environment is searched; a container may write megabytes into it.
 const ENVIRONMENT: usize = 256 << 10;
 
-/// Marks what a command of ours starts, in its environment, before a value of its own.
+/// The beginning of the variable that marks a command of probelet in its environment. A value that
+/// is unique to the command follows.
 pub const COMMAND: &str = "PROBELET_EXEC=";
 
-/// Whether a process belongs to a command that was run in a container, as far as its environment
-/// tells, or is about to become one: runc's, before it is another program.
+/// Whether a process belongs to a command that was run in a container, by its environment, or is
+/// about to become one: a process of runc, before it executes the command.
 pub fn is_of_command(pid: u32) -> bool {
     let mark = Mark { variables: HashSet::from([COMMAND.to_owned()]), among: None };
     name(pid).starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
@@ -29,30 +30,30 @@ fn name(pid: u32) -> Vec<u8> {
     files::read_start(format!("/proc/{pid}/comm"), files::KERNEL).unwrap_or_default()
 }
 
-/// A process in one look at `/proc`.
+/// A process in one scan of `/proc`.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     stat: Stat,
     marked: bool,
-    /// The shim's runc, or what runc has left in the container without having become the command.
+    /// Whether it is the shim's runc, or a process of runc that has not executed the command yet.
     starting: bool,
 }
 
-/// What one look at a family has found.
+/// The result of one scan for a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
-    /// Members that ran, and were killed.
+    /// Members that were running and were killed.
     pub members: usize,
-    /// Whether runc starts something under the container's shim: it may become a member.
+    /// Whether runc starts a process under the container's shim, which may become a member.
     pub starting: bool,
 }
 
-/// What marks a family's members in their environment.
+/// The mark of a family's members in their environment.
 #[derive(Debug)]
 pub struct Mark {
     /// Beginnings of variables, name and value.
     pub variables: HashSet<String>,
-    /// Where others may be marked like that: the only processes in which it counts.
+    /// The only processes in which the mark counts, if others may carry the same mark.
     pub among: Option<HashSet<u32>>,
 }
 
@@ -60,20 +61,21 @@ pub struct Mark {
 #[derive(Debug)]
 pub struct Family {
     mark: Mark,
-    /// The commands' own processes.
+    /// The processes of the commands.
     leaders: HashSet<Identity>,
-    /// The container's init, which is nobody's child here whatever it looks like.
+    /// The container's init, which is never a member, even if it has the marks of one.
     spared: u32,
-    /// Of leaders that were seen alive. The number stays theirs while anybody is in the session.
+    /// Sessions of leaders that were seen alive. A session's number is not reused while a process
+    /// is in the session.
     sessions: HashSet<u32>,
     known: HashSet<Identity>,
-    /// The process whose runc is looked for.
+    /// The shim whose runc is searched for.
     shim: Option<u32>,
 }
 
 impl Family {
-    /// The family of these leaders. The process `spared`, the init of the container, is never part
-    /// of it.
+    /// Returns the family of these leaders. The process `spared`, the init of the container, is
+    /// never part of it.
     pub fn new(mark: Mark, leaders: impl IntoIterator<Item = Identity>, spared: u32) -> Self {
         Self {
             mark,
@@ -85,13 +87,13 @@ impl Family {
         }
     }
 
-    /// The same family, of which a member may just be started by this shim's runc.
+    /// Sets the shim whose runc may just be starting a member of the family.
     pub fn started_by(self, shim: Option<u32>) -> Self {
         Self { shim, ..self }
     }
 
-    /// Kills the members that one look finds. Without members and a start, nothing of the family
-    /// runs any more. Blocks.
+    /// Kills the members that one scan finds. If the scan finds neither a member nor a start, no
+    /// process of the family runs any more. Blocks.
     pub fn strike(&mut self) -> io::Result<Found> {
         let seen = look(&self.mark, self.shim)?;
         let members = self.members(&seen);
@@ -122,7 +124,7 @@ impl Family {
                 break;
             }
         }
-        // A session that nobody is in gives its number back.
+        // The number of a session without processes may be reused.
         let lived: HashSet<u32> = others().map(|one| one.stat.session).collect();
         self.sessions.retain(|session| lived.contains(session));
         self.known.clone_from(&members);
@@ -130,18 +132,19 @@ impl Family {
     }
 }
 
-/// All that run now.
+/// Scans all running processes.
 fn look(mark: &Mark, shim: Option<u32>) -> io::Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // One that can't be read has just gone.
+        // A process that cannot be read has just ended.
         if let Ok(stat) = Stat::read(pid)
             && !stat.ended
         {
-            // The name first: after runc's, the process has the command's environment.
+            // The name is read before the environment: a process that is runc no longer has the
+            // command's environment.
             let starting = shim == Some(stat.parent) && name(pid).starts_with(b"runc");
             seen.push(Seen { stat, marked: mark.is_on(pid).unwrap_or(false), starting });
         }
@@ -162,7 +165,7 @@ impl Mark {
     }
 }
 
-/// The variable that begins so in a process' environment.
+/// The variable in a process' environment that begins with `beginning`.
 pub fn variable(pid: u32, beginning: &str) -> io::Result<Option<String>> {
     let environment = environment(pid)?;
     let mut variables = environment.split(|byte| *byte == 0).filter_map(|v| str::from_utf8(v).ok());
@@ -173,12 +176,13 @@ fn environment(pid: u32) -> io::Result<Vec<u8>> {
     files::read_start(format!("/proc/{pid}/environ"), ENVIRONMENT)
 }
 
-/// Never another process: the pidfd's is the one that had this start time after it was opened.
+/// Kills the member and never another process: the start time is compared after the pidfd was
+/// opened.
 fn kill(member: Identity) {
     let Some(pid) = i32::try_from(member.pid).ok().and_then(Pid::from_raw) else { return };
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
     if Stat::read(member.pid).is_ok_and(|stat| stat.identity == member) {
-        // Fails where it has ended meanwhile, which the next look tells.
+        // The call fails if the process has ended meanwhile, which the next scan shows.
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);
     }
 }

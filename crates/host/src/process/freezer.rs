@@ -12,9 +12,10 @@ const ROOT: &str = "/sys/fs/cgroup/freezer";
 const STATE: &str = "freezer.state";
 
 impl Process {
-    /// SIGKILL, and where the process is frozen its end: the cgroups of its container are thawed.
+    /// Sends SIGKILL, and thaws the cgroups of the container so that a frozen process ends.
     pub fn kill(&self, container: &str) -> io::Result<()> {
-        // Read before the kill, and the process is alive after it: the cgroup is its own.
+        // The file is read before the kill. The process is alive after the read, so the cgroup
+        // belongs to it.
         let cgroups = files::read_kernel(format!("/proc/{}/cgroup", self.pid));
         let ended = self.has_ended()?;
         self.signal(9)?;
@@ -25,21 +26,22 @@ impl Process {
     }
 }
 
-/// The pending SIGKILL comes before the next instruction. What is not frozen stays as it is.
+/// Thaws the cgroups. The pending SIGKILL takes effect before the next instruction. Cgroups that
+/// are not frozen stay as they are.
 fn thaw(root: &Path, cgroups: &str, container: &str) -> io::Result<()> {
     for folder in folders(root, cgroups, container) {
         let state = folder.join(STATE);
         match files::read_kernel(&state) {
             Ok(text) if text.trim() != "THAWED" => fs::write(&state, "THAWED")?,
-            // No freezer of version 1, or the cgroup has gone with its processes.
+            // There is no freezer of version 1, or the cgroup was removed with its processes.
             Ok(_) | Err(_) => {}
         }
     }
     Ok(())
 }
 
-/// The cgroup of the process, and those above it up to the container's own: a container may make
-/// cgroups for its processes, and is frozen as a whole. Above it are other containers.
+/// The cgroup of the process and those above it, up to the container's cgroup. A container may make
+/// cgroups for its processes, and is frozen as a whole. Higher cgroups hold other containers too.
 fn folders(root: &Path, cgroups: &str, container: &str) -> Vec<PathBuf> {
     let lines = cgroups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let mut freezers = lines.filter(|(kinds, _)| kinds.split(',').any(|kind| kind == "freezer"));
@@ -50,7 +52,7 @@ fn folders(root: &Path, cgroups: &str, container: &str) -> Vec<PathBuf> {
     }
     let is_its_own = |path: &&Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // `ID`, or systemd's `PREFIX-ID.scope`.
+        // The name is `ID`, or systemd's `PREFIX-ID.scope`.
         let name = name.strip_suffix(".scope").unwrap_or(&name);
         name == container || name.ends_with(&format!("-{container}"))
     };
@@ -75,9 +77,9 @@ mod tests {
             of("/system.slice/nerdctl-web_0.scope"),
             ["/f/system.slice/nerdctl-web_0.scope"]
         );
-        // A cgroup of the user's choice.
+        // The user chose this cgroup.
         assert_eq!(of("/demo-slice/own"), ["/f/demo-slice/own"]);
-        // Nobody's own, or not to be seen from here.
+        // These are not the container's alone, or are outside the visible hierarchy.
         for path in ["/", "/../web_0"] {
             assert_eq!(of(path), [""; 0], "{path}");
         }

@@ -1,4 +1,4 @@
-//! The OOM killer's count of a process' memory cgroup: how many it took there, ever.
+//! The number of processes that the OOM killer has killed in a process' memory cgroup.
 
 use std::fs::File;
 use std::io::{self, Seek};
@@ -9,7 +9,8 @@ use crate::files;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Held open: another cgroup that gets the same path later is not this one.
+/// The OOM count of one cgroup. Its file stays open, so a later cgroup of the same path is not
+/// mistaken for it.
 #[derive(Debug)]
 pub struct OomCounter {
     file: Mutex<File>,
@@ -17,14 +18,15 @@ pub struct OomCounter {
 }
 
 impl OomCounter {
-    /// Of a process that lives; whether it is the one that the caller means is for him to know.
+    /// Opens the count of a live process' cgroup. The caller has to make sure that the pid is that
+    /// of the expected process.
     pub fn of(pid: u32) -> io::Result<Self> {
         let cgroups = files::read_kernel(format!("/proc/{pid}/cgroup"))?;
         let missing = || io::Error::other(format!("/proc/{pid}/cgroup: no memory controller"));
         Self::open(&file(&cgroups).ok_or_else(missing)?)
     }
 
-    /// Of the cgroup with this path, on v2 or v1.
+    /// Opens the count of the cgroup with this path, on v2 or v1.
     pub fn at(cgroup: &str) -> io::Result<Self> {
         Self::open(&v2(cgroup)).or_else(|_| Self::open(&v1(cgroup)))
     }
@@ -35,12 +37,12 @@ impl OomCounter {
         Ok(counter)
     }
 
-    /// The count when it was opened.
+    /// The count at the time when the file was opened.
     pub fn before(&self) -> u64 {
         self.before
     }
 
-    /// An error once the cgroup is gone.
+    /// The current count; an error once the cgroup is removed.
     pub fn kills(&self) -> io::Result<u64> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.rewind()?;
@@ -49,7 +51,8 @@ impl OomCounter {
     }
 }
 
-/// v1 where its hierarchy has the memory controller, as on hybrid hosts; else v2.
+/// The file with the count: of v1 if its hierarchy has the memory controller, as on hybrid hosts,
+/// else of v2.
 fn file(cgroups: &str) -> Option<PathBuf> {
     let lines = || cgroups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let memory = lines().find(|(controllers, _)| controllers.split(',').any(|c| c == "memory"));

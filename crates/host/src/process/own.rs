@@ -1,29 +1,29 @@
-//! This process itself: what it uses.
+//! The resource usage of this process.
 
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What this process uses.
+/// The resource usage of this process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Processor time since its start.
     pub cpu: Duration,
-    /// Resident memory in bytes; each is `None` where `/proc` does not tell.
+    /// Resident memory in bytes; `None` if it cannot be read from `/proc`.
     pub resident: Option<u64>,
     /// Open descriptors; `None` if they cannot be counted.
     pub descriptors: Option<usize>,
-    /// `None` without a limit.
+    /// The limit of open descriptors; `None` if there is no limit.
     pub most_descriptors: Option<u64>,
 }
 
-/// Sleep counts.
+/// The time since the host was booted, including the time in which it was suspended.
 pub fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
-/// Reads what this process uses.
+/// Reads the resource usage of this process.
 pub fn usage() -> Usage {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let descriptors = std::fs::read_dir("/proc/self/fd");

@@ -1,9 +1,10 @@
-//! One regular file as a process sees it, read without waiting for what its container controls.
+//! Reads one regular file as a process sees it, without waiting for anything that its container
+//! controls.
 //!
-//! The walk stays within the process' root and follows no magic link. It enters a mount only if
-//! the mount's file system is one that the kernel itself answers for: a file of `/proc`
-//! (`/proc/kmsg`), of a user's own file system (FUSE) or of a server can block a reader for ever,
-//! and with it the end of the daemon.
+//! The walk stays within the process' root and follows no magic link. It enters a mount only if the
+//! mount's file system is on a local disk or in memory. A file of `/proc` (`/proc/kmsg`), of a
+//! user's file system (FUSE) or of a server can block a reader for ever, and so the shutdown of the
+//! daemon.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,9 +18,10 @@ use rustix::io::Errno;
 
 use crate::files::{self, parts};
 
-/// While anything is renamed the kernel may not be sure that `..` stayed within, and says so.
+/// Most tries of an open. While any file is renamed, the kernel may be unable to confirm that `..`
+/// stayed within the root, and returns an error.
 const OPEN_TRIES: u32 = 32;
-/// As the kernel's own limit of symbolic links in a path.
+/// Most symbolic links in a path; the kernel has the same limit.
 const LINKS: u32 = 40;
 /// File systems on a local disk or in memory.
 const LOCAL: [&str; 16] = [
@@ -27,7 +29,7 @@ const LOCAL: [&str; 16] = [
     "ramfs", "squashfs", "tmpfs", "vfat", "xfs", "zfs",
 ];
 
-/// `mounts` is the process' table of mounts. `FileTooLarge` beyond `limit` bytes.
+/// Reads the file. `mounts` is the process' table of mounts. `FileTooLarge` beyond `limit` bytes.
 pub(super) fn read(
     root: &OwnedFd,
     mounts: &Path,
@@ -35,7 +37,7 @@ pub(super) fn read(
     limit: usize,
 ) -> io::Result<Vec<u8>> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-    // With PATH, what turns out to be a device or a FIFO has not been opened.
+    // `PATH` makes sure that a device or a FIFO is not opened for reading.
     let place = match open_at(root, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, resolve) {
         Err(Errno::XDEV) => Walk { root, mounts, folders: Vec::new() }.to(path)?,
         found => found?,
@@ -63,11 +65,11 @@ fn open_at(
     openat2(folder, path, flags, Mode::empty(), resolve)
 }
 
-/// The walk part by part, for a path that crosses mounts: each is looked at as it is entered.
+/// A walk part by part, for a path that crosses mounts: each mount is checked when it is entered.
 struct Walk<'a> {
     root: &'a OwnedFd,
     mounts: &'a Path,
-    /// From the root down to where the walk is.
+    /// The open folders, from the root down to the current one.
     folders: Vec<OwnedFd>,
 }
 
@@ -115,7 +117,7 @@ impl Walk<'_> {
         }
     }
 
-    /// By its number, which no other mount of the host has.
+    /// Checks the mount of a file by its number, which no other mount of the host has.
     fn check_mount(&self, found: &OwnedFd) -> io::Result<()> {
         let info = files::read_kernel(format!("/proc/self/fdinfo/{}", found.as_raw_fd()))?;
         let number = info.lines().find_map(|line| Some(line.strip_prefix("mnt_id:")?.trim()));
@@ -133,7 +135,7 @@ impl Walk<'_> {
     }
 }
 
-/// Of `NUMBER PARENT DEVICE ROOT POINT OPTIONS TAGS… - KIND SOURCE OPTIONS`.
+/// Returns `KIND` of a line `NUMBER PARENT DEVICE ROOT POINT OPTIONS TAGS… - KIND SOURCE OPTIONS`.
 fn kind_of<'a>(table: &'a str, number: &str) -> Option<&'a str> {
     let is_it = |line: &&str| line.split(' ').next() == Some(number);
     table.lines().find(is_it)?.split_once(" - ")?.1.split(' ').next()
@@ -172,7 +174,7 @@ mod tests {
         let root = root(folder.path());
         for path in ["/real", "/etc/absolute", "/etc/relative", "etc/../../real"] {
             assert_eq!(read_in(&root, path, 6).unwrap(), b"inside", "{path}");
-            // The slow walk leads to the same.
+            // The slow walk has the same result.
             let walk =
                 Walk { root: &root, mounts: "/proc/self/mountinfo".as_ref(), folders: vec![] };
             let walked = fstat(walk.to(path.as_ref()).unwrap()).unwrap().st_ino;
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_link_into_proc_is_not_followed_and_nothing_is_waited_for() {
-        // As a container's root: `/proc` is a mount in it, and `/etc/hosts` is the image's.
+        // The host's root serves as a container's: `/proc` is a mount in it, `/etc/hosts` a file.
         let host = root("/".as_ref());
         let folder = tempfile::tempdir().unwrap();
         for target in ["/proc/kmsg", "/proc/self/root/etc/passwd", "/proc/1/../uptime"] {

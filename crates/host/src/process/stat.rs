@@ -1,16 +1,16 @@
-//! What `/proc/PID` tells of a process. A pid is a number that is used again: only together with
-//! the start time does it name a process.
+//! The fields of a process in `/proc/PID`. Pids are reused, so a process is identified by its pid
+//! together with its start time.
 
 use std::io;
 
 use crate::files;
 
-/// A process that no later one of the same pid is taken for.
+/// The identity of a process. A later process of the same pid has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The process id.
     pub pid: u32,
-    /// In clock ticks since boot.
+    /// The start time, in clock ticks since boot.
     pub started: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Stat {
     pub parent: u32,
     /// The pid of its session's leader.
     pub session: u32,
-    /// Nothing of it runs any more; it only waits to be reaped.
+    /// Whether no thread of it runs any more, and it only has to be reaped.
     pub ended: bool,
 }
 
@@ -39,17 +39,17 @@ impl Stat {
     }
 
     fn parse(pid: u32, text: &str) -> Option<Self> {
-        // The name is in brackets, and may have brackets and spaces in it.
+        // The name is in brackets, and may contain brackets and spaces.
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        // Numbered from 1 in proc(5), where the state is the third.
+        // proc(5) numbers the fields from 1; the state is the third.
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u32 = field(20)?.parse().ok()?;
         Some(Self {
             identity: Identity { pid, started: field(22)?.parse().ok()? },
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
-            // A leader that is gone before its threads looks like a zombie.
+            // A leader that has ended before its threads is shown as a zombie.
             ended: matches!(field(3)?, "Z" | "X") && threads <= 1,
         })
     }

@@ -1,23 +1,23 @@
-//! A mount namespace, or a working directory, of this thread's own.
+//! A private mount namespace or working directory for the calling thread.
 #![allow(unsafe_code, reason = "rustix has no safe unshare that is not deprecated")]
 
 use std::io;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-/// For a thread that does nothing else any more.
+/// Gives the calling thread a private mount namespace. The thread must not do other work afterwards.
 pub(super) fn mount_namespace() -> io::Result<()> {
     unshare(UnshareFlags::NEWNS | UnshareFlags::FS)
 }
 
-/// As above.
+/// Gives the calling thread a private working directory. It must not do other work afterwards.
 pub(super) fn file_system() -> io::Result<()> {
     unshare(UnshareFlags::FS)
 }
 
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    // SAFETY: what makes it unsafe is another table of descriptors (`FILES`), which nobody here
-    // asks for; these change how later calls of this thread resolve paths, and nothing in memory.
+    // SAFETY: the call is unsafe because of `FILES`, a separate table of descriptors, which is not
+    // requested. These flags change how later calls of this thread resolve paths, and no memory.
     unsafe { unshare_unsafe(flags) }?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! The first process of a pod's process namespace: this very binary, which does nothing but take
-//! in the orphans. What the containers could reach by it is made worth nothing: it has an empty
-//! root, namespaces that nobody else is in, and no privileges.
+//! The first process of a pod's process namespace: this binary, which only reaps orphans.
+//! Containers can gain nothing through it: it has an empty root, namespaces that no other process
+//! is in, and no privileges.
 
 mod own;
 
@@ -22,7 +22,7 @@ use rustix::thread::{
 };
 use signal_hook::consts::SIGCHLD;
 
-/// Of the process, as Kubernetes calls what does this there.
+/// The name of the process, like Kubernetes' `pause`.
 pub const NAME: &CStr = c"pod-pause";
 /// The argument by which the binary runs as the holder of a process namespace.
 pub const ARGUMENT: &str = "pod-pause";
@@ -31,7 +31,7 @@ pub const ARGUMENT: &str = "pod-pause";
 pub(super) const START: &str = "start";
 pub(super) const HOLD: &str = "hold";
 
-/// The hierarchies by which systemd knows whose a process is, where they are.
+/// The roots of the hierarchies by which systemd assigns processes to units.
 pub(super) const CGROUPS: [&str; 3] =
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
@@ -39,7 +39,7 @@ const READY: &str = "ready";
 const PINNED: &str = "pinned";
 /// Limit for what the holder reports, in bytes.
 const LONGEST: usize = 4096;
-/// As Kubernetes' pause has it.
+/// The user of the process, as in Kubernetes' pause.
 const NOBODY: u32 = 65_535;
 
 /// `None` if this process was not started as a holder.
@@ -55,7 +55,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
     Some(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whoever started it reads the one or the other.
+            // The process that started this one reads either the result or the error.
             let _ = writeln!(io::stdout(), "{error}");
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
@@ -63,11 +63,12 @@ pub fn run_if_asked() -> Option<ExitCode> {
     })
 }
 
-/// Its end leaves the holder to the host's first process, which reaps it one day. Its end before
-/// the namespace is pinned takes the holder with it, so that there is none that nothing leads to.
+/// Starts the holder and pins its namespace. When this process ends, the holder becomes a child of
+/// the host's init, which reaps it later. If this process ends before the namespace is pinned, the
+/// holder ends too, so that no holder is left without a pin.
 fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     setsid()?;
-    // Not to be ended with the daemon's service.
+    // In this cgroup the holder is not ended together with the daemon's service.
     if let Err(error) = CGROUPS.into_iter().try_for_each(|root| enter(Path::new(root), cgroup)) {
         let _ = writeln!(io::stderr(), "stays in the daemon's cgroup: {error}");
     }
@@ -81,13 +82,13 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
         let status = child.wait()?;
         return Err(io::Error::other(format!("{}: {status}", told.trim())));
     }
-    // The number is its own as long as it is a child that nobody has waited for.
+    // The pid is not reused as long as the child has not been waited for.
     super::pin_at(Path::new(pin), &super::namespace::joined(child.id())?)?;
     let mut stdin = child.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
     writeln!(stdin, "{PINNED}")
 }
 
-/// The child goes on, and so does its end of the pipe.
+/// Reads one line only: the child goes on running and keeps its end of the pipe open.
 fn first_line(mut pipe: impl Read) -> io::Result<String> {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while line.len() < LONGEST && pipe.read(&mut byte)? > 0 && byte != *b"\n" {
@@ -97,7 +98,7 @@ fn first_line(mut pipe: impl Read) -> io::Result<String> {
 }
 
 fn enter(root: &Path, cgroup: &str) -> io::Result<()> {
-    // Not each host has each of them, and one folder may hold hierarchies instead of being one.
+    // A host may lack some of them, and one folder may hold hierarchies instead of being one.
     if !root.join("cgroup.procs").exists() {
         return Ok(());
     }
@@ -111,7 +112,7 @@ fn hold() -> io::Result<()> {
         return Err(io::Error::other("is started by the daemon only"));
     }
     set_name(NAME)?;
-    // Before there can be an orphan. Other signals have no effect on a first process.
+    // This is done before there can be an orphan. Other signals do not affect a first process.
     let (mut news, teller) = UnixStream::pair()?;
     teller.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(SIGCHLD, teller)?;
@@ -136,10 +137,10 @@ fn leave_the_host() -> io::Result<()> {
     own::unshare(own | UnshareFlags::NEWUTS)?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    // Any folder that is everywhere.
+    // `/proc` is a folder that exists on every host.
     mount("none", "/proc", "tmpfs", flags, c"size=4k,mode=0555")?;
     chdir("/proc")?;
-    // One upon the other, of which the host's root goes.
+    // The new root is stacked on the host's root, which is then unmounted.
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")?;

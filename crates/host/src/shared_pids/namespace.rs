@@ -1,6 +1,6 @@
-//! Which process holds a namespace. Names, arguments and users are for anybody to choose; what is
-//! pinned in the run folder is not, and a namespace has one first process only. The pod's cgroup
-//! for its holder, which containers are never put into, tells the same where the pin is lost.
+//! Finds the process that holds a namespace. Any process can choose its name, arguments and user,
+//! but not the pins in the run folder, and a namespace has only one first process. If the pin is
+//! lost, the holder is found by the pod's cgroup for it, which containers are never put into.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::holder;
 use crate::files;
 
-/// What `/proc/self/ns/pid` and pins are files of.
+/// The file system type of `/proc/self/ns/pid` and of pins (`NSFS_MAGIC`).
 const NSFS: FsWord = 0x6e73_6673;
 
 /// How much of a file in `/proc` is read.
@@ -42,7 +42,8 @@ impl Namespace {
         Ok(Self { device: found.dev(), inode: found.ino() })
     }
 
-    /// `None` where nothing is pinned; a file that is no namespace's is what a pin is made on.
+    /// The namespace that is pinned; `None` if there is no pin, or only the plain file on which a
+    /// pin is mounted.
     pub(super) fn pinned(pin: &Path) -> io::Result<Option<Self>> {
         let file = match File::open(pin) {
             Err(error) if super::is_missing(&error) => return Ok(None),
@@ -54,7 +55,7 @@ impl Namespace {
         Self::of_file(&file).map(Some)
     }
 
-    /// Its first process, held; `None` once that has ended, and with it all others.
+    /// Opens the namespace's first process; `None` once it has ended, and with it all others.
     pub(super) fn holder(self) -> io::Result<Option<Holder>> {
         for pid in pids()? {
             if self.is_held_by(pid)
@@ -75,7 +76,7 @@ pub(super) fn path_of(pid: u32) -> String {
     format!("/proc/{pid}/ns/pid")
 }
 
-/// The namespace that this process is in, open; never the host's.
+/// Opens the namespace that this process is in; an error if it is the host's.
 pub(super) fn joined(pid: u32) -> io::Result<File> {
     let file = File::open(path_of(pid))?;
     if Namespace::of_file(&file)? == Namespace::of_process(std::process::id())? {
@@ -84,12 +85,13 @@ pub(super) fn joined(pid: u32) -> io::Result<File> {
     Ok(file)
 }
 
-/// A holder's process, which no other can be taken for.
+/// A holder's process by its pidfd, so that no other process is mistaken for it.
 #[derive(Debug)]
 pub(super) struct Holder(OwnedFd);
 
 impl Holder {
-    /// `is_it` is asked once the process is held: another one may have got the number before.
+    /// Opens the process if `is_it` holds. That is checked after the pidfd was opened: the pid may
+    /// have been reused before.
     fn open(pid: u32, is_it: impl Fn(u32) -> bool) -> io::Result<Option<Self>> {
         let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::INVAL)?;
         let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {
@@ -105,7 +107,8 @@ impl Holder {
         Ok(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], bound.as_ref())? > 0)
     }
 
-    /// With all that runs in its namespace. Blocks until it is gone, bounded.
+    /// Kills the holder, and with it all processes of its namespace. Blocks until it has ended, at
+    /// most for `bound`.
     pub(super) fn end(&self, bound: Duration) -> io::Result<()> {
         match pidfd_send_signal(self.0.as_fd(), Signal::KILL) {
             Ok(()) | Err(Errno::SRCH) => {}
@@ -115,7 +118,7 @@ impl Holder {
     }
 }
 
-/// Holders by the cgroup of theirs, and by looking like one.
+/// Finds holders of this pin by their cgroup, name and arguments.
 pub(super) fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
     let is_it = |pid: u32| {
         holder::CGROUPS.iter().any(|root| members(&Path::new(root).join(cgroup)).contains(&pid))
@@ -135,8 +138,8 @@ pub(super) fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
     Ok(found)
 }
 
-/// The pins that processes name in their arguments. It is for the cgroup to say whether they hold
-/// them.
+/// The pins that processes name in their arguments. Whether they really hold them has to be checked
+/// by the cgroup.
 pub(super) fn named_pins() -> io::Result<Vec<PathBuf>> {
     Ok(pids()?.into_iter().filter_map(pin_named_by).map(Into::into).collect())
 }
@@ -153,7 +156,7 @@ fn pin_named_by(pid: u32) -> Option<String> {
     Some((*pin).to_owned())
 }
 
-/// Whether it is the first of a namespace within the host's.
+/// Whether the process is the first of a namespace directly below the host's.
 fn is_first(pid: u32) -> bool {
     let Ok(status) = files::read_start(format!("/proc/{pid}/status"), STATUS) else { return false };
     let status = String::from_utf8_lossy(&status);

@@ -1,5 +1,5 @@
-//! The program of holders: a copy of this one that nobody can write to. Containers see it as
-//! `/proc/1/exe`, and one with rights enough could change what is run on the host.
+//! The program of holders: a sealed copy of this one. Containers see it as `/proc/1/exe`, and with
+//! enough rights could otherwise change the program that runs on the host.
 
 use std::fs::File;
 use std::io;
@@ -10,15 +10,15 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-/// The program that runs, whatever has become of its file; a holder's own is the sealed copy.
+/// The running program, even if its file was replaced; in a holder it is the sealed copy.
 const RUNNING: &str = "/proc/self/exe";
 
-/// Made when it is first needed, one for all holders of this daemon.
+/// The sealed copy, made on first use and shared by all holders of this daemon.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Program(Arc<OnceLock<OwnedFd>>);
 
 impl Program {
-    /// Blocks.
+    /// A command that runs the copy, which is made if needed. Blocks.
     pub(super) fn command(&self) -> io::Result<tokio::process::Command> {
         let copy = match self.0.get() {
             Some(copy) => copy,
@@ -27,21 +27,21 @@ impl Program {
                 self.0.get_or_init(|| copy)
             }
         };
-        // The child has the descriptor until it is another program.
+        // The child has the descriptor until it executes the program.
         let mut command = Command::new(format!("/proc/self/fd/{}", copy.as_raw_fd()));
         plain(&mut command);
         Ok(command.into())
     }
 }
 
-/// The running program again.
+/// A command that runs the current program again.
 pub(super) fn again() -> Command {
     let mut command = Command::new(RUNNING);
     plain(&mut command);
     command
 }
 
-/// Without the daemon's environment, in which there may be passwords of proxies.
+/// Clears the environment: the daemon's may hold passwords of proxies.
 fn plain(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     command.arg0("probelet").env_clear();

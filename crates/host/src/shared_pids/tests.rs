@@ -47,7 +47,7 @@ async fn a_process_that_looks_like_the_holder_is_none_and_is_left_alone() {
     assert_eq!(pids.pods(), ["uid"], "it does look like one");
     assert!(!pids.is_held("uid").await.unwrap());
     assert!(holders_in(&pids.cgroup("uid"), &pin).unwrap().is_empty());
-    // Nor beside the true one.
+    // It is not found beside the true holder either.
     let (true_one, pid) = namespace();
     pids.hold(&Claim::of("uid"), Some(Process::open(pid).unwrap())).await.unwrap();
     assert!(pids.is_held("uid").await.unwrap());
@@ -81,7 +81,7 @@ async fn the_hosts_namespace_is_no_pods() {
     let own = Process::open(std::process::id()).unwrap();
     assert!(pids.hold(&Claim::of("uid"), Some(own)).await.is_err());
     assert!(!pids.have_traces("uid"));
-    // An ordinary file where the pin was, as after a reboot.
+    // After a reboot there is an ordinary file where the pin was.
     fs::create_dir_all(pids.pin("uid").parent().unwrap()).unwrap();
     fs::write(pids.pin("uid"), "").unwrap();
     assert!(!pids.is_held("uid").await.unwrap());

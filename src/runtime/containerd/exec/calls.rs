@@ -1,4 +1,4 @@
-//! What containerd is asked of commands in a task.
+//! The containerd calls for commands in a task.
 
 use containerd_client::services::v1::{
     CloseIoRequest, DeleteProcessRequest, ExecProcessRequest, GetRequest, KillRequest,
@@ -13,7 +13,7 @@ use crate::runtime::RuntimeError;
 use crate::runtime::containerd::client::{Client, DEADLINE, SLOW_DEADLINE, call, error};
 
 const PROCESS_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Process";
-/// containerd waits up to 10 s for whoever still holds the command's stdout.
+/// containerd waits up to 10 s for processes that still hold the command's stdout.
 const DELETE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// `containerd.runc.v1.ProcessDetails`, which the client crate does not have.
@@ -23,8 +23,8 @@ struct ProcessDetails {
     exec_id: String,
 }
 
-/// Where a command's streams go, as containerd is told it: a path without a scheme is a FIFO, and
-/// nothing is nowhere.
+/// The streams of a command as containerd expects them: a path without a scheme is a FIFO, and an
+/// empty one is no stream.
 #[derive(Debug, Default)]
 pub(super) struct Stdio {
     pub(super) stdin: String,
@@ -53,8 +53,8 @@ impl Client {
         call("Tasks.Exec", DEADLINE, self.tasks().exec(request)).await.map(drop)
     }
 
-    /// The command's pid. Its failure is the only word on a command that can't be run: Wait and
-    /// Delete know nothing of it.
+    /// Starts the command and returns its pid. Only this call fails for a command that cannot run:
+    /// Wait and Delete report no error for it.
     pub(super) async fn start_exec(
         &self,
         container: &str,
@@ -66,7 +66,7 @@ impl Client {
         Ok(answer.pid)
     }
 
-    /// Has no deadline: it answers when the command ends.
+    /// Waits until the command ends. The call has no deadline.
     pub(super) async fn wait_exec(
         &self,
         container: &str,
@@ -79,7 +79,7 @@ impl Client {
         Ok(answer.into_inner().exit_status)
     }
 
-    /// Asks the shim, through containerd; `Unknown` where the shim does not answer containerd.
+    /// Reads the state from the shim, through containerd; `Unknown` if the shim does not answer.
     pub(super) async fn exec_state(
         &self,
         container: &str,
@@ -101,7 +101,7 @@ impl Client {
         call("Tasks.Kill", DEADLINE, self.tasks().kill(request)).await.map(drop)
     }
 
-    /// The shim holds stdin open itself until it is told that nothing more comes.
+    /// Closes stdin in the shim, which keeps it open until this call.
     pub(super) async fn close_stdin(
         &self,
         container: &str,
@@ -135,7 +135,7 @@ impl Client {
         call("Tasks.DeleteProcess", DELETE_DEADLINE, answer).await.map(drop)
     }
 
-    /// All that run in the container, with the exec that started one where that is known.
+    /// Lists all processes in the container, with the exec that started each where it is known.
     pub(super) async fn pids(
         &self,
         container: &str,

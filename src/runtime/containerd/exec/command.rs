@@ -1,4 +1,4 @@
-//! One command from its start to the end of its last child.
+//! One command, from its start to the end of its last child.
 
 use std::io;
 use std::path::Path;
@@ -20,16 +20,16 @@ use crate::process::family::{Family, Mark};
 use crate::runtime::containerd::tasks::shim_died;
 use crate::runtime::{ExecError, Executed, Turn};
 
-/// How long output is awaited after the command has ended: a child of its may hold stdout.
+/// How long output is read after the command has ended, since a child may hold stdout.
 const DRAIN: Duration = Duration::from_millis(100);
-/// How long the container's init is looked at when a command was killed by somebody else: the
-/// kernel kills all processes of a container before its init counts as ended.
+/// How long the daemon waits for init to end after a command was killed from outside: the kernel
+/// kills all processes of a container before its init counts as ended.
 const INIT: Duration = Duration::from_millis(100);
-/// How long containerd and the shim may take to say that a command still runs.
+/// How long containerd and the shim may take to confirm that a command still runs.
 const CONFIRM: Duration = Duration::from_secs(2);
 const NOT_STARTED: &str = "the command was not started within its timeout: containerd, the shim or \
                            runc does not answer";
-/// Ids that an earlier daemon may have left in one container.
+/// Limit for the ids that an earlier daemon may have left in one container.
 const IDS: u32 = 16;
 
 type Answer = Result<Executed, ExecError>;
@@ -40,28 +40,28 @@ pub(in crate::runtime::containerd) struct Command {
     pub(in crate::runtime::containerd) deadline: Instant,
 }
 
-/// A command that containerd knows, with our ends of its streams.
+/// A command that containerd knows, with the daemon's ends of its streams.
 pub(super) struct Created<S> {
     pub(super) id: String,
     pub(super) streams: S,
 }
 
-/// What a command may have left in its container.
+/// The processes that a command may have left in its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     Nothing,
     Running,
-    /// Its start was lost with containerd or the shim: runc may have started it, or be about to.
-    /// A shim that loses containerd kills its runc, but not what runc already has in the container,
-    /// and does not know of it: containerd has no exec of that pid.
+    /// The start was lost with containerd or the shim: runc may have started the command, or be
+    /// about to. A shim that loses containerd kills its runc, but not what runc already has in the
+    /// container. containerd has no exec of that pid.
     Unknown,
 }
 
 impl Left {
-    /// After a start that failed.
+    /// Returns what a failed start may have left.
     pub(super) fn after(error: &RuntimeError) -> Self {
         match error {
-            // The words of runc, which has ended.
+            // The error is runc's, and runc has ended.
             RuntimeError::Internal(_) => Self::Nothing,
             RuntimeError::Refused { .. } if !shim_died(error) => Self::Nothing,
             _ => Self::Unknown,
@@ -69,21 +69,21 @@ impl Left {
     }
 }
 
-/// Who asked, until they are told.
+/// The caller, until the answer is sent.
 struct Caller(Option<oneshot::Sender<Answer>>);
 
 impl Caller {
     fn tell(&mut self, answer: Answer) {
         if let Some(caller) = self.0.take() {
-            // They may have given up.
+            // The caller may have stopped waiting.
             let _ = caller.send(answer);
         }
     }
 }
 
 impl Execs {
-    /// Goes on to its end when the caller gives up: a Start that is cut short leaves containerd
-    /// with a process that nobody knows.
+    /// Runs a command. It continues when the caller stops waiting: a Start that is cut short leaves
+    /// containerd with a process that it does not know.
     pub(in crate::runtime::containerd) async fn run(
         &self,
         command: Command,
@@ -151,12 +151,13 @@ impl Execs {
         drop(turn);
         self.delete(container, &id).await;
         if left == Left::Unknown {
-            // runc may have been slower than containerd was to come back.
+            // runc may finish the start after containerd is back.
             self.end_all(container, &mark, None, init, left).await;
         }
     }
 
-    /// Ends what is left of a command: itself and its children, wherever they have gone.
+    /// Ends what is left of a command: the process and its children, in any process group or
+    /// session.
     pub(super) async fn end_all(
         &self,
         container: &str,
@@ -177,7 +178,7 @@ impl Execs {
         self.end(container, family, starts).await;
     }
 
-    /// Reads the command's output until it has ended, and tells its exit code.
+    /// Reads the command's output until the command has ended, and returns its exit code.
     async fn follow(
         &self,
         command: &Command,
@@ -195,14 +196,15 @@ impl Execs {
             Ok(exit) => exit.map_err(|error| failed(&error))?,
             Err(_) => self.confirm_overrun(container, id).await?,
         };
-        // Whoever still writes is not waited for any longer.
+        // Output of processes that still write is not read any longer.
         let _ = timeout(DRAIN, output.drain()).await;
         judge(code, init).await
     }
 
-    /// The exit code of a command whose timeout has passed, or [`ExecError::TimedOut`] if it still
-    /// runs by the word of containerd and its shim. Where one of them hangs, the command may have
-    /// ended unseen, or wait for a shim that does not read its output: no evidence against it.
+    /// Returns the exit code of a command whose timeout has passed, or [`ExecError::TimedOut`] if
+    /// containerd and its shim confirm that it still runs. If one of them hangs, the command may
+    /// have ended unseen, or wait for a shim that does not read its output: the timeout proves
+    /// nothing.
     async fn confirm_overrun(&self, container: &str, id: &str) -> Result<u32, ExecError> {
         let unsure = |text: &str| {
             ExecError::Failed(format!("whether the command still runs is not known: {text}"))
@@ -220,7 +222,7 @@ impl Execs {
         }
     }
 
-    /// The inner result is of a command that containerd knows by now.
+    /// Starts a command. The inner result belongs to a command that containerd knows by now.
     pub(super) async fn start<S>(
         &self,
         container: &str,
@@ -235,7 +237,7 @@ impl Execs {
             match client.exec(container, &id, process.clone(), stdio).await {
                 Err(RuntimeError::AlreadyExists(_)) => self.bury(container, id),
                 Err(error) => {
-                    // Nobody knows whether it was heard.
+                    // The request may or may not have reached containerd.
                     if matches!(error, RuntimeError::Timeout { .. }) {
                         self.bury(container, id);
                     }
@@ -251,8 +253,8 @@ impl Execs {
         Err(RuntimeError::Internal(text))
     }
 
-    /// The exit code from containerd or from the kernel, whichever has it first: containerd may
-    /// be away or hang.
+    /// Waits for the exit code from containerd or from the kernel, whichever has it first, since
+    /// containerd may be down or hang.
     pub(super) async fn exit(
         &self,
         container: &str,
@@ -286,7 +288,7 @@ fn failed_start(error: &RuntimeError) -> ExecError {
     }
 }
 
-/// A command that died with its container says nothing about it.
+/// Returns the exit code, unless the command died with its container, which makes the code useless.
 async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
     let killed = code == 128 + 9;
     if killed && timeout(INIT, init.exited()).await.is_ok() {
@@ -296,8 +298,8 @@ async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
     Ok(code)
 }
 
-/// The process itself, if `pid` is surely it: a child of the shim as the container's init is, and
-/// the leader of a session. One that has ended already is nobody.
+/// Opens the process `pid` if it is certainly the command: a child of the shim, as init is, and the
+/// leader of a session. `None` if it has ended already.
 pub(super) fn hold(pid: u32, init: &Process) -> Option<Process> {
     let process = Process::open(pid).ok()?;
     let (stat, init) = (process.stat().ok()?, init.stat().ok()?);

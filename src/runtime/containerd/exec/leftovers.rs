@@ -1,4 +1,4 @@
-//! What the commands of an earlier daemon left running in a container.
+//! Cleanup of commands that an earlier daemon left running in a container.
 
 use std::collections::HashSet;
 
@@ -12,9 +12,9 @@ use crate::runtime::RuntimeError;
 
 impl Execs {
     /// Kills and deletes commands that still run, with their families, in the background. The
-    /// container's turn is held meanwhile. What a command has left that has ended by itself stays,
-    /// as it does while a daemon runs. Only what containerd says is in this container is touched,
-    /// whatever else is marked on this machine.
+    /// container's lock is held meanwhile. Children of a command that has ended by itself stay, as
+    /// they do while a daemon runs. Only processes that containerd lists for this container are
+    /// killed, even if other processes on this machine carry a mark.
     pub(in crate::runtime::containerd) async fn clear_leftovers(
         &self,
         container: &str,
@@ -25,7 +25,7 @@ impl Execs {
         let (this, container) = (self.clone(), container.to_owned());
         self.0.tasks.spawn(async move {
             if this.end(&container, family, false).await {
-                // What was being started is a process now.
+                // A command that was being started is a process now.
                 match this.leftovers(&container, init, false).await {
                     Ok(Some(family)) => drop(this.end(&container, family, true).await),
                     Ok(None) => {}
@@ -37,8 +37,8 @@ impl Execs {
         Ok(())
     }
 
-    /// Commands of earlier daemons. After the first look, this daemon may have some of its own in
-    /// the container.
+    /// Lists commands of earlier daemons. After the first search, the container may also run
+    /// commands of this daemon.
     async fn leftovers(
         &self,
         container: &str,
@@ -80,9 +80,9 @@ impl Execs {
             leaders.extend(Stat::read(pid).ok().map(|stat| stat.identity));
             match mark {
                 Ok(Some(own)) => drop(variables.insert(own)),
-                // It has cleared its environment, so its own mark is not known.
+                // The command has cleared its environment, so its mark is unknown.
                 Ok(None) => drop(variables.insert(MARK.to_owned())),
-                // It has just ended.
+                // The process has just ended.
                 Err(_) => {}
             }
         }
@@ -91,10 +91,11 @@ impl Execs {
     }
 }
 
-/// Whether a marked process without an exec is itself the command, which the shim does not know
-/// since the start was cut off; else it is a child of a command that has ended. runc makes the
-/// command the leader of a session and the shim its parent. A child's parent dies and leaves it to
-/// the init of its process namespace: in the shim's own namespace, that may be the shim too.
+/// True if a marked process without an exec is the command itself, which the shim does not know
+/// since the start was cut off. Otherwise it is a child of a command that has ended. runc makes the
+/// command the leader of a session and the shim its parent. When the parent of a child dies, the
+/// init of the child's process namespace adopts it: in the shim's namespace, that may be the shim
+/// too.
 fn is_lost_start(pid: u32, shim: Option<u32>) -> bool {
     let Some(shim) = shim else { return false };
     let namespace = |pid| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();

@@ -1,4 +1,4 @@
-//! A command's stdout and stderr: two FIFOs whose writing ends are the shim's.
+//! A command's stdout and stderr: two FIFOs that the shim writes to.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
@@ -13,10 +13,10 @@ use tokio::net::unix::pipe::{OpenOptions, Receiver};
 use super::calls::Stdio;
 use crate::runtime::EXEC_OUTPUT;
 
-/// Makes the folder of all FIFOs, empty: what an earlier daemon left in it is of no use.
+/// Creates the folder of all FIFOs and removes those of an earlier daemon, which are useless.
 ///
-/// A shim that waits for a reader of one that is gone would do so for ever, and meanwhile tell
-/// nobody how its container is. So each has one until nobody finds it any more.
+/// A shim waits forever for a reader of a FIFO that is gone, and answers no state requests
+/// meanwhile. So each FIFO has an open reader until its path is removed.
 pub(in crate::runtime::containerd) fn fresh_folder(path: &Path) -> io::Result<()> {
     let left = std::fs::read_dir(path).into_iter().flatten().flatten();
     let _readers: Vec<_> =
@@ -36,9 +36,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Before the command starts: the shim opens the other ends then, and would wait for these.
+    /// Opens both FIFOs. It must run before the command starts: the shim opens the other ends then,
+    /// and would wait for these.
     pub(super) fn open(folder: &Path, exec_id: &str) -> io::Result<Self> {
-        // Somebody may have emptied the run folder.
+        // The run folder may have been emptied by another process.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
         Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
@@ -49,8 +50,9 @@ impl Output {
         Stdio { stdout, stderr, ..Stdio::default() }
     }
 
-    /// Reads until both streams end. May be given up and taken up again at any time; not before
-    /// the command was started, when nobody writes yet and so both seem to have ended.
+    /// Reads until both streams end. The call may be cancelled and repeated at any time. It must
+    /// not run before the command was started: there is no writer yet, so both streams would seem
+    /// to have ended.
     pub(super) async fn drain(&mut self) {
         tokio::join!(self.stdout.drain(), self.stderr.drain());
     }
@@ -63,7 +65,7 @@ impl Output {
     }
 }
 
-/// A file that goes away with it.
+/// A FIFO whose file is removed when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Fifo {
     path: PathBuf,
@@ -84,18 +86,18 @@ impl Fifo {
     }
 }
 
-/// After so many bytes that are thrown away the reading pauses: a command that prints without an
-/// end takes a few hundredths of a processor.
+/// After discarding this many bytes the reader pauses, so that a command that prints without end
+/// uses only a few hundredths of a processor.
 const PER_PAUSE: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 struct Stream {
     fifo: Fifo,
-    /// `None` when it has ended.
+    /// `None` when the stream has ended.
     pipe: Option<Receiver>,
     head: Vec<u8>,
-    /// Since the last pause.
+    /// Bytes discarded since the last pause.
     thrown_away: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The streams of a command that somebody talks to: FIFOs whose other ends are the shim's.
+//! The streams of a command with a client attached: FIFOs whose other ends are the shim's.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -14,15 +14,16 @@ use crate::runtime::session::Order;
 pub(super) struct Pipes {
     pub(super) stdin: Option<Sender>,
     pub(super) stdout: Receiver,
-    /// A terminal has none of its own.
+    /// `None` for a terminal, which has no separate stderr.
     pub(super) stderr: Option<Receiver>,
     _fifos: Vec<Fifo>,
 }
 
 impl Pipes {
-    /// Before the command starts: the shim opens the other ends then, and would wait for these.
+    /// Opens the FIFOs. It must run before the command starts: the shim opens the other ends then,
+    /// and would wait for these.
     pub(super) fn open(folder: &Path, exec_id: &str, order: &Order) -> io::Result<(Self, Stdio)> {
-        // Somebody may have emptied the run folder.
+        // The run folder may have been emptied by another process.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let fifo = |name: &str| Fifo::make(folder.join(format!("{exec_id}.{name}")));
         let stdin = order.stdin.then(|| fifo("stdin")).transpose()?;
@@ -36,7 +37,7 @@ impl Pipes {
             terminal: order.terminal,
         };
         let read = |fifo: &Fifo| OpenOptions::new().open_receiver(fifo.path());
-        // For reading too: nobody else does yet, and without a reader it can't be opened.
+        // The FIFO is opened for reading too: it has no other reader yet, and opening would fail.
         let write = |fifo: &Fifo| OpenOptions::new().read_write(true).open_sender(fifo.path());
         let pipes = Self {
             stdin: stdin.as_ref().map(write).transpose()?,

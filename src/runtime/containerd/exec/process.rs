@@ -1,4 +1,4 @@
-//! The OCI process of a command: the container's own with other arguments.
+//! The OCI process of a command: the container's process with other arguments.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ pub(super) use crate::process::family::COMMAND as MARK;
 use crate::runtime::session::Order;
 use probelet_oci::words::{Env, TooLong, expand_words};
 
-/// What commands in one container have in common: its user, groups, environment, folder,
+/// The attributes shared by all commands in one container: user, groups, environment, folder,
 /// capabilities, limits, profiles.
 #[derive(Debug)]
 pub(in crate::runtime::containerd) struct Template {
@@ -15,7 +15,7 @@ pub(in crate::runtime::containerd) struct Template {
 }
 
 impl Template {
-    /// From the container's OCI runtime spec.
+    /// Reads the template from the container's OCI runtime spec.
     pub(in crate::runtime::containerd) fn read(spec: &[u8]) -> Result<Self, String> {
         let spec: Value = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
         let process = spec.get("process").and_then(Value::as_object);
@@ -37,7 +37,7 @@ impl Template {
     }
 
     fn process(&self, args: Vec<String>, mark: &str, terminal: bool) -> Vec<u8> {
-        // First, where it is found soonest.
+        // The mark comes first, where a search finds it soonest.
         let mut env = vec![mark.to_owned()];
         env.extend(self.env.lines().filter(|line| !line.starts_with(MARK)));
         if terminal && !env.iter().any(|line| line.starts_with("TERM=")) {

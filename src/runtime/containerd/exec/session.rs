@@ -1,4 +1,4 @@
-//! A command that somebody talks to, from its start to the end of its last child.
+//! A command with a client attached, from its start to the end of its last child.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -19,10 +19,10 @@ use crate::runtime::session::{BACKLOG, Input, Order, Output, Session, SessionErr
 
 const CHUNK: usize = 16 << 10;
 const END_OF_TRANSMISSION: u8 = 4;
-/// How long a stream may be silent once the command has ended: a child of its may hold it.
+/// How long a stream may be silent once the command has ended, since a child may hold it.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Where it runs.
+/// The task that a session runs in.
 #[derive(Clone)]
 pub(in crate::runtime::containerd) struct Within {
     pub(in crate::runtime::containerd) container: String,
@@ -36,7 +36,7 @@ struct Ends {
 }
 
 impl Execs {
-    /// Answers when the command runs.
+    /// Starts a session and returns when the command runs.
     pub(in crate::runtime::containerd) async fn open(
         &self,
         within: Within,
@@ -52,7 +52,7 @@ impl Execs {
         let (outputs, output) = mpsc::channel(BACKLOG);
         let (tell, told) = oneshot::channel();
         let (this, order) = (self.clone(), order.clone());
-        // Goes on to its end when the caller gives up, as any command.
+        // The session continues when the caller stops waiting, as any command.
         self.0.tasks.spawn(async move {
             let ends = Ends { input: inputs, output: outputs };
             this.host(within, (process, mark), &order, tell, ends).await;
@@ -78,7 +78,7 @@ impl Execs {
         let leader = pid.as_ref().ok().and_then(|pid| hold(*pid, &init));
         let started =
             pid.as_ref().map(drop).map_err(|error| SessionError::Failed(error.to_string()));
-        // They may have given up.
+        // The caller may have stopped waiting.
         let is_heard = tell.send(started).is_ok();
         let left = match pid {
             Ok(_) if is_heard => self.talk((&container, &id), streams, leader.as_ref(), ends).await,
@@ -92,7 +92,7 @@ impl Execs {
         }
     }
 
-    /// Answers when the command has ended, or nobody listens to it any more.
+    /// Copies the streams. It returns when the command has ended or the client has gone.
     async fn talk(
         &self,
         (container, id): (&str, &str),
@@ -155,7 +155,7 @@ impl Execs {
         pending().await
     }
 
-    /// A terminal would hang up on its processes: it is told what a person would type.
+    /// Ends the input. A terminal gets Ctrl-D, since closing it would hang up on its processes.
     async fn end_input(
         &self,
         (container, id): (&str, &str),
@@ -164,7 +164,7 @@ impl Execs {
     ) {
         let Some(mut pipe) = stdin.take() else { return };
         if is_terminal {
-            // One that reads no more has no need of it.
+            // A process that does not read any more does not need the Ctrl-D.
             let _ = pipe.write_all(&[END_OF_TRANSMISSION]).await;
             *stdin = Some(pipe);
             return;
@@ -176,7 +176,7 @@ impl Execs {
     }
 }
 
-/// Until it ends, is silent after the command's end, or nobody listens.
+/// Copies until the stream ends, is silent after the command's end, or has no receiver any more.
 async fn copy(
     mut pipe: Receiver,
     to: mpsc::Sender<Output>,

@@ -1,4 +1,4 @@
-//! How pods are connected, as far as this daemon knows.
+//! The network of each pod, as this daemon knows it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::domain::network::PodNetwork;
 use crate::domain::spec::PodSpec;
 use crate::network;
 
-/// Plugins that check at once.
+/// Limit for concurrent checks by plugins.
 const CHECKS: usize = 8;
 
 #[derive(Debug, Clone)]
@@ -25,18 +25,18 @@ pub(in crate::runtime::containerd) struct Networks {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By the pods' uids.
+    /// Networks by pod uid.
     pods: BTreeMap<String, Network>,
-    /// By uid too: cancelled once the pod is to go.
+    /// Tokens by pod uid, cancelled when the pod is about to be removed.
     leaving: BTreeMap<String, CancellationToken>,
-    /// The host's addresses when they were looked at last.
+    /// The host's addresses when they were last read.
     host: Vec<String>,
 }
 
 #[derive(Debug)]
 enum Network {
     NotYet,
-    /// No plugin had anything to do with it.
+    /// The pod was set up without any plugin.
     Alone(PodNetwork),
     Connected(PodNetwork),
 }
@@ -46,7 +46,8 @@ impl Networks {
         Self { cni, checks: Arc::new(Semaphore::new(CHECKS)), known: Arc::default() }
     }
 
-    /// Of a pod that an earlier daemon started without plugins nothing is known here.
+    /// Returns the pod's network. Nothing is known of a pod that an earlier daemon started without
+    /// plugins.
     pub(in crate::runtime::containerd) fn of(&self, pod: &PodSpec) -> PodNetwork {
         let known = self.known();
         let network = match known.pods.get(&pod.uid) {
@@ -69,7 +70,7 @@ impl Networks {
         matches!(self.known().pods.get(uid), Some(Network::Connected(_)))
     }
 
-    /// One that is about to be made.
+    /// Marks the pod's network as not connected yet, unless it is known.
     pub(in crate::runtime::containerd) fn expect(&self, uid: &str) {
         self.known().pods.entry(uid.to_owned()).or_insert(Network::NotYet);
     }
@@ -98,12 +99,12 @@ impl Networks {
         self.known().leaving.entry(uid.to_owned()).or_default().clone()
     }
 
-    /// Its plugins are not waited for any more.
+    /// Stops waiting for the pod's plugins.
     pub(in crate::runtime::containerd) fn give_up(&self, uid: &str) {
         self.leaving(uid).cancel();
     }
 
-    /// Cheap, and done now and then: addresses come and go.
+    /// Reads the host's addresses. This is cheap and repeated now and then, since they change.
     pub(in crate::runtime::containerd) fn look_at_host(&self) {
         match network::host::addresses() {
             Ok(found) => self.known().host = found.iter().map(ToString::to_string).collect(),

@@ -1,4 +1,4 @@
-//! Blobs on their way into containerd's content store, which checks size and digest.
+//! Downloads of blobs into containerd's content store, which checks size and digest.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +23,11 @@ use super::lease::Lease;
 use crate::registry::{Origin, RegistryError};
 use crate::runtime::{PullError, RuntimeError};
 
-/// Fewer, larger messages.
+/// Size of a message, in bytes: larger than the registry's, so there are fewer.
 const CHUNK: usize = 512 << 10;
-/// containerd reads the whole of a large blob again where it goes on in its middle.
+/// Deadline of a commit: containerd reads the whole of a large blob again after a resumed write.
 const COMMIT: Duration = Duration::from_secs(120);
-/// How often a blob that stops half-way is gone on with before the pull has failed.
+/// How often a download that stops is resumed before the pull fails.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,8 +48,8 @@ impl From<&Descriptor> for Blob {
     }
 }
 
-/// The digests on their way. containerd lets one at a time write to an ingest, so who comes second
-/// has one of its own: it may come from a registry that is quicker.
+/// The digests being downloaded. containerd allows one writer for an ingest, so a second download
+/// has a separate ingest: its registry may be faster.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Ingests(Arc<Mutex<HashSet<String>>>);
 
@@ -101,7 +101,7 @@ impl Client {
         call("Content.Update", DEADLINE, self.content().update(request)).await.map(drop)
     }
 
-    /// A small blob that is here already, under its digest.
+    /// Stores a small blob under its digest, if it is missing.
     pub(super) async fn put_bytes(
         &self,
         lease: &Lease,
@@ -121,7 +121,7 @@ impl Client {
         Ok(self.label_content(digest, labels).await?)
     }
 
-    /// Brings a blob unless it is here; goes on where an earlier try stopped.
+    /// Downloads a blob unless it is present, and resumes an earlier try.
     pub(super) async fn fetch(
         &self,
         origin: &Origin,
@@ -139,7 +139,7 @@ impl Client {
             let mut writer = match Writer::open(self, lease, blob, &ingest).await {
                 Ok(Some(writer)) => writer,
                 Ok(None) => return Ok(()),
-                // containerd has not seen yet that the one before is closed.
+                // containerd has not noticed yet that the previous writer is closed.
                 Err(RuntimeError::Unavailable(text)) if is_locked(&text) && tries < TRIES => {
                     tries += 1;
                     tokio::time::sleep(PAUSE).await;
@@ -151,7 +151,7 @@ impl Client {
             match copy(&mut writer, origin, blob, &tell).await {
                 Ok(()) => return Ok(()),
                 Err(PullError::Registry(RegistryError::Unreachable(reason))) => {
-                    // What brings it further is no failure in a row.
+                    // Only tries without progress count as failures in a row.
                     tries = if writer.offset > reached.max(before) { 1 } else { tries + 1 };
                     reached = reached.max(writer.offset);
                     if tries >= TRIES {
@@ -166,7 +166,7 @@ impl Client {
                 }
                 Err(error) => {
                     drop(writer);
-                    // What is wrong must not be gone on with.
+                    // A download with wrong content must not be resumed.
                     self.abort(&ingest).await;
                     return Err(error);
                 }
@@ -174,7 +174,7 @@ impl Client {
         }
     }
 
-    /// Under the lease from now on, where it is there.
+    /// Adds a blob that is present to the lease. Returns whether it is present.
     async fn has(&self, lease: &Lease, digest: &str) -> Result<bool, RuntimeError> {
         if self.content_info(digest).await?.is_none() {
             return Ok(false);
@@ -208,7 +208,7 @@ async fn copy(
                 Some(Ok(part)) => chunk.extend_from_slice(&part),
                 None => ended = true,
                 Some(Err(error)) => {
-                    // What came before it is worth keeping.
+                    // The bytes received before the error are worth keeping.
                     writer.write(offset, &chunk).await?;
                     return Err(error.into());
                 }
@@ -234,7 +234,7 @@ async fn copy(
         }
     }
     writer.commit().await.map_err(|error| match error.into_answer() {
-        // containerd's answer to another digest or size than expected.
+        // containerd reports a digest or size other than expected.
         Ok(text) => PullError::Failed(format!("{}: {text}", blob.digest)),
         Err(other) => other.into(),
     })
@@ -245,12 +245,12 @@ struct Writer {
     to: mpsc::Sender<WriteContentRequest>,
     answers: Streaming<WriteContentResponse>,
     template: WriteContentRequest,
-    /// How much is there already.
+    /// How many bytes the ingest has already.
     offset: u64,
 }
 
 impl Writer {
-    /// None where the blob has come meanwhile.
+    /// Returns `None` if the blob is complete by now.
     async fn open(
         client: &Client,
         lease: &Lease,
@@ -265,7 +265,7 @@ impl Writer {
             ..WriteContentRequest::default()
         };
         let (to, requests) = mpsc::channel(1);
-        // containerd answers nothing, not even headers, before it is asked.
+        // containerd answers nothing, not even headers, before the first request.
         let _ = to.send(template.clone()).await;
         let request = client.leased(lease, ReceiverStream::new(requests))?;
         let mut content: ContentClient<Channel> = client.content();
@@ -316,7 +316,7 @@ impl Writer {
         message: WriteContentRequest,
         deadline: Duration,
     ) -> Result<(), RuntimeError> {
-        // Where the stream has ended the answer says why.
+        // If the stream has ended, the answer contains the error.
         let _ = self.to.send(message).await;
         self.answer("Content.Write", deadline).await.map(drop)
     }

@@ -1,4 +1,5 @@
-//! Leases: what a pull has brought stays until its image holds it, and for a day after a failure.
+//! Leases, which protect the content of a pull until its image refers to it, and for a day after a
+//! failure.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,18 +14,18 @@ use tonic::transport::Channel;
 use super::super::client::{Client, DEADLINE, call, missing_is_fine};
 use crate::runtime::RuntimeError;
 
-/// For a pull that nobody ends: the daemon may be gone.
+/// Lifetime of a lease that is never deleted, since the daemon may end before.
 const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The newest lease of each image: one of a failed pull goes when the next has its own, so that
-/// it can go on from there.
+/// The newest lease of each image. The lease of a failed pull is deleted after the next pull, which
+/// so can resume it.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Leases(Arc<Mutex<HashMap<String, String>>>);
 
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
     pub(super) id: String,
-    /// Of an earlier pull.
+    /// The lease of an earlier pull.
     old: Option<String>,
 }
 
@@ -50,7 +51,7 @@ impl Client {
         Ok(Lease { id, old })
     }
 
-    /// All that it held is held by the image now.
+    /// Deletes the leases, since the image refers to all of their content now.
     pub(super) async fn drop_lease(&self, image: &str, lease: Lease) {
         self.leases.0.lock().unwrap_or_else(PoisonError::into_inner).remove(image);
         for id in lease.old.into_iter().chain([lease.id]) {

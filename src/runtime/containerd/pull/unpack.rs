@@ -1,4 +1,4 @@
-//! Layers become committed snapshots, each named by the chain of what is in it.
+//! Unpacks layers into committed snapshots, each named by its chain ID.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::content::Blob;
 use super::lease::Lease;
 use crate::runtime::{PullError, RuntimeError};
 
-/// For the largest layer on a slow disk.
+/// Deadline of one layer, enough for the largest one on a slow disk.
 const APPLY: Duration = Duration::from_secs(900);
 
 impl Client {
-    /// The chain ID of `parent` with the layer on it, whose snapshot is there when this returns.
+    /// Unpacks a layer on the snapshot of `parent`, unless that is done, and returns its chain ID.
     pub(super) async fn unpack(
         &self,
         lease: &Lease,
@@ -102,7 +102,7 @@ impl Client {
             },
         )?;
         match call("Snapshots.Commit", DEADLINE, self.snapshots().commit(request)).await {
-            // Another pull was quicker.
+            // Another pull has unpacked the layer first.
             Err(RuntimeError::AlreadyExists(_)) => {
                 Ok(missing_is_fine(self.remove_snapshot(key).await)?)
             }

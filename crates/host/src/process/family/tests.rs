@@ -7,7 +7,7 @@ use super::*;
 const INIT: u32 = 1000;
 const LEADER: Identity = Identity { pid: 10, started: 5 };
 
-/// Pid (which is also its start time), parent, session.
+/// A process with this pid (which is also its start time), parent and session.
 fn one(pid: u32, parent: u32, session: u32) -> Seen {
     let started = if pid == LEADER.pid { LEADER.started } else { u64::from(pid) };
     let identity = Identity { pid, started };
@@ -42,7 +42,7 @@ fn a_double_forked_child_belongs_by_its_session() {
     // The leader is dead; the session lives on, and so does its number.
     assert_eq!(found(&mut family, &[one(12, INIT, 10), one(13, INIT, 10)]), [12, 13]);
     assert_eq!(found(&mut family, &[]), [0; 0]);
-    // From here on it may be anybody's.
+    // From here on the session's number may be reused.
     assert_eq!(found(&mut family, &[one(14, 2, 10)]), [0; 0]);
 }
 
@@ -74,7 +74,7 @@ fn init_and_its_children_are_spared() {
     assert_eq!(found(&mut family(), &[init, one(10, 2, 10), one(12, INIT, 12)]), [10]);
 }
 
-/// Its children go three ways: stay, leave it for a session of their own, clear the environment.
+/// One child stays, one moves to a new session, and one clears its environment.
 #[test]
 fn a_real_family_is_killed_to_the_last() {
     let variable = format!("PROBELET_TEST={}", uuid::Uuid::new_v4());
@@ -97,7 +97,7 @@ fn a_real_family_is_killed_to_the_last() {
     };
     assert!(within_bound(&mut || asleep() == 3), "the children did not come up");
     assert!(within_bound(&mut || family.strike().unwrap().members == 0), "somebody is left");
-    // Its children may have gone first, which it waits for.
+    // The leader waits for its children, which may have ended first.
     assert!(child.wait().unwrap().signal().is_none_or(|signal| signal == 9));
 }
 
@@ -109,7 +109,7 @@ fn a_mark_counts_only_where_it_is_looked_for() {
     let among = |pids: &[u32]| Some(pids.iter().copied().collect());
     let own = Mark { variables: [variable.clone()].into(), among: among(&[child.id()]) };
     let others = Mark { variables: [variable].into(), among: among(&[1]) };
-    // An environment shows a moment after the spawn.
+    // The environment becomes visible a moment after the spawn.
     let found = (0..2000).any(|_| {
         std::thread::sleep(Duration::from_millis(5));
         own.is_on(child.id()).unwrap()

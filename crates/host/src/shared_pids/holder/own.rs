@@ -1,4 +1,4 @@
-//! Namespaces of this process' own, and descriptors that are its own alone.
+//! New namespaces for this process, and the removal of inherited descriptors.
 #![allow(unsafe_code, reason = "no safe unshare; inherited descriptors have no owner")]
 
 use std::fs;
@@ -9,8 +9,8 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
-    // SAFETY: what makes it unsafe is another table of descriptors (`FILES`), for which nobody
-    // here asks; the process has one thread.
+    // SAFETY: the call is unsafe because of `FILES`, a separate table of descriptors, which is not
+    // requested; the process has one thread.
     unsafe { unshare_unsafe(namespaces) }?;
     Ok(())
 }
