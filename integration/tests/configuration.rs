@@ -45,7 +45,7 @@ fn the_file_is_followed_where_no_flag_says_otherwise() -> Result<()> {
     ensure!(!unused.exists(), "the flag did not go before the file");
     let log = fs::read_to_string(host.path("probelet.log"))?;
     let serving = log.lines().find(|line| line.contains("serving")).unwrap_or_default();
-    ensure!(serving.starts_with('{') && serving.contains("burst: 7"), "{log}");
+    ensure!(serving.starts_with('{') && serving.contains("7 kills at once"), "{log}");
     Ok(())
 }
 
