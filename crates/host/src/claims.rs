@@ -27,6 +27,7 @@ impl Claim {
         &self.0
     }
 
+    /// A claim without a file, for tests.
     #[cfg(test)]
     pub fn of(uid: &str) -> Self {
         Self(uid.to_owned())

@@ -5,9 +5,9 @@
 //! 2. Braked: the brake may hold the kill. The container goes on being probed, and is not killed
 //!    if the probe passes again. The brake is asked again later ([`Condemnation::held`]).
 //! 3. Captured: the brake allowed the kill. The evidence of what the process does is stored first,
-//! for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since a signal
-//! may be sent for the evidence: if the process ends from it while the daemon is down, its probe
-//! has ended it. If the process survives, the probes of the next daemon judge it again.
+//!    for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since a
+//!    signal may be sent for the evidence: if the process ends from it while the daemon is down, its
+//!    probe has ended it. If the process survives, the probes of the next daemon judge it again.
 //! 4. Stopped: [`Condemnation::captured`] and [`Condemnation::capture_over`] return the stop.
 
 use std::time::{Duration, Instant};
