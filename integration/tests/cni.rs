@@ -399,7 +399,7 @@ fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()>
     })
 }
 
-/// Whoever writes the configuration names programs that run as root.
+/// A configuration names programs that run as root.
 #[test]
 fn a_configuration_that_others_can_write_is_not_used() -> Result<()> {
     with_bridge(|host, bridge| {

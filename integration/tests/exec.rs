@@ -5,7 +5,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -213,8 +212,8 @@ fn a_command_that_loses_containerd_is_no_evidence() -> Result<()> {
     })
 }
 
-/// containerd's runc starts no command while `hang` is there, and goes on with it afterwards
-/// whoever has died meanwhile, as a runc may that has its process in the container already.
+/// A runc for containerd that starts no command while the file `hang` exists. It goes on afterwards
+/// even if its shim has killed it, like a runc whose process is in the container already.
 struct SlowRunc {
     hang: PathBuf,
     waits: PathBuf,
@@ -264,6 +263,12 @@ fn long_at_first(word: &str) -> String {
     format!("[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; exec sleep {word}")
 }
 
+/// Waits until the command of [`long_at_first`] has begun.
+fn has_run(host: &Host) -> Result<()> {
+    let ran = host.path("busybox-app/tmp/ran");
+    eventually("the command has begun", SOON, || ran.exists().then_some(()))
+}
+
 fn sleeps(word: &str) -> bool {
     processes_with(word).iter().any(|line| line.starts_with("sleep"))
 }
@@ -278,12 +283,9 @@ fn a_command_whose_start_loses_containerd_is_ended() -> Result<()> {
         host.kill_containerd()?;
         assert_eq!(said(host, "app")?.0, "error");
         runc.go_on()?;
-        // It has begun by then.
-        thread::sleep(Duration::from_secs(1));
+        has_run(host)?;
         eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
         host.start_containerd()?;
-        // It did run.
-        host.ctr(["task", "exec", "--exec-id", "look", "app_0", "cat", "/tmp/ran"])?;
         assert_eq!(fifos(host), 0);
         Ok(())
     })
@@ -318,7 +320,7 @@ fn a_command_that_starts_while_the_next_daemon_does_is_ended() -> Result<()> {
         host.kill_daemon()?;
         host.start_daemon()?;
         runc.go_on()?;
-        thread::sleep(Duration::from_secs(1));
+        has_run(host)?;
         eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
         assert_eq!(said(host, "app")?.0, "success");
         Ok(())

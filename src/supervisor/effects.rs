@@ -163,14 +163,16 @@ impl Effects {
         task: Arc<dyn Task>,
     ) {
         let attempt = self.attempt(index, kind, task);
-        self.spawn("probe", index, Some(incarnation), async move {
+        let work = async move {
             // A probe that was removed meanwhile has no result.
             let Some(Attempt { outcome, latency }) = attempt.await else { return Done::Nothing };
             Done::Event(
                 index,
                 InstanceEvent::Probed { kind, launch, outcome, latency }.of(incarnation),
             )
-        });
+        };
+        // Hundreds of probes run in a second, and a span formats its fields: they share the pod's.
+        self.running.spawn(work.in_current_span());
     }
 
     /// Runs a probe once for a caller, which may have gone away by the time of the reply.

@@ -2,6 +2,7 @@
 //! call by [`call`], has a deadline.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ pub enum CallError {
 }
 
 /// A daemon that listens on TCP (`--listen`), and the credentials of the caller, all in PEM.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Remote {
     /// `HOST:PORT`.
     pub address: String,
@@ -76,6 +77,17 @@ pub struct Remote {
     pub key: Vec<u8>,
     /// The name in the daemon's certificate; the host of `address` if it is `None`.
     pub name: Option<String>,
+}
+
+/// Without the key, which must reach no log.
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, name, .. } = self;
+        f.debug_struct("Remote")
+            .field("address", address)
+            .field("name", name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection to one daemon. Clones share it.

@@ -65,8 +65,8 @@ impl SharedPids {
         aside(move || Ok(pinned_holder(&pin)?.is_some())).await
     }
 
-    /// Makes sure that a live namespace is pinned. If the pin was lost with the run folder, it is
-    /// the namespace of a process of the pod, else a new one.
+    /// Pins a live namespace: that of `running`, a process of the pod, if its pin was lost with the
+    /// run folder, else a new one.
     pub async fn hold(&self, claim: &Claim, running: Option<Process>) -> io::Result<()> {
         let uid = claim.uid();
         let pin = self.pin(uid);

@@ -102,7 +102,7 @@ impl Volumes {
         self.own(&self.data, uid)
     }
 
-    /// Writes new content into files that exist already.
+    /// Writes new content into those volumes of files that are mounted already.
     pub fn renew(&self, uid: &str, plan: &Plan) -> io::Result<()> {
         for volume in &plan.volumes {
             let place = self.place(uid, volume);
@@ -150,8 +150,8 @@ impl Volumes {
         self.image_volumes(uid, container, attempt).join(index.to_string())
     }
 
-    /// Fills the volume with the image's files at `path`, or leaves it empty if there are none. Each
-    /// try of an attempt starts with an empty volume.
+    /// Fills the volume with the image's files at `path`, or leaves it empty if there are none.
+    /// Each try of an attempt starts with an empty volume.
     pub fn make_image_volume(&self, place: &Path, image: &OwnedFd, path: &str) -> io::Result<()> {
         remove::tree(place)?;
         fs::create_dir_all(place.parent().unwrap_or(place))?;

@@ -33,7 +33,7 @@ pub use share::Share;
 pub use target::{EXEC_OUTPUT, ExecError, Executed, Target, Turn};
 pub use tls::Anyone;
 
-/// `length` from now, by the clock that waits go by.
+/// The instant `length` from now, by the clock of tokio, which tests can pause.
 pub fn deadline_in(length: Duration) -> Instant {
     let now = Instant::now();
     now.into_std().later(length).into()
@@ -42,8 +42,8 @@ pub fn deadline_in(length: Duration) -> Instant {
 /// Makes single attempts; thresholds and periods are the caller's.
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
-    /// Never longer than `probe.timeout` (and a scheduler's delay); a command may have to wait
-    /// for its turn before, which is bounded too and part of no latency.
+    /// Makes one attempt. It takes `probe.timeout` and a scheduler's delay at most. A command may
+    /// wait for its permits before; that wait is bounded too, and is no part of the latency.
     async fn attempt(
         &self,
         task: Arc<dyn Target>,
@@ -51,7 +51,11 @@ pub trait Prober: Send + Sync + 'static {
         probe: &ProbeSpec,
     ) -> Attempt;
 
-    /// Runs a lifecycle hook; the error is its failure in the kubelet's words.
+    /// Runs a lifecycle hook within `bound`.
+    ///
+    /// # Errors
+    ///
+    /// The failure of the hook, in the kubelet's text.
     async fn hook(
         &self,
         task: Arc<dyn Target>,
@@ -68,7 +72,7 @@ pub trait Prober: Send + Sync + 'static {
             HookHandler::HttpGet(get) => Handler::HttpGet(as_hook(get)),
         };
         let probe = ProbeSpec { timeout: bound, ..ProbeSpec::new(handler) };
-        // A hook's turn is part of its time: nobody waits longer for it.
+        // The wait for permits is part of the hook's time: a stop waits for no longer than that.
         let attempt = tokio::time::timeout(bound, self.attempt(task, container, &probe)).await;
         match attempt.map(|attempt| attempt.outcome) {
             Ok(Outcome::Success(_) | Outcome::Warning(_)) => Ok(()),
@@ -80,7 +84,7 @@ pub trait Prober: Send + Sync + 'static {
     }
 }
 
-/// Servers know the kubelet's hooks by another name than its probes.
+/// Adds the kubelet's User-Agent of hooks, which differs from that of probes.
 fn as_hook(get: &HttpGet) -> HttpGet {
     let mut get = get.clone();
     if !get.headers.iter().any(|header| header.name.eq_ignore_ascii_case("user-agent")) {
@@ -95,15 +99,15 @@ fn as_hook(get: &HttpGet) -> HttpGet {
 pub struct Attempt {
     /// What the attempt showed.
     pub outcome: Outcome,
-    /// How long it took, without the wait for a turn.
+    /// Time that the attempt took, without the wait for permits.
     pub latency: Duration,
 }
 
-/// How long the handlers, which have the better words, may take to say that time is up.
+/// Time beyond the timeout in which a handler reports the timeout itself: its text says more.
 const OVERHEAD: Duration = Duration::from_millis(50);
 
-/// Probes over sockets that are born in the task's network namespace. What it answers, to the
-/// letter where Go's client is quoted, is what the kubelet's probers answer.
+/// Probes over sockets in the container's network namespace. Its outcomes have the kubelet's texts,
+/// to the letter where those quote Go's client.
 #[derive(Debug, Clone, Default)]
 pub struct NetProber {
     execs: exec::Queue,

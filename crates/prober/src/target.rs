@@ -11,41 +11,41 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Share;
 
-/// The right to run one command: dropped when its process is gone.
+/// Permits to run one command. They are returned when no process of the command is left.
 #[derive(Debug)]
 pub struct Turn {
-    /// The container's own turn: it runs one command at a time.
+    /// The container's permit: a container runs one command at a time.
     pub container: OwnedSemaphorePermit,
-    /// One of the host's turns for commands at work; a command that only waits needs none.
+    /// One of the host's permits for commands that work; a command that only waits needs none.
     pub host: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
-    /// Returns the host's turn, for a command that only waits.
+    /// Returns the host's permit: the command only waits from here on.
     pub fn leave_host(&mut self) {
         self.host = None;
     }
 }
 
-/// How a command ended by itself.
+/// The result of a command that ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed {
-    /// 128 + signal where a signal ended it.
+    /// The exit code; 128 + the signal if a signal ended the command.
     pub exit_code: u32,
     /// The first [`EXEC_OUTPUT`] bytes: stdout, then stderr.
     pub output: Vec<u8>,
 }
 
-/// How much of a command's output is kept; the rest is read and thrown away.
+/// Bytes of a command's output that are kept. The rest is read and dropped.
 pub const EXEC_OUTPUT: usize = 10 * 1024;
 
-/// Why a command has no exit code.
+/// The reason that a command has no exit code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {
     /// The command was killed after its timeout.
     #[error("timed out")]
     TimedOut,
-    /// It was not run, or nobody can tell how it ended: no fault of the container.
+    /// The command was not run, or its exit code is unknown: the container is not to blame.
     #[error("{0}")]
     Failed(String),
 }
@@ -53,21 +53,23 @@ pub enum ExecError {
 /// A running container, as probes reach it.
 #[async_trait]
 pub trait Target: Send + Sync + 'static {
-    /// A TCP socket born in the task's network namespace, fit to connect to `peer`'s family.
+    /// Opens a TCP socket in the container's network namespace, of the address family of `peer`.
     fn tcp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::TcpSocket>;
-    /// A UDP socket born there, bound to any port, of `peer`'s family and connected to it.
+    /// Opens a UDP socket in the container's network namespace, bound to any port and connected to
+    /// `peer`.
     fn udp_socket(&self, peer: SocketAddr) -> io::Result<tokio::net::UdpSocket>;
-    /// A file as the container sees it, symbolic links too; `FileTooLarge` beyond `limit` bytes.
+    /// Reads a file below the container's root, and follows symbolic links within it.
+    /// `FileTooLarge` beyond `limit` bytes.
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
-    /// One permit: who runs a command in the container takes it first, and with it the turn.
+    /// A semaphore of one permit, which a caller takes before it runs a command.
     fn exec_turn(&self) -> Arc<Semaphore>;
-    /// What its probes may use of a processor, together.
+    /// The processor time that the probes of the container may use together.
     fn probe_share(&self) -> Arc<Share> {
         Arc::default()
     }
-    /// Runs a command as the container's own process would be run (its user, environment,
-    /// folder, limits), with `$(NAME)` replaced from its environment. Past `timeout` it and its
-    /// children are killed. The turn goes back when nothing of it runs any more.
+    /// Runs a command like the container's own process: with its user, environment, folder and
+    /// limits, and with `$(NAME)` replaced from its environment. After `timeout` the command and
+    /// its children are killed. The permits are returned when none of them runs any more.
     async fn exec(
         &self,
         command: &[String],

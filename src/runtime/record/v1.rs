@@ -31,6 +31,28 @@ macro_rules! plain {
     };
 }
 
+/// Defines a struct with the fields of a type of the domain, and its conversions.
+macro_rules! mirrored {
+    ($here:ident = $module:ident::$there:ident {
+        $($(#[$attribute:meta])* $field:ident: $type:ty),+ $(,)?
+    }) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct $here { $($(#[$attribute])* $field: $type),+ }
+
+        impl From<$module::$there> for $here {
+            fn from(value: $module::$there) -> Self {
+                Self { $($field: value.$field.into()),+ }
+            }
+        }
+
+        impl From<$here> for $module::$there {
+            fn from(value: $here) -> Self {
+                Self { $($field: value.$field.into()),+ }
+            }
+        }
+    };
+}
+
 plain!(Wanted = container::Wanted: Running, Stopped, Removed);
 plain!(Next = container::Next: Policy, Start);
 plain!(ProbeKind = spec::ProbeKind: Startup, Readiness, Liveness);
@@ -176,70 +198,28 @@ struct OomCount {
     seen: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct User {
+mirrored!(User = user::User {
     uid: u32,
     gid: u32,
     groups: Vec<u32>,
-}
+});
 
-impl From<user::User> for User {
-    fn from(user: user::User) -> Self {
-        Self { uid: user.uid, gid: user.gid, groups: user.groups }
+mirrored!(
+    Stopping = container::Stopping {
+        cause: Cause,
+        next: Next,
+        grace: Duration,
+        kill_at: SystemTime,
+        #[serde(default)]
+        signaled: bool,
+        #[serde(default)]
+        hooked: bool,
+        #[serde(default)]
+        waits: bool,
+        #[serde(default)]
+        killed: bool,
     }
-}
-
-impl From<User> for user::User {
-    fn from(user: User) -> Self {
-        Self { uid: user.uid, gid: user.gid, groups: user.groups }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Stopping {
-    cause: Cause,
-    next: Next,
-    grace: Duration,
-    kill_at: SystemTime,
-    #[serde(default)]
-    signaled: bool,
-    #[serde(default)]
-    hooked: bool,
-    #[serde(default)]
-    waits: bool,
-    #[serde(default)]
-    killed: bool,
-}
-
-impl From<container::Stopping> for Stopping {
-    fn from(stopping: container::Stopping) -> Self {
-        Self {
-            cause: stopping.cause.into(),
-            next: stopping.next.into(),
-            grace: stopping.grace,
-            kill_at: stopping.kill_at,
-            signaled: stopping.signaled,
-            hooked: stopping.hooked,
-            waits: stopping.waits,
-            killed: stopping.killed,
-        }
-    }
-}
-
-impl From<Stopping> for container::Stopping {
-    fn from(stopping: Stopping) -> Self {
-        Self {
-            cause: stopping.cause.into(),
-            next: stopping.next.into(),
-            grace: stopping.grace,
-            kill_at: stopping.kill_at,
-            signaled: stopping.signaled,
-            hooked: stopping.hooked,
-            waits: stopping.waits,
-            killed: stopping.killed,
-        }
-    }
-}
+);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Terminated {
@@ -351,8 +331,7 @@ impl From<Sigkill> for exit::Sigkill {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Operator {
+mirrored!(Operator = exit::Operator {
     verb: String,
     #[serde(default)]
     uid: Option<u32>,
@@ -360,7 +339,7 @@ struct Operator {
     pid: Option<u32>,
     #[serde(default)]
     from: Option<SocketAddr>,
-}
+});
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Cause {
@@ -388,9 +367,7 @@ impl From<exit::Cause> for Cause {
             exit::Cause::Itself => Self::Itself,
             exit::Cause::Outside { signal } => Self::Outside { signal },
             exit::Cause::Probe { kind, output } => Self::Probe { kind: kind.into(), output },
-            exit::Cause::Operator(exit::Operator { verb, uid, pid, from }) => {
-                Self::Operator(Operator { verb, uid, pid, from })
-            }
+            exit::Cause::Operator(operator) => Self::Operator(operator.into()),
             exit::Cause::OutOfMemory => Self::OutOfMemory,
             exit::Cause::Crash { signal } => Self::Crash { signal },
             exit::Cause::Hook { kind, output } => Self::Hook { kind: kind.into(), output },
@@ -413,9 +390,7 @@ impl From<Cause> for exit::Cause {
             Cause::Itself => Self::Itself,
             Cause::Outside { signal } => Self::Outside { signal },
             Cause::Probe { kind, output } => Self::Probe { kind: kind.into(), output },
-            Cause::Operator(Operator { verb, uid, pid, from }) => {
-                Self::Operator(exit::Operator { verb, uid, pid, from })
-            }
+            Cause::Operator(operator) => Self::Operator(operator.into()),
             Cause::OutOfMemory => Self::OutOfMemory,
             Cause::Crash { signal } => Self::Crash { signal },
             Cause::Hook { kind, output } => Self::Hook { kind: kind.into(), output },
@@ -432,59 +407,22 @@ impl From<Cause> for exit::Cause {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Event {
-    sequence: u64,
-    namespace: String,
-    pod: String,
-    pod_uid: String,
-    container: String,
-    init: bool,
-    kind: EventType,
-    reason: String,
-    message: String,
-    count: u32,
-    first: SystemTime,
-    last: SystemTime,
-}
-
-impl From<notice::Event> for Event {
-    fn from(event: notice::Event) -> Self {
-        Self {
-            sequence: event.sequence,
-            namespace: event.namespace,
-            pod: event.pod,
-            pod_uid: event.pod_uid,
-            container: event.container,
-            init: event.init,
-            kind: event.kind.into(),
-            reason: event.reason,
-            message: event.message,
-            count: event.count,
-            first: event.first,
-            last: event.last,
-        }
+mirrored!(
+    Event = notice::Event {
+        sequence: u64,
+        namespace: String,
+        pod: String,
+        pod_uid: String,
+        container: String,
+        init: bool,
+        kind: EventType,
+        reason: String,
+        message: String,
+        count: u32,
+        first: SystemTime,
+        last: SystemTime,
     }
-}
-
-impl From<Event> for notice::Event {
-    fn from(event: Event) -> Self {
-        Self {
-            sequence: event.sequence,
-            namespace: event.namespace,
-            pod: event.pod,
-            pod_uid: event.pod_uid,
-            container: event.container,
-            init: event.init,
-            kind: event.kind.into(),
-            reason: event.reason,
-            message: event.message,
-            count: event.count,
-            first: event.first,
-            last: event.last,
-        }
-    }
-}
+);
 
 #[cfg(test)]
 mod tests {

@@ -52,8 +52,8 @@ impl Shift {
 }
 
 impl Memory {
-    /// Returns the memory with its times moved to the current wall clock. If it is of another boot
-    /// of the host, the times stay: whether the clock was set meanwhile cannot be known.
+    /// Returns the memory without its boot time if it is of another boot of the host: whether the
+    /// clock was set meanwhile cannot be known then, so its times are not moved.
     #[must_use]
     pub fn in_boot(mut self, current: Option<&str>) -> Self {
         let is_same = self.boot_id.as_deref().zip(current).is_some_and(|(own, now)| own == now);

@@ -135,7 +135,7 @@ impl Machine {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut turn = Turn::new(now);
         clock::follow(&mut self.life, now);
-        let before = Reconciliation::place(&self.life);
+        let before = Reconciliation::progress(&self.life);
         self.dispatch(event, &mut turn);
         self.reconciliation.turn_over(&self.life, before, now);
         turn.actions

@@ -31,8 +31,8 @@ pub enum SeenTask {
     Ended,
 }
 
-/// What tells a change of the container from none.
-type ContainerRef = (Incarnation, Discriminant<Phase>, usize);
+/// The newest attempt, its phase, and the number of attempts that are kept.
+type Progress = (Incarnation, Discriminant<Phase>, usize);
 
 /// Compares a container with its records.
 #[derive(Debug, Default)]
@@ -44,13 +44,13 @@ pub(super) struct Reconciliation {
 }
 
 impl Reconciliation {
-    pub(super) fn place(life: &Life) -> ContainerRef {
+    pub(super) fn progress(life: &Life) -> Progress {
         (life.course.attempt, discriminant(&life.phase), life.attempts.len())
     }
 
-    /// Takes in that a turn is over, at the start of which the container was at `before`.
-    pub(super) fn turn_over(&mut self, life: &Life, before: ContainerRef, now: Now) {
-        if before != Self::place(life) {
+    /// Ends a turn. `before` is the progress at its start.
+    pub(super) fn turn_over(&mut self, life: &Life, before: Progress, now: Now) {
+        if before != Self::progress(life) {
             self.changed_at = Some(now.mono);
         }
     }

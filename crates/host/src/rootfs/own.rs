@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-/// Gives the calling thread a private mount namespace. The thread must not do other work afterwards.
+/// Gives the calling thread a private mount namespace. It must not do other work afterwards.
 pub(super) fn mount_namespace() -> io::Result<()> {
     unshare(UnshareFlags::NEWNS | UnshareFlags::FS)
 }

@@ -1,6 +1,6 @@
-//! A folder of an image, copied as containerd's CRI does it for an image's `VOLUME`: with modes,
-//! owners, times, extended attributes, links and devices. The source is what an image's author
-//! made of it, so no link of it is followed, and no tree is too deep.
+//! Copies a folder of an image as containerd's CRI does it for an image's `VOLUME`: with modes,
+//! owners, times, extended attributes, links and devices. The image's author controls the source,
+//! so links in it are not followed, and its depth is limited.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -18,17 +18,17 @@ use rustix::io::Errno;
 
 use super::remove::within;
 
-/// Each level of folders needs two descriptors.
+/// Most levels of folders; each needs two descriptors.
 const DEPTH: usize = 128;
-/// As the kernel's own limits of one attribute and of a list of names.
+/// Limit for one attribute and for a list of their names, in bytes; the kernel has the same.
 const ATTRIBUTE: usize = 64 << 10;
-/// Those of the file systems in between, which the copy has none of.
+/// Attributes that belong to the mount of the image and are not copied.
 const NOT_THE_IMAGES: [&[u8]; 2] = [b"trusted.overlay.", b"security.selinux"];
 
-/// Below the new folder, by the file's device and inode: where its first name is.
+/// The first path of each file with several names, below the new folder, by device and inode.
 type Linked = HashMap<(u64, u64), CString>;
 
-/// What is in `source`, and what `source` itself is, into a new and empty folder.
+/// Copies the content and the attributes of `source` into a new and empty folder.
 pub(super) fn tree(source: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
     Copy { root: target, linked: Linked::new() }.folder(source, target, b"", 0)
 }
@@ -122,7 +122,8 @@ fn own(folder: &OwnedFd, name: &CStr, found: &Stat) -> io::Result<()> {
     Ok(chownat(folder, name, user, group, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// The owner first: a change of it takes set-id bits and capabilities away.
+/// Copies the attributes. The owner is set first, because its change clears set-id bits and
+/// capabilities.
 fn same(source: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
     let found = fstat(source)?;
     let (user, group) = owner(&found);
@@ -154,7 +155,7 @@ fn attributes(source: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
         let length = fgetxattr(source, name, &mut value[..])?;
         let value = value.get(..length).unwrap_or_default();
         match fsetxattr(target, name, value, XattrFlags::empty()) {
-            // The disk's file system has none of that kind.
+            // The target's file system does not support this attribute.
             Ok(()) | Err(Errno::NOTSUP) => {}
             Err(error) => return Err(error.into()),
         }

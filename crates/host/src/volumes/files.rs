@@ -1,5 +1,5 @@
-//! Files that change all at once, in Kubernetes' layout: `NAME` links to `..data/NAME`, `..data`
-//! to the folder of the current content, which is named by what it holds.
+//! Files that change all at once, in Kubernetes' layout: `NAME` links to `..data/NAME`, and
+//! `..data` to the folder of the current content, which is named by a hash of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,10 +14,10 @@ use probelet_domain::volume::File;
 
 const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";
-/// Where it is, the content stays as it is: a mount point in it would go with the old one, and in
-/// a running container what is mounted there.
+/// The file that marks content as fixed. If the content with a mount point in it were replaced, the
+/// mount point would be removed, and the mounts on it in running containers too.
 const FIXED: &str = "..fixed";
-/// Of folders within; with a group, what is made there would have it too.
+/// The mode of the folders in the content. With a group they also get the set-group-id bit.
 const FOLDER: u32 = 0o755;
 const SET_GID: u32 = 0o2000;
 
@@ -34,7 +34,7 @@ pub(super) fn write(
     };
     if current.as_deref() != Some(name.as_ref()) {
         let folder = place.join(&name);
-        // Of a try that was cut short.
+        // An interrupted try may have left the folder.
         remove::tree(&folder)?;
         fill(&folder, files, group)?;
         let new = place.join(NEW_DATA);
@@ -57,7 +57,7 @@ pub(super) fn write(
             if text != DATA && text != FIXED && text != name {
                 remove::tree(&entry.path())?;
             }
-        // What is no link is a mount point.
+        // An entry that is not a link is a mount point.
         } else if !tops.contains(text) && entry.file_type()?.is_symlink() {
             absent(fs::remove_file(entry.path()))?;
         }
@@ -65,8 +65,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// A place for a mount, `path` below the volume's part `sub_path`. Where it lies in the content, that
-/// does not change any more.
+/// Makes a mount point at `path` below the volume's part `sub_path`. If it is within the content,
+/// the content is not changed any more.
 pub(super) fn mount_point(
     place: &Path,
     sub_path: Option<&str>,

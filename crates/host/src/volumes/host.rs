@@ -1,4 +1,4 @@
-//! A path of the host, checked and made as the kubelet does it (`pkg/volume/hostpath`).
+//! `hostPath` volumes: checks and creates the path as the kubelet does (`pkg/volume/hostpath`).
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};

@@ -1,4 +1,4 @@
-//! Views of images, mounted for all containers of a pod: nothing in them is written or run.
+//! Views of images, mounted read only and `noexec` for all containers of a pod.
 
 use std::fs;
 use std::io;
@@ -9,14 +9,14 @@ use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use super::mounts;
 use crate::rootfs::{self, Layers};
 
-/// What the volume is a view of, as containerd has it mounted.
+/// An image volume and the mounts that containerd has prepared for it.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The name of the volume.
     pub volume: String,
     /// The mounts of the image's layers.
     pub layers: Vec<Layers>,
-    /// Made just now: what is mounted already is another one.
+    /// Whether the view was just made. An existing mount is then one of another view.
     pub is_new: bool,
 }
 
@@ -35,7 +35,8 @@ impl View {
         if !is_mounted {
             rootfs::mount_at(layers, place)?;
         }
-        // A bind mount begins with its source's, and who bound it may have died.
+        // A bind mount starts with the flags of its source, and the daemon may have died after the
+        // bind.
         let flags = MountFlags::BIND | rootfs::FIXED | MountFlags::NOEXEC;
         Ok(mount_remount(place, flags, c"")?)
     }

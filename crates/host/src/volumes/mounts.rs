@@ -1,4 +1,4 @@
-//! What is mounted for volumes, and how it goes again.
+//! Mounts for volumes, and their removal.
 
 use std::ffi::{CString, OsString};
 use std::fs;
@@ -15,7 +15,7 @@ use crate::files;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// Memory that a container writes to.
+/// Mounts a tmpfs for a container to write to.
 pub(super) fn memory(
     place: &Path,
     mode: u32,
@@ -31,7 +31,7 @@ pub(super) fn memory(
     tmpfs(place, &format!("mode={mode:o}{size}{group}"))
 }
 
-/// Memory for what must not be on a disk, in swap neither where the kernel can see to it.
+/// Mounts a tmpfs for files that must not reach a disk, nor swap if the kernel supports that.
 pub(super) fn for_files(place: &Path, group: Option<u32>) -> io::Result<()> {
     const OPTIONS: &str = "mode=1777";
     if is_mounted(place) {
@@ -50,23 +50,23 @@ fn tmpfs(place: &Path, options: &str) -> io::Result<()> {
     Ok(mount("tmpfs", place, "tmpfs", MountFlags::empty(), data.as_c_str())?)
 }
 
-/// Another file system than that of the folder around it.
+/// Whether `place` is on another file system than the folder around it.
 pub(super) fn is_mounted(place: &Path) -> bool {
     let device = |path: &Path| fs::symlink_metadata(path).ok().map(|found| found.dev());
     let parent = place.parent().and_then(device);
     device(place).is_some_and(|own| Some(own) != parent)
 }
 
-/// Also of a part of the file system around it.
+/// Whether `place` is a mount point, even one of the same file system as the folder around it.
 pub(super) fn is_mount_point(place: &Path) -> io::Result<bool> {
     let place = fs::canonicalize(place)?;
     Ok(all()?.into_iter().any(|mount| mount.point == place))
 }
 
-/// Whatever is mounted at `folder` or below, the innermost first.
+/// Unmounts everything at `folder` or below, the innermost mounts first.
 pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
     let folder = fs::canonicalize(folder)?;
-    // What was stacked shows up once more each time.
+    // Stacked mounts appear one after the other, so the table is read repeatedly.
     for _ in 0..STACKED {
         let mut below: Vec<PathBuf> =
             all()?.into_iter().map(|it| it.point).filter(|it| it.starts_with(&folder)).collect();
@@ -76,7 +76,7 @@ pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
         below.sort_unstable();
         for point in below.iter().rev() {
             match unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-                // With one around it.
+                // The mount was removed together with one around it.
                 Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -100,7 +100,7 @@ fn all() -> io::Result<Vec<Mount>> {
     Ok(files::read(MOUNTS, files::MOUNTS)?.split(|byte| *byte == b'\n').filter_map(read).collect())
 }
 
-/// `36 35 98:0 /root /point options tags… - type source options`
+/// Parses a line `36 35 98:0 /root /point options tags… - type source options`.
 fn read(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|byte| *byte == b' ').skip(4);
     let point = PathBuf::from(OsString::from_vec(unescape(words.next()?)));
@@ -109,7 +109,7 @@ fn read(line: &[u8]) -> Option<Mount> {
     Some(Mount { point, is_shared: has(b"shared:"), is_slave: has(b"master:") })
 }
 
-/// Three octal digits stand for what would end a word.
+/// Decodes spaces and the like, which the kernel writes as three octal digits.
 fn unescape(word: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;
@@ -130,12 +130,12 @@ fn unescape(word: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Why mounts cannot go between a container and what is at `path`, in containerd's words; both
-/// ways, or into the container only.
+/// Why mounts at `path` cannot propagate to a container, with containerd's error text; `both_ways`
+/// asks for propagation from the container too.
 pub fn not_shared(path: &Path, both_ways: bool) -> io::Result<Option<String>> {
     let real = fs::canonicalize(path)?;
     let around = all()?.into_iter().filter(|mount| real.starts_with(&mount.point));
-    // The last of those that are as deep covers the others.
+    // Of several mounts on one point, the last covers the others.
     let Some(mount) = around.max_by_key(|mount| mount.point.components().count()) else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
-//! A folder and all below it, gone: through no symbolic link and no mount, however deep. Each round
-//! takes away one level: what is deeper is moved up, so that neither stack nor descriptors grow.
+//! Removes a folder and all below it, of any depth. It follows no symbolic link and enters no
+//! mount. Each round removes one level and moves deeper folders up, so neither stack nor
+//! descriptors grow.
 
 use std::ffi::CStr;
 use std::io;
@@ -11,10 +12,11 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Deeper than any tree that a disk has inodes for; somebody who goes on writing is not chased.
+/// Most rounds, more than any tree has levels. So the removal ends even if a process goes on
+/// writing to the tree.
 const ROUNDS: u32 = 1 << 24;
 
-/// What is not there is fine.
+/// Removes the tree at `path`; a missing one is no error.
 pub(super) fn tree(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -26,7 +28,7 @@ pub(super) fn tree(path: &Path) -> io::Result<()> {
         };
     let root = match within(&parent, name) {
         Err(Errno::NOENT) => return Ok(()),
-        // A link, or a file.
+        // The path is a link or a file.
         Err(Errno::NOTDIR | Errno::LOOP) => return gone(unlinkat(&parent, name, AtFlags::empty())),
         other => other?,
     };
@@ -47,7 +49,7 @@ pub(super) fn tree(path: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("{}: it does not get empty", path.display())))
 }
 
-/// Takes the folder away, and moves the folders in it that are not empty beside it.
+/// Removes the folder, and moves the folders in it that are not empty beside it.
 fn lift(root: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
     let folder = match within(root, name) {
         Err(Errno::NOENT) => return Ok(()),
@@ -61,7 +63,7 @@ fn lift(root: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
         other => gone(other),
     })?;
     match unlinkat(root, name, AtFlags::REMOVEDIR) {
-        // The next round sees what came meanwhile.
+        // The next round removes entries that were added meanwhile.
         Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
         other => gone(other),
     }
@@ -72,14 +74,14 @@ fn move_up(folder: &OwnedFd, name: &CStr, root: &OwnedFd, moved: &mut u64) -> io
         *moved += 1;
         let new = format!(".removed-{moved}");
         match renameat_with(folder, name, root, new.as_str(), RenameFlags::NOREPLACE) {
-            // A name that is taken already.
+            // The name exists already.
             Err(Errno::EXIST) => {}
             other => return gone(other),
         }
     }
 }
 
-/// A folder right in `parent`.
+/// Opens a folder directly in `parent`.
 pub(super) fn within<P: rustix::path::Arg>(parent: &OwnedFd, name: P) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let here = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;

@@ -1,5 +1,5 @@
-//! A part of a volume for one container. Who writes to the volume may put symbolic links in the
-//! way: the kernel itself keeps the walk inside, and what was found is bound by its descriptor.
+//! A part of a volume for one container. Writers of the volume may put symbolic links in the path.
+//! So the kernel keeps the walk inside the volume, and the result is bound by its descriptor.
 
 use std::fs;
 use std::io;
@@ -11,18 +11,18 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, o
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-/// What is asked for of a volume.
+/// The part of a volume that a container requests.
 pub struct SubPathOf<'a> {
     /// The volume.
     pub root: &'a Path,
     /// The path below the volume.
     pub path: &'a str,
-    /// Folders that are missing are made.
+    /// Whether missing folders are made.
     pub make: bool,
 }
 
 const STACKED: usize = 8;
-/// Of an empty file on which another one is mounted.
+/// The mode of an empty file on which another one is mounted.
 const FILE: u32 = 0o644;
 
 pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
     for _ in 0..STACKED {
         match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
             Ok(()) => {}
-            // No mount there, or nothing at all.
+            // The path is no mount point, or does not exist.
             Err(Errno::INVAL | Errno::NOENT) => break,
             Err(error) => return Err(error.into()),
         }
@@ -52,8 +52,8 @@ pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
     Ok(mount_bind(format!("/proc/self/fd/{}", found.as_raw_fd()), place)?)
 }
 
-/// Makes a folder or an empty file below a volume, and the folders on the way to it; false where
-/// it is there already.
+/// Makes a folder or an empty file below a volume, and the folders on the way to it; false if it
+/// exists already.
 pub(super) fn make_place(root: &Path, path: &str, is_folder: bool) -> io::Result<bool> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     match beneath(&open(root, flags, Mode::empty())?, Path::new(path)) {
@@ -76,7 +76,7 @@ pub(super) fn make_place(root: &Path, path: &str, is_folder: bool) -> io::Result
 
 fn find(what: &SubPathOf<'_>) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    // A volume itself may be a link of the host's.
+    // The volume itself may be a symbolic link of the host.
     let root = open(what.root, flags, Mode::empty())?;
     match beneath(&root, Path::new(what.path)) {
         Err(Errno::NOENT) if what.make => {}
@@ -101,7 +101,7 @@ fn find(what: &SubPathOf<'_>) -> io::Result<OwnedFd> {
 
 fn make(folder: &OwnedFd, name: &std::ffi::OsStr, mode: u32) -> io::Result<()> {
     match mkdirat(folder, name, Mode::RWXU) {
-        // A link to nowhere, or somebody was faster.
+        // The name is a dangling link, or another process has made it meanwhile.
         Err(Errno::EXIST) => return Ok(()),
         other => other?,
     }

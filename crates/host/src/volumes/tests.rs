@@ -72,7 +72,7 @@ fn files_change_at_once_and_old_ones_go() {
     assert_eq!((read("a"), read("sub/b")), (Some("1".into()), Some("2".into())));
     assert_eq!(fs::read_link(place.join("sub")).unwrap(), Path::new("..data/sub"));
     let second = plan(&[("a", "3"), ("c", "4")]);
-    // Of a writer that died.
+    // A writer that died left this folder.
     let half = place.join("..half");
     fs::create_dir_all(half.join("deep")).unwrap();
     volumes.renew("u", &second).unwrap();
@@ -162,7 +162,7 @@ fn a_view_of_an_image_is_mounted_once_and_nothing_in_it_is_written_or_run() {
         let at = format!(" {} ", place.display());
         mounts.lines().filter(|line| line.contains(&at)).map(str::to_owned).collect::<Vec<_>>()
     };
-    // Bound by somebody who died before it was made read only.
+    // A daemon died after the bind, before the bind was made read only.
     fs::create_dir_all(&place).unwrap();
     mount_bind(&one, &place).unwrap();
     for (layers, is_new, files) in [

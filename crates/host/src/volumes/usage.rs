@@ -1,6 +1,6 @@
-//! What a folder holds on its disk, as `du` counts it: through no symbolic link and no mount,
-//! however deep. One descriptor is all that the walk needs; who moves folders about meanwhile ends
-//! it early and leads it nowhere else.
+//! The disk usage of a folder, as `du` counts it, at any depth. The walk follows no symbolic link,
+//! enters no mount and needs one descriptor. A process that moves folders meanwhile can end the
+//! walk early, but cannot lead it out of the folder.
 
 use std::collections::HashSet;
 use std::ffi::CString;
@@ -13,25 +13,25 @@ use rustix::io::Errno;
 
 use super::remove::within;
 
-/// Of `st_blocks`.
+/// The unit of `st_blocks`, in bytes.
 const BLOCK: u64 = 512;
 
 type Identity = (u64, u64);
 
 struct Level {
     identity: Identity,
-    /// Those to be looked at yet.
+    /// Folders that have not been visited yet.
     folders: Vec<CString>,
 }
 
 #[derive(Default)]
 struct Count {
     bytes: u64,
-    /// What has several names counts once.
+    /// Files with several names that were counted already: each counts once.
     linked: HashSet<Identity>,
 }
 
-/// What is not there holds nothing.
+/// The usage of a folder in bytes; 0 if the folder does not exist.
 pub(super) fn of(folder: &Path) -> io::Result<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut here = match open(folder, flags, Mode::empty()) {
@@ -47,7 +47,7 @@ pub(super) fn of(folder: &Path) -> io::Result<u64> {
                     levels.push(count.level(&below)?);
                     here = below;
                 }
-                // It is gone, or another thing by now, or a mount.
+                // The entry was removed or replaced meanwhile, or is a mount.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 Err(error) => return Err(error.into()),
             }

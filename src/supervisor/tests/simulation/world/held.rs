@@ -19,7 +19,7 @@ impl Target for Held {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Its only file holds its pid: by it the prober knows whom it probes.
+    /// Every path is a file with the pid, from which the prober learns which process it probes.
     fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
         Ok(self.1.pid.to_string().into_bytes())
     }
