@@ -45,7 +45,7 @@ use crate::prober::NetProber;
 use crate::registry::{self, Registries};
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::runtime::{RuntimeError, deadline_in};
-use crate::service::{Api, Gate, Meta};
+use crate::service::{MetaApi, RecoveryGate, Services};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
 use crate::{manifest, metrics, pb, process, trusted};
 
@@ -212,7 +212,7 @@ async fn recover_and_serve(
     (supervisor, adopter, static_pods): (Arc<Supervisor>, Arc<Adopter>, Option<StaticPods>),
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let gate = Gate::default();
+    let gate = RecoveryGate::default();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let (door, daemon) = (gate.clone(), reporter.clone());
@@ -228,7 +228,7 @@ async fn recover_and_serve(
     });
     // Recovery is usually immediate, so a short wait here spares callers a retry.
     let early = tokio::time::timeout(PATIENCE, &mut recovered).await;
-    let api = Api::new(supervisor.clone(), adopter.clone(), cancel.clone());
+    let services = Services::new(supervisor.clone(), adopter.clone(), cancel.clone());
     let descriptors = [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -238,11 +238,11 @@ async fn recover_and_serve(
     let routes = Routes::new(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
-        .add_service(MetaServer::new(Meta))
-        .add_service(ContainersServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(PodsServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(EventsServer::with_interceptor(api.clone(), gate.clone()))
-        .add_service(ImagesServer::with_interceptor(api.clone(), gate));
+        .add_service(MetaServer::new(MetaApi))
+        .add_service(ContainersServer::with_interceptor(services.containers(), gate.clone()))
+        .add_service(PodsServer::with_interceptor(services.pods(), gate.clone()))
+        .add_service(EventsServer::with_interceptor(services.events(), gate.clone()))
+        .add_service(ImagesServer::with_interceptor(services.images(), gate));
     let edge = |[openings, connections]: [Slots; 2]| Edge {
         routes: routes.clone(),
         openings,
@@ -290,10 +290,11 @@ async fn recover_and_serve(
         recovered
     };
     let descriptors = descriptors::watch(reporter.clone(), cancel.clone());
-    let health = api.report_health(reporter);
+    let health = services.health();
+    let health = health.report(reporter);
     let ((), (), (), (), recovered) =
         tokio::join!(by_socket, by_tcp, descriptors, health, recovering);
-    api.closed().await;
+    services.closed().await;
     recovered
 }
 

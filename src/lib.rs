@@ -1,6 +1,10 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![allow(
+    unreachable_pub,
+    reason = "a private module bounds its items, so `pub` marks an interface"
+)]
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
@@ -17,14 +21,13 @@ pub mod metrics;
 pub mod registry;
 pub mod runtime;
 pub mod service;
-pub mod structs;
 pub mod supervisor;
 
 /// The decisions, all without I/O: the crate `probelet-domain`.
 pub use probelet_domain as domain;
 
 /// The messages and services of the API: the crate `probelet-api`.
-pub use probelet_api::pb;
+pub use probelet_api::{pb, structs};
 pub use probelet_cri_log as logs;
 pub use probelet_host::{
     claims, cni, files, netns, network, pod_files, pressure, process, rootfs, shared_pids, trusted,

@@ -196,7 +196,7 @@ fn daemon() -> Daemon {
             .add_service(PodsServer::new(fake.clone()))
             .add_service(EventsServer::new(fake.clone()))
             .add_service(ContainersServer::new(fake))
-            .add_service(MetaServer::new(crate::service::Meta))
+            .add_service(MetaServer::new(crate::service::MetaApi))
             .serve_with_incoming(listener)
             .await
             .unwrap();

@@ -14,6 +14,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::connections::{Held, Peer, Slots};
+use crate::service;
 
 /// The calls of one connection.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ where
         let slot = match self.calls.slots.take(self.calls.peer) {
             Ok(slot) => slot,
             Err(full) => {
-                let refused = Status::resource_exhausted(format!("too many calls: {full}"));
+                let refused = Status::from(service::Error::from(full));
                 return Box::pin(async move { Ok(refused.into_http()) });
             }
         };

@@ -1,12 +1,13 @@
-//! Who is at the other end.
+//! The caller of a request.
 
 use tonic::Request;
 use tonic::transport::server::UdsConnectInfo;
 
 use crate::domain::exit::Caller;
 
-/// By the kernel's word on the Unix socket's peer when it connected, or where a guest comes from.
-pub(super) fn caller<T>(request: &Request<T>) -> Option<Caller> {
+/// The address of a caller over TCP, or the credentials that the kernel recorded when the peer of the
+/// Unix socket connected.
+pub fn caller<T>(request: &Request<T>) -> Option<Caller> {
     if let Some(address) = request.remote_addr() {
         return Some(Caller::Remote(address));
     }

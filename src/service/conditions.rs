@@ -1,26 +1,38 @@
 //! `SetPodCondition`.
 
-use tonic::Status;
+use std::sync::Arc;
 
-use super::error::{invalid, status_of};
-use super::{Api, convert};
+use super::convert;
+use super::error::Result;
 use crate::domain::spec::{ConditionStatus, SetCondition, SpecError};
 use crate::pb;
-use crate::supervisor::now;
+use crate::supervisor::{Supervisor, now};
 
-pub(super) async fn set(
-    api: &Api,
-    request: pb::SetPodConditionRequest,
-) -> Result<pb::SetPodConditionResponse, Status> {
-    let pb::SetPodConditionRequest { name, r#type: kind, status, reason, message } = request;
-    let status = ConditionStatus::ALL
-        .into_iter()
-        .find(|known| known.as_str() == status)
-        .ok_or_else(|| {
-            let supported = ConditionStatus::ALL.map(ConditionStatus::as_str);
-            invalid(vec![SpecError::unsupported("status", &status, &supported)])
-        })?;
-    let set = SetCondition { status, reason, message, since: now().wall };
-    let view = api.supervisor.set_condition(&name, &kind, set).await.map_err(status_of)?;
-    Ok(pb::SetPodConditionResponse { pod: Some(convert::pod(&api.supervisor, &view)) })
+/// Calls that set conditions of pods.
+#[derive(Clone)]
+pub struct Conditions {
+    supervisor: Arc<Supervisor>,
+}
+
+impl Conditions {
+    pub fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor }
+    }
+
+    pub async fn set(
+        &self,
+        request: pb::SetPodConditionRequest,
+    ) -> Result<pb::SetPodConditionResponse> {
+        let pb::SetPodConditionRequest { name, r#type: kind, status, reason, message } = request;
+        let status = ConditionStatus::ALL
+            .into_iter()
+            .find(|supported| supported.as_str() == status)
+            .ok_or_else(|| {
+                let supported = ConditionStatus::ALL.map(ConditionStatus::as_str);
+                SpecError::unsupported("status", &status, &supported)
+            })?;
+        let set = SetCondition { status, reason, message, since: now().wall };
+        let view = self.supervisor.set_condition(&name, &kind, set).await?;
+        Ok(pb::SetPodConditionResponse { pod: Some(convert::pod(&self.supervisor, &view)) })
+    }
 }

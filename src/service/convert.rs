@@ -1,4 +1,4 @@
-//! Between the API's messages and the domain, both ways.
+//! Conversions between the API's messages and the domain, in both directions.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -19,11 +19,8 @@ use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError, named};
 use crate::{manifest, structs};
 
-/// A container by itself becomes a pod of one with the same name.
-pub(super) fn pod_of_one(
-    request: pb::CreateContainerRequest,
-    uid: String,
-) -> Result<PodSpec, SpecError> {
+/// The pod of a container that is created without a pod: it has the container's name.
+pub fn pod_of_one(request: pb::CreateContainerRequest, uid: String) -> Result<PodSpec, SpecError> {
     let source = source(request.source, request.rootfs)?;
     let restart_policy = policy(request.restart_policy)?;
     let rules = lifecycle::rules(request.restart_policy_rules)?;
@@ -96,9 +93,9 @@ fn pull_policy(policy: &str, is_image: bool) -> Result<Option<PullPolicy>, SpecE
     if !is_image {
         return Err(field(FIELD, "Forbidden: a bundle has no image"));
     }
-    let known = PullPolicy::ALL.into_iter().find(|known| known.as_str() == policy);
+    let found = PullPolicy::ALL.into_iter().find(|supported| supported.as_str() == policy);
     let supported = PullPolicy::ALL.map(PullPolicy::as_str);
-    Ok(Some(known.ok_or_else(|| SpecError::unsupported(FIELD, policy, &supported))?))
+    Ok(Some(found.ok_or_else(|| SpecError::unsupported(FIELD, policy, &supported))?))
 }
 
 fn message(path: String, policy: &str, is_image: bool) -> Result<TerminationMessage, SpecError> {
@@ -136,7 +133,7 @@ fn source(
     Ok(Source::Bundle { oci_spec, rootfs: PathBuf::from(rootfs) })
 }
 
-/// A bundle says itself what runs; anything beside it would be ignored, so it is refused.
+/// Refuses fields that a bundle's own OCI spec sets: they would be ignored.
 fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError> {
     if matches!(container.source, Source::Image(_)) {
         return Ok(());
@@ -196,7 +193,7 @@ fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
     Ok(limits)
 }
 
-pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
+pub fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
     let containers = view.status.all();
     pb::Pod {
         name: view.spec.name.clone(),
@@ -212,7 +209,7 @@ pub(super) fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
 }
 
 /// The container that a request means.
-pub(super) fn status_of_container<'a>(
+pub fn status_of_container<'a>(
     view: &'a PodView,
     container: &str,
 ) -> Result<&'a ContainerStatus, SupervisorError> {
@@ -223,7 +220,7 @@ pub(super) fn status_of_container<'a>(
     })
 }
 
-pub(super) fn container(
+pub fn container(
     supervisor: &Supervisor,
     view: &PodView,
     status: &ContainerStatus,
@@ -330,7 +327,7 @@ fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
     }
 }
 
-pub(super) fn event(event: notice::Event) -> pb::Event {
+pub fn event(event: notice::Event) -> pb::Event {
     let timestamp = |time: SystemTime| Some(time.into());
     pb::Event {
         sequence: event.sequence,
@@ -347,34 +344,32 @@ pub(super) fn event(event: notice::Event) -> pb::Event {
     }
 }
 
-/// The fields of a pod's container, as the callers of `Containers` know them.
-pub(super) fn of_the_request(errors: Vec<SpecError>) -> Vec<SpecError> {
+/// Errors of a pod, by the fields of the requests of `Containers`.
+pub fn of_the_request(errors: SpecErrors) -> SpecErrors {
     let rename = |error: SpecError| field(field_of_the_request(&error.field), error.reason);
-    let mut renamed: Vec<_> = errors.into_iter().map(rename).collect();
-    // The pod's and the container's name are one field here.
+    let mut renamed: Vec<_> = errors.0.into_iter().map(rename).collect();
+    // The pod's and the container's name are one field of a request.
     renamed.dedup();
-    renamed
+    SpecErrors(renamed)
 }
 
-/// Times are Durations here, so no field has their unit in its name.
+/// Durations are messages in a request, so no field has a unit in its name.
 fn field_of_the_request(field: &str) -> &str {
-    let place = field
+    let rest = field
         .strip_prefix("spec.containers[")
         .or_else(|| field.strip_prefix("spec.initContainers["));
-    let own = match place.and_then(|rest| rest.split_once("].")) {
-        Some((_, own)) => own,
+    let name = match rest.and_then(|rest| rest.split_once("].")) {
+        Some((_, name)) => name,
         None => {
             field.strip_prefix("metadata.").or_else(|| field.strip_prefix("spec.")).unwrap_or(field)
         }
     };
-    own.strip_suffix("Seconds").unwrap_or(own)
+    name.strip_suffix("Seconds").unwrap_or(name)
 }
 
-pub(super) fn error_of_the_request(error: SupervisorError) -> SupervisorError {
+pub fn error_of_the_request(error: SupervisorError) -> SupervisorError {
     match error {
-        SupervisorError::Invalid(errors) => {
-            SupervisorError::Invalid(SpecErrors(of_the_request(errors.0)))
-        }
+        SupervisorError::Invalid(errors) => SupervisorError::Invalid(of_the_request(errors)),
         other => other,
     }
 }

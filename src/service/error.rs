@@ -1,26 +1,161 @@
-//! The one place where errors become a gRPC status. It goes into the answer's trailers, of which
-//! clients take 8 KiB by default (gRPC's C core, Java): what is longer breaks the connection of all.
+//! The errors of calls, and the one place where they become a gRPC status. A status goes into the
+//! answer's trailers, of which clients take 8 KiB by default (gRPC's C core, Java): a longer one
+//! breaks the connection and all of its calls.
 
-use tonic::{Code, Status};
+use std::io;
+
+use tokio::task::JoinError;
+use tonic::{Code, Response, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::connections::Full;
+use crate::domain::image::PullFault;
 use crate::domain::shorten;
 use crate::domain::spec::{SpecError, SpecErrors};
 use crate::manifest::ManifestError;
-use crate::runtime::RuntimeError;
 use crate::runtime::session::SessionError;
+use crate::runtime::{AttemptId, RuntimeError};
+use crate::structs;
 use crate::supervisor::SupervisorError;
 
-pub(super) fn status_of(error: SupervisorError) -> Status {
-    let text = error.to_string();
+/// The reason that a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// Fields of the request are not valid.
+    #[error(transparent)]
+    Fields(#[from] SpecErrors),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The stream of the caller's messages broke.
+    #[error("{}", .0.message())]
+    CallerStream(#[source] Box<Status>),
+    #[error("containers {0:?} already exists")]
+    ContainerExists(String),
+    #[error("a pod without containers")]
+    NoContainers,
+    #[error("container {0:?} is not running")]
+    NotRunning(String),
+    #[error("container {container:?} in pod {pod:?} has no probe")]
+    NoProbe { container: String, pod: String },
+    /// No manifest can describe the pod.
+    #[error("{0}")]
+    NoManifest(String),
+    /// An object cannot be sent as `google.protobuf.Struct`.
+    #[error(transparent)]
+    Object(#[from] structs::Error),
+    #[error("evidence not readable: {0}")]
+    EvidenceFormat(#[source] serde_json::Error),
+    #[error("evidence not readable: {0}")]
+    EvidenceObject(#[source] structs::Error),
+    #[error("previous terminated container {container:?} in pod {pod:?} not found")]
+    NoPreviousInstance { container: String, pod: String },
+    #[error("container {container:?} in pod {pod:?} is waiting to start: {reason}")]
+    WaitingToStart { container: String, pod: String, reason: String },
+    #[error(
+        "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and its \
+         output goes {output}; probelet has no log of it"
+    )]
+    ForeignOutput { id: String, namespace: String, output: String },
+    #[error("no log of {id}: {error}")]
+    NoLog {
+        id: AttemptId,
+        #[source]
+        error: io::Error,
+    },
+    #[error("log not readable: {0}")]
+    UnreadableLog(#[source] io::Error),
+    /// A task that reads files was stopped.
+    #[error(transparent)]
+    Task(#[from] JoinError),
+    #[error("the command did not end within {0} s")]
+    CommandTimeout(f64),
+    #[error("the command wrote more than {0} bytes: use Exec")]
+    CommandOutput(usize),
+    #[error("no start was sent")]
+    NoStart,
+    #[error("how the command ended is not known")]
+    UnknownExit,
+    #[error("{text}")]
+    Pull { fault: PullFault, text: String },
+    #[error("probelet is still taking up what runs: containerd does not answer yet")]
+    Recovering,
+    #[error("too many calls: {0}")]
+    TooManyCalls(#[from] Full),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<SpecError> for Error {
+    fn from(error: SpecError) -> Self {
+        Self::Fields(SpecErrors(vec![error]))
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Fields(errors) | Error::Supervisor(SupervisorError::Invalid(errors)) => {
+                invalid(&errors.0)
+            }
+            Error::Manifest(errors) => invalid(&errors.0),
+            Error::Supervisor(SupervisorError::Runtime(RuntimeError::Invalid {
+                field,
+                reason,
+            })) => invalid(&[SpecError { field: field.to_owned(), reason }]),
+            Error::CallerStream(status) => *status,
+            other => {
+                let mut text = other.to_string();
+                shorten(&mut text, TEXT);
+                Self::new(code(&other), text)
+            }
+        }
+    }
+}
+
+/// The result of a call as tonic takes it.
+pub fn answer<T>(result: Result<T>) -> std::result::Result<Response<T>, Status> {
+    Ok(result.map(Response::new)?)
+}
+
+fn code(error: &Error) -> Code {
+    match error {
+        Error::Supervisor(error) => supervisor_code(error),
+        Error::Fields(_) | Error::Manifest(_) => Code::InvalidArgument,
+        Error::CallerStream(status) => status.code(),
+        Error::ContainerExists(_) => Code::AlreadyExists,
+        Error::NoPreviousInstance { .. } | Error::ForeignOutput { .. } | Error::NoLog { .. } => {
+            Code::NotFound
+        }
+        Error::NotRunning(_)
+        | Error::NoProbe { .. }
+        | Error::NoManifest(_)
+        | Error::WaitingToStart { .. }
+        | Error::Pull { fault: PullFault::Failed | PullFault::InvalidName, .. } => {
+            Code::FailedPrecondition
+        }
+        Error::NoContainers
+        | Error::Object(_)
+        | Error::EvidenceFormat(_)
+        | Error::EvidenceObject(_)
+        | Error::UnreadableLog(_)
+        | Error::Task(_) => Code::Internal,
+        Error::CommandTimeout(_) | Error::NoStart => Code::DeadlineExceeded,
+        Error::CommandOutput(_) | Error::TooManyCalls(_) => Code::ResourceExhausted,
+        Error::UnknownExit
+        | Error::Recovering
+        | Error::Pull { fault: PullFault::Unreachable, .. } => Code::Unavailable,
+    }
+}
+
+fn supervisor_code(error: &SupervisorError) -> Code {
     match error {
         SupervisorError::NotFound(_)
         | SupervisorError::NoSuchContainer(_)
-        | SupervisorError::NoContainer { .. } => refuse(Code::NotFound, text),
-        SupervisorError::AlreadyExists(_) | SupervisorError::Leaving(_) => {
-            refuse(Code::AlreadyExists, text)
-        }
-        SupervisorError::Ambiguous { .. } => refuse(Code::InvalidArgument, text),
+        | SupervisorError::NoContainer { .. } => Code::NotFound,
+        SupervisorError::AlreadyExists(_) | SupervisorError::Leaving(_) => Code::AlreadyExists,
+        SupervisorError::Ambiguous { .. } | SupervisorError::Invalid(_) => Code::InvalidArgument,
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(..)
         | SupervisorError::LeftAlone { .. }
@@ -28,32 +163,28 @@ pub(super) fn status_of(error: SupervisorError) -> Status {
         | SupervisorError::KeptByFile { .. }
         | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
-        | SupervisorError::NoProbe { .. } => refuse(Code::FailedPrecondition, text),
-        SupervisorError::Timeout { .. } => refuse(Code::DeadlineExceeded, text),
-        SupervisorError::Busy(_) => refuse(Code::ResourceExhausted, text),
-        SupervisorError::Invalid(errors) => invalid(errors.0),
-        SupervisorError::Runtime(error) => runtime(error),
-        SupervisorError::Exec(SessionError::Busy) => refuse(Code::ResourceExhausted, text),
-        SupervisorError::Exec(SessionError::Failed(_)) => refuse(Code::FailedPrecondition, text),
+        | SupervisorError::NoProbe { .. }
+        | SupervisorError::Exec(SessionError::Failed(_)) => Code::FailedPrecondition,
+        SupervisorError::Timeout { .. } => Code::DeadlineExceeded,
+        SupervisorError::Busy(_) | SupervisorError::Exec(SessionError::Busy) => {
+            Code::ResourceExhausted
+        }
+        SupervisorError::Runtime(error) => runtime_code(error),
     }
 }
 
-fn runtime(error: RuntimeError) -> Status {
-    let text = error.to_string();
+fn runtime_code(error: &RuntimeError) -> Code {
     match error {
-        RuntimeError::NotFound(_) => refuse(Code::NotFound, text),
-        RuntimeError::AlreadyExists(_) => refuse(Code::AlreadyExists, text),
-        RuntimeError::Invalid { field, reason } => {
-            invalid(vec![SpecError { field: field.to_owned(), reason }])
-        }
-        RuntimeError::NoImage(_) => refuse(Code::NotFound, text),
+        RuntimeError::NotFound(_) | RuntimeError::NoImage(_) => Code::NotFound,
+        RuntimeError::AlreadyExists(_) => Code::AlreadyExists,
+        RuntimeError::Invalid { .. } => Code::InvalidArgument,
         RuntimeError::InUse(_)
         | RuntimeError::Network(_)
         | RuntimeError::StartFailed(_)
-        | RuntimeError::Config(_) => refuse(Code::FailedPrecondition, text),
-        RuntimeError::Unavailable(_) => refuse(Code::Unavailable, text),
-        RuntimeError::Timeout { .. } => refuse(Code::DeadlineExceeded, text),
-        RuntimeError::Refused { .. } | RuntimeError::Internal(_) => refuse(Code::Internal, text),
+        | RuntimeError::Config(_) => Code::FailedPrecondition,
+        RuntimeError::Unavailable(_) => Code::Unavailable,
+        RuntimeError::Timeout { .. } => Code::DeadlineExceeded,
+        RuntimeError::Refused { .. } | RuntimeError::Internal(_) => Code::Internal,
     }
 }
 
@@ -64,22 +195,16 @@ const VIOLATIONS: usize = 2048;
 const FIELD: usize = 256;
 const REASON: usize = 512;
 
-pub(super) fn refuse(code: Code, text: impl Into<String>) -> Status {
-    let mut text = text.into();
-    shorten(&mut text, TEXT);
-    Status::new(code, text)
-}
-
 /// INVALID_ARGUMENT with the first fields in the text and as violations; a last violation without
 /// a field says how many there are more.
-pub(super) fn invalid(errors: Vec<SpecError>) -> Status {
+fn invalid(errors: &[SpecError]) -> Status {
     let mut violations = Vec::new();
     let mut size = 0;
-    for SpecError { field, reason } in &errors {
+    for SpecError { field, reason } in errors {
         let (mut field, mut reason) = (field.clone(), reason.clone());
         shorten(&mut field, FIELD);
         shorten(&mut reason, REASON);
-        // Their own tags and lengths too.
+        // The tags and lengths of the two texts count too.
         size += field.len() + reason.len() + 10;
         if size > VIOLATIONS {
             break;
@@ -90,66 +215,16 @@ pub(super) fn invalid(errors: Vec<SpecError>) -> Status {
     if more > 0 {
         violations.push(FieldViolation::new("", format!("and {more} more")));
     }
-    let mut text = SpecErrors::summary(&errors, TEXT);
+    let mut text = SpecErrors::summary(errors, TEXT);
     shorten(&mut text, TEXT);
     let details = ErrorDetails::with_bad_request(violations);
     Status::with_error_details(Code::InvalidArgument, text, details)
 }
 
-pub(super) fn field(field: impl Into<String>, reason: impl Into<String>) -> SpecError {
+/// The error of one field of a request.
+pub fn field(field: impl Into<String>, reason: impl Into<String>) -> SpecError {
     SpecError { field: field.into(), reason: reason.into() }
 }
 
-pub(super) fn manifest(error: ManifestError) -> Status {
-    invalid(error.0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As HTTP/2 counts trailers: names, values, 32 bytes each.
-    fn trailers(status: &Status) -> usize {
-        let mut headers = http::HeaderMap::new();
-        status.add_header(&mut headers).unwrap();
-        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
-    }
-
-    /// What this file makes is bounded; so nothing else may make one.
-    #[test]
-    fn no_other_file_of_the_service_makes_a_status() {
-        let makes = |text: &str| {
-            text.match_indices("Status::").any(|(at, name)| {
-                let (before, after) = (&text[..at], &text[at + name.len()..]);
-                !before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_lowercase)
-            })
-        };
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service");
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let Ok(text) = std::fs::read_to_string(&path) else { continue };
-            let is_here = path.file_name().is_some_and(|name| name == "error.rs");
-            assert_eq!(makes(&text), is_here, "{}", path.display());
-        }
-    }
-
-    #[test]
-    fn an_answer_with_many_errors_fits_into_the_trailers_that_clients_take() {
-        let errors = |count: usize, text: &str| {
-            (0..count).map(|n| SpecError::new(format!("objects[{n}].{text}"), text)).collect()
-        };
-        for text in ["short", &"x".repeat(5000), &"é%\n".repeat(2000), "spec: Required value"] {
-            for count in [1, 60, 1000] {
-                let status = invalid(errors(count, text));
-                assert!(trailers(&status) < 8 << 10, "{count}, {}", trailers(&status));
-                let bad = status.get_details_bad_request().unwrap().field_violations;
-                let told = bad.iter().filter(|violation| !violation.field.is_empty()).count();
-                assert!(told >= 1, "{text}");
-                let more = bad.last().filter(|violation| violation.field.is_empty());
-                let expected = (told < count).then(|| format!("and {} more", count - told));
-                assert_eq!(more.map(|violation| violation.description.clone()), expected);
-            }
-        }
-        assert!(trailers(&refuse(Code::Internal, "é".repeat(100_000))) < 8 << 10);
-    }
-}
+mod tests;

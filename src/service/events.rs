@@ -1,36 +1,54 @@
 //! `probelet.v1.Events`.
 
+use std::sync::Arc;
+
 use prost::Message;
-use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Api, Streaming, convert};
+use super::convert;
+use super::error::answer;
+use super::streams::{Sender, Streaming, Streams};
 use crate::pb;
 use crate::pb::events_server::Events;
+use crate::supervisor::Supervisor;
 
 /// Bytes of events in one answer; clients take 4 MiB by default.
 const PAGE: usize = 2 << 20;
 
+/// The service `Events`.
+#[derive(Clone)]
+pub struct EventsApi {
+    supervisor: Arc<Supervisor>,
+    streams: Streams,
+}
+
+impl EventsApi {
+    pub fn new(supervisor: Arc<Supervisor>, streams: Streams) -> Self {
+        Self { supervisor, streams }
+    }
+}
+
 #[async_trait]
-impl Events for Api {
+impl Events for EventsApi {
+    type WatchEventsStream = Streaming<pb::Event>;
+
     async fn list_events(
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
         let pb::ListEventsRequest { pod, after, limit } = request.into_inner();
         let events = self.supervisor.events().after(after, &pod);
-        Ok(Response::new(page(events.into_iter().map(convert::event), limit)))
+        answer(Ok(page(events.into_iter().map(convert::event), limit)))
     }
-
-    type WatchEventsStream = Streaming<pb::Event>;
 
     async fn watch_events(
         &self,
         request: Request<pb::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let pb::WatchEventsRequest { pod, after } = request.into_inner();
-        Ok(Response::new(self.stream(move |api, sender| async move {
-            api.send_events(&sender, &pod, after).await;
+        let supervisor = self.supervisor.clone();
+        answer(Ok(self.streams.open(move |sender| async move {
+            send_events(&supervisor, &sender, &pod, after).await;
         })))
     }
 }
@@ -53,26 +71,25 @@ fn page(events: impl Iterator<Item = pb::Event>, limit: u32) -> pb::ListEventsRe
     page
 }
 
-impl Api {
-    async fn send_events(
-        &self,
-        sender: &mpsc::Sender<Result<pb::Event, Status>>,
-        pod: &str,
-        mut after: u64,
-    ) {
-        let log = self.supervisor.events();
-        let mut newest = log.newest();
-        loop {
-            newest.mark_unchanged();
-            for event in log.after(after, pod) {
-                after = event.sequence;
-                if sender.send(Ok(convert::event(event))).await.is_err() {
-                    return;
-                }
-            }
-            if newest.changed().await.is_err() {
+/// Sends events after the number `after` until the caller leaves.
+async fn send_events(
+    supervisor: &Supervisor,
+    sender: &Sender<pb::Event>,
+    pod: &str,
+    mut after: u64,
+) {
+    let log = supervisor.events();
+    let mut newest = log.newest();
+    loop {
+        newest.mark_unchanged();
+        for event in log.after(after, pod) {
+            after = event.sequence;
+            if sender.send(Ok(convert::event(event))).await.is_err() {
                 return;
             }
+        }
+        if newest.changed().await.is_err() {
+            return;
         }
     }
 }

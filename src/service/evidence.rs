@@ -1,32 +1,39 @@
-//! What is kept of a container's deaths by a probe.
+//! `GetEvidence`: the evidence of containers that probes have failed.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use tonic::{Code, Response, Status};
-
-use super::Api;
-use super::error::{refuse, status_of};
+use super::error::{Error, Result};
 use crate::domain::evidence::Evidence;
+use crate::supervisor::Supervisor;
 use crate::{pb, structs};
 
-pub(super) async fn get(
-    api: &Api,
-    request: pb::GetEvidenceRequest,
-) -> Result<Response<pb::GetEvidenceResponse>, Status> {
-    let kept = api.supervisor.evidence(&request.name, &request.container).await;
-    let evidence = kept.map_err(status_of)?.into_iter().map(evidence).collect::<Result<_, _>>()?;
-    Ok(Response::new(pb::GetEvidenceResponse { evidence }))
+/// Calls that read evidence.
+#[derive(Clone)]
+pub struct EvidenceQueries {
+    supervisor: Arc<Supervisor>,
 }
 
-fn evidence(kept: Evidence) -> Result<pb::Evidence, Status> {
-    let broken = |error: String| refuse(Code::Internal, format!("evidence not readable: {error}"));
-    let json = serde_json::to_value(&kept).map_err(|error| broken(error.to_string()))?;
-    let details = structs::from_json(json).map_err(|error| broken(error.to_string()))?;
+impl EvidenceQueries {
+    pub fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor }
+    }
+
+    pub async fn get(&self, request: &pb::GetEvidenceRequest) -> Result<pb::GetEvidenceResponse> {
+        let stored = self.supervisor.evidence(&request.name, &request.container).await?;
+        let evidence = stored.into_iter().map(message).collect::<Result<_>>()?;
+        Ok(pb::GetEvidenceResponse { evidence })
+    }
+}
+
+fn message(evidence: Evidence) -> Result<pb::Evidence> {
+    let json = serde_json::to_value(&evidence).map_err(Error::EvidenceFormat)?;
+    let details = structs::from_json(json).map_err(Error::EvidenceObject)?;
     Ok(pb::Evidence {
-        attempt: kept.attempt.0,
-        at: UNIX_EPOCH.checked_add(Duration::from_millis(kept.at)).map(Into::into),
-        cause: kept.cause,
-        reading: kept.reading,
+        attempt: evidence.attempt.0,
+        at: UNIX_EPOCH.checked_add(Duration::from_millis(evidence.at)).map(Into::into),
+        cause: evidence.cause,
+        reading: evidence.reading,
         details: Some(details),
     })
 }

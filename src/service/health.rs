@@ -1,21 +1,35 @@
-//! `grpc.health.v1`: the empty service is the daemon, `containerd` whether that answers it,
-//! `manifest-dir` whether that can be read, `supervision` whether each pod is supervised, and `POD/CONTAINER` that container's readiness.
+//! `grpc.health.v1`: the empty service is the daemon, `containerd` whether containerd answers,
+//! `manifest-dir` whether the manifest directory can be read, `supervision` whether each pod is
+//! supervised, and `POD/CONTAINER` whether that container is ready.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::Api;
+use crate::supervisor::Supervisor;
 
-impl Api {
-    /// Keeps the reporter at the levels of pods and containerd until the daemon stops.
-    pub async fn report_health(&self, mut reporter: HealthReporter) {
+/// The source of the health services of pods and containerd.
+#[derive(Clone)]
+pub struct HealthReport {
+    supervisor: Arc<Supervisor>,
+    cancel: CancellationToken,
+}
+
+impl HealthReport {
+    pub fn new(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
+        Self { supervisor, cancel }
+    }
+
+    /// Reports the levels of pods and containerd until the daemon stops.
+    pub async fn report(&self, mut reporter: HealthReporter) {
         let (mut changes, mut link) = (self.supervisor.changes(), self.supervisor.link());
-        let mut known = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         loop {
             changes.mark_unchanged();
-            // While it is away the daemon has all the more to do: to restart that helps nobody.
+            // The daemon itself stays serving while containerd is away: a restart of it would not help.
             let up = level(link.borrow_and_update().up);
             reporter.set_service_status("containerd", up).await;
             let supervises_all = self.supervisor.supervises_all();
@@ -31,10 +45,10 @@ impl Api {
                     now.insert(name);
                 }
             }
-            for gone in known.difference(&now) {
+            for gone in reported.difference(&now) {
                 reporter.clear_service_status(gone).await;
             }
-            known = now;
+            reported = now;
             tokio::select! {
                 () = self.cancel.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },

@@ -1,61 +1,85 @@
 //! `probelet.v1.Images`.
 
-use tokio::sync::mpsc;
-use tonic::{Code, Request, Response, Status, async_trait};
+use std::sync::Arc;
 
-use super::error::{field, invalid, refuse, status_of};
-use super::{Api, Streaming};
-use crate::domain::image::{Progress, PullFault};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::error::{self, Error, answer, field};
+use super::streams::{Sender, Streaming, Streams};
+use crate::domain::image::Progress;
 use crate::pb;
 use crate::pb::images_server::Images;
-use crate::supervisor::Pull;
+use crate::supervisor::{Pull, Supervisor};
+
+/// The service `Images`.
+#[derive(Clone)]
+pub struct ImagesApi {
+    supervisor: Arc<Supervisor>,
+    streams: Streams,
+}
+
+impl ImagesApi {
+    pub fn new(supervisor: Arc<Supervisor>, streams: Streams) -> Self {
+        Self { supervisor, streams }
+    }
+
+    fn pull(&self, image: String) -> error::Result<Streaming<pb::PullProgress>> {
+        let image = required(image)?;
+        let pull = self.supervisor.pull(&image).map_err(|reason| field("image", reason))?;
+        Ok(self.streams.open(move |sender| send_progress(pull, sender)))
+    }
+
+    async fn list(&self) -> error::Result<pb::ListImagesResponse> {
+        let images = self.supervisor.images().await?.into_iter();
+        let images = images.map(|image| pb::Image {
+            name: image.name,
+            digest: image.digest,
+            bytes: image.bytes,
+        });
+        Ok(pb::ListImagesResponse { images: images.collect() })
+    }
+
+    async fn remove(&self, image: String) -> error::Result<pb::RemoveImageResponse> {
+        let name = self.supervisor.remove_image(&required(image)?).await?;
+        Ok(pb::RemoveImageResponse { name })
+    }
+}
 
 #[async_trait]
-impl Images for Api {
+impl Images for ImagesApi {
     type PullImageStream = Streaming<pb::PullProgress>;
 
     async fn pull_image(
         &self,
         request: Request<pb::PullImageRequest>,
     ) -> Result<Response<Self::PullImageStream>, Status> {
-        let image = named(request.into_inner().image)?;
-        let pull = self.supervisor.pull(&image);
-        let pull = pull.map_err(|reason| invalid(vec![field("image", reason)]))?;
-        Ok(Response::new(self.stream(move |_, sender| follow(pull, sender))))
+        answer(self.pull(request.into_inner().image))
     }
 
     async fn list_images(
         &self,
         _: Request<pb::ListImagesRequest>,
     ) -> Result<Response<pb::ListImagesResponse>, Status> {
-        let images = self.supervisor.images().await.map_err(status_of)?;
-        let images = images.into_iter().map(|image| pb::Image {
-            name: image.name,
-            digest: image.digest,
-            bytes: image.bytes,
-        });
-        Ok(Response::new(pb::ListImagesResponse { images: images.collect() }))
+        answer(self.list().await)
     }
 
     async fn remove_image(
         &self,
         request: Request<pb::RemoveImageRequest>,
     ) -> Result<Response<pb::RemoveImageResponse>, Status> {
-        let image = named(request.into_inner().image)?;
-        let name = self.supervisor.remove_image(&image).await.map_err(status_of)?;
-        Ok(Response::new(pb::RemoveImageResponse { name }))
+        answer(self.remove(request.into_inner().image).await)
     }
 }
 
-fn named(image: String) -> Result<String, Status> {
+fn required(image: String) -> error::Result<String> {
     if image.trim().is_empty() {
-        return Err(invalid(vec![field("image", "Required value")]));
+        return Err(field("image", "Required value").into());
     }
     Ok(image)
 }
 
-/// How far it is with each change, then how it ended. A slow reader misses steps, not the end.
-async fn follow(mut pull: Pull, sender: mpsc::Sender<Result<pb::PullProgress, Status>>) {
+/// Sends the progress with each change, then the result. A slow reader misses steps, not the result.
+async fn send_progress(mut pull: Pull, sender: Sender<pb::PullProgress>) {
     let mut progress = pull.progress.clone();
     let ending = loop {
         let step = message(&progress.borrow_and_update());
@@ -78,12 +102,9 @@ async fn follow(mut pull: Pull, sender: mpsc::Sender<Result<pb::PullProgress, St
             bytes: pulled.bytes,
             ..message(&progress.borrow())
         }),
-        Err((PullFault::Unreachable, error)) => Err(refuse(Code::Unavailable, error)),
-        Err((PullFault::Failed | PullFault::InvalidName, error)) => {
-            Err(refuse(Code::FailedPrecondition, error))
-        }
+        Err((fault, text)) => Err(Error::Pull { fault, text }),
     };
-    // The caller may have gone.
+    // The caller may have left.
     let _ = sender.send(last).await;
 }
 

@@ -1,4 +1,4 @@
-//! Hooks, stop signals and restart rules as the API writes them, into the domain's.
+//! Hooks, stop signals and restart rules: conversions from the API's messages to the domain.
 
 use super::probes::{duration, http_get};
 use crate::domain::signal;
@@ -8,7 +8,7 @@ use crate::domain::spec::{
 use crate::pb;
 use crate::pb::lifecycle_handler::Handler;
 
-pub(super) fn lifecycle(given: Option<pb::Lifecycle>) -> Result<Lifecycle, SpecError> {
+pub fn lifecycle(given: Option<pb::Lifecycle>) -> Result<Lifecycle, SpecError> {
     let given = given.unwrap_or_default();
     Ok(Lifecycle {
         post_start: hook("lifecycle.postStart", given.post_start)?,
@@ -43,7 +43,7 @@ fn signal_of(field: &str, text: &str) -> Result<Option<i32>, SpecError> {
     signal::parse(text).map(Some).ok_or_else(unknown)
 }
 
-pub(super) fn rules(given: Vec<pb::RestartRule>) -> Result<Vec<RestartRule>, SpecError> {
+pub fn rules(given: Vec<pb::RestartRule>) -> Result<Vec<RestartRule>, SpecError> {
     let rule = |(index, given): (usize, pb::RestartRule)| {
         let operator = match given.operator.as_str() {
             "In" => ExitCodeOperator::In,

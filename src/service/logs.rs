@@ -1,12 +1,12 @@
-//! Reading a container's log back: whole, its last lines, or as it grows.
+//! `GetLogs`: a container's log as a whole, its last lines, or as it grows.
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
-use tonic::{Code, Response, Status};
-
-use super::error::{field, invalid, refuse, status_of};
-use super::{Api, Streaming, convert};
+use super::convert;
+use super::error::{Error, Result, field};
+use super::streams::{Sender, Streaming, Streams};
 use crate::domain::adopt::ContainerRef;
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
@@ -14,34 +14,85 @@ use crate::logs::format::{Printer, Selection};
 use crate::logs::{Read, Reader, Tail};
 use crate::pb;
 use crate::runtime::AttemptId;
-use crate::supervisor;
+use crate::supervisor::{Adopter, Supervisor, now};
 
-/// How often a followed log is looked at for more.
+/// The interval at which a followed log is read.
 const POLL: Duration = Duration::from_millis(200);
-/// So often a log whose container has ended, and whose writer has not yet.
+/// The number of reads after the container has ended, while its log's writer has not.
 const LAST_POLLS: u32 = 10;
 
-pub(super) async fn read(
-    api: &Api,
-    request: pb::GetLogsRequest,
-) -> Result<Response<Streaming<pb::LogChunk>>, Status> {
-    let id = attempt_of(api, &request)?;
-    let selection = selection(&request, supervisor::now().wall).map_err(|e| invalid(vec![e]))?;
-    let path = api.supervisor.log_path(&id);
-    let tail = request.tail.map(|lines| Tail { lines: lines.into(), within: None });
-    let follow = request.follow;
-    let opened = blocking(move || Reader::open(&path, tail, follow)).await?;
-    let reader = match opened {
-        Ok(reader) => reader,
-        Err(error) => return Err(no_log(api, &id, &error).await),
-    };
-    let log = Log { reader, printer: Printer::new(selection), buffer: Vec::new() };
-    Ok(Response::new(api.stream(move |api, sender| async move {
-        copy(&api, log, id, follow, &sender).await;
-    })))
+/// Calls that read logs.
+#[derive(Clone)]
+pub struct Logs {
+    supervisor: Arc<Supervisor>,
+    adopter: Arc<Adopter>,
+    streams: Streams,
 }
 
-fn selection(request: &pb::GetLogsRequest, now: SystemTime) -> Result<Selection, SpecError> {
+impl Logs {
+    pub fn new(supervisor: Arc<Supervisor>, adopter: Arc<Adopter>, streams: Streams) -> Self {
+        Self { supervisor, adopter, streams }
+    }
+
+    pub async fn read(&self, request: &pb::GetLogsRequest) -> Result<Streaming<pb::LogChunk>> {
+        let id = self.attempt_of(request)?;
+        let selection = selection(request, now().wall)?;
+        let path = self.supervisor.log_path(&id);
+        let tail = request.tail.map(|lines| Tail { lines: lines.into(), within: None });
+        let follow = request.follow;
+        let opened = blocking(move || Reader::open(&path, tail, follow)).await?;
+        let reader = match opened {
+            Ok(reader) => reader,
+            Err(error) => return Err(self.no_log(id, error).await),
+        };
+        let log = Log { reader, printer: Printer::new(selection), buffer: Vec::new() };
+        let supervisor = self.supervisor.clone();
+        Ok(self.streams.open(move |sender| async move {
+            copy(&supervisor, log, id, follow, &sender).await;
+        }))
+    }
+
+    fn attempt_of(&self, request: &pb::GetLogsRequest) -> Result<AttemptId> {
+        let view = self.supervisor.get(&request.name)?;
+        let status = convert::status_of_container(&view, &request.container)?;
+        // As in Kubernetes, the previous instance is the one of the last state: of a container that
+        // waits for its next start it is the newest.
+        let attempt = match (request.previous, &status.last_state) {
+            (false, _) => status.instance,
+            (true, Some(previous)) => previous.attempt,
+            (true, None) => {
+                let (pod, container) = (view.spec.name.clone(), status.name.clone());
+                return Err(Error::NoPreviousInstance { container, pod });
+            }
+        };
+        Ok(AttemptId { pod: view.spec.name.clone(), container: status.name.clone(), attempt })
+    }
+
+    /// The reason that there is no log, with kubectl's text if kubectl has one for it.
+    async fn no_log(&self, id: AttemptId, error: io::Error) -> Error {
+        if let Some(container) = ContainerRef::of_pod(&id.pod)
+            && let Ok(Some(output)) = self.adopter.output_of(&container).await
+            && !output.is_ours()
+        {
+            let ContainerRef { namespace, id } = container;
+            return Error::ForeignOutput { id, namespace, output: output.to_string() };
+        }
+        let view = self.supervisor.get(&id.pod).ok();
+        match view.as_ref().and_then(|view| Some(&view.status.of(&id.container)?.state)) {
+            Some(ContainerState::Waiting { reason, .. }) => Error::WaitingToStart {
+                container: id.container,
+                pod: id.pod,
+                reason: reason.to_string(),
+            },
+            _ => Error::NoLog { id, error },
+        }
+    }
+}
+
+fn selection(
+    request: &pb::GetLogsRequest,
+    now: SystemTime,
+) -> std::result::Result<Selection, SpecError> {
     let ago = request.since.map(|since| {
         let since = Duration::try_from(since).map_err(|error| field("since", error.to_string()))?;
         now.checked_sub(since).ok_or_else(|| field("since", "is before all times"))
@@ -56,51 +107,6 @@ fn selection(request: &pb::GetLogsRequest, now: SystemTime) -> Result<Selection,
     Ok(Selection { since, timestamps: request.timestamps, limit: request.limit_bytes })
 }
 
-fn attempt_of(api: &Api, request: &pb::GetLogsRequest) -> Result<AttemptId, Status> {
-    let view = api.supervisor.get(&request.name).map_err(status_of)?;
-    let status = convert::status_of_container(&view, &request.container).map_err(status_of)?;
-    // As in Kubernetes: the previous instance is the one of the last state, so that of a container
-    // that waits for its next start it is the newest.
-    let attempt = match (request.previous, &status.last_state) {
-        (false, _) => status.instance,
-        (true, Some(previous)) => previous.attempt,
-        (true, None) => {
-            let (pod, container) = (&view.spec.name, &status.name);
-            return Err(refuse(
-                Code::NotFound,
-                format!("previous terminated container {container:?} in pod {pod:?} not found"),
-            ));
-        }
-    };
-    Ok(AttemptId { pod: view.spec.name.clone(), container: status.name.clone(), attempt })
-}
-
-/// In kubectl's words where that is why.
-async fn no_log(api: &Api, id: &AttemptId, error: &std::io::Error) -> Status {
-    if let Some(place) = ContainerRef::of_pod(&id.pod)
-        && let Ok(Some(output)) = api.adopter.output_of(&place).await
-        && !output.is_ours()
-    {
-        let ContainerRef { namespace, id } = place;
-        return refuse(
-            Code::NotFound,
-            format!(
-                "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and \
-             its output goes {output}; probelet has no log of it"
-            ),
-        );
-    }
-    let (pod, container) = (&id.pod, &id.container);
-    let view = api.supervisor.get(pod).ok();
-    match view.as_ref().and_then(|view| Some(&view.status.of(container)?.state)) {
-        Some(ContainerState::Waiting { reason, .. }) => refuse(
-            Code::FailedPrecondition,
-            format!("container {container:?} in pod {pod:?} is waiting to start: {reason}"),
-        ),
-        _ => refuse(Code::NotFound, format!("no log of {id}: {error}")),
-    }
-}
-
 struct Log {
     reader: Reader,
     printer: Printer,
@@ -108,7 +114,7 @@ struct Log {
 }
 
 impl Log {
-    fn step(&mut self, chunk: &mut pb::LogChunk) -> std::io::Result<Read> {
+    fn step(&mut self, chunk: &mut pb::LogChunk) -> io::Result<Read> {
         let read = self.reader.read(&mut self.buffer)?;
         match read {
             Read::Data => self.printer.push(&self.buffer, &mut chunk.data),
@@ -120,26 +126,26 @@ impl Log {
 }
 
 async fn copy(
-    api: &Api,
+    supervisor: &Supervisor,
     mut log: Log,
     id: AttemptId,
     follow: bool,
-    sender: &mpsc::Sender<Result<pb::LogChunk, Status>>,
+    sender: &Sender<pb::LogChunk>,
 ) {
     let mut idle = 0;
     while !log.printer.is_done() {
-        // Only an attempt that had ended before the read has nothing more to say.
-        let ended = !follow || !is_running(api, &id);
+        // Only the log of an attempt that had ended before the read is complete.
+        let ended = !follow || !is_running(supervisor, &id);
         let stepped = blocking(move || {
             let mut chunk = pb::LogChunk::default();
-            // As the read, so the lock: who was gone before it has written all.
+            // The lock is tried before the read: a writer that had ended then has written all.
             let complete = !follow || (ended && log.reader.is_complete());
             let read = log.step(&mut chunk);
             (log, chunk, complete, read)
         });
         let (back, mut chunk, complete, read) = match stepped.await {
             Ok(stepped) => stepped,
-            Err(status) => return drop(sender.send(Err(status)).await),
+            Err(error) => return drop(sender.send(Err(error)).await),
         };
         log = back;
         let over = match read {
@@ -155,7 +161,7 @@ async fn copy(
             Ok(Read::Data | Read::Missing(_)) => false,
             Err(error) => {
                 tracing::warn!(%id, %error, "log not readable");
-                return drop(sender.send(Err(broken(&error))).await);
+                return drop(sender.send(Err(Error::UnreadableLog(error))).await);
             }
         };
         let is_empty = chunk.data.is_empty() && chunk.missing_files == 0;
@@ -165,21 +171,16 @@ async fn copy(
     }
 }
 
-fn is_running(api: &Api, id: &AttemptId) -> bool {
-    api.supervisor.get(&id.pod).is_ok_and(|view| {
+fn is_running(supervisor: &Supervisor, id: &AttemptId) -> bool {
+    supervisor.get(&id.pod).is_ok_and(|view| {
         let mut statuses = view.status.all();
         statuses.any(|s| s.name == id.container && s.instance == id.attempt && s.pid.is_some())
     })
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Status {
-    refuse(Code::Internal, format!("log not readable: {error}"))
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::UnreadableLog(io::Error::other(error)))
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use tonic::{Request, Response, Status, async_trait};
 
 use crate::pb;
 
-/// Knows nothing of pods, so it can answer before they are known.
+/// The service `Meta`. It needs no pods, so it answers before they are recovered.
 #[derive(Debug, Clone, Copy)]
-pub struct Meta;
+pub struct MetaApi;
 
 #[async_trait]
-impl pb::meta_server::Meta for Meta {
+impl pb::meta_server::Meta for MetaApi {
     async fn get_version(
         &self,
         _: Request<pb::GetVersionRequest>,

@@ -1,4 +1,4 @@
-//! Probes as the API writes them, into the domain's.
+//! Probes: conversions from the API's messages to the domain.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::pb;
 mod tests;
 
 /// The three probes of a request, by their fields' names.
-pub(super) fn probes(
+pub fn probes(
     startup: Option<pb::Probe>,
     readiness: Option<pb::Probe>,
     liveness: Option<pb::Probe>,
@@ -81,7 +81,7 @@ fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
     }
 }
 
-pub(super) fn http_get(path: &str, get: pb::HttpGetAction) -> Result<HttpGet, SpecError> {
+pub fn http_get(path: &str, get: pb::HttpGetAction) -> Result<HttpGet, SpecError> {
     let scheme = match get.scheme.as_str() {
         "" | "HTTP" | "http" => Scheme::Http,
         "HTTPS" | "https" => Scheme::Https,
@@ -122,8 +122,8 @@ fn port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecErr
     }
 }
 
-/// Unset stays unset; a negative one and one over [`MAX_LENGTH`] are refused.
-pub(super) fn duration(
+/// A duration that is not set is `None`; a negative one and one over [`MAX_LENGTH`] are refused.
+pub fn duration(
     path: &str,
     duration: Option<prost_types::Duration>,
 ) -> Result<Option<Duration>, SpecError> {

@@ -1,30 +1,38 @@
-//! What containers use.
+//! `GetUsage`: the CPU time and memory of containers.
 
-use tonic::{Code, Response, Status};
+use std::sync::Arc;
 
-use super::Api;
-use super::error::{refuse, status_of};
+use super::error::Result;
 use crate::evidence::{Usage, usage};
 use crate::pb;
-use crate::supervisor::{PodView, now};
+use crate::supervisor::{PodView, Supervisor, now};
 
-pub(super) async fn get(
-    api: &Api,
-    request: pb::GetUsageRequest,
-) -> Result<Response<pb::GetUsageResponse>, Status> {
-    let views = match request.pod.as_str() {
-        "" => api.supervisor.list(),
-        pod => vec![api.supervisor.get(pod).map_err(status_of)?],
-    };
-    let read = move || views.iter().flat_map(of_pod).collect();
-    let containers = tokio::task::spawn_blocking(read).await;
-    let containers = containers.map_err(|error| refuse(Code::Internal, error.to_string()))?;
-    Ok(Response::new(pb::GetUsageResponse { containers }))
+/// Calls that read the use of resources.
+#[derive(Clone)]
+pub struct UsageQueries {
+    supervisor: Arc<Supervisor>,
+}
+
+impl UsageQueries {
+    pub fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor }
+    }
+
+    /// The use of one pod, or of all pods if the request names none.
+    pub async fn get(&self, request: &pb::GetUsageRequest) -> Result<pb::GetUsageResponse> {
+        let views = match request.pod.as_str() {
+            "" => self.supervisor.list(),
+            pod => vec![self.supervisor.get(pod)?],
+        };
+        let read = move || views.iter().flat_map(of_pod).collect();
+        let containers = tokio::task::spawn_blocking(read).await?;
+        Ok(pb::GetUsageResponse { containers })
+    }
 }
 
 fn of_pod(view: &PodView) -> Vec<pb::Usage> {
     let running = view.status.all().filter_map(|status| Some((status, status.pid?)));
-    let seen = running.filter_map(|(status, pid)| {
+    let used = running.filter_map(|(status, pid)| {
         let Usage { cpu, memory } = usage(pid)?;
         Some(pb::Usage {
             pod: view.spec.name.clone(),
@@ -35,5 +43,5 @@ fn of_pod(view: &PodView) -> Vec<pb::Usage> {
             memory_bytes: memory,
         })
     });
-    seen.collect()
+    used.collect()
 }

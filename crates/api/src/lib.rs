@@ -1,4 +1,5 @@
-//! probelet's gRPC API: the types and services generated from `proto/`, and a client of them.
+//! probelet's gRPC API: the types and services generated from `proto/`, a client of them, and the
+//! conversion of objects from and to JSON.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,6 +17,7 @@
 #![warn(missing_docs)]
 
 pub mod client;
+pub mod structs;
 
 /// The generated types and services. Their documentation is that of the `.proto` files.
 #[allow(

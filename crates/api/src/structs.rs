@@ -1,28 +1,33 @@
-//! `google.protobuf.Struct` to JSON and back. A Struct knows only doubles, so whole numbers turn
-//! into integers again: Kubernetes' types accept nothing else for `containerPort`.
+//! Conversion of `google.protobuf.Struct` to JSON and back. A Struct has only doubles, so whole numbers
+//! become integers in JSON: Kubernetes' types accept nothing else for `containerPort`.
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 use serde_json::{Map, Number, Value};
 
-/// Up to here a double holds every integer.
+/// The largest integer up to which a double can be each integer.
 const EXACT: i64 = 1 << 53;
 
+/// The reason that JSON cannot be a Struct.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
+    /// Only a JSON object can be a Struct.
     #[error("must be an object")]
     NotAnObject,
+    /// An integer that a double cannot have exactly.
     #[error("{0} is too large: at most 2^53 either side of zero")]
     TooLarge(String),
 }
 
+/// The JSON object of a Struct.
+#[must_use]
 pub fn to_json(object: Struct) -> Value {
     Value::Object(
         object.fields.into_iter().map(|(k, v)| (k, value_to_json(v))).collect::<Map<_, _>>(),
     )
 }
 
-pub fn value_to_json(value: prost_types::Value) -> Value {
+fn value_to_json(value: prost_types::Value) -> Value {
     match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(b)) => Value::Bool(b),
@@ -41,6 +46,11 @@ fn number(n: f64) -> Value {
     Number::from_f64(n).map_or(Value::Null, Value::Number)
 }
 
+/// The Struct of a JSON object.
+///
+/// # Errors
+///
+/// If the value is not an object, or has an integer beyond 2^53.
 pub fn from_json(value: Value) -> Result<Struct, Error> {
     let Value::Object(map) = value else { return Err(Error::NotAnObject) };
     let fields =
@@ -48,7 +58,7 @@ pub fn from_json(value: Value) -> Result<Struct, Error> {
     Ok(Struct { fields })
 }
 
-pub fn value_from_json(value: Value) -> Result<prost_types::Value, Error> {
+fn value_from_json(value: Value) -> Result<prost_types::Value, Error> {
     let kind = match value {
         Value::Null => Kind::NullValue(0),
         Value::Bool(b) => Kind::BoolValue(b),
@@ -62,7 +72,7 @@ pub fn value_from_json(value: Value) -> Result<prost_types::Value, Error> {
     Ok(prost_types::Value { kind: Some(kind) })
 }
 
-/// Rather an error than an integer that changes on the way.
+/// An integer that would change on the way is an error.
 fn double(n: &Number) -> Result<f64, Error> {
     let too_large = || Error::TooLarge(n.to_string());
     if n.is_f64() {

@@ -1,10 +1,10 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
+use super::super::Services;
+use super::super::containers::ContainersApi;
 use super::*;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{Handler, PortRef, ProbeSpec, TcpSocket};
@@ -29,9 +29,14 @@ fn url(url: &str) -> Option<pb::Probe> {
 }
 
 /// A service with one running container, `web`, that has a liveness probe.
-async fn service() -> Api {
+async fn service() -> ContainersApi {
+    service_and_supervisor().await.0
+}
+
+async fn service_and_supervisor() -> (ContainersApi, Arc<Supervisor>) {
     let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Content));
-    let api = Api::alone(Arc::new(supervisor), CancellationToken::new());
+    let supervisor = Arc::new(supervisor);
+    let api = Services::alone(supervisor.clone(), CancellationToken::new()).containers();
     let request = pb::CreateContainerRequest {
         name: "web".into(),
         source: Some(pb::create_container_request::Source::Image("i".into())),
@@ -40,7 +45,7 @@ async fn service() -> Api {
         ..pb::CreateContainerRequest::default()
     };
     api.create_container(Request::new(request)).await.unwrap();
-    api
+    (api, supervisor)
 }
 
 fn fields(status: &Status) -> Vec<String> {
@@ -55,7 +60,7 @@ fn named<T>(request: impl FnOnce(String) -> T) -> Request<T> {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_leaves_exactly_the_probes_of_the_request() {
-    let api = service().await;
+    let (api, supervisor) = service_and_supervisor().await;
     let update = named(|name| pb::UpdateProbesRequest {
         name,
         readiness_probe: url("exec:cat /ready"),
@@ -65,7 +70,7 @@ async fn an_update_leaves_exactly_the_probes_of_the_request() {
     assert_eq!((container.name.as_str(), container.restart_count), ("web", 0));
     let kinds: Vec<_> = container.probes.iter().map(|probe| probe.kind.as_str()).collect();
     assert_eq!(kinds, ["readiness"]);
-    let spec = api.supervisor.get("web").unwrap().spec;
+    let spec = supervisor.get("web").unwrap().spec;
     let readiness = spec.containers[0].probes.readiness.as_ref().unwrap();
     assert!(matches!(readiness.handler, Handler::Exec(_)), "{readiness:?}");
     assert_eq!(spec.containers[0].probes.liveness, None);

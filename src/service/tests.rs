@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
+use tonic::{Code, Request};
 
-use super::*;
+use super::Services;
+use super::containers::ContainersApi;
+use super::pods::PodsApi;
 use crate::domain::spec::{ContainerSpec, ProbeSpec};
 use crate::pb::apply_pod_request::Manifest;
 use crate::pb::containers_server::Containers;
+use crate::pb::pods_server::Pods;
 use crate::prober::{Attempt, Prober};
 use crate::runtime::Target;
 use crate::runtime::fake::Fake;
-use crate::structs;
 use crate::supervisor::Supervisor;
+use crate::{pb, structs};
 
-struct Unasked;
+struct NoProbes;
 
 #[async_trait]
-impl Prober for Unasked {
+impl Prober for NoProbes {
     async fn attempt(&self, _: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
         unreachable!("no probe is set")
     }
@@ -33,12 +37,23 @@ spec:
   containers: [{name: app, image: a}, {name: log, image: l}]
 ";
 
-/// All of the pod's containers run.
+struct Api {
+    supervisor: Arc<Supervisor>,
+    containers: ContainersApi,
+    pods: PodsApi,
+}
+
+/// The services of a daemon with one pod, all of whose containers run.
 async fn service() -> Api {
-    let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(Unasked));
-    let api = Api::alone(Arc::new(supervisor), CancellationToken::new());
+    let supervisor = Supervisor::new(Arc::new(Fake::default()), Arc::new(NoProbes));
+    let supervisor = Arc::new(supervisor);
+    let services = Services::alone(supervisor.clone(), CancellationToken::new());
+    let api = Api { supervisor, containers: services.containers(), pods: services.pods() };
     let manifest = Some(Manifest::Text(POD.into()));
-    api.apply_pod(Request::new(pb::ApplyPodRequest { manifest, objects: vec![] })).await.unwrap();
+    api.pods
+        .apply_pod(Request::new(pb::ApplyPodRequest { manifest, objects: vec![] }))
+        .await
+        .unwrap();
     for container in ["proxy", "app", "log"] {
         let request = pb::WaitContainerRequest {
             name: "web".into(),
@@ -46,7 +61,8 @@ async fn service() -> Api {
             condition: Some(pb::wait_container_request::Condition::Running(true)),
             timeout: None,
         };
-        let answer = api.wait_container(Request::new(request)).await.unwrap().into_inner();
+        let answer =
+            api.containers.wait_container(Request::new(request)).await.unwrap().into_inner();
         assert_eq!(answer.name, container);
     }
     api
@@ -56,7 +72,7 @@ async fn service() -> Api {
 async fn a_pod_lists_its_init_containers_first_and_marks_them() {
     let api = service().await;
     let request = pb::GetPodRequest { name: "web".into() };
-    let pod = api.get_pod(Request::new(request)).await.unwrap().into_inner();
+    let pod = api.pods.get_pod(Request::new(request)).await.unwrap().into_inner();
     let all: Vec<_> = pod.containers.iter().map(|c| (c.name.as_str(), c.init_container)).collect();
     assert_eq!(all, [("proxy", true), ("app", false), ("log", false)]);
     let object = structs::to_json(pod.object.unwrap());
@@ -69,14 +85,18 @@ async fn what_is_meant_of_several_has_to_be_named() {
     let api = service().await;
     let get = |container: &str| {
         let (name, container) = ("web".into(), container.into());
-        api.get_container(Request::new(pb::GetContainerRequest { name, container }))
+        api.containers.get_container(Request::new(pb::GetContainerRequest { name, container }))
     };
     assert_eq!(get("proxy").await.unwrap().into_inner().name, "proxy");
     assert_eq!(get("").await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(get("db").await.unwrap_err().code(), Code::NotFound);
     let kill = |container: &str| {
         let (name, container, signal) = ("web".into(), container.into(), "TERM".into());
-        api.kill_container(Request::new(pb::KillContainerRequest { name, container, signal }))
+        api.containers.kill_container(Request::new(pb::KillContainerRequest {
+            name,
+            container,
+            signal,
+        }))
     };
     let error = kill("").await.unwrap_err();
     assert!(error.message().starts_with("a container name must be specified"), "{error}");
@@ -86,7 +106,8 @@ async fn what_is_meant_of_several_has_to_be_named() {
         container: "app".into(),
         grace_period: None,
     };
-    let answer = api.restart_container(Request::new(restart)).await.unwrap().into_inner();
+    let answer =
+        api.containers.restart_container(Request::new(restart)).await.unwrap().into_inner();
     assert_eq!((answer.name.as_str(), answer.attempt), ("app", 1));
 }
 
@@ -94,13 +115,13 @@ async fn what_is_meant_of_several_has_to_be_named() {
 async fn a_pod_is_stopped_and_started_as_one() {
     let api = service().await;
     let stop = pb::StopContainerRequest { name: "web".into(), grace_period: None };
-    api.stop_container(Request::new(stop)).await.unwrap();
+    api.containers.stop_container(Request::new(stop)).await.unwrap();
     let running = |api: &Api| -> Vec<bool> {
         let view = api.supervisor.get("web").unwrap();
         view.status.all().map(|status| status.pid.is_some()).collect()
     };
     assert_eq!(running(&api), [false, false, false]);
     let start = pb::StartContainerRequest { name: "web".into() };
-    let first = api.start_container(Request::new(start)).await.unwrap().into_inner();
+    let first = api.containers.start_container(Request::new(start)).await.unwrap().into_inner();
     assert_eq!((first.name.as_str(), first.attempt), ("proxy", 1));
 }

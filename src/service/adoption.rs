@@ -1,0 +1,69 @@
+//! `AdoptContainer` and `ReleaseContainer`.
+
+use std::sync::Arc;
+
+use super::container_answers::ContainerAnswers;
+use super::error::{Result, field};
+use super::probes;
+use crate::domain::adopt::{Care, ContainerRef};
+use crate::domain::spec::SpecError;
+use crate::supervisor::{Adopter, Supervisor};
+use crate::{manifest, pb};
+
+/// Calls that begin and end the management of a container that another client created.
+#[derive(Clone)]
+pub struct Adoption {
+    adopter: Arc<Adopter>,
+    answers: ContainerAnswers,
+}
+
+impl Adoption {
+    pub fn new(supervisor: Arc<Supervisor>, adopter: Arc<Adopter>) -> Self {
+        Self { adopter, answers: ContainerAnswers::new(supervisor) }
+    }
+
+    pub async fn adopt(&self, request: pb::AdoptContainerRequest) -> Result<pb::Container> {
+        let (container, settings) = read(request)?;
+        let view = self.adopter.adopt(&container, settings).await?;
+        self.answers.first(&view)
+    }
+
+    pub async fn release(
+        &self,
+        request: &pb::ReleaseContainerRequest,
+    ) -> Result<pb::ReleaseContainerResponse> {
+        self.adopter.release(&request.name).await?;
+        Ok(pb::ReleaseContainerResponse {})
+    }
+}
+
+fn read(
+    request: pb::AdoptContainerRequest,
+) -> std::result::Result<(ContainerRef, Care), SpecError> {
+    for (name, value) in [("namespace", &request.namespace), ("id", &request.id)] {
+        if value.is_empty() {
+            return Err(field(name, "Required value"));
+        }
+        if value.contains('/') {
+            return Err(field(name, format!("Invalid value: {value:?}: must not contain a slash")));
+        }
+    }
+    let mut settings = Care {
+        probes: probes::probes(
+            request.startup_probe,
+            request.readiness_probe,
+            request.liveness_probe,
+        )?,
+        ..Care::default()
+    };
+    if !request.restart.is_empty() {
+        let read = manifest::restart(&request.restart).ok_or_else(|| {
+            let supported = ["always", "on-failure", "on-failure:N", "never"];
+            SpecError::unsupported("restart", &request.restart, &supported)
+        })?;
+        (settings.restart_policy, settings.max_restarts) = read;
+    }
+    let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
+    settings.grace = grace.unwrap_or(settings.grace);
+    Ok((ContainerRef { namespace: request.namespace, id: request.id }, settings))
+}

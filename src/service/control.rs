@@ -1,0 +1,137 @@
+//! Calls that create, start, stop, signal, restart and remove containers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::container_answers::{ContainerAnswers, ended_attempt, has_settled};
+use super::convert;
+use super::error::{Error, Result, field};
+use super::probes::duration;
+use super::timeouts::{MARGIN, START};
+use crate::domain::container::{Event, Wanted};
+use crate::domain::exit::Caller;
+use crate::domain::signal;
+use crate::domain::status::{ContainerStatus, Stage};
+use crate::pb;
+use crate::supervisor::{Applied, PodView, Supervisor};
+
+/// Calls that change which containers run.
+#[derive(Clone)]
+pub struct ContainerControl {
+    supervisor: Arc<Supervisor>,
+    answers: ContainerAnswers,
+}
+
+impl ContainerControl {
+    pub fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { answers: ContainerAnswers::new(supervisor.clone()), supervisor }
+    }
+
+    pub async fn create(&self, request: pb::CreateContainerRequest) -> Result<pb::Container> {
+        let wanted = if request.start { Wanted::Running } else { Wanted::Stopped };
+        let uid = uuid::Uuid::new_v4().to_string();
+        let spec = convert::pod_of_one(request, uid)?;
+        let name = spec.name.clone();
+        let spec = spec.validate().map_err(convert::of_the_request)?;
+        let applied = self.supervisor.apply(spec, wanted).await;
+        let (view, applied) = applied.map_err(convert::error_of_the_request)?;
+        if applied == Applied::Unchanged {
+            return Err(Error::ContainerExists(name));
+        }
+        if wanted == Wanted::Running {
+            return self.answers.any_when(&name, "start", START, has_settled).await;
+        }
+        self.answers.first(&view)
+    }
+
+    pub async fn start(
+        &self,
+        by: Option<Caller>,
+        request: pb::StartContainerRequest,
+    ) -> Result<pb::Container> {
+        let name = request.name;
+        let before = self.supervisor.get(&name)?;
+        self.supervisor.want(&name, Wanted::Running, None, by)?;
+        // An end that was there before the start is not the result of the start.
+        let started = |status: &ContainerStatus| {
+            let ended = before.status.of(&status.name).and_then(ended_attempt);
+            has_settled(status) && (ended.is_none() || ended_attempt(status) != ended)
+        };
+        self.answers.any_when(&name, "start", START, started).await
+    }
+
+    pub async fn stop(
+        &self,
+        by: Option<Caller>,
+        request: pb::StopContainerRequest,
+    ) -> Result<pb::Container> {
+        let pb::StopContainerRequest { name, grace_period } = request;
+        let grace = duration("gracePeriod", grace_period)?;
+        let timeout = self.grace_of(&name, grace)?.saturating_add(MARGIN);
+        self.supervisor.want(&name, Wanted::Stopped, grace, by)?;
+        let has_stopped = |view: &PodView| {
+            view.status.all().all(|s| s.pid.is_none() && s.stage != Stage::Starting)
+        };
+        let view = self.supervisor.wait(&name, "stop", timeout, has_stopped).await?;
+        self.answers.first(&view)
+    }
+
+    pub fn kill(
+        &self,
+        by: Option<Caller>,
+        request: pb::KillContainerRequest,
+    ) -> Result<pb::Container> {
+        let pb::KillContainerRequest { name, container, signal } = request;
+        let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
+            .ok_or_else(|| {
+                field("signal", format!("Unsupported value: {signal:?}: not a signal"))
+            })?;
+        let view = self.supervisor.get(&name)?;
+        let status = convert::status_of_container(&view, &container)?;
+        if status.pid.is_none() {
+            return Err(Error::NotRunning(status.name.clone()));
+        }
+        self.supervisor.request(&name, &container, Event::Kill { signal }, by)?;
+        self.answers.named(&view, &container)
+    }
+
+    pub async fn restart(
+        &self,
+        by: Option<Caller>,
+        request: pb::RestartContainerRequest,
+    ) -> Result<pb::Container> {
+        let pb::RestartContainerRequest { name, container, grace_period } = request;
+        let grace = duration("gracePeriod", grace_period)?;
+        let timeout = self.grace_of(&name, grace)?.saturating_add(MARGIN).saturating_add(START);
+        let before = self.supervisor.get(&name)?;
+        let status = convert::status_of_container(&before, &container)?;
+        let attempt = status.attempt;
+        // An instance that is being started is new, so it need not be replaced.
+        let starting = matches!(status.stage, Stage::Starting | Stage::Queued);
+        self.supervisor.request(&name, &container, Event::Restart { grace }, by)?;
+        let restarted = |status: &ContainerStatus| {
+            let newer = status.attempt > attempt;
+            (newer || starting && status.attempt == attempt) && has_settled(status)
+        };
+        self.answers.named_when((&name, &status.name), "restart", timeout, restarted).await
+    }
+
+    /// Stops and deletes a pod, and waits for its end.
+    pub async fn remove(
+        &self,
+        by: Option<Caller>,
+        name: &str,
+        grace: Option<prost_types::Duration>,
+    ) -> Result<()> {
+        let grace = duration("gracePeriod", grace)?;
+        let timeout = self.grace_of(name, grace)?.saturating_add(MARGIN);
+        self.supervisor.want(name, Wanted::Removed, grace, by)?;
+        Ok(self.supervisor.wait_gone(name, timeout).await?)
+    }
+
+    /// The given grace period, or the pod's own.
+    fn grace_of(&self, name: &str, grace: Option<Duration>) -> Result<Duration> {
+        let view = self.supervisor.get(name)?;
+        Ok(grace.unwrap_or(view.spec.termination_grace))
+    }
+}

@@ -1,0 +1,46 @@
+//! Calls are refused until the running pods are recovered: otherwise a caller could create them a
+//! second time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+use super::error::Error;
+
+/// Refuses all calls until it is opened; it stays open.
+#[derive(Debug, Clone, Default)]
+pub struct RecoveryGate(Arc<AtomicBool>);
+
+impl RecoveryGate {
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Interceptor for RecoveryGate {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        if self.0.load(Ordering::Acquire) {
+            return Ok(request);
+        }
+        Err(Error::Recovering.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn nothing_passes_until_it_is_open_and_then_everything_does() {
+        let gate = RecoveryGate::default();
+        let mut interceptor = gate.clone();
+        let refused = interceptor.call(Request::new(())).unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        gate.open();
+        assert!(interceptor.call(Request::new(())).is_ok());
+    }
+}
