@@ -1,4 +1,4 @@
-//! Foreign containers: which of them ask for supervision, when it begins and when it ends.
+//! Foreign containers: which of them ask for supervision, and the beginning and end of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -144,7 +144,7 @@ pub enum Step {
     TakeUp(Box<PodSpec>, Option<Box<Memory>>),
     /// Replace the spec of the current supervision by this one.
     Change(Box<PodSpec>),
-    /// End the supervision and leave the container as it is.
+    /// End the supervision and leave the container as it is, for the given reason.
     LetGo(&'static str),
     /// The supervision is asked for, but is refused or has to wait.
     Refuse(Refusal),
@@ -157,7 +157,7 @@ pub enum Refusal {
     Monitor,
     /// The labels are invalid, with the errors.
     Labels(String),
-    /// The labels may be those of the image.
+    /// The labels may be those of the image, whose labels are unknown for the given reason.
     ImageUnknown(String),
     /// The data that probelet stored in the container's record cannot be read, with the error.
     Record(String),
@@ -181,17 +181,20 @@ impl Refusal {
     pub fn message(&self) -> String {
         match self {
             Self::Monitor => format!(
-                "containerd's restart monitor looks after this container (label {:?}, as nerdctl's \
-                 --restart sets it): two that restart it would fight, so it is left alone",
+                "containerd's restart monitor restarts this container (label {:?}, as nerdctl's \
+                 --restart sets it), so probelet leaves it alone",
                 MONITOR[0]
             ),
             Self::Labels(why) => format!("{why}; the container is left alone"),
             Self::ImageUnknown(why) => format!(
-                "its {PREFIX} labels may be its image's own, so they do not count: {why}; \
-                 `probelet adopt` takes it up by name"
+                "its {PREFIX} labels may be defined by its image, so they have no effect: {why}; \
+                 `probelet adopt` supervises it by name"
             ),
             Self::Record(why) => {
-                format!("what is remembered of it is not readable, so it is left alone: {why}")
+                format!(
+                    "the data that probelet stored in its record cannot be read: {why}; the \
+                         container is left alone"
+                )
             }
             Self::NotStarted => "waits for its owner to start it".to_owned(),
         }
@@ -243,13 +246,15 @@ impl ForeignContainer {
             if cared.0.adopted().is_some_and(|adopted| adopted.named))
     }
 
-    /// Earlier versions recorded all labels, including those of the image.
+    /// True if the container was released with these labels. Records of earlier versions have all
+    /// labels, including those of the image.
     fn is_released(&self, asking: Option<&BTreeMap<String, String>>) -> bool {
         matches!(&self.remembered, Some(Remembered::Released(labels))
             if Some(labels) == asking || *labels == self.written())
     }
 
-    /// Returns the next step, from the container as it is and the current supervision (`live`).
+    /// Returns the next step, from the container as it is and the spec of the current supervision
+    /// (`live`). `read` converts labels into settings, and `uid` makes the UID of a new pod.
     pub fn next(
         &self,
         live: Option<&PodSpec>,
@@ -263,7 +268,9 @@ impl ForeignContainer {
         if !named && unknown.is_none() && (asking.is_empty() || is_released) {
             return match live {
                 Some(_) if self.written().is_empty() => Step::LetGo("its labels were removed"),
-                Some(_) => Step::LetGo("its labels are its image's own, which do not count"),
+                Some(_) => {
+                    Step::LetGo("its labels are defined by its image, so they have no effect")
+                }
                 None => Step::Nothing,
             };
         }
@@ -337,7 +344,8 @@ impl ForeignContainer {
     }
 }
 
-/// Time that a start gives the owner to delete the task that has ended.
+/// Time that a start gives the owner to delete the task that has ended; zero if probelet has
+/// stopped the task.
 pub fn owners_turn(memory: &Memory) -> Duration {
     match memory.last_state.as_ref().map(|last| &last.cause) {
         Some(Cause::Probe { .. } | Cause::Operator(_)) => Duration::ZERO,

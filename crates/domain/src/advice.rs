@@ -58,8 +58,8 @@ fn of_container(at: &str, container: &ContainerSpec, all: &mut Vec<Advice>) {
         say("no-time-to-start", "livenessProbe", text);
     }
     if liveness.failure_threshold == 1 && liveness.on_failure != Some(OnFailure::Notify) {
-        let text = "one lost packet or one slow answer ends it: failureThreshold of 3 tells a \
-                    hang from a hiccup";
+        let text = "one lost packet or one slow answer ends it: a failureThreshold of 3 ends it \
+                    only for a failure that lasts";
         say("one-failure-kills", "livenessProbe.failureThreshold", text.to_owned());
     }
     if let Some(readiness) = &probes.readiness
@@ -67,9 +67,9 @@ fn of_container(at: &str, container: &ContainerSpec, all: &mut Vec<Advice>) {
         && readiness.failure_threshold >= liveness.failure_threshold
         && readiness.period >= liveness.period
     {
-        let text = "it asks what the liveness probe asks and no earlier, so a container that is \
-                    merely busy is killed rather than spared: let readiness fail first, or let \
-                    liveness ask less";
+        let text = "it is the same check as the liveness probe and fails no earlier, so a \
+                    container that is only busy is killed instead of taken out of service: let \
+                    readiness fail first, or give liveness a simpler check";
         say("readiness-is-liveness", "readinessProbe", text.to_owned());
     }
     of_probes(container, &mut say);
@@ -109,7 +109,7 @@ fn of_probe(
     if let (Some(what), ProbeKind::Liveness) = (asked, kind) {
         let text = format!(
             "it seems to ask {what}: when that is down every container that asks it is killed, \
-             and a restart mends nothing; ask only the process itself, and leave dependencies to \
+             and a restart does not help; ask only the process itself, and leave dependencies to \
              readiness"
         );
         say("liveness-asks-a-dependency", at, text);
@@ -118,20 +118,20 @@ fn of_probe(
 
 fn of_command(at: &str, command: &[String], say: &mut impl FnMut(&'static str, &str, String)) {
     if starts_a_jvm(command) {
-        let text = "each attempt starts a Java machine, which costs more memory and CPU than most \
-                    probes are worth and times out on a busy host: ask by httpGet or grpc";
+        let text = "each attempt starts a Java virtual machine, which needs much memory and CPU and \
+                    times out on a busy host: use httpGet or grpc";
         say("probe-starts-a-jvm", at, text.to_owned());
     }
     if let Some(client) = calls_a_client(command) {
         let text = format!(
-            "each attempt starts {client} in the container, which has to have it, and its children \
-             outlive a timeout elsewhere: httpGet, tcpSocket or grpc ask the same without a process"
+            "each attempt starts {client}, which has to be in the image, and in Kubernetes its \
+             children outlive a timeout: httpGet, tcpSocket or grpc do the same without a process"
         );
         say("probe-runs-a-client", at, text);
     }
     if retries(command) {
-        let text = "it tries again by itself, so its timeout ends it in the middle and \
-                    failureThreshold counts rows of tries: try once, and let the threshold count";
+        let text = "it retries by itself, so its timeout ends it in the middle and \
+                    failureThreshold counts groups of tries: try once, and let the threshold count";
         say("probe-retries", at, text.to_owned());
     }
 }

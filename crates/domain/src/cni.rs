@@ -67,17 +67,17 @@ impl Network {
 
     /// Returns what `plugin` reads from its stdin.
     pub fn request(&self, plugin: &Plugin, before: Option<&Value>, ports: &[HostPort]) -> Value {
-        let mut told = plugin.config.clone();
-        told.insert("name".into(), json!(self.name));
-        told.insert("cniVersion".into(), json!(self.version));
+        let mut request = plugin.config.clone();
+        request.insert("name".into(), json!(self.name));
+        request.insert("cniVersion".into(), json!(self.version));
         if let Some(before) = before {
-            told.insert("prevResult".into(), before.clone());
+            request.insert("prevResult".into(), before.clone());
         }
         if !ports.is_empty() && plugin.can(PORT_MAPPINGS) {
             let ports: Vec<_> = ports.iter().map(HostPort::mapping).collect();
-            told.insert("runtimeConfig".into(), json!({ PORT_MAPPINGS: ports }));
+            request.insert("runtimeConfig".into(), json!({ PORT_MAPPINGS: ports }));
         }
-        Value::Object(told)
+        Value::Object(request)
     }
 }
 

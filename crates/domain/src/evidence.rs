@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
-use super::probe::{Outcome, ProbeStatus};
+use super::probe::ProbeStatus;
 
 mod fit;
 mod reading;
@@ -19,7 +19,7 @@ pub use reading::reading;
 pub const CAPTURE: Duration = Duration::from_millis(300);
 /// The same time for a container with a capture command.
 pub const CAPTURE_WITH_COMMAND: Duration = Duration::from_secs(5);
-/// Number of ends of a container whose evidence is kept.
+/// Number of a container's kills whose evidence is kept, the newest ones.
 pub const KEPT: usize = 3;
 /// Maximum size of one evidence as JSON, in bytes.
 pub const MOST: usize = 256 << 10;
@@ -36,7 +36,8 @@ pub struct Evidence {
     pub container: String,
     /// Attempt that was condemned.
     pub attempt: Incarnation,
-    /// When the container was condemned, in milliseconds of Unix time.
+    /// Time at which the capture began, in milliseconds of Unix time. The probe may have failed
+    /// earlier, if the brake held the kill.
     pub at: u64,
     /// Cause of the kill, as text.
     pub cause: String,
@@ -73,7 +74,7 @@ pub struct ProbeWord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Captured {
-    /// Duration of the capture in milliseconds.
+    /// Duration of the capture in milliseconds, without the capture command.
     pub took_milliseconds: u64,
     /// Time between the two samples of the threads, in milliseconds; 0 if none were taken.
     pub sample_milliseconds: u64,
@@ -87,13 +88,15 @@ pub struct Captured {
     pub memory: Memory,
     /// Throttling by the CPU limit.
     pub cpu: Cpu,
-    /// Pressure of the cgroup if the cgroup reports it, else of the host.
+    /// Pressure of each resource: that of the cgroup if the cgroup reports it, else that of the
+    /// host.
     pub pressure: Vec<Pressure>,
-    /// True if the cgroup's freezer has stopped all its processes.
+    /// True if the cgroup's freezer has stopped all its processes, or is about to.
     pub frozen: bool,
-    /// Last lines of the log.
+    /// Last lines of the log, at most 100 lines and 32 KiB.
     pub log: Vec<String>,
-    /// Output of the user's capture command.
+    /// Output of the user's capture command; `None` without a command, or if it did not end in
+    /// time.
     pub command_output: Option<String>,
     /// Data that could not be read or was left out, with the reason.
     pub missing: Vec<String>,
@@ -132,8 +135,8 @@ pub struct Thread {
     /// Kernel function that the thread sleeps in; empty if it runs or the kernel does not report
     /// it.
     pub wchan: String,
-    /// System call that the thread is in: its name if it is a common one, else its number; empty if
-    /// it is in none.
+    /// System call that the thread is in: its name if it is a common one, else `system call
+    /// NUMBER`; empty if the thread is in none or runs.
     pub syscall: String,
     /// Microseconds between the two samples in which the thread ran on a CPU.
     pub ran_microseconds: u64,
@@ -143,7 +146,8 @@ pub struct Thread {
     pub user_milliseconds: u64,
     /// CPU time in kernel mode since the thread began, in milliseconds.
     pub system_milliseconds: u64,
-    /// Kernel stack of the thread, innermost function first.
+    /// Kernel stack of the thread, innermost function first; at most 16 functions, empty if it
+    /// cannot be read.
     pub stack: Vec<String>,
 }
 
@@ -153,10 +157,10 @@ pub struct Thread {
 pub struct Descriptors {
     /// Number of open descriptors.
     pub open: u64,
-    /// Limit of open descriptors; `None` if it is unlimited or not known.
+    /// Soft limit of open descriptors; `None` if it is unlimited or not known.
     pub limit: Option<u64>,
-    /// Number of descriptors of each kind, such as `socket`, `pipe` or `file`. On a process with
-    /// many descriptors only a part is examined.
+    /// Number of descriptors of each kind, such as `socket`, `pipe` or `file`. At most 2048
+    /// descriptors of a process are examined.
     pub kinds: Vec<Count>,
 }
 
@@ -190,11 +194,13 @@ pub struct Memory {
     pub resident_bytes: u64,
     /// Memory charged to the cgroup, page cache included, in bytes; `None` if it could not be read.
     pub usage_bytes: Option<u64>,
-    /// Page cache that the kernel would reclaim first, in bytes.
+    /// Page cache that the kernel would reclaim first (`inactive_file`), in bytes; `None` if it
+    /// could not be read.
     pub inactive_file_bytes: Option<u64>,
     /// Memory limit in bytes; `None` without a limit, or if it is not known.
     pub limit_bytes: Option<u64>,
-    /// Number of allocations that met the limit.
+    /// Number of times that the memory use met the limit (`memory.failcnt`, or `max` of
+    /// `memory.events`); `None` if it could not be read.
     pub failures: Option<u64>,
     /// Number of processes that the OOM killer has killed in the cgroup (`oom_kill`); `None` if it
     /// could not be read.
@@ -231,7 +237,7 @@ impl From<&ProbeStatus> for ProbeWord {
         let last = status.last.as_ref();
         Self {
             kind: status.kind.lower().into(),
-            outcome: last.map_or("", |last| word(&last.outcome)).into(),
+            outcome: last.map_or("", |last| last.outcome.as_str()).into(),
             output: last.map_or("", |last| last.outcome.output()).into(),
             latency_milliseconds: last
                 .and_then(|last| u64::try_from(last.latency.as_millis()).ok())
@@ -240,14 +246,5 @@ impl From<&ProbeStatus> for ProbeWord {
             failures: status.failures,
             errors: status.errors,
         }
-    }
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success(_) => "success",
-        Outcome::Warning(_) => "warning",
-        Outcome::Failure(_) | Outcome::Exited(..) => "failure",
-        Outcome::Error(_) => "error",
     }
 }

@@ -90,15 +90,15 @@ fn extend(list: &mut Vec<String>, more: &[String]) {
 fn read_resolver(text: &str) -> DnsConfig {
     let mut config = DnsConfig::default();
     for line in text.lines() {
-        let mut words = line.split_whitespace().map(str::to_owned);
-        match words.next().as_deref() {
-            Some("nameserver") => config.nameservers.extend(words.next()),
+        let mut fields = line.split_whitespace().map(str::to_owned);
+        match fields.next().as_deref() {
+            Some("nameserver") => config.nameservers.extend(fields.next()),
             // If there are several, the last one counts.
-            Some("search") => config.searches = words.filter(|domain| domain != ".").collect(),
+            Some("search") => config.searches = fields.filter(|domain| domain != ".").collect(),
             Some("options") => {
-                config.options.extend(words.map(|word| match word.split_once(':') {
+                config.options.extend(fields.map(|option| match option.split_once(':') {
                     Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                    None => (word, None),
+                    None => (option, None),
                 }))
             }
             _ => {}
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_hosts_network_it_has_the_hosts_names() {
+    fn a_pod_in_the_hosts_network_has_the_hosts_names() {
         let mut pod = sample::pod();
         pod.host_namespaces.network = true;
         let text = hosts_file(&pod, "127.0.0.1 localhost box\n", Some("10.1.0.7"));

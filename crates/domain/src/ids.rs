@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_containerd_takes_is_kept_as_it_is() {
+    fn a_name_that_containerd_accepts_is_not_changed() {
         for (pod, container, name) in [
             ("web", "app", "web_app"),
             ("web", "web", "web"),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_take_is_shortened_and_one_of_a_kind() {
+    fn other_names_are_shortened_and_unique() {
         let (long, label) = ("a.b-".repeat(63) + "x", "c".repeat(63));
         let pods = ["web", "web--2", "web-2", "x--", &long, &label, &format!("{label}d")];
         let containers = ["app", "a--b", "a-b", &label, &label.replace("cc", "cd")];

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_is_asked_as_kubernetes_would_but_for_what_was_made_here() {
+    fn pulls_follow_kubernetes_except_for_images_made_on_this_host() {
         use PullPolicy::{Always, IfNotPresent, Never};
         for (policy, name, here, expected) in [
             (None, "a", None, Need::Pull),

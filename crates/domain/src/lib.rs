@@ -1,7 +1,7 @@
 //! The decisions of probelet, without any I/O.
 //!
-//! No I/O, no clock, no async, no protobuf: events and the time come in as arguments, actions
-//! go out as values. One [`container::Machine`] handles all incarnations of a container:
+//! The domain has no I/O, no clock, no async and no protobuf: events and the time are arguments,
+//! and actions are returned. One [`container::Machine`] handles all incarnations of a container:
 //!
 //! ```text
 //!            Wanted                Started                 verdict, stop, restart
@@ -78,7 +78,7 @@ impl Now {
     }
 }
 
-/// Cuts a text that is longer than `longest` bytes, and marks the cut.
+/// Cuts a text that is longer than `longest` bytes, and appends an ellipsis.
 pub fn shorten(text: &mut String, longest: usize) {
     if text.len() > longest {
         let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loss_and_return_are_told_once_each() {
+    fn loss_and_return_are_reported_once_each() {
         #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
         let mut now = Now {
             mono: Instant::now(),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_its_own_has_its_own_addresses() {
+    fn a_pod_with_its_own_network_has_its_own_addresses() {
         let pod = sample::pod();
         let network = PodNetwork::of_cni("pods", vec!["10.1.0.5".into(), "fd00::5".into()]);
         let network = network.on_host(&pod, &["192.0.2.1".to_owned()]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_its_loopback_alone_is_not_connected() {
+    fn a_pod_without_a_network_is_not_connected() {
         let mut pod = sample::pod();
         assert!(pod.wants_cni());
         pod.network = NetworkMode::None;

@@ -53,16 +53,16 @@ fn is_local(address: IpAddr) -> bool {
 
 /// Returns the metric and the interface of a default route.
 fn default_v4(line: &str) -> Option<(u32, String)> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let [interface, target, _, _, _, _, metric, mask, ..] = words.as_slice() else { return None };
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let [interface, target, _, _, _, _, metric, mask, ..] = fields.as_slice() else { return None };
     let everywhere = *target == "00000000" && *mask == "00000000";
     everywhere.then_some(())?;
     Some((metric.parse().ok()?, (*interface).to_owned()))
 }
 
 fn default_v6(line: &str) -> Option<(u32, String)> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let [target, length, _, _, _, metric, .., interface] = words.as_slice() else { return None };
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let [target, length, _, _, _, metric, .., interface] = fields.as_slice() else { return None };
     let everywhere = *length == "00" && target.chars().all(|digit| digit == '0');
     // The kernel has such an entry for unreachable destinations.
     (everywhere && *interface != "lo").then_some(())?;

@@ -46,7 +46,7 @@ impl Pod {
     /// Pod of a spec and of its containers' machines, which are in the order of [`PodSpec::all`].
     /// The machines of a recovered pod say whether it is to run.
     pub fn new(spec: Arc<PodSpec>, machines: Vec<Machine>, now: Now) -> Self {
-        let created_at = born(&machines).unwrap_or(now.wall);
+        let created_at = creation_time(&machines).unwrap_or(now.wall);
         let wanted = wanted_of(&machines);
         let conditions = Vec::new();
         let network = PodNetwork::default();
@@ -215,7 +215,7 @@ impl Pod {
             phase: self.phase(&init_containers, &containers),
             expired: self.expired(),
             conditions: self.conditions.clone(),
-            created_at: born(&self.machines).unwrap_or(self.created_at),
+            created_at: creation_time(&self.machines).unwrap_or(self.created_at),
             deletion: self.deletion,
             init_containers,
             containers,
@@ -257,7 +257,7 @@ impl Pod {
 }
 
 /// Creation time of the pod, by the current wall clock.
-fn born(machines: &[Machine]) -> Option<SystemTime> {
+fn creation_time(machines: &[Machine]) -> Option<SystemTime> {
     machines.iter().map(|machine| machine.member().created_at()).min()
 }
 

@@ -67,6 +67,7 @@ impl Outcome {
 
     /// Returns the same outcome with its output cut to the maximum: a server chooses what it sends.
     pub fn bounded(mut self) -> Self {
+        // Bytes, as in the kubelet.
         const MOST: usize = 10 * 1024;
         let (Self::Success(text)
         | Self::Warning(text)
@@ -126,7 +127,7 @@ pub enum Seen {
     Counted(Option<Verdict>),
 }
 
-/// Source: the kubelet's `maxProbeRetries`.
+/// Number of tries of an attempt whose outcome is an error: the kubelet's `maxProbeRetries`.
 const TRIES: u32 = 3;
 /// Time within which the probes of all containers that a daemon recovers begin.
 const SPREAD: Duration = Duration::from_secs(1);
@@ -274,8 +275,8 @@ impl Tracker {
         let most = self.startup_period.unwrap_or(self.period).min(SPREAD).as_nanos();
         let mut hasher = DefaultHasher::new();
         (seed, discriminant(&self.kind)).hash(&mut hasher);
-        let place = u128::from(hasher.finish()) % most.max(1);
-        self.not_before(now.later(Duration::from_nanos(u64::try_from(place).unwrap_or_default())));
+        let delay = u128::from(hasher.finish()) % most.max(1);
+        self.not_before(now.later(Duration::from_nanos(u64::try_from(delay).unwrap_or_default())));
     }
 
     /// Resumes attempts after a final verdict that has no effect, or none yet. The outcomes in a
@@ -349,7 +350,7 @@ impl Tracker {
         }
         self.in_flight = None;
         self.free = self.free.max(now.mono);
-        // The row is 0 until the outcome is known to count.
+        // The number of outcomes in a row stays 0 unless this outcome counts.
         self.shown.consecutive = 0;
         if is_error {
             return Seen::Error;

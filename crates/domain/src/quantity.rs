@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_reads_as_the_same() {
+    fn a_printed_quantity_is_read_as_the_same_value() {
         for (value, shown) in
             [(0, "0"), (1, "1"), (1000, "1k"), (1 << 20, "1Mi"), (1536 << 20, "1536Mi")]
         {

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_wait_is_shown_in_round_numbers() {
+    fn the_rest_of_a_wait_is_printed_in_round_numbers() {
         let shown = |nanoseconds| go_duration(rounded(Duration::from_nanos(nanoseconds)));
         assert_eq!(shown(34_912_345_678), "35s");
         assert_eq!(shown(300_000_000_001), "5m0s");
@@ -131,8 +131,8 @@ mod tests {
         assert_eq!(shown(0), "0s");
     }
 
-    /// Rows in which the kubelet differs: its collector cuts waits (B03, B06), and it times probe
-    /// kills against the instance before. Rows with our results are beside them.
+    /// Rows in which the kubelet differs: its collector cuts waits (B03, B06), and it measures the
+    /// time of probe kills from the previous instance. Other rows have the results of this crate.
     const NOT_OURS: [&str; 5] = ["B03", "B06", "P01", "P03", "P04"];
 
     #[test]

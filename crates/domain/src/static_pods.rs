@@ -123,14 +123,14 @@ impl Plan {
                      read",
                     origin.file, doubt.file
                 );
-                plan.tell(pod, why);
+                plan.report(pod, why);
             } else if readings.is_empty() && directory != origin.directory {
                 let why = format!(
                     "{}: is gone, and its directory is empty and not the one that it was in: not \
                      deleted, because a mount may be missing; `probelet delete pod` does it",
                     origin.file
                 );
-                plan.tell(pod, why);
+                plan.report(pod, why);
             } else if unsettled || due > now.mono {
                 plan.wake = Some(plan.wake.map_or(due, |wake| wake.min(due)));
             } else {
@@ -156,22 +156,22 @@ impl Plan {
                                 "{file}: not taken: {owner} has a pod {:?} too, and comes first",
                                 spec.name
                             );
-                            self.tell(&spec.name, why);
+                            self.report(&spec.name, why);
                         }
                     }
                 }
             }
             Content::Unreadable(why) | Content::Refused { why, .. } => {
                 let about = names(reading, kept);
-                about.iter().for_each(|pod| self.tell(pod, why.clone()));
+                about.iter().for_each(|pod| self.report(pod, why.clone()));
                 if about.is_empty() {
-                    self.tell(file, why.clone());
+                    self.report(file, why.clone());
                 }
             }
         }
     }
 
-    fn tell(&mut self, about: &str, why: String) {
+    fn report(&mut self, about: &str, why: String) {
         self.problems.push(Problem { about: about.to_owned(), why });
     }
 }

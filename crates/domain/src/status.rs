@@ -17,7 +17,7 @@ mod waiting;
 
 pub use waiting::WaitingReason;
 
-/// The kubelet's message.
+/// Message of a pod that was active longer than its deadline, as in the kubelet.
 pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 /// Status of a container: Kubernetes' `ContainerStatus`, and what probelet adds to it.
@@ -25,9 +25,9 @@ pub const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the 
 pub struct ContainerStatus {
     /// Name of the container, unique in its pod.
     pub name: String,
-    /// The newest attempt, which may not have begun yet.
+    /// Newest attempt, which may not have begun yet.
     pub attempt: Incarnation,
-    /// The newest attempt that has begun, or the newest one if none has. `restart_count`, `state`,
+    /// Newest attempt that has begun, or the newest one if none has. `restart_count`, `state`,
     /// `last_state` and the log are of this attempt.
     pub instance: Incarnation,
     /// Stage of the newest attempt.
@@ -41,11 +41,11 @@ pub struct ContainerStatus {
     pub restart_count: u32,
     /// Image as the spec names it; for a bundle, the path of the root filesystem.
     pub image: String,
-    /// The manifest digest, `name@sha256:…`; empty for a bundle or before the first start.
+    /// Manifest digest of the image, `name@sha256:…`; empty for a bundle or before the first start.
     pub image_id: String,
-    /// containerd's container id of the newest attempt; empty before it.
+    /// Id of the newest attempt's container in containerd; empty before its start.
     pub container_id: String,
-    /// The user that the newest instance began as; `None` before it.
+    /// User that the newest instance started as; `None` before the first start.
     pub user: Option<User>,
     /// Process id of the container's init process on the host; `None` without a process.
     pub pid: Option<u32>,
@@ -53,7 +53,7 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     /// Newest end that is not part of `state`, Kubernetes' `lastState`; `None` if there is none.
     pub last_state: Option<Terminated>,
-    /// The newest ends, newest first, `state` and `last_state` among them.
+    /// Newest ends, the last one first, including those in `state` and `last_state`.
     pub history: History,
     /// Status of each probe of the running instance; empty without a process.
     pub probes: Vec<ProbeStatus>,

@@ -1,8 +1,9 @@
-//! The text form of values: durations.
+//! Text form of durations.
 
 use std::time::Duration;
 
-/// A duration as Go prints it: `500ms`, `1.5s`, `1m20s`, `5m0s`.
+/// Returns a duration as Go prints it, as in the kubelet's messages: `500ms`, `1.5s`, `1m20s`,
+/// `5m0s`.
 pub fn go_duration(duration: Duration) -> String {
     const MINUTE: u128 = 60 * 1_000_000_000;
     let nanos = duration.as_nanos();
@@ -21,7 +22,7 @@ pub fn go_duration(duration: Duration) -> String {
     }
 }
 
-/// `value / unit` without trailing zeros; `unit` is a power of ten.
+/// Returns `value / unit` as a decimal number without trailing zeros; `unit` is a power of ten.
 fn decimal(value: u128, unit: u128) -> String {
     let width = usize::try_from(unit.ilog10()).unwrap_or_default();
     let number = format!("{}.{:0width$}", value / unit, value % unit);
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_printed_as_go_does() {
+    fn durations_are_printed_as_in_go() {
         for (nanos, wanted) in [
             (0, "0s"),
             (1, "1ns"),

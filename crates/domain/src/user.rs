@@ -62,24 +62,24 @@ pub fn check_non_root(
     if identity.non_root != Some(true) {
         return Ok(());
     }
-    let whose = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
-    let whose = format!("(pod: {whose:?}, container: {})", container.name);
+    let subject = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
+    let subject = format!("(pod: {subject:?}, container: {})", container.name);
     if let Some(uid) = identity.user {
         return match uid {
-            0 => Err(format!("container's runAsUser breaks non-root policy {whose}")),
+            0 => Err(format!("container's runAsUser breaks non-root policy {subject}")),
             _ => Ok(()),
         };
     }
     let name = image.user.split(':').next().unwrap_or_default();
     match name.parse::<u32>() {
         _ if name.is_empty() => {
-            Err(format!("container has runAsNonRoot and image will run as root {whose}"))
+            Err(format!("container has runAsNonRoot and image will run as root {subject}"))
         }
-        Ok(0) => Err(format!("container has runAsNonRoot and image will run as root {whose}")),
+        Ok(0) => Err(format!("container has runAsNonRoot and image will run as root {subject}")),
         Ok(_) => Ok(()),
         Err(_) => Err(format!(
             "container has runAsNonRoot and image has non-numeric user ({name}), cannot verify \
-             user is non-root {whose}"
+             user is non-root {subject}"
         )),
     }
 }
@@ -203,15 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn non_root_is_checked_in_the_kubelets_words() {
+    fn non_root_is_checked_with_the_kubelets_texts() {
         let said = |user: &str, own: Option<i64>| {
             let mut pod = sample::pod();
             pod.security.identity.non_root = Some(true);
             pod.containers[0].security.identity.user = own;
             check_non_root(&pod, &pod.containers[0], &image(user)).err().unwrap_or_default()
         };
-        let whose = "(pod: \"web_default(0a1b)\", container: app)";
-        let root = format!("container has runAsNonRoot and image will run as root {whose}");
+        let subject = "(pod: \"web_default(0a1b)\", container: app)";
+        let root = format!("container has runAsNonRoot and image will run as root {subject}");
         assert_eq!(said("", None), root);
         assert_eq!(said("0:50", None), root);
         assert_eq!(said("101", None), "");
@@ -219,11 +219,11 @@ mod tests {
             said("web", None),
             format!(
                 "container has runAsNonRoot and image has non-numeric user (web), cannot verify \
-                 user is non-root {whose}"
+                 user is non-root {subject}"
             )
         );
         assert_eq!(said("web", Some(5)), "");
-        let breaks = format!("container's runAsUser breaks non-root policy {whose}");
+        let breaks = format!("container's runAsUser breaks non-root policy {subject}");
         assert_eq!(said("101", Some(0)), breaks);
     }
 }

@@ -1,9 +1,9 @@
-//! What Cargo does not guard: the modules of the domain use each other in one direction, and none
-//! of them does I/O. That none reads a clock is clippy's to find.
+//! Rules that Cargo does not enforce: the modules of the domain import each other in one direction,
+//! and none of them does I/O. Clippy refuses readings of the clock.
 
 use std::path::{Path, PathBuf};
 
-/// Paths of the standard library that do I/O, wait, or read what is not an argument.
+/// Modules of the standard library that do I/O, wait, or read the process' environment.
 const FORBIDDEN: [&str; 5] = ["std::fs", "std::net", "std::env", "std::process", "std::thread"];
 
 fn root() -> PathBuf {

@@ -14,7 +14,7 @@ fn at(seconds: u64) -> Instant {
     base.later(Duration::from_secs(seconds))
 }
 
-/// Admits one that gives way at once.
+/// Admits a caller that gives way from the given second on.
 fn idle(admission: &mut Admission, peer: Peer, second: u64) -> Slot {
     let slot = admission.admit(peer, None).unwrap().slot;
     admission.set_gives_way(slot, Some(at(second)));
@@ -22,7 +22,7 @@ fn idle(admission: &mut Admission, peer: Peer, second: u64) -> Slot {
 }
 
 #[test]
-fn a_peer_at_its_bound_displaces_its_own_longest_idle_one() {
+fn a_peer_at_its_limit_displaces_its_longest_idle_connection() {
     let mut admission = Admission::new(LIMITS);
     let other = idle(&mut admission, BOB, 0);
     let own: Vec<_> = (1..4).map(|second| idle(&mut admission, ALICE, second)).collect();
@@ -45,21 +45,21 @@ fn at_the_total_bound_the_peer_with_the_most_loses_one() {
 }
 
 #[test]
-fn the_earliest_goes_first_and_one_that_gives_no_way_stays() {
+fn the_earliest_idle_connection_is_displaced_and_a_busy_one_stays() {
     let mut admission = Admission::new(Limits { total: 2, each: 2 });
     let [first, second] = [ALICE, BOB].map(|peer| admission.admit(peer, None).unwrap().slot);
     assert_eq!(admission.admit(ALICE, None), Err(Full::Total(2)));
     admission.set_gives_way(first, Some(at(5)));
     admission.set_gives_way(second, Some(at(3)));
     assert_eq!(admission.admit(ALICE, None).unwrap().displaced, Some(second));
-    // The one that is gone cannot come back.
+    // A slot that was displaced has no effect any more.
     admission.set_gives_way(second, Some(at(0)));
     admission.release(second);
     assert_eq!(admission.len(), 2);
 }
 
 #[test]
-fn no_number_of_idle_ones_keeps_a_new_one_out() {
+fn no_number_of_idle_connections_keeps_a_new_one_out() {
     let mut admission = Admission::new(LIMITS);
     for round in 0..1000 {
         idle(&mut admission, Peer::User(round % 7), u64::from(round));
@@ -69,7 +69,7 @@ fn no_number_of_idle_ones_keeps_a_new_one_out() {
 }
 
 #[test]
-fn a_host_has_one_share_whatever_address_of_its_own_it_takes() {
+fn all_addresses_of_a_host_have_one_share() {
     let peer = |address: &str| Peer::from(address.parse::<IpAddr>().unwrap());
     assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:1"));
     assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));

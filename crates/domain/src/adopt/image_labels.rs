@@ -1,5 +1,5 @@
-//! The labels that an image's configuration holds. `ctr run`, nerdctl and CRI copy them to the
-//! container, so they are the words of whoever made the image, not of whoever runs it.
+//! Labels that an image's configuration defines. `ctr run`, nerdctl and CRI copy them to the
+//! container, where they must not count as labels that the container's owner has set.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,18 +10,18 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use super::{LOG_URIS, PREFIX};
 use crate::spec::OwnLabels;
 
-/// What is known of the labels of a container's image.
+/// Labels of a container's image, as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageLabels {
-    /// None where the container was made without an image.
+    /// The labels; empty if the container was made without an image.
     Known(OwnLabels),
-    /// Why its configuration cannot be had.
+    /// Reason why the image's configuration cannot be read.
     Unknown(String),
 }
 
 impl ImageLabels {
-    /// What was seen of the image once stays true of the container, whatever has become of the
-    /// image since.
+    /// Returns the labels, with those that were recorded earlier. Recorded labels count even if the
+    /// image was changed or removed since.
     pub(super) fn or_remembered(&self, remembered: Option<&OwnLabels>) -> Result<OwnLabels, &str> {
         match (self, remembered) {
             (Self::Known(own), None) => Ok(own.clone()),
@@ -36,14 +36,14 @@ impl ImageLabels {
     }
 }
 
-/// What an image's index, manifest or configuration may stand for to containerd, whose JSON has
-/// rules of its own: names in any case, repeated members merged. So every member with a text
-/// counts, at any depth: too many labels of the image's harm nobody.
+/// Labels and digests in an index, manifest or configuration of an image. containerd's JSON parser
+/// ignores the case of names and merges repeated members. So each member with a text counts, at any
+/// depth: a label too many has no effect, one too few would count as the owner's.
 #[derive(Debug, Default)]
 pub struct Document {
     /// Labels with probelet's prefix, and labels that name a log URI.
     pub labels: OwnLabels,
-    /// Of the documents (and layers) that it names.
+    /// Digests of the documents and layers that the document refers to.
     pub digests: BTreeSet<String>,
 }
 
@@ -81,7 +81,7 @@ fn is_digest(text: &str) -> bool {
     })
 }
 
-/// A JSON value: a text, or what is somewhere within.
+/// A JSON value: a text, or the labels and digests within an object or array.
 enum Node {
     Text(String),
     Within(Document),
@@ -159,10 +159,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_found_however_the_configuration_is_written() {
+    fn labels_are_found_in_every_form_that_containerd_reads() {
         for config in [
             r#"{"config": {"Labels": {"probelet/restart": "always"}}}"#,
-            // As Go reads it: in any case, and repeated members together.
+            // Go ignores the case of names and merges repeated members.
             r#"{"CONFIG": {"labels": {"probelet/restart": "always"}}}"#,
             r#"{"config": {"Labels": {"probelet/restart": "always"}}, "config": {"Labels": {}}}"#,
             r#"{"config": {"Labels": {"probelet/restart": "always", "probelet/restart": "x"}}}"#,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_nothing_is_not_kept_and_what_is_named_is_found() {
+    fn only_labels_with_an_effect_and_digests_are_kept() {
         let digest = format!("sha256:{}", "0f".repeat(32));
         let manifest = format!(
             r#"{{"config": {{"Digest": "{digest}", "size": 1}}, "diff_ids": ["{digest}"],

@@ -1,4 +1,4 @@
-//! Where the output of an adopted container's next task goes.
+//! Destination of the output of an adopted container's next task.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{ImageLabels, LOG_URIS};
 use crate::log;
 use crate::spec::OwnLabels;
 
-/// Where a task's output goes.
+/// Destination of a task's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stdio {
     /// URI of the standard output, or the path of a pipe; empty if it is discarded.
@@ -20,30 +20,30 @@ pub struct Stdio {
 impl std::fmt::Display for Stdio {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.stdout.as_str() {
-            "" => f.write_str("nowhere, as it was started"),
+            "" => f.write_str("nowhere, as its owner started it"),
             uri if uri.contains("://") => write!(f, "to {uri}"),
             pipe => write!(f, "to the pipe {pipe}, for whoever started it to read"),
         }
     }
 }
 
-/// Which of the possible places the next task's output got.
+/// Origin of the next task's destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// The one that the owner gave the task before.
+    /// The destination of the previous task, which the owner has set.
     Kept,
-    /// The file that the owner's label names.
+    /// The file that a label of the owner names.
     Labelled,
-    /// A log of probelet's.
+    /// A log that probelet writes.
     Ours,
 }
 
-/// What a container's labels say of its output.
+/// Log destinations in a container's labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogLabels {
-    /// The label and the URI of its owner's.
+    /// Name and URI of the first such label that the owner has set; `None` if there is none.
     pub owners: Option<(&'static str, String)>,
-    /// URIs that are its image's own, or may be.
+    /// URIs of labels that the image defines, or may define.
     pub doubted: Vec<String>,
 }
 
@@ -70,12 +70,16 @@ impl LogLabels {
     }
 }
 
-/// The path of a label's URI. What a shim would run for it, or would take for another path, is
-/// refused.
+/// Returns the path of a label's URI.
+///
+/// # Errors
+///
+/// The URI is not of a file, or its path is not absolute, has a character that a shim would decode,
+/// or is not in its shortest form.
 pub fn log_file(uri: &str) -> Result<&str, &'static str> {
     let path = uri.strip_prefix("file://").ok_or("only file:// is taken from a label")?;
     let parts = path.strip_prefix('/').ok_or("its path is not absolute")?;
-    // The shim reads a URI: what is escaped in it would be another path than what was checked.
+    // The shim decodes the URI, so an escaped path would be another one than the checked one.
     if path.contains(['%', '?', '#', '\\']) || path.chars().any(char::is_control) {
         return Err("its path has a character that a URI has to escape");
     }
@@ -86,13 +90,14 @@ pub fn log_file(uri: &str) -> Result<&str, &'static str> {
 }
 
 impl Stdio {
-    /// Whether probelet's logger has it.
+    /// Returns whether probelet's logger writes the output.
     pub fn is_ours(&self) -> bool {
         is_logger(&self.stdout)
     }
 
-    /// The next task's, from the ended one's, the URI of a file that a label names and that was
-    /// found to be good, and a logger of ours. A pipe has lost its reader with whoever made it.
+    /// Returns the destination of the next task: `file`, the URI of a checked label, if there is
+    /// one, else that of the `old` task, else probelet's logger `own`. An old destination is not
+    /// used if it is a pipe, whose reader is gone, or one of the `doubted` URIs.
     pub fn next(
         old: Option<&Self>,
         file: Option<&str>,
@@ -120,7 +125,7 @@ impl Stdio {
     }
 }
 
-/// A logger of this daemon's or another one's.
+/// True for the URI of probelet's logger, of this daemon or of another one.
 fn is_logger(uri: &str) -> bool {
     let Some((_, query)) = uri.strip_prefix("binary://").and_then(|it| it.split_once('?')) else {
         return false;
@@ -129,12 +134,12 @@ fn is_logger(uri: &str) -> bool {
     names.any(|(name, _)| name == log::LOGGER)
 }
 
-/// A logger, of which the next task gets one of the daemon's that starts it, or a program that a
-/// process id names: another process may have it by then.
+/// True for a URI that the next task must not use: an old logger of probelet, or a program by its
+/// process id, which another process may have by then.
 fn is_fleeting(uri: &str) -> bool {
     let Some(program) = uri.strip_prefix("binary://") else { return false };
     let path = program.split('?').next().unwrap_or_default();
-    // An escaped or roundabout path may lead there too.
+    // An escaped or indirect path may lead to `/proc`, too.
     let is_plain =
         !path.contains('%') && !path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
     is_logger(uri) || !is_plain || path.starts_with("/proc/")
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn output_goes_on_where_its_owner_has_it() {
+    fn the_owners_destination_is_used_again() {
         let next = |old: Option<&Stdio>, file: Option<&str>| Stdio::next(old, file, &[], OWN);
         let pipe = of("/run/fifo/1", "/run/fifo/2");
         assert_eq!(next(Some(&pipe), None), ours());
@@ -170,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_by_process_id_and_an_earlier_logger_are_not_run_again() {
+    fn a_program_by_process_id_and_an_old_logger_are_not_used_again() {
         for uri in [
             "binary:///proc/4711/exe?container-log=1%3A2%3A%2Fl",
             "binary:///proc/4711/exe",
@@ -185,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_the_images_word_is_not_kept_though_a_task_has_it() {
+    fn a_destination_that_the_image_may_have_set_is_not_used_again() {
         let uri = "binary:///bin/sh?-c=id";
         let doubted = [uri.to_owned()];
         assert_eq!(Stdio::next(Some(&of(uri, uri)), None, &doubted, OWN), ours());
     }
 
     #[test]
-    fn labels_count_where_they_are_the_owners() {
+    fn only_labels_of_the_owner_have_an_effect() {
         let labels: BTreeMap<_, _> = [
             (LOG_URIS[0].to_owned(), "file:///image".to_owned()),
             (LOG_URIS[1].to_owned(), "file:///owner".to_owned()),
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_names_a_file_and_nothing_else() {
+    fn a_label_can_name_only_a_file() {
         assert_eq!(log_file("file:///var/log/a b.log"), Ok("/var/log/a b.log"));
         for uri in [
             "binary:///bin/sh?-c=id",

@@ -71,13 +71,13 @@ fn a_bad_label_and_the_restart_monitor_are_refused_also_on_a_live_one() {
 }
 
 #[test]
-fn what_nobody_started_is_not_started() {
+fn a_container_that_its_owner_has_not_started_is_not_started() {
     let mut asked = foreign_container(&[(RESTART, "1")]);
     asked.task = TaskLevel::None;
     assert_eq!(next(&asked, None), Step::Refuse(Refusal::NotStarted));
     asked.remembered = cared(&asked, false, fresh());
     assert_eq!(next(&asked, None), Step::Refuse(Refusal::NotStarted));
-    // But an instance of an earlier daemon's is taken up, whatever became of it.
+    // An instance of an earlier daemon is recovered, even if its task is gone.
     let began = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..fresh() };
     asked.remembered = cared(&asked, false, began);
     assert!(matches!(next(&asked, None), Step::TakeUp(_, Some(_))));
@@ -112,19 +112,19 @@ fn labels_of_its_image_ask_for_nothing() {
     it.image_labels = own(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
     assert_eq!(next(&it, None), Step::Nothing);
     assert_eq!(it.without_effect(), [LIVENESS, RESTART]);
-    // Its owner's beside them do, and another value is another label.
+    // A label of the owner has an effect, even if the image defines another value of it.
     it.image_labels = own(&[(RESTART, "2"), (LIVENESS, "exec:true")]);
     assert_eq!(it.asking(), labels(&[(RESTART, "1")]));
     let Step::TakeUp(spec, _) = next(&it, None) else { panic!("not taken up") };
     assert_eq!(next(&it, Some(&spec)), Step::Nothing);
-    // By name its labels are of no weight.
+    // Labels have no effect on a container that was adopted by name.
     it.image_labels = own(&[(RESTART, "1"), (LIVENESS, "exec:true")]);
     it.remembered = cared(&it, true, fresh());
     assert!(matches!(next(&it, None), Step::TakeUp(..)));
 }
 
 #[test]
-fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before() {
+fn without_the_image_no_label_has_an_effect_unless_it_was_compared_before() {
     let unknown = || ImageLabels::Unknown("it is gone".into());
     let mut it = foreign_container(&[(RESTART, "1")]);
     let compared = cared(&it, false, fresh());
@@ -136,7 +136,7 @@ fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before()
     it.remembered = compared;
     let Step::TakeUp(spec, _) = next(&it, None) else { panic!("not taken up") };
     assert_eq!(next(&it, Some(&spec)), Step::Nothing);
-    // A record of a version that did not compare.
+    // A record of a version that did not read the image's labels.
     let mut old = spec.clone();
     let Source::Adopted(adopted) = &mut old.containers[0].source else { panic!() };
     adopted.image_labels = None;
@@ -149,7 +149,7 @@ fn where_the_image_cannot_be_had_no_label_counts_unless_it_was_compared_before()
 }
 
 #[test]
-fn what_was_the_images_once_stays_so_whatever_becomes_of_the_image() {
+fn recorded_labels_of_the_image_stay_its_own() {
     let mut it = foreign_container(&[(RESTART, "1"), (GRACE, "5")]);
     it.image_labels = ImageLabels::Known(labels(&[(RESTART, "1")]).into_iter().collect());
     it.remembered = cared(&it, false, fresh());

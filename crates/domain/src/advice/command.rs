@@ -1,13 +1,13 @@
-//! What a probe's words give away.
+//! Signs in a probe's command or path that it starts a program or asks a dependency.
 
-/// Programs that start a Java machine each time.
+/// Programs that start a Java virtual machine each time.
 const JVM: [&str; 6] = ["java", "jcmd", "jstack", "jstat", "jps", "keytool"];
-/// Scripts of well-known Java servers that do.
+/// Prefixes of well-known Java servers' scripts that start one.
 const JVM_SCRIPTS: [&str; 6] = ["kafka-", "zkcli", "zkserver", "nodetool", "cqlsh.jar", "hdfs"];
 const CLIENTS: [&str; 7] =
     ["curl", "wget", "nc", "ncat", "telnet", "grpc_health_probe", "grpc-health-probe"];
 const LOOPBACK: [&str; 5] = ["localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0"];
-/// What dependencies are called, as whole words.
+/// Names of dependencies, compared with whole words.
 const DEPENDENCIES: [&str; 19] = [
     "db",
     "database",
@@ -30,7 +30,7 @@ const DEPENDENCIES: [&str; 19] = [
     "deep",
 ];
 
-/// The words of a command, those inside a shell's one argument too.
+/// Returns the words of a command, including those within a script that is one argument of a shell.
 fn words(command: &[String]) -> impl Iterator<Item = &str> {
     let is_edge = |c: char| c.is_whitespace() || "|&;()<>\"'`$".contains(c);
     command.iter().flat_map(move |word| word.split(is_edge)).filter(|word| !word.is_empty())
@@ -59,7 +59,8 @@ pub(super) fn retries(command: &[String]) -> bool {
     loops || all.iter().any(is_retry)
 }
 
-/// What a probe asks beside its own container, if it looks like it.
+/// Returns the dependency that a probe seems to ask: another host, or a word of its path; `None` if
+/// it asks its own container.
 pub(super) fn dependency(host: Option<&str>, path: &str) -> Option<String> {
     if let Some(host) = host.filter(|host| !LOOPBACK.contains(host)) {
         return Some(format!("another host, {host:?}"));
@@ -69,7 +70,7 @@ pub(super) fn dependency(host: Option<&str>, path: &str) -> Option<String> {
     Some(format!("a dependency, {named:?}"))
 }
 
-/// A host that a command is told to ask.
+/// Returns the dependency that a command seems to ask, by a URL or a host option in its arguments.
 pub(super) fn dependency_of(command: &[String]) -> Option<String> {
     let mut words = words(command).peekable();
     while let Some(word) = words.next() {
@@ -78,9 +79,9 @@ pub(super) fn dependency_of(command: &[String]) -> Option<String> {
             "-h" | "--host" => words.peek().copied(),
             _ => word.strip_prefix("--host="),
         };
-        let Some(place) = url.or(option) else { continue };
-        let place = place.rsplit('@').next().unwrap_or(place);
-        let (host, path) = place.split_once('/').unwrap_or((place, ""));
+        let Some(target) = url.or(option) else { continue };
+        let target = target.rsplit('@').next().unwrap_or(target);
+        let (host, path) = target.split_once('/').unwrap_or((target, ""));
         let host = match host.strip_prefix('[') {
             Some(inner) => inner.split(']').next().unwrap_or(inner),
             None => host.split(':').next().unwrap_or(host),

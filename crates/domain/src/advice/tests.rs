@@ -17,7 +17,7 @@ fn exec(command: &[&str]) -> ProbeSpec {
     ProbeSpec::new(Handler::Exec(Exec { command }))
 }
 
-/// One that has time to start.
+/// Gives a probe an initial delay that leaves enough time to start.
 fn patient(probe: ProbeSpec) -> ProbeSpec {
     ProbeSpec { initial_delay: Duration::from_secs(60), ..probe }
 }
@@ -62,8 +62,8 @@ fn a_start_needs_time() {
 fn a_single_failure_is_no_hang() {
     let once = ProbeSpec { failure_threshold: 1, ..patient(http(None, "/")) };
     assert_eq!(alive(once.clone()), ["one-failure-kills"]);
-    let told = ProbeSpec { on_failure: Some(OnFailure::Notify), ..once };
-    assert_eq!(alive(told), [""; 0]);
+    let notifying = ProbeSpec { on_failure: Some(OnFailure::Notify), ..once };
+    assert_eq!(alive(notifying), [""; 0]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_timeout_beyond_the_period() {
 }
 
 #[test]
-fn readiness_that_says_nothing_of_its_own() {
+fn readiness_that_repeats_liveness() {
     let liveness = Some(patient(http(None, "/")));
     let same = Some(http(None, "/"));
     let probes = Probes { liveness: liveness.clone(), readiness: same, startup: None };

@@ -1,4 +1,4 @@
-//! How the brake stands, for who watches it.
+//! State of the brake for the metrics.
 
 use std::time::Instant;
 
@@ -42,7 +42,7 @@ pub struct Gauge {
 }
 
 impl Brake {
-    /// None where there is no brake.
+    /// Returns state, budget and waiting kills of the brake; `None` if the brake is off.
     pub fn gauge(&mut self, now: Instant, pressure: Pressure) -> Option<Gauge> {
         let limits = self.limits?;
         self.advance(&limits, now);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_as_it_would_rule() {
+    fn the_gauge_has_the_state_that_decides_kills() {
         let now = now();
         let high = Pressure { io: Some(81.0), ..Pressure::default() };
         let mut brake = Brake::new(Some(Limits::default()));
@@ -81,7 +81,7 @@ mod tests {
             let condemned = KillRequest { since: now, by_timeout: false };
             brake.ask(who, condemned, now, Pressure::default);
         }
-        // The first four are no storm yet.
+        // The first four kills are granted before the storm begins.
         assert_eq!(brake.gauge(now, high), gauge(Standing::Storm, 6.0, 2));
         let later = now + Duration::from_secs(11);
         let after = brake.gauge(later, Pressure::default()).unwrap();

@@ -20,14 +20,14 @@ impl Host {
         Self { brake, now: Instant::now(), pressure: Pressure::default() }
     }
 
-    /// For a verdict by timeouts.
+    /// Asks for a kill whose verdict came from timeouts, at `since`.
     fn asks(&mut self, who: usize, since: Instant) -> Ruling {
         let pressure = self.pressure;
         let condemned = KillRequest { since, by_timeout: true };
         self.brake.ask(&name(who), condemned, self.now, || pressure)
     }
 
-    /// A new verdict by answers.
+    /// Asks for a kill whose verdict came from answers, now; returns the hold if there is one.
     fn answers_badly(&mut self, who: usize) -> Option<Hold> {
         let pressure = self.pressure;
         let condemned = KillRequest { since: self.now, by_timeout: false };
@@ -37,7 +37,7 @@ impl Host {
         }
     }
 
-    /// A new verdict.
+    /// Asks for a kill whose verdict came from timeouts, now; returns the hold if there is one.
     fn fails(&mut self, who: usize) -> Option<Hold> {
         match self.asks(who, self.now) {
             Ruling::Granted => None,
@@ -50,7 +50,8 @@ fn name(who: usize) -> String {
     format!("pod-{who:02}")
 }
 
-/// Verdicts at one instant, in a host that probes `probed`: how many are killed, why not more.
+/// Number of kills that are granted to `failing` verdicts at one instant on a host with `probed`
+/// containers, and the hold of the others.
 fn at_once(limits: Limits, probed: usize, failing: usize) -> (usize, Option<Hold>) {
     let mut host = Host::new(limits, probed);
     let held: Vec<_> = (0..failing).map(|who| host.fails(who)).collect();
@@ -73,7 +74,7 @@ fn a_storm_is_both_many_and_a_large_share() {
         (20, 20, 9, storm(10, 20)),
         (40, 8, 8, None),
         (40, 15, 10, budget),
-        // Counted after their verdicts came.
+        // The containers are not counted as probed yet.
         (0, 6, 4, storm(5, 5)),
     ] {
         assert_eq!(
@@ -113,7 +114,7 @@ fn one_alone_is_killed_each_time_whatever_the_host_is_like() {
 }
 
 #[test]
-fn two_on_a_starved_host_wait_until_it_is_better() {
+fn two_kills_wait_while_the_host_is_starved() {
     let limits = Limits::default();
     let starved = [
         Pressure { memory: Some(60.1), ..Pressure::default() },
@@ -146,7 +147,7 @@ fn a_starved_host_explains_no_answer_and_a_storm_holds_all() {
 }
 
 #[test]
-fn the_daemons_own_lateness_holds_if_it_is_not_one_containers() {
+fn lateness_of_the_daemon_holds_kills_unless_only_one_container_is_late() {
     let mut host = Host::new(Limits::default(), 30);
     assert_eq!(host.fails(0), None);
     host.brake.late(&name(7), host.now);
@@ -163,7 +164,7 @@ fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
     let mut host = Host::new(Limits { burst: 3, refill: 6 * SECOND, ..Limits::default() }, 12);
     let start = host.now;
     let mut since = Vec::new();
-    // The later its number, the older its verdict.
+    // The highest number has the oldest verdict.
     for who in (0..12).rev() {
         since.push((who, host.now));
         host.fails(who);
@@ -173,7 +174,7 @@ fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
     let mut killed = Vec::new();
     for _ in 0..1000 {
         host.now += Duration::from_millis(100);
-        // They ask in the opposite order.
+        // The containers ask in the opposite order.
         let (brake, now) = (&mut host.brake, host.now);
         for (who, since) in waiting.clone().into_iter().rev() {
             let condemned = KillRequest { since, by_timeout: true };
@@ -189,7 +190,7 @@ fn after_a_storm_the_oldest_verdict_is_first_and_the_budget_rules() {
 }
 
 #[test]
-fn who_asks_no_more_is_in_nobodys_way() {
+fn a_request_that_is_not_repeated_delays_no_other() {
     let mut host = Host::new(Limits { burst: 2, ..Limits::default() }, 30);
     let start = host.now;
     for who in 0..4 {
@@ -203,11 +204,11 @@ fn who_asks_no_more_is_in_nobodys_way() {
 }
 
 #[test]
-fn the_last_one_that_waits_is_not_alone_right_after_a_kill() {
+fn the_last_waiting_kill_is_not_alone_right_after_another_kill() {
     let mut host = Host::new(Limits { burst: 1, ..Limits::default() }, 30);
     let start = host.now;
     (0..3).map(|who| host.fails(who).is_some()).for_each(drop);
-    // Kept in line, till the verdicts are out of the window.
+    // The order is kept until the verdicts are out of the window.
     let mut killed = Vec::new();
     while killed.len() < 2 {
         host.now += Duration::from_millis(500);
@@ -222,7 +223,7 @@ fn the_last_one_that_waits_is_not_alone_right_after_a_kill() {
 }
 
 #[test]
-fn what_lasts_is_no_storm() {
+fn a_lasting_condition_is_no_storm() {
     let mut host = Host::new(Limits::default(), 2);
     let start = host.now;
     host.fails(0);
@@ -231,14 +232,14 @@ fn what_lasts_is_no_storm() {
     while host.asks(1, start) != Ruling::Granted {
         held += 1;
         host.now += SECOND;
-        // Somebody else always fails too.
+        // Another container always fails, too.
         host.fails(2);
     }
     assert_eq!(held, LONGEST.as_secs());
 }
 
 #[test]
-fn a_hold_says_why() {
+fn a_hold_has_a_text_with_its_reason() {
     let window = 10 * SECOND;
     let shown = [
         (
@@ -260,7 +261,7 @@ fn a_hold_says_why() {
     }
 }
 
-/// One container's turn in the story below.
+/// Step of the story below.
 #[derive(Debug, Clone, Copy)]
 enum Turn {
     Fails(usize),
@@ -281,13 +282,13 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
     proptest::collection::vec(turn, 0..120)
 }
 
-/// Containers that ask as the machine does, and what became of them.
+/// A host with containers that ask the brake as the machine does.
 struct Story {
     host: Host,
     limits: Limits,
-    /// Verdict and next asking time.
+    /// Time of the verdict and of the next request, by container.
     waiting: BTreeMap<usize, (Instant, Instant)>,
-    /// Kills of containers that were not alone.
+    /// Times of the kills of containers that did not fail alone.
     kills: Vec<Instant>,
 }
 
@@ -297,7 +298,8 @@ impl Story {
             let brake = &self.host.brake;
             let recent = brake.failed.iter().chain(&brake.killed);
             let recent = recent.filter(|(_, at)| self.host.now - **at <= self.limits.storm_window);
-            // One that has recovered keeps its place for a while: it may just be slow to ask.
+            // A container that has recovered stays in the queue for a while, because the brake
+            // cannot tell it from one that is slow to ask.
             let placed = brake.waiting.iter();
             let placed = placed.filter(|(_, place)| self.host.now - place.asked <= LEASE);
             let mut others = recent.map(|(other, _)| other).chain(placed.map(|(other, _)| other));
@@ -333,7 +335,7 @@ impl Story {
 
 proptest! {
     #[test]
-    fn kills_stay_within_the_budget_and_nobody_waits_for_ever(
+    fn kills_stay_within_the_budget_and_each_wait_ends(
         turns in turns(),
         burst in 1u32..6,
         refill in 200u64..5000,
@@ -356,7 +358,7 @@ proptest! {
             }
             prop_assert!(story.host.brake.credit <= full(&limits));
         }
-        // The pressure stays as it is.
+        // The pressure does not change.
         story.pass(LONGEST + refill * 20 + 60 * SECOND);
         prop_assert!(story.waiting.is_empty(), "every held one is killed in the end");
         let kills = &story.kills;

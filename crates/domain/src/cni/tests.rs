@@ -40,7 +40,7 @@ fn a_configuration_with_one_plugin_is_a_list_of_one() {
 }
 
 #[test]
-fn what_is_wrong_is_said_by_its_field() {
+fn an_invalid_configuration_is_an_error_of_its_field() {
     for (more, why) in [
         (json!({ "name": null }), "name: must be a string"),
         (json!({ "name": "" }), "name: Required value"),
@@ -60,27 +60,27 @@ fn what_is_wrong_is_said_by_its_field() {
 }
 
 #[test]
-fn a_plugin_is_told_its_network_what_came_before_and_what_it_can() {
+fn a_request_has_the_network_the_previous_result_and_capabilities() {
     let network = list(json!({})).unwrap();
     let before = json!({ "ips": [] });
     let [bridge, portmap] = network.plugins.as_slice() else { panic!() };
-    let told = network.request(bridge, None, &[web()]);
+    let request = network.request(bridge, None, &[web()]);
     assert_eq!(
-        told,
+        request,
         json!({
             "cniVersion": "1.0.0", "name": "pods", "type": "bridge", "bridge": "cni0",
             "ipam": { "type": "host-local" },
         })
     );
-    let told = network.request(portmap, Some(&before), &[web()]);
-    assert_eq!(told["prevResult"], before);
+    let request = network.request(portmap, Some(&before), &[web()]);
+    assert_eq!(request["prevResult"], before);
     let mappings = json!([{ "hostPort": 8080, "containerPort": 80, "protocol": "tcp" }]);
-    assert_eq!(told["runtimeConfig"], json!({ "portMappings": mappings }));
+    assert_eq!(request["runtimeConfig"], json!({ "portMappings": mappings }));
     assert!(network.request(portmap, Some(&before), &[]).get("runtimeConfig").is_none());
 }
 
 #[test]
-fn check_is_for_those_who_know_it() {
+fn check_is_called_only_if_the_version_has_it() {
     assert!(list(json!({})).unwrap().can_check());
     assert!(list(json!({ "cniVersion": "0.4.0" })).unwrap().can_check());
     assert!(!list(json!({ "cniVersion": "0.3.1" })).unwrap().can_check());
@@ -105,12 +105,12 @@ fn the_addresses_are_the_pods_and_ipv4_comes_first() {
 }
 
 #[test]
-fn a_complaint_is_the_plugins_own_word_where_there_is_one() {
-    let said = r#"{"cniVersion": "1.0.0", "code": 7, "msg": "no pool", "details": "10.0.0.0/8"}"#;
+fn a_failure_has_the_plugins_message_if_there_is_one() {
+    let answer = r#"{"cniVersion": "1.0.0", "code": 7, "msg": "no pool", "details": "10.0.0.0/8"}"#;
     let failed =
         |stdout, stderr| complaint("bridge", Command::Add, stdout, stderr, "exit status: 1");
     let start = "plugin type=\"bridge\" failed (add): ";
-    assert_eq!(failed(said, "noise"), format!("{start}no pool; 10.0.0.0/8"));
+    assert_eq!(failed(answer, "noise"), format!("{start}no pool; 10.0.0.0/8"));
     assert_eq!(failed("", " broken \n"), format!("{start}exit status: 1: broken"));
     assert_eq!(failed("", ""), format!("{start}exit status: 1"));
 }

@@ -74,7 +74,7 @@ mod tests {
     use crate::spec::{Exec, ProbeSpec, sample};
 
     #[test]
-    fn a_readiness_probe_and_one_that_only_notifies_end_nothing() {
+    fn readiness_and_notifying_probes_end_no_instance() {
         let probe = || Some(ProbeSpec::new(Handler::Exec(Exec { command: vec![] })));
         let with = |change: &dyn Fn(&mut ContainerSpec)| {
             Definition::of_test(|pod| change(&mut pod.containers[0]))

@@ -1,4 +1,4 @@
-//! What a container's record holds beside its spec.
+//! State of a container that its record has besides the spec.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,18 +14,19 @@ use crate::notice;
 use crate::restart::Backoff;
 use crate::user::User;
 
-/// What must outlive the daemon. It is written on transitions only, never for each probe.
+/// State of a container that outlives the daemon. It is written on transitions, never for each
+/// probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
-    /// The level that callers want.
+    /// Level that callers want.
     pub wanted: Wanted,
-    /// The newest attempt.
+    /// Newest attempt.
     pub attempt: Incarnation,
-    /// Number of restarts, that of the newest attempt included.
+    /// Number of restarts, including that of the newest attempt.
     pub restart_count: u32,
     /// Time at which the container was created.
     pub created_at: SystemTime,
-    /// When the process of the newest attempt started; `None` before.
+    /// Time at which the process of the newest attempt started; `None` before.
     pub started_at: Option<SystemTime>,
     /// True if the startup probe had passed.
     pub started: bool,
@@ -39,51 +40,53 @@ pub struct Memory {
     pub image_from_registry: bool,
     /// Stop signal of the image.
     pub stop_signal: Option<i32>,
-    /// How the newest attempt ended, if it did.
+    /// End of the newest attempt; `None` before it.
     pub ended: Option<Terminated>,
-    /// How the attempt before it ended.
+    /// End of the previous attempt.
     pub last_state: Option<Terminated>,
-    /// When the next attempt may start, while it waits for its back-off.
+    /// Time at which the next attempt may start; `None` unless it waits for its back-off.
     pub restart_at: Option<SystemTime>,
     /// State of the restart back-off.
     pub backoff: Backoff,
-    /// No probe runs before this time.
+    /// Time until which no probe runs; `None` without a pause.
     pub paused_until: Option<SystemTime>,
-    /// The whole length of that pause.
+    /// Length of that pause, from its beginning.
     pub paused_for: Option<Duration>,
-    /// The stop that is under way.
+    /// Stop that is under way.
     pub stopping: Option<Stopping>,
     /// Cause of a kill that a probe decided and the brake allowed, and that has not begun yet.
     pub condemned: Option<Cause>,
     /// Startup round of the pod that the container is in.
     pub round: u32,
-    /// True if the container waits for its order in the round.
+    /// True if the container waits for its start in the round.
     pub held: bool,
-    /// True if the pod is over: no start follows.
+    /// True if the pod is over and the container, a sidecar, is not started again.
     pub finished: bool,
     /// OOM kills of the newest attempt.
     pub oom: OomCount,
-    /// The newest ends, newest first.
+    /// Newest ends, the last one first.
     pub history: History,
     /// True if the pod's active deadline has ended the container, or the pod was evicted: no start
     /// follows.
     pub expired: bool,
     /// Message of the eviction, if the pod was evicted.
     pub evicted: Option<String>,
-    /// True if the container was restarted as often in a row as it may be, and is left as it is.
+    /// True if the container was restarted the maximum number of times in a row, and is not
+    /// restarted again.
     pub given_up: bool,
-    /// The container's newest events, which the machine itself does not use.
+    /// Newest events of the container, which the machine itself does not use.
     pub events: Vec<notice::Event>,
-    /// Id of the host's boot in which it was written; `None` in older records.
+    /// Id of the host's boot during which the memory was written; `None` in older records.
     pub boot_id: Option<String>,
-    /// When the host was booted, by the clock that the times here are of; `None` in older records.
+    /// Boot time of the host by the wall clock that the times of the memory are of; `None` in older
+    /// records.
     pub booted_at: Option<SystemTime>,
 }
 
-/// What the image says that a container is made from.
+/// Facts of the image that a container is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageFacts {
-    /// The manifest digest, `name@sha256:…`; empty for a bundle.
+    /// Manifest digest, `name@sha256:…`; empty for a bundle.
     pub id: String,
     /// True if a registry has the image, and may have a newer one by now.
     pub from_registry: bool,
@@ -92,7 +95,7 @@ pub struct ImageFacts {
 }
 
 impl Memory {
-    /// What is to be recorded of a container. The caller adds the events and the boot's id.
+    /// Returns the memory of a container. The caller adds the events and the id of the boot.
     pub(super) fn of(life: &Life) -> Self {
         let Life { mandate, course, phase, pause, oom, .. } = life;
         let instance = phase.process();
@@ -132,7 +135,8 @@ impl Memory {
         }
     }
 
-    /// What may be assumed of a later attempt whose memory is lost.
+    /// Returns this memory for a later attempt whose own memory is lost. The attempt counts as
+    /// started at `wall` if it has a task.
     pub fn of_later(mut self, attempt: Incarnation, has_task: bool, wall: SystemTime) -> Self {
         let more = attempt.0.saturating_sub(self.attempt.0);
         self.restart_count = self.restart_count.saturating_add(more);
@@ -140,7 +144,7 @@ impl Memory {
         self.attempt = attempt;
         (self.stopping, self.restart_at, self.held) = (None, None, false);
         self.condemned = None;
-        // Its task says that it started, but not when.
+        // The task shows that the attempt has started, but not when.
         self.started_at = has_task.then_some(wall);
         (self.started, self.ready) = (false, false);
         self
@@ -188,13 +192,14 @@ impl Memory {
         self.attempt >= recorded
     }
 
-    /// True if the host was restarted since this was written, as far as is known.
+    /// True if the host was restarted since the memory was written; false if either boot is
+    /// unknown.
     pub fn is_of_another_boot(&self, current: Option<&str>) -> bool {
         self.boot_id.as_deref().zip(current).is_some_and(|(own, current)| own != current)
     }
 }
 
-/// The level that the user wants; the machine works towards it.
+/// Level that callers want of a container; the machine works towards it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// The container runs, and is restarted as its restart policy says.

@@ -1,4 +1,5 @@
-//! Kills by the OOM killer in an instance: published while they happen, and counted at the end.
+//! Kills by the OOM killer in an instance: they are published when they happen, and counted at the
+//! end.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,8 @@ use super::Turn;
 use crate::Now;
 use crate::notice::Notice;
 
-/// A kill so shortly before the end of the init process may have been that of the init process.
+/// Time before the end of the init process within which a kill may have been that of the init
+/// process.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// OOM kills in the cgroup of an instance. The cgroup may be older than the instance.
@@ -17,28 +19,28 @@ pub struct OomCount {
 }
 
 impl OomCount {
-    /// The counts of the cgroup at the start of the instance, and now.
+    /// Makes a count from those of the cgroup at the start of the instance and now.
     pub fn new(before: u64, seen: u64) -> Self {
         Self { before, seen }
     }
 
-    /// The count of the cgroup at the start of the instance.
+    /// Count of the cgroup at the start of the instance.
     pub fn before(&self) -> u64 {
         self.before
     }
 
-    /// The newest count of the cgroup. The daemon waits for a higher one.
+    /// Newest count of the cgroup. Only a higher one is a new kill.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
-    /// How many processes of the instance were killed.
+    /// Number of processes of the instance that were killed.
     pub(super) fn kills(&self) -> u64 {
         self.seen.saturating_sub(self.before)
     }
 }
 
-/// Count of the newest attempt, and when it last grew.
+/// Count of the newest attempt, and the time of its last increase.
 #[derive(Debug, Default)]
 pub(super) struct OomWatch {
     count: OomCount,
@@ -58,12 +60,12 @@ impl OomWatch {
         self.count = OomCount::default();
     }
 
-    /// Takes the count with which an instance starts.
+    /// Sets the count of the cgroup at the start of an instance.
     pub(super) fn starts_with(&mut self, kills: u64) {
         *self = Self::new(OomCount { before: kills, seen: kills });
     }
 
-    /// Takes the count of a running instance in.
+    /// Handles the count of a running instance, and publishes an increase.
     pub(super) fn counted(&mut self, kills: u64, container: &str, turn: &mut Turn) {
         let Some(new) = kills.checked_sub(self.count.seen).filter(|new| *new > 0) else { return };
         self.count.seen = kills;

@@ -1,4 +1,4 @@
-//! What callers and the pod ask of a container.
+//! Requests of callers and orders of the pod to a container.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::notice::Notice;
 use crate::restart::{self, Backoff};
 use crate::spec::{PodSpec, ProbeKind};
 
-/// Carries out orders on a container, within one turn.
+/// Applies requests and orders to a container while one event is handled.
 pub(super) struct Orders<'a> {
     pub life: &'a mut Life,
     pub turn: &'a mut Turn,
@@ -56,7 +56,7 @@ impl Orders<'_> {
                 stop.follow_with(Next::Policy);
             }
             (Phase::Stopping(_, stop), Wanted::Running) if changed => stop.follow_with(Next::Start),
-            // A start under way is stopped when it has succeeded.
+            // A start that is under way is stopped once it has succeeded.
             _ => {}
         }
         if changed {
@@ -67,14 +67,14 @@ impl Orders<'_> {
     pub(super) fn restart(&mut self, grace: Option<Duration>) {
         let Self { life, turn } = self;
         let mandate = &mut life.mandate;
-        // A container that waits for its order starts anyway, and not before it.
+        // A container that waits for its order in the pod starts anyway, but not earlier.
         if mandate.wanted == Wanted::Removed || mandate.expired || mandate.held {
             return;
         }
         if std::mem::replace(&mut mandate.wanted, Wanted::Running) != Wanted::Running {
             turn.persist();
         }
-        // The operator has looked at the container, so its back-off begins again.
+        // A caller has decided on the restart, so the back-off begins again.
         life.course.backoff = Backoff::default();
         match &mut life.phase {
             Phase::Created => life.start(turn),
@@ -125,10 +125,10 @@ impl Orders<'_> {
         }
     }
 
-    /// Takes a changed spec over. An unchanged probe keeps its counters, those of a changed one
-    /// begin at zero; what was established (started, ready) stands until a probe says otherwise.
+    /// Takes over a changed spec. An unchanged probe keeps its counters, and those of a changed one
+    /// begin at zero. The container stays started and ready until a probe has another verdict.
     /// Another definition (image, command…) ends a running instance under every policy, as in the
-    /// kubelet; the supervisor lets none through as long as it does not know the new image.
+    /// kubelet.
     pub(super) fn respec(&mut self, pod: Arc<PodSpec>) {
         let Self { life, turn } = self;
         let name = &life.definition.spec.name;
@@ -173,7 +173,7 @@ impl Orders<'_> {
 
     fn hold(&mut self, round: u32, grace: Option<Duration>) {
         let Self { life, turn } = self;
-        // Only a rule's restart sets a grace.
+        // Only a restart by a rule sets a grace.
         if grace.is_some() {
             life.course.ended.as_mut().into_iter().for_each(name_restart_of_all);
         }
@@ -183,7 +183,7 @@ impl Orders<'_> {
             Phase::Waiting(_) | Phase::Pulling | Phase::Ended => {
                 life.queue(turn);
             }
-            // A start under way is stopped when it has succeeded.
+            // A start that is under way is stopped once it has succeeded.
             Phase::Created | Phase::Looking | Phase::Starting => {}
             Phase::Running(_) => life.stop(mandate::make_way(grace, &life.definition), turn),
             Phase::Stopping(_, stop) => stop.hurry(grace, turn.now),
@@ -239,7 +239,8 @@ impl Orders<'_> {
         life.stop(order, turn);
     }
 
-    /// The pod is evicted. An ended container, and one that is to be stopped, has no part in it.
+    /// Ends the container because its pod is evicted. A container that has not started, has ended
+    /// or is to be stopped stays as it is.
     pub(super) fn evict(&mut self, message: String) {
         let life = &mut *self.life;
         let is_over = matches!(life.phase, Phase::Created | Phase::Ended);
@@ -261,7 +262,7 @@ impl Orders<'_> {
         if life.give_up_start(turn) {
             life.settle(turn);
         }
-        // A start under way is stopped when it has succeeded, a stop goes on.
+        // A start that is under way is stopped once it has succeeded; a stop continues.
         turn.persist();
     }
 }

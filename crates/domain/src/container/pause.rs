@@ -1,4 +1,4 @@
-//! A pause of a container's probes. An operator asks for its length, and it ends by itself.
+//! Pause of a container's probes. A caller requests its length, and it ends by itself.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,18 +8,18 @@ use crate::notice::Notice;
 use crate::text::go_duration;
 use crate::time::Later;
 
-/// The pause that is under way, if one is.
+/// Current pause of the probes, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct ProbePause {
     until: Option<Instant>,
-    /// The same by the wall clock, for the record.
+    /// End of the pause by the wall clock, for the record.
     pub until_wall: Option<SystemTime>,
     length: Option<Duration>,
 }
 
 impl ProbePause {
-    /// The pause of a record. After a restart of the host only the wall clock says how much of it
-    /// is left. That clock may be wrong, so no pause is longer than it was asked for.
+    /// Resumes the pause of a record. After a restart of the host only the wall clock shows how
+    /// much of it is left. That clock may have been set, so the rest is at most the whole length.
     pub(super) fn of(memory: &Memory, now: Now) -> Self {
         let left = |until: SystemTime| until.duration_since(now.wall).unwrap_or_default();
         let most = memory.paused_for.unwrap_or(Duration::MAX);
@@ -53,7 +53,7 @@ impl ProbePause {
         turn.persist();
     }
 
-    /// Ends the pause. Returns false if there is none.
+    /// Ends the pause, and returns whether there was one.
     pub(super) fn end(&mut self, turn: &mut Turn) -> bool {
         let was_on = std::mem::take(self).until.is_some();
         if was_on {
@@ -63,7 +63,7 @@ impl ProbePause {
         was_on
     }
 
-    /// Ends the pause if its time is over.
+    /// Ends the pause if its time is over, and returns whether it was.
     pub(super) fn tick(&mut self, turn: &mut Turn) -> bool {
         self.until.is_some_and(|until| until <= turn.now.mono) && self.end(turn)
     }

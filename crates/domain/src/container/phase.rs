@@ -1,4 +1,4 @@
-//! Where the newest attempt of a container is.
+//! Phase of the newest attempt of a container.
 
 use std::time::{Instant, SystemTime};
 
@@ -6,22 +6,24 @@ use super::instance::Instance;
 use super::stop::Stop;
 use crate::status::WaitingReason;
 
-/// Where the newest attempt is, with what is known only there.
+/// Phase of the newest attempt, with the state that exists only in that phase.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// The attempt has not begun. It waits for a caller, or for its order in the pod.
+    /// The attempt has not begun. It waits for a request, or for its order in the pod.
     Created,
-    /// The next step has its time.
+    /// The attempt, or the next one, waits for its time.
     Waiting(Wait),
-    /// The runtime looks for the images.
+    /// The runtime checks which images are on the machine.
     Looking,
-    /// An image is pulled.
+    /// An image is being pulled.
     Pulling,
     /// The process is being started.
     Starting,
+    /// The process runs.
     Running(Instance),
+    /// The process is being stopped.
     Stopping(Instance, Stop),
-    /// The attempt is over. Nothing follows unless it is asked for.
+    /// The attempt is over, and none follows without a request.
     Ended,
 }
 
@@ -31,13 +33,13 @@ pub(super) struct Wait {
     pub reason: WaitingReason,
     pub message: String,
     pub until: Instant,
-    /// When the next attempt may start, by the wall clock; `None` if the wait is for another try
-    /// of the same attempt.
+    /// Time at which the next attempt may start, by the wall clock; `None` if the wait is for
+    /// another try of the same attempt.
     pub restart_at: Option<SystemTime>,
 }
 
 impl Wait {
-    /// A wait for another try of the same attempt.
+    /// Makes a wait for another try of the same attempt.
     pub(super) fn retry(reason: WaitingReason, message: String, until: Instant) -> Self {
         Self { reason, message, until, restart_at: None }
     }
@@ -49,7 +51,7 @@ impl Phase {
         matches!(self, Self::Looking | Self::Starting | Self::Running(_) | Self::Stopping(..))
     }
 
-    /// True on the way to an instance, whose record may not be there yet.
+    /// True while a start is under way, so that the record may not exist yet.
     pub(super) fn is_in_flux(&self) -> bool {
         matches!(self, Self::Looking | Self::Pulling | Self::Starting)
     }
@@ -69,7 +71,7 @@ impl Phase {
         }
     }
 
-    /// The instance that runs, or is being stopped.
+    /// Instance that runs or is being stopped.
     pub(super) fn process(&self) -> Option<&Instance> {
         match self {
             Self::Running(instance) | Self::Stopping(instance, _) => Some(instance),
@@ -84,7 +86,7 @@ impl Phase {
         }
     }
 
-    /// The instance that runs and is not being stopped.
+    /// Instance that runs and is not being stopped.
     pub(super) fn running_mut(&mut self) -> Option<&mut Instance> {
         match self {
             Self::Running(instance) => Some(instance),

@@ -1,6 +1,6 @@
-//! How a container is shown. An instance is shown, and counted as a restart, once it has begun:
-//! its process runs and its postStart hook is over, or its start has failed. Until then what was
-//! shown before stays, as with the kubelet, which sees of a start only how it came out.
+//! Published status of a container. An instance is published, and counted as a restart, once it has
+//! begun: its process runs and its postStart hook is over, or its start has failed. Until then the
+//! previous state stays, as with the kubelet, which observes only the result of a start.
 
 use super::Wanted;
 use super::condemnation::Condemnation;
@@ -66,7 +66,7 @@ impl<'a> Presentation<'a> {
         let Life { mandate, course, phase, .. } = self.life;
         let last = || course.last_state.clone();
         match phase {
-            Phase::Created if mandate.held => self.held(),
+            Phase::Created if mandate.held => self.queued(),
             Phase::Created => (waiting(WaitingReason::Created, "not started yet"), None),
             Phase::Looking | Phase::Pulling | Phase::Starting => self.shown_before(),
             Phase::Waiting(wait) => {
@@ -95,7 +95,7 @@ impl<'a> Presentation<'a> {
         }
     }
 
-    /// What an instance that has ended leaves to be shown until the next one has begun.
+    /// State that stays published after the end of an instance until the next one has begun.
     pub(super) fn shown_while_it_starts(&self) -> Shown {
         match self.shown() {
             (ContainerState::Terminated(ended), last) => after(ended, last),
@@ -103,9 +103,9 @@ impl<'a> Presentation<'a> {
         }
     }
 
-    /// State of a container that waits for its order in the pod. What it did in an earlier round
-    /// is its last state.
-    fn held(&self) -> Shown {
+    /// State of a container that waits for its order in the pod. The end of an earlier round is its
+    /// last state.
+    fn queued(&self) -> Shown {
         let Life { definition, mandate, course, .. } = self.life;
         if mandate.wanted != Wanted::Running {
             let state = match &course.ended {
@@ -123,8 +123,9 @@ impl<'a> Presentation<'a> {
         (state, last.cloned())
     }
 
-    /// True if only an operator's stop of the container keeps a restart from following this end.
-    /// The end itself has another cause, which `Terminated` alone would show.
+    /// True if a restart would follow this end, had a caller not stopped the container while it
+    /// waited. The state is then `Waiting`, because `Terminated` would show only the cause of the
+    /// end.
     fn is_stopped_before_restart(&self, ended: &Terminated) -> bool {
         let Life { definition, mandate, course, .. } = self.life;
         let by_itself = !matches!(ended.cause, Cause::Operator(_) | Cause::AllRestart);
@@ -140,7 +141,7 @@ impl<'a> Presentation<'a> {
         match (before, &course.last_state) {
             (Some(before), _) => before.clone(),
             (None, None) => (waiting(definition.creating(), ""), None),
-            // An earlier daemon saw it.
+            // An earlier daemon published the end.
             (None, Some(ended)) => {
                 let mut older = course.history.iter();
                 let older = older.find(|older| older.attempt < ended.attempt).cloned();
@@ -149,7 +150,7 @@ impl<'a> Presentation<'a> {
         }
     }
 
-    /// True once the newest attempt has begun, if only to fail.
+    /// True once the newest attempt has begun, or its start has failed.
     fn has_begun(&self) -> bool {
         let Life { course, phase, .. } = self.life;
         let is_shown = phase.process().is_none_or(Instance::has_begun);
@@ -158,8 +159,8 @@ impl<'a> Presentation<'a> {
 
     fn instance(&self) -> Incarnation {
         let course = &self.life.course;
-        let has_a_log = course.ended.is_some() || course.started_at.is_some();
-        let last = course.last_state.as_ref().filter(|_| !has_a_log);
+        let has_begun = course.ended.is_some() || course.started_at.is_some();
+        let last = course.last_state.as_ref().filter(|_| !has_begun);
         last.map_or(course.attempt, |last| last.attempt)
     }
 
@@ -169,7 +170,7 @@ impl<'a> Presentation<'a> {
             Phase::Created if mandate.held && mandate.wanted == Wanted::Running => Stage::Queued,
             Phase::Created => Stage::Idle,
             Phase::Looking | Phase::Pulling | Phase::Starting => Stage::Starting,
-            // The kubelet counts the network as a part of a start.
+            // In the kubelet, the setup of the network is part of a start.
             Phase::Waiting(wait) if wait.reason == WaitingReason::ContainerCreating => {
                 Stage::Starting
             }
@@ -181,7 +182,8 @@ impl<'a> Presentation<'a> {
     }
 }
 
-/// As with the kubelet, a failed hook is a failed start, and shown as the reason to wait.
+/// State after an end. A failed postStart hook is a failed start, whose error is the reason of the
+/// waiting state, as in the kubelet.
 fn after(ended: Terminated, older: Option<Terminated>) -> Shown {
     match &ended.cause {
         cause @ Cause::Hook { kind: HookKind::PostStart, .. } => {

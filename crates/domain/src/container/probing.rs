@@ -1,4 +1,5 @@
-//! The probes of an instance: which of them run now, and what their outcomes come to.
+//! Probes of an instance: which of them may run now, and the verdicts that follow from their
+//! outcomes.
 
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use crate::notice::Notice;
 use crate::probe::{Launch, Outcome, ProbeStatus, Seen, Tracker, Verdict};
 use crate::spec::{ProbeKind, Probes};
 
-/// Which probes may run now.
+/// Set of the probes that may run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
     /// None: the postStart hook runs, or the instance is being stopped before it has started.
@@ -34,33 +35,35 @@ impl Gate {
     }
 }
 
-/// Whether an instance has started, and whether it is ready, as its record says.
+/// Levels of an instance that its record has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Levels {
+    /// True if the startup probe has passed.
     pub started: bool,
+    /// True if the readiness probe passes.
     pub ready: bool,
 }
 
-/// A verdict that a probe has just come to.
+/// Verdict of a probe that has just changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change {
     pub verdict: Verdict,
-    /// The verdict before was a failure.
+    /// True for a success after a failure.
     pub is_recovery: bool,
 }
 
-/// The probes of one instance.
+/// Probes of one instance.
 #[derive(Debug)]
 pub(super) struct Probing {
     trackers: Vec<Tracker>,
     /// Readiness that an earlier daemon or spec established, until the probe has a verdict.
     was_ready: bool,
-    /// How many attempts were launched. It names the next one.
+    /// Number of attempts that were launched; the id of the next one.
     launches: u64,
 }
 
 impl Probing {
-    /// Probes of a new instance, which count their delays from `since`.
+    /// Probes of a new instance, whose initial delays begin at `since`.
     pub(super) fn new(definition: &Definition, since: Instant) -> Self {
         let probes = &definition.spec.probes;
         let tracker = |kind| Some(Tracker::new(kind, probes.get(kind)?, since));
@@ -68,8 +71,8 @@ impl Probing {
         Self { trackers, was_ready: false, launches: 0 }
     }
 
-    /// Probes of an instance that an earlier daemon probed. Its `levels` stand, the counters begin
-    /// at zero.
+    /// Probes of an instance that an earlier daemon probed. Its `levels` stay, and the counters
+    /// begin at zero.
     pub(super) fn taking_over(
         definition: &Definition,
         since: Instant,
@@ -125,7 +128,7 @@ impl Probing {
         }
     }
 
-    /// True if the failures of a probe that were answers would not have sufficed.
+    /// True if the probe's failures that were answers would not have sufficed for the verdict.
     pub(super) fn failed_by_timeout(&self, kind: ProbeKind) -> bool {
         self.tracker(kind).is_some_and(Tracker::failed_by_timeout)
     }
@@ -149,7 +152,7 @@ impl Probing {
         }
     }
 
-    /// Takes an outcome in. Returns the verdict if it has changed.
+    /// Handles an outcome, and returns the verdict if it has changed.
     pub(super) fn observe(
         &mut self,
         (kind, launch): (ProbeKind, Launch),
@@ -184,28 +187,29 @@ impl Probing {
         }
     }
 
-    /// No probe runs before `now` that was due already.
+    /// Moves the probes that are due already to `now`, so that the time before does not count as
+    /// lateness.
     pub(super) fn not_before(&mut self, now: Instant) {
         self.trackers.iter_mut().for_each(|tracker| tracker.not_before(now));
     }
 
-    /// Spreads the probes that are due over their next period, so that a daemon that takes many
-    /// containers up does not run all of their probes in the same moment.
+    /// Spreads the probes that are due over the next second at most, so that a daemon that recovers
+    /// many containers does not run all of their probes at once.
     pub(super) fn stagger(&mut self, seed: &impl Hash, now: Instant) {
         self.trackers.iter_mut().for_each(|tracker| tracker.stagger(seed, now));
     }
 
-    /// Drops the attempts under way and the counters; verdicts stand.
+    /// Drops the attempts that are under way and the counters; verdicts stay.
     pub(super) fn drop_evidence(&mut self) {
         self.trackers.iter_mut().for_each(Tracker::drop_evidence);
     }
 
-    /// Goes on with a probe after a verdict that ended its attempts.
+    /// Resumes the attempts of a probe after a final verdict.
     pub(super) fn go_on(&mut self, kind: ProbeKind) {
         self.tracker_mut(kind).into_iter().for_each(Tracker::go_on);
     }
 
-    /// Takes back a verdict that nothing has followed from.
+    /// Resets a final verdict that had no effect, and resumes the attempts.
     pub(super) fn retract(&mut self, kind: ProbeKind) {
         self.tracker_mut(kind).into_iter().for_each(Tracker::retract);
     }
@@ -250,7 +254,7 @@ mod tests {
     use crate::spec::{Exec, Handler, ProbeSpec};
 
     #[test]
-    fn gates_let_the_probes_through_whose_time_it_is() {
+    fn each_gate_lets_its_probes_through() {
         let definition = Definition::of_test(|pod| {
             let probe = || Some(ProbeSpec::new(Handler::Exec(Exec { command: vec![] })));
             let probes = &mut pod.containers[0].probes;

@@ -1,5 +1,5 @@
-//! What the runtime has of a container, compared with what should be there: somebody else may have
-//! changed it, or the runtime was away.
+//! Comparison of a container's state with the records and tasks of the runtime. They may differ
+//! because another client changed them, or because the runtime was unavailable.
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
@@ -11,10 +11,10 @@ use super::{Action, Turn, Wanted};
 use crate::notice::Notice;
 use crate::{Incarnation, Now};
 
-/// The attempts of a container that have a record, as the runtime listed them.
+/// Attempts of a container that have a record, as the runtime listed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// When the listing began. It says nothing about what has changed since.
+    /// Time at which the listing began. Later changes are not part of it.
     pub at: Instant,
     /// State of the task of each attempt that has a record.
     pub attempts: BTreeMap<Incarnation, SeenTask>,
@@ -31,15 +31,15 @@ pub enum SeenTask {
     Ended,
 }
 
-/// The newest attempt, its phase, and the number of attempts that are kept.
+/// Newest attempt, its phase, and the number of attempts that have a record.
 type Progress = (Incarnation, Discriminant<Phase>, usize);
 
 /// Compares a container with its records.
 #[derive(Debug, Default)]
 pub(super) struct Reconciliation {
-    /// When attempt or phase changed last.
+    /// Time of the last change of the progress.
     changed_at: Option<Instant>,
-    /// The record is older than the memory, and that was published.
+    /// True after an event that the record cannot be written, until it is written again.
     is_unwritten: bool,
 }
 
@@ -48,7 +48,7 @@ impl Reconciliation {
         (life.course.attempt, discriminant(&life.phase), life.attempts.len())
     }
 
-    /// Ends a turn. `before` is the progress at its start.
+    /// Ends the handling of an event. `before` is the progress at its start.
     pub(super) fn turn_over(&mut self, life: &Life, before: Progress, now: Now) {
         if before != Self::progress(life) {
             self.changed_at = Some(now.mono);
@@ -57,7 +57,7 @@ impl Reconciliation {
 
     pub(super) fn observed(&self, life: &mut Life, observation: &Observation, turn: &mut Turn) {
         let is_stale = self.changed_at.is_some_and(|changed| changed >= observation.at);
-        // A container that is removed, or on its way to an instance, settles by itself.
+        // While a container is removed or started, its records change anyway.
         if is_stale || life.phase.is_in_flux() || life.mandate.wanted == Wanted::Removed {
             return;
         }
@@ -76,7 +76,7 @@ impl Reconciliation {
         life.settle(turn);
     }
 
-    /// The record could not be written. That is published once, until it can be written again.
+    /// Publishes that the record cannot be written, once until it is written again.
     pub(super) fn pending_record(&mut self, error: &str, turn: &mut Turn) {
         if !std::mem::replace(&mut self.is_unwritten, true) {
             let message = format!("The container's record cannot be written: {error}");
@@ -92,11 +92,11 @@ impl Reconciliation {
     }
 }
 
-/// Writes a missing record anew. Without it the next daemon would not know of the container, nor
-/// containerd of its task.
+/// Writes a missing record again. Without it the next daemon would not find the container, and
+/// containerd would not have its task.
 pub(super) fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn) {
     let is_settled = !life.phase.is_in_flux() && attempt == life.course.attempt;
-    // A start that the runtime failed is retried, and writes the record.
+    // A start that failed because of the runtime is retried, and writes the record.
     let is_tried = life.troubles > 0 && life.phase.wait().is_some();
     if !is_settled || is_tried || life.mandate.wanted == Wanted::Removed {
         return;
@@ -106,7 +106,7 @@ pub(super) fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn)
     turn.push(Action::Restore(attempt));
 }
 
-/// The runtime is back: what waits for it is tried now.
+/// Retries at once what has waited for the runtime, which is available again.
 pub(super) fn runtime_back(life: &mut Life, now: Now) {
     life.troubles = 0;
     if let Phase::Waiting(wait) = &mut life.phase
@@ -132,14 +132,14 @@ fn found_current(life: &mut Life, task: SeenTask, turn: &mut Turn) {
     if instance.is_orphan && !was_orphan {
         // The daemon holds the process by its pidfd, so there is no reason to end it.
         let message = format!(
-            "containerd does not know the task any more; process {pid} runs on, \
-             commands and logs of it do not work until it is restarted"
+            "containerd has lost the task; process {pid} runs on, but its commands and logs \
+             do not work until the container is restarted"
         );
         turn.note(Notice::warning("TaskLost", message));
     }
 }
 
-/// The task of an attempt that is over, or was never started.
+/// Handles the task of an attempt that is over or was never started.
 fn found_idle(attempt: Incarnation, task: SeenTask, turn: &mut Turn) {
     match task {
         SeenTask::None => {}

@@ -1,4 +1,4 @@
-//! Taking up a container again after the daemon was away.
+//! Recovery of a container after a restart of the daemon.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::status::WaitingReason;
 use crate::time::Later;
 use crate::{Incarnation, Now};
 
-/// What became of the newest attempt meanwhile.
+/// State in which a starting daemon found the newest attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovered {
     /// The process still runs.
@@ -25,17 +25,17 @@ pub enum Recovered {
         /// Process id of the init process on the host.
         pid: u32,
     },
-    /// With the wall time of its end.
+    /// The process has ended, at this wall-clock time.
     Ended(Ending, SystemTime, ExitEvidence),
-    /// There is no task: it never started, had ended before, or ended and was dropped.
+    /// The attempt has no task: it never started, or has ended and the task was deleted.
     Nothing,
-    /// There is a task of which the runtime cannot say whether it runs.
+    /// The attempt has a task, but the runtime does not know whether it runs.
     Unknown,
-    /// There is no task either, and the record is older than the node's restart.
+    /// The attempt has no task, and its record is older than the host's last boot.
     NodeRestarted,
 }
 
-/// What a record says of the phase that the newest attempt was in.
+/// State of the newest attempt's phase, from the record.
 struct Left {
     levels: Levels,
     stopping: Option<Stopping>,
@@ -44,7 +44,8 @@ struct Left {
 }
 
 impl Machine {
-    /// The machine as it was, and what is to be done now. `kept` are the attempts with records.
+    /// Returns the machine in its recorded state, and the actions that follow. `kept` are the
+    /// attempts with records.
     pub fn recover(
         pod: Arc<PodSpec>,
         spec: ContainerSpec,
@@ -86,10 +87,11 @@ impl Left {
                 Self { condemned: None, ..self }.resume(life, now);
                 go_on(life, turn);
             }
-            Recovered::Ended(ending, at, words) if life.course.ended.is_none() => {
-                life.words = words;
+            Recovered::Ended(ending, at, evidence) if life.course.ended.is_none() => {
+                life.words = evidence;
                 self.resume(life, now);
-                // The clock may have been set since: it ended after its start, and before now.
+                // The clock may have been set since, so the time is limited to that between the
+                // start and now.
                 let started_at = life.course.started_at;
                 let at = started_at.map_or(at, |start| at.max(start)).min(now.wall);
                 turn.now = Now { mono: now.instant_of(at), wall: at, ..now };
@@ -109,7 +111,7 @@ impl Left {
                 self.resume(life, now);
                 destroy(life, turn);
             }
-            // A start clears what an earlier try of it left.
+            // A new start deletes the leftovers of an earlier one.
             Recovered::Ended(..)
             | Recovered::Nothing
             | Recovered::NodeRestarted
@@ -117,8 +119,8 @@ impl Left {
         }
     }
 
-    /// Takes the instance up as it was: its readiness and started level stand, its counters begin
-    /// at zero.
+    /// Resumes the recorded instance. It stays started and ready, and the counters of its probes
+    /// begin at zero.
     fn resume(self, life: &mut Life, now: Now) {
         let started_at = *life.course.started_at.get_or_insert(now.wall);
         let mut instance = Instance::resume(&life.definition, started_at, self.levels, now);
@@ -135,11 +137,10 @@ impl Left {
         };
     }
 
-    /// Takes up a container without a process that none was lost of: it waits on, starts, or stays
-    /// as it is.
+    /// Recovers a container that had no process: it continues its wait, starts, or stays as it is.
     fn rest(self, life: &mut Life, turn: &mut Turn) {
         if life.mandate.held {
-            // It goes on when the pod says so.
+            // The pod orders its start.
             return;
         }
         let is_wanted = life.mandate.wanted == Wanted::Running;
@@ -149,7 +150,7 @@ impl Left {
                 let most = life.definition.spec.backoff.cap;
                 life.phase = Phase::Waiting(Wait {
                     reason: WaitingReason::CrashLoopBackOff,
-                    message: "back-off goes on after a restart of probelet".to_owned(),
+                    message: "back-off continues after a restart of probelet".to_owned(),
                     until: turn.now.mono.later(left.min(most)),
                     restart_at: Some(at),
                 });
@@ -161,22 +162,22 @@ impl Left {
     }
 }
 
-/// Goes on with an instance that runs: with its stop, or with one that is due.
+/// Continues the stop of a running instance, or begins one that is due.
 fn go_on(life: &mut Life, turn: &mut Turn) {
     let subject = life.definition.subject(life.course.attempt);
     if let Some(stop) = life.phase.stop_mut() {
         stop.go_on(subject, turn);
         return;
     }
-    // It runs, so it was ordered to start.
+    // An instance that runs was ordered to start.
     life.mandate.held = false;
     if let Some(order) = life.mandate.stop_order(&life.definition) {
         life.stop(order, turn);
     }
 }
 
-/// Kills what may run of the attempt, as the kubelet does it under every policy. One that was
-/// being stopped goes on with that.
+/// Kills a task of unknown state, as the kubelet does under every policy. A stop that was under way
+/// continues.
 fn destroy(life: &mut Life, turn: &mut Turn) {
     let next = match life.mandate.wanted {
         Wanted::Running => Next::Start,

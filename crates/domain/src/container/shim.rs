@@ -1,5 +1,5 @@
-//! The memory of a container's shim. It leaks a little with each exec, so a container with exec
-//! probes is watched; a restart of the container brings a new shim.
+//! Memory of a container's shim. The shim leaks a little with each exec, so it is measured for a
+//! container with exec probes. A restart of the container starts a new shim.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use crate::notice::Notice;
 use crate::status::ShimMemory;
 use crate::time::Later;
 
+/// Interval between two measurements.
 const EVERY: Duration = Duration::from_secs(60);
 /// Growth in bytes at which the first event is published; each doubling of it brings another.
 const GROWTH: u64 = 32 << 20;
@@ -30,7 +31,7 @@ impl ShimWatch {
         self.memory
     }
 
-    /// When the next measurement is due; `None` without exec probes.
+    /// Time of the next measurement; `None` without exec probes.
     pub(super) fn deadline(&self, definition: &Definition) -> Option<Instant> {
         definition.has_exec_probes().then_some(self.due)
     }
@@ -69,7 +70,7 @@ mod tests {
     use crate::spec::{Exec, Handler, ProbeSpec};
 
     #[test]
-    fn it_is_measured_once_a_minute_where_exec_probes_run() {
+    fn the_shim_is_measured_once_a_minute_with_exec_probes() {
         let mut turn = Turn::of_test();
         let mut watch = ShimWatch::new(turn.now.mono);
         let without = Definition::of_test(|_| {});

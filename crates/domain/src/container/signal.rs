@@ -1,23 +1,22 @@
-//! What a pod orders one of its containers to do.
+//! Orders of a pod to its containers.
 
 use std::time::Duration;
 
 /// An order of the pod to one of its containers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PodSignal {
-    /// Wait for `Start` in this startup round. What runs of an earlier round is stopped; `grace`
-    /// replaces that of the pod, which only a rule's restart does.
+    /// Wait for `Start` in this startup round. An instance of an earlier round is stopped.
     Hold {
         /// Number of the startup round.
         round: u32,
-        /// Grace of the stop; `None` for that of the pod.
+        /// Grace of the stop; `None` for that of the pod. Only a restart by a rule sets it.
         grace: Option<Duration>,
     },
     /// Start now.
     Start,
-    /// The pod is over, and with it what only accompanied it.
+    /// End with the pod, which is over. The order goes to sidecars.
     Finish,
-    /// Send the stop signal now: the containers that end first have ended.
+    /// Send the stop signal now: the containers that end before this one have ended.
     StopNow,
     /// Restart with the container `owner`, which this one depends on.
     Restart {

@@ -14,10 +14,11 @@ const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 /// Interval at which SIGKILL is repeated.
 const RETRY: Duration = Duration::from_secs(1);
-/// Least time of a process after a hook that used up the grace, as in the kubelet.
+/// Minimum time from the stop signal to SIGKILL after a hook, even if the hook used up the grace;
+/// as in the kubelet.
 pub(super) const LEAST: Duration = Duration::from_secs(2);
 
-/// Why an instance is being stopped, what follows, and how far the stop has come.
+/// Recorded state of a stop: its cause, its progress, and what follows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stopping {
     /// Cause of the stop, which becomes the cause of the instance's end.
@@ -26,22 +27,23 @@ pub struct Stopping {
     pub next: Next,
     /// Time from the start of the stop to SIGKILL, the preStop hook included.
     pub grace: Duration,
-    /// When the grace is over.
+    /// Time at which the grace is over.
     pub kill_at: SystemTime,
-    /// The stop signal was sent. Before that, the preStop hook runs.
+    /// True if the stop signal was sent. Before that, the preStop hook runs or the stop waits for
+    /// the pod.
     pub signaled: bool,
-    /// The hook has ended, or there is none.
+    /// True if the preStop hook has ended, or there is none.
     pub hooked: bool,
-    /// The signal is sent once other containers of the pod have ended.
+    /// True if the signal waits until other containers of the pod have ended.
     pub waits: bool,
-    /// SIGKILL was sent, too.
+    /// True if SIGKILL was sent.
     pub killed: bool,
 }
 
-/// What follows a stop.
+/// Step that follows a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// What the restart policy and the wanted level say.
+    /// The step that the restart policy and the wanted level decide.
     Policy,
     /// A new instance at once.
     Start,
@@ -61,7 +63,7 @@ pub(super) struct StopOrder {
 #[derive(Debug)]
 pub(super) struct Stop {
     record: Stopping,
-    /// When the next signal is due.
+    /// Time at which the next signal is due.
     kill_at: Instant,
     image_signal: Option<i32>,
 }
@@ -98,15 +100,15 @@ impl Stop {
         stop
     }
 
-    /// The stop that an earlier daemon began. A clock that was set back does not lengthen it.
+    /// Resumes a stop that an earlier daemon began. A clock that was set back does not lengthen it.
     pub(super) fn resume(record: Stopping, image_signal: Option<i32>, now: Now) -> Self {
         let left = record.kill_at.duration_since(now.wall).unwrap_or_default();
         let kill_at = now.mono.later(left.min(record.grace.max(LEAST)));
         Self { record, kill_at, image_signal }
     }
 
-    /// Goes on with a stop of an earlier daemon. A hook that it began is taken for ended, since
-    /// nothing says how far the hook came.
+    /// Continues a stop of an earlier daemon. A hook that was running counts as ended, because its
+    /// progress is unknown.
     pub(super) fn go_on(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if self.is_in_pre_stop() {
             self.record.hooked = true;
@@ -142,8 +144,8 @@ impl Stop {
         self.record.next = next;
     }
 
-    /// A later request may shorten a grace, never lengthen it. With no grace at all, the hook is
-    /// not waited for either.
+    /// Shortens the grace to that of a later request, which never lengthens it. A grace of 0 does
+    /// not wait for the hook either.
     pub(super) fn hurry(&mut self, grace: Option<Duration>, now: Now) {
         let Some(grace) = grace else { return };
         self.kill_at = self.kill_at.min(now.mono.later(grace));
@@ -169,7 +171,7 @@ impl Stop {
         }
     }
 
-    /// The preStop hook has ended.
+    /// Handles the end of the preStop hook: sends the stop signal, unless it waits for the pod.
     pub(super) fn hooked(&mut self, is_failed: bool, subject: Subject<'_>, turn: &mut Turn) {
         if !self.is_in_pre_stop() {
             return;
@@ -185,7 +187,8 @@ impl Stop {
         }
     }
 
-    /// The containers that end before this one have ended.
+    /// Handles the end of the containers that end before this one: sends the stop signal once the
+    /// hook has ended, too.
     pub(super) fn pod_allows(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if !self.awaits_pod() {
             return;
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_a_pod_waits_for_the_others() {
+    fn a_sidecar_waits_for_the_other_containers() {
         let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
         let subject = definition.subject(Incarnation(0));
         let mut stop = Stop::begin(order(5), true, None, subject, &mut turn);

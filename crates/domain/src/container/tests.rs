@@ -35,13 +35,15 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Story {
     machine: Machine,
     now: Now,
-    /// The newest launch of each probe.
+    /// Newest launch of each probe.
     launched: BTreeMap<ProbeKind, Launch>,
-    /// What the brake answers; and since when each asking was for.
+    /// Answer of the brake.
     brake: Option<Hold>,
+    /// Times of the verdicts in the requests to the brake.
     asked: Vec<Instant>,
+    /// Whether the newest request was for a verdict by timeouts.
     by_timeout: bool,
-    /// Captures take their time; else each is over at once.
+    /// True if a capture lasts until the test ends it; else it ends at once.
     captures_last: bool,
 }
 
@@ -152,7 +154,7 @@ impl Story {
         actions
     }
 
-    /// As the actor does it: the brake's answer comes in the same turn.
+    /// Handles an event and answers requests to the brake at once, as the actor does.
     fn through_the_brake(&mut self, event: Event) -> Vec<Action> {
         let mut all = Vec::new();
         for action in self.machine.handle(event, self.now) {
@@ -326,7 +328,7 @@ fn a_start_within_the_grace_of_a_stop_brings_the_next_attempt() {
             .ended(Ending::Signaled(15))
             .contains(&Action::Instance(Incarnation(1), InstanceAction::Start))
     );
-    // A last stop counts again.
+    // The last stop has an effect again.
     story.started();
     story.want(Wanted::Stopped);
     story.want(Wanted::Running);
@@ -373,7 +375,7 @@ fn a_stop_during_the_back_off_shows_stopped_and_the_end_before_it() {
             .want(Wanted::Running)
             .contains(&Action::Instance(Incarnation(2), InstanceAction::Start))
     );
-    // What has ended for good stays as it ended.
+    // The state of a container that has ended for good does not change.
     let mut story = Story::running(RestartPolicy::OnFailure);
     story.ended(Ending::Exited(0));
     story.want(Wanted::Stopped);
@@ -381,7 +383,7 @@ fn a_stop_during_the_back_off_shows_stopped_and_the_end_before_it() {
 }
 
 #[test]
-fn policies_decide_what_follows_an_exit() {
+fn policies_decide_on_restarts() {
     for (policy, code, restarts) in [
         (RestartPolicy::Never, 1, false),
         (RestartPolicy::OnFailure, 0, false),
@@ -410,7 +412,7 @@ fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
 }
 
 #[test]
-fn grace_asked_for_while_starting_is_kept() {
+fn a_grace_that_is_requested_during_a_start_is_used() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
     story.tell(Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) });
@@ -430,7 +432,7 @@ fn runtime_fault_is_no_attempt() {
 }
 
 #[test]
-fn a_config_that_must_not_run_waits_and_is_looked_at_again() {
+fn a_forbidden_configuration_is_retried() {
     let mut story = Story::new(pod(RestartPolicy::Never));
     story.want(Wanted::Running);
     let incarnation = Incarnation(0);

@@ -1,10 +1,10 @@
-//! The handling of one event.
+//! Time and actions of one event's handling.
 
 use super::{Action, InstanceAction};
 use crate::notice::Notice;
 use crate::{Incarnation, Now};
 
-/// Time at which an event is handled, and the actions that it has led to so far.
+/// Time at which an event is handled, and the actions that follow from it so far.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub now: Now,

@@ -1,5 +1,5 @@
-//! Size limits of volumes on a disk. They are measured now and then, while a container runs that
-//! may fill them. A pod that is over a limit is evicted, as by the kubelet.
+//! Size limits of volumes on a disk. The volumes are measured while a container runs that mounts
+//! them. A pod that exceeds a limit is evicted, as in the kubelet.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,24 +10,25 @@ use crate::spec::PodSpec;
 use crate::time::Later;
 use crate::{Incarnation, Now, quantity};
 
-/// From one measurement to the next.
+/// Shortest interval between two measurements.
 const EVERY: Duration = Duration::from_secs(10);
-/// A long measurement keeps a disk busy: the next one waits so many times its length.
+/// Wait after a long measurement as a multiple of its duration, because a measurement loads the
+/// disk.
 const REST: u32 = 9;
 
 /// Measurements of the limited volumes that one instance may fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VolumeWatch {
-    /// No volume of the container has a limit.
+    /// No volume that the container mounts has a limit.
     Never,
+    /// The next measurement is due at this time.
     Due(Instant),
-    UnderWay {
-        since: Instant,
-    },
+    /// A measurement is under way.
+    UnderWay { since: Instant },
 }
 
 impl VolumeWatch {
-    /// The watch of an instance that begins now.
+    /// Watch of an instance that starts now; the first measurement follows after [`EVERY`].
     pub(super) fn new(definition: &Definition, now: Now) -> Self {
         let mounts = &definition.spec.volume_mounts;
         let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
@@ -59,7 +60,8 @@ impl VolumeWatch {
     }
 }
 
-/// Message of the eviction if one of the pod's volumes is over its limit. `used` has bytes.
+/// Returns the message of the eviction if a volume of the pod exceeds its limit. `used` has the
+/// sizes in bytes.
 pub(super) fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<String> {
     let mut limits = pod.volume_limits();
     let (volume, limit) = limits.find(|(volume, limit)| used.get(*volume) > Some(limit))?;
@@ -73,7 +75,7 @@ mod tests {
     use crate::spec::{Medium, Volume, VolumeSource};
 
     #[test]
-    fn the_pause_after_a_long_measurement_is_longer() {
+    fn the_wait_after_a_long_measurement_is_longer() {
         let mut turn = Turn::of_test();
         let mut watch = VolumeWatch::Due(turn.now.mono);
         watch.tick(Incarnation(0), &mut turn);

@@ -106,7 +106,7 @@ fn a_divisor_reads_back() {
 }
 
 #[test]
-fn what_kubernetes_refuses_is_refused_in_its_words() {
+fn invalid_fields_have_kubernetes_errors() {
     for (resource, divisor, expected) in [
         ("", None, "x.resource: Required value"),
         (

@@ -1,11 +1,11 @@
-//! Evidence that would be too large loses what tells least, and says so.
+//! Reduction of evidence to its maximum size. What is left out is listed in `missing`.
 
 use super::{Evidence, MOST};
 
-/// A cut, and the word for what goes with it.
+/// Name of the data that is left out, and the function that removes it.
 type Step = (&'static str, fn(&mut Evidence));
 
-/// What tells least goes first.
+/// Reductions in the order in which they are applied, the least useful data first.
 const STEPS: [Step; 5] = [
     ("kernel stacks", |e| each_thread(e, |thread| thread.stack.clear())),
     ("the older half of the log", |e| drop_half(&mut e.captured.log)),
@@ -23,7 +23,11 @@ fn drop_half(log: &mut Vec<String>) {
 }
 
 impl Evidence {
-    /// As JSON, at most [`MOST`] bytes.
+    /// Returns the evidence as JSON of at most [`MOST`] bytes. Data is left out if necessary.
+    ///
+    /// # Errors
+    ///
+    /// The evidence is too large even after all reductions.
     pub fn fit(mut self) -> Result<Vec<u8>, String> {
         let mut steps = STEPS.iter();
         loop {

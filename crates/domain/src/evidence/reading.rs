@@ -1,66 +1,67 @@
-//! The judgement: from what was seen to what it looks like.
+//! Reading of captured evidence: sentences on the data that stands out.
 
 use super::{Captured, Count, Process, Thread};
 
-/// A thread that ran less than this share of the sample did nothing.
+/// Share of the sample up to which a thread that ran counts as idle.
 const IDLE: f64 = 0.01;
-/// And one that could have run for more than this was busy all the time.
+/// Share of the sample from which a thread that ran, or was ready to run, counts as spinning.
 const BUSY: f64 = 0.8;
-/// Unless it hardly ran: then it may have waited for a CPU just once.
+/// Share of the sample that a ready thread must have run to count as spinning. A thread that ran
+/// less may have waited for a CPU only once.
 const RAN: f64 = 0.05;
-/// How many of a kind are named; the rest is counted.
+/// Maximum number of threads or listeners of one kind that are named; the others are counted.
 const NAMED: usize = 3;
-/// How many sentences there are; an event holds them all.
+/// Maximum number of sentences, which fit into one event.
 const SENTENCES: usize = 12;
-/// Where a share of a limit is as good as all of it.
+/// Share of a limit from which a resource counts as exhausted.
 const FULL: f64 = 0.95;
-/// Connections that the peers have closed and the process has not: from here on a leak.
+/// Number of connections in CLOSE_WAIT from which the process counts as leaking them.
 const CLOSE_WAIT: u64 = 50;
-/// Percent of the last ten seconds that tasks stood still.
+/// Pressure in percent from which it is reported.
 const STALLED: f64 = 20.0;
 
-/// A sentence for each thing that stands out, the telling ones first; one that says so if
-/// nothing does.
+/// Returns one sentence for each finding, the most specific ones first, or one sentence on the
+/// threads if nothing stands out.
 pub fn reading(seen: &Captured) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     if seen.frozen {
-        said.push("the container is frozen (paused): none of it runs".to_owned());
+        sentences.push("the container is frozen (paused): none of it runs".to_owned());
     }
-    said.extend(memory(seen));
+    sentences.extend(memory(seen));
     let sample = seen.sample_milliseconds as f64 * 1000.0;
     let spinning = spinning(seen, sample);
-    said.extend(seen.processes.iter().filter_map(stopped));
-    said.extend(spinning);
-    said.extend(uninterruptible(seen));
-    said.extend(seen.processes.iter().filter_map(|process| locked(process, sample)));
-    said.extend(listeners(seen));
-    said.extend(seen.processes.iter().filter_map(descriptors));
-    said.extend(closing(&seen.sockets));
+    sentences.extend(seen.processes.iter().filter_map(stopped));
+    sentences.extend(spinning);
+    sentences.extend(uninterruptible(seen));
+    sentences.extend(seen.processes.iter().filter_map(|process| locked(process, sample)));
+    sentences.extend(listeners(seen));
+    sentences.extend(seen.processes.iter().filter_map(descriptors));
+    sentences.extend(closing(&seen.sockets));
     if seen.cpu.throttled_in_sample > 0 {
         let periods = seen.cpu.throttled_in_sample;
-        said.push(format!("the CPU limit held it back in {periods} periods of the sample"));
+        sentences.push(format!("the CPU limit held it back in {periods} periods of the sample"));
     }
-    said.extend(pressure(seen));
-    said.extend(zombies(seen));
-    if said.is_empty() {
-        said.push(nothing(seen, sample));
+    sentences.extend(pressure(seen));
+    sentences.extend(zombies(seen));
+    if sentences.is_empty() {
+        sentences.push(nothing(seen, sample));
     }
-    let left = said.len().saturating_sub(SENTENCES);
+    let left = sentences.len().saturating_sub(SENTENCES);
     if left > 0 {
-        said.truncate(SENTENCES);
-        said.push(format!("{left} more things stand out"));
+        sentences.truncate(SENTENCES);
+        sentences.push(format!("{left} more things stand out"));
     }
-    said
+    sentences
 }
 
 fn memory(seen: &Captured) -> Option<String> {
     let memory = &seen.memory;
     let (usage, limit) = (memory.usage_bytes?, memory.limit_bytes?);
-    let held = usage.saturating_sub(memory.inactive_file_bytes.unwrap_or_default());
-    if limit == 0 || (held as f64) < limit as f64 * FULL {
+    let in_use = usage.saturating_sub(memory.inactive_file_bytes.unwrap_or_default());
+    if limit == 0 || (in_use as f64) < limit as f64 * FULL {
         return None;
     }
-    let shown = format!("memory {} of {} MiB", mebi(held), mebi(limit));
+    let shown = format!("memory {} of {} MiB", mebi(in_use), mebi(limit));
     Some(match memory.failures.unwrap_or_default() {
         0 => format!("{shown} in use: nearly exhausted"),
         failures => format!("{shown}, {failures} failures to allocate: heap exhausted"),
@@ -80,25 +81,25 @@ fn spinning(seen: &Captured, sample: f64) -> Vec<String> {
         })
         .collect();
     busy.sort_by_key(|(_, thread)| std::cmp::Reverse(thread.ran_microseconds));
-    let mut said: Vec<String> = busy
+    let mut sentences: Vec<String> = busy
         .iter()
         .take(NAMED)
         .map(|(process, thread)| {
             let used = thread.ran_microseconds as f64 / sample * 100.0;
-            let who = format!("{} of {}", thread.shown(), process.shown());
+            let subject = format!("{} of {}", thread.shown(), process.shown());
             if used >= BUSY * 100.0 {
-                format!("{who} used {:.0} % of a core: looks spinning", used.min(100.0))
+                format!("{subject} used {:.0} % of a core: looks spinning", used.min(100.0))
             } else {
-                // On a busy host or under a CPU limit nobody gets a core.
-                format!("{who} never slept and got {used:.0} % of a core: looks spinning")
+                // On a busy host or under a CPU limit, no thread gets a whole core.
+                format!("{subject} never slept and got {used:.0} % of a core: looks spinning")
             }
         })
         .collect();
-    said.extend(more(busy.len(), "threads look spinning"));
-    said
+    sentences.extend(more(busy.len(), "threads look spinning"));
+    sentences
 }
 
-/// Nothing of the process moves, and all of it waits for somebody of its own.
+/// Sentence on a process of which no thread ran and at least one waits for a lock.
 fn locked(process: &Process, sample: f64) -> Option<String> {
     let all = &process.threads;
     let still = |thread: &&Thread| thread.ran_microseconds as f64 <= sample * IDLE;
@@ -106,19 +107,19 @@ fn locked(process: &Process, sample: f64) -> Option<String> {
     if waiting == 0 || sample <= 0.0 || all.iter().filter(still).count() < all.len() {
         return None;
     }
-    let (count, who) = (all.len(), process.shown());
+    let (count, subject) = (all.len(), process.shown());
     if waiting == count {
-        let listed = u64::from(process.thread_count) > count as u64;
-        let of = if listed { format!("{count} that were looked at") } else { count.to_string() };
+        let is_partial = u64::from(process.thread_count) > count as u64;
+        let of = if is_partial { format!("{count} examined") } else { count.to_string() };
         return Some(format!(
-            "{waiting} of {of} threads of {who} wait in {} and used no CPU: looks deadlocked",
+            "{waiting} of {of} threads of {subject} wait in {} and used no CPU: looks deadlocked",
             all.first().map_or("futex", Thread::place)
         ));
     }
     let rest = all.iter().filter(|thread| !thread.waits_for_a_lock());
     let elsewhere = count_by_place(rest.map(Thread::place));
     Some(format!(
-        "{waiting} of {count} threads of {who} wait for a lock (futex), the others in {}; none \
+        "{waiting} of {count} threads of {subject} wait for a lock (futex), the others in {}; none \
          used CPU: idle or deadlocked",
         elsewhere.join(", ")
     ))
@@ -137,26 +138,26 @@ fn uninterruptible(seen: &Captured) -> Vec<String> {
     let stuck: Vec<_> = threads(seen)
         .filter(|(_, thread)| thread.state == "D" && thread.ran_microseconds == 0)
         .collect();
-    let mut said: Vec<String> = stuck
+    let mut sentences: Vec<String> = stuck
         .iter()
         .take(NAMED)
         .map(|(process, thread)| {
-            let who = format!("{} of {}", thread.shown(), process.shown());
-            format!("{who} sleeps in {} and can't be interrupted (D)", thread.place())
+            let subject = format!("{} of {}", thread.shown(), process.shown());
+            format!("{subject} sleeps in {} and can't be interrupted (D)", thread.place())
         })
         .collect();
-    said.extend(more(stuck.len(), "threads can't be interrupted (D)"));
-    said
+    sentences.extend(more(stuck.len(), "threads can't be interrupted (D)"));
+    sentences
 }
 
 fn listeners(seen: &Captured) -> Vec<String> {
     let waiting = || seen.listeners.iter().filter(|listener| listener.waiting > 0);
-    let mut said: Vec<String> = waiting()
+    let mut sentences: Vec<String> = waiting()
         .take(NAMED)
         .map(|listener| {
             let (at, waiting) = (&listener.address, listener.waiting);
             match listener.backlog {
-                // The kernel lets one more in than the backlog says.
+                // The kernel queues one connection more than the backlog.
                 Some(most) if waiting >= most => format!(
                     "listener {at} has {waiting} of {most} connections waiting: accept queue full"
                 ),
@@ -167,19 +168,19 @@ fn listeners(seen: &Captured) -> Vec<String> {
             }
         })
         .collect();
-    said.extend(more(waiting().count(), "listeners have connections waiting"));
-    said
+    sentences.extend(more(waiting().count(), "listeners have connections waiting"));
+    sentences
 }
 
 fn descriptors(process: &Process) -> Option<String> {
     let (open, limit) = (process.descriptors.open, process.descriptors.limit?);
-    let who = process.shown();
+    let subject = process.shown();
     if limit == 0 || (open as f64) < limit as f64 * FULL {
         None
     } else if open >= limit {
-        Some(format!("{who} has {open} of {limit} descriptors open: none is left"))
+        Some(format!("{subject} has {open} of {limit} descriptors open: none is left"))
     } else {
-        Some(format!("{who} has {open} of {limit} descriptors open: nearly exhausted"))
+        Some(format!("{subject} has {open} of {limit} descriptors open: nearly exhausted"))
     }
 }
 
@@ -225,8 +226,8 @@ fn nothing(seen: &Captured, sample: f64) -> String {
         if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
     };
     let processes = seen.processes.len();
-    let who = format!("{} of {}", count(all.len(), "thread"), plural(processes));
-    format!("nothing stands out: {who} used {share:.0} % of a core{asleep}")
+    let subject = format!("{} of {}", count(all.len(), "thread"), plural(processes));
+    format!("nothing stands out: {subject} used {share:.0} % of a core{asleep}")
 }
 
 fn plural(processes: usize) -> String {
@@ -241,7 +242,7 @@ fn more(count: usize, what: &str) -> Option<String> {
     (count > NAMED).then(|| format!("{} more {what}", count - NAMED))
 }
 
-/// `3 do_epoll_wait, 1 pipe_read`, the most frequent first.
+/// Counts equal texts, the most frequent first: `do_epoll_wait (3)`, `pipe_read (1)`.
 fn count_by_place<'a>(places: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for place in places {
@@ -268,7 +269,7 @@ impl Thread {
         self.state == "S" && (self.syscall.starts_with("futex") || self.wchan.contains("futex"))
     }
 
-    /// Where it sleeps, by the kernel's function, else by the system call.
+    /// Returns the kernel function that the thread sleeps in, else its system call.
     pub fn place(&self) -> &str {
         match (self.wchan.as_str(), self.syscall.as_str()) {
             ("", "") => "an unknown place",

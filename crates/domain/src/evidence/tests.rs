@@ -68,26 +68,26 @@ fn threads_read_as_deadlocked_spinning_stuck_or_idle() {
 }
 
 #[test]
-fn a_lock_that_somebody_may_give_back_is_no_deadlock() {
-    // The one that works may hold it.
-    let said = reading(&seen(vec![thread(7, "S", FUTEX, 0), thread(8, "R", "", 20_000)]));
-    assert!(!said.concat().contains("deadlocked"), "{said:?}");
+fn a_lock_that_a_running_thread_may_release_is_no_deadlock() {
+    // The thread that runs may hold the lock.
+    let sentences = reading(&seen(vec![thread(7, "S", FUTEX, 0), thread(8, "R", "", 20_000)]));
+    assert!(!sentences.concat().contains("deadlocked"), "{sentences:?}");
 }
 
 #[test]
 fn a_thread_that_waited_for_a_cpu_just_once_does_not_spin() {
     for (state, ran) in [("R", 1_000), ("S", 20_000)] {
         let thread = Thread { waited_microseconds: 90_000, ..thread(7, state, "", ran) };
-        let said = reading(&seen(vec![thread]));
-        assert!(!said.concat().contains("spinning"), "{said:?}");
+        let sentences = reading(&seen(vec![thread]));
+        assert!(!sentences.concat().contains("spinning"), "{sentences:?}");
     }
 }
 
 #[test]
 fn only_three_are_named_and_the_rest_is_counted() {
-    let said = reading(&seen((0..5).map(|tid| thread(tid, "R", "", 99_000)).collect()));
-    assert_eq!(said.len(), 4);
-    assert_eq!(said[3], "2 more threads look spinning");
+    let sentences = reading(&seen((0..5).map(|tid| thread(tid, "R", "", 99_000)).collect()));
+    assert_eq!(sentences.len(), 4);
+    assert_eq!(sentences[3], "2 more threads look spinning");
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn a_reading_fits_an_event() {
     let mut captured = seen(vec![thread(7, "S", FUTEX, 0)]);
     captured.processes = vec![captured.processes[0].clone(); 20];
     captured.listeners = vec![Listener { waiting: 1, address: "[::]:80".into(), backlog: None }; 5];
-    let said = reading(&captured);
-    assert_eq!((said.len(), said[12].as_str()), (13, "12 more things stand out"));
+    let sentences = reading(&captured);
+    assert_eq!((sentences.len(), sentences[12].as_str()), (13, "12 more things stand out"));
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn memory_is_judged_without_the_cache_that_would_be_given_back() {
             failures: Some(failures),
             ..Memory::default()
         };
-        let said = reading(&Captured { memory, ..asleep() });
+        let sentences = reading(&Captured { memory, ..asleep() });
         match expected {
-            Some(expected) => assert_eq!(said, [format!("memory {expected}")]),
-            None => assert!(said[0].starts_with("nothing stands out"), "{said:?}"),
+            Some(expected) => assert_eq!(sentences, [format!("memory {expected}")]),
+            None => assert!(sentences[0].starts_with("nothing stands out"), "{sentences:?}"),
         }
     }
 }
@@ -153,24 +153,24 @@ fn queues_and_descriptors_are_named_with_their_limits() {
 }
 
 #[test]
-fn what_lies_around_the_process_is_told() {
+fn sockets_pressure_throttling_and_freezing_are_reported() {
     let count = |what: &str, count| Count { what: what.into(), count };
     let sockets = vec![count("tcp CLOSE_WAIT", 40), count("tcp6 CLOSE_WAIT", 20)];
     let pressure =
         vec![Pressure { of: "io".into(), host: true, some: 40.0, full: 31.0 }, Pressure::default()];
     let cpu = Cpu { throttled_periods: Some(9), throttled_in_sample: 1 };
-    let said = reading(&Captured { sockets, pressure, cpu, frozen: true, ..asleep() });
+    let sentences = reading(&Captured { sockets, pressure, cpu, frozen: true, ..asleep() });
     let expected = [
         "the container is frozen (paused): none of it runs",
         "60 connections in CLOSE_WAIT: the process does not close what its peers have",
         "the CPU limit held it back in 1 periods of the sample",
         "tasks of the host stood still for io in 40 % of the last 10 s",
     ];
-    assert_eq!(said, expected);
+    assert_eq!(sentences, expected);
 }
 
 #[test]
-fn evidence_that_is_too_large_loses_stacks_first_and_says_so() {
+fn evidence_that_is_too_large_loses_stacks_first_and_lists_them() {
     let mut captured = seen((0..200).map(|tid| thread(tid, "S", FUTEX, 0)).collect());
     for thread in &mut captured.processes[0].threads {
         thread.stack = vec!["x".repeat(60); 30];
@@ -190,7 +190,7 @@ fn evidence_that_is_too_large_loses_stacks_first_and_says_so() {
 }
 
 #[test]
-fn what_another_version_wrote_is_still_read() {
+fn evidence_of_another_version_is_read() {
     let kept: Evidence = serde_json::from_str(r#"{"pod": "web", "later": 1}"#).unwrap();
     assert_eq!(kept.pod, "web");
 }

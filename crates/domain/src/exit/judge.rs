@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stories_of_a_signal_are_told_apart() {
+    fn causes_of_a_signal_are_distinguished() {
         let killed = || known(Ending::Signaled(9));
         let stop = Cause::Operator(operator("stop"));
         let asked = || Known { asked: Some(stop.clone()), ..killed() };
@@ -200,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_with_the_node_is_told_from_a_mystery() {
+    fn an_end_by_a_restart_of_the_node_differs_from_an_unknown_end() {
         let lost = || known(Ending::Lost);
         let mystery = lost().verdict();
         assert_eq!((mystery.reason, mystery.cause), ("ContainerStatusUnknown", Cause::Unknown));
-        let told = Known { node_restarted: true, ..lost() }.verdict();
-        assert_eq!((told.reason, told.cause), ("ContainerStatusUnknown", Cause::NodeRestart));
+        let verdict = Known { node_restarted: true, ..lost() }.verdict();
+        assert_eq!((verdict.reason, verdict.cause), ("ContainerStatusUnknown", Cause::NodeRestart));
         let stop = Cause::Operator(operator("stop"));
         let asked = Known { node_restarted: true, asked: Some(stop.clone()), ..lost() }.verdict();
         assert_eq!(asked.cause, stop, "who asked for it before has his due");

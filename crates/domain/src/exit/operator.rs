@@ -67,7 +67,7 @@ mod tests {
     use crate::exit::Cause;
 
     #[test]
-    fn an_operator_has_a_name_where_it_is_known() {
+    fn a_known_operator_is_named() {
         let by = |pid| Some(Caller::Local { uid: 0, pid });
         let full = Operator::new("stop", by(Some(4711)));
         let shown = Cause::Operator(full).to_string();

@@ -1,4 +1,4 @@
-//! Who one is at which registry: Docker's `config.json`, which is also what a pull secret holds.
+//! Logins for registries, from Docker's `config.json`, which pull secrets contain too.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// Logins by the registries, and perhaps repositories, that they are for.
+/// Logins with the registries or repositories that they are for, the most specific ones first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Keyring(Vec<(String, Login)>);
 
@@ -25,7 +25,7 @@ pub enum Login {
     Bearer(String),
 }
 
-/// What must not get into a log.
+/// Leaves out passwords and tokens, so that they are not logged.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -35,12 +35,12 @@ impl fmt::Debug for Login {
     }
 }
 
-/// One of a pod's `imagePullSecrets`.
+/// Entry of a pod's `imagePullSecrets`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PullSecret {
     /// Name of the Secret.
     pub name: String,
-    /// None where nobody has given the Secret of that name.
+    /// Logins of the Secret; `None` if no Secret of that name was applied.
     pub keyring: Option<Keyring>,
 }
 
@@ -69,7 +69,11 @@ struct Auth {
 }
 
 impl Keyring {
-    /// From a `config.json`, or the `.dockerconfigjson` of a Secret. The error names the field.
+    /// Reads a `config.json`, or the `.dockerconfigjson` of a Secret.
+    ///
+    /// # Errors
+    ///
+    /// A text with the field that is invalid or not supported.
     pub fn from_docker_config(json: &[u8]) -> Result<Self, String> {
         let config: Config = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if config.store.is_some_and(|store| !store.is_empty()) {
@@ -81,7 +85,12 @@ impl Keyring {
         Self::from_auths(config.auths)
     }
 
-    /// From the `.dockercfg` of a Secret of the old type: the `auths` alone.
+    /// Reads the `.dockercfg` of a Secret of the type `kubernetes.io/dockercfg`, which has the
+    /// entries of `auths` alone.
+    ///
+    /// # Errors
+    ///
+    /// A text with the field that is invalid or not supported.
     pub fn from_dockercfg(json: &[u8]) -> Result<Self, String> {
         Self::from_auths(serde_json::from_slice(json).map_err(|error| error.to_string())?)
     }
@@ -93,12 +102,13 @@ impl Keyring {
                 logins.push((pattern(&server), login));
             }
         }
-        // The longest first: what is for a repository beats what is for its registry.
+        // A pattern comes before its own prefixes, so that the login of a repository is tried
+        // before that of its registry.
         logins.sort_by(|(a, _), (b, _)| b.cmp(a));
         Ok(Self(logins))
     }
 
-    /// Those for a repository, in the order in which they are to be tried.
+    /// Returns the logins for a repository, in the order in which they are tried.
     pub fn logins<'a>(
         &'a self,
         registry: &'a str,
@@ -126,13 +136,14 @@ impl Auth {
         let decoded = decoded.ok_or("auth: must be base64 of username:password")?;
         let (username, password) =
             decoded.split_once(':').ok_or("auth: must be base64 of username:password")?;
-        // Docker ends it with zeros at times.
+        // Docker sometimes ends the password with NUL bytes.
         let password = password.trim_matches('\0').to_owned();
         Ok(Some(Login::Basic { username: username.to_owned(), password }))
     }
 }
 
-/// `https://index.docker.io/v1/` → `docker.io`: what `docker login` writes, and what a name says.
+/// Converts the server that `docker login` writes into the registry of an image name:
+/// `https://index.docker.io/v1/` → `docker.io`.
 fn pattern(server: &str) -> String {
     let server =
         server.strip_prefix("https://").or(server.strip_prefix("http://")).unwrap_or(server);
@@ -147,8 +158,8 @@ fn pattern(server: &str) -> String {
     if path.is_empty() { host.to_owned() } else { format!("{host}/{path}") }
 }
 
-/// As the kubelet's keyring: each part of the host may have `*`, ports are equal, the path is a
-/// prefix.
+/// Returns whether a login is for a repository, as in the kubelet's keyring: each part of the host
+/// may have `*`, the ports are equal, and the path is a prefix.
 fn fits(pattern: &str, registry: &str, repository: &str) -> bool {
     let registry = match registry {
         "index.docker.io" | "registry-1.docker.io" => "docker.io",
@@ -217,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn an_unsupported_field_is_an_error_with_its_path() {
         for (json, expected) in [
             (r#"{"auths": {"a": {"auth": "x!"}}}"#, r#"auths["a"].auth: must be base64"#),
             (r#"{"auths": {"a": {"identitytoken": "x"}}}"#, r#"auths["a"].identitytoken: not"#),
@@ -231,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_old_type_is_the_logins_alone() {
+    fn a_dockercfg_secret_has_the_logins_alone() {
         let keyring = Keyring::from_dockercfg(br#"{"r.io": {"username": "u", "password": "p"}}"#);
         assert_eq!(user(&keyring.unwrap(), "r.io", "a"), ["u:p"]);
     }
 
     #[test]
-    fn no_password_is_ever_shown() {
+    fn debug_output_has_no_password() {
         let json = br#"{"auths": {"a": {"username": "u", "password": "hush"}, "b": {"registrytoken": "hush"}}}"#;
         let shown = format!("{:?}", Keyring::from_docker_config(json).unwrap());
         assert!(shown.contains('u') && !shown.contains("hush"), "{shown}");

@@ -1,30 +1,35 @@
-//! Where a registry's images come from: containerd's `hosts.toml`.
+//! Hosts that serve a registry's images, from containerd's `hosts.toml`.
 
 use std::path::PathBuf;
 
 use toml::{Table, Value};
 
-/// One place to ask, in the order of asking.
+/// Host that serves images of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Requests go over HTTP rather than HTTPS.
     pub plain_http: bool,
-    /// `HOST[:PORT]`, with a path before `/v2` where there is one.
+    /// `HOST[:PORT]`, with the path before `/v2` if there is one.
     pub host: String,
-    /// Whether tags may be looked up there; digests may everywhere.
+    /// Whether the host may resolve tags; digests may be requested from every host.
     pub resolves: bool,
     /// Certificates of the endpoint are not verified: `skip_verify`, false by default.
     pub skip_verify: bool,
-    /// Files of certificates to trust besides the system's. Relative to the `hosts.toml`.
+    /// Files of certificates to trust besides the system's, relative to the `hosts.toml`.
     pub ca: Vec<PathBuf>,
-    /// Stands in for the registry, and is told which one is meant.
+    /// Whether the host is a mirror. Requests to a mirror name the registry that is meant.
     pub mirror: bool,
 }
 
-/// The field and what is wrong with it.
+/// Text of an error, which begins with the field.
 pub type HostsError = String;
 
-/// What `hosts.toml` says for `registry`; without one it is asked itself.
+/// Returns the hosts for `registry` in the order in which they are asked: those of the text of a
+/// `hosts.toml`, then the registry's own server.
+///
+/// # Errors
+///
+/// The text is not valid TOML, or has a field that is invalid or not supported.
 pub fn endpoints(registry: &str, hosts: Option<&str>) -> Result<Vec<Endpoint>, HostsError> {
     let mut file: Table = match hosts {
         Some(text) => text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?,
@@ -47,7 +52,8 @@ pub fn endpoints(registry: &str, hosts: Option<&str>) -> Result<Vec<Endpoint>, H
     Ok(found)
 }
 
-/// Loopback is plain, as for containerd and Docker, unless its port says otherwise.
+/// Returns the URL of a registry without a `server` field. Loopback hosts with a port other than
+/// 443 use HTTP, as in containerd and Docker.
 fn default_server(registry: &str) -> String {
     let (name, port) = match registry.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -57,12 +63,12 @@ fn default_server(registry: &str) -> String {
     let address = name.parse::<core::net::IpAddr>();
     let local = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let scheme = if local && port.is_some_and(|port| port != "443") { "http" } else { "https" };
-    // Docker Hub's name is not where it is.
+    // The registry of Docker Hub has another host name.
     let host = if registry == "docker.io" { "index.docker.io" } else { registry };
     format!("{scheme}://{host}")
 }
 
-/// None where it has no capability to be of use.
+/// Reads one host; `None` if it does not have the capability `pull`.
 fn endpoint(
     registry: &str,
     url: &str,
@@ -78,8 +84,8 @@ fn endpoint(
     let (pull, resolves) = match settings.remove("capabilities") {
         None => (true, true),
         Some(value) => {
-            let words = texts(&value).ok_or(format!("{at}capabilities: must be strings"))?;
-            (words.iter().any(|w| w == "pull"), words.iter().any(|w| w == "resolve"))
+            let names = texts(&value).ok_or(format!("{at}capabilities: must be strings"))?;
+            (names.iter().any(|w| w == "pull"), names.iter().any(|w| w == "resolve"))
         }
     };
     let skip_verify = take_flag(&mut settings, at, "skip_verify")?;
@@ -88,7 +94,7 @@ fn endpoint(
         Some(value) => texts(&value).ok_or(format!("{at}ca: must be a path or a list of them"))?,
     };
     let rest = rest.trim_end_matches('/');
-    // With it the path has to be the API's whole own.
+    // `override_path` means that the path is complete, so it has to contain `/v2`.
     let host = if take_flag(&mut settings, at, "override_path")? {
         rest.strip_suffix("/v2").ok_or(format!("{at}override_path: only with a path in /v2"))?
     } else {
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_registry_is_asked_itself() {
+    fn without_a_file_the_registry_is_the_only_host() {
         assert_eq!(shown("r.io", None), ["https r.io resolves"]);
         assert_eq!(shown("127.0.0.1:5000", None), ["http 127.0.0.1:5000 resolves"]);
         assert_eq!(shown("[::1]:5000", None), ["http [::1]:5000 resolves"]);
@@ -185,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_would_be_ignored_is_named() {
+    fn an_unsupported_field_is_an_error() {
         for (hosts, expected) in [
             ("[host.\"https://a\".header]\nx = \"y\"", "host.\"https://a\".header: not supported"),
             ("client = \"x.pem\"", "client: not supported"),

@@ -1,9 +1,9 @@
-//! Image names as Docker and containerd read them.
+//! Image names, parsed and completed as in Docker and containerd.
 
-/// The registry that a name without one is of.
+/// Registry of a name without a host.
 const DOCKER_HUB: &str = "docker.io";
 
-/// A name taken apart, all of it checked.
+/// Parts of a valid image name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// `HOST` or `HOST:PORT`.
@@ -17,7 +17,11 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The error is the kubelet's.
+    /// Parses a name and completes it with the registry and the tag.
+    ///
+    /// # Errors
+    ///
+    /// The kubelet's text for an invalid name.
     pub fn parse(name: &str) -> Result<Self, String> {
         let invalid = || format!("couldn't parse image name {name:?}: invalid reference format");
         let full = normalise(name);
@@ -60,7 +64,8 @@ fn is_host(host: &str) -> bool {
     !name.is_empty() && named && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
-/// Lower case and digits, with separators between them.
+/// Returns whether a part of the path has lower-case letters and digits, with single separators
+/// between them.
 fn is_component(part: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let ends = part.bytes().next().is_some_and(plain) && part.bytes().last().is_some_and(plain);
@@ -69,13 +74,14 @@ fn is_component(part: &str) -> bool {
 }
 
 fn is_tag(tag: &str) -> bool {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let is_edge = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     tag.len() <= 128
-        && tag.bytes().next().is_some_and(word)
-        && tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'))
+        && tag.bytes().next().is_some_and(is_edge)
+        && tag.bytes().all(|b| is_edge(b) || matches!(b, b'.' | b'-'))
 }
 
-/// What containerd's store can verify and is in use.
+/// Returns whether the digest is of an algorithm that containerd's store can verify: SHA-256 or
+/// SHA-512.
 fn is_digest(digest: &str) -> bool {
     let hex = |text: &str, length: usize| {
         text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -87,13 +93,13 @@ fn is_digest(digest: &str) -> bool {
     }
 }
 
-/// Whether Kubernetes' default policy for it is `Always`.
+/// Returns whether a name means the tag `latest`, for which Kubernetes' default policy is `Always`.
 pub(super) fn is_latest(name: &str) -> bool {
     let full = normalise(name);
     !full.contains('@') && full.ends_with(":latest")
 }
 
-/// `busybox` → `docker.io/library/busybox:latest`, as Docker reads a name.
+/// Completes a name as Docker does: `busybox` → `docker.io/library/busybox:latest`.
 pub fn normalise(name: &str) -> String {
     let is_host = |host: &str| {
         host.contains(['.', ':']) || host == "localhost" || host.to_lowercase() != host
@@ -111,7 +117,7 @@ pub fn normalise(name: &str) -> String {
     full
 }
 
-/// A name without its tag and digest.
+/// Returns a name without its tag and digest.
 pub fn repository(name: &str) -> &str {
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     match name.rsplit_once(':') {
@@ -125,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_completed_as_docker_does() {
+    fn names_are_completed_as_in_docker() {
         for (name, full) in [
             ("busybox", "docker.io/library/busybox:latest"),
             ("busybox:1.36", "docker.io/library/busybox:1.36"),
@@ -154,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_apart() {
+    fn a_name_is_parsed_into_its_parts() {
         let digest = format!("sha256:{}", "0a".repeat(32));
         let named = Reference::parse(&format!("r.io:5000/a/b-c__d:V1.2@{digest}")).unwrap();
         assert_eq!((named.registry.as_str(), named.repository.as_str()), ("r.io:5000", "a/b-c__d"));
@@ -165,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn an_invalid_name_is_refused() {
         for bad in [
             "",
             "A",

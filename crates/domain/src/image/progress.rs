@@ -1,6 +1,6 @@
-//! How far a pull is.
+//! Progress of a pull, layer by layer.
 
-/// Of one pull. No layers yet: the registry is being asked what the image is.
+/// Progress of one pull. It has no layers until the image's manifest is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Layers of the image, in the order of its manifest.
@@ -14,7 +14,7 @@ pub struct Layer {
     pub digest: String,
     /// Bytes of the layer's blob.
     pub size: u64,
-    /// Bytes of it that are here.
+    /// Bytes of the blob that are in the store.
     pub done: u64,
     /// Step that the layer is in.
     pub state: LayerState,
@@ -49,7 +49,8 @@ impl LayerState {
 }
 
 impl Progress {
-    /// One blob may be several of an image's layers.
+    /// Sets bytes and state of all layers with this digest. One blob can be several layers of an
+    /// image.
     pub fn set(&mut self, digest: &str, done: u64, state: LayerState) {
         for layer in self.layers.iter_mut().filter(|layer| layer.digest == digest) {
             layer.done = done.min(layer.size);

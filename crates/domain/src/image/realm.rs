@@ -1,10 +1,10 @@
-//! Where a registry's login may be sent, and which redirects may be followed.
+//! Hosts that may receive a registry's login, and redirects that may be followed.
 
 use std::str::FromStr;
 
 use url::Url;
 
-/// Registries whose tokens come from another host, as their operators document it.
+/// Registries whose tokens come from another host, according to their operators' documentation.
 const KNOWN: [(&str, &str); 3] = [
     ("docker.io", "https://auth.docker.io"),
     ("registry.digitalocean.com", "https://api.digitalocean.com"),
@@ -34,14 +34,14 @@ impl FromStr for Realm {
     }
 }
 
-/// Whether the login of `registry`, which is asked at `own`, may be sent to `realm`: to its own
-/// scheme, host and port, or to a host that is configured for it, and never in the open where the
-/// registry itself is encrypted.
+/// Returns whether the login of `registry`, whose requests go to `own`, may be sent to `realm`. It
+/// may if `realm` has the scheme, host and port of `own`, or is configured or documented for the
+/// registry. It may never go from HTTPS to HTTP.
 pub fn receives_login(registry: &str, own: &Url, realm: &Url, configured: &[Realm]) -> bool {
     if !is_http(realm) || is_downgrade(own, realm) {
         return false;
     }
-    // A mirror may have a path.
+    // The host of a mirror may have a path.
     let registry = registry.split('/').next().unwrap_or(registry);
     let known = KNOWN.iter().filter(|(name, _)| *name == registry);
     let mut known = known.filter_map(|(_, host)| Url::parse(host).ok());
@@ -51,8 +51,8 @@ pub fn receives_login(registry: &str, own: &Url, realm: &Url, configured: &[Real
         || known.any(|host| host.origin() == realm.origin())
 }
 
-/// Whether an answer may send the next request from `from` to `to`. From https to http only for
-/// what is compared with a digest that is known already.
+/// Returns whether a redirect from `from` to `to` may be followed. A redirect from HTTPS to HTTP
+/// may only if the content is compared with a known digest.
 pub fn may_follow(from: &Url, to: &Url, by_digest: bool) -> bool {
     is_http(to) && (by_digest || !is_downgrade(from, to))
 }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_goes_to_its_registry_and_to_what_is_configured() {
+    fn a_login_goes_to_its_registry_and_to_configured_realms() {
         let own = "https://r.io/v2/";
         assert!(sent("r.io", own, "https://r.io/token", &[]));
         assert!(sent("r.io", own, "https://R.IO:443/token", &[]));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_login_is_never_sent_in_the_open() {
+    fn a_login_never_goes_from_https_to_http() {
         let own = "https://r.io/v2/";
         assert!(!sent("r.io", own, "http://auth.r.io/x", &["r.io=http://auth.r.io"]));
         let (plain, realm) = ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/x");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_a_digest_follows_from_https_to_http() {
+    fn only_a_request_by_digest_follows_from_https_to_http() {
         let [https, http, ftp] = ["https://r.io/a", "http://r.io/a", "ftp://r.io/a"]
             .map(|text| Url::parse(text).unwrap());
         assert!(may_follow(&https, &http, true) && !may_follow(&https, &http, false));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_realm_is_refused_by_its_text() {
+    fn an_invalid_realm_is_an_error() {
         for (text, why) in [
             ("r.io", "must be REGISTRY="),
             ("=https://a", "is not the HOST"),

@@ -1,4 +1,4 @@
-//! Kubernetes' conditions in its order; each keeps the time of its last change.
+//! Conditions of a pod, in Kubernetes' order.
 
 use super::Pod;
 use super::phase::has_run;
@@ -7,7 +7,7 @@ use crate::container::Member;
 use crate::spec::{RestartAction, Role};
 use crate::status::{Condition, ContainerStatus, Phase};
 
-/// Reason and message of a condition; mostly empty where it is true.
+/// Reason and message of a condition; mostly empty if the condition is true.
 type Lack = (&'static str, String);
 
 /// Judges the conditions of a pod.
@@ -18,7 +18,8 @@ struct Judge<'a> {
     regular: &'a [ContainerStatus],
 }
 
-/// The conditions of a pod. One that has not changed keeps the time of its last change.
+/// Returns the conditions of a pod. A condition that has not changed keeps the time of its last
+/// change.
 pub(super) fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
     let (init, regular) = pod.statuses();
     let phase = pod.phase(&init, &regular);
@@ -44,15 +45,16 @@ pub(super) fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
 }
 
 impl Judge<'_> {
-    /// The network, the namespaces and the files of the pod are made before its first container
-    /// starts, and last as long as it does.
+    /// True once a container has run and while the network is there: network, namespaces and files
+    /// of the pod are made before its first container starts, and last until the pod is over.
     fn may_start_containers(&self) -> bool {
         let is_over = matches!(self.phase, Phase::Succeeded | Phase::Failed);
         let was_made = self.init.iter().chain(self.regular).any(has_run);
         was_made && !is_over && !self.pod.members().any(Member::lacks_network)
     }
 
-    /// Only of a pod that has such a rule. True from the exit that asks for it until all are down.
+    /// Condition of a pod with a rule that restarts all containers. It is true from the exit that
+    /// matches the rule until all containers have ended.
     fn restarting(&self) -> Option<(&'static str, bool, Lack)> {
         let mut rules = self.pod.spec.all().flat_map(|container| &container.restart_policy_rules);
         rules.find(|rule| rule.action == RestartAction::RestartAllContainers)?;
@@ -71,7 +73,8 @@ impl Judge<'_> {
         Some(("AllContainersRestarting", is_true, lack))
     }
 
-    /// What the pod lacks to be ready: what its containers lack, or gates that are not passed.
+    /// Reason why the pod is not ready: containers that are not ready, or gates that are not
+    /// passed.
     fn gated(&self, unready: &Lack) -> Lack {
         let closed = self.pod.spec.gates.closed();
         if unready.0.is_empty() && !closed.is_empty() {

@@ -1,5 +1,5 @@
-//! Which container starts and stops when. Nothing of it is stored: it follows from where the
-//! containers are, so a daemon that takes them up again comes to the same.
+//! Order in which the containers of a pod start and stop. Nothing of it is stored: it is derived
+//! from the containers' states, so that a daemon that recovers a pod continues in the same order.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::Now;
 use crate::container::{Action, Machine, Member, PodSignal, Wanted};
 use crate::spec::{PodSpec, Role};
 
-/// Signals to one container after which the order must be settled.
+/// Maximum number of signals for each container in one event, so that the loop ends.
 const STEPS: usize = 8;
 
 impl Pod {
@@ -28,7 +28,7 @@ impl Pod {
     /// Begins a round for all containers, from the first init container on.
     pub(super) fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
-        // Before anything has run, all wait for the first round anyway.
+        // Before any container has started, all of them wait for the first round already.
         let has_run = self.members().any(|one| !one.is_held());
         if self.spec.is_several() && has_run && !self.is_expired() {
             let round = self.schedule().round().saturating_add(1);
@@ -50,7 +50,7 @@ impl Pod {
 struct Schedule<'a> {
     spec: &'a PodSpec,
     machines: &'a [Machine],
-    /// The pod is to run.
+    /// True if the pod is wanted and has not expired.
     is_wanted: bool,
 }
 
@@ -63,7 +63,7 @@ impl Schedule<'_> {
         if let Some(index) = self.members().position(|one| one.round() < round) {
             return Some((index, PodSignal::Hold { round, grace: Some(Duration::ZERO) }));
         }
-        // All of the round before has to be down.
+        // The instances of the previous round have to end first.
         if self.members().any(|one| one.is_held() && one.is_alive()) {
             return self.stops_next();
         }
@@ -82,7 +82,7 @@ impl Schedule<'_> {
         self.members().map(Member::round).max().unwrap_or_default()
     }
 
-    /// True if the work of the pod is done, or cannot be begun.
+    /// True if all regular containers are over, or if an init container has failed for good.
     fn is_over(&self) -> bool {
         let mut init = self.with_roles().filter(|(_, role, _)| *role == Role::Init);
         if !self.has_initialized() && init.any(|(.., m)| m.is_over() && !m.has_succeeded()) {
@@ -92,7 +92,8 @@ impl Schedule<'_> {
         regular.all(|(.., machine)| machine.is_over())
     }
 
-    /// True once a regular container was ordered to start: there is no way back in the round.
+    /// True once a regular container was ordered to start. From then on the round is not held back
+    /// by init containers or sidecars.
     fn has_initialized(&self) -> bool {
         self.with_roles().any(|(_, role, m)| role == Role::Regular && !m.is_held())
     }
@@ -121,7 +122,7 @@ impl Schedule<'_> {
         None
     }
 
-    /// Sidecars, the last one first, once all that they accompany has ended.
+    /// Next sidecar to stop, the last one first, once all other containers have ended.
     fn stops_next(&self) -> Option<(usize, PodSignal)> {
         if self.with_roles().any(|(_, role, m)| role != Role::Sidecar && m.is_alive()) {
             return None;

@@ -1,11 +1,12 @@
-//! Kubernetes' `getPhase`.
+//! Phase of a pod, as in the kubelet's `getPhase`.
 
 use crate::exit::Terminated;
 use crate::restart;
 use crate::spec::{ContainerSpec, PodSpec, Role};
 use crate::status::{ContainerState, ContainerStatus, Phase, Stage};
 
-/// The statuses go with the spec's containers. `ended`: nothing of the pod will ever run again.
+/// Returns the phase of a pod from the statuses of its containers, which are in the order of the
+/// spec. `ended` is true if no container of the pod runs or will be restarted.
 pub fn phase(
     spec: &PodSpec,
     init: &[ContainerStatus],
@@ -72,8 +73,8 @@ fn initialization(
     if pending { Initialization::Pending } else { Initialization::Over }
 }
 
-/// Another instance follows the last one: it is on its way already, which an operator may have
-/// asked for under any policy, or its end calls for one.
+/// True if another instance follows the last one: it is being started already, or the restart
+/// policy asks for it. An operator can start one under any policy.
 fn goes_on(
     spec: &PodSpec,
     container: &ContainerSpec,
@@ -87,12 +88,12 @@ fn is_running(status: &ContainerStatus) -> bool {
     matches!(status.state, ContainerState::Running { .. })
 }
 
-/// Runs, or has run.
+/// Returns whether the container runs, or has run.
 pub(super) fn has_run(status: &ContainerStatus) -> bool {
     status.stage == Stage::Running || is_running(status) || last_end(status).is_some()
 }
 
-/// How a container that does not run ended last.
+/// Last end of a container that does not run.
 fn last_end(status: &ContainerStatus) -> Option<&Terminated> {
     match &status.state {
         ContainerState::Running { .. } => None,

@@ -32,7 +32,7 @@ fn spec_of(name: &str, restart_policy: Option<RestartPolicy>) -> ContainerSpec {
     ContainerSpec { name: name.into(), restart_policy, ..spec }
 }
 
-/// A sidecar's name ends in `+`.
+/// Makes a pod of containers with these names; a name that ends in `+` is a sidecar.
 fn pod(init: &[&str], regular: &[&str]) -> PodSpec {
     let spec = |name: &&str| match name.strip_suffix('+') {
         Some(name) => spec_of(name, Some(RestartPolicy::Always)),
@@ -69,7 +69,7 @@ fn container(code: &str) -> ContainerStatus {
         name: "app".into(),
         attempt: Incarnation(0),
         instance: Incarnation(0),
-        // What follows is for the policy to say.
+        // The policy decides what follows.
         stage: Stage::Over,
         ready: false,
         started: code == "R+",

@@ -1,30 +1,32 @@
-//! What is shown of a probe.
+//! Published status of a probe.
 
 use std::time::{Duration, SystemTime};
 
 use super::{Outcome, Verdict};
 use crate::spec::ProbeKind;
 
-/// The last word of one probe on the running instance.
+/// Status of one probe of the running instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeStatus {
     /// Kind of the probe.
     pub kind: ProbeKind,
-    /// `None` before the first attempt ended.
+    /// Newest attempt that has ended; `None` before the first one.
     pub last: Option<LastProbe>,
     /// What the probe has established.
     pub verdict: Verdict,
-    /// When the unbroken row of successes (or failures) that the last one belongs to began.
+    /// Time at which the current successes or failures in a row began; `None` before the first
+    /// outcome that counts.
     pub since: Option<SystemTime>,
-    /// Successes or failures in a row, the last outcome among them; 0 if that outcome was not
-    /// counted toward a threshold.
+    /// Number of successes or failures in a row, including the last outcome; 0 if that outcome did
+    /// not count toward a threshold.
     pub consecutive: u32,
-    /// Attempts that succeeded, those with a warning included. The three totals begin at 0 with
-    /// each instance, each change of the probe and each start of the daemon.
+    /// Number of attempts that succeeded, including those with a warning. The three totals begin at
+    /// 0 with each instance, each change of the probe and each start of the daemon.
     pub successes: u64,
-    /// Attempts that failed, those not counted toward the threshold included.
+    /// Number of attempts that failed, including those that did not count toward the threshold.
     pub failures: u64,
-    /// Attempts that ended in an error of the prober, which is neither a success nor a failure.
+    /// Number of tries that ended in an error of the prober, which is neither a success nor a
+    /// failure.
     pub errors: u64,
 }
 

@@ -76,7 +76,7 @@ fn missed_ticks_collapse_and_keep_the_phase() {
 
 #[test]
 fn a_failure_that_may_be_the_daemons_lateness_does_not_count() {
-    // Launched late, or ended long after its own timeout.
+    // The attempt was launched late, or ended long after its timeout.
     for (launched, latency) in [(12, Duration::ZERO), (10, 3 * SECOND)] {
         let mut watched = Watched::new(ProbeKind::Liveness, &spec(1, 1));
         watched.launch();
@@ -155,7 +155,7 @@ fn a_faster_startup_period_ends_with_the_first_pass() {
 }
 
 #[test]
-fn the_row_of_equal_results_is_told_with_its_beginning() {
+fn the_status_has_the_beginning_of_equal_results() {
     let mut watched = Watched::new(ProbeKind::Readiness, &spec(1, 3));
     for (tick, letter) in ["S", "F", "F"].into_iter().enumerate() {
         watched.at(PERIOD * tick as u32).launch();
@@ -183,14 +183,14 @@ proptest! {
             }
             verdicts += u32::from(matches!(seen, Seen::Counted(Some(_))));
         }
-        let told: String = letters.concat().replace('E', "");
-        let condemned = told.contains(&"F".repeat(threshold as usize));
+        let counted: String = letters.concat().replace('E', "");
+        let condemned = counted.contains(&"F".repeat(threshold as usize));
         prop_assert_eq!(verdicts, u32::from(condemned));
         prop_assert_eq!(watched.tracker.verdict() == Verdict::Failure, condemned);
     }
 
     #[test]
-    fn it_always_comes_back_unless_it_has_decided(
+    fn a_next_attempt_follows_unless_a_final_verdict_stands(
         steps in proptest::collection::vec((0u64..40, prop_oneof![Just("S"), Just("F"), Just("E")]), 0..60),
         readiness in any::<bool>(),
         ramp in any::<bool>(),

@@ -1,4 +1,5 @@
-//! A container that others made, as the source of one of probelet's.
+//! Source of an adopted container: one that exists in containerd already, and that probelet
+//! supervises.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +12,14 @@ use super::{ContainerSpec, PodSpec, Source};
 pub struct Adopted {
     /// Image of the container, as its containerd record names it.
     pub image: String,
-    /// The labels that ask for the care, as they were read; not looked at where it is `named`.
+    /// Labels that asked for the supervision when it began. They are not compared with newer labels
+    /// if `named` is true.
     pub labels: BTreeMap<String, String>,
-    /// Those of its labels that are its image's own; none where that is not known, as in the
-    /// records of versions that did not ask.
+    /// Labels of the container that its image defines; `None` if they are unknown, as in records of
+    /// versions that did not read the image.
     #[serde(default)]
     pub image_labels: Option<OwnLabels>,
-    /// Asked for by name, which beats the labels.
+    /// Whether a caller adopted the container by name, which takes precedence over its labels.
     pub named: bool,
 }
 
@@ -36,7 +38,8 @@ impl PodSpec {
     }
 }
 
-/// Name and value of the labels that decide something.
+/// Name and value of labels that an image defines: those of probelet, and those that name a log
+/// destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OwnLabels(BTreeSet<(String, String)>);
@@ -52,12 +55,12 @@ impl OwnLabels {
         self.0.extend(others.0.iter().cloned());
     }
 
-    /// Returns whether a label with this name and this value is among them.
+    /// Returns whether the set has a label with this name and this value.
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.0.contains(&(name.to_owned(), value.to_owned()))
     }
 
-    /// Those of them that a container carries as they are.
+    /// Returns the labels of the set that `labels` contains with the same value.
     pub fn on(&self, labels: &BTreeMap<String, String>) -> Self {
         let is_on = |(name, value): &&(String, String)| labels.get(name) == Some(value);
         Self(self.0.iter().filter(is_on).cloned().collect())

@@ -1,9 +1,10 @@
-//! Whom probes and hooks ask.
+//! Host that probes and hooks connect to.
 
 use super::{Handler, HookHandler, ProbeSpec};
 
 impl ProbeSpec {
-    /// As it is sent: who names no host means the pod's address, where it has one.
+    /// Returns the probe with the pod's address `ip` as its host, if the spec names none. Without
+    /// an address the host stays unset, and the prober uses the loopback.
     pub fn aimed_at(&self, ip: Option<&str>) -> Self {
         let mut aimed = self.clone();
         let host = match &mut aimed.handler {
@@ -18,7 +19,7 @@ impl ProbeSpec {
 }
 
 impl HookHandler {
-    /// As [`ProbeSpec::aimed_at`].
+    /// Returns the hook with the pod's address `ip` as its host, if it is a request without one.
     pub fn aimed_at(&self, ip: Option<&str>) -> Self {
         let mut aimed = self.clone();
         if let Self::HttpGet(get) = &mut aimed {
@@ -40,7 +41,7 @@ mod tests {
     use crate::spec::{Grpc, PortRef, short_form};
 
     #[test]
-    fn who_names_no_host_means_the_pods_address() {
+    fn a_probe_without_a_host_goes_to_the_pods_address() {
         for (short, aimed) in [
             ("http://:80/", "http://10.1.0.5:80/"),
             ("tcp://:80", "tcp://10.1.0.5:80"),
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grpc_probe_has_no_host_but_the_pods() {
+    fn a_grpc_probe_goes_to_the_pods_address() {
         let port = PortRef::Number(50051);
         let grpc = Grpc { port, service: String::new(), tls: false, host: None };
         let probe = ProbeSpec::new(Handler::Grpc(grpc)).aimed_at(Some("10.1.0.5"));

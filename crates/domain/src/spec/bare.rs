@@ -1,4 +1,4 @@
-//! Specs with no more than what has to be said, for those who add to them.
+//! Specs with the required fields alone, to which callers add the others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{BackoffLimits, ContainerSpec, PodSpec, Probes, RestartPolicy, Source};
 
 impl PodSpec {
-    /// All else as Kubernetes has it by default.
+    /// Makes a pod with Kubernetes' defaults in the namespace `default`.
     pub fn bare(name: String, uid: String, containers: Vec<ContainerSpec>) -> Self {
         Self {
             namespace: "default".to_owned(),
@@ -36,7 +36,7 @@ impl PodSpec {
 }
 
 impl ContainerSpec {
-    /// As its image or bundle has it.
+    /// Makes a container that runs what its source defines, without probes, limits or mounts.
     pub fn bare(name: String, source: Source) -> Self {
         Self {
             name,

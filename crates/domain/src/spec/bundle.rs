@@ -1,15 +1,16 @@
-//! What a user's own OCI runtime spec does not say.
+//! Warning about namespaces that a user's OCI runtime spec does not list.
 
 use serde_json::Value;
 
 use super::{ContainerSpec, Source};
 
-/// Namespaces of the OCI spec without which a container has the host's own. One of mounts is
-/// always added, so it is not among them.
+/// Kinds of namespaces that a container shares with the host if its OCI spec does not list them.
+/// The mount namespace is not among them, because it is always added.
 const KINDS: [&str; 4] = ["pid", "network", "ipc", "uts"];
 
 impl ContainerSpec {
-    /// A warning for a container of an OCI spec that runs in namespaces of the host.
+    /// Returns a warning if the OCI spec of a container leaves it in namespaces of the host; `None`
+    /// for other sources.
     pub fn warning(&self) -> Option<String> {
         let Source::Bundle { oci_spec, .. } = &self.source else { return None };
         let spec: Value = serde_json::from_str(oci_spec).unwrap_or_default();

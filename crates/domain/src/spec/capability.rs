@@ -1,8 +1,8 @@
-//! Linux capabilities, and which of them a container has.
+//! Linux capabilities by name, and the set that a container gets.
 
 use super::Security;
 
-/// By their numbers.
+/// Names of all capabilities; the index of a name is the number of the capability.
 const ALL: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -47,7 +47,7 @@ const ALL: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// containerd's and Docker's.
+/// Capabilities of a container that asks for no others, as in containerd and Docker.
 const DEFAULT: [&str; 14] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -67,10 +67,11 @@ const DEFAULT: [&str; 14] = [
 
 const EVERY: &str = "ALL";
 
-/// By its bit, whoever holds it may lower an OOM score.
+/// Bit of `CAP_SYS_RESOURCE`, which a process needs to lower its OOM score.
 pub const SYS_RESOURCE: u64 = 1 << 24;
 
-/// Without `CAP_`, in capitals; `None` for what is none.
+/// Returns the capability's name in capitals and without `CAP_`, or `ALL`; `None` for an unknown
+/// name.
 pub fn name(written: &str) -> Option<&'static str> {
     let upper = written.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
@@ -80,9 +81,11 @@ pub fn name(written: &str) -> Option<&'static str> {
     ALL.into_iter().find(|known| *known == bare)
 }
 
-/// With `CAP_`. `all` has the bits of those that can be had on this machine.
+/// Returns the names of the container's capabilities, with `CAP_`. `all` has a bit for each
+/// capability that a container on this machine can have.
 ///
-/// As containerd does it: `ALL` sets the ground, then single ones are added, then dropped.
+/// The order is containerd's: `ALL` in `add` or `drop` replaces the default set, then single
+/// capabilities are added, then dropped.
 pub fn of(security: &Security, all: u64) -> Vec<String> {
     let has = |number: u32| all.checked_shr(number).is_some_and(|bits| bits & 1 == 1);
     let known =
@@ -135,19 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn single_ones_are_added_to_and_dropped_from_what_all_says() {
+    fn single_capabilities_are_added_to_and_dropped_from_the_set_of_all() {
         assert_eq!(made(&[], &[], false).len(), 14);
         assert_eq!(made(&["NET_BIND_SERVICE"], &["ALL"], false), ["CAP_NET_BIND_SERVICE"]);
         assert_eq!(made(&["ALL"], &["SYS_ADMIN"], false).len(), 40);
         assert!(made(&["SYS_TIME", "KILL"], &["KILL"], false).contains(&"CAP_SYS_TIME".into()));
         assert!(!made(&["SYS_TIME", "KILL"], &["KILL"], false).contains(&"CAP_KILL".into()));
-        // All of them, but none where all are dropped as well.
+        // `drop` takes precedence if both lists have `ALL`.
         assert!(made(&["ALL"], &["ALL"], false).is_empty());
         assert_eq!(made(&[], &["ALL"], true).len(), 41);
     }
 
     #[test]
-    fn what_the_machine_does_not_have_is_not_asked_for() {
+    fn capabilities_that_the_machine_lacks_are_left_out() {
         let privileged = Security { privileged: Some(true), ..Security::default() };
         assert_eq!(
             of(&privileged, (1 << 38) - 1).last().map(String::as_str),

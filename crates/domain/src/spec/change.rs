@@ -1,23 +1,24 @@
-//! What of a pod can change while it lives.
+//! Differences between two specs of a pod, and which of them need new instances.
 
 use super::{
     ContainerSpec, HostNamespaces, Naming, PodSpec, Source, SpecError, Volume, VolumeSource,
 };
 use crate::image::PullPolicy;
 
-/// What stands between two specs of one pod.
+/// Kind of difference between two specs of one pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The specs are equal, apart from pull policies that mean the same.
     None,
-    /// Only what takes effect without a new instance.
+    /// Only fields differ that take effect without a new instance.
     Live,
-    /// These fields need one, others may differ too.
+    /// These fields need a new instance; others may differ too.
     Fixed(Vec<String>),
 }
 
 impl PodSpec {
-    /// A pod of another namespace is another one to Kubernetes, but here it would have the name.
+    /// Returns an error if the pod `there`, which has the same name, is in another namespace. In
+    /// Kubernetes the two would be different pods, but here a name is unique on the machine.
     pub fn is_another_than(&self, there: &Self) -> Option<SpecError> {
         let why = format!("pod {:?} is of the namespace {:?}", there.name, there.namespace);
         let why = format!("{why}, and a name is for one pod of the machine");
@@ -25,7 +26,8 @@ impl PodSpec {
             .then(|| SpecError::invalid("metadata.namespace", &self.namespace, &why))
     }
 
-    /// This spec in the place of a live pod's: with what is no manifest's.
+    /// Returns this spec with the values of a live pod that no manifest contains: its UID, and the
+    /// conditions that callers have set.
     #[must_use]
     pub fn in_place_of(mut self, live: &Self) -> Self {
         self.uid.clone_from(&live.uid);
@@ -33,9 +35,9 @@ impl PodSpec {
         self
     }
 
-    /// From this spec to `new`. Probes, hooks, the stop signal, port names, restart policies,
-    /// graces, back-off limits, labels, annotations and the content of files can change on a live
-    /// pod.
+    /// Compares this spec with `new`. Probes, hooks, the stop signal, port names, restart policies,
+    /// graces, back-off limits, log limits, pull policies, labels, annotations and the content of
+    /// files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
         let (old, new) = (self.in_short(), new.in_short());
         if old == new {
@@ -45,8 +47,8 @@ impl PodSpec {
         if fixed.is_empty() { Change::Live } else { Change::Fixed(fixed) }
     }
 
-    /// Without the pull policies that say no more than none does: a pod that was shown has all of
-    /// them.
+    /// Returns the spec without pull policies that have the same effect as none. A spec that was
+    /// exported and applied again has a policy for every image.
     fn in_short(&self) -> Self {
         let mut short = self.clone();
         for container in short.init_containers.iter_mut().chain(&mut short.containers) {
@@ -63,7 +65,7 @@ impl PodSpec {
     }
 
     fn fixed_differences(&self, new: &Self) -> Vec<String> {
-        // Every field is named, so that a new one gets its side on purpose.
+        // Every field is named, so that the compiler asks for a decision on a new one.
         let Self {
             namespace,
             name,
@@ -74,7 +76,7 @@ impl PodSpec {
             termination_grace: _,
             active_deadline: _,
             hostname,
-            // For the next pull.
+            // Used at the next pull.
             pull_secrets: _,
             service_account: _,
             init_containers: _,
@@ -86,9 +88,9 @@ impl PodSpec {
             share_process_namespace,
             naming,
             volumes,
-            // What `Ready` waits for changes no instance.
+            // The gates affect only the pod's condition `Ready`.
             gates: _,
-            // A file that is renamed changes nothing of its pod.
+            // A file may be renamed without a change of its pod.
             origin: _,
         } = self;
         let HostNamespaces { network, pid, ipc } = host_namespaces;
@@ -116,10 +118,10 @@ impl PodSpec {
         let own = own.into_iter().filter(|(_, differs)| *differs);
         let mut fixed: Vec<_> = own.map(|(field, _)| field.to_owned()).collect();
         let same = |field: &str| !fixed.iter().any(|differs| differs == field);
-        // Containers that have no counterpart are not compared.
+        // The containers are compared only if both specs have the same ones, in the same order.
         if same("spec.initContainers") && same("spec.containers") {
             for (index, (old, other)) in self.all().zip(new.all()).enumerate() {
-                // A sidecar has another place in the pod's life than an init container.
+                // A sidecar starts and stops at other times than an init container.
                 let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
                 let fields = old.fixed_differences(other).chain(moved);
                 fixed.extend(fields.map(|field| format!("{}.{field}", self.field_at(index))));
@@ -129,7 +131,7 @@ impl PodSpec {
     }
 }
 
-/// New content of files needs no new instance.
+/// True if the volumes differ at most in the content of files, which needs no new instance.
 fn volumes_are_alike(old: &[Volume], new: &[Volume]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.differs_in_content_only(new))
 }
@@ -139,7 +141,7 @@ fn names(containers: &[ContainerSpec]) -> impl Iterator<Item = &str> {
 }
 
 impl ContainerSpec {
-    /// No running instance can become what `new` says.
+    /// Returns whether a running instance has to be replaced to take over `new`.
     pub fn needs_new_instance(&self, new: &Self) -> bool {
         self.fixed_differences(new).next().is_some()
     }
@@ -148,13 +150,13 @@ impl ContainerSpec {
         let Self {
             name,
             source,
-            // For the next start.
+            // Used at the next start.
             pull_policy: _,
             command,
             args,
             env,
             working_dir,
-            // Only names for numbers, but for those of the host.
+            // Names of ports have no effect on an instance; host ports are compared below.
             ports: _,
             probes: _,
             lifecycle: _,
@@ -166,7 +168,7 @@ impl ContainerSpec {
             resources,
             devices,
             volume_mounts,
-            // For the next start.
+            // Used at the next start.
             log_limits: _,
         } = self;
         let differences = [
@@ -199,7 +201,7 @@ mod tests {
     type Edit = fn(&mut PodSpec);
 
     #[test]
-    fn a_pull_policy_that_says_what_none_says_is_no_change() {
+    fn a_pull_policy_with_the_effect_of_none_is_no_change() {
         let pulled = |image: &str, policy| {
             let mut pod = sample::pod();
             pod.containers[0].source = Source::Image(image.into());

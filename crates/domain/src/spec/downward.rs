@@ -1,5 +1,4 @@
-//! What a container can be told of its pod and of where that runs: `fieldRef` and
-//! `resourceFieldRef`.
+//! Fields of the downward API: Kubernetes' `fieldRef` and `resourceFieldRef`.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +32,7 @@ pub enum PodField {
     PodIps,
 }
 
-/// Those that stand for one thing each.
+/// Fields without a key, by their path.
 const FIELDS: [(&str, PodField); 9] = [
     ("metadata.name", PodField::Name),
     ("metadata.namespace", PodField::Namespace),
@@ -47,13 +46,13 @@ const FIELDS: [(&str, PodField); 9] = [
 ];
 
 impl PodField {
-    /// What a variable may be; an entry of labels or annotations beside them.
+    /// Field paths that a variable may have, besides single labels and annotations.
     pub const PATHS: [&str; 9] = {
         let [(a, _), (b, _), (c, _), (d, _), (e, _), (f, _), (g, _), (h, _), (i, _)] = &FIELDS;
         [a, b, c, d, e, f, g, h, i]
     };
 
-    /// A `fieldPath`, as Kubernetes writes it.
+    /// Reads a `fieldPath` as Kubernetes writes it; `None` for an unknown one.
     pub fn parse(path: &str) -> Option<Self> {
         let subscript = |field: &str| {
             let key = path.strip_prefix(field)?.strip_prefix("['")?.strip_suffix("']")?;
@@ -65,7 +64,7 @@ impl PodField {
             .or_else(|| subscript("metadata.annotations").map(Self::Annotation))
     }
 
-    /// The `fieldPath`, as Kubernetes writes it.
+    /// Returns the `fieldPath` as Kubernetes writes it.
     pub fn path(&self) -> String {
         match self {
             Self::Label(key) => format!("metadata.labels['{key}']"),
@@ -78,16 +77,17 @@ impl PodField {
     }
 }
 
-/// What a container may use, as a number of `divisor`s.
+/// A request or limit of a container, as a multiple of `divisor`; Kubernetes'
+/// `ResourceFieldSelector`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceField {
-    /// Of the pod; none is the container itself.
+    /// Name of a container of the pod; `None` for the container that has the reference.
     pub container: Option<String>,
     /// Whether the value is a request or a limit.
     pub bound: Bound,
     /// The resource.
     pub resource: Resource,
-    /// In thousandths of a core, or bytes.
+    /// Unit of the value, in thousandths of a core or in bytes.
     pub divisor: u64,
 }
 
@@ -107,16 +107,16 @@ pub enum Resource {
     Cpu,
     /// Memory, in bytes.
     Memory,
-    /// By the size of a page.
+    /// Huge pages of this size in bytes.
     HugePages(u64),
 }
 
 const BOUNDS: [(&str, Bound); 2] = [("limits", Bound::Limit), ("requests", Bound::Request)];
 const HUGE_PAGES: &str = "hugepages-";
-/// Kubernetes' words, which stand for more than it lists: `hugepages-2Mi` is one.
+/// Resources that Kubernetes' error lists. It accepts `limits.hugepages-2Mi` and the like, too.
 const SUPPORTED: [&str; 4] = ["limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
 
-/// What Kubernetes takes as divisors; by default the whole core or byte.
+/// Divisors that Kubernetes accepts; the default is one core or one byte.
 const CPU_DIVISORS: [(&str, u64); 2] = [("1m", 1), ("1", 1000)];
 const BYTE_DIVISORS: [(&str, u64); 13] = [
     ("1", 1),
@@ -135,15 +135,15 @@ const BYTE_DIVISORS: [(&str, u64); 13] = [
 ];
 
 impl Resource {
-    fn parse(word: &str) -> Option<Self> {
-        match word {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
             "cpu" => Some(Self::Cpu),
             "memory" => Some(Self::Memory),
             pages => quantity::whole(pages.strip_prefix(HUGE_PAGES)?).ok().map(Self::HugePages),
         }
     }
 
-    fn word(self) -> String {
+    fn name(self) -> String {
         match self {
             Self::Cpu => "cpu".to_owned(),
             Self::Memory => "memory".to_owned(),
@@ -172,7 +172,8 @@ impl Resource {
 }
 
 impl ResourceField {
-    /// From `limits.cpu` and a divisor as Kubernetes writes it; `at` is where they stand.
+    /// Reads a resource such as `limits.cpu` and a divisor as Kubernetes writes them. `at` is the
+    /// path of the reference, for errors.
     ///
     /// # Errors
     ///
@@ -187,13 +188,13 @@ impl ResourceField {
         if resource.is_empty() {
             return Err(SpecError::required(field, ""));
         }
-        let (bound, word) = resource.split_once('.').unwrap_or_default();
+        let (bound, name) = resource.split_once('.').unwrap_or_default();
         let bound = BOUNDS.iter().find(|(known, _)| *known == bound).map(|(_, bound)| *bound);
-        let (Some(bound), Some(resource)) = (bound, Resource::parse(word)) else {
+        let (Some(bound), Some(resource)) = (bound, Resource::parse(name)) else {
             return Err(SpecError::unsupported(field, resource, &SUPPORTED));
         };
         let divisor = match divisor {
-            // Kubernetes itself writes 0 where there is none.
+            // Kubernetes writes 0 for a divisor that is not set.
             None | Some("" | "0") => resource.whole(),
             Some(text) => {
                 let read =
@@ -201,9 +202,9 @@ impl ResourceField {
                 let known = |value: &u64| resource.divisors().iter().any(|(_, d)| d == value);
                 read(text).ok().filter(known).ok_or_else(|| {
                     let names: Vec<_> = resource.divisors().iter().map(|(name, _)| *name).collect();
-                    let (names, word) = (names.join(", "), resource.word());
+                    let (names, resource) = (names.join(", "), resource.name());
                     let why = format!(
-                        "only divisor's values {names} are supported with the {word} resource"
+                        "only divisor's values {names} are supported with the {resource} resource"
                     );
                     SpecError::invalid(format!("{at}.divisor"), text, &why)
                 })?
@@ -212,14 +213,14 @@ impl ResourceField {
         Ok(Self { container, bound, resource, divisor })
     }
 
-    /// As Kubernetes writes it: `limits.cpu`.
+    /// Returns the resource as Kubernetes writes it, such as `limits.cpu`.
     pub fn name(&self) -> String {
         let bound = BOUNDS.iter().find(|(_, bound)| *bound == self.bound);
         let bound = bound.map(|(name, _)| *name).unwrap_or_default();
-        format!("{bound}.{}", self.resource.word())
+        format!("{bound}.{}", self.resource.name())
     }
 
-    /// `None` is the whole core or byte.
+    /// Returns the divisor as Kubernetes writes it; `None` for the default, one core or one byte.
     pub fn divisor_text(&self) -> Option<&'static str> {
         let known = self.resource.divisors().iter().find(|(_, value)| *value == self.divisor);
         known.filter(|_| self.divisor != self.resource.whole()).map(|(name, _)| *name)

@@ -9,8 +9,8 @@ use super::{PodField, ResourceField};
 pub struct EnvVar {
     /// Name of printable ASCII characters without `=`.
     pub name: String,
-    /// Of a ConfigMap or Secret what it said when the pod was applied: a restart needs it, and
-    /// the object itself is kept nowhere.
+    /// Literal value, or the value that the ConfigMap or Secret had when the pod was applied. It is
+    /// stored because a restart needs it and the object itself is not stored.
     pub value: String,
     /// Kubernetes' `valueFrom`; `None` for a literal value.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub enum EnvSource {
         /// Key of its data.
         key: String,
     },
-    /// Read at each start.
+    /// A field of the pod, read at each start.
     Field(PodField),
     /// A resource request or limit of a container, computed at each start.
     Resource(ResourceField),
@@ -47,7 +47,7 @@ impl EnvVar {
     }
 }
 
-/// A secret stays one in whatever is logged.
+/// Leaves out the value of a Secret, so that it is not logged.
 impl std::fmt::Debug for EnvVar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("EnvVar");
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_in_what_is_logged() {
+    fn debug_output_has_no_value_of_a_secret() {
         let from = EnvSource::Secret { name: "db".into(), key: "password".into() };
         let var = EnvVar { from: Some(from), ..EnvVar::new("PASSWORD", "hunter2") };
         let shown = format!("{var:?}");

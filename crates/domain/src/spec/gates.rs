@@ -1,5 +1,5 @@
-//! Readiness gates: conditions that the readiness of a pod waits for beside its containers'. What
-//! they are is not observed here: callers set them.
+//! Readiness gates: conditions that must be true before a pod is ready, besides the readiness of
+//! its containers. Callers of the API set the conditions.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{PodSpec, SpecError, SpecErrors};
 
-/// Conditions that callers may set on one pod.
+/// Maximum number of conditions that callers may set on one pod.
 const MOST: usize = 32;
-/// Bytes of a reason and of a message.
+/// Maximum size in bytes of a reason and of a message.
 const LONGEST: usize = 1024;
-/// Conditions that the kubelet, or probelet in its place, decides.
+/// Conditions that callers cannot set, because the kubelet or probelet decides them.
 const DECIDED: [&str; 9] = [
     "AllContainersRestarting",
     "ContainersReady",
@@ -30,7 +30,8 @@ const DECIDED: [&str; 9] = [
 pub struct Gates {
     /// Condition types, as the manifest names them.
     pub types: Vec<String>,
-    /// By type, gates or not. Not a part of the manifest: they stay when the pod's spec changes.
+    /// Conditions that callers have set, by type, whether or not a gate names them. They are not
+    /// part of the manifest and stay when the spec changes.
     #[serde(default)]
     pub conditions: BTreeMap<String, SetCondition>,
 }
@@ -75,7 +76,7 @@ impl ConditionStatus {
 }
 
 impl Gates {
-    /// What the gates that are not passed lack, in the kubelet's words; empty if there is none.
+    /// Returns the kubelet's message on the gates that are not passed; empty if all are.
     pub fn closed(&self) -> String {
         let lack = |kind: &String| match self.conditions.get(kind).map(|set| set.status) {
             Some(ConditionStatus::True) => None,
@@ -94,12 +95,14 @@ impl Gates {
 }
 
 impl PodSpec {
-    /// This pod with the condition `kind` set at `now`.
+    /// Returns this pod with the condition `kind` set. The time of the condition stays if its
+    /// status does.
     ///
     /// # Errors
     ///
-    /// By the fields `type`, `reason` and `message`: where the type is no qualified name or one
-    /// that callers do not decide, for texts that are too long, and for too many conditions.
+    /// An error of the field `type`, `reason` or `message`, if the type is not a qualified name or
+    /// cannot be set by callers, if a text is too long, if the reason has other characters than
+    /// allowed, or if 32 conditions are set already.
     pub fn with_condition(&self, kind: &str, set: SetCondition) -> Result<Self, SpecErrors> {
         let mut errors = super::validate::condition_type("type", kind);
         if DECIDED.contains(&kind) {
@@ -132,7 +135,7 @@ impl PodSpec {
     }
 }
 
-/// Kubernetes' rule; an empty one is left out.
+/// Kubernetes' rule for reasons; an empty reason is valid and left out.
 fn is_reason(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ',' | ':');
     let is_edge = !text.ends_with([',', ':']);
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_set_is_named() {
+    fn an_invalid_condition_is_an_error_of_its_field() {
         let good = set(ConditionStatus::True, 1);
         let fields = |kind: &str, set: SetCondition| {
             let errors = sample::pod().with_condition(kind, set).unwrap_err();

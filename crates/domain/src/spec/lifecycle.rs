@@ -1,4 +1,4 @@
-//! What happens beside the process at its beginning and its end.
+//! Hooks, stop signal and evidence collection of a container.
 
 use std::time::Duration;
 
@@ -6,25 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{Exec, HttpGet};
 
-/// What happens beside the process at its beginning and its end.
+/// Kubernetes' `lifecycle` of a container, and what is collected when a probe condemns it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// Runs when the process has started; probes wait for it, and its failure ends the process.
+    /// Hook that runs when the process has started. Probes wait for it, and its failure ends the
+    /// process.
     pub post_start: Option<HookHandler>,
-    /// Runs before the stop signal, within the grace.
+    /// Hook that runs before the stop signal, within the grace.
     pub pre_stop: Option<HookHandler>,
-    /// In place of the image's, which is in place of SIGTERM.
+    /// Number of the stop signal; the image's if unset, else SIGTERM.
     pub stop_signal: Option<i32>,
-    /// Sent to a container that a probe has condemned, before it is seen what it does: a Java
-    /// process writes its threads into its log on SIGQUIT.
+    /// Number of a signal that is sent to a condemned container before its evidence is captured. A
+    /// Java process, for example, writes a thread dump into its log on SIGQUIT.
     #[serde(default)]
     pub evidence_signal: Option<i32>,
-    /// Run in it then; its output is kept with the evidence.
+    /// Command that runs in a condemned container; its output becomes part of the evidence.
     #[serde(default)]
     pub evidence_exec: Option<Exec>,
 }
 
-/// What a lifecycle hook does; Kubernetes' `LifecycleHandler`.
+/// Action of a lifecycle hook; Kubernetes' `LifecycleHandler`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum HookHandler {
     /// Runs a command in the container.
@@ -35,7 +36,7 @@ pub enum HookHandler {
     Sleep(Duration),
 }
 
-/// When a hook runs.
+/// Time at which a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookKind {
     /// After the process has started.
@@ -45,7 +46,7 @@ pub enum HookKind {
 }
 
 impl HookKind {
-    /// As Kubernetes' fields are called.
+    /// Name of the hook's field in Kubernetes: `postStart` or `preStop`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PostStart => "postStart",

@@ -1,4 +1,4 @@
-//! Where a container leaves its last words, and what stands in for them.
+//! File of a container's termination message, and whether the log replaces it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use super::PodSpec;
 /// Source of a container's termination message; Kubernetes' `terminationMessagePath` and policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminationMessage {
-    /// In a container from an image: a fresh, empty file of each attempt.
+    /// Absolute path in the container, `/dev/termination-log` by default. A container from an image
+    /// gets a new, empty file there with each attempt.
     pub path: String,
     /// Whether the log can replace an empty file.
     pub policy: MessagePolicy,
@@ -19,7 +20,7 @@ pub enum MessagePolicy {
     /// The file alone; the default.
     #[default]
     File,
-    /// The log's end where the file is empty and the exit code is not 0.
+    /// The end of the log if the file is empty and the exit code is not 0.
     FallbackToLogsOnError,
 }
 
@@ -33,7 +34,7 @@ impl MessagePolicy {
     /// All policies, in the order in which an error lists them.
     pub const ALL: [Self; 2] = [Self::FallbackToLogsOnError, Self::File];
 
-    /// As Kubernetes writes it.
+    /// The policy as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "File",
@@ -53,7 +54,8 @@ impl MessagePolicy {
 }
 
 impl PodSpec {
-    /// Whether the end of a container's log may have to stand in for its message.
+    /// Returns whether the end of the container's log replaces an empty message after this exit
+    /// code; false for an unknown container.
     pub fn wants_log(&self, container: &str, exit_code: i32) -> bool {
         let mut containers = self.all();
         let found = containers.find(|found| found.name == container);

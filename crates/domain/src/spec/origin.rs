@@ -1,12 +1,13 @@
-//! The file of the manifest directory that keeps a pod.
+//! Manifest file that a pod was created from.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a pod's manifest is.
+/// Location of a pod's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The file's whole path.
+    /// Complete path of the file.
     pub file: String,
-    /// The directory's inode: an empty one with another is no evidence that a file was removed.
+    /// Inode of the manifest directory. An empty directory with another inode may be a missing
+    /// mount, so the pod is not removed for it.
     pub directory: u64,
 }

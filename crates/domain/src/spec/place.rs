@@ -1,20 +1,20 @@
-//! A container's place in its pod: one list of all, init containers first.
+//! Index, role and restart policy of the containers of a pod.
 
 use super::{ContainerSpec, PodSpec, RestartPolicy};
 
-/// What a container is to its pod.
+/// Role of a container in its pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Runs to its end before the next one begins.
+    /// An init container, which ends before the next one starts.
     Init,
-    /// An init container that goes on as long as the pod does.
+    /// An init container with `restartPolicy: Always`, which runs as long as the pod does.
     Sidecar,
-    /// One of `containers`: starts after the init containers.
+    /// An entry of `containers`, which starts after the init containers.
     Regular,
 }
 
 impl PodSpec {
-    /// Every container; an index is a place in this list.
+    /// Returns all containers, init containers first. Indices refer to this order.
     pub fn all(&self) -> impl Iterator<Item = &ContainerSpec> {
         self.init_containers.iter().chain(&self.containers)
     }
@@ -24,7 +24,8 @@ impl PodSpec {
         self.init_containers.len() + self.containers.len()
     }
 
-    /// Whether there is anything to share and any order to keep.
+    /// Returns whether the pod has several containers, so that it needs shared namespaces and an
+    /// order of starts.
     pub fn is_several(&self) -> bool {
         self.count() > 1
     }
@@ -58,7 +59,7 @@ impl PodSpec {
         self.place_of(name).map_or(Role::Regular, |index| self.role_at(index))
     }
 
-    /// As errors name it: `spec.initContainers[0]`.
+    /// Returns the field path of the container at an index, such as `spec.initContainers[0]`.
     pub fn field_at(&self, index: usize) -> String {
         match index.checked_sub(self.init_containers.len()) {
             None => format!("spec.initContainers[{index}]"),
@@ -66,7 +67,8 @@ impl PodSpec {
         }
     }
 
-    /// The place that [`Self::field_at`] gives this field.
+    /// Returns the index of the container with this field path, the reverse of [`Self::field_at`];
+    /// `None` if there is none.
     pub fn place_at(&self, field: &str) -> Option<usize> {
         let (list, index) = field.strip_suffix(']')?.rsplit_once('[')?;
         let index: usize = index.parse().ok()?;
@@ -77,8 +79,8 @@ impl PodSpec {
         (self.at(place).is_some() && self.field_at(place) == field).then_some(place)
     }
 
-    /// The policy that rules `container`: its own, else the pod's. An init container that
-    /// succeeded is done, whatever the pod's says.
+    /// Returns the restart policy of `container`, else that of the pod. For an init container that
+    /// is not a sidecar `Always` becomes `OnFailure`, because it is complete once it has succeeded.
     pub fn policy_of(&self, container: &ContainerSpec) -> RestartPolicy {
         let policy = container.restart_policy.unwrap_or(self.restart_policy);
         match (policy, self.role_of(&container.name)) {
@@ -87,7 +89,7 @@ impl PodSpec {
         }
     }
 
-    /// Those that restart with `owner`.
+    /// Returns the indices of the containers that restart with `owner`.
     pub fn dependents_of(&self, owner: &str) -> impl Iterator<Item = usize> {
         let names = self.dependents.get(owner).into_iter().flatten();
         names.filter_map(|name| self.place_of(name))

@@ -1,4 +1,4 @@
-//! Ports of containers, and those of the host that lead to them.
+//! Ports of containers, and the host ports that are mapped to them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,9 @@ pub struct ContainerPort {
     pub name: Option<String>,
     /// Port number in the container, from 1 to 65535.
     pub port: u16,
-    /// `TCP`, `UDP` or `SCTP`; informational where there is no host port.
+    /// `TCP`, `UDP` or `SCTP`; informational without a host port.
     pub protocol: String,
-    /// Leads to it from outside.
+    /// Port of the host that is mapped to `port`; none if unset.
     #[serde(default)]
     pub host_port: Option<u16>,
     /// The host's address that the host port is on; all of them if unset.
@@ -21,7 +21,7 @@ pub struct ContainerPort {
     pub host_ip: Option<String>,
 }
 
-/// A port of the host that leads to one of the pod.
+/// Port of the host that is mapped to a port of the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPort {
     /// Address of the host; all addresses if `None`, empty, `0.0.0.0` or `::`.
@@ -46,7 +46,7 @@ impl ContainerPort {
 }
 
 impl ContainerSpec {
-    /// Each with its place among the ports.
+    /// Returns the host ports, each with the index of its entry in `ports`.
     pub fn host_ports(&self) -> impl Iterator<Item = (usize, HostPort)> {
         let ports = self.ports.iter().enumerate();
         ports.filter_map(|(index, port)| Some((index, port.on_host()?)))
@@ -54,7 +54,7 @@ impl ContainerSpec {
 }
 
 impl PodSpec {
-    /// Each with the field that asks for it.
+    /// Returns the host ports of all containers, each with the path of its field.
     pub fn host_ports(&self) -> impl Iterator<Item = (String, HostPort)> {
         self.all().enumerate().flat_map(|(place, container)| {
             let at = self.field_at(place);
@@ -63,7 +63,7 @@ impl PodSpec {
         })
     }
 
-    /// Its host ports that `other` has.
+    /// Returns an error for each host port that cannot be used beside those of `other`.
     pub fn port_clashes(&self, other: &Self) -> Vec<SpecError> {
         let taken: Vec<_> = other.host_ports().map(|(_, port)| port).collect();
         let clashing =
@@ -73,12 +73,13 @@ impl PodSpec {
 }
 
 impl HostPort {
-    /// The error of a pod that asks for it after another one.
+    /// Makes the error of a pod whose `field` asks for this port while the pod `holder` has it.
     pub fn taken(&self, field: String, holder: &str) -> SpecError {
         SpecError::invalid(field, self.host_port, &format!("pod {holder:?} has it"))
     }
 
-    /// Whether no two pods can have both.
+    /// Returns whether two pods cannot have both ports: number and protocol are the same, and the
+    /// addresses are or one is all addresses.
     pub fn clashes(&self, other: &Self) -> bool {
         let same = (self.host_port, &self.protocol) == (other.host_port, &other.protocol);
         let all = [self, other].into_iter().any(|port| port.is_everywhere());
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_port_of_the_host_is_for_one_pod() {
+    fn a_host_port_belongs_to_one_pod() {
         let taken = pod("a", None, 8080, "TCP");
         let clash = pod("b", Some("10.0.0.1"), 8080, "TCP").port_clashes(&taken);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Probes: what is asked of a container, how often, and what follows.
+//! Specs of probes: handler, times, thresholds, and the consequence of a failure.
 
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ impl ProbeKind {
     /// All kinds, in the order of a container's start.
     pub const ALL: [Self; 3] = [Self::Startup, Self::Readiness, Self::Liveness];
 
-    /// Whether an instance with these levels has nothing left to pass for this kind.
+    /// Returns whether an instance with these levels has passed a probe of this kind. A liveness
+    /// probe counts as passed from the start.
     pub fn is_passed(self, started: bool, ready: bool) -> bool {
         match self {
             Self::Startup => started,
@@ -40,7 +41,7 @@ impl ProbeKind {
         }
     }
 
-    /// As event messages begin: `Liveness probe failed: …`.
+    /// Name with a capital, as at the beginning of event messages: `Liveness probe failed: …`.
     pub fn title(self) -> &'static str {
         match self {
             Self::Startup => "Startup",
@@ -49,7 +50,7 @@ impl ProbeKind {
         }
     }
 
-    /// As kill messages say it: `failed liveness probe`.
+    /// Name in lower case, as in kill messages: `failed liveness probe`.
     pub fn lower(self) -> &'static str {
         match self {
             Self::Startup => "startup",
@@ -79,8 +80,8 @@ pub struct ProbeSpec {
     pub initial_delay: Duration,
     /// Time between two attempts; 10 s by default, at least 100 ms.
     pub period: Duration,
-    /// A faster period until the probe has passed for the first time in an incarnation. What
-    /// fails between the steady period's ticks does not count; what passes does.
+    /// Shorter period until the probe has passed for the first time in an incarnation; `period` if
+    /// unset. A failure between the ticks of `period` does not count, a success does.
     #[serde(default)]
     pub startup_period: Option<Duration>,
     /// Time that an attempt may take; 1 s by default, at least 10 ms.
@@ -89,22 +90,22 @@ pub struct ProbeSpec {
     pub success_threshold: u32,
     /// Failures in a row that make the probe fail; 3 by default, at least 1.
     pub failure_threshold: u32,
-    /// For a kill that this probe decides; beats the pod's.
+    /// Grace of a kill that this probe decides; the pod's if unset.
     pub termination_grace: Option<Duration>,
     /// Consequence of a failed liveness or startup probe; `Restart` if unset. Readiness has none.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
 }
 
-/// What follows when a liveness or startup probe has failed as often as its threshold says.
+/// Consequence when a liveness or startup probe has failed `failure_threshold` times in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum OnFailure {
-    /// The instance is ended; the restart policy says what comes after it.
+    /// The instance is stopped, and the restart policy decides what follows; the default.
     #[default]
     Restart,
-    /// The instance is ended, and no other starts until somebody wants one.
+    /// The instance is stopped, and no other starts until a caller asks for it.
     Stop,
-    /// It is told, and that is all.
+    /// The failure is published as an event, and the instance runs on.
     Notify,
 }
 
@@ -123,7 +124,8 @@ impl OnFailure {
 }
 
 impl ProbeSpec {
-    /// Kubernetes' defaults: at once, every 10 s, 1 s to answer, one success, three failures.
+    /// Makes a probe with Kubernetes' defaults: no initial delay, a period of 10 s, a timeout of 1
+    /// s, one success, three failures.
     pub fn new(handler: Handler) -> Self {
         Self {
             handler,
@@ -139,7 +141,7 @@ impl ProbeSpec {
     }
 }
 
-/// What a probe does to find out the state of a container.
+/// Check that a probe makes; Kubernetes' `ProbeHandler`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Handler {
     /// Kubernetes' `httpGet`: passes on a final status from 200 to 399.
@@ -158,11 +160,12 @@ pub struct HttpGet {
     /// URL scheme; HTTP by default.
     #[serde(default)]
     pub scheme: Scheme,
-    /// Empty: the pod's address, else 127.0.0.1, then ::1, inside the task's network namespace.
+    /// Host name or address. If empty: the pod's address, else 127.0.0.1 and then ::1 in the
+    /// network namespace of the task.
     pub host: Option<String>,
     /// Port of the request.
     pub port: PortRef,
-    /// With its query, as written; Kubernetes' default is `/`.
+    /// Path and query of the request, as written; Kubernetes' default is `/`.
     pub path: String,
     /// Additional headers. `Host`, `User-Agent` and `Accept` replace the defaults; headers that
     /// follow from the request, such as `Content-Length`, are ignored.
@@ -175,12 +178,12 @@ pub enum Scheme {
     /// Plain HTTP; the default.
     #[default]
     Http,
-    /// Neither certificate nor name are verified, as in Kubernetes.
+    /// HTTPS; neither certificate nor name is verified, as in Kubernetes.
     Https,
 }
 
 impl Scheme {
-    /// As Kubernetes writes it.
+    /// The scheme as Kubernetes writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "HTTP",
@@ -198,22 +201,23 @@ pub struct TcpSocket {
     pub port: PortRef,
 }
 
-/// `grpc.health.v1.Health/Check`.
+/// A call of `grpc.health.v1.Health/Check`; Kubernetes' `GRPCAction`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grpc {
-    /// Kubernetes knows only numbers here; the API takes names too.
+    /// Port of the call. Kubernetes accepts only a number here, probelet's API also a name.
     pub port: PortRef,
-    /// Empty: the server as a whole.
+    /// Name of the service; the server as a whole if empty.
     pub service: String,
-    /// TLS without verification, which Kubernetes does not have.
+    /// Whether the call uses TLS, without verification. Kubernetes has no such field.
     #[serde(default)]
     pub tls: bool,
-    /// No spec says it: see [`ProbeSpec::aimed_at`].
+    /// Host of the call, which no spec can set: see [`ProbeSpec::aimed_at`].
     #[serde(skip)]
     pub host: Option<String>,
 }
 
-/// A command in the container, run as its own process would be; no shell.
+/// A command that runs in the container without a shell, with the user, environment and limits of
+/// the container's process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exec {
     /// Program and its arguments; at least the program.
@@ -229,8 +233,7 @@ pub struct Header {
     pub value: String,
 }
 
-/// A port by number or by the name that the container's `ports` give it. A name that is not
-/// there is found out when the probe runs, as in Kubernetes.
+/// A port by its number or by its name in the container's `ports`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PortRef {
     /// Port number, from 1 to 65535.

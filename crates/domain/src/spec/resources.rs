@@ -1,4 +1,5 @@
-//! What a container asks of CPU and memory, and what the kubelet makes of it.
+//! Requests and limits of a container, and the kubelet's cgroup values, QoS class and OOM score
+//! that follow from them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, PodSpec, Role};
 
-/// Requests are there wherever limits are: Kubernetes fills them in.
+/// Requests and limits of a container; Kubernetes' `ResourceRequirements`. A manifest with a limit
+/// and no request gets a request equal to the limit, as in Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
@@ -20,13 +22,13 @@ pub struct Resources {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Amounts {
-    /// Thousandths of a core.
+    /// CPU time in thousandths of a core.
     pub cpu: Option<u64>,
-    /// Bytes.
+    /// Memory in bytes.
     pub memory: Option<u64>,
-    /// Bytes by the size of a page, as in `hugepages-2Mi`.
+    /// Bytes of huge pages by the size of a page, as in `hugepages-2Mi`.
     pub huge_pages: BTreeMap<u64, u64>,
-    /// Bytes on disks: only kept, nothing here counts them.
+    /// Disk space in bytes. It is stored and has no effect.
     pub ephemeral_storage: Option<u64>,
 }
 
@@ -63,36 +65,36 @@ const MIN_SHARES: u64 = 2;
 const MAX_SHARES: u64 = 262_144;
 const SHARES_OF_A_CORE: u64 = 1024;
 const MILLIS: u64 = 1000;
-/// Microseconds.
+/// Period of the CPU quota in microseconds, as in the kubelet.
 pub const QUOTA_PERIOD: u64 = 100_000;
 const MIN_QUOTA: u64 = 1000;
 
 impl Resources {
-    /// The cgroup's `cpu.shares`, of which runc makes a weight on cgroup v2.
+    /// Returns `cpu.shares` of the cgroup, which runc converts into a weight on cgroup v2.
     pub fn cpu_shares(&self) -> u64 {
         let millis = self.requests.cpu.or(self.limits.cpu).unwrap_or_default();
         (millis.saturating_mul(SHARES_OF_A_CORE) / MILLIS).clamp(MIN_SHARES, MAX_SHARES)
     }
 
-    /// Microseconds in each [`QUOTA_PERIOD`]; `None` without a limit.
+    /// Returns the CPU time in microseconds for each [`QUOTA_PERIOD`]; `None` without a limit.
     pub fn cpu_quota(&self) -> Option<u64> {
         let millis = self.limits.cpu.filter(|millis| *millis > 0)?;
         Some((millis.saturating_mul(QUOTA_PERIOD) / MILLIS).max(MIN_QUOTA))
     }
 
-    /// Memory limit in bytes; `None` without a limit, which 0 means too.
+    /// Returns the memory limit in bytes; `None` without a limit or with a limit of 0.
     pub fn memory_limit(&self) -> Option<u64> {
         self.limits.memory.filter(|bytes| *bytes > 0)
     }
 }
 
-/// What the kubelet leaves of the kernel's range of -1000 to 1000.
+/// The kubelet's values of `oom_score_adj`, which the kernel takes from -1000 to 1000.
 const GUARANTEED: i64 = -997;
 const BEST_EFFORT: i64 = 1000;
 const LEAST_BURSTABLE: i64 = 3;
 
 impl PodSpec {
-    /// As Kubernetes shows it in a pod's status.
+    /// Returns the QoS class of the pod, as in Kubernetes' status.
     pub fn qos_class(&self) -> QosClass {
         let amounts = |r: &Resources| [r.requests.clone(), r.limits.clone()];
         let is_set = |amount: Option<u64>| amount.is_some_and(|amount| amount > 0);
@@ -108,13 +110,13 @@ impl PodSpec {
         if self.all().all(is_full) { QosClass::Guaranteed } else { QosClass::Burstable }
     }
 
-    /// Who the kernel kills first when `capacity`, the machine's memory, is used up.
+    /// Returns `oom_score_adj` of a container. `capacity` is the memory of the machine in bytes.
     pub fn oom_score_adj(&self, container: &ContainerSpec, capacity: u64) -> i64 {
         match self.qos_class() {
             QosClass::Guaranteed => GUARANTEED,
             QosClass::BestEffort => BEST_EFFORT,
             QosClass::Burstable => {
-                let request = self.memory_that_counts(container);
+                let request = self.memory_for_score(container);
                 let thousandths = request.saturating_mul(1000) / capacity.max(1);
                 let adj = BEST_EFFORT - i64::try_from(thousandths).unwrap_or(BEST_EFFORT);
                 adj.clamp(LEAST_BURSTABLE, BEST_EFFORT - 1)
@@ -122,8 +124,9 @@ impl PodSpec {
         }
     }
 
-    /// A sidecar must not go before those that it serves.
-    fn memory_that_counts(&self, container: &ContainerSpec) -> u64 {
+    /// Returns the memory request that the OOM score is computed from. A sidecar has at least that
+    /// of the regular container with the smallest request, so that it is not killed before it.
+    fn memory_for_score(&self, container: &ContainerSpec) -> u64 {
         let request = |c: &ContainerSpec| c.resources.requests.memory.unwrap_or_default();
         let least = self.containers.iter().map(request).min().unwrap_or_default();
         match self.role_of(&container.name) {
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_class_is_that_of_the_least_sure_container() {
+    fn one_container_without_full_limits_lowers_the_class_of_the_pod() {
         let none = (amounts(None, None), amounts(None, None));
         let full = (amounts(Some(100), Some(1)), amounts(Some(100), Some(1)));
         let some = (amounts(Some(100), None), amounts(None, None));
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_counts_as_much_as_the_least_of_those_it_serves() {
+    fn a_sidecar_has_at_least_the_smallest_request_of_the_regular_containers() {
         let mut pod = pod(&[(amounts(None, Some(500)), amounts(None, None))]);
         let mut sidecar = pod.containers[0].clone();
         sidecar.name = "side".into();

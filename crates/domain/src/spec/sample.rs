@@ -1,8 +1,8 @@
-//! A pod for the tests of every crate.
+//! Sample pod for the tests of all crates.
 
 use super::*;
 
-/// A pod of one container, `app`, with an image, a variable and a label.
+/// Makes a pod of one container, `app`, with an image, a variable and a label.
 #[must_use]
 pub fn pod() -> PodSpec {
     let image = Source::Image("docker.io/library/web:1".into());

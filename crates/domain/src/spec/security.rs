@@ -1,10 +1,10 @@
-//! What a pod's processes may do, and as whom.
+//! Security settings of pods and containers: users, profiles, capabilities and sysctls.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, PodSpec};
 
-/// For all containers of a pod; a container's own beats what both can say.
+/// Security settings of all containers of a pod. The settings of a container take precedence.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PodSecurity {
@@ -14,7 +14,8 @@ pub struct PodSecurity {
     pub seccomp: Option<SeccompProfile>,
     /// AppArmor profile of the containers that set none; no profile if unset.
     pub app_armor: Option<AppArmorProfile>,
-    /// Owns the volumes, and every process is in it.
+    /// Kubernetes' `fsGroup`, from 0 to 2147483647: the group that owns the volumes and that every
+    /// process is in.
     pub fs_group: Option<i64>,
     /// Kubernetes' `fsGroupChangePolicy`. It is stored and has no effect, because the group is set
     /// when a volume is made.
@@ -37,7 +38,8 @@ pub struct Security {
     pub seccomp: Option<SeccompProfile>,
     /// AppArmor profile of the container; the pod's if unset.
     pub app_armor: Option<AppArmorProfile>,
-    /// As written in a manifest, with or without `CAP_`; `ALL` is all of them.
+    /// Capabilities to add to containerd's default set, with or without `CAP_`; `ALL` stands for
+    /// all.
     pub add: Vec<String>,
     /// Capabilities to remove from containerd's default set, in the same form as `add`.
     pub drop: Vec<String>,
@@ -52,7 +54,8 @@ pub struct Security {
     pub proc_mount: Option<ProcMount>,
 }
 
-/// As Kubernetes' type has them, so that validation can name what is out of range.
+/// User and group that a container runs as. The numbers are signed, as in Kubernetes, so that
+/// validation can report those that are out of range.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
@@ -83,7 +86,7 @@ pub enum AppArmorProfile {
     RuntimeDefault,
     /// No confinement.
     Unconfined,
-    /// The name of one that is loaded.
+    /// Name of a profile that is loaded in the kernel.
     Localhost(String),
 }
 
@@ -124,9 +127,11 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    /// Kernels take both `net.ipv4.tcp_rmem` and `net/ipv4/tcp_rmem`.
+    /// Returns the name with dots. The kernel accepts both `net.ipv4.tcp_rmem` and
+    /// `net/ipv4/tcp_rmem`.
     pub fn dotted(&self) -> String {
-        // After a slash first, a dot is part of a name, as in an interface's.
+        // In a name whose first separator is a slash, a dot belongs to a part, such as an
+        // interface's name.
         match self.name.find(['.', '/']) {
             Some(at) if self.name.get(at..=at) == Some("/") => {
                 let swap = |c| match c {
@@ -152,7 +157,8 @@ impl Sysctl {
         name == "kernel.sem" || begins.iter().any(|begin| name.starts_with(begin))
     }
 
-    /// Kubernetes' list of those that no pod can harm another one with.
+    /// Returns whether the parameter is in Kubernetes' list of safe sysctls, with which a pod
+    /// cannot affect other pods.
     pub fn is_safe(&self) -> bool {
         SAFE.contains(&self.dotted().as_str())
     }
@@ -191,7 +197,7 @@ impl PodSpec {
         }
     }
 
-    /// Kubernetes' default is none; a privileged container never has one.
+    /// Returns the seccomp profile of a container; `None` if unset, unconfined or privileged.
     pub fn seccomp_of<'a>(&'a self, container: &'a ContainerSpec) -> Option<&'a SeccompProfile> {
         let profile = container.security.seccomp.as_ref().or(self.security.seccomp.as_ref());
         profile.filter(|profile| {
@@ -199,7 +205,7 @@ impl PodSpec {
         })
     }
 
-    /// Returns the AppArmor profile of a container; `None` if unconfined or privileged.
+    /// Returns the AppArmor profile of a container; `None` if unset, unconfined or privileged.
     pub fn app_armor_of<'a>(&'a self, container: &'a ContainerSpec) -> Option<&'a AppArmorProfile> {
         let profile = container.security.app_armor.as_ref().or(self.security.app_armor.as_ref());
         profile.filter(|profile| {

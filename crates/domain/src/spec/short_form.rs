@@ -1,9 +1,13 @@
-//! A probe's handler in one string.
+//! Short form of a probe's handler, as in labels of containers and in the API.
 
 use super::{Exec, Grpc, Handler, HttpGet, PortRef, Scheme, SpecError, TcpSocket};
 
-/// `http://[HOST]:PORT/path`, `https://…`, `tcp://[HOST]:PORT`, `grpc://:PORT[/SERVICE]`,
-/// `grpcs://…` or `exec:COMMAND`.
+/// Reads `http://[HOST]:PORT/path`, `https://…`, `tcp://[HOST]:PORT`, `grpc://:PORT[/SERVICE]`,
+/// `grpcs://…` or `exec:COMMAND`. A command is split as by a shell.
+///
+/// # Errors
+///
+/// An error of `field`, if the text has none of these forms.
 pub fn handler(field: &str, text: &str) -> Result<Handler, SpecError> {
     let parsed = match text.strip_prefix("exec:") {
         Some(command) => exec(command),
@@ -100,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_short_forms_name_the_field_and_the_reason() {
+    fn an_invalid_short_form_is_an_error_of_its_field() {
         let cases = [
             ("8080", "scheme"),
             ("http://host/", "must name a port"),

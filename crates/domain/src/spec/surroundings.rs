@@ -1,14 +1,14 @@
-//! What of the host a pod sees, and what names it goes and knows others by.
+//! Host namespaces, network mode, names, DNS settings and devices of a pod.
 
 use serde::{Deserialize, Serialize};
 
 use super::PodSpec;
 
-/// Namespaces that are the host's own.
+/// Namespaces of the host that a pod uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostNamespaces {
-    /// The host's name with it.
+    /// Kubernetes' `hostNetwork`: the pod has the host's network and hostname.
     pub network: bool,
     /// Kubernetes' `hostPID`: the containers see the host's processes.
     pub pid: bool,
@@ -16,13 +16,13 @@ pub struct HostNamespaces {
     pub ipc: bool,
 }
 
-/// What connects a network namespace of the pod's own.
+/// Connection of a pod that has its own network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum NetworkMode {
-    /// CNI plugins, where the host has a configuration.
+    /// CNI plugins, if the host has a network configuration; the default.
     #[default]
     Cni,
-    /// Nothing: it has its loopback.
+    /// No connection; the pod has only a loopback interface.
     None,
 }
 
@@ -89,42 +89,43 @@ pub struct DnsConfig {
     pub nameservers: Vec<String>,
     /// Search domains, at most 32 and 2048 characters with their separators.
     pub searches: Vec<String>,
-    /// As in `resolv.conf`: `NAME` or `NAME:VALUE`.
+    /// Name and value of resolver options; `NAME` or `NAME:VALUE` in `resolv.conf`.
     pub options: Vec<(String, Option<String>)>,
 }
 
-/// A device of the host: `HOST:CONTAINER:rwm`.
+/// Device of the host that a container can use; `HOST:CONTAINER:rwm` in an annotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// Path on the host, below `/dev`.
     pub host: String,
     /// Path in the container, below `/dev`.
     pub container: String,
-    /// Of `r`, `w` and `m`.
+    /// Permitted access: one or more of `r` (read), `w` (write) and `m` (make the device node).
     pub access: String,
 }
 
-/// What kubeadm sets up: a manifest that knows its own name finds it here too.
+/// Default domain of a kubeadm cluster, so that full names in a manifest are the same here.
 const CLUSTER_DOMAIN: &str = "cluster.local";
-/// `HOST_NAME_MAX`
+/// Maximum length of a hostname: the kernel's `HOST_NAME_MAX`.
 pub(super) const LONGEST_HOSTNAME: usize = 64;
 
 impl PodSpec {
-    /// Cut as the kubelet cuts it: 63 characters, not ending in a hyphen or a dot.
+    /// Returns the hostname without a domain, cut to 63 characters and without trailing hyphens and
+    /// dots, as in the kubelet.
     pub fn short_hostname(&self) -> String {
         let wanted = self.hostname.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.name);
         let cut: String = wanted.chars().take(63).collect();
         cut.trim_end_matches(['-', '.']).to_owned()
     }
 
-    /// With the subdomain, where there is one.
+    /// Returns the full domain name; `None` for a pod without a subdomain.
     pub fn fqdn(&self) -> Option<String> {
         let subdomain = self.naming.subdomain.as_deref()?;
         let (name, namespace) = (self.short_hostname(), &self.namespace);
         Some(format!("{name}.{subdomain}.{namespace}.svc.{CLUSTER_DOMAIN}"))
     }
 
-    /// What `hostname` says in the pod, unless it has the host's network and name.
+    /// Returns the hostname of a pod that does not use the host's network.
     pub fn own_hostname(&self) -> String {
         let full = self.naming.hostname_as_fqdn.then(|| self.fqdn()).flatten();
         full.unwrap_or_else(|| self.short_hostname())

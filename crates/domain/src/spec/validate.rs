@@ -26,30 +26,31 @@ mod surroundings;
 mod tests;
 mod volumes;
 
-/// One thing wrong with one field, named as in a manifest.
+/// Error of one field, named as in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct SpecError {
     /// Path of the field, as in `spec.containers[0].name`; at most about 1024 bytes.
     pub field: String,
-    /// Kubernetes' sentence on the error; at most about 1024 bytes.
+    /// Kubernetes' text of the error; at most about 1024 bytes.
     pub reason: String,
 }
 
-/// All that is wrong, at once.
+/// All errors of a spec, in the order in which they were found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Self::summary(.0, SUMMARY))]
 pub struct SpecErrors(pub Vec<SpecError>);
 
-/// Bytes of an error's field and of its reason, which may quote what the manifest says.
+/// Maximum size in bytes of an error's field and of its reason, both of which may quote the
+/// manifest.
 const LONGEST: usize = 1024;
-/// How much of many errors stands in one text.
+/// Maximum number of errors that one summary lists.
 const SUMMED: usize = 20;
 /// Approximate length in bytes of the text that lists several errors.
 pub const SUMMARY: usize = 1024;
 
 impl SpecErrors {
-    /// The first errors in one line of about `longest` bytes, and how many there are more.
+    /// Returns the first errors in one line of about `longest` bytes, and the number of the others.
     pub fn summary(errors: &[SpecError], longest: usize) -> String {
         let mut summary = String::new();
         for (index, error) in errors.iter().enumerate() {
@@ -72,7 +73,7 @@ const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The sentences of Kubernetes' `field.Error`.
+/// The constructors of Kubernetes' `field.Error`, with the same texts.
 impl SpecError {
     /// Makes an error; shortens `field` and `reason` to 1024 bytes each.
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -82,7 +83,8 @@ impl SpecError {
         Self { field, reason }
     }
 
-    /// `value` as Kubernetes prints it: strings in double quotes (`{:?}`), numbers bare.
+    /// Makes the error of an invalid value, which is printed as in Kubernetes: strings in double
+    /// quotes (`{:?}`), numbers without.
     pub fn invalid(field: impl Into<String>, value: impl std::fmt::Debug, why: &str) -> Self {
         Self::new(field, format!("Invalid value: {value:?}: {why}"))
     }
@@ -115,7 +117,7 @@ impl SpecError {
     }
 }
 
-/// Where the checks are, and what they have found so far.
+/// Errors that the checks have found so far.
 #[derive(Default)]
 struct Findings(Vec<SpecError>);
 
@@ -137,7 +139,7 @@ impl Findings {
         });
     }
 
-    /// One finding a broken rule, as Kubernetes reports names.
+    /// Checks a name, with one error for each broken rule, as in Kubernetes.
     fn name(&mut self, field: &str, name: &str, rules: fn(&str) -> Vec<String>) {
         if name.is_empty() {
             return self.add(SpecError::required(field, ""));
@@ -149,7 +151,7 @@ impl Findings {
 }
 
 impl EnvVar {
-    /// What is wrong with a variable's name, or with the prefix of several.
+    /// Checks the name of a variable, or the prefix of an `envFrom`; empty if it is valid.
     pub fn check_name(field: &str, name: &str) -> Vec<SpecError> {
         let mut found = Findings::default();
         found.name(field, name, names::env_name);
@@ -157,7 +159,7 @@ impl EnvVar {
     }
 }
 
-/// What is wrong with a condition's type.
+/// Checks the type of a condition; empty if it is valid.
 pub(super) fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
     let mut found = Findings::default();
     found.name(field, name, names::qualified);
@@ -165,14 +167,14 @@ pub(super) fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
 }
 
 impl PodSpec {
-    /// The only way to a spec that the supervisor takes.
+    /// Checks the spec. The supervisor accepts only a spec that has passed.
     ///
     /// # Errors
     ///
     /// All broken rules at once, each with its field.
     pub fn validate(self) -> Result<Validated<Self>, SpecErrors> {
         let mut found = Findings::default();
-        // An adopted one has containerd's names, which containerd has checked.
+        // An adopted pod has names from containerd, which has its own rules for them.
         if !self.is_adopted() {
             found.name("metadata.name", &self.name, names::dns_subdomain);
             found.name("metadata.namespace", &self.namespace, names::dns_label);
@@ -186,7 +188,8 @@ impl PodSpec {
         }
         found.bounded("spec.terminationGracePeriodSeconds".into(), self.termination_grace);
         found.check(!self.containers.is_empty(), || SpecError::required("spec.containers", ""));
-        // The regular ones first: a name that is there twice is the init container's fault.
+        // Regular containers come first, so that a duplicate name is reported at the init
+        // container.
         let regular = self.init_containers.len()..self.count();
         let mut seen = BTreeSet::new();
         for index in regular.chain(0..self.init_containers.len()) {
@@ -270,7 +273,8 @@ fn port_rules(found: &mut Findings, at: &str, ports: &[ContainerPort]) {
     }
 }
 
-/// `ports` are the container's, which a handler may name.
+/// Checks a probe's handler. `ports` are those of the container, by whose names it can refer to a
+/// port.
 fn handler_rules(found: &mut Findings, at: &str, handler: &Handler, ports: &[ContainerPort]) {
     match handler {
         Handler::HttpGet(http) => http_rules(found, &format!("{at}.httpGet"), http, ports),
@@ -330,7 +334,7 @@ fn startup_period_rules(
     faster: Duration,
 ) {
     if kind == ProbeKind::Liveness {
-        // A liveness probe counts as passed from the start: there is nothing to hurry for.
+        // A liveness probe counts as passed from the start, so a shorter period has no purpose.
         found.add(SpecError::forbidden(field, "may not be set for livenessProbes"));
     } else if faster < MIN_PERIOD {
         let why = format!("must be at least {}ms", MIN_PERIOD.as_millis());

@@ -1,4 +1,4 @@
-//! What a pod's containers share as folders and files, and where each has it.
+//! Volumes of a pod, and their mounts in its containers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::image::PullPolicy;
 pub struct Volume {
     /// Name that mounts refer to: an RFC 1123 label, unique in the pod.
     pub name: String,
-    /// What the volume contains.
+    /// Source of the volume's content.
     pub source: VolumeSource,
 }
 
@@ -26,7 +26,7 @@ pub enum VolumeSource {
     EmptyDir {
         /// Where the folder is stored.
         medium: Medium,
-        /// Bytes.
+        /// Maximum size in bytes; no limit if unset.
         size_limit: Option<u64>,
     },
     /// Kubernetes' `hostPath`: a file or folder of the host.
@@ -42,7 +42,7 @@ pub enum VolumeSource {
     Image(VolumeImage),
 }
 
-/// What an image holds, read only.
+/// An image whose files are the content of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeImage {
     /// Image reference; must not be empty.
@@ -64,7 +64,7 @@ pub enum Medium {
 /// Kubernetes' `type` of a `hostPath`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostPathType {
-    /// Whatever is there; nothing there becomes a folder, as containerd makes it.
+    /// No check; a folder with mode 0755 is made if nothing exists at the path, as in containerd.
     Unset,
     /// A folder; made with mode 0755 if nothing exists at the path.
     DirectoryOrCreate,
@@ -110,10 +110,11 @@ impl HostPathType {
     }
 }
 
-/// `configMap`, `secret`, `downwardAPI`, or `projected`: several of them in one folder.
+/// Files of a `configMap`, `secret` or `downwardAPI` volume, or of a `projected` one, which
+/// combines several sources in one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
-    /// Otherwise it has one part.
+    /// Whether the volume is `projected`; any other volume has one part.
     pub projected: bool,
     /// Permission bits of files without a mode; 0644 by default in manifests, at most 0777.
     pub default_mode: u32,
@@ -132,10 +133,10 @@ pub enum Part {
         name: String,
         /// Whether a missing object or key is left out instead of reported as an error.
         optional: bool,
-        /// Every key where it is empty.
+        /// Keys that become files; every key if empty.
         items: Vec<Item>,
-        /// What the object said when the pod was applied: a restart needs it, and the object
-        /// itself is kept nowhere.
+        /// Data of the object when the pod was applied. It is stored because a restart needs it and
+        /// the object itself is not stored.
         data: BTreeMap<String, Content>,
     },
     /// Files with values of the pod, from Kubernetes' `downwardAPI`.
@@ -187,7 +188,7 @@ pub enum DownwardField {
 }
 
 impl DownwardField {
-    /// What a file may be; an entry of labels or annotations beside them.
+    /// Field paths that a file may have, besides single labels and annotations.
     pub const PATHS: [&str; 5] = [
         "metadata.annotations",
         "metadata.labels",
@@ -196,7 +197,8 @@ impl DownwardField {
         "metadata.uid",
     ];
 
-    /// A `fieldPath`, as Kubernetes writes it.
+    /// Reads a `fieldPath` as Kubernetes writes it; `None` for an unknown one or one that a file
+    /// cannot have.
     pub fn parse(path: &str) -> Option<Self> {
         match path {
             "metadata.labels" => Some(Self::Labels),
@@ -206,7 +208,7 @@ impl DownwardField {
         }
     }
 
-    /// The `fieldPath`, as Kubernetes writes it; `None` for a resource.
+    /// Returns the `fieldPath` as Kubernetes writes it; `None` for a resource.
     pub fn path(&self) -> Option<String> {
         match self {
             Self::Labels => Some("metadata.labels".to_owned()),
@@ -217,7 +219,8 @@ impl DownwardField {
     }
 }
 
-/// A file's bytes, readable in a record where they are text, and never in what is logged.
+/// Content of a file. A record has it as text if it is UTF-8, else in base64; `Debug` prints only
+/// its size, so that it is not logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Encoded", try_from = "Encoded")]
 pub struct Content(pub Vec<u8>);
@@ -276,7 +279,8 @@ pub enum SubPath {
     None,
     /// Kubernetes' `subPath`: a relative path without `..`.
     Plain(String),
-    /// With `$(VAR)` from the container's environment.
+    /// Kubernetes' `subPathExpr`: a relative path without `..`, with `$(VAR)` from the container's
+    /// environment.
     Expr(String),
 }
 
@@ -331,7 +335,7 @@ impl Propagation {
 }
 
 impl Part {
-    /// As the field is called that it comes from.
+    /// Name of the part's field in Kubernetes: `configMap`, `secret` or `downwardAPI`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Object { kind: ObjectKind::ConfigMap, .. } => "configMap",
@@ -342,7 +346,7 @@ impl Part {
 }
 
 impl PodSpec {
-    /// All that it is made from, its volumes too.
+    /// Returns the images of the pod's containers and volumes.
     pub fn images(&self) -> impl Iterator<Item = &String> {
         let own = self.all().filter_map(|container| match &container.source {
             Source::Image(name) => Some(name),
@@ -355,7 +359,8 @@ impl PodSpec {
         own.chain(volumes)
     }
 
-    /// Of what volumes on a disk hold, in bytes. One in memory cannot be over its own.
+    /// Returns name and size limit in bytes of the `emptyDir` volumes on a disk. A volume in memory
+    /// is limited by the kernel instead.
     pub fn volume_limits(&self) -> impl Iterator<Item = (&str, u64)> {
         self.volumes.iter().filter_map(|volume| match volume.source {
             VolumeSource::EmptyDir { medium: Medium::Disk, size_limit: Some(limit) } => {
@@ -365,7 +370,8 @@ impl PodSpec {
         })
     }
 
-    /// The images that are volumes of this container, by the volumes' names.
+    /// Returns the images that are mounted as volumes in this container, with the names of the
+    /// volumes.
     pub fn volume_images<'a>(
         &'a self,
         container: &'a ContainerSpec,
@@ -381,7 +387,8 @@ impl PodSpec {
 }
 
 impl Volume {
-    /// Only what its files hold differs: that can change under a running container.
+    /// Returns whether both volumes are equal apart from the content of files, which can change
+    /// while a container runs.
     pub fn differs_in_content_only(&self, new: &Self) -> bool {
         let shape = |volume: &Self| {
             let mut shape = volume.clone();
@@ -398,7 +405,7 @@ impl Volume {
     }
 }
 
-/// What is wrong with a path that must stay below a folder.
+/// Returns the flaw of a path that must stay below a folder; `None` if it is valid.
 pub fn sub_path_flaw(path: &str) -> Option<&'static str> {
     if path.starts_with('/') {
         Some("must be a relative path")
@@ -424,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_path_reads_back() {
+    fn a_field_path_survives_a_round_trip() {
         for path in ["metadata.labels", "metadata.annotations", "metadata.labels['a']"] {
             assert_eq!(DownwardField::parse(path).unwrap().path().as_deref(), Some(path));
         }

@@ -1,4 +1,5 @@
-//! The files of the manifest directory as they were last seen whole.
+//! Texts of the files in the manifest directory. A text is used once its file has not changed for a
+//! second.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,27 +7,27 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::super::Now;
 
-/// kubectl takes these out of a folder.
+/// Endings of the files that kubectl reads from a folder.
 const SUFFIXES: [&str; 3] = [".yaml", ".yml", ".json"];
 
-/// For how long a file must not have changed before it is read: whoever writes one in pieces
-/// takes less between two of them.
+/// Time for which a file must not have changed before its text is used. A program that writes a
+/// file in pieces pauses for less than this between two of them.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What is in a file, or why that is not known.
+/// Text of a file, or the reason why it could not be read.
 pub type Text = Result<Arc<str>, String>;
 
-/// Whether a file's name is a manifest's. Hidden files, and what editors leave beside the file that
-/// they change (`.web.yaml.swp`, `web.yaml~`, `#web.yaml#`, `4913`), are not.
+/// Returns whether a file is a manifest, by its name. Hidden files and the temporary files of
+/// editors (`.web.yaml.swp`, `web.yaml~`, `#web.yaml#`, `4913`) are not.
 pub fn is_manifest(name: &str) -> bool {
     let is_plain = !name.starts_with(['.', '#']);
     is_plain && SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// A file as one look found it.
+/// A file as one scan of the directory found it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
-    /// Its whole path.
+    /// Complete path of the file.
     pub file: String,
     /// Modification time of the file.
     pub modified: SystemTime,
@@ -34,14 +35,17 @@ pub struct Seen {
     pub text: Text,
 }
 
-/// All files, each with what it said when it last was at rest.
+/// All files of the directory, each with the text that it had when it was last at rest.
 #[derive(Debug, Default)]
-pub struct ManifestStore(BTreeMap<String, Held>);
+pub struct ManifestStore(BTreeMap<String, Entry>);
 
 #[derive(Debug)]
-struct Held {
+struct Entry {
+    /// File as the newest scan found it.
     seen: Seen,
+    /// Time of the first scan that found it like this.
     since: Instant,
+    /// Text that the file had when it was last at rest.
     settled: Option<Text>,
 }
 
@@ -52,37 +56,40 @@ impl ManifestStore {
         let mut before = std::mem::take(&mut self.0);
         for seen in all {
             let (since, settled) = match before.remove(&seen.file) {
-                Some(held) if held.seen == seen => (held.since, held.settled),
-                Some(held) => (now.mono, held.settled),
+                Some(entry) if entry.seen == seen => (entry.since, entry.settled),
+                Some(entry) => (now.mono, entry.settled),
                 None => (now.mono, None),
             };
-            let mut held = Held { seen, since, settled };
-            if held.is_at_rest(now) {
-                held.settled = Some(held.seen.text.clone());
+            let mut entry = Entry { seen, since, settled };
+            if entry.is_at_rest(now) {
+                entry.settled = Some(entry.seen.text.clone());
             }
-            self.0.insert(held.seen.file.clone(), held);
+            self.0.insert(entry.seen.file.clone(), entry);
         }
     }
 
-    /// In order of name. One that is being changed says what it said before.
+    /// Returns the paths of the files and their texts, in order of path. A file that is being
+    /// changed has its previous text; a new one is left out until it is at rest.
     pub fn settled(&self) -> impl Iterator<Item = (&str, &Text)> {
-        self.0.iter().filter_map(|(file, held)| Some((file.as_str(), held.settled.as_ref()?)))
+        self.0.iter().filter_map(|(file, entry)| Some((file.as_str(), entry.settled.as_ref()?)))
     }
 
-    /// There are files of which nothing is known yet.
+    /// Returns whether a file has not been at rest yet, so that its text is not known.
     pub fn has_unknown(&self) -> bool {
-        self.0.values().any(|held| held.settled.is_none())
+        self.0.values().any(|entry| entry.settled.is_none())
     }
 
-    /// When the next file may be at rest.
+    /// Time at which the next file may be at rest; `None` if all are.
     pub fn wake(&self) -> Option<Instant> {
-        let moving = self.0.values().filter(|held| held.settled.as_ref() != Some(&held.seen.text));
-        moving.filter_map(|held| held.since.checked_add(SETTLE)).min()
+        let is_moving = |entry: &&Entry| entry.settled.as_ref() != Some(&entry.seen.text);
+        let moving = self.0.values().filter(is_moving);
+        moving.filter_map(|entry| entry.since.checked_add(SETTLE)).min()
     }
 }
 
-impl Held {
-    /// By its own time where that is past: a file that was moved here is whole at once.
+impl Entry {
+    /// True if the file has not changed for a second, by its modification time or by the scans. A
+    /// file that was moved into the directory is complete at once.
     fn is_at_rest(&self, now: Now) -> bool {
         let age = now.wall.duration_since(self.seen.modified).unwrap_or_default();
         age >= SETTLE || now.mono.saturating_duration_since(self.since) >= SETTLE
@@ -108,12 +115,12 @@ mod tests {
         vec![Seen { file: "/m/a.yaml".into(), modified, text: Ok(text.into()) }]
     }
 
-    fn says(manifest_store: &ManifestStore) -> Option<String> {
+    fn text_of(manifest_store: &ManifestStore) -> Option<String> {
         manifest_store.settled().next().map(|(_, text)| text.clone().unwrap().to_string())
     }
 
     #[test]
-    fn what_editors_leave_is_no_manifest() {
+    fn temporary_files_of_editors_are_no_manifests() {
         for name in ["web.yaml", "web.yml", "web.json", "a.b.yaml"] {
             assert!(is_manifest(name), "{name}");
         }
@@ -135,38 +142,39 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_being_written_says_what_it_said_before() {
+    fn a_file_that_is_being_written_keeps_its_previous_text() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
         manifest_store.look(seen("old", SystemTime::UNIX_EPOCH), now);
-        assert_eq!(says(&manifest_store).as_deref(), Some("old"), "long at rest");
+        assert_eq!(text_of(&manifest_store).as_deref(), Some("old"), "long at rest");
         manifest_store.look(seen("ha", now.wall), now);
-        assert_eq!(says(&manifest_store).as_deref(), Some("old"));
+        assert_eq!(text_of(&manifest_store).as_deref(), Some("old"));
         let now = later(now, SETTLE / 2);
         manifest_store.look(seen("half", now.wall), now);
         assert_eq!(manifest_store.wake(), Some(now.mono + SETTLE));
         let whole = later(now, SETTLE / 2);
         manifest_store.look(seen("half", now.wall), whole);
-        assert_eq!(says(&manifest_store).as_deref(), Some("old"));
+        assert_eq!(text_of(&manifest_store).as_deref(), Some("old"));
         manifest_store.look(seen("half", now.wall), later(now, SETTLE));
-        assert_eq!((says(&manifest_store).as_deref(), manifest_store.wake()), (Some("half"), None));
+        assert_eq!(text_of(&manifest_store).as_deref(), Some("half"));
+        assert_eq!(manifest_store.wake(), None);
     }
 
     #[test]
-    fn of_a_new_file_nothing_is_known_until_it_rests() {
+    fn a_new_file_has_no_text_until_it_is_at_rest() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
         manifest_store.look(seen("a", now.wall), now);
-        assert!(manifest_store.has_unknown() && says(&manifest_store).is_none());
+        assert!(manifest_store.has_unknown() && text_of(&manifest_store).is_none());
         manifest_store.look(vec![], now);
         assert!(!manifest_store.has_unknown(), "it is gone");
     }
 
     #[test]
-    fn a_file_from_the_future_is_read_all_the_same() {
+    fn a_file_with_a_future_modification_time_is_read() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
         let tomorrow = now.wall + Duration::from_secs(86_400);
         manifest_store.look(seen("a", tomorrow), now);
-        assert!(says(&manifest_store).is_none());
+        assert!(text_of(&manifest_store).is_none());
         manifest_store.look(seen("a", tomorrow), later(now, SETTLE));
-        assert_eq!(says(&manifest_store).as_deref(), Some("a"));
+        assert_eq!(text_of(&manifest_store).as_deref(), Some("a"));
     }
 }

@@ -1,4 +1,4 @@
-//! What follows from what the files say.
+//! Plans that follow from the content of the files.
 
 use std::time::SystemTime;
 
@@ -43,7 +43,7 @@ fn kept(pod: &str, file: &str) -> Kept {
     Kept { pod: pod.into(), origin: Origin { file: path(file), directory: HERE } }
 }
 
-/// At once, and when a removal is due.
+/// Plans at once and at the time when a removal is due.
 fn plans(readings: &[Reading], kept: &[Kept]) -> (Plan, Plan) {
     let (mut missing, now) = (Missing::default(), now());
     let all: Vec<_> = readings.iter().collect();
@@ -57,16 +57,16 @@ fn names(plan: &Plan) -> Vec<(&str, &str)> {
     plan.keep.iter().map(|spec| (spec.name.as_str(), plan.owners[&spec.name].as_str())).collect()
 }
 
-fn told(plan: &Plan) -> Vec<(&str, &str)> {
+fn problems(plan: &Plan) -> Vec<(&str, &str)> {
     plan.problems.iter().map(|problem| (problem.about.as_str(), problem.why.as_str())).collect()
 }
 
 #[test]
-fn a_pod_whose_file_is_gone_is_deleted_after_a_while() {
+fn a_pod_whose_file_was_removed_is_deleted_after_a_while() {
     let (first, then) =
         plans(&[good("a.yaml", &["a"])], &[kept("a", "a.yaml"), kept("b", "b.yaml")]);
     assert!(first.remove.is_empty() && first.wake.is_some());
-    assert_eq!((then.remove, told(&first).len()), (vec!["b".to_owned()], 0));
+    assert_eq!((then.remove, problems(&first).len()), (vec!["b".to_owned()], 0));
 }
 
 #[test]
@@ -92,33 +92,33 @@ fn a_rename_that_is_seen_in_the_middle_deletes_nothing() {
 fn a_file_that_is_about_no_pod_for_sure_is_no_doubt() {
     let files = [good("rbac.yaml", &[])];
     let (first, then) = plans(&files, &[kept("a", "a.yaml"), kept("b", "rbac.yaml")]);
-    assert!(first.remove.is_empty() && told(&first).is_empty());
+    assert!(first.remove.is_empty() && problems(&first).is_empty());
     assert_eq!(then.remove, ["a", "b"]);
 }
 
 #[test]
-fn a_broken_file_keeps_what_it_has_made() {
+fn pods_of_an_invalid_file_are_kept() {
     for wrong in [broken("a.yaml"), refused("a.yaml", &["a"])] {
         let (_, then) = plans(&[wrong], &[kept("a", "a.yaml"), kept("also", "a.yaml")]);
         assert!(then.keep.is_empty() && then.remove.is_empty());
-        let told: Vec<_> = told(&then).into_iter().map(|(about, _)| about).collect();
-        assert_eq!(told, ["a", "also"]);
+        let about: Vec<_> = problems(&then).into_iter().map(|(about, _)| about).collect();
+        assert_eq!(about, ["a", "also"]);
     }
 }
 
 #[test]
-fn a_problem_is_told_of_the_pod_or_else_of_the_file() {
+fn a_problem_is_reported_for_the_pod_or_else_for_the_file() {
     let (plan, _) = plans(&[broken("a.yaml"), refused("b.yaml", &["b"])], &[]);
-    assert_eq!(told(&plan), [("/m/a.yaml", "no YAML"), ("b", "bad field")]);
+    assert_eq!(problems(&plan), [("/m/a.yaml", "no YAML"), ("b", "bad field")]);
 }
 
 #[test]
-fn while_a_file_may_be_what_became_of_another_nothing_is_deleted() {
+fn nothing_is_deleted_while_a_file_may_be_a_renamed_one() {
     let (_, then) = plans(&[broken("new.yaml")], &[kept("a", "old.yaml")]);
     assert!(then.remove.is_empty());
-    let why = told(&then).into_iter().find(|(about, _)| *about == "a").unwrap().1;
+    let why = problems(&then).into_iter().find(|(about, _)| *about == "a").unwrap().1;
     assert!(why.starts_with("/m/old.yaml: is gone, and /m/new.yaml may be"), "{why}");
-    // One whose pods are known is no such file.
+    // A file whose pods are known cannot be the renamed one.
     let (_, then) = plans(&[broken("b.yaml")], &[kept("a", "a.yaml"), kept("b", "b.yaml")]);
     assert_eq!(then.remove, ["a"]);
 }
@@ -134,28 +134,28 @@ fn while_a_new_file_is_being_written_nothing_is_deleted() {
 }
 
 #[test]
-fn of_two_files_with_one_pod_the_first_has_it() {
+fn the_first_of_two_files_with_the_same_pod_is_used() {
     let two = [good("a.yaml", &["web"]), good("b.yaml", &["web", "other"])];
     let (plan, then) = plans(&two, &[kept("web", "b.yaml")]);
     assert_eq!(names(&plan), [("web", "/m/a.yaml"), ("other", "/m/b.yaml")]);
     let why = "/m/b.yaml: not taken: /m/a.yaml has a pod \"web\" too, and comes first";
-    assert_eq!((told(&plan), then.remove.len()), (vec![("web", why)], 0));
-    // Also while the first is wrong.
+    assert_eq!((problems(&plan), then.remove.len()), (vec![("web", why)], 0));
+    // The same holds while the first file is invalid.
     let (plan, _) = plans(&[refused("a.yaml", &["web"]), good("b.yaml", &["web"])], &[]);
-    assert!(plan.keep.is_empty() && told(&plan).len() == 2);
+    assert!(plan.keep.is_empty() && problems(&plan).len() == 2);
 }
 
 #[test]
-fn an_empty_directory_that_is_another_one_deletes_nothing() {
+fn an_empty_directory_with_another_inode_deletes_nothing() {
     let (mut missing, now) = (Missing::default(), now());
     let kept = [kept("a", "a.yaml")];
     for now in [now, later(now)] {
         let plan = Plan::new((HERE + 1, &[]), &kept, false, &mut missing, now);
-        assert!(plan.remove.is_empty() && told(&plan)[0].1.contains("a mount may be missing"));
+        assert!(plan.remove.is_empty() && problems(&plan)[0].1.contains("a mount may be missing"));
     }
     let (_, then) = plans(&[], &kept);
     assert_eq!(then.remove, ["a"], "the one that it was in");
-    // One that is not empty is meant so.
+    // A directory with files is no missing mount.
     let others = good("b.yaml", &["b"]);
     for (now, removed) in [(now, 0), (later(now), 1)] {
         let plan = Plan::new((HERE + 1, &[&others]), &kept, false, &mut missing, now);

@@ -1,4 +1,4 @@
-//! Why a container waits, as Kubernetes names it.
+//! Reasons why a container waits, with Kubernetes' names.
 
 use std::fmt;
 

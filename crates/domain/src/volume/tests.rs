@@ -85,7 +85,7 @@ fn a_mount_is_absolute_and_one_of_files_is_read_only() {
 }
 
 #[test]
-fn what_an_expression_comes_to_must_stay_inside() {
+fn an_expanded_sub_path_must_stay_inside_the_volume() {
     let mut pod = pod(vec![files()]);
     pod.containers[0].volume_mounts = vec![mount("v0", SubPath::Expr("$(X)".into()))];
     let tried = |value: Result<String, String>| {
@@ -100,7 +100,7 @@ fn what_an_expression_comes_to_must_stay_inside() {
 
 #[test]
 fn mount_points_are_made_in_the_innermost_mount_around_them() {
-    // A config map, a secret in it, a folder in that; beside them a disk with a file in it.
+    // A ConfigMap, a Secret below it, a folder below that; and a disk with a file below it.
     let destinations = ["/a", "/a/b/c", "/a/b/c/d", "/disk", "/disk/hosts", "/ab"];
     let found = mount_points(&destinations, |outer| outer < 2);
     let point = |outer, inner, path: &str| MountPoint { outer, inner, path: path.into() };

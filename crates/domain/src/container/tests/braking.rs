@@ -1,19 +1,19 @@
-//! A kill that the brake holds back.
+//! Kills that the brake holds.
 
 use super::*;
 
 const WHY: Hold = Hold::Late { containers: 2 };
 
-/// Condemned, and held.
+/// Story of a condemned container whose kill is held.
 fn held() -> Story {
     let mut story = Story::running(RestartPolicy::Always);
     story.brake = Some(WHY);
-    let told = story.condemned();
+    let actions = story.condemned();
     assert!(
-        !told
+        !actions
             .iter()
             .any(|action| matches!(action, Action::Instance(_, InstanceAction::Signal(..)))),
-        "{told:?}"
+        "{actions:?}"
     );
     assert!(story.machine.status().kill_held.is_some());
     story
@@ -23,7 +23,7 @@ fn kills(actions: &[Action]) -> bool {
     actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
 }
 
-/// Time to ask again, and to probe.
+/// Passes a second, after which the brake is asked again and the probe runs.
 fn tick(story: &mut Story) -> Vec<Action> {
     story.pass(SECOND);
     story.tell(Event::Tick)
@@ -35,17 +35,17 @@ fn passes(story: &mut Story) -> Vec<Action> {
 }
 
 #[test]
-fn held_is_told_once_and_shown_while_it_lasts() {
+fn a_hold_is_published_once_and_is_in_the_status_while_it_lasts() {
     let mut story = Story::running(RestartPolicy::Always);
     story.brake = Some(WHY);
-    let told = story.condemned();
+    let actions = story.condemned();
     let message = format!("Container app failed liveness probe, its kill is held: {WHY}");
-    assert_eq!(Story::reasons(&told)[1], ("KillHeld", message.as_str()));
+    assert_eq!(Story::reasons(&actions)[1], ("KillHeld", message.as_str()));
     let verdict_at = story.now;
     for _ in 0..5 {
         story.pass(SECOND);
-        let told = story.fails_probe();
-        assert!(matches!(Story::reasons(&told)[..], [("Unhealthy", _)]), "{told:?}");
+        let actions = story.fails_probe();
+        assert!(matches!(Story::reasons(&actions)[..], [("Unhealthy", _)]), "{actions:?}");
         let shown = story.machine.status().kill_held.unwrap();
         assert_eq!((shown.probe, shown.since), (ProbeKind::Liveness, verdict_at.wall));
         assert_eq!(shown.reason, WHY.to_string());
@@ -58,13 +58,13 @@ fn held_is_told_once_and_shown_while_it_lasts() {
 }
 
 #[test]
-fn what_is_let_through_at_last_is_killed_as_any() {
+fn a_kill_that_is_granted_later_is_like_any_other() {
     let mut story = held();
     story.brake = None;
-    let told = tick(&mut story);
-    assert!(kills(&told));
+    let actions = tick(&mut story);
+    assert!(kills(&actions));
     let reasons = [("Killing", "Container app failed liveness probe, will be restarted")];
-    assert_eq!(Story::reasons(&told), reasons);
+    assert_eq!(Story::reasons(&actions), reasons);
     assert_eq!(story.machine.status().kill_held, None);
     story.ended(Ending::Signaled(15));
     story.started();
@@ -76,8 +76,8 @@ fn what_is_let_through_at_last_is_killed_as_any() {
 #[test]
 fn one_success_clears_the_mark_and_the_counters() {
     let mut story = held();
-    let told = passes(&mut story);
-    assert!(matches!(Story::reasons(&told)[..], [("ProbeRecovered", _)]), "{told:?}");
+    let actions = passes(&mut story);
+    assert!(matches!(Story::reasons(&actions)[..], [("ProbeRecovered", _)]), "{actions:?}");
     assert_eq!(story.machine.status().kill_held, None);
     story.brake = None;
     assert!(!kills(&tick(&mut story)));
@@ -91,8 +91,8 @@ fn late_failures_and_errors_do_not_clear_it() {
     let mut story = held();
     tick(&mut story);
     let outcome = Outcome::Failure("late".into());
-    let told = story.probed_after(ProbeKind::Liveness, outcome, 60 * SECOND);
-    assert!(told.contains(&Action::TellLate), "{told:?}");
+    let actions = story.probed_after(ProbeKind::Liveness, outcome, 60 * SECOND);
+    assert!(actions.contains(&Action::TellLate), "{actions:?}");
     tick(&mut story);
     for _ in 0..3 {
         story.probed(ProbeKind::Liveness, Outcome::Error("away".into()));
@@ -101,7 +101,7 @@ fn late_failures_and_errors_do_not_clear_it() {
 }
 
 #[test]
-fn a_pause_or_a_changed_probe_takes_it_back() {
+fn a_pause_or_a_changed_probe_withdraws_the_kill() {
     let pause: fn(&mut Story) = |story| {
         story.tell(Event::Pause { length: SECOND });
     };
@@ -160,7 +160,7 @@ fn an_answer_of_an_older_instance_is_dropped() {
 }
 
 #[test]
-fn only_what_a_probe_may_end_counts_as_probed() {
+fn only_containers_that_a_probe_may_end_count_as_probed() {
     let mut story = Story::running(RestartPolicy::Always);
     assert!(story.machine.may_be_ended_by_probe());
     story.tell(Event::Pause { length: SECOND });
@@ -180,7 +180,7 @@ fn only_what_a_probe_may_end_counts_as_probed() {
     assert!(!story.machine.may_be_ended_by_probe());
 }
 
-/// A failure that took `latency` of the second that the probe has.
+/// Fails the probe after `latency`; its timeout is a second.
 fn fails_after(story: &mut Story, latency: Duration) {
     story.tell(Event::Tick);
     let outcome = Outcome::Failure("bad".into());
@@ -201,7 +201,7 @@ fn the_brake_learns_whether_the_verdict_needs_a_timeout() {
         story.brake = Some(WHY);
         failures.into_iter().for_each(|latency| fails_after(&mut story, latency));
         assert_eq!((!story.asked.is_empty(), story.by_timeout), (true, by_timeout), "{failures:?}");
-        // While it is held: three answers are a verdict of their own.
+        // While the kill is held, three failures that were answers are a new verdict.
         for _ in 0..3 {
             fails_after(&mut story, answer);
         }

@@ -1,4 +1,4 @@
-//! Evidence before the kill: when it is captured, and that nothing waits for it for long.
+//! Evidence before a kill: the time of its capture, and the bound of the wait for it.
 
 use super::*;
 use crate::evidence::{CAPTURE, CAPTURE_WITH_COMMAND};
@@ -25,18 +25,18 @@ impl Story {
 }
 
 #[test]
-fn the_first_signal_waits_for_the_evidence_and_its_reading_is_told() {
+fn the_first_signal_waits_for_the_evidence_and_its_reading_is_published() {
     let (mut story, actions) = condemned(Lifecycle::default());
     assert!(actions.contains(&CAPTURED) && !actions.contains(&TERM), "{actions:?}");
     assert!(matches!(story.machine.condemned_for(), Some(Cause::Probe { .. })));
     let actions = story.captured("looks deadlocked");
     assert!(actions.contains(&TERM));
-    let told = [
+    let published = [
         ("Evidence", "looks deadlocked"),
         ("Killing", "Container app failed liveness probe, will be restarted"),
     ];
-    assert_eq!(Story::reasons(&actions), told);
-    // The grace begins with the signal.
+    assert_eq!(Story::reasons(&actions), published);
+    // The grace begins at the signal.
     assert_eq!(story.machine.deadline(), Some(story.now.mono + 30 * SECOND));
     let late = story.captured("once more");
     assert_eq!(Story::reasons(&late), [("Evidence", "once more")]);
@@ -105,7 +105,7 @@ fn an_operators_stop_captures_nothing_and_waits_for_no_capture() {
 }
 
 #[test]
-fn a_process_that_ends_while_it_is_looked_at_was_condemned_all_the_same() {
+fn a_process_that_ends_during_the_capture_has_the_cause_of_its_condemnation() {
     let (mut story, _) = condemned(Lifecycle::default());
     let actions = story.ended(Ending::Signaled(3));
     assert!(
@@ -121,7 +121,7 @@ fn a_process_that_ends_while_it_is_looked_at_was_condemned_all_the_same() {
 }
 
 #[test]
-fn who_is_condemned_is_condemned_once() {
+fn a_container_is_condemned_once() {
     let (mut story, _) = condemned(Lifecycle::default());
     let mut pod = pod(RestartPolicy::Always);
     pod.containers[0].probes.liveness.as_mut().unwrap().failure_threshold = 1;

@@ -57,7 +57,7 @@ fn a_pause_stops_probes_and_ends_by_itself() {
     assert_eq!(Story::reasons(&actions), [("ProbesResumed", "Probes resumed")]);
     assert_eq!(kinds(&actions), [ProbeKind::Liveness]);
     assert_eq!(story.machine.status().paused_until, None);
-    // The failures from before are no evidence any more.
+    // Failures from before the pause do not count.
     let mut killed = vec![story.probed(ProbeKind::Liveness, failure())];
     for _ in 0..2 {
         story.pass(SECOND);
@@ -68,7 +68,7 @@ fn a_pause_stops_probes_and_ends_by_itself() {
 }
 
 #[test]
-fn a_result_from_before_a_pause_says_nothing() {
+fn a_result_from_before_a_pause_is_ignored() {
     let mut story = running(with(|p| p.liveness.as_mut().unwrap().failure_threshold = 1));
     story.tell(Event::Tick);
     story.tell(Event::Pause { length: 60 * SECOND });
@@ -95,7 +95,7 @@ fn a_pause_survives_the_daemon_and_new_instances() {
 }
 
 #[test]
-fn a_changed_probe_begins_clean_and_an_unchanged_one_goes_on() {
+fn a_changed_probe_begins_at_zero_and_an_unchanged_one_continues() {
     let old = with(|p| p.readiness = p.liveness.clone());
     let mut story = running(old.clone());
     let fail_both = |story: &mut Story| {
@@ -110,8 +110,8 @@ fn a_changed_probe_begins_clean_and_an_unchanged_one_goes_on() {
     let mut new = old.clone();
     new.containers[0].probes.liveness.as_mut().unwrap().timeout = 2 * SECOND;
     let actions = story.tell(Event::Respec(Arc::new(new)));
-    let told = ("ProbesChanged", "Probes changed without a restart: liveness");
-    assert_eq!(Story::reasons(&actions), [told]);
+    let published = ("ProbesChanged", "Probes changed without a restart: liveness");
+    assert_eq!(Story::reasons(&actions), [published]);
     assert!(actions.contains(&Action::Persist));
     let status = story.machine.status();
     let run = |kind| status.probes.iter().find(|p| p.kind == kind).unwrap().consecutive;
@@ -124,7 +124,7 @@ fn a_changed_probe_begins_clean_and_an_unchanged_one_goes_on() {
 }
 
 #[test]
-fn what_was_established_stands_when_probes_change() {
+fn started_and_ready_stay_when_probes_change() {
     let bare = with(|p| *p = Probes::default());
     let mut story = running(bare.clone());
     assert!(story.machine.status().ready);
@@ -173,7 +173,7 @@ fn readiness_does_not_flap_over_a_restart_of_the_daemon() {
 }
 
 #[test]
-fn an_error_is_told_once_and_never_kills() {
+fn an_error_is_published_once_and_never_kills() {
     let mut story = running(with(|p| p.liveness.as_mut().unwrap().failure_threshold = 1));
     story.tell(Event::Tick);
     let error = || Outcome::Error("no such file".into());
@@ -186,7 +186,7 @@ fn an_error_is_told_once_and_never_kills() {
 }
 
 #[test]
-fn a_late_failure_is_told_as_such() {
+fn a_late_failure_is_published_as_late() {
     let mut story = running(with(|p| p.liveness.as_mut().unwrap().failure_threshold = 1));
     story.tell(Event::Tick);
     let actions = story.probed_after(ProbeKind::Liveness, failure(), 20 * SECOND);
@@ -196,20 +196,20 @@ fn a_late_failure_is_told_as_such() {
 }
 
 #[test]
-fn a_shim_that_grows_under_exec_probes_is_told_at_each_doubling() {
+fn growth_of_the_shim_under_exec_probes_is_published_at_each_doubling() {
     let exec = Handler::Exec(Exec { command: vec!["true".into()] });
     let mut story = running(with(|p| p.liveness.as_mut().unwrap().handler = exec));
     let measure = |actions: &[Action]| {
         actions.contains(&Action::Instance(Incarnation(0), InstanceAction::MeasureShim))
     };
     assert!(measure(&story.tell(Event::Tick)));
-    let mut told = Vec::new();
+    let mut published = Vec::new();
     for mib in [10, 30, 42, 60, 80, 300] {
         let incarnation = Incarnation(0);
         let actions = story.tell(InstanceEvent::ShimMeasured { bytes: mib << 20 }.of(incarnation));
-        told.extend((!actions.is_empty()).then_some(mib));
+        published.extend((!actions.is_empty()).then_some(mib));
     }
-    assert_eq!(told, [42, 80, 300]);
+    assert_eq!(published, [42, 80, 300]);
     let shim = story.machine.status().shim.unwrap();
     assert_eq!((shim.first, shim.latest), (10 << 20, 300 << 20));
     story.pass(59 * SECOND);
@@ -262,7 +262,7 @@ fn an_operators_restart_outlives_the_daemon() {
 }
 
 #[test]
-fn what_could_not_be_cleared_is_asked_for_once_at_a_time() {
+fn a_failed_cleanup_is_retried_one_at_a_time() {
     let mut story = Story::running(RestartPolicy::Always);
     let mut forgets = Vec::new();
     for _ in 0..4 {
@@ -280,7 +280,7 @@ fn what_could_not_be_cleared_is_asked_for_once_at_a_time() {
 }
 
 #[test]
-fn what_could_not_be_cleared_before_a_round_is_cleared_in_it() {
+fn a_failed_cleanup_before_a_round_is_retried_in_it() {
     let mut story = Story::running(RestartPolicy::Always);
     for _ in 0..2 {
         story.ended(Ending::Exited(1));
@@ -294,7 +294,7 @@ fn what_could_not_be_cleared_before_a_round_is_cleared_in_it() {
     story.tell(Event::Leftovers { incarnation: Incarnation(1) });
     story.tell(PodSignal::Hold { round: 1, grace: None }.into());
     story.pass(SECOND);
-    // Before the next attempt has a record, the two newest stay.
+    // Until the next attempt has a record, the two newest ones stay.
     assert!(!story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
     story.want(Wanted::Running);
     let actions = story.tell(PodSignal::Start.into());

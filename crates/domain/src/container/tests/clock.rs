@@ -1,4 +1,5 @@
-//! The wall clock is set by a day, with the daemon there or away: nothing waits longer or shorter.
+//! Waits while the wall clock is set by a day, with or without a running daemon: no wait becomes
+//! longer or shorter.
 
 use super::super::life::Life;
 use super::super::phase::Phase;
@@ -19,7 +20,7 @@ fn moved(time: SystemTime, set: Set) -> SystemTime {
     }
 }
 
-/// Both ways, seen by the daemon that lives or by the next one.
+/// Sets the clock in both directions, for the running daemon and for the next one.
 fn each_way(mut story: impl FnMut() -> Story, check: impl Fn(Story, Recovered)) {
     for set in [Set::Forward, Set::Back] {
         for (away, found) in [
@@ -28,7 +29,7 @@ fn each_way(mut story: impl FnMut() -> Story, check: impl Fn(Story, Recovered)) 
             (true, Recovered::Nothing),
         ] {
             let mut story = story();
-            // Before that is no time that could be moved back.
+            // The times have to be late enough to be moved back.
             story.now.wall += DAY;
             let was = story.now;
             story.now = Now {
@@ -53,7 +54,7 @@ fn each_way(mut story: impl FnMut() -> Story, check: impl Fn(Story, Recovered)) 
 }
 
 impl Story {
-    /// The times of a story that began a day earlier.
+    /// Moves the recorded times by a day, as the wall clock of the story was.
     fn age_memory(&mut self) {
         let Life { course, phase, pause, .. } = &mut self.machine.life;
         course.created_at += DAY;
@@ -82,7 +83,7 @@ fn without_probes(change: impl Fn(&mut PodSpec)) -> Story {
 }
 
 #[test]
-fn a_back_off_is_as_long_as_it_was() {
+fn a_back_off_keeps_its_length() {
     let waiting = || {
         let mut story = without_probes(|_| {});
         story.ended(Ending::Exited(1));
@@ -95,7 +96,7 @@ fn a_back_off_is_as_long_as_it_was() {
 }
 
 #[test]
-fn a_pause_is_as_long_as_it_was() {
+fn a_pause_keeps_its_length() {
     let paused = || {
         let mut story = Story::running(RestartPolicy::Always);
         story.tell(Event::Pause { length: 60 * SECOND });
@@ -109,7 +110,7 @@ fn a_pause_is_as_long_as_it_was() {
 }
 
 #[test]
-fn a_deadline_is_as_far_as_it_was() {
+fn a_deadline_keeps_its_distance() {
     let active = || {
         let mut story = without_probes(|pod| pod.active_deadline = Some(60 * SECOND));
         story.pass(20 * SECOND);
@@ -119,7 +120,7 @@ fn a_deadline_is_as_far_as_it_was() {
 }
 
 #[test]
-fn a_grace_is_as_long_as_it_was() {
+fn a_grace_keeps_its_length() {
     let stopping = || {
         let mut story = without_probes(|_| {});
         story.tell(Event::Restart { grace: Some(20 * SECOND) });
@@ -135,7 +136,7 @@ fn a_grace_is_as_long_as_it_was() {
 }
 
 #[test]
-fn an_age_is_what_it_was() {
+fn an_age_does_not_change() {
     let old = || {
         let mut story = without_probes(|_| {});
         story.pass(100 * SECOND);
@@ -165,7 +166,7 @@ fn slewing_moves_nothing() {
 }
 
 #[test]
-fn of_another_boot_only_the_wall_clock_is_known_and_no_wait_grows() {
+fn after_a_reboot_no_wait_becomes_longer() {
     let mut story = Story::running(RestartPolicy::Always);
     story.tell(Event::Pause { length: 60 * SECOND });
     let memory = Memory {
@@ -197,7 +198,7 @@ fn an_end_is_never_before_its_start_nor_in_the_future() {
 }
 
 #[test]
-fn probes_of_containers_that_are_taken_up_are_spread_and_always_alike() {
+fn probes_of_recovered_containers_are_spread_by_a_fixed_delay() {
     let first = |uid: &str| {
         let mut story = Story::running(RestartPolicy::Always);
         let spec = PodSpec { uid: uid.into(), ..pod(RestartPolicy::Always) };

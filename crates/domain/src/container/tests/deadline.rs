@@ -1,4 +1,4 @@
-//! A pod's active deadline.
+//! Active deadline of a pod.
 
 use super::*;
 use crate::pod::Pod;
@@ -21,7 +21,7 @@ fn running(pod: PodSpec) -> Story {
 const STOPPED: (&str, &str) = ("Killing", "Stopping container app");
 
 #[test]
-fn what_is_active_when_the_deadline_comes_is_stopped_for_good() {
+fn containers_that_are_active_at_the_deadline_are_stopped_for_good() {
     let mut story = running(short());
     assert_eq!(story.machine.deadline(), Some(story.now.mono + 60 * SECOND));
     story.pass(59 * SECOND);
@@ -65,7 +65,7 @@ fn a_back_off_and_a_start_under_way_end_too() {
 }
 
 #[test]
-fn what_was_over_before_is_left_as_it_was() {
+fn containers_that_ended_before_the_deadline_do_not_change() {
     let mut pod = short();
     pod.restart_policy = RestartPolicy::Never;
     let mut story = running(pod);
@@ -105,7 +105,7 @@ fn one_that_had_begun_to_run_when_a_daemon_died_is_stopped_by_the_next() {
 }
 
 #[test]
-fn the_pod_fails_when_nothing_of_it_runs_any_more() {
+fn the_pod_fails_when_none_of_its_containers_runs() {
     let mut story = running(short());
     story.pass(60 * SECOND);
     story.tell(Event::Tick);
@@ -133,18 +133,18 @@ fn the_event_is_the_pods_and_comes_once() {
         let (container, found) = (spec.containers[index].clone(), Recovered::Running { pid: 7 });
         Machine::recover(spec.clone(), container, memory, "c".into(), [], found, story.now).0
     };
-    // No two are created in the same instant.
+    // Two containers are not created at the same instant.
     let mut pod =
         Pod::new(spec.clone(), vec![machine(0, Duration::ZERO), machine(1, SECOND)], story.now);
-    let mut told = Vec::new();
+    let mut published = Vec::new();
     for seconds in [60, 61] {
         let time = seconds * SECOND;
         let now = Now { mono: story.now.mono + time, wall: story.now.wall + time, ..story.now };
         let actions = pod.handle_all(&Event::Tick, now);
-        told.extend(actions.into_iter().filter_map(|(_, action)| match action {
+        published.extend(actions.into_iter().filter_map(|(_, action)| match action {
             Action::Note(notice) => Some((notice.reason, notice.of_pod)),
             _ => None,
         }));
     }
-    assert_eq!(told, [("DeadlineExceeded", true), ("Killing", false), ("Killing", false)]);
+    assert_eq!(published, [("DeadlineExceeded", true), ("Killing", false), ("Killing", false)]);
 }

@@ -1,5 +1,5 @@
-//! Kubernetes' restart decisions, row by row, each with all the ways in which a process that was
-//! asked to end does so: the decision is of the kubelet's and not of the code's.
+//! Vectors of Kubernetes' restart decisions, each with all ends of a process after a stop signal:
+//! the exit code does not change the decision.
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
             };
             (None, (0..5).flat_map(|_| fail(&mut story)).collect())
         }
-        // The startup probe's failure would have been first.
+        // If both had failed, the startup probe would have failed first.
         "liveness_failed" | "both_failed" => {
             let (message, actions) = failed(ProbeKind::Liveness, &mut story);
             (Some(message), actions)

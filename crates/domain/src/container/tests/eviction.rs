@@ -1,4 +1,4 @@
-//! Volumes on a disk that hold more than they may.
+//! Volumes on a disk that exceed their size limit.
 
 use super::*;
 use crate::pod::Pod;
@@ -10,7 +10,7 @@ use crate::status::{Expired, Phase};
 const MEBI: u64 = 1 << 20;
 const WHY: &str = "Usage of EmptyDir volume \"disk\" exceeds the limit \"1Mi\".";
 
-/// A volume with a limit, one without, one in memory.
+/// Makes a pod with a volume with a limit, one without and one in memory, of which one is mounted.
 fn limited(mounted: &str) -> PodSpec {
     let mut pod = pod(RestartPolicy::Always);
     pod.containers[0].probes = Probes::default();
@@ -49,12 +49,12 @@ fn measured(bytes: u64) -> Event {
 }
 
 #[test]
-fn who_mounts_a_limited_volume_is_measured_each_ten_seconds_and_nobody_else() {
+fn only_limited_volumes_that_are_mounted_are_measured_every_ten_seconds() {
     for other in ["free", "memory"] {
         assert_eq!(running(limited(other)).machine.deadline(), None, "{other}");
     }
     let mut story = running(limited("disk"));
-    // One at a time, and a long look less often.
+    // Only one measurement runs at a time, and after a long one the wait is longer.
     for (wait, took) in [(10, 1), (10, 60), (540, 1), (10, 1)] {
         story.pass((wait - 1) * SECOND);
         assert_eq!(story.tell(Event::Tick), []);

@@ -1,4 +1,4 @@
-//! What holds after any history.
+//! Properties that hold after every sequence of events.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ enum Step {
     Probe(ProbeKind, bool),
     Pause(u64),
     Resume,
-    /// Another spec, with or without each probe.
+    /// Takes over a spec with or without its probes.
     Respec(bool),
 }
 

@@ -1,4 +1,4 @@
-//! What a start does about its image.
+//! Pulls and waits of a start for its images.
 
 use super::*;
 use crate::image::{PullFault, PullPolicy, Pulled, VolumeSeen};
@@ -82,7 +82,7 @@ fn an_image_that_came_meanwhile_is_not_pulled() {
 }
 
 #[test]
-fn failures_are_shown_and_waited_out_in_the_kubelets_words() {
+fn failed_pulls_have_the_kubelets_reasons_and_waits() {
     let mut story = absent(None);
     story.want(Wanted::Running);
     story.looked(None);
@@ -99,8 +99,8 @@ fn failures_are_shown_and_waited_out_in_the_kubelets_words() {
             notes(&actions),
             ["BackOff Back-off pulling image \"app:1\"", "Failed Error: ImagePullBackOff"]
         );
-        let told = "Back-off pulling image \"app:1\": ErrImagePull: no such host";
-        assert_eq!(story.waiting(), ("ImagePullBackOff".into(), told.into()));
+        let published = "Back-off pulling image \"app:1\": ErrImagePull: no such host";
+        assert_eq!(story.waiting(), ("ImagePullBackOff".into(), published.into()));
         story.pass((wait - 3) * SECOND);
         assert_eq!(story.tell(Event::Tick), []);
         story.pass(SECOND);
@@ -114,7 +114,7 @@ fn failures_are_shown_and_waited_out_in_the_kubelets_words() {
 }
 
 #[test]
-fn what_may_not_be_pulled_or_has_no_name_is_looked_for_again() {
+fn a_forbidden_pull_and_an_invalid_name_are_checked_again() {
     let mut story = absent(Some(PullPolicy::Never));
     story.want(Wanted::Running);
     let actions = story.looked(None);
@@ -152,7 +152,7 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
 }
 
 #[test]
-fn who_stops_or_removes_it_gives_the_pull_up() {
+fn a_stop_or_removal_ends_the_pull() {
     let mut story = absent(None);
     story.want(Wanted::Running);
     story.looked(None);
@@ -160,13 +160,13 @@ fn who_stops_or_removes_it_gives_the_pull_up() {
     assert!(actions.contains(&Action::Instance(FIRST, InstanceAction::GiveUpPull)));
     assert!(actions.contains(&Action::Forget(FIRST)));
 
-    // While it is looked for, its record may be on its way.
+    // While the images are checked, the record may not exist yet.
     let mut story = absent(None);
     story.want(Wanted::Running);
     assert!(!story.want(Wanted::Removed).contains(&Action::Forget(FIRST)));
     assert!(story.looked(None).contains(&Action::Forget(FIRST)));
 
-    // A back-off, too; a start brings the same attempt.
+    // A stop ends a back-off, too, and the next start is of the same attempt.
     let mut story = absent(None);
     story.want(Wanted::Running);
     story.looked(None);
@@ -180,7 +180,7 @@ fn who_stops_or_removes_it_gives_the_pull_up() {
 }
 
 #[test]
-fn an_image_that_is_gone_when_it_starts_is_looked_for() {
+fn an_image_that_is_missing_at_the_start_is_checked_again() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
     let fault = Fault::Image;
@@ -202,7 +202,7 @@ fn an_operators_restart_tries_the_image_at_once() {
     assert_eq!(story.machine.status().restart_count, 0);
 }
 
-/// Two volumes of images, and one that the container does not mount.
+/// Story of a pod with two image volumes, and one that the container does not mount.
 fn with_volumes(policy: Option<PullPolicy>) -> Story {
     let mut pod = pod(RestartPolicy::Always);
     for name in ["one", "two", "other"] {
@@ -249,10 +249,13 @@ fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
     assert!(actions.contains(&pull("two:1")), "{actions:?}");
     assert!(story.pulled().contains(&Action::Instance(FIRST, InstanceAction::Start)));
     assert_eq!(story.machine.status().image_id, "app@sha256:2");
-    let told = &notes(&story.started())[0];
-    assert!(told.starts_with("Pulled Container image \"app:1\" already present"), "{told}");
+    let published = &notes(&story.started())[0];
+    assert!(
+        published.starts_with("Pulled Container image \"app:1\" already present"),
+        "{published}"
+    );
 
-    // A view is used as it is, under any policy.
+    // An existing view is used under every policy.
     let mut story = with_volumes(Some(PullPolicy::Always));
     story.want(Wanted::Running);
     let actions = story.looked_at_volumes([VolumeSeen::Viewed; 2]);
@@ -261,7 +264,7 @@ fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
             && notes(&actions).is_empty(),
         "{actions:?}"
     );
-    // One that is not known any more when it starts is missing again.
+    // An image that was removed before the start is missing again.
     let (fault, message) = (Fault::Image, "gone".into());
     let failed = InstanceEvent::Failed { fault, message }.of(FIRST);
     assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::LookForImage)]);
@@ -286,8 +289,8 @@ fn a_volumes_image_that_fails_is_waited_for_and_named_and_the_others_are_not_pul
         story.fails(PullFault::Failed);
         assert_eq!(story.waiting().0, "ErrImagePull");
         story.pass(2 * SECOND);
-        let told = &notes(&story.tell(Event::Tick))[0];
-        assert_eq!(told, "BackOff Back-off pulling image \"two:1\"");
+        let published = &notes(&story.tell(Event::Tick))[0];
+        assert_eq!(published, "BackOff Back-off pulling image \"two:1\"");
         story.pass((wait - 2) * SECOND);
         assert_eq!(
             story.tell(Event::Tick),

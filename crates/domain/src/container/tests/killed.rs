@@ -1,11 +1,11 @@
-//! What follows a probe's kill: decided by the policy and the rules, never by how politely the
-//! process ends.
+//! Restarts after a kill by a probe. The policy and the rules decide on them, not the way in which
+//! the process ends.
 
 use super::*;
 use crate::status::Stage;
 
-/// How processes end that are asked to: at once and well, with a code of their own, by the signal,
-/// and by SIGKILL after the grace; as the kernel tells it, and as containerd does.
+/// Ends of processes after a stop signal: with exit code 0 or another one, by the signal, and by
+/// SIGKILL after the grace; as the kernel and as containerd report them.
 pub(super) const ENDINGS: [Ending; 10] = [
     Ending::Exited(0),
     Ending::Exited(1),
@@ -61,14 +61,14 @@ fn rule(values: &[i32]) -> RestartRule {
 }
 
 #[test]
-fn only_never_keeps_it_down_whatever_the_code() {
+fn after_a_kill_only_the_policy_never_prevents_a_restart() {
     for kind in [ProbeKind::Liveness, ProbeKind::Startup] {
         for ending in ENDINGS {
             for policy in [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never] {
                 let mut story = running(of(policy, kind));
-                let told = killed(&mut story, kind);
+                let actions = killed(&mut story, kind);
                 let announced =
-                    Story::reasons(&told).iter().any(|(_, text)| text.ends_with("restarted"));
+                    Story::reasons(&actions).iter().any(|(_, text)| text.ends_with("restarted"));
                 let restarts = starts(&story.ended(ending));
                 let case = format!("{policy:?} {kind:?} {ending:?}");
                 assert_eq!(restarts, policy != RestartPolicy::Never, "{case}");
@@ -79,7 +79,7 @@ fn only_never_keeps_it_down_whatever_the_code() {
 }
 
 #[test]
-fn an_own_exit_with_0_is_still_the_end_under_on_failure() {
+fn an_exit_with_0_by_itself_is_final_under_on_failure() {
     let mut story = Story::running(RestartPolicy::OnFailure);
     assert!(!starts(&story.ended(Ending::Exited(0))));
     assert_eq!(story.machine.status().stage, Stage::Over);
@@ -98,15 +98,15 @@ fn under_never_the_rules_decide_by_the_code_of_the_killed_one() {
         let mut pod = pod(RestartPolicy::Never);
         pod.containers[0].restart_policy_rules = vec![rule(&[137, 143])];
         let mut story = running(pod);
-        let told = killed(&mut story, ProbeKind::Liveness);
-        // The kubelet promises nothing before it knows the code.
-        assert_eq!(Story::reasons(&told)[1].1, "Container app failed liveness probe");
+        let actions = killed(&mut story, ProbeKind::Liveness);
+        // The message announces no restart, because the exit code decides on it.
+        assert_eq!(Story::reasons(&actions)[1].1, "Container app failed liveness probe");
         assert_eq!(starts(&story.ended(ending)), expected, "{ending:?}");
     }
 }
 
 #[test]
-fn an_adopted_one_that_ends_well_restarts_too_as_often_as_it_may() {
+fn an_adopted_container_that_exits_with_0_restarts_up_to_the_limit() {
     let mut pod = pod(RestartPolicy::OnFailure);
     let container = &mut pod.containers[0];
     container.source = Source::Adopted(Adopted {
@@ -126,9 +126,9 @@ fn an_adopted_one_that_ends_well_restarts_too_as_often_as_it_may() {
     assert_eq!(story.machine.status().stage, Stage::Over);
 }
 
-/// Its daemon dies while it is being ended, and it ends well meanwhile.
+/// The daemon dies during the stop, and the container ends meanwhile.
 #[test]
-fn a_kill_that_a_daemons_death_interrupts_keeps_its_reason() {
+fn a_kill_keeps_its_cause_if_the_daemon_dies_during_the_stop() {
     for ending in ENDINGS {
         let mut story = running(of(RestartPolicy::OnFailure, ProbeKind::Startup));
         killed(&mut story, ProbeKind::Startup);
@@ -137,7 +137,7 @@ fn a_kill_that_a_daemons_death_interrupts_keeps_its_reason() {
         let last = story.machine.memory().last_state.clone().unwrap();
         assert!(matches!(last.cause, Cause::Probe { kind: ProbeKind::Startup, .. }), "{last:?}");
     }
-    // Nothing was left of it at all.
+    // No task was left.
     for found in [Recovered::Nothing, Recovered::NodeRestarted] {
         let mut story = running(of(RestartPolicy::OnFailure, ProbeKind::Liveness));
         killed(&mut story, ProbeKind::Liveness);
@@ -147,9 +147,10 @@ fn a_kill_that_a_daemons_death_interrupts_keeps_its_reason() {
     }
 }
 
-/// In the moment between the verdict and the stop signal, in which a signal may ask for evidence.
+/// The daemon dies between the verdict and the stop signal, when the container may handle the
+/// evidence signal.
 #[test]
-fn so_does_one_that_had_not_come_to_its_signal() {
+fn a_kill_keeps_its_cause_if_the_daemon_dies_before_the_stop_signal() {
     let mut story = running(pod(RestartPolicy::OnFailure));
     story.captures_last = true;
     let actions = story.condemned();
@@ -161,7 +162,7 @@ fn so_does_one_that_had_not_come_to_its_signal() {
     let last = story.machine.memory().last_state.clone().unwrap();
     assert!(matches!(last.cause, Cause::Probe { .. }), "{last:?}");
 
-    // One that lives on is judged anew, and what ends it later is what ends it.
+    // An instance that runs on is probed again, and a later end has its own cause.
     story.recovered_from(before, Recovered::Running { pid: 7 });
     assert!(!starts(&story.ended(Ending::Exited(0))));
     assert_eq!(story.machine.status().history.iter().next().unwrap().cause, Cause::Itself);

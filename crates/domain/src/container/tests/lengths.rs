@@ -1,4 +1,4 @@
-//! Lengths of time that no clock can add, as an older build's record may hold them.
+//! Durations that no clock can add, as a record of an older version may have them.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn they_end_no_machine() {
         story.ended(Ending::Signaled(9));
         story.tell(Event::Tick);
     }
-    // The first restart is at once, the second waits for the longest back-off.
+    // The first restart follows at once, the second waits for the longest back-off.
     let mut story = Story::new(longest(RestartPolicy::Always));
     story.want(Wanted::Running);
     for _ in 0..2 {
@@ -64,7 +64,7 @@ fn they_end_no_machine() {
 }
 
 #[test]
-fn they_end_no_machine_that_takes_up_a_record() {
+fn long_durations_in_a_record_do_not_end_the_machine() {
     let mut story = Story::new(longest(RestartPolicy::Always));
     story.want(Wanted::Running);
     story.started();

@@ -1,4 +1,4 @@
-//! How often a container is restarted, and who begins the count again.
+//! Maximum number of restarts, and the events that reset the count.
 
 use super::*;
 
@@ -42,11 +42,11 @@ fn limited(policy: RestartPolicy) -> Story {
 }
 
 #[test]
-fn a_container_that_was_restarted_as_often_as_it_may_is_left_as_it_is() {
+fn a_container_at_the_limit_of_restarts_is_not_restarted() {
     let mut story = limited(RestartPolicy::OnFailure);
     let actions = story.ended(Ending::Exited(1));
-    let told = "Container app was restarted 1 times in a row and is left as it is";
-    assert_eq!(Story::reasons(&actions), [("BackoffLimitExceeded", told)]);
+    let published = "Container app was restarted 1 times in a row and is left as it is";
+    assert_eq!(Story::reasons(&actions), [("BackoffLimitExceeded", published)]);
     assert!(actions.contains(&Action::Persist));
     let status = story.machine.status();
     assert!(status.given_up && matches!(status.state, ContainerState::Terminated(_)));
@@ -54,7 +54,7 @@ fn a_container_that_was_restarted_as_often_as_it_may_is_left_as_it_is() {
 }
 
 #[test]
-fn whoever_starts_it_again_gives_it_all_its_tries() {
+fn a_start_on_request_resets_the_count_of_restarts() {
     let ask =
         [Event::Restart { grace: None }, Event::Wanted { wanted: Wanted::Running, grace: None }];
     for event in ask {
@@ -74,7 +74,7 @@ fn whoever_starts_it_again_gives_it_all_its_tries() {
 }
 
 #[test]
-fn the_next_try_is_shown_while_it_is_waited_for() {
+fn the_status_has_the_time_of_the_next_try() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(1));
     story.started();

@@ -1,4 +1,4 @@
-//! What somebody else did to the runtime, and what is done about it.
+//! Changes by other clients of the runtime, and the reactions to them.
 
 use super::*;
 
@@ -8,11 +8,11 @@ fn look(story: &Story, attempts: &[(u32, SeenTask)]) -> Event {
 }
 
 fn reasons(actions: &[Action]) -> Vec<&'static str> {
-    let told = actions.iter().filter_map(|action| match action {
+    let published = actions.iter().filter_map(|action| match action {
         Action::Note(notice) => Some(notice.reason),
         _ => None,
     });
-    told.collect()
+    published.collect()
 }
 
 fn ended(policy: RestartPolicy) -> Story {
@@ -24,7 +24,7 @@ fn ended(policy: RestartPolicy) -> Story {
 }
 
 #[test]
-fn what_is_as_it_should_be_is_let_be() {
+fn an_expected_state_causes_no_action() {
     let mut story = Story::running(RestartPolicy::Always);
     story.pass(SECOND);
     let event = look(&story, &[(0, SeenTask::Alive)]);
@@ -32,7 +32,7 @@ fn what_is_as_it_should_be_is_let_be() {
 }
 
 #[test]
-fn a_record_that_is_gone_is_written_anew_and_nothing_is_killed() {
+fn a_missing_record_is_written_again_and_nothing_is_killed() {
     let mut story = Story::running(RestartPolicy::Always);
     story.pass(SECOND);
     let event = look(&story, &[]);
@@ -47,14 +47,14 @@ fn a_record_that_is_gone_is_written_anew_and_nothing_is_killed() {
 }
 
 #[test]
-fn a_look_from_before_the_last_change_says_nothing() {
+fn an_observation_from_before_the_last_change_is_ignored() {
     let mut story = Story::running(RestartPolicy::Always);
     let event = look(&story, &[]);
     assert_eq!(story.tell(event), vec![]);
 }
 
 #[test]
-fn a_process_whose_task_containerd_lost_goes_on_and_is_told_once() {
+fn a_process_whose_task_is_lost_runs_on_and_is_published_once() {
     let mut story = Story::running(RestartPolicy::Always);
     story.pass(SECOND);
     let event = look(&story, &[(0, SeenTask::None)]);
@@ -70,7 +70,7 @@ fn an_ended_task_that_was_left_is_deleted() {
 }
 
 #[test]
-fn a_task_that_somebody_else_started_is_ended() {
+fn a_task_of_another_client_is_ended() {
     let mut story = ended(RestartPolicy::Never);
     let event = look(&story, &[(0, SeenTask::Alive)]);
     let actions = story.tell(event);
@@ -98,7 +98,7 @@ fn records_of_older_attempts_are_cleared_but_for_the_last() {
 }
 
 #[test]
-fn attempts_above_its_own_are_those_of_the_pod_that_replaces_it() {
+fn higher_attempts_belong_to_the_pod_that_replaces_this_one() {
     for seen in [SeenTask::Alive, SeenTask::Ended] {
         let mut story = Story::running(RestartPolicy::Always);
         story.pass(SECOND);
@@ -108,7 +108,7 @@ fn attempts_above_its_own_are_those_of_the_pod_that_replaces_it() {
 }
 
 #[test]
-fn what_waits_for_its_image_needs_no_record_yet() {
+fn a_container_that_waits_for_its_image_needs_no_record() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.machine.life.course.image.id.clear();
     story.want(Wanted::Running);
@@ -118,7 +118,7 @@ fn what_waits_for_its_image_needs_no_record_yet() {
 }
 
 #[test]
-fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
+fn retries_slow_down_while_the_runtime_is_away_and_resume_at_once() {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
     let away = || {
@@ -138,7 +138,7 @@ fn a_runtime_that_is_away_is_asked_ever_less_and_at_once_when_it_is_back() {
             story.tell(Event::Tick),
             vec![Action::Instance(Incarnation(0), InstanceAction::Start)]
         );
-        assert_eq!(reasons(&story.tell(away())), [""; 0], "told once");
+        assert_eq!(reasons(&story.tell(away())), [""; 0], "published once");
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
     story.tell(Event::RuntimeBack);
@@ -158,7 +158,7 @@ fn a_back_off_does_not_end_with_the_runtimes_return() {
 }
 
 #[test]
-fn a_record_that_cannot_be_written_is_told_once_and_so_is_its_end() {
+fn a_record_that_cannot_be_written_is_published_once_and_so_is_the_recovery() {
     let mut story = Story::running(RestartPolicy::Always);
     let full = || Event::PendingRecord { error: "no space left on device".into() };
     assert_eq!(reasons(&story.tell(full())), ["RecordNotWritten"]);

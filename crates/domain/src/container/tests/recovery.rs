@@ -1,4 +1,4 @@
-//! What a daemon that comes later makes of what it finds.
+//! Recovery of a container by a later daemon.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
 }
 
 impl Story {
-    /// What another daemon finds; the machine is its own then.
+    /// Replaces the machine by one that another daemon recovers from the memory and from `found`.
     pub(super) fn recovered(&mut self, found: Recovered) -> Vec<Action> {
         self.recovered_from(self.machine.memory(), found)
     }
@@ -35,7 +35,7 @@ impl Story {
 }
 
 #[test]
-fn the_record_that_says_removed_is_the_last_to_go() {
+fn the_record_of_the_removal_is_deleted_last() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(1));
     story.started();
@@ -53,7 +53,7 @@ fn the_record_that_says_removed_is_the_last_to_go() {
 }
 
 #[test]
-fn no_record_goes_before_the_next_one_is_there() {
+fn no_record_is_deleted_before_the_next_one_exists() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(1));
     let (incarnation, message) = (Incarnation(1), "containerd is not reachable".to_owned());
@@ -88,7 +88,7 @@ fn an_attempt_without_a_record_is_forgotten_with_its_neighbours() {
 }
 
 #[test]
-fn what_the_nodes_restart_took_is_told_as_that() {
+fn an_end_by_a_restart_of_the_node_has_that_cause() {
     let mut story = Story::running(RestartPolicy::Always);
     let actions = story.recovered(Recovered::NodeRestarted);
     assert!(actions.contains(&Action::Instance(Incarnation(1), InstanceAction::Start)));
@@ -101,7 +101,7 @@ fn what_the_nodes_restart_took_is_told_as_that() {
 }
 
 #[test]
-fn only_a_known_and_other_boot_is_another() {
+fn only_a_known_boot_id_that_differs_is_another_boot() {
     let memory = |boot_id: Option<&str>| Memory {
         boot_id: boot_id.map(str::to_owned),
         ..Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH)
@@ -113,7 +113,7 @@ fn only_a_known_and_other_boot_is_another() {
 }
 
 #[test]
-fn what_may_run_unseen_is_killed_before_its_next_attempt() {
+fn a_task_of_unknown_state_is_killed_before_the_next_attempt() {
     let mut story = Story::running(RestartPolicy::Never);
     let actions = story.recovered(Recovered::Unknown);
     assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Destroy)));
@@ -137,7 +137,7 @@ fn what_may_run_unseen_is_killed_before_its_next_attempt() {
 }
 
 #[test]
-fn recovered_process_that_is_gone_is_reported_and_restarted() {
+fn a_process_that_ended_meanwhile_is_reported_and_restarted() {
     let story = Story::running(RestartPolicy::Always);
     let spec = pod(RestartPolicy::Always);
     let container = spec.containers[0].clone();
@@ -156,7 +156,7 @@ fn recovered_process_that_is_gone_is_reported_and_restarted() {
 }
 
 #[test]
-fn a_stop_of_an_unknown_task_goes_on_with_its_kill() {
+fn a_stop_of_a_task_of_unknown_state_continues() {
     let mut story = Story::running(RestartPolicy::Always);
     story.want(Wanted::Stopped);
     let actions = story.recovered(Recovered::Unknown);

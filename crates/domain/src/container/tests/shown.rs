@@ -1,10 +1,10 @@
-//! What is shown of a start: nothing new until the new instance has begun.
+//! Published status during a start: it does not change until the new instance has begun.
 
 use super::*;
 use crate::exit::Terminated;
 use crate::status::{ContainerStatus, Stage};
 
-/// Restarts, what is shown as its state, and how the instance of its last state ended.
+/// Restart count, state, and exit code of the last state.
 fn seen(story: &Story) -> (u32, String, Option<i32>) {
     let status = story.machine.status();
     let code = |ended: &Terminated| ended.exit_code;
@@ -60,14 +60,14 @@ fn a_restart_counts_when_the_next_instance_runs() {
     assert_eq!(story.machine.status().stage, Stage::Starting);
     story.started();
     assert_eq!(seen(&story), of(2, "Running", Some(4)));
-    // What was shown before an earlier start is not shown again.
+    // The status before an earlier start is not published again.
     story.tell(Event::Restart { grace: None });
     story.ended(Ending::Exited(0));
     assert_eq!(seen(&story), of(2, "Terminated 0", Some(4)));
 }
 
 #[test]
-fn a_start_that_fails_has_been_an_instance_and_one_of_the_runtimes_trouble_has_not() {
+fn a_failed_start_counts_as_an_instance_unless_the_runtime_failed() {
     let mut story = Story::running(RestartPolicy::Always);
     story.ended(Ending::Exited(3));
     let failed = |story: &mut Story, fault| {
@@ -84,7 +84,7 @@ fn a_start_that_fails_has_been_an_instance_and_one_of_the_runtimes_trouble_has_n
 }
 
 #[test]
-fn another_daemon_shows_a_start_as_the_one_before_did() {
+fn another_daemon_publishes_the_same_status_of_a_start() {
     let mut story = Story::running(RestartPolicy::Always);
     for code in [3, 4] {
         story.ended(Ending::Exited(code));
@@ -138,7 +138,7 @@ fn one_whose_post_start_hook_has_failed_is_never_ready() {
     story.pass(20 * SECOND);
     assert_eq!(story.tell(Event::Tick), [], "nor is it probed");
     dying(&story, 0, None);
-    // Nor does another daemon take it for one that has begun.
+    // Another daemon does not publish it as begun either.
     story.recovered(Recovered::Running { pid: 7 });
     dying(&story, 0, None);
     story.ended(Ending::Exited(0));
@@ -152,7 +152,7 @@ fn one_whose_post_start_hook_has_failed_is_never_ready() {
 }
 
 #[test]
-fn one_that_stays_down_shows_how_it_ended() {
+fn a_container_that_stays_ended_has_its_end_in_the_status() {
     let mut pod = hook();
     pod.restart_policy = RestartPolicy::Never;
     let mut story = Story::new(pod);

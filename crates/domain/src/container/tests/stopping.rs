@@ -1,4 +1,4 @@
-//! Hooks, the stop signal, and how a grace is spent.
+//! Hooks, stop signal and grace.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn hooks(actions: &[Action]) -> Vec<(HookKind, u64)> {
 }
 
 #[test]
-fn the_signal_waits_for_the_pre_stop_hook_and_the_grace_goes_on() {
+fn the_signal_waits_for_the_pre_stop_hook_within_the_grace() {
     let mut story = hooked(pre_stop());
     story.started();
     let actions = story.want(Wanted::Stopped);
@@ -73,7 +73,7 @@ fn a_hook_that_hangs_is_abandoned_and_leaves_two_seconds() {
 }
 
 #[test]
-fn a_failed_pre_stop_hook_is_told_without_its_output_and_the_stop_goes_on() {
+fn a_failed_pre_stop_hook_is_published_without_output_and_the_stop_continues() {
     let mut story = hooked(pre_stop());
     story.started();
     story.want(Wanted::Stopped);
@@ -89,7 +89,7 @@ fn no_grace_means_no_hook() {
     let now = Event::Wanted { wanted: Wanted::Removed, grace: Some(Duration::ZERO) };
     let actions = story.tell(now.clone());
     assert_eq!((hooks(&actions), signals(&actions)), (vec![], vec![9]));
-    // Asked for while the hook runs: it is not waited for.
+    // A removal without grace does not wait for a hook that runs.
     let mut story = hooked(pre_stop());
     story.started();
     story.want(Wanted::Stopped);
@@ -130,9 +130,9 @@ fn a_failed_post_start_hook_ends_the_instance() {
     let mut story = hooked(Lifecycle { post_start: post_start().post_start, ..pre_stop() });
     story.started();
     let actions = story.hook_ends(HookKind::PostStart, Err("exit 1"));
-    let told =
+    let published =
         [("FailedPostStartHook", "PostStartHook failed"), ("Killing", "FailedPostStartHook")];
-    assert_eq!(Story::reasons(&actions), told);
+    assert_eq!(Story::reasons(&actions), published);
     assert_eq!(hooks(&actions), [(HookKind::PreStop, 30)]);
     story.hook_ends(HookKind::PreStop, Ok(()));
     assert!(

@@ -1,4 +1,4 @@
-//! Who or what ended an instance, and what stays known of it.
+//! Causes of an instance's end, and what is recorded of it.
 
 use super::*;
 use crate::exit::{Caller, ExitEvidence, Operator, Sigkill, Terminated};
@@ -21,7 +21,7 @@ impl Story {
     }
 }
 
-/// Running in a cgroup in which three were killed before.
+/// Story of a container that runs in a cgroup with three earlier OOM kills.
 fn running() -> Story {
     let mut story = Story::new(pod(RestartPolicy::Always));
     story.want(Wanted::Running);
@@ -35,22 +35,22 @@ fn left(kills: u64) -> ExitEvidence {
 }
 
 #[test]
-fn init_that_ran_out_of_memory_is_told_and_no_older_kill_counts() {
+fn an_oom_kill_of_init_is_published_without_older_kills() {
     for (kills, reason, cause) in
         [(4, "OOMKilled", Cause::OutOfMemory), (3, "Error", Cause::Outside { signal: 9 })]
     {
         let mut story = running();
         story.leaves(left(kills));
         let actions = story.ended(Ending::Signaled(9));
-        let told = Story::reasons(&actions).iter().any(|(reason, _)| *reason == "OOMKilling");
-        assert_eq!(told, kills == 4);
+        let published = Story::reasons(&actions).iter().any(|(reason, _)| *reason == "OOMKilling");
+        assert_eq!(published, kills == 4);
         let end = story.newest();
         assert_eq!((end.reason.as_str(), &end.cause), (reason, &cause));
     }
 }
 
 #[test]
-fn a_child_that_ran_out_of_memory_is_told_at_once_and_in_the_end() {
+fn an_oom_kill_of_a_child_is_published_at_once_and_at_the_end() {
     let mut story = running();
     let actions = story.oom_kills(5);
     let message = "Out of memory: the OOM killer took 2 processes of container app";
@@ -63,14 +63,14 @@ fn a_child_that_ran_out_of_memory_is_told_at_once_and_in_the_end() {
     let end = story.newest();
     assert_eq!((end.reason.as_str(), &end.cause), ("OOMKilled", &Cause::Itself));
     assert_eq!(end.why(), "exited by itself; the OOM killer took 2 child processes");
-    // The next instance begins clean.
+    // The counts of the next instance begin at zero.
     story.started();
     story.ended(Ending::Exited(0));
     assert_eq!(story.newest().reason, "Completed");
 }
 
 #[test]
-fn a_strangers_kill_long_after_a_childs_oom_is_the_strangers() {
+fn a_signal_long_after_an_oom_kill_of_a_child_has_another_cause() {
     let mut story = running();
     story.oom_kills(4);
     story.pass(60 * SECOND);
@@ -81,7 +81,7 @@ fn a_strangers_kill_long_after_a_childs_oom_is_the_strangers() {
 }
 
 #[test]
-fn a_stop_tells_who_asked_and_how_sigkill_came() {
+fn the_end_after_a_stop_has_the_operator_and_the_reason_of_sigkill() {
     let stop = Cause::Operator(Operator::new("stop", Some(BY)));
     for (wait, sigkill, why) in [
         (30, Sigkill::AfterGrace(30 * SECOND), "SIGKILL after 30s"),
@@ -123,7 +123,7 @@ fn verbs_name_their_operators_also_when_a_start_is_under_way() {
     story.tell(Event::Restart { grace: None });
     story.ended(Ending::Exited(0));
     assert_eq!(story.newest().cause, by("restart"));
-    // The restart's start is under way.
+    // The start after the restart is under way.
     story.want(Wanted::Stopped);
     story.tell(Event::Tick);
     story.started();
@@ -142,7 +142,7 @@ fn history_has_the_newest_end_first() {
 }
 
 #[test]
-fn what_a_dead_instance_left_is_read_by_the_next_daemon() {
+fn the_next_daemon_reads_the_evidence_of_an_ended_instance() {
     let story = running();
     let (pod, memory) = (story.machine.life.definition.pod.clone(), story.machine.memory());
     let found = Recovered::Ended(Ending::Reported(137), story.now.wall, left(4));

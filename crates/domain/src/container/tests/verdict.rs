@@ -1,8 +1,8 @@
-//! What follows from a probe's final word.
+//! Consequences of a probe's final verdict.
 
 use super::*;
 
-/// Running, with this choice for its liveness probe.
+/// Story of a running container with this `onFailure` of its liveness probe.
 fn choosing(choice: OnFailure) -> Story {
     let mut pod = pod(RestartPolicy::Always);
     pod.containers[0].probes.liveness.as_mut().unwrap().on_failure = Some(choice);
@@ -19,7 +19,7 @@ fn passes(story: &mut Story) -> Vec<Action> {
 }
 
 #[test]
-fn stop_ends_the_instance_and_none_follows_until_one_is_wanted() {
+fn on_failure_stop_ends_the_instance_and_none_follows_without_a_request() {
     let mut story = choosing(OnFailure::Stop);
     let actions = story.condemned();
     assert!(actions.contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15))));
@@ -42,7 +42,7 @@ fn stop_ends_the_instance_and_none_follows_until_one_is_wanted() {
 }
 
 #[test]
-fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
+fn on_failure_stop_holds_if_the_daemon_dies_during_the_stop() {
     let mut story = choosing(OnFailure::Stop);
     story.condemned();
     let (memory, spec) = (story.machine.memory(), pod(RestartPolicy::Always));
@@ -58,22 +58,22 @@ fn a_daemon_that_dies_in_such_a_stop_leaves_it_a_stop() {
 }
 
 #[test]
-fn notify_tells_once_a_verdict_and_tells_the_recovery() {
+fn notify_publishes_each_verdict_once_and_the_recovery() {
     let mut story = choosing(OnFailure::Notify);
-    let told = story.condemned();
+    let actions = story.condemned();
     let output = "HTTP probe failed with statuscode: 500";
     let failed = format!("Container app failed liveness probe, action notify: {output}");
-    assert_eq!(Story::reasons(&told)[1], ("ProbeFailed", failed.as_str()));
+    assert_eq!(Story::reasons(&actions)[1], ("ProbeFailed", failed.as_str()));
     for row in 4..9 {
         story.pass(SECOND);
-        let told = story.fails_probe();
-        assert!(matches!(Story::reasons(&told)[..], [("Unhealthy", _)]), "{told:?}");
+        let actions = story.fails_probe();
+        assert!(matches!(Story::reasons(&actions)[..], [("Unhealthy", _)]), "{actions:?}");
         let probe = &story.machine.status().probes[0];
         assert_eq!((probe.verdict, probe.consecutive), (Verdict::Failure, row));
     }
-    let told = passes(&mut story);
+    let actions = passes(&mut story);
     let recovered = "Container app passed liveness probe again";
-    assert_eq!(Story::reasons(&told), [("ProbeRecovered", recovered)]);
+    assert_eq!(Story::reasons(&actions), [("ProbeRecovered", recovered)]);
     assert_eq!(Story::reasons(&passes(&mut story)), []);
 
     story.pass(SECOND);
@@ -82,7 +82,7 @@ fn notify_tells_once_a_verdict_and_tells_the_recovery() {
 }
 
 #[test]
-fn a_startup_probe_that_notifies_goes_on_until_it_passes() {
+fn a_startup_probe_that_notifies_continues_until_it_passes() {
     let mut pod = pod(RestartPolicy::Always);
     let probes = &mut pod.containers[0].probes;
     let probe = probes.liveness.clone().unwrap();
@@ -96,20 +96,20 @@ fn a_startup_probe_that_notifies_goes_on_until_it_passes() {
             launched[..],
             [Action::Instance(_, InstanceAction::Probe(ProbeKind::Startup, _))]
         ));
-        let told = story.probed(ProbeKind::Startup, Outcome::Failure("no".into()));
+        let actions = story.probed(ProbeKind::Startup, Outcome::Failure("no".into()));
         story.pass(SECOND);
-        told
+        actions
     };
-    let told: Vec<_> = (0..6).flat_map(|_| fails(&mut story)).collect();
-    let count = |told: &[Action], reason| {
-        Story::reasons(told).iter().filter(|(own, _)| *own == reason).count()
+    let actions: Vec<_> = (0..6).flat_map(|_| fails(&mut story)).collect();
+    let count = |actions: &[Action], reason| {
+        Story::reasons(actions).iter().filter(|(own, _)| *own == reason).count()
     };
-    assert_eq!(count(&told, "ProbeFailed"), 1);
+    assert_eq!(count(&actions, "ProbeFailed"), 1);
     story.tell(Event::Tick);
-    let told = story.probed(ProbeKind::Startup, Outcome::Success(String::new()));
-    assert_eq!(count(&told, "ProbeRecovered"), 1);
+    let actions = story.probed(ProbeKind::Startup, Outcome::Success(String::new()));
+    assert_eq!(count(&actions, "ProbeRecovered"), 1);
     assert!(story.machine.status().started);
-    // From now on the liveness probe has the word.
+    // From now on the liveness probe runs.
     assert!(matches!(
         story.tell(Event::Tick)[..],
         [Action::Instance(_, InstanceAction::Probe(ProbeKind::Liveness, _))]

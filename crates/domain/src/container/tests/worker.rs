@@ -1,11 +1,12 @@
-//! The kubelet's probe worker, row by row.
+//! Vectors of the kubelet's probe worker.
 
 use serde_json::Value;
 
 use super::super::phase::Phase;
 use super::*;
 
-/// There two old failures count against a new process; here each incarnation begins clean.
+/// Rows that differ on purpose: in the kubelet, failures of an old process count against the new
+/// one; here the counters of each incarnation begin at zero.
 const DIFFERENT: [&str; 3] = ["L11", "L12", "S05"];
 const PERIOD: Duration = Duration::from_secs(10);
 
@@ -23,14 +24,14 @@ fn worker_vectors_hold() {
     assert_eq!(differed, DIFFERENT.len());
 }
 
-/// A machine that is put through what the kubelet's worker saw.
+/// A machine that gets the input of the kubelet's worker.
 struct Worker<'a> {
     row: &'a Value,
     kind: ProbeKind,
     story: Story,
     cid: String,
     has_run: bool,
-    /// As the worker last knew them.
+    /// Newest counters of a running instance.
     counters: (u32, bool),
 }
 
@@ -43,7 +44,7 @@ impl<'a> Worker<'a> {
         };
         let story = match row.get("kubelet_age") {
             None => Story::new(spec(row, kind)),
-            // The daemon is younger than the container.
+            // The daemon was started after the container.
             Some(_) => recovered(row, kind),
         };
         let has_run = false;
@@ -76,14 +77,15 @@ impl<'a> Worker<'a> {
             assert_eq!(published, *expected("pub"), "{id} published at {tick}");
             assert_eq!(u64::from(lives), *expected("go"), "{id} lives at {tick}");
             assert_eq!(u64::from(self.counters.1), *expected("hold"), "{id} on hold at {tick}");
-            // The kubelet's success run outlives the instance; the same difference as above.
+            // In the kubelet the count of successes is kept after the instance, the same difference
+            // as above.
             if id != "R05" || tick < 2 {
                 assert_eq!(self.counters.0, *expected("run"), "{id} run at {tick}");
             }
         }
     }
 
-    /// Brings about what the worker finds at this tick.
+    /// Makes the state that the worker observes at this tick.
     fn arrange(&mut self, tick: usize) {
         let cid = self.at("cid", tick).map_or("A", |cid| cid.as_str().unwrap()).to_owned();
         let state = self.at("st", tick).map_or("R", |state| state.as_str().unwrap()).to_owned();
@@ -120,7 +122,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Runs as this container id: the same instance, or a new one.
+    /// Runs the container with this id: the same instance, or a new one.
     fn run(&mut self, cid: &str) {
         if self.cid != cid && self.story.machine.life.phase.process().is_some() {
             self.story.ended(Ending::Exited(1));
@@ -160,7 +162,7 @@ impl<'a> Worker<'a> {
         ) {
             (None, _) if self.has_run => "F".into(),
             (None, _) | (_, None) => Value::Null,
-            // It has no more to say, which the kubelet calls a success.
+            // The kubelet reports a success for a deleted container.
             _ if self.is_deleted() && self.kind != ProbeKind::Readiness => "S".into(),
             (_, Some(Verdict::Success)) => "S".into(),
             (_, Some(Verdict::Failure)) => "F".into(),
@@ -181,7 +183,7 @@ fn spec(row: &Value, kind: ProbeKind) -> PodSpec {
     let container = &mut pod.containers[0];
     container.restart_policy = row.get("cpolicy").map(decisions::policy);
     container.restart_policy_rules = decisions::rules(row);
-    // What a sidecar is: a container that always restarts.
+    // A container that always restarts stands for a sidecar.
     if row["sidecar"] == true {
         container.restart_policy = Some(RestartPolicy::Always);
     }
@@ -223,7 +225,7 @@ fn outcome(letter: &str) -> Outcome {
     match letter {
         "S" => Outcome::Success(String::new()),
         "W" => Outcome::Warning("w".into()),
-        // A failure without a word, which no handler of ours makes.
+        // The kubelet's `Unknown` result, which no handler here makes, is tested as a failure.
         "F" | "U" => Outcome::Failure("f".into()),
         "E" => Outcome::Error("e".into()),
         other => panic!("unknown outcome {other}"),

@@ -1,4 +1,4 @@
-//! Pods of several containers as stories: who starts, ends and stops when.
+//! Order of starts and stops in pods of several containers, as stories.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ struct Story {
     pod: Pod,
     spec: Arc<PodSpec>,
     now: Now,
-    /// What was started, signalled or told since it was looked at last.
+    /// Starts, signals and events since the last call of `saw`.
     done: Vec<String>,
     launched: BTreeMap<usize, (ProbeKind, crate::probe::Launch)>,
 }
@@ -39,7 +39,7 @@ impl Story {
         Self { pod, spec, now, done: Vec::new(), launched: BTreeMap::new() }
     }
 
-    /// Wanted running from the start.
+    /// Story of a pod that is wanted running from the start.
     fn begun(spec: PodSpec) -> Self {
         let mut story = Self::new(spec);
         story.want(Wanted::Running);
@@ -166,7 +166,7 @@ impl Story {
         (condition.is_true, format!("{} {}", condition.reason, condition.message))
     }
 
-    /// Another daemon takes the pod up; `running` were running meanwhile.
+    /// Recovers the pod as another daemon; the containers in `running` still run.
     fn taken_up(&mut self, running: &[&str]) {
         let mut machines = Vec::new();
         let mut first = Vec::new();
@@ -177,7 +177,7 @@ impl Story {
             } else {
                 Recovered::Nothing
             };
-            // What was written: the wanted level with the record's start request.
+            // The wanted level was recorded with the start request.
             let memory = machine.memory();
             let (machine, actions) = Machine::recover(
                 self.spec.clone(),
@@ -207,14 +207,14 @@ fn probe() -> ProbeSpec {
     ProbeSpec { period: SECOND, ..ProbeSpec::new(Handler::Exec(exec)) }
 }
 
-/// The sidecar's startup probe.
+/// Adds a startup probe to a container.
 fn gated(mut spec: PodSpec, name: &str) -> PodSpec {
     let place = spec.place_of(name).unwrap();
     spec.at_mut(place).unwrap().probes.startup = Some(probe());
     spec
 }
 
-/// Both regular containers run.
+/// Story in which all containers have started.
 fn running(spec: PodSpec) -> Story {
     let mut story = Story::begun(spec);
     let names: Vec<_> = story.spec.all().map(|c| c.name.clone()).collect();
@@ -249,7 +249,7 @@ fn init_containers_run_one_by_one_and_the_regular_ones_together_after_them() {
 }
 
 #[test]
-fn a_failing_init_container_climbs_the_ladder_and_lets_nobody_past() {
+fn a_failing_init_container_backs_off_and_blocks_later_ones() {
     let mut story = Story::begun(pod(&["i"], &["a"]));
     story.started("i");
     story.exits("i", 1);
@@ -279,7 +279,7 @@ fn without_restarts_a_failed_init_container_fails_the_pod_and_ends_its_sidecars(
 }
 
 #[test]
-fn a_pod_that_has_ended_runs_again_when_somebody_starts_it() {
+fn a_pod_that_has_ended_runs_again_on_request() {
     for (codes, phase) in [([0, 0], Phase::Succeeded), ([0, 4], Phase::Failed)] {
         let mut story = Story::begun(never(pod(&["i"], &["a"])));
         for (name, code) in ["i", "a"].into_iter().zip(codes) {
@@ -290,31 +290,31 @@ fn a_pod_that_has_ended_runs_again_when_somebody_starts_it() {
             (story.saw(), story.phase()),
             (vec!["start i 0".into(), "start a 0".into()], phase)
         );
-        // That it is still wanted is no reason.
+        // The level that is wanted already does not start it again.
         story.want(Wanted::Running);
         assert_eq!(story.saw(), Vec::<String>::new());
         story.ask(Wanted::Running);
         assert_eq!(story.saw(), ["start i 1"]);
-        // What runs is left as it is.
+        // A container that runs is not restarted.
         story.started("i");
         story.ask(Wanted::Running);
         assert_eq!(story.saw(), Vec::<String>::new());
         story.exits("i", 3);
         assert_eq!((story.saw(), story.phase()), (vec![], Phase::Failed));
-        // One that never came to its turn does not stand in the way.
+        // A container that has never started does not prevent it.
         story.ask(Wanted::Running);
         assert_eq!(story.saw(), ["start i 2"]);
     }
 }
 
 #[test]
-fn a_sidecar_is_passed_when_it_has_started() {
+fn later_containers_start_once_a_sidecar_has_started() {
     let mut story = Story::begun(gated(pod(&["s+", "i"], &["a"]), "s"));
     story.started("s");
     assert_eq!((story.saw(), story.phase()), (vec!["start s 0".into()], Phase::Pending));
     story.passes_startup("s");
     assert_eq!(story.saw(), ["start i 0"]);
-    // It ends meanwhile: it comes again, and the gate is shut no more.
+    // The sidecar ends meanwhile: it restarts, and later containers wait for it again.
     story.started("i");
     story.exits("s", 0);
     story.exits("i", 0);
@@ -328,7 +328,7 @@ fn a_sidecar_is_passed_when_it_has_started() {
 }
 
 #[test]
-fn a_deadline_ends_all_in_their_order_and_nobody_starts_after_it() {
+fn a_deadline_ends_all_in_order_and_none_starts_after_it() {
     let mut spec = pod(&["s+", "i"], &["a"]);
     spec.active_deadline = Some(60 * SECOND);
     let mut story = Story::begun(spec);
@@ -349,7 +349,7 @@ fn a_deadline_ends_all_in_their_order_and_nobody_starts_after_it() {
 }
 
 #[test]
-fn a_container_that_its_probe_stops_stays_so_and_waits_for_nobody() {
+fn a_container_that_its_probe_stops_stays_stopped_and_does_not_wait() {
     let mut spec = gated(pod(&["s+"], &["a"]), "s");
     let probe = spec.init_containers[0].probes.startup.take();
     let probe = probe.map(|probe| ProbeSpec { failure_threshold: 1, ..probe });

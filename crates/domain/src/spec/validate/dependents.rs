@@ -1,11 +1,12 @@
-//! Who restarts with whom: containers of this pod that go on, and never in a circle.
+//! Rules of dependents: containers of the same pod, no init containers, and no circle.
 
 use std::collections::BTreeSet;
 
 use super::{Findings, SpecError};
 use crate::spec::{PodSpec, Role};
 
-/// Names in all lists of a pod: the search for circles follows each of them from each container.
+/// Maximum number of names in all lists of a pod. The search for circles follows all of them for
+/// each container.
 const MOST: usize = 1000;
 
 pub(super) fn rules(found: &mut Findings, pod: &PodSpec) {

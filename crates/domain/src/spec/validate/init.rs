@@ -1,4 +1,4 @@
-//! What a container that runs to its end cannot have.
+//! Fields that an init container cannot have unless it is a sidecar.
 
 use super::{Findings, SpecError};
 use crate::spec::{ContainerSpec, Lifecycle, ProbeKind};

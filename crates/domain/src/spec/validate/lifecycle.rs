@@ -9,7 +9,7 @@ use crate::spec::{ContainerSpec, HookHandler, HookKind, Lifecycle};
 const MAX_RULES: usize = 20;
 const MAX_VALUES: usize = 255;
 
-/// `grace` is the pod's, which a sleep must fit.
+/// Checks the hooks. `grace` is that of the pod; a sleep may not be longer.
 pub(super) fn lifecycle_rules(
     found: &mut Findings,
     at: &str,
@@ -35,7 +35,7 @@ pub(super) fn lifecycle_rules(
     }
 }
 
-/// A signal that ends or stops a process for certain would leave nothing to be seen.
+/// SIGKILL and SIGSTOP, which no process can handle, so that they would destroy the evidence.
 const NO_EVIDENCE: [i32; 2] = [9, 19];
 
 pub(super) fn evidence_rules(found: &mut Findings, at: &str, lifecycle: &Lifecycle) {

@@ -1,4 +1,4 @@
-//! Kubernetes' rules for names; each returns the sentences of the rules that are broken.
+//! Kubernetes' rules for names. Each function returns the texts of the rules that are broken.
 
 pub(super) fn dns_label(name: &str) -> Vec<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -18,7 +18,7 @@ pub(super) fn dns_label(name: &str) -> Vec<String> {
     broken
 }
 
-/// A name, with a domain before a slash or without.
+/// Checks a qualified name: a name, optionally with a domain and a slash before it.
 pub(super) fn qualified(name: &str) -> Vec<String> {
     let (prefix, own) = match name.split_once('/') {
         Some((prefix, own)) => (Some(prefix), own),
@@ -91,7 +91,7 @@ pub(super) fn dns_subdomain(name: &str) -> Vec<String> {
     subdomain(name, false)
 }
 
-/// As a resolver's search path may be: underscores too, as in `_tcp`.
+/// Checks a search domain of a resolver, which may have underscores, as in `_tcp`.
 pub(super) fn dns_search(name: &str) -> Vec<String> {
     subdomain(name, true)
 }

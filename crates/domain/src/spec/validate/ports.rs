@@ -1,4 +1,4 @@
-//! Ports of the host, and what connects the pod to it.
+//! Rules of host ports and of the network mode.
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
         } else if pod.network == NetworkMode::None {
             found.add(SpecError::forbidden(&field, "the pod has its loopback alone"));
         } else if is_bundle {
-            found.add(SpecError::forbidden(&field, "the OCI spec says what the network is"));
+            found.add(SpecError::forbidden(&field, "the OCI spec defines the network"));
         }
         let ip = port.host_ip.unwrap_or_default();
         if !ip.is_empty() && ip.parse::<IpAddr>().is_err() {

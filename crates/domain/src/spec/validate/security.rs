@@ -34,7 +34,7 @@ pub(super) fn container_rules(found: &mut Findings, at: &str, container: &Contai
     let security = &container.security;
     let is_bundle = matches!(container.source, Source::Bundle { .. });
     if is_bundle && *security != Security::default() {
-        let why = "the OCI spec says it";
+        let why = "the OCI spec defines it";
         return found.add(SpecError::forbidden(format!("{at}.securityContext"), why));
     }
     let at = format!("{at}.securityContext");

@@ -66,7 +66,7 @@ fn dns_rules(found: &mut Findings, dns: &DnsConfig) {
         SpecError::invalid(format!("{at}.searches"), &dns.searches, &why)
     });
     for (index, search) in dns.searches.iter().enumerate() {
-        // A dot alone is the root, one at the end says that the name is whole.
+        // A dot alone is the root domain; a dot at the end marks a complete name.
         let name = search.strip_suffix('.').unwrap_or(search);
         if search != "." {
             found.name(&format!("{at}.searches[{index}]"), name, names::dns_search);
@@ -93,7 +93,7 @@ pub(super) fn container_rules(found: &mut Findings, at: &str, container: &Contai
     let is_set = !resources.limits.is_empty() || !resources.requests.is_empty();
     let is_bundle = matches!(container.source, Source::Bundle { .. });
     found.check(!(is_bundle && is_set), || {
-        SpecError::forbidden(format!("{at}.resources"), "the OCI spec says it")
+        SpecError::forbidden(format!("{at}.resources"), "the OCI spec defines it")
     });
     let pairs = [
         ("cpu", resources.requests.cpu, resources.limits.cpu, show_millis as fn(u64) -> String),

@@ -124,7 +124,7 @@ fn a_sound_pod_passes() {
     assert!(bare.validate().is_ok(), "equal names share the id");
 }
 
-/// What breaks the pod, and all findings that come of it.
+/// Edit that makes the pod invalid, and all errors that follow from it.
 type Case = (fn(&mut PodSpec), &'static [&'static str]);
 
 #[test]

@@ -9,12 +9,13 @@ use crate::spec::{
 };
 
 const LARGEST_MODE: u32 = 0o777;
-/// Of an object, as in Kubernetes, and of all that one pod keeps in its records.
+/// Maximum size in bytes of an object, as in Kubernetes, and of all objects that one pod stores in
+/// its records.
 const LARGEST: usize = 1 << 20;
 
 pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     let mut seen = BTreeSet::new();
-    let mut kept = 0;
+    let mut stored = 0;
     for (index, volume) in pod.volumes.iter().enumerate() {
         let at = format!("spec.volumes[{index}]");
         found.name(&format!("{at}.name"), &volume.name, names::dns_label);
@@ -33,7 +34,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
                     found.add(SpecError::invalid(field, path, "must be an absolute path"));
                 }
             }
-            VolumeSource::Files(files) => files_rules(found, &at, files, &mut kept),
+            VolumeSource::Files(files) => files_rules(found, &at, files, &mut stored),
             VolumeSource::Image(image) if image.reference.is_empty() => {
                 found.add(SpecError::required(format!("{at}.image.reference"), ""));
             }
@@ -45,7 +46,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     }
 }
 
-fn files_rules(found: &mut Findings, at: &str, files: &Files, kept: &mut usize) {
+fn files_rules(found: &mut Findings, at: &str, files: &Files, stored: &mut usize) {
     let mut paths = Vec::new();
     let whole = match files.parts.first() {
         _ if files.projected => "projected".to_owned(),
@@ -53,18 +54,18 @@ fn files_rules(found: &mut Findings, at: &str, files: &Files, kept: &mut usize) 
     };
     mode(found, format!("{at}.{whole}.defaultMode"), Some(files.default_mode));
     for (index, part) in files.parts.iter().enumerate() {
-        let word = part.word();
+        let kind = part.word();
         let at = match files.projected {
-            true => format!("{at}.projected.sources[{index}].{word}"),
-            false => format!("{at}.{word}"),
+            true => format!("{at}.projected.sources[{index}].{kind}"),
+            false => format!("{at}.{kind}"),
         };
         let items: Vec<_> = match part {
             Part::Object { items, data, name, .. } => {
                 let size: usize = data.iter().map(|(key, c)| key.len() + c.0.len()).sum();
-                *kept += size;
-                found.check(size <= LARGEST && *kept <= LARGEST, || {
+                *stored += size;
+                found.check(size <= LARGEST && *stored <= LARGEST, || {
                     let field =
-                        if word == "secret" && !files.projected { "secretName" } else { "name" };
+                        if kind == "secret" && !files.projected { "secretName" } else { "name" };
                     let whole =
                         if size > LARGEST { "" } else { ", all volumes of the pod together" };
                     let why = format!("Too long: may not be more than {LARGEST} bytes{whole}");
@@ -120,7 +121,8 @@ struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
-    /// False where the file is there, or is a folder of another, or the other way round.
+    /// Adds a file. Returns false if the path is a file or folder of the volume already, or if one
+    /// of its folders is a file.
     fn add(&mut self, path: &'a str) -> bool {
         let mut above = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
         let is_free = !self.folders.contains(path)

@@ -1,4 +1,4 @@
-//! How pods of several stop, finish, and are taken up again.
+//! Stop, end and recovery of pods of several containers.
 
 use super::*;
 
@@ -51,7 +51,7 @@ fn sidecars_do_not_keep_a_finished_pod_alive() {
     let end = story.machine("s").memory().ended.clone().unwrap();
     assert_eq!(end.cause, Cause::PodOver);
     assert_eq!(story.condition("Initialized"), (true, "PodCompleted ".into()));
-    // An operator wants more of it: the sidecar is there again.
+    // A caller restarts the container, and the sidecar starts again, too.
     story.tell("a", Event::Restart { grace: None });
     assert_eq!(story.saw(), ["start a 1", "start s 1"]);
 }
@@ -83,14 +83,14 @@ fn a_rule_restarts_all_from_the_first_init_container() {
     story.exits("b", 1);
     assert_eq!(story.saw(), ["start i 1"]);
     assert!(!story.condition("AllContainersRestarting").0);
-    // Each says so, with the exit code that it had.
+    // Each container has this reason, with its exit code.
     for (name, code) in [("i", 0), ("s", 1), ("a", 42), ("b", 1)] {
         let last = story.machine(name).status().last_state.unwrap();
         assert_eq!((last.reason.as_str(), last.exit_code), ("RestartingAllContainers", code));
         let message = "The container is removed because RestartAllContainers in place";
         assert_eq!(last.message, message);
     }
-    // A daemon that comes now goes on from there.
+    // A daemon that recovers the pod now continues the round.
     story.started("i");
     story.taken_up(&["i"]);
     assert_eq!(story.saw(), [""; 0]);
@@ -98,7 +98,7 @@ fn a_rule_restarts_all_from_the_first_init_container() {
     assert_eq!(story.saw(), ["start s 1"]);
     story.started("s");
     assert_eq!(story.saw(), ["start a 1", "start b 1"]);
-    // The second time in a row it waits; the others go on till then.
+    // The second restart in a row waits, and the others run until then.
     story.started("a");
     story.started("b");
     story.exits("a", 42);
@@ -121,7 +121,7 @@ fn a_stopped_pod_starts_again_from_the_first_init_container() {
     story.started("i");
     story.exits("i", 0);
     assert_eq!(story.saw(), ["start a 1"]);
-    // Wanted again before it was down: no new round begins over the old one.
+    // The pod is wanted again before it has stopped: no new round begins.
     story.started("a");
     story.want(Wanted::Stopped);
     story.want(Wanted::Running);
@@ -147,7 +147,7 @@ fn dependents_restart_with_their_owner() {
 }
 
 #[test]
-fn another_daemon_goes_on_where_the_first_one_was() {
+fn another_daemon_continues_the_order() {
     let mut story = Story::begun(pod(&["i", "j"], &["a"]));
     story.taken_up(&[]);
     assert_eq!(story.saw(), ["start i 0", "start i 0"], "a start that was cut short");
@@ -177,7 +177,7 @@ fn another_daemon_stops_sidecars_in_their_order_too() {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_init_lets_nobody_start() {
+fn no_container_starts_after_a_stop_during_init() {
     let mut story = Story::begun(pod(&["i"], &["a"]));
     story.started("i");
     assert_eq!(story.waiting("a"), "PodInitializing");
@@ -191,11 +191,11 @@ fn a_stop_in_the_middle_of_init_lets_nobody_start() {
 }
 
 #[test]
-fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
+fn the_next_daemon_stops_a_finished_sidecar_and_no_other() {
     let mut story = running(never(pod(&["s+"], &["a"])));
     story.exits("a", 0);
     assert_eq!(story.saw(), ["signal s 15"]);
-    // The process was started, and the daemon died before it wrote down how it goes on.
+    // The process was started, and the daemon died before it recorded what follows.
     let mut memory = story.machine("s").memory();
     memory.stopping = None;
     let mut found = |held, finished| {
@@ -215,7 +215,7 @@ fn what_runs_had_its_turn_and_what_is_finished_is_ended_by_the_next_daemon() {
         (machine.member().is_held(), story.saw())
     };
     assert_eq!(found(true, false), (false, vec![]));
-    // Its turn to get the signal is for the pod to say.
+    // The pod decides when the signal is sent.
     assert_eq!(found(false, true), (false, vec![]));
     assert!(story.machine("s").member().is_finished());
 }

@@ -1,4 +1,4 @@
-//! Phases along the lives of real containers: no pod that goes on is over.
+//! Phases of pods whose containers run, end and restart: no pod that continues has a final phase.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn rule(action: RestartAction) -> RestartRule {
     RestartRule { action, operator: ExitCodeOperator::In, values: vec![CRASHES.into()] }
 }
 
-/// Of one policy, each container restarting by a rule.
+/// Makes a pod of one policy in which each container restarts by a rule.
 fn ruled(policy: RestartPolicy, init: &[&str], regular: &[&str]) -> PodSpec {
     let mut pod = pod(init, regular);
     pod.restart_policy = policy;
@@ -89,7 +89,7 @@ fn one_that_its_probe_has_killed_is_not_done() {
 }
 
 #[test]
-fn what_an_operator_restarts_has_not_failed() {
+fn a_restart_by_an_operator_is_no_failure() {
     let mut spec = pod(&[], &["app"]);
     spec.restart_policy = RestartPolicy::Never;
     let mut story = Story::begun(spec);
