@@ -1,4 +1,4 @@
-//! Whom a probe asks, and how a connection is made from inside the container.
+//! Destination of a probe, and connections from inside the container.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,12 +13,12 @@ use super::wire::errno;
 use crate::Target;
 use probelet_domain::probe::Outcome;
 
-/// A host as the spec names it.
+/// Host of a probe, as the spec names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
-    /// 127.0.0.1, and ::1 where that refuses.
+    /// 127.0.0.1, and ::1 if that refuses the connection.
     Loopback,
-    /// The same two addresses, but the name stays in URLs and `Host`.
+    /// `localhost`: the same two addresses, but the name stays in URLs and in `Host`.
     Localhost,
     Address(IpAddr),
     Name(String),
@@ -35,7 +35,7 @@ impl Host {
         literal.parse().map_or_else(|_| Self::Name(host.to_owned()), Self::Address)
     }
 
-    /// The name that URLs show, whichever address answers; else they show that.
+    /// Returns the name that URLs contain; `None` if they contain the address that answers.
     fn name(&self) -> Option<&str> {
         match self {
             Self::Loopback | Self::Address(_) => None,
@@ -44,7 +44,7 @@ impl Host {
         }
     }
 
-    /// How URLs call it while no address has answered.
+    /// Returns the hostname in URLs before an address has answered.
     pub(super) fn hostname(&self) -> String {
         match self {
             Self::Address(ip) => shown(*ip),
@@ -71,23 +71,24 @@ fn shown(ip: IpAddr) -> String {
     }
 }
 
-/// Addresses to try in turn; never none.
+/// Addresses that are tried in order; at least one.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     host: Host,
     ips: Vec<IpAddr>,
 }
 
-/// What Go grants an address at least, however many there are.
+/// Minimum time for one address of a name, as in Go.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 
 impl Destination {
-    /// How URLs call it, given the address that was dialled. IPv6 is in brackets.
+    /// Returns the hostname in URLs after `ip` was dialled. An IPv6 address is in brackets.
     pub(super) fn hostname(&self, ip: IpAddr) -> String {
         self.host.name().map_or_else(|| shown(ip), str::to_owned)
     }
 
-    /// After a connection was made to `ip`, what its hostname means from then on.
+    /// Returns the destination of later requests after a connection to `ip`: the loopback becomes
+    /// this one address.
     pub(super) fn settle(self, ip: IpAddr) -> Self {
         match self.host {
             Host::Loopback => Self { host: Host::Address(ip), ips: vec![ip] },
@@ -95,7 +96,8 @@ impl Destination {
         }
     }
 
-    /// Where all fail, the first one's failure is the news: ::1, say, may not even exist.
+    /// Connects to the first address that accepts. If all fail, the error is that of the first one,
+    /// because ::1, for example, may not exist.
     pub(super) async fn connect(
         &self,
         task: &dyn Target,
@@ -127,7 +129,8 @@ impl Destination {
         }
     }
 
-    /// As in Go, the addresses of a name share the time that is left.
+    /// Returns the deadline of one address. As in Go, the addresses of a name share the remaining
+    /// time.
     fn until(&self, tried: u32, deadline: Instant) -> Instant {
         if !matches!(self.host, Host::Name(_)) {
             return deadline;
@@ -141,14 +144,15 @@ impl Destination {
 
 async fn dial(task: &dyn Target, peer: SocketAddr) -> Result<(TcpStream, SocketAddr), DialError> {
     let socket = task.tcp_socket(peer).map_err(DialError::Socket)?;
-    // The address goes along: a peer that resets at once leaves a stream that can't tell it.
+    // The address is returned, too, because a stream that the peer has reset does not have it any
+    // more.
     let stream = socket.connect(peer).await.map_err(|error| DialError::Connect(peer, error))?;
     Ok((stream, peer))
 }
 
 #[derive(Debug)]
 pub(super) enum DialError {
-    /// No socket could be had: nothing is known about the container.
+    /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
     Lookup(LookupError),
     Connect(SocketAddr, io::Error),
@@ -156,7 +160,7 @@ pub(super) enum DialError {
 }
 
 impl DialError {
-    /// `frame` puts a failure's text into its handler's words.
+    /// Returns the outcome of the error. `frame` adds the handler's text to that of a failure.
     pub(super) fn outcome(&self, frame: impl FnOnce(String) -> String) -> Outcome {
         let text = match self {
             Self::Socket(error) | Self::Lookup(LookupError::Socket(error)) => {

@@ -1,4 +1,4 @@
-//! The exec handler: a command in the container, run by its runtime.
+//! The exec handler: runs a command in the container through the runtime.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use probelet_domain::probe::Outcome;
 use probelet_domain::spec::Exec;
 use probelet_domain::text::go_duration;
 
-/// How long a command may wait for its turn.
+/// Maximum wait of a command for its permits.
 const QUEUE: Duration = Duration::from_secs(30);
 
-/// Who runs a command now. Starting a process costs so much more than dialling a port that a
-/// host's probes together would fail by timeout, each of them slowed by the others.
+/// Permits of the host for commands that run at once. A process is much more expensive than a
+/// connection, so without a limit the probes of a host would slow each other down until they time
+/// out.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
     host: Arc<Semaphore>,
@@ -30,12 +31,12 @@ impl Default for Queue {
 }
 
 impl Queue {
-    fn new(turns: usize) -> Self {
-        Self { host: Arc::new(Semaphore::new(turns)) }
+    fn new(permits: usize) -> Self {
+        Self { host: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// The wait for a turn is nothing that the container has done: timeout and latency begin
-    /// after it.
+    /// Makes an attempt. Timeout and latency begin after the wait for permits, which the container
+    /// has not caused.
     pub(super) async fn attempt(
         &self,
         task: Arc<dyn Target>,
@@ -65,8 +66,8 @@ impl Queue {
         Attempt { outcome, latency }
     }
 
-    /// The container's first: who waits behind a slow command of its own container takes no
-    /// turn from others.
+    /// Takes the permits, that of the container first, so that a command behind a slow one of its
+    /// own container takes no permit of the host.
     async fn turn(&self, task: &dyn Target) -> Result<Turn, AcquireError> {
         let container = task.exec_turn().acquire_owned().await?;
         let host = self.host.clone().acquire_owned().await?;

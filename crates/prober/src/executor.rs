@@ -1,5 +1,5 @@
-//! Runs what hyper would spawn for an HTTP/2 connection inside the attempt's own future: dropped
-//! with it, so that nothing of a probe outlives it.
+//! Executor for hyper's HTTP/2 connections. It runs the futures that hyper would spawn inside the
+//! attempt's own future, so that they are dropped with it.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Spawned = Mutex<Vec<Job>>;
 
-/// Hyper's jobs hold this themselves: a strong one would keep them alive for ever.
+/// Adds futures to the jobs of an attempt. The reference is weak, because hyper's jobs hold it
+/// themselves and would never be dropped.
 #[derive(Clone)]
 pub(super) struct Spawner(Weak<Spawned>);
 
@@ -22,7 +23,7 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner
     }
 }
 
-/// A connection has a handful of jobs, so each is polled whenever one is woken.
+/// Jobs of one connection. There are only a few, so all of them are polled when one is woken.
 #[derive(Default)]
 pub(super) struct Jobs {
     spawned: Arc<Spawned>,
@@ -34,14 +35,14 @@ impl Jobs {
         Spawner(Arc::downgrade(&self.spawned))
     }
 
-    /// Drives a connection whose jobs these are. Errors reach the sender or the body, so the
-    /// connection's own end is no news.
+    /// Drives the connection and its jobs, and never ends. The end of the connection is ignored,
+    /// because its errors reach the sender or the body.
     pub(super) async fn drive<T>(
         mut self,
         connection: impl Future<Output = T> + Send + 'static,
     ) -> Infallible {
-        // A job like the others: what it spawns is polled in the same turn, as nothing else
-        // would wake it.
+        // The connection is a job like the others, so that its new jobs are polled at once. Nothing
+        // else would wake them.
         self.running.push(Box::pin(async { drop(connection.await) }));
         poll_fn(|context| self.poll(context)).await
     }
@@ -58,7 +59,8 @@ impl Jobs {
     }
 }
 
-/// The request has to be queued when the connection first looks, so `talk` goes first.
+/// Runs `talk` while `drive` runs. `talk` is polled first, so that the request is queued when the
+/// connection is polled for the first time.
 pub(super) async fn beside<T>(
     talk: impl Future<Output = T>,
     drive: impl Future<Output = Infallible>,
@@ -77,13 +79,13 @@ mod tests {
 
     use super::*;
 
-    /// Holds what hyper's jobs hold: the means to spawn more.
+    /// Job that holds a spawner, as hyper's jobs do.
     async fn holding(_: Arc<()>, _: Spawner) {
         std::future::pending().await
     }
 
     #[tokio::test]
-    async fn jobs_die_with_the_attempt_driven_or_not() {
+    async fn jobs_are_dropped_with_the_attempt() {
         let alive = Arc::new(());
         let spawn = |jobs: &Jobs| jobs.spawner().execute(holding(alive.clone(), jobs.spawner()));
         let jobs = Jobs::default();
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_job_spawns_runs_in_the_same_turn() {
+    async fn a_job_of_a_job_is_polled_at_once() {
         let jobs = Jobs::default();
         let (done, over) = tokio::sync::oneshot::channel();
         let spawner = jobs.spawner();
@@ -112,13 +114,13 @@ mod tests {
             });
             std::future::pending::<()>().await;
         };
-        // Nothing but the first poll: there is nobody to wake it.
+        // Only the first poll happens, because nothing wakes the task.
         let mut driven = std::pin::pin!(jobs.drive(connection));
         assert!(is_pending(driven.as_mut()).await);
         over.await.unwrap();
     }
 
-    /// Whether it is pending.
+    /// Polls a future once, and returns whether it is pending.
     async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
         poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
     }

@@ -1,4 +1,5 @@
-//! The gRPC handler: `grpc.health.v1.Health/Check`, in the words of the kubelet and of grpc-go.
+//! The gRPC handler: calls `grpc.health.v1.Health/Check`, with the texts of the kubelet and of
+//! grpc-go.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,12 +30,12 @@ use probelet_domain::text::go_duration;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("kube-probe/1.36 probelet/", env!("CARGO_PKG_VERSION")));
 
-/// What a server may send before it is read: HTTP/2's own default.
+/// Flow-control window in bytes, the default of HTTP/2.
 const WINDOW: u32 = 65_535;
-/// Of the answer, in bytes; it holds one number.
+/// Maximum size in bytes of the answer, which has one number.
 const LARGEST_MESSAGE: usize = 16 << 10;
 
-/// One deadline holds for the connection and the call.
+/// Makes an attempt. The connection and the call share one deadline.
 pub(super) async fn attempt(
     task: &Arc<dyn Target>,
     grpc: &Grpc,
@@ -62,7 +63,7 @@ pub(super) async fn attempt(
         Ok(Ok(status)) => judge(status),
         Ok(Err(Failed::Connection(text))) => Outcome::Failure(failed_to_connect(peer, &text)),
         Ok(Err(Failed::Call(status))) => refused(&status, timeout),
-        // As in Go, there is a connection when the server has said so.
+        // As in Go, the connection exists once the server has sent its HTTP/2 settings.
         Err(_) if speaks.is_some_and(|ends| ends.speaks_http2()) => uncompleted_in_time(timeout),
         Err(_) => unconnected_in_time(peer, timeout),
     }
@@ -100,7 +101,7 @@ fn refused(status: &Status, timeout: Duration) -> Outcome {
         Code::Unimplemented => format!(
             "error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {message}"
         ),
-        // The one name that Go spells otherwise.
+        // Go spells only this name differently.
         Code::Cancelled => rpc_error("Canceled", message),
         code => rpc_error(&format!("{code:?}"), message),
     })
@@ -111,12 +112,13 @@ fn rpc_error(code: &str, message: &str) -> String {
 }
 
 enum Failed {
-    /// There never was one that speaks HTTP/2; the text is grpc-go's.
+    /// No HTTP/2 connection was made; the text is that of grpc-go.
     Connection(String),
+    /// The call failed with this status.
     Call(Status),
 }
 
-/// `speaks` is what the server has said so far, should this be given up.
+/// Calls the service. `speaks` gets the connection's data, which stay available after a timeout.
 async fn call(
     stream: TcpStream,
     peer: SocketAddr,
@@ -144,7 +146,7 @@ fn origin(scheme: Scheme, peer: SocketAddr) -> Result<Uri, Failed> {
     uri.build().map_err(|error| Failed::Connection(error.to_string()))
 }
 
-/// The connection is driven here and dropped with this future: nothing outlives the attempt.
+/// Makes the call over `stream`. The connection is driven by this future and dropped with it.
 async fn check(
     stream: impl Stream,
     ends: &Ends,

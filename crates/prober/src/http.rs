@@ -18,10 +18,11 @@ use exchange::{Answer, Reply, exchange};
 use headers::Headers;
 use place::{Place, Redirect};
 
-/// As in Go's client: nine redirects are followed, the tenth is refused.
+/// Maximum number of requests, as in Go's client: nine redirects are followed, the tenth is
+/// refused.
 const MAX_REQUESTS: usize = 10;
 
-/// One deadline holds for connections, redirects, headers and body together.
+/// Makes an attempt. Connections, redirects, headers and body share one deadline.
 pub(super) async fn attempt(
     task: &Arc<dyn Target>,
     get: &HttpGet,
@@ -51,7 +52,7 @@ fn first(get: &HttpGet, hostname: &str, port: u16) -> Place {
     Place::first(scheme, hostname, port, &get.path)
 }
 
-/// How far an attempt has come; what it says when time is up depends on it.
+/// Progress of an attempt, which the text of a timeout depends on.
 struct Stage {
     url: String,
     reached: Reached,
@@ -73,7 +74,8 @@ impl Stage {
         error.outcome(|text| get_error(&self.url, text))
     }
 
-    /// The kubelet discards a stalled body as an error of its own. To us it is a hang like any other.
+    /// Returns the outcome of a timeout. A body that stalls is a failure here, while the kubelet
+    /// ignores it as an error of its own.
     fn timed_out(&self) -> Outcome {
         let when = "Client.Timeout exceeded while awaiting headers";
         match self.reached {
@@ -93,7 +95,8 @@ fn get_error(url: &str, text: impl std::fmt::Display) -> String {
     format!("Get {url:?}: {text}")
 }
 
-/// Requests until an answer is no redirect to follow. An `Err` has ended the attempt early.
+/// Sends requests until an answer is not a redirect that is followed. `Err` is the outcome of an
+/// attempt that ended before an answer.
 async fn follow(
     task: &dyn Target,
     get: &HttpGet,
@@ -114,7 +117,7 @@ async fn follow(
             }
             done => done.map_err(|error| stage.unconnected(&error))?,
         };
-        // Only now it is known whether the default host is 127.0.0.1 or ::1.
+        // Only after the connection it is known whether the default host is 127.0.0.1 or ::1.
         let ip = peer.ip();
         let keep_host = redirect.as_ref().is_none_or(|redirect| redirect.is_relative());
         let here = match redirect {
@@ -133,9 +136,9 @@ async fn follow(
             let text = get_error(&next.location, "stopped after 10 redirects");
             return Err(Outcome::Failure(text));
         }
-        // What was asked for in secret is not told in the open.
-        let tells = !here.is_https() || next.to.is_https();
-        referer = tells.then(|| here.url());
+        // The URL of an HTTPS request is not sent over plain HTTP.
+        let sends_referer = !here.is_https() || next.to.is_https();
+        referer = sends_referer.then(|| here.url());
         stage.url = next.to.url();
         if !matches!(next.to.scheme.as_str(), "http" | "https") {
             return Err(stage.failure(format!("unsupported protocol scheme {:?}", next.to.scheme)));
@@ -151,7 +154,7 @@ fn judge(answer: Answer) -> Outcome {
         300..=399 => {
             Outcome::Warning(format!("Probe terminated redirects, Response body: {}", answer.body))
         }
-        // The body stays out of it: it may hold what events should not show.
+        // The body is left out, because it may have data that must not be published in events.
         status => Outcome::Failure(format!("HTTP probe failed with statuscode: {status}")),
     }
 }

@@ -1,4 +1,5 @@
-//! One probe attempt: a handler and a task in, an [`Outcome`] out. No thresholds, no retries.
+//! Single attempts of probes and lifecycle hooks: a handler and a container are the input, an
+//! [`Outcome`] is the result. Thresholds and retries are decided elsewhere.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -33,17 +34,17 @@ pub use share::Share;
 pub use target::{EXEC_OUTPUT, ExecError, Executed, Target, Turn};
 pub use tls::Anyone;
 
-/// The instant `length` from now, by the clock of tokio, which tests can pause.
+/// Returns the instant `length` from now, by tokio's clock, which tests can pause.
 pub fn deadline_in(length: Duration) -> Instant {
     let now = Instant::now();
     now.into_std().later(length).into()
 }
 
-/// Makes single attempts; thresholds and periods are the caller's.
+/// Makes single attempts. The caller decides on thresholds and periods.
 #[async_trait]
 pub trait Prober: Send + Sync + 'static {
-    /// Makes one attempt. It takes `probe.timeout` and a scheduler's delay at most. A command may
-    /// wait for its permits before; that wait is bounded too, and is no part of the latency.
+    /// Makes one attempt, which takes `probe.timeout` and 50 ms at most. A command may wait for its
+    /// permits before, for 30 s at most; that wait is not part of the latency.
     async fn attempt(
         &self,
         task: Arc<dyn Target>,
@@ -72,19 +73,19 @@ pub trait Prober: Send + Sync + 'static {
             HookHandler::HttpGet(get) => Handler::HttpGet(as_hook(get)),
         };
         let probe = ProbeSpec { timeout: bound, ..ProbeSpec::new(handler) };
-        // The wait for permits is part of the hook's time: a stop waits for no longer than that.
+        // The wait for permits is part of the hook's time, because a stop waits for no longer.
         let attempt = tokio::time::timeout(bound, self.attempt(task, container, &probe)).await;
         match attempt.map(|attempt| attempt.outcome) {
             Ok(Outcome::Success(_) | Outcome::Warning(_)) => Ok(()),
             Ok(Outcome::Failure(text) | Outcome::Exited(_, text) | Outcome::Error(text)) => {
                 Err(text)
             }
-            Err(_) => Err("its time was over before it could run".to_owned()),
+            Err(_) => Err("timed out before the hook could run".to_owned()),
         }
     }
 }
 
-/// Adds the kubelet's User-Agent of hooks, which differs from that of probes.
+/// Adds the kubelet's `User-Agent` of hooks, which differs from that of probes.
 fn as_hook(get: &HttpGet) -> HttpGet {
     let mut get = get.clone();
     if !get.headers.iter().any(|header| header.name.eq_ignore_ascii_case("user-agent")) {
@@ -94,20 +95,21 @@ fn as_hook(get: &HttpGet) -> HttpGet {
     get
 }
 
-/// The result of one attempt.
+/// Result of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// What the attempt showed.
+    /// Outcome of the attempt, with its text.
     pub outcome: Outcome,
-    /// Time that the attempt took, without the wait for permits.
+    /// Duration of the attempt, without the wait for permits.
     pub latency: Duration,
 }
 
-/// Time beyond the timeout in which a handler reports the timeout itself: its text says more.
+/// Time after the timeout within which a handler can report the timeout itself, with a more
+/// specific text.
 const OVERHEAD: Duration = Duration::from_millis(50);
 
-/// Probes over sockets in the container's network namespace. Its outcomes have the kubelet's texts,
-/// to the letter where those quote Go's client.
+/// Prober over sockets in the container's network namespace. Its outcomes have the texts of the
+/// kubelet and of Go's client.
 #[derive(Debug, Clone, Default)]
 pub struct NetProber {
     execs: exec::Queue,

@@ -1,5 +1,5 @@
-//! Host names as the container knows them: its `/etc/hosts`, its `/etc/resolv.conf`, and name
-//! servers asked from its network namespace. In the order and the words of Go's resolver.
+//! Resolver of host names with the container's `/etc/hosts` and `/etc/resolv.conf`, and name
+//! servers that are asked from its network namespace. Order and texts are those of Go's resolver.
 
 use std::io;
 use std::net::IpAddr;
@@ -17,26 +17,27 @@ mod query;
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Lists of blocked hosts grow to some MiB, and are not what a probe's host is found in.
+/// Maximum size in bytes of the two files. Larger hosts files are lists of blocked names, in which
+/// no probe's host is found.
 const FILE_LIMIT: usize = 1024 * 1024;
 
-/// Of one name: each is dialled in turn.
+/// Maximum number of addresses of one name, which are dialled one after the other.
 const MOST_ADDRESSES: usize = 64;
 
 #[derive(Debug)]
 pub(super) enum LookupError {
-    /// No socket could be had: nothing is known about the container.
+    /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
-    /// There is such a file, but it can't be read.
+    /// The file exists, but cannot be read.
     File { name: String, file: &'static str, error: io::Error },
-    /// From `lookup` on, as Go words it.
+    /// Go's text of the failure, from `lookup` on.
     Failed(String),
 }
 
-/// At least one address, IPv4 first.
+/// Returns the addresses of a name, at least one, IPv4 first.
 pub(super) async fn lookup(task: &Arc<dyn Target>, name: &str) -> Result<Vec<IpAddr>, LookupError> {
     let files = Arc::clone(task);
-    // A root filesystem may be slow, or over a network.
+    // The root filesystem may be slow, for example on a network.
     let read = tokio::task::spawn_blocking(move || [HOSTS, RESOLV_CONF].map(|f| read(&*files, f)));
     let failed = |file| move |error| LookupError::File { name: name.to_owned(), file, error };
     let [known, conf] = read.await.map_err(|error| failed(HOSTS)(error.into()))?;
@@ -49,7 +50,7 @@ pub(super) async fn lookup(task: &Arc<dyn Target>, name: &str) -> Result<Vec<IpA
     Ok(ips)
 }
 
-/// A file that is missing says nothing, as to libc.
+/// Reads a file; a missing file is empty, as in libc.
 fn read(task: &dyn Target, file: &str) -> io::Result<String> {
     match task.read_file(Path::new(file), FILE_LIMIT) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -63,7 +64,7 @@ async fn by_dns(
     conf: &ResolvConf,
     name: &str,
 ) -> Result<Vec<IpAddr>, LookupError> {
-    let mut told = None;
+    let mut failure = None;
     for candidate in conf.candidates(name) {
         let Ok(candidate) = Name::from_ascii(&candidate) else { continue };
         let (v4, v6) = tokio::join!(
@@ -75,16 +76,16 @@ async fn by_dns(
             match answer {
                 Ok(found) => ips.extend(found),
                 Err(QueryError::Socket(error)) => return Err(LookupError::Socket(error)),
-                // That a server did not answer weighs more than that another name does not exist.
-                Err(error @ QueryError::Server(..)) => told = Some(error),
-                Err(error @ QueryError::NoSuchHost(_)) => drop(told.get_or_insert(error)),
+                // An error of a server takes precedence over the absence of another candidate.
+                Err(error @ QueryError::Server(..)) => failure = Some(error),
+                Err(error @ QueryError::NoSuchHost(_)) => drop(failure.get_or_insert(error)),
             }
         }
         if !ips.is_empty() {
             return Ok(ips);
         }
     }
-    Err(LookupError::Failed(match told {
+    Err(LookupError::Failed(match failure {
         Some(QueryError::Server(server, text)) => format!("lookup {name} on {server}: {text}"),
         Some(QueryError::NoSuchHost(server)) => format!("lookup {name} on {server}: no such host"),
         Some(QueryError::Socket(_)) | None => format!("lookup {name}: no such host"),

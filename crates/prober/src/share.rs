@@ -1,5 +1,5 @@
-//! How much of a processor one container's probes may use. What a container answers costs the
-//! daemon time to read, so an answer could be made to cost all of it.
+//! Limit of the processor time of one container's probes. The daemon spends time on reading a
+//! container's answers, so a container could otherwise make it spend all of it.
 
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
@@ -9,21 +9,21 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
-/// One part in ten of a processor.
+/// The probes of a container may use one tenth of a processor.
 const PARTS: u32 = 10;
-/// As much may be used at once after a rest: some hundred ordinary attempts.
+/// Processor time that may be used at once after a pause, enough for hundreds of ordinary attempts.
 const BURST: Duration = Duration::from_millis(300);
 
-/// The processor time of one container's probes.
+/// Processor time of one container's probes.
 #[derive(Debug, Default)]
 pub struct Share {
-    /// When all that was used so far has been made up for; `None` if nothing was.
+    /// Time at which the used time is within the share again; `None` if none was used.
     even: Mutex<Option<Instant>>,
 }
 
 impl Share {
-    /// Runs `work`, which pauses while the container's probes have used more than their share.
-    /// The caller bounds its time.
+    /// Runs `work`, and pauses it while the container's probes have used more than their share. The
+    /// caller bounds the duration.
     pub(super) async fn spend<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -54,14 +54,14 @@ impl Share {
         *even = before.checked_add(used.saturating_mul(PARTS));
     }
 
-    /// Until when nothing may be used.
+    /// Returns the end of the pause; `None` if processor time may be used now.
     fn pause(&self, now: Instant) -> Option<Instant> {
         let even = *self.even.lock().unwrap_or_else(PoisonError::into_inner);
         even.filter(|even| *even > now)
     }
 }
 
-/// Of this thread, so that a busy host is not taken for a busy probe.
+/// Returns the processor time of this thread. Time in which other processes run does not count.
 fn processor_time() -> Duration {
     let used = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(used.tv_nsec).unwrap_or_default();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn probes_that_always_have_something_to_do_keep_to_their_share() {
+    async fn busy_probes_use_no_more_than_their_share() {
         let share = Share::default();
         let began = Instant::now();
         let mut used = Duration::ZERO;
@@ -86,12 +86,12 @@ mod tests {
             if used < 2 * BURST { Poll::Pending } else { Poll::Ready(()) }
         });
         share.spend(busy).await;
-        // The burst is free; what came after it took ten times as long as it used.
+        // After the burst, the work takes ten times its processor time.
         assert!(began.elapsed() > BURST * (PARTS - 1), "{:?}", began.elapsed());
     }
 
     #[tokio::test]
-    async fn a_pause_is_no_obstacle_to_a_deadline() {
+    async fn a_deadline_ends_a_pause() {
         let share = Share::default();
         share.use_up(BURST * 10, Instant::now());
         let limit = Duration::from_millis(10);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_not_used_for_a_while_is_a_burst_and_no_more() {
+    async fn unused_time_allows_one_burst() {
         let share = Share::default();
         let now = Instant::now() + Duration::from_secs(3600);
         share.use_up(BURST - Duration::from_millis(1), now);

@@ -9,7 +9,8 @@ use crate::Target;
 use probelet_domain::probe::Outcome;
 use probelet_domain::spec::TcpSocket;
 
-/// Succeeds when a connection is made; it is closed at once, with nothing sent or read.
+/// Makes an attempt that succeeds when the connection opens. The connection is closed at once;
+/// nothing is sent or read.
 pub(super) async fn attempt(
     task: &Arc<dyn Target>,
     probe: &TcpSocket,

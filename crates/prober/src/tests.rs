@@ -1,4 +1,5 @@
-//! A task whose namespace is the test's own, scripted servers, and the probes that need no more.
+//! Container in the test's own network namespace, scripted servers, and tests of TCP probes and of
+//! all vectors.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,12 +17,12 @@ use probelet_domain::spec::{
     BackoffLimits, ContainerPort, Grpc, HttpGet, PortRef, Probes, Scheme, Source, TcpSocket,
 };
 
-/// Long enough for loopback on a busy machine, short enough to wait out.
+/// Timeout of attempts that are to time out.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(200);
-/// Where the answer has to come before the timeout.
+/// Timeout of attempts that are to end before it.
 pub(super) const AMPLE: Duration = Duration::from_secs(20);
 
-/// A task in the test's own namespace, or one that has gone.
+/// Container in the test's own namespace, or one that has ended.
 #[derive(Clone, Copy)]
 pub(super) enum Near {
     Here,
@@ -123,14 +124,14 @@ pub(super) async fn probe(handler: Handler, port: u16) -> Outcome {
     run(Here, handler, port, AMPLE).await.outcome
 }
 
-/// For what ends by its timeout only: it must take that long, and no verdict may come before.
+/// Makes an attempt that must not end before its timeout.
 pub(super) async fn probe_in_vain(handler: Handler, port: u16) -> Outcome {
     let attempt = run(Here, handler, port, TIMEOUT).await;
     assert!(attempt.latency >= TIMEOUT, "{attempt:?}");
     attempt.outcome
 }
 
-/// Answers the n-th connection with `script(n, stream, request head)`.
+/// Server that handles the n-th connection with `script(n, stream, request head)`.
 pub(super) struct Server {
     pub(super) port: u16,
     _tasks: JoinSet<()>,
@@ -171,7 +172,7 @@ impl Server {
         Self { port, _tasks: tasks }
     }
 
-    /// Hands every connection to `script` as it is.
+    /// Makes a server that passes every connection to `script` without reading.
     pub(super) async fn raw<F>(script: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -187,7 +188,7 @@ impl Server {
         Self { port, _tasks: tasks }
     }
 
-    /// The same bytes for every request, then the end of the stream.
+    /// Makes a server that answers every request with these bytes and the end of the stream.
     pub(super) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, mut stream, _| {
@@ -197,7 +198,7 @@ impl Server {
         .await
     }
 
-    /// The same bytes, then nothing for ever.
+    /// Makes a server that answers with these bytes and keeps the connection open.
     pub(super) async fn stalling(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, mut stream, _| {
@@ -211,7 +212,7 @@ impl Server {
     }
 }
 
-/// A port on which nobody listens, on either loopback address, while the sockets are held.
+/// Reserves a port on both loopback addresses on which no server listens, while the sockets exist.
 pub(super) fn refusing() -> (Socket, Socket, u16) {
     loop {
         let (v4, v6) = (Socket::new_v4().unwrap(), Socket::new_v6().unwrap());
@@ -223,7 +224,7 @@ pub(super) fn refusing() -> (Socket, Socket, u16) {
     }
 }
 
-/// A listener with a full queue: further SYNs are dropped, as by a firewall.
+/// Makes a listener with a full queue, so that further SYNs are dropped, as by a firewall.
 async fn deaf() -> (TcpListener, Vec<TcpStream>) {
     let socket = Socket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -237,7 +238,7 @@ async fn deaf() -> (TcpListener, Vec<TcpStream>) {
 }
 
 #[tokio::test]
-async fn tcp_succeeds_on_a_connection_and_says_nothing() {
+async fn tcp_succeeds_on_a_connection_and_sends_nothing() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     for host in [None, Some("localhost"), Some("127.0.0.1")] {
@@ -287,7 +288,7 @@ async fn where_ipv4_refuses_ipv6_is_asked() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_containers_fault_is_an_error() {
+async fn problems_that_the_container_has_not_caused_are_errors() {
     for name in ["nope", ""] {
         let text = format!("strconv.Atoi: parsing {name:?}: invalid syntax");
         let port = PortRef::Name(name.into());
@@ -304,7 +305,7 @@ async fn what_is_not_the_containers_fault_is_an_error() {
     }
 }
 
-/// Every row but those of exec, which has no server to be scripted here.
+/// Runs all rows except those of exec, which has no server.
 #[tokio::test]
 async fn the_kubelets_vectors_hold() {
     for row in include_str!("handlers.jsonl").lines() {
@@ -345,6 +346,6 @@ pub(super) fn assert_is(outcome: &Outcome, row: &serde_json::Value) {
     assert_eq!(row["is"], is, "{outcome:?} for {row}");
 }
 
-/// Set in the process that has the descriptors to itself.
+/// Variable that is set in the process that runs only the test of descriptors.
 const ALONE: &str = "PROBELET_TEST_ALONE";
 const ATTEMPTS: usize = 2000;

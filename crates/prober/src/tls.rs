@@ -1,5 +1,5 @@
-//! TLS as the kubelet's probes speak it: nothing about the server is verified. A probe asks
-//! whether it answers, not who it is.
+//! TLS connections of probes. As in the kubelet, the certificate is not verified, because a probe
+//! checks whether the server answers, not its identity.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,11 +21,12 @@ use tokio_rustls::{TlsConnector, client};
 
 use super::wire::{Stream, is_end};
 
-/// What is to be spoken inside.
+/// Protocols that are offered inside TLS.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Protocols {
-    /// HTTP/2 where the server has it.
+    /// HTTP/2 if the server supports it, else HTTP/1.1.
     Http,
+    /// HTTP/2 alone.
     Grpc,
 }
 
@@ -36,7 +37,7 @@ static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], Error>> = LazyLock::new(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone))
         .with_no_client_auth();
-    // Each attempt stands for itself.
+    // Each attempt makes a full handshake.
     http.resumption = Resumption::disabled();
     let mut grpc = http.clone();
     http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -44,7 +45,7 @@ static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], Error>> = LazyLock::new(
     Ok([Arc::new(http), Arc::new(grpc)])
 });
 
-/// Shakes hands with the server of a URL's `hostname`.
+/// Makes the handshake with the server of a URL's `hostname`.
 pub(super) async fn connect<S: Stream>(
     stream: S,
     hostname: &str,
@@ -56,17 +57,19 @@ pub(super) async fn connect<S: Stream>(
         Protocols::Http => http,
         Protocols::Grpc => grpc,
     };
-    // An address is never told by SNI, and so a name that TLS can't express goes untold.
+    // An address is never sent as SNI. So a hostname that is not valid in TLS is replaced by the
+    // address and not sent.
     let name = ServerName::try_from(hostname.to_owned())
         .unwrap_or_else(|_| ServerName::IpAddress(peer.ip().into()));
-    TlsConnector::from(config.clone()).connect(name, stream).await.map(Tls).map_err(worded)
+    TlsConnector::from(config.clone()).connect(name, stream).await.map(Tls).map_err(with_gos_text)
 }
 
-/// The error keeps Go's words only, as those are what HTTP/2's library passes on of it.
-fn worded(error: io::Error) -> io::Error {
+/// Returns an error that has only Go's text, because the HTTP/2 library passes on nothing else of
+/// it.
+fn with_gos_text(error: io::Error) -> io::Error {
     let text = match error.get_ref().and_then(|error| error.downcast_ref()) {
         None => return error,
-        Some(Error::AlertReceived(alert)) => format!("remote error: tls: {}", words(*alert)),
+        Some(Error::AlertReceived(alert)) => format!("remote error: tls: {}", alert_text(*alert)),
         Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
             "tls: first record does not look like a TLS handshake".to_owned()
         }
@@ -91,9 +94,10 @@ impl<S: Stream> AsyncRead for Tls<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match ready!(Pin::new(&mut self.0).poll_read(context, buffer)) {
-            // Many servers close without a word. Whether the answer was whole is for HTTP to say.
+            // Many servers close without `close_notify`. HTTP decides whether the answer was
+            // complete.
             Err(error) if is_end(&error) => Poll::Ready(Ok(())),
-            done => Poll::Ready(done.map_err(worded)),
+            done => Poll::Ready(done.map_err(with_gos_text)),
         }
     }
 }
@@ -116,7 +120,8 @@ impl<S: Stream> AsyncWrite for Tls<S> {
     }
 }
 
-/// Expired, self-signed, of another name, or X.509 v1: certificates are not even parsed.
+/// Verifier that accepts every certificate and does not parse it: expired, self-signed, of another
+/// name, or X.509 v1.
 #[derive(Debug)]
 pub struct Anyone;
 
@@ -170,8 +175,8 @@ impl ServerCertVerifier for Anyone {
     }
 }
 
-/// Go's words (`crypto/tls/alert.go`).
-fn words(alert: AlertDescription) -> String {
+/// Returns Go's text of an alert (`crypto/tls/alert.go`).
+fn alert_text(alert: AlertDescription) -> String {
     use AlertDescription::*;
     let text = match alert {
         CloseNotify => "close notify",

@@ -1,4 +1,4 @@
-//! What a connection knows about itself, and what can go wrong with it in Go's words.
+//! Bounded connections, and their errors with Go's texts.
 
 use std::error::Error;
 use std::io;
@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
-/// A connection's two ends, which Go names when one breaks, and what the peer has sent: how it
-/// began, by which a peer of another protocol is known, and how much it was.
+/// Addresses of a connection, which Go's errors name, and facts about the received data: the first
+/// bytes, which show the protocol, and the size.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
     local: Option<SocketAddr>,
@@ -24,15 +24,16 @@ pub(super) struct Ends {
     received: Arc<AtomicUsize>,
 }
 
-/// As much as tells `HTTP/`, or the type of an HTTP/2 frame.
+/// Number of first bytes that suffice to recognise `HTTP/`, or the type of an HTTP/2 frame.
 const BEGINNING: usize = 5;
-/// Of one connection, in bytes: the largest head that is read, with what TLS adds to it. It bounds
-/// all that a peer can send without an end, whatever the protocol: informational answers, headers,
-/// trailers, frames, chunks, handshakes.
+/// Maximum size in bytes that is read from one connection: the largest head, and TLS's overhead. It
+/// bounds everything that a peer could send endlessly in any protocol: informational answers,
+/// headers, trailers, frames, chunks and handshakes.
 const MOST_RECEIVED: usize = 512 << 10;
-/// A read counts as so many bytes at least, so that single bytes are bounded, too.
+/// Minimum number of bytes that a read counts as, so that the number of small reads is bounded,
+/// too.
 const LEAST_READ: usize = 64;
-/// After so many bytes others have their turn.
+/// Bytes after which a read yields to other tasks.
 const QUANTUM: usize = 32 << 10;
 const TOO_MUCH: &str = "server sent more than 524288 bytes; aborted";
 
@@ -43,13 +44,13 @@ impl Ends {
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
-    /// The same connection within its encryption.
+    /// Counts the decrypted data of the same connection.
     pub(super) fn inside(&self, stream: impl Stream) -> (impl Stream, Self) {
         let ends = Self { began: Arc::default(), received: Arc::default(), ..self.clone() };
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
-    /// The peer has sent more than is read of any.
+    /// Returns whether the peer has sent more than the maximum.
     pub(super) fn is_exhausted(&self) -> bool {
         self.received.load(Relaxed) > MOST_RECEIVED
     }
@@ -58,12 +59,12 @@ impl Ends {
         self.began.get().is_some_and(|began| began == b"HTTP/")
     }
 
-    /// Its first frame has to be of type SETTINGS.
+    /// Returns whether the first frame is one of type SETTINGS, as HTTP/2 requires.
     pub(super) fn speaks_http2(&self) -> bool {
         self.began.get().is_some_and(|began| began.get(3) == Some(&4))
     }
 
-    /// Why there is no answer.
+    /// Returns Go's text for a connection that gave no answer.
     pub(super) fn lost(&self, error: &hyper::Error) -> String {
         if self.is_exhausted() {
             return TOO_MUCH.to_owned();
@@ -71,7 +72,7 @@ impl Ends {
         if let Some(error) = cause::<io::Error>(error) {
             return self.io(error);
         }
-        // What a server sent before the request is reported as the cause of a cancellation.
+        // Data that a server sends before the request is reported as the cause of a cancellation.
         let inner = cause::<hyper::Error>(error).unwrap_or(error);
         if inner.is_parse_too_large() {
             "net/http: server response headers exceeded the limit; aborted".to_owned()
@@ -98,7 +99,7 @@ impl Ends {
     }
 }
 
-/// The only way to read from a peer: bounded in all, and in what it takes at a time.
+/// Stream from a peer that bounds the total size, and yields after [`QUANTUM`] bytes.
 #[derive(Debug)]
 struct Bounded<S> {
     stream: S,
@@ -151,23 +152,25 @@ impl<S: Stream> AsyncWrite for Bounded<S> {
     }
 }
 
-/// The HTTP/2 library passes on the kind of an error only.
+/// Returns whether an error is one of the kernel. The HTTP/2 library passes on only the kind of an
+/// error.
 fn is_the_kernels(error: &io::Error) -> bool {
     error.raw_os_error().is_some() || error.kind() == io::ErrorKind::ConnectionReset
 }
 
-/// The stream just ended, as libraries put it; the kernel's errors carry a number.
+/// Returns whether an error of a library reports the end of the stream. Errors of the kernel have a
+/// number.
 pub(super) fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, NotConnected, UnexpectedEof};
     error.raw_os_error().is_none()
         && matches!(error.kind(), UnexpectedEof | BrokenPipe | NotConnected)
 }
 
-/// An error as Go words it: libc's text in lower case, without the number.
+/// Returns Go's text of an error: libc's text in lower case, without the number.
 pub(super) fn errno(error: &io::Error) -> String {
     let text = error.to_string();
     match (error.raw_os_error(), text.split_once(" (os error")) {
-        (Some(_), Some((words, _))) => words.to_lowercase(),
+        (Some(_), Some((text, _))) => text.to_lowercase(),
         _ if error.kind() == io::ErrorKind::ConnectionReset => {
             "connection reset by peer".to_owned()
         }
@@ -175,7 +178,7 @@ pub(super) fn errno(error: &io::Error) -> String {
     }
 }
 
-/// The innermost cause of a kind.
+/// Returns the innermost cause of type `T`.
 pub(super) fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = error.source();
     let mut found = None;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::Executed;
 
-/// Runs every command for `takes`, with one and the same answer.
+/// Container whose commands all take `takes` and have the same result.
 struct Scripted {
     turn: Arc<Semaphore>,
     takes: Duration,
@@ -60,7 +60,7 @@ fn exited(exit_code: u32, output: &[u8]) -> Result<Executed, ExecError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_speaks_as_the_kubelets_prober() {
+async fn outcomes_of_commands_have_the_kubelets_texts() {
     use Outcome::{Error, Exited, Failure, Success};
     let late = "command timed out: \"cat /tmp/healthy\" timed out after 1s";
     for (answer, outcome) in [
@@ -92,12 +92,12 @@ async fn one_container_runs_one_command_at_a_time() {
     let task = Arc::new(Scripted::new(SECOND, exited(0, b"")));
     let attempts = all(&Queue::new(4), vec![task.clone(); 3]).await;
     assert_eq!(task.most.load(Ordering::Relaxed), 1);
-    // Each as long as it ran, not as long as it waited.
+    // The latency is the time that a command ran, without its wait.
     assert!(attempts.iter().all(|attempt| attempt.latency == SECOND), "{attempts:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_runs_as_many_commands_as_it_has_turns() {
+async fn a_host_runs_as_many_commands_as_it_has_permits() {
     let first = Scripted::new(SECOND, exited(0, b""));
     let (running, most) = (first.running.clone(), first.most.clone());
     let others = (0..6).map(|_| {
@@ -110,7 +110,7 @@ async fn a_host_runs_as_many_commands_as_it_has_turns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_does_not_come_is_no_fault_of_the_container() {
+async fn a_missing_permit_is_an_error_and_no_failure() {
     let task = Arc::new(Scripted::new(SECOND, exited(0, b"")));
     let held = task.turn.clone().acquire_owned().await.unwrap();
     let queue = Queue::new(4);

@@ -1,4 +1,4 @@
-//! gRPC health servers of all kinds, sick ones most of all.
+//! gRPC probes of healthy, unhealthy and broken servers.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::server::NamedService;
@@ -11,7 +11,7 @@ use crate::tests::{AMPLE, Near, Server, TIMEOUT, assert_is, probe, probe_in_vain
 use crate::tls::tests::{secure, serve_h2, speaking};
 use probelet_domain::spec::{Handler, PortRef};
 
-/// Answers with what the service is called: a status, a number, or the name of an error.
+/// Health server whose answer is the name of the service: a status, a number, or an error.
 #[derive(Debug, Clone)]
 struct Scripted;
 
@@ -21,9 +21,9 @@ impl Health for Scripted {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<tonic::Response<HealthCheckResponse>, Status> {
-        let told = |key| request.metadata().get(key).and_then(|v| v.to_str().ok()).unwrap_or("");
-        let agent = told("user-agent");
-        if !agent.starts_with("kube-probe/1.36 ") || told("grpc-timeout").is_empty() {
+        let header = |key| request.metadata().get(key).and_then(|v| v.to_str().ok()).unwrap_or("");
+        let agent = header("user-agent");
+        if !agent.starts_with("kube-probe/1.36 ") || header("grpc-timeout").is_empty() {
             return Err(Status::internal(format!("{:?}", request.metadata())));
         }
         let service = request.get_ref().service.as_str();
@@ -86,7 +86,7 @@ fn not_in_time(port: u16) -> Outcome {
 }
 
 #[tokio::test]
-async fn a_server_is_taken_at_its_word() {
+async fn the_servers_status_decides_the_outcome() {
     let plain = Server::raw(serve).await;
     let secret = secure(speaking(&["h2"]), serve).await;
     for (service, wanted) in [
@@ -142,11 +142,11 @@ async fn a_refused_connection_fails_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_was_never_connected() {
+async fn a_server_that_sends_nothing_counts_as_not_connected() {
     let server = Server::stalling("").await;
     assert_eq!(probe_in_vain(grpc("", false), server.port).await, not_in_time(server.port));
     assert_eq!(probe_in_vain(grpc("", true), server.port).await, not_in_time(server.port));
-    // Hands are shaken, but there is no HTTP/2 inside.
+    // The handshake succeeds, but the server sends no HTTP/2.
     let server = secure(speaking(&["h2"]), |stream| async move {
         std::future::pending::<()>().await;
         drop(stream);
@@ -225,7 +225,8 @@ async fn the_fallback_is_ipv6() {
     assert_eq!(outcome, Outcome::Success("service healthy".into()));
 }
 
-/// Runs one row of `handlers.jsonl`. That a refusal takes the timeout is where we differ.
+/// Runs one row of `handlers.jsonl`. In the kubelet, a refusal takes the timeout, which differs on
+/// purpose.
 pub(crate) async fn vector(row: &serde_json::Value) {
     if row["connect"] == "refused" {
         let (_v4, _v6, port) = refusing();

@@ -1,4 +1,4 @@
-//! One request and its answer over one connection, and what can go wrong in Go's words.
+//! One request and its answer over one connection, with Go's texts for failures.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,15 +24,17 @@ use super::headers::into_h2;
 use super::place::{Place, Redirect};
 use super::{Reached, Stage};
 
-/// As much of a body as is read; the rest is ignored, so an endless one does no harm.
+/// Maximum size in bytes of the body that is read, as in the kubelet. The rest is ignored, so that
+/// an endless body is not waited for.
 const BODY_LIMIT: usize = 10 * 1024;
-/// Go counts bytes instead; hyper's own limit of 100 is one that real servers have exceeded.
+/// Maximum number of headers over HTTP/1. Go limits their size instead; hyper's default of 100 is
+/// exceeded by real servers.
 const MAX_HEADERS: usize = 512;
-/// For HTTP/2, in bytes; about hyper's limit for HTTP/1.
+/// Maximum size in bytes of all headers over HTTP/2, about hyper's limit for HTTP/1.
 const MAX_HEADER_LIST: u32 = 400 * 1024;
-/// What a server may send over HTTP/2 before it is read: the protocol's own default.
+/// Flow-control window in bytes, the default of HTTP/2.
 const WINDOW: u32 = 65_535;
-/// Go's, inside the timeout of the whole.
+/// Timeout of the TLS handshake, as in Go, within that of the attempt.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -41,14 +43,15 @@ pub(super) enum Reply {
     Redirect(Redirect),
 }
 
-/// An answer that a probe is judged by.
+/// Answer that decides the outcome.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: String,
 }
 
-/// The connection is driven here and dropped with this future: nothing outlives the attempt.
+/// Sends a request and receives the answer. The connection is driven by this future and dropped
+/// with it.
 pub(super) async fn exchange(
     (stream, peer): (TcpStream, SocketAddr),
     request: Request<Empty<Bytes>>,
@@ -96,7 +99,7 @@ async fn over_http1(
         let response = response.map_err(|error| stage.failure(ends.lost(&error)))?;
         receive(response, here, stage, ends).await
     };
-    // hyper's own shutdown would come before the reset, and leave a TIME_WAIT.
+    // hyper's shutdown would come before the reset, and leave the socket in TIME_WAIT.
     beside(talk, Jobs::default().drive(connection.without_shutdown())).await
 }
 
@@ -148,7 +151,7 @@ async fn receive(
     {
         let frame = frame.map_err(|error| match ends.is_exhausted() {
             true => stage.failure(ends.lost(&error)),
-            // Any status: the kubelet, too, takes a body cut short for no verdict.
+            // As in the kubelet, an incomplete body is an error, whatever the status is.
             false => Outcome::Error(in_body(&error, ends)),
         })?;
         bytes.extend(frame.into_data().unwrap_or_default());

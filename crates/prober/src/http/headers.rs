@@ -1,4 +1,4 @@
-//! What a probe's request looks like on the wire: Go's client with the kubelet's defaults.
+//! Headers of a probe's request, as Go's client sends them with the kubelet's defaults.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST, REFERER, USER_AGENT};
@@ -10,29 +10,33 @@ use probelet_domain::spec::Header;
 
 use super::place::Place;
 
-/// Servers know the kubelet's probes by this name, and some answer them specially.
+/// Name by which servers recognise the kubelet's probes. Some servers answer them in a special way.
 const AGENT: HeaderValue = HeaderValue::from_static("kube-probe/1.36");
 
-/// Headers that follow from the request itself; a user's are ignored.
+/// Headers that follow from the request itself, so that those of the user are ignored.
 const IGNORED: [&str; 4] = ["host", "content-length", "transfer-encoding", "trailer"];
 
 #[derive(Debug)]
 pub(super) struct Headers {
-    /// Replaces the host in the request, not the address that is dialled.
+    /// Value that replaces the host in the request, but not the address that is dialled.
     host: Option<HeaderValue>,
-    /// In the order of the wire, but for `Host` and what a redirect adds.
+    /// Other headers in the order in which they are sent, without those of a redirect.
     rest: HeaderMap,
     closes: bool,
 }
 
 impl Headers {
-    /// The error is Go's text, which is a failure of the probe.
+    /// Checks and sorts the headers of a spec.
+    ///
+    /// # Errors
+    ///
+    /// Go's text for a header that cannot be sent, which is a failure of the probe.
     pub(super) fn new(given: &[Header]) -> Result<Self, String> {
         let mut all = Vec::with_capacity(given.len());
         for header in given {
             let name = HeaderName::from_bytes(header.name.as_bytes())
                 .map_err(|_| format!("net/http: invalid header field name {:?}", header.name))?;
-            // Go trims what it sends, but looks for control characters before.
+            // Go trims a value, but checks for control characters before.
             let valid = HeaderValue::from_str(&header.value).is_ok();
             let value = HeaderValue::from_str(header.value.trim_matches([' ', '\t']));
             match value {
@@ -48,7 +52,7 @@ impl Headers {
         let first = |name| all.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
         let host = first(HOST).filter(|value| !value.is_empty());
         let mut rest = HeaderMap::new();
-        // Given but empty: not sent at all.
+        // A header with an empty value is not sent.
         let agent = first(USER_AGENT).unwrap_or(AGENT);
         if !agent.is_empty() {
             rest.insert(USER_AGENT, agent);
@@ -96,7 +100,8 @@ impl Headers {
     }
 }
 
-/// The same request for HTTP/2, where the host is part of the URI and connections are not spoken of.
+/// Converts a request to HTTP/2, where the host is part of the URI, and `Connection` must not be
+/// sent.
 pub(super) fn into_h2(mut request: Request<Empty<Bytes>>) -> Result<Request<Empty<Bytes>>, String> {
     let host = request.headers_mut().remove(HOST);
     let mut uri = request.uri().clone().into_parts();
@@ -107,12 +112,12 @@ pub(super) fn into_h2(mut request: Request<Empty<Bytes>>) -> Result<Request<Empt
     Ok(request)
 }
 
-/// `x-bad` as Go shows it: `X-Bad`.
+/// Returns the canonical form of a header's name, as in Go's errors: `x-bad` → `X-Bad`.
 fn canonical(name: &str) -> String {
-    let word = |word: &str| {
-        let mut chars = word.chars();
+    let part = |part: &str| {
+        let mut chars = part.chars();
         let first = chars.next().map(|c| c.to_ascii_uppercase());
         first.into_iter().chain(chars.map(|c| c.to_ascii_lowercase())).collect::<String>()
     };
-    name.split('-').map(word).collect::<Vec<_>>().join("-")
+    name.split('-').map(part).collect::<Vec<_>>().join("-")
 }

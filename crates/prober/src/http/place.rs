@@ -1,12 +1,12 @@
-//! Where a request goes: a URL in parts, kept as the user or the server wrote them.
+//! URL of a request, in parts that stay as the user or the server wrote them.
 
 use url::{Position, Url};
 
-/// `scheme://hostname:port` and a path that begins with `/`, with its query.
+/// URL of a request: scheme, hostname, port, and a target of path and query that begins with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) scheme: String,
-    /// An IPv6 address is in brackets.
+    /// Name or address; an IPv6 address is in brackets.
     pub(super) hostname: String,
     pub(super) port: u16,
     pub(super) target: String,
@@ -14,13 +14,13 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 pub(super) struct Redirect {
-    /// As the server wrote it.
+    /// Value of `Location`, as the server wrote it.
     pub(super) location: String,
     pub(super) to: Place,
 }
 
 impl Redirect {
-    /// A custom `Host` is kept only where the server left the host to us.
+    /// Returns whether the location has no host. Only then a custom `Host` is sent again.
     pub(super) fn is_relative(&self) -> bool {
         Url::parse(&self.location).is_err()
     }
@@ -36,7 +36,8 @@ impl Place {
         self.scheme == "https"
     }
 
-    /// The port is always shown, also in `Host`: some servers are strict about it.
+    /// Returns hostname and port. The port is always included, also in `Host`, because some servers
+    /// require it.
     pub(super) fn authority(&self) -> String {
         format!("{}:{}", self.hostname, self.port)
     }
@@ -45,12 +46,13 @@ impl Place {
         format!("{}://{}{}", self.scheme, self.authority(), self.target)
     }
 
-    /// Where a `Location` leads from here; `None` where that is another hostname, compared by
-    /// text: `localhost` and `127.0.0.1` differ.
+    /// Resolves a `Location`; `None` if it leads to another hostname. Hostnames are compared as
+    /// text, so `localhost` and `127.0.0.1` differ.
     pub(super) fn next(&self, location: &str) -> Result<Option<Redirect>, url::ParseError> {
         let here = Url::parse(&self.url())?;
         let to = here.join(location)?;
-        // Both as `url` spells them: it has its own way with IPv4 addresses in IPv6 ones.
+        // Both hostnames are compared in the form of `url`, which rewrites IPv4 addresses in IPv6
+        // ones.
         if to.host_str() != here.host_str() {
             return Ok(None);
         }
@@ -64,8 +66,9 @@ impl Place {
     }
 }
 
-/// What follows `GET `: a probe's `path` is a URL reference of which path and query count. One
-/// that is no such reference is all path, escaped, as the kubelet passes it on.
+/// Returns the target of the request line. A probe's `path` is a URL reference, of which path and
+/// query are used. A text that is not a reference is escaped and used as the path, as in the
+/// kubelet.
 fn target(path: &str) -> String {
     let (path, query) = parse(path).unwrap_or_else(|| (escape(path, in_broken_path), None));
     let slash = if path.starts_with('/') { "" } else { "/" };
@@ -75,7 +78,7 @@ fn target(path: &str) -> String {
     }
 }
 
-/// Go's `url.Parse`, as far as it concerns a path.
+/// Returns path and query of a reference, as Go's `url.Parse` does; `None` if it is invalid.
 fn parse(reference: &str) -> Option<(String, Option<String>)> {
     let reference = reference.split_once('#').map_or(reference, |(before, _fragment)| before);
     if reference.contains(|c: char| c.is_ascii_control()) {
@@ -88,7 +91,7 @@ fn parse(reference: &str) -> Option<(String, Option<String>)> {
     let rest = match rest.split_once(':') {
         Some(("", _)) => return None,
         Some((scheme, rest)) if is_scheme(scheme) => rest,
-        // A colon in the first segment would be one of a scheme.
+        // A colon in the first segment would belong to a scheme.
         Some((segment, _)) if !segment.contains('/') => return None,
         _ => rest,
     };

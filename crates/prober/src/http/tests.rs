@@ -52,7 +52,7 @@ pub(crate) async fn vector(row: &Value) {
                 let head = format!("HTTP/1.1 {status} OK\r\nContent-Length: {bytes}\r\n\r\n");
                 Server::saying(head + &body).await
             }
-            // A stalled body is where we differ on purpose; it has a test of its own.
+            // A stalled body differs on purpose and has another test.
             (None, None) if row["body"].is_string() => {
                 let head = format!("HTTP/1.1 {status} OK\r\nContent-Length: 9\r\n\r\nshort");
                 Server::saying(head).await
@@ -63,7 +63,7 @@ pub(crate) async fn vector(row: &Value) {
     }
 }
 
-/// A server that takes down every request; it redirects `/to?LOCATION` and answers 200 to the rest.
+/// Server that records every request. It redirects `/to?LOCATION`, and answers 200 to other paths.
 async fn recording() -> (Server, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&heads);
@@ -80,7 +80,7 @@ async fn recording() -> (Server, Arc<Mutex<Vec<String>>>) {
     (server, heads)
 }
 
-/// Every request that reaches a server for these headers, its port shown as `PORT`.
+/// Returns the requests that a server gets for these headers, with `PORT` for its port.
 async fn sent(path: &str, headers: &[(&str, &str)]) -> Vec<String> {
     let (server, heads) = recording().await;
     let headers = headers.iter().map(|(n, v)| Header { name: (*n).into(), value: (*v).into() });
@@ -136,7 +136,7 @@ async fn a_header_that_cannot_be_sent_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_redirect_tells_where_it_came_from_and_keeps_a_custom_host() {
+async fn a_redirect_sends_a_referer_and_keeps_a_custom_host() {
     let heads = sent("/to?/x?y", &[("Host", "mine")]).await;
     let wanted = "GET /x?y HTTP/1.1\r\nHost: mine\r\nUser-Agent: kube-probe/1.36\r\n\
         Accept: */*\r\nReferer: http://127.0.0.1:PORT/to?/x?y\r\nConnection: close\r\n\r\n";
@@ -164,7 +164,7 @@ async fn localhost_keeps_its_name() {
 }
 
 #[tokio::test]
-async fn redirects_end_in_the_kubelets_words() {
+async fn redirects_that_are_not_followed_have_the_kubelets_texts() {
     let server = Server::saying(answer(302, Some("/loop"))).await;
     let wanted = Outcome::Failure("Get \"/loop\": stopped after 10 redirects".into());
     assert_eq!(probe(http("/"), server.port).await, wanted);
@@ -186,7 +186,7 @@ async fn redirects_end_in_the_kubelets_words() {
 }
 
 #[tokio::test]
-async fn failures_keep_the_body_to_themselves() {
+async fn failures_do_not_contain_the_body() {
     for status in [400, 404, 500, 503, 999] {
         let server = Server::saying(answer(status, None)).await;
         let text = format!("HTTP probe failed with statuscode: {status}");
@@ -233,7 +233,7 @@ async fn a_transport_that_fails_reads_as_gos() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_makes_no_sense() {
+async fn a_server_that_sends_first_is_a_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = listener.local_addr().unwrap();
     let here = Place::first("http", "127.0.0.1", peer.port(), "/");
@@ -280,7 +280,7 @@ async fn a_server_that_hangs_runs_into_the_timeout() {
     let wanted = format!("Get \"http://127.0.0.1:{}/\": {awaiting}", server.port);
     assert_eq!(probe_in_vain(http("/"), server.port).await, Outcome::Failure(wanted));
 
-    // A byte now and then earns no more time.
+    // A byte now and then does not extend the timeout.
     let server = Server::new(|_, mut stream, _| async move {
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(10));
         drop(stream.write_all(b"HTTP/1.1 200 OK\r\nX-Slow: ").await);
@@ -324,14 +324,14 @@ async fn an_endless_body_is_read_up_to_the_limit() {
     .await;
     let Outcome::Success(body) = probe(http("/"), server.port).await else { panic!() };
     assert_eq!(body.len(), 10240);
-    // A body that never ends after exactly the limit is not waited for.
+    // The end of a body of exactly the limit is not waited for.
     let said = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(10240));
     let server = Server::stalling(said).await;
     assert!(probe(http("/"), server.port).await.is_success());
 }
 
 #[tokio::test]
-async fn odd_but_sound_answers_are_taken() {
+async fn unusual_but_valid_answers_are_accepted() {
     for said in [
         "HTTP/1.0 200 OK\r\n\r\nold",
         "HTTP/1.1 200\r\n\r\nno reason",

@@ -1,21 +1,21 @@
-//! `/etc/hosts` and `/etc/resolv.conf`, read as forgivingly as libc does: a word that is not
-//! known must not cost a container its name servers.
+//! Parsers of `/etc/hosts` and `/etc/resolv.conf`. As in libc, unknown lines and options are
+//! ignored, so that the name servers stay usable.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const PORT: u16 = 53;
-/// `MAXNS` of libc; further servers are never asked.
+/// Maximum number of name servers, libc's `MAXNS`; further ones are ignored.
 const MAX_SERVERS: usize = 3;
 
-/// The addresses that a hosts file gives a name, IPv4 first.
+/// Returns the addresses of a name in a hosts file, IPv4 first.
 pub(super) fn hosts(text: &str, name: &str) -> Vec<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut ips = Vec::new();
     for line in text.lines() {
-        let mut words = before(line, &['#']).split_whitespace();
-        let ip = words.next().and_then(|ip| ip.parse().ok());
-        if let Some(ip) = ip.filter(|_| words.any(|word| word.eq_ignore_ascii_case(name))) {
+        let mut fields = before(line, &['#']).split_whitespace();
+        let ip = fields.next().and_then(|ip| ip.parse().ok());
+        if let Some(ip) = ip.filter(|_| fields.any(|field| field.eq_ignore_ascii_case(name))) {
             ips.push(ip);
         }
     }
@@ -31,17 +31,18 @@ fn before<'a>(line: &'a str, marks: &[char]) -> &'a str {
 pub(super) struct ResolvConf {
     pub(super) servers: Vec<SocketAddr>,
     pub(super) search: Vec<String>,
-    /// A name with fewer dots is searched for before it is tried as it stands.
+    /// A name with fewer dots is first tried with the search domains.
     pub(super) ndots: usize,
-    /// For one answer of one server.
+    /// Timeout of one answer of one server.
     pub(super) timeout: Duration,
-    /// How often all servers are asked.
+    /// Number of rounds in which all servers are asked.
     pub(super) attempts: u32,
+    /// Whether servers are asked only over TCP: the option `use-vc`.
     pub(super) use_tcp: bool,
 }
 
 impl ResolvConf {
-    /// Where libc's own limits apply (`resolv.conf(5)`), so do they here.
+    /// Parses a `resolv.conf`, with the defaults and limits of libc (`resolv.conf(5)`).
     pub(super) fn parse(text: &str) -> Self {
         let mut conf = Self {
             servers: vec![],
@@ -52,16 +53,16 @@ impl ResolvConf {
             use_tcp: false,
         };
         for line in text.lines() {
-            let mut words = before(line, &['#', ';']).split_whitespace();
-            match words.next() {
+            let mut fields = before(line, &['#', ';']).split_whitespace();
+            match fields.next() {
                 Some("nameserver") if conf.servers.len() < MAX_SERVERS => {
-                    let ip = words.next().and_then(|ip| ip.parse().ok());
+                    let ip = fields.next().and_then(|ip| ip.parse().ok());
                     conf.servers.extend(ip.map(|ip: IpAddr| SocketAddr::new(ip, PORT)));
                 }
-                // The last of these lines counts.
-                Some("domain") => conf.search = words.take(1).map(str::to_owned).collect(),
-                Some("search") => conf.search = words.map(str::to_owned).collect(),
-                Some("options") => words.for_each(|option| conf.option(option)),
+                // The last of these lines has an effect.
+                Some("domain") => conf.search = fields.take(1).map(str::to_owned).collect(),
+                Some("search") => conf.search = fields.map(str::to_owned).collect(),
+                Some("options") => fields.for_each(|option| conf.option(option)),
                 _ => {}
             }
         }
@@ -85,7 +86,7 @@ impl ResolvConf {
         }
     }
 
-    /// What is asked for in turn, each with a final dot.
+    /// Returns the names that are asked for one after the other, each with a final dot.
     pub(super) fn candidates(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
             return vec![name.to_owned()];
@@ -115,15 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn what_resolv_conf_leaves_out_is_as_in_libc() {
+    fn defaults_of_resolv_conf_are_those_of_libc() {
         let conf = ResolvConf::parse("options new-thing ndots:x\nnameserver nonsense\nwhat?");
         assert_eq!(conf.servers, ["127.0.0.1:53".parse().unwrap()]);
-        let told = (conf.ndots, conf.timeout, conf.attempts, conf.use_tcp);
-        assert_eq!(told, (1, Duration::from_secs(5), 2, false));
+        let options = (conf.ndots, conf.timeout, conf.attempts, conf.use_tcp);
+        assert_eq!(options, (1, Duration::from_secs(5), 2, false));
     }
 
     #[test]
-    fn the_last_search_list_and_the_first_three_servers_count() {
+    fn the_last_search_list_and_the_first_three_servers_are_used() {
         let conf = ResolvConf::parse(
             "nameserver 10.0.0.1 ; one\nnameserver ::2\n\tnameserver 10.0.0.3\nnameserver 10.0.0.4\n\
              search a b\ndomain c d\nsearch e f. # g\noptions rotate ndots:99 timeout:0 attempts:9 use-vc\n",
@@ -131,8 +132,8 @@ mod tests {
         let servers: Vec<_> = conf.servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["10.0.0.1:53", "[::2]:53", "10.0.0.3:53"]);
         assert_eq!(conf.search, ["e", "f."]);
-        let told = (conf.ndots, conf.timeout, conf.attempts, conf.use_tcp);
-        assert_eq!(told, (15, Duration::from_secs(1), 5, true));
+        let options = (conf.ndots, conf.timeout, conf.attempts, conf.use_tcp);
+        assert_eq!(options, (15, Duration::from_secs(1), 5, true));
     }
 
     #[test]

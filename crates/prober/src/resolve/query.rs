@@ -1,4 +1,4 @@
-//! One question to the name servers, each in turn.
+//! One DNS question, which the name servers are asked one after the other.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,26 +12,27 @@ use super::config::ResolvConf;
 use crate::Target;
 use crate::wire::{Ends, errno};
 
-/// Datagrams that are read in search of the answer to one question.
+/// Maximum number of datagrams that are read for the answer to one question.
 const MOST_STRAY: usize = 64;
 
 #[derive(Debug)]
 pub(super) enum QueryError {
-    /// No socket could be had: nothing is known about the container.
+    /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
-    /// It says so, or knows the name but no such address of it.
+    /// The server has no such name, or no address of this kind for it.
     NoSuchHost(SocketAddr),
+    /// The server gave no valid answer, with Go's text of the failure.
     Server(SocketAddr, String),
 }
 
-/// The addresses of `name`, of the kind of `record`.
+/// Asks for the addresses of `name` of the kind of `record`.
 pub(super) async fn ask(
     task: &dyn Target,
     conf: &ResolvConf,
     name: &Name,
     record: RecordType,
 ) -> Result<Vec<IpAddr>, QueryError> {
-    let mut told = None;
+    let mut failure = None;
     for server in (0..conf.attempts).flat_map(|_| &conf.servers) {
         let mut query = Message::query();
         query.metadata.recursion_desired = true;
@@ -54,12 +55,12 @@ pub(super) async fn ask(
                 None => format!("dial tcp {server}: i/o timeout"),
             },
         };
-        told = Some(QueryError::Server(*server, error));
+        failure = Some(QueryError::Server(*server, error));
     }
-    Err(told.unwrap_or_else(|| QueryError::Socket(io::ErrorKind::NotFound.into())))
+    Err(failure.unwrap_or_else(|| QueryError::Socket(io::ErrorKind::NotFound.into())))
 }
 
-/// Those at the end of a chain of aliases come with it.
+/// Returns the addresses in an answer, including those at the end of a chain of aliases.
 fn addresses(answer: &Message, record: RecordType) -> Vec<IpAddr> {
     let records = answer.answers.iter().filter(|found| found.record_type() == record);
     let ips = records.filter_map(|found| match found.data {
@@ -76,7 +77,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    /// Whether the network refused, or there is no socket at all.
+    /// Distinguishes a refusal of the network from an error in opening the socket.
     fn new(call: &str, server: SocketAddr, error: io::Error) -> Self {
         use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
         match error.kind() {
@@ -105,8 +106,8 @@ async fn exchange(
     over_tcp(task, server, query, &bytes).await
 }
 
-/// What does not answer this very question is not listened to. `None` is a truncated answer,
-/// which may be cut anywhere and so is not read any further.
+/// Asks over UDP. Datagrams that do not answer this question are ignored. Returns `None` for a
+/// truncated answer, which may be cut anywhere and is not parsed.
 async fn over_udp(
     task: &dyn Target,
     server: SocketAddr,

@@ -1,4 +1,4 @@
-//! Names as a task has them whose files are made up, and whose name server is a task of the test.
+//! Resolution of names for a container with given files and a name server of the test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -18,8 +18,8 @@ use crate::{ExecError, Executed, Turn};
 use probelet_domain::probe::Outcome;
 use probelet_domain::spec::Handler;
 
-/// The test's own namespace, with files of its own and name servers that listen on a port of
-/// their choice.
+/// Container in the test's own namespace, with its own files, and with another port for name
+/// servers.
 #[derive(Clone, Default)]
 struct Named {
     hosts: String,
@@ -52,8 +52,8 @@ impl Target for Named {
     }
 }
 
-/// A name server on a UDP and a TCP port of the same number. `script` gives addresses for a
-/// question, its kind in front (`A db.`), or a code; a name with `big` is told by TCP only.
+/// Name server on a UDP and a TCP port of the same number. `script` has addresses, or a code, for a
+/// question such as `A db.`. Names with `big` are answered in full only over TCP.
 struct Dns {
     at: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -79,14 +79,14 @@ impl Dns {
             loop {
                 let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
                 let mut answer = reply(&buffer[..length], script, "udp", &seen);
-                // Noise: somebody else's answer, and no DNS at all.
+                // Other datagrams: the answer to another question, and no DNS message.
                 let mut other = answer.clone();
                 other.metadata.id ^= 1;
                 other.answers.clear();
                 udp.send_to(&other.to_vec().unwrap(), from).await.unwrap();
                 udp.send_to(b"noise", from).await.unwrap();
                 answer.metadata.truncation = question(&answer).contains("big");
-                // Cut within a record.
+                // The answer is cut within a record.
                 let mut bytes = answer.to_vec().unwrap();
                 bytes.truncate(if answer.metadata.truncation { 99 } else { 512 });
                 udp.send_to(&bytes, from).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_name_in_the_hosts_file_is_dialled_and_shown() {
         drop(stream.write_all(answer.as_bytes()).await);
     })
     .await;
-    // The first address refuses.
+    // The first address refuses the connection.
     let hosts = "127.0.0.9 db.local\n127.0.0.1 DB.local\n".to_owned();
     let task = Named { hosts, ..Named::default() };
     let named = probelet_domain::spec::HttpGet { host: Some("db.local".into()), ..get("/") };
@@ -204,7 +204,7 @@ async fn ipv4_comes_first_and_either_will_do() {
 }
 
 #[tokio::test]
-async fn the_search_list_is_walked_until_a_name_exists() {
+async fn the_search_list_is_tried_until_a_name_exists() {
     let dns = Dns::new(|asked| match asked {
         "A db.svc." => Ok(vec!["10.0.0.1"]),
         _ => Err(ResponseCode::NXDomain),
@@ -226,7 +226,7 @@ async fn a_truncated_answer_is_asked_for_by_tcp() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_nowhere_reads_as_gos() {
+async fn an_unknown_name_has_gos_text() {
     let dns = Dns::new(|_| Err(ResponseCode::NXDomain)).await;
     let text = format!("lookup a.b on {}: no such host", dns.at);
     assert_eq!(found(&dns.conf("search x"), "a.b").await.unwrap_err(), text);
@@ -241,7 +241,7 @@ async fn a_name_that_is_nowhere_reads_as_gos() {
 }
 
 #[tokio::test]
-async fn a_dead_name_server_is_passed_over() {
+async fn an_unreachable_name_server_is_skipped() {
     let (_v4, _v6, port) = crate::tests::refusing();
     let dead = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let dns = Dns::new(|_| Ok(vec!["10.0.0.1"])).await;
@@ -256,7 +256,7 @@ async fn a_dead_name_server_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_silent_name_server_is_given_up() {
+async fn a_name_server_that_does_not_answer_times_out() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let dns = silent.local_addr().unwrap();
     let limited = ResolvConf {
@@ -281,7 +281,7 @@ async fn a_silent_name_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_says_nothing_about_the_container_is_an_error() {
+async fn problems_outside_the_container_are_errors() {
     let hosts = "#".repeat(FILE_LIMIT + 1);
     let task = Named { hosts, ..Named::default() };
     let outcome = run(task, tcp(Some("db")), 1, AMPLE).await.outcome;
@@ -292,7 +292,7 @@ async fn what_says_nothing_about_the_container_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_comes_to_the_answer_is_given_up() {
+async fn a_server_that_sends_only_other_answers_fails() {
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = udp.local_addr().unwrap().port();
     let mut tasks = JoinSet::new();

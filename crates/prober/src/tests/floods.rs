@@ -1,14 +1,14 @@
-//! Servers that never stop talking: each attempt ends by what it has read, long before its time
-//! is up, and nothing is read of them after that.
+//! Servers that send endlessly. Each attempt ends because of the size that it has read, long before
+//! its timeout, and reads nothing after that.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::*;
 
-/// What an attempt may read, and what the sockets' buffers hold.
+/// Upper bound in bytes of what an attempt reads and of the sockets' buffers.
 const MOST_SENT: usize = 16 << 20;
 
-/// Says `head` to each connection, then `part` until nobody reads any more.
+/// Sends `head` and then `part` again and again until the connection breaks.
 async fn flood(
     mut stream: impl wire::Stream,
     head: Vec<u8>,
@@ -23,7 +23,8 @@ async fn flood(
     }
 }
 
-/// The attempt's outcome at a server that floods: never a success, never late.
+/// Makes an attempt at a server that floods. The outcome must be no success and come before the
+/// timeout.
 async fn attempt(
     handler: Handler,
     secret: bool,
@@ -45,7 +46,7 @@ async fn attempt(
     assert!(attempt.latency < AMPLE, "{attempt:?}");
     let taken = taken.load(Relaxed);
     assert!(taken < MOST_SENT, "{taken} bytes: {attempt:?}");
-    // A body that breaks off is no verdict, as with the kubelet.
+    // An incomplete body is an error, as in the kubelet.
     let bad = matches!(attempt.outcome, Outcome::Failure(_) | Outcome::Error(_));
     assert!(bad && attempt.outcome.output().len() <= 10 << 10, "{attempt:?}");
     attempt.outcome
@@ -76,11 +77,11 @@ async fn over_http1() {
         }
     }
     let hints = attempt(http(Scheme::Http), false, &[], "", "HTTP/1.1 103 Hi\r\n\r\n").await;
-    let told = "server sent more than 524288 bytes; aborted";
-    assert!(matches!(&hints, Outcome::Failure(text) if text.ends_with(told)), "{hints:?}");
+    let expected = "server sent more than 524288 bytes; aborted";
+    assert!(matches!(&hints, Outcome::Failure(text) if text.ends_with(expected)), "{hints:?}");
 }
 
-/// A frame of HTTP/2.
+/// Makes a frame of HTTP/2.
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
@@ -117,7 +118,7 @@ async fn over_http2_and_grpc() {
 
 #[tokio::test]
 async fn while_hands_are_shaken() {
-    // Records of TLS: an empty handshake, a warning, a part of a ServerHello of 16 MiB.
+    // TLS records: an empty handshake, a warning, and a part of a ServerHello of 16 MiB.
     for record in [
         b"\x16\x03\x03\x00\x00".to_vec(),
         b"\x15\x03\x03\x00\x02\x01\x00".to_vec(),

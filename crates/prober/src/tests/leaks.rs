@@ -38,7 +38,7 @@ fn two_thousand_attempts_leak_no_descriptor() {
         for (handler, port, timeout) in kinds.into_iter().cycle().take(ATTEMPTS) {
             run(Here, handler, port, timeout).await;
         }
-        // The servers' ends close when they come to it.
+        // The servers close their ends with a delay.
         let settled = async {
             while descriptors() > before {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! HTTPS against servers that nobody should trust.
+//! HTTPS with certificates that cannot be trusted.
 
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ use probelet_domain::spec::{Handler, Header, HttpGet, Scheme};
 
 pub(crate) type Secured = server::TlsStream<TcpStream>;
 
-/// Self-signed, long expired, of another name.
+/// Makes a certificate that is self-signed, expired and of another name.
 fn certificate() -> (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["other.example".into()]).unwrap();
@@ -51,7 +51,7 @@ pub(crate) fn speaking(alpn: &[&str]) -> ServerConfig {
     config(&[&version::TLS13, &version::TLS12], alpn)
 }
 
-/// Hands every connection with which hands were shaken to `script`.
+/// Makes a server that passes every connection to `script` after the handshake.
 pub(crate) async fn secure<F>(
     config: ServerConfig,
     script: impl Fn(Secured) -> F + Send + Sync + 'static,
@@ -88,7 +88,7 @@ pub(crate) async fn serve_h2<F, B>(
     });
     let connection = hyper::server::conn::http2::Builder::new(jobs.spawner())
         .serve_connection(TokioIo::new(stream), service);
-    // Ends with the connection.
+    // The server's task ends with the connection.
     let (ended, over) = tokio::sync::oneshot::channel();
     let connection = async move {
         let _ = connection.await;
@@ -100,7 +100,7 @@ pub(crate) async fn serve_h2<F, B>(
     }
 }
 
-/// Reads a request's head and says `answer`.
+/// Reads the head of a request and sends `answer`.
 async fn say(mut stream: Secured, answer: &str) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -119,7 +119,7 @@ fn failure(port: u16, text: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn no_certificate_is_too_bad() {
+async fn every_certificate_is_accepted() {
     for versions in [[&version::TLS12], [&version::TLS13]] {
         for alpn in [&["http/1.1"][..], &[]] {
             let server = secure(config(&versions, alpn), |mut stream| async move {
@@ -143,7 +143,7 @@ async fn no_certificate_is_too_bad() {
     }
 }
 
-/// A certificate that is none: what X.509 v1 is to webpki, too.
+/// Resolver with an invalid certificate, which stands for X.509 v1 that webpki cannot parse.
 #[derive(Debug)]
 struct Garbage(Arc<CertifiedKey>);
 
@@ -169,7 +169,7 @@ async fn certificates_are_not_even_parsed() {
 }
 
 #[tokio::test]
-async fn http2_is_spoken_where_the_server_has_it() {
+async fn http2_is_used_if_the_server_supports_it() {
     let server = secure(speaking(&["h2", "http/1.1"]), |stream| {
         serve_h2(stream, |request| {
             let (head, _) = request.into_parts();
@@ -198,7 +198,7 @@ async fn http2_is_spoken_where_the_server_has_it() {
 }
 
 #[tokio::test]
-async fn http2_that_fails_is_told() {
+async fn failures_of_http2_have_gos_texts() {
     let server = secure(speaking(&["h2"]), |stream| {
         serve_h2(stream, |_| async {
             let mut answer = Response::new(Full::from("secret"));
@@ -225,7 +225,7 @@ async fn http2_that_fails_is_told() {
 
     let server = secure(speaking(&["h2"]), |stream| {
         serve_h2(stream, |_| async {
-            // A body of which nothing ever comes.
+            // A body that never has any data.
             let never = tokio_stream::pending::<Result<hyper::body::Frame<Bytes>, io::Error>>();
             Response::new(http_body_util::StreamBody::new(never))
         })
@@ -241,7 +241,7 @@ async fn hang<B>() -> Response<B> {
 }
 
 #[tokio::test]
-async fn an_end_without_a_word_is_for_http_to_judge() {
+async fn http_decides_on_an_end_without_close_notify() {
     for (said, wanted) in [
         ("HTTP/1.0 200 OK\r\n\r\nwhole", Outcome::Success("whole".into())),
         (
@@ -250,7 +250,7 @@ async fn an_end_without_a_word_is_for_http_to_judge() {
         ),
         ("HTTP/1.1 200 OK\r\n", Outcome::Failure("EOF".into())),
     ] {
-        // No close_notify: the stream is dropped as it is.
+        // The stream is dropped without `close_notify`.
         let server = secure(speaking(&[]), move |stream| say(stream, said)).await;
         let wanted = match wanted {
             Outcome::Failure(text) => failure(server.port, &text),
@@ -261,7 +261,7 @@ async fn an_end_without_a_word_is_for_http_to_judge() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_in_gos_words() {
+async fn a_server_without_tls_has_gos_texts() {
     let server = Server::raw(|mut stream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
         drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
@@ -312,7 +312,7 @@ async fn alerts_read_as_gos() {
     let text = "remote error: tls: no application protocol";
     assert_eq!(probe(https("/"), server.port).await, failure(server.port, text));
 
-    // With TLS 1.3 a missing client certificate is told only when hands were shaken.
+    // With TLS 1.3, the alert about a missing client certificate comes after the handshake.
     let (certificate, key) = certificate();
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -331,7 +331,7 @@ async fn alerts_read_as_gos() {
         let server = secure(config, |_| async {}).await;
         assert_eq!(probe(https("/"), server.port).await, failure(server.port, text), "{alpn}");
     }
-    assert_eq!(words(AlertDescription::Unknown(200)), "alert(200)");
+    assert_eq!(alert_text(AlertDescription::Unknown(200)), "alert(200)");
 }
 
 #[tokio::test]
