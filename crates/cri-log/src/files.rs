@@ -1,4 +1,4 @@
-//! The files of one attempt's log: the one that is written to, and those that were rotated.
+//! Files of one attempt's log: the current one and the rotated ones.
 
 use std::fs;
 use std::io;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::format::sequence;
 
-/// Of folders; the files have 0640.
+/// Mode of log folders. The files have mode 0640.
 const FOLDER: u32 = 0o750;
 
-/// The rotated files with their numbers, the oldest first.
+/// Returns the rotated files with their numbers, the oldest first; empty if the folder is missing.
 pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let (Some(folder), Some(name)) = (current.parent(), current.file_name()) else {
         return Ok(Vec::new());
@@ -30,12 +30,13 @@ pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// A log's folder and those above it. What containers print is for root and the folder's group.
+/// Makes a log's folder and those above it with mode 0750, so that only root and the folder's group
+/// can read the logs.
 pub fn make_folders(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(FOLDER).create(folder)
 }
 
-/// All of it; what is gone already is fine.
+/// Removes the current file and the rotated ones. Files that are missing already are no error.
 pub fn remove(current: &Path) -> io::Result<()> {
     let rotated = rotated(current)?;
     let files = rotated.iter().map(|(_, path)| path.as_path()).chain([current]);

@@ -1,4 +1,4 @@
-//! A container's log in the CRI format, a record a line: `TIME STREAM TAG CONTENT`.
+//! CRI log format, with one record a line: `TIME STREAM TAG CONTENT`.
 
 mod lines;
 mod names;
@@ -12,22 +12,21 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-/// When a log is rotated, and how many files there are of it at most, the one that is written to
-/// among them.
+/// Limits of a log's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one file.
+    /// Size in bytes at which a file is rotated.
     pub size: u64,
-    /// Files, at least 2.
+    /// Maximum number of files, including the current one; at least 2.
     pub files: u32,
 }
 
-/// A stream of a container.
+/// Output stream of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// The standard output.
+    /// Standard output.
     Stdout,
-    /// The standard error.
+    /// Standard error output.
     Stderr,
 }
 
@@ -36,22 +35,22 @@ pub enum Stream {
 pub enum Tag {
     /// The record ends its line.
     Full,
-    /// The line goes on in the next record.
+    /// The line continues in the next record.
     Partial,
 }
 
-/// One line of the log, taken apart.
+/// Parts of one line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// RFC 3339 with nanoseconds, as it was written.
+    /// Time in RFC 3339 with nanoseconds, as it was written.
     pub time: &'a [u8],
     /// Whether the record ends its line.
     pub tag: Tag,
-    /// What the container wrote, without the newline.
+    /// Output of the container, without the newline.
     pub content: &'a [u8],
 }
 
-/// All that comes before a record's content.
+/// Returns everything that precedes the content of a record.
 pub fn header(at: SystemTime, stream: Stream, tag: Tag) -> String {
     let at = Timestamp::try_from(at).unwrap_or_default();
     let stream = match stream {
@@ -65,11 +64,12 @@ pub fn header(at: SystemTime, stream: Stream, tag: Tag) -> String {
     format!("{at:.9} {stream} {tag} ")
 }
 
-/// `None` for a line that is not in the CRI format: earlier versions wrote what they were given.
+/// Parses a line; `None` if it is not in the CRI format, as in logs of earlier versions, which
+/// wrote the plain output.
 pub fn parse(line: &[u8]) -> Option<Record<'_>> {
-    let mut words = line.splitn(4, |byte| *byte == b' ');
-    let (time, stream, tag) = (words.next()?, words.next()?, words.next()?);
-    // containerd and CRI-O write a local time's offset and fewer digits.
+    let mut fields = line.splitn(4, |byte| *byte == b' ');
+    let (time, stream, tag) = (fields.next()?, fields.next()?, fields.next()?);
+    // containerd and CRI-O write local times with an offset, and fewer digits.
     let is_time = (20..=35).contains(&time.len()) && time.get(10) == Some(&b'T');
     if !is_time || !matches!(stream, b"stdout" | b"stderr") {
         return None;
@@ -79,7 +79,7 @@ pub fn parse(line: &[u8]) -> Option<Record<'_>> {
         b"P" => Tag::Partial,
         _ => return None,
     };
-    Some(Record { time, tag, content: words.next().unwrap_or_default() })
+    Some(Record { time, tag, content: fields.next().unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_record_survives_a_round_trip() {
         let at = UNIX_EPOCH + Duration::new(1_795_514_400, 123_456_789);
         let header = header(at, Stream::Stderr, Tag::Partial);
         assert_eq!(header, "2026-11-24T10:00:00.123456789Z stderr P ");

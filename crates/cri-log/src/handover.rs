@@ -1,5 +1,6 @@
-//! Asking a logger for all that it has. The shim keeps a container's pipes open until its task is
-//! deleted, so their end does not tell the logger that the process is gone; whoever knows says so.
+//! Hand-over: a request to a logger to write everything that it has read. The shim keeps a
+//! container's pipes open until its task is deleted, so the logger does not notice the end of the
+//! process. The daemon does, and sends the request.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,17 +10,18 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Bytes of a hash, which name a log well enough.
+/// Bytes of the log path's hash that the socket's name consists of.
 const NAMED: usize = 16;
 
-/// Where the logger of this log is asked, in a folder of the run folder.
+/// Returns the path of the socket for hand-overs of this log, in `folder`.
 pub fn socket(folder: &Path, log: &Path) -> PathBuf {
     let sum = Sha256::digest(log.as_os_str().as_encoded_bytes());
     let name: String = sum.iter().take(NAMED).map(|byte| format!("{byte:02x}")).collect();
     folder.join(name)
 }
 
-/// A socket by its folder's descriptor: an address has room for 107 bytes of a path.
+/// Access to a socket through its folder's descriptor, because the path in a socket's address may
+/// have at most 107 bytes.
 #[derive(Debug)]
 pub struct Reachable<'a> {
     folder: File,
@@ -39,7 +41,7 @@ impl<'a> Reachable<'a> {
         Ok(Self { folder: File::open(folder)?, name })
     }
 
-    /// A short path of the socket, valid as long as this value lives.
+    /// Returns a short path of the socket, which is valid while this value exists.
     pub fn path(&self) -> PathBuf {
         Path::new("/proc/self/fd").join(self.folder.as_raw_fd().to_string()).join(self.name)
     }

@@ -1,4 +1,4 @@
-//! The log's one writer: appends records, rotates, and goes on where the disk does not.
+//! Writer of a log: appends records, rotates the files, and counts lines that it cannot write.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -13,9 +13,11 @@ use super::files;
 use super::order::Order;
 use crate::format::{LINE, Limits, Stream, Tag, header, rotated, surplus};
 
-/// Of records that wait to be written together. Holds the longest one.
+/// Size in bytes of the buffer of records that are written together; larger than the largest
+/// record.
 const BATCH: usize = 2 * LINE;
-/// A reader holds the lock for no longer than it takes to see that it is free.
+/// Interval and maximum number of tries to lock the file. A reader holds the lock only for the
+/// moment in which it checks that the lock is free.
 const LOCK_STEP: Duration = Duration::from_millis(1);
 const LOCK_STEPS: u32 = 50;
 
@@ -24,13 +26,15 @@ pub(super) struct Journal {
     path: PathBuf,
     limits: Limits,
     file: Option<File>,
-    /// Of the file, and at which it is rotated.
+    /// Size of the file in bytes.
     size: u64,
+    /// Size at which the file is rotated.
     rotate_at: u64,
+    /// Number that the file gets when it is rotated.
     sequence: u64,
     batch: Vec<u8>,
     lost: Option<Lost>,
-    /// The log is about to be removed: what is gone of it is not made again.
+    /// True if the log is about to be removed, so that a missing file is not made again.
     pub(super) is_ending: bool,
 }
 
@@ -60,7 +64,7 @@ impl Journal {
         self.lost.is_some()
     }
 
-    /// The record is written at the next flush at the latest.
+    /// Adds a record, which is written at the next flush at the latest.
     pub(super) fn append(&mut self, header: &[u8], content: [&[u8]; 2], now: SystemTime) {
         let length = header.len() + content.iter().map(|part| part.len()).sum::<usize>() + 1;
         let size = self.size + self.batch.len() as u64;
@@ -76,14 +80,14 @@ impl Journal {
         self.batch.push(b'\n');
     }
 
-    /// Writes what waits. What cannot be written is lost, counted, and told of in its place as
-    /// soon as there is room again.
+    /// Writes the buffered records. Records that cannot be written are lost and counted, and a line
+    /// in their place reports them as soon as the disk has room again.
     pub(super) fn flush(&mut self, now: SystemTime) {
         if self.batch.is_empty() && self.lost.is_none() {
             return;
         }
         let batch = std::mem::take(&mut self.batch);
-        let written = self.open().and_then(|()| self.tell_lost(now));
+        let written = self.open().and_then(|()| self.report_lost(now));
         match written.map(|()| self.write(&batch)) {
             Ok((_, None)) => {}
             Ok((whole, Some(error))) => self.lose(batch.get(whole..).unwrap_or_default(), &error),
@@ -93,7 +97,7 @@ impl Journal {
         self.batch.clear();
     }
 
-    fn tell_lost(&mut self, now: SystemTime) -> io::Result<()> {
+    fn report_lost(&mut self, now: SystemTime) -> io::Result<()> {
         let Some(Lost { records, bytes, error }) = &self.lost else { return Ok(()) };
         let mut note = header(now, Stream::Stderr, Tag::Full).into_bytes();
         writeln!(note, "[probelet: {records} lines, {bytes} bytes, are lost here: {error}]")?;
@@ -121,7 +125,8 @@ impl Journal {
         lost.bytes += bytes;
     }
 
-    /// How much was written, which is whole records, and why not all.
+    /// Writes a batch. Returns the size of the complete records that were written, and the error if
+    /// there are fewer.
     fn write(&mut self, batch: &[u8]) -> (usize, Option<io::Error>) {
         let Some(file) = &mut self.file else { return (0, Some(ErrorKind::NotFound.into())) };
         let mut done = 0;
@@ -138,18 +143,19 @@ impl Journal {
         let written = batch.get(..done).unwrap_or_default();
         let whole = memchr::memrchr(b'\n', written).map_or(0, |at| at + 1);
         self.size += whole as u64;
-        // A half record would run into the next one. Where it cannot be cut off, it gets an end.
+        // An incomplete record would run into the next one. If it cannot be cut off, it gets a
+        // newline.
         if done > whole && file.set_len(self.size).is_err() {
             let _ = file.write_all(b"\n");
         }
         (whole, error)
     }
 
-    /// The file that is written to: opened, or made again where someone has removed it.
+    /// Opens the current file, and makes it again if it was removed.
     pub(super) fn open(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             let file = file.metadata()?;
-            // Someone may have cut it.
+            // Another process may have truncated it.
             self.size = file.len();
             if self.is_ending || file.nlink() > 0 {
                 return Ok(());
@@ -177,8 +183,8 @@ impl Journal {
         Ok(())
     }
 
-    /// A reader that follows the file by its inode loses nothing: from the rename on nothing is
-    /// written to it.
+    /// Renames the file and opens the next one. Nothing is written to the file after the rename, so
+    /// a reader that has it open misses nothing.
     fn rotate(&mut self, now: SystemTime) {
         if self.file.is_none() {
             return;
@@ -186,11 +192,12 @@ impl Journal {
         match self.rename(now) {
             Ok(()) => {
                 self.file = None;
-                // The next flush tries again, and counts what is lost till then.
+                // If it fails, the next flush tries again, and counts the records that are lost
+                // until then.
                 self.size = 0;
                 let _ = self.open();
             }
-            // A log that is too long is better than none; removed files the next flush finds.
+            // A file above the limit is better than none. The next flush makes removed files again.
             Err(_) => self.rotate_at = self.size + self.limits.size,
         }
     }
@@ -205,7 +212,8 @@ impl Journal {
     }
 }
 
-/// While it is held, there may be more to come. An earlier logger of the attempt may hold it yet.
+/// Locks the file. Readers expect more records while it is locked. An earlier logger of the attempt
+/// may still have the lock, so there are several tries.
 fn lock(file: &File) {
     for _ in 0..LOCK_STEPS {
         if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {

@@ -1,4 +1,4 @@
-//! The end of a container's output.
+//! Last lines of a container's output.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::tail::Tail;
 /// Bytes that are read beyond those that are returned: the headers of short lines.
 const HEADERS: u64 = 4 * LINE as u64;
 
-/// Returns the end of what a container wrote: at most so many lines and so many bytes.
+/// Returns the end of a container's output: at most `lines` lines and `bytes` bytes.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_read_without_its_headers_and_within_bounds() {
+    fn the_end_of_a_log_is_read_without_headers_and_within_the_limits() {
         let lines: Vec<String> = (0..100_000).map(|line| line.to_string()).collect();
         let text: String = lines.iter().map(|line| full(line)).collect();
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Containers' logs: written by a process of its own for each container, read back from here.
+//! Logs of containers. Each log is written by a process of its own, and read, followed and rotated
+//! with this crate.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

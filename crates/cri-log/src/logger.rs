@@ -1,6 +1,7 @@
-//! The process that writes a container's log: this very binary, started by the container's shim
-//! (containerd's `binary://`) and ended by the end of both streams. Neither the daemon's death nor
-//! containerd's plays a role. One thread, no runtime, and its memory does not grow.
+//! The logger: a process of the same binary that writes the log of one container. The container's
+//! shim starts it (containerd's `binary://`), and it ends at the end of both streams. It does not
+//! depend on the daemon or containerd. It has one thread, no async runtime, and its memory does not
+//! grow.
 
 mod descriptors;
 mod handover;
@@ -24,10 +25,11 @@ use crate::format::{LINE, Lines, Stream, Tag, header};
 
 use crate::order::{ARGUMENT, Order};
 
-/// How often a disk that was full is tried where nothing comes that would have to be written.
+/// Interval at which a full disk is tried again if no record arrives.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// `None` if this process was not started as a logger.
+/// Runs the logger until both streams have ended, if this process was started as one; else returns
+/// `None` at once. The exit code is 2 if the order cannot be parsed.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() != Some(OsStr::new(ARGUMENT)) {
@@ -37,33 +39,35 @@ pub fn run_if_asked() -> Option<ExitCode> {
     let order = arguments.next().and_then(|text| text.to_str().and_then(Order::parse));
     let [stdout, stderr, ready] = descriptors::take()?;
     let Some(order) = order else { return Some(ExitCode::from(2)) };
-    // The bundle has to be unmounted one day; and who kills the daemon by its name means it.
+    // The working directory would keep the bundle from being unmounted. The name keeps the logger
+    // from being killed with the daemon by its name.
     let _ = rustix::process::chdir("/");
     let _ = rustix::thread::set_name(c"container-log");
     let ending = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXFSZ] {
-        // The shim's SIGTERM comes when it has closed both streams: their end is what counts.
+        // The shim sends SIGTERM after it has closed both streams. The logger ends at the end of
+        // the streams.
         let flag = if signal == SIGTERM { ending.clone() } else { Arc::default() };
         let _ = signal_hook::flag::register(signal, flag);
     }
     let door = order.socket.as_deref().and_then(Door::open);
     let mut journal = Journal::new(order);
-    // Where there is no log, the container runs all the same.
+    // The container runs even if there is no log.
     let _ = journal.open();
-    // The container starts when this is closed.
+    // The shim waits for the close of this descriptor before the container starts.
     drop(ready);
     let sources = [(Stream::Stdout, stdout), (Stream::Stderr, stderr)];
     run(&mut journal, sources, door.as_ref(), &ending);
     Some(ExitCode::SUCCESS)
 }
 
-/// The shim's environment is containerd's, in which there may be passwords of proxies. It is
-/// visible as long as this process is the program that was started with it.
+/// Starts this program again without an environment. The environment comes from containerd and may
+/// have passwords of proxies, which stay visible in `/proc` until the program is started again.
 fn leave_environment() {
     if std::env::vars_os().next().is_some() {
         let mut again = Command::new("/proc/self/exe");
         again.arg0("probelet").args(std::env::args_os().skip(1)).env_clear();
-        // Comes back only with an error; a log is worth more than a clean environment.
+        // `exec` returns only an error. Then the log is written with the environment.
         let _ = again.exec();
     }
 }
@@ -101,7 +105,8 @@ fn run(
     }
 }
 
-/// Which have something to read, be it their end; and whether somebody asks for a hand-over.
+/// Waits for input. Returns which of the sources can be read or have ended, and whether a caller
+/// requests a hand-over.
 fn wait(open: &[&mut Option<Source>], door: Option<&Door>, is_bounded: bool) -> ([bool; 2], bool) {
     let files = open.iter().filter_map(|source| source.as_ref());
     let mut fds: Vec<PollFd<'_>> =
@@ -109,15 +114,15 @@ fn wait(open: &[&mut Option<Source>], door: Option<&Door>, is_bounded: bool) -> 
     let sources = fds.len();
     fds.extend(door.map(|door| PollFd::new(&door.listener, PollFlags::IN)));
     let bound = is_bounded.then(|| Timespec::try_from(RETRY).unwrap_or_default());
-    // Interrupted by a signal, or for want of memory: there will be another round.
+    // After an error, such as an interruption by a signal, the loop polls again.
     let _ = poll(&mut fds, bound.as_ref());
     let is_asked = fds.iter().skip(sources).any(|fd| !fd.revents().is_empty());
     let mut ready = fds.iter().take(sources).map(|fd| !fd.revents().is_empty());
     ([ready.next().unwrap_or_default(), ready.next().unwrap_or_default()], is_asked)
 }
 
-/// Writes what is in the pipes by now, and beginnings of lines too. A process that shares the
-/// pipes and goes on writing is not waited for.
+/// Writes the current content of the pipes, including incomplete lines. It does not wait for a
+/// process that shares the pipes and continues to write.
 fn hand_over(journal: &mut Journal, open: &mut [&mut Option<Source>], buffer: &mut [u8]) {
     for source in open {
         let waiting = source.as_ref().and_then(|it| ioctl_fionread(&it.file).ok());
@@ -138,7 +143,7 @@ fn hand_over(journal: &mut Journal, open: &mut [&mut Option<Source>], buffer: &m
     journal.flush(now());
 }
 
-/// Reads once, and closes a stream that has ended. How much was read.
+/// Reads once from a stream and closes it if it has ended. Returns the number of bytes.
 fn pump(journal: &mut Journal, source: &mut Option<Source>, buffer: &mut [u8]) -> usize {
     let Some(Source { stream, file, lines }) = source else { return 0 };
     let read = file.read(buffer);

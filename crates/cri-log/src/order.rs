@@ -1,6 +1,6 @@
-//! What the daemon tells a logger, as one argument: `SIZE:FILES:SOCKET/PATH`. Both are absolute and
-//! without repeated slashes, so the two between them part them. `SIZE:FILES:PATH` is of earlier
-//! daemons.
+//! Argument that a logger is started with: `SIZE:FILES:SOCKET/PATH`. Socket and path are absolute
+//! and without repeated slashes, so the two slashes between them separate them. Earlier versions
+//! pass `SIZE:FILES:PATH`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use url::form_urlencoded::Serializer;
 
 use crate::format::Limits;
 
-/// The name in the URI's query, and with it the argument, by which a logger is known. The shim passes
-/// the pairs of the query as arguments in no fixed order: there is only this pair.
+/// Name of the pair in the URI's query, and so the first argument of a logger. The shim passes the
+/// pairs of the query in no fixed order, so there is only this one.
 pub const ARGUMENT: &str = "container-log";
-const PARTING: &str = "//";
+const SEPARATOR: &str = "//";
 
-/// What a logger is started with.
+/// Settings of a logger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The file that it writes to.
+    /// File that the logger writes to.
     pub path: PathBuf,
-    /// When the file is rotated, and how many are kept.
+    /// Size at which the file is rotated, and number of files.
     pub limits: Limits,
-    /// Where it is asked for what it has.
+    /// Socket for hand-overs; `None` in orders of earlier versions.
     pub socket: Option<PathBuf>,
 }
 
@@ -29,15 +29,15 @@ impl Order {
         let (size, rest) = text.split_once(':')?;
         let (files, paths) = rest.split_once(':')?;
         let limits = Limits { size: size.parse().ok()?, files: files.parse().ok()? };
-        // A path may begin with two.
-        let parted = paths.get(1..).and_then(|rest| rest.find(PARTING)).map(|at| at + 1);
-        let Some((socket, path)) = parted.and_then(|at| paths.split_at_checked(at)) else {
+        // A path may begin with two slashes.
+        let separator = paths.get(1..).and_then(|rest| rest.find(SEPARATOR)).map(|at| at + 1);
+        let Some((socket, path)) = separator.and_then(|at| paths.split_at_checked(at)) else {
             return Some(Self { path: paths.into(), limits, socket: None });
         };
         Some(Self { path: path.get(1..)?.into(), limits, socket: Some(socket.into()) })
     }
 
-    /// For containerd.
+    /// Returns the URI for containerd, which starts `program` as the logger.
     pub fn uri(&self, program: &Path) -> String {
         let Limits { size, files } = self.limits;
         let socket = self.socket.as_ref().map(|socket| format!("{}/", socket.display()));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_comes_out_of_the_uri_as_it_went_in() {
+    fn an_order_survives_a_round_trip() {
         let limits = Limits { size: 1000, files: 3 };
         let path = PathBuf::from("/a b/ü:&;+%41?#=/0.log");
         for socket in [None, Some("/r:1/ü/ab".into()), Some("//r/ab".into())] {

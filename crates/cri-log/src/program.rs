@@ -1,6 +1,6 @@
-//! The file that shims run as loggers. A shim runs what lies at the path when it starts a task,
-//! also long after this daemon: so the path is no process' (`/proc/PID/exe`), whose number
-//! another process may have by then, and nobody but root can change what lies there.
+//! Program file that shims run as loggers. A shim may run it long after this daemon has ended. So
+//! the path must not be `/proc/PID/exe`, whose process id another process may have by then, and
+//! only root may be able to change the file.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -12,22 +12,22 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::ownership::{check_file, check_folder};
 
-/// The program that runs, whatever has become of its file.
+/// The program of this process, even if its file was replaced.
 const RUNNING: &str = "/proc/self/exe";
 const NAME: &str = "probelet";
 const UNFINISHED: &str = "probelet.new";
-/// containerd reads the path in a URI, as it is.
+/// Characters that containerd would not take literally in a URI's path.
 const ESCAPED: [char; 4] = ['%', '?', '#', '\\'];
 
-/// The installed file while it is the one that runs, else a copy of that: an upgrade may have
-/// replaced or removed the file.
+/// The installed file while it is the one that runs, else a copy of the running program, because an
+/// upgrade may have replaced or removed the file.
 #[derive(Debug, Clone)]
 pub struct Program(Arc<Source>);
 
 #[derive(Debug)]
 struct Source {
     running: PathBuf,
-    /// For the copy, in turn: one may be mounted `noexec`, as `/run` is in many places.
+    /// Folders for the copy, tried in order. A folder may be mounted `noexec`, as `/run` often is.
     folders: Vec<PathBuf>,
     copy: Mutex<Option<(PathBuf, Identity)>>,
 }
@@ -40,7 +40,7 @@ fn identity(found: &Metadata) -> Identity {
 }
 
 impl Program {
-    /// Copies of the binary are put into the first of these folders that takes them.
+    /// Makes a program whose copies are put into the first suitable one of these folders.
     pub fn new(folders: Vec<PathBuf>) -> Self {
         Self::running(RUNNING.into(), folders)
     }
@@ -49,7 +49,11 @@ impl Program {
         Self(Arc::new(Source { running, folders, copy: Mutex::default() }))
     }
 
-    /// Checked at each call. Blocks.
+    /// Returns the path of the program, which is checked at each call. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// The installed file cannot be used, and no folder takes a copy.
     pub fn path(&self) -> io::Result<PathBuf> {
         let running = fs::metadata(&self.0.running)?;
         if let Some(installed) = self.installed(&running) {
@@ -83,7 +87,8 @@ impl Program {
         (found.dev() == running.dev() && found.ino() == running.ino()).then_some(path)
     }
 
-    /// An earlier daemon's copy is replaced; whoever runs it goes on to do so.
+    /// Copies the program into a folder. The copy of an earlier daemon is replaced, which does not
+    /// affect loggers that run it.
     fn copy_to(&self, folder: &Path) -> io::Result<(PathBuf, Identity)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let folder = fs::canonicalize(folder)?;
@@ -117,13 +122,13 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct Installation {
         folder: tempfile::TempDir,
         program: Program,
     }
 
-    /// A program whose file is `bin/probelet`.
-    fn place() -> Place {
+    /// Makes a program whose file is `bin/probelet`.
+    fn installation() -> Installation {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("bin")).unwrap();
@@ -131,12 +136,12 @@ mod tests {
         fs::set_permissions(at("bin/probelet"), Permissions::from_mode(0o755)).unwrap();
         symlink(at("bin/probelet"), at("running")).unwrap();
         let program = Program::running(at("running"), vec![at("run/bin")]);
-        Place { folder, program }
+        Installation { folder, program }
     }
 
     #[test]
-    fn the_installed_file_is_run_while_only_root_can_change_it() {
-        let Place { folder, program } = place();
+    fn the_installed_file_is_used_while_only_root_can_change_it() {
+        let Installation { folder, program } = installation();
         let at = |name: &str| folder.path().join(name);
         assert_eq!(program.path().unwrap(), at("bin/probelet"));
         for (name, mode) in [("bin/probelet", 0o777), ("bin", 0o777)] {
@@ -149,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_made_where_the_file_is_another_and_again_where_the_copy_was_changed() {
-        let Place { folder, program } = place();
+    fn a_copy_is_made_if_the_file_was_replaced_and_again_if_the_copy_was_changed() {
+        let Installation { folder, program } = installation();
         let at = |name: &str| folder.path().join(name);
-        // As the kernel has it: the link still leads to the file that runs.
+        // Like the kernel's link, this one still leads to the file that runs.
         fs::rename(at("bin/probelet"), at("old")).unwrap();
         fs::remove_file(at("running")).unwrap();
         fs::hard_link(at("old"), at("running")).unwrap();
@@ -164,7 +169,7 @@ mod tests {
         assert_eq!(first.mode() & 0o7777, 0o500);
         assert_eq!(program.path().unwrap(), copy);
         assert_eq!(identity(&fs::metadata(&copy).unwrap()), identity(&first));
-        // Changed in place, replaced, a link, gone.
+        // The copy is changed in place, replaced, made a link, and removed.
         let evil = || fs::write(&copy, "evil").unwrap();
         let replaced = || {
             fs::remove_file(&copy).unwrap();
@@ -180,15 +185,15 @@ mod tests {
             assert_eq!(program.path().unwrap(), copy);
             assert_eq!(fs::read(&copy).unwrap(), b"one");
         }
-        // Another daemon trusts no copy that it has not made.
+        // Another daemon does not use a copy that it has not made.
         evil();
         let next = Program::running(at("running"), vec![at("run/bin")]);
         assert_eq!(fs::read(next.path().unwrap()).unwrap(), b"one");
     }
 
     #[test]
-    fn a_folder_that_others_can_write_to_is_passed_over() {
-        let Place { folder, .. } = place();
+    fn a_folder_that_others_can_write_to_is_not_used() {
+        let Installation { folder, .. } = installation();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("open")).unwrap();
         fs::set_permissions(at("open"), Permissions::from_mode(0o777)).unwrap();

@@ -1,4 +1,4 @@
-//! A log read forward, from file to file as it is rotated.
+//! Reader of a log across its rotated files.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Seek, SeekFrom};
@@ -11,17 +11,17 @@ use super::files;
 use super::tail::{Scan, Tail};
 
 const CHUNK: usize = 64 * 1024;
-/// Each needs a rotation between two calls of ours.
+/// Maximum number of tries. A try fails only if the log is rotated between two of its steps.
 const TRIES: u32 = 100;
 
-/// How a read ended.
+/// Result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// There are new bytes.
+    /// The buffer has new bytes.
     Data,
-    /// So many files were rotated away before they could be read.
+    /// This many files were removed by rotations before they could be read.
     Missing(u64),
-    /// For now, where the log is followed.
+    /// The end of the log. A log that is followed may have more later.
     End,
 }
 
@@ -31,14 +31,15 @@ pub struct Reader {
     current: PathBuf,
     file: File,
     sequence: u64,
-    /// Nothing is written to the file any more.
+    /// True if the file was renamed, so that nothing more is written to it.
     is_sealed: bool,
-    /// The number of the last file to be read; none where the log is followed.
+    /// Number of the last file to read; `None` if the log is followed.
     last: Option<u64>,
 }
 
 impl Reader {
-    /// Opens the log whose newest file is `current`, at its beginning or at the tail.
+    /// Opens the log whose newest file is `current`, at its beginning or at the tail. With
+    /// `follow`, it is read beyond the files that exist now.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Reader {
     pub fn open(current: &Path, tail: Option<Tail>, follow: bool) -> io::Result<Self> {
         for _ in 0..TRIES {
             match Self::try_open(current, tail, follow) {
-                // Rotated away in between; of a log that is not there nothing is.
+                // The file was rotated between two steps, unless no file of the log exists.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     if !current.exists() && files::rotated(current)?.is_empty() {
                         return Err(error);
@@ -98,7 +99,11 @@ impl Reader {
         oldest.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Into `buffer`, whose contents are replaced.
+    /// Reads the next bytes into `buffer` and replaces its content.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the log is rotated faster than it can be opened.
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Read> {
         loop {
             buffer.resize(CHUNK, 0);
@@ -107,7 +112,7 @@ impl Reader {
             if count > 0 {
                 return Ok(Read::Data);
             }
-            // What was written before the rename is read once more after it.
+            // The file is read once more, because bytes may have been written before the rename.
             if !self.is_sealed {
                 if self.is_current()? {
                     return Ok(Read::End);
@@ -123,8 +128,8 @@ impl Reader {
         }
     }
 
-    /// Whether the log's writer is gone, so that nothing more can come. A file is given up by it
-    /// after it was renamed, too, but then is not the current one any more.
+    /// Returns whether the logger has ended, so that the log is complete. The logger also unlocks a
+    /// file after a rename, but then the file is not the current one any more.
     pub fn is_complete(&self) -> bool {
         let free = flock(&self.file, FlockOperation::NonBlockingLockShared).is_ok();
         let _ = flock(&self.file, FlockOperation::Unlock);
@@ -139,7 +144,8 @@ impl Reader {
         }
     }
 
-    /// How many files were missed on the way to the next one; `None` while there is none.
+    /// Opens the next file, and returns how many files before it are missing; `None` if there is no
+    /// next file.
     fn next(&mut self) -> io::Result<Option<u64>> {
         for _ in 0..TRIES {
             let rotated = files::rotated(&self.current)?;
@@ -165,7 +171,7 @@ impl Reader {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            // Others were rotated in between: they come first.
+            // Other files were rotated between the steps, and have to be read first.
             if next.is_none()
                 && number > self.sequence + 1
                 && !rotated_since(&self.current, self.sequence)?.is_empty()
@@ -191,7 +197,8 @@ fn identity(file: &std::fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// With its number: one more than the newest rotated one's.
+/// Opens the current file and returns it with its number, one more than that of the newest rotated
+/// file.
 fn open_current(path: &Path) -> io::Result<(File, u64)> {
     let newest = || io::Result::Ok(files::rotated(path)?.last().map_or(0, |(number, _)| *number));
     for _ in 0..TRIES {
@@ -205,7 +212,7 @@ fn open_current(path: &Path) -> io::Result<(File, u64)> {
 }
 
 fn rotates_too_fast() -> io::Error {
-    io::Error::other("it is rotated faster than it can be opened")
+    io::Error::other("the log is rotated faster than it can be opened")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a log's last lines begin, found from its end backwards.
+//! Search for the beginning of a log's last lines, backwards from its end.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek, SeekFrom};
@@ -6,23 +6,24 @@ use std::io::{self, Read as _, Seek, SeekFrom};
 use crate::format::{Tag, parse};
 
 const BLOCK: u64 = 64 * 1024;
-/// Of a record all that tells whether it ends its line.
+/// Bytes of a record that suffice to find out whether it ends its line.
 const HEAD: usize = 64;
 
-/// The end of a log.
+/// Length of a log's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
-    /// How many lines it has at most.
+    /// Maximum number of lines.
     pub lines: u64,
-    /// No more than so many bytes are looked through; a line may then be cut.
+    /// Maximum number of bytes that are searched, in which case the first line may be cut; no limit
+    /// if unset.
     pub within: Option<u64>,
 }
 
-/// Goes through the files from the newest to the oldest.
+/// Search through the files from the newest to the oldest.
 pub(super) struct Scan {
     lines: u64,
     budget: u64,
-    /// Lines that were seen to end, and a last one that did not.
+    /// Lines that were found, including a last one without an end.
     seen: u64,
 }
 
@@ -31,7 +32,8 @@ impl Scan {
         Self { lines: tail.lines, budget: tail.within.unwrap_or(u64::MAX), seen: 0 }
     }
 
-    /// Where in this file the tail begins; `None` if it begins earlier.
+    /// Returns the offset in this file at which the tail begins; `None` if it begins in an older
+    /// file.
     pub(super) fn file(&mut self, file: &mut File) -> io::Result<Option<u64>> {
         let length = file.metadata()?.len();
         if self.lines == 0 {
@@ -39,7 +41,7 @@ impl Scan {
         }
         let floor = length.saturating_sub(self.budget);
         self.budget -= length - floor;
-        // Of the record whose beginning is looked for.
+        // End of the record whose beginning is searched.
         let (mut end, mut is_ended) = (length, false);
         let (mut start, mut head) = (length, Vec::new());
         while start > floor {
@@ -65,7 +67,7 @@ impl Scan {
         Ok((end > 0 && self.is_behind(&head, is_ended)).then_some(end))
     }
 
-    /// Whether the tail begins behind the record that these bytes begin with.
+    /// Counts the record that these bytes begin with. Returns whether the tail begins after it.
     fn is_behind(&mut self, bytes: &[u8], is_ended: bool) -> bool {
         let head = bytes.get(..HEAD).unwrap_or(bytes);
         let head = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -95,7 +97,7 @@ mod tests {
         full(text).replace(" F ", " P ")
     }
 
-    /// The newest file comes last.
+    /// Makes a log of these files, the newest one last.
     fn log(files: &[String]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let (newest, rotated) = files.split_last().unwrap();

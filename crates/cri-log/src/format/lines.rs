@@ -1,47 +1,48 @@
-//! Bytes as they come in; whole lines, and pieces of long ones, as they go out.
+//! Conversion of a byte stream into lines, and of long lines into pieces.
 
 use super::Tag;
 
-/// The most of a line that one record holds, as containerd's CRI has it.
+/// Maximum size in bytes of a record's content, as in containerd's CRI plugin.
 pub const LINE: usize = 16 * 1024;
 
-/// Of one stream. Its size never changes.
+/// Line buffer of one stream. Its memory does not grow.
 #[derive(Debug)]
 pub struct Lines {
-    /// Of a line whose end has not come.
-    held: Vec<u8>,
+    /// Beginning of a line whose end has not been read yet.
+    pending: Vec<u8>,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { held: Vec::with_capacity(LINE) }
+        Self { pending: Vec::with_capacity(LINE) }
     }
 }
 
 impl Lines {
-    /// `emit` gets the content of each record in two parts.
+    /// Adds bytes, and calls `emit` for each complete record, with its content in two parts.
     pub fn push(&mut self, mut bytes: &[u8], mut emit: impl FnMut(Tag, [&[u8]; 2])) {
         while !bytes.is_empty() {
-            let room = LINE.saturating_sub(self.held.len());
-            // A line of just this length is a whole one.
+            let room = LINE.saturating_sub(self.pending.len());
+            // A line of exactly the maximum size is one full record.
             let window = bytes.get(..=room).unwrap_or(bytes);
             let (tag, at, used) = match memchr::memchr(b'\n', window) {
                 Some(at) => (Tag::Full, at, at + 1),
                 None if bytes.len() > room => (Tag::Partial, room, room),
-                None => return self.held.extend_from_slice(bytes),
+                None => return self.pending.extend_from_slice(bytes),
             };
             let (content, _) = bytes.split_at(at);
-            emit(tag, [&self.held, content]);
-            self.held.clear();
+            emit(tag, [&self.pending, content]);
+            self.pending.clear();
             bytes = bytes.get(used..).unwrap_or_default();
         }
     }
 
-    /// A last line without an end is a partial one, so that it is shown as it was written.
+    /// Emits the last line if it has no end, as a partial record, so that no newline is added when
+    /// it is printed.
     pub fn finish(&mut self, mut emit: impl FnMut(Tag, [&[u8]; 2])) {
-        if !self.held.is_empty() {
-            emit(Tag::Partial, [&self.held, b""]);
-            self.held.clear();
+        if !self.pending.is_empty() {
+            emit(Tag::Partial, [&self.pending, b""]);
+            self.pending.clear();
         }
     }
 }
@@ -57,12 +58,12 @@ mod tests {
             lines.push(piece, |tag, parts| out.push((tag, parts.concat())));
         }
         lines.finish(|tag, parts| out.push((tag, parts.concat())));
-        assert_eq!(lines.held.capacity(), LINE);
+        assert_eq!(lines.pending.capacity(), LINE);
         out
     }
 
     #[test]
-    fn lines_are_whole_however_they_come() {
+    fn lines_are_complete_however_they_are_split() {
         let full = |text: &str| (Tag::Full, text.as_bytes().to_vec());
         assert_eq!(
             records(&[b"a\nb", b"c\n\n", b"d\n"]),
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_line_comes_in_pieces_and_one_that_just_fits_does_not() {
+    fn only_a_line_above_the_maximum_is_split_into_pieces() {
         let fits = [vec![b'x'; LINE], b"\n".to_vec()].concat();
         assert_eq!(records(&[&fits]), [(Tag::Full, vec![b'x'; LINE])]);
         let (head, tail) = fits.split_at(LINE);

@@ -1,5 +1,5 @@
-//! Rotated files: `0.log.20261124-100000.7`, the seventh file of the attempt. The time is for
-//! people; the order is by the number, which no change of a clock turns round.
+//! Names of rotated files, such as `0.log.20261124-100000.7` for the seventh file of the attempt.
+//! The time is for readers; the number gives the order, which does not depend on the clock.
 
 use std::time::SystemTime;
 
@@ -7,22 +7,22 @@ use jiff::Timestamp;
 
 use super::Limits;
 
-/// What the file `current` is renamed to.
+/// Returns the name that the file `current` gets when it is rotated.
 pub fn rotated(current: &str, at: SystemTime, sequence: u64) -> String {
     let at = Timestamp::try_from(at).unwrap_or_default().strftime("%Y%m%d-%H%M%S");
     format!("{current}.{at}.{sequence}")
 }
 
-/// Of a rotated file of `current`; `None` for any other.
+/// Returns the number of a rotated file of `current`; `None` for any other name.
 pub fn sequence(current: &str, name: &str) -> Option<u64> {
     let (time, sequence) = name.strip_prefix(current)?.strip_prefix('.')?.split_once('.')?;
     let is_time = time.len() == 15 && time.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     sequence.parse().ok().filter(|_| is_time)
 }
 
-/// How many of the oldest have to go before one more is rotated.
+/// Returns how many of the oldest rotated files have to be removed before one more is rotated.
 pub fn surplus(rotated: usize, limits: Limits) -> usize {
-    // One place is for the file that is to be rotated, one for the next to write to.
+    // One file is about to be rotated, and one is the next current file.
     let kept = usize::try_from(limits.files.saturating_sub(2)).unwrap_or(usize::MAX);
     rotated.saturating_sub(kept)
 }
@@ -33,7 +33,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn names_are_read_back() {
+    fn a_name_survives_a_round_trip() {
         let at = UNIX_EPOCH + Duration::from_secs(1_795_514_400);
         let name = rotated("0.log", at, 12);
         assert_eq!(name, "0.log.20261124-100000.12");
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn never_more_files_than_asked_for() {
+    fn there_are_never_more_files_than_the_limit() {
         let surplus = |rotated| surplus(rotated, Limits { size: 1, files: 3 });
         assert_eq!([0, 1, 2, 5].map(surplus), [0, 0, 1, 4]);
         assert_eq!(super::surplus(1, Limits { size: 1, files: 2 }), 1);

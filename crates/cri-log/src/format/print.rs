@@ -1,4 +1,4 @@
-//! A log's bytes in, what `logs` prints out.
+//! Conversion of a log's records into the text that `logs` prints.
 
 use std::time::SystemTime;
 
@@ -6,36 +6,38 @@ use jiff::Timestamp;
 
 use super::{Record, Tag, parse};
 
-/// Longer than any record of ours: what has no end until then is no record.
+/// Size in bytes that no record of probelet has. A longer line is plain text, and is printed in
+/// pieces.
 const LONGEST: usize = 64 * 1024;
 
-/// Which of the records, and how.
+/// Records that are printed, and their form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Selection {
-    /// Older records are left out; lines without a time are not.
+    /// Time of the first record to print; lines without a time are always printed. No limit if
+    /// unset.
     pub since: Option<SystemTime>,
     /// Whether each line begins with its time.
     pub timestamps: bool,
-    /// Of what is printed.
+    /// Maximum number of bytes to print; no limit if unset.
     pub limit: Option<u64>,
 }
 
-/// Turns records into the text that the container wrote.
+/// Converts records into the text that the container wrote.
 #[derive(Debug)]
 pub struct Printer {
     since: Option<Timestamp>,
     timestamps: bool,
     left: u64,
-    /// Of a line whose end has not been read.
+    /// Beginning of a line whose end has not been read yet.
     pending: Vec<u8>,
-    /// The line that is read is a plain one whose beginning is printed.
+    /// True within a plain line whose beginning was printed already.
     is_within: bool,
-    /// What is printed next begins a line.
+    /// True if the next text begins a line.
     is_fresh: bool,
 }
 
 impl Printer {
-    /// Prints what the selection names.
+    /// Makes a printer of the selected records.
     pub fn new(selection: Selection) -> Self {
         Self {
             since: selection.since.and_then(|since| Timestamp::try_from(since).ok()),
@@ -47,12 +49,12 @@ impl Printer {
         }
     }
 
-    /// The limit is reached: nothing will be printed any more.
+    /// Returns whether the limit is reached, so that nothing more is printed.
     pub fn is_done(&self) -> bool {
         self.left == 0
     }
 
-    /// Takes the next bytes of the log, which may end anywhere, and adds their text to `out`.
+    /// Appends the text of the next bytes of the log to `out`. The bytes may end anywhere.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while let Some(at) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(at + 1);
@@ -72,7 +74,7 @@ impl Printer {
         }
     }
 
-    /// What has no end is all there is of it.
+    /// Prints the last line if it has no end.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         let rest = std::mem::take(&mut self.pending);
         if !rest.is_empty() {
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn times_stand_before_lines_and_not_within() {
+    fn times_precede_lines_but_not_their_pieces() {
         let selection = Selection { timestamps: true, ..Selection::default() };
         let expected = "2026-11-24T10:00:00.000000000Z one\n\
                         2026-11-24T10:00:01.000000000Z two\n\
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_bytes_than_asked_for() {
+    fn no_more_bytes_are_printed_than_the_limit() {
         let limit = |limit| Selection { limit: Some(limit), ..Selection::default() };
         assert_eq!(printed(LOG.as_bytes(), limit(5), 1000), "one\nt");
         assert_eq!(printed(LOG.as_bytes(), limit(0), 1000), "");
@@ -173,7 +175,7 @@ mod tests {
 
     #[test]
     fn plain_logs_of_earlier_versions_are_printed_as_they_are() {
-        // With steps of 1000 a piece is printed just before what looks like a record.
+        // With steps of 1000 bytes, a piece ends right before text that looks like a record.
         let long = "x".repeat(3 * 66_000);
         let log = format!("{long}2026-11-24T10:00:00Z stdout F y\n{long}\nend");
         for step in [1000, 1_000_000] {

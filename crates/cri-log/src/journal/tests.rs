@@ -22,10 +22,10 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn no_file_is_larger_than_asked_for_and_there_are_no_more_of_them() {
+fn size_and_number_of_files_stay_within_the_limits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("0.log");
-    // Of 50 bytes each.
+    // Each record has 50 bytes.
     write(&mut journal(&path, 500, 3), 0..100);
     let files = files::rotated(&path).unwrap();
     assert_eq!(files.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [8, 9]);
@@ -50,7 +50,7 @@ fn a_record_goes_whole_into_one_file_even_if_it_is_larger_than_one() {
 }
 
 #[test]
-fn what_a_killed_writer_left_half_is_ended() {
+fn an_incomplete_record_of_a_killed_writer_gets_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("0.log");
     fs::write(&path, "2026-11-24T10:00:00.000000000Z stdout F ha").unwrap();
@@ -74,7 +74,7 @@ fn a_removed_folder_is_made_again_but_not_while_the_container_is_removed() {
     assert!(!path.exists());
 }
 
-/// In a mount of its own, which goes with it.
+/// A small tmpfs, which is unmounted at the end of the test.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -94,7 +94,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_costs_counted_lines_and_leaves_no_half_ones() {
+fn a_full_disk_loses_counted_lines_and_leaves_no_incomplete_ones() {
     let disk = SmallDisk::mount();
     let path = disk.0.path().join("0.log");
     let mut journal = journal(&path, 1 << 20, 2);
@@ -107,17 +107,17 @@ fn a_full_disk_costs_counted_lines_and_leaves_no_half_ones() {
     assert!((300..=327).contains(&count), "{count}");
     assert!(kept.ends_with('\n') && kept.lines().all(|line| line.len() == 49));
 
-    // Room again, by an operator's hand.
+    // An operator makes room.
     OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
     write(&mut journal, [1000, 1001]);
     assert!(!journal.has_lost());
     let lines = text(&path);
     let lines: Vec<&str> = lines.lines().map(|line| &line[31..]).collect();
     let lost = 1000 - count;
-    let told = format!(
+    let lost_line = format!(
         "stderr F [probelet: {lost} lines, {} bytes, are lost here: No space left on device (os \
          error 28)]",
         lost * 50
     );
-    assert_eq!(lines, [told.as_str(), "stdout F 000001000", "stdout F 000001001"]);
+    assert_eq!(lines, [lost_line.as_str(), "stdout F 000001000", "stdout F 000001001"]);
 }

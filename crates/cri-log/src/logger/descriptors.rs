@@ -1,5 +1,5 @@
-//! What a logger is born with: stdout's pipe as descriptor 3, stderr's as 4, and 5, by whose
-//! closing it says that it is ready.
+//! Descriptors that a logger inherits: 3 is the pipe of stdout, 4 that of stderr, and the logger
+//! closes 5 when it is ready.
 #![allow(unsafe_code, reason = "inherited descriptors have a number and no owner")]
 
 use std::fs::{self, File};
@@ -7,7 +7,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 const NUMBERS: [RawFd; 3] = [3, 4, 5];
 
-/// `None` where they are not pipes: nobody but a shim starts a logger.
+/// Takes ownership of the descriptors; `None` if one is not a pipe, so that the process was not
+/// started by a shim.
 pub(super) fn take() -> Option<[File; 3]> {
     let is_pipe = |number: RawFd| {
         let target = fs::read_link(format!("/proc/self/fd/{number}"));

@@ -1,4 +1,4 @@
-//! The logger's end of a hand-over: the socket by which it is asked to write all that it has.
+//! Socket on which a logger receives requests for hand-overs.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -13,17 +13,17 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// `None` where there can be none: the log is written all the same.
+    /// Opens the socket; `None` if that fails, in which case the log is written without hand-overs.
     pub(super) fn open(path: &Path) -> Option<Self> {
-        // Of a logger that was killed.
+        // The socket of a logger that was killed.
         let _ = fs::remove_file(path);
         let listener = UnixListener::bind(Reachable::new(path).ok()?.path()).ok()?;
         listener.set_nonblocking(true).ok()?;
         Some(Self { listener, path: path.to_owned() })
     }
 
-    /// Callers that wait. All that was in the pipes when they came is written before they are let
-    /// go, which is what they wait for.
+    /// Serves the callers that wait: writes what was in the pipes when they connected, then closes
+    /// their connections, which is the answer.
     pub(super) fn serve(&self, hand_over: impl FnOnce()) {
         let mut callers = Vec::new();
         while let Ok((caller, _)) = self.listener.accept() {

@@ -28,7 +28,7 @@ impl Stage {
         self.folder.path().join("web/0.log")
     }
 
-    /// About eleven lines fill a file.
+    /// Writes lines, about eleven of which fill a file.
     fn write(&mut self, lines: u32) {
         for _ in 0..lines {
             self.journal.append(HEADER, [self.next.to_string().as_bytes(), b""], self.now);
@@ -42,7 +42,7 @@ impl Stage {
     }
 }
 
-/// The numbers that are read until the end, and how many files were missed.
+/// Reads to the end. Returns the numbers, and how many files were missing.
 fn read(reader: &mut Reader, printer: &mut Printer) -> (Vec<u32>, u64) {
     let (mut out, mut buffer, mut missed) = (Vec::new(), Vec::new(), 0);
     loop {
@@ -61,7 +61,7 @@ fn printer() -> Printer {
 }
 
 #[test]
-fn who_follows_through_rotations_reads_each_line_once() {
+fn a_follower_reads_each_line_once_across_rotations() {
     let mut stage = Stage::new(100);
     stage.write(3);
     let (mut reader, mut printer) = (stage.open(true), printer());
@@ -87,7 +87,7 @@ fn the_whole_log_is_read_from_its_oldest_file() {
 }
 
 #[test]
-fn what_was_rotated_away_unread_is_told() {
+fn files_that_were_removed_unread_are_reported() {
     let mut stage = Stage::new(3);
     stage.write(1);
     let (mut reader, mut printer) = (stage.open(true), printer());
@@ -100,7 +100,7 @@ fn what_was_rotated_away_unread_is_told() {
 }
 
 #[test]
-fn a_log_that_someone_removed_is_made_anew_and_followed() {
+fn a_removed_log_is_made_again_and_followed() {
     let mut stage = Stage::new(5);
     stage.write(2);
     let (mut reader, mut printer) = (stage.open(true), printer());
@@ -111,7 +111,7 @@ fn a_log_that_someone_removed_is_made_anew_and_followed() {
 }
 
 #[test]
-fn a_writer_killed_between_rename_and_new_file_is_gone_on_from() {
+fn a_log_continues_after_its_writer_was_killed_during_a_rotation() {
     let mut stage = Stage::new(5);
     stage.write(2);
     let (mut reader, mut printer) = (stage.open(true), printer());
@@ -126,7 +126,7 @@ fn a_writer_killed_between_rename_and_new_file_is_gone_on_from() {
 }
 
 #[test]
-fn a_log_is_complete_when_its_writer_is_gone() {
+fn a_log_is_complete_when_its_writer_has_ended() {
     let mut stage = Stage::new(5);
     stage.write(1);
     let reader = stage.open(true);
