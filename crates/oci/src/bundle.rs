@@ -1,4 +1,4 @@
-//! A user's own OCI runtime spec.
+//! OCI runtime specs that users write.
 
 use std::path::Path;
 
@@ -6,17 +6,23 @@ use serde_json::{Map, Value, json};
 
 use crate::InvalidSpec;
 
-/// The user's own spec, on `rootfs`. Nothing else is changed but what can't work here: a
-/// terminal, which nobody would hold the other end of; and mounts on the host, where they would
-/// stay.
+/// Returns the user's spec with `rootfs` as its root, and `cgroups_path` if it has none. A terminal
+/// is turned off, because no process would hold its other end. A mount namespace is added, because
+/// mounts would otherwise stay on the host.
+///
+/// # Errors
+///
+/// The text is not a runtime spec, a required field is missing, or `root.path` is another absolute
+/// path than `rootfs`.
 pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<u8>, InvalidSpec> {
     let bad = |reason: String| InvalidSpec { field: "ociSpec", reason };
     let no_spec = |error: serde_json::Error| bad(format!("not an OCI runtime spec: {error}"));
-    // The text itself stays the spec; the typed value would lose what oci-spec doesn't know.
+    // The JSON stays the spec, because the typed value would lose fields that oci-spec does not
+    // have.
     let mut spec: Map<String, Value> = serde_json::from_str(text).map_err(no_spec)?;
     let mut checked = spec.clone();
     if let Some(process) = checked.get_mut("process").and_then(Value::as_object_mut) {
-        // oci-spec insists on a user, runc does not.
+        // oci-spec requires a user, runc does not.
         process.entry("user").or_insert_with(|| json!({ "uid": 0, "gid": 0 }));
     }
     let typed: oci_spec::runtime::Spec =
@@ -50,8 +56,8 @@ pub fn from_bundle(text: &str, rootfs: &Path, cgroups_path: &str) -> Result<Vec<
     Ok(Value::Object(spec).to_string().into_bytes())
 }
 
-/// Whether the spec names something outside the container that its next attempt would have too: a
-/// cgroup, a group of the cache's allocation, or what hooks do.
+/// Returns whether the spec names a resource of the host that its next attempt would use, too: a
+/// cgroup, an Intel RDT class, or resources of hooks.
 pub fn shares_names(text: &str) -> bool {
     let spec: Value = serde_json::from_str(text).unwrap_or_default();
     let is_there = |pointer: &str| match spec.pointer(pointer) {
@@ -63,7 +69,7 @@ pub fn shares_names(text: &str) -> bool {
     ["/linux/cgroupsPath", "/linux/intelRdt", "/hooks"].into_iter().any(is_there)
 }
 
-/// Where none is listed. None if the list is no list.
+/// Adds a mount namespace unless one is listed; `None` if `namespaces` is not a list.
 fn add_mount_namespace(linux: &mut Map<String, Value>) -> Option<()> {
     let namespaces = linux.entry("namespaces").or_insert_with(|| json!([]));
     if namespaces.is_null() {
@@ -76,7 +82,8 @@ fn add_mount_namespace(linux: &mut Map<String, Value>) -> Option<()> {
     Some(())
 }
 
-/// The object under `key`, made where it is missing or null.
+/// Returns the object under `key`, which is made if it is missing or null; `None` for any other
+/// value.
 fn object<'a>(map: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
     let value = map.entry(key).or_insert(Value::Null);
     if value.is_null() {
@@ -90,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_attempts_have_in_common_is_seen() {
+    fn names_that_attempts_would_share_are_found() {
         for (spec, expected) in [
             ("{}", false),
             (r#"{"linux": null, "hooks": {}}"#, false),

@@ -1,4 +1,4 @@
-//! What is mounted in a container, and its devices.
+//! Mounts and devices of a container.
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ fn bind(destination: &str, source: &std::path::Path, options: &[&str]) -> Value 
     mount(destination, "bind", &source.to_string_lossy(), &options)
 }
 
-/// containerd's defaults without `/run`, which Kubernetes leaves to the image, and the kubelet's
-/// files.
+/// Returns the mounts: containerd's defaults without `/run`, which Kubernetes leaves to the image,
+/// the kubelet's files, and the volumes.
 pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
     let plain = ["nosuid", "noexec", "nodev"];
     let pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
@@ -28,13 +28,14 @@ pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> V
         mount("/dev", "tmpfs", "tmpfs", &dev),
         mount("/dev/pts", "devpts", "devpts", &pts),
         shm(pod, host),
-        // In the host's IPC namespace it is the host's.
+        // In the host's IPC namespace, this mount shows the host's queues.
         mount("/dev/mqueue", "mqueue", "mqueue", &plain),
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", access]),
     ];
     let options = ["nosuid", "noexec", "nodev", "relatime", access];
     all.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
-    // Their access is the root's, as in the kubelet: the container may add to them.
+    // The files are writable if the root is, as in the kubelet, so that the container can add
+    // entries.
     for (target, file) in [("/etc/hosts", "hosts"), ("/etc/resolv.conf", "resolv.conf")] {
         all.push(bind(target, &host.files.join(file), &[root_access]));
     }
@@ -43,7 +44,8 @@ pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> V
     with_volumes(all, host)
 }
 
-/// In place of what would be there, as containerd has it; what is around comes before what is in it.
+/// Adds the volumes. A volume replaces a default mount at the same path, as in containerd. Outer
+/// mounts come before inner ones.
 fn with_volumes(mut all: Vec<Value>, host: &Host) -> Vec<Value> {
     if host.volumes.is_empty() {
         return all;
@@ -65,7 +67,7 @@ fn with_volumes(mut all: Vec<Value>, host: &Host) -> Vec<Value> {
     all
 }
 
-/// The container's root lets through what any of its volumes is to let through.
+/// Returns the propagation of the root, which is the widest one of its volumes.
 pub(super) fn root_propagation(host: &Host) -> Option<Value> {
     let has = |wanted| host.volumes.iter().any(|volume| volume.propagation == wanted);
     if has(Propagation::Bidirectional) {
@@ -99,8 +101,9 @@ pub(super) fn devices(host: &Host) -> Option<Value> {
     (!all.is_empty()).then(|| all.into())
 }
 
-/// Nothing but the harmless character devices: null, random, full, tty, zero, urandom,
-/// console, terminals and their multiplexer; and those that were asked for.
+/// Returns the device rules of the cgroup: null, random, full, tty, zero, urandom, console, ptmx
+/// and terminals are allowed, and the devices of the spec. A privileged container may use all
+/// devices.
 pub(super) fn device_rules(container: &ContainerSpec, host: &Host) -> Vec<Value> {
     if container.security.is_privileged() {
         return vec![json!({ "allow": true, "access": "rwm" })];

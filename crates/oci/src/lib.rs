@@ -1,7 +1,7 @@
-//! From the domain's specs to the OCI runtime spec that runc gets. No I/O.
+//! OCI runtime specs of containers, made from the domain's specs without I/O.
 //!
-//! Written as JSON, not with oci-spec's builders: those start from defaults of their own
-//! (capabilities, rlimits, `noNewPrivileges`) which are not Kubernetes'.
+//! The specs are built as JSON, because oci-spec's builders have defaults (capabilities, rlimits,
+//! `noNewPrivileges`) that differ from Kubernetes'.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -37,111 +37,122 @@ use words::{Env, TooLong, expand, expand_words, fits};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The user's input cannot be run.
+/// Error in the user's input or in the image, for which no spec can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidSpec {
-    /// The field, relative to the container.
+    /// Path of the field, relative to the container.
     pub field: &'static str,
-    /// Why, in words for the user.
+    /// Reason, as text for the user.
     pub reason: String,
 }
 
-/// What the machine is.
+/// Properties of the host that do not depend on a container.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// A pure cgroup v2 host, where a container gets a cgroup namespace.
+    /// Whether the host has only cgroup v2, so that a container gets a cgroup namespace.
     pub cgroup2: bool,
-    /// Whether a limit of swap can be set.
+    /// Whether the kernel supports a limit of swap.
     pub swap_limit: bool,
-    /// Bytes.
+    /// Memory of the host in bytes.
     pub memory: u64,
-    /// Thousandths of a core.
+    /// CPU of the host in thousandths of a core.
     pub cpu: u64,
-    /// The name of the host.
+    /// Name of the host.
     pub hostname: String,
-    /// The bits of those capabilities that a container can have at most.
+    /// Bits of the capabilities that a container can have at most.
     pub capabilities: u64,
-    /// Whether the kernel has privileged ports that a namespace can do without.
+    /// Whether the kernel has `net.ipv4.ip_unprivileged_port_start`.
     pub unprivileged_ports: bool,
-    /// Whether all groups of the host can be allowed to ping.
+    /// Whether `net.ipv4.ping_group_range` can be set to all groups.
     pub ping_groups: bool,
-    /// The lowest that may be set, where not any may.
+    /// Lowest `oom_score_adj` that the daemon may set; `None` if it may set every value.
     pub least_oom_score_adj: Option<i64>,
 }
 
-/// What is there for one attempt.
+/// Resources of the host that were prepared for one attempt.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
-    /// What the machine is.
+    /// Properties of the host.
     pub facts: Facts,
-    /// The addresses of the host and of the pod, for `fieldRef`.
+    /// Addresses of the host and of the pod, for `fieldRef`.
     pub node_addresses: NodeAddresses,
-    /// The container's cgroup, absolute.
+    /// Absolute path of the container's cgroup.
     pub cgroups_path: String,
-    /// Namespaces that are there already, by type; of the others a container gets its own.
+    /// Types and paths of existing namespaces that the container joins. It gets new ones of the
+    /// other types.
     pub shared: Vec<(&'static str, PathBuf)>,
-    /// Where the termination message goes.
+    /// File on the host for the termination message.
     pub message_path: Option<PathBuf>,
-    /// The folder with the pod's `hosts` and `resolv.conf`.
+    /// Folder with the pod's `hosts` and `resolv.conf`.
     pub files: PathBuf,
-    /// The `/dev/shm` of a pod of several.
+    /// Folder that the containers of the pod share as `/dev/shm`; a new tmpfs if unset.
     pub shm: Option<PathBuf>,
-    /// The users and groups of the image.
+    /// Users and groups of the image.
     pub users: ImageUsers,
     /// Devices of the host that the container gets.
     pub devices: Vec<DeviceNode>,
-    /// The content of a `Localhost` profile.
+    /// Content of a `Localhost` seccomp profile.
     pub seccomp: Option<Value>,
-    /// The name of a loaded profile.
+    /// Name of the AppArmor profile, which is loaded; `None` without confinement.
     pub app_armor: Option<String>,
     /// Volumes that are mounted into the container.
     pub volumes: Vec<VolumeBind>,
 }
 
-/// A volume, or a part of one, as a container gets it.
+/// Bind mount of a volume, or of a part of it, in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeBind {
-    /// The path in the container.
+    /// Path in the container.
     pub destination: String,
-    /// The path on the host.
+    /// Path on the host.
     pub source: PathBuf,
-    /// `rw`, `ro` or `rro`.
+    /// Mount option for the access: `rw`, `ro` or `rro`.
     pub access: &'static str,
-    /// Nothing in it is run.
+    /// Whether the mount is `noexec`.
     pub no_exec: bool,
     /// Kubernetes' `mountPropagation`.
     pub propagation: Propagation,
 }
 
-/// A device of the host as a container gets it.
+/// Device node of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNode {
-    /// The path in the container.
+    /// Path in the container.
     pub path: String,
-    /// `c` or `b`.
+    /// Type of the device: `c` (character) or `b` (block).
     pub kind: char,
-    /// The major number of the device.
+    /// Major number of the device.
     pub major: u32,
-    /// The minor number of the device.
+    /// Minor number of the device.
     pub minor: u32,
-    /// The permissions of the node.
+    /// Permissions of the node.
     pub mode: u32,
-    /// The owner of the node.
+    /// User id of the node's owner.
     pub uid: u32,
-    /// The group of the node.
+    /// Group id of the node.
     pub gid: u32,
-    /// What the cgroup allows: some of `rwm`.
+    /// Access that the cgroup allows: some of `r`, `w` and `m`.
     pub access: String,
 }
 
-/// Whether a spec could be made of this image, before there is a pod.
+/// Checks whether a spec can be made from this image, before the pod is created.
+///
+/// # Errors
+///
+/// Neither the container nor the image has a command, or the command is too long.
 pub fn check_image(config: &ImageConfiguration, spec: &ContainerSpec) -> Result<(), InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     args(&image, spec, &Env::default()).map(drop)
 }
 
-/// The spec of a container from an image, as the kubelet with containerd's defaults makes it.
+/// Makes the spec of a container from an image, as the kubelet and containerd do with their
+/// defaults.
+///
+/// # Errors
+///
+/// There is no command, a user or group cannot be resolved, or the command or the environment is
+/// too long.
 pub fn from_image(
     config: &ImageConfiguration,
     pod: &PodSpec,
@@ -192,7 +203,7 @@ pub fn from_image(
             "readonlyPaths": security::read_only(spec),
         },
     });
-    // Nothing is said where nothing is asked for: the runtime's words on an empty one differ.
+    // An unset field is left out, because the runtime handles an empty one differently.
     let more = [
         ("/hostname", namespaces::has_own_name(pod).then(|| json!(hostname))),
         ("/linux/sysctl", security::sysctls(pod, &host.facts)),
@@ -211,7 +222,12 @@ pub fn from_image(
     Ok(made.to_string().into_bytes())
 }
 
-/// The spec's variables: as in the kubelet, `$(VAR)` sees them and not the image's.
+/// Returns the variables of the container's spec. As in the kubelet, `$(VAR)` refers to earlier
+/// ones of them and not to those of the image.
+///
+/// # Errors
+///
+/// A variable, or all of them together, are longer than the kernel accepts.
 pub fn own_env(
     pod: &PodSpec,
     spec: &ContainerSpec,
@@ -224,7 +240,7 @@ pub fn own_env(
     let mut own = Env::default();
     let mut length = 0_usize;
     for var in &spec.env {
-        // What comes from elsewhere is taken as it is there.
+        // Values with a source are not expanded.
         let value = match &var.from {
             None => expand(&var.value, &own).map_err(|error| too_long(&var.name, error))?,
             Some(_) => pod.value_of(spec, var, at),
@@ -240,23 +256,27 @@ fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, 
     let expanded = |field: &'static str, words: &[String]| {
         expand_words(words, env).map_err(|error| InvalidSpec { field, reason: error.to_string() })
     };
-    let mut words = expanded("command", &spec.command)?;
+    let mut args = expanded("command", &spec.command)?;
     let mut rest = expanded("args", &spec.args)?;
-    if words.is_empty() {
-        words = image.entrypoint().clone().unwrap_or_default();
+    if args.is_empty() {
+        args = image.entrypoint().clone().unwrap_or_default();
         if rest.is_empty() {
             rest = image.cmd().clone().unwrap_or_default();
         }
     }
-    words.append(&mut rest);
-    if words.is_empty() {
+    args.append(&mut rest);
+    if args.is_empty() {
         let reason = "no command specified: neither here nor in the image".to_owned();
         return Err(InvalidSpec { field: "command", reason });
     }
-    Ok(words)
+    Ok(args)
 }
 
-/// What ends a container of this image, if it says so.
+/// Returns the stop signal of an image; `None` if the image defines none.
+///
+/// # Errors
+///
+/// The image's `StopSignal` is not a signal.
 pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, InvalidSpec> {
     let image = config.config().clone().unwrap_or_default();
     let Some(text) = image.stop_signal().as_deref().filter(|text| !text.is_empty()) else {

@@ -1,4 +1,4 @@
-//! Whose network, processes, queues and name a container has.
+//! Namespaces and hostname of a container.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) 
         ("uts", has_own_name(pod)),
         ("mount", true),
         ("network", !of_host.network),
-        // A privileged container has the host's cgroups in sight, as in containerd.
+        // A privileged container sees the host's cgroups, as in containerd.
         ("cgroup", host.facts.cgroup2 && !container.security.is_privileged()),
     ];
     let own = kinds.into_iter().filter(|(_, own)| *own);
@@ -24,7 +24,7 @@ pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) 
     .collect()
 }
 
-/// The host's network comes with the host's name.
+/// Returns whether the pod has its own hostname, which it has unless it uses the host's network.
 pub(super) fn has_own_name(pod: &PodSpec) -> bool {
     !pod.host_namespaces.network
 }

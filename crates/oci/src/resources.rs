@@ -1,4 +1,4 @@
-//! The cgroup's limits: of devices, CPU, memory and huge pages.
+//! Limits of the cgroup: devices, CPU, memory and huge pages.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(super) fn resources(container: &ContainerSpec, host: &Host) -> Value {
     let mut made = json!({ "devices": device_rules(container, host), "cpu": cpu });
     let Some(all) = made.as_object_mut() else { return made };
     if let Some(limit) = wanted.memory_limit() {
-        // Memory and swap together, so there is none of it.
+        // `swap` is the limit of memory and swap together, so this allows no swap.
         let memory = match host.facts.swap_limit {
             true => json!({ "limit": limit, "swap": limit }),
             false => json!({ "limit": limit }),
@@ -26,7 +26,7 @@ pub(super) fn resources(container: &ContainerSpec, host: &Host) -> Value {
     let pages = wanted.limits.huge_pages.iter();
     let pages: Vec<Value> = pages
         .map(|(size, bytes)| {
-            // The kernel says 2MB to what Kubernetes calls 2Mi.
+            // The kernel's name of 2Mi is 2MB.
             let size = show_whole(*size).replace('i', "B");
             json!({ "pageSize": size, "limit": bytes })
         })

@@ -1,25 +1,29 @@
-//! The seccomp profile that Kubernetes calls `RuntimeDefault`.
+//! Seccomp profile for Kubernetes' `RuntimeDefault`.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-/// The plain part.
+/// System calls that are allowed without a check of arguments: a condition and names on each line.
 const RULES: &str = include_str!("seccomp.rules");
 
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
-/// All `CLONE_NEW…` but time's: no namespace may be made.
+/// Flags `CLONE_NEW…` of `clone`, except that of the time namespace. A call with any of them is
+/// refused.
 const NEW_NAMESPACES: u32 = 0x7e02_0000;
-/// Linux as it is, `UNAME26` with and without 32 bits, and asking for what it is.
+/// Permitted arguments of `personality`: `PER_LINUX`, `PER_LINUX32`, both with `UNAME26`, and the
+/// query of the current one.
 const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
-/// Each by its number: a comparison would be deceived by bits that the kernel cuts off.
+/// Highest address family of `socket` that is allowed. Each family has a rule for its exact number,
+/// because a range comparison would also see bits that the kernel cuts off.
 const LAST_FAMILY: u32 = 45;
-/// The kernel's crypto, and the hypervisor's sockets, which no namespace bounds.
+/// Families that are refused: `AF_ALG` (kernel crypto), and `AF_VSOCK`, which no namespace
+/// isolates.
 const NO_FAMILIES: [u32; 2] = [38, 40];
 
-/// Fit for a process with these capabilities (`CAP_…`) on a machine of this architecture, as Rust
-/// calls it.
+/// Returns the profile of a process with these capabilities (`CAP_…`) on this architecture, which
+/// has Rust's name.
 pub(super) fn default_profile(capabilities: &[String], arch: &str) -> Value {
     let holds = |condition: &str| {
         condition == "always"
@@ -46,7 +50,8 @@ pub(super) fn default_profile(capabilities: &[String], arch: &str) -> Value {
                 "op": "SCMP_CMP_MASKED_EQ",
             }],
         }));
-        // Its flags are in memory, out of a filter's sight; C libraries then take clone.
+        // The flags of clone3 are in memory, where a filter cannot read them. On ENOSYS, C
+        // libraries use clone.
         syscalls.push(json!({
             "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS,
         }));
@@ -67,7 +72,7 @@ fn when(name: &str, index: u32, value: u32) -> Value {
     })
 }
 
-/// The machine's own, which the filter has anyway, and those whose programs it runs too.
+/// Returns the architectures of programs that the machine runs: its own, and compatible ones.
 fn architectures(arch: &str) -> &'static [&'static str] {
     match arch {
         "x86_64" => &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
@@ -93,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_open_what_they_are_for() {
+    fn capabilities_allow_their_system_calls() {
         let plain = with(&[]);
         let names = allowed(&plain);
         for name in ["openat", "execve", "arch_prctl", "futex", "clock_gettime"] {
@@ -127,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_one_to_the_runtime_spec() {
+    fn the_profile_is_valid_in_a_runtime_spec() {
         let profile: oci_spec::runtime::LinuxSeccomp =
             serde_json::from_value(with(&["CAP_KILL"])).unwrap();
         assert_eq!(profile.architectures().as_ref().unwrap().len(), 3);

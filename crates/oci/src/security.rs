@@ -1,4 +1,4 @@
-//! What a container must not do or see: system calls, sysctls, parts of `/proc`.
+//! Seccomp profile, sysctls, and masked and read-only paths of a container.
 
 use serde_json::{Map, Value};
 
@@ -20,8 +20,8 @@ pub(super) fn seccomp(
     }
 }
 
-/// In a network of its own no port is privileged, and everyone may ping: as in containerd 2 and
-/// Docker. The pod's own settings go before these.
+/// Returns the sysctls of the pod. In its own network namespace, every process may use low ports
+/// and ping, as in containerd 2 and Docker, unless the pod sets these sysctls.
 pub(super) fn sysctls(pod: &PodSpec, facts: &Facts) -> Option<Value> {
     let is_own = !pod.host_namespaces.network;
     let defaults = [
@@ -49,7 +49,7 @@ fn sees_all(container: &ContainerSpec) -> bool {
     security.is_privileged() || security.proc_mount == Some(ProcMount::Unmasked)
 }
 
-/// As containerd 1.7 has them.
+/// Masked paths, as in containerd 1.7.
 const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",

@@ -156,7 +156,7 @@ fn bundle(spec: Value) -> Result<Value, InvalidSpec> {
 }
 
 #[test]
-fn a_bundles_spec_is_kept_but_for_its_place() {
+fn a_bundles_spec_is_changed_only_in_its_paths() {
     let process = json!({ "terminal": true, "args": ["sh"], "cwd": "/", "newField": 1 });
     let made = bundle(json!({ "ociVersion": "1.0.2", "process": process })).unwrap();
     assert_eq!(

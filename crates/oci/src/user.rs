@@ -1,4 +1,4 @@
-//! The user of a runtime spec's process.
+//! User of the process in a runtime spec.
 
 use serde::Deserialize;
 
@@ -23,7 +23,8 @@ struct SpecUser {
     additional_gids: Option<Vec<u32>>,
 }
 
-/// `None` for a text that is no spec, or has no process.
+/// Returns user and groups of a runtime spec's process; `None` for a text that is not a spec or has
+/// no process.
 pub fn user_of(spec: &[u8]) -> Option<User> {
     let SpecUser { uid, gid, additional_gids } =
         serde_json::from_slice::<Spec>(spec).ok()?.process.user;
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_without_a_user_is_roots() {
+    fn a_process_without_a_user_runs_as_root() {
         let user =
             |text: &str| user_of(text.as_bytes()).map(|user| (user.uid, user.gid, user.groups));
         let whole = r#"{"process": {"args": ["a"], "user": {"uid": 7, "gid": 8, "additionalGids": [8, 9]}}}"#;

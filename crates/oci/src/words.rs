@@ -1,23 +1,23 @@
-//! Environments and Kubernetes' `$(VAR)` (`third_party/forked/golang/expansion`).
+//! Environment variables and Kubernetes' `$(VAR)` (`third_party/forked/golang/expansion`).
 
 use std::cell::RefCell;
 
-/// Bytes of one argument or variable, and of all of them: the kernel starts no program with more
-/// (`MAX_ARG_STRLEN`, three quarters of `_STK_LIM`).
+/// Maximum size in bytes of one argument or variable: the kernel's `MAX_ARG_STRLEN`.
 const LONGEST: usize = 128 << 10;
+/// Maximum size in bytes of all of them together: three quarters of the kernel's `_STK_LIM`.
 const LONGEST_OF_ALL: usize = 6 << 20;
 
-/// A text that would be longer than the limit, in bytes, after expansion.
+/// Error of a text that is longer than this limit in bytes after the expansion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Too long: with its variables replaced it has more than {0} bytes")]
 pub struct TooLong(usize);
 
-/// In the order of first appearance; a later value of the same name takes its place.
+/// Variables in the order in which their names first appeared.
 #[derive(Debug, Default)]
 pub struct Env(Vec<(String, String)>);
 
 impl Env {
-    /// Sets a variable; an earlier value of the name is replaced.
+    /// Sets a variable. A variable of the same name gets the new value and keeps its position.
     pub fn set(&mut self, name: &str, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
@@ -25,7 +25,7 @@ impl Env {
         }
     }
 
-    /// Lines as `NAME=value`.
+    /// Sets variables from lines of the form `NAME=value`.
     pub fn set_all(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let (name, value) = line.split_once('=').unwrap_or((&line, ""));
@@ -33,7 +33,7 @@ impl Env {
         }
     }
 
-    /// The variables as `NAME=value`, in their order.
+    /// Returns the variables as `NAME=value`, in their order.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, value)| format!("{name}={value}"))
     }
@@ -43,7 +43,11 @@ impl Env {
     }
 }
 
-/// [`expand`] where every name must be known; the error says which is not.
+/// Expands a text like [`expand`], in which every name must be known.
+///
+/// # Errors
+///
+/// A name is unknown, or the result is too long.
 pub fn expand_all(text: &str, env: &Env) -> Result<String, String> {
     let unknown = RefCell::new(None);
     let expanded = expand_by(text, |name| {
@@ -59,12 +63,21 @@ pub fn expand_all(text: &str, env: &Env) -> Result<String, String> {
     }
 }
 
-/// `$(NAME)` becomes the value; an unknown name stays as written, and `$$` is a dollar sign.
+/// Replaces `$(NAME)` by the value of the variable. An unknown name stays as it is written, and
+/// `$$` becomes a dollar sign.
+///
+/// # Errors
+///
+/// The result is longer than the kernel accepts.
 pub fn expand(text: &str, env: &Env) -> Result<String, TooLong> {
     expand_by(text, |name| env.get(name))
 }
 
-/// [`expand`] of a command.
+/// Expands the arguments of a command like [`expand`].
+///
+/// # Errors
+///
+/// An argument, or all of them together, are longer than the kernel accepts.
 pub fn expand_words(words: &[String], env: &Env) -> Result<Vec<String>, TooLong> {
     let mut length = 0_usize;
     let expanded = words.iter().map(|word| {
@@ -75,12 +88,17 @@ pub fn expand_words(words: &[String], env: &Env) -> Result<Vec<String>, TooLong>
     expanded.collect()
 }
 
-/// Whether a program can be given so many bytes of arguments or variables.
+/// Checks the total size of a program's arguments or variables.
+///
+/// # Errors
+///
+/// The size is larger than the kernel accepts.
 pub fn fits(length: usize) -> Result<(), TooLong> {
     if length > LONGEST_OF_ALL { Err(TooLong(LONGEST_OF_ALL)) } else { Ok(()) }
 }
 
-/// Values that refer to each other grow by powers, so the length is checked with each piece.
+/// Expands a text. The length is checked after each value, because values that refer to each other
+/// can grow exponentially.
 fn expand_by<'a>(
     text: &str,
     value_of: impl Fn(&str) -> Option<&'a str>,
@@ -143,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_double_each_other_end_at_what_a_program_can_be_given() {
+    fn values_that_double_each_other_end_at_the_kernels_limit() {
         let mut env = Env::default();
         env.set_all(["A=".to_owned() + &"x".repeat(1 << 10)]);
         let mut last = Ok(String::new());
@@ -160,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_value_wins_in_the_place_of_the_first() {
+    fn a_later_value_has_the_position_of_the_first() {
         let mut env = Env::default();
         env.set_all(["A=1", "B=2", "A=3", "C"].map(str::to_owned));
         assert_eq!(env.lines().collect::<Vec<_>>(), ["A=3", "B=2", "C="]);

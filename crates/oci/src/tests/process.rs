@@ -1,4 +1,4 @@
-//! What a manifest asks of the process, as runc gets it.
+//! Fields of a manifest about the process, in the runtime spec.
 
 use super::*;
 use probelet_domain::spec::{
@@ -28,7 +28,7 @@ fn kinds(spec: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_nobody_asks_for_is_not_said() {
+fn unset_fields_are_left_out() {
     let spec = of(host(), |_| {});
     for pointer in ["/linux/seccomp", "/linux/devices", "/process/apparmorProfile"] {
         assert_eq!(spec.pointer(pointer), None, "{pointer}");
@@ -130,7 +130,7 @@ fn limits_become_the_cgroups() {
 }
 
 #[test]
-fn an_oom_score_that_may_not_be_set_is_as_low_as_it_may_be() {
+fn an_oom_score_is_limited_to_the_lowest_permitted_value() {
     let facts = Facts { least_oom_score_adj: Some(0), ..host().facts };
     let guaranteed = of(Host { facts, ..host() }, |pod| {
         let resources = &mut pod.containers[0].resources;
@@ -163,7 +163,7 @@ fn a_pods_shm_is_bound_and_its_full_name_set() {
 }
 
 #[test]
-fn in_a_network_of_its_own_no_port_is_privileged_and_everyone_may_ping() {
+fn in_its_own_network_a_pod_may_use_low_ports_and_ping() {
     let sysctls = |change: fn(&mut PodSpec)| of(host(), change)["linux"]["sysctl"].clone();
     let (ports, ping) = ("net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range");
     assert_eq!(sysctls(|_| {}), json!({ ports: "0", ping: "0 2147483647" }));
