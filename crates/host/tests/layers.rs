@@ -1,4 +1,4 @@
-//! The modules of this crate use each other in one direction.
+//! The modules of this crate import each other in one direction.
 
 #[test]
 fn modules_have_no_circle() {

@@ -89,7 +89,7 @@ mod tests {
             (limits, errors.len()),
             (vec![limit(2 << 20, None), limit(1 << 20, Some(3))], 0)
         );
-        // `app` is read before the pod's, `other` after it.
+        // The annotation of `app` is read before that of the pod, that of `other` after it.
         let (limits, _) = read(&[("logMaxFiles", "9"), ("other.logMaxFiles", "4")]);
         let files: Vec<_> = limits.into_iter().map(|limits| limits.files).collect();
         assert_eq!(files, [Some(9), Some(4)]);

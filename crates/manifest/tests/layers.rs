@@ -1,9 +1,9 @@
-//! The order that Cargo does not enforce: the modules of the crate use each other in one direction,
+//! Rules that Cargo does not enforce: the modules of the crate import each other in one direction,
 //! and none of them does I/O.
 
 use std::path::{Path, PathBuf};
 
-/// Paths of the standard library that do I/O, wait, or read what is not an argument.
+/// Modules of the standard library that do I/O, wait, or read the process' environment.
 const FORBIDDEN: [&str; 5] = ["std::fs", "std::net", "std::env", "std::process", "std::thread"];
 
 fn root() -> PathBuf {

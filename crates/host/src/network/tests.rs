@@ -1,4 +1,4 @@
-//! These tests need root, as the daemon does.
+//! Namespaces of pods with real mounts; the tests need root, as the daemon does.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};

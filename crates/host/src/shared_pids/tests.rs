@@ -16,7 +16,8 @@ fn forged(folder: &Path, pin: &Path) -> Child {
     child
 }
 
-/// The first process of a namespace of its own, and what waits for it.
+/// Makes a PID namespace. Returns the process that waits for its first process, and the pid of that
+/// one.
 fn namespace() -> (Child, u32) {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "cat"]);
@@ -47,7 +48,7 @@ async fn a_process_that_looks_like_the_holder_is_none_and_is_left_alone() {
     assert_eq!(pids.pods(), ["uid"], "it does look like one");
     assert!(!pids.is_held("uid").await.unwrap());
     assert!(holders_in(&pids.cgroup("uid"), &pin).unwrap().is_empty());
-    // It is not found beside the true holder either.
+    // The forged process is not found beside the true holder either.
     let (true_one, pid) = namespace();
     pids.hold(&Claim::of("uid"), Some(Process::open(pid).unwrap())).await.unwrap();
     assert!(pids.is_held("uid").await.unwrap());

@@ -113,12 +113,13 @@ fn pull_policies_are_filled_in_by_the_image() {
     assert_eq!(found, expected);
     let volumes = policies("volumes", "/image/pullPolicy");
     assert_eq!(volumes, ["Always", "IfNotPresent", "Always"]);
-    // A policy that is filled in has an annotation, because here it is not quite `Always`.
+    // A policy that is filled in has an annotation, because the default has other effects here than
+    // `Always`.
     let made: Vec<_> = object["metadata"]["annotations"].as_object().unwrap().keys().collect();
     let default = made.into_iter().filter(|key| key.contains("default-"));
     let keys = ["probelet.io/default-pull.a", "probelet.io/default-volume-pull.a"];
     assert_eq!(default.collect::<Vec<_>>(), keys);
-    // An edited policy counts.
+    // An edited policy has an effect.
     let mut edited = object.clone();
     edited["spec"]["initContainers"][0]["imagePullPolicy"] = json!("Never");
     let Batch { pods, warnings, .. } = batch(vec![edited], || "u".to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use probelet_domain::spec::{Exec, Grpc, Handler, OnFailure, PortRef, ProbeSpec, Scheme};
 
-/// The story's liveness probe with these lines.
+/// Story whose liveness probe has these lines.
 fn liveness(lines: &str) -> ProbeSpec {
     let spec = read(&with_probe(lines)).unwrap().spec.validate().unwrap().into_inner();
     spec.containers[0].probes.liveness.clone().unwrap()

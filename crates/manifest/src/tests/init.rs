@@ -1,4 +1,4 @@
-//! Init containers and sidecars, in and out.
+//! Init containers and sidecars, read and rendered.
 
 use super::*;
 use probelet_domain::spec::{Role, sample};

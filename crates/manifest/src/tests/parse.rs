@@ -72,7 +72,7 @@ spec:
     spec.validate().unwrap();
 }
 
-/// Field by field, so that a new field of the domain does not break this test.
+/// Checks the fields one by one, so that a new field of the domain does not break this test.
 fn check_all(spec: &PodSpec) {
     assert_eq!((spec.namespace.as_str(), spec.labels["app"].as_str()), ("prod", "web"));
     assert_eq!(spec.annotations["note"], "hi");
@@ -319,7 +319,7 @@ fn a_key_that_is_not_a_string_has_its_position_and_its_parent() {
         let found = refusals(&format!("{STORY}{key}: x\n"));
         assert!(found.len() == 1 && found[0].starts_with(&error), "{found:?}");
     }
-    // As kubectl reads them.
+    // kubectl reads the keys of labels as strings, too.
     let labelled = STORY.replace("metadata:", "metadata:\n  labels: {1: a, true: b}");
     let parsed = read(&labelled).unwrap();
     assert_eq!(parsed.spec.labels.keys().collect::<Vec<_>>(), ["1", "true"]);

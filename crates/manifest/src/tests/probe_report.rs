@@ -85,7 +85,7 @@ fn the_annotation_of_probes_is_ignored_in_a_manifest() {
     }
 }
 
-/// The keys of its settings begin like an annotation of the server.
+/// The settings of this container have keys that begin like an annotation of the server.
 #[test]
 fn a_container_named_probes_keeps_its_settings() {
     let text = STORY.replace("name: kubia\n", "name: probes\n").replace(

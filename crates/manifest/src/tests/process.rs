@@ -1,4 +1,4 @@
-//! Security contexts, resources, devices and namespaces, both ways.
+//! Security contexts, resources, devices and namespaces, read and rendered.
 
 use super::pod_view::view;
 use super::*;

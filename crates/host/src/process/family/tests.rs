@@ -39,7 +39,7 @@ fn children_belong_at_any_depth_and_strangers_do_not() {
 fn a_double_forked_child_belongs_by_its_session() {
     let mut family = family();
     assert_eq!(found(&mut family, &[one(10, 2, 10), one(12, INIT, 10)]), [10, 12]);
-    // The leader is dead; the session lives on, and so does its number.
+    // The leader has ended, but the session exists, so its number is not reused.
     assert_eq!(found(&mut family, &[one(12, INIT, 10), one(13, INIT, 10)]), [12, 13]);
     assert_eq!(found(&mut family, &[]), [0; 0]);
     // From here on the session's number may be reused.
