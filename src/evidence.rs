@@ -1,5 +1,5 @@
-//! Sees and keeps what a condemned container is doing. It reads and writes; what it means is
-//! judged in the domain.
+//! Captures and stores what a condemned container is doing. This module only reads and writes;
+//! the domain interprets the result (`domain::evidence::reading`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,21 +30,24 @@ mod usage;
 pub use host::HostWitness;
 pub use usage::{Usage, usage};
 
-/// Who was condemned, and what is to be kept beside what is seen.
+/// The condemned container, how it is captured, and what is stored beside the capture.
 #[derive(Debug, Clone)]
 pub struct EvidenceSource {
     pub id: AttemptId,
-    /// The pod's, to tell its evidence from that of an earlier pod of the name.
+    /// The pod's uid, which distinguishes its evidence from that of an earlier pod of the same name.
     pub uid: String,
+    /// When the probe reached its failure threshold.
     pub at: SystemTime,
     pub cause: String,
     pub probes: Vec<ProbeWord>,
-    /// A signal was sent to make it write into its log: it gets a moment longer.
+    /// Whether the evidence signal was sent. The capture then takes 80 ms longer, so that the
+    /// process can write into its log.
     pub signaled: bool,
+    /// The user's command whose output is stored; none if unset.
     pub command: Option<Exec>,
-    /// The attempt's; the evidence lies beside it.
+    /// The log file of the attempt. The evidence is stored in the same folder.
     pub log: PathBuf,
-    /// After this nobody waits any longer.
+    /// The time after which the caller no longer waits.
     pub bound: Duration,
 }
 
@@ -64,23 +67,24 @@ impl EvidenceSource {
     }
 }
 
-/// Each call is bounded; what goes wrong costs the evidence, never the kill.
+/// An error costs the evidence, never the kill.
 #[async_trait]
 pub trait EvidenceCollector: Send + Sync + 'static {
-    /// Sees what the task is doing and keeps it; the reading, or why there is none. What comes
-    /// too late for the caller is kept all the same.
+    /// Captures what the task is doing, stores it, and returns its interpretation. The call may
+    /// take longer than `EvidenceSource::bound`, so the caller has a timeout of its own; the
+    /// capture goes on without the caller and is stored.
     async fn capture(
         &self,
         evidence_source: EvidenceSource,
         task: Arc<dyn Task>,
     ) -> Result<Vec<String>, String>;
-    /// What is kept in the folder of a container of this pod, the newest first.
+    /// Reads the evidence in a container's folder that is of the pod `uid`, the newest first.
     async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence>;
-    /// Removes what is kept in the folder.
+    /// Removes all evidence in the folder.
     async fn forget(&self, folder: &Path);
 }
 
-/// Sees nothing, at once.
+/// Captures and stores nothing; for tests and as the default of the supervisor.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Blind;
 

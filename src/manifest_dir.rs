@@ -1,4 +1,4 @@
-//! The manifest directory: what is in it now, and that something has changed.
+//! The manifest directory: reads its files and waits for changes.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,14 +21,14 @@ use crate::{files, trusted};
 #[cfg(test)]
 mod tests;
 
-/// As Kubernetes' own limit of an object, and more than anybody writes.
+/// The largest file, in bytes. An API server has about the same limit for an object.
 const LARGEST: usize = 1 << 20;
-/// A directory with more files or bytes is something else's.
+/// The most manifests. A directory with more manifests or bytes serves another purpose.
 const MOST: usize = 1000;
 const MOST_BYTES: usize = 64 << 20;
-/// How long a look may take: a file system of the network may hang.
+/// The longest time of a scan, because a network file system may hang.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// One change is mostly several events.
+/// The wait after an event, because one change mostly causes several events.
 const GATHER: Duration = Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum ManifestDirError {
     Hangs { path: String },
 }
 
-/// What one look finds.
+/// The result of one scan.
 #[derive(Debug, Clone)]
 pub struct Look {
     /// The directory's inode.
@@ -53,20 +53,22 @@ pub struct Look {
 
 #[async_trait]
 pub trait ManifestDir: Send {
+    /// Reads all manifests. Fails if the directory cannot be read within 10 s, is not root's
+    /// alone, or has too many manifests. A file that cannot be read is an error of its own entry.
     async fn look(&mut self) -> Result<Look, ManifestDirError>;
 
-    /// Returns when something may have changed since the last look began. What it misses (a
-    /// linked file's target, a mount) a later look finds.
+    /// Returns when something may have changed since the last scan began. Some changes cause no
+    /// event (of a linked file's target, of a mount); the caller's periodic scan finds them.
     async fn changed(&mut self);
 }
 
-/// A look, and what has been watching since before it.
+/// A scan, and the watch that was created before it.
 type Looked = (Option<OwnedFd>, Result<Look, ManifestDirError>);
 
 pub struct HostDir {
     path: PathBuf,
     watch: Option<pipe::Receiver>,
-    /// A look that hung. There is never a second one beside it.
+    /// A scan that took too long. The next call waits for it and starts no second one.
     pending: Option<oneshot::Receiver<Looked>>,
 }
 
@@ -78,9 +80,9 @@ impl HostDir {
     fn begin(&self) -> io::Result<oneshot::Receiver<Looked>> {
         let (tell, told) = oneshot::channel();
         let path = self.path.clone();
-        // Not one of the runtime's threads, whose end it waits for.
+        // Not a thread of the runtime, which waits for its threads when it shuts down.
         std::thread::Builder::new().name("manifest-dir".to_owned()).spawn(move || {
-            // Nobody listens where the daemon stops meanwhile.
+            // The receiver is dropped if the daemon stops meanwhile.
             let _ = tell.send((watch(&path).ok(), look(&path)));
         })?;
         Ok(told)
@@ -99,8 +101,9 @@ impl ManifestDir for HostDir {
             self.pending = Some(pending);
             return Err(ManifestDirError::Hangs { path });
         };
-        let (watch, look) =
-            looked.map_err(|_| unreadable(&self.path, io::Error::other("a look was cut short")))?;
+        let (watch, look) = looked.map_err(|_| {
+            unreadable(&self.path, io::Error::other("the scan ended without a result"))
+        })?;
         // tokio has no other safe way to wait for a descriptor.
         self.watch = watch.and_then(|watch| pipe::Receiver::from_owned_fd_unchecked(watch).ok());
         look
@@ -118,7 +121,8 @@ fn unreadable(path: &Path, error: io::Error) -> ManifestDirError {
     ManifestDirError::Unreadable { path: path.display().to_string(), error }
 }
 
-/// Made anew for each look: so it is always the directory that is there now.
+/// A watch of the directory that the path names now. Each scan has a new one, because the
+/// directory may have been replaced.
 fn watch(path: &Path) -> io::Result<OwnedFd> {
     let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
     let changes = WatchFlags::ATTRIB
@@ -158,7 +162,7 @@ fn look(path: &Path) -> Result<Look, ManifestDirError> {
     Ok(Look { directory, files })
 }
 
-/// None for a folder, and for what has gone meanwhile.
+/// One file of the directory; `None` for a folder, and for a file that was removed meanwhile.
 fn seen(folder: &OwnedFd, path: &Path) -> Option<Seen> {
     let file = path.display().to_string();
     let (modified, text) = match open_in(folder, path.file_name().unwrap_or_default()) {
@@ -169,7 +173,8 @@ fn seen(folder: &OwnedFd, path: &Path) -> Option<Seen> {
         Ok(opened) if opened.metadata().is_ok_and(|about| about.is_dir()) => return None,
         Ok(opened) => {
             let text = text(path, &opened);
-            // Asked for after it was read: a change in between is one that is still going on.
+            // The time is read after the text: a file that changed in between counts as one that is
+            // still being written.
             let modified = opened.metadata().and_then(|about| about.modified());
             (modified.unwrap_or(SystemTime::UNIX_EPOCH), text)
         }
@@ -177,9 +182,10 @@ fn seen(folder: &OwnedFd, path: &Path) -> Option<Seen> {
     Some(Seen { file, modified, text })
 }
 
-/// A link may lead to another file of the folder, as Kubernetes' volumes have it, and no further.
+/// Opens a file of the folder. A link is followed to a file within the folder, as the files of
+/// Kubernetes' volumes are linked, and not out of it.
 fn open_in(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
-    // The open of a pipe must not wait for its other end.
+    // Without NONBLOCK the open of a FIFO would wait for its other end.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     match openat2(folder, name, flags, Mode::empty(), inside) {

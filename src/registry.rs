@@ -1,4 +1,4 @@
-//! Registries over HTTP: manifests and blobs of one image, from wherever they may be had.
+//! Registries over HTTP: manifests and blobs of an image, from its registry or a mirror.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -25,13 +25,13 @@ use source::Source;
 
 #[derive(Debug, Clone)]
 pub struct Registries {
-    /// `REGISTRY/hosts.toml` is in it.
+    /// The folder with `REGISTRY/hosts.toml`; `/etc/containerd/certs.d` by default.
     pub hosts_dir: PathBuf,
-    /// Docker's `config.json`.
+    /// Docker's `config.json`; root's by default.
     pub config: PathBuf,
-    /// Further hosts that may exchange logins for tokens.
+    /// Hosts, besides the registry's own and the known ones, that may exchange a login for a token.
     pub realms: Arc<[Realm]>,
-    /// A registry that sends nothing for so long is given up.
+    /// The longest time without an answer of a registry; 60 s by default.
     pub stall: Duration,
 }
 
@@ -46,23 +46,24 @@ impl Default for Registries {
     }
 }
 
-/// Once, before the first TLS connection: the process' own provider of cryptography.
+/// Installs the process' provider of cryptography. Called before the first TLS connection.
 pub fn install_tls() {
-    // An error says that there is one already.
+    // The only error is that a provider is installed already.
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Where one image may be had: each place, once for each login for it.
+/// The sources of one image: each endpoint, once for each login that fits it.
 pub struct Origin {
     sources: Vec<Source>,
-    /// Which of them answered last.
+    /// The index of the source that answered last.
     good: AtomicUsize,
-    /// What was wrong with the logins' file.
+    /// Why the file with logins could not be read; `None` if it could.
     note: Option<String>,
 }
 
 impl Registries {
-    /// Reads the files anew each time, so that edits need no restart.
+    /// The sources of an image. The configuration is read at each call, so edits need no restart. A
+    /// file with logins that cannot be read is logged, and the image is pulled without them.
     pub async fn origin(
         &self,
         reference: &Reference,
@@ -72,7 +73,7 @@ impl Registries {
             Ok(own) => (own, None),
             Err(why) => {
                 let note = format!("{}: {why}", self.config.display());
-                tracing::warn!(reason = note, "no logins are taken from this file");
+                tracing::warn!(reason = note, "the file with logins cannot be read");
                 (Keyring::default(), Some(note))
             }
         };
@@ -126,9 +127,10 @@ impl Registries {
         }
     }
 
-    /// The `hosts.toml` that containerd would take, and its text.
+    /// The path of the `hosts.toml` that containerd would use, and its text; `hosts_dir` and no text
+    /// if there is none.
     async fn hosts(&self, registry: &str) -> Result<(PathBuf, Option<String>), RegistryError> {
-        // containerd's other spelling, for file systems without colons.
+        // containerd's alternative name of the folder, without a colon.
         let plain = registry.rsplit_once(':').map(|(host, port)| format!("{host}_{port}_"));
         let names = [Some(registry.to_owned()), plain, Some("_default".to_owned())];
         for name in names.into_iter().flatten() {
@@ -158,25 +160,25 @@ impl Registries {
             }
         }
         let (verify, stall) = (!endpoint.skip_verify, self.stall);
-        // The host's certificates are many small files.
+        // Reads the host's certificates, which are many small files.
         let made = tokio::task::spawn_blocking(move || Http::new(&roots, verify, stall)).await;
         made.map_err(|error| RegistryError::Refused(error.to_string()))?
     }
 }
 
 impl Origin {
-    /// The manifest or index that the image's name stands for, or the one with this digest.
+    /// The manifest or index with this digest, or without one that of the image's name.
     pub async fn manifest(&self, digest: Option<&str>) -> Result<Bytes, RegistryError> {
         self.each(digest.is_none(), |source| source.manifest(digest)).await
     }
 
-    /// A blob from `offset` on, or from its beginning where the registry knows no ranges.
+    /// A blob from `offset` on, or from its beginning if the registry does not support ranges.
     pub async fn blob(&self, digest: &str, offset: u64) -> Result<Blob, RegistryError> {
         self.each(false, |source| source.blob(digest, offset)).await
     }
 
-    /// The first answer, beginning with who answered last. Else the error of the last, which is
-    /// the registry itself, with those of the mirrors.
+    /// The first answer; the source that answered last is asked first. If all fail, the error is
+    /// that of the last source, which is the registry itself, with those of the mirrors appended.
     async fn each<'a, T, F: Future<Output = Result<T, RegistryError>>>(
         &'a self,
         resolving: bool,

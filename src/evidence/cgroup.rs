@@ -1,4 +1,4 @@
-//! A container's cgroup, of either version: who is in it, its memory, its CPU limit, its freezer.
+//! The cgroup of a container, version 1 or 2: its processes, memory, CPU limit and freezer.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,19 +7,19 @@ use super::text::{keyed, line, number, read};
 use crate::domain::evidence::{Cpu, Memory};
 
 const ROOT: &str = "/sys/fs/cgroup";
-/// Version 1 writes "no limit" as the largest number of whole pages.
+/// Limits from here on mean "no limit": version 1 shows the largest number of whole pages for it.
 const UNLIMITED: u64 = 1 << 62;
 
-/// The folders of one process' cgroups.
+/// The folders of the cgroups that a process is in; none for a controller at its root cgroup.
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     memory: Option<PathBuf>,
     cpu: Option<PathBuf>,
-    /// Version 1's, mostly beside `cpu`.
+    /// Only in version 1, mostly the same folder as `cpu`.
     cpuacct: Option<PathBuf>,
     freezer: Option<PathBuf>,
     unified: Option<PathBuf>,
-    /// Where its members are listed; `None` where it has no cgroup of its own.
+    /// The folder whose `cgroup.procs` lists the processes; `None` without a cgroup below the root.
     members: Option<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ impl Cgroup {
                 continue;
             };
             let path = path.trim_start_matches('/');
-            // The root is everybody's, and above it is nothing that can be seen here.
+            // All processes share the root, and a cgroup above it is not visible here.
             if path.is_empty() || path.split('/').any(|part| part == "..") {
                 continue;
             }
@@ -97,7 +97,7 @@ impl Cgroup {
         })
     }
 
-    /// What its processes, those that have ended too, have had of the cores.
+    /// The CPU time of all its processes, those that have ended included.
     pub(super) fn cpu_time(&self) -> Option<Duration> {
         if let Some(at) = &self.cpuacct {
             return number(at.join("cpuacct.usage")).map(Duration::from_nanos);
@@ -106,7 +106,7 @@ impl Cgroup {
         keyed(&stat, "usage_usec").map(Duration::from_micros)
     }
 
-    /// Periods in which the CPU limit held it back, so far.
+    /// The number of periods so far in which the CPU limit throttled it.
     pub(super) fn throttled(&self) -> Option<u64> {
         let at = self.cpu.as_ref().or(self.unified.as_ref())?;
         keyed(&read(at.join("cpu.stat"), 4096).ok()?, "nr_throttled")
@@ -121,7 +121,7 @@ impl Cgroup {
         keyed(&events, "frozen") == Some(1)
     }
 
-    /// The file of one kind of pressure, where the cgroup has it.
+    /// The file of one kind of pressure (`memory`, `cpu` or `io`), if the cgroup has it.
     pub(super) fn pressure(&self, of: &str) -> Option<PathBuf> {
         let at = self.unified.as_ref()?.join(format!("{of}.pressure"));
         at.exists().then_some(at)
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_cgroup_is_nobodys_own() {
+    fn the_root_cgroup_counts_as_no_cgroup() {
         let root = tempfile::tempdir().unwrap();
         write(&root.path().join("memory"), &[("cgroup.procs", "1\n")]);
         for text in ["4:memory:/\n0::/\n", "4:memory:/../x\n"] {

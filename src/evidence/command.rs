@@ -1,4 +1,4 @@
-//! The user's own command for evidence.
+//! The user's command for evidence (`evidenceExec`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use tokio::time::{Instant, timeout};
 use crate::domain::spec::Exec;
 use crate::runtime::{ExecError, Task, Turn};
 
-/// What it said, and how it ended where that was not well.
+/// Runs the command and returns its output, with the exit status if it is not 0, or the reason
+/// why there is no output. `bound` includes the wait for the container's turn.
 pub(super) async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> String {
     let start = Instant::now();
     let Ok(Ok(turn)) = timeout(bound, task.exec_turn().acquire_owned()).await else {
-        return "not run: another command ran in the container all the time".to_owned();
+        return "not run: other commands kept the container busy".to_owned();
     };
     let left = bound.saturating_sub(start.elapsed());
     match task.exec(&exec.command, left, Turn { container: turn, host: None }).await {
@@ -23,7 +24,7 @@ pub(super) async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> S
                 code => format!("{output}\n(exit status {code})"),
             }
         }
-        Err(ExecError::TimedOut) => format!("not over within {} s", bound.as_secs_f64()),
+        Err(ExecError::TimedOut) => format!("did not end within {} s", bound.as_secs_f64()),
         Err(ExecError::Failed(why)) => format!("not run: {why}"),
     }
 }

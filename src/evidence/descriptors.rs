@@ -1,4 +1,4 @@
-//! What a process has open.
+//! The open descriptors of a process, counted by kind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::text::{Budget, read};
 use crate::domain::evidence::{Count, Descriptors};
 
-/// How many are asked what they are.
+/// The most descriptors whose kind is read.
 const LOOKED_AT: usize = 2048;
 
 pub(super) fn of(pid: u32, budget: Budget, missing: &mut Vec<String>) -> Descriptors {
@@ -27,18 +27,19 @@ pub(super) fn of(pid: u32, budget: Budget, missing: &mut Vec<String>) -> Descrip
             }
         }
     }
-    // Since Linux 6.2 the folder's size is their number.
-    let told = fs::metadata(&folder).map_or(0, |folder| folder.len());
-    let open = told.max(seen);
+    // Since Linux 6.2 the folder's size is the number of descriptors.
+    let listed = fs::metadata(&folder).map_or(0, |folder| folder.len());
+    let open = listed.max(seen);
     if seen < open {
-        missing.push(format!("descriptors of {pid}: {seen} of {open} were looked at"));
+        missing.push(format!("descriptors of {pid}: {seen} of {open} were read"));
     }
     let limits = read(format!("/proc/{pid}/limits"), 4096).unwrap_or_default();
     let kinds = kinds.into_iter().map(|(what, count)| Count { what, count }).collect();
     Descriptors { open, limit: limit(&limits), kinds }
 }
 
-/// `socket:[1234]` and `anon_inode:[eventpoll]` without their numbers; all else is a file.
+/// The kind of a descriptor by its link target: `socket` for `socket:[1234]`, `eventpoll` for
+/// `anon_inode:[eventpoll]`. A target of no other kind is a file.
 fn kind(target: &str) -> String {
     match target.split_once(':') {
         Some(("anon_inode", what)) => what.trim_matches(['[', ']']).to_owned(),
@@ -50,7 +51,7 @@ fn kind(target: &str) -> String {
     }
 }
 
-/// The soft one.
+/// The soft limit of open files; `None` if it is unlimited.
 fn limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()

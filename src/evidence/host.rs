@@ -1,5 +1,5 @@
-//! The collector that looks at this host. It looks from threads of its own: reading `/proc` of a
-//! process that hangs in the kernel, or writing to a disk that does, may never come back.
+//! The collector of this host. It captures in threads of its own, because reading `/proc` of a
+//! process that hangs in the kernel, or writing to a disk that hangs, may never return.
 
 use std::collections::HashSet;
 use std::io;
@@ -22,20 +22,20 @@ use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
 use crate::process::Process;
 use crate::runtime::Task;
 
-/// How many look at once.
+/// The most captures at a time.
 const TURNS: usize = 4;
-/// Between the two looks at the threads.
+/// The time between the two readings of the threads' CPU time.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// Where a signal was sent, for what it makes the process write into its log.
+/// The same after the evidence signal, so that the process can write into its log.
 const SAMPLE_AFTER_SIGNAL: Duration = Duration::from_millis(180);
-/// From then on only what is quick is read.
+/// The time after which threads and descriptors are no longer read.
 const BUDGET: Duration = Duration::from_millis(240);
-/// For a disk to answer, and for a capture that is under way to end.
+/// The longest wait for a disk, and for a running capture to end.
 const DISK: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(20);
 
-/// The folders of the containers that are looked at: one look at a time for each, so that one
-/// that hangs takes one turn only.
+/// The folders of the containers that are being captured. Each has one capture at a time, so a
+/// process that hangs takes one turn only.
 type Busy = Arc<Mutex<HashSet<PathBuf>>>;
 
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Default for HostWitness {
     }
 }
 
-/// The right to look; goes back when the thread has ended, not when its caller gives up.
+/// The right to capture. The thread gives it back when it ends, not when its caller gives up.
 struct Turn {
     _permit: OwnedSemaphorePermit,
     busy: Busy,
@@ -71,10 +71,10 @@ impl HostWitness {
     async fn turn(&self, folder: &Path, bound: Duration) -> Result<Turn, String> {
         let permit = timeout(bound, self.turns.clone().acquire_owned()).await;
         let permit = permit.ok().and_then(Result::ok);
-        let permit = permit.ok_or_else(|| format!("{TURNS} captures were under way already"))?;
+        let permit = permit.ok_or_else(|| format!("{TURNS} other captures are running"))?;
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if !busy.insert(folder.to_owned()) {
-            return Err("an earlier capture of this container still hangs".to_owned());
+            return Err("an earlier capture of this container is still running".to_owned());
         }
         Ok(Turn { _permit: permit, busy: self.busy.clone(), folder: folder.to_owned() })
     }
@@ -87,8 +87,8 @@ impl EvidenceCollector for HostWitness {
         evidence_source: EvidenceSource,
         task: Arc<dyn Task>,
     ) -> Result<Vec<String>, String> {
-        let process = task.process().ok_or("its process is not held")?;
-        let folder = evidence_source.log.parent().ok_or("its log has no folder")?.to_owned();
+        let process = task.process().ok_or("the task has no pidfd")?;
+        let folder = evidence_source.log.parent().ok_or("the log file has no folder")?.to_owned();
         let turn = self.turn(&folder, evidence_source.bound).await?;
         let (exec, bound) = (evidence_source.command.clone(), evidence_source.bound);
         let (said, output) = sync_channel(1);
@@ -96,20 +96,20 @@ impl EvidenceCollector for HostWitness {
         let work = move || {
             let kept = evidence_collector(&evidence_source, &process, &output, &folder);
             if let Err(error) = &kept {
-                tracing::warn!(id = %evidence_source.id, error, "no evidence of a condemned container");
+                tracing::warn!(id = %evidence_source.id, error, "the evidence of a condemned container is not stored");
             }
-            // Whoever hears of the end may look again at once.
+            // Before the result is sent: the caller may capture again at once.
             drop(turn);
-            // Who asked may have given up.
+            // The caller may have given up.
             let _ = tell.send(kept);
         };
         let spawned = thread::Builder::new().name("evidence".to_owned()).spawn(work);
-        spawned.map_err(|error| format!("no thread to look from: {error}"))?;
+        spawned.map_err(|error| format!("cannot start the capture thread: {error}"))?;
         if let Some(exec) = exec {
             // The thread may have given up meanwhile.
             let _ = said.send(command::run(&task, &exec, bound.saturating_sub(CAPTURE)).await);
         }
-        told.await.map_err(|_| "the look at it broke off".to_owned())?
+        told.await.map_err(|_| "the capture thread ended without a result".to_owned())?
     }
 
     async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence> {
@@ -119,7 +119,7 @@ impl EvidenceCollector for HostWitness {
     }
 
     async fn forget(&self, folder: &Path) {
-        // What it is about to write would stay.
+        // A running capture would store its evidence after the removal.
         let over = async {
             while self.is_busy(folder) {
                 sleep(STEP).await;
@@ -133,7 +133,7 @@ impl EvidenceCollector for HostWitness {
             Err(late) => Err(late.into()),
         };
         if let Err(error) = removed {
-            tracing::warn!(folder = %folder.display(), %error, "evidence is not removed");
+            tracing::warn!(folder = %folder.display(), %error, "evidence cannot be removed");
         }
     }
 }
@@ -145,17 +145,17 @@ fn evidence_collector(
     folder: &Path,
 ) -> Result<Vec<String>, String> {
     let mut captured =
-        see(evidence_source, process).map_err(|error| format!("not seen: {error}"))?;
+        see(evidence_source, process).map_err(|error| format!("not captured: {error}"))?;
     if evidence_source.command.is_some() {
         captured.command_output = output.recv_timeout(evidence_source.bound).ok();
         if captured.command_output.is_none() {
-            captured.missing.push("the command's output: not there in time".to_owned());
+            captured.missing.push("the command's output: not available in time".to_owned());
         }
     }
     let said = reading(&captured);
     let evidence = Evidence { reading: said.clone(), captured, ..evidence_source.evidence() };
     store::write(folder, evidence)
-        .map_err(|error| format!("{} (not kept: {error})", said.join("; ")))?;
+        .map_err(|error| format!("{} (not stored: {error})", said.join("; ")))?;
     Ok(said)
 }
 
@@ -169,7 +169,7 @@ fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captur
         Cgroup::default()
     });
     let members = cgroup.members().unwrap_or_else(|| {
-        seen.missing.push("other processes: init has no cgroup of its own".to_owned());
+        seen.missing.push("other processes: init is in no cgroup below the root".to_owned());
         Vec::new()
     });
     let pids = look::chosen(init, &members, &mut seen.missing);
@@ -186,7 +186,7 @@ fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captur
     seen.cpu = cgroup::cpu(throttled, cgroup.throttled());
     seen.frozen = cgroup.is_frozen();
     seen.memory = cgroup.memory().unwrap_or_else(|| {
-        seen.missing.push("memory: it has no cgroup with memory accounting".to_owned());
+        seen.missing.push("memory: the container has no cgroup with memory accounting".to_owned());
         Default::default()
     });
     seen.memory.resident_bytes = seen.processes.iter().map(|process| process.resident_bytes).sum();
@@ -195,7 +195,7 @@ fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captur
     for process in &mut seen.processes {
         process.descriptors = descriptors::of(process.pid, budget, &mut seen.missing);
     }
-    // All of it was init's only if init still is who it was.
+    // If init has ended, its pid may be another process now: then nothing above is valid.
     process.stat()?;
     seen.log = log::tail(&evidence_source.log).unwrap_or_else(|error| {
         seen.missing.push(format!("log: {error}"));

@@ -11,7 +11,7 @@ const BYTES: usize = 32 << 10;
 pub(super) fn tail(path: &Path) -> io::Result<Vec<String>> {
     let bytes = logs::last(path, LINES, BYTES)?;
     let text = String::from_utf8_lossy(&bytes);
-    // The first line is cut where not all was read.
+    // If the limit was reached, the first line is incomplete and is dropped.
     let cut = bytes.len() == BYTES;
     let whole = if cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
     Ok(whole.lines().map(str::to_owned).collect())

@@ -1,4 +1,5 @@
-//! Processes and their threads: two looks, a moment apart.
+//! The processes of a container and their threads. The CPU time of a thread is the difference of
+//! two readings.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,18 +10,20 @@ use crate::domain::evidence::{Process, Thread};
 use crate::process::family::is_of_command;
 use crate::process::stat::Stat;
 
+/// The most processes that are read.
 const PROCESSES: usize = 20;
-/// Of all processes together.
+/// The most threads that are read, of all processes together.
 const THREADS: usize = 200;
+/// The most frames of a kernel stack.
 const FRAMES: usize = 16;
-/// The kernel's clock ticks in a second as it shows them, whatever it counts itself.
+/// Clock ticks per second in `/proc`, which do not depend on the kernel's own tick rate.
 const USER_HZ: u64 = 100;
 
-/// For how long each thread has run, and has waited for a CPU, in nanoseconds, by its id.
+/// By thread id: the nanoseconds that it has run, and those that it has waited for a CPU.
 pub(super) type Ran = HashMap<u32, (u64, u64)>;
 
-/// The processes that are looked at: init first, then the others by their pids. What probelet runs
-/// in the container itself, such as a probe's command, says nothing of it.
+/// The processes that are read: init first, then the others by pid. Commands that probelet runs in
+/// the container, such as a probe's, are left out: they say nothing about the container.
 pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32> {
     let mut others: Vec<u32> = members.iter().copied().filter(|pid| *pid != init).collect();
     others.sort_unstable();
@@ -36,7 +39,7 @@ pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> V
         if chosen.len() > PROCESSES {
             chosen.pop();
             let all = chosen.len() + 1 + left.len();
-            missing.push(format!("processes: {PROCESSES} of {all} were looked at"));
+            missing.push(format!("processes: {PROCESSES} of {all} were read"));
             break;
         }
     }
@@ -60,7 +63,7 @@ pub(super) fn processes(
     let mut processes = Vec::new();
     let (mut seen, mut all) = (0, 0);
     for pid in pids {
-        // One that can't be read has just gone.
+        // A process without this file has ended.
         let Ok(status) = read(format!("/proc/{pid}/status"), 8192) else { continue };
         let ids = tids(*pid);
         all += ids.len();
@@ -85,7 +88,7 @@ pub(super) fn processes(
         });
     }
     if seen < all {
-        missing.push(format!("threads: {seen} of {all} were looked at"));
+        missing.push(format!("threads: {seen} of {all} were read"));
     }
     missing.extend(stack_error.map(|error| format!("kernel stacks: {error}")));
     processes
@@ -112,7 +115,7 @@ fn thread(
     let stat = line(at("stat")).ok()?;
     let (head, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    // Numbered from 1 in proc(5), where the state is the third.
+    // proc(5) numbers the fields from 1; the first one after the name is the third, the state.
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
     let ticks = |number: usize| field(number).parse().unwrap_or(0_u64) * 1000 / USER_HZ;
     let micros = |before: u64, after: u64| after.saturating_sub(before) / 1000;
@@ -134,7 +137,7 @@ fn thread(
     })
 }
 
-/// `[<0>] futex_do_wait+0x38/0x70` without what only this boot understands.
+/// The function's name in `[<0>] futex_do_wait+0x38/0x70`, without address and offset.
 fn frame(line: &str) -> String {
     let name = line.split_once("] ").map_or(line, |(_, name)| name);
     name.split_once('+').map_or(name, |(name, _)| name).to_owned()

@@ -11,10 +11,10 @@ use crate::domain::evidence::{Captured, Count, Listener};
 use crate::netns;
 use crate::process::Process;
 
-/// Of one table; a connection is a line of some 150 bytes.
+/// The most bytes of one table; a connection takes a line of about 150 bytes.
 const TABLE: usize = 1 << 20;
 const LISTENERS: usize = 50;
-/// For the kernel to answer.
+/// The longest wait for an answer of the kernel.
 const ASK: Duration = Duration::from_millis(50);
 
 pub(super) fn look(process: &Process, seen: &mut Captured) {
@@ -22,12 +22,14 @@ pub(super) fn look(process: &Process, seen: &mut Captured) {
     let mut listed = Vec::new();
     for protocol in ["tcp", "tcp6", "udp", "udp6", "unix"] {
         match text::read(format!("/proc/{}/net/{protocol}", process.pid()), TABLE) {
-            // Without IPv6 there is no such table.
+            // A kernel without IPv6 has no `tcp6` and `udp6`.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => seen.missing.push(format!("{protocol} sockets: {error}")),
             Ok(table) => {
                 if table.len() >= TABLE {
-                    seen.missing.push(format!("{protocol} sockets: only the first were counted"));
+                    let kib = TABLE >> 10;
+                    seen.missing
+                        .push(format!("{protocol} sockets: only the first {kib} KiB are counted"));
                 }
                 for line in table.lines().skip(1) {
                     if let Some(state) = state(protocol, line) {
@@ -45,12 +47,13 @@ pub(super) fn look(process: &Process, seen: &mut Captured) {
         seen.missing.push(format!("backlogs of listeners: {error}"));
         listed
     });
-    let namespace = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/net")).ok();
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
     if namespace("self") == namespace(&process.pid().to_string()) {
-        let whose = "sockets: the container shares this host's network, so they may be others'";
-        seen.missing.push(whose.to_owned());
+        let shared =
+            "sockets: the container uses the host's network, so the sockets may be others'";
+        seen.missing.push(shared.to_owned());
     }
-    // The longest queues tell most.
+    // The longest queues are the most informative.
     seen.listeners.sort_by_key(|listener| std::cmp::Reverse(listener.waiting));
     if seen.listeners.len() > LISTENERS {
         let all = seen.listeners.len();
@@ -65,7 +68,7 @@ fn asked(process: &Process) -> std::io::Result<Vec<Listener>> {
     sockets::listeners(socket)
 }
 
-/// From `NUMBER: LOCAL REMOTE STATE …`, or for Unix sockets
+/// The state in a line `NUMBER: LOCAL REMOTE STATE …`, or for Unix sockets
 /// `NUMBER: REFERENCES PROTOCOL FLAGS TYPE STATE …`.
 fn state(protocol: &str, line: &str) -> Option<&'static str> {
     let fields: Vec<&str> = line.split_whitespace().collect();
@@ -95,7 +98,8 @@ fn state(protocol: &str, line: &str) -> Option<&'static str> {
     })
 }
 
-/// The receive queue of a listener holds who waits to be accepted.
+/// The listener in a line of the table, if it is one. Its receive queue is the number of
+/// connections that wait to be accepted.
 fn listener(line: &str) -> Option<Listener> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     if *fields.get(3)? != "0A" {
@@ -106,7 +110,7 @@ fn listener(line: &str) -> Option<Listener> {
     Some(Listener { address: address(fields.get(1)?)?, waiting, backlog: None })
 }
 
-/// `0100007F:1F90`: words of the address in the machine's order, then the port.
+/// Parses `0100007F:1F90`: the address in words of the host's byte order, then the port.
 fn address(text: &str) -> Option<String> {
     let (address, port) = text.split_once(':')?;
     let word = |at: usize| {

@@ -1,4 +1,4 @@
-//! Pressure stall information, the cgroup's or else the host's.
+//! Pressure stall information of the cgroup, or of the host if the cgroup has none.
 
 use super::cgroup::Cgroup;
 use super::text::read;
@@ -21,7 +21,8 @@ pub(super) fn of(cgroup: &Cgroup, missing: &mut Vec<String>) -> Vec<Pressure> {
     found
 }
 
-/// `some avg10=1.53 avg60=…`
+/// The average of the last 10 s in percent, from a line like `some avg10=1.53 avg60=…`; 0 if the
+/// line is missing.
 fn share(text: &str, kind: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(kind)).unwrap_or_default();
     let ten = line.split_whitespace().find_map(|word| word.strip_prefix("avg10="));

@@ -1,5 +1,5 @@
-//! Accept queues of TCP listeners, asked of the kernel by `sock_diag(7)`: `/proc/net/tcp` knows
-//! how many connections wait, but not how many may.
+//! Accept queues of TCP listeners, from the kernel by `sock_diag(7)`. `/proc/net/tcp` has the
+//! number of waiting connections, but not their limit.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,13 +17,14 @@ const REQUEST_DUMP: u16 = 0x301;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const HEADER: usize = 16;
-/// `struct inet_diag_req_v2` and `struct inet_diag_msg`.
+/// The size of `struct inet_diag_req_v2`.
 const ASKED: usize = 56;
 const ANSWER: usize = 32 << 10;
-/// Of answers, so that nothing goes on for ever.
+/// The most answers to one request.
 const ANSWERS: usize = 64;
 
-/// Over a netlink socket that was born in the network namespace in question.
+/// Lists the TCP listeners of the network namespace in which `socket` was created. Fails if the
+/// kernel sends more than `ANSWERS` messages or does not answer within the socket's timeout.
 pub(super) fn listeners(socket: OwnedFd) -> io::Result<Vec<Listener>> {
     let mut socket = File::from(socket);
     let mut found = Vec::new();
@@ -50,7 +51,8 @@ fn request(family: u8) -> Vec<u8> {
     bytes.extend(length.to_ne_bytes());
     bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     bytes.extend(REQUEST_DUMP.to_ne_bytes());
-    // Sequence number and sender: one question at a time, and the kernel knows who asks.
+    // Sequence number and port id are 0: there is one request at a time, and the kernel fills in
+    // the port id.
     bytes.extend([0; 8]);
     bytes.extend([family, TCP, 0, 0]);
     bytes.extend(LISTEN.to_ne_bytes());
@@ -58,7 +60,7 @@ fn request(family: u8) -> Vec<u8> {
     bytes
 }
 
-/// Takes the messages of one answer; whether it was the last.
+/// Adds the listeners of one answer to `found`; true if it is the last answer.
 fn take(mut bytes: &[u8], found: &mut Vec<Listener>) -> io::Result<bool> {
     let short = || io::Error::from(io::ErrorKind::UnexpectedEof);
     while !bytes.is_empty() {
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_that_does_not_accept_shows_who_waits() {
+    fn a_listener_that_does_not_accept_shows_its_waiting_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let own = rustix::process::getpid();
@@ -118,12 +120,12 @@ mod tests {
         let _waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
         let now = seen();
         assert_eq!(now.waiting, 3);
-        // What the standard library asks for, unless the kernel's bound is lower.
+        // The standard library's backlog, or the kernel's limit if that is lower.
         assert!(now.backlog.unwrap() > 3);
     }
 
     #[test]
-    fn an_error_and_a_cut_answer_are_errors() {
+    fn an_error_message_and_a_truncated_answer_are_errors() {
         let mut message = 20_u32.to_ne_bytes().to_vec();
         message.extend(ERROR.to_ne_bytes());
         message.extend([0; 10]);

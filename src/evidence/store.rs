@@ -12,8 +12,9 @@ use crate::files as bounded;
 const ENDING: &str = ".evidence.json";
 const UNFINISHED: &str = ".evidence.new";
 
-/// Makes the folder of an adopted container alone, whose log is elsewhere: where that of another one
-/// is gone, so is the container.
+/// Stores the evidence and removes the oldest beyond the limit. Only the folder of an adopted
+/// container is created, because its log is elsewhere; if another container's folder is missing,
+/// the container was deleted.
 pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let attempt = evidence.attempt;
     if ContainerRef::of_pod(&evidence.pod).is_some() {
@@ -25,7 +26,7 @@ pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let path = folder.join(format!("{attempt}{ENDING}"));
     let written = put(&unfinished, &json).and_then(|()| fs::rename(&unfinished, &path));
     if let Err(error) = written {
-        // Half of it would only take the place of the next.
+        // An incomplete file would only take space.
         let _ = fs::remove_file(&unfinished);
         return Err(format!("{}: {error}", path.display()));
     }
@@ -33,13 +34,14 @@ pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
 }
 
 fn put(path: &Path, json: &[u8]) -> io::Result<()> {
-    // A log's last lines are nobody else's business.
+    // Only root may read it: the evidence has the last lines of the log.
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(path)?.write_all(json)
 }
 
-/// By age, not by attempt: an earlier pod of the name may have left some.
+/// Removes the oldest files by modification time. Attempt numbers do not say which is older,
+/// because an earlier pod of the same name may have left files.
 fn prune(folder: &Path) -> io::Result<()> {
     let mut all = Vec::new();
     for path in files(folder, ENDING)? {
@@ -50,14 +52,17 @@ fn prune(folder: &Path) -> io::Result<()> {
     all.iter().take(old).try_for_each(|(_, path)| fs::remove_file(path))
 }
 
-/// The newest first; a file that is no evidence is skipped.
+/// The evidence of the pod `uid`, the newest first. A file that cannot be parsed is logged and
+/// skipped.
 pub(super) fn read(folder: &Path, uid: &str) -> Vec<Evidence> {
     let mut kept: Vec<Evidence> = Vec::new();
     for path in files(folder, ENDING).unwrap_or_default() {
         match parse(&path) {
             Ok(evidence) if evidence.uid == uid => kept.push(evidence),
             Ok(_) => {}
-            Err(error) => tracing::warn!(path = %path.display(), %error, "no evidence"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "an evidence file cannot be read")
+            }
         }
     }
     kept.sort_by_key(|evidence| std::cmp::Reverse(evidence.attempt));
@@ -72,7 +77,7 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
     for ending in [ENDING, UNFINISHED] {
         files(folder, ending)?.iter().try_for_each(fs::remove_file)?;
     }
-    // Unless there are logs in it.
+    // Fails, as it should, while there are logs in the folder.
     let _ = fs::remove_dir(folder);
     Ok(())
 }
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_three_of_this_pod_are_kept_and_all_go_with_it() {
+    fn the_last_three_of_a_pod_are_kept_and_removal_deletes_all() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         fs::write(at.join("0.log"), "x").unwrap();
@@ -126,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_folder_is_gone_nothing_is_made() {
+    fn nothing_is_stored_in_a_missing_folder() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
         write(&gone, evidence(0, "u")).unwrap_err();
@@ -136,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adopted_containers_folder_is_made_and_goes_with_its_evidence() {
+    fn the_folder_of_an_adopted_container_is_created_and_removed_with_its_evidence() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("_adopted/default/web");
         let adopted = || Evidence { pod: "default/web".into(), ..evidence(0, "u") };

@@ -1,4 +1,4 @@
-//! Names of the system calls that processes usually hang in.
+//! Names of the system calls in which processes usually hang.
 
 #[cfg(target_arch = "x86_64")]
 const NAMES: &[(u64, &str)] = &[
@@ -67,7 +67,7 @@ const NAMES: &[(u64, &str)] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const NAMES: &[(u64, &str)] = &[];
 
-/// From the line of `/proc/PID/task/TID/syscall`; empty for a thread that is in none.
+/// The system call in a line of `/proc/PID/task/TID/syscall`; empty if the thread is in none.
 pub(super) fn name(line: &str) -> String {
     let word = line.split_whitespace().next().unwrap_or_default();
     match word.parse::<u64>() {
@@ -75,7 +75,7 @@ pub(super) fn name(line: &str) -> String {
             Some((_, name)) => (*name).to_owned(),
             None => format!("system call {number}"),
         },
-        // `running`, or -1 where it was interrupted elsewhere.
+        // `running`, or -1 if the thread is blocked outside a system call.
         Err(_) => String::new(),
     }
 }

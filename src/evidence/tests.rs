@@ -1,4 +1,4 @@
-//! Real processes of this host under a task that holds them.
+//! Captures of real processes of this host, behind a fake task.
 
 use std::collections::HashSet;
 use std::process::{Child, Command, Stdio};
@@ -59,7 +59,7 @@ impl Task for Real {
     }
 }
 
-/// A process, and the folder of its log.
+/// A child process and the folder of its log.
 struct Stage {
     child: Child,
     task: Arc<dyn Task>,
@@ -97,7 +97,7 @@ impl Drop for Stage {
 }
 
 #[tokio::test]
-async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
+async fn a_spinning_process_is_captured_and_stored() {
     let stage = Stage::new("while :; do :; done");
     std::fs::write(stage.folder.path().join("2.log"), "one\ntwo\n").unwrap();
     let evidence_collector = HostWitness::default();
@@ -114,7 +114,8 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
     assert_eq!((init.pid, init.name.as_str(), init.thread_count), (stage.child.id(), "sh", 1));
     assert!(init.descriptors.open >= 3 && init.descriptors.limit.is_some());
     assert!(init.resident_bytes > 0);
-    // Others of the cgroup and of this host may be busy too, so that it is not among those named.
+    // The thread's own times are checked, and not the interpretation: that may name other busy
+    // processes of this host instead.
     let [thread] = &init.threads[..] else { panic!("{init:?}") };
     let able = thread.ran_microseconds + thread.waited_microseconds;
     assert!(thread.ran_microseconds > 0, "{thread:?}");
@@ -124,10 +125,10 @@ async fn a_process_that_turns_in_a_loop_is_seen_spinning_and_kept() {
 }
 
 #[tokio::test]
-async fn a_process_that_sleeps_shows_where() {
+async fn a_sleeping_process_shows_its_kernel_function() {
     let stage = Stage::new("exec sleep 60");
     let evidence_collector = HostWitness::default();
-    // It is loaded and has come to its sleep.
+    // The shell has executed `sleep`, and it sleeps.
     for _ in 0..1000 {
         let place = std::fs::read_to_string(format!("/proc/{}/wchan", stage.child.id())).unwrap();
         if place.contains("nanosleep") {
@@ -140,34 +141,34 @@ async fn a_process_that_sleeps_shows_where() {
     let thread = &kept[0].captured.processes[0].threads[0];
     assert!(thread.place().contains("nanosleep"), "{thread:?}");
     assert_eq!((thread.state.as_str(), thread.ran_microseconds), ("S", 0));
-    // There is no log, which is told and no more.
+    // The missing log is reported and is no error.
     assert!(kept[0].captured.missing.iter().any(|missing| missing.starts_with("log: ")));
 }
 
 #[tokio::test]
-async fn a_process_that_is_gone_and_a_disk_that_is_leave_a_reason() {
+async fn a_missing_folder_and_an_ended_process_are_reported() {
     let mut stage = Stage::new("exec sleep 60");
     let evidence_collector = HostWitness::default();
     let gone = stage.folder.path().join("gone/2.log");
     let evidence_source = EvidenceSource { log: gone, ..stage.evidence_source() };
     let error = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap_err();
-    assert!(error.contains("not kept"), "{error}");
+    assert!(error.contains("not stored"), "{error}");
     stage.child.kill().unwrap();
     stage.child.wait().unwrap();
     let error =
         evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap_err();
-    assert!(error.starts_with("not seen"), "{error}");
+    assert!(error.starts_with("not captured"), "{error}");
 }
 
 #[tokio::test]
-async fn who_gives_up_leaves_evidence_and_a_second_look_at_the_same_waits_for_its_end() {
+async fn an_abandoned_capture_is_stored_and_a_second_one_is_refused_meanwhile() {
     let stage = Stage::new("exec sleep 60");
     let evidence_collector = HostWitness::default();
     let first = evidence_collector.capture(stage.evidence_source(), stage.task.clone());
     tokio::time::timeout(Duration::from_millis(20), first).await.unwrap_err();
     let second = evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await;
-    assert!(second.unwrap_err().contains("still hangs"));
-    // It waits for the one that is under way.
+    assert!(second.unwrap_err().contains("still running"));
+    // The abandoned capture goes on and stores its evidence.
     let folder = stage.folder.path();
     for _ in 0..500 {
         if !evidence_collector.kept(folder, "u").await.is_empty() {
@@ -179,12 +180,12 @@ async fn who_gives_up_leaves_evidence_and_a_second_look_at_the_same_waits_for_it
 }
 
 #[test]
-fn of_many_processes_and_threads_some_are_seen_and_the_rest_is_told() {
+fn processes_and_threads_beyond_the_limits_are_reported_as_missing() {
     let mut missing = Vec::new();
     let own = std::process::id();
     let pids = look::chosen(own, &(1..100).collect::<Vec<_>>(), &mut missing);
     assert_eq!((pids.len(), pids[0]), (20, own));
-    assert_eq!(missing, ["processes: 20 of 100 were looked at"]);
+    assert_eq!(missing, ["processes: 20 of 100 were read"]);
 
     let stop = Arc::new(std::sync::Barrier::new(251));
     let threads: Vec<_> = (0..250)

@@ -1,4 +1,4 @@
-//! Small files of `/proc` and cgroupfs: bounded, and taken apart.
+//! Small files of `/proc` and cgroupfs, read with a limit.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,8 @@ use tokio::time::{Duration, Instant};
 use crate::files;
 use crate::runtime::deadline_in;
 
-/// Until when there is time for more, by the clock that the caller waits by.
+/// The deadline for optional parts of a capture, by tokio's clock, which the caller's timeout uses
+/// too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget(Instant);
 
@@ -22,12 +23,12 @@ impl Budget {
     }
 }
 
-/// The first `limit` bytes.
+/// The first `limit` bytes of a file. Bytes that are not UTF-8 are replaced.
 pub(super) fn read(path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&files::read_start(path, limit)?).into_owned())
 }
 
-/// One short line.
+/// The content of a file of one short line, without its line end.
 pub(super) fn line(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(read(path, 4096)?.trim_end().to_owned())
 }

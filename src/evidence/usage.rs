@@ -1,4 +1,4 @@
-//! What a container uses, by its cgroup.
+//! CPU and memory use of a container, from its cgroup.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use super::cgroup::Cgroup;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Of all cores since the instance began.
+    /// The CPU time on all cores since the instance began.
     pub cpu: Duration,
-    /// Without what the kernel would give up first: the kubelet's working set.
+    /// The kubelet's working set in bytes: the memory in use without inactive page cache.
     pub memory: u64,
 }
 
-/// Of the cgroup that this process is in; `None` where it is gone or has none of its own.
+/// The use of the cgroup that this process is in; `None` if the process has ended or is in no
+/// cgroup below the root.
 pub fn usage(pid: u32) -> Option<Usage> {
     let cgroup = Cgroup::of(pid).ok()?;
     let memory = cgroup.memory()?;

@@ -1,4 +1,4 @@
-//! On a folder of one's own.
+//! The manifest directory over a temporary folder.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ async fn texts(dir: &mut HostDir) -> Vec<(String, Text)> {
 }
 
 #[tokio::test]
-async fn manifests_are_seen_and_nothing_else() {
+async fn only_manifests_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["a.yaml", ".a.yaml.swp", "a.yaml~", "notes"] {
@@ -32,7 +32,7 @@ async fn manifests_are_seen_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_says_why() {
+async fn an_unreadable_file_has_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("large.yaml"), vec![b'#'; (1 << 20) + 1]).unwrap();
@@ -48,7 +48,7 @@ async fn what_cannot_be_read_says_why() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_there_is_an_error_and_not_empty() {
+async fn a_missing_directory_is_an_error_and_not_an_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut dir = HostDir::new(folder.path().join("none"));
     let error = dir.look().await.unwrap_err().to_string();
@@ -58,7 +58,7 @@ async fn a_directory_that_is_not_there_is_an_error_and_not_empty() {
 }
 
 #[tokio::test]
-async fn each_change_after_a_look_is_told() {
+async fn each_change_after_a_scan_ends_the_wait() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m");
     fs::create_dir(&path).unwrap();

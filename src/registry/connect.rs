@@ -24,7 +24,8 @@ use crate::prober::Anyone;
 
 pub(super) type Connector = HttpsConnector<Route>;
 
-/// Trusts the host's certificates and `extra`, or every server where `verify` is off.
+/// The TLS configuration: trusts the host's certificates and `extra`, or any server if `verify` is
+/// false. Fails if a certificate of `extra` is invalid.
 pub(super) fn tls(
     extra: &[CertificateDer<'static>],
     verify: bool,
@@ -46,7 +47,7 @@ pub(super) fn tls(
     Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// `timeout` bounds each TCP connection.
+/// The connector for HTTP and HTTPS. `timeout` bounds the opening of each TCP connection.
 pub(super) fn connector(tls: ClientConfig, proxies: Arc<Matcher>, timeout: Duration) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -58,11 +59,11 @@ pub(super) fn connector(tls: ClientConfig, proxies: Arc<Matcher>, timeout: Durat
     https(tls).wrap_connector(Route { tcp, proxy, proxies })
 }
 
-/// The way to a server before any encryption with it.
+/// Opens the unencrypted connection to a server, directly or through a proxy.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     tcp: HttpConnector,
-    /// A proxy may itself be reached by TLS.
+    /// Connects to proxies, which may use TLS themselves.
     proxy: HttpsConnector<HttpConnector>,
     proxies: Arc<Matcher>,
 }
@@ -75,7 +76,7 @@ impl Service<Uri> for Route {
     type Future = Pin<Box<dyn Future<Output = Result<Routed, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        // The connectors below are always ready.
+        // The inner connectors are always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -101,7 +102,7 @@ impl Service<Uri> for Route {
 
 pub(super) struct Routed {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// A proxy at the other end takes whole URLs.
+    /// Whether the peer is a proxy that forwards plain HTTP. Requests to it have absolute URLs.
     forwards: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What went wrong at a registry, in two kinds: no (full) answer, or a refusal.
+//! Errors of registries: an answer is missing or incomplete, or the registry refuses.
 
 use std::time::Duration;
 
@@ -8,16 +8,18 @@ use url::Url;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
+    /// No answer, an incomplete one, or a status that may pass: 429 and 5xx.
     #[error("{0}")]
     Unreachable(String),
+    /// Any other refusal, an invalid answer, or an invalid configuration.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Of what a registry says of an error, in characters.
+/// The most characters of a registry's error message, and of a URL in an error.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// The errors of the distribution specification.
+/// The body of an error, by the distribution specification.
 #[derive(Deserialize)]
 struct Envelope {
     errors: Vec<Message>,
@@ -33,7 +35,7 @@ struct Message {
 
 impl RegistryError {
     pub(super) fn stalled(stall: Duration) -> Self {
-        Self::Unreachable(format!("nothing came within {} s", stall.as_secs_f64()))
+        Self::Unreachable(format!("no data arrived within {} s", stall.as_secs_f64()))
     }
 
     pub(super) fn with(self, more: &str) -> Self {
@@ -51,13 +53,14 @@ pub(super) async fn within<T>(
     tokio::time::timeout(stall, answer).await.map_err(|_| RegistryError::stalled(stall))
 }
 
-/// A URL without what may be secret in it: storage behind a registry signs its URLs.
+/// A URL without user, password, query and fragment, which may be secret: the storage behind a
+/// registry signs its URLs.
 pub(super) fn shown(url: &Url) -> String {
     let text = format!("{}{}", url.origin().ascii_serialization(), url.path());
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// Errors of the transport tell the reason only at the end of their chain.
+/// The texts of an error and its sources. Transport errors have the reason at the end of the chain.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -89,7 +92,7 @@ pub(super) fn status_error(url: &Url, status: StatusCode, body: &[u8]) -> Regist
     };
     let message: String = message.chars().take(LONGEST_MESSAGE).collect();
     let text = format!("{url}: HTTP status {}: {message}", status.as_u16());
-    // Too many requests, and trouble of the registry's own, may pass.
+    // Rate limits and errors of the server are temporary.
     let passes = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     if passes { RegistryError::Unreachable(text) } else { RegistryError::Refused(text) }
 }
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_short_and_holds_no_signature() {
+    fn errors_are_short_and_hold_no_url_signature() {
         let url = Url::parse("https://u:p@r.io:5000/v2/a?X-Amz-Signature=hush#x").unwrap();
         let long = "m".repeat(1 << 20);
         let body = format!(r#"{{"errors": [{{"code": "DENIED"}}, {{"message": "{long}"}}]}}"#);

@@ -1,6 +1,5 @@
-//! Requests to one host. An answer is bounded in all that its sender decides: informational
-//! answers before it, its head, redirects, and its body, which can only be read with a limit or
-//! part by part.
+//! Requests to one host. Everything that a server sends is bounded: informational answers, the
+//! head, redirects, and the body, which can only be read with a limit or part by part.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -25,12 +24,13 @@ use crate::domain::image::may_follow;
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("probelet/", env!("CARGO_PKG_VERSION")));
+/// The longest time for a TCP connection to open.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Answers before the final one; Go's client takes five.
+/// The most informational answers before the final one; Go's client allows five.
 const MOST_INFORMATIONAL: usize = 16;
-/// As Go's client, and so containerd.
+/// The most redirects, as in Go's client and therefore in containerd.
 const MOST_REDIRECTS: usize = 10;
-/// Of an answer, in bytes.
+/// The largest head of an answer, in bytes.
 const LARGEST_HEAD: usize = 256 << 10;
 
 pub(super) struct Http {
@@ -40,12 +40,13 @@ pub(super) struct Http {
 
 pub(super) struct Ask<'a> {
     pub(super) url: &'a Url,
-    /// Sent to the scheme, host and port of `url` only.
+    /// The value of `Authorization`, sent only to the scheme, host and port of `url`.
     pub(super) login: Option<&'a HeaderValue>,
     pub(super) accept: Option<HeaderValue>,
-    /// Where in the body its bytes shall begin.
+    /// The offset in the body from which bytes are requested.
     pub(super) offset: u64,
-    /// The body is compared with a digest that is known already.
+    /// Whether the body is compared with a digest that is known already. Such a request may follow a
+    /// redirect from https to http.
     pub(super) by_digest: bool,
 }
 
@@ -55,7 +56,7 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// An answer that is no redirect.
+/// An answer other than a redirect.
 pub(super) struct Answer {
     pub(super) url: Url,
     pub(super) status: StatusCode,
@@ -64,7 +65,8 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    /// Blocks while the host's certificates are read. `stall` bounds connecting, too.
+    /// Blocks while the host's certificates are read. The opening of a connection is bounded by
+    /// `stall`, and by 10 s at most.
     pub(super) fn new(
         extra_roots: &[CertificateDer<'static>],
         verify: bool,
@@ -79,7 +81,7 @@ impl Http {
         Ok(Self { client, proxies })
     }
 
-    /// Follows redirects.
+    /// Sends the request and follows redirects; at most 10, and only where `may_follow` allows it.
     pub(super) async fn get(&self, ask: Ask<'_>) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         let mut login = ask.login;
@@ -98,8 +100,8 @@ impl Http {
         Err(RegistryError::Refused(text))
     }
 
-    /// A connection that is used again may have been closed meanwhile, which shows only then: such
-    /// a request is sent once more.
+    /// Sends one request. If a reused connection turns out to be closed, the request is sent once
+    /// more.
     async fn once(
         &self,
         url: Url,
@@ -175,13 +177,14 @@ impl Http {
     }
 }
 
-/// Why no answer has come.
+/// Why there is no answer.
 enum Failure {
+    /// More than `MOST_INFORMATIONAL` informational answers.
     Flood,
     Client(legacy::Error),
 }
 
-/// The server has closed the connection before a word of its answer.
+/// Whether the server closed the connection before it sent any of its answer.
 fn was_closed(error: &legacy::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
     let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
@@ -204,16 +207,16 @@ impl Answer {
             let text = format!("{}: redirects without a valid Location", shown(&self.url));
             return Err(RegistryError::Refused(text));
         };
-        // A name and a password in it are the server's, and no login of this host.
+        // User and password in a Location come from the server and must not become a login.
         let cleared = next.set_username("").and_then(|()| next.set_password(None));
         Ok(cleared.is_ok().then_some(next))
     }
 
-    /// The next bytes of the body, as they come.
+    /// The next bytes of the body; `None` at its end.
     pub(super) async fn part(&mut self) -> Option<Result<Bytes, RegistryError>> {
         loop {
             match self.body.frame().await? {
-                // Trailers say nothing that counts.
+                // Trailers are ignored.
                 Ok(frame) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Some(Ok(bytes));
@@ -227,7 +230,7 @@ impl Answer {
         }
     }
 
-    /// The whole body, refused as soon as it is larger than `limit`.
+    /// The whole body. Fails as soon as it exceeds `limit` bytes.
     pub(super) async fn whole(&mut self, limit: usize) -> Result<Bytes, RegistryError> {
         let (bytes, is_all) = self.head_of_body(limit).await?;
         if is_all {
@@ -237,7 +240,7 @@ impl Answer {
         Err(RegistryError::Refused(text))
     }
 
-    /// The first bytes of the body, and whether they are all.
+    /// The first `limit` bytes of the body, and whether that is all of it.
     pub(super) async fn head_of_body(
         &mut self,
         limit: usize,

@@ -1,4 +1,4 @@
-//! One place where an image may be had, asked with one login.
+//! One endpoint for an image, used with one login.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,9 +16,10 @@ use super::http::{Answer, Ask, Http};
 use super::token::{self, Challenge, LARGEST_TOKEN};
 use crate::domain::image::{Endpoint, Login, Realm, Reference, receives_login};
 
-/// What registries accept themselves, by the distribution specification.
+/// The largest manifest, in bytes: the size that the distribution specification asks registries to
+/// accept.
 const LARGEST_MANIFEST: usize = 4 << 20;
-/// As much of an error's body is read.
+/// The most bytes that are read of an error's body.
 const LARGEST_ERROR: usize = 16 << 10;
 
 const MANIFESTS: HeaderValue = HeaderValue::from_static(
@@ -31,37 +32,38 @@ pub(super) struct Source {
     pub(super) http: Arc<Http>,
     /// `SCHEME://HOST[/PATH]/v2/REPOSITORY/`.
     pub(super) base: Url,
-    /// The registry that a mirror is to stand for.
+    /// The registry that is mirrored, which a mirror receives as `ns`; none for the registry itself.
     pub(super) namespace: Option<String>,
     pub(super) repository: String,
-    /// The digest, else the tag, that the image's name has.
+    /// The digest in the image's name, or else its tag.
     pub(super) reference: String,
-    /// By which name its logins are known.
+    /// The name for which logins are configured.
     pub(super) registry: String,
     pub(super) login: Option<Login>,
     pub(super) realms: Arc<[Realm]>,
+    /// Whether it may say which digest a tag has.
     pub(super) resolves: bool,
     pub(super) stall: Duration,
-    /// The header that was taken last.
+    /// The `Authorization` header of the latest challenge, sent with the next requests.
     pub(super) authorization: Mutex<Option<HeaderValue>>,
 }
 
-/// The rest of a blob.
+/// A blob that is being received.
 pub struct Blob {
-    /// Where in it the bytes begin.
+    /// The offset in the blob at which the received bytes begin.
     pub offset: u64,
     answer: Answer,
     stall: Duration,
 }
 
 impl Blob {
-    /// The next bytes. Whether they are the blob's is for its digest to say.
+    /// The next bytes, or `None` at the end. The caller compares the digest.
     pub async fn next(&mut self) -> Option<Result<Bytes, RegistryError>> {
         within(self.stall, self.answer.part()).await.unwrap_or_else(|error| Some(Err(error)))
     }
 }
 
-/// The place of an image at an endpoint.
+/// The base URL of an image at an endpoint.
 pub(super) fn base(reference: &Reference, endpoint: &Endpoint) -> Result<Url, RegistryError> {
     let scheme = if endpoint.plain_http { "http" } else { "https" };
     let text = format!("{scheme}://{}/v2/{}/", endpoint.host, reference.repository);
@@ -71,7 +73,7 @@ pub(super) fn base(reference: &Reference, endpoint: &Endpoint) -> Result<Url, Re
 impl Source {
     pub(super) async fn manifest(&self, digest: Option<&str>) -> Result<Bytes, RegistryError> {
         let reference = digest.unwrap_or(&self.reference);
-        // Only a digest has a colon.
+        // A reference with a colon is a digest, because a tag has none.
         let expected = reference.contains(':').then_some(reference);
         let url = self.url(&format!("manifests/{reference}"));
         let ask = Ask { accept: Some(MANIFESTS), by_digest: expected.is_some(), ..Ask::new(&url) };
@@ -81,8 +83,8 @@ impl Source {
                 return Err(failed(&mut answer).await);
             }
             let bytes = answer.whole(LARGEST_MANIFEST).await?;
-            let told = answer.headers.get("docker-content-digest").and_then(|v| v.to_str().ok());
-            for digest in expected.into_iter().chain(told.filter(|digest| !digest.is_empty())) {
+            let sent = answer.headers.get("docker-content-digest").and_then(|v| v.to_str().ok());
+            for digest in expected.into_iter().chain(sent.filter(|digest| !digest.is_empty())) {
                 compare(&url, digest, &bytes)?;
             }
             Ok(bytes)
@@ -90,7 +92,7 @@ impl Source {
         within(self.stall, asked).await?
     }
 
-    /// From `offset` on, or from the beginning where the registry knows no ranges.
+    /// A blob from `offset` on, or from its beginning if the registry does not support ranges.
     pub(super) async fn blob(&self, digest: &str, offset: u64) -> Result<Blob, RegistryError> {
         let url = self.url(&format!("blobs/{digest}"));
         let ask = Ask { offset, by_digest: true, ..Ask::new(&url) };
@@ -100,7 +102,8 @@ impl Source {
                 StatusCode::OK => 0,
                 StatusCode::PARTIAL_CONTENT if begins_at(&answer, offset) => offset,
                 StatusCode::PARTIAL_CONTENT => {
-                    let text = format!("{}: another range than was asked for", shown(&url));
+                    let text =
+                        format!("{}: the answer has another range than the request", shown(&url));
                     return Err(RegistryError::Refused(text));
                 }
                 _ => return Err(failed(&mut answer).await),
@@ -119,7 +122,7 @@ impl Source {
         url
     }
 
-    /// Asks again where the registry wants to know who asks.
+    /// Sends the request, and once more with credentials if the registry answers 401.
     async fn authorised(&self, ask: Ask<'_>) -> Result<Answer, RegistryError> {
         let known = match &self.login {
             Some(Login::Bearer(token)) => Some(token::bearer(token)?),
@@ -127,7 +130,7 @@ impl Source {
         };
         let again = Ask { accept: ask.accept.clone(), ..ask };
         let first = self.http.get(Ask { login: known.as_ref(), ..ask }).await?;
-        // What another host asks for is not this registry's to answer.
+        // A 401 of a host behind a redirect gets no credentials of this registry.
         if first.status != StatusCode::UNAUTHORIZED || first.url.origin() != self.base.origin() {
             return Ok(first);
         }
@@ -189,7 +192,7 @@ async fn failed(answer: &mut Answer) -> RegistryError {
 fn begins_at(answer: &Answer, offset: u64) -> bool {
     let range = answer.headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
-    // Some registries leave it out; the digest is compared in the end.
+    // Some registries leave the header out. The digest of the whole blob is compared in any case.
     range.is_none() || start.is_some_and(|(start, _)| start.trim().parse() == Ok(offset))
 }
 

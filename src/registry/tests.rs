@@ -1,4 +1,4 @@
-//! Registries that answer what no registry should, over real connections.
+//! Registries that misbehave, over real connections.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -16,15 +16,15 @@ use super::*;
 const STALL: Duration = Duration::from_secs(60);
 const LOGIN: &str = "authorization: basic dtpw";
 
-/// What a server says to a request, and whether it goes on saying the second part for ever; where
-/// that is empty, it closes the connection without having said so.
+/// The answer to a request, and an optional second part that is repeated without end. If the second
+/// part is empty, the server closes the connection without announcing it.
 type Script = dyn Fn(&str) -> (String, Option<String>) + Send + Sync;
 
-/// Ends with its last holder.
+/// A server that ends when it is dropped.
 struct Server {
     address: String,
     requests: Arc<Mutex<Vec<String>>>,
-    /// Bytes that were taken from it.
+    /// The bytes of the endless part that clients have accepted.
     sent: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
@@ -61,7 +61,7 @@ impl Server {
         Self { address, requests, sent, _tasks: tasks }
     }
 
-    /// Each request in small letters.
+    /// The requests so far, in lower case.
     fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -131,14 +131,14 @@ async fn origin(address: &str, realms: &[&str], hosts: &str) -> (Origin, tempfil
     (registries.origin(&reference, &[]).await.unwrap(), folder)
 }
 
-/// The error with which a manifest is refused by a plain server.
+/// The error of a manifest request to a server without TLS, which must not be a timeout.
 async fn refused(
     script: impl Fn(&str) -> (String, Option<String>) + Send + Sync + 'static,
 ) -> (String, Server) {
     let server = Server::start(None, script).await;
     let (origin, _folder) = origin(&server.address, &[], "").await;
     let error = origin.manifest(None).await.unwrap_err();
-    assert!(!error.to_string().contains("nothing came within"), "{error}");
+    assert!(!error.to_string().contains("no data arrived within"), "{error}");
     (error.to_string(), server)
 }
 
@@ -171,14 +171,14 @@ async fn no_answer_is_read_beyond_its_bound() {
     for (what, (error, server), expected) in attempts {
         assert!(error.contains(expected), "{what}: {error}");
         assert!(error.len() < 4096, "{what}: {} bytes", error.len());
-        // What the sockets hold comes on top.
+        // The limit is generous, because the sockets buffer some of it.
         let sent = server.sent.load(Relaxed);
         assert!(sent < 64 << 20, "{what}: {sent} bytes were taken");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_meanwhile_is_replaced() {
+async fn a_request_on_a_closed_connection_is_sent_again() {
     let server = Server::start(None, |request| {
         let knows = request.contains(LOGIN);
         let basic = "WWW-Authenticate: Basic realm=\"r\"\r\n";
@@ -186,7 +186,7 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
         (said, Some(String::new()))
     })
     .await;
-    // Whether the client has seen the end before its next request is chance.
+    // It is a race whether the client notices the close before its next request.
     for _ in 0..100 {
         let (origin, _folder) = origin(&server.address, &[], "").await;
         assert_eq!(origin.manifest(None).await.unwrap(), "{}");
@@ -194,7 +194,7 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_token_has_a_bound_too_and_redirects_end() {
+async fn token_answers_and_redirects_are_bounded() {
     let (error, _) = refused(|request| {
         if request.starts_with("get /token") {
             return ("HTTP/1.1 200 OK\r\n\r\n".to_owned(), Some("x".to_owned()));
@@ -212,7 +212,7 @@ async fn a_token_has_a_bound_too_and_redirects_end() {
 }
 
 #[tokio::test]
-async fn a_login_goes_to_no_realm_but_the_registrys_own_or_a_configured_one() {
+async fn a_login_is_not_sent_to_a_foreign_realm_unless_it_is_configured() {
     let realm = Server::start(None, |_| (answer("200 OK", "", r#"{"token": "t"}"#), None)).await;
     let asks_for = format!("http://{}/token", realm.address);
     let registry = Server::start(None, move |request| {
@@ -235,7 +235,7 @@ async fn a_login_goes_to_no_realm_but_the_registrys_own_or_a_configured_one() {
 }
 
 #[tokio::test]
-async fn no_login_and_no_token_follows_a_redirect_to_another_host() {
+async fn a_redirect_to_another_host_gets_no_login_and_no_token() {
     let storage = Server::start(None, |_| (answer("200 OK", "", "{}"), None)).await;
     for basic in [true, false] {
         let to = format!("Location: http://u:p@{}/blob?signed\r\n", storage.address);
@@ -265,7 +265,7 @@ async fn no_login_and_no_token_follows_a_redirect_to_another_host() {
     assert!(requests.iter().all(|request| !request.contains("authorization")), "{requests:?}");
 }
 
-/// With the text of a hosts.toml that trusts it.
+/// A server with TLS, and the text of a hosts.toml that trusts it.
 async fn encrypted(
     script: impl Fn(&str) -> (String, Option<String>) + Send + Sync + 'static,
 ) -> (Server, String) {
@@ -288,7 +288,7 @@ async fn encrypted(
 #[tokio::test]
 async fn a_login_is_never_sent_from_https_to_http() {
     let open = Server::start(None, |_| (answer("200 OK", "", "{}"), None)).await;
-    // As a realm, also as one that is configured.
+    // The plain host as realm, although it is configured.
     let realm = format!("http://{}/token", open.address);
     let (registry, hosts) = encrypted(move |_| (challenge(&realm), None)).await;
     let configured = format!("{}=http://{}", registry.address, open.address);
@@ -297,7 +297,8 @@ async fn a_login_is_never_sent_from_https_to_http() {
     assert!(error.contains("wants its login sent to http://"), "{error}");
     assert_eq!(open.requests(), [""; 0]);
 
-    // By a redirect: a tag is not followed, a blob is without the login.
+    // The plain host as target of a redirect: it is not followed for a tag, and for a blob it gets
+    // no login.
     let to = format!("Location: http://{}/x\r\n", open.address);
     let (registry, hosts) = encrypted(move |request| {
         let basic = "WWW-Authenticate: Basic realm=\"r\"\r\n";

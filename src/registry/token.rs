@@ -1,4 +1,4 @@
-//! What a registry asks for when it answers 401, and the token that a login is exchanged for.
+//! The challenge of a 401 answer, and the token for which a login is exchanged.
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue};
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::error::RegistryError;
 
-/// Of a realm's answer, in bytes. Tokens of real registries have some KiB.
+/// The largest answer of a realm, in bytes. Tokens of real registries have a few KiB.
 pub(super) const LARGEST_TOKEN: usize = 256 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Challenge {
     Basic,
 }
 
-/// A token is preferred to the login itself.
+/// The challenge to answer: a `Bearer` one is preferred to a `Basic` one. `None` if there is neither.
 pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     let mut basic = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {
@@ -40,7 +40,7 @@ pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     basic
 }
 
-/// Where the token for one repository is had.
+/// The URL of the token for pulls from one repository. Fails if `realm` is no URL.
 pub(super) fn token_url(
     realm: &str,
     service: Option<&str>,
@@ -63,7 +63,8 @@ struct Granted {
     access_token: Option<String>,
 }
 
-/// The error says nothing of what is in the answer.
+/// The `Authorization` header for the token in a realm's answer. The error does not show the
+/// answer, which may be secret.
 pub(super) fn token(body: &[u8]) -> Result<HeaderValue, RegistryError> {
     let refused = |why: &str| RegistryError::Refused(format!("the answer for a token {why}"));
     let granted: Granted =
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_before_the_login_itself() {
+    fn a_bearer_challenge_is_preferred_to_a_basic_one() {
         let bearer = |service: Option<&str>| {
             let (realm, service) = ("https://a/t".to_owned(), service.map(str::to_owned));
             Some(Challenge::Bearer { realm, service })
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_asked_for_one_repository() {
+    fn a_token_is_requested_for_one_repository() {
         let url = token_url("https://a/t?x=1", Some("a b"), "some/app").unwrap();
         let expected = "https://a/t?x=1&scope=repository%3Asome%2Fapp%3Apull&service=a+b";
         assert_eq!(url.as_str(), expected);
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_a_token_are_known_and_nothing_of_a_wrong_answer_is_shown() {
+    fn both_token_fields_are_read_and_errors_show_no_content() {
         for body in [
             r#"{"token": "x"}"#,
             r#"{"access_token": "x"}"#,
