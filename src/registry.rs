@@ -127,8 +127,8 @@ impl Registries {
         }
     }
 
-    /// The path of the `hosts.toml` that containerd would use, and its text; `hosts_dir` and no text
-    /// if there is none.
+    /// The path of the `hosts.toml` that containerd would use, and its text; `hosts_dir` and no
+    /// text if there is none.
     async fn hosts(&self, registry: &str) -> Result<(PathBuf, Option<String>), RegistryError> {
         // containerd's alternative name of the folder, without a colon.
         let plain = registry.rsplit_once(':').map(|(host, port)| format!("{host}_{port}_"));

@@ -1,4 +1,4 @@
-//! Containers with a shell and little more.
+//! Requests for containers from a bundle with busybox.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -14,7 +14,8 @@ const BUSYBOX_APPLETS: [&str; 9] =
     ["sh", "awk", "cat", "dd", "echo", "env", "setsid", "sleep", "true"];
 
 impl Host {
-    /// A request to create and start a container that runs `script` in a shell of its own busybox.
+    /// A request to create and start a container that runs `script` in busybox's shell, from a root
+    /// filesystem of its own.
     pub fn busybox(&self, name: &str, script: &str) -> Result<Value> {
         let rootfs = self.path(&format!("busybox-{name}"));
         for folder in ["bin", "proc", "dev", "tmp"] {

@@ -1,4 +1,4 @@
-//! Certificates for callers by TCP and for the daemon that is called.
+//! Certificates for the daemon and for its clients over TCP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 pub use rcgen::ExtendedKeyUsagePurpose as Usage;
 
-/// An authority; what it signs goes into its folder.
+/// A certificate authority. It writes the certificates that it signs to its folder.
 pub struct Authority {
     folder: PathBuf,
-    /// `NAME.pem`.
+    /// The file of the root certificate.
     pub root: PathBuf,
     issuer: Issuer<'static, KeyPair>,
-    /// Its certificates below the root, in PEM.
+    /// The certificates between the root and this authority's own, this one included, in PEM.
     chain: String,
 }
 
 impl Authority {
-    /// A root.
+    /// A root authority, with its certificate in `NAME.pem`.
     pub fn new(folder: &Path, name: &str) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let (params, key) = authority(name)?;
@@ -29,7 +29,7 @@ impl Authority {
         Ok(Self { folder, root, issuer, chain: String::new() })
     }
 
-    /// An authority below this one, of no extended usage.
+    /// An authority below this one, without extended key usages.
     pub fn intermediate(&self, name: &str) -> Result<Self> {
         let (params, key) = authority(name)?;
         let chain = params.signed_by(&key, &self.issuer)?.pem() + &self.chain;
@@ -38,7 +38,7 @@ impl Authority {
         Ok(Self { folder, root, issuer, chain })
     }
 
-    /// `NAME.pem` and `NAME.key`, for a server on this host.
+    /// Writes `NAME.pem` and `NAME.key` for a server with this host name or address.
     pub fn sign_server(&self, name: &str, host: &str) -> Result<[PathBuf; 2]> {
         self.sign(name, host, &[Usage::ServerAuth])
     }
@@ -47,7 +47,7 @@ impl Authority {
         self.sign(name, "somebody", &[Usage::ClientAuth])
     }
 
-    /// With these extended usages alone.
+    /// Writes `NAME.pem` and `NAME.key` with exactly these extended key usages.
     pub fn sign(&self, name: &str, host: &str, usages: &[Usage]) -> Result<[PathBuf; 2]> {
         let mut params = CertificateParams::new(vec![host.to_owned()])?;
         params.extended_key_usages = usages.to_vec();

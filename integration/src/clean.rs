@@ -1,4 +1,4 @@
-//! Takes away what a host left: by process ids and paths that are known to be its own.
+//! Removes what a test's host left, by process ids and paths that are certainly its own.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually;
 
-/// SIGTERM, five seconds, SIGKILL.
+/// Ends a child: SIGTERM, then SIGKILL after 5 s.
 pub fn end(child: &mut Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         if matches!(child.try_wait(), Ok(None)) {
@@ -23,7 +23,7 @@ pub fn end(child: &mut Child) {
     }
 }
 
-/// Shims outlive containerd; ours have our socket among their arguments.
+/// The shims of the containerd at `socket`, which is in their arguments. Shims outlive containerd.
 pub(crate) fn shims(socket: &Path) -> Vec<Pid> {
     let is_ours = |pid: &i32| {
         let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -36,7 +36,7 @@ pub(crate) fn shims(socket: &Path) -> Vec<Pid> {
     processes().into_iter().filter(is_ours).filter_map(Pid::from_raw).collect()
 }
 
-/// The first processes of pods' process namespaces, nobody's children, with a path of ours.
+/// The first processes (`pod-pause`) of the process namespaces whose pins are below `dir`.
 pub fn holders(dir: &Path) -> Vec<Pid> {
     let is_ours = |pid: &i32| {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -52,7 +52,8 @@ fn processes() -> Vec<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// By the fourth field of /proc/PID/stat, counted after the name, which may hold anything.
+/// The children of a process, by the fourth field of /proc/PID/stat. The field is counted from the
+/// end of the name, which may contain anything.
 fn children(parent: Pid) -> Vec<Pid> {
     let is_child = |pid: &i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -86,7 +87,7 @@ pub(crate) fn leftovers(dir: &Path, socket: &Path, namespace: &str) {
     let _ = fs::remove_dir(&state);
     let hierarchies = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
     for parent in hierarchies.map(|entry| entry.path()).chain(["/sys/fs/cgroup".into()]) {
-        // Cgroups go by rmdir, and only when empty.
+        // rmdir removes a cgroup, if no process is in it.
         let _ = fs::remove_dir(parent.join(namespace));
     }
     for pid in holders(dir) {
@@ -98,7 +99,7 @@ pub(crate) fn leftovers(dir: &Path, socket: &Path, namespace: &str) {
         .filter_map(|line| line.split(' ').nth(4))
         .filter(|at| Path::new(at).starts_with(dir))
         .collect();
-    // Innermost first.
+    // Inner mounts come first.
     mounts.sort_unstable();
     for at in mounts.into_iter().rev() {
         let _ = Command::new("umount").args(["--lazy", at]).output();

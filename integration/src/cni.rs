@@ -1,4 +1,5 @@
-//! A network of one's own for pods: a bridge with a few addresses, gone with [`Bridge`].
+//! A network for the pods of a test: a bridge with a few addresses, which is removed with
+//! [`Bridge`].
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Host;
 
-/// Addresses go by sixteen.
+/// The most networks of one process. Each has 16 addresses.
 const NETWORKS: u32 = 16;
 
 pub struct Bridge {
@@ -21,7 +22,7 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// The first plugin that is run makes the bridge.
+    /// Chooses a name and a subnet. The CNI plugin creates the bridge when it runs first.
     pub fn new() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let (pid, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -35,7 +36,7 @@ impl Bridge {
         &self.name
     }
 
-    /// As a plugin of a conflist.
+    /// The bridge's entry in a conflist.
     pub fn plugin(&self, host: &Host) -> Value {
         json!({
             "type": "bridge", "bridge": self.name, "isDefaultGateway": true,
@@ -50,7 +51,7 @@ impl Bridge {
         self.configure_with(host, &[])
     }
 
-    /// With plugins after the bridge.
+    /// Writes a conflist with the bridge and further plugins.
     pub fn configure_with(&self, host: &Host, more: &[Value]) -> Result<()> {
         let plugins: Vec<_> = [self.plugin(host)].iter().chain(more).cloned().collect();
         let list = json!({ "cniVersion": "1.0.0", "name": self.name, "plugins": plugins });
@@ -58,7 +59,7 @@ impl Bridge {
         Ok(fs::write(host.path("cni/10-test.conflist"), list.to_string())?)
     }
 
-    /// The addresses that are given out.
+    /// The addresses that are allocated now.
     pub fn taken(&self, host: &Host) -> Vec<String> {
         let files =
             fs::read_dir(host.path("ipam").join(&self.name)).into_iter().flatten().flatten();
@@ -66,7 +67,7 @@ impl Bridge {
         names.filter(|name| name.starts_with("10.")).collect()
     }
 
-    /// What of it iptables has.
+    /// The iptables rules (table `nat`) that name this network.
     pub fn rules(&self) -> Vec<String> {
         let saved = Command::new("iptables-save").args(["-t", "nat"]).output();
         let text = saved.map(|saved| String::from_utf8_lossy(&saved.stdout).into_owned());
@@ -75,10 +76,10 @@ impl Bridge {
     }
 }
 
-/// A neighbour of the host, with a network namespace of its own.
+/// Another machine next to the host, simulated by a network namespace.
 pub struct Outside {
     name: String,
-    /// The host's, as it sees it.
+    /// The host's address in the network between the two.
     pub host: String,
 }
 
@@ -102,7 +103,7 @@ impl Outside {
         Ok(outside)
     }
 
-    /// From a thread that is thrown away after it.
+    /// Runs `work` in the other machine's network namespace, in a thread that ends afterwards.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let namespace = File::open(Path::new("/run/netns").join(&self.name))?;
         std::thread::scope(|scope| {
@@ -111,14 +112,14 @@ impl Outside {
                 move_into_link_name_space(namespace.as_fd(), kind)?;
                 work()
             });
-            thread.join().map_err(|_| anyhow!("the thread outside died"))?
+            thread.join().map_err(|_| anyhow!("the thread in the other namespace panicked"))?
         })
     }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        // The link goes with its other end.
+        // The deletion of one end removes the whole link.
         let _ = Command::new("ip").args(["netns", "delete", &self.name]).output();
     }
 }
@@ -126,7 +127,7 @@ impl Drop for Outside {
 impl Drop for Bridge {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["link", "delete", &self.name]).output();
-        // What a failed test has left. Only portmap's jumps have the network's name.
+        // A failed test may leave rules. Only the jumps of portmap have the network's name.
         for rule in self.rules() {
             let words = shell_words(&rule.replacen("-A ", "-D ", 1));
             let _ = Command::new("iptables").args(["-t", "nat"]).args(&words).output();
@@ -140,7 +141,7 @@ impl Drop for Bridge {
     }
 }
 
-/// As `iptables-save` quotes: by `"`, and `\` within.
+/// Splits a line of `iptables-save`, which quotes with `"` and escapes with `\`.
 fn shell_words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted, mut escaped) = (vec![], String::new(), false, false);
     for c in line.chars() {
@@ -160,7 +161,7 @@ fn shell_words(line: &str) -> Vec<String> {
     words
 }
 
-/// A plugin that leads ports of the host to pods.
+/// The conflist entry of the plugin that maps ports of the host to pods.
 pub fn portmap() -> Value {
     json!({ "type": "portmap", "capabilities": { "portMappings": true } })
 }

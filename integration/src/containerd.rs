@@ -1,4 +1,4 @@
-//! containerd's process: started, killed.
+//! Starts and kills containerd.
 
 use std::path::Path;
 use std::process::{Child, Command};
@@ -12,7 +12,7 @@ impl Host {
         self.containerd.id()
     }
 
-    /// As a crash would; shims and containers go on.
+    /// Kills containerd by SIGKILL, as a crash would. Shims and containers run on.
     pub fn kill_containerd(&mut self) -> Result<()> {
         self.containerd.kill()?;
         self.containerd.wait()?;
@@ -24,7 +24,7 @@ impl Host {
         self.wait_containerd()
     }
 
-    /// Starts it without waiting for it.
+    /// Starts containerd without waiting until it answers.
     pub fn spawn_containerd(&mut self) -> Result<()> {
         self.containerd = spawn(self.dir.path())?;
         Ok(())
@@ -34,7 +34,7 @@ impl Host {
 pub(crate) fn spawn(dir: &Path) -> Result<Child> {
     let mut command = Command::new("containerd");
     command.arg("--config").arg(dir.join("containerd.toml"));
-    // For a runc of a test's own.
+    // A test may put its own runc there.
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", dir.join("bin").display()));
     crate::spawn(&mut command, &dir.join("containerd.log"))

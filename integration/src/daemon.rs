@@ -1,4 +1,4 @@
-//! The daemon's process: started, killed, held up.
+//! Starts, kills and suspends the daemon.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,24 +20,24 @@ impl Host {
         self.wait_daemon()
     }
 
-    /// Starts it without waiting for it.
+    /// Starts the daemon without waiting until it answers.
     pub fn spawn_daemon(&mut self) -> Result<()> {
         self.spawn_daemon_with(&[])
     }
 
-    /// As after a restart of the machine: with another boot id.
+    /// Starts the daemon with another boot id, as after a reboot of the host.
     pub fn start_daemon_in_another_boot(&mut self) -> Result<()> {
         self.start_daemon_reading("/proc/sys/kernel/random/boot_id", "another\n")
     }
 
-    /// A daemon for which a file of `/proc` has this text.
+    /// Starts a daemon for which the file `path` of `/proc` has this text.
     pub fn start_daemon_reading(&mut self, path: &str, text: &str) -> Result<()> {
         let file = self.path("proc-file");
         std::fs::write(&file, text)?;
         let script =
             format!(r#"mount --make-rprivate /proc && mount --bind "$0" {path} && exec "$@""#);
         let mut command = Command::new("unshare");
-        // What is shared stays so: containerd has to see the daemon's mounts.
+        // Shared mounts stay shared, because containerd must see the daemon's mounts.
         command.args(["--mount", "--propagation", "unchanged", "sh", "-c", &script]).arg(file);
         self.start_daemon_by(command, &[])
     }
@@ -51,7 +51,7 @@ impl Host {
         self.spawn_daemon_by(Command::new(binary), flags)
     }
 
-    /// Starts it by a program that has the daemon's command line as its last arguments.
+    /// Starts the daemon by a program that gets the daemon's command line as its last arguments.
     pub fn start_daemon_by(&mut self, mut program: Command, flags: &[&str]) -> Result<()> {
         program.arg(probelet_bin());
         self.spawn_daemon_by(program, flags)?;
@@ -73,7 +73,7 @@ impl Host {
             .arg(self.path("seccomp"))
             .arg("--data-dir")
             .arg(self.path("data"))
-            // Without what the machine has for others.
+            // Not the machine's own CNI configuration.
             .arg("--cni-conf-dir")
             .arg(self.path("cni"))
             .args(flags);
@@ -94,7 +94,7 @@ impl Host {
         answers.inspect_err(|_| self.show_logs())
     }
 
-    /// As a crash would: SIGKILL, no word to the containers.
+    /// Kills the daemon by SIGKILL, as a crash would. The containers run on.
     pub fn kill_daemon(&mut self) -> Result<()> {
         let mut daemon = self.daemon.take().context("no daemon runs")?;
         daemon.kill()?;
@@ -106,7 +106,7 @@ impl Host {
         Ok(self.daemon.as_ref().context("no daemon runs")?.id())
     }
 
-    /// Stops the daemon's every thread for a while, as a starved machine would.
+    /// Suspends all threads of the daemon for this time, as on a starved machine.
     pub fn hold_up_daemon(&self, length: Duration) -> Result<()> {
         let daemon = self.daemon_pid()?;
         signal(daemon, Signal::STOP)?;
@@ -120,7 +120,7 @@ pub fn signal(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill_process(pid, signal)?)
 }
 
-/// The parent of a container's init.
+/// The shim of a container, which is the parent of its init process.
 pub fn shim_of(pid: u32) -> Result<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();

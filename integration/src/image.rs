@@ -1,4 +1,4 @@
-//! An image with a shell, packed on the spot.
+//! An image with busybox, built by the test.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,8 +17,8 @@ const APPLETS: [&str; 20] = [
 ];
 
 impl Host {
-    /// Two layers: busybox, and the users `web` (101:102, of `log`, 4) and root. `config` is the
-    /// image's own (`User`, …).
+    /// Imports an image with two layers: busybox, and the users root and `web` (101:102, also in
+    /// the group `log`, 4). `config` is added to the image's configuration (`User`, …).
     pub fn busybox_image(&self, config: &Value) -> Result<()> {
         let dir = self.path("busybox-image");
         let blobs = dir.join("layout/blobs/sha256");

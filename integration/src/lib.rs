@@ -1,7 +1,7 @@
-//! A containerd and a probelet of one's own, for one test; all of it goes away with [`Host`].
+//! A containerd and a probelet for one test. [`Host`] removes all of it when it is dropped.
 //!
-//! Needs root, the programs that `scripts/test` installs, the built daemon and image archive
-//! (`scripts/build-image`). Nothing waits a fixed time: [`eventually`] polls for a level.
+//! Needs root, the programs that `scripts/test` installs, the built daemon, and the image archives
+//! of `scripts/build-image`. Tests do not wait for a fixed time: [`eventually`] polls for a state.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -38,10 +38,11 @@ use tempfile::TempDir;
 
 pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
 
-/// Longer than anything that is not being waited for may take, on a busy machine too.
+/// A bound for everything that should happen at once, on a busy machine too.
 pub const SOON: Duration = Duration::from_secs(15);
 
-/// Polls until `look` sees something; an error that says `what` was awaited after `bound`.
+/// Polls each 50 ms until `look` returns a value. Fails after `bound` with an error that names
+/// `what`.
 pub fn eventually<T>(
     what: &str,
     bound: Duration,
@@ -64,12 +65,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The repository.
+/// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What a finished command left.
+/// The result of a finished command.
 #[derive(Debug)]
 pub struct Done {
     pub code: Option<i32>,
@@ -77,7 +78,8 @@ pub struct Done {
     pub stderr: String,
 }
 
-/// Runs a test on a fresh host; on failure the daemon's log is shown.
+/// Runs a test on a new host with a daemon. If it fails, the logs of daemon and containerd are
+/// printed.
 pub fn with_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
     let mut host = Host::start()?;
     host.start_daemon()?;
@@ -92,7 +94,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts containerd and imports the image. The daemon is started by itself.
+    /// Starts containerd and imports the image, without the daemon: `start_daemon` starts it.
     pub fn start() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         ensure!(rustix::process::geteuid().is_root(), "the integration tests need root");
@@ -114,10 +116,11 @@ path = "{at}/opt"
         let config_path = dir.path().join("containerd.toml");
         fs::write(&config_path, config)?;
         let containerd = containerd::spawn(dir.path())?;
-        // runc's state and the cgroups go by the namespace's name, whichever containerd it is.
+        // runc's state and the cgroups have the namespace's name, so it must be unique on the
+        // machine.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("probelet-{}-{count}", std::process::id());
-        // From here on Drop cleans up.
+        // From here on `drop` cleans up.
         let host = Self { dir, namespace, containerd, daemon: None };
         host.wait_containerd()?;
         host.import("kubia-unhealthy")?;
@@ -144,7 +147,7 @@ path = "{at}/opt"
         self.path("containerd.sock")
     }
 
-    /// The client; an error with its stderr if it fails.
+    /// Runs the client and returns its stdout. Fails with its stderr if its exit code is not 0.
     pub fn probelet<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
         succeed(self.try_probelet(args, "")?)
     }
@@ -159,12 +162,12 @@ path = "{at}/opt"
         finish(&mut command, stdin)
     }
 
-    /// `apply -f -`
+    /// Runs `apply -f -`.
     pub fn apply(&self, manifest: &str) -> Result<String> {
         succeed(self.try_probelet(["apply", "-f", "-"], manifest)?)
     }
 
-    /// `apply` that goes on beside the caller.
+    /// Starts `apply` in the background.
     pub fn spawn_apply(&self, manifest: &str) -> Result<Child> {
         let file = self.path("applied.yaml");
         fs::write(&file, manifest)?;
@@ -180,7 +183,7 @@ path = "{at}/opt"
         succeed(finish(&mut command, "")?)
     }
 
-    /// The Pod with its status, as `get pod NAME -o json` has it.
+    /// The Pod with its status, from `get pod NAME -o json`.
     pub fn pod(&self, name: &str) -> Result<Value> {
         Ok(serde_json::from_str(&self.probelet(["get", "pod", name, "-o", "json"])?)?)
     }
@@ -201,14 +204,15 @@ path = "{at}/opt"
         named.next().cloned().with_context(|| format!("no status of {container} in {pod}"))
     }
 
-    /// STATUS as `get pods` shows it.
+    /// The pod's STATUS in `get pods`.
     pub fn column(&self, pod: &str) -> Result<String> {
         let table = self.probelet(["get", "pods", pod])?;
         let status = table.lines().nth(1).and_then(|row| row.split_whitespace().nth(2));
         status.map(str::to_owned).with_context(|| format!("no status in {table}"))
     }
 
-    /// Waits until the container's status is as `good` wants it; says what it last was if not.
+    /// Waits until `good` accepts the status of the pod's only container. The error has the last
+    /// status.
     pub fn wait_status(
         &self,
         name: &str,
@@ -225,7 +229,7 @@ path = "{at}/opt"
         seen.with_context(|| format!("{name}: last seen {last:?}"))
     }
 
-    /// `TYPE REASON MESSAGE` of each event.
+    /// All events, each as `TYPE REASON MESSAGE`.
     pub fn events(&self) -> Result<Vec<String>> {
         let list: Value = serde_json::from_str(&self.probelet(["get", "events", "-o", "json"])?)?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
@@ -238,7 +242,7 @@ path = "{at}/opt"
             .collect())
     }
 
-    /// Process id of a running task, by containerd's word.
+    /// The process id of a running task, from containerd.
     pub fn task_pid(&self, id: &str) -> Result<u32> {
         let list = self.ctr(["task", "ls"])?;
         let fields = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -252,7 +256,8 @@ path = "{at}/opt"
         bail!("{id} isn't RUNNING in\n{list}")
     }
 
-    /// What containerd holds that isn't the image: containers, tasks, their snapshots, views.
+    /// Everything in containerd except the image (containers, tasks, snapshots, views), and what
+    /// pods have in the run and data folders.
     pub fn leftovers(&self) -> Result<Vec<String>> {
         let mut left = Vec::new();
         for what in ["containers", "task"] {
@@ -267,7 +272,7 @@ path = "{at}/opt"
         Ok(left)
     }
 
-    /// What is left of pods' namespaces in the run folder: files, and mounts on them or below.
+    /// What pods have in the run and data folders: files, and mounts on them or below.
     fn pins(&self) -> Vec<String> {
         let folders = [
             "run/netns",
@@ -286,14 +291,14 @@ path = "{at}/opt"
         let (run, data) = (self.path("run"), self.path("data"));
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-        // The two folders themselves are mounts of the tests that share what is in them.
+        // The two folders themselves may be mounts, of tests that share their mounts.
         let is_below = |at: &Path, dir: &PathBuf| at.starts_with(dir) && at != dir;
         let mounts =
             mounts.filter(|at| [&run, &data].iter().any(|dir| is_below(Path::new(at), dir)));
         files.chain(mounts.map(|at| format!("mount {at}"))).collect()
     }
 
-    /// Nothing of any container may be left, now or very soon.
+    /// Waits until nothing of any container is left. The error lists the leftovers.
     pub fn expect_nothing_left(&self) -> Result<()> {
         let mut last = Vec::new();
         let gone = eventually("nothing is left in containerd", SOON, || {
@@ -319,17 +324,17 @@ impl Drop for Host {
         if thread::panicking() {
             self.show_logs();
         }
-        // The daemon first: it would start again what is killed next.
+        // The daemon comes first: it would restart the containers that are killed next.
         if let Some(mut daemon) = self.daemon.take() {
             clean::end(&mut daemon);
         }
         if matches!(self.containerd.try_wait(), Ok(None)) {
             for id in self.ctr(["containers", "ls", "-q"]).unwrap_or_default().lines() {
-                // Whatever fails here is taken away by force below.
+                // What fails here is removed by force below.
                 let _ = self.ctr(["task", "delete", "--force", id]);
                 let _ = self.ctr(["containers", "delete", id]);
             }
-            let _ = eventually("all shims are gone", Duration::from_secs(2), || {
+            let _ = eventually("all shims have ended", Duration::from_secs(2), || {
                 clean::shims(&self.containerd_socket()).is_empty().then_some(())
             });
         }
@@ -338,13 +343,13 @@ impl Drop for Host {
     }
 }
 
-/// The daemon's binary: PROBELET_BIN, else the development build.
+/// The daemon's binary: PROBELET_BIN, or else the debug build.
 pub fn probelet_bin() -> PathBuf {
     std::env::var_os("PROBELET_BIN")
         .map_or_else(|| root().join("target/debug/probelet"), PathBuf::from)
 }
 
-/// Processes of this machine that have `word` among their arguments.
+/// The command lines of all processes of this machine that have `word` as an argument.
 pub fn processes_with(word: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
@@ -352,7 +357,7 @@ pub fn processes_with(word: &str) -> Vec<String> {
     words.filter(|line| line.split(' ').any(|one| one == word)).collect()
 }
 
-/// A command that can't hang a test.
+/// A command that is ended after 60 s, so that it cannot hang a test.
 pub fn bounded(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "60"]).arg(program);
@@ -371,7 +376,8 @@ pub fn finish(command: &mut Command, stdin: &str) -> Result<Done> {
     let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
     let pipe = child.stdin.take();
     let output = thread::scope(|scope| {
-        // Beside the reading: what is sent may come back. Not all of them read it.
+        // The input is written in a thread, because the command may echo it. An error is ignored,
+        // because not every command reads its input.
         scope.spawn(|| pipe.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
         child.wait_with_output()
     })?;

@@ -1,4 +1,4 @@
-//! What is measured from outside: a process' size, and how punctual arrivals are.
+//! Measurements from outside: the size of a process, and the lateness of arrivals.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::time::{ClockId, clock_gettime};
 
-/// A process at one moment.
+/// The size of a process at one moment: resident memory in bytes, open descriptors, CPU time.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub resident: u64,
@@ -19,7 +19,8 @@ impl Size {
         let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
         let pages: u64 = statm.split(' ').nth(1).context("no resident size")?.parse()?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // After the name, which may hold anything: user and system time are the 12th and 13th.
+        // The 12th and 13th fields after the name, which may contain anything, are user and system
+        // time.
         let (_, fields) = stat.rsplit_once(") ").context("no stat")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let ticks: u64 = ticks.sum::<Result<_, _>>()?;
@@ -31,7 +32,7 @@ impl Size {
     }
 }
 
-/// TCP sockets in TIME_WAIT in a process' network namespace.
+/// The number of TCP sockets in TIME_WAIT in a process' network namespace.
 pub fn time_wait(pid: u64) -> Result<usize> {
     let mut count = 0;
     for table in ["tcp", "tcp6"] {
@@ -41,14 +42,14 @@ pub fn time_wait(pid: u64) -> Result<usize> {
     Ok(count)
 }
 
-/// CLOCK_MONOTONIC in microseconds: all processes of a machine read the same.
+/// CLOCK_MONOTONIC in microseconds, which is the same for all processes of a machine.
 pub fn monotonic() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
-/// How late the arrivals of one probe are against a grid of `period`, and how many points of the
-/// grid had none. The grid is the latest one that no arrival is early for.
+/// The lateness of each arrival of a probe against a grid of `period`, and the number of grid
+/// points without an arrival. The grid is the latest one to which no arrival is early.
 pub fn lateness(arrivals: &[i64], period: i64) -> (Vec<i64>, usize) {
     let Some(&first) = arrivals.first() else { return (Vec::new(), 0) };
     let tick = |at: i64| (at - first + period / 2).div_euclid(period);
@@ -62,7 +63,7 @@ pub fn lateness(arrivals: &[i64], period: i64) -> (Vec<i64>, usize) {
     (late, missed)
 }
 
-/// Of sorted numbers; `share` from 0 to 1.
+/// A quantile of sorted numbers, with `share` from 0 to 1; 0 if there are none.
 pub fn quantile(sorted: &[i64], share: f64) -> i64 {
     let last = sorted.len().saturating_sub(1);
     sorted.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
@@ -73,11 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lateness_is_measured_against_the_most_punctual() {
+    fn lateness_is_relative_to_the_most_punctual_arrival() {
         assert_eq!(lateness(&[105, 200, 307, 400], 100), (vec![5, 0, 7, 0], 0));
         assert_eq!(lateness(&[100, 200, 400], 100), (vec![0, 0, 0], 1));
         assert_eq!(lateness(&[], 100), (vec![], 0));
-        // A period that is too long shows as lateness that grows.
+        // Arrivals with a longer period have a growing lateness.
         assert_eq!(lateness(&[0, 101, 202, 303], 100), (vec![0, 1, 2, 3], 0));
     }
 

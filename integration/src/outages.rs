@@ -1,4 +1,4 @@
-//! The host goes down, the run folder is wiped.
+//! Outages of the host: a reboot, a lost run folder, another disk.
 
 use std::ffi::CString;
 use std::fs;
@@ -13,8 +13,8 @@ use rustix::mount::{
 use crate::{Host, clean};
 
 impl Host {
-    /// As a power cut: nothing runs on, and what lies in `/run` is gone. The next daemon is to
-    /// be started by [`Host::start_daemon_in_another_boot`].
+    /// Does what a power cut does: all processes end, and the run folder and containerd's state are
+    /// removed. The next daemon must be started by [`Host::start_daemon_in_another_boot`].
     pub fn crash_node(&mut self) -> Result<()> {
         self.kill_daemon()?;
         self.kill_containerd()?;
@@ -24,7 +24,8 @@ impl Host {
         self.share_mounts()
     }
 
-    /// For a daemon in a mount namespace of its own, whose mounts containerd has to see.
+    /// Makes the run and data folders shared mounts, so that containerd sees the mounts of a daemon
+    /// in its own mount namespace.
     pub fn share_mounts(&self) -> Result<()> {
         for folder in ["run", "data"].map(|name| self.path(name)) {
             fs::create_dir_all(&folder)?;
@@ -34,14 +35,14 @@ impl Host {
         Ok(())
     }
 
-    /// All that is in the run folder, mounts too.
+    /// Removes the run folder with all mounts in it.
     pub fn wipe_run_dir(&self) -> Result<()> {
         let run = self.path("run");
         unmount_below(&run)?;
         Ok(fs::remove_dir_all(run)?)
     }
 
-    /// containerd goes on with its root on a disk of this size.
+    /// Restarts containerd and the daemon with containerd's root on a tmpfs of this size.
     pub fn move_root_to_tmpfs(&mut self, size: &str) -> Result<PathBuf> {
         self.kill_daemon()?;
         self.kill_containerd()?;
@@ -58,7 +59,7 @@ impl Host {
     }
 }
 
-/// All mounts in a folder, its own among them.
+/// Unmounts all mounts in a folder, and the folder itself if it is one.
 pub fn unmount_below(folder: &Path) -> Result<()> {
     let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
     let mounts = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));

@@ -1,4 +1,4 @@
-//! containerd's records as somebody with another program would read and write them.
+//! Reads and writes probelet's records in containerd by containerd's own API.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::grpcurl::{GRPCURL_FLAGS, grpcurl_bin};
 use crate::{Host, bounded, finish, succeed};
 
-/// As much of containerd's API as this takes; an `Any` whose value stays what it is.
+/// The part of containerd's API that is used here. Its own `Any` keeps the value as bytes.
 const PROTO: &str = r#"
 syntax = "proto3";
 package containerd.services.containers.v1;
@@ -27,14 +27,14 @@ message UpdateContainerResponse { Container container = 1; }
 const KEY: &str = "probelet.v1.record";
 
 impl Host {
-    /// What is remembered in a container's record, in base64.
+    /// The record of probelet in a container's extension, in base64.
     pub fn record(&self, id: &str) -> Result<String> {
         let answer = self.call_containerd("Get", &json!({ "id": id }))?;
         let value = answer["container"]["extensions"][KEY]["value"].as_str();
         Ok(value.with_context(|| format!("no record in {answer}"))?.to_owned())
     }
 
-    /// Overwrites it.
+    /// Overwrites the record of probelet in a container's extension.
     pub fn write_record(&self, id: &str, base64: &str) -> Result<()> {
         let any = json!({ "typeUrl": "probelet.v1.Record", "value": base64 });
         let request = json!({

@@ -1,4 +1,5 @@
-//! Registries on loopback: Debian's, with logins, and one of our own that misbehaves on demand.
+//! Registries on loopback: docker-registry with logins, and a registry of the tests that misbehaves
+//! on demand.
 
 use std::collections::HashMap;
 use std::fs;
@@ -24,14 +25,14 @@ pub use endless::EndlessRegistry;
 pub const USER: &str = "somebody";
 pub const PASSWORD: &str = "hush";
 
-/// docker-registry behind htpasswd; ends with this.
+/// docker-registry with htpasswd logins. It ends when this is dropped.
 pub struct PrivateRegistry {
     process: Child,
     pub address: String,
 }
 
 impl PrivateRegistry {
-    /// With `app:1`, which is the story's image.
+    /// Starts the registry over plain HTTP, with the image `kubia-unhealthy` as `app:1`.
     pub fn start(host: &Host) -> Result<Self> {
         let registry = Self::serve(host, None)?;
         let (user, app) = (format!("{USER}:{PASSWORD}"), registry.image("app:1"));
@@ -39,9 +40,9 @@ impl PrivateRegistry {
         Ok(registry)
     }
 
-    /// By HTTPS, with the certificate in this file, which it signs itself.
+    /// Starts the registry over HTTPS, with a self-signed certificate that is written to this file.
     pub fn start_tls(host: &Host, certificate: &Path) -> Result<Self> {
-        // ctr speaks plain HTTP with loopback.
+        // The image is pushed over plain HTTP, which ctr uses for loopback; the data stays.
         drop(Self::start(host)?);
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         fs::write(certificate, made.cert.pem())?;
@@ -82,16 +83,16 @@ impl Drop for PrivateRegistry {
     }
 }
 
-/// What becomes of a request for a blob.
+/// How the registry answers a request for a blob wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A whole answer that is too short.
+    /// The answer is complete, but has only half of the blob.
     Truncated,
-    /// As many bytes, but others.
+    /// The length is right, but some bytes are wrong.
     Wrong,
-    /// The connection breaks in the middle, once.
+    /// The connection breaks in the middle of the first answer.
     BreaksOnce,
-    /// Half of it comes, and then nothing.
+    /// Half of the blob is sent, and then nothing.
     Stuck,
 }
 
@@ -101,24 +102,24 @@ struct State {
     tags: HashMap<String, String>,
     faults: HashMap<String, Fault>,
     requests: Vec<String>,
-    /// Who has no token gets nothing.
+    /// Whether requests need a token.
     tokens: bool,
     closed: bool,
 }
 
 type Shared = Arc<(Mutex<State>, Condvar)>;
 
-/// Any repository has all that it has.
+/// A registry of the tests. Every repository name has all its images.
 pub struct OwnRegistry {
     pub address: String,
-    /// Of the story's image.
+    /// The digest of the layer of `kubia-unhealthy`.
     pub layer: String,
     manifest: Value,
     state: Shared,
 }
 
 impl OwnRegistry {
-    /// With `app:1`, an index in which the story's image is the one for this host.
+    /// Starts with `app:1`, an index in which `kubia-unhealthy` is the image for this host.
     pub fn start(scratch: &Path) -> Result<Self> {
         let layout = scratch.join("layout");
         fs::create_dir_all(&layout)?;
@@ -166,7 +167,7 @@ impl OwnRegistry {
         format!("{}/{name}", self.address)
     }
 
-    /// Of the index.
+    /// The digest of the index.
     pub fn digest(&self) -> String {
         locked(&self.state, |state| state.tags.get("1").cloned().unwrap_or_default())
     }
@@ -179,7 +180,7 @@ impl OwnRegistry {
         self.state.1.notify_all();
     }
 
-    /// `lies:1` says of its layer that its content is something else.
+    /// Adds the tag `lie`, whose configuration has a wrong diff id for its layer.
     pub fn add_lie(&self) -> Result<()> {
         let config = self.manifest.pointer("/config/digest").and_then(Value::as_str);
         let config = config.context("no config")?.to_owned();
@@ -197,7 +198,7 @@ impl OwnRegistry {
         })
     }
 
-    /// `forms` has layers of several kinds, `docker` is of Docker's media types.
+    /// Adds the tags `forms`, with layers of several media types, and `docker`, with Docker's.
     pub fn add_forms(&self) -> Result<()> {
         locked(&self.state, |state| {
             let made = [
@@ -212,12 +213,12 @@ impl OwnRegistry {
         })
     }
 
-    /// From now on a login is exchanged for a token.
+    /// Requires a token from now on, for which a login is exchanged.
     pub fn ask_for_tokens(&self) {
         locked(&self.state, |state| state.tokens = true);
     }
 
-    /// `METHOD PATH RANGE` of each so far.
+    /// The requests so far, each as `METHOD PATH OFFSET`.
     pub fn requests(&self) -> Vec<String> {
         locked(&self.state, |state| state.requests.clone())
     }
@@ -230,7 +231,7 @@ impl Drop for OwnRegistry {
             state.faults.clear();
         });
         self.state.1.notify_all();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(&self.address);
     }
 }

@@ -1,4 +1,4 @@
-//! Pods whose containers are shell scripts: what they say is what they see.
+//! Pods whose containers run shell scripts that print what they observe.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::image::BUSYBOX_IMAGE;
 use crate::{Host, SOON, eventually};
 
-/// Runs the script, says END and sleeps.
+/// A container that runs the script, prints END and sleeps.
 pub fn container(name: &str, script: &str, mounts: Value) -> Value {
     json!({
         "name": name, "image": BUSYBOX_IMAGE, "volumeMounts": mounts,
@@ -16,7 +16,7 @@ pub fn container(name: &str, script: &str, mounts: Value) -> Value {
     })
 }
 
-/// Named `web`.
+/// A pod named `web`.
 pub fn pod(containers: Value, volumes: Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "labels": { "a": "b" } },
@@ -26,17 +26,17 @@ pub fn pod(containers: Value, volumes: Value) -> Value {
     })
 }
 
-/// All that a container said before its END.
+/// Waits for END in the log of a container of `web` and returns the output before it.
 pub fn log(host: &Host, container: &str) -> Result<String> {
     let mut last = String::new();
-    let seen = eventually("the container has said all", SOON, || {
+    let seen = eventually("the container has printed END", SOON, || {
         last = host.probelet(["logs", "web", "-c", container]).unwrap_or_else(|e| e.to_string());
         last.strip_suffix("END\n").map(str::to_owned)
     });
     seen.with_context(|| format!("last: {last}; {:?}", host.status_of("web", container)))
 }
 
-/// What the script of the only container says.
+/// Runs a script in the only container of a pod and returns its output.
 pub fn said(host: &Host, script: &str, mounts: Value, volumes: Value) -> Result<String> {
     host.apply(&pod(json!([container("app", script, mounts)]), volumes).to_string())?;
     let said = log(host, "app")?;
@@ -44,7 +44,7 @@ pub fn said(host: &Host, script: &str, mounts: Value, volumes: Value) -> Result<
     Ok(said)
 }
 
-/// Why the only container does not start.
+/// The message of `CreateContainerConfigError` of a pod with these mounts and volumes.
 pub fn refused(host: &Host, mounts: Value, volumes: Value) -> Result<String> {
     host.apply(&pod(json!([container("app", "true", mounts)]), volumes).to_string())?;
     let status = host.wait_status("web", SOON, |status| {

@@ -1,5 +1,5 @@
-//! Containers of prober-target, whose servers misbehave as their command line says, and probes
-//! of them that are run once.
+//! Containers of prober-target, whose servers misbehave as their command line says, and single runs
+//! of probes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,7 +19,7 @@ pub fn extend(to: &mut Value, more: Value) {
     }
 }
 
-/// `*` stands for anything.
+/// Whether `text` matches `pattern`, in which `*` stands for any text.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(prefix) else { return false };
@@ -31,7 +31,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(suffix)
 }
 
-/// What one run of a probe said.
+/// The result of one run of a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
     pub outcome: String,
@@ -40,7 +40,7 @@ pub struct Said {
 }
 
 impl Host {
-    /// An image that `scripts/build-image` has made.
+    /// Imports an image that `scripts/build-image` built.
     pub fn import(&self, image: &str) -> Result<()> {
         let archive = root().join(format!("target/images/{image}.tar"));
         ensure!(archive.exists(), "no {}: run scripts/build-image", archive.display());
@@ -48,7 +48,7 @@ impl Host {
         Ok(())
     }
 
-    /// A running container from the image; `servers` as prober-target's usage has them.
+    /// Starts a container from the image. `servers` is prober-target's command line.
     pub fn target(&self, name: &str, servers: &str, more: Value) -> Result<Value> {
         self.import("prober-target")?;
         let args: Vec<&str> = servers.split_whitespace().collect();
@@ -60,7 +60,8 @@ impl Host {
         self.create_running(&request)
     }
 
-    /// The same from a bundle: `edit` changes its OCI spec; its root filesystem is returned, too.
+    /// Starts a container from a bundle whose OCI spec `edit` changes. Returns it and its root
+    /// filesystem.
     pub fn target_bundle(
         &self,
         name: &str,
@@ -98,7 +99,7 @@ impl Host {
     /// Makes `probe` the readiness probe and runs it once.
     pub fn probe_once(&self, name: &str, probe: &Value) -> Result<Said> {
         let mut probe = probe.clone();
-        // On its own it would run now, too.
+        // Without the delay the daemon would also run it by itself.
         extend(&mut probe, json!({ "initialDelay": "3600s" }));
         let update = json!({ "name": name, "readinessProbe": probe });
         self.call("probelet.v1.Containers/UpdateProbes", &update)?;
@@ -113,7 +114,7 @@ impl Host {
         Ok(Said { outcome: word("outcome").into(), output: word("output").into(), seconds })
     }
 
-    /// Runs `probe` until it succeeds: a server takes a moment to listen.
+    /// Runs `probe` until it succeeds, because a server takes a moment to listen.
     pub fn probe_until_success(&self, name: &str, probe: &Value) -> Result<()> {
         let mut last = None;
         let good = eventually("the probe succeeds", SOON, || {
@@ -131,7 +132,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn a_star_matches_anything_and_the_rest_must_be_there() {
+    fn a_star_matches_any_text() {
         for (pattern, text, is) in [
             ("ab", "ab", true),
             ("ab", "abc", false),

@@ -1,4 +1,4 @@
-//! Containers that somebody else made, looked after by their labels or by name.
+//! Adopted containers: by their labels, or by `adopt`.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 const LIVENESS: &str =
     r#"probelet/liveness={"httpGet":{"port":8080},"periodSeconds":1,"failureThreshold":2}"#;
 
-/// `ctr run -d` with these labels; the server of the image, which fails after so many answers.
+/// Runs `ctr run -d` with these labels. The server answers `good` requests well and then fails.
 fn run(host: &Host, labels: &[&str], good: &str) -> Result<()> {
     let mut args = vec!["run", "-d"];
     args.extend(labels.iter().flat_map(|label| ["--label", label]));
@@ -48,11 +48,11 @@ fn wait_event(host: &Host, word: &str) -> Result<()> {
 }
 
 fn wait_gone(host: &Host) -> Result<()> {
-    eventually("the care has ended", SOON, || host.status(&name(host)).is_err().then_some(()))
+    eventually("the adoption has ended", SOON, || host.status(&name(host)).is_err().then_some(()))
 }
 
 #[test]
-fn a_labelled_container_is_healed_on_its_own_record() -> Result<()> {
+fn a_labelled_container_restarts_on_its_own_record() -> Result<()> {
     with_host(|host| {
         run(host, &[LIVENESS, "probelet/grace=1", "nerdctl/name=x"], "3")?;
         let status = wait_healed(host)?;
@@ -69,11 +69,11 @@ fn a_labelled_container_is_healed_on_its_own_record() -> Result<()> {
 }
 
 #[test]
-fn labels_take_effect_at_once_also_when_they_go() -> Result<()> {
+fn added_changed_and_removed_labels_take_effect_at_once() -> Result<()> {
     with_host(|host| {
         run(host, &[], "1000")?;
         let pid = host.task_pid("web")?;
-        assert!(host.status(&name(host)).is_err(), "nobody asked for it");
+        assert!(host.status(&name(host)).is_err(), "it has no label");
 
         let asked = now();
         host.ctr(["containers", "label", "web", LIVENESS])?;
@@ -91,7 +91,7 @@ fn labels_take_effect_at_once_also_when_they_go() -> Result<()> {
         wait_event(host, "Warning InvalidLabels probelet/liveness")?;
         host.ctr(["containers", "label", "web", "probelet/liveness="])?;
         wait_gone(host)?;
-        assert_eq!(host.task_pid("web")?, pid, "it was left as it is");
+        assert_eq!(host.task_pid("web")?, pid, "the container was touched");
         Ok(())
     })
 }
@@ -105,7 +105,7 @@ fn an_adoption_by_name_outlives_the_daemon_until_it_is_released() -> Result<()> 
         wait_running(host)?;
         host.kill_daemon()?;
         host.start_daemon()?;
-        assert!(is_running(&host.status(&name)?), "taken up before the first answer");
+        assert!(is_running(&host.status(&name)?), "not recovered before the first answer");
 
         host.probelet(["kill", "web"])?;
         let status = wait_healed(host)?;
@@ -119,17 +119,17 @@ fn an_adoption_by_name_outlives_the_daemon_until_it_is_released() -> Result<()> 
         assert!(refused.stderr.contains("release"), "{refused:?}");
         let pid = host.task_pid("web")?;
         host.probelet(["release", &name])?;
-        assert!(host.status(&name).is_err(), "released");
+        assert!(host.status(&name).is_err(), "not released");
         host.kill_daemon()?;
         host.start_daemon()?;
-        assert!(host.status(&name).is_err(), "still released");
+        assert!(host.status(&name).is_err(), "adopted again");
         assert_eq!(host.task_pid("web")?, pid);
         Ok(())
     })
 }
 
 #[test]
-fn the_restart_monitor_is_not_fought() -> Result<()> {
+fn a_container_of_the_restart_monitor_is_refused() -> Result<()> {
     with_host(|host| {
         run(host, &[LIVENESS, "containerd.io/restart.status=running"], "1000")?;
         wait_waiting(host, "RestartMonitorConflict")?;
@@ -144,7 +144,7 @@ fn the_restart_monitor_is_not_fought() -> Result<()> {
 }
 
 #[test]
-fn what_its_owner_deletes_is_not_started_again() -> Result<()> {
+fn a_task_that_its_owner_deletes_is_not_started_again() -> Result<()> {
     with_host(|host| {
         run(host, &[LIVENESS], "1000")?;
         wait_running(host)?;
@@ -176,7 +176,7 @@ fn an_exit_while_the_daemon_is_away_is_followed_by_a_restart() -> Result<()> {
 }
 
 #[test]
-fn a_shim_that_dies_is_not_its_owner_who_deletes() -> Result<()> {
+fn the_death_of_a_shim_is_not_taken_for_a_deletion_by_the_owner() -> Result<()> {
     with_host(|host| {
         run(host, &["probelet/restart=always", "probelet/grace=1"], "1000")?;
         wait_running(host)?;
@@ -196,7 +196,7 @@ fn a_shim_that_dies_is_not_its_owner_who_deletes() -> Result<()> {
 }
 
 #[test]
-fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
+fn the_next_daemon_knows_an_end_that_only_the_daemon_observed() -> Result<()> {
     with_host(|host| {
         run(host, &["probelet/restart=always", "probelet/grace=1"], "1000")?;
         wait_running(host)?;
@@ -206,8 +206,8 @@ fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
         signal(init, Signal::KILL)?;
         let namespace = host.namespace().to_owned();
         let kept = host.path("run/unwritten").join(&namespace).join("_adopted").join(&namespace);
-        eventually("it is kept", SOON, || kept.join("web").exists().then_some(()))?;
-        // Nobody else knows any more.
+        eventually("the pending record exists", SOON, || kept.join("web").exists().then_some(()))?;
+        // With the shim, the last other process that knows the end is killed.
         signal(shim, Signal::KILL)?;
         host.kill_daemon()?;
 

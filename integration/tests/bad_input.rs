@@ -21,11 +21,11 @@ spec:
         port: 8080
 ";
 
-/// What is wrong with an answer, if anything; all cases are tried before the test fails.
+/// The description of a wrong answer, if it is wrong. All cases run before the test fails.
 fn judge(case: &dyn std::fmt::Display, done: &Done, wanted: &[&str]) -> Option<String> {
     let refused = done.code != Some(0);
-    let told = wanted.iter().all(|word| done.stderr.contains(word));
-    (!refused || !told).then(|| format!("{wanted:?} expected: {done:?} for\n{case}\n"))
+    let named = wanted.iter().all(|word| done.stderr.contains(word));
+    (!refused || !named).then(|| format!("{wanted:?} expected: {done:?} for\n{case}\n"))
 }
 
 fn refused_manifest(host: &Host, manifest: &str, names: &str) -> Result<Option<String>> {

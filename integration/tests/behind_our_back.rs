@@ -1,4 +1,4 @@
-//! Somebody else is at the runtime, the records and the run folder of a running daemon.
+//! Changes by others to tasks, records, snapshots and folders of a running daemon.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -34,7 +34,7 @@ fn a_killed_and_a_deleted_task_are_started_again() -> Result<()> {
         };
         let status = host.wait_status("app", SOON, back(1))?;
         assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
-        // Its second half fails where probelet has deleted the dead task before.
+        // The command fails after the kill if probelet deletes the ended task first.
         let _ = host.ctr(["task", "rm", "--force", "app_1"]);
         let status = host.wait_status("app", SOON * 2, back(2))?;
         assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
@@ -42,9 +42,9 @@ fn a_killed_and_a_deleted_task_are_started_again() -> Result<()> {
     })
 }
 
-/// The next look is due within a minute.
+/// The daemon compares its state with containerd once a minute.
 #[test]
-fn a_deleted_record_is_written_anew() -> Result<()> {
+fn a_deleted_record_is_written_again() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"])?;
         host.wait_status("app", SOON, is_running)?;
@@ -57,7 +57,7 @@ fn a_deleted_record_is_written_anew() -> Result<()> {
         })?;
         wait_event(host, "RecordMissing")?;
 
-        // Nothing is forgotten by it.
+        // The record has the state again.
         host.kill_daemon()?;
         host.start_daemon()?;
         let status = host.status("app")?;
@@ -69,7 +69,7 @@ fn a_deleted_record_is_written_anew() -> Result<()> {
 }
 
 #[test]
-fn a_pod_whose_records_go_while_the_daemon_is_down_is_forgotten() -> Result<()> {
+fn a_pod_whose_records_are_deleted_while_the_daemon_is_down_no_longer_exists() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["exit", "0"])?;
         host.probelet(["stop", "app"])?;
@@ -85,7 +85,7 @@ fn a_pod_whose_records_go_while_the_daemon_is_down_is_forgotten() -> Result<()> 
 }
 
 #[test]
-fn a_removed_snapshot_is_made_anew_by_the_next_start() -> Result<()> {
+fn the_next_start_creates_a_removed_snapshot_again() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"])?;
         host.probelet(["stop", "app", "--grace-period", "0"])?;
@@ -107,7 +107,7 @@ fn a_removed_snapshot_is_made_anew_by_the_next_start() -> Result<()> {
 }
 
 #[test]
-fn a_wiped_run_folder_gets_its_socket_back_and_commands_work() -> Result<()> {
+fn the_socket_is_created_again_after_the_run_folder_is_deleted_and_commands_work() -> Result<()> {
     with_host(|host| {
         let probe =
             json!({ "exec": { "command": ["/kubia-unhealthy", "exit", "0"] }, "period": "0.5s" });
@@ -128,7 +128,7 @@ fn a_wiped_run_folder_gets_its_socket_back_and_commands_work() -> Result<()> {
 }
 
 #[test]
-fn a_log_folder_that_is_gone_or_cannot_be_costs_no_start() -> Result<()> {
+fn a_container_starts_without_a_log_folder() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"])?;
         host.wait_status("app", SOON, is_running)?;
@@ -139,7 +139,7 @@ fn a_log_folder_that_is_gone_or_cannot_be_costs_no_start() -> Result<()> {
         };
         host.wait_status("app", SOON, back(1))?;
         fs::remove_dir_all(host.path("log"))?;
-        // As a file system that has gone read-only, or full, would: no folder can be made.
+        // A file in its place prevents the folder, as a read-only or full file system would.
         fs::write(host.path("log"), "in the way")?;
         host.probelet(["restart", "app", "--grace-period", "0"])?;
         host.wait_status("app", SOON, back(2))?;

@@ -1,4 +1,5 @@
-//! Many that fail at once are not all killed at once; one alone is killed as ever.
+//! The brake: containers that fail together are not all killed at once, and a container that fails
+//! alone is killed without a delay.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -32,12 +33,12 @@ fn create(host: &Host, name: &str, more: &Value) -> Result<Value> {
     host.call("probelet.v1.Containers/CreateContainer", &request)
 }
 
-/// Nobody listens on port 9.
+/// A probe that fails, because nothing listens on port 9.
 fn failing(threshold: u32) -> Value {
     json!({ "url": "tcp://:9", "period": "0.5s", "failureThreshold": threshold })
 }
 
-/// Twenty containers whose probes all begin to fail at one instant: the end of a pause.
+/// Creates twenty containers whose probes all begin to fail at one instant, the end of a pause.
 fn twenty_fail_at_once(host: &Host) -> Result<()> {
     for index in 0..PODS {
         create(host, &name(index), &json!({}))?;
@@ -72,7 +73,7 @@ fn has_restarted(container: &Value) -> bool {
 }
 
 #[test]
-fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
+fn twenty_containers_that_fail_together_are_not_all_killed_at_once() -> Result<()> {
     let flags = ["--kill-refill=1s", "--storm-window=15s"];
     on_host(&flags, |host| {
         twenty_fail_at_once(host)?;
@@ -93,17 +94,17 @@ fn twenty_that_fail_at_once_are_not_all_killed_at_once() -> Result<()> {
         let described = host.probelet(["describe", "pod", name])?;
         assert!(described.contains("Kill Held:"), "{described}");
         let events = host.events()?;
-        let told = |event: &&String| {
+        let is_held_event = |event: &&String| {
             event.starts_with("Warning KillHeld Container app-")
                 && event.contains("probed containers failed within 15s")
         };
-        assert!(events.iter().filter(told).count() >= 10, "{events:#?}");
+        assert!(events.iter().filter(is_held_event).count() >= 10, "{events:#?}");
 
-        // An operator need not wait, whether or not its turn has come meanwhile.
+        // An operator's restart does not wait for the brake.
         host.probelet(["restart", name])?;
         host.wait_status(name, SOON, |status| status["restartCount"].as_u64() >= Some(1))?;
 
-        // In the end each had its turn.
+        // In the end each held kill is granted.
         eventually("all are killed", 8 * SOON, || {
             let seen = containers(host).ok()?;
             (count(&seen, has_restarted) == PODS).then_some(())
@@ -128,7 +129,7 @@ fn to_the_kill(host: &Host) -> Result<f64> {
 }
 
 #[test]
-fn one_alone_is_killed_as_fast_as_without_the_brake() -> Result<()> {
+fn a_container_that_fails_alone_is_killed_as_fast_as_without_the_brake() -> Result<()> {
     let mut took = Vec::new();
     let strict = ["--kill-burst=1", "--storm-containers=2", "--pressure-limit=0.1"];
     for flags in [&strict[..], &["--no-brake"]] {
@@ -143,14 +144,14 @@ fn one_alone_is_killed_as_fast_as_without_the_brake() -> Result<()> {
 }
 
 #[test]
-fn a_starved_host_holds_kills_for_timeouts_and_none_for_answers() -> Result<()> {
+fn a_starved_host_holds_only_kills_for_timeouts() -> Result<()> {
     let mut host = Host::start()?;
     let stall = "avg10=99.00 avg60=99.00 avg300=99.00 total=1";
     let text = format!("some {stall}\nfull {stall}\n");
     host.share_mounts()?;
     host.start_daemon_reading("/proc/pressure/memory", &text)?;
     let test = |host: &Host| -> Result<()> {
-        // Whoever fails alone is never held.
+        // Two containers fail, because a container that fails alone is never held.
         let alone = json!({ "livenessProbe": failing(1) });
         for name in ["refused", "refused-too"] {
             create(host, name, &alone)?;
@@ -181,7 +182,7 @@ fn a_starved_host_holds_kills_for_timeouts_and_none_for_answers() -> Result<()> 
 }
 
 #[test]
-fn a_brake_out_of_bounds_is_refused_before_anything_is_bound() -> Result<()> {
+fn a_brake_setting_out_of_range_is_refused_before_the_socket_exists() -> Result<()> {
     let host = Host::start()?;
     let done = host.try_probelet(["serve", "--kill-burst", "0"], "")?;
     assert_eq!(done.code, Some(2), "{done:?}");

@@ -1,4 +1,4 @@
-//! Pods on a network that CNI plugins made, each test on a bridge of its own.
+//! Pods in networks of CNI plugins. Each test has a bridge of its own.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -16,7 +16,7 @@ use probelet_integration::{Host, IMAGE, SOON, eventually, processes_with, with_h
 use serde_json::{Value, json};
 
 fn with_bridge(test: impl FnOnce(&mut Host, &Bridge) -> Result<()>) -> Result<()> {
-    // Outlives the host, whose pods are on it.
+    // Dropped after the host, whose pods use the bridge.
     let bridge = Bridge::new()?;
     with_host(|host| {
         bridge.configure(host)?;
@@ -24,7 +24,7 @@ fn with_bridge(test: impl FnOnce(&mut Host, &Bridge) -> Result<()>) -> Result<()
     })
 }
 
-/// One that serves on 8080.
+/// A pod that serves on port 8080.
 fn pod(name: &str, more: Value) -> Value {
     let mut container = json!({ "name": "app", "image": IMAGE });
     probelet_integration::target::extend(&mut container, more);
@@ -42,7 +42,7 @@ fn is_running(status: &Value) -> bool {
     status["state"]["running"].is_object()
 }
 
-/// The address of a pod that runs.
+/// Waits until the pod runs and returns its address.
 fn ip_of(host: &Host, name: &str) -> Result<String> {
     host.wait_status(name, SOON * 2, is_running)?;
     let pod = host.pod(name)?;
@@ -51,12 +51,12 @@ fn ip_of(host: &Host, name: &str) -> Result<String> {
     Ok(ip.to_owned())
 }
 
-/// A port that nobody has now.
+/// A port that is free at this moment.
 fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("0.0.0.0:0")?.local_addr()?.port())
 }
 
-/// What a server answers to one request.
+/// The answer of a server to one request.
 fn get(address: &str) -> Result<String> {
     eventually(&format!("{address} answers"), SOON, || {
         let mut stream = TcpStream::connect(address).ok()?;
@@ -80,7 +80,7 @@ fn pods_reach_each_other_over_a_bridge() -> Result<()> {
         let answer = get(&format!("{server}:8080"))?;
         ensure!(answer.contains("You've hit"), "{answer}");
 
-        // A probe's socket is made inside its pod.
+        // The probe reaches the other pod, because its socket is opened inside its own pod.
         let probe = json!({
             "httpGet": { "host": server, "port": 8080 }, "periodSeconds": 1,
         });
@@ -102,7 +102,7 @@ fn pods_reach_each_other_over_a_bridge() -> Result<()> {
 }
 
 #[test]
-fn the_network_outlives_containers_daemons_and_its_configuration() -> Result<()> {
+fn a_network_outlives_containers_the_daemon_and_its_configuration() -> Result<()> {
     with_bridge(|host, bridge| {
         apply(host, &pod("web", json!({})))?;
         let ip = ip_of(host, "web")?;
@@ -125,7 +125,7 @@ fn the_network_outlives_containers_daemons_and_its_configuration() -> Result<()>
 }
 
 #[test]
-fn after_a_reboot_a_pod_is_connected_anew_and_nothing_stays_taken() -> Result<()> {
+fn after_a_reboot_a_pod_is_connected_again_and_no_address_stays_allocated() -> Result<()> {
     with_bridge(|host, bridge| {
         apply(host, &pod("web", json!({})))?;
         ip_of(host, "web")?;
@@ -143,7 +143,7 @@ fn after_a_reboot_a_pod_is_connected_anew_and_nothing_stays_taken() -> Result<()
 }
 
 #[test]
-fn what_is_left_of_a_pod_that_is_gone_is_cleared_at_the_next_start() -> Result<()> {
+fn the_network_of_a_pod_without_records_is_removed_at_the_daemons_start() -> Result<()> {
     with_bridge(|host, bridge| {
         apply(host, &pod("web", json!({})))?;
         ip_of(host, "web")?;
@@ -159,11 +159,10 @@ fn what_is_left_of_a_pod_that_is_gone_is_cleared_at_the_next_start() -> Result<(
 }
 
 #[test]
-fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_its_pod()
--> Result<()> {
+fn a_failing_plugin_is_reported_and_retried_and_a_hanging_one_delays_only_its_pod() -> Result<()> {
     let bridge = Bridge::new()?;
     with_host(|host| {
-        // Fails until it is told not to, hangs for one pod.
+        // The plugin fails until the file `good` exists, and hangs for the pod `stuck`.
         let (good, bins) = (host.path("good"), host.path("bins"));
         let script = format!(
             "#!/bin/sh\ncase $CNI_COMMAND$CNI_ARGS in\n\
@@ -184,15 +183,17 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
         host.start_daemon_with(&["--cni-bin-dir", &bins])?;
 
         apply(host, &pod("web", json!({})))?;
-        let told = "Warning FailedCreatePodSandBox Failed to create pod sandbox: CNI network";
-        eventually("the failure is told", SOON, || {
+        let failed = "Warning FailedCreatePodSandBox Failed to create pod sandbox: CNI network";
+        eventually("an event reports the failure", SOON, || {
             let events = host.events().ok()?;
-            let one = events.iter().find(|event| event.starts_with(told))?;
+            let one = events.iter().find(|event| event.starts_with(failed))?;
             one.ends_with("plugin type=\"moody\" failed (add): not today").then_some(())
         })?;
         assert_eq!(host.column("web")?, "ContainerCreating");
         assert_eq!(host.pod("web")?["status"]["podIP"], Value::Null);
-        eventually("nothing is half done", SOON, || bridge.taken(host).is_empty().then_some(()))?;
+        eventually("the address of the failed attempt is free", SOON, || {
+            bridge.taken(host).is_empty().then_some(())
+        })?;
 
         fs::write(good, "")?;
         apply(host, &pod("stuck", json!({})))?;
@@ -210,7 +211,7 @@ fn a_plugin_that_fails_is_told_and_tried_again_and_one_that_hangs_holds_up_only_
 }
 
 #[test]
-fn without_a_configuration_a_pod_has_its_loopback_and_says_so() -> Result<()> {
+fn without_a_configuration_a_pod_has_only_its_loopback_and_describe_says_so() -> Result<()> {
     with_host(|host| {
         let probe = json!({ "httpGet": { "port": 8080 }, "periodSeconds": 1 });
         apply(host, &pod("web", json!({ "readinessProbe": probe })))?;
@@ -227,7 +228,7 @@ fn without_a_configuration_a_pod_has_its_loopback_and_says_so() -> Result<()> {
 }
 
 #[test]
-fn a_host_port_leads_to_its_pod_and_is_for_one_pod() -> Result<()> {
+fn a_host_port_reaches_its_pod_and_is_refused_to_a_second_one() -> Result<()> {
     with_bridge(|host, bridge| {
         bridge.configure_with(host, &[portmap()])?;
         let port = free_port()?;
@@ -248,7 +249,7 @@ fn a_host_port_leads_to_its_pod_and_is_for_one_pod() -> Result<()> {
         let why = format!("hostPort: Invalid value: {port}: pod \"web\" has it");
         ensure!(refused.stderr.contains(&why), "{refused:?}");
 
-        // Another daemon knows them as well.
+        // The mapping outlives the daemon, and the next one removes it with the pod.
         host.kill_daemon()?;
         host.start_daemon()?;
         outside.run(|| get(&address))?;
@@ -261,15 +262,15 @@ fn a_host_port_leads_to_its_pod_and_is_for_one_pod() -> Result<()> {
 }
 
 #[test]
-fn a_host_port_that_nobody_maps_is_told() -> Result<()> {
+fn a_host_port_without_a_plugin_that_maps_it_is_reported() -> Result<()> {
     with_bridge(|host, _| {
         let ports = json!([{ "containerPort": 8080, "hostPort": free_port()? }]);
         apply(host, &pod("web", json!({ "ports": ports })))?;
-        eventually("the failure is told", SOON, || {
+        eventually("an event reports the failure", SOON, || {
             let events = host.events().ok()?;
             let why = "has no plugin with the capability portMappings";
-            let told = |event: &&String| event.contains("FailedCreatePodSandBox");
-            events.iter().find(told).filter(|event| event.ends_with(why)).map(drop)
+            let failed = |event: &&String| event.contains("FailedCreatePodSandBox");
+            events.iter().find(failed).filter(|event| event.ends_with(why)).map(drop)
         })?;
         assert_eq!(host.column("web")?, "ContainerCreating");
         delete(host, "web")?;
@@ -278,7 +279,7 @@ fn a_host_port_that_nobody_maps_is_told() -> Result<()> {
 }
 
 #[test]
-fn a_pod_that_wants_its_loopback_alone_has_that_and_is_probed_over_it() -> Result<()> {
+fn a_pod_without_a_network_by_annotation_is_probed_over_its_loopback() -> Result<()> {
     with_bridge(|host, bridge| {
         let probe = json!({ "httpGet": { "port": 8080 }, "periodSeconds": 1 });
         let mut alone = pod("alone", json!({ "readinessProbe": probe }));
@@ -294,10 +295,10 @@ fn a_pod_that_wants_its_loopback_alone_has_that_and_is_probed_over_it() -> Resul
 }
 
 #[test]
-fn a_pod_with_an_address_is_probed_there() -> Result<()> {
+fn a_pod_with_an_address_is_probed_at_it() -> Result<()> {
     with_bridge(|host, _| {
         host.import("prober-target")?;
-        // Only on the loopback, so its own address refuses.
+        // The server listens on the loopback only, so the pod's address refuses.
         let probe = json!({ "httpGet": { "port": 9000 }, "periodSeconds": 1 });
         let hidden = json!({
             "image": TARGET_IMAGE, "args": ["http", "127.0.0.1:9000"], "readinessProbe": probe,
@@ -321,7 +322,7 @@ fn a_pod_with_an_address_is_probed_there() -> Result<()> {
 }
 
 #[test]
-fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
+fn a_network_that_broke_while_the_daemon_was_down_is_repaired() -> Result<()> {
     with_bridge(|host, bridge| {
         apply(host, &pod("web", json!({})))?;
         ip_of(host, "web")?;
@@ -334,8 +335,8 @@ fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
         host.start_daemon()?;
         eventually("the network is repaired", SOON, || {
             let events = host.events().ok()?;
-            let told = |reason: &str| events.iter().any(|event| event.contains(reason));
-            (told("Warning NetworkBroken") && told("Normal NetworkRepaired")).then_some(())
+            let has = |reason: &str| events.iter().any(|event| event.contains(reason));
+            (has("Warning NetworkBroken") && has("Normal NetworkRepaired")).then_some(())
         })?;
         let ip = ip_of(host, "web")?;
         get(&format!("{ip}:8080"))?;
@@ -346,7 +347,7 @@ fn a_network_that_was_broken_meanwhile_is_repaired() -> Result<()> {
 }
 
 #[test]
-fn two_containers_share_the_pods_address_and_meet_on_localhost() -> Result<()> {
+fn two_containers_share_the_pods_address_and_reach_each_other_on_localhost() -> Result<()> {
     with_bridge(|host, bridge| {
         host.import("prober-target")?;
         let mut both = pod("both", json!({}));
@@ -373,7 +374,7 @@ fn two_containers_share_the_pods_address_and_meet_on_localhost() -> Result<()> {
 }
 
 #[test]
-fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()> {
+fn the_next_daemon_starts_an_interrupted_connection_again() -> Result<()> {
     with_bridge(|host, bridge| {
         let bins = host.path("bins");
         let script = "#!/bin/sh\n[ $CNI_COMMAND = DEL ] || while [ -e $0 ]; do sleep 0.1; done\n";
@@ -388,7 +389,7 @@ fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()>
         eventually("the first plugin has run", SOON, || {
             (!bridge.taken(host).is_empty()).then_some(())
         })?;
-        // The next daemon takes it off again, whatever the last one was at.
+        // The next daemon disconnects the pod first, wherever the previous one was interrupted.
         host.kill_daemon()?;
         bridge.configure(host)?;
         host.start_daemon_with(&["--cni-bin-dir", &bins])?;
@@ -399,7 +400,7 @@ fn what_a_daemon_died_in_the_middle_of_is_begun_anew_by_the_next() -> Result<()>
     })
 }
 
-/// A configuration names programs that run as root.
+/// The configuration names programs that run as root.
 #[test]
 fn a_configuration_that_others_can_write_is_not_used() -> Result<()> {
     with_bridge(|host, bridge| {

@@ -1,4 +1,4 @@
-//! Where the daemon's settings come from, and that bad ones stop it before it has begun.
+//! The sources of the daemon's settings, and that invalid ones end the daemon before it serves.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,16 +6,16 @@ use std::net::TcpListener;
 use anyhow::{Result, ensure};
 use probelet_integration::{Done, Host};
 
-/// Settings that must not work, next to the host's own.
+/// Starts the daemon with these flags, which must be refused.
 fn refused(host: &Host, flags: &[&str], wanted: &str) -> Result<()> {
     let done: Done = host.try_probelet([&["serve"], flags].concat(), "")?;
     ensure!(done.code == Some(2) && done.stderr.contains(wanted), "{wanted:?}: {done:?}");
-    ensure!(!host.socket().exists(), "bound all the same");
+    ensure!(!host.socket().exists(), "the socket was created");
     Ok(())
 }
 
 #[test]
-fn bad_settings_end_with_2_before_anything_is_bound() -> Result<()> {
+fn invalid_settings_end_with_2_before_the_socket_exists() -> Result<()> {
     let host = Host::start()?;
     let file = host.path("config.toml");
     let path = file.display().to_string();
@@ -36,13 +36,13 @@ fn bad_settings_end_with_2_before_anything_is_bound() -> Result<()> {
 }
 
 #[test]
-fn the_file_is_followed_where_no_flag_says_otherwise() -> Result<()> {
+fn the_configuration_file_is_used_except_where_a_flag_is_given() -> Result<()> {
     let mut host = Host::start()?;
     let file = host.path("config.toml");
     let unused = host.path("unused.sock");
     fs::write(&file, format!("socket = {unused:?}\nkill-burst = 7\nlog-format = \"json\"\n"))?;
     host.start_daemon_with(&["--config", &file.display().to_string()])?;
-    ensure!(!unused.exists(), "the flag did not go before the file");
+    ensure!(!unused.exists(), "the file took precedence over the flag");
     let log = fs::read_to_string(host.path("probelet.log"))?;
     let serving = log.lines().find(|line| line.contains("serving")).unwrap_or_default();
     ensure!(serving.starts_with('{') && serving.contains("7 kills at once"), "{log}");
@@ -50,7 +50,7 @@ fn the_file_is_followed_where_no_flag_says_otherwise() -> Result<()> {
 }
 
 #[test]
-fn a_log_that_is_no_terminal_is_logfmt() -> Result<()> {
+fn the_log_is_logfmt_if_stderr_is_no_terminal() -> Result<()> {
     let mut host = Host::start()?;
     host.start_daemon()?;
     let log = fs::read_to_string(host.path("probelet.log"))?;

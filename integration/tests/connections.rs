@@ -1,4 +1,4 @@
-//! Callers that take more connections than they use, and a daemon with few descriptors.
+//! Callers with many idle connections, and a daemon with few descriptors.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -14,7 +14,7 @@ use probelet_integration::{Host, IMAGE, SOON, bounded, eventually, finish};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
-/// What a client of HTTP/2 sends first: the preface, and settings.
+/// The preface and the settings frame that an HTTP/2 client sends first.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 fn free_address() -> Result<String> {
@@ -31,7 +31,7 @@ fn scrape(address: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Waits until the other side has closed it.
+/// Waits until the peer has closed the connection.
 fn is_closed(stream: &mut UnixStream) -> Result<()> {
     stream.set_read_timeout(Some(SOON))?;
     loop {
@@ -44,7 +44,7 @@ fn is_closed(stream: &mut UnixStream) -> Result<()> {
 }
 
 #[test]
-fn idle_connections_of_the_socket_and_the_metrics_page_give_way() -> Result<()> {
+fn idle_connections_to_the_socket_and_the_metrics_page_are_closed_for_new_ones() -> Result<()> {
     let mut host = Host::start()?;
     let address = free_address()?;
     host.start_daemon_with(&["--metrics-address", &address])?;
@@ -59,9 +59,9 @@ fn idle_connections_of_the_socket_and_the_metrics_page_give_way() -> Result<()> 
     for _ in 0..200 {
         let mut stream = UnixStream::connect(host.socket())?;
         stream.write_all(HELLO)?;
-        // It is open when the daemon has answered.
+        // The connection is open once the daemon has answered.
         stream.set_read_timeout(Some(SOON))?;
-        ensure!(stream.read(&mut [0; 9])? > 0, "a caller that speaks was shut out");
+        ensure!(stream.read(&mut [0; 9])? > 0, "a caller was not served");
         idle.push(stream);
     }
     host.probelet(["get", "pods"])?;
@@ -71,11 +71,11 @@ fn idle_connections_of_the_socket_and_the_metrics_page_give_way() -> Result<()> 
     is_closed(idle.first_mut().context("none")?)?;
     let fds = fs::read_dir(format!("/proc/{}/fd", host.daemon_pid()?))?.count();
     ensure!(fds < 400, "{fds} descriptors");
-    // A connection with an open call is none of them.
+    // A connection with an open call is not closed.
     ensure!(watcher.try_wait()?.is_none(), "the watch has ended");
     watcher.kill()?;
     watcher.wait()?;
-    // Without a preface the connection ends, whatever else is sent.
+    // A connection without an HTTP/2 preface is closed.
     let mut other = UnixStream::connect(host.socket())?;
     other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
     is_closed(&mut other)?;
@@ -83,7 +83,7 @@ fn idle_connections_of_the_socket_and_the_metrics_page_give_way() -> Result<()> 
 }
 
 #[test]
-fn callers_do_not_take_the_descriptors_that_probes_need() -> Result<()> {
+fn callers_cannot_use_up_the_descriptors_that_probes_need() -> Result<()> {
     let mut host = Host::start()?;
     let address = free_address()?;
     let mut few = Command::new("prlimit");
@@ -92,7 +92,7 @@ fn callers_do_not_take_the_descriptors_that_probes_need() -> Result<()> {
     let mut held = Vec::new();
     for _ in 0..300 {
         let mut stream = UnixStream::connect(host.socket())?;
-        // One that is refused is closed already.
+        // A refused connection is closed already.
         let _ = stream.write_all(HELLO);
         held.push(stream);
     }
@@ -110,7 +110,7 @@ fn callers_do_not_take_the_descriptors_that_probes_need() -> Result<()> {
 }
 
 #[test]
-fn running_out_of_descriptors_is_said() -> Result<()> {
+fn running_out_of_descriptors_is_reported() -> Result<()> {
     let mut host = Host::start()?;
     host.start_daemon()?;
     let pid = i32::try_from(host.daemon_pid()?).ok().and_then(Pid::from_raw);
@@ -134,7 +134,7 @@ fn running_out_of_descriptors_is_said() -> Result<()> {
         Ok(stream)
     });
     let _held = held.collect::<Result<Vec<_>>>()?;
-    // A call needs some, too.
+    // A call needs a few descriptors too.
     set(fs::read_dir(format!("/proc/{}/fd", host.daemon_pid()?))?.count() as u64 + 4)?;
     health("NOT_SERVING")?;
     ensure!(fs::read_to_string(host.path("probelet.log"))?.contains("running out"));
@@ -142,14 +142,14 @@ fn running_out_of_descriptors_is_said() -> Result<()> {
     health("SERVING")
 }
 
-/// A plugin that answers as one does, and writes down its limit of open files.
+/// A CNI plugin that answers correctly and writes its limit of open files to a file.
 const PLUGIN: &str = r#"#!/bin/sh
 ulimit -Sn > "$(dirname "$0")/limit"
 echo '{"cniVersion": "1.0.0", "ips": [{"address": "192.0.2.7/24"}]}'
 "#;
 
 #[test]
-fn the_daemon_raises_its_limit_and_not_that_of_its_children() -> Result<()> {
+fn the_daemon_raises_its_own_limit_of_open_files_and_not_its_childrens() -> Result<()> {
     let mut host = Host::start()?;
     let folder = host.path("plugins");
     fs::create_dir_all(&folder)?;
@@ -179,7 +179,7 @@ fn the_daemon_raises_its_limit_and_not_that_of_its_children() -> Result<()> {
     Ok(())
 }
 
-/// Of open files, soft and hard.
+/// The soft and the hard limit of open files of a process.
 fn limits(pid: u32) -> Result<[u64; 2]> {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits"))?;
     let line = limits.lines().find(|line| line.starts_with("Max open files")).context("no line")?;

@@ -1,4 +1,4 @@
-//! What a container finds in its file system and network without its pod saying so.
+//! Defaults that a container finds in its file system and network.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -44,12 +44,12 @@ fn volumes_below_files_are_mounted_at_any_depth() -> Result<()> {
             { "name": "secret", "mountPath": "/c/one/two" },
             { "name": "labels", "mountPath": "/c/one/two/three" },
             { "name": "disk", "mountPath": "/c/one/two/three/four" },
-            // In a folder of its content.
+            // In a folder of the volume's content.
             { "name": "disk", "mountPath": "/c/deep/disk", "subPath": "sub" },
             { "name": "all", "mountPath": "/p" },
-            // One file, where none is.
+            // A file at a path that does not exist.
             { "name": "config", "mountPath": "/p/only", "subPath": "a" },
-            // A part of the files around it.
+            // A subfolder of the volume.
             { "name": "config", "mountPath": "/part", "subPath": "deep" },
             { "name": "disk", "mountPath": "/part/disk" },
             { "name": "fixed", "mountPath": "/m", "readOnly": true },
@@ -66,10 +66,12 @@ fn volumes_below_files_are_mounted_at_any_depth() -> Result<()> {
                         /m/in/it:\nsub\nx\n\n/part/disk:\nsub\nx\n";
         let text = log(host, "app")?;
         ensure!(text == expected, "{text}");
-        // A live change of the labels takes no mount away.
+        // A restart mounts the same content.
         let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
         host.probelet(["restart", "web"])?;
-        eventually("as before", SOON, || (log(host, "app").ok()? == expected).then_some(()))?;
+        eventually("the output is the same", SOON, || {
+            (log(host, "app").ok()? == expected).then_some(())
+        })?;
         ensure!(host.path("data/pods").join(uid).join("volumes/disk/sub/y").exists());
         host.probelet(["delete", "pod", "web"])?;
         host.expect_nothing_left()
@@ -77,7 +79,7 @@ fn volumes_below_files_are_mounted_at_any_depth() -> Result<()> {
 }
 
 #[test]
-fn labels_that_change_take_no_mount_of_a_running_container_away() -> Result<()> {
+fn a_change_of_labels_keeps_the_mounts_of_a_running_container() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let field = json!({ "fieldPath": "metadata.labels" });
@@ -107,7 +109,7 @@ fn labels_that_change_take_no_mount_of_a_running_container_away() -> Result<()> 
 }
 
 #[test]
-fn what_an_image_declares_as_a_volume_is_writable_and_has_its_content() -> Result<()> {
+fn a_volume_of_an_image_is_writable_and_has_the_images_content() -> Result<()> {
     with_host(|host| {
         host.busybox_image(
             &json!({ "Volumes": { "/etc": {}, "/none/there": {}, "/tmp": {}, "/mine": {} } }),
@@ -122,7 +124,7 @@ fn what_an_image_declares_as_a_volume_is_writable_and_has_its_content() -> Resul
         host.apply(&pod(json!([app]), volumes).to_string())?;
         let expected = "755 0\n755 0\n/etc/passwd:2\n/etc/group:4\nwrote\nhosts\n";
         ensure!(log(host, "app")? == expected, "{}", log(host, "app")?);
-        // As the root filesystem, each attempt has its own.
+        // Each attempt has its own copy, as it has its own root filesystem.
         host.probelet(["restart", "web"])?;
         host.wait_status("web", SOON, |status| status["restartCount"] == 1)?;
         ensure!(log(host, "app")? == expected);
@@ -134,16 +136,16 @@ fn what_an_image_declares_as_a_volume_is_writable_and_has_its_content() -> Resul
             host.wait_status("web", SOON, |status| status["restartCount"] == restarts)?;
         }
         let kept = || fs::read_dir(&folder).map(Iterator::count).unwrap_or_default();
-        eventually("those of old attempts are gone", SOON, || (kept() <= 2).then_some(()))?;
+        eventually("the copies of old attempts are removed", SOON, || (kept() <= 2).then_some(()))?;
         host.probelet(["delete", "pod", "web"])?;
         host.expect_nothing_left()
     })
 }
 
 #[test]
-fn a_volume_of_an_image_cannot_lead_out_of_it() -> Result<()> {
+fn a_volume_path_of_an_image_cannot_leave_the_image() -> Result<()> {
     with_host(|host| {
-        // `/proc/self/root/…` and `..` are the image's own names, if they are any.
+        // `..` in a path is resolved within the image.
         let volumes = json!({ "/bin/../../../etc": {}, "/dev/../srv": {} });
         host.busybox_image(&json!({ "Volumes": volumes }))?;
         let text = said(host, "grep -c . /etc/passwd; ls /srv", json!([]), json!([]))?;
@@ -161,7 +163,7 @@ fn a_volume_of_an_image_cannot_lead_out_of_it() -> Result<()> {
 }
 
 #[test]
-fn ports_of_a_network_of_its_own_need_no_privilege() -> Result<()> {
+fn low_ports_need_no_privilege_in_a_network_namespace_of_the_pod() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let script = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start\n\
@@ -190,7 +192,7 @@ fn ports_of_a_network_of_its_own_need_no_privilege() -> Result<()> {
 }
 
 #[test]
-fn an_oci_spec_without_namespaces_is_told_as_such_and_leaves_nothing() -> Result<()> {
+fn an_oci_spec_without_namespaces_is_reported_and_leaves_no_mounts() -> Result<()> {
     with_host(|host| {
         let mounts = || {
             let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -199,7 +201,7 @@ fn an_oci_spec_without_namespaces_is_told_as_such_and_leaves_nothing() -> Result
         };
         let mut request = host.busybox("bare", "exec sleep 1000")?;
         if let Some(spec) = request["ociSpec"].as_object_mut() {
-            // A name of its own needs a namespace for it.
+            // A host name needs a UTS namespace.
             spec.remove("linux");
             spec.remove("hostname");
         }

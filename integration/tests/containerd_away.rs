@@ -1,5 +1,5 @@
-//! containerd is killed while containers run: it is told, nothing is killed for it, and what was
-//! wanted meanwhile is done on its return.
+//! containerd is killed while containers run: this is reported, no container is killed for it, and
+//! pending starts and deletions are carried out when containerd is back.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -37,7 +37,8 @@ fn log_lines(host: &Host, text: &str) -> Result<usize> {
 }
 
 #[test]
-fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() -> Result<()> {
+fn the_loss_is_reported_once_and_containers_that_end_meanwhile_restart_on_the_return() -> Result<()>
+{
     with_host(|host| {
         let probe = json!({ "httpGet": { "port": 8080 }, "period": "0.2s" });
         create(
@@ -58,7 +59,7 @@ fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() ->
         wait_health(host, "NOT_SERVING")?;
         assert_eq!(health(host, "")?, "SERVING");
         signal(pids.1, Signal::KILL)?;
-        // Its end is shown as its state until the next start has failed.
+        // The container waits for containerd, and its last state has the end.
         host.wait_status("exits", SOON, |status| {
             !is_running(status) && status["lastState"]["terminated"]["exitCode"] == 137
         })?;
@@ -75,12 +76,12 @@ fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() ->
         assert_eq!(
             host.task_pid("commands_0")?,
             pids.2,
-            "commands that cannot be run are no evidence"
+            "a command that cannot run killed its container"
         );
         assert_eq!(log_lines(host, "containerd is lost")?, 1);
         assert_eq!(log_lines(host, "containerd is back")?, 1);
         let failed = host.events()?.into_iter().filter(|event| event.contains("not reachable"));
-        ensure!(failed.count() <= 2, "told once for a container");
+        ensure!(failed.count() <= 2, "reported more than once for a container");
         create(host, "late", &["sleep"], json!({}))?;
         host.wait_status("late", SOON, is_running)?;
         Ok(())
@@ -88,12 +89,12 @@ fn the_loss_is_told_once_and_what_ends_meanwhile_starts_again_on_the_return() ->
 }
 
 #[test]
-fn a_containerd_that_is_away_at_the_start_is_named_and_waited_for() -> Result<()> {
+fn a_daemon_without_containerd_logs_its_address_and_waits() -> Result<()> {
     let mut host = Host::start()?;
     host.kill_containerd()?;
     host.spawn_daemon()?;
-    // The socket is served once containerd has not answered for a while.
-    eventually("callers are turned away", SOON, || {
+    // The daemon serves its socket after containerd has not answered for a while.
+    eventually("calls are refused", SOON, || {
         let done = host.try_probelet(["get", "pods"], "").ok()?;
         done.stderr.contains("containerd does not answer yet").then_some(())
     })?;
@@ -108,13 +109,13 @@ fn a_containerd_that_is_away_at_the_start_is_named_and_waited_for() -> Result<()
 
     host.start_containerd()?;
     host.wait_daemon()?;
-    eventually("it says that it serves", SOON, || {
+    eventually("the log says that it serves", SOON, || {
         (log_lines(&host, "serving").ok()? == 1).then_some(())
     })
 }
 
 #[test]
-fn a_killed_shim_is_a_death_like_another() -> Result<()> {
+fn a_killed_shim_is_followed_by_a_restart() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"], json!({}))?;
         host.wait_status("app", SOON, is_running)?;
@@ -125,22 +126,22 @@ fn a_killed_shim_is_a_death_like_another() -> Result<()> {
         let status = host.wait_status("app", SOON, back(1))?;
         assert_eq!(status["lastState"]["terminated"]["exitCode"], 137, "{status}");
 
-        // Without containerd nobody ends the container: it goes on until that is back.
+        // Without containerd nothing ends the container, so it runs on until containerd is back.
         let pid = host.task_pid("app_1")?;
         host.kill_containerd()?;
         signal(shim_of(pid)?, Signal::KILL)?;
         host.start_containerd()?;
-        eventually("an end, or an orphan that is told", SOON * 2, || {
+        eventually("a restart, or the event TaskLost", SOON * 2, || {
             let restarted = host.status("app").is_ok_and(|status| back(2)(&status));
-            let told = host.events().ok()?.iter().any(|event| event.contains("TaskLost"));
-            (restarted || told).then_some(())
+            let lost = host.events().ok()?.iter().any(|event| event.contains("TaskLost"));
+            (restarted || lost).then_some(())
         })?;
         Ok(())
     })
 }
 
 #[test]
-fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Result<()> {
+fn creations_that_the_death_of_containerd_interrupts_leave_nothing() -> Result<()> {
     with_host(|host| {
         let mut wanted = Vec::new();
         for round in 0..4_u32 {
@@ -156,7 +157,7 @@ fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Resul
             wanted.push(name);
         }
         for name in wanted {
-            // Its caller was told that it failed, or it is there and runs.
+            // The creation failed, or the container exists and runs.
             if host.status(&name).is_ok() {
                 host.wait_status(&name, SOON * 2, is_running)?;
                 host.probelet(["delete", "pod", &name, "--grace-period", "0"])?;
@@ -170,7 +171,7 @@ fn containerd_killed_in_the_middle_of_creations_leaves_nothing_behind() -> Resul
     })
 }
 
-/// After what containerd died in the middle of, at several distances.
+/// Kills containerd after this time and starts it again.
 fn kill_containerd_after(host: &mut Host, milliseconds: u64) -> Result<()> {
     std::thread::sleep(Duration::from_millis(milliseconds));
     host.kill_containerd()?;
@@ -178,7 +179,7 @@ fn kill_containerd_after(host: &mut Host, milliseconds: u64) -> Result<()> {
 }
 
 #[test]
-fn containerd_killed_in_the_middle_of_command_probes_is_no_evidence() -> Result<()> {
+fn command_probes_that_the_death_of_containerd_interrupts_do_not_count() -> Result<()> {
     with_host(|host| {
         let command = json!({
             "exec": { "command": ["/kubia-unhealthy", "exit", "0"] }, "period": "0.1s",
@@ -204,7 +205,7 @@ fn containerd_killed_in_the_middle_of_command_probes_is_no_evidence() -> Result<
 }
 
 #[test]
-fn a_kill_is_followed_by_a_restart_though_containerd_dies_in_it() -> Result<()> {
+fn a_kill_is_followed_by_a_restart_even_if_containerd_dies_meanwhile() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"], json!({ "backoff": { "base": "0.1s", "cap": "0.1s" } }))?;
         let mut restarts = 0;
@@ -225,7 +226,7 @@ fn a_kill_is_followed_by_a_restart_though_containerd_dies_in_it() -> Result<()> 
 }
 
 #[test]
-fn a_deletion_leaves_nothing_though_containerd_dies_in_it() -> Result<()> {
+fn a_deletion_leaves_nothing_even_if_containerd_dies_meanwhile() -> Result<()> {
     with_host(|host| {
         for milliseconds in [0, 10, 30, 60] {
             create(host, "app", &["sleep"], json!({}))?;
@@ -235,7 +236,7 @@ fn a_deletion_leaves_nothing_though_containerd_dies_in_it() -> Result<()> {
             kill_containerd_after(host, milliseconds)?;
             call.wait()?;
             eventually("the pod is gone", SOON * 2, || {
-                // Whoever was not heard asks again.
+                // The first call may have failed.
                 let _ = host.try_probelet(["delete", "pod", "app", "--grace-period", "0"], "");
                 host.status("app").is_err().then_some(())
             })?;
@@ -246,9 +247,9 @@ fn a_deletion_leaves_nothing_though_containerd_dies_in_it() -> Result<()> {
 }
 
 #[test]
-fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
+fn the_next_daemon_knows_an_end_that_only_the_daemon_observed() -> Result<()> {
     with_host(|host| {
-        // One that starts again at once, and one that waits to.
+        // One container that restarts, and one that does not.
         create(host, "app", &["sleep"], json!({}))?;
         create(host, "once", &["sleep"], json!({ "restartPolicy": "NEVER" }))?;
         for name in ["app", "once"] {
@@ -265,8 +266,8 @@ fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
         host.wait_status("once", SOON, |status| status["state"]["terminated"].is_object())?;
         let kept = host.path("run").join("unwritten").join(host.namespace());
         let files = || fs::read_dir(&kept).map_or(0, Iterator::count);
-        eventually("both are kept", SOON, || (files() == 2).then_some(()))?;
-        // Nobody else knows any more.
+        eventually("both pending records exist", SOON, || (files() == 2).then_some(()))?;
+        // With the shims, the last other processes that know the ends are killed.
         shims.into_iter().try_for_each(|shim| signal(shim, Signal::KILL))?;
         host.kill_daemon()?;
 
@@ -282,7 +283,7 @@ fn an_end_that_only_the_daemon_saw_is_known_to_the_next_one() -> Result<()> {
             let described = host.probelet(["describe", "pod", name])?;
             ensure!(described.contains("from outside"), "{described}");
         }
-        eventually("the records have it", SOON, || (files() == 0).then_some(()))?;
+        eventually("the records are written", SOON, || (files() == 0).then_some(()))?;
         for name in ["app", "once"] {
             host.probelet(["delete", "pod", name, "--grace-period", "0"])?;
         }

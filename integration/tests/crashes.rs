@@ -1,4 +1,4 @@
-//! The daemon or containerd is killed at a bad moment; what it was about to do is still done.
+//! The daemon or containerd is killed during an operation, which is still completed.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -26,7 +26,7 @@ fn wait_event(host: &Host, reason: &str) -> Result<()> {
 }
 
 #[test]
-fn a_stop_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
+fn a_stop_is_completed_if_the_daemon_dies_during_the_grace() -> Result<()> {
     with_host(|host| {
         create(host, &["sleep"], json!({}))?;
         let pid = host.task_pid("app_0")?;
@@ -49,7 +49,7 @@ fn a_stop_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
 }
 
 #[test]
-fn a_replacement_outlives_a_daemon_that_dies_in_the_old_pods_grace() -> Result<()> {
+fn a_replacement_is_completed_if_the_daemon_dies_during_the_old_pods_grace() -> Result<()> {
     with_host(|host| {
         let manifest = |value: &str| {
             json!({
@@ -76,18 +76,18 @@ fn a_replacement_outlives_a_daemon_that_dies_in_the_old_pods_grace() -> Result<(
         assert_eq!(host.task_pid("app_0")?, pid, "the grace is not over");
 
         host.start_daemon()?;
-        // Its attempts count from above the old one's.
+        // The attempt numbers of the new pod are above the old one's.
         let is_new = |s: &Value| is_running(s) && s["containerID"] == "containerd://app_10";
         let status = host.wait_status("app", SOON, is_new)?;
         assert_eq!(status["restartCount"], 0, "{status}");
-        assert!(host.task_pid("app_0").is_err(), "the old pod is gone");
+        assert!(host.task_pid("app_0").is_err(), "the old pod still runs");
         assert_eq!(host.apply(&manifest("new").to_string())?, "pod/app unchanged\n");
         Ok(())
     })
 }
 
 #[test]
-fn a_liveness_kill_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
+fn a_liveness_kill_is_completed_if_the_daemon_dies_during_the_grace() -> Result<()> {
     with_host(|host| {
         let probe = json!({
             "httpGet": { "port": 8080 }, "period": "0.2s", "failureThreshold": 2,
@@ -109,7 +109,7 @@ fn a_liveness_kill_outlives_a_daemon_that_dies_in_its_grace() -> Result<()> {
 }
 
 #[test]
-fn a_back_off_outlives_a_daemon_that_dies_in_it() -> Result<()> {
+fn a_back_off_continues_if_the_daemon_dies_during_it() -> Result<()> {
     with_host(|host| {
         create(host, &["exit", "3"], json!({ "backoff": { "base": "8s" } }))?;
         let backs_off = |status: &Value| {
@@ -128,7 +128,7 @@ fn a_back_off_outlives_a_daemon_that_dies_in_it() -> Result<()> {
 }
 
 #[test]
-fn liveness_goes_on_when_containerd_is_back() -> Result<()> {
+fn liveness_probes_continue_without_containerd_and_kill_when_it_is_back() -> Result<()> {
     with_host(|host| {
         let probe = json!({ "httpGet": { "port": 8080 }, "period": "0.2s" });
         let more = json!({ "livenessProbe": probe, "terminationGracePeriod": "1s" });
@@ -149,7 +149,7 @@ fn liveness_goes_on_when_containerd_is_back() -> Result<()> {
 }
 
 #[test]
-fn a_daemon_that_starts_without_containerd_says_so_until_it_is_back() -> Result<()> {
+fn a_daemon_that_starts_without_containerd_answers_so_until_it_is_back() -> Result<()> {
     with_host(|host| {
         create(host, &["sleep"], json!({}))?;
         let pid = host.task_pid("app_0")?;

@@ -1,4 +1,4 @@
-//! What a container is told of its pod and of the machine.
+//! The downward API: fields of the pod and resources in variables and files.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -47,7 +47,7 @@ fn pod(name: &str, on_host: bool) -> Value {
 }
 
 fn said(host: &Host, name: &str) -> Result<Vec<String>> {
-    let log = eventually("the container has said all", SOON, || {
+    let log = eventually("the container has printed END", SOON, || {
         let text = host.probelet(["logs", name]).ok()?;
         text.strip_suffix("END\n").map(str::to_owned)
     })?;
@@ -55,7 +55,7 @@ fn said(host: &Host, name: &str) -> Result<Vec<String>> {
 }
 
 #[test]
-fn a_container_knows_its_resources_and_where_it_is() -> Result<()> {
+fn variables_and_files_have_resources_addresses_and_the_node() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         host.apply(&pod("own", false).to_string())?;
@@ -71,7 +71,7 @@ fn a_container_knows_its_resources_and_where_it_is() -> Result<()> {
         let expected = format!("robot {} 1500 2 {bytes} 10 1500 {kib}", node.trim());
         ensure!(own[0] == expected && on_host[0] == expected, "{own:?} {on_host:?} {expected}");
 
-        // Some machines have no address but loopback's.
+        // A machine may have no address besides the loopback's.
         let addresses = Command::new("ip").args(["-o", "addr", "show"]).output()?.stdout;
         let addresses = String::from_utf8(addresses)?;
         let host_ip = own[1].split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Real ends of real processes, and what is told about each.
+//! Ends of real processes, and how each is reported.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 const CREATE: &str = "probelet.v1.Containers/CreateContainer";
 const GET: &str = "probelet.v1.Containers/GetContainer";
 
-/// What the OOM killer defends: enough for runc and a shell, too little for `GREEDY`.
+/// The memory limit in bytes: enough for runc and a shell, too little for `GREEDY`.
 const LIMIT: u64 = 32 << 20;
 const GREEDY: &str = "dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null";
 
-/// How an end is told: code, signal, reason, and how the cause begins.
+/// The expected report of an end: exit code, signal, reason, and the beginning of the cause.
 struct Told(i64, u64, &'static str, &'static str);
 
-/// A busybox bundle that runs once; `edit` changes its OCI spec.
+/// Runs a busybox bundle once; `edit` changes its OCI spec.
 fn run(host: &Host, name: &str, script: &str, edit: impl FnOnce(&mut Value)) -> Result<Value> {
     let mut request = host.busybox(name, script)?;
     request["restartPolicy"] = json!("NEVER");
@@ -30,7 +30,7 @@ fn run(host: &Host, name: &str, script: &str, edit: impl FnOnce(&mut Value)) -> 
 
 fn plain(_: &mut Value) {}
 
-/// Init is no pid namespace's init, so that its own signals reach it.
+/// Removes the pid namespace: an init of a pid namespace would ignore signals that it sends itself.
 fn without_pid_namespace(spec: &mut Value) {
     if let Some(namespaces) = spec["linux"]["namespaces"].as_array_mut() {
         namespaces.retain(|namespace| namespace["type"] != "pid");
@@ -41,7 +41,7 @@ fn limited(spec: &mut Value) {
     spec["linux"]["resources"] = json!({ "memory": { "limit": LIMIT } });
 }
 
-/// A file that is there and cannot be run.
+/// Runs a container whose program exists and cannot be executed.
 fn unfit(host: &Host, name: &str, mode: u32, content: &str) -> Result<()> {
     let mut request = host.busybox(name, "")?;
     let file = host.path(&format!("busybox-{name}/bin/unfit"));
@@ -57,7 +57,7 @@ fn wait_end(host: &Host, name: &str) -> Result<Value> {
     host.wait_status(name, SOON, ended)
 }
 
-/// Pod status, API, history and description tell the same.
+/// Checks that pod status, API, history and `describe` report the same end.
 fn told(host: &Host, name: &str, told: &Told) -> Result<()> {
     let Told(code, signal, reason, cause) = *told;
     let status = wait_end(host, name)?;
@@ -96,7 +96,7 @@ fn parent(pid: u32) -> Result<u32> {
 }
 
 #[test]
-fn ends_of_its_own() -> Result<()> {
+fn exits_crashes_and_failed_starts_are_reported() -> Result<()> {
     with_host(|host| {
         for code in [0, 1, 42, 255] {
             run(host, &format!("exit-{code}"), &format!("exit {code}"), plain)?;
@@ -124,11 +124,10 @@ fn ends_of_its_own() -> Result<()> {
         ] {
             told(host, name, &expected)?;
         }
-        // runc finds this one out when the container has started already: as in Kubernetes, where
-        // its log tells.
+        // runc detects this only after the start, so the reason is in the log, as in Kubernetes.
         let end = wait_end(host, "bad-format")?["state"]["terminated"].clone();
         ensure!(end["reason"] == "Error" && end["exitCode"] != 0, "{end}");
-        eventually("the log tells", SOON, || {
+        eventually("the log has the reason", SOON, || {
             host.probelet(["logs", "bad-format"]).ok()?.contains("exec format error").then_some(())
         })?;
         event_of(host, "missing", "no such file or directory")?;
@@ -140,7 +139,7 @@ fn ends_of_its_own() -> Result<()> {
 }
 
 #[test]
-fn out_of_memory_of_init_and_of_a_child() -> Result<()> {
+fn an_oom_kill_of_init_and_of_a_child_is_reported() -> Result<()> {
     with_host(|host| {
         run(host, "init", &format!("exec {GREEDY}"), limited)?;
         let script = format!(
@@ -150,7 +149,7 @@ fn out_of_memory_of_init_and_of_a_child() -> Result<()> {
         told(host, "init", &Told(137, 9, "OOMKilled", "out of memory: the OOM killer took init"))?;
         event_of(host, "init", "the OOM killer took 1 process of container init")?;
 
-        // Told while init lives on, and again when it ends for another reason, whoever looks.
+        // The OOM kill is reported while init runs on, and again at its end, by another daemon too.
         event_of(host, "child", "the OOM killer took 1 process of container child")?;
         ensure!(host.status("child")?["state"]["running"].is_object());
         host.kill_daemon()?;
@@ -163,7 +162,7 @@ fn out_of_memory_of_init_and_of_a_child() -> Result<()> {
 }
 
 #[test]
-fn ends_that_others_brought() -> Result<()> {
+fn stops_kills_and_signals_from_outside_are_reported() -> Result<()> {
     with_host(|host| {
         let obeys = "trap 'exit 7' TERM; echo up > /tmp/up; while true; do sleep 0.1; done";
         run(host, "obeys", obeys, plain)?;
@@ -209,7 +208,7 @@ fn ends_that_others_brought() -> Result<()> {
         host.probelet(["kill", "killed"])?;
         told(host, "killed", &Told(137, 9, "Error", "operator: kill -s 9 by uid 0 (pid "))?;
         kill(parent(host.task_pid("shim_0")?)?, Signal::KILL)?;
-        // Whether anybody learns how an orphan ended is up to who reaps it.
+        // The exit status of the orphaned process depends on the process that reaps it.
         let seen = wait_end(host, "shim")?["state"]["terminated"]["signal"] == 9;
         let lost = Told(137, 0, "ContainerStatusUnknown", "unknown");
         let killed = Told(137, 9, "Error", "SIGKILL from outside");
@@ -236,7 +235,7 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
         host.apply(&manifest)?;
         told(host, "short", &Told(137, 9, "Error", "active deadline exceeded; SIGKILL after 1s"))?;
         event_of(host, "short", "DeadlineExceeded")?;
-        // The pod's own, and once.
+        // The event is the pod's own and occurs once.
         let events = host.probelet(["get", "events", "short", "-o", "json"])?;
         let events: Value = serde_json::from_str(&events)?;
         let events = events["items"].as_array().into_iter().flatten();
@@ -252,7 +251,7 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
                 "{refused:?}"
             );
         }
-        // Nor does the next daemon start it, which knows of the event too.
+        // The next daemon does not start the pod either, and has the event.
         host.kill_daemon()?;
         host.start_daemon()?;
         let events = host.probelet(["get", "events", "short"])?;
@@ -264,7 +263,7 @@ fn an_active_deadline_ends_the_pod_for_good() -> Result<()> {
     })
 }
 
-/// A pod of the story's image that runs once, with more in its container.
+/// A pod of the image that runs once, with more fields of its container.
 fn pod(name: &str, args: &str, more: &str) -> String {
     format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{restartPolicy: Never, \
@@ -274,7 +273,7 @@ fn pod(name: &str, args: &str, more: &str) -> String {
 }
 
 #[test]
-fn hooks_that_fail_and_messages() -> Result<()> {
+fn failed_hooks_and_termination_messages_are_reported() -> Result<()> {
     with_host(|host| {
         let hook =
             |command: &str| format!("lifecycle: {{postStart: {{exec: {{command: [{command}]}}}}}}");

@@ -1,4 +1,4 @@
-//! What is kept of a container that hangs: it says in which way.
+//! Evidence of containers that hang in different ways.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const CREATE: &str = "probelet.v1.Containers/CreateContainer";
 const EVIDENCE: &str = "probelet.v1.Containers/GetEvidence";
 
-/// A request for a container that hangs as `words` say and that a probe condemns.
+/// A request for a container that hangs as its arguments say, with a liveness probe that fails.
 fn hanging(host: &Host, name: &str, words: &[&str]) -> Result<Value> {
     let rootfs = host.path(&format!("rootfs-{name}"));
     for folder in ["proc", "dev", "tmp"] {
@@ -25,16 +25,16 @@ fn hanging(host: &Host, name: &str, words: &[&str]) -> Result<Value> {
     request["ociSpec"]["process"]["args"] = json!(args);
     request["name"] = json!(name);
     request["rootfs"] = json!(rootfs);
-    // Nobody listens there.
+    // Nothing listens on port 1.
     request["livenessProbe"] =
         json!({ "url": "tcp://:1", "period": "1s", "initialDelay": "2s", "failureThreshold": 1 });
     request["terminationGracePeriod"] = json!("1s");
-    // One death is enough.
+    // One kill is enough.
     request["restartPolicy"] = json!("NEVER");
     Ok(request)
 }
 
-/// The evidence of the only death, as the API tells it.
+/// The evidence of the only kill, from the API.
 fn evidence(host: &Host, name: &str) -> Result<Value> {
     let ask = || host.call(EVIDENCE, &json!({ "name": name })).ok();
     eventually("evidence", SOON, || {
@@ -49,7 +49,7 @@ fn reading(evidence: &Value) -> String {
 }
 
 #[test]
-fn a_deadlock_looks_deadlocked_and_the_kill_follows() -> Result<()> {
+fn a_deadlock_is_recognised_before_the_kill() -> Result<()> {
     with_host(|host| {
         host.call(CREATE, &hanging(host, "app", &["deadlock"])?)?;
         let evidence = evidence(host, "app")?;
@@ -61,11 +61,11 @@ fn a_deadlock_looks_deadlocked_and_the_kill_follows() -> Result<()> {
         let threads = details["captured"]["processes"][0]["threads"].to_string();
         assert!(threads.contains("left") && threads.contains("right"), "{threads}");
 
-        // No handler for SIGTERM, so it took the grace and SIGKILL.
+        // The program has no handler for SIGTERM, so SIGKILL ends it after the grace.
         let ended = |status: &Value| status["state"]["terminated"]["signal"] == 9;
         host.wait_status("app", SOON, ended)?;
-        let told = host.events()?;
-        let at = |what: &str| told.iter().position(|event| event.contains(what));
+        let events = host.events()?;
+        let at = |what: &str| events.iter().position(|event| event.contains(what));
         assert!(at("looks deadlocked").context("no event")? < at("Killing").context("no kill")?);
 
         let shown = host.probelet(["describe", "pod", "app", "--evidence", "-c", "app"])?;
@@ -74,7 +74,7 @@ fn a_deadlock_looks_deadlocked_and_the_kill_follows() -> Result<()> {
         assert!(lines[1].contains("looks deadlocked"), "{shown}");
         assert!(shown.contains("futex"), "{shown}");
 
-        // It outlives the daemon and goes with the container.
+        // The evidence outlives the daemon and is removed with the container.
         host.kill_daemon()?;
         host.start_daemon()?;
         assert_eq!(self::evidence(host, "app")?, evidence);
@@ -98,7 +98,7 @@ fn a_spinning_thread_is_named() -> Result<()> {
 fn a_full_accept_queue_is_named() -> Result<()> {
     with_host(|host| {
         let mut request = hanging(host, "app", &["deaf", "8080"])?;
-        // The probe that condemns it fills the queue as well: what it has given up stays there.
+        // The failing probe itself fills the queue: connections that it gives up stay there.
         request["livenessProbe"] = json!({
             "httpGet": { "port": 8080, "path": "/" }, "period": "0.1s", "timeout": "0.05s",
             "failureThreshold": 200,
@@ -113,7 +113,7 @@ fn a_full_accept_queue_is_named() -> Result<()> {
     })
 }
 
-/// As `evidence`, for a probe that takes its time to condemn.
+/// The evidence of a container whose probe takes up to a minute to reach its threshold.
 fn evidence_within(host: &Host, name: &str) -> Result<Value> {
     host.wait_status(name, SOON * 4, |status| status["state"]["terminated"].is_object())?;
     evidence(host, name)
@@ -135,7 +135,7 @@ fn an_exhausted_heap_is_named() -> Result<()> {
 }
 
 #[test]
-fn a_signal_and_a_command_for_the_evidence_are_heard() -> Result<()> {
+fn the_evidence_signal_and_command_add_their_output() -> Result<()> {
     with_host(|host| {
         let script = "trap 'echo all my threads' QUIT; echo up; while true; do sleep 0.05; done";
         let mut request = host.busybox("app", script)?;

@@ -1,4 +1,4 @@
-//! Commands as probes: what they say, and that nothing of them stays.
+//! Command probes: their results, and that their processes are cleaned up.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -11,12 +11,12 @@ use anyhow::{Result, ensure};
 use probelet_integration::{Host, SOON, eventually, processes_with, with_host};
 use serde_json::{Value, json};
 
-/// A word that no other test's processes have among theirs.
+/// A number of seconds that is unique to a test, by which its `sleep` processes are found.
 fn seconds(number: u32) -> String {
     (1_000_000 + std::process::id() * 10 + number).to_string()
 }
 
-/// A container that only sleeps, with one readiness probe that runs once.
+/// Creates a container that only sleeps, with a readiness probe that runs once.
 fn probe_once(host: &Host, name: &str, command: &[&str], timeout: &str) -> Result<()> {
     let mut request = host.busybox(name, "sleep 1000")?;
     let exec = json!({ "command": command });
@@ -29,7 +29,7 @@ fn probe_status(host: &Host, name: &str) -> Option<Value> {
     seen["probes"].as_array()?.first().cloned()
 }
 
-/// Outcome and output of the first run.
+/// The outcome and the output of the first run of the probe.
 fn said(host: &Host, name: &str) -> Result<(String, String)> {
     let probe = eventually("the probe has run", SOON, || {
         probe_status(host, name).filter(|probe| probe["lastAt"].is_string())
@@ -43,7 +43,7 @@ fn fifos(host: &Host) -> usize {
 }
 
 #[test]
-fn a_command_is_judged_by_its_exit_status() -> Result<()> {
+fn the_exit_status_of_a_command_is_the_outcome() -> Result<()> {
     with_host(|host| {
         let shell = |script: &'static str| ["sh", "-c", script];
         let flood = "dd if=/dev/zero bs=1M count=100 2>/dev/null; echo end >&2";
@@ -78,7 +78,7 @@ fn a_command_is_judged_by_its_exit_status() -> Result<()> {
 }
 
 #[test]
-fn a_failing_command_tells_its_exit_code() -> Result<()> {
+fn the_exit_code_of_a_failing_command_is_reported() -> Result<()> {
     with_host(|host| {
         for (name, script) in [("silent", "exit 3"), ("loud", "echo no; exit 4")] {
             probe_once(host, name, &["sh", "-c", script], "30s")?;
@@ -89,9 +89,9 @@ fn a_failing_command_tells_its_exit_code() -> Result<()> {
             let (outcome, output) = said(host, name)?;
             assert_eq!((outcome.as_str(), output.trim_end()), ("failure", said_of_it));
             assert_eq!(probe_status(host, name).unwrap_or_default()["lastExitCode"], code);
-            let told = format!("Warning Unhealthy Readiness probe failed: {said_of_it}");
+            let expected = format!("Warning Unhealthy Readiness probe failed: {said_of_it}");
             let events = host.events()?;
-            assert!(events.iter().any(|event| event.trim_end() == told), "{events:#?}");
+            assert!(events.iter().any(|event| event.trim_end() == expected), "{events:#?}");
             let shown = host.probelet(["describe", "pod", name])?;
             assert!(shown.contains(&format!(", exit code {code}, ")), "{shown}");
             let done = host.try_probelet(["probe", name], "")?;
@@ -122,7 +122,7 @@ fn a_failing_command_restarts_its_container() -> Result<()> {
 fn a_timed_out_command_leaves_no_child() -> Result<()> {
     with_host(|host| {
         let word = seconds(0);
-        // A child, one that cleared its environment, one in a session of its own.
+        // A plain child, one that has cleared its environment, and one in a session of its own.
         let script = format!(
             "trap '' TERM; sleep {word} & env -i sleep {word} & (setsid sleep {word} &) ; \
              sleep {word}"
@@ -133,21 +133,21 @@ fn a_timed_out_command_leaves_no_child() -> Result<()> {
                 .then_some(())
         })?;
         assert_eq!(said(host, "app")?.0, "failure");
-        eventually("all are gone", SOON, || processes_with(&word).is_empty().then_some(()))?;
+        eventually("all have ended", SOON, || processes_with(&word).is_empty().then_some(()))?;
         host.task_pid("app_0").map(drop)
     })
 }
 
 #[test]
-fn a_child_in_the_background_neither_holds_nor_dies() -> Result<()> {
+fn a_child_in_the_background_does_not_delay_the_probe_and_is_not_killed() -> Result<()> {
     with_host(|host| {
         let word = seconds(1);
         let script = format!("sleep {word} & echo hi");
         probe_once(host, "app", &["sh", "-c", &script], "5s")?;
         assert_eq!(said(host, "app")?, ("success".to_owned(), "hi\n".to_owned()));
         assert_eq!(fifos(host), 0);
-        ensure!(!processes_with(&word).is_empty(), "the command had ended by itself");
-        // Nor does it with another daemon, whose first probe leaves one more.
+        ensure!(!processes_with(&word).is_empty(), "the child was killed");
+        // The next daemon does not kill it either. Its first probe leaves a second child.
         host.kill_daemon()?;
         host.start_daemon()?;
         assert_eq!(said(host, "app")?.0, "success");
@@ -159,10 +159,10 @@ fn a_child_in_the_background_neither_holds_nor_dies() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_left_of_a_command_when_its_daemon_is_killed() -> Result<()> {
+fn the_next_daemon_ends_a_command_that_runs_when_the_daemon_is_killed() -> Result<()> {
     with_host(|host| {
         let word = seconds(2);
-        // The next daemon's probe runs it again, which then is over at once.
+        // The probe of the next daemon runs the command again, which then ends at once.
         let script = format!(
             "[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; (setsid sleep {word} &) ; \
              env -i sleep {word}"
@@ -177,7 +177,7 @@ fn nothing_is_left_of_a_command_when_its_daemon_is_killed() -> Result<()> {
         host.kill_daemon()?;
         assert_eq!(asleep(), 2, "a crash of the daemon ends nothing by itself");
         host.start_daemon()?;
-        eventually("all are gone", SOON, || processes_with(&word).is_empty().then_some(()))?;
+        eventually("all have ended", SOON, || processes_with(&word).is_empty().then_some(()))?;
         assert_eq!(said(host, "app")?.0, "success");
         assert_eq!(fifos(host), 0);
         assert_eq!(host.task_pid("app_0")?, pid);
@@ -186,9 +186,9 @@ fn nothing_is_left_of_a_command_when_its_daemon_is_killed() -> Result<()> {
 }
 
 #[test]
-fn a_command_that_loses_containerd_is_no_evidence() -> Result<()> {
+fn a_command_that_ends_while_containerd_is_down_does_not_count_as_a_failure() -> Result<()> {
     with_host(|host| {
-        // Two seconds and a bit.
+        // About two seconds, in digits that are unique to the test.
         let word = format!("2.{}", seconds(3));
         let mut request = host.busybox("app", "sleep 1000")?;
         let command = format!("[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; sleep {word}; exit 0");
@@ -258,7 +258,7 @@ impl SlowRunc {
     }
 }
 
-/// Runs once, and then is over at once.
+/// A command that sleeps in its first run and ends at once in the next ones.
 fn long_at_first(word: &str) -> String {
     format!("[ -e /tmp/ran ] && exit 0; echo > /tmp/ran; exec sleep {word}")
 }
@@ -274,7 +274,7 @@ fn sleeps(word: &str) -> bool {
 }
 
 #[test]
-fn a_command_whose_start_loses_containerd_is_ended() -> Result<()> {
+fn a_command_is_ended_if_containerd_dies_during_its_start() -> Result<()> {
     with_host(|host| {
         let word = seconds(5);
         let runc = SlowRunc::install(host)?;
@@ -284,7 +284,7 @@ fn a_command_whose_start_loses_containerd_is_ended() -> Result<()> {
         assert_eq!(said(host, "app")?.0, "error");
         runc.go_on()?;
         has_run(host)?;
-        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        eventually("it has ended", SOON, || (!sleeps(&word)).then_some(()))?;
         host.start_containerd()?;
         assert_eq!(fifos(host), 0);
         Ok(())
@@ -292,7 +292,7 @@ fn a_command_whose_start_loses_containerd_is_ended() -> Result<()> {
 }
 
 #[test]
-fn a_command_whose_start_was_lost_is_ended_by_the_next_daemon() -> Result<()> {
+fn the_next_daemon_ends_a_command_whose_start_was_interrupted() -> Result<()> {
     with_host(|host| {
         let word = seconds(6);
         let runc = SlowRunc::install(host)?;
@@ -304,14 +304,14 @@ fn a_command_whose_start_was_lost_is_ended_by_the_next_daemon() -> Result<()> {
         eventually("it runs", SOON, || sleeps(&word).then_some(()))?;
         host.start_containerd()?;
         host.start_daemon()?;
-        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        eventually("it has ended", SOON, || (!sleeps(&word)).then_some(()))?;
         assert_eq!(said(host, "app")?.0, "success");
         Ok(())
     })
 }
 
 #[test]
-fn a_command_that_starts_while_the_next_daemon_does_is_ended() -> Result<()> {
+fn a_command_that_starts_during_the_start_of_the_next_daemon_is_ended() -> Result<()> {
     with_host(|host| {
         let word = seconds(7);
         let runc = SlowRunc::install(host)?;
@@ -321,7 +321,7 @@ fn a_command_that_starts_while_the_next_daemon_does_is_ended() -> Result<()> {
         host.start_daemon()?;
         runc.go_on()?;
         has_run(host)?;
-        eventually("it is gone", SOON, || (!sleeps(&word)).then_some(()))?;
+        eventually("it has ended", SOON, || (!sleeps(&word)).then_some(()))?;
         assert_eq!(said(host, "app")?.0, "success");
         Ok(())
     })
@@ -344,8 +344,10 @@ fn a_hundred_commands_leave_nothing_behind() -> Result<()> {
         successes(10)?;
         let before = descriptors();
         successes(110)?;
-        // One command may be under way, with two FIFOs and its pidfd, in each look.
-        eventually("no descriptor more", SOON, || (descriptors() <= before + 3).then_some(()))?;
+        // A running command may have two FIFOs and a pidfd.
+        eventually("the daemon has no more descriptors than before", SOON, || {
+            (descriptors() <= before + 3).then_some(())
+        })?;
         host.call("probelet.v1.Containers/RemoveContainer", &json!({ "name": "app" }))?;
         eventually("no FIFO is left", SOON, || (fifos(host) == 0).then_some(()))?;
         host.expect_nothing_left()
@@ -353,18 +355,18 @@ fn a_hundred_commands_leave_nothing_behind() -> Result<()> {
 }
 
 #[test]
-fn an_id_that_is_taken_is_cleared_and_passed_over() -> Result<()> {
+fn a_command_with_the_id_of_a_probe_is_ended_and_another_id_is_used() -> Result<()> {
     with_host(|host| {
         let word = seconds(4);
         let mut request = host.busybox("app", "sleep 1000")?;
         request["readinessProbe"] = json!({ "url": "exec:true", "initialDelay": "3s" });
         host.call("probelet.v1.Containers/CreateContainer", &request)?;
         eventually("it runs", SOON, || host.task_pid("app_0").ok())?;
-        // What an earlier daemon left is no other than this.
+        // A command of an earlier daemon has such an id too.
         let exec = ["task", "exec", "--detach", "--exec-id", "probelet-0", "app_0"];
         host.ctr(exec.iter().copied().chain(["sleep", &word]))?;
         ensure!(!processes_with(&word).is_empty(), "the first id is taken");
         assert_eq!(said(host, "app")?.0, "success");
-        eventually("it is gone", SOON, || processes_with(&word).is_empty().then_some(()))
+        eventually("it has ended", SOON, || processes_with(&word).is_empty().then_some(()))
     })
 }

@@ -1,4 +1,4 @@
-//! `exec -it` at a real terminal.
+//! `exec -it` on a real pseudo-terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::json;
 
-/// Our side of a terminal, and what was written on it so far.
+/// The controlling side of a terminal, its output so far, and the client that runs on it.
 struct Screen {
     keys: File,
     seen: Arc<Mutex<String>>,
@@ -32,19 +32,20 @@ impl Screen {
             Ok(rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?)
         };
         tcsetwinsize(&keys, size(24, 80))?;
-        // The kernel tells a change of the size to whom the terminal belongs.
+        // The kernel sends SIGWINCH to the session whose terminal it is, so the client gets its
+        // own.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(probelet_bin()).arg("--socket").arg(host.socket());
         let verb = command.args(words).stdin(side()?).stdout(side()?).stderr(side()?).spawn()?;
         let keys = File::from(keys);
         let seen = Arc::new(Mutex::new(String::new()));
-        let (mut screen, told) = (keys.try_clone()?, seen.clone());
+        let (mut screen, text_so_far) = (keys.try_clone()?, seen.clone());
         thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // Ends by an error when nobody has the other side any more.
+            // The read fails once the other side is closed.
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
                 let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default());
-                told.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+                text_so_far.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
         Ok(Self { keys, seen, verb })
@@ -76,31 +77,31 @@ fn size(rows: u16, columns: u16) -> Winsize {
 }
 
 #[test]
-fn a_shell_in_a_terminal_is_the_users_own() -> Result<()> {
+fn a_shell_in_a_terminal_gets_keys_size_and_signals() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         host.apply(&pod(json!([container("app", "", json!([]))]), json!([])).to_string())?;
         log(host, "app")?;
         let mut screen = Screen::open(host, &["exec", "-it", "web", "--", "sh"])?;
-        // What was typed before the shell asks is nobody's.
+        // Input before the prompt would be lost.
         screen.shows("# ")?;
         screen.type_in("tty && echo size $(stty size)\n")?;
         screen.shows("/dev/pts/")?;
         screen.shows("size 24 80")?;
-        // The keys are the shell's, which echoes them itself.
+        // The local terminal does not echo: the shell echoes the keys itself.
         ensure!(!screen.echoes()?, "the terminal is not raw");
         tcsetwinsize(&screen.keys, size(40, 100))?;
         screen
             .type_in("until [ \"$(stty size)\" = '40 100' ]; do sleep 0.1; done; echo now $?\n")?;
         screen.shows("now 0")?;
-        // Ctrl-C is for what runs in the container, and ends neither the shell nor the verb.
+        // Ctrl-C ends the command in the container, and neither the shell nor the client.
         screen.type_in("echo go; sleep 1000\n")?;
         screen.shows("\ngo")?;
         screen.type_in("\u{3}")?;
         screen.type_in("echo still $((40 + 2))\n")?;
         screen.shows("still 42")?;
         screen.type_in("exit 7\n")?;
-        let status = eventually("the verb ends", SOON, || screen.verb.try_wait().ok()?)?;
+        let status = eventually("the client ends", SOON, || screen.verb.try_wait().ok()?)?;
         ensure!(status.code() == Some(7), "{status}");
         ensure!(screen.echoes()?, "the terminal was left raw");
         Ok(())

@@ -1,4 +1,4 @@
-//! `exec`: commands that somebody talks to.
+//! `exec`: commands with streams, a terminal and an exit status.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,7 +12,7 @@ use probelet_integration::{
 use rustix::process::Signal;
 use serde_json::json;
 
-/// A word that no other test's processes have among theirs.
+/// A number of seconds that is unique to a test, by which its `sleep` processes are found.
 fn seconds(number: u32) -> String {
     (2_000_000 + std::process::id() * 10 + number).to_string()
 }
@@ -31,7 +31,7 @@ fn nothing_is_left(host: &Host, word: &str) -> Result<()> {
 }
 
 #[test]
-fn streams_and_exit_status_are_the_commands_own() -> Result<()> {
+fn streams_and_exit_status_are_those_of_the_command() -> Result<()> {
     with_host(|host| {
         run_app(host)?;
         let exec = |script: &str, stdin: &str| {
@@ -42,11 +42,12 @@ fn streams_and_exit_status_are_the_commands_own() -> Result<()> {
         assert_eq!(done.stderr, "err\ncommand terminated with exit code 3\n");
         let done = exec("kill -9 $$", "")?;
         assert_eq!(done.code, Some(137), "{done:?}");
-        // Larger than every pipe and queue on the way, there and back.
+        // The text is larger than all pipes and queues in both directions.
         let text = "0123456789abcdef\n".repeat(100_000);
         let done = exec("cat", &text)?;
         ensure!(done.code == Some(0) && done.stdout == text, "{} bytes", done.stdout.len());
-        // Nobody waits for who holds the stream; it is not killed either, as it ended well.
+        // A child that keeps the stream open is not waited for and not killed, because the command
+        // ended by itself.
         let done = exec("sleep 1 & echo there", "")?;
         assert_eq!((done.code, done.stdout.as_str()), (Some(0), "there\n"));
         let done = host.try_probelet(["exec", "app", "--", "cat"], "unread")?;
@@ -63,7 +64,7 @@ fn streams_and_exit_status_are_the_commands_own() -> Result<()> {
 }
 
 #[test]
-fn a_terminal_has_a_size_and_one_stream() -> Result<()> {
+fn a_terminal_has_a_size_and_a_single_stream() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("app", "sleep 1000")?;
         let mounts = &mut request["ociSpec"]["mounts"];
@@ -88,14 +89,14 @@ fn a_terminal_has_a_size_and_one_stream() -> Result<()> {
         ensure!(answers.iter().all(|answer| answer["stderr"].is_null()), "{text}");
         assert_eq!(answers.last(), Some(&json!({ "exitCode": 0 })), "{text}");
         let shown: Vec<&str> = answers.iter().filter_map(|a| a["stdout"].as_str()).collect();
-        // xterm, 33 91, each with the terminal's line end.
+        // `xterm` and `33 91` in base64, each with the terminal's line end.
         assert_eq!(shown, ["eHRlcm0NCg==", "MzMgOTENCg=="], "{text}");
         Ok(())
     })
 }
 
 #[test]
-fn who_goes_away_ends_the_command_and_its_children() -> Result<()> {
+fn a_client_that_disconnects_ends_the_command_and_its_children() -> Result<()> {
     with_host(|host| {
         run_app(host)?;
         let word = seconds(1);

@@ -1,4 +1,4 @@
-//! Bundles that name something which their next attempt names too.
+//! Bundles whose OCI spec has a fixed cgroup or hooks, which all attempts share.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
-/// A container in a cgroup of its user's choice and in the host's process namespace.
+/// A container in a given cgroup and in the host's process namespace.
 fn in_fixed_cgroup(host: &Host, name: &str) -> Result<Value> {
     let mut request = host.busybox(name, "trap 'exit 0' TERM; while :; do sleep 0.1; done")?;
     request["terminationGracePeriod"] = json!("2s");
@@ -23,13 +23,14 @@ fn create(host: &Host, request: &Value) -> Result<()> {
     host.call("probelet.v1.Containers/CreateContainer", request).map(drop)
 }
 
-/// The attempts that have begun, by the events.
+/// The number of attempts that have started, by the events.
 fn starts(host: &Host) -> Result<usize> {
     let started = |event: &String| event.starts_with("Normal Started");
     Ok(host.events()?.iter().filter(|event| started(event)).count())
 }
 
-/// This attempt is the newest and stays so: its shim's deletion of the one before is over.
+/// Waits until this attempt runs and the task of the one before is deleted, and checks that it
+/// still runs then.
 fn settles(host: &Host, name: &str, count: u64) -> Result<()> {
     let good =
         |status: &Value| status["restartCount"] == count && status["state"]["running"].is_object();
@@ -44,7 +45,7 @@ fn settles(host: &Host, name: &str, count: u64) -> Result<()> {
 }
 
 #[test]
-fn a_fixed_cgroup_outlives_each_kind_of_restart() -> Result<()> {
+fn a_container_in_a_fixed_cgroup_survives_each_kind_of_restart() -> Result<()> {
     with_host(|host| {
         create(host, &in_fixed_cgroup(host, "app")?)?;
         settles(host, "app", 0)?;
@@ -64,7 +65,7 @@ fn a_fixed_cgroup_outlives_each_kind_of_restart() -> Result<()> {
 }
 
 #[test]
-fn the_last_hooks_of_an_attempt_run_before_the_first_ones_of_the_next() -> Result<()> {
+fn the_poststop_hooks_of_an_attempt_run_before_the_prestart_hooks_of_the_next() -> Result<()> {
     with_host(|host| {
         let file = host.path("hooks");
         let hook = |word: &str| {

@@ -1,4 +1,4 @@
-//! containerd, a shim or runc hangs: command probes that it holds up are no evidence against the
+//! containerd, a shim or runc hangs: command probes that it delays do not count as failures of the
 //! container.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
@@ -12,7 +12,7 @@ use probelet_integration::{Host, SOON, eventually, processes_with, shim_of, sign
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// A process that stands still until this is dropped.
+/// A process that is suspended until this is dropped.
 struct Frozen(u32);
 
 impl Frozen {
@@ -28,7 +28,7 @@ impl Drop for Frozen {
     }
 }
 
-/// A container that one failure of its probe would end. Its process id.
+/// Creates a container that a single failure of its probe would end. Returns its process id.
 fn create(host: &Host, command: &[&str], timeout: &str) -> Result<u32> {
     let mut request = host.busybox("app", "sleep 1000")?;
     request["livenessProbe"] = json!({
@@ -50,19 +50,19 @@ fn count(host: &Host, what: &str) -> Option<u64> {
     if probe[what].is_null() { Some(0) } else { probe[what].as_str()?.parse().ok() }
 }
 
-/// The error is counted and reported while the means hang, and nothing else comes of it.
+/// Waits until the probe's error is counted and reported as an event.
 fn expect_error(host: &Host, text: &str) -> Result<()> {
     eventually("an error is counted", 2 * SOON, || (count(host, "errors")? > 0).then_some(()))
         .with_context(|| format!("{:?}", probe(host)))?;
-    let told = "Unhealthy Liveness probe errored and resulted in unknown state: ";
+    let errored = "Unhealthy Liveness probe errored and resulted in unknown state: ";
     eventually("an event reports it", 2 * SOON, || {
         let events = host.events().ok()?;
-        events.iter().any(|event| event.contains(told) && event.contains(text)).then_some(())
+        events.iter().any(|event| event.contains(errored) && event.contains(text)).then_some(())
     })
     .with_context(|| format!("{:?} {:#?}", probe(host), host.events()))
 }
 
-/// The means are back: probes pass again, and it is the same process.
+/// Waits until probes pass again, and checks that it is the same process without a failure.
 fn expect_well(host: &Host, pid: u32) -> Result<()> {
     let before = count(host, "successes").context("no probe")?;
     eventually("probes pass again", 8 * SOON, || {
@@ -75,7 +75,7 @@ fn expect_well(host: &Host, pid: u32) -> Result<()> {
 }
 
 #[test]
-fn a_frozen_containerd_is_no_evidence() -> Result<()> {
+fn probes_do_not_fail_while_containerd_is_frozen() -> Result<()> {
     with_host(|host| {
         let pid = create(host, &["true"], "1s")?;
         let frozen = Frozen::new(host.containerd_pid())?;
@@ -86,7 +86,7 @@ fn a_frozen_containerd_is_no_evidence() -> Result<()> {
 }
 
 #[test]
-fn a_frozen_shim_is_no_evidence() -> Result<()> {
+fn probes_do_not_fail_while_the_shim_is_frozen() -> Result<()> {
     with_host(|host| {
         let pid = create(host, &["true"], "1s")?;
         let frozen = Frozen::new(shim_of(pid)?)?;
@@ -96,7 +96,7 @@ fn a_frozen_shim_is_no_evidence() -> Result<()> {
     })
 }
 
-/// A command that has ended while only the frozen process could say so.
+/// A command ends while the process that would report it is suspended.
 fn ends_unseen(shim: bool) -> Result<()> {
     with_host(|host| {
         let word = format!("2.{}", 1_000_000 + std::process::id());
@@ -107,15 +107,17 @@ fn ends_unseen(shim: bool) -> Result<()> {
             processes_with(&word).iter().any(|line| line.starts_with("sleep")).then_some(())
         })?;
         let frozen = Frozen::new(if shim { shim_of(pid)? } else { host.containerd_pid() })?;
-        // Without its shim it stays a zombie, which has no arguments.
+        // While its shim is suspended the command stays a zombie, which has no arguments.
         eventually("the command has ended", SOON, || {
             processes_with(&word).is_empty().then_some(())
         })?;
         if shim {
-            // Not started, where the shim stood still before it had answered the start.
+            // The error may be that the command was not started, if the shim was suspended before
+            // it answered the start.
             expect_error(host, "the command")?;
         } else {
-            // Its exit code from the kernel, or the next command's error.
+            // This command's exit code may come from the kernel; then the next command is the
+            // error.
             eventually("the next outcome", 2 * SOON, || {
                 (count(host, "errors")? > 0).then_some(())
             })?;
@@ -126,17 +128,17 @@ fn ends_unseen(shim: bool) -> Result<()> {
 }
 
 #[test]
-fn an_exit_that_only_a_frozen_containerd_knows_is_no_evidence() -> Result<()> {
+fn a_command_that_ends_while_containerd_is_frozen_does_not_fail() -> Result<()> {
     ends_unseen(false)
 }
 
 #[test]
-fn an_exit_that_only_a_frozen_shim_knows_is_no_evidence() -> Result<()> {
+fn a_command_that_ends_while_the_shim_is_frozen_does_not_fail() -> Result<()> {
     ends_unseen(true)
 }
 
 #[test]
-fn a_hung_runc_is_no_evidence() -> Result<()> {
+fn probes_do_not_fail_while_runc_hangs() -> Result<()> {
     with_host(|host| {
         let hang = host.path("hang");
         let script = format!(
@@ -158,16 +160,20 @@ fn a_hung_runc_is_no_evidence() -> Result<()> {
 }
 
 #[test]
-fn a_command_that_hangs_itself_is_evidence_still() -> Result<()> {
+fn a_command_that_hangs_by_itself_fails() -> Result<()> {
     with_host(|host| {
         let script = "[ -e /tmp/hang ] && exec sleep 1000; exit 0";
         create(host, &["sh", "-c", script], "1s")?;
         host.ctr(["task", "exec", "--exec-id", "hang", "app_0", "sh", "-c", "echo > /tmp/hang"])?;
         let again = |status: &Value| status["restartCount"] == 1;
         host.wait_status("app", 2 * SOON, again)?;
-        let told = "timed out after 1s";
-        ensure!(host.events()?.iter().any(|event| event.contains(told)), "{:#?}", host.events());
-        eventually("nothing runs on", Duration::from_secs(15), || {
+        let timed_out = "timed out after 1s";
+        ensure!(
+            host.events()?.iter().any(|event| event.contains(timed_out)),
+            "{:#?}",
+            host.events()
+        );
+        eventually("the next attempt runs", Duration::from_secs(15), || {
             host.task_pid("app_1").ok().map(drop)
         })
     })

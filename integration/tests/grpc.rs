@@ -1,4 +1,4 @@
-//! The API as grpcurl sees it.
+//! The API, called with grpcurl.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -34,7 +34,7 @@ fn a_hand_written_oci_spec_runs() -> Result<()> {
     with_host(|host| {
         let text = fs::read_to_string(root().join("examples/hand-written-oci.json"))?;
         let mut request: Value = serde_json::from_str(&text)?;
-        // A copy: runc makes mount points in it.
+        // The test uses a copy, because runc creates mount points in it.
         let rootfs = host.path("rootfs");
         fs::create_dir(&rootfs)?;
         let binary = "target/images/rootfs/kubia-unhealthy";
@@ -51,13 +51,13 @@ fn a_hand_written_oci_spec_runs() -> Result<()> {
 
         host.call("probelet.v1.Containers/RemoveContainer", &name)?;
         host.expect_nothing_left()?;
-        assert!(rootfs.join("kubia-unhealthy").exists(), "the rootfs is the user's, not ours");
+        assert!(rootfs.join("kubia-unhealthy").exists(), "the user's rootfs was removed");
         Ok(())
     })
 }
 
 #[test]
-fn events_are_watched_as_they_happen() -> Result<()> {
+fn events_are_streamed_as_they_occur() -> Result<()> {
     with_host(|host| {
         let (mut watch, out) = host.spawn_call("probelet.v1.Events/WatchEvents", &json!({}))?;
         let request = json!({

@@ -1,10 +1,10 @@
-//! gRPC libraries of other languages over the Unix socket, as their users call them.
+//! A gRPC library of another language over the Unix socket.
 
 use anyhow::{Result, ensure};
 use probelet_integration::{Host, bounded, finish, grpcio_python, succeed};
 
-/// Two calls on one connection (the second one's headers refer to the first one's), a stream, and
-/// a name of the caller's choice.
+/// Two calls on one connection (the headers of the second refer to those of the first), a stream,
+/// and an authority that the caller chooses.
 const SCRIPT: &str = r#"
 import sys, grpc
 target = "unix:" + sys.argv[1]
@@ -21,7 +21,7 @@ print("done")
 "#;
 
 #[test]
-fn a_client_on_the_c_core_gets_in() -> Result<()> {
+fn a_client_on_the_c_core_is_served() -> Result<()> {
     let mut host = Host::start()?;
     host.start_daemon()?;
     let mut python = bounded(grpcio_python());

@@ -1,13 +1,12 @@
-//! Each handler against servers that are well, and against those that misbehave in every way that
-//! a prober meets: what is said is what the kubelet says (but for the differences that
-//! docs/kubelet-differences.md lists).
+//! Each probe handler against healthy servers and servers that misbehave. The output is the
+//! kubelet's, except for the differences in docs/kubelet-differences.md.
 
 use anyhow::Result;
 use probelet_integration::target::matches;
 use probelet_integration::with_host;
 use serde_json::json;
 
-/// One container serves all rows.
+/// The servers of the one container that serves all rows.
 const SERVERS: &str = "http 127.0.0.1:8080 \
     + http 127.0.0.1:8443 --tls + http 127.0.0.1:8444 --tls --http1 \
     + tcp 127.0.0.1:7001 full + tcp 127.0.0.1:7002 deaf + tcp 127.0.0.1:7003 refuse \
@@ -17,10 +16,10 @@ const SERVERS: &str = "http 127.0.0.1:8080 \
 
 const TIMEOUT: f64 = 0.4;
 const PATIENT: f64 = 10.0;
-/// What a busy machine may add to an attempt.
+/// The seconds that a busy machine may add to an attempt.
 const LATE: f64 = 1.0;
 
-/// How an attempt ends: well, wrongly at once, or by its time limit.
+/// How an attempt ends. `Timeout` is a failure by the time limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Is {
     Success,
@@ -31,8 +30,8 @@ enum Is {
 }
 use Is::{Error, Failure, Success, Timeout, Warning};
 
-/// Short form of the probe, how it ends, what it says (`*`: anything; `URL`: the short form with
-/// its default host).
+/// The probe in short form, its outcome, and its output (`*` stands for any text, `URL` for the
+/// short form with its default host).
 type Row = (&'static str, Is, &'static str);
 
 const NO_HEADERS: &str =
@@ -73,7 +72,7 @@ const HTTP: [Row; 20] = [
     ("http://:9001/", Failure, MALFORMED),
 ];
 
-/// Where the port itself is what is wrong.
+/// Ports without an HTTP server.
 const HTTP_PORTS: [Row; 4] = [
     ("http://:7001/", Timeout, NO_HEADERS),
     ("http://:7002/", Timeout, NO_HEADERS),
@@ -196,11 +195,11 @@ fn tcp_grpc_and_exec_probes_say_what_the_kubelet_says() -> Result<()> {
 fn hold<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Result<()> {
     with_host(|host| {
         host.target("app", SERVERS, json!({}))?;
-        // The last one to listen: its key takes a moment to make.
+        // This server listens last, because the generation of its key takes a moment.
         host.probe_until_success("app", &json!({ "url": "tcp://:9006" }))?;
         let mut wrong = Vec::new();
         for (url, is, says) in rows {
-            // What is not to end by its time limit has one that no busy machine reaches.
+            // Other attempts have a time limit that even a busy machine does not reach.
             let (timeout, most) =
                 if *is == Timeout { (TIMEOUT, TIMEOUT + LATE) } else { (PATIENT, PATIENT / 2.0) };
             let probe = json!({ "url": url, "timeout": format!("{timeout}s") });

@@ -1,4 +1,4 @@
-//! The harness itself: it starts, runs the image, and leaves nothing.
+//! The test harness itself.
 
 use anyhow::Result;
 use probelet_integration::{Host, IMAGE};

@@ -1,4 +1,4 @@
-//! Probes of each kind, and levels that a caller waits for.
+//! Probes of each kind, waits for a state, and the health service.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -21,7 +21,7 @@ fn wait(host: &Host, request: &Value) -> Result<Value> {
 #[test]
 fn liveness_waits_for_startup() -> Result<()> {
     with_host(|host| {
-        // Nobody listens on port 9: both would fail at once.
+        // Nothing listens on port 9, so both probes would fail at once.
         let more = json!({
             "startupProbe": { "url": "tcp://:9", "period": "0.1s", "failureThreshold": 1000 },
             "livenessProbe": { "url": "tcp://:9", "period": "0.1s", "failureThreshold": 1 },
@@ -62,7 +62,7 @@ fn a_failing_tcp_probe_restarts() -> Result<()> {
 }
 
 #[test]
-fn a_level_that_does_not_come_is_a_deadline() -> Result<()> {
+fn a_wait_without_success_is_deadline_exceeded() -> Result<()> {
     with_host(|host| {
         create(host, &["sleep"], json!({}))?;
         wait(host, &json!({ "name": "app", "running": true }))?;
@@ -75,7 +75,7 @@ fn a_level_that_does_not_come_is_a_deadline() -> Result<()> {
 }
 
 #[test]
-fn a_health_check_follows_the_container() -> Result<()> {
+fn the_health_service_follows_the_container() -> Result<()> {
     with_host(|host| {
         let check = || {
             let request = json!({ "service": "app/app" }).to_string();

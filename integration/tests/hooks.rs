@@ -21,14 +21,14 @@ fn file(request: &Value, path: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(format!("{rootfs}{path}")))
 }
 
-fn told(host: &Host, text: &str) -> Result<()> {
+fn event(host: &Host, text: &str) -> Result<()> {
     eventually(text, SOON, || {
         host.events().ok()?.iter().any(|event| event.starts_with(text)).then_some(())
     })
 }
 
 #[test]
-fn hooks_run_around_the_process_and_the_signal_is_the_specs() -> Result<()> {
+fn hooks_run_after_the_start_and_before_the_configured_stop_signal() -> Result<()> {
     with_host(|host| {
         let script = "trap 'echo quit >> /tmp/said; exit 7' QUIT; echo up > /tmp/up; \
                       while true; do sleep 0.1; done";
@@ -51,14 +51,14 @@ fn hooks_run_around_the_process_and_the_signal_is_the_specs() -> Result<()> {
 }
 
 #[test]
-fn a_failed_post_start_hook_ends_the_instance_without_telling_its_output() -> Result<()> {
+fn a_failed_post_start_hook_ends_the_instance_and_its_output_is_not_reported() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("app", "sleep 1000")?;
         request["lifecycle"] = json!({ "postStart": shell("echo password; exit 3") });
         request["terminationGracePeriod"] = json!("0s");
         host.call(CREATE, &request)?;
-        told(host, "Warning FailedPostStartHook PostStartHook failed")?;
-        told(host, "Normal Killing FailedPostStartHook")?;
+        event(host, "Warning FailedPostStartHook PostStartHook failed")?;
+        event(host, "Normal Killing FailedPostStartHook")?;
         host.wait_status("app", SOON, |status| status["restartCount"].as_u64() >= Some(1))?;
         assert!(!host.events()?.concat().contains("password"));
         let described = host.probelet(["describe", "pod", "app"])?;
@@ -68,16 +68,18 @@ fn a_failed_post_start_hook_ends_the_instance_without_telling_its_output() -> Re
 }
 
 #[test]
-fn a_pre_stop_hook_that_hangs_takes_the_grace_and_no_more() -> Result<()> {
+fn a_pre_stop_hook_that_hangs_is_ended_with_the_grace() -> Result<()> {
     with_host(|host| {
         let word = (2_000_000 + std::process::id()).to_string();
         let mut request = host.busybox("app", "sleep 1000")?;
         request["lifecycle"] = json!({ "preStop": shell(&format!("sleep {word}")) });
         host.call(CREATE, &request)?;
         host.probelet(["stop", "app", "--grace-period", "1"])?;
-        told(host, "Warning FailedPreStopHook PreStopHook failed")?;
+        event(host, "Warning FailedPreStopHook PreStopHook failed")?;
         let status = host.status("app")?;
         assert_eq!(status["state"]["terminated"]["exitCode"], 137, "{status}");
-        eventually("the hook is gone too", SOON, || processes_with(&word).is_empty().then_some(()))
+        eventually("the hook has ended too", SOON, || {
+            processes_with(&word).is_empty().then_some(())
+        })
     })
 }

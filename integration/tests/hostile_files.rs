@@ -1,5 +1,5 @@
-//! What containers write and link must neither end the daemon nor fill the host, and what others
-//! can write must not decide what runs as root.
+//! Files and links of containers cannot end the daemon or fill the host, and files that others can
+//! write are not used for what runs as root.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -16,7 +16,7 @@ use probelet_integration::{
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::json;
 
-/// What the daemon may use as address space: far more than it needs, and less than the files below.
+/// The daemon's limit of address space in bytes: more than it needs, less than the large files.
 const SPACE: u64 = 8 << 30;
 
 fn limit_daemon(host: &Host) -> Result<()> {
@@ -26,7 +26,7 @@ fn limit_daemon(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// All files and folders below, links not followed.
+/// All files and folders below a folder. Links are not followed.
 fn all_below(folder: &Path) -> Result<Vec<(PathBuf, fs::Metadata)>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -43,7 +43,7 @@ fn all_below(folder: &Path) -> Result<Vec<(PathBuf, fs::Metadata)>> {
 }
 
 #[test]
-fn a_container_that_blows_up_its_files_costs_neither_the_daemon_nor_the_disk() -> Result<()> {
+fn huge_files_of_a_container_neither_end_the_daemon_nor_fill_the_disk() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         limit_daemon(host)?;
@@ -57,16 +57,18 @@ fn a_container_that_blows_up_its_files_costs_neither_the_daemon_nor_the_disk() -
         host.apply(&pod(json!([app]), json!([{ "name": "seen", "emptyDir": {} }])).to_string())?;
         let status =
             host.wait_status("web", SOON * 2, |it| it["restartCount"].as_u64() >= Some(2))?;
-        // Each file pretends to have 2 GiB.
+        // Each file has a size of 2 GiB with a hole.
         let about = fs::read_to_string(format!("/proc/{daemon}/status"))?;
         let peak = about.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).context("it has died")?;
-        ensure!(peak.parse::<u64>()? < 512 << 10, "it has used {peak} kB");
+        let peak = peak
+            .and_then(|peak| peak.trim().strip_suffix(" kB"))
+            .context("the daemon has ended")?;
+        ensure!(peak.parse::<u64>()? < 512 << 10, "the daemon has used {peak} kB");
         ensure!(status["lastState"]["terminated"]["exitCode"] == 1, "{status}");
         let said = host.probelet(["logs", "web", "-p"])?;
         ensure!(said.matches("No space left on device").count() == 3, "{said}");
         ensure!(!said.contains("FILLED"), "{said}");
-        // Nothing of it is on the host's own file systems.
+        // The content is not on the host's own file systems.
         let device = fs::metadata(host.path("run"))?.dev();
         for folder in ["run", "log", "data"] {
             let all = all_below(&host.path(folder))?;
@@ -80,7 +82,7 @@ fn a_container_that_blows_up_its_files_costs_neither_the_daemon_nor_the_disk() -
 }
 
 #[test]
-fn what_containers_say_is_for_root_alone_whatever_the_daemons_umask_was() -> Result<()> {
+fn files_of_containers_are_readable_by_root_only_whatever_the_umask_is() -> Result<()> {
     let mut host = Host::start()?;
     let daemon = host.path("careless");
     let text = format!("#!/bin/sh\numask 0\nexec {} \"$@\"\n", probelet_bin().display());
@@ -93,7 +95,7 @@ fn what_containers_say_is_for_root_alone_whatever_the_daemons_umask_was() -> Res
         let script = "printf why > /dev/termination-log; cat /etc/hosts; id -u";
         let mut app = container("app", &format!("{script}; echo END; exit 3"), json!([]));
         app["securityContext"] = json!({ "runAsUser": 101 });
-        // Several have memory in common.
+        // A pod of several containers has a shared memory file system.
         let other = container("other", "", json!([]));
         let mut all = pod(json!([app, other]), json!([]));
         all["spec"]["restartPolicy"] = json!("Never");
@@ -108,7 +110,7 @@ fn what_containers_say_is_for_root_alone_whatever_the_daemons_umask_was() -> Res
                 let mode = about.mode() & 0o7777;
                 let is_log = folder == "log" && !about.is_symlink();
                 ensure!(!is_log || mode & 0o027 == 0, "{mode:o} {}", path.display());
-                // Nobody can write to it who has not its folder.
+                // A file that everyone can write to is in a folder that only root can enter.
                 let behind = path.parent().context("no parent")?;
                 let is_open = fs::metadata(behind)?.mode() & 0o001 != 0;
                 let writable = mode & 0o002 != 0 && !about.is_symlink();
@@ -122,7 +124,7 @@ fn what_containers_say_is_for_root_alone_whatever_the_daemons_umask_was() -> Res
 }
 
 #[test]
-fn a_link_into_proc_keeps_the_daemon_from_nothing() -> Result<()> {
+fn a_link_into_proc_does_not_block_the_daemon() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("linked", "exec sleep 1000")?;
         let rootfs = host.path("busybox-linked");
@@ -131,10 +133,10 @@ fn a_link_into_proc_keeps_the_daemon_from_nothing() -> Result<()> {
         let probe = json!({ "tcpSocket": { "host": "other.test", "port": 1 }, "period": "0.1s" });
         request["readinessProbe"] = probe;
         host.call("probelet.v1.Containers/CreateContainer", &request)?;
-        let told = eventually("the probe's error", SOON, || {
+        let event = eventually("the probe's error", SOON, || {
             host.events().ok()?.into_iter().find(|event| event.contains("a mount of proc"))
         })?;
-        ensure!(told.contains("other.test"), "{told}");
+        ensure!(event.contains("other.test"), "{event}");
         let daemon = host.daemon_pid()?;
         signal(daemon, Signal::TERM)?;
         let has_ended = || {
@@ -142,12 +144,12 @@ fn a_link_into_proc_keeps_the_daemon_from_nothing() -> Result<()> {
             stat.is_none_or(|stat| stat.contains(") Z ")).then_some(())
         };
         eventually("the daemon has ended", SOON, has_ended)?;
-        ensure!(host.task_pid("linked_0").is_ok(), "the container goes on");
+        ensure!(host.task_pid("linked_0").is_ok(), "the container has ended");
         Ok(())
     })
 }
 
-/// `serve` with one flag more, which must end with wrong usage.
+/// Runs `serve` with a further flag, which must end with exit code 2. Returns its stderr.
 fn refusal(host: &Host, flag: &str, path: &Path) -> Result<String> {
     let mut command = bounded(probelet_bin());
     command.args(["serve", "--socket"]).arg(host.path("other.sock"));
@@ -163,7 +165,7 @@ fn refusal(host: &Host, flag: &str, path: &Path) -> Result<String> {
 }
 
 #[test]
-fn what_others_can_write_is_refused_by_its_name() -> Result<()> {
+fn files_and_folders_that_others_can_write_are_refused_by_name() -> Result<()> {
     with_host(|host| {
         let base = host.path("base");
         fs::create_dir_all(base.join("dir"))?;
@@ -193,7 +195,7 @@ fn what_others_can_write_is_refused_by_its_name() -> Result<()> {
             let text = refusal(host, flag, &path)?;
             ensure!(text.contains("belongs to user 4711, not to root"), "{text}");
             chown(&path, Some(0), None)?;
-            // Who can put another one in its place is as good.
+            // A writable parent folder is refused too, because the file could be replaced.
             modes(&base, 0o777)?;
             let text = refusal(host, flag, &path)?;
             ensure!(text.contains(&format!("{}: is writable", base.display())), "{text}");
@@ -204,7 +206,7 @@ fn what_others_can_write_is_refused_by_its_name() -> Result<()> {
 }
 
 #[test]
-fn a_manifest_that_others_can_write_or_that_lies_elsewhere_is_not_applied() -> Result<()> {
+fn a_manifest_that_others_can_write_or_a_link_out_of_the_folder_is_not_applied() -> Result<()> {
     let mut host = Host::start()?;
     let (folder, outside) = (host.path("manifests"), host.path("outside.yaml"));
     fs::create_dir_all(folder.join("..data"))?;
@@ -231,11 +233,11 @@ fn a_manifest_that_others_can_write_or_that_lies_elsewhere_is_not_applied() -> R
             eventually("the file's error", SOON, described)
         };
         for file in ["outside.yaml", "relative.yaml"] {
-            let told = error(file)?;
-            ensure!(told.contains("is a link that leads out of the folder"), "{told}");
+            let shown = error(file)?;
+            ensure!(shown.contains("is a link that leads out of the folder"), "{shown}");
         }
-        let told = error("open.yaml")?;
-        ensure!(told.contains("is writable by everyone"), "{told}");
+        let shown = error("open.yaml")?;
+        ensure!(shown.contains("is writable by everyone"), "{shown}");
         let names = host.probelet(["get", "pods", "-o", "name"])?;
         ensure!(!names.contains("pod/outside\n") && !names.contains("pod/open\n"), "{names}");
         Ok(())

@@ -1,5 +1,5 @@
-//! What containers and manifests say is shown, and neither steers the terminal nor forges a line;
-//! what a manifest costs is bounded.
+//! Text of containers and manifests is shown without control characters and cannot forge a line,
+//! and the memory that a manifest takes is bounded.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,16 +12,16 @@ use probelet_integration::{
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
-/// Controls of terminals, of both sets, and of the order of text; a line of its own.
+/// Control sequences of terminals (C0 and C1), marks of text direction, and a forged line.
 const HOSTILE: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\nName:  forged\r\terror: forged";
-/// The same as a shell's `printf` writes it.
+/// The same text as an argument of a shell's `printf`.
 const PRINTED: &str =
     r"x\033[2J\302\23331m\342\200\256\342\200\250\nName:  forged\r\terror: forged";
-/// In KiB of address space.
+/// A limit of address space, in KiB.
 const LITTLE: &str = "700000";
 
-/// Nothing steers, and no line begins with what was to be forged. Lines of a text that `describe`
-/// shows as lines, as kubectl does, are below their title.
+/// Checks that a text has no control characters and no forged line. `describe` shows a text of
+/// several lines indented below its title, as kubectl does.
 fn clean(what: &str, text: &str) -> Result<()> {
     ensure!(!text.chars().any(steers), "{what}: {text:?}");
     let forged = |line: &&str| line.starts_with("Name:  forged") || *line == "error: forged";
@@ -34,7 +34,7 @@ fn steers(c: char) -> bool {
 }
 
 #[test]
-fn what_a_container_and_a_manifest_say_does_not_steer_the_terminal() -> Result<()> {
+fn text_of_containers_and_manifests_is_escaped_in_the_output() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("loud", "sleep 1000")?;
         request["labels"] = json!({ "a": HOSTILE });
@@ -66,7 +66,7 @@ fn what_a_container_and_a_manifest_say_does_not_steer_the_terminal() -> Result<(
         ] {
             clean(what, &host.probelet(words.iter().copied())?)?;
         }
-        // Errors quote what was sent.
+        // Errors quote the input.
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": HOSTILE },
             "spec": { "containers": [{ "name": "a", "image": HOSTILE, HOSTILE: 1 }] },
@@ -86,7 +86,7 @@ fn what_a_container_and_a_manifest_say_does_not_steer_the_terminal() -> Result<(
 }
 
 #[test]
-fn events_come_by_pages() -> Result<()> {
+fn events_are_listed_in_pages() -> Result<()> {
     with_host(|host| {
         let request = host.busybox("web", "sleep 1000")?;
         host.call("probelet.v1.Containers/CreateContainer", &request)?;
@@ -136,7 +136,7 @@ fn attacks() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn no_manifest_costs_more_than_a_little_memory() -> Result<()> {
+fn the_memory_for_reading_a_manifest_is_bounded() -> Result<()> {
     let mut host = Host::start()?;
     let dir = host.path("manifests");
     fs::create_dir(&dir)?;
@@ -150,11 +150,11 @@ fn no_manifest_costs_more_than_a_little_memory() -> Result<()> {
     let flag = format!("--manifest-dir={}", dir.display());
     host.start_daemon_with(&[&flag])?;
     bound_memory(host.daemon_pid()?)?;
-    let told = || {
+    let reported = || {
         let events = host.probelet(["get", "events"]).ok()?;
         attacks().iter().all(|(what, _)| events.contains(&what.replace(' ', "-"))).then_some(())
     };
-    eventually("each file's error is told", SOON * 3, told)?;
+    eventually("each file's error is reported", SOON * 3, reported)?;
     for (what, text) in attacks() {
         let request = json!({ "files": [{ "name": "x.yaml", "text": text }] });
         let answer = host.call("probelet.v1.Pods/ValidatePod", &request)?;
@@ -180,7 +180,7 @@ fn no_manifest_costs_more_than_a_little_memory() -> Result<()> {
     host.probelet(["get", "pods"]).map(drop)
 }
 
-/// What it has now and half a GiB.
+/// Limits the address space of a process to its present size and 512 MiB more.
 fn bound_memory(pid: u32) -> Result<()> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).context("no size")?;

@@ -1,4 +1,4 @@
-//! Labels that an image brings along, and log URIs in labels: neither gets anybody anything.
+//! Labels of an image have no effect on adopted containers, and log URIs in labels are restricted.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -37,7 +37,7 @@ fn wait_restarted(host: &Host, restarts: u64) -> Result<Value> {
     host.wait_status(&name(host), SOON * 2, healed)
 }
 
-/// The image's labels, as whoever wants root on the host would write them.
+/// Labels of an image that tries to run a program as root of the host.
 fn hostile(host: &Host) -> Value {
     let proof = host.path("proof").display().to_string();
     let uri = format!("binary:///bin/touch?{proof}=");
@@ -48,14 +48,14 @@ fn hostile(host: &Host) -> Value {
 }
 
 #[test]
-fn an_images_labels_neither_ask_for_care_nor_say_where_output_goes() -> Result<()> {
+fn labels_of_an_image_neither_adopt_the_container_nor_choose_its_log() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&hostile(host))?;
         run(host, &[])?;
         event(host, &["ImageLabelsIgnored", "probelet/liveness", "probelet/restart"])?;
         assert!(host.status(&name(host)).is_err(), "its image's labels were followed");
 
-        // An operator's word makes nothing else of them.
+        // They have no effect either if an operator adopts the container.
         host.probelet(["adopt", &name(host), "--grace", "1s"])?;
         host.probelet(["kill", "web"])?;
         wait_restarted(host, 1)?;
@@ -65,13 +65,13 @@ fn an_images_labels_neither_ask_for_care_nor_say_where_output_goes() -> Result<(
         host.probelet(["release", &name(host)])?;
         ensure!(!host.path("proof").exists(), "the host ran or wrote what the image says");
 
-        // A person's beside them count.
+        // A label that a person adds counts.
         host.ctr(["containers", "label", "web", "probelet/restart=on-failure"])?;
         host.wait_status(&name(host), SOON, |status| status["state"]["running"].is_object())?;
         let pod = host.pod(&name(host))?;
         ensure!(pod["spec"]["restartPolicy"] == "OnFailure", "{pod}");
         ensure!(pod["spec"]["containers"][0]["livenessProbe"].is_null(), "{pod}");
-        // The image may go: what was compared stays compared.
+        // The image may be removed: the result of the comparison is kept with the adoption.
         host.ctr(["image", "rm", BUSYBOX_IMAGE])?;
         host.kill_daemon()?;
         host.start_daemon()?;
@@ -86,7 +86,7 @@ fn labels_that_cannot_be_compared_do_not_count() -> Result<()> {
         host.busybox_image(&json!({ "Labels": { "probelet/restart": "always" } }))?;
         host.kill_daemon()?;
         run(host, &[])?;
-        // The name stands for one of the same layers now, without the label.
+        // The image's name now stands for an image with the same layers, without the label.
         host.busybox_image(&json!({}))?;
         host.start_daemon()?;
         let waits = |status: &Value| status["state"]["waiting"]["reason"] == "ImageUnknown";
@@ -98,13 +98,13 @@ fn labels_that_cannot_be_compared_do_not_count() -> Result<()> {
         event(host, &["Warning ImageUnknown", "not in containerd's store"])?;
         host.ctr(["tasks", "kill", "--signal", "SIGKILL", "web"])?;
         eventually("its task can be deleted", SOON, || host.ctr(["tasks", "rm", "web"]).ok())?;
-        ensure!(host.task_pid("web").is_err(), "it was started again");
+        ensure!(host.task_pid("web").is_err(), "the container was restarted");
         Ok(())
     })
 }
 
 #[test]
-fn a_persons_label_names_a_file_below_an_allowed_folder_and_nothing_else() -> Result<()> {
+fn a_log_uri_in_a_label_may_only_name_a_file_below_an_allowed_folder() -> Result<()> {
     let mut host = Host::start()?;
     let (allowed, other) = (host.path("logs"), host.path("other"));
     for folder in [&allowed, &other] {
@@ -123,8 +123,8 @@ fn a_persons_label_names_a_file_below_an_allowed_folder_and_nothing_else() -> Re
         fs::read_to_string(&good).ok()?.contains("line\n").then_some(())
     })?;
     let logs = host.try_probelet(["logs", "web"], "")?;
-    let told = format!("its output goes to file://{}", good.display());
-    ensure!(logs.code == Some(1) && logs.stderr.contains(&told), "{logs:?}");
+    let expected = format!("its output goes to file://{}", good.display());
+    ensure!(logs.code == Some(1) && logs.stderr.contains(&expected), "{logs:?}");
     ensure!(logs.stderr.contains("container \"web\""), "{logs:?}");
 
     let proof = host.path("proof");
@@ -146,7 +146,7 @@ fn a_persons_label_names_a_file_below_an_allowed_folder_and_nothing_else() -> Re
 }
 
 #[test]
-fn what_is_not_taken_from_a_label_is_told() -> Result<()> {
+fn a_refused_log_uri_is_reported() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let proof = host.path("proof");
@@ -163,17 +163,17 @@ fn what_is_not_taken_from_a_label_is_told() -> Result<()> {
             host.probelet(["logs", "web"]).ok()?.contains("line\n").then_some(())
         })?;
         let refused = host.try_probelet(["adopt", "nobody/nothing"], "")?;
-        let told = "container \"nothing\" not found in containerd's namespace \"nobody\"";
-        ensure!(refused.stderr.contains(told), "{refused:?}");
+        let expected = "container \"nothing\" not found in containerd's namespace \"nobody\"";
+        ensure!(refused.stderr.contains(expected), "{refused:?}");
         Ok(())
     })
 }
 
 #[test]
-fn evidence_of_an_adopted_container_is_kept_and_is_not_of_the_probe_itself() -> Result<()> {
+fn evidence_of_an_adopted_container_is_stored_and_leaves_out_the_probes_command() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
-        // The command spins for longer than it may.
+        // The probe's command spins until its timeout.
         let probe = r#"probelet/liveness={"exec":{"command":["sh","-c","while true; do true; done"]},"periodSeconds":1,"timeoutSeconds":2,"failureThreshold":2}"#;
         run(host, &["--label", probe, "--label", "probelet/grace=1"])?;
         wait_restarted(host, 1)?;
@@ -183,7 +183,7 @@ fn evidence_of_an_adopted_container_is_kept_and_is_not_of_the_probe_itself() -> 
         ensure!(!evidence.contains("spinning") && !evidence.contains("runc:["), "{evidence}");
         let folder = host.path("log/_adopted").join(host.namespace()).join("web");
         ensure!(folder.join("0.evidence.json").exists());
-        // It goes with the care.
+        // The evidence is removed with the adoption.
         host.probelet(["release", &name(host)])?;
         ensure!(!folder.join("0.evidence.json").exists());
         Ok(())

@@ -1,4 +1,4 @@
-//! Images as volumes.
+//! Image volumes.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -14,10 +14,10 @@ use probelet_integration::script::{container, log, pod};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
-/// The story's image under a name of its own: one layer. Busybox has two.
+/// Another name of the image `kubia-unhealthy`, which has one layer. Busybox has two.
 const MODEL: &str = "docker.io/library/model:1";
 
-/// A first back-off of 10 s, and the pull after it.
+/// The time for a first back-off of 10 s and the pull after it.
 const AFTER_BACK_OFF: Duration = Duration::from_secs(30);
 
 fn model() -> Value {
@@ -41,7 +41,7 @@ fn wait_of(host: &Host, container: &str, restarts: u64) -> Result<Value> {
     seen.with_context(|| format!("last: {last:?}"))
 }
 
-/// The first bytes of the image's program, as the container sees them.
+/// Checks that the container can read the image's program through the volume.
 fn reads_the_model(host: &Host, container: &str) -> Result<()> {
     let program = ["exec", "web", "-c", container, "--", "dd", "if=/m/kubia-unhealthy", "bs=4"];
     let read = host.probelet(program.iter().copied().chain(["count=1", "status=none"]))?;
@@ -57,7 +57,7 @@ fn with_model(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
     })
 }
 
-/// Nobody's any more but the pod's that has a view of it.
+/// Removes the image from containerd. Only the view of the pod keeps its content.
 fn remove_the_model(host: &Host) -> Result<()> {
     for image in [MODEL, IMAGE] {
         host.ctr(["images", "rm", "--sync", image])?;
@@ -70,7 +70,7 @@ fn views(host: &Host) -> Result<usize> {
 }
 
 #[test]
-fn containers_read_the_files_of_an_image_and_neither_write_nor_run_them() -> Result<()> {
+fn files_of_an_image_volume_can_be_read_and_neither_written_nor_executed() -> Result<()> {
     with_model(|host| {
         let script = "ls /m; cat /users/passwd | grep web; cat /passwd | grep root\n\
                       touch /m/x; touch /b/x; touch /users/x\n\
@@ -92,17 +92,17 @@ fn containers_read_the_files_of_an_image_and_neither_write_nor_run_them() -> Res
         let expected =
             "kubia-unhealthy\nweb:x:101:102::/srv:/bin/sh\nroot:x:0:0:root:/root:/bin/sh\n";
         ensure!(text.starts_with(expected), "{text}");
-        for told in [
+        for expected in [
             "touch: /m/x: Read-only file system",
             "touch: /b/x: Read-only file system",
             "touch: /users/x: Read-only file system",
             "sh: /m/kubia-unhealthy: Permission denied",
             "sh: /b/bin/busybox: Permission denied\n126\n1\n",
         ] {
-            ensure!(text.contains(told), "{told}: {text}");
+            ensure!(text.contains(expected), "{expected}: {text}");
         }
         ensure!(log(host, "other")? == "kubia-unhealthy\n");
-        ensure!(views(host)? == 2, "one for a volume: {:?}", host.leftovers()?);
+        ensure!(views(host)? == 2, "not one view for each volume: {:?}", host.leftovers()?);
 
         let described = host.probelet(["describe", "pod", "web"])?;
         ensure!(described.contains("Image (a container image or OCI artifact)"), "{described}");
@@ -128,7 +128,7 @@ fn containers_read_the_files_of_an_image_and_neither_write_nor_run_them() -> Res
 }
 
 #[test]
-fn an_image_that_cannot_be_pulled_holds_up_who_mounts_it_and_nobody_else() -> Result<()> {
+fn an_image_that_cannot_be_pulled_delays_only_the_container_that_mounts_it() -> Result<()> {
     let mut host = Host::start()?;
     let config = host.path("config.json").display().to_string();
     host.start_daemon_with(&["--registry-config", &config])?;
@@ -153,16 +153,19 @@ fn an_image_that_cannot_be_pulled_holds_up_who_mounts_it_and_nobody_else() -> Re
         fs::write(&config, auths.to_string())?;
         eventually("the pull succeeds", AFTER_BACK_OFF, || log(host, "app").ok())?;
         let events = host.events()?;
-        for told in [
+        for expected in [
             format!("Normal Pulling Pulling image {app:?}"),
             format!("Warning Failed Failed to pull image {app:?}: "),
             "Warning Failed Error: ErrImagePull".to_owned(),
             format!("Normal BackOff Back-off pulling image {app:?}"),
             format!("Normal Pulled Successfully pulled image {app:?} in "),
         ] {
-            ensure!(events.iter().any(|event| event.starts_with(&told)), "{told}: {events:#?}");
+            ensure!(
+                events.iter().any(|event| event.starts_with(&expected)),
+                "{expected}: {events:#?}"
+            );
         }
-        // The pod has its view: it needs the registry no more, nor the image.
+        // The pod has its view now, so it needs neither the registry nor the image.
         drop(registry);
         host.ctr(["images", "rm", "--sync", &app])?;
         host.probelet(["restart", "web", "-c", "app"])?;
@@ -188,7 +191,7 @@ fn a_view_outlives_the_daemon_containerd_and_a_reboot() -> Result<()> {
         host.start_daemon()?;
         reads_the_model(host, "app")?;
 
-        // As if the daemon had died before it was mounted.
+        // The state as if the daemon had died before it mounted the view.
         host.kill_daemon()?;
         let uid = host_uid(host)?;
         let place = host.path("run/volumes").join(uid).join("volumes/model");
@@ -206,7 +209,7 @@ fn a_view_outlives_the_daemon_containerd_and_a_reboot() -> Result<()> {
         wait_of(host, "other", 1)?;
         reads_the_model(host, "app")?;
 
-        // And one that is deleted before it runs again leaves nothing.
+        // A pod that is deleted before it runs again leaves nothing.
         host.probelet(["stop", "web"])?;
         host.crash_node()?;
         host.start_containerd()?;
@@ -214,7 +217,7 @@ fn a_view_outlives_the_daemon_containerd_and_a_reboot() -> Result<()> {
         ensure!(views(host)? == 1);
         host.probelet(["delete", "pod", "web"])?;
         eventually("nothing is left", SOON, || {
-            // The run folder is a mount of this test's own.
+            // The run folder itself is a mount of this test.
             let left = host.leftovers().ok()?;
             left.iter().all(|one| one.ends_with("/run")).then_some(())
         })
@@ -228,7 +231,7 @@ fn host_uid(host: &Host) -> Result<String> {
 }
 
 #[test]
-fn a_view_that_somebody_removed_is_made_again_and_one_that_nobody_knows_is_removed() -> Result<()> {
+fn a_removed_view_is_created_again_and_a_view_without_a_pod_is_removed() -> Result<()> {
     with_model(|host| {
         host.apply(&pod(json!([container("app", "", at("/m"))]), model()).to_string())?;
         wait_of(host, "app", 0)?;
@@ -245,7 +248,7 @@ fn a_view_that_somebody_removed_is_made_again_and_one_that_nobody_knows_is_remov
             host.ctr(["task", "delete", "--force", task]).ok();
             host.ctr(["containers", "delete", task])?;
         }
-        // No trace of it but the view itself.
+        // Only the view itself is left of the pod.
         for folder in [host.path("run/volumes"), host.path("data/pods")] {
             let folder = folder.join(&uid);
             unmount_below(&folder)?;

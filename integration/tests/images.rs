@@ -1,4 +1,4 @@
-//! Images from registries: private ones, mirrors, and those that misbehave.
+//! Images from registries: with logins, from mirrors, and from registries that misbehave.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,7 +12,7 @@ use probelet_integration::registry::{
 use probelet_integration::{Host, IMAGE, SOON};
 use serde_json::{Value, json};
 
-/// A first back-off of 10 s, and the pull after it.
+/// The time for a first back-off of 10 s and the pull after it.
 const AFTER_BACK_OFF: Duration = Duration::from_secs(30);
 
 fn with_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
@@ -67,7 +67,7 @@ fn expect_error(host: &Host, image: &str, words: &[&str]) -> Result<()> {
 }
 
 #[test]
-fn a_private_registry_lets_in_who_has_a_login() -> Result<()> {
+fn an_image_of_a_private_registry_is_pulled_with_a_login() -> Result<()> {
     with_host(|host| {
         let registry = PrivateRegistry::start(host)?;
         let app = registry.image("app:1");
@@ -78,19 +78,22 @@ fn a_private_registry_lets_in_who_has_a_login() -> Result<()> {
         assert_eq!(host.column("web")?, "ImagePullBackOff");
         assert_eq!(host.pod("web")?["status"]["phase"], "Pending");
         let events = host.events()?;
-        for told in [
+        for expected in [
             format!("Normal Pulling Pulling image {app:?}"),
             format!("Warning Failed Failed to pull image {app:?}: "),
             "Warning Failed Error: ErrImagePull".to_owned(),
             format!("Normal BackOff Back-off pulling image {app:?}"),
         ] {
-            assert!(events.iter().any(|event| event.starts_with(&told)), "{told}: {events:#?}");
+            assert!(
+                events.iter().any(|event| event.starts_with(&expected)),
+                "{expected}: {events:#?}"
+            );
         }
 
         log_in(host, &registry)?;
         host.wait_status("web", AFTER_BACK_OFF, is_running)?;
-        let told = format!("Normal Pulled Successfully pulled image {app:?} in ");
-        assert!(host.events()?.iter().any(|event| event.starts_with(&told)));
+        let pulled = format!("Normal Pulled Successfully pulled image {app:?} in ");
+        assert!(host.events()?.iter().any(|event| event.starts_with(&pulled)));
         assert_eq!(host.status("web")?["restartCount"], 0);
 
         assert!(host.probelet(["images"])?.contains(&format!("{}/app", registry.address)));
@@ -130,13 +133,13 @@ fn a_login_is_exchanged_for_a_token_for_the_repository() -> Result<()> {
             requests.iter().any(|r| r.replace("%3A", ":").replace("%2F", "/").contains(scope)),
             "{requests:#?}"
         );
-        // The login is the pod's alone.
+        // The login of the pod's Secret is used for that pod only.
         expect_error(host, &registry.image("some/other:1"), &["401"])
     })
 }
 
 #[test]
-fn layers_of_all_kinds_are_unpacked() -> Result<()> {
+fn layers_of_all_media_types_are_unpacked() -> Result<()> {
     with_host(|host| {
         let registry = OwnRegistry::start(&host.path("own"))?;
         registry.add_forms()?;
@@ -153,9 +156,9 @@ fn layers_of_all_kinds_are_unpacked() -> Result<()> {
 }
 
 #[test]
-fn an_index_gives_the_hosts_image_by_tag_and_by_digest() -> Result<()> {
+fn the_hosts_image_of_an_index_is_pulled_by_tag_and_by_digest() -> Result<()> {
     with_host(|host| {
-        // Nothing of it is here before.
+        // The content of the image is not in containerd's store before.
         host.ctr(["images", "rm", "--sync", IMAGE])?;
         let registry = OwnRegistry::start(&host.path("own"))?;
         let by_digest = registry.image(&format!("app@{}", registry.digest()));
@@ -163,10 +166,10 @@ fn an_index_gives_the_hosts_image_by_tag_and_by_digest() -> Result<()> {
         assert!(id.starts_with(&registry.image("app@sha256:")), "{id}");
         host.apply(&pod("web", &registry.image("app:1"), ""))?;
         host.wait_status("web", SOON, is_running)?;
-        // containerd itself finds all of it.
+        // containerd's own check finds the image complete.
         let check = host.ctr(["images", "check", &format!("name=={by_digest}")])?;
         assert!(check.contains("complete") && check.contains("true"), "{check}");
-        // The collector takes none of it.
+        // containerd's garbage collection removes nothing of it.
         host.ctr(["content", "prune", "references"]).ok();
         host.probelet(["restart", "web"])?;
         host.wait_status("web", SOON, |status| status["restartCount"] == 1 && is_running(status))?;
@@ -175,7 +178,7 @@ fn an_index_gives_the_hosts_image_by_tag_and_by_digest() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_the_image_is_refused_and_not_kept() -> Result<()> {
+fn wrong_content_is_refused_and_not_stored() -> Result<()> {
     with_host(|host| {
         host.ctr(["images", "rm", "--sync", IMAGE])?;
         let registry = OwnRegistry::start(&host.path("own"))?;
@@ -189,15 +192,15 @@ fn what_is_not_the_image_is_refused_and_not_kept() -> Result<()> {
         expect_error(host, &registry.image("app:lie"), &["wrong diff id"])?;
         expect_error(host, &registry.image("app:none"), &["404"])?;
         expect_error(host, "Not A Name", &["image: couldn't parse image name"])?;
-        // Nothing of that stands in the way.
+        // The failed pulls do not prevent a correct one.
         host.probelet(["pull", &app])?;
         Ok(())
     })
 }
 
 #[test]
-fn no_answer_of_a_registry_fills_the_memory() -> Result<()> {
-    // With the usual minute for a registry to answer.
+fn endless_answers_of_a_registry_take_bounded_memory() -> Result<()> {
+    // This host has the default timeout of 60 s for an answer.
     probelet_integration::with_host(|host| {
         let registry = EndlessRegistry::start()?;
         for (tag, words) in [
@@ -219,7 +222,7 @@ fn no_answer_of_a_registry_fills_the_memory() -> Result<()> {
 }
 
 #[test]
-fn a_download_that_breaks_goes_on_where_it_was() -> Result<()> {
+fn an_interrupted_download_continues_where_it_stopped() -> Result<()> {
     with_host(|host| {
         host.ctr(["images", "rm", "--sync", IMAGE])?;
         let registry = OwnRegistry::start(&host.path("own"))?;
@@ -234,7 +237,7 @@ fn a_download_that_breaks_goes_on_where_it_was() -> Result<()> {
 }
 
 #[test]
-fn a_stuck_registry_delays_nobody_else_and_is_tried_again() -> Result<()> {
+fn a_registry_that_hangs_delays_no_other_pull_and_is_retried() -> Result<()> {
     with_host(|host| {
         host.ctr(["images", "rm", "--sync", IMAGE])?;
         let (stuck, good) =
@@ -244,15 +247,15 @@ fn a_stuck_registry_delays_nobody_else_and_is_tried_again() -> Result<()> {
         assert_eq!(host.column("stuck")?, "ContainerCreating");
         host.apply(&pod("good", &good.image("app:1"), ""))?;
         host.wait_status("good", SOON, is_running)?;
-        // The layer has come from the good one, so the next try needs nothing of it.
+        // The layer was downloaded from the other registry meanwhile, so the retry may succeed.
         host.wait_status("stuck", AFTER_BACK_OFF, |status| {
             is_running(status) || waits("ImagePullBackOff")(status)
         })?;
-        // Another daemon tries at once.
+        // The next daemon tries at once.
         host.kill_daemon()?;
         start_daemon(host)?;
         host.wait_status("stuck", AFTER_BACK_OFF, is_running)?;
-        // And a pull that is under way when the pod goes leaves nothing.
+        // A pull that is running when the pod is deleted leaves nothing.
         host.apply(&pod("gone", &stuck.image("app:2"), ""))?;
         host.probelet(["delete", "pod", "gone", "stuck", "good", "--grace-period", "0"])?;
         host.expect_nothing_left()
@@ -282,7 +285,7 @@ fn hosts_toml_names_mirrors_and_plain_http() -> Result<()> {
 }
 
 #[test]
-fn a_registrys_own_certificate_is_trusted_where_hosts_toml_names_it() -> Result<()> {
+fn a_self_signed_certificate_is_trusted_if_hosts_toml_names_it() -> Result<()> {
     with_host(|host| {
         let certificate = host.path("registry.pem");
         let registry = PrivateRegistry::start_tls(host, &certificate)?;
@@ -300,7 +303,7 @@ fn a_registrys_own_certificate_is_trusted_where_hosts_toml_names_it() -> Result<
 }
 
 #[test]
-fn policies_decide_whether_a_registry_is_asked() -> Result<()> {
+fn the_pull_policy_decides_whether_a_registry_is_used() -> Result<()> {
     with_host(|host| {
         let never = ", imagePullPolicy: Never";
         host.apply(&pod("never", "127.0.0.1:1/none", never))?;
@@ -309,7 +312,7 @@ fn policies_decide_whether_a_registry_is_asked() -> Result<()> {
         host.wait_status("here", SOON, is_running)?;
         host.apply(&pod("bad", "Not-A-Name", ""))?;
         host.wait_status("bad", SOON, waits("InvalidImageName"))?;
-        // Always means at each start; an image of a registry that is away is none then.
+        // `Always` pulls at each start, so a registry that is down prevents it.
         let registry = OwnRegistry::start(&host.path("own"))?;
         host.apply(&pod("always", &registry.image("app:1"), ", imagePullPolicy: Always"))?;
         host.wait_status("always", SOON, is_running)?;
@@ -321,7 +324,10 @@ fn policies_decide_whether_a_registry_is_asked() -> Result<()> {
         host.try_probelet(["restart", "always"], "")?;
         host.wait_status("always", SOON, waits("ImagePullBackOff"))?;
         let status = host.status("always")?;
-        assert_eq!(status["restartCount"], 1, "the second counts with its instance: {status}");
+        assert_eq!(
+            status["restartCount"], 1,
+            "a restart counted before its instance started: {status}"
+        );
         assert!(status["lastState"]["terminated"].is_object(), "{status}");
         Ok(())
     })

@@ -1,5 +1,5 @@
-//! The daemon is killed in the middle of everything that it does, at several distances: the next
-//! one reaches the level that was asked for, counts right and leaves nothing.
+//! The daemon is killed during each kind of operation, at several moments. The next daemon reaches
+//! the requested state, counts restarts correctly and leaves nothing behind.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
+/// Milliseconds from a call to the kill of the daemon.
 const QUICK: [u64; 6] = [0, 8, 20, 40, 70, 110];
 
 fn create(name: &str) -> Value {
@@ -24,7 +25,7 @@ fn has_ended(status: &Value) -> bool {
     status["state"]["terminated"].is_object()
 }
 
-/// Calls, kills the daemon so long after it, and starts the next one.
+/// Makes a call, kills the daemon after this time, and starts the next one.
 fn kill_in(host: &mut Host, method: &str, request: &Value, milliseconds: u64) -> Result<()> {
     let (mut call, _) = host.spawn_call(method, request)?;
     thread::sleep(Duration::from_millis(milliseconds));
@@ -39,12 +40,12 @@ fn delete(host: &Host, name: &str) -> Result<()> {
 }
 
 #[test]
-fn in_a_creation() -> Result<()> {
+fn the_daemon_dies_during_a_creation() -> Result<()> {
     with_host(|host| {
         for milliseconds in QUICK {
             let method = "probelet.v1.Containers/CreateContainer";
             kill_in(host, method, &create("app"), milliseconds)?;
-            // Whoever was not heard asks again.
+            // The call may have failed before the container existed.
             if host.status("app").is_err() {
                 host.call(method, &create("app"))?;
             }
@@ -58,14 +59,14 @@ fn in_a_creation() -> Result<()> {
 }
 
 #[test]
-fn in_a_start_and_in_a_stop() -> Result<()> {
+fn the_daemon_dies_during_a_start_and_a_stop() -> Result<()> {
     with_host(|host| {
         host.call("probelet.v1.Containers/CreateContainer", &create("app"))?;
         for milliseconds in QUICK {
             host.wait_status("app", SOON, is_running)?;
             let request = json!({ "name": "app", "gracePeriod": "0s" });
             kill_in(host, "probelet.v1.Containers/StopContainer", &request, milliseconds)?;
-            // What was not written was not asked for.
+            // The call may have failed before the stop was recorded.
             host.probelet(["stop", "app", "--grace-period", "0"])?;
             let before = host.wait_status("app", SOON, has_ended)?;
             assert_eq!(before["state"]["terminated"]["exitCode"], 137, "{before}");
@@ -76,14 +77,17 @@ fn in_a_start_and_in_a_stop() -> Result<()> {
             let counts = [&before, &status].map(|status| status["restartCount"].as_u64());
             ensure!(counts[1] == counts[0].map(|count| count + 1), "{before} {status}");
             let tasks = host.ctr(["task", "ls", "-q"])?;
-            ensure!(tasks.lines().count() <= 2, "the dead one's may wait to be cleared: {tasks}");
+            ensure!(
+                tasks.lines().count() <= 2,
+                "more than the ended attempt's task is left: {tasks}"
+            );
         }
         delete(host, "app")
     })
 }
 
 #[test]
-fn in_a_deletion() -> Result<()> {
+fn the_daemon_dies_during_a_deletion() -> Result<()> {
     with_host(|host| {
         for milliseconds in QUICK {
             host.call("probelet.v1.Containers/CreateContainer", &create("app"))?;
@@ -101,7 +105,7 @@ fn in_a_deletion() -> Result<()> {
 }
 
 #[test]
-fn in_the_writing_of_a_record() -> Result<()> {
+fn the_daemon_dies_while_it_writes_a_record() -> Result<()> {
     with_host(|host| {
         host.call("probelet.v1.Containers/CreateContainer", &create("app"))?;
         let pid = host.wait_status("app", SOON, is_running).and_then(|_| host.task_pid("app_0"))?;
@@ -120,7 +124,7 @@ fn in_the_writing_of_a_record() -> Result<()> {
 }
 
 #[test]
-fn in_a_pre_stop_hook() -> Result<()> {
+fn the_daemon_dies_during_a_pre_stop_hook() -> Result<()> {
     with_host(|host| {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "app" },
@@ -137,14 +141,14 @@ fn in_a_pre_stop_hook() -> Result<()> {
         let pid = host.task_pid("app_0")?;
         let (mut call, _) =
             host.spawn_call("probelet.v1.Containers/RestartContainer", &json!({ "name": "app" }))?;
-        let told = eventually("the hook runs", SOON, || {
+        let seen = eventually("the hook runs", SOON, || {
             host.events().ok()?.iter().any(|event| event.contains("Killing")).then_some(())
         });
         call.kill()?;
         call.wait()?;
-        told?;
+        seen?;
         host.kill_daemon()?;
-        assert_eq!(host.task_pid("app_0")?, pid, "the hook goes before the signal");
+        assert_eq!(host.task_pid("app_0")?, pid, "the process ended before the hook was over");
         host.start_daemon()?;
         let back =
             |status: &Value| status["restartCount"].as_u64() >= Some(1) && is_running(status);
@@ -152,13 +156,13 @@ fn in_a_pre_stop_hook() -> Result<()> {
         assert_eq!(status["restartCount"], 1, "{status}");
         let events = host.events()?;
         let killed = events.iter().filter(|event| event.contains("Killing")).count();
-        ensure!(killed == 1, "told once: {events:?}");
+        ensure!(killed == 1, "not one Killing event: {events:?}");
         delete(host, "app")
     })
 }
 
 #[test]
-fn in_the_middle_of_restarts() -> Result<()> {
+fn the_daemon_dies_during_restarts() -> Result<()> {
     with_host(|host| {
         let backoff = json!({ "base": "0.1s", "cap": "0.1s" });
         let mut request = create("app");
@@ -171,7 +175,7 @@ fn in_the_middle_of_restarts() -> Result<()> {
             kill_in(host, "probelet.v1.Containers/KillContainer", &request, milliseconds)?;
             let status = host.wait_status("app", SOON, is_running)?;
             let count = status["restartCount"].as_u64().context("no count")?;
-            // The signal may not have been sent.
+            // The daemon may have died before it sent the signal.
             ensure!(count == restarts || count == restarts + 1, "{restarts}: {status}");
             if count > restarts {
                 let last = &status["lastState"]["terminated"];
@@ -185,20 +189,20 @@ fn in_the_middle_of_restarts() -> Result<()> {
     })
 }
 
-/// The numbers of the events that were streamed so far.
+/// The sequence numbers of the events that were streamed so far.
 fn streamed(out: &std::path::Path) -> Result<Vec<u64>> {
     let text = std::fs::read_to_string(out)?;
     let stream = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
     let number = |event: Value| event["sequence"].as_str()?.parse().ok();
-    // What the end of the daemon makes the client say is no event.
+    // The client's error at the end of the daemon is no event and ends the list.
     stream.map_while(Result::ok).map(|event| number(event).context("no number")).collect()
 }
 
 #[test]
-fn no_event_number_is_given_again_though_no_record_kept_it() -> Result<()> {
+fn a_sequence_number_is_not_used_again_even_if_no_record_has_its_event() -> Result<()> {
     with_host(|host| {
         let mut request = create("app");
-        // Failures of readiness are told each time and change nothing that is written.
+        // Failures of readiness are events, but no record is written for them.
         request["readinessProbe"] =
             json!({ "tcpSocket": { "port": 1 }, "period": "0.1s", "failureThreshold": 1 });
         host.call("probelet.v1.Containers/CreateContainer", &request)?;

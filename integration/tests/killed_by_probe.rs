@@ -1,5 +1,5 @@
-//! What follows a probe's kill, a rule's restart and a failed postStart hook, in real containers
-//! that end as servers do: well, when they are asked to.
+//! Restarts after a probe's kill, by a restart rule and after a failed postStart hook, in
+//! containers that exit on SIGTERM as servers do.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const CREATE: &str = "probelet.v1.Containers/CreateContainer";
 
-/// Ends with this code on SIGTERM.
+/// A script that exits with this code on SIGTERM.
 fn server(code: u8) -> String {
     format!("trap 'exit {code}' TERM; while :; do sleep 0.1; done")
 }
@@ -21,7 +21,7 @@ fn failing(mut request: Value, policy: &str) -> Value {
     request
 }
 
-/// Whether the host is busy with other tests is not what is tested here.
+/// A host without the brake, which might hold kills while other tests keep the machine busy.
 fn with_unbraked_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
     let mut host = Host::start()?;
     host.start_daemon_with(&["--no-brake"])?;
@@ -37,7 +37,7 @@ fn restarted(status: &Value) -> bool {
 }
 
 #[test]
-fn a_server_that_ends_well_restarts_after_a_kill_and_so_do_rules_under_never() -> Result<()> {
+fn a_kill_by_a_probe_restarts_under_on_failure_and_by_rules_under_never() -> Result<()> {
     with_unbraked_host(|host| {
         let polite = failing(host.busybox("polite", &server(0))?, "ON_FAILURE");
         host.call(CREATE, &polite)?;
@@ -48,7 +48,7 @@ fn a_server_that_ends_well_restarts_after_a_kill_and_so_do_rules_under_never() -
         host.call(CREATE, &other)?;
         for (name, code) in [("polite", 0), ("ruled", 143)] {
             let status = host.wait_status(name, SOON, restarted)?;
-            // It may wait for its next start by now; how the first one ended is the same.
+            // The container may have been killed again meanwhile, with the same exit code.
             ensure!(status["lastState"]["terminated"]["exitCode"] == code, "{status}");
             ensure!(phase(host, name)? == "Running");
         }
@@ -60,16 +60,16 @@ fn a_server_that_ends_well_restarts_after_a_kill_and_so_do_rules_under_never() -
 }
 
 #[test]
-fn a_kill_keeps_its_reason_over_the_daemons_death() -> Result<()> {
+fn the_reason_of_a_kill_outlives_the_daemon() -> Result<()> {
     with_unbraked_host(|host| {
-        // It ends when it is told to, which is after the daemon's death.
+        // The container exits when the test creates a file, after the daemon's death.
         let script = "trap 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 0' TERM; \
                       while :; do sleep 0.1; done";
         let request = failing(host.busybox("app", script)?, "ON_FAILURE");
         host.call(CREATE, &request)?;
-        let told =
+        let killing =
             || host.events().ok()?.iter().any(|e| e.contains("will be restarted")).then_some(());
-        eventually("the kill", SOON, told)?;
+        eventually("the kill", SOON, killing)?;
         host.kill_daemon()?;
         let rootfs = request["rootfs"].as_str().unwrap_or_default();
         std::fs::write(format!("{rootfs}/tmp/go"), "")?;
@@ -81,14 +81,14 @@ fn a_kill_keeps_its_reason_over_the_daemons_death() -> Result<()> {
 }
 
 #[test]
-fn no_count_runs_ahead_of_its_instance() -> Result<()> {
+fn a_restart_is_not_counted_before_its_instance() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("app", "sleep 0.3; exit 3")?;
         request["backoff"] = json!({"base": "0.2s", "cap": "0.2s", "reset": "600s"});
         host.call(CREATE, &request)?;
         eventually("five restarts", SOON, || {
             let status = host.status("app").ok()?;
-            // Each state is of the instance that the count names, and the last one of that before.
+            // The state is of the instance that the count gives.
             let waits = status["state"]["waiting"]["reason"].as_str().unwrap_or_default();
             assert!(
                 waits != "ContainerCreating" || status["lastState"]["terminated"].is_null(),
@@ -106,14 +106,14 @@ fn no_count_runs_ahead_of_its_instance() -> Result<()> {
     })
 }
 
-/// The attempt that a terminated state is of, by its container's id.
+/// The attempt number of a terminated state, from its container id.
 fn attempt(state: &Value) -> Option<u64> {
     let id = state["terminated"]["containerID"].as_str()?;
     id.rsplit_once('_')?.1.parse().ok()
 }
 
 #[test]
-fn a_container_whose_post_start_has_failed_is_never_ready() -> Result<()> {
+fn a_container_whose_post_start_hook_failed_is_never_ready() -> Result<()> {
     with_host(|host| {
         let mut request = host.busybox("app", "trap '' TERM; while :; do sleep 0.1; done")?;
         let hook = "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 3";
@@ -129,7 +129,7 @@ fn a_container_whose_post_start_has_failed_is_never_ready() -> Result<()> {
         ensure!(phase(host, "app")? == "Pending");
         let rootfs = request["rootfs"].as_str().unwrap_or_default();
         std::fs::write(format!("{rootfs}/tmp/go"), "")?;
-        // Ten seconds are left in which it could be taken for ready.
+        // The container runs on for its grace of 10 s and must not be ready in that time.
         let status = host.wait_status("app", SOON, |status| {
             assert!(status["ready"] != true && status["started"] != true, "{status}");
             status["state"]["waiting"]["reason"] == "PostStartHookError"

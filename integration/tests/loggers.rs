@@ -1,4 +1,4 @@
-//! The processes that write logs: which program they are, and that they hand over what they have.
+//! The loggers: which program they run, their environment, and the hand-over of the log's end.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -41,7 +41,7 @@ fn wait_written(log: &Path) -> Result<()> {
     })
 }
 
-/// A daemon of its own file, as an upgrade leaves one behind.
+/// Starts a daemon from a copy of the binary, which the test can replace as an upgrade does.
 fn start_copy(host: &mut Host, name: &str) -> Result<PathBuf> {
     let binary = host.path(name);
     fs::copy(probelet_bin(), &binary)?;
@@ -51,11 +51,11 @@ fn start_copy(host: &mut Host, name: &str) -> Result<PathBuf> {
 }
 
 #[test]
-fn an_adopted_container_restarts_whatever_daemon_started_its_logger() -> Result<()> {
+fn an_adopted_container_restarts_whichever_daemon_started_its_logger() -> Result<()> {
     let mut host = Host::start()?;
     host.busybox_image(&json!({}))?;
     let first = start_copy(&mut host, "first")?;
-    // As daemons did before: by a process' number, which is another's one day.
+    // Earlier daemons used the path of their own process, which may be another process later.
     let pid = host.daemon_pid()?;
     let order = format!("1000000%3A3%3A{}", adopted_log(&host, 0).display());
     let uri = format!("binary:///proc/{pid}/exe?container-log={order}");
@@ -68,7 +68,7 @@ fn an_adopted_container_restarts_whatever_daemon_started_its_logger() -> Result<
     host.kill_daemon()?;
     fs::remove_file(first)?;
 
-    // Its file is replaced while it runs, as an upgrade does, and then gone.
+    // The daemon's file is replaced while it runs, as by an upgrade, and then removed.
     let second = start_copy(&mut host, "second")?;
     host.probelet(["kill", "web"])?;
     wait_restarted(&host, 1)?;
@@ -100,12 +100,12 @@ fn a_logger_has_no_environment() -> Result<()> {
         host.probelet(["delete", "pod", "app", "--grace-period", "0"])?;
         let sockets =
             || fs::read_dir(host.path("run/loggers")).ok()?.next().is_none().then_some(());
-        eventually("its socket goes with it", SOON, sockets)
+        eventually("its socket is removed", SOON, sockets)
     })
 }
 
 #[test]
-fn a_last_line_without_an_end_is_the_message_too() -> Result<()> {
+fn a_last_line_without_a_newline_is_part_of_the_termination_message() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let lines = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done";
@@ -132,7 +132,7 @@ fn a_last_line_without_an_end_is_the_message_too() -> Result<()> {
             ensure!(message.ends_with(end), "{name}: {message:?}");
             ensure!(!end.is_empty() || message.is_empty(), "{name}: {message:?}");
         }
-        // The log is what it would be without: nothing twice, nothing ended that was not.
+        // The hand-over does not change the log: no line is doubled, and no newline is added.
         ensure!(host.probelet(["logs", "cut", "--tail", "2"])? == "line 1999\nno end");
         let both = host.probelet(["logs", "both"])?;
         ensure!(both.len() == 6 && both.contains("out") && both.contains("err"), "{both:?}");

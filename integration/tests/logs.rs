@@ -1,4 +1,4 @@
-//! What a container writes is there, once and in order, whatever dies or fills up meanwhile.
+//! Logs: each line is stored once and in order, whatever dies and also after a full disk.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const CREATE: &str = "probelet.v1.Containers/CreateContainer";
 
-/// A container of a shell of its own that is not started again.
+/// Starts a shell script in a container that is not restarted.
 fn start(host: &Host, name: &str, script: &str) -> Result<()> {
     let mut request = host.busybox(name, script)?;
     request["start"] = json!(true);
@@ -25,7 +25,7 @@ fn ended(status: &Value) -> bool {
     status["state"]["terminated"].is_object()
 }
 
-/// The logger that writes this log, while there is one.
+/// The process id of the logger of this log file, if it runs.
 fn logger(log: &str) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
@@ -40,18 +40,18 @@ fn log_path(host: &Host, name: &str) -> Result<String> {
     Ok(seen["logPath"].as_str().context("no log path")?.to_owned())
 }
 
-/// `PROBELET_LOG_MEGABYTES` makes more of it.
+/// The megabytes that the container writes: `PROBELET_LOG_MEGABYTES`, else 100.
 fn megabytes() -> usize {
     std::env::var("PROBELET_LOG_MEGABYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
 }
 
 #[test]
-fn each_line_is_there_once_and_in_order_though_the_daemon_is_killed_three_times() -> Result<()> {
+fn each_line_is_stored_once_and_in_order_while_the_daemon_is_killed_three_times() -> Result<()> {
     let mut host = Host::start()?;
     let flags = ["--log-max-size", "10Mi", "--log-max-files", "1000"];
     host.start_daemon_with(&flags)?;
     let lines = megabytes() * 1000;
-    // A thousand bytes each, and a breath now and then, for the kills to fall into it.
+    // Each line has a thousand bytes. The pauses make sure that the kills happen meanwhile.
     let padding = "x".repeat(990);
     let script = format!(
         "awk 'BEGIN {{ for (i = 0; i < {lines}; i++) {{ printf \"%09d{padding}\\n\", i; \
@@ -66,14 +66,14 @@ fn each_line_is_there_once_and_in_order_though_the_daemon_is_killed_three_times(
         host.kill_daemon()?;
         host.start_daemon_with(&flags)?;
     }
-    ensure!(!ended(&host.status("writer")?), "it has to be killed while it writes");
+    ensure!(!ended(&host.status("writer")?), "the container ended before the daemon was killed");
     let memory = fs::read_to_string(format!("/proc/{logger}/smaps_rollup"))?;
     let private = memory.lines().filter(|line| line.starts_with("Private_"));
     let kilobytes: u64 =
         private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum();
     ensure!((1..1024).contains(&kilobytes), "the logger's private memory is {kilobytes} kB");
 
-    // Who follows from here on sees the same to the end.
+    // A follower that begins here gets all lines too.
     let follower = {
         let mut command = Command::new(probelet_integration::probelet_bin());
         command.arg("--socket").arg(host.socket()).args(["logs", "writer", "-f"]);
@@ -93,7 +93,7 @@ fn each_line_is_there_once_and_in_order_though_the_daemon_is_killed_three_times(
         ensure!(size <= 10 << 20, "{path}: {size}");
     }
     host.probelet(["delete", "pod", "writer"])?;
-    ensure!(sizes(&log)?.is_empty(), "rotated files go with the container");
+    ensure!(sizes(&log)?.is_empty(), "rotated files are left");
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn files(log: &str) -> Result<usize> {
 }
 
 #[test]
-fn a_full_disk_stops_no_container_and_its_gap_is_told() -> Result<()> {
+fn a_full_disk_stops_no_container_and_the_lost_lines_are_counted() -> Result<()> {
     let mut host = Host::start()?;
     let folder = host.path("log");
     fs::create_dir(&folder)?;
@@ -155,15 +155,15 @@ fn a_full_disk_stops_no_container_and_its_gap_is_told() -> Result<()> {
     })?;
     let kept = log.lines().filter(|line| line.starts_with("line ")).count();
     ensure!((1000..5000).contains(&kept), "{kept}");
-    let told = format!("[probelet: {} lines, ", 5000 - kept);
+    let expected = format!("[probelet: {} lines, ", 5000 - kept);
     let notes: Vec<_> = log.lines().filter(|line| line.starts_with("[probelet: ")).collect();
-    ensure!(notes.len() == 1 && notes[0].starts_with(&told), "{notes:?}, wanted {told}");
+    ensure!(notes.len() == 1 && notes[0].starts_with(&expected), "{notes:?}, expected {expected}");
     host.probelet(["delete", "pod", "app", "--force"])?;
     Ok(())
 }
 
 #[test]
-fn logs_are_asked_for_as_of_kubectl() -> Result<()> {
+fn logs_has_the_flags_of_kubectl() -> Result<()> {
     with_host(|host| {
         let script = "echo one; echo two >&2; printf three; sleep 0.5; echo ' and four'; exit 3";
         start(host, "app", script)?;
@@ -171,7 +171,7 @@ fn logs_are_asked_for_as_of_kubectl() -> Result<()> {
         let logs = |flags: &[&str]| host.probelet([&["logs", "app"][..], flags].concat());
         let whole = logs(&[])?;
         let mut lines: Vec<_> = whole.lines().collect();
-        // Of two streams the order is not known.
+        // The order of lines of two streams is not defined.
         lines.sort_unstable();
         assert_eq!(lines, ["one", "three and four", "two"]);
         assert_eq!(logs(&["--tail", "1"])?, "three and four\n");
@@ -194,7 +194,7 @@ fn logs_are_asked_for_as_of_kubectl() -> Result<()> {
 }
 
 #[test]
-fn all_containers_are_told_apart() -> Result<()> {
+fn lines_of_all_containers_have_a_prefix() -> Result<()> {
     with_host(|host| {
         let container = |name: &str, args: &str| {
             format!("  - {{name: {name}, image: {IMAGE:?}, args: [{args}]}}\n")
@@ -221,12 +221,13 @@ fn all_containers_are_told_apart() -> Result<()> {
 }
 
 #[test]
-fn the_last_words_of_a_crash_are_in_the_log_and_the_logger_goes_with_the_container() -> Result<()> {
+fn the_last_output_before_a_crash_is_in_the_log_and_the_logger_ends_with_the_container()
+-> Result<()> {
     with_host(|host| {
         start(host, "app", "echo first; sleep 1; printf 'no newline at the end'; kill -9 $$")?;
         let log = log_path(host, "app")?;
         let pid = eventually("a logger", SOON, || logger(&log))?;
-        // As a service manager or an operator may; the container has to write on.
+        // A service manager or an operator may send these signals; the logger must ignore them.
         for stray in [Signal::TERM, Signal::HUP, Signal::INT] {
             signal(pid, stray)?;
         }
@@ -241,7 +242,7 @@ fn the_last_words_of_a_crash_are_in_the_log_and_the_logger_goes_with_the_contain
 }
 
 #[test]
-fn a_daemon_whose_file_was_removed_starts_containers_that_are_logged() -> Result<()> {
+fn a_daemon_whose_binary_was_removed_still_starts_containers_with_logs() -> Result<()> {
     let mut host = Host::start()?;
     let copy = host.path("probelet-copy");
     fs::copy(probelet_integration::probelet_bin(), &copy)?;
@@ -251,17 +252,17 @@ fn a_daemon_whose_file_was_removed_starts_containers_that_are_logged() -> Result
     start(&host, "app", "while true; do echo here; sleep 0.1; done")?;
     let is_logged = || host.probelet(["logs", "app"]).ok()?.starts_with("here\n").then_some(());
     eventually("its lines", SOON, is_logged)?;
-    // And by a logger that makes the folder again where someone removes it.
+    // The logger creates the folder again if it is removed.
     let log = log_path(&host, "app")?;
     fs::remove_dir_all(host.path("log"))?;
     eventually("its lines again", SOON, || Path::new(&log).exists().then(is_logged)?)?;
     host.probelet(["delete", "pod", "app", "--force"])?;
-    ensure!(!host.path("log/app").exists(), "nothing is left of its log");
+    ensure!(!host.path("log/app").exists(), "the log is left");
     Ok(())
 }
 
 #[test]
-fn a_pod_has_log_limits_of_its_own() -> Result<()> {
+fn a_pod_can_have_its_own_log_limits() -> Result<()> {
     with_host(|host| {
         let apply = |limits: Value| {
             let container = json!({ "name": "app", "image": IMAGE, "args": ["sleep"] });
@@ -276,7 +277,7 @@ fn a_pod_has_log_limits_of_its_own() -> Result<()> {
                    size like 10Mi, from 64Ki to 1Ti";
         ensure!(refused.code == Some(1) && refused.stderr.contains(why), "{refused:?}");
 
-        let told = |limits: &str| {
+        let has_logger_with = |limits: &str| {
             eventually(&format!("a logger with {limits}"), SOON, || {
                 let logger = logger(&log_path(host, "web").ok()?)?;
                 let arguments = fs::read_to_string(format!("/proc/{logger}/cmdline")).ok()?;
@@ -284,13 +285,13 @@ fn a_pod_has_log_limits_of_its_own() -> Result<()> {
             })
         };
         apply(json!({ "probelet.io/logMaxSize": "64Ki", "probelet.io/app.logMaxFiles": "2" }))?;
-        told("65536:2")?;
+        has_logger_with("65536:2")?;
         host.wait_status("web", SOON, |status| status["state"]["running"].is_object())?;
-        // Other ones wait for the next start.
+        // Changed limits take effect at the next start.
         let live = apply(json!({ "probelet.io/logMaxFiles": "3" }))?;
         ensure!(live.stdout == "pod/web configured\n", "{live:?}");
-        told("65536:2")?;
+        has_logger_with("65536:2")?;
         host.probelet(["restart", "web"])?;
-        told(&format!("{}:3", 10 << 20))
+        has_logger_with(&format!("{}:3", 10 << 20))
     })
 }

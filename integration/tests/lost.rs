@@ -1,4 +1,4 @@
-//! Instances of which nobody saw the end.
+//! Instances whose end was not observed.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -31,16 +31,16 @@ fn last(host: &Host) -> Result<Value> {
     Ok(host.call(GET, &json!({ "name": "app" }))?["lastState"]["terminated"].clone())
 }
 
-/// The container ends with nobody watching, and nothing is left of it in containerd.
+/// Kills the daemon and the container's process, and deletes the task from containerd.
 fn take_away(host: &mut Host, pid: u32) -> Result<()> {
     host.kill_daemon()?;
     signal(pid, Signal::KILL)?;
-    eventually("the task is gone", SOON, || host.ctr(["task", "delete", "app_0"]).ok())?;
+    eventually("the task is deleted", SOON, || host.ctr(["task", "delete", "app_0"]).ok())?;
     Ok(())
 }
 
 #[test]
-fn the_nodes_restart_is_told_as_the_cause() -> Result<()> {
+fn a_reboot_of_the_node_is_reported_as_the_cause() -> Result<()> {
     with_host(|host| {
         let pid = create(host, "ALWAYS")?;
         take_away(host, pid)?;
@@ -56,7 +56,7 @@ fn the_nodes_restart_is_told_as_the_cause() -> Result<()> {
 }
 
 #[test]
-fn in_the_same_boot_it_stays_a_mystery() -> Result<()> {
+fn the_cause_is_unknown_in_the_same_boot() -> Result<()> {
     with_host(|host| {
         let pid = create(host, "ALWAYS")?;
         take_away(host, pid)?;
@@ -69,27 +69,27 @@ fn in_the_same_boot_it_stays_a_mystery() -> Result<()> {
 }
 
 #[test]
-fn what_may_run_unseen_is_killed_before_the_next_attempt() -> Result<()> {
+fn a_task_in_an_unknown_state_is_killed_before_the_next_attempt() -> Result<()> {
     with_host(|host| {
         let pid = create(host, "NEVER")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
         let shim: u32 = parent.context("no parent")?.trim().parse()?;
         host.kill_daemon()?;
-        // containerd asks it for two seconds each time, and then says that it does not know.
+        // containerd waits two seconds for the shim and then reports the state as unknown.
         signal(shim, Signal::STOP)?;
         let killed = host.start_daemon().and_then(|()| {
-            eventually("the kill is told", SOON, || {
-                let told = "Container is in \"unknown\" state, try killing it before restart";
-                host.events().ok()?.iter().any(|event| event.contains(told)).then_some(())
+            eventually("an event reports the kill", SOON, || {
+                let reason = "Container is in \"unknown\" state, try killing it before restart";
+                host.events().ok()?.iter().any(|event| event.contains(reason)).then_some(())
             })
         });
         let before = host.task_pid("app_1");
         signal(shim, Signal::CONT)?;
         killed?;
-        ensure!(before.is_err(), "started beside one that may run");
+        ensure!(before.is_err(), "the next attempt started while the old one may run");
         running(host, 1)?;
-        ensure!(!fs::exists(format!("/proc/{pid}"))?, "the old process lives");
+        ensure!(!fs::exists(format!("/proc/{pid}"))?, "the old process still runs");
         Ok(())
     })
 }

@@ -1,4 +1,4 @@
-//! Files of the manifest directory are kept running, as a careful operator would want it.
+//! The manifest directory: pods follow their files, and no pod is deleted by mistake.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -10,7 +10,7 @@ use anyhow::Result;
 use probelet_integration::{Host, IMAGE, SOON, eventually, now};
 use serde_json::{Value, json};
 
-/// In which nothing may happen: longer than it takes until a removal is believed.
+/// A time in which nothing may happen. It is longer than the 3 s after which a removal counts.
 const LATER: Duration = Duration::from_secs(6);
 
 fn with_dir(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {
@@ -57,7 +57,7 @@ fn shows(host: &Host, name: &str, status: &str) -> Result<()> {
 
 fn gone(host: &Host, name: &str) -> Result<()> {
     let is_gone = || host.probelet(["get", "pods", "-o", "name"]).ok();
-    eventually(&format!("{name} is gone"), SOON * 2, || {
+    eventually(&format!("{name} is deleted"), SOON * 2, || {
         (!is_gone()?.lines().any(|line| line == format!("pod/{name}"))).then_some(())
     })
 }
@@ -71,7 +71,7 @@ fn annotation(host: &Host, name: &str, key: &str) -> Result<Value> {
 }
 
 #[test]
-fn a_file_is_kept_running_and_its_pod_is_its_own() -> Result<()> {
+fn a_file_is_kept_running_and_only_the_file_changes_its_pod() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web"))?;
         let id = runs(host, "web")?["containerID"].clone();
@@ -89,7 +89,7 @@ fn a_file_is_kept_running_and_its_pod_is_its_own() -> Result<()> {
         })?;
         assert_ne!(host.status("web")?["containerID"], id);
 
-        // What an operator stops stays so, over a restart too, until he starts it.
+        // A stopped pod stays stopped until `start`, over a restart of the daemon too.
         host.probelet(["stop", "web"])?;
         host.kill_daemon()?;
         start(host)?;
@@ -102,7 +102,7 @@ fn a_file_is_kept_running_and_its_pod_is_its_own() -> Result<()> {
 }
 
 #[test]
-fn an_edit_changes_the_live_pod_where_it_can_and_replaces_it_where_not() -> Result<()> {
+fn an_edit_changes_the_live_pod_if_possible_and_else_replaces_it() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web"))?;
         let id = runs(host, "web")?["containerID"].clone();
@@ -129,7 +129,7 @@ fn an_edit_changes_the_live_pod_where_it_can_and_replaces_it_where_not() -> Resu
 }
 
 #[test]
-fn a_broken_edit_keeps_the_old_pod_and_says_so() -> Result<()> {
+fn a_broken_edit_keeps_the_old_pod_and_is_reported() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web"))?;
         let id = runs(host, "web")?["containerID"].clone();
@@ -141,16 +141,16 @@ fn a_broken_edit_keeps_the_old_pod_and_says_so() -> Result<()> {
         ] {
             write(host, "web.yaml", &broken)?;
             eventually(why, SOON, || {
-                let told = annotation(host, "web", "probelet.io/manifest-error").ok()?;
-                let told = told.as_str()?;
-                (told.starts_with(&file) && told.contains(why)).then_some(())
+                let error = annotation(host, "web", "probelet.io/manifest-error").ok()?;
+                let error = error.as_str()?;
+                (error.starts_with(&file) && error.contains(why)).then_some(())
             })?;
             assert_eq!(host.column("web")?, "Running,ManifestError");
         }
         let described = host.probelet(["describe", "pod", "web"])?;
         assert!(described.contains(&format!("Manifest Error:  {file}: no pod")), "{described}");
         assert!(described.contains("Warning  ManifestError"), "{described}");
-        // A daemon that comes anew knows no better, and keeps it all the same.
+        // A new daemon keeps the pod too.
         host.kill_daemon()?;
         start(host)?;
         shows(host, "web", "Running,ManifestError")?;
@@ -162,7 +162,7 @@ fn a_broken_edit_keeps_the_old_pod_and_says_so() -> Result<()> {
 }
 
 #[test]
-fn a_broken_file_without_a_pod_has_a_row_of_its_own() -> Result<()> {
+fn a_broken_file_without_a_pod_is_listed() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web").replace("\"image\"", "\"imago\""))?;
         write(host, "half.yaml", "kind: [")?;
@@ -183,7 +183,7 @@ fn a_broken_file_without_a_pod_has_a_row_of_its_own() -> Result<()> {
 }
 
 #[test]
-fn a_rename_is_no_restart() -> Result<()> {
+fn a_rename_restarts_nothing() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web"))?;
         let id = runs(host, "web")?["containerID"].clone();
@@ -194,7 +194,7 @@ fn a_rename_is_no_restart() -> Result<()> {
             (file == to.display().to_string()).then_some(())
         })?;
         assert_eq!(host.status("web")?["containerID"], id);
-        // Nor is an editor that leaves the old one beside it.
+        // An editor that leaves a backup and a swap file restarts nothing either.
         fs::rename(&to, dir(host).join("renamed.yml~"))?;
         write(host, "renamed.yml", &sleeper("web"))?;
         write(host, ".renamed.yml.swp", "\u{1}")?;
@@ -207,15 +207,15 @@ fn a_rename_is_no_restart() -> Result<()> {
 }
 
 #[test]
-fn a_file_that_is_written_in_pieces_is_read_whole() -> Result<()> {
+fn a_file_that_is_written_in_pieces_is_applied_only_when_complete() -> Result<()> {
     with_dir(|host| {
         write(host, "two.yaml", &format!("{}\n---\n{}\n", sleeper("one"), sleeper("two")))?;
         let ids =
             [runs(host, "one")?, runs(host, "two")?].map(|status| status["containerID"].clone());
         let text = format!("{}\n---\n{}\n", sleeper("one"), sleeper("two"));
         let file = dir(host).join("two.yaml");
-        // Each piece by itself is a manifest or none, and none is what is meant. A test that was
-        // held up for long between two of them has shown nothing.
+        // No prefix of the text may be applied, whether it is a valid manifest or not. If the test
+        // was delayed for long between two writes, the file was at rest, so it is written again.
         eventually("a file written without a long break", SOON * 2, || {
             let mut breaks = Vec::new();
             for end in (0..=text.len()).step_by(text.len() / 20).chain([text.len()]) {
@@ -238,7 +238,7 @@ fn a_file_that_is_written_in_pieces_is_read_whole() -> Result<()> {
 }
 
 #[test]
-fn a_pod_goes_with_its_file_also_while_the_daemon_is_down() -> Result<()> {
+fn a_pod_is_deleted_with_its_file_even_if_the_daemon_is_down_meanwhile() -> Result<()> {
     with_dir(|host| {
         for name in ["one", "two", "three"] {
             write(host, &format!("{name}.yaml"), &sleeper(name))?;
@@ -263,7 +263,7 @@ fn a_pod_goes_with_its_file_also_while_the_daemon_is_down() -> Result<()> {
 }
 
 #[test]
-fn a_directory_that_is_gone_or_another_one_deletes_nothing() -> Result<()> {
+fn a_missing_or_replaced_directory_deletes_no_pod() -> Result<()> {
     with_dir(|host| {
         write(host, "web.yaml", &sleeper("web"))?;
         let id = runs(host, "web")?["containerID"].clone();
@@ -278,11 +278,11 @@ fn a_directory_that_is_gone_or_another_one_deletes_nothing() -> Result<()> {
         let aside = host.path("aside");
         fs::rename(dir(host), &aside)?;
         health("NOT_SERVING")?;
-        let told = |event: &String| event.starts_with("Warning ManifestDirUnreadable");
-        assert!(host.events()?.iter().any(told));
+        let unreadable = |event: &String| event.starts_with("Warning ManifestDirUnreadable");
+        assert!(host.events()?.iter().any(unreadable));
         std::thread::sleep(LATER);
         assert_eq!(host.column("web")?, "Running");
-        // As a mount point is whose mount is missing.
+        // An empty directory, like a mount point without its mount.
         fs::create_dir(dir(host))?;
         shows(host, "web", "Running,ManifestError")?;
         health("SERVING")?;
@@ -297,14 +297,14 @@ fn a_directory_that_is_gone_or_another_one_deletes_nothing() -> Result<()> {
 }
 
 #[test]
-fn of_two_files_with_one_pod_the_first_has_it() -> Result<()> {
+fn the_first_of_two_files_with_the_same_pod_owns_it() -> Result<()> {
     with_dir(|host| {
         write(host, "a.yaml", &sleeper("web"))?;
         runs(host, "web")?;
         write(host, "b.yaml", &sleeper("web"))?;
         shows(host, "web", "Running,ManifestError")?;
-        let told = annotation(host, "web", "probelet.io/manifest-error")?;
-        assert!(told.as_str().is_some_and(|told| told.contains("b.yaml: not taken")), "{told}");
+        let error = annotation(host, "web", "probelet.io/manifest-error")?;
+        assert!(error.as_str().is_some_and(|text| text.contains("b.yaml: not taken")), "{error}");
         let file = annotation(host, "web", "probelet.io/config-file")?;
         assert_eq!(file, dir(host).join("a.yaml").display().to_string());
         fs::remove_file(dir(host).join("a.yaml"))?;

@@ -1,4 +1,4 @@
-//! What Prometheus is told by the real daemon.
+//! The metrics page of the daemon.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually};
 
-/// One that nobody has a moment ago.
+/// An address that is free at this moment.
 fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
@@ -24,13 +24,13 @@ fn shows(address: &str, line: &str) -> Result<()> {
     let mut last = String::new();
     let seen = eventually(line, SOON * 2, || {
         last = get(address, "/metrics").ok()?;
-        last.lines().any(|told| told.starts_with(line)).then_some(())
+        last.lines().any(|shown| shown.starts_with(line)).then_some(())
     });
     seen.with_context(|| last)
 }
 
 #[test]
-fn a_scrape_tells_of_containers_probes_and_containerd() -> Result<()> {
+fn a_scrape_has_containers_probes_and_containerd() -> Result<()> {
     let mut host = Host::start()?;
     let address = free_address()?;
     host.start_daemon_with(&["--metrics-address", &address])?;
@@ -40,12 +40,12 @@ fn a_scrape_tells_of_containers_probes_and_containerd() -> Result<()> {
          - {{ name: app, image: {IMAGE}, args: [serve, --fail-after, \"1\"], livenessProbe: \
          {{ httpGet: {{ port: 8080 }}, periodSeconds: 1, failureThreshold: 1 }} }}\n"
     ))?;
-    let who = r#"namespace="default",pod="web",container="app""#;
+    let labels = r#"namespace="default",pod="web",container="app""#;
     for line in [
         r#"probelet_containers{state="running"} 1.0"#,
-        &format!(r#"probelet_probes_total{{{who},probe="liveness",outcome="failure"}}"#),
-        &format!(r#"probelet_container_ends_total{{{who},cause="liveness"}}"#),
-        &format!("probelet_container_restarts_total{{{who}}}"),
+        &format!(r#"probelet_probes_total{{{labels},probe="liveness",outcome="failure"}}"#),
+        &format!(r#"probelet_container_ends_total{{{labels},cause="liveness"}}"#),
+        &format!("probelet_container_restarts_total{{{labels}}}"),
         "probelet_brake_granted_total",
         "probelet_containerd_up 1.0",
         "process_open_fds",
@@ -58,7 +58,7 @@ fn a_scrape_tells_of_containers_probes_and_containerd() -> Result<()> {
     shows(&address, r#"probelet_containerd_failed_calls_total{call="Version","#)?;
     host.start_containerd()?;
     shows(&address, "probelet_containerd_up 1.0")?;
-    // What was counted of a pod goes with it.
+    // The metrics of a pod disappear with it.
     host.probelet(["delete", "pod", "web", "--grace-period", "0"])?;
     shows(&address, r#"probelet_containers{state="running"} 0.0"#)?;
     ensure!(!get(&address, "/metrics")?.contains(r#"pod="web""#));

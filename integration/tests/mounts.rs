@@ -1,4 +1,4 @@
-//! How volumes are mounted: parts of them, read only, both ways, over what is there.
+//! Mounts of volumes: subPath, propagation, recursive read only, and over `/dev/shm`.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -13,7 +13,7 @@ use probelet_integration::{SOON, eventually, with_host};
 use serde_json::json;
 
 #[test]
-fn sub_paths_are_made_and_none_leads_out() -> Result<()> {
+fn sub_paths_are_created_and_cannot_leave_the_volume() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let base = host.path("host");
@@ -61,7 +61,7 @@ fn sub_paths_are_made_and_none_leads_out() -> Result<()> {
 }
 
 #[test]
-fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
+fn mounts_propagate_as_configured() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let volumes = json!([{ "name": "d", "emptyDir": {} }]);
@@ -92,7 +92,7 @@ fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
         mount("mount", &["--bind", &data.display().to_string()])?;
         mount("mount", &["--make-private"])?;
         host.apply(&all)?;
-        eventually("it says why", SOON, || {
+        eventually("the message has the reason", SOON, || {
             let status = host.status_of("web", "app").ok()?;
             let message = status["state"]["waiting"]["message"].as_str()?.to_owned();
             message.ends_with("but it is not a shared mount").then_some(())
@@ -103,13 +103,13 @@ fn mounts_go_the_ways_that_they_are_told_to() -> Result<()> {
         ensure!(log(host, "slave")? == "x\n");
         ensure!(log(host, "private")?.is_empty());
         host.probelet(["delete", "pod", "web"])?;
-        eventually("what was mounted within is gone", SOON, || mount("umount", &[]).ok())?;
+        eventually("the mount in the volume is removed", SOON, || mount("umount", &[]).ok())?;
         host.expect_nothing_left()
     })
 }
 
 #[test]
-fn what_is_mounted_in_a_volume_is_read_only_where_that_is_asked_for() -> Result<()> {
+fn mounts_in_a_volume_are_read_only_with_recursive_read_only() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let base = host.path("host");
@@ -135,7 +135,7 @@ fn what_is_mounted_in_a_volume_is_read_only_where_that_is_asked_for() -> Result<
 }
 
 #[test]
-fn shared_memory_is_the_pods_unless_a_volume_is_mounted_over_it() -> Result<()> {
+fn dev_shm_is_shared_by_the_pod_unless_a_volume_is_mounted_there() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let own = json!([{ "name": "m", "mountPath": "/dev/shm" }]);

@@ -1,4 +1,5 @@
-//! Pods and containers with names that Kubernetes takes and containerd would not take as ids.
+//! Names of pods and containers that are valid in Kubernetes and too long or invalid as containerd
+//! ids.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -16,8 +17,8 @@ fn apply(host: &Host, pod: &str, container: &str) -> Result<()> {
             "readinessProbe": { "periodSeconds": 1, "exec": { "command": ["true"] } },
         }] },
     });
-    let told = host.apply(&manifest.to_string())?;
-    ensure!(told == format!("pod/{pod} created\n"), "{told}");
+    let applied = host.apply(&manifest.to_string())?;
+    ensure!(applied == format!("pod/{pod} created\n"), "{applied}");
     Ok(())
 }
 
@@ -26,7 +27,7 @@ fn runs(restarts: u32) -> impl Fn(&Value) -> bool {
 }
 
 #[test]
-fn a_pod_is_called_what_kubernetes_lets_it_be_called() -> Result<()> {
+fn every_name_that_kubernetes_allows_can_be_used() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let (long, label) = (format!("{}a", "long.".repeat(50)), "c".repeat(63));
@@ -40,7 +41,7 @@ fn a_pod_is_called_what_kubernetes_lets_it_be_called() -> Result<()> {
             let heard = host.probelet(["exec", &format!("pod/{pod}"), "--", "hostname"])?;
             assert_eq!(heard.trim_end(), hostname);
         }
-        // Another pod, though its name is the same once it is cut.
+        // A different pod whose name has the same beginning.
         apply(host, &format!("{long}b"), &label)?;
         host.wait_status(&format!("{long}b"), SOON, runs(0))?;
         host.kill_daemon()?;

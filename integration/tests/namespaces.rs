@@ -1,5 +1,5 @@
-//! A probe is sent from where the container is: whatever listens on the host's own loopback is
-//! neither asked nor believed.
+//! Probes are sent from inside the container's network namespace, and never reach a server on the
+//! host's loopback.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,8 +12,8 @@ use anyhow::{Result, ensure};
 use probelet_integration::{Host, with_host};
 use serde_json::{Value, json};
 
-/// A server of the host itself on a port that is free there. What connects to it stays in its
-/// backlog, so that it can be asked whether anything did.
+/// A listener on a free port of the host. Connections stay in its backlog, so that the test can
+/// check whether there were any.
 struct HostServer(TcpListener);
 
 impl HostServer {
@@ -47,7 +47,7 @@ fn expect_refused(host: &Host, name: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives the OCI spec's network namespace a path.
+/// Sets the path of the OCI spec's network namespace.
 fn join(spec: &mut Value, path: &str) {
     for namespace in spec["linux"]["namespaces"].as_array_mut().into_iter().flatten() {
         if namespace["type"] == "network" {
@@ -72,7 +72,7 @@ fn the_containers_loopback_is_probed_and_never_the_hosts() -> Result<()> {
             host.probe_until_success("app", &probe(&url))?;
         }
 
-        // Where the container's server is down, the host's would answer.
+        // The container has no server on these ports, but the host has.
         let down = [HostServer::new("127.0.0.1")?, HostServer::new("::1")?];
         for server in &down {
             let port = server.port()?;
@@ -88,7 +88,7 @@ fn the_containers_loopback_is_probed_and_never_the_hosts() -> Result<()> {
 }
 
 #[test]
-fn a_server_on_ipv6_only_and_a_name_of_the_containers_own_are_found() -> Result<()> {
+fn a_server_on_ipv6_only_and_a_name_in_the_containers_hosts_file_are_reached() -> Result<()> {
     with_host(|host| {
         let servers =
             "http [::1]:8080 + grpc [::1]:9000 + http 127.0.0.7:8081 + http [::1]:8443 --tls";
@@ -104,7 +104,7 @@ fn a_server_on_ipv6_only_and_a_name_of_the_containers_own_are_found() -> Result<
             host.probe_until_success("app", &probe(url))?;
         }
 
-        // The host doesn't know this name, and its own hosts file has no say.
+        // Only the container's own hosts file has this name.
         fs::create_dir(rootfs.join("etc"))?;
         fs::write(rootfs.join("etc/hosts"), "127.0.0.7 db.probelet.internal db\n")?;
         for url in ["http://db.probelet.internal:8081/", "http://db:8081/", "tcp://db:8081"] {
@@ -121,7 +121,7 @@ fn a_server_on_ipv6_only_and_a_name_of_the_containers_own_are_found() -> Result<
 }
 
 #[test]
-fn with_the_hosts_network_the_hosts_loopback_is_the_containers() -> Result<()> {
+fn with_the_hosts_network_probes_use_the_hosts_loopback() -> Result<()> {
     with_host(|host| {
         let free = HostServer::new("127.0.0.1")?.port()?;
         host.target_bundle("app", &format!("http 127.0.0.1:{free}"), |spec| {
@@ -138,7 +138,7 @@ fn with_the_hosts_network_the_hosts_loopback_is_the_containers() -> Result<()> {
 }
 
 #[test]
-fn a_namespace_that_is_shared_or_given_is_the_one_that_is_probed() -> Result<()> {
+fn probes_use_a_network_namespace_that_is_shared_or_given_by_path() -> Result<()> {
     with_host(|host| {
         let server = HostServer::new("127.0.0.1")?;
         let (there, down) = (server.port()?, HostServer::new("127.0.0.1")?);
@@ -150,7 +150,7 @@ fn a_namespace_that_is_shared_or_given_is_the_one_that_is_probed() -> Result<()>
         let servers = format!("http 127.0.0.1:{there}");
         host.target_bundle("third", &servers, |spec| join(spec, &given))?;
 
-        // The two that share see each other's servers; nobody else's.
+        // The two containers that share a namespace reach each other's servers, and no others.
         for (name, port) in [("first", there), ("second", 8082), ("third", there)] {
             host.probe_until_success(name, &probe(&format!("http://:{port}/")))?;
         }
@@ -166,7 +166,7 @@ fn a_namespace_that_is_shared_or_given_is_the_one_that_is_probed() -> Result<()>
     })
 }
 
-/// A network namespace that no process holds, only a mount. It goes with the host's folder.
+/// Creates a network namespace that only a mount keeps. It is removed with the host's folder.
 fn pinned_namespace(host: &Host) -> Result<String> {
     let path = host.path("given.netns");
     File::create(&path)?;

@@ -1,4 +1,4 @@
-//! What a probe's failure does: stop for good, or only tell.
+//! `onFailure` of a probe: `stop` and `notify`.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use probelet_integration::{Host, SOON, eventually, with_host};
 use serde_json::Value;
 
-/// Nobody listens on port 9.
+/// A pod whose liveness probe fails, because nothing listens on port 9.
 fn manifest(choice: &str) -> String {
     format!(
         "apiVersion: v1
@@ -28,18 +28,18 @@ spec:
     )
 }
 
-fn told(host: &Host, start: &str) -> Result<()> {
+fn event(host: &Host, start: &str) -> Result<()> {
     let seen = || host.events().ok()?.iter().any(|event| event.starts_with(start)).then_some(());
     eventually(start, SOON, seen)
 }
 
 #[test]
-fn stop_ends_the_container_until_it_is_started_over_a_crash_of_the_daemon_too() -> Result<()> {
+fn stop_ends_the_container_until_it_is_started_even_over_a_crash_of_the_daemon() -> Result<()> {
     with_host(|host| {
         host.apply(&manifest("stop"))?;
         let ended = |status: &Value| status["state"]["terminated"].is_object();
         host.wait_status("web", SOON, ended)?;
-        told(host, "Normal Killing Container app failed liveness probe, will be stopped")?;
+        event(host, "Normal Killing Container app failed liveness probe, will be stopped")?;
         host.kill_daemon()?;
         host.start_daemon()?;
         let status = host.wait_status("web", SOON, ended)?;
@@ -56,10 +56,10 @@ fn stop_ends_the_container_until_it_is_started_over_a_crash_of_the_daemon_too() 
 }
 
 #[test]
-fn notify_tells_and_leaves_the_container_alone_until_it_is_changed() -> Result<()> {
+fn notify_reports_and_does_not_end_the_container() -> Result<()> {
     with_host(|host| {
         host.apply(&manifest("notify"))?;
-        told(host, "Warning ProbeFailed Container app failed liveness probe, action notify: ")?;
+        event(host, "Warning ProbeFailed Container app failed liveness probe, action notify: ")?;
         let status = host.status("web")?;
         assert!(status["state"]["running"].is_object() && status["restartCount"] == 0, "{status}");
         let applied = host.apply(&manifest("restart"))?;

@@ -1,4 +1,4 @@
-//! What the client prints, for people and for programs.
+//! The client's output formats and errors.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -7,7 +7,7 @@ use probelet_integration::{IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
 #[test]
-fn outputs_are_kubectls() -> Result<()> {
+fn output_formats_are_those_of_kubectl() -> Result<()> {
     with_host(|host| {
         let request = json!({
             "name": "app", "image": IMAGE, "args": ["serve", "--fail-after", "100000"],
@@ -34,7 +34,7 @@ fn outputs_are_kubectls() -> Result<()> {
 }
 
 #[test]
-fn what_is_missing_is_an_error() -> Result<()> {
+fn a_missing_pod_is_an_error() -> Result<()> {
     with_host(|host| {
         for words in [
             &["describe", "pod", "nobody"][..],
@@ -45,8 +45,9 @@ fn what_is_missing_is_an_error() -> Result<()> {
         ] {
             let done = host.try_probelet(words, "")?;
             assert_eq!(done.code, Some(1), "{words:?}: {done:?}");
-            let told = done.stderr.starts_with("error: ") || done.stderr.starts_with("Error from");
-            assert!(told && done.stderr.contains("not found"), "{words:?}: {done:?}");
+            let is_error =
+                done.stderr.starts_with("error: ") || done.stderr.starts_with("Error from");
+            assert!(is_error && done.stderr.contains("not found"), "{words:?}: {done:?}");
         }
         Ok(())
     })

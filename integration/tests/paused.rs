@@ -1,4 +1,4 @@
-//! Containers that are paused can be ended, whoever asks for it.
+//! Paused containers can be ended in every way.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, with_host};
 use serde_json::{Value, json};
 
-/// A container that would end by SIGTERM at once, and pauses in it.
+/// A container that would end at once on SIGTERM, with a grace of 1 s.
 fn create(host: &Host, name: &str, more: Value) -> Result<()> {
     let mut request = host.busybox(name, "trap 'exit 0' TERM; while :; do sleep 0.1; done")?;
     request["terminationGracePeriod"] = json!("1s");
@@ -28,14 +28,14 @@ fn restarted(status: &Value) -> bool {
 }
 
 #[test]
-fn a_paused_container_is_ended_by_whatever_ends_another() -> Result<()> {
+fn a_paused_container_is_ended_by_each_verb_and_by_its_probe() -> Result<()> {
     with_host(|host| {
         let names = ["stop", "kill", "restart", "delete", "now"];
         for name in names {
             create(host, name, json!({}))?;
             pause(host, name)?;
         }
-        // Its command cannot run any more: its probe by TCP finds nobody.
+        // The TCP probe of this container fails, because nothing listens on port 9.
         let probe = json!({ "url": "tcp://:9", "period": "1s", "failureThreshold": 3 });
         create(host, "probe", json!({ "livenessProbe": probe }))?;
         pause(host, "probe")?;
@@ -75,7 +75,7 @@ fn a_paused_container_is_ended_by_its_deadline() -> Result<()> {
 }
 
 #[test]
-fn a_paused_container_of_somebody_else_is_ended_too() -> Result<()> {
+fn a_paused_adopted_container_can_be_restarted_and_stopped() -> Result<()> {
     with_host(|host| {
         let labels = ["probelet/liveness=tcp://:8080", "probelet/grace=1"];
         let mut args = vec!["run", "-d"];

@@ -1,5 +1,5 @@
-//! What a pod has on the host (pinned namespaces, mounts, processes, files) goes with it, however
-//! short it lived and whatever became of its records.
+//! What a pod has on the host (pinned namespaces, mounts, processes, files) is removed with it,
+//! even if it is deleted while it is created or its records are lost.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 
-/// Of two containers.
+/// A pod of two containers.
 fn pod(name: &str, shares_processes: bool) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  \
@@ -34,7 +34,7 @@ fn delete(host: &Host, name: &str) -> Result<()> {
 }
 
 #[test]
-fn pods_that_are_deleted_while_they_are_made_leave_nothing() -> Result<()> {
+fn pods_that_are_deleted_while_they_are_created_leave_nothing() -> Result<()> {
     with_host(|host| {
         for round in 0..12_u64 {
             let mut apply = host.spawn_apply(&pod("brief", round.is_multiple_of(3)))?;
@@ -46,7 +46,7 @@ fn pods_that_are_deleted_while_they_are_made_leave_nothing() -> Result<()> {
             thread::sleep(Duration::from_millis(round * 3 % 20));
             delete(host, "brief")?;
         }
-        // One whose client went away may have come to be after its deletion.
+        // A pod whose client was killed may have been created after its deletion.
         eventually("the last one is gone", SOON, || {
             delete(host, "brief").ok()?;
             host.pod("brief").is_err().then_some(())
@@ -56,7 +56,7 @@ fn pods_that_are_deleted_while_they_are_made_leave_nothing() -> Result<()> {
 }
 
 #[test]
-fn what_a_pod_without_records_has_is_removed_by_the_next_daemon() -> Result<()> {
+fn the_next_daemon_removes_what_a_pod_without_records_has_on_the_host() -> Result<()> {
     with_host(|host| {
         host.apply(&pod("lost", false))?;
         host.apply(&pod("kept", true))?;

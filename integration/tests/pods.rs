@@ -1,5 +1,5 @@
-//! Pods of several containers: one network, an order of starting and stopping, and a restart of
-//! one that leaves the others alone.
+//! Pods of several containers: shared namespaces, the order of starts and stops, and restarts of
+//! one container.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -11,7 +11,7 @@ fn container(name: &str, args: &[&str]) -> Value {
     json!({ "name": name, "image": IMAGE, "args": args })
 }
 
-/// One that goes on beside the others.
+/// A sidecar: an init container with `restartPolicy: Always`.
 fn sidecar(name: &str, args: &[&str], more: Value) -> Value {
     with(with(container(name, args), json!({ "restartPolicy": "Always" })), more)
 }
@@ -53,7 +53,7 @@ fn gone(host: &Host) -> Result<()> {
     host.expect_nothing_left()
 }
 
-/// A probe of `sleep` that knocks at its neighbour's port.
+/// A liveness probe of the port on which the neighbour serves.
 fn knock() -> Value {
     json!({ "livenessProbe": {
         "httpGet": { "port": 8080 }, "periodSeconds": 1, "failureThreshold": 1,
@@ -62,7 +62,7 @@ fn knock() -> Value {
 }
 
 #[test]
-fn neighbours_meet_on_localhost_and_one_restarts_without_the_other() -> Result<()> {
+fn containers_reach_each_other_on_localhost_and_one_restarts_without_the_other() -> Result<()> {
     with_host(|host| {
         let web = container("web", &["serve", "--fail-after", "2"]);
         let other = with(container("other", &["sleep"]), knock());
@@ -94,7 +94,7 @@ fn neighbours_meet_on_localhost_and_one_restarts_without_the_other() -> Result<(
 }
 
 #[test]
-fn init_containers_run_in_order_and_the_regular_one_after_them() -> Result<()> {
+fn init_containers_run_in_order_before_the_regular_container() -> Result<()> {
     with_host(|host| {
         let init =
             json!([container("one", &["exit", "0", "500"]), container("two", &["exit", "0"])]);
@@ -124,7 +124,7 @@ fn init_containers_run_in_order_and_the_regular_one_after_them() -> Result<()> {
 }
 
 #[test]
-fn a_failing_init_container_backs_off_and_lets_nobody_past() -> Result<()> {
+fn a_failing_init_container_backs_off_and_no_later_container_starts() -> Result<()> {
     with_host(|host| {
         let init = json!([container("bad", &["exit", "3"])]);
         apply(host, init, json!([container("app", &["sleep"])]), json!({}))?;
@@ -144,7 +144,7 @@ fn a_failing_init_container_backs_off_and_lets_nobody_past() -> Result<()> {
 }
 
 #[test]
-fn a_sidecar_gates_by_its_startup_probe_and_is_stopped_last() -> Result<()> {
+fn a_sidecar_delays_later_containers_until_it_has_started_and_is_stopped_last() -> Result<()> {
     with_host(|host| {
         let probe = json!({ "startupProbe": {
             "httpGet": { "port": 8080 }, "periodSeconds": 1, "initialDelaySeconds": 2,
@@ -157,8 +157,8 @@ fn a_sidecar_gates_by_its_startup_probe_and_is_stopped_last() -> Result<()> {
         assert_eq!(host.status_of("web", "side")?["started"], true);
         assert!(host.probelet(["get", "pods"])?.contains("2/2"));
 
-        // Neither hears SIGTERM: the regular one is killed after its grace, the sidecar after its
-        // own SIGTERM and the two seconds that are always left for that.
+        // Both ignore SIGTERM. The regular container is killed after its grace, the sidecar after
+        // its own SIGTERM and the two seconds that it has at least.
         host.probelet(["stop", "web"])?;
         let finished = |name: &str| -> Result<String> {
             let status = host.status_of("web", name)?;
@@ -185,7 +185,7 @@ fn sidecars_do_not_keep_a_finished_pod_alive() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_restarted_by_mistake_when_the_daemon_dies() -> Result<()> {
+fn a_death_of_the_daemon_restarts_no_container() -> Result<()> {
     with_host(|host| {
         let init = json!([
             container("one", &["exit", "0", "3000"]),
@@ -194,14 +194,14 @@ fn nothing_is_restarted_by_mistake_when_the_daemon_dies() -> Result<()> {
         ]);
         let apps = json!([container("app", &["sleep"]), container("other", &["sleep"])]);
         apply(host, init, apps, json!({}))?;
-        // In the middle of the first init container.
+        // The daemon dies while the first init container runs.
         wait(host, "one", is_running)?;
         host.kill_daemon()?;
         host.start_daemon()?;
         assert!(is_running(&host.status_of("web", "one")?));
         let app = host.status_of("web", "app")?;
         assert_eq!(app["state"]["waiting"]["reason"], "PodInitializing", "{app}");
-        // In the middle of the second one, which ends while nobody looks.
+        // The daemon dies while the second one runs, which ends before the next daemon starts.
         wait(host, "two", is_running)?;
         let two = host.task_pid("web_two_0")?;
         host.kill_daemon()?;
@@ -221,7 +221,7 @@ fn nothing_is_restarted_by_mistake_when_the_daemon_dies() -> Result<()> {
         for name in ["one", "side", "two", "app", "other"] {
             assert_eq!(host.status_of("web", name)?["restartCount"], 0, "{name}");
         }
-        // Lost pins are found again: the next instance is where its neighbours are.
+        // Lost pins are restored: the next instance is in the same namespaces as its neighbours.
         for folder in ["netns", "ipcns", "utsns"] {
             for pin in std::fs::read_dir(host.path("run").join(folder))?.flatten() {
                 rustix::mount::unmount(pin.path(), rustix::mount::UnmountFlags::DETACH)?;
@@ -237,7 +237,7 @@ fn nothing_is_restarted_by_mistake_when_the_daemon_dies() -> Result<()> {
 }
 
 #[test]
-fn a_pod_that_is_deleted_in_the_middle_of_init_leaves_nothing() -> Result<()> {
+fn a_pod_that_is_deleted_during_its_init_containers_leaves_nothing() -> Result<()> {
     with_host(|host| {
         let init = json!([sidecar("side", &["sleep"], json!({})), container("one", &["sleep"])]);
         apply(host, init, json!([container("app", &["sleep"])]), json!({}))?;
@@ -255,7 +255,7 @@ fn a_pod_that_is_deleted_in_the_middle_of_init_leaves_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_rule_restarts_all_of_the_pod() -> Result<()> {
+fn a_rule_restarts_all_containers_of_the_pod() -> Result<()> {
     with_host(|host| {
         let rule = json!({
             "restartPolicy": "Never",

@@ -1,4 +1,4 @@
-//! What an operator does with probes, and what must never come of it.
+//! Operations on probes, and that no probe kills by mistake.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -20,7 +20,7 @@ fn counter(container: &Value, kind: &str, what: &str) -> u64 {
     probe.and_then(|probe| probe[what].as_str()?.parse().ok()).unwrap_or_default()
 }
 
-/// Waits until a counter of a probe has reached a level; the container as it is then.
+/// Waits until a counter of a probe has reached `least`. Returns the container.
 fn wait_counter(host: &Host, kind: &str, what: &str, least: u64) -> Result<Value> {
     let mut last = None;
     let seen = eventually("the counter's level", SOON, || {
@@ -32,14 +32,14 @@ fn wait_counter(host: &Host, kind: &str, what: &str, least: u64) -> Result<Value
     seen.with_context(|| format!("{kind} {what}: {last:?}"))
 }
 
-/// The first instance still runs, as the process that it was.
+/// Checks that the first instance still runs, as the same process.
 fn expect_undisturbed(host: &Host, pid: &Value) -> Result<()> {
     let container = host.container("app")?;
     ensure!(container["pid"] == *pid && container["restartCount"].is_null(), "{container}");
     Ok(())
 }
 
-/// A liveness probe of which no failure is expected, not even while the server starts.
+/// A liveness probe that does not fail while the server starts, because a startup probe delays it.
 fn once_it_listens(probe: &Value) -> Value {
     let startup = json!({ "url": "tcp://:8080", "period": "0.1s", "failureThreshold": 100 });
     json!({ "startupProbe": startup, "livenessProbe": probe })
@@ -51,7 +51,7 @@ fn pause(host: &Host, length: &str) -> Result<Value> {
 }
 
 #[test]
-fn a_pause_holds_over_a_restart_of_the_daemon_and_ends_by_itself() -> Result<()> {
+fn a_pause_outlives_the_daemon_and_ends_by_itself() -> Result<()> {
     with_host(|host| {
         let probe = json!({ "url": "tcp://:9", "period": "0.2s", "failureThreshold": 1000 });
         host.target("app", WEB, json!({ "livenessProbe": probe }))?;
@@ -100,7 +100,7 @@ fn a_resume_ends_a_pause_early() -> Result<()> {
 }
 
 #[test]
-fn a_probe_that_is_run_by_hand_moves_no_counter() -> Result<()> {
+fn a_probe_that_an_operator_runs_changes_no_counter() -> Result<()> {
     with_host(|host| {
         let probe = json!({ "url": "tcp://:9", "initialDelay": "3600s", "failureThreshold": 1 });
         let made = host.target("app", WEB, json!({ "livenessProbe": probe }))?;
@@ -150,7 +150,7 @@ fn probes_change_without_a_restart() -> Result<()> {
         wait_counter(host, "liveness", "successes", 2)?;
         expect_undisturbed(host, &pid)?;
 
-        // And a daemon that comes back knows them.
+        // The next daemon has the changed probes.
         host.kill_daemon()?;
         host.start_daemon()?;
         wait_counter(host, "liveness", "successes", 2)?;
@@ -159,7 +159,7 @@ fn probes_change_without_a_restart() -> Result<()> {
 }
 
 #[test]
-fn readiness_goes_on_while_a_container_is_stopping() -> Result<()> {
+fn readiness_is_probed_while_a_container_is_stopping() -> Result<()> {
     with_host(|host| {
         let quick = |path: &str| json!({ "url": format!("http://:8080{path}"), "period": "0.2s" });
         let probes = json!({
@@ -179,7 +179,7 @@ fn readiness_goes_on_while_a_container_is_stopping() -> Result<()> {
         let seen = seen??;
         let readiness = counter(&seen, "readiness", "successes");
         let after = wait_counter(host, "readiness", "successes", readiness + 4)?;
-        // One may have been under way.
+        // One attempt may have been running when the stop began.
         let liveness = [&seen, &after].map(|container| counter(container, "liveness", "successes"));
         ensure!(liveness[1] <= liveness[0] + 1, "{seen} {after}");
         host.call(
@@ -191,22 +191,22 @@ fn readiness_goes_on_while_a_container_is_stopping() -> Result<()> {
 }
 
 #[test]
-fn the_ramp_finds_a_quick_start_before_the_steady_period() -> Result<()> {
+fn a_startup_period_notices_a_quick_start_before_the_next_regular_attempt() -> Result<()> {
     with_host(|host| {
-        // At the second failure that counts it would be killed.
+        // The second counted failure would kill the container.
         let probe = json!({
             "url": "tcp://:8080", "period": "30s", "startupPeriod": "0.1s", "failureThreshold": 2,
         });
         let servers = format!("{WEB} --delay 700");
         let made = host.target("app", &servers, json!({ "startupProbe": probe }))?;
-        // Before the second tick of the period.
+        // This is before the second attempt of the regular period.
         host.wait_status("app", SOON, |status| status["started"] == true)?;
         expect_undisturbed(host, &made["pid"])
     })
 }
 
 #[test]
-fn an_error_is_counted_and_told_and_never_kills() -> Result<()> {
+fn an_error_is_counted_and_reported_and_never_kills() -> Result<()> {
     with_host(|host| {
         let probe = json!({
             "exec": { "command": ["/no/such/program"] },
@@ -215,15 +215,15 @@ fn an_error_is_counted_and_told_and_never_kills() -> Result<()> {
         let made = host.target("app", WEB, json!({ "livenessProbe": probe }))?;
         let container = wait_counter(host, "liveness", "errors", 5)?;
         ensure!(counter(&container, "liveness", "failures") == 0, "{container}");
-        let told = "Warning Unhealthy Liveness probe errored and resulted in unknown state: ";
+        let errored = "Warning Unhealthy Liveness probe errored and resulted in unknown state: ";
         let events = host.events()?;
-        ensure!(events.iter().any(|event| event.starts_with(told)), "{events:#?}");
+        ensure!(events.iter().any(|event| event.starts_with(errored)), "{events:#?}");
         expect_undisturbed(host, &made["pid"])
     })
 }
 
 #[test]
-fn a_server_that_floods_its_probe_fails_it_and_delays_no_other() -> Result<()> {
+fn a_server_that_floods_its_probe_fails_and_delays_no_other_container() -> Result<()> {
     with_host(|host| {
         let mut flood = host.busybox("app", "busybox nc -ll -p 8080 -e /tmp/flood")?;
         let script = host.path("busybox-app/tmp/flood");
@@ -235,10 +235,10 @@ fn a_server_that_floods_its_probe_fails_it_and_delays_no_other() -> Result<()> {
         });
         host.call("probelet.v1.Containers/CreateContainer", &flood)?;
         // An attempt that waited for the final answer would take a minute.
-        let told = "server sent more than 524288 bytes; aborted";
-        eventually("an attempt has failed by what was sent", SOON, || {
+        let flooded = "server sent more than 524288 bytes; aborted";
+        eventually("an attempt has failed by the limit of bytes", SOON, || {
             let app = host.container("app").ok()?;
-            app.pointer("/probes/0/lastOutput")?.as_str()?.ends_with(told).then_some(())
+            app.pointer("/probes/0/lastOutput")?.as_str()?.ends_with(flooded).then_some(())
         })?;
 
         let hangs = json!({
@@ -252,9 +252,9 @@ fn a_server_that_floods_its_probe_fails_it_and_delays_no_other() -> Result<()> {
 }
 
 #[test]
-fn a_daemon_that_is_held_up_kills_nobody() -> Result<()> {
+fn a_suspended_daemon_kills_no_container() -> Result<()> {
     with_host(|host| {
-        // Mostly an attempt is under way when the daemon is stopped; one failure would kill.
+        // Mostly an attempt is running when the daemon is suspended. One failure would kill.
         let probe = json!({
             "url": "http://:8080/wait/500", "period": "0.6s", "timeout": "1.5s",
             "failureThreshold": 1,
@@ -270,7 +270,7 @@ fn a_daemon_that_is_held_up_kills_nobody() -> Result<()> {
 }
 
 #[test]
-fn a_machine_that_is_held_up_kills_nobody() -> Result<()> {
+fn a_suspended_daemon_and_container_cause_no_kill() -> Result<()> {
     with_host(|host| {
         let probe = json!({
             "url": "http://:8080/", "period": "3s", "timeout": "0.2s", "failureThreshold": 1,
@@ -279,15 +279,16 @@ fn a_machine_that_is_held_up_kills_nobody() -> Result<()> {
         wait_counter(host, "liveness", "successes", 1)?;
         let pid = made["pid"].as_u64().context("no pid")?.try_into()?;
 
-        // The container wakes up after the attempt that was due meanwhile, and before the next.
+        // The container continues after the attempt that was due meanwhile, and before the next
+        // one.
         signal(pid, Signal::STOP)?;
-        let told = host.hold_up_daemon(Duration::from_millis(4500)).and_then(|()| {
-            eventually("the failure is told as the daemon's", SOON, || {
+        let seen = host.hold_up_daemon(Duration::from_millis(4500)).and_then(|()| {
+            eventually("the event ProbeLate", SOON, || {
                 host.events().ok()?.iter().any(|event| event.contains("ProbeLate")).then_some(())
             })
         });
         signal(pid, Signal::CONT)?;
-        told?;
+        seen?;
         wait_counter(host, "liveness", "successes", 2)?;
         expect_undisturbed(host, &made["pid"])
     })

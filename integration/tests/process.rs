@@ -1,4 +1,4 @@
-//! What a manifest asks of a process, seen from inside it and from the kernel.
+//! Process settings of a manifest, checked from inside the container and in the kernel.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,7 +12,7 @@ use probelet_integration::target::extend;
 use probelet_integration::{Host, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
-/// A pod whose container runs `script`, says `END` and stays.
+/// A pod whose container runs `script`, prints `END` and sleeps.
 fn pod(name: &str, script: &str, container: Value, spec: Value) -> Value {
     let mut app = json!({
         "name": "app", "image": BUSYBOX_IMAGE,
@@ -24,7 +24,7 @@ fn pod(name: &str, script: &str, container: Value, spec: Value) -> Value {
     json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": all })
 }
 
-/// What `script` says in such a container.
+/// Runs `script` in such a container and returns its output.
 fn said(host: &Host, script: &str, container: Value, spec: Value) -> Result<String> {
     host.apply(&pod("web", script, container, spec).to_string())?;
     let log = whole_log(host, "web", "app")?;
@@ -34,7 +34,7 @@ fn said(host: &Host, script: &str, container: Value, spec: Value) -> Result<Stri
 
 fn whole_log(host: &Host, pod: &str, container: &str) -> Result<String> {
     let mut last = String::new();
-    let seen = eventually("the container has said all", SOON, || {
+    let seen = eventually("the container has printed END", SOON, || {
         last = host.probelet(["logs", pod, "-c", container]).unwrap_or_else(|e| e.to_string());
         last.strip_suffix("END\n").map(str::to_owned)
     });
@@ -42,7 +42,7 @@ fn whole_log(host: &Host, pod: &str, container: &str) -> Result<String> {
     seen.with_context(|| format!("last: {last}; {:?}", status()))
 }
 
-/// A line `NAME:\tVALUE` of `/proc/self/status`.
+/// The value of the line `NAME:\tVALUE` of `/proc/self/status`.
 fn line<'a>(text: &'a str, name: &str) -> &'a str {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     lines.next().unwrap_or_default().trim()
@@ -51,7 +51,7 @@ fn line<'a>(text: &'a str, name: &str) -> &'a str {
 const STATUS: &str = "cat /proc/self/status";
 
 #[test]
-fn users_and_groups_are_the_images_and_the_pods() -> Result<()> {
+fn users_and_groups_come_from_the_image_and_the_pod() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({ "User": "web" }))?;
         let ids = |text: &str| {
@@ -75,7 +75,7 @@ fn users_and_groups_are_the_images_and_the_pods() -> Result<()> {
 }
 
 #[test]
-fn who_must_not_be_root_is_not_started_and_the_kubelets_words_say_why() -> Result<()> {
+fn run_as_non_root_refuses_root_with_the_kubelets_message() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let security = json!({ "securityContext": { "runAsNonRoot": true } });
@@ -114,7 +114,7 @@ fn capabilities_privileges_and_system_calls_are_taken_away() -> Result<()> {
         ensure!(text.contains("/x: Read-only file system"), "{text}");
         ensure!(text.contains("SHM") && !text.contains("WRITABLE"), "{text}");
 
-        // With the capability, it's the profile alone that forbids or allows a call.
+        // The container has the capability, so only the profile forbids or allows the call.
         let mount = "mount -t tmpfs none /tmp && echo MOUNTED";
         let add = json!({ "add": ["SYS_ADMIN"] });
         let admin = json!({ "securityContext": {
@@ -152,7 +152,7 @@ fn capabilities_privileges_and_system_calls_are_taken_away() -> Result<()> {
 }
 
 #[test]
-fn a_privileged_container_sees_the_hosts_devices_and_another_one_what_it_asks_for() -> Result<()> {
+fn a_privileged_container_has_the_hosts_devices_and_others_those_of_the_annotation() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let script = "cat /proc/self/status\nls /dev\ntouch /proc/sys/kernel/x 2>&1";
@@ -193,7 +193,7 @@ fn requests_and_limits_are_in_the_cgroup_and_the_class_in_the_oom_score() -> Res
         let limits = json!({ "resources": { "limits": { "cpu": "500m", "memory": "64Mi" } } });
         host.apply(&pod("web", &script, limits, json!({})).to_string())?;
         let text = whole_log(host, "web", "app")?;
-        // Where root may not lower a score, it is the daemon's own.
+        // If root may not lower the score, it is the daemon's own.
         let own = fs::read_to_string("/proc/self/oom_score_adj")?;
         ensure!(["-997", own.trim()].contains(&numbers(&text)[0].as_str()), "{text}");
         let shares = if is_v2 { "20" } else { "512" };
@@ -210,7 +210,7 @@ fn requests_and_limits_are_in_the_cgroup_and_the_class_in_the_oom_score() -> Res
 }
 
 #[test]
-fn names_and_resolvers_are_the_pods_own() -> Result<()> {
+fn host_names_and_resolvers_are_those_of_the_pod() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let spec = json!({
@@ -240,7 +240,7 @@ fn names_and_resolvers_are_the_pods_own() -> Result<()> {
 }
 
 #[test]
-fn the_hosts_namespaces_are_shared_where_asked_and_only_there() -> Result<()> {
+fn the_hosts_namespaces_are_shared_only_if_requested() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let own = |kind: &str| {
@@ -282,7 +282,7 @@ fn containers_of_a_pod_share_dev_shm_and_a_restart_keeps_it() -> Result<()> {
         let text = whole_log(host, "web", "other")?;
         ensure!(text.starts_with("hello\n") && text.contains("65536"), "{text}");
         host.probelet(["restart", "web", "-c", "app"])?;
-        eventually("the file is there after a restart", SOON, || {
+        eventually("the file exists after a restart", SOON, || {
             let log = host.probelet(["logs", "web", "-c", "app"]).ok()?;
             log.contains("AGAIN").then_some(())
         })?;

@@ -1,4 +1,4 @@
-//! `spec.readinessGates`: a pod is not ready before its conditions are set.
+//! `spec.readinessGates`: a pod is not ready until its conditions are set.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -52,7 +52,7 @@ fn a_pod_with_a_gate_is_ready_when_its_condition_is_set() -> Result<()> {
             Ok(())
         };
         is_set(host)?;
-        // A change of the live pod and another daemon leave it as it is.
+        // A change of the live pod and a restart of the daemon keep the condition.
         ensure!(apply(host, "b")?.contains("configured"));
         is_set(host)?;
         host.kill_daemon()?;
@@ -73,7 +73,7 @@ fn a_pod_with_a_gate_is_ready_when_its_condition_is_set() -> Result<()> {
             let done = host.try_probelet(["condition", "web", set], "")?;
             ensure!(done.code == Some(1) && done.stderr.contains(wanted), "{set}: {done:?}");
         }
-        // The gate is exported, what was set is not.
+        // The gate is exported, the condition is not.
         let exported = host.probelet(["export", "web"])?;
         ensure!(exported.contains(GATE) && !exported.contains("Attached"), "{exported}");
         Ok(())

@@ -1,4 +1,4 @@
-//! The host is restarted, or its run folder is wiped: records are all that is left.
+//! A reboot of the host, or a deleted run folder: only the records are left.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -38,7 +38,7 @@ fn wait_of(host: &Host, container: &str, restarts: u64) -> Result<Value> {
     })
 }
 
-/// The namespaces that the pod's containers share, as each of them has them.
+/// The shared namespaces (network, IPC, UTS) of a task.
 fn namespaces(host: &Host, task: &str) -> Result<Vec<PathBuf>> {
     let pid = host.task_pid(task)?;
     let of = |kind| Ok(fs::read_link(format!("/proc/{pid}/ns/{kind}"))?);
@@ -50,7 +50,7 @@ fn task_of(status: &Value) -> String {
 }
 
 #[test]
-fn all_that_ran_comes_back_after_a_reboot_and_the_rest_stays_as_it_was() -> Result<()> {
+fn what_ran_restarts_after_a_reboot_and_what_had_ended_stays_ended() -> Result<()> {
     with_host(|host| {
         create(host, "always", &["sleep"], "ALWAYS")?;
         create(host, "stopped", &["sleep"], "ALWAYS")?;
@@ -105,7 +105,7 @@ fn all_that_ran_comes_back_after_a_reboot_and_the_rest_stays_as_it_was() -> Resu
 }
 
 #[test]
-fn a_container_joins_its_pods_namespaces_though_their_pins_are_gone() -> Result<()> {
+fn a_container_joins_its_pods_namespaces_even_if_their_pins_are_lost() -> Result<()> {
     with_host(|host| {
         several(host)?;
         let (a, b) = (wait_of(host, "a", 0)?, wait_of(host, "b", 0)?);

@@ -1,4 +1,4 @@
-//! Records that somebody else wrote, and records that there is no room for.
+//! Records of newer versions, broken records, and records that do not fit on the disk.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
-/// A record of version 2.
+/// A record of version 2, in base64.
 const NEWER: &str = "CAI=";
-/// The byte 0xff, which begins no message.
+/// The byte 0xff in base64, with which no message begins.
 const BROKEN: &str = "/w==";
 
 fn create(host: &Host, name: &str) -> Result<Value> {
@@ -31,7 +31,7 @@ fn wait_event(host: &Host, word: &str) -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_taken_up_is_shown_and_left_alone_and_the_others_are_served() -> Result<()> {
+fn newer_and_broken_records_are_shown_and_left_alone_and_other_pods_are_served() -> Result<()> {
     with_host(|host| {
         let cases = [("newer", NEWER, "RecordNewer"), ("broken", BROKEN, "RecordBroken")];
         for (name, ..) in cases {
@@ -51,20 +51,20 @@ fn what_cannot_be_taken_up_is_shown_and_left_alone_and_the_others_are_served() -
             assert_eq!(host.pod(name)?["status"]["phase"], "Unknown");
             let refused = host.try_probelet(["restart", name], "")?;
             ensure!(refused.code == Some(1) && refused.stderr.contains(word), "{refused:?}");
-            assert_eq!(host.record(&format!("{name}_0"))?, record, "it is as it was");
+            assert_eq!(host.record(&format!("{name}_0"))?, record, "the record was changed");
         }
         host.probelet(["kill", "sound", "-s", "KILL"])?;
         let back =
             |status: &Value| status["restartCount"].as_u64() >= Some(1) && is_running(status);
         host.wait_status("sound", SOON, back)?;
         let after = tasks.iter().take(2).map(|task| host.task_pid(task));
-        assert_eq!(after.collect::<Result<Vec<_>>>()?, before[..2], "nothing of them is touched");
+        assert_eq!(after.collect::<Result<Vec<_>>>()?, before[..2], "their tasks were changed");
         Ok(())
     })
 }
 
 #[test]
-fn a_broken_record_is_made_good_by_its_siblings() -> Result<()> {
+fn a_broken_record_is_repaired_from_the_pods_other_records() -> Result<()> {
     with_host(|host| {
         create(host, "app")?;
         host.probelet(["kill", "app", "-s", "KILL"])?;
@@ -79,23 +79,23 @@ fn a_broken_record_is_made_good_by_its_siblings() -> Result<()> {
         assert_eq!(status["restartCount"], 1, "{status}");
         assert_eq!(host.task_pid("app_1")?, pid);
         host.probelet(["pause", "app", "--for", "10m"])?;
-        eventually("it is written anew", SOON, || {
+        eventually("the record is written again", SOON, || {
             (host.record("app_1").ok()? != BROKEN).then_some(())
         })
     })
 }
 
 #[test]
-fn a_disk_that_is_full_is_told_and_ends_nothing() -> Result<()> {
+fn a_full_disk_is_reported_and_ends_no_container() -> Result<()> {
     with_host(|host| {
         let root = host.move_root_to_tmpfs("64m")?;
         create(host, "app")?;
         let pid = host.task_pid("app_0")?;
         let filler = root.join("filler");
-        // Until it is full; that is an error.
+        // The copy ends with an error when the disk is full.
         let _ = io::copy(&mut File::open("/dev/zero")?, &mut File::create(&filler)?);
         ensure!(fs::metadata(&filler)?.len() > 1 << 20, "there was no room from the start");
-        // The database has free pages, but not for a record that is larger each time.
+        // The database has some free pages, so the record grows until it does not fit.
         let mut command = vec!["/none".to_owned()];
         eventually("a record is not written", SOON * 4, || {
             command.push("x".repeat(16 << 10));

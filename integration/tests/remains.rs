@@ -1,4 +1,4 @@
-//! What a containerd that was killed in the middle of something leaves is in nobody's way.
+//! Leftovers of a containerd that was killed during a creation do not disturb the next start.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -26,7 +26,7 @@ fn runs_at_the_first_try(host: &Host, name: &str) -> Result<()> {
 }
 
 #[test]
-fn a_bundle_of_a_creation_that_was_cut_off_costs_no_restart() -> Result<()> {
+fn the_bundle_of_an_interrupted_creation_causes_no_restart() -> Result<()> {
     with_host(|host| {
         let bundles = host.path("state/io.containerd.runtime.v2.task").join(host.namespace());
         let (bundle, hidden) = (bundles.join("web_0"), bundles.join(".web_0"));
@@ -41,7 +41,7 @@ fn a_bundle_of_a_creation_that_was_cut_off_costs_no_restart() -> Result<()> {
     })
 }
 
-/// Arguments of containerd's processes that are shims of this attempt.
+/// The process ids of this attempt's shims.
 fn shims(host: &Host, id: &str) -> Vec<u32> {
     let socket = host.containerd_socket().display().to_string();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -49,7 +49,7 @@ fn shims(host: &Host, id: &str) -> Vec<u32> {
     let is_shim = |pid: &u32| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<_> = line.trim_end_matches('\0').split('\0').collect();
-        // The helper that starts it ends by itself.
+        // The helpers that start and delete a shim end by themselves.
         words.contains(&id)
             && words.contains(&socket.as_str())
             && words[0].contains("containerd-shim")
@@ -59,7 +59,7 @@ fn shims(host: &Host, id: &str) -> Vec<u32> {
 }
 
 #[test]
-fn a_shim_that_hangs_in_a_start_which_containerd_does_not_outlive_is_ended() -> Result<()> {
+fn a_shim_that_hangs_in_a_start_is_ended_after_the_death_of_containerd() -> Result<()> {
     with_host(|host| {
         for round in 0..3 {
             let (name, id) = (format!("web-{round}"), format!("web-{round}_0"));
@@ -67,7 +67,7 @@ fn a_shim_that_hangs_in_a_start_which_containerd_does_not_outlive_is_ended() -> 
                 json!({ "name": &name, "image": IMAGE, "args": ["sleep"], "start": true });
             let (mut call, _) =
                 host.spawn_call("probelet.v1.Containers/CreateContainer", &request)?;
-            // No pause: the moment is a short one.
+            // The loop has no pause, because the moment is short.
             let start = now();
             let stopped = loop {
                 match shims(host, &id).first() {
@@ -91,7 +91,7 @@ fn a_shim_that_hangs_in_a_start_which_containerd_does_not_outlive_is_ended() -> 
     })
 }
 
-/// The process of this attempt that waits for runc's start.
+/// The init process of this attempt that waits for `runc start`.
 fn waiting_init(host: &Host, id: &str) -> Option<u32> {
     let group = format!("/{}/{id}", host.namespace());
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -104,9 +104,9 @@ fn waiting_init(host: &Host, id: &str) -> Option<u32> {
     })
 }
 
-/// containerd 1.6 shows its task as one that has ended; newer ones drop it when they start.
+/// containerd 1.6 shows the task as ended; newer versions drop it when they start.
 #[test]
-fn a_creation_that_was_ended_before_its_start_costs_no_restart() -> Result<()> {
+fn a_creation_whose_process_is_killed_before_its_start_causes_no_restart() -> Result<()> {
     with_host(|host| {
         let (hang, waits) = (host.path("hang"), host.path("waits"));
         let script = format!(

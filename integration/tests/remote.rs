@@ -1,4 +1,4 @@
-//! The API by TCP: for those with a certificate, and for nobody else.
+//! The API over TCP, which is served only to clients with a certificate.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use probelet_integration::{
     Done, Host, IMAGE, bounded, finish, grpcurl_bin, probelet_bin, succeed,
 };
 
-/// Both sides' certificates, and where the daemon listens.
+/// The certificates of both sides, and the address of the daemon.
 struct Wire {
     address: String,
     authority: Authority,
@@ -47,14 +47,14 @@ impl Wire {
         ]
     }
 
-    /// A verb of the client that goes by TCP.
+    /// Runs the client over TCP with this certificate and key.
     fn probelet(&self, client: &[PathBuf; 2], words: &[&str], stdin: &str) -> Result<Done> {
         let mut command = bounded(probelet_bin());
         let [certificate, key] = client;
         command.arg("--address").arg(&self.address);
         command.arg("--client-certificate").arg(certificate).arg("--client-key").arg(key);
         command.arg("--certificate-authority").arg(&self.authority.root);
-        // Words of a command must stay the last.
+        // The arguments come last, because a command may end with its own.
         finish(command.args(words), stdin)
     }
 }
@@ -68,7 +68,7 @@ fn pod(name: &str) -> String {
 }
 
 #[test]
-fn a_client_with_a_certificate_does_all_that_the_socket_can() -> Result<()> {
+fn a_client_with_a_certificate_can_use_the_whole_api() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
     let run = |words: &[&str], stdin: &str| succeed(wire.probelet(&wire.client, words, stdin)?);
@@ -76,22 +76,22 @@ fn a_client_with_a_certificate_does_all_that_the_socket_can() -> Result<()> {
     run(&["wait", "web", "--for", "condition=Ready"], "")?;
     ensure!(run(&["get", "pods"], "")?.contains("Running"));
     run(&["restart", "web"], "")?;
-    let told = run(&["describe", "pod", "web"], "")?;
-    let by = told.lines().find(|line| line.contains("Cause:")).context("no cause")?;
-    ensure!(by.contains("operator: restart from 127.0.0.1:"), "{told}");
+    let described = run(&["describe", "pod", "web"], "")?;
+    let by = described.lines().find(|line| line.contains("Cause:")).context("no cause")?;
+    ensure!(by.contains("operator: restart from 127.0.0.1:"), "{described}");
 
     let mut grpcurl = bounded(grpcurl_bin());
     let [certificate, key] = &wire.client;
     grpcurl.arg("-cacert").arg(&wire.authority.root);
     grpcurl.arg("-cert").arg(certificate).arg("-key").arg(key).args([&wire.address, "list"]);
     ensure!(succeed(finish(&mut grpcurl, "")?)?.contains("probelet.v1.Pods"));
-    // The socket stays what it was.
+    // The Unix socket is still served.
     host.probelet(["delete", "pod", "web"])?;
     Ok(())
 }
 
 #[test]
-fn an_answer_with_a_thousand_errors_arrives_on_every_way() -> Result<()> {
+fn an_answer_with_a_thousand_errors_arrives_over_the_socket_and_over_tcp() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
     let bad = |n: usize| pod(&format!("bad-{n}")).replace("image:", "imag:");
@@ -103,11 +103,11 @@ fn an_answer_with_a_thousand_errors_arrives_on_every_way() -> Result<()> {
         ];
         for done in ways {
             let errors: Vec<&str> = done.stderr.lines().collect();
-            let more = errors.last().context("nothing was said")?;
-            let told = errors.len() - 1;
-            ensure!(done.code == Some(1) && told >= 10, "{done:?}");
-            ensure!(errors.iter().take(told).all(|line| line.ends_with(".imag: unknown field")));
-            ensure!(more.starts_with(&format!("error: and {} more: ", count - told)), "{more}");
+            let more = errors.last().context("no output")?;
+            let listed = errors.len() - 1;
+            ensure!(done.code == Some(1) && listed >= 10, "{done:?}");
+            ensure!(errors.iter().take(listed).all(|line| line.ends_with(".imag: unknown field")));
+            ensure!(more.starts_with(&format!("error: and {} more: ", count - listed)), "{more}");
         }
         let object = |n: usize| {
             format!(
@@ -136,12 +136,11 @@ fn an_answer_with_a_thousand_errors_arrives_on_every_way() -> Result<()> {
 }
 
 #[test]
-fn without_a_certificate_of_the_right_root_nothing_is_served() -> Result<()> {
+fn a_client_without_a_certificate_of_the_configured_root_is_not_served() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
-    let foreign_container =
-        Authority::new(&host.path("stranger"), "root")?.sign_client("client")?;
-    let done = wire.probelet(&foreign_container, &["get", "pods"], "")?;
+    let other = Authority::new(&host.path("other-root"), "root")?.sign_client("client")?;
+    let done = wire.probelet(&other, &["get", "pods"], "")?;
     ensure!(done.code == Some(1) && done.stderr.contains("certificate"), "{done:?}");
 
     let mut grpcurl = bounded(grpcurl_bin());
@@ -151,14 +150,14 @@ fn without_a_certificate_of_the_right_root_nothing_is_served() -> Result<()> {
     grpcurl.args(["-plaintext", "-connect-timeout", "2", &wire.address, "list"]);
     ensure!(finish(&mut grpcurl, "")?.code != Some(0), "served in plain text");
 
-    // A client does not talk to a daemon whose certificate is for another host.
+    // The client refuses a daemon whose certificate is for another host.
     let named = wire.probelet(&wire.client, &["--tls-server-name", "other", "get", "pods"], "")?;
     ensure!(named.code == Some(1) && named.stderr.contains("certificate"), "{named:?}");
     Ok(())
 }
 
 #[test]
-fn a_certificate_that_was_not_issued_for_clients_does_not_count() -> Result<()> {
+fn a_certificate_without_the_usage_client_auth_is_refused() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
     let refused = [
@@ -173,7 +172,7 @@ fn a_certificate_that_was_not_issued_for_clients_does_not_count() -> Result<()> 
         ensure!(done.code == Some(1), "{usages:?}: {done:?}");
         ensure!(done.stderr.contains("clientAuth"), "{usages:?}: {done:?}");
     }
-    // What the authorities between it and the root are for is not asked.
+    // Intermediate authorities need no extended key usage.
     let below = wire.authority.intermediate("below")?;
     let both = [Usage::ServerAuth, Usage::ClientAuth];
     for client in [below.sign_client("leaf")?, below.sign("both", "somebody", &both)?] {
@@ -185,40 +184,40 @@ fn a_certificate_that_was_not_issued_for_clients_does_not_count() -> Result<()> 
 }
 
 #[test]
-fn no_number_of_connections_keeps_operators_out() -> Result<()> {
+fn many_open_connections_do_not_keep_operators_out() -> Result<()> {
     let mut host = Host::start()?;
     let wire = Wire::start(&mut host)?;
     let mut opened = Vec::new();
     for at in 0..600 {
         let mut stream = TcpStream::connect(&wire.address)?;
         if at % 2 == 0 {
-            // The begin of a handshake that does not go on.
+            // The beginning of a handshake that is never continued.
             stream.write_all(&[0x16, 3, 1, 2, 0, 1])?;
         }
         opened.push(stream);
     }
-    // From the same address, at the first try.
+    // A client at the same address is served at its first attempt.
     succeed(wire.probelet(&wire.client, &["get", "pods"], "")?)?;
     host.apply(&pod("web"))?;
     let fds = fs::read_dir(format!("/proc/{}/fd", host.daemon_pid()?))?.count();
     ensure!(fds < 200, "{fds} descriptors");
-    // The last are closed, too, when their time is over.
+    // The other connections are closed when their time is over.
     for stream in &mut opened {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         match stream.read(&mut [0]) {
             Ok(0) => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            other => bail!("still there: {other:?}"),
+            other => bail!("still open: {other:?}"),
         }
     }
-    // Nonsense ends its own connection only.
+    // Invalid input ends only its own connection.
     TcpStream::connect(&wire.address)?.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
     succeed(wire.probelet(&wire.client, &["get", "pods"], "")?)?;
     Ok(())
 }
 
 #[test]
-fn without_all_three_files_the_daemon_does_not_start() -> Result<()> {
+fn the_daemon_does_not_start_without_certificate_key_and_client_roots() -> Result<()> {
     let host = Host::start()?;
     let wire = Wire::new(&host.path("tls"))?;
     let flags = wire.serve_flags();
@@ -240,8 +239,8 @@ fn without_all_three_files_the_daemon_does_not_start() -> Result<()> {
         let words = std::iter::once("serve").chain(flags.iter().map(|flag| flag.as_str()));
         let done = host.try_probelet(words, "")?;
         ensure!(done.code == Some(2) && done.stderr.contains(wanted), "{wanted:?}: {done:?}");
-        ensure!(!host.socket().exists(), "bound all the same");
-        TcpStream::connect(&wire.address).err().context("listens all the same")?;
+        ensure!(!host.socket().exists(), "the socket was created");
+        TcpStream::connect(&wire.address).err().context("the daemon listens")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ends that nobody asked for, and what is told about them.
+//! Restarts after ends that no operator asked for, and how they are reported.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -22,7 +22,7 @@ fn is_running(status: &Value) -> bool {
 }
 
 #[test]
-fn killed_from_outside_comes_back_with_137() -> Result<()> {
+fn a_container_that_is_killed_from_outside_restarts_with_exit_code_137() -> Result<()> {
     with_host(|host| {
         create(host, "victim", &["sleep"], "ALWAYS")?;
         host.wait_status("victim", SOON, is_running)?;
@@ -39,7 +39,7 @@ fn killed_from_outside_comes_back_with_137() -> Result<()> {
 }
 
 #[test]
-fn exit_codes_are_shown_as_they_are() -> Result<()> {
+fn exit_codes_are_reported_unchanged() -> Result<()> {
     with_host(|host| {
         for (name, code, reason) in
             [("zero", 0, "Completed"), ("one", 1, "Error"), ("forty-two", 42, "Error")]
@@ -71,7 +71,7 @@ fn a_crash_loop_backs_off() -> Result<()> {
 }
 
 #[test]
-fn a_container_is_left_as_it_is_after_its_restarts_in_a_row() -> Result<()> {
+fn a_container_stays_terminated_after_max_restarts_in_a_row() -> Result<()> {
     with_host(|host| {
         let request = json!({
             "name": "app", "image": IMAGE, "args": ["exit", "3"], "restartPolicy": "ON_FAILURE",
@@ -82,9 +82,9 @@ fn a_container_is_left_as_it_is_after_its_restarts_in_a_row() -> Result<()> {
         let status = host.wait_status("app", SOON, |s| left(s) && s["restartCount"] == 2)?;
         assert_eq!(host.pod("app")?["status"]["phase"], "Failed", "{status}");
         let events = host.events()?;
-        let told = "Warning BackoffLimitExceeded Container app was restarted 2 times in a row";
-        assert!(events.iter().any(|event| event.starts_with(told)), "{events:#?}");
-        // Also for another daemon, but not for somebody who asks.
+        let exceeded = "Warning BackoffLimitExceeded Container app was restarted 2 times in a row";
+        assert!(events.iter().any(|event| event.starts_with(exceeded)), "{events:#?}");
+        // The next daemon does not restart it either, but an operator can.
         host.kill_daemon()?;
         host.start_daemon()?;
         assert!(left(&host.status("app")?));
@@ -94,7 +94,7 @@ fn a_container_is_left_as_it_is_after_its_restarts_in_a_row() -> Result<()> {
     })
 }
 
-/// The text in what probelet keeps in the attempt's containerd record.
+/// The content of probelet's record of an attempt, as text.
 fn record(host: &Host, id: &str) -> Result<String> {
     let info: Value = serde_json::from_str(&host.ctr(["container", "info", id])?)?;
     let value = info["Extensions"]["probelet.v1.record"]["value"].as_str();
@@ -113,7 +113,7 @@ fn a_daemon_that_crashes_leaves_the_container_running() -> Result<()> {
         host.wait_status("steady", SOON, is_running)?;
         let pid = host.task_pid("steady_0")?;
         host.probelet(["pause", "steady", "--for", "1h"])?;
-        // Once its write is seen, the events before it are in the record.
+        // Once the record has this event, it has all earlier ones.
         eventually("the pause is written", SOON, || {
             record(host, "steady_0").ok()?.contains("ProbesPaused").then_some(())
         })?;
@@ -122,12 +122,12 @@ fn a_daemon_that_crashes_leaves_the_container_running() -> Result<()> {
         host.kill_daemon()?;
         assert_eq!(host.task_pid("steady_0")?, pid);
         host.start_daemon()?;
-        assert_eq!(host.events()?, events, "events outlive the daemon");
+        assert_eq!(host.events()?, events, "the next daemon has other events");
         let status = host.wait_status("steady", SOON, is_running)?;
         assert_eq!(status["restartCount"], 0, "{status}");
         assert_eq!(host.task_pid("steady_0")?, pid);
 
-        // And it is looked after again.
+        // The next daemon restarts the container.
         host.ctr(["task", "kill", "-s", "SIGKILL", "steady_0"])?;
         host.wait_status("steady", SOON, |status| status["restartCount"] == 1)?;
         eventually("the next attempt runs", SOON, || host.task_pid("steady_1").ok())?;

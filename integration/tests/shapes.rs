@@ -1,5 +1,4 @@
-//! Manifests in the shapes that people publish theirs in, run as they are, with an image of ours under
-//! their images' names.
+//! Manifests in the shapes that people publish run unchanged. Busybox stands in for their images.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -10,7 +9,7 @@ use probelet_integration::image::BUSYBOX_IMAGE;
 use probelet_integration::{Host, SOON, eventually, root, with_host};
 use serde_json::{Value, json};
 
-/// As containerd's store has it.
+/// The name of an image in containerd's store.
 fn full_name(image: &str) -> String {
     let (folder, name) = image.rsplit_once('/').unwrap_or(("docker.io/library", image));
     let tag = if name.contains(':') { "" } else { ":latest" };
@@ -40,7 +39,7 @@ fn runs(pod: &Value) -> bool {
 }
 
 #[test]
-fn manifests_of_these_shapes_run_as_they_are() -> Result<()> {
+fn published_shapes_of_manifests_run_unchanged() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({ "Cmd": ["sleep", "1000"] }))?;
         for (file, count) in [

@@ -1,4 +1,4 @@
-//! `shareProcessNamespace`: the containers of a pod see each other's processes.
+//! `shareProcessNamespace`, and the holder, the first process of the namespace.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -30,7 +30,7 @@ fn pod(name: &str, containers: &[(&str, &str)]) -> Value {
     })
 }
 
-/// Of the holders of this host's pods.
+/// The process ids of the holders of this host's pods.
 fn holders(host: &Host) -> Result<Vec<u32>> {
     let pids = holders_below(&host.path("run")).into_iter();
     pids.map(|pid| Ok(pid.as_raw_nonzero().get().try_into()?)).collect()
@@ -66,15 +66,15 @@ fn zombies_of(pid: u32) -> Result<usize> {
 }
 
 #[test]
-fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> Result<()> {
+fn containers_see_and_signal_each_other_and_the_holder_gives_no_access_to_the_host() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
-        // Orphans that end are nobody's but the first process'.
+        // Only the holder can reap orphans.
         let main = "(sleep 0.1 &) ; (sleep 0.1 &) ; exec sleep 1000";
         let other = "until pidof sleep; do sleep 0.1; done; cat /proc/1/comm; ls /proc/1/root;\n\
                      ls /proc/1/fd; echo END; exec sleep 2000";
         host.apply(&pod("web", &[("main", main), ("other", other)]).to_string())?;
-        let said = eventually("the container has said all", SOON, || {
+        let said = eventually("the container has printed END", SOON, || {
             let text = host.probelet(["logs", "web", "-c", "other"]).ok()?;
             text.contains("END\n").then_some(text)
         })?;
@@ -84,20 +84,20 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
         ensure!(namespace(main)? == namespace(other)? && namespace(main)? == namespace(holder)?);
         ensure!(namespace(holder)? != namespace(std::process::id())?);
         eventually("orphans are reaped", SOON, || (zombies_of(holder).ok()? == 0).then_some(()))?;
-        // Nothing of the host is to be had by it, not even by who may trace it.
+        // A process that may trace the holder gains no access to the host.
         let root = fs::read_dir(format!("/proc/{holder}/root"))?;
         ensure!(root.count() == 0, "the holder has a root file system");
         for kind in ["net", "mnt", "ipc", "uts"] {
             let of = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/{kind}"));
             ensure!(of(holder)? != of(std::process::id())?, "the holder is in the host's {kind}");
         }
-        // Nothing, a pipe to who has ended, and its own two.
+        // The three standard streams and two of its own.
         let open = fs::read_dir(format!("/proc/{holder}/fd"))?.count();
         ensure!(open == 5, "it has {open} descriptors");
         let status = fs::read_to_string(format!("/proc/{holder}/status"))?;
         let environment = fs::read_to_string(format!("/proc/{holder}/environ"))?;
         ensure!(environment.is_empty(), "{environment:?}");
-        // Neither now nor when it has ended can anybody write to what it runs.
+        // Its program cannot be written to, neither now nor after it has ended.
         let exe = fs::File::open(format!("/proc/{holder}/exe"))?;
         let again = format!("/proc/self/fd/{}", exe.as_raw_fd());
         ensure!(fs::read_link(&again)?.to_string_lossy().starts_with("/memfd:"));
@@ -105,10 +105,10 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
             ensure!(status.contains(line), "{status}");
         }
 
-        // From the one to the other.
+        // One container is killed, which restarts only that one.
         signal(main, Signal::KILL)?;
         wait_running(host, "web", "main", 1)?;
-        ensure!(the_holder(host)? == holder, "a restart of one is none of the others");
+        ensure!(the_holder(host)? == holder, "the restart of one container replaced the holder");
         ensure!(namespace(host.task_pid("web_main_1")?)? == namespace(holder)?);
 
         let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
@@ -128,7 +128,7 @@ fn containers_see_and_signal_each_other_and_the_first_process_is_of_no_use() -> 
 }
 
 #[test]
-fn the_first_process_outlives_the_daemon_and_its_end_restarts_all() -> Result<()> {
+fn the_holder_outlives_the_daemon_and_its_end_restarts_all_containers() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         host.apply(&pod("web", &[("a", "exec sleep 1000"), ("b", "exec sleep 1000")]).to_string())?;
@@ -153,17 +153,17 @@ fn the_first_process_outlives_the_daemon_and_its_end_restarts_all() -> Result<()
             wait_running(host, "web", name, 1)?;
         }
         let [a, b] = [host.task_pid("web_a_1")?, host.task_pid("web_b_1")?];
-        ensure!(namespace(a)? == namespace(b)?, "they do not share the new one");
+        ensure!(namespace(a)? == namespace(b)?, "they do not share the new namespace");
         ensure!(holders(host)?.len() == 2 && !holders(host)?.contains(&web));
         ensure!(host.status("alone")?["restartCount"] == 0 && of(host, "alone")? == alone);
 
-        // A pod that somebody forgets while no daemon looks.
+        // A pod's records are deleted while no daemon runs.
         host.kill_daemon()?;
         host.ctr(["tasks", "kill", "-s", "SIGKILL", "alone_0"])?;
         eventually("the task has ended", SOON, || host.ctr(["tasks", "delete", "alone_0"]).ok())?;
         host.ctr(["containers", "delete", "alone_0"])?;
         host.start_daemon()?;
-        eventually("its holder goes too", SOON, || {
+        eventually("its holder ends too", SOON, || {
             holders(host).is_ok_and(|all| !all.contains(&alone)).then_some(())
         })?;
         host.probelet(["delete", "pod", "web"])?;
@@ -172,7 +172,7 @@ fn the_first_process_outlives_the_daemon_and_its_end_restarts_all() -> Result<()
 }
 
 #[test]
-fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Result<()> {
+fn a_container_that_imitates_the_holder_is_not_taken_for_it() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         host.apply(&pod("web", &[("main", "exec sleep 1000")]).to_string())?;
@@ -180,7 +180,7 @@ fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Re
         let holder = the_holder(host)?;
         let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
         let pin = host.path("run/pidns").join(&uid).display().to_string();
-        // The name and the arguments are for it to choose.
+        // A container can choose its own name and arguments.
         let script = format!(
             "cd /dev/shm; echo 'printf pod-pause > /proc/self/comm; while true; do sleep 1; done' \
              > pod-pause; exec sh pod-pause hold {pin}"
@@ -190,11 +190,11 @@ fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Re
         forger["spec"]["containers"][0]["securityContext"] =
             json!({ "capabilities": { "add": ["ALL"] }, "runAsUser": 65535, "runAsGroup": 65535 });
         host.apply(&forger.to_string())?;
-        let forged = eventually("it looks like one", SOON, || {
+        let forged = eventually("the imitation runs", SOON, || {
             let pid = host.task_pid("forger_app_0").ok()?;
             holders(host).ok()?.contains(&pid).then_some(pid)
         })?;
-        // Also where the pin is lost, and where the holder is.
+        // The imitation is not used if the holder dies, nor if the pin is lost as well.
         for (strike, restarts) in [("holder", 1), ("both", 2)] {
             if strike == "both" {
                 rustix::mount::unmount(&pin, rustix::mount::UnmountFlags::DETACH)?;
@@ -209,7 +209,7 @@ fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Re
             ensure!(holders(host)?.len() == 2, "{:?}", holders(host)?);
         }
         ensure!(namespace(holder).is_err());
-        // Without its pin a pod's namespace is found by what runs in it.
+        // If the pin is lost, the pod's namespace is found by its running tasks.
         let second = pod("pair", &[("a", "exec sleep 1000"), ("b", "exec sleep 1000")]);
         host.apply(&second.to_string())?;
         for name in ["a", "b"] {
@@ -222,7 +222,7 @@ fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Re
         signal(host.task_pid("pair_a_0")?, Signal::KILL)?;
         wait_running(host, "pair", "a", 1)?;
         let [a, b] = [host.task_pid("pair_a_1")?, host.task_pid("pair_b_0")?];
-        ensure!(namespace(a)? == namespace(b)?, "they do not share one any more");
+        ensure!(namespace(a)? == namespace(b)?, "they no longer share a namespace");
 
         for name in ["web", "pair"] {
             host.probelet(["delete", "pod", name])?;
@@ -235,7 +235,7 @@ fn a_container_that_looks_like_the_holder_gets_nobody_into_its_namespace() -> Re
 }
 
 #[test]
-fn with_the_hosts_processes_it_is_refused() -> Result<()> {
+fn it_is_refused_together_with_host_pid() -> Result<()> {
     with_host(|host| {
         let mut pod = pod("web", &[("a", "true")]);
         pod["spec"]["hostPID"] = json!(true);

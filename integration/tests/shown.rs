@@ -1,5 +1,5 @@
-//! A pod as `get -o json` shows it: what an API server fills in and a kubelet reports, and the same
-//! pod when it is applied again.
+//! A pod in `get -o json`: it has the fields that an API server fills in and a kubelet reports, and
+//! is unchanged when it is applied again.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const LATEST: &str = "registry.example/again";
 
-/// One whose image has a user, and one that the pod's own settings change.
+/// A pod with a container whose user comes from its image, and one whose user the manifest sets.
 fn manifest() -> Value {
     let (cpu, memory) = ("100m", "32Mi");
     json!({
@@ -51,7 +51,7 @@ fn ready(host: &Host) -> Result<Value> {
     })
 }
 
-/// Uid, gid and all groups, as the process itself has them.
+/// Uid, gid and groups of a process in the container, in the form of the status.
 fn ids(host: &Host, container: &str) -> Result<Value> {
     let id = |flag| -> Result<Vec<u64>> {
         let text = host.probelet(["exec", "web", "-c", container, "--", "id", flag])?;
@@ -62,7 +62,7 @@ fn ids(host: &Host, container: &str) -> Result<Value> {
 }
 
 #[test]
-fn a_pod_has_the_fields_of_a_clusters_and_comes_back_as_it_was() -> Result<()> {
+fn a_pod_has_the_fields_of_a_cluster_and_is_unchanged_when_applied_again() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({ "Cmd": ["sleep", "1000"], "User": "7:8" }))?;
         host.ctr(["images", "tag", BUSYBOX_IMAGE, &format!("{LATEST}:latest")])?;
@@ -115,7 +115,7 @@ fn a_pod_has_the_fields_of_a_clusters_and_comes_back_as_it_was() -> Result<()> {
             let applied = host.apply(&exported)?;
             ensure!(applied.contains("pod/web unchanged"), "{format}: {applied}");
         }
-        // Nor does a daemon that takes it up know less of it.
+        // The next daemon shows the same.
         host.kill_daemon()?;
         host.start_daemon()?;
         let again = ready(host)?;
@@ -142,12 +142,12 @@ fn a_pod_that_cannot_be_connected_is_not_ready_to_start_containers() -> Result<(
             "spec": { "containers": [container] },
         });
         host.apply(&pod.to_string())?;
-        // There is no CNI configuration, so nobody maps the port.
-        let event = eventually("it is told", SOON, || {
+        // There is no CNI configuration, so no plugin maps the port.
+        let event = eventually("the event FailedCreatePodSandBox", SOON, || {
             let events = host.probelet(["get", "events", "-o", "json"]).ok()?;
             let events: Value = serde_json::from_str(&events).ok()?;
-            let told = |event: &&Value| event["reason"] == "FailedCreatePodSandBox";
-            events["items"].as_array()?.iter().find(told).cloned()
+            let failed = |event: &&Value| event["reason"] == "FailedCreatePodSandBox";
+            events["items"].as_array()?.iter().find(failed).cloned()
         })?;
         ensure!(event["involvedObject"]["fieldPath"] == Value::Null, "{event}");
         let status = host.pod("web")?["status"].clone();

@@ -1,4 +1,4 @@
-//! The founding story: a hung server is found, killed and started again.
+//! The main use case: an unhealthy server is detected, killed and restarted.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -13,7 +13,7 @@ fn fast_manifest() -> Result<String> {
 }
 
 #[test]
-fn an_unhealthy_server_is_killed_and_started_again() -> Result<()> {
+fn an_unhealthy_server_is_killed_and_restarted() -> Result<()> {
     with_host(|host| {
         host.apply(&fast_manifest()?)?;
         // Five good answers and three bad ones, a second each, two seconds of grace.
@@ -61,7 +61,7 @@ fn an_unhealthy_server_is_killed_and_started_again() -> Result<()> {
 }
 
 #[test]
-fn the_initial_delay_is_waited() -> Result<()> {
+fn the_first_probe_waits_for_the_initial_delay() -> Result<()> {
     with_host(|host| {
         let delayed = fast_manifest()?.replace(
             "      periodSeconds: 1",
@@ -78,7 +78,7 @@ fn the_initial_delay_is_waited() -> Result<()> {
         let up = logged("Kubia server starting")?;
         let probed = logged("Received request")?;
         let waited = probed.duration_since(up);
-        // That it is up was seen a little late; hence less than the two seconds.
+        // The start is observed a little late, so the time may be less than two seconds.
         assert!(waited >= Duration::from_millis(1600), "probed after {waited:?}");
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! The verbs of an operator, and what is told about them.
+//! The verbs of an operator, and how they are reported.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -19,7 +19,7 @@ fn is_running(status: &Value) -> bool {
 }
 
 #[test]
-fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
+fn restart_and_kill_start_a_new_attempt_and_the_cause_names_the_operator() -> Result<()> {
     with_host(|host| {
         create(host, "app", &["sleep"], json!({ "terminationGracePeriod": "1s" }))?;
         host.probelet(["restart", "app"])?;
@@ -37,7 +37,7 @@ fn restart_and_kill_bring_a_new_attempt_and_name_the_operator() -> Result<()> {
 }
 
 #[test]
-fn what_has_ended_by_itself_runs_again_when_it_is_started() -> Result<()> {
+fn start_runs_a_container_again_that_has_ended_by_itself() -> Result<()> {
     with_host(|host| {
         create(host, "job", &["exit", "3", "300"], json!({ "restartPolicy": "NEVER" }))?;
         let ended_as = |id: &str| {
@@ -47,7 +47,7 @@ fn what_has_ended_by_itself_runs_again_when_it_is_started() -> Result<()> {
         host.wait_status("job", SOON, ended_as("job_0"))?;
         host.probelet(["start", "job"])?;
         host.wait_status("job", SOON, ended_as("job_1"))?;
-        // A daemon that comes back is nobody who starts it.
+        // A restart of the daemon does not start it.
         host.kill_daemon()?;
         host.start_daemon()?;
         assert!(ended_as("job_1")(&host.status("job")?));
@@ -56,7 +56,7 @@ fn what_has_ended_by_itself_runs_again_when_it_is_started() -> Result<()> {
 }
 
 #[test]
-fn top_tells_who_works_and_who_rests() -> Result<()> {
+fn top_shows_the_cpu_use_of_each_container() -> Result<()> {
     with_host(|host| {
         create(host, "busy", &["spin"], json!({}))?;
         create(host, "idle", &["sleep"], json!({}))?;
@@ -71,7 +71,7 @@ fn top_tells_who_works_and_who_rests() -> Result<()> {
             Ok(row[1].trim_end_matches('m').parse()?)
         };
         assert!(table.starts_with("NAME "), "{table}");
-        // However busy the machine is.
+        // The bounds are wide enough for a busy machine.
         assert!(cpu("busy")? > 20 && cpu("idle")? < 20, "{table}");
         let one = host.probelet(["top", "pod", "busy", "--containers"])?;
         assert!(one.starts_with("POD ") && one.lines().count() == 2, "{one}");
@@ -83,13 +83,13 @@ fn top_tells_who_works_and_who_rests() -> Result<()> {
 }
 
 #[test]
-fn run_makes_a_pod_of_flags() -> Result<()> {
+fn run_creates_a_pod_from_flags() -> Result<()> {
     with_host(|host| {
         let flags = ["run", "web", "--image", IMAGE, "--liveness", "http://:8080/"];
         let more = ["--restart=OnFailure", "--env=A=b=c", "-l", "app=web,tier=1", "--grace=1s"];
         let words = ["--port=8080", "--", "serve", "--fail-after", "1000"];
-        let told = host.probelet([&flags[..], &more, &words].concat())?;
-        assert_eq!(told, "pod/web created\n");
+        let created = host.probelet([&flags[..], &more, &words].concat())?;
+        assert_eq!(created, "pod/web created\n");
         host.wait_status("web", SOON, is_running)?;
         let pod = host.pod("web")?;
         let container = &pod["spec"]["containers"][0];
@@ -122,7 +122,7 @@ fn a_stopped_container_stays_down_until_it_is_started() -> Result<()> {
         assert!(cause.starts_with("operator: stop by uid 0 (pid "), "{stopped}");
         assert!(cause.ends_with("; SIGKILL at once"), "{stopped}");
 
-        // A daemon that comes back leaves it down, too.
+        // A restart of the daemon does not start it either.
         host.kill_daemon()?;
         host.start_daemon()?;
         assert!(host.status("app")?["state"]["terminated"].is_object());
@@ -133,7 +133,7 @@ fn a_stopped_container_stays_down_until_it_is_started() -> Result<()> {
 }
 
 #[test]
-fn a_wait_ends_with_what_it_waits_for_and_not_before() -> Result<()> {
+fn wait_ends_when_its_condition_is_met_and_not_before() -> Result<()> {
     with_host(|host| {
         let wait = |condition: &str, time: &str| {
             host.try_probelet(["wait", "app", "--for", condition, "--timeout", time], "")
@@ -175,7 +175,7 @@ fn sleeper(env: &str) -> String {
 }
 
 #[test]
-fn apply_is_idempotent_and_replaces_what_cannot_change() -> Result<()> {
+fn apply_is_idempotent_and_replaces_a_pod_that_cannot_be_changed() -> Result<()> {
     with_host(|host| {
         assert_eq!(host.apply(&sleeper("old"))?, "pod/app created\n");
         host.wait_status("app", SOON, is_running)?;
@@ -190,7 +190,7 @@ fn apply_is_idempotent_and_replaces_what_cannot_change() -> Result<()> {
         let refused = host.try_probelet(["apply", "-f", "-"], &unknown)?;
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.stderr.contains("spec.containers[0].image: "), "{refused:?}");
-        assert!(is_running(&host.status("app")?), "the old pod stays");
+        assert!(is_running(&host.status("app")?), "the old pod was stopped");
         host.probelet(["delete", "pod", "app", "--force", "--grace-period", "0"])?;
         host.expect_nothing_left()
     })
@@ -221,7 +221,7 @@ fn readiness_is_shown_and_never_kills() -> Result<()> {
 }
 
 #[test]
-fn containerd_away_kills_nothing_and_hides_nothing() -> Result<()> {
+fn without_containerd_nothing_is_killed_and_exits_are_reported() -> Result<()> {
     with_host(|host| {
         create(host, "steady", &["sleep"], json!({}))?;
         create(host, "ends", &["crash-after", "2000"], json!({}))?;
@@ -229,8 +229,8 @@ fn containerd_away_kills_nothing_and_hides_nothing() -> Result<()> {
         host.kill_containerd()?;
         let gone = |status: &Value| status["lastState"]["terminated"].is_object();
         let before = host.wait_status("ends", SOON, gone)?;
-        // A restart counts with its instance, which waits for containerd.
-        assert_eq!(before["restartCount"], 0, "seen while containerd is away: {before}");
+        // A restart counts when its instance starts, which waits for containerd.
+        assert_eq!(before["restartCount"], 0, "counted without containerd: {before}");
 
         host.start_containerd()?;
         let back = |status: &Value| is_running(status) && status["restartCount"] != 0;

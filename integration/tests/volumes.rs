@@ -1,4 +1,4 @@
-//! What containers of a pod share as folders and files.
+//! Volumes: emptyDir, hostPath, and files from ConfigMaps, Secrets and the downward API.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -11,7 +11,7 @@ use probelet_integration::{Host, SOON, eventually, with_host};
 use serde_json::json;
 
 #[test]
-fn an_empty_dir_is_shared_outlives_restarts_and_goes_with_the_pod() -> Result<()> {
+fn an_empty_dir_is_shared_outlives_restarts_and_is_removed_with_the_pod() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let mount = |name: &str| json!([{ "name": name, "mountPath": "/data" }]);
@@ -27,13 +27,13 @@ fn an_empty_dir_is_shared_outlives_restarts_and_goes_with_the_pod() -> Result<()
         ensure!(log(host, "other")? == "hello\n");
         ensure!(log(host, "app")? == "777\n");
         let again = |host: &Host| {
-            eventually("the file is there again", SOON, || {
+            eventually("the file still exists", SOON, || {
                 log(host, "app").ok().filter(|log| log.starts_with("AGAIN\n"))
             })
         };
         host.probelet(["restart", "web", "-c", "app"])?;
         again(host)?;
-        // Nor does it matter that the daemon is another one.
+        // The content outlives the daemon too.
         host.kill_daemon()?;
         host.start_daemon()?;
         let uid = host.pod("web")?["metadata"]["uid"].as_str().context("no uid")?.to_owned();
@@ -48,7 +48,7 @@ fn an_empty_dir_is_shared_outlives_restarts_and_goes_with_the_pod() -> Result<()
 }
 
 #[test]
-fn memory_has_its_limit_and_its_own_file_system() -> Result<()> {
+fn a_memory_volume_is_a_tmpfs_with_a_limit() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let script = "dd if=/dev/zero of=/m/x bs=64k count=64; grep ' /m ' /proc/mounts";
@@ -62,7 +62,7 @@ fn memory_has_its_limit_and_its_own_file_system() -> Result<()> {
 }
 
 #[test]
-fn a_pod_whose_disk_holds_more_than_it_may_is_evicted() -> Result<()> {
+fn a_pod_whose_empty_dir_exceeds_its_limit_is_evicted() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let volumes = json!([{ "name": "d", "emptyDir": { "sizeLimit": "1Mi" } }]);
@@ -85,7 +85,7 @@ fn a_pod_whose_disk_holds_more_than_it_may_is_evicted() -> Result<()> {
         let described = host.probelet(["describe", "pod", "web"])?;
         ensure!(described.contains(&format!("evicted: {why}")), "{described}");
 
-        // For good, over another daemon too; who makes it anew has another one.
+        // The failure is final, over a restart of the daemon too.
         host.kill_daemon()?;
         host.start_daemon()?;
         let started = host.try_probelet(["start", "web"], "")?;
@@ -96,7 +96,7 @@ fn a_pod_whose_disk_holds_more_than_it_may_is_evicted() -> Result<()> {
 }
 
 #[test]
-fn paths_of_the_host_are_checked_in_the_kubelets_words_and_never_removed() -> Result<()> {
+fn host_paths_are_checked_with_the_kubelets_messages_and_never_removed() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let base = host.path("host");
@@ -138,7 +138,7 @@ fn paths_of_the_host_are_checked_in_the_kubelets_words_and_never_removed() -> Re
         let text = said(host, "touch /h/x", read_only, volume(".", "Directory"))?;
         ensure!(text.contains("Read-only file system"), "{text}");
         host.expect_nothing_left()?;
-        ensure!(fs::read_to_string(base.join("file"))? == "y\n", "the host's own is gone");
+        ensure!(fs::read_to_string(base.join("file"))? == "y\n", "the host's file was changed");
         ensure!(base.join("new/written").exists());
         Ok(())
     })
@@ -159,7 +159,7 @@ stringData: {password: "hunter2\n"}
 "#;
 
 #[test]
-fn files_have_their_content_and_modes_and_follow_a_change() -> Result<()> {
+fn files_have_their_content_and_modes_and_follow_changes() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let volumes = json!([
@@ -198,13 +198,13 @@ fn files_have_their_content_and_modes_and_follow_a_change() -> Result<()> {
         ensure!(text.starts_with(expected), "{text}");
         ensure!(text.contains("touch: /c/x: Read-only file system"), "{text}");
 
-        // As in Kubernetes, without a restart.
+        // The files change without a restart, as in Kubernetes.
         let changed = OBJECTS.replace("first", "other").replace("two:", "three:");
-        let told = host.apply(&all(&changed, "c"))?;
-        ensure!(told.contains("configured"), "{told}");
+        let applied = host.apply(&all(&changed, "c"))?;
+        ensure!(applied.contains("configured"), "{applied}");
         let pid = host.task_pid("web_app_0")?;
         let file = |path: &str| fs::read_to_string(format!("/proc/{pid}/root{path}"));
-        eventually("the new content is there", SOON, || {
+        eventually("the files have the new content", SOON, || {
             let new = file("/c/one").ok()? == "other\n" && file("/all/labels").ok()? == "a=\"c\"";
             let sub = file("/all/sub/1").ok()? == "other\n";
             (new && sub && file("/c/three").is_ok() && file("/c/two").is_err()).then_some(())
@@ -215,7 +215,7 @@ fn files_have_their_content_and_modes_and_follow_a_change() -> Result<()> {
         let exported = host.probelet(["export", "web"])?;
         ensure!(exported.contains("three") && exported.contains("raw: /wA="), "{exported}");
 
-        // What was in memory only is made again from the record.
+        // A daemon in another boot can delete the pod, although nothing of it is mounted for it.
         host.kill_daemon()?;
         host.start_daemon_in_another_boot()?;
         host.probelet(["delete", "pod", "web"])?;
@@ -227,7 +227,7 @@ fn files_have_their_content_and_modes_and_follow_a_change() -> Result<()> {
 }
 
 #[test]
-fn what_is_made_belongs_to_the_pods_group() -> Result<()> {
+fn volumes_belong_to_the_group_of_the_pod() -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
         let volumes = json!([
@@ -252,7 +252,7 @@ fn what_is_made_belongs_to_the_pods_group() -> Result<()> {
 }
 
 #[test]
-fn volumes_of_pods_that_nobody_knows_are_removed_at_the_start_and_others_files_are_not()
+fn volumes_without_a_record_are_removed_at_the_start_and_those_of_other_daemons_are_not()
 -> Result<()> {
     with_host(|host| {
         host.busybox_image(&json!({}))?;
@@ -277,7 +277,7 @@ fn volumes_of_pods_that_nobody_knows_are_removed_at_the_start_and_others_files_a
         fs::create_dir_all(&strange)?;
         fs::write(strange.join("owner"), "/another.sock probelet\n")?;
         host.start_daemon()?;
-        ensure!(strange.join("owner").exists(), "another daemon's are gone");
+        ensure!(strange.join("owner").exists(), "the volumes of another daemon were removed");
         ensure!(precious.join("file").exists());
         fs::remove_dir_all(strange)?;
         host.expect_nothing_left()

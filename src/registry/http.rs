@@ -45,8 +45,8 @@ pub(super) struct Ask<'a> {
     pub(super) accept: Option<HeaderValue>,
     /// The offset in the body from which bytes are requested.
     pub(super) offset: u64,
-    /// Whether the body is compared with a digest that is known already. Such a request may follow a
-    /// redirect from https to http.
+    /// Whether the body is compared with a digest that is known already. Such a request may follow
+    /// a redirect from https to http.
     pub(super) by_digest: bool,
 }
 

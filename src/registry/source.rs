@@ -32,7 +32,8 @@ pub(super) struct Source {
     pub(super) http: Arc<Http>,
     /// `SCHEME://HOST[/PATH]/v2/REPOSITORY/`.
     pub(super) base: Url,
-    /// The registry that is mirrored, which a mirror receives as `ns`; none for the registry itself.
+    /// The registry that is mirrored, which a mirror receives as `ns`; none for the registry
+    /// itself.
     pub(super) namespace: Option<String>,
     pub(super) repository: String,
     /// The digest in the image's name, or else its tag.

@@ -17,7 +17,7 @@ pub(super) enum Challenge {
     Basic,
 }
 
-/// The challenge to answer: a `Bearer` one is preferred to a `Basic` one. `None` if there is neither.
+/// The challenge to answer: `Bearer` is preferred to `Basic`. `None` if there is neither.
 pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     let mut basic = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {

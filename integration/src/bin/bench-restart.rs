@@ -1,6 +1,8 @@
-//! Crash to running again, as containerd's own event stream shows it: a task is killed by its
-//! process id, and the time until `/tasks/start` is taken. Once through the daemon (a new record
-//! and a fresh snapshot each time), once with ctr (the same container: delete and start its task).
+//! Measures the time from a crash until the container runs again. A task is killed by its process
+//! id, and the time until containerd's event `/tasks/start` is taken: once through the daemon (a
+//! new record and a new snapshot each time), once with ctr (the task of the same container is
+//! deleted and started). It also measures the time from the third failing probe to the end by
+//! SIGTERM.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -24,7 +26,7 @@ fn main() -> Result<()> {
         None => 20,
     };
     let mut host = Host::start()?;
-    // So many kills in a row are what the brake is there for.
+    // The brake would hold back so many kills in a row.
     host.start_daemon_with(&["--no-brake"])?;
     let mut events = Events::watch(&host)?;
 
@@ -47,12 +49,12 @@ fn main() -> Result<()> {
     println!("  probelet (new record, fresh snapshot)     {ours}");
     println!("  ctr task delete + ctr task start          {raw}");
     println!("  ratio of the medians                      {:.2}", ours.median / raw.median);
-    println!("third failing probe answered -> process gone by SIGTERM (so an upper bound), ms:");
+    println!("third failing probe answered -> process ended by SIGTERM (an upper bound), ms:");
     println!("  probelet                                  {}", Summary::of(reaction));
     Ok(())
 }
 
-/// Each run has a container of its own: only a first restart has no back-off.
+/// Each run uses a new container, because only the first restart has no back-off.
 fn by_daemon(host: &Host, events: &Events, run: usize) -> Result<Duration> {
     let name = format!("bench-{run}");
     let request = json!({ "name": name, "image": IMAGE, "args": ["sleep"], "start": true });
@@ -80,8 +82,9 @@ fn by_ctr(host: &Host, events: &Events, run: usize) -> Result<Duration> {
     Ok(took)
 }
 
-/// The server says when it answers a probe. It shares the host's process ids, so SIGTERM ends it
-/// at once (a PID 1 would ignore it), and the exit's time bounds the signal's from above.
+/// The time from the answer to the third failing probe until the process has ended. The server logs
+/// when it answers a probe. It runs in the host's process namespace, so SIGTERM ends it at once (a
+/// PID 1 would ignore the signal), and the time of the exit is an upper bound of the signal's.
 fn probe_to_sigterm(host: &Host, run: usize) -> Result<Duration> {
     let name = format!("react-{run}");
     let text = std::fs::read_to_string(root().join("examples/hand-written-oci.json"))?;
@@ -106,7 +109,7 @@ fn probe_to_sigterm(host: &Host, run: usize) -> Result<Duration> {
         seen["state"]["terminated"].is_object().then_some(seen)
     })?;
     let path = ended["logPath"].as_str().unwrap_or_default();
-    // Its logger may write a moment longer than it lives.
+    // The logger may write a moment after the process has ended.
     let third: u64 = eventually("three answers in its log", SOON, || {
         let log = std::fs::read_to_string(path).ok()?;
         log.lines().filter_map(|line| line.rsplit_once(" at ")?.1.parse().ok()).nth(2)
@@ -117,12 +120,12 @@ fn probe_to_sigterm(host: &Host, run: usize) -> Result<Duration> {
     Ok(Duration::from_micros(finished.saturating_sub(third)))
 }
 
-/// Unix time of an RFC 3339 timestamp, to the microsecond: `date` knows the calendar.
+/// Unix time in microseconds of an RFC 3339 timestamp, by `date`.
 fn micros(timestamp: &str) -> Result<u64> {
     let output = Command::new("date").args(["+%s%6N", "--date", timestamp]).output()?;
     let text = String::from_utf8(output.stdout)?;
     let micros: u64 = text.trim().parse().with_context(|| format!("no time: {timestamp:?}"))?;
-    // Without fractions it would make nonsense of milliseconds.
+    // A timestamp in whole seconds would be useless for milliseconds.
     ensure!(!micros.is_multiple_of(1_000_000), "{timestamp} has no fractions of a second");
     Ok(micros)
 }
@@ -134,7 +137,7 @@ fn crash(pid: u32) -> Result<Instant> {
     Ok(start)
 }
 
-/// `ctr events`, each line with the moment it came.
+/// The lines of `ctr events`, each with the time at which it arrived.
 struct Events {
     child: Child,
     lines: Receiver<(Instant, String)>,
@@ -156,8 +159,8 @@ impl Events {
             }
         });
         let events = Self { child, lines };
-        // The subscription is known to live once it shows an event that was made for it.
-        eventually("ctr events shows something", SOON, || {
+        // The subscription is active once it delivers an event that is caused here.
+        eventually("ctr events delivers an event", SOON, || {
             host.ctr(["images", "label", IMAGE, "bench=1"]).ok();
             events.lines.try_recv().ok()
         })?;
@@ -178,7 +181,7 @@ impl Events {
             let (at, line) = self
                 .lines
                 .recv_timeout(SOON)
-                .with_context(|| format!("no {topic} of {id} came"))?;
+                .with_context(|| format!("no {topic} event of {id} arrived"))?;
             if line.contains(topic) && line.contains(&quoted) {
                 return Ok(at);
             }

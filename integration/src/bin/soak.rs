@@ -1,5 +1,6 @@
-//! Many containers with three probes each, for a while: are the probes punctual, and does the
-//! daemon stay as small as it was? The servers write down when each probe arrived.
+//! Runs many containers with three probes each for some minutes, and checks that the probes are
+//! punctual and that the daemon's memory and descriptors do not grow. The servers log when each
+//! probe arrives.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
 
@@ -15,7 +16,9 @@ use probelet_integration::target::TARGET_IMAGE;
 use probelet_integration::{Host, SOON, eventually};
 use serde_json::{Value, json};
 
+/// The period of the probes, in microseconds.
 const PERIOD: i64 = 1_000_000;
+/// The largest lateness at the 99th percentile, in microseconds.
 const MAX_P99: i64 = 50_000;
 
 fn main() -> Result<ExitCode> {
@@ -43,7 +46,7 @@ fn arguments() -> Result<(u32, usize)> {
     Ok((minutes, containers))
 }
 
-/// Prints a report; what is wrong is returned.
+/// Runs the test, prints a report and returns the violations.
 fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
     let daemon = host.daemon_pid()?;
     let name = |number: usize| format!("app-{number}");
@@ -55,11 +58,11 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
         (ready(&list(host).ok()?) == containers).then_some(())
     })?;
 
-    // What failed until then was that the servers did not listen yet.
+    // Earlier failures do not count: the servers did not listen yet.
     let before = list(host)?;
     let length = Duration::from_secs(60) * minutes;
     let begin = monotonic();
-    // By then all that is allocated once has been.
+    // One-time allocations are over after this time.
     let warm = Duration::from_secs(60).min(length / 4);
     thread::sleep(warm);
     let first = settled(daemon)?;
@@ -97,8 +100,8 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
         ms(p99),
         ms(most)
     );
-    println!("missed       {missed} of the grid's points");
-    println!("said         {failures} failures, {errors} errors");
+    println!("missed       {missed} of the expected arrivals");
+    println!("outcomes     {failures} failures, {errors} errors");
     println!("restarts     {restarts}");
     println!(
         "resident     {} KiB after {warm:?}, {} KiB at the end",
@@ -117,7 +120,7 @@ fn soak(host: &Host, minutes: u32, containers: usize) -> Result<Vec<String>> {
         (probes == 0, "no probe arrived"),
         (last.resident > first.resident + slack, "the daemon's memory grows"),
         (last.descriptors > first.descriptors + 4, "the daemon's descriptors grow"),
-        // Each probe that left one would be seen for a minute.
+        // A socket stays in TIME_WAIT for a minute, so leftovers of probes would add up.
         (waiting > containers, "probes leave sockets in TIME_WAIT"),
     ];
     Ok(checks.iter().filter(|(wrong, _)| *wrong).map(|(_, text)| (*text).to_owned()).collect())
@@ -132,7 +135,7 @@ fn create(host: &Host, name: &str) -> Result<()> {
         "readinessProbe": probe("readiness"),
     });
     host.call("probelet.v1.Containers/CreateContainer", &request)?;
-    // One after the other: the machine's starting of containers is not what is measured.
+    // Containers are started one after the other, because starts are not measured.
     let running = json!({ "name": name, "running": true });
     host.call("probelet.v1.Containers/WaitContainer", &running).map(drop)
 }
@@ -145,13 +148,14 @@ fn list(host: &Host) -> Result<Vec<Value>> {
     }
 }
 
-/// Over all probes.
+/// The sum of a counter over all probes.
 fn sum(containers: &[Value], what: &str) -> u64 {
     let probes = containers.iter().flat_map(|c| c["probes"].as_array().into_iter().flatten());
     probes.filter_map(|probe| probe[what].as_str()?.parse::<u64>().ok()).sum()
 }
 
-/// Between probes: what is open for one that is under way is no growth.
+/// The daemon's size, with the lowest of 50 counts of descriptors, so that those of running probes
+/// do not count.
 fn settled(daemon: u32) -> Result<Size> {
     let mut least = Size::of(daemon)?;
     for _ in 0..50 {
@@ -162,7 +166,7 @@ fn settled(daemon: u32) -> Result<Size> {
     Ok(least)
 }
 
-/// When each path was asked for, from a server's log of `PATH MICROSECONDS`.
+/// The times of requests by path, from a server's log of lines `PATH MICROSECONDS`.
 fn arrivals(log: &str, during: std::ops::Range<i64>) -> Result<BTreeMap<String, Vec<i64>>> {
     let text = fs::read_to_string(log).with_context(|| format!("cannot read {log}"))?;
     let mut arrivals: BTreeMap<String, Vec<i64>> = BTreeMap::new();

@@ -9,10 +9,10 @@ use std::thread;
 use anyhow::Result;
 use serde_json::json;
 
-/// Where an answer is to end by its reader, it does not go on for longer than this many bytes.
+/// The most bytes of an answer that its reader should end.
 const ENOUGH: usize = 2 << 30;
 
-/// The tag of an image says which answer has no end.
+/// A registry that answers without end. The tag of the image selects which answer is endless.
 pub struct EndlessRegistry {
     address: String,
     closed: Arc<AtomicBool>,
@@ -30,7 +30,7 @@ impl EndlessRegistry {
                     return;
                 }
                 let own = own.clone();
-                // Ends with its client at the latest.
+                // The thread ends when its client disconnects.
                 thread::spawn(move || serve(&stream, &own));
             }
         });
@@ -45,7 +45,7 @@ impl EndlessRegistry {
 impl Drop for EndlessRegistry {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(&self.address);
     }
 }

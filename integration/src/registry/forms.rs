@@ -1,4 +1,4 @@
-//! An image whose layers have come about in different ways.
+//! Images with layers of different media types.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use super::{State, add};
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// On `base`, in layers of their own: the file `plain` in a tar, and the file `packed` in one that
-/// Zstandard has packed.
+/// Adds two layers to `base`: the file `plain` in a tar, and the file `packed` in a tar with
+/// Zstandard.
 pub(super) fn oci(state: &mut State, base: &Value) -> Result<Value> {
     let (plain, packed) = (tar("plain"), tar("packed"));
     let frame = zstd(&packed);
@@ -16,7 +16,7 @@ pub(super) fn oci(state: &mut State, base: &Value) -> Result<Value> {
     with_layers(state, base, more.into())
 }
 
-/// The same as Docker names its parts, with the file `plain`.
+/// Adds the file `plain` to `base` and uses Docker's media types.
 pub(super) fn docker(state: &mut State, base: &Value) -> Result<Value> {
     let plain = tar("plain");
     let more = vec![(String::new(), plain.clone(), plain)];
@@ -29,7 +29,7 @@ pub(super) fn docker(state: &mut State, base: &Value) -> Result<Value> {
     Ok(manifest)
 }
 
-/// Layers are their media type, their bytes and the tar that they stand for.
+/// Adds layers, each given by its media type, its bytes and its uncompressed tar.
 fn with_layers(
     state: &mut State,
     base: &Value,
@@ -47,7 +47,7 @@ fn with_layers(
         let layers = manifest["layers"].as_array_mut().context("no layers")?;
         layers.push(layer);
     }
-    // It speaks of fewer layers than there are now.
+    // The history would have fewer entries than layers.
     config.as_object_mut().context("no object")?.remove("history");
     let bytes = serde_json::to_vec(&config)?;
     manifest["config"]["size"] = json!(bytes.len());
@@ -55,7 +55,7 @@ fn with_layers(
     Ok(manifest)
 }
 
-/// One file, its name being what is in it.
+/// A tar of one file whose content is its name.
 fn tar(name: &str) -> Vec<u8> {
     let mut header = [0_u8; 512];
     let size = format!("{:011o}\0", name.len());
@@ -76,12 +76,12 @@ fn tar(name: &str) -> Vec<u8> {
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let mut tar = header.to_vec();
     tar.extend(name.as_bytes());
-    // Blocks of 512 bytes, and two empty ones at the end.
+    // The header, the content in a block of 512 bytes, and two empty blocks at the end.
     tar.resize(4 * 512, 0);
     tar
 }
 
-/// A frame of one block that is not compressed (RFC 8878).
+/// A Zstandard frame with one uncompressed block (RFC 8878).
 fn zstd(content: &[u8]) -> Vec<u8> {
     const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
     /// A single segment, its size in four bytes.

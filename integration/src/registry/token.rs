@@ -1,11 +1,11 @@
-//! Logins as public registries have them: a token from elsewhere, for one repository.
+//! Logins with tokens, as public registries have them: a token is for one repository.
 
 use super::{PASSWORD, USER};
 
-/// `USER:PASSWORD`, as Basic has it.
+/// The header `Authorization` of `USER:PASSWORD`.
 const LOGIN: &str = "Basic c29tZWJvZHk6aHVzaA==";
 
-/// What a request gets instead of what it asks for; none where it has its token.
+/// The answer to a request for a token or without a valid one; `None` if the request has its token.
 pub(super) fn gate(address: &str, target: &str, head: &[String]) -> Option<String> {
     debug_assert_eq!((USER, PASSWORD), ("somebody", "hush"));
     let authorization = head.iter().find_map(|line| {

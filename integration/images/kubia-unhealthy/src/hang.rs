@@ -1,4 +1,4 @@
-//! Ways to hang for good, each of which a look at the process can tell from the others.
+//! Ways to hang. The evidence of a process shows which way it is.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,21 +7,21 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 pub(crate) enum Hang {
-    /// Two threads hold one of two mutexes each and want the other.
+    /// Two threads each hold one of two mutexes and wait for the other.
     Deadlock,
-    /// A thread turns in a loop.
+    /// A thread spins in a loop.
     Spin,
     /// Listens on a port and never accepts.
     Deaf(u16),
-    /// Fills so much memory, then the page cache over it, and waits.
+    /// Fills this much memory and then the page cache, and waits.
     Hog { mebibytes: usize, file: String },
 }
 
 const MEBI: usize = 1 << 20;
-/// Written to the file, in mebibytes.
+/// The size of the file, in mebibytes.
 const CACHED: usize = 16;
 
-/// Comes back only with an error.
+/// Hangs; returns only if that is not possible.
 pub(crate) fn hang(how: &Hang) -> io::Result<()> {
     match how {
         Hang::Deadlock => deadlock(),
@@ -73,7 +73,7 @@ fn spin() -> io::Result<()> {
 }
 
 fn hog(mebibytes: usize, path: &str) -> io::Result<()> {
-    // Written to, so that there are pages behind it.
+    // The memory is written, so that the kernel allocates its pages.
     let memory = vec![1_u8; mebibytes * MEBI];
     let mut file = File::create(path)?;
     for chunk in memory.chunks(MEBI).take(CACHED) {

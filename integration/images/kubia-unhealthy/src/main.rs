@@ -1,4 +1,5 @@
-//! Behaves as luksa/kubia-unhealthy of "Kubernetes in Action": five good answers, then only 500.
+//! Behaves as luksa/kubia-unhealthy of "Kubernetes in Action": it answers five requests well, and
+//! then all with 500.
 //!
 //! There is no SIGTERM handler on purpose: as PID 1 of a container it ignores SIGTERM, as the
 //! original does, so that only SIGKILL ends it. The other modes are for the tests.
@@ -17,13 +18,13 @@ const USAGE: &str = "usage: kubia-unhealthy \
     [serve [--addr HOST:PORT] [--fail-after N] [--times] | exit CODE [AFTER-MILLISECONDS] | sleep \
     | crash-after MILLISECONDS | deadlock | spin | deaf PORT | hog MEBIBYTES FILE]";
 
-/// No request header of a probe is near this; more is cut off rather than buffered.
+/// The largest request head, in bytes. Heads of probes are far smaller.
 const MAX_HEAD: usize = 16 * 1024;
 
 struct Server {
     addr: String,
     fail_after: u64,
-    /// Log the moment of each answer, as microseconds of Unix time; the original doesn't.
+    /// Whether the time of each answer is logged, as Unix time in microseconds.
     times: bool,
 }
 
@@ -124,9 +125,9 @@ fn serve(server: &Server) -> io::Result<()> {
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
         let served = Arc::clone(&served);
-        // A thread each: a client that dawdles holds up nobody else.
+        // Each client has its own thread, so a slow one does not delay the others.
         let spawned = thread::Builder::new().spawn(move || {
-            // A client that went away is its own affair.
+            // An error means that the client disconnected.
             let _ = answer(stream, &served, fail_after, times);
         });
         if let Err(error) = spawned {
@@ -162,14 +163,14 @@ fn answer(
          Connection: close\r\n\r\n{body}"
     );
     if times {
-        // Before the answer: nobody can act on it earlier.
+        // The time is taken before the answer, so nothing can react to the answer earlier.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         println!("answered at {}", since.as_micros());
     }
     stream.write_all(reply.as_bytes())
 }
 
-/// Reads up to the empty line; false if what came was no whole request head.
+/// Reads up to the empty line; false if the request head is incomplete or too long.
 fn read_head(stream: &mut TcpStream) -> io::Result<bool> {
     let mut head: Vec<u8> = Vec::new();
     let mut chunk = [0; 1024];
@@ -186,7 +187,7 @@ fn read_head(stream: &mut TcpStream) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The name in this process' UTS namespace.
+/// The host name in this process' UTS namespace.
 fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "localhost".to_owned(), |name| name.trim_end().to_owned())

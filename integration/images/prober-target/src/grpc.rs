@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health` as it should be, and as it should not.
+//! `grpc.health.v1.Health` with the configured behaviour.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ struct Reporter {
 
 #[async_trait]
 impl Health for Reporter {
-    /// Knows the server as a whole and a service called `db`.
+    /// Answers for the server as a whole and for a service `db`.
     async fn check(
         &self,
         request: tonic::Request<HealthCheckRequest>,

@@ -1,8 +1,9 @@
-//! HTTP/1.1 written by hand, as misbehaviour lies below what a library would send.
+//! HTTP/1.1 without a library, because a library would not send such answers.
 //!
-//! Beside what [`Reply`] knows: `/accept-and-hang` · `/slow-headers` (half of them, then nothing) ·
-//! `/drip` (headers without end, a byte each 50 ms) · `/short-body` (less than announced) ·
-//! `/reset` · `/close` (no answer) · `/not-http` · `/wait/MS` (200, a while later).
+//! Paths besides those of [`Reply`]: `/accept-and-hang` · `/slow-headers` (some headers, then
+//! nothing) · `/drip` (headers without end, a byte each 50 ms) · `/short-body` (less than
+//! announced) · `/reset` · `/close` (no answer) · `/not-http` · `/wait/MS` (200 after MS
+//! milliseconds).
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::listen::{Counters, Wire};
 use crate::milliseconds;
 use crate::reply::{Body, Reply};
 
-/// No request head of a probe is near this.
+/// The largest request head, in bytes. Heads of probes are far smaller.
 const MAX_HEAD: usize = 16 * 1024;
 
 pub(crate) async fn or_http2(mut wire: Wire, counters: Arc<Counters>) -> Result<()> {
@@ -26,8 +27,8 @@ pub(crate) async fn or_http2(mut wire: Wire, counters: Arc<Counters>) -> Result<
     }
     let head = read_head(&mut wire).await?;
     let Some(head) = head else {
-        // As servers do, and what a client that speaks TLS to a plain port gets to read: bytes of
-        // its own that nobody read would turn the end into a reset.
+        // A client that speaks TLS to a plain port gets this answer, as from other servers. Its
+        // input is read to the end, because unread bytes would turn the close into a reset.
         wire.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await?;
         while wire.read(&mut [0; 4096]).await? > 0 {}
         return Ok(());
@@ -62,7 +63,7 @@ pub(crate) async fn or_http2(mut wire: Wire, counters: Arc<Counters>) -> Result<
     }
 }
 
-/// None where what comes is no HTTP/1 request.
+/// The request head; `None` if it is not a GET of HTTP/1 or too long.
 async fn read_head(wire: &mut Wire) -> Result<Option<String>> {
     let mut head = Vec::with_capacity(MAX_HEAD);
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! HTTP/2 over a connection that was agreed on by ALPN, or known to be (gRPC).
+//! HTTP/2 over a connection that negotiated it by ALPN.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -43,7 +43,7 @@ async fn answer(
     response.body(reply.body)
 }
 
-/// As HTTP/1.1 would have them, so that a test may read both alike.
+/// The headers as HTTP/1.1 has them, so that tests can read both in the same way.
 fn headers(request: &Request<Incoming>) -> String {
     let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     let mut text = format!(":authority: {host}\n");
@@ -65,7 +65,7 @@ impl http_body::Body for Body {
         match &mut *self {
             Self::Text(text) if text.is_empty() => Poll::Ready(None),
             Self::Text(text) => Poll::Ready(Some(Ok(Frame::data(take(text).into())))),
-            // Nobody will wake this.
+            // The task is never woken, so the body stalls.
             Self::Stalled => Poll::Pending,
             Self::Endless => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4096]))))),
         }

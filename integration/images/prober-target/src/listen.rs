@@ -1,4 +1,4 @@
-//! What the HTTP and gRPC servers share: an address, TLS, and a count of what was asked.
+//! What the HTTP and gRPC servers share: listening, TLS, and a count of requests.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) type Wire = Box<dyn Stream>;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     fn tcp(&self) -> &TcpStream;
-    /// By ALPN.
+    /// Whether ALPN has chosen HTTP/2.
     fn is_http2(&self) -> bool;
 }
 
@@ -65,7 +65,7 @@ impl Options {
         Self { address: address.to_owned(), tls: false, http1: false, delay, after: 0, log: false }
     }
 
-    /// Takes what it knows and gives back the rest.
+    /// Takes the options that are common to the servers and returns the other words.
     pub(crate) fn take<'a>(&mut self, words: &[&'a str]) -> Result<Vec<&'a str>> {
         let mut rest = Vec::new();
         let mut words = words.iter().copied();
@@ -87,7 +87,7 @@ impl Options {
         Arc::new(Counters { asked: AtomicU64::new(0), after: self.after, log: self.log })
     }
 
-    /// Serves each connection by itself, so that one which hangs holds up nobody else.
+    /// Serves each connection in a task of its own, so that one that hangs does not delay others.
     pub(crate) async fn serve<F>(
         self,
         protocols: &[&[u8]],
@@ -105,7 +105,7 @@ impl Options {
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    // A client that is gone again is its own affair.
+                    // An error means that the client disconnected.
                     let Ok((tcp, _)) = accepted else { continue };
                     let (tls, serve) = (tls.clone(), serve.clone());
                     connections.spawn(async move {
@@ -126,9 +126,9 @@ async fn handshake(tls: &TlsAcceptor, mut tcp: TcpStream) -> Result<TlsStream<Tc
     let mut first = [0];
     tcp.peek(&mut first).await?;
     if first != [HANDSHAKE] {
-        // As the servers of Go and nginx do to a client that speaks without TLS.
+        // The servers of Go and nginx answer a client without TLS like this.
         tcp.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nthis is an HTTPS server\n").await?;
-        // To be read before the close: bytes that were not would turn it into a reset.
+        // The input is read to the end, because unread bytes would turn the close into a reset.
         tcp.shutdown().await?;
         while tcp.read(&mut [0; 4096]).await? > 0 {}
         bail!("a client without TLS");
@@ -136,7 +136,7 @@ async fn handshake(tls: &TlsAcceptor, mut tcp: TcpStream) -> Result<TlsStream<Tc
     Ok(tls.accept(tcp).await?)
 }
 
-/// What was asked of a server so far.
+/// Counts the requests of a server.
 pub(crate) struct Counters {
     asked: AtomicU64,
     after: u64,
@@ -144,7 +144,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Whether this request is still one of those that are answered well.
+    /// Counts and logs a request; true if it is one of the first `after` requests, which are
+    /// answered well.
     pub(crate) fn is_well(&self, path: &str) -> bool {
         if self.log {
             let at = clock_gettime(ClockId::Monotonic);
@@ -154,7 +155,7 @@ impl Counters {
     }
 }
 
-/// Self-signed, for another name, and long expired: no prober may mind.
+/// TLS with a certificate that is self-signed, expired and for another name. Probes accept it.
 fn acceptor(protocols: &[&[u8]]) -> Result<TlsAcceptor> {
     let mut params = CertificateParams::new(["prober-target.invalid".to_owned()])?;
     params.not_before = date_time_ymd(2000, 1, 1);

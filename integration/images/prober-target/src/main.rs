@@ -1,7 +1,7 @@
-//! Servers that misbehave as they are told, in an image that holds nothing else.
+//! Servers that misbehave as the command line says. The image has no other file.
 //!
-//! There is no SIGTERM handler on purpose: as PID 1 of a container it ignores SIGTERM, so that a
-//! container which is being stopped can be looked at for as long as its grace lasts.
+//! There is no SIGTERM handler on purpose: as PID 1 of a container it ignores SIGTERM, so that
+//! tests can observe a container that is being stopped until its grace is over.
 
 mod grpc;
 mod http1;
@@ -100,7 +100,7 @@ impl Server {
     }
 }
 
-/// A number of milliseconds, as the command line has it.
+/// Parses a number of milliseconds of the command line.
 fn milliseconds(text: &str) -> Result<Duration> {
     Ok(Duration::from_millis(text.parse()?))
 }

@@ -1,8 +1,8 @@
-//! What a path means, whatever the version of HTTP.
+//! The answers by path, for HTTP/1.1 and HTTP/2.
 //!
 //! `/status/N` · `/redirect/N` (N redirects, then 200) · `/loop` · `/foreign` (to another host) ·
 //! `/headers` (the request's headers as body) · `/slow-body` (headers, then nothing) · `/huge` (a
-//! body without end) · `/` and `/ok/ANY`: 200. What only [`crate::http1`] has is in its file.
+//! body without end) · `/` and `/ok/ANY`: 200. [`crate::http1`] has further paths.
 
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -26,7 +26,7 @@ impl Reply {
         Self { status: 302, location: Some(location.into()), body }
     }
 
-    /// `headers` are the request's, one a line.
+    /// The answer to a path. `headers` are the request's, one per line.
     pub(crate) fn to(path: &str, headers: &str) -> Self {
         let (name, argument) = match path.trim_start_matches('/').split_once('/') {
             Some((name, argument)) => (name, argument.parse::<u16>().unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! Sockets that nobody serves.
+//! TCP ports without a server that reads.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use tokio::time::timeout;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Listens with a full backlog: no further connection comes about, none is refused.
+    /// Listens with a full backlog: further connections are neither accepted nor refused.
     Full,
-    /// Connections come about and nothing reads them.
+    /// Connections are accepted by the kernel and never read.
     Deaf,
-    /// The port is taken and doesn't listen.
+    /// The port is bound and does not listen, so connections are refused.
     Refuse,
 }
 

@@ -1,4 +1,4 @@
-//! Who plays: 30 containers and what each has to be.
+//! The 30 containers of a run and the expected state of each.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use probelet_integration::target::TARGET_IMAGE;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Runs and is ready; nothing but an aimed fault ends it.
+    /// Runs and is ready; only a fault that is aimed at it ends it.
     Steady,
-    /// Ends by itself with this code, again and again.
+    /// Exits by itself with this code, after each restart.
     Loops(i64),
-    /// Its liveness probe fails for good after a while.
+    /// Its liveness probe fails after some answers, so that probelet kills it.
     Condemned,
-    /// Ends once with this code, and that is it.
+    /// Exits once with this code and is not restarted.
     Ends(i64),
 }
 
@@ -30,7 +30,7 @@ impl Member {
         if self.pod == self.name { self.pod.clone() } else { format!("{}_{}", self.pod, self.name) }
     }
 
-    /// As it is shown.
+    /// `POD/CONTAINER`, the key in the table of statuses.
     pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.pod, self.name)
     }
@@ -38,7 +38,7 @@ impl Member {
 
 pub(crate) struct Cast {
     pub(crate) members: Vec<Member>,
-    /// By pod.
+    /// The name and the manifest of each pod.
     pub(crate) manifests: Vec<(String, String)>,
 }
 
@@ -64,11 +64,12 @@ impl Cast {
             cast.add(&format!("grpc{number}"), "OnFailure", vec![grpc("app")]);
         }
         cast.add("exec0", "Always", vec![exec("app", &["exit", "0"])]);
-        // The command hangs: there is always one to be ended, whoever died.
+        // The command hangs, so there is always a command to clean up when something dies.
         let hangs = annotated(exec("app", &["sleep"]), "liveness.onFailure", "notify");
         cast.add("exec1", "Always", vec![hangs]);
         for number in 0..3 {
-            // On a port of its own: a neighbour's death is none of its business.
+            // It serves on a port of its own, so the death of its neighbour does not fail its
+            // probe.
             let args = ["serve", "--addr", "127.0.0.1:8081", "--fail-after", NEVER_FAILS];
             let handler = json!({ "httpGet": { "port": 8081 } });
             let mut neighbour = both(steady("beside", IMAGE, &args), handler);
@@ -104,7 +105,7 @@ impl Cast {
         let mut volumes = json!([]);
         for Part { spec, annotations: own, role, is_init } in parts {
             let name = spec.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-            // Back-off is not what this is about, and would make rounds long.
+            // Short back-offs keep the rounds short.
             for (setting, value) in [("Base", "100"), ("Cap", "400")] {
                 let key = format!("probelet.io/{name}.backoff{setting}Milliseconds");
                 annotations.insert(key, value.into());
@@ -153,7 +154,7 @@ fn put(spec: &mut Value, key: &str, value: Value) {
     }
 }
 
-/// Three failures in a row are patient enough for a busy machine.
+/// Adds a probe that fails after three failures in a row, which also holds on a busy machine.
 fn probed(mut part: Part, kind: &str, handler: Value) -> Part {
     let mut probe = json!({ "timeoutSeconds": 3, "failureThreshold": 3 });
     if let (Some(probe), Value::Object(handler)) = (probe.as_object_mut(), handler) {

@@ -1,4 +1,4 @@
-//! What must hold after each round, seen from outside.
+//! The checks after each round, made from outside.
 
 use std::collections::BTreeSet;
 
@@ -9,30 +9,30 @@ use crate::shown::{self, End, Shown, Table};
 use crate::sight::{self, Live, Watcher};
 use crate::strike::Done;
 
-/// One look at everything.
+/// The state at one moment, by probelet and by the kernel.
 #[derive(Clone, Default)]
 pub(crate) struct Picture {
     pub(crate) table: Table,
     live: Live,
 }
 
-/// What is known of all rounds.
+/// What the checks remember of all rounds.
 #[derive(Default)]
 pub(crate) struct Judge {
     before: Picture,
-    /// containerd forgets ended tasks when it starts, as 1.7 and newer do.
+    /// Whether containerd drops ended tasks when it starts, as 1.7 and newer do.
     drops_ended: bool,
     /// Attempts that a fault or an operator ended.
     accounted: BTreeSet<String>,
-    /// Those who were there when both who could tell how they ended were killed: the daemon, and
-    /// their shim or a containerd that drops ended tasks when it starts. That may stay unknown.
+    /// Attempts whose end may be unknown: they existed when the daemon was killed together with
+    /// their shim, or with a containerd that drops ended tasks when it starts.
     clouded: BTreeSet<String>,
-    /// Those whose shim was killed, in this round or an earlier one: containerd may have had no
-    /// time yet to tell the daemon how they ended.
+    /// Attempts whose shim was killed, in this round or an earlier one. containerd may not have
+    /// reported yet how they ended.
     orphaned: BTreeSet<String>,
 }
 
-/// What keeps it from being as it should, if anything does.
+/// The observed state of a container if it is not the expected one.
 fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
     let Some(shown) = picture.table.get(&member.path()) else {
         return Some(format!("{} is not shown", member.path()));
@@ -46,12 +46,13 @@ fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
 }
 
 impl Judge {
-    /// Waits until everybody is as it should be; who is not is returned.
+    /// Waits until all containers are in their expected state, for 30 s at most. Returns those that
+    /// are not.
     pub(crate) fn settle(host: &Host, cast: &Cast, watcher: &Watcher) -> (Picture, Vec<String>) {
         let mut picture = Picture::default();
         let mut faults = Vec::new();
-        // What is not yet so is told by the faults.
-        let _ = eventually("everybody is as it should be", SOON * 2, || {
+        // A timeout is not an error here: `faults` has what is missing.
+        let _ = eventually("all containers are in their expected state", SOON * 2, || {
             picture = match shown::table(host) {
                 Ok(table) => Picture { table, live: watcher.look() },
                 Err(error) => {
@@ -62,11 +63,11 @@ impl Judge {
             faults = cast.members.iter().filter_map(|m| unsettled(m, &picture)).collect();
             faults.is_empty().then_some(())
         });
-        let stays_down = |fault: String| format!("does not become what it should be: {fault}");
-        (picture, faults.into_iter().map(stays_down).collect())
+        let unexpected = |fault: String| format!("is not in its expected state: {fault}");
+        (picture, faults.into_iter().map(unexpected).collect())
     }
 
-    /// Takes the first picture as given.
+    /// Begins with a first state, which is not checked.
     pub(crate) fn begin(picture: Picture, drops_ended: bool) -> Self {
         Self { before: picture, drops_ended, ..Self::default() }
     }
@@ -99,7 +100,7 @@ impl Judge {
 
     fn account(&mut self, cast: &Cast, watcher: &Watcher, done: &Done, now: &Picture) {
         self.accounted.extend(done.killed.iter().cloned());
-        // One that was ended as soon as it began may not have been seen.
+        // The watcher may not have seen an attempt that was ended as soon as it began.
         for member in done.asked.iter().filter_map(|at| cast.members.get(*at)) {
             let restarts =
                 |of: &Picture| of.table.get(&member.path()).map_or(0, |shown| shown.restarts);
@@ -149,12 +150,12 @@ impl Case<'_> {
             self.counted(watcher, &mut fault);
         }
         let newest = self.shown.restarts;
-        // While a restart waits, the newest attempt is the one that ended last.
+        // While the container waits for a restart, its newest attempt is the last one that ended.
         let waits = !self.shown.is_running && self.shown.terminated.is_none();
         let last = if waits { newest } else { newest.saturating_sub(1) };
         for (end, attempt) in [(&self.shown.terminated, newest), (&self.shown.last, last)] {
             if let Some(end) = end {
-                // The count tells which attempt it was, where the end itself does not.
+                // An end without an id is of the attempt that the restart count gives.
                 let counted = format!("{}_{attempt}", self.member.key());
                 let id = if end.id.is_empty() { counted } else { end.id.clone() };
                 self.end(&End { id, ..end.clone() }, &mut fault);
@@ -165,7 +166,7 @@ impl Case<'_> {
 
     fn hits(&self) -> usize {
         let key = self.member.key();
-        // What the daemon died in before it could write it down was done, and is asked for again.
+        // A verb that the daemon carried out but did not record before it died is sent again.
         let asked = self.asked * (1 + usize::from(self.done.daemon_died));
         asked + self.done.killed.iter().filter(|id| sight::key(id) == key).count()
     }
@@ -174,7 +175,7 @@ impl Case<'_> {
         self.member.role == Role::Steady
     }
 
-    /// Nobody aimed at it, so it is the same process as before.
+    /// A steady container that no fault was aimed at is the same process as before.
     fn untouched(&self, fault: &mut impl FnMut(String)) {
         if !self.is_steady() || self.hits() > 0 {
             return;
@@ -189,7 +190,8 @@ impl Case<'_> {
         }
     }
 
-    /// Restarts are starts less one, and each has a death for its reason.
+    /// The restart count of a steady container grows by its deaths only, is the number of its
+    /// newest attempt, and each counted attempt ran.
     fn counted(&self, watcher: &Watcher, fault: &mut impl FnMut(String)) {
         let (then, now) = (self.then.restarts, self.shown.restarts);
         if self.is_steady() && now - then.min(now) > self.hits() as u64 {
@@ -205,18 +207,22 @@ impl Case<'_> {
         let key = self.member.key();
         for attempt in then..=now {
             let id = format!("{key}_{attempt}");
-            // One that an operator ended as soon as it began may not have been seen.
+            // The watcher may not have seen an attempt that an operator ended as soon as it began.
             if self.asked == 0 && !ledger.seen.contains_key(&id) {
                 fault(format!("restart {attempt} was counted, but {id} never ran"));
             }
         }
     }
 
-    /// An end is one that the container, a fault or an operator brought about, with its true code.
+    /// An end was caused by the container itself, a fault or an operator, and has the true exit
+    /// code.
     fn end(&self, end: &End, fault: &mut impl FnMut(String)) {
         if end.reason == "ContainerStatusUnknown" {
             if !self.judge.clouded.contains(&end.id) {
-                fault(format!("nobody else died, but how {} ended is not known", end.id));
+                fault(format!(
+                    "the end of {} is reported as unknown, but the daemon or its shim was alive",
+                    end.id
+                ));
             }
             return;
         }

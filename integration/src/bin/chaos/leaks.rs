@@ -1,4 +1,5 @@
-//! What is left behind, where nothing should be: looked for in all places that are touched.
+//! The check for leaks: everything that probelet, containerd and runc create belongs to a container
+//! that exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,20 +18,20 @@ use crate::strike::Done;
 type Names = BTreeSet<String>;
 
 pub(crate) struct Leaks {
-    /// The daemon's before the first fault; later ones may be a few more.
+    /// The number of the daemon's descriptors before the first fault.
     descriptors: Option<usize>,
-    /// Bundles that were there when containerd died: those that it was at are its own to clear.
+    /// Bundles that existed when containerd was killed. containerd cleans those up itself.
     excused: Names,
 }
 
-/// What a container that comes and goes may be holding at the moment.
+/// The descriptors that starting and ending containers may hold at the moment of the check.
 const SLACK: usize = 12;
 
-/// What is left for so long, while no start waits, stays: with containerd here what failed to be
-/// cleared is tried again within seconds.
+/// Something that stays for this time, while no start waits for a retry, is a leak: while
+/// containerd runs, a failed cleanup is retried within seconds.
 const STILL: Duration = Duration::from_secs(20);
-/// A start that meets a containerd that dies each time is tried again after up to 30 s, and the
-/// attempts before it stay till then.
+/// The longest time of a check. A start that failed because containerd died is retried after up to
+/// 30 s, and earlier attempts stay until then.
 const LONG: Duration = Duration::from_secs(75);
 
 impl Leaks {
@@ -42,13 +43,14 @@ impl Leaks {
         self.excused.extend(done.bundles.iter().cloned());
     }
 
-    /// Looks until nothing is there at every look, bounded: some come and go all the time.
+    /// Observes until nothing was left at every observation, within a bound: containers start and
+    /// end all the time. Returns the leaks.
     pub(crate) fn find(&mut self, host: &Host, cast: &Cast, watcher: &Watcher) -> Vec<String> {
         let mut left: Option<Names> = None;
         let (mut still, mut waiting) = (now(), Names::new());
-        // What is still there is in `left`.
+        // A timeout is not an error here: `left` has the leaks.
         let _ = eventually("nothing is left behind", LONG, || {
-            let seen = look(host, cast, watcher, &self.excused);
+            let seen = find_once(host, cast, watcher, &self.excused);
             let seen = seen.unwrap_or_else(|error| vec![format!("{error:#}")]);
             let seen: Names = seen.into_iter().collect();
             let both = left.take().map(|left| left.intersection(&seen).cloned().collect());
@@ -72,7 +74,8 @@ impl Leaks {
     }
 }
 
-/// By the attempt: one that waits at two looks does not just begin.
+/// The attempts that wait for their start, with their number: one that is listed twice in a row
+/// waits for a retry.
 fn starts_that_wait(host: &Host) -> Names {
     let table = shown::table(host).unwrap_or_default();
     let waits = table.iter().filter(|(_, shown)| {
@@ -82,7 +85,8 @@ fn starts_that_wait(host: &Host) -> Names {
     waits.map(|(name, shown)| format!("{name} {}", shown.restarts)).collect()
 }
 
-/// Between probes: what is open for one that is under way is no leak.
+/// The lowest of 40 counts of the daemon's descriptors, so that those of running probes do not
+/// count.
 fn descriptors(host: &Host) -> Option<usize> {
     let folder = format!("/proc/{}/fd", host.daemon_pid().ok()?);
     let counts = (0..40).filter_map(|_| {
@@ -92,7 +96,8 @@ fn descriptors(host: &Host) -> Option<usize> {
     counts.min()
 }
 
-fn look(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<Vec<String>> {
+/// What exists at this moment without a container that it belongs to.
+fn find_once(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<Vec<String>> {
     let before = watcher.look();
     let table = shown::table(host)?;
     let namespace = host.namespace();
@@ -111,14 +116,14 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<
     let records = lines(&host.ctr(["containers", "ls", "-q"])?);
     let tasks = lines(&host.ctr(["task", "ls", "-q"])?);
     let snapshots = host.ctr(["snapshots", "ls"])?;
-    // An image's layers are committed.
+    // Committed snapshots are layers of images.
     let rows = snapshots.lines().skip(1);
     let active = rows.filter(|line| !line.trim_end().ends_with("Committed"));
     let active: Names = active.filter_map(|line| Some(line.split(' ').next()?.into())).collect();
     let leases = lines(&host.ctr(["leases", "ls", "-q"])?);
     let shims = sight::shims(&host.containerd_socket()).into_iter().map(|(_, id)| id);
     let shims: Names = shims.collect();
-    // Who was there at one of the two looks may be there.
+    // A container that ran at the beginning or at the end of the check may have its things.
     let live: Vec<_> = before.into_iter().chain(watcher.look()).collect();
     let running: Names = live.iter().map(|(id, _)| id.clone()).collect();
     let inits: Names = live.iter().map(|(id, init)| process(id, init.pid)).collect();
@@ -150,7 +155,7 @@ fn look(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<
     compare("volumes in memory of pod", &names(&host.path("run/volumes")), &uids);
     compare("volumes of pod", &names(&host.path("data/pods")), &uids);
     compare(
-        "unwritten record of",
+        "pending record of",
         &names(&host.path("run/unwritten").join(namespace)),
         &Names::new(),
     );
@@ -167,11 +172,12 @@ fn lines(text: &str) -> Names {
 pub(crate) fn names(folder: &Path) -> Names {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| {
-        // A cgroup's own files are none of the containers.
+        // In a cgroup only folders are containers.
         !folder.starts_with("/sys/fs/cgroup") || entry.path().is_dir()
     });
     let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    // A bundle that containerd was at deleting when it was killed stays under such a name.
+    // containerd renames a bundle like this before it deletes it; the bundle stays if containerd
+    // is killed then.
     names.filter(|name| !name.starts_with('.')).collect()
 }
 
@@ -190,7 +196,8 @@ fn process(id: &str, pid: u32) -> String {
     format!("{id}, pid {pid}")
 }
 
-/// All that are in one of our containers' cgroups. None of the cast has children.
+/// All processes in cgroups of this run's containers. Only init processes are expected, because
+/// none of them has children.
 fn processes(namespace: &str) -> Names {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -202,7 +209,7 @@ fn processes(namespace: &str) -> Names {
     of_ours.collect()
 }
 
-/// The containers whose logs are being written, by the log file that each logger is told of.
+/// The attempts that have a logger, by the log file in the logger's arguments.
 fn loggers(host: &Host) -> Names {
     let folder = host.path("log").display().to_string();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -220,7 +227,7 @@ fn loggers(host: &Host) -> Names {
     lines.filter_map(id).collect()
 }
 
-/// Below our folder, our own included.
+/// The mounts in the run's folder, and the folder's own.
 fn mounts(host: &Host) -> Names {
     let folder = host.path("");
     let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -228,7 +235,7 @@ fn mounts(host: &Host) -> Names {
     points.filter(|at| Path::new(at).starts_with(&folder)).map(str::to_owned).collect()
 }
 
-/// Root filesystems of what runs, and namespaces of pods of several.
+/// The mounts that running containers and existing pods have.
 fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cast) -> Names {
     let rootfs = |id: &String| bundles(host).join(id).join("rootfs").display().to_string();
     let mut allowed: Names = running.iter().map(rootfs).collect();
@@ -252,18 +259,18 @@ fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cas
     allowed
 }
 
-/// `POD/CONTAINER/N.log.TIME.M` is part of `POD/CONTAINER/N.log`.
+/// The log that a file is of: `POD/CONTAINER/N.log` for the rotated `POD/CONTAINER/N.log.TIME.M`.
 fn unrotated(file: &str) -> &str {
     file.find(".log.").and_then(|at| file.get(..at + ".log".len())).unwrap_or(file)
 }
 
-/// Relative paths of all files below, of a log that was rotated the one.
+/// Relative paths of all files below a folder; a rotated file counts as its log.
 fn files(root: &Path) -> Names {
     let (mut found, mut folders) = (Names::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            // What condemned containers did is kept as long as they are.
+            // Evidence is kept as long as its container.
             let is_evidence = path.to_string_lossy().ends_with(".evidence.json");
             if path.is_dir() {
                 folders.push(path);

@@ -1,7 +1,8 @@
-//! 30 containers with mixed probes while the daemon, containerd, shims and containers are killed
-//! at random moments; after each round what must hold is checked from outside.
+//! Kills the daemon, containerd, shims and containers at random moments while 30 containers with
+//! mixed probes run, and checks from outside after each round.
 //!
-//! The seed decides what is done to whom and when; how it falls together is the machine's.
+//! The seed decides the faults, their targets and their times. How they coincide with what the
+//! daemon does at that moment is not repeatable.
 
 mod cast;
 mod judge;
@@ -26,7 +27,8 @@ use sight::Watcher;
 use told::Telling;
 
 const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--faults NAME,...]";
-/// What needs quiet is looked for each so many rounds.
+/// Leaks are searched after each this many rounds, because the search needs some time without
+/// faults.
 const QUIET: u32 = 10;
 
 fn main() -> Result<ExitCode> {
@@ -68,7 +70,8 @@ fn arguments() -> Result<Order> {
     Ok(order)
 }
 
-/// The number of violations. The run ends with the first round that has some.
+/// Runs the rounds and returns the number of violations. The run ends with the first round that has
+/// violations.
 fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<usize> {
     let cast = Cast::of_thirty();
     for (_, manifest) in &cast.manifests {
@@ -113,10 +116,11 @@ fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<
     if let Err(error) = host.expect_nothing_left() {
         return Ok(report(rounds, seed, &["deleted all".to_owned()], &[format!("{error:#}")]));
     }
-    let _ = eventually("all is over", SOON, || watcher.look().is_empty().then_some(()));
+    let _ =
+        eventually("all processes have ended", SOON, || watcher.look().is_empty().then_some(()));
     let total = begin.elapsed().as_secs_f64();
     println!(
-        "{rounds} rounds in {total:.0} s ({:.2} s a round, the slowest {:.1} s), seed {seed}: nothing violated",
+        "{rounds} rounds in {total:.0} s ({:.2} s a round, the slowest {:.1} s), seed {seed}: no violations",
         total / f64::from(rounds.max(1)),
         slowest.as_secs_f64()
     );
@@ -131,7 +135,7 @@ fn report(round: u32, seed: u64, told: &[String], faults: &[String]) -> usize {
     faults.len()
 }
 
-/// Where CHAOS_KEEP names a folder, the logs of a failed run go there.
+/// Copies the logs of a failed run to the folder in CHAOS_KEEP, if it is set.
 fn keep_logs(host: &Host, seed: u64) {
     let Some(folder) = std::env::var_os("CHAOS_KEEP") else { return };
     for name in ["probelet.log", "containerd.log"] {

@@ -1,4 +1,5 @@
-//! What is done to them, drawn from the seed: the same seed, the same faults in the same order.
+//! The faults of each round, drawn from the seed: the same seed gives the same faults in the same
+//! order.
 
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ pub(crate) enum Verb {
     Pause,
     StopStart,
     DeleteApply,
-    /// Several that are deleted, or cut off, while they are made, then one that stays.
+    /// Pods of the name are created and deleted at once, some by a client that is killed, then one
+    /// is created that stays.
     Churn,
 }
 
-/// Members by their place in the cast.
+/// One step of a fault. Containers are given by their index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     KillDaemon,
@@ -45,7 +47,7 @@ enum Fault {
     Do(Verb),
 }
 
-/// By the name that `--faults` has for each, and how often it is drawn among all of them.
+/// The faults by their name in `--faults`, with their weight.
 const FAULTS: [(&str, usize, Fault); 11] = [
     ("daemon", 4, Fault::Daemon),
     ("containerd", 3, Fault::Containerd),
@@ -60,23 +62,24 @@ const FAULTS: [(&str, usize, Fault); 11] = [
     ("churn", 1, Fault::Do(Verb::Churn)),
 ];
 
-/// Within which a round's faults begin.
+/// The time within which a round's faults begin, in milliseconds.
 const SPAN: u64 = 400;
-/// How long the daemon or containerd stays away at most.
+/// The longest time that the daemon or containerd is down, in milliseconds.
 const AWAY: u64 = 400;
 
 pub(crate) struct Planner {
     rng: Rng,
-    /// Each as often as it is drawn.
+    /// Each fault as many times as its weight.
     faults: Vec<Fault>,
 }
 
 impl Planner {
-    /// With these faults alone, or with all where none is named.
+    /// A planner that draws from the named faults, or from all if none is named. Fails for an
+    /// unknown name.
     pub(crate) fn new(seed: u64, names: &[String]) -> Result<Self> {
         let find = |name: &String| {
             let found = FAULTS.iter().find(|(known, ..)| known == name);
-            found.with_context(|| format!("no fault is called {name:?}"))
+            found.with_context(|| format!("unknown fault {name:?}"))
         };
         let named = names.iter().map(find).collect::<Result<Vec<_>>>()?;
         let drawn = if named.is_empty() { FAULTS.iter().collect() } else { named };
@@ -129,7 +132,7 @@ impl Planner {
         }
     }
 
-    /// One that surely runs, for verbs that are refused otherwise.
+    /// The index of a steady container, for verbs that need a running one.
     fn steady(&mut self, cast: &Cast) -> usize {
         let is_steady = |at: &usize| cast.members.get(*at).is_some_and(|m| m.role == Role::Steady);
         let steady: Vec<usize> = (0..cast.members.len()).filter(is_steady).collect();
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_repeats_its_faults() {
+    fn the_same_seed_draws_the_same_faults() {
         let cast = Cast::of_thirty();
         let steps = |seed| -> Vec<(Duration, Step)> {
             let mut planner = Planner::new(seed, &[]).unwrap();
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn named_faults_alone_are_drawn() {
+    fn only_named_faults_are_drawn() {
         let cast = Cast::of_thirty();
         let mut planner = Planner::new(7, &["restart".to_owned()]).unwrap();
         let mut steps = (0..20).flat_map(|_| planner.round(&cast));

@@ -1,4 +1,4 @@
-//! What probelet says of them.
+//! The containers and events as probelet reports them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) struct End {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shown {
     pub(crate) uid: String,
-    /// Of the newest attempt that ran.
+    /// The id of the newest attempt that ran.
     pub(crate) id: String,
     pub(crate) restarts: u64,
     pub(crate) ready: bool,
@@ -74,11 +74,11 @@ fn word(of: &Value, at: &str) -> String {
     of.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// What an event says, for good; only a newer one of the same says more.
+/// The part of an event that never changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Saying {
     pub(crate) uid: String,
-    /// `spec.containers{NAME}`, empty where it is of the pod.
+    /// `spec.containers{NAME}`, or empty for an event of the pod.
     pub(crate) about: String,
     pub(crate) reason: String,
     message: String,
@@ -91,7 +91,7 @@ pub(crate) struct Told {
     first: String,
 }
 
-/// All events with their sequence numbers, in the order in which they are told.
+/// All events with their sequence numbers, in the order of `get events`.
 pub(crate) fn events(host: &Host) -> Result<Vec<(u64, Told)>> {
     let list: Value = serde_json::from_str(&host.probelet(["get", "events", "-o", "json"])?)?;
     let items = list.get("items").and_then(Value::as_array).context("no items")?;
@@ -105,7 +105,7 @@ fn told(item: &Value) -> Result<(u64, Told)> {
         uid: word(item, "/involvedObject/uid"),
         about: word(item, "/involvedObject/fieldPath"),
         reason: word(item, "/reason"),
-        // A record keeps the beginning of a long one.
+        // A record keeps only the beginning of a long message.
         message: word(item, "/message").chars().take(500).collect(),
     };
     let count = item.get("count").and_then(Value::as_u64).context("no count")?;

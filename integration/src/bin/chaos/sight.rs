@@ -1,4 +1,4 @@
-//! What runs, seen from outside: by cgroups and /proc, without asking probelet or containerd.
+//! The processes of the containers, observed by cgroups and /proc, without probelet or containerd.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// A process that lives or lived: its id and when it began, in clock ticks since boot.
+/// A process, by its id and its start time in clock ticks since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Incarnation {
     pub(crate) pid: u32,
@@ -29,7 +29,7 @@ pub(crate) fn attempt(id: &str) -> Option<u32> {
     id.rsplit_once('_')?.1.parse().ok()
 }
 
-/// Where runc makes a namespace's cgroups, of one hierarchy.
+/// The folder in which runc creates the cgroups of a containerd namespace, in one hierarchy.
 fn cgroups(namespace: &str) -> PathBuf {
     let root = Path::new("/sys/fs/cgroup");
     let unified = root.join("cgroup.controllers").exists();
@@ -49,7 +49,7 @@ pub(crate) fn live(namespace: &str) -> Live {
     live
 }
 
-/// The process if it is the first of a pid namespace and runs the container's own program.
+/// The process, if it is the first of a pid namespace and runs the container's own program.
 fn init(pid: u32) -> Option<Incarnation> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| {
@@ -57,7 +57,7 @@ fn init(pid: u32) -> Option<Incarnation> {
         line.map(str::trim).unwrap_or_default()
     };
     let is_first = field("NSpid:").split_whitespace().skip(1).last() == Some("1");
-    // Created and not started yet, or dead and not waited for.
+    // Not started yet, or a zombie.
     let waits = field("Name:").starts_with("runc") || field("State:").starts_with(['Z', 'X']);
     if !is_first || waits {
         return None;
@@ -67,16 +67,16 @@ fn init(pid: u32) -> Option<Incarnation> {
 
 fn began(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Counted after the name, which may hold anything.
+    // The fields are counted after the name, which may contain spaces and parentheses.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// The shim that holds a container, by its command line.
+/// The process id of a container's shim, by its command line.
 pub(crate) fn shim(socket: &Path, id: &str) -> Option<u32> {
     shims(socket).into_iter().find(|(_, held)| held == id).map(|(pid, _)| pid)
 }
 
-/// Process ids of all our shims with the containers that they were started for.
+/// The process ids of all shims of this containerd, with the containers that they were started for.
 pub(crate) fn shims(socket: &Path) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -92,7 +92,7 @@ pub(crate) fn shims(socket: &Path) -> Vec<(u32, String)> {
     pids.filter_map(one).collect()
 }
 
-/// All that was ever seen to run.
+/// All processes that were observed in this run.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) seen: BTreeMap<String, BTreeSet<Incarnation>>,
@@ -108,7 +108,7 @@ impl Ledger {
         let mut earlier: Option<(&String, &Incarnation)> = None;
         for (id, process) in live {
             if let Some((other, twin)) = earlier.filter(|(other, _)| key(other) == key(id))
-                // One may have ended while the list was made.
+                // One of the two may have ended while the list was made.
                 && began(twin.pid) == Some(twin.began)
                 && init(twin.pid).is_some()
                 && init(process.pid).is_some()
@@ -121,7 +121,7 @@ impl Ledger {
     }
 }
 
-/// Looks all the time, so that what lives for a moment only is seen, too.
+/// Observes the processes each 25 ms, so that short-lived ones are seen too.
 pub(crate) struct Watcher {
     ledger: Arc<Mutex<Ledger>>,
     stop: Arc<AtomicBool>,
@@ -157,7 +157,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say that is not in the ledger.
+            // Its result is in the ledger, so a panic changes nothing.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Carries a round's faults out, each at its moment, and remembers at whom they were aimed.
+//! Carries out the faults of a round, each at its time, and records their targets.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,31 +16,31 @@ use crate::leaks;
 use crate::plan::{Planned, Step, Verb};
 use crate::sight::{self, Watcher};
 
-/// Pods of a churn that are deleted at once.
+/// The pods of a churn that are deleted right after their creation.
 const BRIEF: u64 = 4;
 
 /// What a round did.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    /// In words.
+    /// The faults as text, for the report.
     pub(crate) told: Vec<String>,
-    /// Attempts that a kill -9 of their init or their shim hit.
+    /// Attempts whose init or shim was killed by SIGKILL.
     pub(crate) killed: BTreeSet<String>,
-    /// Those of them whose shim it was.
+    /// Those attempts of `killed` whose shim was killed.
     pub(crate) orphaned: BTreeSet<String>,
-    /// Members that an operator's verb was for, all of a pod's where it was for the pod.
+    /// The containers that an operator's verb named; all of the pod's if it named the pod.
     pub(crate) asked: Vec<usize>,
-    /// Those of them that probelet itself ended.
+    /// Those containers of `asked` that probelet stops itself.
     pub(crate) stopped: Vec<usize>,
-    /// Pods that were made anew.
+    /// Pods that were deleted and created again.
     pub(crate) remade: BTreeSet<String>,
     pub(crate) daemon_died: bool,
     pub(crate) containerd_died: bool,
-    /// Bundles that were there when containerd died.
+    /// The bundles that existed when containerd was killed.
     pub(crate) bundles: BTreeSet<String>,
 }
 
-/// What is up, so that nothing is killed or started twice.
+/// Which of the two run, so that neither is killed or started twice.
 struct Up {
     daemon: bool,
     containerd: bool,
@@ -79,7 +79,7 @@ pub(crate) fn strike(
         };
         done.told.push(format!("{} ms: {told}", at.as_millis()));
     }
-    // Two faults may have met.
+    // Overlapping faults may have left one of them down.
     if !up.containerd {
         host.start_containerd()?;
     } else {
@@ -172,7 +172,8 @@ struct Client {
 }
 
 impl Client {
-    /// Levels are asked for until they are granted, as an operator would; the others once.
+    /// Runs the commands of a verb. Those that lead to a state (`stop`, `start`, `delete`, `apply`)
+    /// are repeated until they succeed, as an operator would; the others run once.
     fn carry_out(&self, verb: Verb, member: &Member, manifest: &str) -> Result<()> {
         let pod = member.pod.as_str();
         let one = ["-c", member.name.as_str(), pod];
@@ -198,7 +199,8 @@ impl Client {
         }
     }
 
-    /// A deletion within 20 ms of the creation, whose client every other time is killed in it.
+    /// Creates the pod and deletes it within 20 ms. In every second round the client that creates
+    /// it is killed.
     fn apply_and_delete(&self, pod: &str, manifest: &str, round: u64) -> Result<()> {
         let mut apply = self.spawn(&["apply", "-f", "-"], manifest)?;
         thread::sleep(Duration::from_millis(5 + round * 5));
@@ -215,7 +217,7 @@ impl Client {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         if let Some(mut pipe) = child.stdin.take() {
-            // One that could not connect does not read it.
+            // A client that cannot connect ends without reading its input.
             let _ = pipe.write_all(stdin.as_bytes());
         }
         Ok(child)
@@ -223,15 +225,15 @@ impl Client {
 
     fn insist(&self, words: &[&str], last: &str, stdin: &str) -> Result<()> {
         let mut said = String::new();
-        let granted = eventually("a verb is granted", SOON * 2, || {
+        let succeeded = eventually("a verb succeeds", SOON * 2, || {
             said = self.run(words, &[last], stdin).unwrap_or_else(|error| error.to_string());
             let gone = words.first() == Some(&"delete") && said.contains("not found");
             (said.is_empty() || gone).then_some(())
         });
-        granted.with_context(|| format!("{words:?} {last}: {said}"))
+        succeeded.with_context(|| format!("{words:?} {last}: {said}"))
     }
 
-    /// What it complained about; empty where it went well.
+    /// The error text of a command; empty if it succeeded.
     fn run(&self, words: &[&str], more: &[&str], stdin: &str) -> Result<String> {
         let mut command = Command::new("timeout");
         command.arg("30").arg(probelet_bin()).arg("--socket").arg(&self.socket).args(words);
@@ -239,7 +241,7 @@ impl Client {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         if let Some(mut pipe) = child.stdin.take() {
-            // Not all of them read it.
+            // Not every command reads its input.
             let _ = pipe.write_all(stdin.as_bytes());
         }
         let output = child.wait_with_output()?;

@@ -1,5 +1,5 @@
-//! Events: in order, each number once, and what was told once is told again, unless it fell out by
-//! the bounds that are documented.
+//! The checks of events: they are in order, each number occurs once, and an event that was reported
+//! once is reported again unchanged, unless a documented limit dropped it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -13,18 +13,18 @@ use crate::shown::{self, Saying, Table, Told};
 use crate::sight;
 use crate::strike::Done;
 
-/// The newest that a daemon has in memory, and that a container's record keeps.
+/// The most events in the daemon's memory, and in a container's record.
 const IN_MEMORY: usize = 2048;
 const IN_RECORD: usize = 20;
-/// With these a record is written, which has all events before them.
+/// A record is written with each of these events. It has all earlier events too.
 const WRITTEN_WITH: [&str; 2] = ["Started", "Killing"];
-/// How long that takes at most.
+/// The longest time until such a record is written.
 const WRITTEN: Duration = Duration::from_secs(3);
 
-/// One look at all events.
+/// All events at one moment.
 struct Look {
     at: Instant,
-    /// With when each was seen first.
+    /// By sequence number, each with the time at which it was observed first.
     told: BTreeMap<u64, (Told, Instant)>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    /// Takes what has been told by now as given, and as written.
+    /// Begins with the events so far, which are not checked and count as written.
     pub(crate) fn begin(host: &Host, table: Table) -> Result<Self> {
         let first = Look::new(shown::events(host)?, &BTreeMap::new());
         thread::sleep(WRITTEN);
@@ -57,7 +57,7 @@ impl Telling {
         faults.extend(self.before.told.iter().filter_map(|(number, (event, _))| {
             if let Some((again, _)) = look.told.get(number) {
                 return (again != event)
-                    .then(|| format!("event {number} was {event:?} and is told as {again:?}"));
+                    .then(|| format!("event {number} was {event:?} and is reported as {again:?}"));
             }
             let kept = if done.daemon_died {
                 self.before.is_in_record(*number, &event.saying)
@@ -69,7 +69,7 @@ impl Telling {
             let lost = kept && !look.counted_up(*number, event);
             lost.then(|| format!("events were lost: {number}, {event:?}"))
         }));
-        // Counts are of what is there.
+        // Counts are only comparable if no event was dropped.
         if !done.daemon_died && !look.is_full() {
             faults.extend(self.restarts(cast, done, table, &look));
         }
@@ -77,7 +77,7 @@ impl Telling {
         faults
     }
 
-    /// Each restart has its start, and an end by probelet's own doing its reason.
+    /// Each restart has its event `Started`, and a stop by probelet the event `Killing`.
     fn restarts(&self, cast: &Cast, done: &Done, table: &Table, look: &Look) -> Vec<String> {
         let mut faults = Vec::new();
         for (at, member) in cast.members.iter().enumerate() {
@@ -94,13 +94,13 @@ impl Telling {
             };
             let (restarts, started) = (now.restarts.saturating_sub(then.restarts), more("Started"));
             if restarts != started {
-                faults.push(format!("{name}: {restarts} restarts, but {started} were told"));
+                faults.push(format!("{name}: {restarts} restarts, but {started} Started events"));
             }
             let times = |all: &[usize]| all.iter().filter(|one| **one == at).count();
             let alone = times(&done.asked) == times(&done.stopped)
                 && done.killed.iter().all(|id| sight::key(id) != member.key());
             if restarts > 0 && alone && more("Killing") == 0 {
-                faults.push(format!("{name}: it was stopped, but no Killing was told"));
+                faults.push(format!("{name}: it was stopped, but there is no Killing event"));
             }
         }
         faults
@@ -119,7 +119,8 @@ impl Look {
         self.told.len() >= IN_MEMORY
     }
 
-    /// How many newer events of its own each event has to have before it is pushed out.
+    /// The number of newer events of the same container that an event may have without being
+    /// dropped.
     fn share(&self) -> usize {
         let sayings = self.told.values().map(|(told, _)| &told.saying);
         let owners: BTreeSet<_> = sayings.map(|saying| (&saying.uid, &saying.about)).collect();
@@ -131,7 +132,8 @@ impl Look {
         events.filter(move |(_, told)| told.saying.uid == uid && told.saying.about == about)
     }
 
-    /// Something that was surely written came with it or after it.
+    /// Whether the event is in a container's record: an event that is certainly written by now came
+    /// with it or after it.
     fn is_in_record(&self, number: u64, saying: &Saying) -> bool {
         let surely = |since: &Instant| self.at.duration_since(*since) >= WRITTEN;
         let written = |told: &Told| WRITTEN_WITH.contains(&told.saying.reason.as_str());
