@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use probelet_integration::{Host, SOON, eventually};
 
-use crate::cast::{Cast, Member, Role};
-use crate::shown::{self, End, Shown, Table};
-use crate::sight::{self, Live, Watcher};
-use crate::strike::Done;
+use crate::inject::Done;
+use crate::observe::{self, Live, Watcher};
+use crate::status::{self, End, Status, Table};
+use crate::workload::{Member, Role, Workload};
 
 /// The state at one moment, by probelet and by the kernel.
 #[derive(Clone, Default)]
@@ -48,19 +48,23 @@ fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
 impl Judge {
     /// Waits until all containers are in their expected state, for 30 s at most. Returns those that
     /// are not.
-    pub(crate) fn settle(host: &Host, cast: &Cast, watcher: &Watcher) -> (Picture, Vec<String>) {
+    pub(crate) fn settle(
+        host: &Host,
+        workload: &Workload,
+        watcher: &Watcher,
+    ) -> (Picture, Vec<String>) {
         let mut picture = Picture::default();
         let mut faults = Vec::new();
         // A timeout is not an error here: `faults` has what is missing.
         let _ = eventually("all containers are in their expected state", SOON * 2, || {
-            picture = match shown::table(host) {
-                Ok(table) => Picture { table, live: watcher.look() },
+            picture = match status::table(host) {
+                Ok(table) => Picture { table, live: watcher.observe() },
                 Err(error) => {
                     faults = vec![format!("probelet does not answer: {error:#}")];
                     return None;
                 }
             };
-            faults = cast.members.iter().filter_map(|m| unsettled(m, &picture)).collect();
+            faults = workload.members.iter().filter_map(|m| unsettled(m, &picture)).collect();
             faults.is_empty().then_some(())
         });
         let unexpected = |fault: String| format!("is not in its expected state: {fault}");
@@ -74,17 +78,17 @@ impl Judge {
 
     pub(crate) fn judge(
         &mut self,
-        cast: &Cast,
+        workload: &Workload,
         watcher: &Watcher,
         done: &Done,
         now: Picture,
     ) -> Vec<String> {
-        self.account(cast, watcher, done, &now);
+        self.account(workload, watcher, done, &now);
         let mut faults = std::mem::take(&mut watcher.ledger().doubles);
         for fault in &mut faults {
             fault.insert_str(0, "two live processes of one container: ");
         }
-        for (at, member) in cast.members.iter().enumerate() {
+        for (at, member) in workload.members.iter().enumerate() {
             let (Some(then), Some(shown)) =
                 (self.before.table.get(&member.path()), now.table.get(&member.path()))
             else {
@@ -98,20 +102,20 @@ impl Judge {
         faults
     }
 
-    fn account(&mut self, cast: &Cast, watcher: &Watcher, done: &Done, now: &Picture) {
+    fn account(&mut self, workload: &Workload, watcher: &Watcher, done: &Done, now: &Picture) {
         self.accounted.extend(done.killed.iter().cloned());
         // The watcher may not have seen an attempt that was ended as soon as it began.
-        for member in done.asked.iter().filter_map(|at| cast.members.get(*at)) {
+        for member in done.asked.iter().filter_map(|at| workload.members.get(*at)) {
             let restarts =
                 |of: &Picture| of.table.get(&member.path()).map_or(0, |shown| shown.restarts);
             let attempts = restarts(&self.before)..=restarts(now);
             self.accounted.extend(attempts.map(|attempt| format!("{}_{attempt}", member.key())));
         }
-        let asked = done.asked.iter().filter_map(|at| Some(cast.members.get(*at)?.key()));
+        let asked = done.asked.iter().filter_map(|at| Some(workload.members.get(*at)?.key()));
         let asked: BTreeSet<String> = asked.collect();
         let ledger = watcher.ledger();
         let ids = ledger.seen.keys();
-        self.accounted.extend(ids.filter(|id| asked.contains(sight::key(id))).cloned());
+        self.accounted.extend(ids.filter(|id| asked.contains(observe::key(id))).cloned());
         self.orphaned.extend(done.orphaned.iter().cloned());
         if done.daemon_died {
             self.clouded.extend(self.orphaned.iter().cloned());
@@ -126,8 +130,8 @@ impl Judge {
 struct Case<'a> {
     judge: &'a Judge,
     member: &'a Member,
-    then: &'a Shown,
-    shown: &'a Shown,
+    then: &'a Status,
+    shown: &'a Status,
     asked: usize,
     done: &'a Done,
     now: &'a Picture,
@@ -168,7 +172,7 @@ impl Case<'_> {
         let key = self.member.key();
         // A verb that the daemon carried out but did not record before it died is sent again.
         let asked = self.asked * (1 + usize::from(self.done.daemon_died));
-        asked + self.done.killed.iter().filter(|id| sight::key(id) == key).count()
+        asked + self.done.killed.iter().filter(|id| observe::key(id) == key).count()
     }
 
     fn is_steady(&self) -> bool {
@@ -197,7 +201,7 @@ impl Case<'_> {
         if self.is_steady() && now - then.min(now) > self.hits() as u64 {
             fault(format!("{} deaths, but restarts went from {then} to {now}", self.hits()));
         }
-        if self.is_steady() && sight::attempt(&self.shown.id).map(u64::from) != Some(now) {
+        if self.is_steady() && observe::attempt(&self.shown.id).map(u64::from) != Some(now) {
             fault(format!("{now} restarts, but {} runs", self.shown.id));
         }
         if !self.is_steady() {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Result;
 use probelet_integration::{Host, eventually, now};
 
-use crate::cast::Cast;
-use crate::shown;
-use crate::sight::{self, Watcher};
-use crate::strike::Done;
+use crate::inject::Done;
+use crate::observe::{self, Watcher};
+use crate::status;
+use crate::workload::Workload;
 
 type Names = BTreeSet<String>;
 
@@ -45,12 +45,17 @@ impl Leaks {
 
     /// Observes until nothing was left at every observation, within a bound: containers start and
     /// end all the time. Returns the leaks.
-    pub(crate) fn find(&mut self, host: &Host, cast: &Cast, watcher: &Watcher) -> Vec<String> {
+    pub(crate) fn find(
+        &mut self,
+        host: &Host,
+        workload: &Workload,
+        watcher: &Watcher,
+    ) -> Vec<String> {
         let mut left: Option<Names> = None;
         let (mut still, mut waiting) = (now(), Names::new());
         // A timeout is not an error here: `left` has the leaks.
         let _ = eventually("nothing is left behind", LONG, || {
-            let seen = find_once(host, cast, watcher, &self.excused);
+            let seen = find_once(host, workload, watcher, &self.excused);
             let seen = seen.unwrap_or_else(|error| vec![format!("{error:#}")]);
             let seen: Names = seen.into_iter().collect();
             let both = left.take().map(|left| left.intersection(&seen).cloned().collect());
@@ -77,7 +82,7 @@ impl Leaks {
 /// The attempts that wait for their start, with their number: one that is listed twice in a row
 /// waits for a retry.
 fn starts_that_wait(host: &Host) -> Names {
-    let table = shown::table(host).unwrap_or_default();
+    let table = status::table(host).unwrap_or_default();
     let waits = table.iter().filter(|(_, shown)| {
         let waits = !shown.is_running && shown.terminated.is_none();
         waits && ["ContainerCreating", "Error"].iter().any(|word| shown.state.contains(word))
@@ -97,14 +102,19 @@ fn descriptors(host: &Host) -> Option<usize> {
 }
 
 /// What exists at this moment without a container that it belongs to.
-fn find_once(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Result<Vec<String>> {
-    let before = watcher.look();
-    let table = shown::table(host)?;
+fn find_once(
+    host: &Host,
+    workload: &Workload,
+    watcher: &Watcher,
+    excused: &Names,
+) -> Result<Vec<String>> {
+    let before = watcher.observe();
+    let table = status::table(host)?;
     let namespace = host.namespace();
     // The newest attempt and the one before it.
     let mut kept = Names::new();
     let mut logs = Names::new();
-    for member in &cast.members {
+    for member in &workload.members {
         let shown = table.get(&member.path());
         let newest = shown.map_or(0, |shown| shown.restarts);
         for attempt in newest.saturating_sub(1)..=newest {
@@ -121,10 +131,10 @@ fn find_once(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Re
     let active = rows.filter(|line| !line.trim_end().ends_with("Committed"));
     let active: Names = active.filter_map(|line| Some(line.split(' ').next()?.into())).collect();
     let leases = lines(&host.ctr(["leases", "ls", "-q"])?);
-    let shims = sight::shims(&host.containerd_socket()).into_iter().map(|(_, id)| id);
+    let shims = observe::shims(&host.containerd_socket()).into_iter().map(|(_, id)| id);
     let shims: Names = shims.collect();
     // A container that ran at the beginning or at the end of the check may have its things.
-    let live: Vec<_> = before.into_iter().chain(watcher.look()).collect();
+    let live: Vec<_> = before.into_iter().chain(watcher.observe()).collect();
     let running: Names = live.iter().map(|(id, _)| id.clone()).collect();
     let inits: Names = live.iter().map(|(id, init)| process(id, init.pid)).collect();
 
@@ -144,7 +154,7 @@ fn find_once(host: &Host, cast: &Cast, watcher: &Watcher, excused: &Names) -> Re
     }
     compare("runc state of", &names(&Path::new("/run/containerd/runc").join(namespace)), &running);
     compare("bundle of", &names(&bundles(host)), &running.union(excused).cloned().collect());
-    compare("mount", &mounts(host), &allowed_mounts(host, &running, &table, cast));
+    compare("mount", &mounts(host), &allowed_mounts(host, &running, &table, workload));
     compare("process of", &processes(namespace), &inits);
     compare("FIFO", &names(&host.path("run/exec")), &Names::new());
     let log_files: Names = files(&host.path("log"));
@@ -236,10 +246,15 @@ fn mounts(host: &Host) -> Names {
 }
 
 /// The mounts that running containers and existing pods have.
-fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cast) -> Names {
+fn allowed_mounts(
+    host: &Host,
+    running: &Names,
+    table: &status::Table,
+    workload: &Workload,
+) -> Names {
     let rootfs = |id: &String| bundles(host).join(id).join("rootfs").display().to_string();
     let mut allowed: Names = running.iter().map(rootfs).collect();
-    for member in &cast.members {
+    for member in &workload.members {
         let uid = table.get(&member.path()).map(|shown| &shown.uid);
         if let Some(uid) = uid {
             let pod = host.path("data/pods").join(uid);
@@ -247,7 +262,7 @@ fn allowed_mounts(host: &Host, running: &Names, table: &shown::Table, cast: &Cas
             let places = ["etc", message.as_str()].map(|place| pod.join(place));
             allowed.extend(places.map(|place| place.display().to_string()));
         }
-        let several = cast.members.iter().filter(|other| other.pod == member.pod).count() > 1;
+        let several = workload.members.iter().filter(|other| other.pod == member.pod).count() > 1;
         let memory = "volumes/UID/volumes/memory";
         for place in ["netns/UID", "ipcns/UID", "utsns/UID", "pods/UID/shm", memory] {
             if let Some(uid) = uid.filter(|_| several) {

@@ -4,14 +4,14 @@
 //! The seed decides the faults, their targets and their times. How they coincide with what the
 //! daemon does at that moment is not repeatable.
 
-mod cast;
+mod event_checks;
+mod inject;
 mod judge;
 mod leaks;
+mod observe;
 mod plan;
-mod shown;
-mod sight;
-mod strike;
-mod told;
+mod status;
+mod workload;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use probelet_integration::{Host, SOON, eventually, now};
 
-use cast::Cast;
+use event_checks::EventChecks;
 use judge::Judge;
 use leaks::Leaks;
+use observe::Watcher;
 use plan::Planner;
-use sight::Watcher;
-use told::Telling;
+use workload::Workload;
 
 const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--faults NAME,...]";
 /// Leaks are searched after each this many rounds, because the search needs some time without
@@ -32,7 +32,7 @@ const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--faults NAME,...]"
 const QUIET: u32 = 10;
 
 fn main() -> Result<ExitCode> {
-    let Order { rounds, seed, faults } = arguments()?;
+    let Arguments { rounds, seed, faults } = arguments()?;
     let planner = Planner::new(seed, &faults)?;
     println!(
         "seed {seed}, {rounds} rounds; again with: scripts/chaos --rounds {rounds} --seed {seed}"
@@ -48,14 +48,15 @@ fn main() -> Result<ExitCode> {
     Ok(if result? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-struct Order {
+struct Arguments {
     rounds: u32,
     seed: u64,
     faults: Vec<String>,
 }
 
-fn arguments() -> Result<Order> {
-    let mut order = Order { rounds: 500, seed: fastrand::u64(0..1_000_000), faults: Vec::new() };
+fn arguments() -> Result<Arguments> {
+    let mut order =
+        Arguments { rounds: 500, seed: fastrand::u64(0..1_000_000), faults: Vec::new() };
     let words: Vec<String> = std::env::args().skip(1).collect();
     for pair in words.chunks(2) {
         match pair {
@@ -73,51 +74,55 @@ fn arguments() -> Result<Order> {
 /// Runs the rounds and returns the number of violations. The run ends with the first round that has
 /// violations.
 fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<usize> {
-    let cast = Cast::of_thirty();
-    for (_, manifest) in &cast.manifests {
+    let workload = Workload::thirty();
+    for (_, manifest) in &workload.manifests {
         host.apply(manifest)?;
     }
     let watcher = Watcher::start(host.namespace());
-    let (picture, faults) = Judge::settle(host, &cast, &watcher);
+    let (picture, faults) = Judge::settle(host, &workload, &watcher);
     if !faults.is_empty() {
         return Ok(report(0, seed, &[], &faults));
     }
     let drops_ended = !host.ctr(["version"])?.contains("1.6.");
-    let mut telling = Telling::begin(host, picture.table.clone())?;
+    let mut event_checks = EventChecks::begin(host, picture.table.clone())?;
     let mut judge = Judge::begin(picture, drops_ended);
     let mut leaks = Leaks::begin(host);
     let begin = now();
     let mut slowest = Duration::ZERO;
     for round in 1..=rounds {
         let this = now();
-        let plan = planner.round(&cast);
-        let done = strike::strike(host, &cast, &watcher, &plan)?;
+        let plan = planner.round(&workload);
+        let done = inject::inject(host, &workload, &watcher, &plan)?;
         leaks.excuse(&done);
-        let (picture, mut faults) = Judge::settle(host, &cast, &watcher);
-        faults.extend(telling.judge(&cast, &done, &picture.table, shown::events(host)?));
-        faults.extend(judge.judge(&cast, &watcher, &done, picture));
+        let (picture, mut faults) = Judge::settle(host, &workload, &watcher);
+        faults.extend(event_checks.judge(&workload, &done, &picture.table, status::events(host)?));
+        faults.extend(judge.judge(&workload, &watcher, &done, picture));
         if round % QUIET == 0 || round == rounds {
             faults.extend(
                 leaks
-                    .find(host, &cast, &watcher)
+                    .find(host, &workload, &watcher)
                     .into_iter()
                     .map(|one| format!("left behind: {one}")),
             );
         }
         if !faults.is_empty() {
-            return Ok(report(round, seed, &done.told, &faults));
+            return Ok(report(round, seed, &done.reported, &faults));
         }
         slowest = slowest.max(this.elapsed());
-        println!("round {round} ({:.1} s): {}", this.elapsed().as_secs_f64(), done.told.join(", "));
+        println!(
+            "round {round} ({:.1} s): {}",
+            this.elapsed().as_secs_f64(),
+            done.reported.join(", ")
+        );
     }
-    for (pod, _) in &cast.manifests {
+    for (pod, _) in &workload.manifests {
         host.probelet(["delete", "pod", pod])?;
     }
     if let Err(error) = host.expect_nothing_left() {
         return Ok(report(rounds, seed, &["deleted all".to_owned()], &[format!("{error:#}")]));
     }
     let _ =
-        eventually("all processes have ended", SOON, || watcher.look().is_empty().then_some(()));
+        eventually("all processes have ended", SOON, || watcher.observe().is_empty().then_some(()));
     let total = begin.elapsed().as_secs_f64();
     println!(
         "{rounds} rounds in {total:.0} s ({:.2} s a round, the slowest {:.1} s), seed {seed}: no violations",
@@ -127,11 +132,11 @@ fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<
     Ok(0)
 }
 
-fn report(round: u32, seed: u64, told: &[String], faults: &[String]) -> usize {
+fn report(round: u32, seed: u64, reported: &[String], faults: &[String]) -> usize {
     for fault in faults {
         eprintln!("error: round {round}, seed {seed}: {fault}");
     }
-    eprintln!("round {round}, seed {seed} did: {}", told.join(", "));
+    eprintln!("round {round}, seed {seed} did: {}", reported.join(", "));
     faults.len()
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 
-use crate::cast::{Cast, Role};
+use crate::workload::{Role, Workload};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -88,19 +88,19 @@ impl Planner {
         Ok(Self { rng: Rng::with_seed(seed), faults })
     }
 
-    pub(crate) fn round(&mut self, cast: &Cast) -> Vec<Planned> {
+    pub(crate) fn round(&mut self, workload: &Workload) -> Vec<Planned> {
         let mut plan = Vec::new();
         for _ in 0..self.rng.u32(1..=3) {
-            self.fault(cast, &mut plan);
+            self.fault(workload, &mut plan);
         }
         plan.sort_by_key(|planned| planned.at);
         plan
     }
 
-    fn fault(&mut self, cast: &Cast, plan: &mut Vec<Planned>) {
+    fn fault(&mut self, workload: &Workload, plan: &mut Vec<Planned>) {
         let at = Duration::from_millis(self.rng.u64(0..SPAN));
         let away = at + Duration::from_millis(self.rng.u64(0..AWAY));
-        let any = self.rng.usize(0..cast.members.len());
+        let any = self.rng.usize(0..workload.members.len());
         let mut add = |at, step| plan.push(Planned { at, step });
         match self.rng.choice(&self.faults).copied() {
             Some(Fault::Daemon) => {
@@ -121,21 +121,22 @@ impl Planner {
             Some(Fault::Init) => {
                 add(at, Step::KillInit(any));
                 if self.rng.bool() {
-                    add(at, Step::KillInit(self.rng.usize(0..cast.members.len())));
+                    add(at, Step::KillInit(self.rng.usize(0..workload.members.len())));
                 }
             }
             Some(Fault::Do(verb)) => {
                 let steady = matches!(verb, Verb::Restart | Verb::Kill);
-                add(at, Step::Do(verb, if steady { self.steady(cast) } else { any }));
+                add(at, Step::Do(verb, if steady { self.steady(workload) } else { any }));
             }
             None => {}
         }
     }
 
     /// The index of a steady container, for verbs that need a running one.
-    fn steady(&mut self, cast: &Cast) -> usize {
-        let is_steady = |at: &usize| cast.members.get(*at).is_some_and(|m| m.role == Role::Steady);
-        let steady: Vec<usize> = (0..cast.members.len()).filter(is_steady).collect();
+    fn steady(&mut self, workload: &Workload) -> usize {
+        let is_steady =
+            |at: &usize| workload.members.get(*at).is_some_and(|m| m.role == Role::Steady);
+        let steady: Vec<usize> = (0..workload.members.len()).filter(is_steady).collect();
         self.rng.choice(steady).unwrap_or_default()
     }
 }
@@ -146,10 +147,10 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_faults() {
-        let cast = Cast::of_thirty();
+        let workload = Workload::thirty();
         let steps = |seed| -> Vec<(Duration, Step)> {
             let mut planner = Planner::new(seed, &[]).unwrap();
-            let rounds = (0..20).flat_map(|_| planner.round(&cast));
+            let rounds = (0..20).flat_map(|_| planner.round(&workload));
             rounds.map(|planned| (planned.at, planned.step)).collect()
         };
         assert_eq!(steps(7), steps(7));
@@ -158,9 +159,9 @@ mod tests {
 
     #[test]
     fn only_named_faults_are_drawn() {
-        let cast = Cast::of_thirty();
+        let workload = Workload::thirty();
         let mut planner = Planner::new(7, &["restart".to_owned()]).unwrap();
-        let mut steps = (0..20).flat_map(|_| planner.round(&cast));
+        let mut steps = (0..20).flat_map(|_| planner.round(&workload));
         assert!(steps.all(|planned| matches!(planned.step, Step::Do(Verb::Restart, _))));
         assert!(Planner::new(7, &["rain".to_owned()]).is_err());
     }

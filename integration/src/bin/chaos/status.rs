@@ -15,7 +15,7 @@ pub(crate) struct End {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shown {
+pub(crate) struct Status {
     pub(crate) uid: String,
     /// The id of the newest attempt that ran.
     pub(crate) id: String,
@@ -27,7 +27,7 @@ pub(crate) struct Shown {
     pub(crate) state: String,
 }
 
-pub(crate) type Table = BTreeMap<String, Shown>;
+pub(crate) type Table = BTreeMap<String, Status>;
 
 /// All containers by `POD/CONTAINER`.
 pub(crate) fn table(host: &Host) -> Result<Table> {
@@ -46,9 +46,9 @@ pub(crate) fn table(host: &Host) -> Result<Table> {
     Ok(table)
 }
 
-fn shown(uid: &str, status: &Value) -> Shown {
+fn shown(uid: &str, status: &Value) -> Status {
     let number = |at: &str| status.pointer(at).and_then(Value::as_u64).unwrap_or_default();
-    Shown {
+    Status {
         uid: uid.to_owned(),
         id: id(status),
         restarts: number("/restartCount"),
@@ -76,7 +76,7 @@ fn word(of: &Value, at: &str) -> String {
 
 /// The part of an event that never changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Saying {
+pub(crate) struct EventIdentity {
     pub(crate) uid: String,
     /// `spec.containers{NAME}`, or empty for an event of the pod.
     pub(crate) about: String,
@@ -85,23 +85,23 @@ pub(crate) struct Saying {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) saying: Saying,
+pub(crate) struct Reported {
+    pub(crate) identity: EventIdentity,
     pub(crate) count: u64,
     first: String,
 }
 
 /// All events with their sequence numbers, in the order of `get events`.
-pub(crate) fn events(host: &Host) -> Result<Vec<(u64, Told)>> {
+pub(crate) fn events(host: &Host) -> Result<Vec<(u64, Reported)>> {
     let list: Value = serde_json::from_str(&host.probelet(["get", "events", "-o", "json"])?)?;
     let items = list.get("items").and_then(Value::as_array).context("no items")?;
-    items.iter().map(told).collect()
+    items.iter().map(reported).collect()
 }
 
-fn told(item: &Value) -> Result<(u64, Told)> {
+fn reported(item: &Value) -> Result<(u64, Reported)> {
     let number = word(item, "/metadata/resourceVersion");
     let number = number.parse().with_context(|| format!("no sequence in {item}"))?;
-    let saying = Saying {
+    let identity = EventIdentity {
         uid: word(item, "/involvedObject/uid"),
         about: word(item, "/involvedObject/fieldPath"),
         reason: word(item, "/reason"),
@@ -109,5 +109,5 @@ fn told(item: &Value) -> Result<(u64, Told)> {
         message: word(item, "/message").chars().take(500).collect(),
     };
     let count = item.get("count").and_then(Value::as_u64).context("no count")?;
-    Ok((number, Told { saying, count, first: word(item, "/firstTimestamp") }))
+    Ok((number, Reported { identity, count, first: word(item, "/firstTimestamp") }))
 }

@@ -36,7 +36,7 @@ impl Member {
     }
 }
 
-pub(crate) struct Cast {
+pub(crate) struct Workload {
     pub(crate) members: Vec<Member>,
     /// The name and the manifest of each pod.
     pub(crate) manifests: Vec<(String, String)>,
@@ -51,22 +51,22 @@ struct Part {
 
 const NEVER_FAILS: &str = "1000000000";
 
-impl Cast {
-    pub(crate) fn of_thirty() -> Self {
-        let mut cast = Self { members: Vec::new(), manifests: Vec::new() };
+impl Workload {
+    pub(crate) fn thirty() -> Self {
+        let mut workload = Self { members: Vec::new(), manifests: Vec::new() };
         for number in 0..5 {
-            cast.add(&format!("http{number}"), "Always", vec![web("app")]);
+            workload.add(&format!("http{number}"), "Always", vec![web("app")]);
         }
         for number in 0..3 {
-            cast.add(&format!("tcp{number}"), "Always", vec![tcp("app")]);
+            workload.add(&format!("tcp{number}"), "Always", vec![tcp("app")]);
         }
         for number in 0..2 {
-            cast.add(&format!("grpc{number}"), "OnFailure", vec![grpc("app")]);
+            workload.add(&format!("grpc{number}"), "OnFailure", vec![grpc("app")]);
         }
-        cast.add("exec0", "Always", vec![exec("app", &["exit", "0"])]);
+        workload.add("exec0", "Always", vec![exec("app", &["exit", "0"])]);
         // The command hangs, so there is always a command to clean up when something dies.
         let hangs = annotated(exec("app", &["sleep"]), "liveness.onFailure", "notify");
-        cast.add("exec1", "Always", vec![hangs]);
+        workload.add("exec1", "Always", vec![hangs]);
         for number in 0..3 {
             // It serves on a port of its own, so the death of its neighbour does not fail its
             // probe.
@@ -75,7 +75,7 @@ impl Cast {
             let mut neighbour = both(steady("beside", IMAGE, &args), handler);
             let mount = |name| json!({ "name": name, "mountPath": format!("/{name}") });
             put(&mut neighbour.spec, "volumeMounts", ["memory", "disk"].map(mount).into());
-            cast.add(&format!("duo{number}"), "Always", vec![web("app"), neighbour]);
+            workload.add(&format!("duo{number}"), "Always", vec![web("app"), neighbour]);
         }
         for number in 0..2 {
             let mut first = part("first", IMAGE, &["exit", "0"], Role::Ends(0));
@@ -83,20 +83,20 @@ impl Cast {
             let mut side = steady("side", IMAGE, &["sleep"]);
             side.is_init = true;
             put(&mut side.spec, "restartPolicy", json!("Always"));
-            cast.add(&format!("train{number}"), "Always", vec![first, side, web("app")]);
+            workload.add(&format!("train{number}"), "Always", vec![first, side, web("app")]);
         }
         let crash = part("app", IMAGE, &["crash-after", "700"], Role::Loops(1));
-        cast.add("loop0", "Always", vec![crash]);
+        workload.add("loop0", "Always", vec![crash]);
         let done = part("app", IMAGE, &["exit", "0", "900"], Role::Loops(0));
-        cast.add("loop1", "Always", vec![done]);
+        workload.add("loop1", "Always", vec![done]);
         let ill = ["serve", "--fail-after", "6"];
         let ill = probed(part("app", IMAGE, &ill, Role::Condemned), "liveness", http());
-        cast.add("ill", "Always", vec![ill]);
+        workload.add("ill", "Always", vec![ill]);
         let once = |code: &str, role| part("app", IMAGE, &["exit", code, "400"], role);
-        cast.add("once0", "Never", vec![once("0", Role::Ends(0))]);
-        cast.add("once1", "Never", vec![once("5", Role::Ends(5))]);
-        cast.add("once2", "OnFailure", vec![once("0", Role::Ends(0))]);
-        cast
+        workload.add("once0", "Never", vec![once("0", Role::Ends(0))]);
+        workload.add("once1", "Never", vec![once("5", Role::Ends(5))]);
+        workload.add("once2", "OnFailure", vec![once("0", Role::Ends(0))]);
+        workload
     }
 
     fn add(&mut self, pod: &str, policy: &str, parts: Vec<Part>) {

@@ -142,7 +142,7 @@ impl Watcher {
         Self { ledger, stop, thread: Some(thread), namespace: namespace.to_owned() }
     }
 
-    pub(crate) fn look(&self) -> Live {
+    pub(crate) fn observe(&self) -> Live {
         let live = live(&self.namespace);
         self.ledger().note(&live);
         live

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
 use rustix::process::Signal;
 
-use crate::cast::{Cast, Member};
 use crate::leaks;
+use crate::observe::{self, Watcher};
 use crate::plan::{Planned, Step, Verb};
-use crate::sight::{self, Watcher};
+use crate::workload::{Member, Workload};
 
 /// The pods of a churn that are deleted right after their creation.
 const BRIEF: u64 = 4;
@@ -23,7 +23,7 @@ const BRIEF: u64 = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The faults as text, for the report.
-    pub(crate) told: Vec<String>,
+    pub(crate) reported: Vec<String>,
     /// Attempts whose init or shim was killed by SIGKILL.
     pub(crate) killed: BTreeSet<String>,
     /// Those attempts of `killed` whose shim was killed.
@@ -46,9 +46,9 @@ struct Up {
     containerd: bool,
 }
 
-pub(crate) fn strike(
+pub(crate) fn inject(
     host: &mut Host,
-    cast: &Cast,
+    workload: &Workload,
     watcher: &Watcher,
     plan: &[Planned],
 ) -> Result<Done> {
@@ -57,19 +57,19 @@ pub(crate) fn strike(
     let begin = now();
     for Planned { at, step } in plan {
         thread::sleep(at.saturating_sub(begin.elapsed()));
-        let told = match *step {
+        let reported = match *step {
             Step::Do(verb, at) => {
-                let member = cast.members.get(at).context("no such member")?.clone();
-                done.aim(cast, verb, at);
-                let told = format!("{verb:?} {}", member.key());
+                let member = workload.members.get(at).context("no such member")?.clone();
+                done.aim(workload, verb, at);
+                let reported = format!("{verb:?} {}", member.key());
                 let client = Client { socket: host.socket() };
-                let manifest = cast.manifests.iter().find(|(pod, _)| *pod == member.pod);
+                let manifest = workload.manifests.iter().find(|(pod, _)| *pod == member.pod);
                 let manifest = manifest.map(|(_, text)| text.clone()).unwrap_or_default();
                 verbs.push(thread::spawn(move || client.carry_out(verb, &member, &manifest)));
-                told
+                reported
             }
             Step::KillInit(at) | Step::KillShim(at) => {
-                let member = cast.members.get(at).context("no such member")?;
+                let member = workload.members.get(at).context("no such member")?;
                 hit(host, watcher, *step, member, &mut done)
             }
             step => {
@@ -77,7 +77,7 @@ pub(crate) fn strike(
                 format!("{step:?}")
             }
         };
-        done.told.push(format!("{} ms: {told}", at.as_millis()));
+        done.reported.push(format!("{} ms: {reported}", at.as_millis()));
     }
     // Overlapping faults may have left one of them down.
     if !up.containerd {
@@ -123,12 +123,12 @@ fn crash(host: &mut Host, step: Step, up: &mut Up, done: &mut Done) -> Result<()
 }
 
 fn hit(host: &Host, watcher: &Watcher, step: Step, member: &Member, done: &mut Done) -> String {
-    let live = watcher.look();
-    let Some((id, init)) = live.iter().find(|(id, _)| sight::key(id) == member.key()) else {
+    let live = watcher.observe();
+    let Some((id, init)) = live.iter().find(|(id, _)| observe::key(id) == member.key()) else {
         return format!("{step:?} {} missed: it does not run", member.key());
     };
     let pid = match step {
-        Step::KillShim(_) => sight::shim(&host.containerd_socket(), id),
+        Step::KillShim(_) => observe::shim(&host.containerd_socket(), id),
         _ => Some(init.pid),
     };
     let Some(pid) = pid else { return format!("{step:?} {id} missed: no shim") };
@@ -145,8 +145,8 @@ fn hit(host: &Host, watcher: &Watcher, step: Step, member: &Member, done: &mut D
 }
 
 impl Done {
-    fn aim(&mut self, cast: &Cast, verb: Verb, at: usize) {
-        let Some(member) = cast.members.get(at) else { return };
+    fn aim(&mut self, workload: &Workload, verb: Verb, at: usize) {
+        let Some(member) = workload.members.get(at) else { return };
         match verb {
             Verb::Pause => {}
             Verb::Kill => self.asked.push(at),
@@ -156,7 +156,7 @@ impl Done {
             }
             Verb::StopStart | Verb::DeleteApply | Verb::Churn => {
                 let of_pod = |(_, one): &(usize, &Member)| one.pod == member.pod;
-                let members = cast.members.iter().enumerate().filter(of_pod).map(|(at, _)| at);
+                let members = workload.members.iter().enumerate().filter(of_pod).map(|(at, _)| at);
                 self.stopped.extend(members.clone());
                 self.asked.extend(members);
             }
