@@ -1,6 +1,6 @@
 //! Requests for containers from a bundle with busybox.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::symlink;

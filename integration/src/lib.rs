@@ -3,7 +3,7 @@
 //! Needs root, the programs that `scripts/test` installs, the built daemon, and the image archives
 //! of `scripts/build-image`. Tests do not wait for a fixed time: [`eventually`] polls for a state.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 mod busybox;
 pub mod certificates;
@@ -60,7 +60,7 @@ pub fn eventually<T>(
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test looks at the real clock from outside")]
+#[allow(clippy::disallowed_methods, reason = "tests measure with the real clock")]
 pub fn now() -> Instant {
     Instant::now()
 }

@@ -1,6 +1,6 @@
 //! Pods whose containers run shell scripts that print what they observe.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

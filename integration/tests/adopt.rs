@@ -1,6 +1,6 @@
 //! Adopted containers: by their labels, or by `adopt`.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Bad input gets one clear error that names the field, and leaves nothing behind.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{Done, Host, IMAGE, with_host};

@@ -1,6 +1,6 @@
 //! Changes by others to tasks, records, snapshots and folders of a running daemon.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 

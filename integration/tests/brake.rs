@@ -1,7 +1,7 @@
 //! The brake: containers that fail together are not all killed at once, and a container that fails
 //! alone is killed without a delay.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::time::Duration;
 

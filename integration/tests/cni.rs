@@ -1,6 +1,6 @@
 //! Pods in networks of CNI plugins. Each test has a bridge of its own.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::io::{Read, Write};

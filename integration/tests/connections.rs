@@ -1,6 +1,6 @@
 //! Callers with many idle connections, and a daemon with few descriptors.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

@@ -1,7 +1,7 @@
 //! containerd is killed while containers run: this is reported, no container is killed for it, and
 //! pending starts and deletions are carried out when containerd is back.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::time::Duration;
@@ -235,7 +235,7 @@ fn a_deletion_leaves_nothing_even_if_containerd_dies_meanwhile() -> Result<()> {
             let (mut call, _) = host.spawn_call("probelet.v1.Pods/RemovePod", &request)?;
             kill_containerd_after(host, milliseconds)?;
             call.wait()?;
-            eventually("the pod is gone", SOON * 2, || {
+            eventually("the pod is deleted", SOON * 2, || {
                 // The first call may have failed.
                 let _ = host.try_probelet(["delete", "pod", "app", "--grace-period", "0"], "");
                 host.status("app").is_err().then_some(())

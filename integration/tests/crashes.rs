@@ -1,6 +1,6 @@
 //! The daemon or containerd is killed during an operation, which is still completed.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};

@@ -1,6 +1,6 @@
 //! The downward API: fields of the pod and resources in variables and files.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::process::Command;

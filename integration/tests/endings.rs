@@ -1,6 +1,6 @@
 //! Ends of real processes, and how each is reported.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

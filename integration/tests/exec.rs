@@ -1,6 +1,6 @@
 //! Command probes: their results, and that their processes are cleaned up.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

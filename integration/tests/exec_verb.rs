@@ -1,6 +1,6 @@
 //! `exec`: commands with streams, a terminal and an exit status.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::process::{Command, Stdio};

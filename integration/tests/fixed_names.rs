@@ -1,6 +1,6 @@
 //! Bundles whose OCI spec has a fixed cgroup or hooks, which all attempts share.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 

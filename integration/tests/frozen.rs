@@ -1,7 +1,7 @@
 //! containerd, a shim or runc hangs: command probes that it delays do not count as failures of the
 //! container.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,6 @@
 //! Probes of each kind, waits for a state, and the health service.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};

@@ -1,6 +1,6 @@
 //! Lifecycle hooks and stop signals, with real commands in real containers.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::path::PathBuf;

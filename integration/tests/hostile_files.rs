@@ -1,7 +1,7 @@
 //! Files and links of containers cannot end the daemon or fill the host, and files that others can
 //! write are not used for what runs as root.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

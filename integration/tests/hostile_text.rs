@@ -1,7 +1,7 @@
 //! Text of containers and manifests is shown without control characters and cannot forge a line,
 //! and the memory that a manifest takes is bounded.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! Labels of an image have no effect on adopted containers, and log URIs in labels are restricted.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 

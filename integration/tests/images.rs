@@ -1,6 +1,6 @@
 //! Images from registries: with logins, from mirrors, and from registries that misbehave.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The daemon is killed during each kind of operation, at several moments. The next daemon reaches
 //! the requested state, counts restarts correctly and leaves nothing behind.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::thread;
 use std::time::Duration;
@@ -94,7 +94,7 @@ fn the_daemon_dies_during_a_deletion() -> Result<()> {
             host.wait_status("app", SOON, is_running)?;
             let request = json!({ "name": "app", "gracePeriod": "0s" });
             kill_in(host, "probelet.v1.Pods/RemovePod", &request, milliseconds)?;
-            eventually("the pod is gone", SOON, || {
+            eventually("the pod is deleted", SOON, || {
                 let _ = host.try_probelet(["delete", "pod", "app", "--grace-period", "0"], "");
                 host.status("app").is_err().then_some(())
             })?;

@@ -1,7 +1,7 @@
 //! Restarts after a probe's kill, by a restart rule and after a failed postStart hook, in
 //! containers that exit on SIGTERM as servers do.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Result, ensure};
 use probelet_integration::{Host, SOON, eventually, with_host};

@@ -1,6 +1,6 @@
 //! The loggers: which program they run, their environment, and the hand-over of the log's end.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

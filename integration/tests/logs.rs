@@ -1,6 +1,6 @@
 //! Logs: each line is stored once and in order, whatever dies and also after a full disk.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::path::Path;

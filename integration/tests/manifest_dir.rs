@@ -1,6 +1,6 @@
 //! The manifest directory: pods follow their files, and no pod is deleted by mistake.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Mounts of volumes: subPath, propagation, recursive read only, and over `/dev/shm`.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,7 +1,7 @@
 //! Names of pods and containers that are valid in Kubernetes and too long or invalid as containerd
 //! ids.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Result, ensure};
 use probelet_integration::image::BUSYBOX_IMAGE;

@@ -1,7 +1,7 @@
 //! Probes are sent from inside the container's network namespace, and never reach a server on the
 //! host's loopback.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs::{self, File};
 use std::io::ErrorKind;

@@ -1,6 +1,6 @@
 //! `onFailure` of a probe: `stop` and `notify`.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{Host, SOON, eventually, with_host};

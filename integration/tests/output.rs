@@ -1,6 +1,6 @@
 //! The client's output formats and errors.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{IMAGE, SOON, eventually, with_host};

@@ -1,6 +1,6 @@
 //! Paused containers can be ended in every way.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, with_host};

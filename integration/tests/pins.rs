@@ -47,7 +47,7 @@ fn pods_that_are_deleted_while_they_are_created_leave_nothing() -> Result<()> {
             delete(host, "brief")?;
         }
         // A pod whose client was killed may have been created after its deletion.
-        eventually("the last one is gone", SOON, || {
+        eventually("the last pod is deleted", SOON, || {
             delete(host, "brief").ok()?;
             host.pod("brief").is_err().then_some(())
         })?;

@@ -1,7 +1,7 @@
 //! Pods of several containers: shared namespaces, the order of starts and stops, and restarts of
 //! one container.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::Result;
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};

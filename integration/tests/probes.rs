@@ -1,6 +1,6 @@
 //! Operations on probes, and that no probe kills by mistake.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

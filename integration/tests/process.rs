@@ -1,6 +1,6 @@
 //! Process settings of a manifest, checked from inside the container and in the kernel.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

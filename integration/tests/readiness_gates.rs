@@ -1,6 +1,6 @@
 //! `spec.readinessGates`: a pod is not ready until its conditions are set.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, with_host};

@@ -1,6 +1,6 @@
 //! A reboot of the host, or a deleted run folder: only the records are left.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Records of newer versions, broken records, and records that do not fit on the disk.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs::{self, File};
 use std::io;

@@ -1,6 +1,6 @@
 //! Leftovers of a containerd that was killed during a creation do not disturb the next start.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,6 @@
 //! Restarts after ends that no operator asked for, and how they are reported.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,6 +1,6 @@
 //! `shareProcessNamespace`, and the holder, the first process of the namespace.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! A pod in `get -o json`: it has the fields that an API server fills in and a kubelet reports, and
 //! is unchanged when it is applied again.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! The main use case: an unhealthy server is detected, killed and restarted.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::time::Duration;

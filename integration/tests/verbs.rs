@@ -1,6 +1,6 @@
 //! The verbs of an operator, and how they are reported.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Context, Result};
 use probelet_integration::{Host, IMAGE, SOON, with_host};

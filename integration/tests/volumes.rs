@@ -1,6 +1,6 @@
 //! Volumes: emptyDir, hostPath, and files from ConfigMaps, Secrets and the downward API.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -4,7 +4,7 @@
 //! deleted and started). It also measures the time from the third failing probe to the end by
 //! SIGTERM.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -2,7 +2,7 @@
 //! punctual and that the daemon's memory and descriptors do not grow. The servers log when each
 //! probe arrives.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null where nothing is")]
+#![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -137,7 +137,7 @@ fn serve(server: &Server) -> io::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "not the daemon")]
+#[allow(clippy::disallowed_methods, reason = "the test server may read the clock")]
 fn answer(
     mut stream: TcpStream,
     served: &AtomicU64,
