@@ -46,7 +46,7 @@ use crate::registry::{self, Registries};
 use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::runtime::{RuntimeError, deadline_in};
 use crate::service::{MetaApi, RecoveryGate, Services};
-use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorError, now};
+use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorBuilder, SupervisorError, now};
 use crate::{manifest, metrics, pb, process, trusted};
 
 /// How long open calls may take to end when the daemon stops.
@@ -136,12 +136,12 @@ pub async fn serve(
     let runtime = Arc::new(runtime);
     let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
     let manifest_dir = manifest_dir.transpose().context("--manifest-dir")?;
-    let supervisor = Supervisor::new(runtime.clone(), Arc::new(NetProber::default()))
-        .with_brake(config.brake, pressure::read)
-        .with_boot_id(boot_id())
-        .with_manifest_dir(manifest_dir.as_deref())
-        .with_witness(Arc::new(HostWitness::default()));
-    let supervisor = Arc::new(supervisor);
+    let supervisor = SupervisorBuilder::new(runtime.clone(), Arc::new(NetProber::default()))
+        .brake(config.brake, pressure::read)
+        .boot_id(boot_id())
+        .manifest_dir(manifest_dir.as_deref())
+        .evidence_collector(Arc::new(HostWitness::default()));
+    let supervisor = Arc::new(supervisor.build());
     // These tasks also run while the daemon waits for containerd, and end with this function.
     let mut beside = JoinSet::new();
     if let Some(listener) = metrics {
@@ -154,10 +154,10 @@ pub async fn serve(
             }
         });
     }
-    let adopter = Arc::new(Adopter::new(supervisor.clone(), runtime, manifest::care));
+    let adopter = Arc::new(supervisor.adopter(runtime, manifest::care));
     let static_pods = manifest_dir.map(|path| {
         let dir = Box::new(HostDir::new(path));
-        StaticPods::new(Supervisor::clone(&supervisor), dir, manifest::reading)
+        supervisor.static_pods(dir, manifest::reading)
     });
     let tended = (supervisor.clone(), adopter, static_pods);
     let doors = (unix, remote, edges);
@@ -218,7 +218,7 @@ async fn recover_and_serve(
     let (door, daemon) = (gate.clone(), reporter.clone());
     let mut recovered = pin!(async {
         recover(&supervisor, &config.containerd_address).await?;
-        adopter.sync_or_say().await;
+        adopter.sync().await;
         door.open();
         daemon.set_service_status("", ServingStatus::Serving).await;
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -282,7 +282,7 @@ async fn recover_and_serve(
                 static_pods.run(cancel.clone()).await;
             }
         };
-        let tended = async { tokio::join!(supervisor.tend(), adopter.run(cancel.clone()), kept) };
+        let tended = async { tokio::join!(supervisor.run(), adopter.run(cancel.clone()), kept) };
         tokio::select! {
             () = cancel.cancelled() => {}
             _ = tended => {}

@@ -113,6 +113,12 @@ fn imports_go_down_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn modules_of_the_supervisor_have_no_circle() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/supervisor.rs");
+    probelet_layers::assert_no_circle_below(&file, "supervisor");
+}
+
 /// People read the log: `?field` writes a value as Rust has it.
 #[test]
 fn no_log_line_shows_a_rust_value() {

@@ -1,197 +1,303 @@
-//! The registry of pods. Callers set the state that they want of a pod, and watch the state that it
-//! has.
+//! The supervisor of pods. Callers set the state that they want of a pod, and watch the state that
+//! it has.
+//!
+//! [`Supervisor`] composes these parts, each of which has one job and private fields. A part uses
+//! only parts below it; a test draws the graph of the modules and refuses a circle.
+//!
+//! - Border: [`Adopter`] manages containers of other clients, through `adopted_pods.rs`;
+//!   [`StaticPods`] applies the manifest directory; `reconciler.rs` compares the pods with the
+//!   runtime.
+//! - Requests: `applier.rs` applies a pod, by `creation.rs`, `live_changes.rs` or `replacement.rs`;
+//!   `pod_requests.rs` has the other requests to a pod, `host_images.rs` those for images,
+//!   `evidence_store.rs` those for evidence.
+//! - Supervision: `pod_actors.rs` keeps an actor running for each pod, restored from what
+//!   `recovery.rs` reads and `repair.rs` repairs, and followed by its `successor.rs`.
+//! - Actor: `actor.rs` has the pod's machines; `effects.rs` carries their actions out, by one type
+//!   for each role; `pod_records.rs` orders records and cleanup, by `record_writes.rs` for each
+//!   container.
+//! - State: `registry.rs` has the pods by name, each with its `pod_handle.rs`; `unmanaged.rs` and
+//!   `manifest_status.rs` have what is only listed; `pod_views.rs` shows all of them.
+//! - Ground: events, counters, brake, pulls, panics, the link to the runtime, locks, the clock.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::watch;
 
-use crate::domain::container::Wanted;
+use crate::domain::brake::{Gauge, Limits, Pressure};
+use crate::domain::container::{ImageFacts, Wanted};
+use crate::domain::evidence::Evidence;
+use crate::domain::exit::Caller;
 use crate::domain::link::Link;
-use crate::domain::spec::{ContainerSpec, PodSpec, Validated};
+use crate::domain::spec::{PodSpec, Validated};
 use crate::evidence::{Blind, EvidenceCollector};
+use crate::manifest_dir::ManifestDir;
 use crate::prober::Prober;
-use crate::runtime::{AttemptId, Flaw, Runtime, RuntimeError};
+use crate::runtime::{AttemptId, ForeignContainers, Runtime};
 
 mod actor;
-mod adopt;
-mod adopted;
+mod actor_request;
+mod adopted_pods;
+mod adopter;
+mod applier;
+mod background;
 mod brake;
+mod changes;
 mod clock;
 mod counters;
-mod counting;
 mod creation;
 mod effects;
 mod error;
 mod events;
-mod evidence;
-mod exec;
-mod network;
-mod panicked;
+mod evidence_store;
+mod failed_creations;
+mod host_images;
+mod live_changes;
+mod lock;
+mod manifest_status;
+mod panics;
 mod pending_record;
-mod ports;
-mod probes;
+mod pod_actors;
+mod pod_handle;
+mod pod_records;
+mod pod_requests;
+mod pod_views;
+mod port_claims;
+mod prepared_pod;
 mod pulls;
-mod reconcile;
-mod recover;
+mod reconciler;
+mod record_writes;
+mod recovery;
+mod registry;
 mod repair;
-mod replace;
+mod replacement;
+mod runtime_link;
 mod static_pods;
+mod successor;
 #[cfg(test)]
 mod tests;
-mod wants;
-mod writes;
+mod unmanaged;
 
-pub use adopt::Adopter;
+pub use crate::domain::pod::PodView;
+pub use adopter::{Adopter, ReadCare};
+pub use applier::Applied;
 pub use clock::now;
 pub use counters::{BOUNDS, ContainerCounts, Counters, Counts, DurationHistogram};
 pub use error::SupervisorError;
 pub use events::EventLog;
+pub use host_images::HostImages;
+pub use live_changes::LiveChanges;
+pub use pod_handle::named;
+pub use pod_requests::PodRequests;
 pub use pulls::Pull;
-pub use static_pods::StaticPods;
+pub use static_pods::{ReadManifest, StaticPods};
 
-use actor::{Desired, Request};
+use actor::ActorResources;
+use adopted_pods::AdoptedPods;
+use applier::Applier;
+use background::Background;
 use brake::HostBrake;
-use error::{left_alone, located, timed_out};
-use panicked::Panics;
-use ports::Claims;
+use changes::Changes;
+use creation::Creation;
+use evidence_store::EvidenceStore;
+use failed_creations::FailedCreations;
+use manifest_status::ManifestDirStatus;
+use pod_actors::PodActors;
+use pod_views::PodViews;
+use port_claims::PortClaims;
 use pulls::Pulls;
-use reconcile::PendingWrites;
-use replace::Successor;
-use static_pods::shown::Directory;
+use reconciler::Reconciler;
+use registry::Registry;
+use replacement::Replacement;
+use runtime_link::RuntimeLink;
+use unmanaged::UnmanagedContainers;
 
-/// The number of restarts and kills of one pod that may wait for its actor.
-const REQUESTS: usize = 16;
-
-pub use crate::domain::pod::PodView;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
-    Created,
-    /// The live pod was changed.
-    Configured,
-    Unchanged,
-    /// Another pod replaces the old one, because these fields differ.
-    Replaced(Vec<String>),
-}
-
-struct Handle {
-    view: watch::Receiver<PodView>,
-    desired: watch::Sender<Desired>,
-    requests: mpsc::Sender<Request>,
-    /// The pod that replaces this one once nothing is left of it.
-    successor: Option<Box<Successor>>,
-    /// Ends the pod's actor and leaves the containers running.
-    cancel: CancellationToken,
-}
-
-impl Handle {
-    fn index(&self, pod: &str, container: &str) -> Result<usize, SupervisorError> {
-        let spec = self.view.borrow().spec.clone();
-        let name = named(&spec, container)?;
-        spec.place_of(name).ok_or_else(|| SupervisorError::NoContainer {
-            pod: pod.to_owned(),
-            container: container.to_owned(),
-        })
-    }
-
-    fn send(&self, pod: &str, request: Request) -> Result<(), SupervisorError> {
-        self.requests.try_send(request).map_err(|_| SupervisorError::Busy(pod.to_owned()))
-    }
-}
-
-enum Entry {
-    /// A pod of the runtime that must not be touched, or that is not recovered yet.
-    LeftAlone(Box<PodView>, String, Flaw),
-    /// A name whose pod is being created.
-    Reserved,
-    Pod(Handle),
-}
-
-type Registry = BTreeMap<String, Entry>;
-
-#[derive(Clone)]
-pub struct Supervisor {
+/// The settings of a supervisor.
+pub struct SupervisorBuilder {
     runtime: Arc<dyn Runtime>,
     prober: Arc<dyn Prober>,
     evidence_collector: Arc<dyn EvidenceCollector>,
-    events: Arc<EventLog>,
-    registry: Arc<Mutex<Registry>>,
-    /// Containers of other clients whose labels ask for adoption, but that are not adopted.
-    shown: Arc<Mutex<BTreeMap<String, PodView>>>,
-    changes: watch::Sender<u64>,
-    brake: Arc<HostBrake>,
+    brake: HostBrake,
     boot_id: Option<Arc<str>>,
-    counters: Arc<Counters>,
-    /// Serializes changes of live specs: each change builds on the one before.
-    changing: Arc<tokio::sync::Mutex<()>>,
-    claims: Claims,
-    pulls: Arc<Pulls>,
-    actors: TaskTracker,
-    cancel: CancellationToken,
-    link: watch::Sender<Link>,
-    pending_writes: Arc<PendingWrites>,
-    panics: Arc<Panics>,
-    /// Pods that the last reconciliation found in the runtime and that the registry does not have.
-    foreign_containers: Arc<Mutex<Vec<String>>>,
-    directory: Option<Arc<Directory>>,
+    manifest_dir: Option<Box<Path>>,
 }
 
-impl Supervisor {
+impl SupervisorBuilder {
+    /// The settings without evidence, boot ID and manifest directory, and with the default brake.
     pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
-        let (actors, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let pulls = Pulls::new(runtime.clone(), actors.clone(), cancel.clone());
         Self {
             runtime,
             prober,
             evidence_collector: Arc::new(Blind),
-            events: Arc::default(),
-            registry: Arc::default(),
-            shown: Arc::default(),
-            changes: watch::Sender::new(0),
-            brake: Arc::default(),
+            brake: HostBrake::default(),
             boot_id: None,
-            counters: Arc::default(),
-            changing: Arc::default(),
-            claims: Claims::default(),
-            pulls: Arc::new(pulls),
-            actors,
-            cancel,
-            link: watch::Sender::new(Link::new(now())),
-            pending_writes: Arc::default(),
-            panics: Arc::default(),
-            foreign_containers: Arc::default(),
-            directory: None,
+            manifest_dir: None,
         }
     }
 
     /// Sets the collector of evidence about condemned containers. Without it no evidence is kept.
-    pub fn with_witness(mut self, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
-        self.evidence_collector = evidence_collector;
-        self
+    #[must_use]
+    pub fn evidence_collector(self, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+        Self { evidence_collector, ..self }
     }
 
     /// Sets the ID of the host's boot, by which an exit caused by a reboot is recognized.
     #[must_use]
-    pub fn with_boot_id(mut self, boot_id: Option<String>) -> Self {
-        self.boot_id = boot_id.map(Arc::from);
-        self
+    pub fn boot_id(self, boot_id: Option<String>) -> Self {
+        Self { boot_id: boot_id.map(Arc::from), ..self }
     }
 
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Sets the manifest directory. Pods from its files are changed only there.
+    #[must_use]
+    pub fn manifest_dir(self, path: Option<&Path>) -> Self {
+        Self { manifest_dir: path.map(Box::from), ..self }
     }
 
-    pub fn events(&self) -> &Arc<EventLog> {
-        &self.events
+    /// Sets the brake's limits (None disables it) and the source of the host's pressure.
+    #[must_use]
+    pub fn brake(
+        self,
+        limits: Option<Limits>,
+        pressure: impl Fn() -> Pressure + Send + Sync + 'static,
+    ) -> Self {
+        Self { brake: HostBrake::new(limits, pressure), ..self }
     }
 
-    /// Returns a counter that changes whenever a pod changes, except for its probes' counters.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    #[must_use]
+    pub fn build(self) -> Supervisor {
+        let Self { runtime, prober, evidence_collector, boot_id, .. } = self;
+        let background = Background::default();
+        let changes = Changes::default();
+        let link = Arc::new(RuntimeLink::default());
+        let registry = Arc::new(Registry::new(changes.clone()));
+        let resources = ActorResources {
+            pulls: Arc::new(Pulls::new(runtime.clone(), background.clone())),
+            runtime: runtime.clone(),
+            prober,
+            evidence_collector: evidence_collector.clone(),
+            link: link.subscribe(),
+            events: Arc::default(),
+            counters: Arc::default(),
+            brake: Arc::new(self.brake),
+            boot_id,
+            changes,
+        };
+        let (events, pulls) = (resources.events.clone(), resources.pulls.clone());
+        let manifests =
+            ManifestDirStatus::new(self.manifest_dir.as_deref(), registry.clone(), events.clone());
+        let manifests = Arc::new(manifests);
+        let unmanaged = Arc::new(UnmanagedContainers::default());
+        let views = PodViews::new(registry.clone(), unmanaged.clone(), manifests.clone());
+        let views = Arc::new(views);
+        let actors =
+            PodActors::new(resources.clone(), registry.clone(), link.clone(), background.clone());
+        let actors = Arc::new(actors);
+        let failed_creations = FailedCreations::new(runtime.clone(), registry.clone());
+        let failed_creations = Arc::new(failed_creations);
+        let creation = Arc::new(Creation::new(
+            runtime.clone(),
+            registry.clone(),
+            manifests.clone(),
+            PortClaims::new(registry.clone(), views.clone()),
+            failed_creations.clone(),
+            actors.clone(),
+        ));
+        let live_changes = LiveChanges::new(registry.clone(), views.clone(), manifests.clone());
+        let live_changes = Arc::new(live_changes);
+        let replacement = Replacement::new(
+            (runtime.clone(), pulls.clone()),
+            registry.clone(),
+            views.clone(),
+            creation.clone(),
+            live_changes.clone(),
+            events.clone(),
+        );
+        let applier = Applier::new(
+            (registry.clone(), views.clone()),
+            manifests.clone(),
+            creation.clone(),
+            live_changes.clone(),
+            Arc::new(replacement),
+            background.clone(),
+        );
+        let evidence = EvidenceStore::new(runtime.clone(), evidence_collector, registry.clone());
+        let evidence = Arc::new(evidence);
+        let adopted = AdoptedPods::new(
+            (runtime.clone(), registry.clone()),
+            (unmanaged, views.clone()),
+            actors.clone(),
+            live_changes.clone(),
+            evidence.clone(),
+            events,
+        );
+        let requests = PodRequests::new(registry.clone(), manifests.clone(), actors.clone());
+        let reconciler = Reconciler::new(
+            runtime.clone(),
+            registry.clone(),
+            actors.clone(),
+            failed_creations,
+            link.clone(),
+            background.clone(),
+        );
+        Supervisor {
+            images: HostImages::new(runtime, pulls, views.clone()),
+            applier: Arc::new(applier),
+            adopted: Arc::new(adopted),
+            requests: Arc::new(requests),
+            resources,
+            registry,
+            views,
+            manifests,
+            creation,
+            live_changes,
+            evidence,
+            actors,
+            reconciler,
+            link,
+            background,
+        }
+    }
+}
+
+/// Whether the parts of the supervisor work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// True if each pod has its actor.
+    pub supervises_all: bool,
+    /// Whether the manifest directory can be read; None if there is none.
+    pub reads_manifest_dir: Option<bool>,
+}
+
+/// The parts of the supervisor, for the border.
+pub struct Supervisor {
+    resources: ActorResources,
+    registry: Arc<Registry>,
+    views: Arc<PodViews>,
+    manifests: Arc<ManifestDirStatus>,
+    creation: Arc<Creation>,
+    applier: Arc<Applier>,
+    live_changes: Arc<LiveChanges>,
+    requests: Arc<PodRequests>,
+    images: HostImages,
+    evidence: Arc<EvidenceStore>,
+    adopted: Arc<AdoptedPods>,
+    actors: Arc<PodActors>,
+    reconciler: Reconciler,
+    link: Arc<RuntimeLink>,
+    background: Background,
+}
+
+impl Supervisor {
+    /// A supervisor with the default settings.
+    pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+        SupervisorBuilder::new(runtime, prober).build()
+    }
+
+    /// Checks that every container could be created here and that its host ports are free. Changes
+    /// nothing.
+    pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
+        self.creation.check(spec).await
     }
 
     /// Creates the pod, finds an equal one, or changes a live one if a live pod can change all
@@ -202,76 +308,31 @@ impl Supervisor {
         spec: Validated<PodSpec>,
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
-        if spec.origin.is_none() {
-            self.not_kept(&spec.name)?;
-        }
-        if !self.reserve(&spec)? {
-            return self.configure(spec).await;
-        }
-        let name = spec.name.clone();
-        // The drop releases the name, however the creation ends.
-        let reservation = Reservation { registry: self.registry.clone(), name, kept: false };
-        let supervisor = self.clone();
-        let creating = async move {
-            let creation = supervisor.create(Arc::new(spec.into_inner()), wanted);
-            let stopped = || RuntimeError::Unavailable("the daemon stops".to_owned());
-            let view = tokio::select! {
-                view = creation => view?,
-                // The next daemon recovers what has been recorded by then.
-                () = supervisor.cancel.cancelled() => return Err(stopped().into()),
-            };
-            reservation.keep();
-            Ok((view, Applied::Created))
-        };
-        // A separate task completes the creation even if the caller goes away.
-        let created = self.actors.spawn(creating).await;
-        created.map_err(|error| RuntimeError::Internal(error.to_string()))?
+        self.applier.apply(spec, wanted).await
     }
 
-    /// Reserves the pod's name; false if a pod has it.
-    fn reserve(&self, spec: &PodSpec) -> Result<bool, SupervisorError> {
-        let mut registry = lock(&self.registry);
-        match registry.get(&spec.name) {
-            None => {
-                registry.insert(spec.name.clone(), Entry::Reserved);
-                Ok(true)
-            }
-            Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(spec.name.clone())),
-            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(&spec.name, reason)),
-            Some(Entry::Pod(handle)) => {
-                if handle.view.borrow().status.deletion.is_some() {
-                    return Err(SupervisorError::Leaving(spec.name.clone()));
-                }
-                Ok(false)
-            }
-        }
+    /// Works as [`Self::apply`], but replaces the pod if a field differs that no live pod can
+    /// change. Returns when the new pod exists, or with a timeout, after which the replacement
+    /// continues.
+    pub async fn apply_or_replace(
+        &self,
+        spec: Validated<PodSpec>,
+        by: Option<Caller>,
+    ) -> Result<(PodView, Applied), SupervisorError> {
+        self.applier.apply_or_replace(spec, by).await
     }
 
     pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
-        if let Some(Entry::LeftAlone(view, ..)) = lock(&self.registry).get(name) {
-            return Ok(PodView::clone(view));
-        }
-        let found = self
-            .with(name, |handle| handle.view.borrow().clone())
-            .or_else(|error| only(&self.shown(), name).cloned().ok_or(error));
-        match found {
-            Ok(view) => Ok(PodView { manifest_error: self.problem_of(&view.spec.name), ..view }),
-            Err(error) => self.row_of(name).ok_or(error),
-        }
+        self.views.get(name)
     }
 
     pub fn list(&self) -> Vec<PodView> {
-        let registry = lock(&self.registry);
-        let views = registry.values().filter_map(|entry| match entry {
-            Entry::Pod(handle) => Some(handle.view.borrow().clone()),
-            Entry::LeftAlone(view, ..) => Some(PodView::clone(view)),
-            Entry::Reserved => None,
-        });
-        let mut views: Vec<_> = views.collect();
-        drop(registry);
-        views.extend(self.shown().values().cloned());
-        self.with_problems(&mut views);
-        views
+        self.views.list()
+    }
+
+    /// Returns a counter that changes whenever a pod changes, except for its probes' counters.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.registry.changes().subscribe()
     }
 
     /// Waits until the pod meets the condition, at most for the timeout.
@@ -280,97 +341,89 @@ impl Supervisor {
         name: &str,
         condition: &'static str,
         timeout: Duration,
-        mut reached: impl FnMut(&PodView) -> bool,
+        reached: impl FnMut(&PodView) -> bool,
     ) -> Result<PodView, SupervisorError> {
-        let mut view = self.with(name, |handle| handle.view.clone())?;
-        match tokio::time::timeout(timeout, view.wait_for(|view| reached(view))).await {
-            Ok(Ok(view)) => Ok(view.clone()),
-            Ok(Err(_)) => Err(self.view_ended(name)),
-            Err(_) => Err(timed_out(name, condition, timeout)),
-        }
+        self.registry.wait(name, condition, timeout, reached).await
     }
 
     /// Waits until nothing is left of the pod, at most for the timeout.
     pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
-        let mut changes = self.changes();
-        let gone = changes.wait_for(|_| !lock(&self.registry).contains_key(name));
-        match tokio::time::timeout(timeout, gone).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(timed_out(name, "removal", timeout)),
-        }
+        self.registry.wait_gone(name, timeout).await
     }
 
+    pub fn requests(&self) -> &PodRequests {
+        &self.requests
+    }
+
+    pub fn live_changes(&self) -> &LiveChanges {
+        &self.live_changes
+    }
+
+    pub fn images(&self) -> &HostImages {
+        &self.images
+    }
+
+    /// Returns the evidence of a container's last kills by a probe, newest first. An empty name
+    /// means the only container.
+    pub async fn evidence(
+        &self,
+        name: &str,
+        container: &str,
+    ) -> Result<Vec<Evidence>, SupervisorError> {
+        self.evidence.list(name, container).await
+    }
+
+    /// Returns the file that receives the attempt's stdout and stderr.
     pub fn log_path(&self, id: &AttemptId) -> std::path::PathBuf {
-        self.runtime.log_path(id)
+        self.resources.runtime.log_path(id)
+    }
+
+    pub fn events(&self) -> &EventLog {
+        &self.resources.events
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.resources.counters
+    }
+
+    /// Returns the brake's state; None if there is no brake.
+    pub fn brake(&self) -> Option<Gauge> {
+        self.resources.brake.gauge()
+    }
+
+    /// Returns whether the runtime answers, since when, and how often it did not.
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    pub fn health(&self) -> Health {
+        let supervises_all = self.actors.all_run();
+        Health { supervises_all, reads_manifest_dir: self.manifests.is_readable() }
+    }
+
+    /// Makes the adopter of these containers of other clients. `read` parses their labels.
+    pub fn adopter(&self, containers: Arc<dyn ForeignContainers>, read: ReadCare) -> Adopter {
+        Adopter::new(self.adopted.clone(), containers, read)
+    }
+
+    /// Makes the static pods of the manifest directory, whose files `read` parses.
+    pub fn static_pods(&self, dir: Box<dyn ManifestDir>, read: ReadManifest) -> StaticPods {
+        let state = (self.registry.clone(), self.manifests.clone());
+        StaticPods::new(state, (self.applier.clone(), self.requests.clone()), dir, read)
+    }
+
+    /// Recovers every pod that the runtime has records of; returns how many.
+    pub async fn recover(&self) -> Result<usize, SupervisorError> {
+        self.actors.recover().await
+    }
+
+    /// Reconciles with the runtime until the supervisor is stopped.
+    pub async fn run(&self) {
+        self.reconciler.run().await;
     }
 
     /// Ends the actors and leaves the containers running.
     pub async fn stop(&self) {
-        self.cancel.cancel();
-        self.actors.close();
-        self.actors.wait().await;
-    }
-
-    fn with<T>(&self, name: &str, f: impl FnOnce(&Handle) -> T) -> Result<T, SupervisorError> {
-        match only(&lock(&self.registry), name) {
-            Some(Entry::Pod(handle)) => Ok(f(handle)),
-            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
-            Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
-        }
-    }
-}
-
-/// Finds a pod by its name; an adopted container also by its ID, if no other has the same ID.
-fn only<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
-    let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
-    named.get(name).or_else(|| {
-        let mut others = named.iter().filter(has_id);
-        others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
-    })
-}
-
-fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
-    // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
-    registry.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Reservation {
-    registry: Arc<Mutex<Registry>>,
-    name: String,
-    kept: bool,
-}
-
-impl Reservation {
-    fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if !self.kept {
-            lock(&self.registry).remove(&self.name);
-        }
-    }
-}
-
-/// Returns the container that a request names. An empty name means the only regular container.
-pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, SupervisorError> {
-    match (container, spec.containers.as_slice()) {
-        ("", [only]) => Ok(&only.name),
-        // A pod that only the manifest directory knows does not exist yet.
-        (_, []) => Err(SupervisorError::NotFound(spec.name.clone())),
-        ("", _) => {
-            let names = |containers: &[ContainerSpec]| -> String {
-                containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")
-            };
-            let mut choice = format!("[{}]", names(&spec.containers));
-            if !spec.init_containers.is_empty() {
-                let init = names(&spec.init_containers);
-                choice.push_str(&format!(" or one of the init containers: [{init}]"));
-            }
-            Err(SupervisorError::Ambiguous { pod: spec.name.clone(), choice })
-        }
-        (name, _) => Ok(name),
+        self.background.stop().await;
     }
 }

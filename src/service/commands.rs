@@ -88,7 +88,7 @@ impl Commands {
         (name, container): (&str, &str),
         order: &Order,
     ) -> Result<Session> {
-        let session = self.supervisor.exec(name, container, order).await?;
+        let session = self.supervisor.requests().exec(name, container, order).await?;
         // The log is the record of who ran which command.
         let by = Operator::new("exec", by);
         let command = order.command.first();

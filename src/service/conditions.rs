@@ -32,7 +32,7 @@ impl Conditions {
                 SpecError::unsupported("status", &status, &supported)
             })?;
         let set = SetCondition { status, reason, message, since: now().wall };
-        let view = self.supervisor.set_condition(&name, &kind, set).await?;
+        let view = self.supervisor.live_changes().set_condition(&name, &kind, set).await?;
         Ok(pb::SetPodConditionResponse { pod: Some(convert::pod(&self.supervisor, &view)) })
     }
 }

@@ -51,7 +51,7 @@ impl ContainerControl {
     ) -> Result<pb::Container> {
         let name = request.name;
         let before = self.supervisor.get(&name)?;
-        self.supervisor.want(&name, Wanted::Running, None, by)?;
+        self.supervisor.requests().want(&name, Wanted::Running, None, by)?;
         // An end that was there before the start is not the result of the start.
         let started = |status: &ContainerStatus| {
             let ended = before.status.of(&status.name).and_then(ended_attempt);
@@ -68,7 +68,7 @@ impl ContainerControl {
         let pb::StopContainerRequest { name, grace_period } = request;
         let grace = duration("gracePeriod", grace_period)?;
         let timeout = self.grace_of(&name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(&name, Wanted::Stopped, grace, by)?;
+        self.supervisor.requests().want(&name, Wanted::Stopped, grace, by)?;
         let has_stopped = |view: &PodView| {
             view.status.all().all(|s| s.pid.is_none() && s.stage != Stage::Starting)
         };
@@ -91,7 +91,7 @@ impl ContainerControl {
         if status.pid.is_none() {
             return Err(Error::NotRunning(status.name.clone()));
         }
-        self.supervisor.request(&name, &container, Event::Kill { signal }, by)?;
+        self.supervisor.requests().request(&name, &container, Event::Kill { signal }, by)?;
         self.answers.named(&view, &container)
     }
 
@@ -108,7 +108,7 @@ impl ContainerControl {
         let attempt = status.attempt;
         // An instance that is being started is new, so it need not be replaced.
         let starting = matches!(status.stage, Stage::Starting | Stage::Queued);
-        self.supervisor.request(&name, &container, Event::Restart { grace }, by)?;
+        self.supervisor.requests().request(&name, &container, Event::Restart { grace }, by)?;
         let restarted = |status: &ContainerStatus| {
             let newer = status.attempt > attempt;
             (newer || starting && status.attempt == attempt) && has_settled(status)
@@ -125,7 +125,7 @@ impl ContainerControl {
     ) -> Result<()> {
         let grace = duration("gracePeriod", grace)?;
         let timeout = self.grace_of(name, grace)?.saturating_add(MARGIN);
-        self.supervisor.want(name, Wanted::Removed, grace, by)?;
+        self.supervisor.requests().want(name, Wanted::Removed, grace, by)?;
         Ok(self.supervisor.wait_gone(name, timeout).await?)
     }
 

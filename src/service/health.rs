@@ -32,9 +32,9 @@ impl HealthReport {
             // The daemon itself stays serving while containerd is away: a restart of it would not help.
             let up = level(link.borrow_and_update().up);
             reporter.set_service_status("containerd", up).await;
-            let supervises_all = self.supervisor.supervises_all();
+            let supervises_all = self.supervisor.health().supervises_all;
             reporter.set_service_status("supervision", level(supervises_all)).await;
-            if let Some(is_read) = self.supervisor.reads_manifest_dir() {
+            if let Some(is_read) = self.supervisor.health().reads_manifest_dir {
                 reporter.set_service_status("manifest-dir", level(is_read)).await;
             }
             let mut now = BTreeSet::new();

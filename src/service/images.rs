@@ -25,12 +25,13 @@ impl ImagesApi {
 
     fn pull(&self, image: String) -> error::Result<Streaming<pb::PullProgress>> {
         let image = required(image)?;
-        let pull = self.supervisor.pull(&image).map_err(|reason| field("image", reason))?;
+        let pull =
+            self.supervisor.images().pull(&image).map_err(|reason| field("image", reason))?;
         Ok(self.streams.open(move |sender| send_progress(pull, sender)))
     }
 
     async fn list(&self) -> error::Result<pb::ListImagesResponse> {
-        let images = self.supervisor.images().await?.into_iter();
+        let images = self.supervisor.images().list().await?.into_iter();
         let images = images.map(|image| pb::Image {
             name: image.name,
             digest: image.digest,
@@ -40,7 +41,7 @@ impl ImagesApi {
     }
 
     async fn remove(&self, image: String) -> error::Result<pb::RemoveImageResponse> {
-        let name = self.supervisor.remove_image(&required(image)?).await?;
+        let name = self.supervisor.images().remove(&required(image)?).await?;
         Ok(pb::RemoveImageResponse { name })
     }
 }

@@ -35,7 +35,7 @@ impl ProbeRequests {
         let (startup, readiness) = (request.startup_probe, request.readiness_probe);
         let probes = probes::probes(startup, readiness, request.liveness_probe)?;
         check(&view.spec, &container, &probes)?;
-        let updated = self.supervisor.update_probes(&name, &container, probes).await;
+        let updated = self.supervisor.live_changes().update_probes(&name, &container, probes).await;
         self.answer(&updated.map_err(convert::error_of_the_request)?, &container)
     }
 
@@ -47,7 +47,8 @@ impl ProbeRequests {
             container: container.name.clone(),
             pod: request.name.clone(),
         })?;
-        let attempt = self.supervisor.run_probe(&request.name, &container.name, kind).await?;
+        let attempt =
+            self.supervisor.requests().run_probe(&request.name, &container.name, kind).await?;
         Ok(pb::RunProbeResponse {
             kind: kind.lower().into(),
             outcome: manifest::outcome(&attempt.outcome).into(),
@@ -65,7 +66,7 @@ impl ProbeRequests {
         let earlier = |status: &ContainerStatus| {
             before.status.of(&status.name).and_then(|before| before.paused_until)
         };
-        self.supervisor.pause(&name, &container, length)?;
+        self.supervisor.requests().pause_probes(&name, &container, length)?;
         // A pause replaces an earlier one, so only another end shows that it has begun.
         let paused = |status: &ContainerStatus| {
             status.paused_until.is_some() && status.paused_until != earlier(status)
@@ -77,7 +78,7 @@ impl ProbeRequests {
         let pb::ResumeProbesRequest { name, container } = request;
         let view = self.supervisor.get(&name)?;
         all_or_one(&view, &container)?;
-        self.supervisor.resume_probes(&name, &container)?;
+        self.supervisor.requests().resume_probes(&name, &container)?;
         let resumed = |status: &ContainerStatus| status.paused_until.is_none();
         self.answer_when(&name, &container, "end of a pause of probes", resumed).await
     }

@@ -44,7 +44,7 @@ impl Services {
     #[cfg(test)]
     pub fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
         let foreign_containers = Arc::new(crate::runtime::fake::Alone);
-        let adopter = Adopter::new(supervisor.clone(), foreign_containers, crate::manifest::care);
+        let adopter = supervisor.adopter(foreign_containers, crate::manifest::care);
         Self::new(supervisor, Arc::new(adopter), cancel)
     }
 

@@ -1,18 +1,18 @@
 //! Counters of what the actors have observed and decided, for monitoring.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::domain::Incarnation;
-use crate::domain::container::Memory;
+use super::lock::Lock;
+use crate::domain::container::{Action, InstanceAction, Memory};
 use crate::domain::notice::Notice;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::ProbeKind;
+use crate::domain::{Incarnation, Now};
 
 /// Counts since the daemon's start. The counts of a container are dropped with its pod.
 #[derive(Debug, Default)]
-pub struct Counters(Mutex<Counts>);
+pub struct Counters(Lock<Counts>);
 
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
@@ -49,8 +49,8 @@ pub struct DurationHistogram {
 impl DurationHistogram {
     fn add(&mut self, length: Duration) {
         let seconds = length.as_secs_f64();
-        let place = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        if let Some(bucket) = self.buckets.get_mut(place) {
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
             *bucket += 1;
         }
         self.sum = self.sum.saturating_add(length);
@@ -60,54 +60,56 @@ impl DurationHistogram {
 impl Counters {
     /// Returns a copy, so that no actor waits for a reader.
     pub fn counts(&self) -> Counts {
-        self.lock().clone()
+        self.0.lock().clone()
     }
 
-    pub(super) fn probed(
+    pub fn probed(
         &self,
         (pod, container): (&str, &str),
         kind: ProbeKind,
         outcome: &Outcome,
         latency: Duration,
     ) {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         counts.durations.entry(kind).or_default().add(latency);
-        let own = counts.of(pod, container);
-        *own.probes.entry((kind, outcome.as_str())).or_default() += 1;
+        let counts = counts.of(pod, container);
+        *counts.probes.entry((kind, outcome.as_str())).or_default() += 1;
     }
 
-    pub(super) fn launched(&self, kind: ProbeKind, late: Duration) {
-        self.lock().lateness.entry(kind).or_default().add(late);
-    }
-
-    /// Counts the end of an attempt by its cause, if the memory has it.
-    pub(super) fn ended(&self, pod: &str, container: &str, attempt: Incarnation, memory: &Memory) {
-        let mut ends = memory.ended.iter().chain(&memory.last_state);
-        if let Some(end) = ends.find(|end| end.attempt == attempt) {
-            let label = end.cause.label();
-            *self.lock().of(pod, container).ends.entry(label).or_default() += 1;
+    /// Counts the probes that a timer launches, with their delay after the time for which it was
+    /// set.
+    pub fn launched(&self, actions: &[(usize, Action)], due: Option<Instant>, now: Now) {
+        let late = due.map(|due| now.mono.saturating_duration_since(due)).unwrap_or_default();
+        for (_, action) in actions {
+            if let Action::Instance(_, InstanceAction::Probe(kind, _)) = action {
+                self.0.lock().lateness.entry(*kind).or_default().add(late);
+            }
         }
     }
 
-    pub(super) fn granted(&self) {
-        self.lock().kills_granted += 1;
+    /// Counts the end of an attempt by its cause, if the memory has it.
+    pub fn ended(&self, pod: &str, container: &str, attempt: Incarnation, memory: &Memory) {
+        let mut ends = memory.ended.iter().chain(&memory.last_state);
+        if let Some(end) = ends.find(|end| end.attempt == attempt) {
+            let label = end.cause.label();
+            *self.0.lock().of(pod, container).ends.entry(label).or_default() += 1;
+        }
     }
 
-    pub(super) fn held(&self) {
-        self.lock().kills_held += 1;
+    pub fn kill_granted(&self) {
+        self.0.lock().kills_granted += 1;
     }
 
-    pub(super) fn noted(&self, notice: &Notice) {
-        *self.lock().events.entry((notice.kind.as_str(), notice.reason)).or_default() += 1;
+    pub fn kill_held(&self) {
+        self.0.lock().kills_held += 1;
     }
 
-    pub(super) fn forget(&self, pod: &str) {
-        self.lock().containers.remove(pod);
+    pub fn event(&self, notice: &Notice) {
+        *self.0.lock().events.entry((notice.kind.as_str(), notice.reason)).or_default() += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn forget(&self, pod: &str) {
+        self.0.lock().containers.remove(pod);
     }
 }
 
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_falls_into_one_bucket() {
+    fn a_duration_is_counted_in_one_bucket() {
         let mut histogram = DurationHistogram::default();
         for millis in [0, 1, 2, 60_000] {
             histogram.add(Duration::from_millis(millis));
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_of_a_pod_goes_with_it() {
+    fn the_counts_of_a_pod_are_deleted_with_it() {
         let counters = Counters::default();
         let success = Outcome::Success(String::new());
         counters.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);

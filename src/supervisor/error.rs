@@ -56,16 +56,16 @@ pub enum SupervisorError {
     Busy(String),
 }
 
-pub(super) fn left_alone(pod: &str, reason: &str) -> SupervisorError {
+pub fn left_alone(pod: &str, reason: &str) -> SupervisorError {
     SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
 }
 
-pub(super) fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
+pub fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
     SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
 }
 
 /// Adds the pod's path to a field that the runtime refused in a container.
-pub(super) fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
+pub fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
     match error {
         RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
             field: format!("{}.{field}", spec.field_at(index)),

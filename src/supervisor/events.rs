@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::clock::now;
+use super::lock::Lock;
 use crate::domain::notice::{Event, Notice, sequence};
 use crate::domain::spec::{PodSpec, Role};
 
@@ -18,14 +20,14 @@ const KEPT: usize = 20;
 
 #[derive(Debug)]
 pub struct EventLog {
-    events: Mutex<Kept>,
+    events: Lock<StoredEvents>,
     newest: watch::Sender<u64>,
 }
 
 /// Events by their sequence. Above the capacity, the container with most events loses its oldest
 /// one, so no container can push out the events of others.
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredEvents {
     events: VecDeque<(Owner, Event)>,
     counts: HashMap<Owner, usize>,
 }
@@ -42,7 +44,7 @@ impl Owner {
     }
 }
 
-impl Kept {
+impl StoredEvents {
     fn push(&mut self, event: Event) {
         let owner = Owner::of(&event);
         *self.counts.entry(owner).or_default() += 1;
@@ -77,11 +79,18 @@ impl Kept {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { events: Mutex::default(), newest: watch::Sender::new(0) }
+        Self { events: Lock::default(), newest: watch::Sender::new(0) }
     }
 }
 
 impl EventLog {
+    /// Logs a notice about the pod's first container, or about the pod if it has none, and adds it.
+    pub fn log(&self, pod: &PodSpec, notice: Notice) {
+        let container = pod.containers.first().map_or("", |container| &container.name);
+        tracing::info!(pod = pod.name, reason = notice.reason, "{}", notice.message);
+        self.record(pod, container, notice, now().wall);
+    }
+
     /// Adds a notice, or increments the count of an equal one.
     pub fn record(&self, pod: &PodSpec, container: &str, notice: Notice, wall: SystemTime) {
         let mut events = self.lock();
@@ -160,9 +169,8 @@ impl EventLog {
         self.newest.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Every update leaves the log sound, so a poisoned lock is safe to use.
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StoredEvents> {
+        self.events.lock()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::runtime::{PendingRecord, Recorded};
 
 /// Adds each pending record to the newest record of the same container of the same pod.
-pub(super) fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
+pub fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
     let mut newest: BTreeMap<(String, String), &mut Recorded> = BTreeMap::new();
     for found in found {
         let key = (found.pod.uid.clone(), found.id.container.clone());

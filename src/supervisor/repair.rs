@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::PodView;
 use crate::domain::Incarnation;
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::history::History;
+use crate::domain::pod::PodView;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::domain::status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Stage, WaitingReason,
 };
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
-pub(super) enum Sorted {
+pub enum Sorted {
     /// The records with which the pod can be recovered.
     Whole(Vec<Found>),
     /// The view of a pod that is not recovered, and the reason.
@@ -25,7 +25,7 @@ pub(super) enum Sorted {
 
 /// Sorts a pod's records. One record of a newer version makes the whole pod a newer version's. A
 /// broken record is repaired from a sound one of the pod, because every record has the pod's spec.
-pub(super) fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
+pub fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
     let flaw = |flaw| unsound.iter().find(|attempt| attempt.flaw == flaw);
     let hopeless = if sound.is_empty() { flaw(Flaw::Broken) } else { None };
     if let Some(worst) = flaw(Flaw::Newer).or_else(|| flaw(Flaw::Unclear)).or(hopeless) {

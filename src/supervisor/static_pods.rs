@@ -2,50 +2,57 @@
 //! change and at an interval, and the pods are applied as by `apply`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::applier::{Applied, Applier};
 use super::clock::now;
-use super::{Applied, Entry, Supervisor, SupervisorError, lock};
+use super::error::SupervisorError;
+use super::manifest_status::ManifestDirStatus;
+use super::pod_requests::PodRequests;
+use super::registry::Registry;
 use crate::domain::Now;
-use crate::domain::container::Wanted;
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::domain::static_pods::{Kept, ManifestStore, Missing, Plan, Reading, Text};
 use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
 
-pub(super) mod shown;
 #[cfg(test)]
 mod tests;
 
 /// The interval at which the directory is read, whatever changes are reported.
-const LOOK: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(10);
 /// The pause before an unreadable directory is read again.
 const RETRY: Duration = Duration::from_secs(2);
 /// The minimum pause between two reads of the directory.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Parses a file's text; the last argument makes the uids of new pods.
-pub(super) type ReadManifest = fn(&str, &Text, fn() -> String) -> Reading;
+pub type ReadManifest = fn(&str, &Text, fn() -> String) -> Reading;
 
 pub struct StaticPods {
-    supervisor: Supervisor,
+    registry: Arc<Registry>,
+    manifests: Arc<ManifestDirStatus>,
+    applier: Arc<Applier>,
+    requests: Arc<PodRequests>,
     dir: Box<dyn ManifestDir>,
     read: ReadManifest,
     manifest_store: ManifestStore,
     missing: Missing,
     /// The reading of each file, with the text that it was made from.
     readings: BTreeMap<String, (Text, Reading)>,
-    jobs: JoinSet<Done>,
+    jobs: JoinSet<JobResult>,
     /// The pods with a job in progress.
     busy: BTreeMap<String, Id>,
     failures: BTreeMap<String, Failure>,
 }
 
-struct Done {
+/// The result of a job that creates or changes a pod.
+struct JobResult {
     spec: Validated<PodSpec>,
     outcome: Result<Applied, SupervisorError>,
 }
@@ -60,10 +67,18 @@ struct Failure {
 }
 
 impl StaticPods {
-    /// Keeps the pods of the supervisor's manifest directory.
-    pub fn new(supervisor: Supervisor, dir: Box<dyn ManifestDir>, read: ReadManifest) -> Self {
+    /// Applies the pods of `dir`, which is the directory of `manifests`.
+    pub fn new(
+        (registry, manifests): (Arc<Registry>, Arc<ManifestDirStatus>),
+        (applier, requests): (Arc<Applier>, Arc<PodRequests>),
+        dir: Box<dyn ManifestDir>,
+        read: ReadManifest,
+    ) -> Self {
         Self {
-            supervisor,
+            registry,
+            manifests,
+            applier,
+            requests,
             dir,
             read,
             manifest_store: ManifestStore::default(),
@@ -79,51 +94,51 @@ impl StaticPods {
     pub async fn run(mut self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = self.keep_up() => {}
+            () = self.apply_each_change() => {}
         }
     }
 
-    async fn keep_up(&mut self) {
+    async fn apply_each_change(&mut self) {
         loop {
-            let look = self.dir.look().await;
-            let wake = self.turn(look);
+            let files = self.dir.look().await;
+            let wake = self.apply_files(files);
             let (dir, jobs) = (&mut self.dir, &mut self.jobs);
-            let done = tokio::select! {
+            let result = tokio::select! {
                 () = dir.changed() => None,
                 () = tokio::time::sleep(wake) => None,
-                Some(done) = jobs.join_next() => Some(done),
+                Some(result) = jobs.join_next() => Some(result),
             };
-            if let Some(done) = done {
-                self.done(done);
+            if let Some(result) = result {
+                self.on_result(result);
             }
         }
     }
 
     /// Handles one read of the directory. Returns how long to wait if nothing changes.
-    fn turn(&mut self, look: Result<Look, ManifestDirError>) -> Duration {
+    fn apply_files(&mut self, files: Result<Look, ManifestDirError>) -> Duration {
         let now = now();
-        let look = match look {
+        let Look { directory, files } = match files {
             Ok(look) => look,
             Err(error) => {
                 self.missing.forget();
-                self.supervisor.directory_is(Some(error.to_string()));
+                self.manifests.set_error(Some(error.to_string()));
                 return RETRY;
             }
         };
-        self.supervisor.directory_is(None);
-        self.manifest_store.look(look.files, now);
-        self.read_anew();
+        self.manifests.set_error(None);
+        self.manifest_store.look(files, now);
+        self.read_changed_files();
         let readings: Vec<_> = self.readings.values().map(|(_, reading)| reading).collect();
-        let (kept, unknown) = (self.supervisor.kept(), self.manifest_store.has_unknown());
-        let all = (look.directory, readings.as_slice());
+        let (kept, unknown) = (self.existing(), self.manifest_store.has_unknown());
+        let all = (directory, readings.as_slice());
         let plan = Plan::new(all, &kept, unknown, &mut self.missing, now);
         let wanted = |name: &String| plan.keep.iter().any(|spec| spec.name == *name);
         self.failures.retain(|name, _| wanted(name));
         for spec in plan.keep {
-            self.keep(spec, now);
+            self.apply(spec, now);
         }
         for pod in &plan.remove {
-            self.supervisor.remove_static(pod);
+            self.remove(pod);
         }
         let mut problems = BTreeMap::<String, Vec<String>>::new();
         for problem in plan.problems {
@@ -134,14 +149,15 @@ impl StaticPods {
         }
         problems.retain(|_, why| !why.is_empty());
         let problems = problems.into_iter().map(|(about, why)| (about, why.join("; "))).collect();
-        self.supervisor.directory_says(plan.owners, problems);
+        self.manifests.update(plan.owners, problems);
         let again = self.failures.values().map(|failure| failure.again);
         let wakes = [plan.wake, self.manifest_store.wake()].into_iter().flatten().chain(again);
         let wake = wakes.min().map(|wake| wake.saturating_duration_since(now.mono));
-        wake.unwrap_or(LOOK).clamp(PAUSE, LOOK)
+        wake.unwrap_or(INTERVAL).clamp(PAUSE, INTERVAL)
     }
 
-    fn read_anew(&mut self) {
+    /// Parses the files whose text has changed.
+    fn read_changed_files(&mut self) {
         let mut before = std::mem::take(&mut self.readings);
         for (file, text) in self.manifest_store.settled() {
             let known = before.remove(file).filter(|(known, _)| known == text);
@@ -151,12 +167,12 @@ impl StaticPods {
     }
 
     /// Starts a job that creates or changes the pod, if the pod differs from its file.
-    fn keep(&mut self, spec: Validated<PodSpec>, now: Now) {
+    fn apply(&mut self, spec: Validated<PodSpec>, now: Now) {
         let name = spec.name.clone();
         if self.busy.contains_key(&name) {
             return;
         }
-        if self.supervisor.is_as(&spec) {
+        if self.is_as(&spec) {
             self.failures.remove(&name);
             return;
         }
@@ -164,19 +180,19 @@ impl StaticPods {
         if self.failures.get(&name).is_some_and(waits) {
             return;
         }
-        let supervisor = self.supervisor.clone();
+        let applier = self.applier.clone();
         let job = self.jobs.spawn(async move {
-            let applied = supervisor.apply_or_replace(spec.clone(), None).await;
-            Done { spec, outcome: applied.map(|(_, applied)| applied) }
+            let applied = applier.apply_or_replace(spec.clone(), None).await;
+            JobResult { spec, outcome: applied.map(|(_, applied)| applied) }
         });
         self.busy.insert(name, job.id());
     }
 
-    fn done(&mut self, done: Result<Done, JoinError>) {
-        let Done { spec, outcome } = match done {
-            Ok(done) => done,
+    fn on_result(&mut self, result: Result<JobResult, JoinError>) {
+        let JobResult { spec, outcome } = match result {
+            Ok(result) => result,
             Err(error) => {
-                tracing::error!(%error, "a pod of the manifest directory was not brought about");
+                tracing::error!(%error, "a job of the manifest directory failed");
                 self.busy.retain(|_, id| *id != error.id());
                 return;
             }
@@ -186,7 +202,7 @@ impl StaticPods {
         let error = match outcome {
             Ok(applied) => {
                 self.failures.remove(&spec.name);
-                self.tell(&spec, &file, &applied);
+                self.report(&spec, &file, &applied);
                 return;
             }
             Err(error) => error,
@@ -206,7 +222,8 @@ impl StaticPods {
         self.failures.insert(spec.name.clone(), Failure { spec, why, tries, again });
     }
 
-    fn tell(&self, spec: &PodSpec, file: &str, applied: &Applied) {
+    /// Logs what was done, and records the file's warnings.
+    fn report(&self, spec: &PodSpec, file: &str, applied: &Applied) {
         let (applied, fields) = match applied {
             Applied::Created => ("created", String::new()),
             Applied::Configured => ("configured", String::new()),
@@ -216,46 +233,42 @@ impl StaticPods {
         tracing::info!(pod = spec.name, file, applied, fields, "the pod is as its file says");
         let warnings = self.readings.get(file).map(|(_, reading)| reading.warnings.as_slice());
         for warning in warnings.unwrap_or_default() {
-            self.supervisor.note_of(&spec.name, Notice::warning("ManifestWarning", warning));
+            self.manifests.note(&spec.name, Notice::warning("ManifestWarning", warning));
+        }
+    }
+
+    /// Returns the pods that files of the directory have created and that are not being removed.
+    fn existing(&self) -> Vec<Kept> {
+        let mut existing = Vec::new();
+        self.registry.for_each(|_, entry| {
+            let Some(handle) = entry.pod().filter(|handle| !handle.is_being_deleted()) else {
+                return;
+            };
+            let spec = handle.spec();
+            let origin = spec.origin.clone().filter(|origin| self.manifests.contains(origin));
+            existing.extend(origin.map(|origin| Kept { pod: spec.name.clone(), origin }));
+        });
+        existing
+    }
+
+    /// True if nothing of the pod has to be changed.
+    fn is_as(&self, wanted: &PodSpec) -> bool {
+        let same = self.registry.with(&wanted.name, |handle| {
+            let spec = handle.spec();
+            !handle.is_being_deleted() && *spec == wanted.clone().in_place_of(&spec)
+        });
+        same.unwrap_or_default()
+    }
+
+    fn remove(&self, pod: &str) {
+        let notice = Notice::normal("ManifestRemoved", "No manifest names the pod any more");
+        self.manifests.note(pod, notice);
+        if let Err(error) = self.requests.remove_static(pod) {
+            tracing::warn!(pod, %error, "the pod is not deleted yet");
         }
     }
 }
 
 fn new_uid() -> String {
     uuid::Uuid::new_v4().to_string()
-}
-
-impl Supervisor {
-    /// Returns the pods that files of the directory have created and that are not being removed.
-    fn kept(&self) -> Vec<Kept> {
-        let registry = lock(&self.registry);
-        let kept = registry.values().filter_map(|entry| match entry {
-            Entry::Pod(handle) => {
-                let view = handle.view.borrow();
-                let origin = view.spec.origin.clone().filter(|origin| self.is_here(origin))?;
-                let stays = view.status.deletion.is_none();
-                stays.then(|| Kept { pod: view.spec.name.clone(), origin })
-            }
-            Entry::LeftAlone(..) | Entry::Reserved => None,
-        });
-        kept.collect()
-    }
-
-    /// True if nothing of the pod has to be changed.
-    fn is_as(&self, wanted: &PodSpec) -> bool {
-        let same = self.with(&wanted.name, |handle| {
-            let view = handle.view.borrow();
-            let as_wanted = wanted.clone().in_place_of(&view.spec);
-            view.status.deletion.is_none() && *view.spec == as_wanted
-        });
-        same.unwrap_or_default()
-    }
-
-    fn remove_static(&self, pod: &str) {
-        let notice = Notice::normal("ManifestRemoved", "No manifest names the pod any more");
-        self.note_of(pod, notice);
-        if let Err(error) = self.set_wanted(pod, Wanted::Removed, None, None) {
-            tracing::warn!(pod, %error, "not deleted yet");
-        }
-    }
 }

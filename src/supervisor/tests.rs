@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::*;
+use super::{Applied, PodView, Supervisor, SupervisorBuilder, SupervisorError, now};
 use crate::domain::container::Event;
+use crate::domain::container::Wanted;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
-    BackoffLimits, Handler, MessagePolicy, PortRef, ProbeSpec, Probes, RestartPolicy, Source,
-    TcpSocket,
+    BackoffLimits, ContainerSpec, Handler, MessagePolicy, PodSpec, PortRef, ProbeSpec, Probes,
+    RestartPolicy, Source, TcpSocket, Validated,
 };
 use crate::domain::status::{ContainerState, WaitingReason};
-use crate::prober::Attempt;
+use crate::prober::{Attempt, Prober};
 use crate::runtime::RuntimeError;
 use crate::runtime::fake::Fake;
 use crate::runtime::{Target, Task};
@@ -49,8 +50,6 @@ impl Prober for Scripted {
         Attempt { outcome, latency: Duration::from_millis(1) }
     }
 }
-
-use crate::domain::spec::ContainerSpec;
 
 fn pod(image: &str) -> Validated<PodSpec> {
     let handler = Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) });
@@ -105,13 +104,18 @@ fn pod(image: &str) -> Validated<PodSpec> {
 struct Host {
     runtime: Arc<Fake>,
     prober: Arc<Scripted>,
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
 }
 
 impl Host {
     fn new(runtime: Fake) -> Self {
+        Self::with(runtime, |builder| builder)
+    }
+
+    fn with(runtime: Fake, configure: impl FnOnce(SupervisorBuilder) -> SupervisorBuilder) -> Self {
         let (runtime, prober) = (Arc::new(runtime), Arc::new(Scripted::default()));
-        let supervisor = Supervisor::new(runtime.clone(), prober.clone());
+        let builder = SupervisorBuilder::new(runtime.clone(), prober.clone());
+        let supervisor = Arc::new(configure(builder).build());
         Self { runtime, prober, supervisor }
     }
 
@@ -186,7 +190,7 @@ async fn removal_leaves_nothing_and_frees_the_name() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     host.restarts(0).await;
-    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     assert!(host.runtime.calls().contains(&"forget web_app_0".into()));
     host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap();

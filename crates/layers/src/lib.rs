@@ -232,6 +232,25 @@ pub fn graph(root: &Path) -> Graph {
     graph
 }
 
+/// The graph of the modules below `module`, a top-level module whose file is `file`.
+///
+/// # Panics
+///
+/// If a source file cannot be read.
+#[must_use]
+pub fn graph_below(file: &Path, module: &str) -> Graph {
+    let mut graph = Graph::new();
+    walk(file, &[module.to_owned()], &mut |file, user, paths| {
+        let Some(user) = user.get(1) else { return };
+        let uses = graph.entry(user.clone()).or_default();
+        let below = paths.iter().filter(|path| path.first().is_some_and(|first| first == module));
+        for used in below.filter_map(|path| path.get(1)).filter(|used| *used != user) {
+            uses.entry(used.clone()).or_default().insert(file.to_owned());
+        }
+    });
+    graph
+}
+
 /// The files that name one of these paths of the standard library, such as `std::fs`.
 ///
 /// # Panics
@@ -255,9 +274,28 @@ pub fn named(root: &Path, forbidden: &[&str]) -> Vec<String> {
 /// If there is a circle, with the files that make it; or if there are fewer than two modules, because
 /// then `root` is not the root of a crate.
 pub fn assert_no_circle(root: &Path) {
-    let graph = graph(root);
+    check(&graph(root));
+}
+
+/// Asserts that the modules below `module`, a top-level module whose file is `file`, use each other
+/// in no circle, and use no item of `module` itself, which is above them.
+///
+/// # Panics
+///
+/// If there is a circle or such an item, with the files that make it.
+pub fn assert_no_circle_below(file: &Path, module: &str) {
+    let graph = graph_below(file, module);
+    for (user, uses) in &graph {
+        for (used, files) in uses {
+            assert!(graph.contains_key(used), "{user} uses {module}::{used} in {files:?}");
+        }
+    }
+    check(&graph);
+}
+
+fn check(graph: &Graph) {
     assert!(graph.len() > 1, "{graph:?}");
-    let modules = circle(&graph);
+    let modules = circle(graph);
     let among = modules.iter().flat_map(|module| {
         let uses = graph[module].iter().filter(|(used, _)| modules.contains(*used));
         uses.map(move |(used, files)| format!("{module} uses {used} in {files:?}"))

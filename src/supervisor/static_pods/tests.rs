@@ -10,13 +10,14 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::domain::container::Wanted;
 use crate::domain::spec::{Source, sample};
 use crate::domain::static_pods::{Content, Seen};
 use crate::domain::status::ContainerState;
 use crate::prober::{Attempt, Prober};
 use crate::runtime::Target;
 use crate::runtime::fake::Fake;
-use crate::supervisor::PodView;
+use crate::supervisor::{PodView, Supervisor, SupervisorBuilder};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HERE: u64 = 7;
@@ -74,7 +75,7 @@ impl ManifestDir for Files {
 
 struct Host {
     runtime: Arc<Fake>,
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
     files: Files,
     _running: JoinSet<()>,
 }
@@ -82,8 +83,8 @@ struct Host {
 impl Host {
     fn new(files: &[(&'static str, &'static str)]) -> Self {
         let runtime = Arc::new(Fake::default());
-        let supervisor = Supervisor::new(runtime.clone(), Arc::new(Never));
-        let supervisor = supervisor.with_manifest_dir(Some(Path::new("/m")));
+        let builder = SupervisorBuilder::new(runtime.clone(), Arc::new(Never));
+        let supervisor = Arc::new(builder.manifest_dir(Some(Path::new("/m"))).build());
         let shown = Files::default();
         let host = Self { runtime, supervisor, files: shown, _running: JoinSet::new() };
         host.show(Some(files));
@@ -92,7 +93,7 @@ impl Host {
 
     fn begin(mut self) -> Self {
         let dir = Box::new(self.files.clone());
-        let static_pods = StaticPods::new(self.supervisor.clone(), dir, read);
+        let static_pods = self.supervisor.static_pods(dir, read);
         self._running.spawn(static_pods.run(CancellationToken::new()));
         self
     }
@@ -211,12 +212,12 @@ async fn a_directory_that_is_away_deletes_nothing_and_is_told_once() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
     host.show(None);
-    host.until("told", |supervisor| supervisor.reads_manifest_dir() == Some(false)).await;
+    host.until("told", |supervisor| supervisor.health().reads_manifest_dir == Some(false)).await;
     tokio::time::sleep(MINUTE).await;
     assert!(is_running(&host.supervisor.get("web").unwrap()));
     assert_eq!(host.told("/m"), ["ManifestDirUnreadable"]);
     host.show(Some(&[("a.yaml", "web app")]));
-    host.until("told", |supervisor| supervisor.reads_manifest_dir() == Some(true)).await;
+    host.until("told", |supervisor| supervisor.health().reads_manifest_dir == Some(true)).await;
     assert_eq!((host.told("/m").len(), host.count("start")), (2, 1));
 }
 
@@ -228,19 +229,19 @@ async fn nobody_but_the_file_changes_or_deletes_its_pod() {
         let text = done.unwrap_err().to_string();
         assert_eq!(text, "pods \"web\" is kept by /m/a.yaml: change or remove that file");
     };
-    kept(host.supervisor.want("web", Wanted::Removed, None, None));
+    kept(host.supervisor.requests().want("web", Wanted::Removed, None, None));
     let plain = PodSpec { origin: None, ..PodSpec::clone(&view.spec) }.validate().unwrap();
     kept(host.supervisor.check(&plain).await.map(drop));
     kept(host.supervisor.apply_or_replace(plain, None).await.map(drop));
     let probes = view.spec.containers[0].probes.clone();
-    kept(host.supervisor.update_probes("web", "", probes).await.map(drop));
+    kept(host.supervisor.live_changes().update_probes("web", "", probes).await.map(drop));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_stopped_stays_so() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
-    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
     let stopped = |view: PodView| view.status.all().all(|status| status.pid.is_none());
     host.until("stopped", |supervisor| supervisor.get("web").is_ok_and(stopped)).await;
     host.show(Some(&[("a.yaml", "web other")]));
@@ -248,7 +249,7 @@ async fn what_an_operator_stopped_stays_so() {
     host.until("replaced", |supervisor| supervisor.get("web").is_ok_and(replaced)).await;
     tokio::time::sleep(MINUTE).await;
     assert_eq!(host.count("start"), 1, "not by its file either");
-    host.supervisor.want("web", Wanted::Running, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Running, None, None).unwrap();
     host.runs("web", "other").await;
 }
 

@@ -12,9 +12,7 @@ fn name(index: usize) -> String {
 
 impl Host {
     fn braked(limits: Option<Limits>, pressure: Pressure) -> Self {
-        let mut host = Self::new(Fake::default());
-        host.supervisor = host.supervisor.with_brake(limits, move || pressure);
-        host
+        Self::with(Fake::default(), |builder| builder.brake(limits, move || pressure))
     }
 
     /// All in one instant, so that their probes fall together.
@@ -89,7 +87,7 @@ async fn an_operator_need_not_wait_for_the_brake() {
     let held = |view: &PodView| view.status.containers[0].kill_held.is_some();
     let views = host.supervisor.list();
     let name = &views.iter().find(|view| held(view)).unwrap().spec.name;
-    host.supervisor.request(name, "", Event::Restart { grace: None }, None).unwrap();
+    host.supervisor.requests().request(name, "", Event::Restart { grace: None }, None).unwrap();
     let start = tokio::time::Instant::now();
     let back = |view: &PodView| view.status.containers[0].restart_count == 1;
     host.supervisor.wait(name, "restart", MINUTE, back).await.unwrap();
@@ -127,7 +125,7 @@ async fn a_pod_that_is_gone_counts_no_more() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     for index in 6..PODS {
-        host.supervisor.want(&name(index), Wanted::Removed, None, None).unwrap();
+        host.supervisor.requests().want(&name(index), Wanted::Removed, None, None).unwrap();
         host.supervisor.wait_gone(&name(index), MINUTE).await.unwrap();
     }
     host.prober.0.store(true, Relaxed);

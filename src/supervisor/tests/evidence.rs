@@ -38,10 +38,9 @@ impl EvidenceCollector for Scripted {
 }
 
 fn host(hangs: bool) -> (Host, Arc<Scripted>) {
-    let Host { runtime, prober, supervisor } = Host::new(Fake::default());
-    let evidence_collector = Arc::new(Scripted { hangs, ..Scripted::default() });
-    let supervisor = supervisor.with_witness(evidence_collector.clone());
-    (Host { runtime, prober, supervisor }, evidence_collector)
+    let collector = Arc::new(Scripted { hangs, ..Scripted::default() });
+    let used: Arc<dyn EvidenceCollector> = collector.clone();
+    (Host::with(Fake::default(), |builder| builder.evidence_collector(used)), collector)
 }
 
 async fn condemned(host: &Host) {
@@ -82,7 +81,7 @@ async fn evidence_is_read_by_pod_and_container_and_goes_with_them() {
     let unknown = host.supervisor.evidence("web", "x").await;
     assert!(matches!(unknown, Err(SupervisorError::NoContainer { .. })));
     assert!(!evidence_collector.forgotten.load(Relaxed));
-    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     assert!(evidence_collector.forgotten.load(Relaxed));
 }

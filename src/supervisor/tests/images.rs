@@ -53,9 +53,9 @@ async fn a_pull_that_fails_is_tried_again_after_its_back_off() {
 async fn a_pull_that_nobody_wants_any_more_ends() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("absent"), Wanted::Running).await.unwrap();
-    let mut pull = host.supervisor.pull("absent").unwrap();
+    let mut pull = host.supervisor.images().pull("absent").unwrap();
     tokio::time::sleep(MINUTE).await;
-    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     assert_eq!(host.runtime.pulls.receiver_count(), 1, "somebody else waits for it");
     let waits = tokio::time::timeout(MINUTE, pull.ended()).await;
@@ -67,11 +67,12 @@ async fn a_pull_that_nobody_wants_any_more_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_stuck_registry_holds_up_no_other_one() {
     let host = Host::new(Fake::default());
-    let stuck: Vec<_> =
-        (0..9).map(|n| host.supervisor.pull(&format!("stuck.io/absent{n}")).unwrap()).collect();
+    let stuck: Vec<_> = (0..9)
+        .map(|n| host.supervisor.images().pull(&format!("stuck.io/absent{n}")).unwrap())
+        .collect();
     tokio::time::sleep(MINUTE).await;
     assert_eq!(pulls(&host), 4, "of one registry at a time");
-    let _other = host.supervisor.pull("other.io/absent").unwrap();
+    let _other = host.supervisor.images().pull("other.io/absent").unwrap();
     tokio::time::sleep(MINUTE).await;
     assert!(host.runtime.calls().contains(&"pull other.io/absent:latest".into()));
     drop(stuck);
@@ -81,14 +82,14 @@ async fn a_stuck_registry_holds_up_no_other_one() {
 async fn an_image_of_a_pod_is_not_removed() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Stopped).await.unwrap();
-    let error = host.supervisor.remove_image("docker.io/library/app:latest").await.unwrap_err();
+    let error = host.supervisor.images().remove("docker.io/library/app:latest").await.unwrap_err();
     assert!(error.to_string().ends_with("is in use by pod web"), "{error}");
-    host.supervisor.remove_image("other").await.unwrap();
+    host.supervisor.images().remove("other").await.unwrap();
 
     let image = VolumeImage { reference: "model:1".into(), pull_policy: None };
     let mut spec = named("viewer", "app").into_inner();
     spec.volumes.push(Volume { name: "model".into(), source: VolumeSource::Image(image) });
     host.supervisor.apply(spec.validate().unwrap(), Wanted::Stopped).await.unwrap();
-    let error = host.supervisor.remove_image("model:1").await.unwrap_err();
+    let error = host.supervisor.images().remove("model:1").await.unwrap_err();
     assert!(error.to_string().ends_with("is in use by pod viewer"), "{error}");
 }

@@ -25,9 +25,9 @@ async fn taken_up() -> Host {
 
 async fn panics(host: &Host) {
     host.runtime.panics.store(true, Relaxed);
-    host.supervisor.pause("web", "", MINUTE).unwrap();
+    host.supervisor.requests().pause_probes("web", "", MINUTE).unwrap();
     let mut changes = host.supervisor.changes();
-    let changed = changes.wait_for(|_| !host.supervisor.supervises_all());
+    let changed = changes.wait_for(|_| !host.supervisor.health().supervises_all);
     tokio::time::timeout(MINUTE, changed).await.expect("it is seen").unwrap();
 }
 
@@ -37,13 +37,13 @@ async fn it_is_reported_and_its_pod_recovered_while_the_container_runs_on() {
     panics(&host).await;
     let view = host.supervisor.get("web").unwrap();
     assert_eq!(view.status.phase, Phase::Unknown);
-    let refused = host.supervisor.want("web", Wanted::Stopped, None, None).unwrap_err();
+    let refused = host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap_err();
     assert!(refused.to_string().contains("SupervisionFailed: on purpose"), "{refused}");
     let told = host.supervisor.events().after(0, "web");
     assert!(told.iter().any(|event| event.reason == "SupervisionFailed"), "{told:?}");
 
     let mut changes = host.supervisor.changes();
-    let back = changes.wait_for(|_| host.supervisor.supervises_all());
+    let back = changes.wait_for(|_| host.supervisor.health().supervises_all);
     tokio::time::timeout(MINUTE, back).await.expect("it is recovered").unwrap();
     let view = host.restarts(0).await;
     assert!(view.status.containers[0].pid.is_some());

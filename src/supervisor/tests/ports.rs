@@ -32,7 +32,7 @@ async fn of_two_who_want_one_at_the_same_time_one_gets_it() {
     assert_eq!(first.unwrap().1, Applied::Created);
     assert_eq!(refusal(second), format!("{TAKEN}8080: pod \"a\" has it"));
     assert!(!host.runtime.calls().iter().any(|call| call.contains("b_app")), "nothing is made");
-    host.supervisor.want("a", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("a", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("a", MINUTE).await.unwrap();
     apply("b", "3").await.unwrap();
 }

@@ -40,7 +40,7 @@ async fn probes_that_break_a_rule_change_nothing() {
     let host = host().await;
     let mut probes = pod("app").containers[0].probes.clone();
     probes.liveness.as_mut().unwrap().success_threshold = 2;
-    let error = host.supervisor.update_probes("web", "", probes).await.unwrap_err();
+    let error = host.supervisor.live_changes().update_probes("web", "", probes).await.unwrap_err();
     let text = "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1";
     assert_eq!(error.to_string(), text);
     assert_eq!(*host.supervisor.get("web").unwrap().spec, *pod("app"));
@@ -49,7 +49,7 @@ async fn probes_that_break_a_rule_change_nothing() {
 #[tokio::test(start_paused = true)]
 async fn two_updates_at_once_both_stand() {
     let host = host().await;
-    let bare = host.supervisor.update_probes("web", "app", NONE);
+    let bare = host.supervisor.live_changes().update_probes("web", "app", NONE);
     let other = host.supervisor.apply(changed(|p| p.failure_threshold = 9), Wanted::Running);
     let (bare, other) = tokio::join!(bare, other);
     assert_eq!(bare.unwrap().spec.containers[0].probes, NONE);
@@ -59,16 +59,16 @@ async fn two_updates_at_once_both_stand() {
 #[tokio::test(start_paused = true)]
 async fn a_paused_pod_is_not_killed_and_one_that_resumes_is() {
     let host = host().await;
-    host.supervisor.pause("web", "", 5 * MINUTE).unwrap();
+    host.supervisor.requests().pause_probes("web", "", 5 * MINUTE).unwrap();
     host.prober.0.store(true, Relaxed);
     let start = tokio::time::Instant::now();
     host.restarts(1).await;
     // Nothing for five minutes, then three failures.
     assert_eq!(start.elapsed().as_secs(), 5 * 60 + 20);
-    let unknown = host.supervisor.pause("web", "db", MINUTE).unwrap_err();
+    let unknown = host.supervisor.requests().pause_probes("web", "db", MINUTE).unwrap_err();
     assert!(matches!(unknown, SupervisorError::NoContainer { .. }));
-    host.supervisor.pause("web", "app", MINUTE).unwrap();
-    host.supervisor.resume_probes("web", "app").unwrap();
+    host.supervisor.requests().pause_probes("web", "app", MINUTE).unwrap();
+    host.supervisor.requests().resume_probes("web", "app").unwrap();
     let start = tokio::time::Instant::now();
     host.restarts(2).await;
     assert!(start.elapsed() < MINUTE);
@@ -78,7 +78,7 @@ async fn a_paused_pod_is_not_killed_and_one_that_resumes_is() {
 async fn a_probe_run_by_hand_moves_no_counter() {
     let host = host().await;
     let before = host.supervisor.get("web").unwrap();
-    let run = async |kind| host.supervisor.run_probe("web", "", kind).await;
+    let run = async |kind| host.supervisor.requests().run_probe("web", "", kind).await;
     assert!(run(ProbeKind::Liveness).await.unwrap().outcome.is_success());
     host.prober.0.store(true, Relaxed);
     for _ in 0..5 {
@@ -87,7 +87,7 @@ async fn a_probe_run_by_hand_moves_no_counter() {
     assert_eq!(host.supervisor.get("web").unwrap().status, before.status);
     let error = run(ProbeKind::Startup).await.unwrap_err();
     assert!(matches!(error, SupervisorError::NoProbe { kind: "startup", .. }));
-    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
     let stopped = |view: &PodView| view.status.containers[0].pid.is_none();
     host.supervisor.wait("web", "stop", MINUTE, stopped).await.unwrap();
     let error = run(ProbeKind::Liveness).await.unwrap_err();

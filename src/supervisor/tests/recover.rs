@@ -86,7 +86,7 @@ async fn a_pod_whose_tasks_are_not_clear_is_looked_at_again_within_seconds() {
     let taken_up = changes.wait_for(|_| is_taken_up(&host, "web"));
     let soon = tokio::time::timeout(Duration::from_secs(7), taken_up);
     tokio::select! {
-        () = supervisor.tend() => unreachable!("it goes on"),
+        () = supervisor.run() => unreachable!("it goes on"),
         taken_up = soon => drop(taken_up.expect("not within seconds").unwrap()),
     }
 }

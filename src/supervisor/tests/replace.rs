@@ -90,7 +90,7 @@ async fn what_can_change_live_is_not_replaced() {
 #[tokio::test(start_paused = true)]
 async fn a_stopped_pod_is_replaced_by_a_stopped_one() {
     let host = running().await;
-    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
     host.supervisor.wait("web", "stop", MINUTE, |view| !runs(view)).await.unwrap();
     host.supervisor.apply_or_replace(named("other", "new"), None).await.unwrap();
     assert!(!runs(&host.supervisor.get("web").unwrap()));
@@ -108,7 +108,7 @@ async fn a_pod_that_is_deleted_takes_its_successor_along() {
         host.supervisor.wait("web", "end", MINUTE, leaving).await.unwrap();
         let again = host.supervisor.apply_or_replace(named("third", "x"), None).await;
         assert!(matches!(again, Err(SupervisorError::Leaving(_))), "{again:?}");
-        host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+        host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
         host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     };
     let (replaced, ()) = tokio::join!(replaced, deleted);

@@ -44,7 +44,7 @@ async fn all_are_recorded_before_the_first_starts_and_each_has_its_turn() {
     let told = host.supervisor.events().after(0, "web");
     let of_init = told.iter().find(|event| event.container == "init").unwrap();
     assert_eq!(of_init.field_path(), "spec.initContainers{init}");
-    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     let calls = host.runtime.calls();
     for id in ["web_init_0", "web_app_0", "web_other_0", "web_other_1"] {
@@ -65,13 +65,13 @@ async fn a_request_has_to_name_its_container() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
     let restart = || Event::Restart { grace: None };
-    let error = host.supervisor.request("web", "", restart(), None).unwrap_err();
+    let error = host.supervisor.requests().request("web", "", restart(), None).unwrap_err();
     let text = "a container name must be specified for pod web, choose one of: [app other] or one \
                 of the init containers: [init]";
     assert_eq!(error.to_string(), text);
-    let error = host.supervisor.request("web", "db", restart(), None).unwrap_err();
+    let error = host.supervisor.requests().request("web", "db", restart(), None).unwrap_err();
     assert!(matches!(error, SupervisorError::NoContainer { .. }));
-    host.supervisor.request("web", "init", restart(), None).unwrap();
+    host.supervisor.requests().request("web", "init", restart(), None).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -56,7 +56,7 @@ fn pod_of(number: u64) -> Validated<PodSpec> {
 
 /// One life of the daemon.
 struct Daemon {
-    supervisor: Supervisor,
+    supervisor: Arc<Supervisor>,
     tending: tokio::task::JoinSet<()>,
     counts: BTreeMap<String, u32>,
 }
@@ -64,10 +64,10 @@ struct Daemon {
 impl Daemon {
     fn begin(world: &Arc<World>) -> Self {
         let hand = Arc::new(Hand(world.clone()));
-        let supervisor = Supervisor::new(hand.clone(), hand);
+        let supervisor = Arc::new(Supervisor::new(hand.clone(), hand));
         let tends = supervisor.clone();
         let mut tending = tokio::task::JoinSet::new();
-        tending.spawn(async move { tends.tend().await });
+        tending.spawn(async move { tends.run().await });
         Self { supervisor, tending, counts: BTreeMap::new() }
     }
 
@@ -231,14 +231,14 @@ impl Seen {
                         Wanted::Stopped
                     }
                 };
-                self.daemon.supervisor.want(&pod, wanted, None, None).unwrap();
+                self.daemon.supervisor.requests().want(&pod, wanted, None, None).unwrap();
                 // It is written, or kept, before the daemon may die.
                 tokio::time::sleep(Duration::from_secs(15)).await;
             }
             (9, _) if !self.stopped.contains(&pod) => {
                 self.world.asks(&pod);
                 let restart = Event::Restart { grace: None };
-                self.daemon.supervisor.request(&pod, "", restart, None).unwrap();
+                self.daemon.supervisor.requests().request(&pod, "", restart, None).unwrap();
             }
             _ => {}
         }

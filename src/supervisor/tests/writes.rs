@@ -86,7 +86,7 @@ async fn a_record_that_was_written_anew_is_one() {
 async fn what_has_no_record_is_removed_all_the_same() {
     let host = Host::run().await;
     host.runtime.recordless.store(true, Relaxed);
-    host.supervisor.want("web", Wanted::Removed, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
 }
 
@@ -138,7 +138,7 @@ async fn what_is_newer_is_kept_while_a_write_waits_and_is_what_is_written() {
     // A day of tries: they are as far apart as they ever are.
     tokio::time::sleep(24 * 60 * MINUTE).await;
     let start = tokio::time::Instant::now();
-    host.supervisor.want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
     host.keeps(|memory| memory.wanted == Wanted::Stopped).await;
     assert!(start.elapsed() < Duration::from_secs(1), "no try is waited for");
     host.runtime.away.store(false, Relaxed);

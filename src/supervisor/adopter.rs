@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::adopted_pods::AdoptedPods;
 use super::clock::now;
-use super::{PodView, Supervisor, SupervisorError};
+use super::error::SupervisorError;
 use crate::domain::adopt::{
     Care, ContainerRef, ForeignContainer, LIVENESS, READINESS, Refusal, Remembered, STARTUP, Stdio,
     Step, TaskLevel,
@@ -16,63 +17,70 @@ use crate::domain::adopt::{
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::notice::Notice;
+use crate::domain::pod::PodView;
 use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, ForeignContainers, Found, FoundTask, News};
 
 /// The interval at which all containers are listed, whatever events arrive.
-const LOOK: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(30);
 /// The pause before an event stream that ended is opened again.
 const RETRY: Duration = Duration::from_secs(1);
+/// The number of changes that may wait for the adopter.
 const NEWS: usize = 256;
 /// The maximum length of a message that names labels, in bytes.
 const LONGEST: usize = 1024;
 
 /// Parses the labels that ask for adoption.
-pub(super) type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
+pub type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
 
 pub struct Adopter {
-    supervisor: Arc<Supervisor>,
+    pods: Arc<AdoptedPods>,
     foreign_containers: Arc<dyn ForeignContainers>,
     read: ReadCare,
-    /// Serializes steps of adoption: each step builds on the one before.
-    turn: tokio::sync::Mutex<Told>,
+    /// Labels without effect that were reported. The lock also serializes the steps of adoption:
+    /// each step builds on the one before.
+    reported: tokio::sync::Mutex<ReportedLabels>,
 }
 
 /// Labels without effect that were reported, by container.
-type Told = BTreeMap<ContainerRef, Vec<String>>;
+type ReportedLabels = BTreeMap<ContainerRef, Vec<String>>;
 
 impl Adopter {
     pub fn new(
-        supervisor: Arc<Supervisor>,
+        pods: Arc<AdoptedPods>,
         foreign_containers: Arc<dyn ForeignContainers>,
         read: ReadCare,
     ) -> Self {
-        Self { supervisor, foreign_containers, read, turn: tokio::sync::Mutex::default() }
+        Self { pods, foreign_containers, read, reported: tokio::sync::Mutex::default() }
     }
 
     /// Follows the changes of foreign containers until cancelled.
     pub async fn run(&self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = self.keep_up() => {}
+            () = self.follow() => {}
         }
     }
 
-    async fn keep_up(&self) {
+    async fn follow(&self) {
         loop {
-            let (tell, mut told) = mpsc::channel(NEWS);
-            let listening = async {
+            let (sender, mut news) = mpsc::channel(NEWS);
+            let handling = async {
                 loop {
-                    match tokio::time::timeout(LOOK, told.recv()).await {
-                        Ok(Some(News::Live)) | Err(_) => self.sync_or_say().await,
-                        Ok(Some(News::Changed(place))) => self.hear(&place, false).await,
-                        Ok(Some(News::TaskDeleted(place))) => self.hear(&place, true).await,
+                    match tokio::time::timeout(INTERVAL, news.recv()).await {
+                        Ok(Some(News::Live)) | Err(_) => self.sync().await,
+                        Ok(Some(News::Changed(container))) => {
+                            self.on_change(&container, false).await;
+                        }
+                        Ok(Some(News::TaskDeleted(container))) => {
+                            self.on_change(&container, true).await;
+                        }
                         Ok(None) => return,
                     }
                 }
             };
-            let (followed, ()) = tokio::join!(self.foreign_containers.follow(tell), listening);
+            let (followed, ()) = tokio::join!(self.foreign_containers.follow(sender), handling);
             if let Err(error) = followed {
                 tracing::debug!(%error, "containerd's events ended");
             }
@@ -80,50 +88,54 @@ impl Adopter {
         }
     }
 
-    pub async fn sync_or_say(&self) {
-        if let Err(error) = self.sync().await {
-            tracing::warn!(%error, "containers of others could not be looked at");
+    /// Lists all foreign containers and brings their adoption up to date. An error is logged.
+    pub async fn sync(&self) {
+        if let Err(error) = self.try_sync().await {
+            tracing::warn!(%error, "the containers of other clients could not be listed");
         }
     }
 
-    async fn sync(&self) -> Result<(), SupervisorError> {
-        let mut told = self.turn.lock().await;
-        let before = self.supervisor.adopted_names();
+    async fn try_sync(&self) -> Result<(), SupervisorError> {
+        let mut reported = self.reported.lock().await;
+        let before = self.pods.names();
         let mut seen = BTreeSet::new();
         let foreign_containers = self.foreign_containers.foreign_containers().await?;
-        told.retain(|place, _| {
-            foreign_containers.iter().any(|foreign_container| foreign_container.place == *place)
+        reported.retain(|container, _| {
+            foreign_containers.iter().any(|foreign| foreign.place == *container)
         });
         for foreign_container in foreign_containers {
             seen.insert(foreign_container.place.to_string());
-            self.consider(&foreign_container, &mut told).await;
+            self.update(&foreign_container, &mut reported).await;
         }
         for name in before.difference(&seen) {
-            self.let_go(name, "its record was deleted").await;
+            self.stop_managing(name, "its record was deleted").await;
         }
         Ok(())
     }
 
-    async fn hear(&self, place: &ContainerRef, task_deleted: bool) {
-        let mut told = self.turn.lock().await;
-        let name = place.to_string();
-        match self.foreign_containers.foreign_container(place).await {
-            Ok(None) => self.let_go(&name, "its owner has deleted its record").await,
+    async fn on_change(&self, container: &ContainerRef, task_deleted: bool) {
+        let mut reported = self.reported.lock().await;
+        let name = container.to_string();
+        match self.foreign_containers.foreign_container(container).await {
+            Ok(None) => self.stop_managing(&name, "its owner has deleted its record").await,
             Ok(Some(mut foreign_container)) => {
-                if task_deleted && self.supervisor.live(&name).is_some() {
-                    self.let_go(&name, "its owner has deleted its task").await;
+                if task_deleted && self.pods.spec(&name).is_some() {
+                    self.stop_managing(&name, "its owner has deleted its task").await;
                     self.forget(&mut foreign_container).await;
                 }
-                self.consider(&foreign_container, &mut told).await;
+                self.update(&foreign_container, &mut reported).await;
             }
-            Err(error) => tracing::warn!(name, %error, "a container could not be looked at"),
+            Err(error) => {
+                tracing::warn!(container = name, %error, "the container could not be read");
+            }
         }
     }
 
-    async fn consider(&self, foreign_container: &ForeignContainer, told: &mut Told) {
+    /// Takes the next step of the container's adoption.
+    async fn update(&self, foreign_container: &ForeignContainer, reported: &mut ReportedLabels) {
         let name = foreign_container.place.to_string();
-        self.tell_without_effect(foreign_container, told);
-        let live = self.supervisor.live(&name);
+        self.report_without_effect(foreign_container, reported);
+        let live = self.pods.spec(&name);
         let step = foreign_container.next(live.as_deref(), self.read, new_uid);
         let step = match step {
             Step::TakeUp(spec, memory) => match valid(*spec) {
@@ -139,14 +151,14 @@ impl Adopter {
         let done = match step {
             Step::Nothing => {
                 if live.is_none() {
-                    self.supervisor.hide(&name);
+                    self.pods.unlist(&name);
                 }
                 Ok(())
             }
-            Step::TakeUp(spec, memory) => self.take_up(foreign_container, *spec, memory).await,
-            Step::Change(spec) => self.supervisor.change_care(*spec).await.map(drop),
+            Step::TakeUp(spec, memory) => self.manage(foreign_container, *spec, memory).await,
+            Step::Change(spec) => self.pods.change(*spec).await.map(drop),
             Step::LetGo(why) => {
-                self.let_go(&name, why).await;
+                self.stop_managing(&name, why).await;
                 self.foreign_containers
                     .released(&foreign_container.place, &foreign_container.asking())
                     .await
@@ -158,27 +170,32 @@ impl Adopter {
             }
         };
         if let Err(error) = done {
-            tracing::warn!(name, %error, "a container of somebody else's is not cared for yet");
+            tracing::warn!(container = name, %error, "the container is not managed yet");
         }
     }
 
     /// Reports labels without effect once for a container, and again if other labels are without
     /// effect.
-    fn tell_without_effect(&self, foreign_container: &ForeignContainer, told: &mut Told) {
+    fn report_without_effect(
+        &self,
+        foreign_container: &ForeignContainer,
+        reported: &mut ReportedLabels,
+    ) {
         let labels: Vec<_> =
             foreign_container.without_effect().into_iter().map(str::to_owned).collect();
-        if labels.is_empty() || told.get(&foreign_container.place) == Some(&labels) {
+        if labels.is_empty() || reported.get(&foreign_container.place) == Some(&labels) {
             return;
         }
         let spec =
             foreign_container.spec(Care::default(), false, foreign_container.place.to_string());
         let mut message = format!("Its image's own labels do not count: {}", labels.join(", "));
         shorten(&mut message, LONGEST);
-        self.supervisor.note(&spec, Notice::warning("ImageLabelsIgnored", message));
-        told.insert(foreign_container.place.clone(), labels);
+        self.pods.note(&spec, Notice::warning("ImageLabelsIgnored", message));
+        reported.insert(foreign_container.place.clone(), labels);
     }
 
-    async fn take_up(
+    /// Starts to manage the container, with the memory of earlier management.
+    async fn manage(
         &self,
         foreign_container: &ForeignContainer,
         spec: PodSpec,
@@ -210,8 +227,8 @@ impl Adopter {
             container: place.id.clone(),
             attempt: memory.attempt,
         };
-        self.supervisor.runtime.remember(&id, &spec, &memory).await?;
-        self.supervisor.hide(&spec.name);
+        self.pods.record(&id, &spec, &memory).await?;
+        self.pods.unlist(&spec.name);
         if is_new {
             let by = if spec.adopted().is_some_and(|adopted| adopted.named) {
                 "name"
@@ -219,20 +236,20 @@ impl Adopter {
                 "its labels"
             };
             let message = format!("Looked after from now on, asked for by {by}");
-            self.supervisor.note(&spec, Notice::normal("Adopted", message));
+            self.pods.note(&spec, Notice::normal("Adopted", message));
         }
         let words = ExitEvidence::default();
         let found = Found { id, pod: spec, memory, task, words, pending_record: false };
-        self.supervisor.resume_with_successor(vec![found]);
+        self.pods.start(found);
         Ok(())
     }
 
-    async fn let_go(&self, name: &str, why: &str) {
-        self.supervisor.hide(name);
-        if let Some(spec) = self.supervisor.let_go(name).await {
+    async fn stop_managing(&self, name: &str, why: &str) {
+        self.pods.unlist(name);
+        if let Some(spec) = self.pods.stop(name).await {
             let message = format!("No longer looked after, and left as it is: {why}");
-            self.supervisor.note(&spec, Notice::normal("Released", message));
-            self.supervisor.forget_evidence(&spec).await;
+            self.pods.note(&spec, Notice::normal("Released", message));
+            self.pods.delete_evidence(&spec).await;
         }
     }
 
@@ -242,14 +259,14 @@ impl Adopter {
         if let Err(error) =
             self.foreign_containers.released(&foreign_container.place, &nothing).await
         {
-            tracing::debug!(place = %foreign_container.place, %error, "its record keeps what was remembered");
+            tracing::debug!(container = %foreign_container.place, %error, "the saved state stays in the record");
         }
         foreign_container.remembered = Some(Remembered::Released(nothing));
     }
 
     async fn refuse(&self, foreign_container: &ForeignContainer, refusal: &Refusal) {
         let name = foreign_container.place.to_string();
-        let live = self.supervisor.let_go(&name).await;
+        let live = self.pods.stop(&name).await;
         let spec = live.unwrap_or_else(|| {
             Arc::new(foreign_container.spec(
                 Care::default(),
@@ -257,7 +274,7 @@ impl Adopter {
                 foreign_container.place.to_string(),
             ))
         });
-        self.supervisor.show(spec, refusal);
+        self.pods.list_unmanaged(spec, refusal);
     }
 
     /// Adopts a container by name, whatever its labels say.
@@ -266,7 +283,7 @@ impl Adopter {
         place: &ContainerRef,
         care: Care,
     ) -> Result<PodView, SupervisorError> {
-        let _turn = self.turn.lock().await;
+        let _step = self.reported.lock().await;
         let name = place.to_string();
         let refused = |reason: String| SupervisorError::NotAdopted { pod: name.clone(), reason };
         if !self.foreign_containers.is_watched(&place.namespace) {
@@ -281,7 +298,7 @@ impl Adopter {
         if foreign_container.has_monitor() {
             return Err(refused(Refusal::Monitor.message()));
         }
-        let live = self.supervisor.live(&name);
+        let live = self.pods.spec(&name);
         let remembered = match &foreign_container.remembered {
             Some(Remembered::Unreadable(why)) => {
                 return Err(refused(Refusal::Record(why.clone()).message()));
@@ -292,19 +309,19 @@ impl Adopter {
         let uid = live.as_ref().map_or_else(new_uid, |live| live.uid.clone());
         let spec = foreign_container.spec(care, true, uid).validate()?.into_inner();
         if live.is_some() {
-            return self.supervisor.change_care(spec).await;
+            return self.pods.change(spec).await;
         }
         let began = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
         if foreign_container.task == TaskLevel::None && !began {
             let memory = Memory::new(Wanted::Running, now().wall);
             let (pod, container) = (spec.name.clone(), place.id.clone());
             let id = AttemptId { pod, container, attempt: memory.attempt };
-            self.supervisor.runtime.remember(&id, &spec, &memory).await?;
-            self.supervisor.show(Arc::new(spec), &Refusal::NotStarted);
+            self.pods.record(&id, &spec, &memory).await?;
+            self.pods.list_unmanaged(Arc::new(spec), &Refusal::NotStarted);
         } else {
-            self.take_up(&foreign_container, spec, remembered).await?;
+            self.manage(&foreign_container, spec, remembered).await?;
         }
-        self.supervisor.get(&name)
+        self.pods.view(&name)
     }
 
     /// Returns where the output of the container's task goes, if it has a task.
@@ -315,15 +332,15 @@ impl Adopter {
     /// Stops managing the container and leaves it as it is. Its labels are ignored until they
     /// change.
     pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
-        let view = self.supervisor.get(name)?;
-        let _turn = self.turn.lock().await;
+        let view = self.pods.view(name)?;
+        let _step = self.reported.lock().await;
         let place = ContainerRef::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
         let place = place.ok_or_else(|| SupervisorError::NotAdopted {
             pod: name.to_owned(),
             reason: "probelet made it; delete it instead".to_owned(),
         })?;
         let foreign_container = self.foreign_containers.foreign_container(&place).await?;
-        self.let_go(&view.spec.name, "asked for").await;
+        self.stop_managing(&view.spec.name, "asked for").await;
         if let Some(foreign_container) = foreign_container {
             self.foreign_containers.released(&place, &foreign_container.asking()).await?;
         }

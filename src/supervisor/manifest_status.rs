@@ -3,20 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::super::clock::now;
-use super::super::{PodView, Supervisor, SupervisorError, lock};
+use super::clock::now;
+use super::error::SupervisorError;
+use super::events::EventLog;
+use super::lock::Lock;
+use super::pod_handle::PodHandle;
+use super::registry::Registry;
 use crate::domain::notice::Notice;
-use crate::domain::spec::Origin;
-use crate::domain::spec::PodSpec;
+use crate::domain::pod::PodView;
+use crate::domain::spec::{Origin, PodSpec};
 use crate::domain::status::{Phase, PodStatus};
 
-#[derive(Debug)]
-pub(in super::super) struct Directory {
-    path: String,
-    state: Mutex<State>,
+/// The manifest directory as it was last read. Without a directory no pod is of one.
+pub struct ManifestDirStatus {
+    path: Option<String>,
+    state: Lock<State>,
+    registry: Arc<Registry>,
+    events: Arc<EventLog>,
 }
 
 #[derive(Debug, Default)]
@@ -35,42 +41,33 @@ struct Problem {
     since: SystemTime,
 }
 
-impl Directory {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No update is left incomplete, so a lock that a panic has poisoned is safe to use.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Supervisor {
-    /// Sets the manifest directory. Pods from its files are changed only there.
-    #[must_use]
-    pub fn with_manifest_dir(mut self, path: Option<&Path>) -> Self {
-        self.directory = path.map(|path| {
-            let path = path.display().to_string();
-            Arc::new(Directory { path, state: Mutex::default() })
-        });
-        self
+impl ManifestDirStatus {
+    pub fn new(path: Option<&Path>, registry: Arc<Registry>, events: Arc<EventLog>) -> Self {
+        let path = path.map(|path| path.display().to_string());
+        Self { path, state: Lock::default(), registry, events }
     }
 
     /// Returns whether the manifest directory can be read; None if there is none.
-    pub fn reads_manifest_dir(&self) -> Option<bool> {
-        self.directory.as_ref().map(|directory| directory.state().error.is_none())
+    pub fn is_readable(&self) -> Option<bool> {
+        self.path.as_ref().map(|_| self.state.lock().error.is_none())
     }
 
-    pub(super) fn is_here(&self, origin: &Origin) -> bool {
+    /// True if the file is in the manifest directory.
+    pub fn contains(&self, origin: &Origin) -> bool {
         let parent = Path::new(&origin.file).parent();
-        self.directory.as_ref().is_some_and(|own| parent == Some(Path::new(&own.path)))
+        self.path.as_ref().is_some_and(|path| parent == Some(Path::new(path)))
     }
 
     /// Refuses to change a pod that a file defines, because the file would undo the change.
-    pub(in super::super) fn not_kept(&self, pod: &str) -> Result<(), SupervisorError> {
-        let Some(directory) = &self.directory else { return Ok(()) };
-        let origin = self.with(pod, |handle| handle.view.borrow().spec.origin.clone());
-        let Some(origin) = origin.ok().flatten().filter(|origin| self.is_here(origin)) else {
+    pub fn check_not_from_file(&self, pod: &str) -> Result<(), SupervisorError> {
+        if self.path.is_none() {
+            return Ok(());
+        }
+        let origin = self.registry.with(pod, |handle| handle.spec().origin.clone());
+        let Some(origin) = origin.ok().flatten().filter(|origin| self.contains(origin)) else {
             return Ok(());
         };
-        let file = match &directory.state().owners {
+        let file = match &self.state.lock().owners {
             Some(owners) => owners.get(pod).cloned(),
             None => Some(origin.file),
         };
@@ -81,9 +78,9 @@ impl Supervisor {
     }
 
     /// Sets or clears the error of the directory; each change is reported once.
-    pub(super) fn directory_is(&self, error: Option<String>) {
-        let Some(directory) = &self.directory else { return };
-        let before = std::mem::replace(&mut directory.state().error, error.clone());
+    pub fn set_error(&self, error: Option<String>) {
+        let Some(path) = &self.path else { return };
+        let before = std::mem::replace(&mut self.state.lock().error, error.clone());
         if before == error {
             return;
         }
@@ -94,25 +91,24 @@ impl Supervisor {
             }
             None => Notice::normal("ManifestDirReadable", "The manifest directory is read again"),
         };
-        self.note_of(&directory.path, notice);
-        self.changes.send_modify(|count| *count += 1);
+        self.note(path, notice);
+        self.registry.changes().notify();
     }
 
-    /// Sets the pods that the files define, and the problems of the files.
-    pub(super) fn directory_says(
-        &self,
-        owners: BTreeMap<String, String>,
-        told: BTreeMap<String, String>,
-    ) {
-        let Some(directory) = &self.directory else { return };
+    /// Sets the pods that the files define, and the problems of the files. Each problem is reported
+    /// once.
+    pub fn update(&self, owners: BTreeMap<String, String>, problems: BTreeMap<String, String>) {
+        if self.path.is_none() {
+            return;
+        }
         let wall = now().wall;
         let mut notices = Vec::new();
         let changed;
         {
-            let mut state = directory.state();
+            let mut state = self.state.lock();
             state.owners = Some(owners);
             let before = std::mem::take(&mut state.problems);
-            for (about, why) in told {
+            for (about, why) in problems {
                 let since = before.get(&about).map_or(wall, |known| known.since);
                 if before.get(&about).is_none_or(|known| known.why != why) {
                     notices.push((about.clone(), Notice::warning("ManifestError", why.clone())));
@@ -121,11 +117,11 @@ impl Supervisor {
             }
             changed = before != state.problems;
             // A problem that ends because its file is gone is not reported as solved.
-            let is_right = |about: &String| {
-                let is_kept = state.owners.as_ref().is_some_and(|all| all.contains_key(about));
-                is_kept && !state.problems.contains_key(about)
+            let is_solved = |about: &String| {
+                let has_owner = state.owners.as_ref().is_some_and(|all| all.contains_key(about));
+                has_owner && !state.problems.contains_key(about)
             };
-            for about in before.into_keys().filter(is_right) {
+            for about in before.into_keys().filter(is_solved) {
                 let notice = Notice::normal("ManifestRight", "Its manifest is right again");
                 notices.push((about, notice));
             }
@@ -134,41 +130,40 @@ impl Supervisor {
             return;
         }
         for (about, notice) in notices {
-            self.note_of(&about, notice);
+            self.note(&about, notice);
         }
-        self.changes.send_modify(|count| *count += 1);
+        self.registry.changes().notify();
     }
 
-    /// Records a notice for a pod, or for a problem that is listed as a pod.
-    pub(super) fn note_of(&self, about: &str, notice: Notice) {
-        let live = self.with(about, |handle| handle.view.borrow().spec.clone());
+    /// Logs and records a notice for a pod, or for a problem that is listed as a pod.
+    pub fn note(&self, about: &str, notice: Notice) {
+        let live = self.registry.with(about, PodHandle::spec);
         let spec = live.unwrap_or_else(|_| Arc::new(nameless(about)));
-        let container = spec.containers.first().map_or("", |container| &container.name);
-        tracing::info!(about, reason = notice.reason, "{}", notice.message);
-        self.events.record(&spec, container, notice, now().wall);
+        self.events.log(&spec, notice);
     }
 
     /// Adds the problems to the views of their pods, and lists the others as pods.
-    pub(in super::super) fn with_problems(&self, views: &mut Vec<PodView>) {
-        let Some(directory) = &self.directory else { return };
-        let mut problems = directory.state().problems.clone();
+    pub fn add_problems(&self, views: &mut Vec<PodView>) {
+        if self.path.is_none() {
+            return;
+        }
+        let mut problems = self.state.lock().problems.clone();
         for view in views.iter_mut() {
             view.manifest_error = problems.remove(&view.spec.name).map(|problem| problem.why);
         }
         // The name of a pod that is being created is in the registry already.
-        let registry = lock(&self.registry);
-        problems.retain(|about, _| !registry.contains_key(about));
+        problems.retain(|about, _| !self.registry.contains(about));
         views.extend(problems.iter().map(|(about, problem)| row(about, problem)));
     }
 
-    pub(in super::super) fn problem_of(&self, name: &str) -> Option<String> {
-        let directory = self.directory.as_ref()?;
-        directory.state().problems.get(name).map(|problem| problem.why.clone())
+    /// Returns the problem of a pod or file.
+    pub fn problem(&self, name: &str) -> Option<String> {
+        self.state.lock().problems.get(name).map(|problem| problem.why.clone())
     }
 
-    pub(in super::super) fn row_of(&self, name: &str) -> Option<PodView> {
-        let directory = self.directory.as_ref()?;
-        directory.state().problems.get(name).map(|problem| row(name, problem))
+    /// Returns the row by which a problem is listed as a pod.
+    pub fn row(&self, name: &str) -> Option<PodView> {
+        self.state.lock().problems.get(name).map(|problem| row(name, problem))
     }
 }
 

@@ -1,0 +1,144 @@
+//! Returns the results of effects to the pod's machines.
+
+use std::sync::Arc;
+
+use super::Actor;
+use crate::domain::Incarnation;
+use crate::domain::container::{Event, Fault, InstanceEvent, Machine};
+use crate::domain::notice::Notice;
+use crate::runtime::{RuntimeError, Task};
+use crate::supervisor::effects::EffectResult;
+
+impl Actor {
+    pub(super) fn on_result(&mut self, result: EffectResult) {
+        match result {
+            EffectResult::Event(index, event) => self.on_event(index, event),
+            EffectResult::Started(index, incarnation, task) => {
+                self.on_started(index, incarnation, task);
+            }
+            EffectResult::OomKilled(index, incarnation, kills) => {
+                let current = self.pod.machine(index).map(Machine::attempt);
+                if let Some(task) = self.task(index).filter(|_| current == Some(incarnation)) {
+                    self.tasks.watch_oom(&mut self.effects, index, incarnation, task, kills);
+                }
+                self.handle(index, InstanceEvent::OomKills { kills }.of(incarnation));
+            }
+            EffectResult::Ended(index, incarnation, ending, words) => {
+                if let Some(container) = self.containers.get_mut(index) {
+                    container.task = None;
+                }
+                self.handle(index, InstanceEvent::ExitEvidence { words }.of(incarnation));
+                self.handle(index, InstanceEvent::Ended { ending }.of(incarnation));
+                self.count_end(index, incarnation);
+            }
+            EffectResult::Written(index, attempt, result) => {
+                self.on_written(index, attempt, result);
+            }
+            EffectResult::PendingSaved(index) => {
+                self.records.on_pending_saved(&self.pod, &mut self.effects, index);
+            }
+            EffectResult::WriteDue(index) => {
+                self.records.on_write_due(&self.pod, &mut self.effects, index);
+            }
+            EffectResult::Restored(index, attempt) => {
+                self.records.on_restored(&self.pod, &mut self.effects, index, attempt);
+            }
+            EffectResult::TaskDeleted(index, attempt) => {
+                if let Some(writes) = self.records.of(index) {
+                    writes.task_deleted(attempt);
+                }
+            }
+            EffectResult::NetworkBroken(why) => {
+                let message = format!("Pod network is not as it was made: {why}");
+                self.note("", Notice::warning("NetworkBroken", message));
+                self.network.reconnect(&mut self.effects, 0);
+            }
+            EffectResult::Reconnected(failures, result) => self.on_reconnected(failures, result),
+            EffectResult::Nothing => {}
+        }
+    }
+
+    fn on_event(&mut self, index: usize, event: Event) {
+        let mut ended = None;
+        if let Event::Instance(incarnation, event) = &event {
+            self.on_instance_event(index, *incarnation, event);
+            let is_end = matches!(
+                event,
+                InstanceEvent::Failed { fault: Fault::Container, .. } | InstanceEvent::Ended { .. }
+            );
+            ended = is_end.then_some(*incarnation);
+        }
+        self.handle(index, event);
+        if let Some(attempt) = ended {
+            self.count_end(index, attempt);
+        }
+    }
+
+    /// Updates the actor's state for an event of an instance.
+    fn on_instance_event(&mut self, index: usize, incarnation: Incarnation, event: &InstanceEvent) {
+        match event {
+            InstanceEvent::Failed { .. } => self.records.end_start(index, None),
+            InstanceEvent::Looked { .. } => self.records.end_start(index, Some(incarnation)),
+            InstanceEvent::Probed { kind, outcome, latency, .. } => {
+                let container = (self.spec().name.as_str(), self.name(index));
+                self.counters.probed(container, *kind, outcome, *latency);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_started(&mut self, index: usize, incarnation: Incarnation, task: Arc<dyn Task>) {
+        if let Some(container) = self.containers.get_mut(index) {
+            container.task = Some(task.clone());
+        }
+        self.records.end_start(index, Some(incarnation));
+        let pid = task.pid();
+        let container_id = self.effects.id(index, incarnation).to_string();
+        if let Some(why) = task.no_log() {
+            self.handle(index, Event::NoLog { incarnation, why });
+        }
+        if let Some(user) = task.user() {
+            self.handle(index, InstanceEvent::User { user }.of(incarnation));
+        }
+        if let Some(why) = task.refused_log() {
+            self.note("", Notice::warning("LogRefused", why));
+        }
+        let kills = task.oom_kills_before();
+        self.tasks.watch(&mut self.effects, index, incarnation, task.clone());
+        if let Some(kills) = kills {
+            self.tasks.watch_oom(&mut self.effects, index, incarnation, task, kills);
+            self.handle(index, InstanceEvent::OomKills { kills }.of(incarnation));
+        }
+        self.handle(index, InstanceEvent::Started { pid, container_id }.of(incarnation));
+    }
+
+    fn on_written(&mut self, index: usize, attempt: Incarnation, result: Result<(), RuntimeError>) {
+        let (pod, effects) = (&self.pod, &mut self.effects);
+        if let Some(event) = self.records.on_written(pod, effects, index, attempt, result) {
+            self.handle(index, event);
+        }
+        self.records.clean_up(&self.pod, &mut self.effects, &self.tasks);
+    }
+
+    fn on_reconnected(&mut self, failures: u32, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                let ips = self.network.current(self.spec()).ips.join(", ");
+                let message = format!("Pod connected anew: {ips}");
+                self.note("", Notice::normal("NetworkRepaired", message));
+            }
+            Err(why) => {
+                let message = format!("Failed to connect the pod anew: {why}");
+                self.note("", Notice::warning("NetworkBroken", message));
+                self.network.reconnect(&mut self.effects, failures.saturating_add(1));
+            }
+        }
+    }
+
+    fn count_end(&self, index: usize, attempt: Incarnation) {
+        if let Some(machine) = self.pod.machine(index) {
+            let (pod, container) = (&self.spec().name, self.name(index));
+            self.counters.ended(pod, container, attempt, &machine.memory());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Evidence about condemned containers, captured on the machine's request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{EffectResult, Effects};
+use crate::domain::Incarnation;
+use crate::domain::container::{InstanceEvent, Machine};
+use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, ProbeWord};
+use crate::evidence::{EvidenceCollector, EvidenceSource};
+use crate::runtime::{Runtime, Task};
+use crate::supervisor::clock::now;
+
+/// The time that a capture may take beyond the stop, so that its reading is still reported.
+const LATE: Duration = Duration::from_secs(10);
+
+pub struct EvidenceEffects {
+    runtime: Arc<dyn Runtime>,
+    evidence_collector: Arc<dyn EvidenceCollector>,
+}
+
+impl EvidenceEffects {
+    pub fn new(runtime: Arc<dyn Runtime>, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+        Self { runtime, evidence_collector }
+    }
+
+    pub fn capture(
+        &self,
+        effects: &mut Effects,
+        index: usize,
+        incarnation: Incarnation,
+        machine: &Machine,
+        task: Arc<dyn Task>,
+    ) {
+        let lifecycle = &machine.container().lifecycle;
+        let command = lifecycle.evidence_exec.clone();
+        let id = effects.id(index, incarnation);
+        let source = EvidenceSource {
+            uid: effects.spec().uid.clone(),
+            at: now().wall,
+            cause: machine.condemned_for().map(ToString::to_string).unwrap_or_default(),
+            probes: machine.status().probes.iter().map(ProbeWord::from).collect(),
+            signaled: lifecycle.evidence_signal.is_some(),
+            bound: if command.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE },
+            command,
+            log: self.runtime.log_path(&id),
+            id,
+        };
+        let collector = self.evidence_collector.clone();
+        effects.spawn("capture", index, Some(incarnation), async move {
+            let bound = source.bound.saturating_add(LATE);
+            let reading = match timeout(bound, collector.capture(source, task)).await {
+                Ok(Ok(readings)) => readings.join("; "),
+                Ok(Err(why)) => format!("none: {why}"),
+                Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
+            };
+            EffectResult::Event(index, InstanceEvent::Captured { reading }.of(incarnation))
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! The stored evidence about containers that probes have killed.
+
+use std::sync::Arc;
+
+use super::error::SupervisorError;
+use super::registry::Registry;
+use crate::domain::Incarnation;
+use crate::domain::evidence::Evidence;
+use crate::domain::spec::PodSpec;
+use crate::evidence::EvidenceCollector;
+use crate::runtime::{AttemptId, Runtime};
+
+pub struct EvidenceStore {
+    runtime: Arc<dyn Runtime>,
+    evidence_collector: Arc<dyn EvidenceCollector>,
+    registry: Arc<Registry>,
+}
+
+impl EvidenceStore {
+    pub fn new(
+        runtime: Arc<dyn Runtime>,
+        evidence_collector: Arc<dyn EvidenceCollector>,
+        registry: Arc<Registry>,
+    ) -> Self {
+        Self { runtime, evidence_collector, registry }
+    }
+
+    /// Deletes the evidence of an adopted container, which is left as if it had never been probed.
+    pub async fn delete(&self, spec: &PodSpec) {
+        let Some(container) = spec.containers.first() else { return };
+        let (pod, container) = (spec.name.clone(), container.name.clone());
+        let id = AttemptId { pod, container, attempt: Incarnation::default() };
+        if let Some(folder) = self.runtime.log_path(&id).parent() {
+            self.evidence_collector.forget(folder).await;
+        }
+    }
+
+    /// Returns the evidence of a container's last kills by a probe, newest first. An empty name
+    /// means the first container.
+    pub async fn list(
+        &self,
+        name: &str,
+        container: &str,
+    ) -> Result<Vec<Evidence>, SupervisorError> {
+        let (uid, id) = self.registry.with(name, |handle| {
+            let index = handle.index(name, container)?;
+            let spec = handle.spec();
+            let container = spec.at(index).map(|c| c.name.clone());
+            let id = AttemptId {
+                // The full name is needed: a request may give only the ID of an adopted container.
+                pod: spec.name.clone(),
+                container: container.unwrap_or_default(),
+                attempt: Incarnation::default(),
+            };
+            Ok::<_, SupervisorError>((spec.uid.clone(), id))
+        })??;
+        match self.runtime.log_path(&id).parent() {
+            Some(folder) => Ok(self.evidence_collector.kept(folder, &uid).await),
+            None => Ok(Vec::new()),
+        }
+    }
+}

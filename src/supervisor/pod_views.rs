@@ -1,0 +1,45 @@
+//! The views of all pods: those with an actor, those left alone, unmanaged containers, and problems
+//! of the manifest directory.
+
+use std::sync::Arc;
+
+use super::error::SupervisorError;
+use super::manifest_status::ManifestDirStatus;
+use super::registry::Registry;
+use super::unmanaged::UnmanagedContainers;
+use crate::domain::pod::PodView;
+
+pub struct PodViews {
+    registry: Arc<Registry>,
+    unmanaged: Arc<UnmanagedContainers>,
+    manifests: Arc<ManifestDirStatus>,
+}
+
+impl PodViews {
+    pub fn new(
+        registry: Arc<Registry>,
+        unmanaged: Arc<UnmanagedContainers>,
+        manifests: Arc<ManifestDirStatus>,
+    ) -> Self {
+        Self { registry, unmanaged, manifests }
+    }
+
+    pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
+        let found = self.registry.view(name);
+        let found = found.or_else(|error| self.unmanaged.view(name).ok_or(error));
+        match found {
+            Ok(view) => {
+                let manifest_error = self.manifests.problem(&view.spec.name);
+                Ok(PodView { manifest_error, ..view })
+            }
+            Err(error) => self.manifests.row(name).ok_or(error),
+        }
+    }
+
+    pub fn list(&self) -> Vec<PodView> {
+        let mut views = self.registry.views();
+        views.extend(self.unmanaged.views().values().cloned());
+        self.manifests.add_problems(&mut views);
+        views
+    }
+}

@@ -1,0 +1,141 @@
+//! Reconciles the pods with the runtime, beside the actors: checks whether the runtime answers,
+//! lists its records and tasks after each return and at an interval, and sends the result to each
+//! pod.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actor_request::{Observations, Request};
+use super::background::Background;
+use super::clock::now;
+use super::error::SupervisorError;
+use super::failed_creations::FailedCreations;
+use super::lock::Lock;
+use super::pod_actors::PodActors;
+use super::registry::{Entry, Registry};
+use super::runtime_link::RuntimeLink;
+use crate::domain::adopt::ContainerRef;
+use crate::domain::container::Observation;
+use crate::domain::link::Change;
+use crate::domain::time::Later;
+use crate::runtime::{Flaw, Runtime};
+
+/// The interval of reconciliation, which lists the namespace's records and tasks: two calls that
+/// take containerd a few milliseconds.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after a reconciliation that failed, or that left a pod's tasks unclear.
+const RETRY: Duration = Duration::from_secs(5);
+
+pub struct Reconciler {
+    runtime: Arc<dyn Runtime>,
+    registry: Arc<Registry>,
+    actors: Arc<PodActors>,
+    failed_creations: Arc<FailedCreations>,
+    link: Arc<RuntimeLink>,
+    background: Background,
+    /// Pods that the last reconciliation found in the runtime and that the registry does not have.
+    unregistered: Lock<Vec<String>>,
+}
+
+impl Reconciler {
+    pub fn new(
+        runtime: Arc<dyn Runtime>,
+        registry: Arc<Registry>,
+        actors: Arc<PodActors>,
+        failed_creations: Arc<FailedCreations>,
+        link: Arc<RuntimeLink>,
+        background: Background,
+    ) -> Self {
+        let unregistered = Lock::default();
+        Self { runtime, registry, actors, failed_creations, link, background, unregistered }
+    }
+
+    /// Reconciles until the supervisor is stopped.
+    pub async fn run(&self) {
+        let mut due = now().mono.later(self.interval());
+        loop {
+            tokio::select! {
+                () = self.background.cancelled() => return,
+                () = tokio::time::sleep(self.link.pause()) => {}
+            }
+            let answer = self.runtime.ping().await;
+            let change = self.link.answered(answer.as_ref().err());
+            self.link.log(change.as_ref());
+            let here = now().mono;
+            if matches!(change, Some(Change::Back(_))) {
+                self.send_runtime_back();
+                due = here;
+            }
+            if answer.is_ok() && due <= here {
+                let reconciled = self.reconcile().await;
+                due = here.later(self.interval());
+                if let Err(error) = reconciled {
+                    tracing::warn!(%error, "the pods were not reconciled with containerd");
+                    due = here.later(RETRY);
+                }
+            }
+        }
+    }
+
+    /// Returns the pause before the next reconciliation.
+    fn interval(&self) -> Duration {
+        let mut is_unclear = false;
+        self.registry.for_each(|_, entry| {
+            is_unclear |= matches!(entry, Entry::LeftAlone(_, _, Flaw::Unclear));
+        });
+        if is_unclear { RETRY } else { INTERVAL }
+    }
+
+    fn send_runtime_back(&self) {
+        self.registry.for_each(|_, entry| {
+            // A full queue does no harm, because the actor retries by itself.
+            if let Entry::Pod(handle) = entry {
+                handle.offer(Request::RuntimeBack);
+            }
+        });
+    }
+
+    /// Lists the runtime's records and tasks, compares them with the registry, and acts on
+    /// differences.
+    async fn reconcile(&self) -> Result<(), SupervisorError> {
+        self.failed_creations.retry().await;
+        let at = now().mono;
+        let mut pods: BTreeMap<String, Observations> = BTreeMap::new();
+        for (id, task) in self.runtime.look().await? {
+            let containers = pods.entry(id.pod).or_default();
+            let empty = || Observation { at, attempts: BTreeMap::new() };
+            containers.entry(id.container).or_insert_with(empty).attempts.insert(id.attempt, task);
+        }
+        let mut has_unrecovered = false;
+        self.registry.for_each(|name, entry| {
+            // The owner keeps an adopted container's record, and the `Adopter` observes it.
+            if ContainerRef::of_pod(name).is_some() {
+                return;
+            }
+            let observations = pods.remove(name).unwrap_or_default();
+            match entry {
+                // If the queue is full, the next reconciliation is soon enough.
+                Entry::Pod(handle) => {
+                    handle.offer(Request::Observed(at, Arc::new(observations)));
+                }
+                Entry::LeftAlone(..) => has_unrecovered = true,
+                Entry::Reserved => {}
+            }
+        });
+        has_unrecovered |= self.are_unregistered(pods.into_keys().collect());
+        if has_unrecovered {
+            // These pods could not be recovered before, or another client restored their records.
+            self.actors.recover().await?;
+        }
+        Ok(())
+    }
+
+    /// True if a pod that is not in the registry was seen by the previous reconciliation too. A pod
+    /// that is being removed is seen only once.
+    fn are_unregistered(&self, seen: Vec<String>) -> bool {
+        let mut unregistered = self.unregistered.lock();
+        let before = std::mem::replace(&mut *unregistered, seen);
+        unregistered.iter().any(|name| before.contains(name))
+    }
+}

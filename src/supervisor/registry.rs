@@ -1,0 +1,258 @@
+//! The registry of pods, by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::changes::Changes;
+use super::error::{SupervisorError, left_alone, timed_out};
+use super::lock::Lock;
+use super::pod_handle::PodHandle;
+use super::successor::Successor;
+use crate::domain::adopt::ContainerRef;
+use crate::domain::pod::PodView;
+use crate::domain::spec::PodSpec;
+use crate::runtime::Flaw;
+
+pub enum Entry {
+    /// A pod of the runtime that must not be touched, or that is not recovered yet.
+    LeftAlone(Box<PodView>, String, Flaw),
+    /// A name whose pod is being created.
+    Reserved,
+    Pod(PodHandle),
+}
+
+impl Entry {
+    pub fn pod(&self) -> Option<&PodHandle> {
+        match self {
+            Self::Pod(handle) => Some(handle),
+            Self::LeftAlone(..) | Self::Reserved => None,
+        }
+    }
+
+    fn pod_mut(&mut self) -> Option<&mut PodHandle> {
+        match self {
+            Self::Pod(handle) => Some(handle),
+            Self::LeftAlone(..) | Self::Reserved => None,
+        }
+    }
+}
+
+/// The pods with an actor, and the names that no new pod may have.
+#[derive(Default)]
+pub struct Registry {
+    entries: Lock<BTreeMap<String, Entry>>,
+    changes: Changes,
+}
+
+impl Registry {
+    pub fn new(changes: Changes) -> Self {
+        Self { entries: Lock::default(), changes }
+    }
+
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Reserves the pod's name; None if a pod has it.
+    pub fn reserve(self: &Arc<Self>, name: &str) -> Result<Option<Reservation>, SupervisorError> {
+        let mut entries = self.entries.lock();
+        match entries.get(name) {
+            None => {
+                entries.insert(name.to_owned(), Entry::Reserved);
+                Ok(Some(Reservation::new(self, name)))
+            }
+            Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(name.to_owned())),
+            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
+            Some(Entry::Pod(handle)) if handle.is_being_deleted() => {
+                Err(SupervisorError::Leaving(name.to_owned()))
+            }
+            Some(Entry::Pod(_)) => Ok(None),
+        }
+    }
+
+    /// Reserves a name that nothing has.
+    pub fn reserve_if_free(self: &Arc<Self>, name: &str) -> Option<Reservation> {
+        let mut entries = self.entries.lock();
+        if entries.contains_key(name) {
+            return None;
+        }
+        entries.insert(name.to_owned(), Entry::Reserved);
+        Some(Reservation::new(self, name))
+    }
+
+    /// Adds a pod whose actor starts.
+    pub fn insert(&self, name: &str, handle: PodHandle) {
+        self.entries.lock().insert(name.to_owned(), Entry::Pod(handle));
+    }
+
+    pub fn remove(&self, name: &str) {
+        self.entries.lock().remove(name);
+        self.changes.notify();
+    }
+
+    /// Takes a pod that has an actor out of the registry.
+    pub fn take(&self, name: &str) -> Option<PodHandle> {
+        let mut entries = self.entries.lock();
+        match entries.remove(name)? {
+            Entry::Pod(handle) => Some(handle),
+            other => {
+                entries.insert(name.to_owned(), other);
+                None
+            }
+        }
+    }
+
+    /// Lists a pod with the reason why it has no actor. The reason is logged once.
+    pub fn leave_alone(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
+        let name = view.spec.name.clone();
+        let entry = Entry::LeftAlone(view, reason.clone(), flaw);
+        let before = self.entries.lock().insert(name.clone(), entry);
+        if before.is_none() {
+            tracing::warn!(pod = name, reason, "the pod is not supervised");
+            self.changes.notify();
+        }
+    }
+
+    pub fn is_left_alone(&self, name: &str) -> bool {
+        matches!(self.entries.lock().get(name), Some(Entry::LeftAlone(..)))
+    }
+
+    /// True if the name is in use, so that no recorded pod can take it.
+    pub fn is_taken(&self, name: &str) -> bool {
+        match self.entries.lock().get(name) {
+            Some(Entry::Pod(_) | Entry::Reserved) => true,
+            Some(Entry::LeftAlone(..)) | None => false,
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.lock().contains_key(name)
+    }
+
+    /// Calls `f` with the pod. An adopted container is also found by its ID.
+    pub fn with<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(&PodHandle) -> T,
+    ) -> Result<T, SupervisorError> {
+        match find(&self.entries.lock(), name) {
+            Some(Entry::Pod(handle)) => Ok(f(handle)),
+            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
+            Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
+        }
+    }
+
+    /// Calls `f` with the pod of exactly this name.
+    pub fn with_mut<T>(&self, name: &str, f: impl FnOnce(&mut PodHandle) -> T) -> Option<T> {
+        self.entries.lock().get_mut(name).and_then(Entry::pod_mut).map(f)
+    }
+
+    /// Calls `f` with each entry. The registry is locked meanwhile.
+    pub fn for_each(&self, mut f: impl FnMut(&str, &Entry)) {
+        self.entries.lock().iter().for_each(|(name, entry)| f(name, entry));
+    }
+
+    /// Returns the spec of the pod of exactly this name.
+    pub fn spec(&self, name: &str) -> Option<Arc<PodSpec>> {
+        self.entries.lock().get(name).and_then(Entry::pod).map(PodHandle::spec)
+    }
+
+    pub fn view(&self, name: &str) -> Result<PodView, SupervisorError> {
+        if let Some(Entry::LeftAlone(view, ..)) = self.entries.lock().get(name) {
+            return Ok(PodView::clone(view));
+        }
+        self.with(name, PodHandle::view)
+    }
+
+    pub fn views(&self) -> Vec<PodView> {
+        let entries = self.entries.lock();
+        let views = entries.values().filter_map(|entry| match entry {
+            Entry::Pod(handle) => Some(handle.view()),
+            Entry::LeftAlone(view, ..) => Some(PodView::clone(view)),
+            Entry::Reserved => None,
+        });
+        views.collect()
+    }
+
+    pub fn take_successor(&self, name: &str) -> Option<Successor> {
+        self.with_mut(name, PodHandle::take_successor).flatten()
+    }
+
+    /// Waits until the pod meets the condition, at most for the timeout.
+    pub async fn wait(
+        &self,
+        name: &str,
+        condition: &'static str,
+        timeout: Duration,
+        mut reached: impl FnMut(&PodView) -> bool,
+    ) -> Result<PodView, SupervisorError> {
+        let mut view = self.with(name, PodHandle::watch_view)?;
+        match tokio::time::timeout(timeout, view.wait_for(|view| reached(view))).await {
+            Ok(Ok(view)) => Ok(view.clone()),
+            Ok(Err(_)) => Err(self.view_ended(name)),
+            Err(_) => Err(timed_out(name, condition, timeout)),
+        }
+    }
+
+    /// Returns why a pod's view ended: the pod is deleted, or its actor panicked.
+    fn view_ended(&self, name: &str) -> SupervisorError {
+        match self.with(name, PodHandle::has_actor) {
+            Ok(false) => SupervisorError::Busy(name.to_owned()),
+            Ok(true) => SupervisorError::NotFound(name.to_owned()),
+            Err(error) => error,
+        }
+    }
+
+    /// Waits until nothing is left of the pod, at most for the timeout.
+    pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
+        let mut changes = self.changes.subscribe();
+        let gone = changes.wait_for(|_| !self.contains(name));
+        match tokio::time::timeout(timeout, gone).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(timed_out(name, "removal", timeout)),
+        }
+    }
+
+    /// Returns the names of adopted containers that have an actor.
+    pub fn adopted_names(&self) -> Vec<String> {
+        let is_adopted = |name: &&String| ContainerRef::of_pod(name).is_some();
+        self.entries.lock().keys().filter(is_adopted).cloned().collect()
+    }
+}
+
+/// Finds a pod by its name; an adopted container also by its ID, if no other has the same ID.
+pub fn find<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+    let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
+    named.get(name).or_else(|| {
+        let mut others = named.iter().filter(has_id);
+        others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
+    })
+}
+
+/// The reservation of a name while its pod is created. The drop releases the name, however the
+/// creation ends.
+pub struct Reservation {
+    registry: Arc<Registry>,
+    name: String,
+    keep: bool,
+}
+
+impl Reservation {
+    fn new(registry: &Arc<Registry>, name: &str) -> Self {
+        Self { registry: registry.clone(), name: name.to_owned(), keep: false }
+    }
+
+    /// Leaves the entry in the registry, because the name has its pod.
+    pub fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.registry.entries.lock().remove(&self.name);
+        }
+    }
+}
