@@ -80,7 +80,7 @@ mod tests;
 mod unmanaged;
 
 pub use crate::domain::pod::PodView;
-pub use adopter::{Adopter, ReadCare};
+pub use adopter::{Adopter, ReadLabels};
 pub use applier::Applied;
 pub use clock::now;
 pub use counters::{BOUNDS, ContainerCounts, Counters, Counts, DurationHistogram};
@@ -402,7 +402,7 @@ impl Supervisor {
     }
 
     /// Makes the adopter of these containers of other clients. `read` parses their labels.
-    pub fn adopter(&self, containers: Arc<dyn ForeignContainers>, read: ReadCare) -> Adopter {
+    pub fn adopter(&self, containers: Arc<dyn ForeignContainers>, read: ReadLabels) -> Adopter {
         Adopter::new(self.adopted.clone(), containers, read)
     }
 

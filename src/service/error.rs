@@ -154,13 +154,13 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         SupervisorError::NotFound(_)
         | SupervisorError::NoSuchContainer(_)
         | SupervisorError::NoContainer { .. } => Code::NotFound,
-        SupervisorError::AlreadyExists(_) | SupervisorError::Leaving(_) => Code::AlreadyExists,
+        SupervisorError::AlreadyExists(_) | SupervisorError::BeingDeleted(_) => Code::AlreadyExists,
         SupervisorError::Ambiguous { .. } | SupervisorError::Invalid(_) => Code::InvalidArgument,
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(..)
-        | SupervisorError::LeftAlone { .. }
-        | SupervisorError::NotOurs(_)
-        | SupervisorError::KeptByFile { .. }
+        | SupervisorError::Unsupervised { .. }
+        | SupervisorError::NotCreatedHere(_)
+        | SupervisorError::DefinedByFile { .. }
         | SupervisorError::NotAdopted { .. }
         | SupervisorError::NotRunning { .. }
         | SupervisorError::NoProbe { .. }

@@ -113,7 +113,7 @@ impl Actor {
         (actor, first)
     }
 
-    /// Runs until the pod is gone (true) or the daemon stops, which leaves the containers running.
+    /// Runs until the pod is removed (true) or the daemon stops, which leaves the containers running.
     pub async fn run(mut self, first: Vec<(usize, Action)>) -> bool {
         self.watch_tasks();
         self.perform(first);
@@ -174,13 +174,13 @@ impl Actor {
                 self.handle(index, event);
             }
             Request::RunProbe(index, kind, reply) => {
-                // Without a process the reply is dropped, which tells the caller that none runs.
+                // Without a process the reply is dropped, by which the caller learns that none runs.
                 if let Some(task) = self.task(index) {
                     self.probes.run_once(&mut self.effects, index, kind, task, reply);
                 }
             }
             Request::GetTask(index, reply) => {
-                // Without a process the reply is dropped, which tells the caller that none runs.
+                // Without a process the reply is dropped, by which the caller learns that none runs.
                 if let Some(task) = self.task(index) {
                     let _ = reply.send(task);
                 }
@@ -232,7 +232,7 @@ impl Actor {
     }
 
     /// Logs, counts and records an event of a container, or of the pod if `container` is empty.
-    fn note(&self, container: &str, notice: Notice) {
+    fn record_event(&self, container: &str, notice: Notice) {
         let Notice { kind, reason, message, .. } = &notice;
         match kind {
             NoticeType::Normal => tracing::info!(container, reason, "{message}"),

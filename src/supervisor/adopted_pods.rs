@@ -74,7 +74,7 @@ impl AdoptedPods {
     }
 
     /// Logs and records a notice about a container.
-    pub fn note(&self, spec: &PodSpec, notice: Notice) {
+    pub fn log(&self, spec: &PodSpec, notice: Notice) {
         self.events.log(spec, notice);
     }
 

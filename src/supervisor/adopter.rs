@@ -22,7 +22,7 @@ use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::runtime::{AttemptId, ForeignContainers, Found, FoundTask, News};
 
-/// The interval at which all containers are listed, whatever events arrive.
+/// The interval at which all containers are listed, whether or not events arrive.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// The pause before an event stream that ended is opened again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,12 +32,12 @@ const NEWS: usize = 256;
 const LONGEST: usize = 1024;
 
 /// Parses the labels that ask for adoption.
-pub type ReadCare = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
+pub type ReadLabels = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
 
 pub struct Adopter {
     pods: Arc<AdoptedPods>,
     foreign_containers: Arc<dyn ForeignContainers>,
-    read: ReadCare,
+    read: ReadLabels,
     /// Labels without effect that were reported. The lock also serializes the steps of adoption:
     /// each step builds on the one before.
     reported: tokio::sync::Mutex<ReportedLabels>,
@@ -50,7 +50,7 @@ impl Adopter {
     pub fn new(
         pods: Arc<AdoptedPods>,
         foreign_containers: Arc<dyn ForeignContainers>,
-        read: ReadCare,
+        read: ReadLabels,
     ) -> Self {
         Self { pods, foreign_containers, read, reported: tokio::sync::Mutex::default() }
     }
@@ -59,11 +59,11 @@ impl Adopter {
     pub async fn run(&self, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = self.follow() => {}
+            () = self.follow_changes() => {}
         }
     }
 
-    async fn follow(&self) {
+    async fn follow_changes(&self) {
         loop {
             let (sender, mut news) = mpsc::channel(NEWS);
             let handling = async {
@@ -82,7 +82,7 @@ impl Adopter {
             };
             let (followed, ()) = tokio::join!(self.foreign_containers.follow(sender), handling);
             if let Err(error) = followed {
-                tracing::debug!(%error, "containerd's events ended");
+                tracing::debug!(%error, "the stream of containerd's events ended");
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -113,6 +113,7 @@ impl Adopter {
         Ok(())
     }
 
+    /// Handles a change of one container.
     async fn on_change(&self, container: &ContainerRef, task_deleted: bool) {
         let mut reported = self.reported.lock().await;
         let name = container.to_string();
@@ -121,7 +122,7 @@ impl Adopter {
             Ok(Some(mut foreign_container)) => {
                 if task_deleted && self.pods.spec(&name).is_some() {
                     self.stop_managing(&name, "its owner has deleted its task").await;
-                    self.forget(&mut foreign_container).await;
+                    self.reset(&mut foreign_container).await;
                 }
                 self.update(&foreign_container, &mut reported).await;
             }
@@ -188,9 +189,9 @@ impl Adopter {
         }
         let spec =
             foreign_container.spec(Care::default(), false, foreign_container.place.to_string());
-        let mut message = format!("Its image's own labels do not count: {}", labels.join(", "));
+        let mut message = format!("Labels of the image have no effect: {}", labels.join(", "));
         shorten(&mut message, LONGEST);
-        self.pods.note(&spec, Notice::warning("ImageLabelsIgnored", message));
+        self.pods.log(&spec, Notice::warning("ImageLabelsIgnored", message));
         reported.insert(foreign_container.place.clone(), labels);
     }
 
@@ -201,8 +202,8 @@ impl Adopter {
         spec: PodSpec,
         memory: Option<Box<Memory>>,
     ) -> Result<(), SupervisorError> {
-        let place = &foreign_container.place;
-        let (stop_signal, mut task) = self.foreign_containers.task_of(place).await?;
+        let container = &foreign_container.place;
+        let (stop_signal, mut task) = self.foreign_containers.task_of(container).await?;
         let wall = now().wall;
         let is_new = memory
             .as_ref()
@@ -224,7 +225,7 @@ impl Adopter {
         }
         let id = AttemptId {
             pod: spec.name.clone(),
-            container: place.id.clone(),
+            container: container.id.clone(),
             attempt: memory.attempt,
         };
         self.pods.record(&id, &spec, &memory).await?;
@@ -235,8 +236,8 @@ impl Adopter {
             } else {
                 "its labels"
             };
-            let message = format!("Looked after from now on, asked for by {by}");
-            self.pods.note(&spec, Notice::normal("Adopted", message));
+            let message = format!("Container adopted by {by}");
+            self.pods.log(&spec, Notice::normal("Adopted", message));
         }
         let words = ExitEvidence::default();
         let found = Found { id, pod: spec, memory, task, words, pending_record: false };
@@ -244,17 +245,18 @@ impl Adopter {
         Ok(())
     }
 
+    /// Ends the management of the container, and records the reason.
     async fn stop_managing(&self, name: &str, why: &str) {
         self.pods.unlist(name);
         if let Some(spec) = self.pods.stop(name).await {
-            let message = format!("No longer looked after, and left as it is: {why}");
-            self.pods.note(&spec, Notice::normal("Released", message));
+            let message = format!("Container released without a change to it: {why}");
+            self.pods.log(&spec, Notice::normal("Released", message));
             self.pods.delete_evidence(&spec).await;
         }
     }
 
     /// Deletes all state of a container, as if it had never been adopted.
-    async fn forget(&self, foreign_container: &mut ForeignContainer) {
+    async fn reset(&self, foreign_container: &mut ForeignContainer) {
         let nothing = BTreeMap::new();
         if let Err(error) =
             self.foreign_containers.released(&foreign_container.place, &nothing).await
@@ -264,6 +266,7 @@ impl Adopter {
         foreign_container.remembered = Some(Remembered::Released(nothing));
     }
 
+    /// Lists the container with the reason why it is not managed.
     async fn refuse(&self, foreign_container: &ForeignContainer, refusal: &Refusal) {
         let name = foreign_container.place.to_string();
         let live = self.pods.stop(&name).await;
@@ -277,24 +280,24 @@ impl Adopter {
         self.pods.list_unmanaged(spec, refusal);
     }
 
-    /// Adopts a container by name, whatever its labels say.
+    /// Adopts a container by name, regardless of its labels.
     pub async fn adopt(
         &self,
-        place: &ContainerRef,
+        container: &ContainerRef,
         care: Care,
     ) -> Result<PodView, SupervisorError> {
         let _step = self.reported.lock().await;
-        let name = place.to_string();
+        let name = container.to_string();
         let refused = |reason: String| SupervisorError::NotAdopted { pod: name.clone(), reason };
-        if !self.foreign_containers.is_watched(&place.namespace) {
-            let namespace = &place.namespace;
+        if !self.foreign_containers.is_watched(&container.namespace) {
+            let namespace = &container.namespace;
             return Err(refused(format!(
                 "namespace {namespace:?} is not watched (serve --watch-namespaces)"
             )));
         }
-        let foreign_container = self.foreign_containers.foreign_container(place).await?;
+        let foreign_container = self.foreign_containers.foreign_container(container).await?;
         let foreign_container =
-            foreign_container.ok_or_else(|| SupervisorError::NoSuchContainer(place.clone()))?;
+            foreign_container.ok_or_else(|| SupervisorError::NoSuchContainer(container.clone()))?;
         if foreign_container.has_monitor() {
             return Err(refused(Refusal::Monitor.message()));
         }
@@ -311,10 +314,10 @@ impl Adopter {
         if live.is_some() {
             return self.pods.change(spec).await;
         }
-        let began = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
-        if foreign_container.task == TaskLevel::None && !began {
+        let has_started = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
+        if foreign_container.task == TaskLevel::None && !has_started {
             let memory = Memory::new(Wanted::Running, now().wall);
-            let (pod, container) = (spec.name.clone(), place.id.clone());
+            let (pod, container) = (spec.name.clone(), container.id.clone());
             let id = AttemptId { pod, container, attempt: memory.attempt };
             self.pods.record(&id, &spec, &memory).await?;
             self.pods.list_unmanaged(Arc::new(spec), &Refusal::NotStarted);
@@ -325,8 +328,11 @@ impl Adopter {
     }
 
     /// Returns where the output of the container's task goes, if it has a task.
-    pub async fn output_of(&self, place: &ContainerRef) -> Result<Option<Stdio>, SupervisorError> {
-        Ok(self.foreign_containers.output_of(place).await?)
+    pub async fn output_of(
+        &self,
+        container: &ContainerRef,
+    ) -> Result<Option<Stdio>, SupervisorError> {
+        Ok(self.foreign_containers.output_of(container).await?)
     }
 
     /// Stops managing the container and leaves it as it is. Its labels are ignored until they
@@ -334,15 +340,15 @@ impl Adopter {
     pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
         let view = self.pods.view(name)?;
         let _step = self.reported.lock().await;
-        let place = ContainerRef::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
-        let place = place.ok_or_else(|| SupervisorError::NotAdopted {
+        let container = ContainerRef::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
+        let container = container.ok_or_else(|| SupervisorError::NotAdopted {
             pod: name.to_owned(),
-            reason: "probelet made it; delete it instead".to_owned(),
+            reason: "probelet created it: delete it instead".to_owned(),
         })?;
-        let foreign_container = self.foreign_containers.foreign_container(&place).await?;
-        self.stop_managing(&view.spec.name, "asked for").await;
+        let foreign_container = self.foreign_containers.foreign_container(&container).await?;
+        self.stop_managing(&view.spec.name, "requested by a caller").await;
         if let Some(foreign_container) = foreign_container {
-            self.foreign_containers.released(&place, &foreign_container.asking()).await?;
+            self.foreign_containers.released(&container, &foreign_container.asking()).await?;
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ impl Applier {
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
         if spec.origin.is_none() {
-            self.manifests.check_not_from_file(&spec.name)?;
+            self.manifests.check_not_defined_by_file(&spec.name)?;
         }
         let Some(reservation) = self.registry.reserve(&spec.name)? else {
             let (view, changed) = self.live_changes.configure(spec).await?;

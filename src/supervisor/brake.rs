@@ -36,7 +36,7 @@ impl HostBrake {
     }
 }
 
-/// One pod's share in the brake. It counts nothing once its actor is gone, however that ended.
+/// One pod's use of the brake. When it is dropped with the actor, the pod counts no more.
 pub struct BrakeHandle {
     host: Arc<HostBrake>,
     pod: String,

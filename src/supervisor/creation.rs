@@ -42,7 +42,7 @@ impl Creation {
     /// nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         if spec.origin.is_none() {
-            self.manifests.check_not_from_file(&spec.name)?;
+            self.manifests.check_not_defined_by_file(&spec.name)?;
         }
         let existing = self.registry.with(&spec.name, PodHandle::spec);
         if let Some(error) = existing.ok().and_then(|existing| spec.is_another_than(&existing)) {

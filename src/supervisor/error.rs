@@ -23,8 +23,8 @@ pub enum SupervisorError {
         .fields.join(", ")
     )]
     Differs { pod: String, fields: Vec<String> },
-    #[error("pods {0:?} is being deleted or replaced: try again when that is over")]
-    Leaving(String),
+    #[error("pods {0:?} is being deleted or replaced: try again later")]
+    BeingDeleted(String),
     /// The text is kubectl's.
     #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
     Ambiguous { pod: String, choice: String },
@@ -40,24 +40,24 @@ pub enum SupervisorError {
     Exec(#[from] SessionError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
     Timeout { pod: String, condition: &'static str, after: Duration },
-    #[error("pods {pod:?} is left alone: {reason}")]
-    LeftAlone { pod: String, reason: String },
-    #[error("pods {0:?} has failed for good ({1}): it starts nothing any more")]
+    #[error("pods {pod:?} is not supervised: {reason}")]
+    Unsupervised { pod: String, reason: String },
+    #[error("pods {0:?} has failed for good ({1}) and starts no container any more")]
     Expired(String, &'static str),
     #[error(
-        "pods {0:?} was made by somebody else: its owner deletes it; `probelet release` ends its care"
+        "pods {0:?} is an adopted container, which only its owner deletes; `probelet release` ends its management"
     )]
-    NotOurs(String),
-    #[error("pods {pod:?} is kept by {file}: change or remove that file")]
-    KeptByFile { pod: String, file: String },
+    NotCreatedHere(String),
+    #[error("pods {pod:?} is defined by {file}: change or remove that file")]
+    DefinedByFile { pod: String, file: String },
     #[error("pods {pod:?}: {reason}")]
     NotAdopted { pod: String, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]
     Busy(String),
 }
 
-pub fn left_alone(pod: &str, reason: &str) -> SupervisorError {
-    SupervisorError::LeftAlone { pod: pod.to_owned(), reason: reason.to_owned() }
+pub fn unsupervised_error(pod: &str, reason: &str) -> SupervisorError {
+    SupervisorError::Unsupervised { pod: pod.to_owned(), reason: reason.to_owned() }
 }
 
 pub fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {

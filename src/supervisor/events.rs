@@ -16,7 +16,7 @@ use crate::domain::spec::{PodSpec, Role};
 const CAPACITY: usize = 2048;
 /// The number of a container's events that its record keeps. It is small because a record is
 /// written whole at each transition.
-const KEPT: usize = 20;
+const PER_RECORD: usize = 20;
 
 #[derive(Debug)]
 pub struct EventLog {
@@ -125,24 +125,24 @@ impl EventLog {
 
     /// Returns the newest events of one container and of its pod, for its record. Each record of a
     /// pod has the pod's events, because it is unknown which record is written last.
-    pub fn kept(&self, pod_uid: &str, container: &str) -> Vec<Event> {
-        let events = self.lock();
+    pub fn for_record(&self, pod_uid: &str, container: &str) -> Vec<Event> {
+        let log = self.lock();
         let newest = |of: &str| -> Vec<Event> {
             let own = |event: &&Event| event.pod_uid == pod_uid && event.container == of;
-            events.iter().rev().filter(own).take(KEPT).cloned().collect()
+            log.iter().rev().filter(own).take(PER_RECORD).cloned().collect()
         };
-        let mut kept = newest(container);
-        kept.append(&mut newest(""));
-        kept.sort_by_key(|event| event.sequence);
-        kept
+        let mut events = newest(container);
+        events.append(&mut newest(""));
+        events.sort_by_key(|event| event.sequence);
+        events
     }
 
-    /// Adds the events that a record kept from an earlier daemon.
-    pub fn restore(&self, kept: impl IntoIterator<Item = Event>) {
+    /// Adds the events of a record that an earlier daemon wrote.
+    pub fn restore(&self, recorded: impl IntoIterator<Item = Event>) {
         let mut events = self.lock();
         // The log may have an event already: recovery of a pod is retried, and the records of one
         // pod were written at different times. The event with the higher sequence number is newer.
-        for event in kept {
+        for event in recorded {
             let mut all = events.events.iter_mut().map(|(_, known)| known);
             match all.find(|known| known.is_same(&event)) {
                 Some(known) if known.sequence >= event.sequence => {}
@@ -181,12 +181,12 @@ mod tests {
     use super::*;
     use crate::domain::spec::sample;
 
-    fn tell(log: &EventLog, message: &str) {
-        tell_at(log, message, SystemTime::UNIX_EPOCH);
+    fn record(log: &EventLog, message: &str) {
+        record_at(log, message, SystemTime::UNIX_EPOCH);
     }
 
-    fn tell_at(log: &EventLog, message: &str, wall: SystemTime) {
-        log.record(&sample::pod(), "app", Notice::normal("Told", message), wall);
+    fn record_at(log: &EventLog, message: &str, wall: SystemTime) {
+        log.record(&sample::pod(), "app", Notice::normal("Recorded", message), wall);
     }
 
     fn newest(log: &EventLog) -> u64 {
@@ -194,60 +194,60 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_no_record_kept_is_not_given_again() {
+    fn a_number_that_no_record_has_is_not_used_again() {
         let (early, late) =
             (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
         for wall in [early, late] {
             let old = EventLog::default();
-            tell_at(&old, "kept", early);
-            let kept = old.kept(&sample::pod().uid, "app");
-            (0..50).for_each(|n| tell_at(&old, &n.to_string(), early));
+            record_at(&old, "first", early);
+            let recorded = old.for_record(&sample::pod().uid, "app");
+            (0..50).for_each(|n| record_at(&old, &n.to_string(), early));
             let new = EventLog::default();
-            new.restore(kept);
-            tell_at(&new, "new", wall);
+            new.restore(recorded);
+            record_at(&new, "new", wall);
             assert!(newest(&new) > newest(&old));
         }
     }
 
     #[test]
-    fn without_a_record_the_time_tells_which_numbers_were_given() {
+    fn without_a_record_the_time_excludes_used_numbers() {
         let (old, new) = (EventLog::default(), EventLog::default());
         let died = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
-        (0..50).for_each(|n| tell_at(&old, &n.to_string(), died));
-        tell_at(&new, "new", died + Duration::from_millis(1));
+        (0..50).for_each(|n| record_at(&old, &n.to_string(), died));
+        record_at(&new, "new", died + Duration::from_millis(1));
         assert!(newest(&new) > newest(&old));
     }
 
     #[test]
-    fn another_log_goes_on_from_what_a_record_kept() {
+    fn another_log_continues_from_the_events_of_a_record() {
         let old = EventLog::default();
-        (0..30).for_each(|n| tell(&old, &n.to_string()));
-        tell(&old, "29");
+        (0..30).for_each(|n| record(&old, &n.to_string()));
+        record(&old, "29");
         let uid = sample::pod().uid;
-        let kept = old.kept(&uid, "app");
-        assert_eq!((kept.len(), old.kept(&uid, "other").len()), (20, 0));
+        let recorded = old.for_record(&uid, "app");
+        assert_eq!((recorded.len(), old.for_record(&uid, "other").len()), (20, 0));
         let new = EventLog::default();
-        new.restore(kept.clone());
-        assert_eq!(new.after(0, ""), kept);
-        tell(&new, "29");
+        new.restore(recorded.clone());
+        assert_eq!(new.after(0, ""), recorded);
+        record(&new, "29");
         let last = new.after(0, "").pop().unwrap();
         assert_eq!(last.count, 3);
-        assert!(kept.iter().all(|event| event.sequence < last.sequence));
+        assert!(recorded.iter().all(|event| event.sequence < last.sequence));
     }
 
     #[test]
-    fn what_is_restored_twice_is_there_once() {
+    fn an_event_restored_twice_is_in_the_log_once() {
         let old = EventLog::default();
-        (0..3).for_each(|n| tell(&old, &n.to_string()));
-        let kept = old.kept(&sample::pod().uid, "app");
+        (0..3).for_each(|n| record(&old, &n.to_string()));
+        let recorded = old.for_record(&sample::pod().uid, "app");
         let new = EventLog::default();
-        new.restore(kept.clone());
-        new.restore(kept.clone());
-        assert_eq!(new.after(0, ""), kept);
-        tell(&new, "1");
-        let told = new.after(0, "");
-        new.restore(kept);
-        assert_eq!(new.after(0, ""), told, "also where one has been counted up");
+        new.restore(recorded.clone());
+        new.restore(recorded.clone());
+        assert_eq!(new.after(0, ""), recorded);
+        record(&new, "1");
+        let events = new.after(0, "");
+        new.restore(recorded);
+        assert_eq!(new.after(0, ""), events, "also if an event was counted meanwhile");
     }
 
     #[test]
@@ -255,29 +255,29 @@ mod tests {
         let old = EventLog::default();
         let pod = sample::pod();
         let note = |container: &str, message: &str| {
-            let notice = Notice::normal("Told", message);
+            let notice = Notice::normal("Recorded", message);
             old.record(&pod, container, notice, SystemTime::UNIX_EPOCH);
         };
         note("app", "1");
         note("", "of the pod");
-        let early = old.kept(&pod.uid, "app");
+        let early = old.for_record(&pod.uid, "app");
         note("", "of the pod");
-        let late = old.kept(&pod.uid, "other");
+        let late = old.for_record(&pod.uid, "other");
         let new = EventLog::default();
         new.restore([early, late].concat());
-        let told = new.after(0, "");
-        let told: Vec<_> = told.iter().map(|e| (e.container.as_str(), e.count)).collect();
-        assert_eq!(told, [("app", 1), ("", 2)], "the record that was written last counts");
+        let events = new.after(0, "");
+        let events: Vec<_> = events.iter().map(|e| (e.container.as_str(), e.count)).collect();
+        assert_eq!(events, [("app", 1), ("", 2)], "the record that was written last counts");
     }
 
     #[test]
-    fn no_two_have_one_number_whoever_tells_them() {
+    fn no_two_events_have_the_same_number() {
         let log = EventLog::default();
         std::thread::scope(|scope| {
-            for teller in 0..8 {
+            for thread in 0..8 {
                 let log = &log;
                 scope.spawn(move || {
-                    (0..200).for_each(|n| tell(log, &format!("{teller} {n}")));
+                    (0..200).for_each(|n| record(log, &format!("{thread} {n}")));
                 });
             }
         });
@@ -286,24 +286,24 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_loud_pushes_out_its_own_events_alone() {
+    fn a_container_with_many_events_pushes_out_only_its_own() {
         let log = EventLog::default();
-        let say = |container: &str, message: &str| {
-            let notice = Notice::normal("Told", message);
+        let record = |container: &str, message: &str| {
+            let notice = Notice::normal("Recorded", message);
             log.record(&sample::pod(), container, notice, SystemTime::UNIX_EPOCH);
         };
         let of = |container: &str| -> Vec<String> {
             let events = log.after(0, "").into_iter();
             events.filter(|it| it.container == container).map(|it| it.message).collect()
         };
-        (0..100).for_each(|n| say("quiet", &n.to_string()));
-        (0..10_000).for_each(|n| say("loud", &n.to_string()));
-        say("quiet", "last");
+        (0..100).for_each(|n| record("quiet", &n.to_string()));
+        (0..10_000).for_each(|n| record("loud", &n.to_string()));
+        record("quiet", "last");
         assert_eq!(of("quiet").len(), 101);
         let loud = of("loud");
         assert_eq!((loud.len(), loud.last().unwrap().as_str()), (CAPACITY - 101, "9999"));
         // Two owners with the same number of events keep the same share.
-        (0..10_000).for_each(|n| say("other", &n.to_string()));
+        (0..10_000).for_each(|n| record("other", &n.to_string()));
         let shares = [of("loud").len(), of("other").len()];
         assert!(shares[0].abs_diff(shares[1]) <= 1 && of("quiet").len() == 101, "{shares:?}");
         // Events restored from records have the same bound.
@@ -317,21 +317,21 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_kept_in_part() {
+    fn long_messages_are_shortened() {
         let log = EventLog::default();
-        tell(&log, &"é".repeat(3000));
-        let kept = log.kept(&sample::pod().uid, "app");
-        assert!(kept[0].message.len() <= 1030 && kept[0].message.ends_with('…'));
-        assert_eq!(log.after(0, ""), kept);
+        record(&log, &"é".repeat(3000));
+        let recorded = log.for_record(&sample::pod().uid, "app");
+        assert!(recorded[0].message.len() <= 1030 && recorded[0].message.ends_with('…'));
+        assert_eq!(log.after(0, ""), recorded);
     }
 
     #[test]
-    fn a_watcher_is_woken_by_what_is_restored() {
+    fn a_watcher_is_woken_by_restored_events() {
         let old = EventLog::default();
-        tell(&old, "x");
+        record(&old, "x");
         let new = EventLog::default();
         let newest = new.newest();
-        new.restore(old.kept(&sample::pod().uid, "app"));
+        new.restore(old.for_record(&sample::pod().uid, "app"));
         assert!(newest.has_changed().unwrap() && *newest.borrow() > 0);
         assert_eq!(old.after(0, "")[0].last, SystemTime::UNIX_EPOCH + Duration::ZERO);
     }

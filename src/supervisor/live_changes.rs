@@ -58,7 +58,7 @@ impl LiveChanges {
         probes: Probes,
     ) -> Result<PodView, SupervisorError> {
         let _changing = self.lock().await;
-        self.manifests.check_not_from_file(name)?;
+        self.manifests.check_not_defined_by_file(name)?;
         let index = self.registry.with(name, |handle| handle.index(name, container))??;
         let view = self.views.get(name)?;
         let mut spec = PodSpec::clone(&view.spec);

@@ -59,7 +59,7 @@ impl ManifestDirStatus {
     }
 
     /// Refuses to change a pod that a file defines, because the file would undo the change.
-    pub fn check_not_from_file(&self, pod: &str) -> Result<(), SupervisorError> {
+    pub fn check_not_defined_by_file(&self, pod: &str) -> Result<(), SupervisorError> {
         if self.path.is_none() {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl ManifestDirStatus {
             None => Some(origin.file),
         };
         match file {
-            Some(file) => Err(SupervisorError::KeptByFile { pod: pod.to_owned(), file }),
+            Some(file) => Err(SupervisorError::DefinedByFile { pod: pod.to_owned(), file }),
             None => Ok(()),
         }
     }
@@ -91,7 +91,7 @@ impl ManifestDirStatus {
             }
             None => Notice::normal("ManifestDirReadable", "The manifest directory is read again"),
         };
-        self.note(path, notice);
+        self.log(path, notice);
         self.registry.changes().notify();
     }
 
@@ -122,7 +122,7 @@ impl ManifestDirStatus {
                 has_owner && !state.problems.contains_key(about)
             };
             for about in before.into_keys().filter(is_solved) {
-                let notice = Notice::normal("ManifestRight", "Its manifest is right again");
+                let notice = Notice::normal("ManifestRight", "The manifest is valid again");
                 notices.push((about, notice));
             }
         }
@@ -130,13 +130,13 @@ impl ManifestDirStatus {
             return;
         }
         for (about, notice) in notices {
-            self.note(&about, notice);
+            self.log(&about, notice);
         }
         self.registry.changes().notify();
     }
 
     /// Logs and records a notice for a pod, or for a problem that is listed as a pod.
-    pub fn note(&self, about: &str, notice: Notice) {
+    pub fn log(&self, about: &str, notice: Notice) {
         let live = self.registry.with(about, PodHandle::spec);
         let spec = live.unwrap_or_else(|_| Arc::new(nameless(about)));
         self.events.log(&spec, notice);

@@ -19,7 +19,7 @@ pub fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
         if !memory.outdates(found.id.attempt) {
             continue;
         }
-        tracing::info!(id = %found.id, "goes on from what could not be written before");
+        tracing::info!(id = %found.id, "the container continues from its pending record");
         (found.pod, found.memory, found.pending_record) = (pod, memory, true);
     }
 }
@@ -46,14 +46,14 @@ mod tests {
         Recorded { id, pod, memory: memory(attempt, 0), pending_record: false }
     }
 
-    fn kept(attempt: u32, uid: &str) -> PendingRecord {
+    fn pending(attempt: u32, uid: &str) -> PendingRecord {
         let pod = PodSpec { uid: uid.into(), ..sample::pod() };
         PendingRecord { container: pod.containers[0].name.clone(), pod, memory: memory(attempt, 9) }
     }
 
-    fn filled(recorded_attempts: [u32; 2], kept: PendingRecord) -> Vec<Recorded> {
+    fn filled(recorded_attempts: [u32; 2], pending: PendingRecord) -> Vec<Recorded> {
         let mut found = recorded_attempts.map(recorded);
-        fill_in(&mut found, vec![kept]);
+        fill_in(&mut found, vec![pending]);
         found.into()
     }
 
@@ -62,22 +62,22 @@ mod tests {
     }
 
     #[test]
-    fn of_the_same_attempt_it_replaces_the_memory() {
-        let found = filled([3, 2], kept(3, &uid()));
+    fn a_pending_record_of_the_same_attempt_replaces_the_memory() {
+        let found = filled([3, 2], pending(3, &uid()));
         assert_eq!([&found[0], &found[1]].map(|it| it.memory.restart_count), [9, 0]);
         assert!(found[0].pending_record && !found[1].pending_record);
     }
 
     #[test]
-    fn of_a_later_attempt_it_replaces_the_memory_too() {
-        let found = filled([2, 3], kept(4, &uid()));
+    fn a_pending_record_of_a_later_attempt_replaces_the_memory() {
+        let found = filled([2, 3], pending(4, &uid()));
         assert_eq!(found[1].memory, memory(4, 9));
-        assert_eq!(found[1].id.attempt, Incarnation(3), "whose record it is");
+        assert_eq!(found[1].id.attempt, Incarnation(3), "the attempt of the record");
     }
 
     #[test]
-    fn an_older_one_and_another_pods_are_nothing() {
-        for it in [kept(2, &uid()), kept(4, "another")] {
+    fn an_older_pending_record_and_one_of_another_pod_are_ignored() {
+        for it in [pending(2, &uid()), pending(4, "another")] {
             let found = filled([2, 3], it);
             assert!(
                 found.iter().all(|found| !found.pending_record && found.memory.restart_count == 0)

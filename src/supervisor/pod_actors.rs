@@ -135,14 +135,17 @@ impl PodActors {
         let Ok(view) = self.registry.with(name, PodHandle::view) else { return };
         let mut times = self.panics.add(name);
         tracing::error!(pod = name, why, times, "the pod's actor panicked");
-        let reason = format!("{}: {why}; its containers run on, it is recovered", panics::REASON);
+        let reason = format!(
+            "{}: {why}; its containers continue to run, and the pod is recovered",
+            panics::REASON
+        );
         let message = format!("Internal error, recovered from the records: {why}");
         self.resources.events.log(&view.spec, Notice::warning(panics::REASON, message));
         let view = Box::new(panics::unsupervised(view, &reason));
-        self.registry.leave_alone(view, reason, Flaw::Unclear);
+        self.registry.add_unsupervised(view, reason, Flaw::Unclear);
         self.registry.changes().notify();
         // The adopter recovers adopted containers itself, each time it lists them.
-        while ContainerRef::of_pod(name).is_none() && self.registry.is_left_alone(name) {
+        while ContainerRef::of_pod(name).is_none() && self.registry.is_unsupervised(name) {
             tokio::select! {
                 () = self.background.cancelled() => return,
                 () = tokio::time::sleep(retry_after(times)) => {}
@@ -180,10 +183,10 @@ impl PodActors {
         if self.registry.is_taken(&name) {
             return Ok(0);
         }
-        match repair::sort_out(found, flawed, now().wall) {
-            Sorted::Whole(attempts) => Ok(usize::from(self.try_restore(attempts))),
-            Sorted::LeftAlone(view, reason, flaw) => {
-                self.registry.leave_alone(view, reason, flaw);
+        match repair::sort(found, flawed, now().wall) {
+            Sorted::Recoverable(attempts) => Ok(usize::from(self.try_restore(attempts))),
+            Sorted::Unsupervised(view, reason, flaw) => {
+                self.registry.add_unsupervised(view, reason, flaw);
                 Ok(0)
             }
         }
@@ -200,10 +203,10 @@ impl PodActors {
         let reason = format!("internal error: {panic}");
         let (image, flaw, task) = (String::new(), Flaw::Unclear, FoundTask::None);
         let unsound = Unsound { id, pod_uid, image, flaw, reason, task };
-        if let Sorted::LeftAlone(view, reason, flaw) =
-            repair::sort_out(Vec::new(), vec![unsound], now().wall)
+        if let Sorted::Unsupervised(view, reason, flaw) =
+            repair::sort(Vec::new(), vec![unsound], now().wall)
         {
-            self.registry.leave_alone(view, reason, flaw);
+            self.registry.add_unsupervised(view, reason, flaw);
         }
         false
     }

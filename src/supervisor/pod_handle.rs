@@ -133,7 +133,7 @@ impl PodHandle {
         self.successor.take().map(|successor| *successor)
     }
 
-    /// Abandons the successor of a pod that is deleted. Returns the record that has to say so.
+    /// Abandons the successor of a pod that is deleted. Returns the record to which that has to be written.
     pub fn abandon_successor(&mut self) -> Option<StartRequest> {
         self.successor.as_mut().and_then(|successor| successor.abandon())
     }

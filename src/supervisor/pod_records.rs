@@ -35,7 +35,7 @@ impl PodRecords {
 
     /// Returns the state that goes into a container's record.
     pub fn memory(&self, effects: &Effects, machine: &Machine) -> Memory {
-        let events = self.events.kept(&effects.spec().uid, &machine.container().name);
+        let events = self.events.for_record(&effects.spec().uid, &machine.container().name);
         let boot_id = self.boot_id.as_deref().map(str::to_owned);
         Memory { events, boot_id, ..machine.memory() }
     }

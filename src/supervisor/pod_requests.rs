@@ -47,7 +47,7 @@ impl PodRequests {
         by: Option<Caller>,
     ) -> Result<(), SupervisorError> {
         if wanted == Wanted::Removed {
-            self.manifests.check_not_from_file(name)?;
+            self.manifests.check_not_defined_by_file(name)?;
         }
         self.set_wanted(name, Desired { wanted, grace, by })
     }
@@ -66,7 +66,7 @@ impl PodRequests {
                 handle.check_not_expired(name)?;
             }
             if desired.wanted == Wanted::Removed && handle.spec().is_adopted() {
-                return Err(SupervisorError::NotOurs(name.to_owned()));
+                return Err(SupervisorError::NotCreatedHere(name.to_owned()));
             }
             handle.set_desired(desired);
             Ok(())

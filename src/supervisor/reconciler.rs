@@ -82,7 +82,7 @@ impl Reconciler {
     fn interval(&self) -> Duration {
         let mut is_unclear = false;
         self.registry.for_each(|_, entry| {
-            is_unclear |= matches!(entry, Entry::LeftAlone(_, _, Flaw::Unclear));
+            is_unclear |= matches!(entry, Entry::Unsupervised(_, _, Flaw::Unclear));
         });
         if is_unclear { RETRY } else { INTERVAL }
     }
@@ -119,7 +119,7 @@ impl Reconciler {
                 Entry::Pod(handle) => {
                     handle.offer(Request::Observed(at, Arc::new(observations)));
                 }
-                Entry::LeftAlone(..) => has_unrecovered = true,
+                Entry::Unsupervised(..) => has_unrecovered = true,
                 Entry::Reserved => {}
             }
         });

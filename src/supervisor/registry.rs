@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
-use super::error::{SupervisorError, left_alone, timed_out};
+use super::error::{SupervisorError, timed_out, unsupervised_error};
 use super::lock::Lock;
 use super::pod_handle::PodHandle;
 use super::successor::Successor;
@@ -16,7 +16,7 @@ use crate::runtime::Flaw;
 
 pub enum Entry {
     /// A pod of the runtime that must not be touched, or that is not recovered yet.
-    LeftAlone(Box<PodView>, String, Flaw),
+    Unsupervised(Box<PodView>, String, Flaw),
     /// A name whose pod is being created.
     Reserved,
     Pod(PodHandle),
@@ -26,14 +26,14 @@ impl Entry {
     pub fn pod(&self) -> Option<&PodHandle> {
         match self {
             Self::Pod(handle) => Some(handle),
-            Self::LeftAlone(..) | Self::Reserved => None,
+            Self::Unsupervised(..) | Self::Reserved => None,
         }
     }
 
     fn pod_mut(&mut self) -> Option<&mut PodHandle> {
         match self {
             Self::Pod(handle) => Some(handle),
-            Self::LeftAlone(..) | Self::Reserved => None,
+            Self::Unsupervised(..) | Self::Reserved => None,
         }
     }
 }
@@ -63,9 +63,9 @@ impl Registry {
                 Ok(Some(Reservation::new(self, name)))
             }
             Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(name.to_owned())),
-            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
+            Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
             Some(Entry::Pod(handle)) if handle.is_being_deleted() => {
-                Err(SupervisorError::Leaving(name.to_owned()))
+                Err(SupervisorError::BeingDeleted(name.to_owned()))
             }
             Some(Entry::Pod(_)) => Ok(None),
         }
@@ -104,9 +104,9 @@ impl Registry {
     }
 
     /// Lists a pod with the reason why it has no actor. The reason is logged once.
-    pub fn leave_alone(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
+    pub fn add_unsupervised(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
         let name = view.spec.name.clone();
-        let entry = Entry::LeftAlone(view, reason.clone(), flaw);
+        let entry = Entry::Unsupervised(view, reason.clone(), flaw);
         let before = self.entries.lock().insert(name.clone(), entry);
         if before.is_none() {
             tracing::warn!(pod = name, reason, "the pod is not supervised");
@@ -114,15 +114,15 @@ impl Registry {
         }
     }
 
-    pub fn is_left_alone(&self, name: &str) -> bool {
-        matches!(self.entries.lock().get(name), Some(Entry::LeftAlone(..)))
+    pub fn is_unsupervised(&self, name: &str) -> bool {
+        matches!(self.entries.lock().get(name), Some(Entry::Unsupervised(..)))
     }
 
     /// True if the name is in use, so that no recorded pod can take it.
     pub fn is_taken(&self, name: &str) -> bool {
         match self.entries.lock().get(name) {
             Some(Entry::Pod(_) | Entry::Reserved) => true,
-            Some(Entry::LeftAlone(..)) | None => false,
+            Some(Entry::Unsupervised(..)) | None => false,
         }
     }
 
@@ -138,7 +138,7 @@ impl Registry {
     ) -> Result<T, SupervisorError> {
         match find(&self.entries.lock(), name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
-            Some(Entry::LeftAlone(_, reason, _)) => Err(left_alone(name, reason)),
+            Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
         }
     }
@@ -159,7 +159,7 @@ impl Registry {
     }
 
     pub fn view(&self, name: &str) -> Result<PodView, SupervisorError> {
-        if let Some(Entry::LeftAlone(view, ..)) = self.entries.lock().get(name) {
+        if let Some(Entry::Unsupervised(view, ..)) = self.entries.lock().get(name) {
             return Ok(PodView::clone(view));
         }
         self.with(name, PodHandle::view)
@@ -169,7 +169,7 @@ impl Registry {
         let entries = self.entries.lock();
         let views = entries.values().filter_map(|entry| match entry {
             Entry::Pod(handle) => Some(handle.view()),
-            Entry::LeftAlone(view, ..) => Some(PodView::clone(view)),
+            Entry::Unsupervised(view, ..) => Some(PodView::clone(view)),
             Entry::Reserved => None,
         });
         views.collect()

@@ -16,36 +16,37 @@ use crate::domain::status::{
 };
 use crate::runtime::{Flaw, Found, FoundTask, Unsound};
 
+/// The records of a pod, sorted.
 pub enum Sorted {
     /// The records with which the pod can be recovered.
-    Whole(Vec<Found>),
+    Recoverable(Vec<Found>),
     /// The view of a pod that is not recovered, and the reason.
-    LeftAlone(Box<PodView>, String, Flaw),
+    Unsupervised(Box<PodView>, String, Flaw),
 }
 
 /// Sorts a pod's records. One record of a newer version makes the whole pod a newer version's. A
 /// broken record is repaired from a sound one of the pod, because every record has the pod's spec.
-pub fn sort_out(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
+pub fn sort(mut sound: Vec<Found>, unsound: Vec<Unsound>, wall: SystemTime) -> Sorted {
     let flaw = |flaw| unsound.iter().find(|attempt| attempt.flaw == flaw);
-    let hopeless = if sound.is_empty() { flaw(Flaw::Broken) } else { None };
-    if let Some(worst) = flaw(Flaw::Newer).or_else(|| flaw(Flaw::Unclear)).or(hopeless) {
-        let (word, hint) = match worst.flaw {
+    let only_broken = if sound.is_empty() { flaw(Flaw::Broken) } else { None };
+    if let Some(worst) = flaw(Flaw::Newer).or_else(|| flaw(Flaw::Unclear)).or(only_broken) {
+        let (code, hint) = match worst.flaw {
             Flaw::Newer => ("RecordNewer", "run the newer probelet, or delete it with ctr"),
             Flaw::Broken => ("RecordBroken", "delete it with ctr"),
             Flaw::Unclear => ("TaskUnclear", "it is tried again"),
         };
-        let reason = format!("{word}: the record of {}: {}; {hint}", worst.id, worst.reason);
-        let view = Box::new(view(&sound, &unsound, word, &reason, wall));
-        return Sorted::LeftAlone(view, reason, worst.flaw);
+        let reason = format!("{code}: the record of {}: {}; {hint}", worst.id, worst.reason);
+        let view = Box::new(view(&sound, &unsound, code, &reason, wall));
+        return Sorted::Unsupervised(view, reason, worst.flaw);
     }
     for broken in unsound {
         let (id, reason) = (&broken.id, &broken.reason);
-        tracing::warn!(%id, reason, "a broken record is made good by what its siblings say");
+        tracing::warn!(%id, reason, "a broken record is repaired from other records of the pod");
         if let Some(found) = repaired(&sound, broken, wall) {
             sound.push(found);
         }
     }
-    Sorted::Whole(sound)
+    Sorted::Recoverable(sound)
 }
 
 fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found> {
@@ -67,16 +68,16 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
 fn view(
     sound: &[Found],
     unsound: &[Unsound],
-    word: &'static str,
+    code: &'static str,
     reason: &str,
     wall: SystemTime,
 ) -> PodView {
     let mut images: BTreeMap<&str, (&str, Incarnation)> = BTreeMap::new();
     let known = sound.iter().map(|found| (&found.id, ""));
     for (id, image) in known.chain(unsound.iter().map(|it| (&it.id, it.image.as_str()))) {
-        let place = images.entry(&id.container).or_insert((image, id.attempt));
-        if !image.is_empty() || id.attempt > place.1 {
-            *place = (image, place.1.max(id.attempt));
+        let newest = images.entry(&id.container).or_insert((image, id.attempt));
+        if !image.is_empty() || id.attempt > newest.1 {
+            *newest = (image, newest.1.max(id.attempt));
         }
     }
     let ids = sound.iter().map(|found| &found.id).chain(unsound.iter().map(|it| &it.id));
@@ -88,8 +89,8 @@ fn view(
         })
         .collect();
     let statuses = images.iter().map(|(name, (image, attempt))| {
-        let (shown, message) = (WaitingReason::Unsupervised(word), reason.to_owned());
-        let state = ContainerState::Waiting { reason: shown, message };
+        let (reason, message) = (WaitingReason::Unsupervised(code), reason.to_owned());
+        let state = ContainerState::Waiting { reason, message };
         blank(name, image, *attempt, state)
     });
     let status = PodStatus {

@@ -83,7 +83,7 @@ impl Replacement {
             let field = format!("spec.volumes[{index}].image.reference");
             let refused = |reason| SpecErrors(vec![SpecError::new(field.clone(), reason)]);
             if image.pull_policy == Some(PullPolicy::Never) {
-                return Err(refused(format!("image {name:?} is not here")).into());
+                return Err(refused(format!("image {name:?} is not present")).into());
             }
             let pull = self.pulls.join(name, keyrings(spec));
             pull.map_err(refused)?.ended().await.map_err(|(_, reason)| refused(reason))?;
@@ -100,7 +100,7 @@ impl Replacement {
     ) -> Result<Duration, SupervisorError> {
         let _changing = self.live_changes.lock().await;
         let name = spec.name.clone();
-        let leaving = || SupervisorError::Leaving(name.clone());
+        let leaving = || SupervisorError::BeingDeleted(name.clone());
         let old = self.views.get(&name)?;
         if old.status.deletion.is_some() {
             return Err(leaving());

@@ -24,7 +24,7 @@ use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
 #[cfg(test)]
 mod tests;
 
-/// The interval at which the directory is read, whatever changes are reported.
+/// The interval at which the directory is read, whether or not changes are reported.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The pause before an unreadable directory is read again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ struct Failure {
     /// The reason; None if the pod only has to wait.
     why: Option<String>,
     tries: u32,
-    again: Instant,
+    retry_at: Instant,
 }
 
 impl StaticPods {
@@ -129,9 +129,9 @@ impl StaticPods {
         self.manifest_store.look(files, now);
         self.read_changed_files();
         let readings: Vec<_> = self.readings.values().map(|(_, reading)| reading).collect();
-        let (kept, unknown) = (self.existing(), self.manifest_store.has_unknown());
+        let (existing, unknown) = (self.existing(), self.manifest_store.has_unknown());
         let all = (directory, readings.as_slice());
-        let plan = Plan::new(all, &kept, unknown, &mut self.missing, now);
+        let plan = Plan::new(all, &existing, unknown, &mut self.missing, now);
         let wanted = |name: &String| plan.keep.iter().any(|spec| spec.name == *name);
         self.failures.retain(|name, _| wanted(name));
         for spec in plan.keep {
@@ -150,8 +150,8 @@ impl StaticPods {
         problems.retain(|_, why| !why.is_empty());
         let problems = problems.into_iter().map(|(about, why)| (about, why.join("; "))).collect();
         self.manifests.update(plan.owners, problems);
-        let again = self.failures.values().map(|failure| failure.again);
-        let wakes = [plan.wake, self.manifest_store.wake()].into_iter().flatten().chain(again);
+        let retries = self.failures.values().map(|failure| failure.retry_at);
+        let wakes = [plan.wake, self.manifest_store.wake()].into_iter().flatten().chain(retries);
         let wake = wakes.min().map(|wake| wake.saturating_duration_since(now.mono));
         wake.unwrap_or(INTERVAL).clamp(PAUSE, INTERVAL)
     }
@@ -160,9 +160,9 @@ impl StaticPods {
     fn read_changed_files(&mut self) {
         let mut before = std::mem::take(&mut self.readings);
         for (file, text) in self.manifest_store.settled() {
-            let known = before.remove(file).filter(|(known, _)| known == text);
+            let unchanged = before.remove(file).filter(|(before, _)| before == text);
             let read = || (text.clone(), (self.read)(file, text, new_uid));
-            self.readings.insert(file.to_owned(), known.unwrap_or_else(read));
+            self.readings.insert(file.to_owned(), unchanged.unwrap_or_else(read));
         }
     }
 
@@ -172,11 +172,11 @@ impl StaticPods {
         if self.busy.contains_key(&name) {
             return;
         }
-        if self.is_as(&spec) {
+        if self.is_up_to_date(&spec) {
             self.failures.remove(&name);
             return;
         }
-        let waits = |failure: &Failure| failure.spec == spec && failure.again > now.mono;
+        let waits = |failure: &Failure| failure.spec == spec && failure.retry_at > now.mono;
         if self.failures.get(&name).is_some_and(waits) {
             return;
         }
@@ -207,9 +207,9 @@ impl StaticPods {
             }
             Err(error) => error,
         };
-        let passes = matches!(
+        let is_temporary = matches!(
             error,
-            SupervisorError::Leaving(_)
+            SupervisorError::BeingDeleted(_)
                 | SupervisorError::AlreadyExists(_)
                 | SupervisorError::Busy(_)
                 | SupervisorError::Timeout { .. }
@@ -217,9 +217,9 @@ impl StaticPods {
         let before = self.failures.get(&spec.name).filter(|failure| failure.spec == spec);
         let tries = before.map_or(0, |failure| failure.tries).saturating_add(1);
         let mono = now().mono;
-        let again = mono.checked_add(retry_after(tries)).unwrap_or(mono);
-        let why = (!passes).then(|| format!("{file}: {error}"));
-        self.failures.insert(spec.name.clone(), Failure { spec, why, tries, again });
+        let retry_at = mono.checked_add(retry_after(tries)).unwrap_or(mono);
+        let why = (!is_temporary).then(|| format!("{file}: {error}"));
+        self.failures.insert(spec.name.clone(), Failure { spec, why, tries, retry_at });
     }
 
     /// Logs what was done, and records the file's warnings.
@@ -230,10 +230,10 @@ impl StaticPods {
             Applied::Unchanged => return,
             Applied::Replaced(fields) => ("replaced", fields.join(", ")),
         };
-        tracing::info!(pod = spec.name, file, applied, fields, "the pod is as its file says");
+        tracing::info!(pod = spec.name, file, applied, fields, "the pod was applied from its file");
         let warnings = self.readings.get(file).map(|(_, reading)| reading.warnings.as_slice());
         for warning in warnings.unwrap_or_default() {
-            self.manifests.note(&spec.name, Notice::warning("ManifestWarning", warning));
+            self.manifests.log(&spec.name, Notice::warning("ManifestWarning", warning));
         }
     }
 
@@ -252,7 +252,7 @@ impl StaticPods {
     }
 
     /// True if nothing of the pod has to be changed.
-    fn is_as(&self, wanted: &PodSpec) -> bool {
+    fn is_up_to_date(&self, wanted: &PodSpec) -> bool {
         let same = self.registry.with(&wanted.name, |handle| {
             let spec = handle.spec();
             !handle.is_being_deleted() && *spec == wanted.clone().in_place_of(&spec)
@@ -262,7 +262,7 @@ impl StaticPods {
 
     fn remove(&self, pod: &str) {
         let notice = Notice::normal("ManifestRemoved", "No manifest names the pod any more");
-        self.manifests.note(pod, notice);
+        self.manifests.log(pod, notice);
         if let Err(error) = self.requests.remove_static(pod) {
             tracing::warn!(pod, %error, "the pod is not deleted yet");
         }

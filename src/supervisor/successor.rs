@@ -24,8 +24,8 @@ impl Successor {
         &self.prepared.spec
     }
 
-    /// Marks it as deleted. Returns the record that has to say so: one is enough for the next
-    /// daemon.
+    /// Marks it as deleted. Returns the record to which that has to be written: one is
+    /// enough for the next daemon.
     pub fn abandon(&mut self) -> Option<StartRequest> {
         self.abandoned = true;
         self.records.first().cloned()

@@ -35,7 +35,7 @@ mod writes;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Says failure once the flag is up.
+/// Fails each probe once the flag is set.
 #[derive(Default)]
 struct Scripted(AtomicBool);
 
@@ -129,7 +129,7 @@ impl Host {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_condemned_process_that_ignores_sigterm_is_killed_and_comes_back() {
+async fn a_condemned_process_that_ignores_sigterm_is_killed_and_restarted() {
     let host = Host::new(Fake::stubborn());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     host.restarts(0).await;
@@ -140,9 +140,9 @@ async fn a_condemned_process_that_ignores_sigterm_is_killed_and_comes_back() {
     assert_eq!(start.elapsed().as_secs(), 60);
     let last = view.status.containers[0].last_state.clone().unwrap();
     assert_eq!((last.exit_code, last.signal), (137, Some(9)));
-    let told: Vec<_> = host.supervisor.events().after(0, "web");
-    let count = |reason: &str| told.iter().find(|event| event.reason == reason).unwrap().count;
-    // The new instance's first probe may have been told already.
+    let events: Vec<_> = host.supervisor.events().after(0, "web");
+    let count = |reason: &str| events.iter().find(|event| event.reason == reason).unwrap().count;
+    // The new instance's first probe may have been reported already.
     assert!((3..=4).contains(&count("Unhealthy")));
     assert_eq!(count("Killing"), 1);
     let calls = host.runtime.calls();
@@ -150,7 +150,7 @@ async fn a_condemned_process_that_ignores_sigterm_is_killed_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn crashes_climb_the_ladder_and_old_attempts_are_cleared() {
+async fn crashes_lengthen_the_back_off_and_old_attempts_are_deleted() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     let mut waits = Vec::new();
@@ -167,7 +167,7 @@ async fn crashes_climb_the_ladder_and_old_attempts_are_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_that_is_none_names_the_field_and_leaves_nothing() {
+async fn an_invalid_image_names_the_field_and_leaves_nothing() {
     let host = Host::new(Fake::default());
     let error = host.supervisor.apply(pod("bad"), Wanted::Running).await.unwrap_err();
     assert_eq!(error.to_string(), "spec.containers[0].image: is no image");
@@ -176,7 +176,7 @@ async fn an_image_that_is_none_names_the_field_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_equal_pod_is_unchanged_and_another_one_refused() {
+async fn an_equal_pod_is_unchanged_and_a_different_one_is_refused() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     let (_, applied) = host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
@@ -197,10 +197,10 @@ async fn removal_leaves_nothing_and_frees_the_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn containerd_away_at_a_start_is_no_restart() {
+async fn a_start_without_containerd_is_no_restart() {
     let host = Host::new(Fake::default());
     let away = RuntimeError::Unavailable("connection refused".into());
-    // Its own trouble is as little the container's doing.
+    // An internal error of containerd is no failure of the container either.
     let internal = RuntimeError::Internal("failed to rename: file exists".into());
     *host.runtime.start_errors.lock().unwrap() = vec![internal, away.clone(), away];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
@@ -208,7 +208,7 @@ async fn containerd_away_at_a_start_is_no_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_is_configured_to_be_may_have_to_wait_and_is_no_restart() {
+async fn a_refused_configuration_is_retried_and_is_no_restart() {
     let host = Host::new(Fake::default());
     let root = RuntimeError::Config("container has runAsNonRoot and image will run as root".into());
     *host.runtime.start_errors.lock().unwrap() = vec![root];
@@ -233,16 +233,16 @@ async fn stopping_the_daemon_leaves_containers_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn oom_kills_are_told_while_it_lives_and_in_its_end() {
+async fn oom_kills_are_reported_while_the_process_runs_and_at_its_end() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     host.restarts(0).await;
     host.runtime.oom_kill();
-    let mut events = host.supervisor.events().newest();
-    let told = events.wait_for(|_| {
+    let mut newest = host.supervisor.events().newest();
+    let reported = newest.wait_for(|_| {
         host.supervisor.events().after(0, "web").iter().any(|event| event.reason == "OOMKilling")
     });
-    tokio::time::timeout(MINUTE, told).await.unwrap().unwrap();
+    tokio::time::timeout(MINUTE, reported).await.unwrap().unwrap();
     host.runtime.oom_kill();
     host.runtime.end(Ending::Signaled(9));
     let view = host.restarts(1).await;
@@ -253,7 +253,7 @@ async fn oom_kills_are_told_while_it_lives_and_in_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_is_out_of_memory_at_once_is_told_too() {
+async fn an_oom_kill_right_after_the_start_is_reported() {
     let host = Host::new(Fake::default());
     host.runtime.early_oom_kills.store(1, Relaxed);
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
@@ -264,7 +264,7 @@ async fn a_process_that_is_out_of_memory_at_once_is_told_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_is_read_only_where_it_may_stand_in_for_a_message() {
+async fn the_log_is_read_only_if_it_may_replace_the_message() {
     for (policy, code, expected) in [
         (MessagePolicy::FallbackToLogsOnError, 1, "log of web_app_0"),
         (MessagePolicy::FallbackToLogsOnError, 0, ""),

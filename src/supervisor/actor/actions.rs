@@ -26,7 +26,7 @@ impl Actor {
                 }
                 Action::Note(notice) => {
                     let container = if notice.of_pod { "" } else { self.name(index) };
-                    self.note(container, notice);
+                    self.record_event(container, notice);
                 }
                 Action::Restore(incarnation) => {
                     self.records.restore(&self.pod, &mut self.effects, index, incarnation);
@@ -106,7 +106,7 @@ impl Actor {
                 self.request_kill(index, incarnation, request);
             }
             (InstanceAction::Destroy, _) => self.tasks.destroy(effects, index, incarnation),
-            // A process that is gone needs none of these; its exit is about to be reported.
+            // A process that has ended needs none of these; its exit is about to be reported.
             (
                 InstanceAction::Probe(..)
                 | InstanceAction::RunHook(..)

@@ -49,8 +49,8 @@ impl Actor {
                 }
             }
             EffectResult::NetworkBroken(why) => {
-                let message = format!("Pod network is not as it was made: {why}");
-                self.note("", Notice::warning("NetworkBroken", message));
+                let message = format!("Pod network differs from its setup: {why}");
+                self.record_event("", Notice::warning("NetworkBroken", message));
                 self.network.reconnect(&mut self.effects, 0);
             }
             EffectResult::Reconnected(failures, result) => self.on_reconnected(failures, result),
@@ -101,7 +101,7 @@ impl Actor {
             self.handle(index, InstanceEvent::User { user }.of(incarnation));
         }
         if let Some(why) = task.refused_log() {
-            self.note("", Notice::warning("LogRefused", why));
+            self.record_event("", Notice::warning("LogRefused", why));
         }
         let kills = task.oom_kills_before();
         self.tasks.watch(&mut self.effects, index, incarnation, task.clone());
@@ -124,12 +124,12 @@ impl Actor {
         match result {
             Ok(()) => {
                 let ips = self.network.current(self.spec()).ips.join(", ");
-                let message = format!("Pod connected anew: {ips}");
-                self.note("", Notice::normal("NetworkRepaired", message));
+                let message = format!("Pod reconnected: {ips}");
+                self.record_event("", Notice::normal("NetworkRepaired", message));
             }
             Err(why) => {
-                let message = format!("Failed to connect the pod anew: {why}");
-                self.note("", Notice::warning("NetworkBroken", message));
+                let message = format!("Failed to reconnect the pod: {why}");
+                self.record_event("", Notice::warning("NetworkBroken", message));
                 self.network.reconnect(&mut self.effects, failures.saturating_add(1));
             }
         }

@@ -54,7 +54,7 @@ impl EvidenceEffects {
             let reading = match timeout(bound, collector.capture(source, task)).await {
                 Ok(Ok(readings)) => readings.join("; "),
                 Ok(Err(why)) => format!("none: {why}"),
-                Err(_) => format!("none: not there within {} s", bound.as_secs_f64()),
+                Err(_) => format!("none: not captured within {} s", bound.as_secs_f64()),
             };
             EffectResult::Event(index, InstanceEvent::Captured { reading }.of(incarnation))
         });

@@ -24,12 +24,11 @@ fn unsound(container: &str, attempt: u32, flaw: Flaw) -> Unsound {
 }
 
 #[test]
-fn one_newer_record_makes_the_pod_be_left_alone_and_shown() {
+fn a_newer_record_makes_the_pod_unsupervised_and_listed() {
     let newer = vec![unsound("app", 4, Flaw::Newer)];
-    let Sorted::LeftAlone(view, reason, _) =
-        sort_out(vec![sound(3)], newer, SystemTime::UNIX_EPOCH)
+    let Sorted::Unsupervised(view, reason, _) = sort(vec![sound(3)], newer, SystemTime::UNIX_EPOCH)
     else {
-        panic!("taken up");
+        panic!("recovered");
     };
     assert!(reason.starts_with("RecordNewer: the record of web_app_4: bad"), "{reason}");
     assert_eq!((view.spec.name.as_str(), view.status.phase), ("web", Phase::Unknown));
@@ -37,29 +36,33 @@ fn one_newer_record_makes_the_pod_be_left_alone_and_shown() {
 }
 
 #[test]
-fn a_broken_record_is_made_good_from_the_attempt_before() {
+fn a_broken_record_is_repaired_from_the_previous_attempt() {
     let name = sample::pod().containers[0].name.clone();
-    let broken = vec![unsound(&name, 3, Flaw::Broken), unsound("nobody", 0, Flaw::Broken)];
-    let Sorted::Whole(found) = sort_out(vec![sound(2)], broken, SystemTime::UNIX_EPOCH) else {
-        panic!("left alone");
+    let broken = vec![unsound(&name, 3, Flaw::Broken), unsound("unknown", 0, Flaw::Broken)];
+    let Sorted::Recoverable(found) = sort(vec![sound(2)], broken, SystemTime::UNIX_EPOCH) else {
+        panic!("not recovered");
     };
-    let [_, made] = found.as_slice() else { panic!("{}", found.len()) };
-    assert_eq!((made.memory.attempt, made.memory.restart_count), (Incarnation(3), 3));
-    assert_eq!(made.memory.started_at, Some(SystemTime::UNIX_EPOCH), "its task says so");
-    assert!(matches!(made.task, FoundTask::Ended(..)), "and is kept");
+    let [_, repaired] = found.as_slice() else { panic!("{}", found.len()) };
+    assert_eq!((repaired.memory.attempt, repaired.memory.restart_count), (Incarnation(3), 3));
+    assert_eq!(
+        repaired.memory.started_at,
+        Some(SystemTime::UNIX_EPOCH),
+        "the task is evidence of a start"
+    );
+    assert!(matches!(repaired.task, FoundTask::Ended(..)), "the task is kept");
 }
 
 #[test]
-fn without_a_sound_sibling_a_broken_record_is_shown() {
+fn a_broken_record_without_a_sound_one_is_listed() {
     let broken = vec![unsound("app", 0, Flaw::Broken)];
-    let sorted = sort_out(vec![], broken, SystemTime::UNIX_EPOCH);
-    let Sorted::LeftAlone(view, ..) = sorted else { panic!("taken up") };
+    let sorted = sort(vec![], broken, SystemTime::UNIX_EPOCH);
+    let Sorted::Unsupervised(view, ..) = sorted else { panic!("recovered") };
     assert_eq!(view.status.containers[0].image, "app:1");
 }
 
 #[test]
-fn a_task_that_could_not_be_looked_at_keeps_its_pod_waiting() {
+fn a_pod_whose_task_was_not_queried_is_not_recovered() {
     let unclear = vec![unsound("app", 3, Flaw::Unclear)];
-    let sorted = sort_out(vec![sound(3)], unclear, SystemTime::UNIX_EPOCH);
-    assert!(matches!(sorted, Sorted::LeftAlone(..)));
+    let sorted = sort(vec![sound(3)], unclear, SystemTime::UNIX_EPOCH);
+    assert!(matches!(sorted, Sorted::Unsupervised(..)));
 }

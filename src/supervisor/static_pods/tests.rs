@@ -1,4 +1,4 @@
-//! Files that a test holds in its hand, over a scripted runtime and on a paused clock.
+//! Static pods from files that the test sets, over a scripted runtime and on a paused clock.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -22,7 +22,7 @@ use crate::supervisor::{PodView, Supervisor, SupervisorBuilder};
 const MINUTE: Duration = Duration::from_secs(60);
 const HERE: u64 = 7;
 
-/// `NAME IMAGE` makes a pod; anything else is broken.
+/// Parses `NAME IMAGE` as a pod; any other text is invalid.
 fn read(file: &str, text: &Text, uid: fn() -> String) -> Reading {
     let words: Vec<_> = text.as_deref().unwrap_or_default().split(' ').collect();
     let content = match *words {
@@ -50,7 +50,7 @@ impl Prober for Never {
     }
 }
 
-/// None for a directory that cannot be read.
+/// The files of the directory; None if it cannot be read.
 #[derive(Clone, Default)]
 struct Files(Arc<Mutex<Option<BTreeMap<&'static str, &'static str>>>>, Arc<Notify>);
 
@@ -85,20 +85,20 @@ impl Host {
         let runtime = Arc::new(Fake::default());
         let builder = SupervisorBuilder::new(runtime.clone(), Arc::new(Never));
         let supervisor = Arc::new(builder.manifest_dir(Some(Path::new("/m"))).build());
-        let shown = Files::default();
-        let host = Self { runtime, supervisor, files: shown, _running: JoinSet::new() };
-        host.show(Some(files));
-        host.begin()
+        let shared = Files::default();
+        let host = Self { runtime, supervisor, files: shared, _running: JoinSet::new() };
+        host.set_files(Some(files));
+        host.start()
     }
 
-    fn begin(mut self) -> Self {
+    fn start(mut self) -> Self {
         let dir = Box::new(self.files.clone());
         let static_pods = self.supervisor.static_pods(dir, read);
         self._running.spawn(static_pods.run(CancellationToken::new()));
         self
     }
 
-    fn show(&self, files: Option<&[(&'static str, &'static str)]>) {
+    fn set_files(&self, files: Option<&[(&'static str, &'static str)]>) {
         *self.files.0.lock().unwrap() = files.map(|files| files.iter().copied().collect());
         self.files.1.notify_one();
     }
@@ -118,12 +118,12 @@ impl Host {
         self.supervisor.get(pod).unwrap()
     }
 
-    async fn is_wrong(&self, about: &str, why: &str) {
+    async fn has_problem(&self, about: &str, why: &str) {
         let is_so = |view: PodView| view.manifest_error.is_some_and(|error| error.contains(why));
         self.until(why, |supervisor| supervisor.get(about).is_ok_and(is_so)).await;
     }
 
-    async fn is_right(&self, about: &str) {
+    async fn has_no_problem(&self, about: &str) {
         self.until(about, |s| s.get(about).is_ok_and(|view| view.manifest_error.is_none())).await;
     }
 
@@ -131,7 +131,7 @@ impl Host {
         self.runtime.calls().iter().filter(|known| known.starts_with(call)).count()
     }
 
-    fn told(&self, about: &str) -> Vec<String> {
+    fn events(&self, about: &str) -> Vec<String> {
         let events = self.supervisor.events().after(0, about);
         events.into_iter().map(|event| event.reason).collect()
     }
@@ -145,23 +145,23 @@ fn is_running(view: &PodView) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_makes_changes_and_deletes_its_pod() {
+async fn a_file_creates_changes_and_deletes_its_pod() {
     let host = Host::new(&[("a.yaml", "web app")]);
     let view = host.runs("web", "app").await;
     assert_eq!(view.spec.origin.as_ref().unwrap().file, "/m/a.yaml");
-    assert!(host.told("web").contains(&"ManifestWarning".to_owned()));
-    host.show(Some(&[("a.yaml", "web other")]));
+    assert!(host.events("web").contains(&"ManifestWarning".to_owned()));
+    host.set_files(Some(&[("a.yaml", "web other")]));
     host.runs("web", "other").await;
-    host.show(Some(&[]));
+    host.set_files(Some(&[]));
     host.until("deleted", |supervisor| supervisor.list().is_empty()).await;
-    assert!(host.told("web").contains(&"ManifestRemoved".to_owned()));
+    assert!(host.events("web").contains(&"ManifestRemoved".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renamed_file_restarts_nothing() {
     let host = Host::new(&[("a.yaml", "web app")]);
     let uid = host.runs("web", "app").await.spec.uid.clone();
-    host.show(Some(&[("b.yaml", "web app")]));
+    host.set_files(Some(&[("b.yaml", "web app")]));
     host.until("its new file", |supervisor| {
         let origin = |view: PodView| view.spec.origin.clone().map(|origin| origin.file);
         supervisor.get("web").ok().and_then(origin).as_deref() == Some("/m/b.yaml")
@@ -172,94 +172,99 @@ async fn a_renamed_file_restarts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_edit_keeps_the_pod_and_a_fix_clears_it() {
+async fn an_invalid_file_keeps_the_pod_and_a_fix_clears_the_error() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
-    host.show(Some(&[("a.yaml", "nonsense")]));
-    host.is_wrong("web", "/m/a.yaml: no manifest").await;
+    host.set_files(Some(&[("a.yaml", "nonsense")]));
+    host.has_problem("web", "/m/a.yaml: no manifest").await;
     tokio::time::sleep(MINUTE).await;
     assert!(is_running(&host.supervisor.get("web").unwrap()));
-    host.show(Some(&[("a.yaml", "web app")]));
-    host.is_right("web").await;
-    let told = host.told("web");
-    let at = |reason: &str| told.iter().position(|known| known == reason).unwrap();
+    host.set_files(Some(&[("a.yaml", "web app")]));
+    host.has_no_problem("web").await;
+    let reasons = host.events("web");
+    let at = |reason: &str| reasons.iter().position(|known| known == reason).unwrap();
     assert!(at("ManifestError") < at("ManifestRight"));
     assert_eq!(host.count("start"), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_file_without_a_pod_is_shown_by_itself() {
+async fn an_invalid_file_without_a_pod_is_listed() {
     let host = Host::new(&[("a.yaml", "nonsense")]);
-    host.is_wrong("/m/a.yaml", "no manifest").await;
+    host.has_problem("/m/a.yaml", "no manifest").await;
     let rows = host.supervisor.list();
     assert_eq!((rows.len(), rows[0].spec.count()), (1, 0));
-    host.show(Some(&[]));
+    host.set_files(Some(&[]));
     host.until("no row", |supervisor| supervisor.list().is_empty()).await;
-    assert_eq!(host.told("/m/a.yaml"), ["ManifestError"], "what is gone is not right");
+    assert_eq!(
+        host.events("/m/a.yaml"),
+        ["ManifestError"],
+        "a removed file is not reported as valid"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_host_refuses_is_shown_and_tried_again() {
+async fn a_refused_pod_is_reported_and_retried() {
     let host = Host::new(&[("a.yaml", "web bad")]);
-    host.is_wrong("web", "/m/a.yaml: spec.containers[0].image: is no image").await;
-    host.show(Some(&[("a.yaml", "web app")]));
+    host.has_problem("web", "/m/a.yaml: spec.containers[0].image: is no image").await;
+    host.set_files(Some(&[("a.yaml", "web app")]));
     host.runs("web", "app").await;
-    host.is_right("web").await;
+    host.has_no_problem("web").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_is_away_deletes_nothing_and_is_told_once() {
+async fn an_unreadable_directory_deletes_nothing_and_is_reported_once() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
-    host.show(None);
-    host.until("told", |supervisor| supervisor.health().reads_manifest_dir == Some(false)).await;
+    host.set_files(None);
+    host.until("reported", |supervisor| supervisor.health().reads_manifest_dir == Some(false))
+        .await;
     tokio::time::sleep(MINUTE).await;
     assert!(is_running(&host.supervisor.get("web").unwrap()));
-    assert_eq!(host.told("/m"), ["ManifestDirUnreadable"]);
-    host.show(Some(&[("a.yaml", "web app")]));
-    host.until("told", |supervisor| supervisor.health().reads_manifest_dir == Some(true)).await;
-    assert_eq!((host.told("/m").len(), host.count("start")), (2, 1));
+    assert_eq!(host.events("/m"), ["ManifestDirUnreadable"]);
+    host.set_files(Some(&[("a.yaml", "web app")]));
+    host.until("reported", |supervisor| supervisor.health().reads_manifest_dir == Some(true)).await;
+    assert_eq!((host.events("/m").len(), host.count("start")), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_but_the_file_changes_or_deletes_its_pod() {
+async fn only_the_file_changes_or_deletes_its_pod() {
     let host = Host::new(&[("a.yaml", "web app")]);
     let view = host.runs("web", "app").await;
-    let kept = |done: Result<(), SupervisorError>| {
+    let refused = |done: Result<(), SupervisorError>| {
         let text = done.unwrap_err().to_string();
-        assert_eq!(text, "pods \"web\" is kept by /m/a.yaml: change or remove that file");
+        assert_eq!(text, "pods \"web\" is defined by /m/a.yaml: change or remove that file");
     };
-    kept(host.supervisor.requests().want("web", Wanted::Removed, None, None));
+    refused(host.supervisor.requests().want("web", Wanted::Removed, None, None));
     let plain = PodSpec { origin: None, ..PodSpec::clone(&view.spec) }.validate().unwrap();
-    kept(host.supervisor.check(&plain).await.map(drop));
-    kept(host.supervisor.apply_or_replace(plain, None).await.map(drop));
+    refused(host.supervisor.check(&plain).await.map(drop));
+    refused(host.supervisor.apply_or_replace(plain, None).await.map(drop));
     let probes = view.spec.containers[0].probes.clone();
-    kept(host.supervisor.live_changes().update_probes("web", "", probes).await.map(drop));
+    refused(host.supervisor.live_changes().update_probes("web", "", probes).await.map(drop));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_operator_stopped_stays_so() {
+async fn a_pod_that_an_operator_stopped_stays_stopped() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
     host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
     let stopped = |view: PodView| view.status.all().all(|status| status.pid.is_none());
     host.until("stopped", |supervisor| supervisor.get("web").is_ok_and(stopped)).await;
-    host.show(Some(&[("a.yaml", "web other")]));
+    host.set_files(Some(&[("a.yaml", "web other")]));
     let replaced = |view: PodView| view.spec.containers[0].image() == "other";
     host.until("replaced", |supervisor| supervisor.get("web").is_ok_and(replaced)).await;
     tokio::time::sleep(MINUTE).await;
-    assert_eq!(host.count("start"), 1, "not by its file either");
+    assert_eq!(host.count("start"), 1, "the changed file does not start it");
     host.supervisor.requests().want("web", Wanted::Running, None, None).unwrap();
     host.runs("web", "other").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_was_applied_becomes_its_files() {
+async fn an_applied_pod_becomes_the_pod_of_its_file() {
     let host = Host::new(&[]);
     let Content::Pods(pods) = read("", &Ok("web app".into()), new_uid).content else { panic!() };
     host.supervisor.apply(pods[0].clone(), Wanted::Running).await.unwrap();
     host.runs("web", "app").await;
-    host.show(Some(&[("a.yaml", "web app")]));
+    host.set_files(Some(&[("a.yaml", "web app")]));
     host.until("its file", |s| s.get("web").is_ok_and(|view| view.spec.origin.is_some())).await;
     assert_eq!(host.count("start"), 1);
 }

@@ -1,4 +1,4 @@
-//! Many that fail at once, over the real actors.
+//! Many containers that fail at once, over real actors.
 
 use super::*;
 use crate::domain::brake::{Limits, Pressure};
@@ -15,7 +15,7 @@ impl Host {
         Self::with(Fake::default(), |builder| builder.brake(limits, move || pressure))
     }
 
-    /// All in one instant, so that their probes fall together.
+    /// Creates all pods in one instant, so that their probes run at the same time.
     async fn apply(&self, pods: usize) {
         for index in 0..pods {
             let (name, uid) = (name(index), name(index));
@@ -39,7 +39,7 @@ impl Host {
         events.iter().filter(|event| event.message.contains("probe, will be restarted")).count()
     }
 
-    fn told(&self, reason: &str) -> usize {
+    fn events(&self, reason: &str) -> usize {
         let events = self.supervisor.events().after(0, "");
         events.iter().filter(|event| event.reason == reason).count()
     }
@@ -51,22 +51,22 @@ fn is_judged(view: &PodView) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_twenty_that_fail_at_once_half_are_held_and_killed_later() {
+async fn half_of_twenty_that_fail_at_once_are_held_and_killed_later() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     host.prober.0.store(true, Relaxed);
     host.all(PODS, is_judged).await;
-    assert_eq!((host.killed(), host.told("KillHeld")), (GOOD, PODS - GOOD));
+    assert_eq!((host.killed(), host.events("KillHeld")), (GOOD, PODS - GOOD));
     let start = tokio::time::Instant::now();
     host.all(PODS, |view| view.status.containers[0].restart_count > 0).await;
     let took = start.elapsed().as_secs();
-    // The storm's ten seconds, then one kill each six (with those that fail anew between).
+    // Ten seconds of the storm, then one kill each six, with new failures between them.
     assert!((10..600).contains(&took), "{took} s");
     assert!(host.killed() >= PODS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_recover_meanwhile_are_not_killed() {
+async fn held_containers_that_recover_are_not_killed() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     host.prober.0.store(true, Relaxed);
@@ -75,11 +75,11 @@ async fn those_that_recover_meanwhile_are_not_killed() {
     host.all(PODS, |view| view.status.containers[0].kill_held.is_none()).await;
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(host.killed(), GOOD);
-    assert_eq!(host.told("ProbeRecovered"), PODS - GOOD);
+    assert_eq!(host.events("ProbeRecovered"), PODS - GOOD);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operator_need_not_wait_for_the_brake() {
+async fn a_restart_by_an_operator_ignores_the_brake() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     host.prober.0.store(true, Relaxed);
@@ -95,7 +95,7 @@ async fn an_operator_need_not_wait_for_the_brake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_alone_is_killed_as_fast_as_without_a_brake_on_the_worst_of_hosts() {
+async fn a_single_container_is_killed_without_delay_under_the_highest_pressure() {
     let worst = Pressure { memory: Some(100.0), io: Some(100.0) };
     let least = Limits { burst: 1, storm_containers: 1, storm_share: 0.0, ..Limits::default() };
     let mut took = Vec::new();
@@ -106,7 +106,7 @@ async fn one_alone_is_killed_as_fast_as_without_a_brake_on_the_worst_of_hosts() 
         let start = tokio::time::Instant::now();
         host.all(1, |view| view.status.containers[0].restart_count == 3).await;
         took.push(start.elapsed());
-        assert_eq!(host.told("KillHeld"), 0);
+        assert_eq!(host.events("KillHeld"), 0);
     }
     assert_eq!(took[0], took[1]);
 }
@@ -117,11 +117,11 @@ async fn without_a_brake_all_are_killed_at_once() {
     host.apply(PODS).await;
     host.prober.0.store(true, Relaxed);
     host.all(PODS, is_judged).await;
-    assert_eq!((host.killed(), host.told("KillHeld")), (PODS, 0));
+    assert_eq!((host.killed(), host.events("KillHeld")), (PODS, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_gone_counts_no_more() {
+async fn a_removed_pod_does_not_count() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     for index in 6..PODS {
@@ -130,6 +130,6 @@ async fn a_pod_that_is_gone_counts_no_more() {
     }
     host.prober.0.store(true, Relaxed);
     host.all(6, is_judged).await;
-    // Five of the six that are left are a storm.
-    assert_eq!((host.killed(), host.told("KillHeld")), (4, 2));
+    // Five of the six pods that remain are a storm.
+    assert_eq!((host.killed(), host.events("KillHeld")), (4, 2));
 }

@@ -10,7 +10,7 @@ use crate::evidence::{EvidenceCollector, EvidenceSource};
 #[derive(Default)]
 struct Scripted {
     hangs: bool,
-    scenes: Mutex<Vec<EvidenceSource>>,
+    sources: Mutex<Vec<EvidenceSource>>,
     forgotten: AtomicBool,
 }
 
@@ -21,7 +21,7 @@ impl EvidenceCollector for Scripted {
         evidence_source: EvidenceSource,
         _: Arc<dyn Task>,
     ) -> Result<Vec<String>, String> {
-        self.scenes.lock().unwrap().push(evidence_source);
+        self.sources.lock().unwrap().push(evidence_source);
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -51,21 +51,21 @@ async fn condemned(host: &Host) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_capture_that_hangs_does_not_hold_the_kill_up() {
+async fn a_capture_that_hangs_does_not_delay_the_kill() {
     let (host, evidence_collector) = host(true);
     let start = tokio::time::Instant::now();
     condemned(&host).await;
     // The third failure at 30 s, the longest wait for evidence, an end at the first SIGTERM.
     let took = start.elapsed() - Duration::from_secs(30);
     assert!(took >= CAPTURE && took < CAPTURE + Duration::from_millis(100), "{took:?}");
-    let scenes = evidence_collector.scenes.lock().unwrap();
-    assert_eq!(scenes.len(), 1);
-    assert!(scenes[0].cause.contains("HTTP probe failed"), "{}", scenes[0].cause);
-    assert_eq!(scenes[0].probes[0].failures, 3);
+    let sources = evidence_collector.sources.lock().unwrap();
+    assert_eq!(sources.len(), 1);
+    assert!(sources[0].cause.contains("HTTP probe failed"), "{}", sources[0].cause);
+    assert_eq!(sources[0].probes[0].failures, 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn evidence_that_is_lost_costs_nothing_but_itself_and_says_so() {
+async fn evidence_that_fails_is_reported_and_changes_nothing_else() {
     let (host, _) = host(false);
     condemned(&host).await;
     let told = host.supervisor.events().after(0, "web");
@@ -74,7 +74,7 @@ async fn evidence_that_is_lost_costs_nothing_but_itself_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn evidence_is_read_by_pod_and_container_and_goes_with_them() {
+async fn evidence_is_read_by_pod_and_container_and_deleted_with_them() {
     let (host, evidence_collector) = host(false);
     condemned(&host).await;
     assert_eq!(host.supervisor.evidence("web", "").await.unwrap()[0].uid, "u");

@@ -1,4 +1,4 @@
-//! Pulls under way.
+//! Pulls of images.
 
 use super::*;
 use crate::domain::spec::{Volume, VolumeImage, VolumeSource};
@@ -22,7 +22,7 @@ async fn reason(host: &Host, pod: &str, wanted: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_pull_serves_all_who_want_the_image() {
+async fn one_pull_is_shared_by_all_containers_of_the_image() {
     let host = Host::new(Fake::default());
     for name in ["a", "b", "c"] {
         host.supervisor.apply(named(name, "absent"), Wanted::Running).await.unwrap();
@@ -38,7 +38,7 @@ async fn one_pull_serves_all_who_want_the_image() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pull_that_fails_is_tried_again_after_its_back_off() {
+async fn a_failed_pull_is_retried_after_its_back_off() {
     let host = Host::new(Fake::default());
     let away = PullError::Registry(RegistryError::Unreachable("connection refused".into()));
     host.runtime.pulls.send_replace(vec![Ok(()), Err(away)]);
@@ -50,14 +50,14 @@ async fn a_pull_that_fails_is_tried_again_after_its_back_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pull_that_nobody_wants_any_more_ends() {
+async fn a_pull_without_waiters_is_cancelled() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("absent"), Wanted::Running).await.unwrap();
     let mut pull = host.supervisor.images().pull("absent").unwrap();
     tokio::time::sleep(MINUTE).await;
     host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("web", MINUTE).await.unwrap();
-    assert_eq!(host.runtime.pulls.receiver_count(), 1, "somebody else waits for it");
+    assert_eq!(host.runtime.pulls.receiver_count(), 1, "another pod waits for it");
     let waits = tokio::time::timeout(MINUTE, pull.ended()).await;
     assert!(waits.is_err());
     drop(pull);
@@ -65,13 +65,13 @@ async fn a_pull_that_nobody_wants_any_more_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stuck_registry_holds_up_no_other_one() {
+async fn a_stuck_registry_delays_no_other_one() {
     let host = Host::new(Fake::default());
     let stuck: Vec<_> = (0..9)
         .map(|n| host.supervisor.images().pull(&format!("stuck.io/absent{n}")).unwrap())
         .collect();
     tokio::time::sleep(MINUTE).await;
-    assert_eq!(pulls(&host), 4, "of one registry at a time");
+    assert_eq!(pulls(&host), 4, "at a time from one registry");
     let _other = host.supervisor.images().pull("other.io/absent").unwrap();
     tokio::time::sleep(MINUTE).await;
     assert!(host.runtime.calls().contains(&"pull other.io/absent:latest".into()));

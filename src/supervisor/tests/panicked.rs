@@ -1,4 +1,4 @@
-//! An actor that panics.
+//! Panics of an actor.
 
 use std::time::SystemTime;
 
@@ -8,8 +8,8 @@ use crate::domain::container::Memory;
 use crate::domain::status::Phase;
 use crate::runtime::{AttemptId, Recorded};
 
-/// A pod that an earlier daemon left running, taken up.
-async fn taken_up() -> Host {
+/// A host with a pod that an earlier daemon left running and that is recovered.
+async fn recovered() -> Host {
     let runtime = Fake::default();
     let pod = pod("app").into_inner();
     let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
@@ -28,34 +28,37 @@ async fn panics(host: &Host) {
     host.supervisor.requests().pause_probes("web", "", MINUTE).unwrap();
     let mut changes = host.supervisor.changes();
     let changed = changes.wait_for(|_| !host.supervisor.health().supervises_all);
-    tokio::time::timeout(MINUTE, changed).await.expect("it is seen").unwrap();
+    tokio::time::timeout(MINUTE, changed).await.expect("the panic is reported").unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_reported_and_its_pod_recovered_while_the_container_runs_on() {
-    let host = taken_up().await;
+async fn a_panic_is_reported_and_the_pod_recovered_while_the_container_runs() {
+    let host = recovered().await;
     panics(&host).await;
     let view = host.supervisor.get("web").unwrap();
     assert_eq!(view.status.phase, Phase::Unknown);
     let refused = host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap_err();
     assert!(refused.to_string().contains("SupervisionFailed: on purpose"), "{refused}");
-    let told = host.supervisor.events().after(0, "web");
-    assert!(told.iter().any(|event| event.reason == "SupervisionFailed"), "{told:?}");
+    let events = host.supervisor.events().after(0, "web");
+    assert!(events.iter().any(|event| event.reason == "SupervisionFailed"), "{events:?}");
 
     let mut changes = host.supervisor.changes();
     let back = changes.wait_for(|_| host.supervisor.health().supervises_all);
-    tokio::time::timeout(MINUTE, back).await.expect("it is recovered").unwrap();
+    tokio::time::timeout(MINUTE, back).await.expect("the pod is recovered").unwrap();
     let view = host.restarts(0).await;
     assert!(view.status.containers[0].pid.is_some());
-    assert!(!host.runtime.calls().iter().any(|call| call.starts_with("start")), "it ran on");
-    // And is probed as before.
+    assert!(
+        !host.runtime.calls().iter().any(|call| call.starts_with("start")),
+        "the container continued to run"
+    );
+    // The container is probed as before.
     host.prober.0.store(true, Relaxed);
     host.restarts(1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_its_pod_is_not_told_that_it_is_gone() {
-    let host = taken_up().await;
+async fn a_wait_for_the_pod_does_not_report_that_it_is_removed() {
+    let host = recovered().await;
     let (supervisor, never) = (host.supervisor.clone(), |_: &PodView| false);
     let waits = async move { supervisor.wait("web", "removal", MINUTE, never).await.unwrap_err() };
     let (error, ()) = tokio::join!(waits, panics(&host));

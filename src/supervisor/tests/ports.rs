@@ -1,4 +1,4 @@
-//! Ports of the host.
+//! Host ports.
 
 use super::*;
 use crate::domain::spec::ContainerPort;
@@ -25,20 +25,20 @@ fn refusal(outcome: Result<(PodView, Applied), SupervisorError>) -> String {
 const TAKEN: &str = "spec.containers[0].ports[0].hostPort: Invalid value: ";
 
 #[tokio::test(start_paused = true)]
-async fn of_two_who_want_one_at_the_same_time_one_gets_it() {
+async fn of_two_concurrent_creations_one_gets_the_port() {
     let host = Host::new(Fake::default());
     let apply = |name, uid| host.supervisor.apply(pod_with(name, uid, 8080), Wanted::Running);
     let (first, second) = tokio::join!(apply("a", "1"), apply("b", "2"));
     assert_eq!(first.unwrap().1, Applied::Created);
     assert_eq!(refusal(second), format!("{TAKEN}8080: pod \"a\" has it"));
-    assert!(!host.runtime.calls().iter().any(|call| call.contains("b_app")), "nothing is made");
+    assert!(!host.runtime.calls().iter().any(|call| call.contains("b_app")), "nothing is created");
     host.supervisor.requests().want("a", Wanted::Removed, None, None).unwrap();
     host.supervisor.wait_gone("a", MINUTE).await.unwrap();
     apply("b", "3").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_is_to_come_in_anothers_place_has_its_own() {
+async fn a_successor_has_its_ports_before_it_starts() {
     let host = Host::new(Fake::stubborn());
     host.supervisor.apply(pod_with("a", "1", 8080), Wanted::Running).await.unwrap();
     let replaced = host.supervisor.apply_or_replace(pod_with("a", "2", 8081), None);

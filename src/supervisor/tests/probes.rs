@@ -20,7 +20,7 @@ async fn host() -> Host {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_probe_takes_effect_without_a_restart_and_is_remembered() {
+async fn a_changed_probe_takes_effect_without_a_restart_and_is_recorded() {
     let host = host().await;
     let spec = changed(|probe| probe.period = Duration::from_secs(1));
     let (view, applied) = host.supervisor.apply(spec.clone(), Wanted::Running).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_changed_probe_takes_effect_without_a_restart_and_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn probes_that_break_a_rule_change_nothing() {
+async fn invalid_probes_change_nothing() {
     let host = host().await;
     let mut probes = pod("app").containers[0].probes.clone();
     probes.liveness.as_mut().unwrap().success_threshold = 2;
@@ -47,7 +47,7 @@ async fn probes_that_break_a_rule_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_updates_at_once_both_stand() {
+async fn two_concurrent_updates_both_take_effect() {
     let host = host().await;
     let bare = host.supervisor.live_changes().update_probes("web", "app", NONE);
     let other = host.supervisor.apply(changed(|p| p.failure_threshold = 9), Wanted::Running);
@@ -57,13 +57,13 @@ async fn two_updates_at_once_both_stand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_pod_is_not_killed_and_one_that_resumes_is() {
+async fn a_paused_pod_is_not_killed_and_a_resumed_one_is() {
     let host = host().await;
     host.supervisor.requests().pause_probes("web", "", 5 * MINUTE).unwrap();
     host.prober.0.store(true, Relaxed);
     let start = tokio::time::Instant::now();
     host.restarts(1).await;
-    // Nothing for five minutes, then three failures.
+    // No probe for five minutes, then three failures.
     assert_eq!(start.elapsed().as_secs(), 5 * 60 + 20);
     let unknown = host.supervisor.requests().pause_probes("web", "db", MINUTE).unwrap_err();
     assert!(matches!(unknown, SupervisorError::NoContainer { .. }));
@@ -75,7 +75,7 @@ async fn a_paused_pod_is_not_killed_and_one_that_resumes_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_run_by_hand_moves_no_counter() {
+async fn a_probe_that_a_caller_runs_changes_no_counter() {
     let host = host().await;
     let before = host.supervisor.get("web").unwrap();
     let run = async |kind| host.supervisor.requests().run_probe("web", "", kind).await;

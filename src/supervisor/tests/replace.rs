@@ -1,4 +1,4 @@
-//! A pod in the place of another.
+//! Replacement of a pod.
 
 use super::*;
 use crate::domain::image::PullPolicy;
@@ -22,7 +22,7 @@ async fn running() -> Host {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_pod_goes_before_the_new_one_starts() {
+async fn the_old_pod_is_removed_before_the_new_one_starts() {
     let host = running().await;
     let replaced = host.supervisor.apply_or_replace(named("other", "new"), None).await.unwrap();
     assert_eq!(replaced.1, Applied::Replaced(vec!["spec.containers[0].image".to_owned()]));
@@ -32,14 +32,17 @@ async fn the_old_pod_goes_before_the_new_one_starts() {
     assert_eq!(status[0].image, "other");
     let calls = host.runtime.calls();
     let at = |call: &str| calls.iter().position(|known| known == call).unwrap();
-    assert!(at("create web_app_10") < at("forget web_app_0"), "never neither: {calls:?}");
-    assert!(at("forget web_app_0") < at("start web_app_10"), "never both: {calls:?}");
-    let told = host.supervisor.events().after(0, "web");
-    assert!(told.iter().any(|event| event.reason == "Replaced"), "{told:?}");
+    assert!(
+        at("create web_app_10") < at("forget web_app_0"),
+        "one of them is always recorded: {calls:?}"
+    );
+    assert!(at("forget web_app_0") < at("start web_app_10"), "only one of them runs: {calls:?}");
+    let events = host.supervisor.events().after(0, "web");
+    assert!(events.iter().any(|event| event.reason == "Replaced"), "{events:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_alone() {
+async fn the_old_pod_stays_if_an_image_cannot_be_pulled() {
     let host = running().await;
     let gone = PullError::Failed("manifest unknown".into());
     host.runtime.pulls.send_replace(vec![Err(gone)]);
@@ -55,7 +58,7 @@ async fn an_image_that_cannot_be_pulled_leaves_the_old_pod_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_does_one_of_a_volume() {
+async fn the_old_pod_stays_if_the_image_of_a_volume_cannot_be_pulled() {
     let host = running().await;
     let with = |reference: &str, pull_policy| {
         let image = VolumeImage { reference: reference.into(), pull_policy };
@@ -66,7 +69,7 @@ async fn nor_does_one_of_a_volume() {
     let gone = PullError::Failed("manifest unknown".into());
     host.runtime.pulls.send_replace(vec![Ok(()), Err(gone)]);
     for (policy, why) in
-        [(Some(PullPolicy::Never), "image \"absent\" is not here"), (None, "manifest unknown")]
+        [(Some(PullPolicy::Never), "image \"absent\" is not present"), (None, "manifest unknown")]
     {
         let refused = host.supervisor.apply_or_replace(with("absent", policy), None).await;
         let refused = refused.unwrap_err().to_string();
@@ -78,7 +81,7 @@ async fn nor_does_one_of_a_volume() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_change_live_is_not_replaced() {
+async fn a_pod_that_can_be_changed_live_is_not_replaced() {
     let host = running().await;
     let mut spec = named("app", "new").into_inner();
     spec.termination_grace = MINUTE;
@@ -98,7 +101,7 @@ async fn a_stopped_pod_is_replaced_by_a_stopped_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_that_is_deleted_takes_its_successor_along() {
+async fn a_deleted_pod_deletes_its_successor() {
     let host = Host::new(Fake::stubborn());
     host.supervisor.apply(named("app", "old"), Wanted::Running).await.unwrap();
     host.supervisor.wait("web", "run", MINUTE, runs).await.unwrap();
@@ -107,7 +110,7 @@ async fn a_pod_that_is_deleted_takes_its_successor_along() {
         let leaving = |view: &PodView| view.status.deletion.is_some();
         host.supervisor.wait("web", "end", MINUTE, leaving).await.unwrap();
         let again = host.supervisor.apply_or_replace(named("third", "x"), None).await;
-        assert!(matches!(again, Err(SupervisorError::Leaving(_))), "{again:?}");
+        assert!(matches!(again, Err(SupervisorError::BeingDeleted(_))), "{again:?}");
         host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
         host.supervisor.wait_gone("web", MINUTE).await.unwrap();
     };

@@ -26,7 +26,7 @@ async fn running(host: &Host, name: &'static str) -> PodView {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_are_recorded_before_the_first_starts_and_each_has_its_turn() {
+async fn all_are_recorded_before_the_first_starts_and_they_start_in_order() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
     running(&host, "init").await;
@@ -61,7 +61,7 @@ async fn an_error_names_the_init_container_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_has_to_name_its_container() {
+async fn a_request_has_to_name_the_container() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
     let restart = || Event::Restart { grace: None };
@@ -75,7 +75,7 @@ async fn a_request_has_to_name_its_container() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_task_is_deleted_as_soon_as_it_can_be() {
+async fn the_deletion_of_an_ended_task_is_retried() {
     let host = Host::new(Fake::default());
     let away = || RuntimeError::Unavailable("away".into());
     *host.runtime.reap_errors.lock().unwrap() = vec![away(), away()];

@@ -1,8 +1,8 @@
-//! Days of many containers in seconds: the supervisor over a world in which things end, hang and
-//! go away, and in which the daemon itself dies, drawn from a seed.
+//! A simulation of days of many containers in seconds. The supervisor runs over a world in which
+//! processes end, shims hang, containerd is lost and the daemon itself dies, as drawn from a seed.
 //!
-//! `SIMULATION_SEEDS=100..200` and `SIMULATION_HOURS` ask for more. A fault names its seed; what
-//! tokio itself leaves to chance (the branches of a `select!`) may differ another time.
+//! `SIMULATION_SEEDS=100..200` and `SIMULATION_HOURS` make it longer. A violation names its seed.
+//! tokio's random choices, such as the branch of a `select!`, may differ in another run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,15 +15,15 @@ use crate::supervisor::clock::simulated;
 
 mod world;
 
-use world::{Hand, World};
+use world::{SimulatedRuntime, World};
 
 const PODS: u64 = 8;
 const THRESHOLD: u32 = 2;
 const PERIOD: Duration = Duration::from_secs(60);
-/// Longer than any back-off and what it waits for.
+/// A time longer than any back-off and any retry.
 const QUIET: Duration = Duration::from_secs(3600);
 
-/// Splitmix64.
+/// The generator splitmix64.
 #[derive(Clone)]
 struct Random(u64);
 
@@ -54,44 +54,45 @@ fn pod_of(number: u64) -> Validated<PodSpec> {
     spec.validate().unwrap()
 }
 
-/// One life of the daemon.
+/// One run of the daemon.
 struct Daemon {
     supervisor: Arc<Supervisor>,
-    tending: tokio::task::JoinSet<()>,
+    reconciling: tokio::task::JoinSet<()>,
     counts: BTreeMap<String, u32>,
 }
 
 impl Daemon {
-    fn begin(world: &Arc<World>) -> Self {
-        let hand = Arc::new(Hand(world.clone()));
-        let supervisor = Arc::new(Supervisor::new(hand.clone(), hand));
-        let tends = supervisor.clone();
-        let mut tending = tokio::task::JoinSet::new();
-        tending.spawn(async move { tends.run().await });
-        Self { supervisor, tending, counts: BTreeMap::new() }
+    fn start(world: &Arc<World>) -> Self {
+        let runtime = Arc::new(SimulatedRuntime(world.clone()));
+        let supervisor = Arc::new(Supervisor::new(runtime.clone(), runtime));
+        let reconciler = supervisor.clone();
+        let mut reconciling = tokio::task::JoinSet::new();
+        reconciling.spawn(async move { reconciler.run().await });
+        Self { supervisor, reconciling, counts: BTreeMap::new() }
     }
 
     async fn die(self) {
         self.supervisor.stop().await;
-        self.tending.join_all().await;
+        self.reconciling.join_all().await;
     }
 }
 
-/// What was seen from outside over all daemons.
-struct Seen {
+/// The simulation, with what was observed from outside over all daemons.
+struct Simulation {
     world: Arc<World>,
     random: Random,
     daemon: Daemon,
+    /// The highest restart count of each pod.
     most: BTreeMap<String, u32>,
     events: BTreeMap<u64, String>,
     stopped: BTreeSet<String>,
-    faults: Vec<String>,
+    violations: Vec<String>,
 }
 
-impl Seen {
+impl Simulation {
     fn new(seed: u64) -> Self {
         let world = Arc::new(World::new(Random(!seed)));
-        let daemon = Daemon::begin(&world);
+        let daemon = Daemon::start(&world);
         Self {
             world,
             random: Random(seed),
@@ -99,11 +100,12 @@ impl Seen {
             most: BTreeMap::new(),
             events: BTreeMap::new(),
             stopped: BTreeSet::new(),
-            faults: Vec::new(),
+            violations: Vec::new(),
         }
     }
 
-    fn look(&mut self) {
+    /// Observes the daemon's events and views.
+    fn observe(&mut self) {
         let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
         for event in self.daemon.supervisor.events().after(newest, "") {
             let text = format!("{} {} {}", event.pod, event.reason, event.message);
@@ -117,48 +119,50 @@ impl Seen {
                     container: view.spec.containers[0].name.clone(),
                     attempt: end.attempt,
                 };
-                if !self.world.ended_so(&id, end.ending) {
-                    self.faults.push(format!("{id}: told as {:?}, {}", end.ending, end.reason));
+                if !self.world.ended_with(&id, end.ending) {
+                    self.violations
+                        .push(format!("{id}: reported as {:?}, {}", end.ending, end.reason));
                 }
             }
             let before = self.daemon.counts.insert(pod.clone(), count).unwrap_or_default();
             if count < before {
-                self.faults.push(format!("{pod}: the count fell from {before} to {count}"));
+                self.violations.push(format!("{pod}: the count fell from {before} to {count}"));
             }
             let most = self.most.entry(pod).or_default();
             *most = count.max(*most);
         }
     }
 
-    /// The daemon dies in whatever it does, and another one comes.
+    /// Ends the daemon, whatever it is doing, and starts another one.
     async fn crash(&mut self) {
-        self.look();
-        let next = Daemon::begin(&self.world);
+        self.observe();
+        let next = Daemon::start(&self.world);
         std::mem::replace(&mut self.daemon, next).die().await;
         while let Err(error) = self.daemon.supervisor.recover().await {
             assert!(matches!(error, SupervisorError::Runtime(_)), "{error}");
             tokio::time::sleep(Duration::from_secs(1)).await;
-            self.pass_time_away();
+            self.maybe_return_containerd();
         }
-        // What it shows by a known number is what was shown.
+        // An event with a known number is the event that was reported.
         let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
         for event in self.daemon.supervisor.events().after(0, "") {
             let text = format!("{} {} {}", event.pod, event.reason, event.message);
             let known = self.events.get(&event.sequence);
             if event.sequence <= newest && known.is_some_and(|known| *known != text) {
-                self.faults.push(format!("number {} is given twice", event.sequence));
+                self.violations.push(format!("number {} is used twice", event.sequence));
             }
         }
     }
 
-    /// A daemon that waits for containerd would wait for ever.
-    fn pass_time_away(&mut self) {
+    /// Lets containerd return at some time, because a daemon that starts waits for it without end.
+    fn maybe_return_containerd(&mut self) {
         if self.random.below(20) == 0 {
             self.world.away.store(false, Relaxed);
         }
     }
 
-    async fn pass_without_containerd(&mut self, least: u64) {
+    /// Stops containerd for at least that many seconds.
+    async fn stop_containerd(&mut self, least: u64) {
         self.world.away.store(true, Relaxed);
         tokio::time::sleep(self.random.seconds(least..120)).await;
         if self.random.below(2) == 0 {
@@ -167,7 +171,8 @@ impl Seen {
         self.world.away.store(false, Relaxed);
     }
 
-    async fn strike(&mut self) {
+    /// Injects a random fault.
+    async fn inject_fault(&mut self) {
         let alive = self.world.alive();
         let at = self.random.below(u64::try_from(alive.len().max(1)).unwrap());
         let victim = alive.get(usize::try_from(at).unwrap()).cloned();
@@ -183,21 +188,21 @@ impl Seen {
                     self.world.fill_run_folder();
                 }
                 victim.end(ending);
-                // In what follows from it.
+                // The next fault comes while the daemon handles this one.
                 tokio::time::sleep(Duration::from_millis(self.random.below(1000))).await;
                 match self.random.below(3) {
                     0 => self.crash().await,
-                    1 => self.pass_without_containerd(0).await,
+                    1 => self.stop_containerd(0).await,
                     _ => {}
                 }
                 self.world.full.store(false, Relaxed);
             }
             (3..5, Some(victim)) => {
-                victim.sick.store(true, Relaxed);
-                // Some get well by themselves, in time or not.
+                victim.fails_probes.store(true, Relaxed);
+                // Some recover by themselves, in time or too late.
                 if self.random.below(2) == 0 {
                     tokio::time::sleep(self.random.seconds(1..200)).await;
-                    victim.sick.store(false, Relaxed);
+                    victim.fails_probes.store(false, Relaxed);
                 }
             }
             (5, _) => {
@@ -207,11 +212,11 @@ impl Seen {
                     victim.end(Ending::Signaled(9));
                     if self.random.below(2) == 0 {
                         self.world.lose(&victim.id);
-                        // The daemon alone knows of it, and so long it may take to keep that.
+                        // Only the daemon knows of the end, and it may take this long to record it.
                         least = 5;
                     }
                 }
-                self.pass_without_containerd(least).await;
+                self.stop_containerd(least).await;
             }
             (6, _) => self.crash().await,
             (7, Some(victim)) => {
@@ -223,7 +228,7 @@ impl Seen {
                 self.world.recover();
             }
             (8, _) => {
-                self.world.asks(&pod);
+                self.world.request(&pod);
                 let wanted = match self.stopped.remove(&pod) {
                     true => Wanted::Running,
                     false => {
@@ -232,11 +237,11 @@ impl Seen {
                     }
                 };
                 self.daemon.supervisor.requests().want(&pod, wanted, None, None).unwrap();
-                // It is written, or kept, before the daemon may die.
+                // The daemon may die once the stop is recorded, or pending.
                 tokio::time::sleep(Duration::from_secs(15)).await;
             }
             (9, _) if !self.stopped.contains(&pod) => {
-                self.world.asks(&pod);
+                self.world.request(&pod);
                 let restart = Event::Restart { grace: None };
                 self.daemon.supervisor.requests().request(&pod, "", restart, None).unwrap();
             }
@@ -244,8 +249,9 @@ impl Seen {
         }
     }
 
-    /// What should run does, what should not does not, and what was counted happened.
-    fn judge(&mut self) {
+    /// Checks that the wanted containers run, that no others do, and that each counted restart
+    /// happened.
+    fn check(&mut self) {
         let alive = self.world.alive();
         for view in self.daemon.supervisor.list() {
             let (pod, status) = (&view.spec.name, &view.status.containers[0]);
@@ -254,50 +260,51 @@ impl Seen {
             let wanted = usize::from(!self.stopped.contains(pod));
             if (usize::from(running), own) != (wanted, wanted) {
                 let state = &status.state;
-                self.faults.push(format!("{pod}: {own} run, wanted {wanted}, shown {state:?}"));
+                self.violations
+                    .push(format!("{pod}: {own} run, wanted {wanted}, reported {state:?}"));
             }
             // An attempt that has not begun is not counted yet.
             if status.restart_count != status.instance.0 {
-                self.faults.push(format!("{pod}: {status:?}"));
+                self.violations.push(format!("{pod}: {status:?}"));
             }
             let deaths = self.world.deaths_of(pod);
             if deaths < usize::try_from(status.restart_count).unwrap() {
                 let count = status.restart_count;
-                self.faults.push(format!("{pod}: {count} restarts of {deaths} deaths"));
+                self.violations.push(format!("{pod}: {count} restarts of {deaths} deaths"));
             }
             let most = self.most.get(pod).copied().unwrap_or_default();
             if status.restart_count < most {
-                self.faults.push(format!("{pod}: {most} restarts are forgotten"));
+                self.violations.push(format!("{pod}: {most} restarts are lost"));
             }
         }
         let count = self.daemon.supervisor.list().len();
         if count != usize::try_from(PODS).unwrap() {
-            self.faults.push(format!("{count} pods are left"));
+            self.violations.push(format!("{count} pods exist"));
         }
     }
 }
 
-async fn live(seed: u64, length: Duration) -> Vec<String> {
+async fn simulate(seed: u64, length: Duration) -> Vec<String> {
     simulated::set();
-    let mut seen = Seen::new(seed);
+    let mut simulation = Simulation::new(seed);
     for number in 0..PODS {
-        seen.daemon.supervisor.apply(pod_of(number), Wanted::Running).await.unwrap();
+        simulation.daemon.supervisor.apply(pod_of(number), Wanted::Running).await.unwrap();
     }
     let end = tokio::time::Instant::now() + length;
-    while tokio::time::Instant::now() < end && seen.faults.is_empty() {
-        let pause = seen.random.seconds(1..600);
+    while tokio::time::Instant::now() < end && simulation.violations.is_empty() {
+        let pause = simulation.random.seconds(1..600);
         tokio::time::sleep(pause).await;
-        seen.strike().await;
-        seen.look();
+        simulation.inject_fault().await;
+        simulation.observe();
     }
-    seen.world.recover();
+    simulation.world.recover();
     tokio::time::sleep(QUIET).await;
-    seen.look();
-    seen.judge();
-    seen.faults.extend(seen.world.faults());
-    let Seen { daemon, faults, .. } = seen;
+    simulation.observe();
+    simulation.check();
+    simulation.violations.extend(simulation.world.violations());
+    let Simulation { daemon, violations, .. } = simulation;
     daemon.die().await;
-    faults
+    violations
 }
 
 fn seeds() -> Range<u64> {
@@ -307,16 +314,16 @@ fn seeds() -> Range<u64> {
 }
 
 #[test]
-fn whatever_dies_hangs_or_goes_away_the_world_is_as_it_should_be_in_the_end() {
+fn after_any_faults_the_wanted_containers_run_and_all_counts_are_true() {
     let hours = std::env::var("SIMULATION_HOURS").map_or(10, |text| text.parse().unwrap());
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     for seed in seeds() {
         println!("seed {seed}: {} container-hours", PODS * hours);
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         let length = Duration::from_secs(hours * 3600);
-        let found = runtime.block_on(live(seed, length));
-        faults.extend(found.into_iter().map(|fault| format!("seed {seed}: {fault}")));
+        let found = runtime.block_on(simulate(seed, length));
+        violations.extend(found.into_iter().map(|fault| format!("seed {seed}: {fault}")));
     }
-    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(violations.is_empty(), "{violations:#?}");
 }

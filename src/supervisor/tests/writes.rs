@@ -1,4 +1,4 @@
-//! What may go, and when: nothing that alone knows something.
+//! Records and cleanup: nothing is deleted that is the only source of a fact.
 
 use super::*;
 use crate::domain::container::Memory;
@@ -19,7 +19,7 @@ impl Host {
         self.runtime.calls().iter().any(|known| known == call)
     }
 
-    /// Waits, bounded, for a call of the runtime's.
+    /// Waits, bounded, for a call of the runtime.
     async fn call(&self, call: &str) {
         let called = async {
             while !self.has_called(call) {
@@ -51,7 +51,7 @@ async fn an_ended_task_stays_until_the_next_attempt_has_a_record() {
     host.runtime.end(Ending::Exited(3));
     host.waits_with("CreateContainerError", 1).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!host.has_called("reap web_app_0"), "nobody else knows how it ended");
+    assert!(!host.has_called("reap web_app_0"), "only the task has its exit code");
     host.runtime.recordless.store(false, Relaxed);
     host.restarts(1).await;
     host.call("reap web_app_0").await;
@@ -65,7 +65,7 @@ async fn an_older_record_stays_until_the_newest_attempt_has_one() {
     host.runtime.end(Ending::Exited(3));
     host.waits_with("CrashLoopBackOff", 3).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(host.has_called("restore web_app_3"), "it is tried");
+    assert!(host.has_called("restore web_app_3"), "the write is tried");
     let calls = host.runtime.calls();
     assert!(!calls.iter().any(|call| call.starts_with("forget")), "{calls:?}");
     host.runtime.recordless.store(false, Relaxed);
@@ -74,7 +74,7 @@ async fn an_older_record_stays_until_the_newest_attempt_has_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_was_written_anew_is_one() {
+async fn a_restored_record_allows_the_cleanup() {
     let host = Host::run().await;
     *host.runtime.start_errors.lock().unwrap() = vec![refused(); 3];
     host.runtime.end(Ending::Exited(3));
@@ -83,7 +83,7 @@ async fn a_record_that_was_written_anew_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_no_record_is_removed_all_the_same() {
+async fn a_container_without_a_record_is_removed() {
     let host = Host::run().await;
     host.runtime.recordless.store(true, Relaxed);
     host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
@@ -91,18 +91,18 @@ async fn what_has_no_record_is_removed_all_the_same() {
 }
 
 impl Host {
-    fn kept(&self) -> Option<Memory> {
+    fn pending(&self) -> Option<Memory> {
         self.runtime.kept.lock().unwrap().clone().map(|(_, memory)| memory)
     }
 
-    /// Waits, bounded, for what is kept to be so.
-    async fn keeps(&self, good: impl Fn(&Memory) -> bool) {
-        let kept = async {
-            while !self.kept().is_some_and(|memory| good(&memory)) {
+    /// Waits, bounded, for a pending record that meets the condition.
+    async fn has_pending(&self, good: impl Fn(&Memory) -> bool) {
+        let pending = async {
+            while !self.pending().is_some_and(|memory| good(&memory)) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(MINUTE, kept).await.unwrap();
+        tokio::time::timeout(MINUTE, pending).await.unwrap();
     }
 }
 
@@ -112,16 +112,16 @@ fn was_killed(memory: &Memory) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_cannot_be_written_is_kept_until_it_can() {
+async fn an_exit_that_cannot_be_recorded_is_pending_until_it_can() {
     let host = Host::run().await;
     host.runtime.away.store(true, Relaxed);
     host.runtime.end(Ending::Signaled(9));
-    host.keeps(|memory| memory.attempt.0 == 1 && was_killed(memory)).await;
+    host.has_pending(|memory| memory.attempt.0 == 1 && was_killed(memory)).await;
     assert!(!was_killed(&host.runtime.remembered().1));
     host.runtime.away.store(false, Relaxed);
     host.restarts(1).await;
     let written = async {
-        while host.kept().is_some() {
+        while host.pending().is_some() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -130,20 +130,23 @@ async fn an_end_that_cannot_be_written_is_kept_until_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_newer_is_kept_while_a_write_waits_and_is_what_is_written() {
+async fn a_newer_state_is_pending_while_a_write_waits_and_is_written_then() {
     let host = Host::run().await;
     host.runtime.away.store(true, Relaxed);
     host.runtime.end(Ending::Signaled(9));
-    host.keeps(was_killed).await;
-    // A day of tries: they are as far apart as they ever are.
+    host.has_pending(was_killed).await;
+    // After a day the retries have their longest pause.
     tokio::time::sleep(24 * 60 * MINUTE).await;
     let start = tokio::time::Instant::now();
     host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
-    host.keeps(|memory| memory.wanted == Wanted::Stopped).await;
-    assert!(start.elapsed() < Duration::from_secs(1), "no try is waited for");
+    host.has_pending(|memory| memory.wanted == Wanted::Stopped).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "the pending record does not wait for a retry"
+    );
     host.runtime.away.store(false, Relaxed);
     let written = async {
-        while host.kept().is_some() {
+        while host.pending().is_some() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };

@@ -1,5 +1,5 @@
-//! The world that outlives every daemon: records, tasks, processes. Each call takes a moment, in
-//! which the daemon may die, and finds out whether it does something that it must not.
+//! The world that outlives every daemon: records, tasks, processes. Each call takes some time, in
+//! which the daemon may die, and reports a violation if the daemon does what it must not do.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::runtime::{
     AttemptId, FoundTask, PendingRecord, PullError, Recorded, Runtime, StartRequest, Survey,
 };
 
-mod held;
+mod simulated_task;
 
 type Written = (AttemptId, PodSpec, Memory);
 
@@ -22,9 +22,9 @@ pub(super) struct Process {
     pub(super) id: AttemptId,
     pid: u32,
     ending: watch::Sender<Option<Ending>>,
-    /// Its probes fail.
-    pub(super) sick: AtomicBool,
-    /// In a row.
+    /// True if its probes fail.
+    pub(super) fails_probes: AtomicBool,
+    /// The number of probes that failed in a row.
     failures: AtomicU32,
 }
 
@@ -41,31 +41,31 @@ impl Process {
 #[derive(Default)]
 struct State {
     records: BTreeMap<String, Written>,
-    kept: BTreeMap<(String, String), Written>,
-    /// As containerd knows them, with the time of their end.
+    pending: BTreeMap<(String, String), Written>,
+    /// The tasks as containerd has them.
     tasks: BTreeMap<String, Arc<Process>>,
     processes: Vec<Arc<Process>>,
     hung: BTreeSet<String>,
-    /// Of which nobody could say to a new daemon whether they run: these are killed.
-    doubted: BTreeSet<String>,
-    /// Pods that an operator wants something of.
-    asked: BTreeSet<String>,
-    faults: Vec<String>,
+    /// Tasks whose state containerd could not report to a new daemon, which kills them.
+    unknown: BTreeSet<String>,
+    /// Pods of which an operator has requested a stop, start or restart.
+    requested: BTreeSet<String>,
+    violations: Vec<String>,
 }
 
 pub(super) struct World {
     state: Mutex<State>,
     random: Mutex<Random>,
     pub(super) away: AtomicBool,
-    /// Nothing can be kept.
+    /// True if no pending record can be written.
     pub(super) full: AtomicBool,
 }
 
-/// One process in a daemon's hand.
-struct Held(Arc<World>, Arc<Process>);
+/// A task as the daemon has it.
+struct SimulatedTask(Arc<World>, Arc<Process>);
 
 #[derive(Clone)]
-pub(super) struct Hand(pub(super) Arc<World>);
+pub(super) struct SimulatedRuntime(pub(super) Arc<World>);
 
 impl World {
     pub(super) fn new(random: Random) -> Self {
@@ -73,8 +73,8 @@ impl World {
         Self { state: Mutex::default(), random: Mutex::new(random), away, full }
     }
 
-    pub(super) fn faults(&self) -> Vec<String> {
-        self.state.lock().unwrap().faults.clone()
+    pub(super) fn violations(&self) -> Vec<String> {
+        self.state.lock().unwrap().violations.clone()
     }
 
     pub(super) fn alive(&self) -> Vec<Arc<Process>> {
@@ -87,31 +87,32 @@ impl World {
         state.processes.iter().filter(|it| it.id.pod == pod && !it.is_alive()).count()
     }
 
-    pub(super) fn asks(&self, pod: &str) {
-        self.state.lock().unwrap().asked.insert(pod.to_owned());
+    pub(super) fn request(&self, pod: &str) {
+        self.state.lock().unwrap().requested.insert(pod.to_owned());
     }
 
     pub(super) fn hang(&self, id: &AttemptId) {
         self.state.lock().unwrap().hung.insert(id.to_string());
     }
 
-    /// Unless something is kept that nobody else knows.
+    /// Makes the run folder full, unless a pending record is the only source of a fact.
     pub(super) fn fill_run_folder(&self) {
-        let is_needed = !self.state.lock().unwrap().kept.is_empty();
+        let is_needed = !self.state.lock().unwrap().pending.is_empty();
         self.full.store(!is_needed, Relaxed);
     }
 
-    /// Its shim has died too: containerd will not know that there was a task.
+    /// Deletes a task, because its shim has died too.
     pub(super) fn lose(&self, id: &AttemptId) {
         self.state.lock().unwrap().tasks.remove(&id.to_string());
     }
 
-    /// Of one that was killed since nobody could say whether it runs, nobody knows.
-    pub(super) fn ended_so(&self, id: &AttemptId, ending: Ending) -> bool {
+    /// True if a process of the attempt ended with `ending`. The end of a task that was killed
+    /// because its state was unknown is not known.
+    pub(super) fn ended_with(&self, id: &AttemptId, ending: Ending) -> bool {
         let state = self.state.lock().unwrap();
         let mut own = state.processes.iter().filter(|process| process.id == *id);
         own.any(|process| *process.ending.borrow() == Some(ending))
-            || state.doubted.contains(&id.to_string())
+            || state.unknown.contains(&id.to_string())
     }
 
     pub(super) fn recover(&self) {
@@ -119,16 +120,16 @@ impl World {
         self.state.lock().unwrap().hung.clear();
     }
 
-    /// Ends it for the daemon, which needs a cause.
+    /// Ends a process for the daemon. Without a cause that is a violation.
     fn kill(&self, process: &Process, ending: Ending, how: &str) {
         if !process.is_alive() {
             return;
         }
         let mut state = self.state.lock().unwrap();
-        let is_doubted = state.doubted.contains(&process.id.to_string());
-        let is_asked = state.asked.contains(&process.id.pod);
-        if !(is_doubted || is_asked || process.failures.load(Relaxed) >= THRESHOLD) {
-            state.faults.push(format!("{how} killed {}, which was well", process.id));
+        let is_unknown = state.unknown.contains(&process.id.to_string());
+        let is_requested = state.requested.contains(&process.id.pod);
+        if !(is_unknown || is_requested || process.failures.load(Relaxed) >= THRESHOLD) {
+            state.violations.push(format!("{how} killed {}, which was healthy", process.id));
         }
         drop(state);
         process.end(ending);
@@ -139,21 +140,22 @@ impl World {
     }
 }
 
-impl Hand {
-    async fn moment(&self) {
+impl SimulatedRuntime {
+    /// Takes some time.
+    async fn delay(&self) {
         let length = self.0.random.lock().unwrap().below(200);
         tokio::time::sleep(Duration::from_millis(length)).await;
     }
 
-    /// containerd's answer comes, or not.
-    async fn ask(&self) -> Result<(), RuntimeError> {
-        self.moment().await;
+    /// Waits for containerd's answer, which is an error while it is away.
+    async fn answer(&self) -> Result<(), RuntimeError> {
+        self.delay().await;
         self.ping().await
     }
 
-    /// A stuck shim's never does.
-    async fn ask_shim(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        self.ask().await?;
+    /// Waits for a shim's answer. A shim that hangs gives none.
+    async fn shim_answer(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+        self.answer().await?;
         if self.0.state.lock().unwrap().hung.contains(&id.to_string()) {
             tokio::time::sleep(Duration::from_secs(10)).await;
             return Err(RuntimeError::Timeout { call: "Tasks", seconds: 10 });
@@ -167,15 +169,15 @@ fn missing(id: &AttemptId) -> RuntimeError {
 }
 
 #[async_trait]
-impl Runtime for Hand {
+impl Runtime for SimulatedRuntime {
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         let id = format!("{}@sha256:1", container.image());
         Ok(ImageFacts { id, from_registry: false, stop_signal: None })
     }
 
     async fn look_at_volume(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         Ok(VolumeSeen::Viewed)
     }
 
@@ -196,7 +198,7 @@ impl Runtime for Hand {
     }
 
     async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
         let mut state = self.0.state.lock().unwrap();
         state.records.entry(creation.id.to_string()).or_insert(written);
@@ -204,11 +206,11 @@ impl Runtime for Hand {
     }
 
     async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
-        self.ask_shim(&creation.id).await?;
+        self.shim_answer(&creation.id).await?;
         let key = creation.id.to_string();
         let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
         self.0.state.lock().unwrap().records.insert(key.clone(), written);
-        self.ask().await?;
+        self.answer().await?;
         if let Some(before) = self.0.task(&creation.id) {
             self.0.kill(&before, Ending::Signaled(9), "a start");
         }
@@ -217,23 +219,23 @@ impl Runtime for Hand {
             let same = |it: &&Arc<Process>| it.id.pod == creation.id.pod && it.is_alive();
             let living = state.processes.iter().find(same).map(|it| it.id.to_string());
             if let Some(living) = living {
-                state.faults.push(format!("{} starts beside {living}", creation.id));
+                state.violations.push(format!("{} starts beside {living}", creation.id));
             }
-            state.asked.remove(&creation.id.pod);
+            state.requested.remove(&creation.id.pod);
             let process = Arc::new(Process {
                 id: creation.id.clone(),
                 pid: u32::try_from(state.processes.len()).unwrap(),
                 ending: watch::Sender::new(None),
-                sick: AtomicBool::new(false),
+                fails_probes: AtomicBool::new(false),
                 failures: AtomicU32::new(0),
             });
             state.processes.push(process.clone());
             state.tasks.insert(key, process.clone());
             process
         };
-        // It runs already, and nobody may hear of it.
-        self.moment().await;
-        Ok(Box::new(Held(self.0.clone(), process)))
+        // The process runs already, and the daemon may die before the answer.
+        self.delay().await;
+        Ok(Box::new(SimulatedTask(self.0.clone(), process)))
     }
 
     async fn remember(
@@ -242,16 +244,16 @@ impl Runtime for Hand {
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), RuntimeError> {
-        let place = (id.pod.clone(), id.container.clone());
-        let is_kept = self.0.state.lock().unwrap().kept.contains_key(&place);
-        if is_kept && self.keep(id, pod, memory).await.is_err() {
-            self.0.state.lock().unwrap().kept.remove(&place);
+        let key = (id.pod.clone(), id.container.clone());
+        let is_pending = self.0.state.lock().unwrap().pending.contains_key(&key);
+        if is_pending && self.keep(id, pod, memory).await.is_err() {
+            self.0.state.lock().unwrap().pending.remove(&key);
         }
-        self.ask().await?;
+        self.answer().await?;
         let mut state = self.0.state.lock().unwrap();
         let record = state.records.get_mut(&id.to_string()).ok_or_else(|| missing(id))?;
         *record = (id.clone(), pod.clone(), memory.clone());
-        state.kept.remove(&place);
+        state.pending.remove(&key);
         Ok(())
     }
 
@@ -264,14 +266,14 @@ impl Runtime for Hand {
         if self.0.full.load(Relaxed) {
             return Err(RuntimeError::Internal("no space left on device".into()));
         }
-        let place = (id.pod.clone(), id.container.clone());
+        let key = (id.pod.clone(), id.container.clone());
         let written = (id.clone(), pod.clone(), memory.clone());
-        self.0.state.lock().unwrap().kept.insert(place, written);
+        self.0.state.lock().unwrap().pending.insert(key, written);
         Ok(())
     }
 
     async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        self.ask_shim(id).await?;
+        self.shim_answer(id).await?;
         if self.0.task(id).is_some_and(|process| process.is_alive()) {
             return Err(RuntimeError::Internal("cannot delete a running process".into()));
         }
@@ -281,13 +283,13 @@ impl Runtime for Hand {
 
     async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
         self.clear(id).await?;
-        self.ask().await?;
+        self.answer().await?;
         self.0.state.lock().unwrap().records.remove(&id.to_string());
         Ok(())
     }
 
     async fn survey(&self) -> Result<Survey, RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         let state = self.0.state.lock().unwrap();
         let recorded = |(id, pod, memory): &Written| {
             let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
@@ -298,21 +300,21 @@ impl Runtime for Hand {
             PendingRecord { pod, container, memory }
         };
         let sound = state.records.values().map(recorded).collect();
-        let pending_record = state.kept.values().map(pending_record).collect();
+        let pending_record = state.pending.values().map(pending_record).collect();
         Ok(Survey { sound, pending_record, ..Survey::default() })
     }
 
     async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         let Some(process) = self.0.task(id) else { return Ok(FoundTask::None) };
         let ending = *process.ending.borrow();
         let mut state = self.0.state.lock().unwrap();
         Ok(match ending {
             _ if state.hung.contains(&id.to_string()) => {
-                state.doubted.insert(id.to_string());
+                state.unknown.insert(id.to_string());
                 FoundTask::Unknown
             }
-            None => FoundTask::Running(Box::new(Held(self.0.clone(), process))),
+            None => FoundTask::Running(Box::new(SimulatedTask(self.0.clone(), process))),
             Some(ending) => FoundTask::Ended(ending, now().wall),
         })
     }
@@ -325,7 +327,7 @@ impl Runtime for Hand {
     }
 
     async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
-        self.ask().await?;
+        self.answer().await?;
         let ids: Vec<_> = {
             let state = self.0.state.lock().unwrap();
             state.records.values().map(|(id, ..)| id.clone()).collect()
@@ -343,16 +345,16 @@ impl Runtime for Hand {
     }
 
     async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
-        self.ask_shim(id).await?;
+        self.shim_answer(id).await?;
         if let Some(process) = self.0.task(id) {
-            self.0.kill(&process, Ending::Signaled(9), "a clearing");
+            self.0.kill(&process, Ending::Signaled(9), "a cleanup");
         }
         self.0.state.lock().unwrap().tasks.remove(&id.to_string());
         Ok(())
     }
 
     async fn exit_evidence(&self, _: &AttemptId, _: bool) -> ExitEvidence {
-        self.moment().await;
+        self.delay().await;
         ExitEvidence::default()
     }
 
@@ -362,13 +364,13 @@ impl Runtime for Hand {
 }
 
 #[async_trait]
-impl Prober for Hand {
+impl Prober for SimulatedRuntime {
     async fn attempt(&self, task: Arc<dyn Target>, _: &ContainerSpec, _: &ProbeSpec) -> Attempt {
-        self.moment().await;
+        self.delay().await;
         let pid = task.read_file(Path::new("pid"), 16).unwrap();
-        let place: usize = String::from_utf8(pid).unwrap().parse().unwrap();
-        let process = self.0.state.lock().unwrap().processes[place].clone();
-        let outcome = if process.sick.load(Relaxed) {
+        let index: usize = String::from_utf8(pid).unwrap().parse().unwrap();
+        let process = self.0.state.lock().unwrap().processes[index].clone();
+        let outcome = if process.fails_probes.load(Relaxed) {
             process.failures.fetch_add(1, Relaxed);
             Outcome::Failure("HTTP probe failed with statuscode: 500".into())
         } else {

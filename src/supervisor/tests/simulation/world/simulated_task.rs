@@ -1,4 +1,4 @@
-//! A process as a daemon holds it.
+//! A process as the daemon has it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use super::*;
 use crate::runtime::{ExecError, Executed, Target, Turn};
 
 #[async_trait]
-impl Target for Held {
+impl Target for SimulatedTask {
     fn tcp_socket(&self, _: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -19,7 +19,7 @@ impl Target for Held {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Every path is a file with the pid, from which the prober learns which process it probes.
+    /// Returns the pid for each path, by which the prober finds the process that it probes.
     fn read_file(&self, _: &Path, _: usize) -> io::Result<Vec<u8>> {
         Ok(self.1.pid.to_string().into_bytes())
     }
@@ -34,7 +34,7 @@ impl Target for Held {
 }
 
 #[async_trait]
-impl Task for Held {
+impl Task for SimulatedTask {
     fn pid(&self) -> u32 {
         self.1.pid
     }
