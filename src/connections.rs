@@ -1,5 +1,5 @@
-//! Slots for connections and calls, shared by the tasks that hold one: `domain/admission.rs`
-//! decides, this room keeps the count, tells a displaced one, and logs what was refused.
+//! Slots of connections and calls, shared by the tasks that have one: `crates/domain/src/admission.rs`
+//! decides, this module counts them, notifies displaced tasks, and logs refusals.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::domain::time::Later;
 /// Refusals within this time are counted into one line of the log.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// The slots of one kind.
+/// The slots of one kind of connection or call.
 #[derive(Debug, Clone)]
 pub struct Slots {
     shared: Arc<Shared>,
@@ -35,20 +35,20 @@ struct State {
     unlogged: u64,
 }
 
-/// A slot, until it is dropped.
+/// A slot, which is free again when this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct SlotGuard {
     shared: Arc<Shared>,
     slot: Slot,
     displaced: CancellationToken,
 }
 
-/// What `Slots` counted.
+/// The counts of `Slots`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     pub name: &'static str,
     pub open: usize,
-    /// Refused and displaced ones, since the daemon started.
+    /// The number of refused and displaced connections or calls since the daemon started.
     pub closed: u64,
 }
 
@@ -65,28 +65,33 @@ impl Slots {
         Self { shared: Arc::new(Shared { name, state: Mutex::new(state) }) }
     }
 
-    /// A slot that gives no way, see [`Held::give_way`]. It may displace another, whose holder is
-    /// notified.
+    /// Takes a slot that does not give way, see [`SlotGuard::give_way`]. It may displace another one,
+    /// whose task is notified.
     ///
     /// # Errors
     ///
-    /// `Full` if there is none.
-    pub fn take(&self, peer: Peer) -> Result<Held, Full> {
+    /// `Full` if no slot is free.
+    pub fn take(&self, peer: Peer) -> Result<SlotGuard, Full> {
         self.admit(peer, now(), None)
     }
 
-    /// As [`Self::take`], but the slot gives way from the start. Connections that are accepted
-    /// faster than their tasks run would otherwise lock out the next one.
+    /// Takes a slot as [`Self::take`] does, but the slot gives way from the start. Connections that are
+    /// accepted faster than their tasks run would otherwise lock out the next one.
     ///
     /// # Errors
     ///
-    /// `Full` if there is none.
-    pub fn take_giving_way(&self, peer: Peer) -> Result<Held, Full> {
+    /// `Full` if no slot is free.
+    pub fn take_giving_way(&self, peer: Peer) -> Result<SlotGuard, Full> {
         let now = now();
         self.admit(peer, now, Some(now))
     }
 
-    fn admit(&self, peer: Peer, now: Instant, gives_way: Option<Instant>) -> Result<Held, Full> {
+    fn admit(
+        &self,
+        peer: Peer,
+        now: Instant,
+        gives_way: Option<Instant>,
+    ) -> Result<SlotGuard, Full> {
         let mut state = self.shared.lock();
         let admitted = state.admission.admit(peer, gives_way);
         match admitted {
@@ -100,7 +105,7 @@ impl Slots {
                     self.shared.report(&mut state, now, peer, "a silent one was closed for it");
                 }
                 let shared = self.shared.clone();
-                Ok(Held { shared, slot: admitted.slot, displaced })
+                Ok(SlotGuard { shared, slot: admitted.slot, displaced })
             }
             Err(full) => {
                 self.shared.report(&mut state, now, peer, &full.to_string());
@@ -137,24 +142,25 @@ impl Shared {
     }
 }
 
-impl Held {
-    /// Lets a new one take this slot. Those that say so within `ahead` from now go before it.
+impl SlotGuard {
+    /// Allows a new connection to take this slot. Slots that give way within `ahead` from now are taken
+    /// before it.
     pub fn give_way(&self, ahead: Duration) {
         self.shared.set_gives_way(self.slot, Some(now().later(ahead)));
     }
 
-    /// Lets no other take this slot.
+    /// Allows no other connection to take this slot.
     pub fn keep(&self) {
         self.shared.set_gives_way(self.slot, None);
     }
 
-    /// Ends when a new one has taken this slot.
+    /// Ends when a new connection has taken this slot.
     pub async fn displaced(&self) {
         self.displaced.cancelled().await;
     }
 }
 
-impl Drop for Held {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.admission.release(self.slot);
@@ -171,14 +177,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_displaced_one_is_told_and_a_dropped_one_frees_its_slot() {
+    async fn a_displaced_task_is_notified_and_a_dropped_guard_frees_its_slot() {
         let slots = Slots::new("test", Limits { total: 2, each: 2 });
         let silent = slots.take_giving_way(Peer::User(1)).unwrap();
         let busy = slots.take(Peer::User(1)).unwrap();
         let third = slots.take(Peer::User(1)).unwrap();
         silent.displaced().await;
         assert_eq!(slots.take(Peer::User(2)).err(), Some(Full::Total(2)));
-        // The displaced one's end frees nothing a second time.
+        // The end of the displaced task frees no second slot.
         drop(silent);
         assert_eq!(slots.usage(), Usage { name: "test", open: 2, closed: 2 });
         drop((busy, third));

@@ -1,15 +1,16 @@
-//! The house rule, tested: imports go down only.
+//! The rule of the layers, tested: imports go down only, and the modules have no circle.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The rooms from top to bottom; a line is one storey, whose rooms may use each other.
-/// What is not named here fails the test, so that a new room gets its place on purpose.
-const STOREYS: [&[&str]; 5] = [
-    &["main", "lib", "daemon"],
+use probelet_layers::{assert_no_circle, assert_no_circle_below, graph, graph_below};
+
+/// The modules from top to bottom. A line is a layer, whose modules may use each other. A module that
+/// is not listed fails the test, so that a new one gets its layer on purpose.
+const LAYERS: [&[&str]; 5] = [
+    &["main", "command_line", "daemon"],
     &["cli", "service", "metrics"],
     &["supervisor"],
-    &["runtime", "connections", "registry", "prober", "evidence", "logs", "manifest_dir"],
+    &["runtime", "connections", "registry", "evidence", "manifest_dir"],
     // Crates of the workspace, as `lib.rs` names them: Cargo orders them.
     &[
         "manifest",
@@ -32,18 +33,42 @@ const STOREYS: [&[&str]; 5] = [
     ],
 ];
 
-/// Crates that a storey must never name.
-const FORBIDDEN: [(&str, &[&str]); 1] =
-    [("supervisor", &["tonic", "prost", "containerd_client", "rustix", "hyper"])];
+/// The modules that the client may use, beside `probelet_api` and `probelet_text`:
+/// - `pb` and `structs` are `crates/api`;
+/// - `manifest` reads manifests with the positions of errors (`validate`, `apply`), and has the names of
+///   annotations, quantities and signals that `get` and `describe` print;
+/// - `files` reads files with a limit, which `clippy.toml` allows nowhere else.
+const CLIENT: [&str; 4] = ["pb", "structs", "manifest", "files"];
 
-/// Named where they are used, whatever their storey: what the storey below is made of.
-const EXCEPTIONS: [(&str, &str); 1] = [
-    // The record is protobuf, generated beside the API.
-    ("runtime", "pb"),
+/// Crates that a module must never name.
+const FORBIDDEN: [(&str, &[&str]); 2] = [
+    ("supervisor", &["tonic", "prost", "containerd_client", "rustix", "hyper"]),
+    (
+        "cli",
+        &[
+            "containerd_client",
+            "probelet_cri_log",
+            "probelet_domain",
+            "probelet_host",
+            "probelet_manifest",
+            "probelet_oci",
+            "probelet_prober",
+        ],
+    ),
 ];
 
-fn storey(room: &str) -> Option<usize> {
-    STOREYS.iter().position(|rooms| rooms.contains(&room))
+/// The generated types of the API: for the upper two layers, and for the record, which is protobuf.
+const API: &str = "pb";
+
+/// Modules whose inner modules still have a circle. The aim is an empty list.
+const CIRCLES: [&str; 2] = ["evidence", "runtime"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -57,66 +82,59 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn room_of(path: &Path, root: &Path) -> String {
-    let first = path.strip_prefix(root).unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
-}
-
-/// Rooms named in `crate::ROOM` or `crate::{ROOM, …}`, comments left out.
-fn rooms_used(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
-    let mut used = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        let names = match rest.strip_prefix('{') {
-            Some(group) => group.split('}').next().unwrap_or_default(),
-            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap(),
-        };
-        for name in names.split(',') {
-            let name = name.trim().split("::").next().unwrap_or_default();
-            used.insert(name.trim_matches(|c: char| !c.is_alphanumeric() && c != '_').to_owned());
-        }
-    }
-    used.remove("");
-    used
-}
-
 #[test]
 fn imports_go_down_only() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut wrong = Vec::new();
-    for file in files {
-        let room = room_of(&file, &root);
-        if room == "layers" || file.components().any(|part| part.as_os_str() == "tests.rs") {
+    for (user, uses) in graph(&root()) {
+        if user == "layers" {
             continue;
         }
-        let text = std::fs::read_to_string(&file).unwrap();
-        let Some(own) = storey(&room) else {
-            wrong.push(format!("{}: {room} has no storey", file.display()));
+        let Some(own) = layer(&user) else {
+            wrong.push(format!("{user} has no layer"));
             continue;
         };
-        for used in rooms_used(&text) {
-            let excused = EXCEPTIONS.contains(&(room.as_str(), used.as_str()));
-            let edge = used == "pb" && own <= 1;
-            let down = storey(&used).is_some_and(|other| other >= own);
-            if !(down || excused || edge) {
-                wrong.push(format!("{}: {room} may not use {used}", file.display()));
+        for (used, files) in uses {
+            let may_use = match (user.as_str(), used.as_str()) {
+                (_, "std") => true,
+                ("cli", used) => CLIENT.contains(&used),
+                (user, API) => own <= 1 || user == "runtime",
+                (_, used) => layer(used).is_some_and(|other| other >= own),
+            };
+            if !may_use {
+                wrong.push(format!("{user} may not use {used}: {files:?}"));
             }
-        }
-        for (_, crates) in FORBIDDEN.iter().filter(|(name, _)| *name == room) {
-            let named = crates.iter().filter(|name| text.contains(&format!("{name}::")));
-            wrong
-                .extend(named.map(|name| format!("{}: {room} may not use {name}", file.display())));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn modules_of_the_supervisor_have_no_circle() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/supervisor.rs");
-    probelet_layers::assert_no_circle_below(&file, "supervisor");
+fn forbidden_crates_are_not_named() {
+    let folder = root().with_file_name("");
+    let mut wrong = Vec::new();
+    for (module, crates) in FORBIDDEN {
+        let mut files = vec![folder.join(module).with_extension("rs")];
+        sources(&folder.join(module), &mut files);
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let named = crates.iter().filter(|name| text.contains(&format!("{name}::")));
+            wrong.extend(
+                named.map(|name| format!("{}: {module} may not use {name}", file.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_have_no_circle() {
+    assert_no_circle(&root());
+    for module in graph(&root()).keys() {
+        let file = root().with_file_name(module).with_extension("rs");
+        if graph_below(&file, module).len() > 1 && !CIRCLES.contains(&module.as_str()) {
+            assert_no_circle_below(&file, module);
+        }
+    }
 }
 
 /// People read the log: `?field` writes a value as Rust has it.

@@ -11,6 +11,7 @@
 )]
 
 pub mod cli;
+pub mod command_line;
 pub mod connections;
 pub mod daemon;
 pub mod evidence;

@@ -2,44 +2,42 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use probelet_text::duration::parse;
 
-use super::args::NameArgs;
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
-use super::{duration, names};
 use crate::pb;
 
-#[derive(Debug, Args)]
-pub struct AdoptArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// The container as `ID` or `NAMESPACE/ID`; by default in the namespace `default`.
     #[arg(value_name = "[NAMESPACE/]ID")]
-    pub id: String,
+    id: String,
     /// The liveness probe: `http://:8080/healthz`, `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
     #[arg(long, value_name = "PROBE")]
-    pub liveness: Option<String>,
+    liveness: Option<String>,
     /// The readiness probe.
     #[arg(long, value_name = "PROBE")]
-    pub readiness: Option<String>,
+    readiness: Option<String>,
     /// The startup probe.
     #[arg(long, value_name = "PROBE")]
-    pub startup: Option<String>,
+    startup: Option<String>,
     /// The restart policy: `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`.
     #[arg(long, value_name = "POLICY", default_value = "always")]
-    pub restart: String,
+    restart: String,
     /// The time from SIGTERM to SIGKILL.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
-    pub grace: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    grace: Duration,
 }
 
-/// From its short form.
-pub(super) fn probe(url: Option<&String>) -> Option<pb::Probe> {
+/// A probe by its short form.
+pub fn probe(url: Option<&String>) -> Option<pb::Probe> {
     let handler = Some(pb::probe::Handler::Url(url?.clone()));
     Some(pb::Probe { handler, ..pb::Probe::default() })
 }
 
-pub(super) async fn adopt(client: &Client, args: &AdoptArgs, io: &mut Io<'_>) -> Result<()> {
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let (namespace, id) = args.id.split_once('/').unwrap_or(("default", &args.id));
     let request = pb::AdoptContainerRequest {
         namespace: namespace.to_owned(),
@@ -53,12 +51,4 @@ pub(super) async fn adopt(client: &Client, args: &AdoptArgs, io: &mut Io<'_>) ->
     let mut containers = client.containers();
     call(request, UNARY, |r| containers.adopt_container(r)).await?;
     io.line(&format!("pod/{namespace}/{id} adopted"))
-}
-
-pub(super) async fn release(client: &Client, args: &NameArgs, io: &mut Io<'_>) -> Result<()> {
-    let name = names::pod(&args.name)?;
-    let request = pb::ReleaseContainerRequest { name: name.clone() };
-    let mut containers = client.containers();
-    call(request, UNARY, |r| containers.release_container(r)).await?;
-    io.line(&format!("pod/{name} released"))
 }

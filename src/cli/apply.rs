@@ -1,12 +1,12 @@
 //! `apply -f`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use prost::Message;
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use super::args::ApplyArgs;
 use super::connect::{Client, UNARY, call, deadline_for};
 use super::error::{Error, Result};
 use super::io::Io;
@@ -14,17 +14,24 @@ use super::{manifests, objects};
 use crate::manifest::{Positions, Sources};
 use crate::{pb, structs};
 
-/// What the daemon takes in one message.
+/// Bytes of a message that the daemon accepts.
 const REQUEST: usize = 4 << 20;
 
-/// One request for all, so that nothing is touched unless all of it is good.
-pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A manifest, a folder of manifests, or - for stdin; may be repeated.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
+    files: Vec<PathBuf>,
+    /// Check everything, images too, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Applies all objects in one request, so that nothing changes if one of them is not valid.
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let Sources { values, positions, .. } = manifests::read(&args.files)?;
-    let object = |object| {
-        structs::from_json(object)
-            .map_err(|error| Error::Other(format!("a manifest's object: {error}")))
-    };
-    let objects = values.into_iter().map(object).collect::<Result<_>>()?;
+    let objects = values.into_iter().map(structs::from_json);
+    let objects = objects.collect::<std::result::Result<_, _>>().map_err(Error::ManifestObject)?;
     let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
     let size = request.encoded_len();
     if size > REQUEST {
@@ -35,7 +42,7 @@ pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) ->
     let deadline = deadline(client).await?;
     let mut pods = client.pods();
     let answer = match call(request, deadline, |r| pods.apply_pods(r)).await {
-        Err(Error::Status(status)) => return Err(placed(&positions, *status, io)?),
+        Err(Error::Status(status)) => return Err(report_violations(&positions, *status, io)?),
         other => other?,
     };
     for warning in &answer.warnings {
@@ -45,7 +52,7 @@ pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) ->
     for result in &answer.results {
         let name = &result.name;
         if !result.error.is_empty() {
-            io.tell(&Error::Other(result.error.clone()))?;
+            io.report(&Error::Other(result.error.clone()))?;
             failed = true;
         } else if args.dry_run {
             io.line(&format!("pod/{name} is good (dry run)"))?;
@@ -56,10 +63,10 @@ pub(super) async fn apply(client: &Client, args: &ApplyArgs, io: &mut Io<'_>) ->
             io.line(&format!("pod/{name} {} ({fields})", result.result))?;
         }
     }
-    if failed { Err(Error::Told) } else { Ok(()) }
+    if failed { Err(Error::Reported) } else { Ok(()) }
 }
 
-/// A pod that is replaced has its grace to go.
+/// The deadline: a pod that is replaced has its grace period to end.
 async fn deadline(client: &Client) -> Result<Duration> {
     let mut pods = client.pods();
     let all = call(pb::ListPodsRequest {}, UNARY, |r| pods.list_pods(r)).await?;
@@ -70,8 +77,8 @@ async fn deadline(client: &Client) -> Result<Duration> {
     Ok(deadline_for(graces.max().unwrap_or_default()).saturating_add(UNARY))
 }
 
-/// Tells each violation with its place in the files.
-fn placed(positions: &Positions, status: Status, io: &mut Io<'_>) -> Result<Error> {
+/// Reports each violation with its position in the files.
+fn report_violations(positions: &Positions, status: Status, io: &mut Io<'_>) -> Result<Error> {
     let violations =
         status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     if violations.is_empty() {
@@ -82,9 +89,9 @@ fn placed(positions: &Positions, status: Status, io: &mut Io<'_>) -> Result<Erro
             "" => format!("{}: `probelet validate` prints all", violation.description),
             field => at(positions, &format!("{field}: {}", violation.description)),
         };
-        io.tell(&Error::Other(text))?;
+        io.report(&Error::Other(text))?;
     }
-    Ok(Error::Told)
+    Ok(Error::Reported)
 }
 
 /// `objects[0].spec: why` → `web.yaml:7:1: spec: why`.

@@ -1,18 +1,20 @@
-//! `kubectl get pods`' columns, worked out of a v1.Pod as kubectl does.
+//! The columns of `kubectl get pods`, computed from a v1.Pod as kubectl does.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::duration::since;
-use crate::domain::status::WaitingReason;
+use super::times::since;
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
 
-pub(super) const HEADER: [&str; 5] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
-pub(super) const WIDE: [&str; 4] = ["IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
+pub const HEADER: [&str; 5] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE"];
+pub const WIDE: [&str; 4] = ["IP", "NODE", "NOMINATED NODE", "READINESS GATES"];
 
-/// What a pod's row says, ages not yet worked out.
+/// The reason of a container that waits for the init containers of its pod.
+const INITIALIZING: &str = "PodInitializing";
+
+/// The values of a pod's row. Ages are computed when the row is printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Row {
     name: String,
     ready: i32,
     total: usize,
@@ -27,14 +29,14 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn cells(&self, wide: bool, now: Timestamp) -> Vec<String> {
+    pub fn cells(&self, wide: bool, now: Timestamp) -> Vec<String> {
         let restarts = match self.last_restart {
             Some(last) if self.restarts != 0 => {
                 format!("{} ({} ago)", self.restarts, since(Some(last), now))
             }
             _ => self.restarts.to_string(),
         };
-        // As kubectl says `Ready,SchedulingDisabled` of a node.
+        // The form of kubectl's `Ready,SchedulingDisabled` of a node.
         let paused = self.probes_paused_until.is_some_and(|until| until > now);
         let mut cells = vec![
             self.name.clone(),
@@ -51,7 +53,7 @@ impl Row {
 
     fn status(&self, paused: bool) -> String {
         if self.manifest_error && self.total == 0 {
-            // There is no pod of it.
+            // The manifest has no pod yet.
             return "ManifestError".to_owned();
         }
         let marks = [
@@ -64,7 +66,7 @@ impl Row {
     }
 }
 
-pub(super) fn row(pod: &Pod) -> Row {
+pub fn row(pod: &Pod) -> Row {
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let init = spec.init_containers.unwrap_or_default();
@@ -83,7 +85,7 @@ pub(super) fn row(pod: &Pod) -> Row {
     let initializing =
         row.add_init(&init, status.init_container_statuses.as_deref().unwrap_or_default());
     if !initializing || condition(pod, "Initialized") {
-        // Plain init containers are history by now; sidecars are not.
+        // Init containers have ended by now, except sidecars.
         let statuses = status.init_container_statuses.iter().flatten();
         let sidecars = statuses.filter(|s| init.iter().any(|c| c.name == s.name && is_sidecar(c)));
         (row.restarts, row.last_restart) = (0, None);
@@ -101,7 +103,7 @@ pub(super) fn row(pod: &Pod) -> Row {
 }
 
 impl Row {
-    /// True while an init container stands between the pod and its regular containers.
+    /// True while an init container keeps the regular containers from starting.
     fn add_init(&mut self, init: &[Container], statuses: &[ContainerStatus]) -> bool {
         for (i, status) in statuses.iter().enumerate() {
             self.count_restarts(status);
@@ -116,7 +118,7 @@ impl Row {
             }
             self.status = match (terminated, waiting(status)) {
                 (Some(end), _) => format!("Init:{}", end_text(end)),
-                (None, Some(reason)) if reason != WaitingReason::PodInitializing.as_str() => {
+                (None, Some(reason)) if reason != INITIALIZING => {
                     format!("Init:{reason}")
                 }
                 _ => format!("Init:{i}/{}", init.len()),
@@ -129,7 +131,7 @@ impl Row {
     fn add_regular(&mut self, statuses: &[ContainerStatus], pod: &Pod) {
         let mut running = false;
         let mut failure = None;
-        // Backwards: the first container that has something to say is the last to say it.
+        // Backwards, so that the first container with a reason decides.
         for status in statuses.iter().rev() {
             self.count_restarts(status);
             if let Some(reason) = waiting(status) {
@@ -190,12 +192,12 @@ fn condition(pod: &Pod, kind: &str) -> bool {
     conditions.iter().any(|c| c.type_ == kind && c.status == "True")
 }
 
-/// The last of its containers to be probed again counts.
+/// The latest end of a pause among the containers.
 fn probes_paused_until(pod: &Pod) -> Option<Timestamp> {
     made(pod, ServerMade::ProbesPausedUntil).filter_map(|until| until.parse().ok()).max()
 }
 
-/// What the server says of this in each container.
+/// The values of this annotation of the server, one for each container.
 fn made(pod: &Pod, what: ServerMade) -> impl Iterator<Item = &str> {
     let annotations = pod.metadata.annotations.iter().flatten();
     let own = annotations

@@ -1,26 +1,24 @@
 //! `condition`.
 
-use clap::Args;
-
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
 use crate::pb;
 
-#[derive(Debug, Args)]
-pub struct ConditionArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// The pod's name.
-    pub pod: String,
+    pod: String,
     /// The condition's type and its status: True, False or Unknown.
     #[arg(value_name = "TYPE=STATUS", value_parser = pair)]
-    pub condition: (String, String),
+    condition: (String, String),
     /// One word for the cause.
     #[arg(long, default_value = "")]
-    pub reason: String,
+    reason: String,
     /// A text for people.
     #[arg(long, default_value = "")]
-    pub message: String,
+    message: String,
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
@@ -28,11 +26,14 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     Ok((kind.to_owned(), status.to_owned()))
 }
 
-pub(super) async fn condition(
-    client: &Client,
-    args: &ConditionArgs,
-    io: &mut Io<'_>,
-) -> Result<()> {
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let (kind, status) = args.condition.clone();
     let request = pb::SetPodConditionRequest {

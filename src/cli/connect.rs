@@ -1,34 +1,56 @@
-//! The way to the daemon that the flags name, and how long each kind of call may take.
+//! The connection to the daemon that the flags name, and how long each kind of call may take.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use probelet_api::client;
-pub(super) use probelet_api::client::{Client, UNARY};
+pub use probelet_api::client::{Client, UNARY};
 use tonic::{Request, Response, Status};
 
-use super::args::Cli;
-use super::error::{Error, Result};
-use crate::files;
+use super::error::Result;
+use super::remote_args::RemoteArgs;
 
-/// What the daemon itself allows a start, and some: its answer says more than our deadline.
-pub(super) const START: Duration = Duration::from_secs(90);
-/// On top of a probe's own timeout: what the daemon allows the queue of exec probes, and some.
-pub(super) const PROBE: Duration = Duration::from_secs(120);
-/// containerd cleans up what the image alone used.
-pub(super) const REMOVE_IMAGE: Duration = Duration::from_secs(150);
-/// On top of a grace period: containerd's own time to kill, unmount and forget.
+/// The time for a start, above the daemon's own limit: the daemon's answer has the reason.
+pub const START: Duration = Duration::from_secs(90);
+/// The time for a probe beyond its timeout, above the daemon's limit for the queue of exec probes.
+pub const PROBE: Duration = Duration::from_secs(120);
+/// The time for the removal of an image: containerd cleans up what only the image used.
+pub const REMOVE_IMAGE: Duration = Duration::from_secs(150);
+/// The time for a stop beyond its grace period: containerd kills, unmounts and deletes.
 const AFTER_GRACE: Duration = Duration::from_secs(30);
 
-pub(super) async fn connect(cli: &Cli) -> Result<Client> {
-    Ok(match cli.remote.remote()? {
-        Some(remote) => Client::over_tcp(&remote).await?,
-        None => Client::by_socket(&cli.socket).await?,
-    })
+// The flags of all verbs. No doc comment: clap would print it as the program's description.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// The daemon's Unix socket.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "PROBELET_SOCKET",
+        default_value = "/run/probelet/probelet.sock"
+    )]
+    socket: PathBuf,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
-/// As the client's own, with the error of a verb.
-pub(super) async fn call<Req, Res, Fut>(
+impl Connection {
+    /// The path of the daemon's socket.
+    pub fn socket(&self) -> &PathBuf {
+        &self.socket
+    }
+
+    pub async fn connect(&self) -> Result<Client> {
+        Ok(match self.remote.remote()? {
+            Some(remote) => Client::over_tcp(&remote).await?,
+            None => Client::by_socket(&self.socket).await?,
+        })
+    }
+}
+
+/// Makes a call with a deadline.
+pub async fn call<Req, Res, Fut>(
     message: Req,
     deadline: Duration,
     method: impl FnOnce(Request<Req>) -> Fut,
@@ -39,12 +61,7 @@ where
     Ok(client::call(message, deadline, method).await?)
 }
 
-/// Reads a file with a certificate or a key.
-pub(super) fn pem(path: &Path) -> Result<Vec<u8>> {
-    files::read(path, files::CONFIGURATION)
-        .map_err(|error| Error::Other(format!("{}: {error}", path.display())))
-}
-
-pub(super) fn deadline_for(grace: Duration) -> Duration {
+/// The deadline of a stop with this grace period.
+pub fn deadline_for(grace: Duration) -> Duration {
     grace.saturating_add(AFTER_GRACE)
 }

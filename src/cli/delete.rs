@@ -1,18 +1,46 @@
 //! `delete pod` and `delete -f`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::DeleteArgs;
+use probelet_text::duration::parse_seconds;
+
 use super::connect::{Client, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::{grace, manifests, names};
 use crate::{manifest, pb};
 
-pub(super) async fn delete(client: &Client, args: &DeleteArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `pod NAME…` or `pod/NAME…`.
+    #[arg(value_name = "pod NAME", required_unless_present = "files")]
+    pods: Vec<String>,
+    /// Delete the pods that these manifests name.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", conflicts_with = "pods")]
+    files: Vec<PathBuf>,
+    /// Seconds from SIGTERM to SIGKILL; by default the pod's own.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    grace_period: Option<Duration>,
+    /// Send SIGKILL at once; --grace-period must be 0 if it is given.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        if self.force && self.grace_period.is_some_and(|grace| !grace.is_zero()) {
+            return Err(Error::Usage("--force goes with no --grace-period but 0".to_owned()));
+        }
+        if self.files.is_empty() { names::pods(&self.pods).map(drop) } else { Ok(()) }
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let names = match args.files.is_empty() {
-        true => names::pods(&args.words)?,
-        false => named_by(args)?,
+        true => names::pods(&args.pods)?,
+        false => in_manifests(&args.files)?,
     };
     let mut failed = false;
     for name in names {
@@ -20,25 +48,25 @@ pub(super) async fn delete(client: &Client, args: &DeleteArgs, io: &mut Io<'_>) 
             if matches!(error, Error::ClosedPipe | Error::Output(_)) {
                 return Err(error);
             }
-            io.tell(&error)?;
+            io.report(&error)?;
             failed = true;
         }
     }
-    if failed { Err(Error::Told) } else { Ok(()) }
+    if failed { Err(Error::Reported) } else { Ok(()) }
 }
 
-fn named_by(args: &DeleteArgs) -> Result<Vec<String>> {
-    let objects = manifests::read(&args.files)?.values;
+fn in_manifests(files: &[PathBuf]) -> Result<Vec<String>> {
+    let objects = manifests::read(files)?.values;
     let name = |object: &serde_json::Value| match manifest::pod_name(object) {
-        // ConfigMaps and Secrets are kept nowhere.
+        // The daemon stores no ConfigMaps and Secrets.
         Ok(None) => None,
         Ok(Some(name)) => Some(Ok(name)),
-        Err(error) => Some(Err(Error::Other(error.to_string()))),
+        Err(error) => Some(Err(Error::Object(error))),
     };
     objects.iter().filter_map(name).collect()
 }
 
-async fn one(client: &Client, name: &str, args: &DeleteArgs, io: &mut Io<'_>) -> Result<()> {
+async fn one(client: &Client, name: &str, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let given = if args.force { Some(Duration::ZERO) } else { args.grace_period };
     let deadline = grace::deadline(client, name, given).await?;
     let request =

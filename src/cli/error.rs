@@ -1,32 +1,61 @@
-//! What can go wrong in a client verb, and how it is told.
+//! The errors of the client, and their lines on stderr.
 
 use std::io;
+use std::path::PathBuf;
 
 use probelet_api::client::{CallError, ConnectError, with_causes};
 use tonic_types::StatusExt;
 
+use crate::{manifest, structs};
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The reader went away; nothing is left to say to anyone.
+    /// The reader of the output has left, so there is nobody to report to.
     #[error("closed pipe")]
     ClosedPipe,
     #[error("{0}")]
-    Output(io::Error),
+    Output(#[source] io::Error),
+    #[error("{}: {error}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    /// An object of a manifest has no name of a pod.
+    #[error(transparent)]
+    Object(#[from] manifest::SpecError),
+    /// An object of a manifest cannot be sent.
+    #[error("a manifest's object: {0}")]
+    ManifestObject(#[source] structs::Error),
+    #[error("pod {name:?} is not a v1.Pod to this client: {error}")]
+    NoPod {
+        name: String,
+        #[source]
+        error: serde_json::Error,
+    },
+    #[error("evidence not understood: {0}")]
+    Evidence(#[source] serde_json::Error),
+    #[error(transparent)]
+    Json(serde_json::Error),
+    #[error(transparent)]
+    Yaml(serde_norway::Error),
     /// Wrong usage that clap cannot see.
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("{}", .0.message())]
-    Status(Box<tonic::Status>),
+    Status(#[source] Box<tonic::Status>),
+    #[error(transparent)]
+    Deadline(CallError),
     #[error("{0}")]
     Other(String),
-    /// As kubectl tells it; the exit status is the command's own.
+    /// The text is kubectl's; the exit status is the command's own.
     #[error("command terminated with exit code {0}")]
     Command(u32),
-    /// Each was told when it happened; what is left is the exit status.
+    /// All errors were reported when they happened; only the exit status is left.
     #[error("failed")]
-    Told,
+    Reported,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -35,7 +64,7 @@ impl Error {
     /// The lines for stderr, `error: ` included.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Self::ClosedPipe | Self::Told => Vec::new(),
+            Self::ClosedPipe | Self::Reported => Vec::new(),
             Self::Status(status) => status_lines(status),
             Self::Command(_) => vec![self.to_string()],
             other => vec![format!("error: {other}")],
@@ -51,7 +80,7 @@ impl Error {
         }
     }
 
-    pub(super) fn is_not_found(&self) -> bool {
+    pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status(status) if status.code() == tonic::Code::NotFound)
     }
 }
@@ -88,7 +117,7 @@ impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Status(status) => Self::Status(status),
-            late @ CallError::Deadline(_) => Self::Other(late.to_string()),
+            late @ CallError::Deadline(_) => Self::Deadline(late),
         }
     }
 }

@@ -1,28 +1,27 @@
-//! Evidence in `describe pod --evidence`: the reading first, then what it was read from.
+//! Evidence in `describe pod --evidence`: the reading first, then the data that it is derived from.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::error::{Error, Result};
-use super::layout::rfc1123;
+use super::evidence_details::{Captured, Count, Evidence, Process, Thread};
 use super::objects::timestamp;
 use super::printed::{Printed, put};
-use crate::domain::evidence::{Captured, Count, Evidence, Process, Thread};
+use super::times::rfc1123;
 use crate::{pb, structs};
 
-/// How many threads of a process are shown; the API has all.
+/// The number of threads of a process that are printed; the API has all.
 const THREADS: usize = 20;
 
-pub(super) fn layout(kept: &[pb::Evidence]) -> Result<Printed> {
+pub fn layout(stored: &[pb::Evidence]) -> Result<Printed> {
     let mut out = Printed::default();
-    if kept.is_empty() {
+    if stored.is_empty() {
         put!(out, "Evidence:  <none>");
         return Ok(out);
     }
     put!(out, "Evidence:");
-    for one in kept {
+    for one in stored {
         let details = structs::to_json(one.details.clone().unwrap_or_default());
-        let evidence: Evidence = serde_json::from_value(details)
-            .map_err(|error| Error::Other(format!("evidence not understood: {error}")))?;
+        let evidence: Evidence = serde_json::from_value(details).map_err(Error::Evidence)?;
         let at = rfc1123(timestamp(one.at).map(Time).as_ref());
         put!(out, "  Attempt {} of {}, {}:", one.attempt, evidence.container, at);
         describe(&mut out, &evidence);
@@ -31,8 +30,8 @@ pub(super) fn layout(kept: &[pb::Evidence]) -> Result<Printed> {
 }
 
 fn describe(out: &mut Printed, evidence: &Evidence) {
-    for said in &evidence.reading {
-        put!(out, "    {}", said);
+    for sentence in &evidence.reading {
+        put!(out, "    {}", sentence);
     }
     put!(out, "    Cause: {}", &evidence.cause);
     for probe in &evidence.probes {
@@ -82,7 +81,7 @@ fn resources(out: &mut Printed, seen: &Captured) {
     }
     put!(out, "    Memory: {}", line);
     if let Some(periods) = seen.cpu.throttled_periods {
-        put!(out, "    CPU limit: held back in {} periods", periods);
+        put!(out, "    CPU limit: throttled in {} periods", periods);
     }
     let shares = seen.pressure.iter().map(|one| {
         let whose = if one.host { " (host)" } else { "" };
@@ -111,7 +110,7 @@ fn processes(out: &mut Printed, process: &Process, sample: u64) {
         counts(&descriptors.kinds)
     );
     let mut threads: Vec<&Thread> = process.threads.iter().collect();
-    // Who did something first.
+    // The busiest threads first.
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.ran_microseconds));
     let mut rows = Printed::default();
     put!(rows, "      TID\tNAME\tS\tCPU\tUSER\tSYSTEM\tWCHAN\tSYSCALL");
@@ -135,7 +134,7 @@ fn processes(out: &mut Printed, process: &Process, sample: u64) {
     if threads.len() > THREADS {
         put!(out, "      and {} more threads", threads.len() - THREADS);
     }
-    // One of each: threads of a pool have the same.
+    // Each stack once: the threads of a pool have the same one.
     let mut shown: Vec<&[String]> = Vec::new();
     for thread in threads.iter().filter(|thread| !thread.stack.is_empty()) {
         if !shown.contains(&thread.stack.as_slice()) && shown.len() < 5 {
@@ -170,9 +169,13 @@ fn mebi(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::evidence::{
+        Captured, Count, Cpu, Descriptors, Evidence, Listener, Memory, Pressure, ProbeWord,
+        Process, Thread,
+    };
 
     #[test]
-    fn the_reading_comes_first_and_no_word_of_the_container_steers_the_terminal() {
+    fn the_reading_comes_first_and_no_text_of_the_container_controls_the_terminal() {
         let thread = |tid: u32| Thread {
             tid,
             name: "w\u{1b}[2J".into(),
@@ -196,8 +199,8 @@ mod tests {
         let evidence =
             Evidence { container: "app".into(), reading, captured, ..Evidence::default() };
         let details = structs::from_json(serde_json::to_value(&evidence).unwrap()).unwrap();
-        let kept = pb::Evidence { attempt: 3, details: Some(details), ..pb::Evidence::default() };
-        let shown = layout(&[kept]).unwrap();
+        let stored = pb::Evidence { attempt: 3, details: Some(details), ..pb::Evidence::default() };
+        let shown = layout(&[stored]).unwrap();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], "Evidence:");
         assert!(lines[1].starts_with("  Attempt 3 of app"));
@@ -206,5 +209,93 @@ mod tests {
         assert!(shown.contains("and 10 more threads"), "{shown:?}");
         assert_eq!(shown.matches("Stack of").count(), 1, "{shown:?}");
         assert_eq!(layout(&[]).unwrap(), "Evidence:  <none>\n");
+    }
+
+    /// The daemon and the client have types of their own for the details.
+    #[test]
+    fn each_value_of_the_daemons_evidence_is_printed() {
+        let count = |what: &str, count| Count { what: what.into(), count };
+        let thread = Thread {
+            tid: 11,
+            name: "main".into(),
+            state: "R".into(),
+            wchan: "do_wait".into(),
+            syscall: "read".into(),
+            ran_microseconds: 500,
+            user_milliseconds: 12,
+            system_milliseconds: 13,
+            stack: vec!["do_wait".into()],
+            ..Thread::default()
+        };
+        let process = Process {
+            pid: 14,
+            name: "app".into(),
+            state: "S".into(),
+            resident_bytes: 15 << 20,
+            thread_count: 16,
+            threads: vec![thread],
+            descriptors: Descriptors { open: 17, limit: Some(18), kinds: vec![count("pipe", 19)] },
+        };
+        let memory = Memory {
+            resident_bytes: 20 << 20,
+            usage_bytes: Some(21 << 20),
+            limit_bytes: Some(22 << 20),
+            failures: Some(23),
+            oom_kills: Some(24),
+            ..Memory::default()
+        };
+        let captured = Captured {
+            took_milliseconds: 25,
+            sample_milliseconds: 1,
+            processes: vec![process],
+            listeners: vec![Listener { address: "[::]:80".into(), waiting: 26, backlog: Some(27) }],
+            sockets: vec![count("tcp LISTEN", 28)],
+            memory,
+            cpu: Cpu { throttled_periods: Some(29), ..Cpu::default() },
+            pressure: vec![Pressure { of: "io".into(), host: true, some: 30.0, full: 31.0 }],
+            log: vec!["last line".into()],
+            command_output: Some("dump".into()),
+            missing: vec!["stack".into()],
+            ..Captured::default()
+        };
+        let probe = ProbeWord {
+            kind: "liveness".into(),
+            outcome: "failure".into(),
+            output: "refused".into(),
+            latency_milliseconds: 32,
+            successes: 33,
+            failures: 34,
+            errors: 35,
+        };
+        let evidence = Evidence {
+            container: "app".into(),
+            cause: "liveness".into(),
+            probes: vec![probe],
+            captured,
+            ..Evidence::default()
+        };
+        let details = structs::from_json(serde_json::to_value(&evidence).unwrap()).unwrap();
+        let stored = pb::Evidence { attempt: 3, details: Some(details), ..pb::Evidence::default() };
+        let text = layout(&[stored]).unwrap();
+        for expected in [
+            "Attempt 3 of app",
+            "Cause: liveness",
+            "liveness: failure in 32 ms (33 successes, 34 failures, 35 errors): refused",
+            "resident 20.0Mi, cgroup 21.0Mi of 22.0Mi, 23 failures, 24 OOM kills",
+            "throttled in 29 periods",
+            "io (host) 30.0/31.0 %",
+            "Process 14 'app' (S), 15.0Mi, 16 threads",
+            "Descriptors: 17 of 18: 19 pipe",
+            "11   main  R  50%  12ms  13ms    do_wait  read",
+            "Stack of 11: do_wait",
+            "Sockets: 28 tcp LISTEN",
+            "[::]:80  26 of 27 waiting",
+            "dump",
+            "last line",
+            "Missing: stack",
+            "Captured in 25 ms, threads over 1 ms",
+        ] {
+            assert!(text.contains(expected), "no {expected} in {}", &*text);
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 use std::thread;
 
-use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,30 +19,37 @@ use crate::pb::{self, exec_response};
 const BACKLOG: usize = 16;
 const CHUNK: usize = 16 << 10;
 
-#[derive(Debug, Args)]
-pub struct ExecArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
-    pub pod: String,
-    /// May be left out where the pod has one container, its init containers aside.
+    pod: String,
+    /// The container; optional if the pod has only one, init containers aside.
     #[arg(short, long, value_name = "NAME")]
-    pub container: Option<String>,
+    container: Option<String>,
     /// Pass stdin to the command.
     #[arg(short = 'i', long)]
-    pub stdin: bool,
+    stdin: bool,
     /// Allocate a terminal for the command.
     #[arg(short = 't', long)]
-    pub tty: bool,
+    tty: bool,
     /// The command and its arguments, run without a shell.
     #[arg(value_name = "COMMAND", last = true, required = true)]
-    pub command: Vec<String>,
+    command: Vec<String>,
 }
 
-pub(super) async fn exec(client: &Client, args: &ExecArgs, io: &mut Io<'_>) -> Result<()> {
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
-    let is_at_terminal = args.tty && args.stdin && terminal::is_one();
+    let is_at_terminal = args.tty && args.stdin && terminal::is_terminal();
     if args.tty && !is_at_terminal {
-        io.warn("no terminal to hand on: stdin is none, or -i is missing")?;
+        io.warn("no terminal to pass on: stdin is no terminal, or -i is missing")?;
     }
     let (sender, requests) = mpsc::channel(BACKLOG);
     let start = pb::ExecStart {
@@ -56,11 +62,11 @@ pub(super) async fn exec(client: &Client, args: &ExecArgs, io: &mut Io<'_>) -> R
     send(&sender, Message::Start(start)).await;
     let requests = ReceiverStream::new(requests);
     let mut answers = client.containers().exec(requests).await?.into_inner();
-    // From here on, so that what is refused is told on a terminal as it was.
+    // Only now: a refusal is printed on a terminal in its usual mode.
     let _raw = is_at_terminal.then(Raw::enter).transpose()?;
     if args.stdin {
         let sender = sender.clone();
-        // Not tokio's: its read would hold the end of the runtime up.
+        // A thread, not a task of tokio: a read that does not return would delay the end of the runtime.
         thread::spawn(move || read_stdin(&sender));
     }
     let mut resized = signal(SignalKind::window_change())?;
@@ -82,12 +88,16 @@ pub(super) async fn exec(client: &Client, args: &ExecArgs, io: &mut Io<'_>) -> R
             Some(exec_response::Message::Stderr(bytes)) => io.raw_err(&bytes)?,
             Some(exec_response::Message::ExitCode(0)) => return Ok(()),
             Some(exec_response::Message::ExitCode(code)) => return Err(Error::Command(code)),
-            None => return Err(Error::Other("probelet did not tell how it ended".to_owned())),
+            None => {
+                return Err(Error::Other(
+                    "probelet did not report how the command ended".to_owned(),
+                ));
+            }
         }
     }
 }
 
-/// A daemon that is gone is told by its answers.
+/// Sends a message. A connection that broke is reported by the stream of answers.
 async fn send(to: &mpsc::Sender<pb::ExecRequest>, message: Message) {
     let _ = to.send(pb::ExecRequest { message: Some(message) }).await;
 }

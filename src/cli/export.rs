@@ -1,13 +1,26 @@
 //! `export POD`.
 
-use super::args::NameArgs;
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
 use crate::{pb, structs};
 
-pub(super) async fn export(client: &Client, args: &NameArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.name).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let request = pb::ExportPodRequest { name: names::pod(&args.name)?.to_owned() };
     let mut pods = client.pods();
     let answer = call(request, UNARY, |r| pods.export_pod(r)).await?;

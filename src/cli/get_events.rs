@@ -1,20 +1,17 @@
 //! `get events`.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use serde_json::Value;
 
-use super::args::{GetArgs, Output};
-use super::connect::{Client, UNARY, call};
-use super::duration::since;
+use super::connect::Client;
 use super::error::{Error, Result};
-use super::get::{none_found, print_objects, print_watched};
+use super::event_pages::all_events;
 use super::io::{Io, now};
-use super::layout::text;
-use super::objects;
+use super::object_output::{Output, none_found, print_objects, print_watched};
+use super::objects::{self, text};
 use super::table::Table;
+use super::times::since;
 use crate::pb;
 
 const HEADER: [&str; 5] = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"];
@@ -31,32 +28,9 @@ const WIDE: [&str; 10] = [
     "NAME",
 ];
 
-/// Reads all pages. An event that is repeated meanwhile comes again with a larger number; its older
-/// state is dropped.
-pub(super) async fn kept_events(client: &Client, pod: &str) -> Result<Vec<pb::Event>> {
-    let mut api = client.events();
-    let mut kept: Vec<pb::Event> = Vec::new();
-    let mut after = 0;
-    loop {
-        let request = pb::ListEventsRequest { pod: pod.to_owned(), after, limit: 0 };
-        let page = call(request, UNARY, |r| api.list_events(r)).await?;
-        let about = |event: &pb::Event| {
-            let pb::Event { pod_uid, field_path, r#type, reason, message, .. } = event.clone();
-            [pod_uid, field_path, r#type, reason, message]
-        };
-        let again: HashSet<_> = page.events.iter().map(about).collect();
-        kept.retain(|event| !again.contains(&about(event)));
-        kept.extend(page.events);
-        if page.next <= after {
-            return Ok(kept);
-        }
-        after = page.next;
-    }
-}
-
-pub(super) async fn get(
+pub async fn get(
     client: &Client,
-    args: &GetArgs,
+    (output, is_watch): (Option<Output>, bool),
     names: &[String],
     io: &mut Io<'_>,
 ) -> Result<()> {
@@ -66,13 +40,13 @@ pub(super) async fn get(
         _ => return Err(Error::Usage("events are of one pod or of all".to_owned())),
     };
     let mut api = client.events();
-    let kept = kept_events(client, &pod).await?;
-    let after = kept.iter().map(|e| e.sequence).max().unwrap_or(0);
-    let events: Vec<Event> = kept.iter().map(objects::event).collect();
-    let wide = args.output == Some(Output::Wide);
+    let stored = all_events(client, &pod).await?;
+    let after = stored.iter().map(|e| e.sequence).max().unwrap_or(0);
+    let events: Vec<Event> = stored.iter().map(objects::event).collect();
+    let wide = output == Some(Output::Wide);
     let mut table = Table::new(if wide { &WIDE } else { &HEADER });
-    match args.output {
-        Some(output @ (Output::Json | Output::Yaml)) if args.watch => {
+    match output {
+        Some(output @ (Output::Json | Output::Yaml)) if is_watch => {
             events.iter().try_for_each(|e| print_watched(io, output, &json(e)?))?;
         }
         Some(output @ (Output::Json | Output::Yaml)) => {
@@ -82,19 +56,19 @@ pub(super) async fn get(
         Some(Output::Wide) | None => {
             let rows: Vec<_> = events.iter().map(|e| row(e, wide, now())).collect();
             io.print(&table.lines(&rows))?;
-            if rows.is_empty() && !args.watch {
+            if rows.is_empty() && !is_watch {
                 none_found(io)?;
             }
         }
     }
-    if !args.watch {
+    if !is_watch {
         return Ok(());
     }
     let request = pb::WatchEventsRequest { pod, after };
     let mut stream = api.watch_events(request).await?.into_inner();
     while let Some(event) = stream.message().await? {
         let event = objects::event(&event);
-        match args.output {
+        match output {
             Some(output @ (Output::Json | Output::Yaml)) => {
                 print_watched(io, output, &json(&event)?)?;
             }
@@ -106,7 +80,7 @@ pub(super) async fn get(
 }
 
 fn json(event: &Event) -> Result<Value> {
-    serde_json::to_value(event).map_err(|e| Error::Other(e.to_string()))
+    serde_json::to_value(event).map_err(Error::Json)
 }
 
 fn print_name(io: &mut Io<'_>, event: &Event) -> Result<()> {

@@ -2,27 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::args::{GetArgs, Output};
 use super::columns::{self, HEADER, Row, WIDE};
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
-use super::get::{none_found, print_objects, print_watched};
 use super::io::{Io, now};
+use super::object_output::{Output, none_found, print_objects, print_watched};
 use super::objects;
 use super::table::Table;
 use crate::pb;
 
-pub(super) async fn get(
+pub async fn get(
     client: &Client,
-    args: &GetArgs,
+    (output, is_watch): (Option<Output>, bool),
     names: &[String],
     io: &mut Io<'_>,
 ) -> Result<()> {
     let (pods, missing) = fetch(client, names).await?;
-    let mut printer = Printer::new(args.output);
-    match args.output {
+    let mut printer = Printer::new(output);
+    match output {
         // A watch streams every pod once anyway.
-        Some(Output::Json | Output::Yaml) if args.watch => {}
+        Some(Output::Json | Output::Yaml) if is_watch => {}
         Some(output @ (Output::Json | Output::Yaml)) => {
             // kubectl prints no list at all if none of the names exists.
             if missing.is_empty() || !pods.is_empty() {
@@ -34,19 +33,19 @@ pub(super) async fn get(
         Some(Output::Wide) | None => printer.rows(io, &pods)?,
     }
     for error in &missing {
-        io.tell(error)?;
+        io.report(error)?;
     }
-    let structured = matches!(args.output, Some(Output::Json | Output::Yaml));
-    if names.is_empty() && pods.is_empty() && !structured && !args.watch {
+    let structured = matches!(output, Some(Output::Json | Output::Yaml));
+    if names.is_empty() && pods.is_empty() && !structured && !is_watch {
         none_found(io)?;
     }
     if !missing.is_empty() {
-        return Err(Error::Told);
+        return Err(Error::Reported);
     }
-    if args.watch { watch(client, args, names, printer, io).await } else { Ok(()) }
+    if is_watch { watch(client, output, names, printer, io).await } else { Ok(()) }
 }
 
-/// The pods, and an error for each name that there is none of.
+/// The pods, and an error for each name without a pod.
 async fn fetch(client: &Client, names: &[String]) -> Result<(Vec<pb::Pod>, Vec<Error>)> {
     let mut api = client.pods();
     if names.is_empty() {
@@ -67,7 +66,7 @@ async fn fetch(client: &Client, names: &[String]) -> Result<(Vec<pb::Pod>, Vec<E
 
 async fn watch(
     client: &Client,
-    args: &GetArgs,
+    output: Option<Output>,
     names: &[String],
     mut printer: Printer,
     io: &mut Io<'_>,
@@ -77,9 +76,9 @@ async fn watch(
         if !names.is_empty() && !names.contains(&pod.name) {
             continue;
         }
-        // A pod that went may come without its object; its last row is known.
+        // A pod that was removed may come without its object; then its last row is printed.
         let gone = pod.removed && pod.object.is_none();
-        match args.output {
+        match output {
             _ if gone => printer.forget(io, &pod.name)?,
             Some(output @ (Output::Json | Output::Yaml)) => {
                 print_watched(io, output, &objects::pod_json(&pod)?)?;
@@ -99,7 +98,7 @@ async fn watch(
 struct Printer {
     wide: bool,
     table: Table,
-    /// The last row of each pod: a change that does not show is not worth a line.
+    /// The last row of each pod: a change that no column shows prints no line.
     seen: BTreeMap<String, Row>,
 }
 

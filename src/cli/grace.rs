@@ -1,4 +1,4 @@
-//! How long a stop may take.
+//! Grace periods, and the deadlines of stops.
 
 use std::time::Duration;
 
@@ -9,12 +9,9 @@ use crate::pb;
 
 const DEFAULT: Duration = Duration::from_secs(30);
 
-/// Without a grace period on the command line the pod's own decides, so it is asked for first.
-pub(super) async fn deadline(
-    client: &Client,
-    pod: &str,
-    given: Option<Duration>,
-) -> Result<Duration> {
+/// The deadline of a stop. Without a grace period on the command line the pod is read, because its own
+/// grace period decides.
+pub async fn deadline(client: &Client, pod: &str, given: Option<Duration>) -> Result<Duration> {
     let grace = match given {
         Some(grace) => grace,
         None => {
@@ -28,6 +25,6 @@ pub(super) async fn deadline(
     Ok(deadline_for(grace))
 }
 
-pub(super) fn message(grace: Option<Duration>) -> Option<prost_types::Duration> {
+pub fn message(grace: Option<Duration>) -> Option<prost_types::Duration> {
     grace.and_then(|grace| prost_types::Duration::try_from(grace).ok())
 }

@@ -1,14 +1,19 @@
-//! `images` and `rmi`.
+//! `images`.
 
-use super::args::{ImagesArgs, RemoveImagesArgs};
-use super::connect::{Client, REMOVE_IMAGE, UNARY, call};
-use super::error::{Error, Result};
+use super::connect::{Client, UNARY, call};
+use super::error::Result;
 use super::io::Io;
 use super::table::Table;
-use crate::domain::image::repository;
 use crate::pb;
 
-pub(super) async fn images(client: &Client, args: &ImagesArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print only names.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let mut images = client.images();
     let list = call(pb::ListImagesRequest {}, UNARY, |r| images.list_images(r)).await?.images;
     if args.quiet {
@@ -19,9 +24,7 @@ pub(super) async fn images(client: &Client, args: &ImagesArgs, io: &mut Io<'_>) 
 }
 
 fn row(image: &pb::Image) -> Vec<String> {
-    let repository = repository(&image.name);
-    let tag = image.name.strip_prefix(repository).and_then(|rest| rest.strip_prefix(':'));
-    let tag = tag.map_or("<none>", |tag| tag.split('@').next().unwrap_or(tag));
+    let (repository, tag) = repository_and_tag(&image.name);
     let digest = image.digest.strip_prefix("sha256:").unwrap_or(&image.digest);
     vec![
         repository.to_owned(),
@@ -29,6 +32,15 @@ fn row(image: &pb::Image) -> Vec<String> {
         digest.chars().take(12).collect(),
         size(image.bytes),
     ]
+}
+
+/// The parts of a name such as `docker.io/library/nginx:1`, which may end with a digest.
+fn repository_and_tag(name: &str) -> (&str, &str) {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "<none>"),
+    }
 }
 
 /// As `docker images`: decimal, three digits.
@@ -50,33 +62,12 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// All that can be are removed, whatever became of the others.
-pub(super) async fn remove(
-    client: &Client,
-    args: &RemoveImagesArgs,
-    io: &mut Io<'_>,
-) -> Result<()> {
-    let mut images = client.images();
-    let mut result = Ok(());
-    for image in &args.images {
-        let request = pb::RemoveImageRequest { image: image.clone() };
-        match call(request, REMOVE_IMAGE, |r| images.remove_image(r)).await {
-            Ok(removed) => io.line(&format!("image {:?} deleted", removed.name))?,
-            Err(error) => {
-                io.tell(&error)?;
-                result = Err(Error::Told);
-            }
-        }
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_shown_as_docker_does() {
+    fn an_image_is_printed_as_docker_does() {
         let shown = |name: &str, bytes| {
             let digest = format!("sha256:{}", "ab".repeat(32));
             row(&pb::Image { name: name.into(), digest, bytes }).join(" ")
@@ -86,6 +77,7 @@ mod tests {
             "docker.io/library/a 1 abababababab 2.75MB"
         );
         assert_eq!(shown("r:5000/a@sha256:00", 999), "r:5000/a <none> abababababab 999B");
+        assert_eq!(shown("a:1@sha256:00", 1), "a 1 abababababab 1B");
         assert_eq!(size(12_345), "12.3kB");
         assert_eq!(size(187_000_000), "187MB");
     }

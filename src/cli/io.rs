@@ -1,17 +1,17 @@
-//! Where a verb writes. Never `println!`: a closed pipe has to end the command, not panic it.
+//! The output of a verb. Never `println!`: it panics on a closed pipe, which must end the command.
 //!
-//! All text is escaped, because it may hold text of containers, images and manifests: a line stays
-//! one line, and nothing in it controls the terminal. A container's own output (`logs`, `exec`) is
+//! All text is escaped, because it may contain text of containers, images and manifests: a line stays
+//! one line, and nothing in it controls the terminal. The output of a container (`logs`, `exec`) is
 //! not changed, as with kubectl.
 
 use std::io::Write;
 
 use jiff::Timestamp;
+use probelet_text::escape::{Escaped, escaped_json, is_hazard};
 use serde::Serialize;
 
 use super::error::{Error, Result};
 use super::printed::Printed;
-use crate::domain::printable::{Escaped, escaped_json, is_hazard};
 
 pub struct Io<'a> {
     out: &'a mut dyn Write,
@@ -23,49 +23,49 @@ impl<'a> Io<'a> {
         Self { out, err }
     }
 
-    pub(super) fn line(&mut self, text: &str) -> Result<()> {
+    pub fn line(&mut self, text: &str) -> Result<()> {
         writeln!(self.out, "{}", Escaped(text))?;
         Ok(self.out.flush()?)
     }
 
-    pub(super) fn print(&mut self, text: &Printed) -> Result<()> {
+    pub fn print(&mut self, text: &Printed) -> Result<()> {
         self.raw(text.as_bytes())
     }
 
-    /// Prints an error at once, for verbs that go on with what is left to do.
-    pub fn tell(&mut self, error: &Error) -> Result<()> {
+    /// Prints an error at once, for verbs that continue with the next object.
+    pub fn report(&mut self, error: &Error) -> Result<()> {
         error.lines().iter().try_for_each(|line| self.note(line))
     }
 
-    pub(super) fn warn(&mut self, text: &str) -> Result<()> {
+    pub fn warn(&mut self, text: &str) -> Result<()> {
         self.note(&format!("Warning: {text}"))
     }
 
-    /// A line on stderr.
-    pub(super) fn note(&mut self, text: &str) -> Result<()> {
+    /// Writes a line to stderr.
+    pub fn note(&mut self, text: &str) -> Result<()> {
         Ok(writeln!(self.err, "{}", Escaped(text))?)
     }
 
-    /// A container's own output, or a text of this program with lines of its own.
-    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Writes the output of a container, or a text of this program with several lines.
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes)?;
         Ok(self.out.flush()?)
     }
 
-    /// A container's own errors.
-    pub(super) fn raw_err(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Writes the error output of a container.
+    pub fn raw_err(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.err.write_all(bytes)?)
     }
 
-    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let mut text = json(value)?;
         text.push('\n');
         self.raw(text.as_bytes())
     }
 
-    pub(super) fn yaml(&mut self, value: &impl Serialize) -> Result<()> {
-        let mut text = serde_norway::to_string(value).map_err(|e| Error::Other(e.to_string()))?;
-        // YAML's writer leaves some of them as they are; JSON is YAML too.
+    pub fn yaml(&mut self, value: &impl Serialize) -> Result<()> {
+        let mut text = serde_norway::to_string(value).map_err(Error::Yaml)?;
+        // The writer of YAML does not escape all of them; JSON is YAML too.
         if text.chars().any(|c| is_hazard(c) && !matches!(c, '\n' | '\t')) {
             text = json(value)?;
             text.push('\n');
@@ -79,12 +79,12 @@ fn json(value: &impl Serialize) -> Result<String> {
     // Four spaces, as kubectl.
     let layout = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, layout);
-    value.serialize(&mut serializer).map_err(|e| Error::Other(e.to_string()))?;
+    value.serialize(&mut serializer).map_err(Error::Json)?;
     Ok(escaped_json(&String::from_utf8_lossy(&text)))
 }
 
-/// The client's wall clock; ages are worked out against it and against nothing else.
-pub(super) fn now() -> Timestamp {
+/// The client's wall clock: ages are relative to it.
+pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
@@ -111,9 +111,9 @@ mod tests {
     fn a_line_is_one_line_whatever_is_in_it() {
         assert!(is_one_line(&shown(|io| io.line(HOSTILE)).0));
         assert!(is_one_line(&shown(|io| io.warn(HOSTILE)).1));
-        assert!(is_one_line(&shown(|io| io.tell(&Error::Other(HOSTILE.to_owned()))).1));
+        assert!(is_one_line(&shown(|io| io.report(&Error::Other(HOSTILE.to_owned()))).1));
         let status = tonic::Status::not_found(HOSTILE);
-        assert!(is_one_line(&shown(|io| io.tell(&status.into())).1));
+        assert!(is_one_line(&shown(|io| io.report(&status.into())).1));
     }
 
     #[test]

@@ -1,13 +1,32 @@
 //! `kill`.
 
-use super::args::KillArgs;
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
 use crate::pb;
 
-pub(super) async fn kill(client: &Client, args: &KillArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container; optional if the pod has only one, init containers aside.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    /// The signal by name or number: SIGTERM, TERM or 15.
+    #[arg(short, long, default_value = "SIGKILL")]
+    signal: String,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::KillContainerRequest {
         name: name.clone(),

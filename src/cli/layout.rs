@@ -6,25 +6,27 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::duration::since;
-use super::layout_container::{About, containers};
+use super::layout_container::containers;
+use super::layout_context::Context;
 use super::layout_gates::gates;
 use super::layout_volumes::volumes;
+use super::objects::text;
 use super::printed::{Printed, none_if, put};
+use super::times::{rfc1123, since};
 use crate::manifest::{MANIFEST_ERROR, ServerMade};
 use crate::pb;
 
 const PADDING: usize = 2;
-/// kubectl's: longer annotations get lines of their own, cut to this.
+/// As in kubectl: longer annotations get lines of their own, cut to this length.
 const LONG: usize = 140;
 
-/// `live` has what a `v1.Pod` has no field for.
-pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> Printed {
+/// The whole text. `live` has the values for which a `v1.Pod` has no field.
+pub fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timestamp) -> Printed {
     let mut out = Printed::default();
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let annotations = pod.metadata.annotations.clone().unwrap_or_default();
-    // What the server made is shown where it belongs.
+    // Annotations that the server writes are printed beside the fields that they are about.
     let (made, annotations): (BTreeMap<_, _>, BTreeMap<_, _>) = annotations
         .into_iter()
         .partition(|(key, _)| key == MANIFEST_ERROR || ServerMade::of(key).is_some());
@@ -32,8 +34,9 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
         (ServerMade::LastCause, container) => Some((container, cause.as_str())),
         _ => None,
     });
-    let about = About {
-        causes: causes.collect(),
+    let causes = causes.collect();
+    let context = Context {
+        causes: &causes,
         meta: &pod.metadata,
         annotations: &annotations,
         live: &live.containers,
@@ -50,10 +53,10 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
     let init = spec.init_containers.unwrap_or_default();
     if !init.is_empty() {
         let statuses = status.init_container_statuses.unwrap_or_default();
-        containers(&mut out, "Init Containers", &init, &statuses, &about);
+        containers(&mut out, "Init Containers", &init, &statuses, &context);
     }
     let statuses = status.container_statuses.unwrap_or_default();
-    containers(&mut out, "Containers", &spec.containers, &statuses, &about);
+    containers(&mut out, "Containers", &spec.containers, &statuses, &context);
     let conditions = status.conditions.unwrap_or_default();
     gates(&mut out, &spec.readiness_gates.unwrap_or_default(), &conditions);
     if !conditions.is_empty() {
@@ -67,7 +70,7 @@ pub(super) fn describe(pod: &Pod, live: &pb::Pod, events: &[Event], now: Timesta
         put!(out, "QoS Class:\t{}", qos);
     }
     let mut text = out.elastic(PADDING);
-    // kubectl flushes here: the events' columns are set apart from what is above.
+    // As kubectl: the columns of the events are independent of those above.
     text.append(&event_table(events, now).elastic(PADDING));
     text
 }
@@ -130,7 +133,7 @@ fn status_lines(out: &mut Printed, pod: &Pod, status: &PodStatus, now: Timestamp
     let phase = text(&status.phase);
     match &pod.metadata.deletion_timestamp {
         Some(deleted) if !matches!(phase, "Failed" | "Succeeded") => {
-            // It lies ahead until the grace is over; kubectl says `<invalid>` until then.
+            // The time is in the future until the grace period is over; kubectl prints `<invalid>` until then.
             let lasts = since(Some(deleted.0.min(now)), now);
             put!(out, "Status:\tTerminating (lasts {})", lasts);
             if let Some(grace) = pod.metadata.deletion_grace_period_seconds {
@@ -189,19 +192,6 @@ fn event_table(events: &[Event], now: Timestamp) -> Printed {
         );
     }
     out
-}
-
-pub(super) fn text(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or_default()
-}
-
-/// RFC 1123 with a numeric zone. Always UTC, as everything else the daemon writes.
-pub(super) fn rfc1123(time: Option<&Time>) -> String {
-    time.map_or_else(
-        // What Go makes of no time at all.
-        || "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
-        |t| t.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
-    )
 }
 
 #[cfg(test)]

@@ -2,37 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::layout::{rfc1123, text};
+use super::layout_context::Context;
 use super::layout_env::environment;
 use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
-use super::objects::timestamp;
+use super::objects::{text, timestamp};
 use super::printed::{Printed, none_if, put};
-use crate::pb;
+use super::times::rfc1123;
 
-/// What the blocks show beside a container's spec and status.
-pub(super) struct About<'a> {
-    /// Why each container ended last.
-    pub(super) causes: BTreeMap<&'a str, &'a str>,
-    pub(super) meta: &'a ObjectMeta,
-    pub(super) annotations: &'a BTreeMap<String, String>,
-    pub(super) live: &'a [pb::Container],
-    pub(super) now: Timestamp,
-}
-
-pub(super) fn containers(
+pub fn containers(
     out: &mut Printed,
     title: &str,
     containers: &[Container],
     statuses: &[ContainerStatus],
-    about: &About<'_>,
+    context: &Context<'_>,
 ) {
     put!(out, "{}:{}", title, none_if(containers.is_empty()));
     for container in containers {
@@ -40,9 +29,9 @@ pub(super) fn containers(
         basics(out, container, status);
         command(out, container);
         if let Some(status) = status {
-            states(out, status, about.causes.get(container.name.as_str()).copied());
+            states(out, status, context.causes.get(container.name.as_str()).copied());
         }
-        let live = about.live.iter().find(|live| live.name == container.name);
+        let live = context.live.iter().find(|live| live.name == container.name);
         if let Some(next) = live.and_then(|live| timestamp(live.next_try)) {
             put!(out, "    Next Try:\t{}", rfc1123(Some(&Time(next))));
         }
@@ -53,8 +42,8 @@ pub(super) fn containers(
         if let Some(resources) = &container.resources {
             self::resources(out, resources);
         }
-        probes(out, container, live, about);
-        environment(out, container, about.meta);
+        probes(out, container, live, context);
+        environment(out, container, context.meta);
         mounts(out, container);
     }
 }
@@ -100,7 +89,7 @@ fn command(out: &mut Printed, container: &Container) {
 
 fn states(out: &mut Printed, status: &ContainerStatus, cause: Option<&str>) {
     let current = status.state.clone().unwrap_or_default();
-    // The cause is that of the newest end, and only one of the blocks shows it.
+    // The cause is that of the most recent termination, which only one of the blocks shows.
     let (now, before) = if current.terminated.is_some() { (cause, None) } else { (None, cause) };
     state(out, "State", &current, now);
     if let Some(last) = status.last_state.as_ref().filter(|s| s.terminated.is_some()) {

@@ -1,15 +1,15 @@
-//! The variables of a container in `describe pod`, in kubectl's words; a secret's value is nowhere
-//! here.
+//! The variables of a container in `describe pod`, with kubectl's texts. The value of a secret is not
+//! part of a variable.
 
 use k8s_openapi::api::core::v1::{Container, EnvVarSource, ResourceFieldSelector};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::layout::text;
+use super::objects::text;
 use super::printed::{Printed, cells, none_if, put};
-use crate::domain::quantity;
+use crate::manifest::quantity;
 
-pub(super) fn environment(out: &mut Printed, container: &Container, meta: &ObjectMeta) {
+pub fn environment(out: &mut Printed, container: &Container, meta: &ObjectMeta) {
     let variables = container.env.as_deref().unwrap_or_default();
     put!(out, "    Environment:{}", none_if(variables.is_empty()));
     for variable in variables {

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{PodCondition, PodReadinessGate};
 
 use super::printed::{Printed, put};
 
-pub(super) fn gates(out: &mut Printed, gates: &[PodReadinessGate], conditions: &[PodCondition]) {
+pub fn gates(out: &mut Printed, gates: &[PodReadinessGate], conditions: &[PodCondition]) {
     if gates.is_empty() {
         return;
     }

@@ -1,16 +1,15 @@
-//! How a container's attempts ended, in `describe pod`: one line each, newest first.
+//! The terminations of a container in `describe pod`: one line each, newest first.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::duration::since;
-use super::layout::rfc1123;
 use super::layout_probes::first_line;
 use super::objects::timestamp;
 use super::printed::{Printed, cells, put};
-use crate::domain::signal;
+use super::times::{rfc1123, since};
+use crate::manifest::signal;
 use crate::pb::container_state::Terminated;
 
-pub(super) fn history(out: &mut Printed, ends: &[Terminated]) {
+pub fn history(out: &mut Printed, ends: &[Terminated]) {
     if ends.is_empty() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The probes of a container in `describe pod`, and what they have said.
+//! The probes of a container in `describe pod`, with their last results.
 
 use std::time::Duration;
 
@@ -6,26 +6,25 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Probe};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use probelet_text::escape::Escaped;
 
-use super::duration::{latency, since};
-use super::layout::{rfc1123, text};
-use super::layout_container::About;
-use super::objects::timestamp;
+use super::layout_context::Context;
+use super::objects::{text, timestamp};
 use super::printed::{Printed, put};
-use crate::domain::printable::Escaped;
+use super::times::{latency, rfc1123, since};
 use crate::manifest::on_failure;
 use crate::pb;
 
-/// How much of an output's first line is shown.
+/// Characters of the first line of an output that are printed.
 const OUTPUT: usize = 200;
 
-pub(super) fn probes(
+pub fn probes(
     out: &mut Printed,
     container: &Container,
     live: Option<&pb::Container>,
-    about: &About<'_>,
+    context: &Context<'_>,
 ) {
-    let now = about.now;
+    let now = context.now;
     let paused_until = live.and_then(|live| timestamp(live.probes_paused_until));
     if let Some(until) = paused_until.filter(|until| *until > now) {
         put!(out, "    Probes Paused Until:\t{}", rfc1123(Some(&Time(until))));
@@ -43,7 +42,7 @@ pub(super) fn probes(
     for (title, kind, probe) in kinds {
         let Some(probe) = probe else { continue };
         put!(out, "    {}:\t{}", title, probe_line(probe));
-        if let Some(choice) = on_failure(about.annotations, &container.name, kind) {
+        if let Some(choice) = on_failure(context.annotations, &container.name, kind) {
             put!(out, "      On Failure:\t{}", choice);
         }
         let mut statuses = live.iter().flat_map(|live| &live.probes);
@@ -66,7 +65,7 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
     if let Some(code) = status.last_exit_code {
         line += &format!(", exit code {code}");
     }
-    // An error belongs to no row.
+    // An error is part of no series of results.
     if outcome != "error" && status.consecutive > 0 {
         line += &format!(", {} in a row", status.consecutive);
         if let Some(began) = timestamp(status.since) {
@@ -79,7 +78,7 @@ fn last_line(status: &pb::ProbeStatus, now: Timestamp) -> String {
     }
 }
 
-pub(super) fn first_line(output: &str) -> Option<String> {
+pub fn first_line(output: &str) -> Option<String> {
     let line = Escaped(output.lines().next()?.trim_end()).to_string();
     let mut cut: String = line.chars().take(OUTPUT).collect();
     if cut.len() < line.len() {
@@ -89,7 +88,7 @@ pub(super) fn first_line(output: &str) -> Option<String> {
 }
 
 /// `14.2Mi (+1.2Mi since start)`.
-pub(super) fn shim_memory(shim: &pb::ShimMemory) -> String {
+pub fn shim_memory(shim: &pb::ShimMemory) -> String {
     let mebi = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let sign = if shim.latest < shim.first { '-' } else { '+' };
     let grown = mebi(shim.latest.abs_diff(shim.first));
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_of_a_probe_is_one_line() {
+    fn the_last_result_of_a_probe_is_one_line() {
         let mut status = failing();
         let line = "failure 2s ago in 3.2ms, 3 in a row for 22s";
         let output = "HTTP probe failed with statuscode: 500";
@@ -229,14 +228,14 @@ mod tests {
         let now = Timestamp::from_second(NOW).unwrap();
         let annotation = ("probelet.io/c.liveness.onFailure".to_owned(), "notify".to_owned());
         let annotations = [annotation].into();
-        let about = About {
-            causes: Default::default(),
+        let context = Context {
+            causes: &Default::default(),
             meta: &Default::default(),
             annotations: &annotations,
             live: &[],
             now,
         };
-        probes(&mut out, &container.unwrap(), Some(&live), &about);
+        probes(&mut out, &container.unwrap(), Some(&live), &context);
         let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000
     Kill Held:\tliveness probe failed 5s ago; 10 of 20 probed containers failed within 10s
     Liveness:\texec [cat /x] delay=0s timeout=1s period=10s #success=1 #failure=3
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shims_growth_is_told_with_its_size() {
+    fn a_shims_growth_is_printed_with_its_size() {
         let memory = |first, latest| shim_memory(&pb::ShimMemory { first, latest, at: None });
         assert_eq!(memory(13 << 20, (13 << 20) + 1_258_291), "14.2Mi (+1.2Mi since start)");
         assert_eq!(memory(2 << 20, 1 << 20), "1.0Mi (-1.0Mi since start)");

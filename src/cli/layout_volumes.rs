@@ -4,10 +4,10 @@ use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeSource, EmptyDirVolumeSource, ProjectedVolumeSource, Volume,
 };
 
-use super::layout::text;
+use super::objects::text;
 use super::printed::{Printed, none_if, put};
 
-pub(super) fn volumes(out: &mut Printed, volumes: &[Volume]) {
+pub fn volumes(out: &mut Printed, volumes: &[Volume]) {
     put!(out, "Volumes:{}", none_if(volumes.is_empty()));
     for volume in volumes {
         put!(out, "  {}:", volume.name);

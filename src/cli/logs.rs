@@ -1,20 +1,67 @@
 //! `logs`.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Pod;
+use probelet_text::duration::parse;
 use tokio_stream::{StreamExt, StreamMap};
 use tonic::Streaming;
 
-use super::args::LogsArgs;
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::{names, objects};
 use crate::pb;
 
-/// What of a line is held back to be printed in one go.
+/// Bytes of a line that are collected before a part of it is printed.
 const LONGEST: usize = 64 * 1024;
 
-pub(super) async fn logs(client: &Client, args: &LogsArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container; optional if the pod has only one, init containers aside.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    /// Print the log of the previous attempt.
+    #[arg(short, long)]
+    previous: bool,
+    /// Keep printing as the container writes.
+    #[arg(short, long)]
+    follow: bool,
+    /// Print the logs of all containers of the pod, init containers first, each line prefixed with
+    /// its container's name.
+    #[arg(long, conflicts_with = "container")]
+    all_containers: bool,
+    /// Prefix each line with `[pod/NAME/CONTAINER]`.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    prefix: Option<bool>,
+    /// Print only lines newer than this: `5s`, `2m`, `3h`.
+    #[arg(long, value_name = "DURATION", conflicts_with = "since_time", value_parser = parse)]
+    since: Option<Duration>,
+    /// Print only lines since this time, in RFC 3339: `2026-11-24T10:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    since_time: Option<jiff::Timestamp>,
+    /// Prefix each line with its time.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    timestamps: Option<bool>,
+    /// Print at most this many bytes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit_bytes: Option<u64>,
+    /// Print only this many lines from the end; -1 prints all.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=i64::from(u32::MAX)))]
+    tail: Option<i64>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let pod = names::pod(&args.pod)?;
     if !args.all_containers {
         let container = args.container.clone().unwrap_or_default();
@@ -32,20 +79,20 @@ pub(super) async fn logs(client: &Client, args: &LogsArgs, io: &mut Io<'_>) -> R
             Ok(chunks) => {
                 print(StreamMap::from_iter([(container, chunks)]), args, &pod, true, io).await?;
             }
-            // One that waits to start is no reason to keep the others' from who asks.
+            // The logs of the other containers are printed also if one cannot be read.
             Err(error) => {
-                io.tell(&error)?;
+                io.report(&error)?;
                 failed = true;
             }
         }
     }
     print(together, args, &pod, true, io).await?;
-    if failed { Err(Error::Told) } else { Ok(()) }
+    if failed { Err(Error::Reported) } else { Ok(()) }
 }
 
 async fn open(
     client: &Client,
-    args: &LogsArgs,
+    args: &Args,
     pod: &str,
     container: &str,
 ) -> Result<Streaming<pb::LogChunk>> {
@@ -54,7 +101,7 @@ async fn open(
         container: container.to_owned(),
         previous: args.previous,
         follow: args.follow,
-        // -1 is kubectl's word for all.
+        // kubectl's -1 means all lines.
         tail: args.tail.and_then(|n| u32::try_from(n).ok()),
         since: args.since.and_then(|since| since.try_into().ok()),
         since_time: args.since_time.map(|time| prost_types::Timestamp {
@@ -69,7 +116,7 @@ async fn open(
 
 async fn print(
     mut logs: StreamMap<String, Streaming<pb::LogChunk>>,
-    args: &LogsArgs,
+    args: &Args,
     pod: &str,
     are_many: bool,
     io: &mut Io<'_>,
@@ -84,7 +131,7 @@ async fn print(
     while let Some((container, chunk)) = logs.next().await {
         let chunk = match chunk {
             Ok(chunk) => chunk,
-            // The others' go on.
+            // The other logs continue.
             Err(status) => {
                 failure = Some(Error::from(status));
                 continue;
@@ -106,8 +153,8 @@ async fn print(
     failure.map_or(Ok(()), Err)
 }
 
-/// Prefixes whole lines, so that those of several containers do not run into each other. Without
-/// a prefix all goes through as it comes.
+/// Prefixes whole lines, so that lines of several containers are not mixed. Without a prefix all bytes
+/// are passed on at once.
 struct Lines {
     prefix: Option<String>,
     pending: Vec<u8>,

@@ -8,11 +8,11 @@ use super::error::{Error, Result};
 use crate::files;
 use crate::manifest::{File, LARGEST, Sources};
 
-/// kubectl takes these out of a folder.
+/// The suffixes of the files that kubectl reads from a folder.
 const SUFFIXES: [&str; 3] = ["yaml", "yml", "json"];
 
 /// The objects of all files; a text that cannot be read is an error.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
+pub fn read(paths: &[PathBuf]) -> Result<Sources> {
     let sources = Sources::read(texts(paths)?);
     if let Some(error) = sources.errors.first() {
         return Err(Error::Other(format!("{}: {}", error.position, error.text())));
@@ -23,25 +23,25 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Sources> {
     }
 }
 
-pub(super) fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
+pub fn texts(paths: &[PathBuf]) -> Result<Vec<File>> {
     let mut all = Vec::new();
     let mut left = LARGEST;
     for path in paths {
         if path.as_os_str() == "-" {
-            let text = text(io::stdin(), &mut left).map_err(|e| unreadable(path, &e))?;
+            let text = text(io::stdin(), &mut left).map_err(|e| unreadable(path, e))?;
             all.push(File { name: "stdin".to_owned(), text });
             continue;
         }
         for file in files_of(path)? {
             let text = fs::File::open(&file).and_then(|file| text(file, &mut left));
-            let text = text.map_err(|e| unreadable(&file, &e))?;
+            let text = text.map_err(|e| unreadable(&file, e))?;
             all.push(File { name: file.display().to_string(), text });
         }
     }
     Ok(all)
 }
 
-/// `left` is what all texts together may still have.
+/// `left` is the number of bytes that all remaining texts may have.
 fn text(from: impl Read, left: &mut usize) -> io::Result<String> {
     let bytes = files::read_start_of(from, left.saturating_add(1))?;
     *left = left.checked_sub(bytes.len()).ok_or_else(|| {
@@ -50,14 +50,15 @@ fn text(from: impl Read, left: &mut usize) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::other("is not UTF-8"))
 }
 
-/// A file is taken whatever its name; a folder's files in order of name, not recursively.
+/// A file is read whatever its name is; the files of a folder in the order of their names, without
+/// folders below it.
 fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
-        let file = entry.map_err(|e| unreadable(path, &e))?.path();
+    for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
+        let file = entry.map_err(|e| unreadable(path, e))?.path();
         let suffix = file.extension().and_then(|s| s.to_str()).unwrap_or_default();
         if SUFFIXES.contains(&suffix) && !file.is_dir() {
             files.push(file);
@@ -67,8 +68,8 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Other(format!("{}: {error}", path.display()))
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::File { path: path.to_owned(), error }
 }
 
 #[cfg(test)]

@@ -1,67 +1,66 @@
-//! `pods`, `pod NAME`, `pod/NAME`: what a verb is asked to work on.
+//! The names of objects on the command line: `pods`, `pod NAME`, `pod/NAME`.
 
 use super::error::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Pod,
     Event,
 }
 
-fn kind(word: &str) -> Result<Kind> {
-    match word.to_ascii_lowercase().as_str() {
+fn kind(text: &str) -> Result<Kind> {
+    match text.to_ascii_lowercase().as_str() {
         "pod" | "pods" | "po" => Ok(Kind::Pod),
         "event" | "events" | "ev" => Ok(Kind::Event),
-        _ => Err(Error::Usage(format!("no resource type {word:?}: probelet has pods and events"))),
+        _ => Err(Error::Usage(format!("no resource type {text:?}: probelet has pods and events"))),
     }
 }
 
-/// `pod/NAME`; an adopted container's own name has a slash, too.
-fn typed(word: &str) -> bool {
-    word.split_once('/').is_some_and(|(word, _)| kind(word).is_ok())
+/// True for `pod/NAME`. The name of an adopted container has a slash too.
+fn has_type(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(text, _)| kind(text).is_ok())
 }
 
-/// A type with names, or `TYPE/NAME` over and over.
-pub(super) fn resource(words: &[String]) -> Result<(Kind, Vec<String>)> {
-    let Some((first, rest)) = words.split_first() else {
+/// Reads a type with names, or several `TYPE/NAME`.
+pub fn resource(args: &[String]) -> Result<(Kind, Vec<String>)> {
+    let Some((first, rest)) = args.split_first() else {
         return Err(Error::Usage("a resource type is needed: pods or events".to_owned()));
     };
     if !first.contains('/') {
-        if let Some(word) = rest.iter().find(|w| typed(w)) {
-            return Err(Error::Usage(format!("{word:?}: the type was already given")));
+        if let Some(name) = rest.iter().find(|name| has_type(name)) {
+            return Err(Error::Usage(format!("{name:?}: the type was already given")));
         }
         return Ok((kind(first)?, rest.to_vec()));
     }
     let mut wanted = None;
-    let mut names = Vec::with_capacity(words.len());
-    for word in words {
-        let (word_kind, name) = word.split_once('/').unwrap_or((word, ""));
-        let word_kind = kind(word_kind)?;
-        if name.is_empty() || wanted.is_some_and(|k| k != word_kind) {
-            return Err(Error::Usage(format!("{word:?}: TYPE/NAME of one type is needed")));
+    let mut names = Vec::with_capacity(args.len());
+    for arg in args {
+        let (text, name) = arg.split_once('/').unwrap_or((arg, ""));
+        let of = kind(text)?;
+        if name.is_empty() || wanted.is_some_and(|wanted| wanted != of) {
+            return Err(Error::Usage(format!("{arg:?}: TYPE/NAME of one type is needed")));
         }
-        wanted = Some(word_kind);
+        wanted = Some(of);
         names.push(name.to_owned());
     }
     Ok((wanted.unwrap_or(Kind::Pod), names))
 }
 
-/// Pods only, and at least one name.
-pub(super) fn pods(words: &[String]) -> Result<Vec<String>> {
-    match resource(words)? {
+/// Reads the names of pods, one at least.
+pub fn pods(args: &[String]) -> Result<Vec<String>> {
+    match resource(args)? {
         (Kind::Pod, names) if !names.is_empty() => Ok(names),
         (Kind::Pod, _) => Err(Error::Usage("the name of a pod is needed".to_owned())),
         (Kind::Event, _) => Err(Error::Usage("this works on pods only".to_owned())),
     }
 }
 
-/// `NAME` or `pod/NAME`.
-pub(super) fn pod(word: &str) -> Result<String> {
-    let words = [word.to_owned()];
-    if typed(word) {
-        return Ok(pods(&words)?.into_iter().collect());
+/// Reads `NAME` or `pod/NAME`.
+pub fn pod(arg: &str) -> Result<String> {
+    if has_type(arg) {
+        return Ok(pods(&[arg.to_owned()])?.into_iter().collect());
     }
-    Ok(word.to_owned())
+    Ok(arg.to_owned())
 }
 
 #[cfg(test)]

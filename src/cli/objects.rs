@@ -1,4 +1,4 @@
-//! From the API's messages to the Kubernetes objects that get and describe work on.
+//! The Kubernetes objects of the API's messages, for `get` and `describe`.
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::error::{Error, Result};
 use crate::{pb, structs};
 
-/// The object as the daemon wrote it, `apiVersion` and `kind` included.
-pub(super) fn pod_json(pod: &pb::Pod) -> Result<Value> {
+/// The object of a pod, with `apiVersion` and `kind`.
+pub fn pod_json(pod: &pb::Pod) -> Result<Value> {
     let object = pod.object.clone();
     let mut object = structs::to_json(
         object
@@ -22,13 +22,12 @@ pub(super) fn pod_json(pod: &pb::Pod) -> Result<Value> {
     Ok(object)
 }
 
-pub(super) fn pod(pod: &pb::Pod) -> Result<Pod> {
-    serde_json::from_value(pod_json(pod)?).map_err(|error| {
-        Error::Other(format!("pod {:?} is not a v1.Pod to this client: {error}", pod.name))
-    })
+pub fn pod(pod: &pb::Pod) -> Result<Pod> {
+    serde_json::from_value(pod_json(pod)?)
+        .map_err(|error| Error::NoPod { name: pod.name.clone(), error })
 }
 
-pub(super) fn event(event: &pb::Event) -> Event {
+pub fn event(event: &pb::Event) -> Event {
     let text = |s: &str| (!s.is_empty()).then(|| s.to_owned());
     Event {
         metadata: ObjectMeta {
@@ -59,16 +58,21 @@ pub(super) fn event(event: &pb::Event) -> Event {
     }
 }
 
-pub(super) fn timestamp(stamp: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+/// The text of an optional field; empty if it is not set.
+pub fn text(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+pub fn timestamp(stamp: Option<prost_types::Timestamp>) -> Option<Timestamp> {
     let stamp = stamp?;
     Timestamp::new(stamp.seconds, stamp.nanos).ok()
 }
 
-/// Kubernetes' times have whole seconds.
+/// A time as in Kubernetes' objects: whole seconds.
 fn time(stamp: Option<prost_types::Timestamp>) -> Option<Time> {
     Timestamp::from_second(stamp?.seconds).ok().map(Time)
 }
 
-pub(super) fn list(items: Vec<Value>) -> Value {
+pub fn list(items: Vec<Value>) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
 }

@@ -1,16 +1,38 @@
 //! `pause`.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
 
-use super::args::PauseArgs;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use probelet_text::duration::parse;
+
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
-use super::layout::rfc1123;
+use super::times::rfc1123;
 use super::{names, objects};
 use crate::pb;
 
-pub(super) async fn pause(client: &Client, args: &PauseArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The length of the pause from now: `90s`, `10m`, `1h30m`.
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse)]
+    length: Duration,
+    /// The container; by default all of the pod.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::PauseProbesRequest {
         name: name.clone(),

@@ -4,29 +4,31 @@
 use std::fmt::{self, Display};
 use std::ops::Deref;
 
-use crate::domain::printable::Escaped;
+use probelet_text::escape::Escaped;
 
-/// Lines, whose tabs and line ends are the layout's own: only [`put`] and [`cells`] make them.
+use super::tab_stops;
+
+/// Lines whose tabs and line ends belong to the layout: only [`put`] and [`cells`] make them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Printed(String);
+pub struct Printed(String);
 
 impl Printed {
-    /// Of a format string without what it is filled with, which has to be escaped.
-    pub(super) fn push(&mut self, text: fmt::Arguments<'_>) {
+    /// Adds text. Values in it must be escaped.
+    pub fn push(&mut self, text: fmt::Arguments<'_>) {
         self.0.push_str(&text.to_string());
     }
 
-    pub(super) fn append(&mut self, other: &Self) {
+    pub fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
 
-    /// With its columns set.
-    pub(super) fn elastic(&self, padding: usize) -> Self {
-        Self(super::table::elastic(&self.0, padding))
+    /// The same lines with their columns set.
+    pub fn elastic(&self, padding: usize) -> Self {
+        Self(tab_stops::elastic(&self.0, padding))
     }
 
     #[cfg(test)]
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -56,8 +58,8 @@ impl PartialEq<String> for Printed {
     }
 }
 
-/// What a format string of [`put`] is filled with: escaped, but for what is [`Printed`] already.
-pub(super) trait Fill {
+/// A value in a format string of [`put`]: it is escaped, except if it is [`Printed`] already.
+pub trait Fill {
     fn fill(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
@@ -73,7 +75,7 @@ impl Fill for Printed {
     }
 }
 
-pub(super) struct Filled<'a, T: Fill>(pub(super) &'a T);
+pub struct Filled<'a, T: Fill>(pub &'a T);
 
 impl<T: Fill> Display for Filled<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +90,7 @@ macro_rules! put {
     };
 }
 
-/// A part of a line, with tabs of its own.
+/// Makes a part of a line, which may have tabs.
 macro_rules! cells {
     ($format:literal $(, $value:expr)* $(,)?) => {{
         let mut cells = $crate::cli::printed::Printed::default();
@@ -97,10 +99,10 @@ macro_rules! cells {
     }};
 }
 
-pub(super) use {cells, put};
+pub(in crate::cli) use {cells, put};
 
-/// What follows a title whose list has nothing in it.
-pub(super) fn none_if(is_empty: bool) -> Printed {
+/// The text after the title of an empty list.
+pub fn none_if(is_empty: bool) -> Printed {
     if is_empty { cells!("\t<none>") } else { Printed::default() }
 }
 

@@ -2,15 +2,43 @@
 
 use std::time::Duration;
 
-use super::args::{ProbeArgs, ProbeKind};
+use clap::ValueEnum;
+
 use super::connect::{Client, PROBE, UNARY, call};
-use super::duration::latency;
 use super::error::{Error, Result};
 use super::io::Io;
+use super::times::latency;
 use super::{names, objects};
 use crate::pb;
 
-pub(super) async fn probe(client: &Client, args: &ProbeArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container; optional if the pod has only one, init containers aside.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    /// The probe's kind; by default the first of these that the container has.
+    #[arg(long, value_enum)]
+    kind: Option<ProbeKind>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProbeKind {
+    Liveness,
+    Readiness,
+    Startup,
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let deadline = deadline(client, &name).await?;
     let kind = match args.kind {
@@ -30,11 +58,15 @@ pub(super) async fn probe(client: &Client, args: &ProbeArgs, io: &mut Io<'_>) ->
     for line in answer.output.lines() {
         io.line(&format!("  {line}"))?;
     }
-    // The verdict is the answer; it needs no error beside it.
-    if matches!(answer.outcome.as_str(), "success" | "warning") { Ok(()) } else { Err(Error::Told) }
+    // The printed result is the report; the exit status only repeats it.
+    if matches!(answer.outcome.as_str(), "success" | "warning") {
+        Ok(())
+    } else {
+        Err(Error::Reported)
+    }
 }
 
-/// A probe may take as long as its own timeout, which the pod tells.
+/// The longest timeout of the pod's probes, and the time that the daemon adds.
 async fn deadline(client: &Client, name: &str) -> Result<Duration> {
     let request = pb::GetPodRequest { name: name.to_owned() };
     let mut pods = client.pods();

@@ -1,24 +1,30 @@
-//! `pull`, with a bar for each layer where somebody looks.
+//! `pull`, with a bar for each layer on a terminal.
 
 use std::collections::HashMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use probelet_text::escape::Escaped;
 
-use super::args::ImageArgs;
 use super::connect::Client;
 use super::error::Result;
 use super::io::Io;
-use crate::domain::printable::Escaped;
 use crate::pb;
 
-/// As much of a digest as Docker shows.
+/// Characters of a digest, as Docker prints it.
 const SHORT: usize = 12;
 
-pub(super) async fn pull(client: &Client, args: &ImageArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `busybox`, `registry.k8s.io/pause:3.9`, `r.io:5000/app@sha256:…`.
+    #[arg(value_name = "IMAGE")]
+    image: String,
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let request = pb::PullImageRequest { image: args.image.clone() };
     let mut images = client.images();
     let mut steps = images.pull_image(request).await?.into_inner();
-    // Hidden by itself where stderr is no terminal.
+    // indicatif prints nothing if stderr is no terminal.
     let mut bars = Bars::new();
     let mut id = String::new();
     while let Some(step) = steps.message().await? {
@@ -56,7 +62,7 @@ impl Bars {
         }
     }
 
-    /// What was reached stays on the screen.
+    /// Leaves the bars on the screen as they are.
     fn leave(&self) {
         self.of.values().for_each(ProgressBar::abandon);
     }

@@ -1,14 +1,14 @@
 //! The flags of all verbs but `serve` for a daemon on another machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use http::uri::Authority;
 
 use probelet_api::client::Remote;
 
-use super::connect::pem;
 use super::error::{Error, Result};
+use crate::files;
 
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Another machine's daemon")]
@@ -31,8 +31,8 @@ pub struct RemoteArgs {
 }
 
 impl RemoteArgs {
-    /// None for the socket's daemon.
-    pub(super) fn remote(&self) -> Result<Option<Remote>> {
+    /// The daemon of `--address`; `None` for the daemon of the socket.
+    pub fn remote(&self) -> Result<Option<Remote>> {
         let Some(address) = &self.address else { return Ok(None) };
         if address.port_u16().is_none() {
             return Err(Error::Usage(format!("--address {address}: must be HOST:PORT")));
@@ -54,15 +54,27 @@ impl RemoteArgs {
     }
 }
 
+/// Reads a file with a certificate or a key.
+fn pem(path: &Path) -> Result<Vec<u8>> {
+    files::read(path, files::CONFIGURATION)
+        .map_err(|error| Error::File { path: path.to_owned(), error })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
-    use super::super::Cli;
+    use super::*;
 
-    fn told(words: &[&str]) -> String {
-        let cli = Cli::parse_from([&["probelet", "get", "pods"], words].concat());
-        match cli.remote.remote() {
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        remote: RemoteArgs,
+    }
+
+    fn read(flags: &[&str]) -> String {
+        let flags = Flags::parse_from([&["probelet"], flags].concat());
+        match flags.remote.remote() {
             Ok(Some(remote)) => {
                 format!("{} {}", remote.address, String::from_utf8_lossy(&remote.certificate))
             }
@@ -81,19 +93,12 @@ mod tests {
         });
         let files = files.each_ref().map(String::as_str);
         let with = |address| [&["--address", address], files.as_slice()].concat();
-        assert_eq!(told(&with("[::1]:7443")), "[::1]:7443 the client-certificate");
-        assert_eq!(told(&files), "the socket");
-        assert_eq!(told(&with("host")), "2 --address host: must be HOST:PORT");
-        let error = told(&["--address", "host:1", "--client-key=/none", files[0], files[2]]);
+        assert_eq!(read(&with("[::1]:7443")), "[::1]:7443 the client-certificate");
+        assert_eq!(read(&files), "the socket");
+        assert_eq!(read(&with("host")), "2 --address host: must be HOST:PORT");
+        let error = read(&["--address", "host:1", "--client-key=/none", files[0], files[2]]);
         assert!(error.starts_with("1 /none: "), "{error}");
-        let error = told(&["--address", "host:1", files[0], files[1]]);
+        let error = read(&["--address", "host:1", files[0], files[1]]);
         assert!(error.starts_with("2 --address needs --client-certificate, "), "{error}");
-    }
-
-    #[test]
-    fn a_daemon_goes_nowhere() {
-        let words = ["probelet", "serve", "--address", "host:1"].map(Into::into);
-        let error = super::super::parse(words).unwrap_err().to_string();
-        assert!(error.contains("a daemon has --listen"), "{error}");
     }
 }

@@ -1,6 +1,9 @@
 //! `restart`.
 
-use super::args::RestartArgs;
+use std::time::Duration;
+
+use probelet_text::duration::parse_seconds;
+
 use super::connect::{Client, START, call};
 use super::error::Result;
 use super::io::Io;
@@ -8,7 +11,27 @@ use super::start::must_have_started;
 use super::{grace, names};
 use crate::pb;
 
-pub(super) async fn restart(client: &Client, args: &RestartArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container; optional if the pod has only one, init containers aside.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    /// Seconds from SIGTERM to SIGKILL; by default the container's own.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    grace_period: Option<Duration>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let deadline = grace::deadline(client, &name, args.grace_period).await?.saturating_add(START);
     let request = pb::RestartContainerRequest {

@@ -1,13 +1,29 @@
 //! `resume`.
 
-use super::args::ResumeArgs;
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
 use crate::pb;
 
-pub(super) async fn resume(client: &Client, args: &ResumeArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "POD")]
+    pod: String,
+    /// The container; by default all of the pod.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let container = args.container.clone().unwrap_or_default();
     let request = pb::ResumeProbesRequest { name: name.clone(), container };

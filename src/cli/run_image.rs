@@ -2,56 +2,57 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
+use probelet_text::duration::parse;
 
 use super::connect::{Client, START, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
-use super::{adopt, duration, names};
+use super::{adopt, names};
 use crate::pb;
 
-#[derive(Debug, Args)]
-pub struct RunArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// The name of the pod and of its container.
     #[arg(value_name = "NAME")]
-    pub name: String,
+    name: String,
     /// The image of the container.
     #[arg(long, value_name = "IMAGE")]
-    pub image: String,
+    image: String,
     /// When to pull the image: Always, IfNotPresent or Never, as in Kubernetes.
     #[arg(long, value_name = "POLICY")]
-    pub image_pull_policy: Option<String>,
+    image_pull_policy: Option<String>,
     /// The liveness probe, whose failure restarts the container: `http://:8080/healthz`,
     /// `tcp://:5432`, `grpc://:9000`, `exec:cat /tmp/healthy`.
     #[arg(long, value_name = "PROBE")]
-    pub liveness: Option<String>,
+    liveness: Option<String>,
     /// The readiness probe; the container is ready while it succeeds.
     #[arg(long, value_name = "PROBE")]
-    pub readiness: Option<String>,
+    readiness: Option<String>,
     /// The startup probe; the other probes wait until it has succeeded.
     #[arg(long, value_name = "PROBE")]
-    pub startup: Option<String>,
+    startup: Option<String>,
     /// The restart policy.
     #[arg(long, value_enum, value_name = "POLICY", default_value = "Always")]
-    pub restart: Restart,
+    restart: Restart,
     /// An environment variable; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
+    env: Vec<(String, String)>,
     /// Labels; may be repeated or separated by commas.
     #[arg(short, long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = pair)]
-    pub labels: Vec<(String, String)>,
+    labels: Vec<(String, String)>,
     /// The port that the container listens on; informational.
     #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    port: Option<u16>,
     /// The time from SIGTERM to SIGKILL.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
-    pub grace: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    grace: Duration,
     /// Use the arguments as the command, in place of the image's ENTRYPOINT and CMD.
-    #[arg(long, requires = "words")]
-    pub command: bool,
+    #[arg(long, requires = "arguments")]
+    command: bool,
     /// The arguments, in place of the image's CMD.
     #[arg(value_name = "ARG", last = true)]
-    pub words: Vec<String>,
+    arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,10 +78,10 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-pub(super) async fn run_image(client: &Client, args: &RunArgs, io: &mut Io<'_>) -> Result<()> {
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.name)?;
-    let words = args.words.clone();
-    let (command, words) = if args.command { (words, Vec::new()) } else { (Vec::new(), words) };
+    let given = args.arguments.clone();
+    let (command, arguments) = if args.command { (given, Vec::new()) } else { (Vec::new(), given) };
     let port = args.port.map(|port| pb::ContainerPort {
         container_port: port.into(),
         ..pb::ContainerPort::default()
@@ -90,7 +91,7 @@ pub(super) async fn run_image(client: &Client, args: &RunArgs, io: &mut Io<'_>) 
         source: Some(pb::create_container_request::Source::Image(args.image.clone())),
         image_pull_policy: args.image_pull_policy.clone().unwrap_or_default(),
         command,
-        args: words,
+        args: arguments,
         env: args.env.iter().cloned().map(|(name, value)| pb::EnvVar { name, value }).collect(),
         ports: port.into_iter().collect(),
         labels: args.labels.iter().cloned().collect(),
@@ -103,9 +104,9 @@ pub(super) async fn run_image(client: &Client, args: &RunArgs, io: &mut Io<'_>) 
         ..pb::CreateContainerRequest::default()
     };
     let mut pods = client.pods();
-    let known = pb::GetPodRequest { name: name.clone() };
-    match call(known, UNARY, |r| pods.get_pod(r)).await {
-        // To create what is there as it is would be no error.
+    let existing = pb::GetPodRequest { name: name.clone() };
+    match call(existing, UNARY, |r| pods.get_pod(r)).await {
+        // The daemon accepts a creation that changes nothing.
         Ok(_) => return Err(Error::Other(format!("pods {name:?} already exists"))),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error),

@@ -1,6 +1,5 @@
 //! `start`.
 
-use super::args::NameArgs;
 use super::connect::{Client, START, call};
 use super::error::{Error, Result};
 use super::io::Io;
@@ -8,7 +7,21 @@ use super::names;
 use crate::pb;
 use crate::pb::container_state::State;
 
-pub(super) async fn start(client: &Client, args: &NameArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `NAME` or `pod/NAME`.
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.name).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.name)?;
     let request = pb::StartContainerRequest { name: name.clone() };
     let mut containers = client.containers();
@@ -17,9 +30,9 @@ pub(super) async fn start(client: &Client, args: &NameArgs, io: &mut Io<'_>) -> 
     io.line(&format!("pod/{name} started"))
 }
 
-/// The daemon answers when the container runs or could not be started; only its state tells
-/// which. One that has ended already did start.
-pub(super) fn must_have_started(pod: &str, container: &pb::Container) -> Result<()> {
+/// Reports a start that failed: the daemon answers when the container runs or could not be started, and
+/// the state has the result. A container that has ended already has started.
+pub fn must_have_started(pod: &str, container: &pb::Container) -> Result<()> {
     match container.state.as_ref().and_then(|s| s.state.as_ref()) {
         Some(State::Waiting(waiting)) => {
             let detail: Vec<&str> = [waiting.reason.as_str(), waiting.message.as_str()]

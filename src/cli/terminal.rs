@@ -1,24 +1,25 @@
-//! The terminal that a verb was started on.
+//! The terminal of stdin.
 
 use std::io;
 
 use rustix::termios::{self, OptionalActions, Termios};
 
-pub(super) fn is_one() -> bool {
+/// Whether stdin is a terminal.
+pub fn is_terminal() -> bool {
     termios::isatty(io::stdin())
 }
 
-/// Columns and rows.
-pub(super) fn size() -> io::Result<(u32, u32)> {
+/// The columns and rows of the terminal.
+pub fn size() -> io::Result<(u32, u32)> {
     let size = termios::tcgetwinsize(io::stdin())?;
     Ok((size.ws_col.into(), size.ws_row.into()))
 }
 
-/// Every key goes to whoever reads, until this is dropped.
-pub(super) struct Raw(Termios);
+/// Raw mode, until this is dropped: each key is input.
+pub struct Raw(Termios);
 
 impl Raw {
-    pub(super) fn enter() -> io::Result<Self> {
+    pub fn enter() -> io::Result<Self> {
         let before = termios::tcgetattr(io::stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -29,7 +30,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Where the terminal is gone, there is nothing to restore.
+        // A terminal that was closed has nothing to restore.
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }

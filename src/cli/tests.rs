@@ -14,7 +14,7 @@ use tokio_stream::{Stream, iter};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{Cli, Io, run};
+use super::{Connection, Io, Verb, run};
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::{Events, EventsServer};
 use crate::pb::meta_server::MetaServer;
@@ -22,6 +22,15 @@ use crate::pb::pods_server::{Pods, PodsServer};
 use crate::{pb, structs};
 
 mod probing;
+
+/// The command line of a client.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
 
 type Answer<T> = Result<Response<T>, Status>;
 type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -210,7 +219,7 @@ async fn probelet(socket: &Path, args: &str) -> (u8, String, String) {
     words.extend(args.split_whitespace());
     let cli = Cli::try_parse_from(words).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let result = run(&cli, &mut Io::new(&mut out, &mut err)).await;
+    let result = run(&cli.connection, &cli.verb, &mut Io::new(&mut out, &mut err)).await;
     let mut err = String::from_utf8(err).unwrap();
     let code = result.as_ref().map_or_else(super::Error::exit_code, |()| 0);
     for line in result.err().iter().flat_map(super::Error::lines) {
@@ -335,7 +344,6 @@ async fn no_daemon_and_wrong_usage() {
     assert_eq!(probelet(socket, "version --client").await, (0, own.clone(), String::new()));
     let (code, out, err) = probelet(socket, "version").await;
     assert!((code, out) == (1, own) && err.contains("is not running"), "{err}");
-    assert!(probelet(socket, "completion bash").await.1.contains("complete -F _probelet"));
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
-//! `top`: what is used, from two looks.
+//! `top`: the use of CPU and memory, from two samples.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-use clap::Args;
 
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
@@ -13,64 +11,71 @@ use super::objects::timestamp;
 use super::table::Table;
 use crate::pb;
 
-/// Between the looks.
+/// The time between the samples.
 const SAMPLE: Duration = Duration::from_secs(1);
 const MEBI: u64 = 1 << 20;
-
-#[derive(Debug, Args)]
-pub struct TopArgs {
-    /// `pod`, then a name; by default all pods.
-    #[arg(value_name = "pod [NAME]")]
-    pub words: Vec<String>,
-    /// Print a line for each container.
-    #[arg(long)]
-    pub containers: bool,
-}
 
 /// Thousandths of a core, and bytes.
 type Load = (u64, u64);
 
-pub(super) async fn top(client: &Client, args: &TopArgs, io: &mut Io<'_>) -> Result<()> {
-    let pod = pod(&args.words)?;
-    let first = look(client, &pod).await?;
-    tokio::time::sleep(SAMPLE).await;
-    let loads = loads(&first, &look(client, &pod).await?);
-    if loads.is_empty() {
-        return Err(Error::Other("nothing runs whose use could be told".to_owned()));
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `pod`, then a name; by default all pods.
+    #[arg(value_name = "pod [NAME]")]
+    pod: Vec<String>,
+    /// Print a line for each container.
+    #[arg(long)]
+    containers: bool,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        pod(&self.pod).map(drop)
     }
-    let shown = |(cpu, memory): Load| [format!("{cpu}m"), format!("{}Mi", memory / MEBI)];
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
+    let pod = pod(&args.pod)?;
+    let first = sample(client, &pod).await?;
+    tokio::time::sleep(SAMPLE).await;
+    let loads = loads(&first, &sample(client, &pod).await?);
+    if loads.is_empty() {
+        return Err(Error::Other("no container runs whose use could be measured".to_owned()));
+    }
+    let cells = |(cpu, memory): Load| [format!("{cpu}m"), format!("{}Mi", memory / MEBI)];
     let (mut table, rows) = if args.containers {
         let rows = loads
             .into_iter()
-            .map(|((pod, container), load)| [vec![pod, container], shown(load).into()].concat());
+            .map(|((pod, container), load)| [vec![pod, container], cells(load).into()].concat());
         (Table::new(&["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect::<Vec<_>>())
     } else {
         let rows = of_pods(loads).into_iter();
-        let rows = rows.map(|(pod, load)| [vec![pod], shown(load).into()].concat());
+        let rows = rows.map(|(pod, load)| [vec![pod], cells(load).into()].concat());
         (Table::new(&["NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect())
     };
     io.print(&table.lines(&rows))
 }
 
-/// Empty for all.
-pub(super) fn pod(words: &[String]) -> Result<String> {
-    match words {
+/// The name of the pod; empty for all pods.
+fn pod(args: &[String]) -> Result<String> {
+    match args {
         [] => Ok(String::new()),
         [all] if matches!(all.as_str(), "pod" | "pods" | "po") => Ok(String::new()),
-        words => match names::pods(words)?.as_slice() {
+        args => match names::pods(args)?.as_slice() {
             [one] => Ok(one.clone()),
             _ => Err(Error::Usage("top takes one pod, or none for all".to_owned())),
         },
     }
 }
 
-async fn look(client: &Client, pod: &str) -> Result<Vec<pb::Usage>> {
+async fn sample(client: &Client, pod: &str) -> Result<Vec<pb::Usage>> {
     let request = pb::GetUsageRequest { pod: pod.to_owned() };
     let mut containers = client.containers();
     Ok(call(request, UNARY, |r| containers.get_usage(r)).await?.containers)
 }
 
-/// Of those that are the same instance in both looks.
+/// The loads of containers that are the same instance in both samples.
 fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(String, String), Load> {
     let name = |usage: &pb::Usage| (usage.pod.clone(), usage.container.clone());
     let both = second.iter().filter_map(|now| {
@@ -82,7 +87,7 @@ fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(String, String)
         let used = spent(now)?.saturating_sub(spent(then)?);
         let passed = timestamp(now.at)?.duration_since(timestamp(then.at)?);
         let passed = Duration::try_from(passed).ok().filter(|passed| !passed.is_zero())?;
-        // Rounded up, as Kubernetes' quantities: what works is never at 0.
+        // Rounded up, as Kubernetes rounds quantities: a process that runs is never at 0.
         let millicores = (used.as_nanos() * 1000).div_ceil(passed.as_nanos());
         Some((name(now), (u64::try_from(millicores).unwrap_or(u64::MAX), now.memory_bytes)))
     })
@@ -114,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn the_load_is_what_one_instance_used_between_two_looks() {
+    fn the_load_is_the_use_of_one_instance_between_two_samples() {
         let first = [usage("a", 0, (10, 0), 1000, 1), usage("b", 0, (10, 0), 500, 1)];
         let second = [
             usage("a", 0, (12, 0), 1501, 3 * MEBI),
             usage("b", 1, (12, 0), 600, 1),
             usage("c", 0, (12, 0), 1, 1),
         ];
-        let told = loads(&first, &second);
-        assert_eq!(told, [(("web".into(), "a".into()), (251, 3 * MEBI))].into());
-        // At one moment nothing can be told.
+        let loads_of_both = loads(&first, &second);
+        assert_eq!(loads_of_both, [(("web".into(), "a".into()), (251, 3 * MEBI))].into());
+        // Two samples of one moment have no load.
         assert!(loads(&first, &first).is_empty());
     }
 

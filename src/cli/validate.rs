@@ -1,12 +1,23 @@
 //! `validate -f`: needs no daemon.
 
-use super::args::ValidateArgs;
+use std::path::PathBuf;
+
 use super::error::{Error, Result};
 use super::io::Io;
 use super::manifests;
 use crate::manifest::{Finding, Severity, Sources};
 
-pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A manifest, a folder of manifests, or - for stdin; may be repeated.
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
+    files: Vec<PathBuf>,
+    /// Exit with 1 for warnings and advice too.
+    #[arg(long)]
+    strict: bool,
+}
+
+pub fn run(args: &Args, io: &mut Io<'_>) -> Result<()> {
     let sources = Sources::read(manifests::texts(&args.files)?);
     let findings = sources.findings();
     for finding in &findings {
@@ -24,10 +35,10 @@ pub(super) fn validate(args: &ValidateArgs, io: &mut Io<'_>) -> Result<()> {
         "{objects} object(s): {errors} error(s), {warnings} warning(s), {advice} piece(s) of advice"
     ))?;
     let failed = errors > 0 || args.strict && !findings.is_empty();
-    if failed { Err(Error::Told) } else { Ok(()) }
+    if failed { Err(Error::Reported) } else { Ok(()) }
 }
 
-/// As compilers do, so that editors find the place.
+/// The format of compilers, in which editors find the position.
 fn line(finding: &Finding) -> String {
     let severity = finding.severity.as_str();
     format!("{}: {severity}: {}", finding.position, finding.text())

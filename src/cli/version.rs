@@ -1,18 +1,24 @@
 //! `version`.
 
-use super::args::{Cli, VersionArgs};
-use super::connect::{UNARY, call, connect};
+use super::connect::{Connection, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use crate::pb;
 
-/// As kubectl has it: one's own version is told whether or not the daemon answers.
-pub(super) async fn version(cli: &Cli, args: &VersionArgs, io: &mut Io<'_>) -> Result<()> {
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print only the client's version; needs no daemon.
+    #[arg(long)]
+    client: bool,
+}
+
+/// Prints the client's version also if the daemon does not answer, as kubectl does.
+pub async fn run(connection: &Connection, args: &Args, io: &mut Io<'_>) -> Result<()> {
     io.line(&format!("Client Version: {}", env!("CARGO_PKG_VERSION")))?;
     if args.client {
         return Ok(());
     }
-    let mut meta = connect(cli).await?.meta();
+    let mut meta = connection.connect().await?.meta();
     let answer = call(pb::GetVersionRequest {}, UNARY, |r| meta.get_version(r)).await?;
     io.line(&format!("Server Version: {}", answer.version))
 }

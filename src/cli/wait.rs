@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use probelet_text::duration::parse;
 use tonic::Code;
 
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
-use super::{duration, names};
+use super::names;
 use crate::pb::{self, wait_pod_request::Condition};
 
-#[derive(Debug, Args)]
-pub struct WaitArgs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "POD")]
-    pub(super) pod: String,
+    pod: String,
     /// `condition=Ready`, `condition=Ready=false`, `delete`, or `restarts=N` (N or more).
     #[arg(long = "for", value_name = "CONDITION", value_parser = condition)]
     condition: Condition,
@@ -39,10 +39,17 @@ fn condition(text: &str) -> std::result::Result<Condition, String> {
 }
 
 fn timeout(text: &str) -> std::result::Result<Duration, String> {
-    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { duration::parse(text) }
+    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { parse(text) }
 }
 
-pub(super) async fn wait(client: &Client, args: &WaitArgs, io: &mut Io<'_>) -> Result<()> {
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        names::pod(&self.pod).map(drop)
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::WaitPodRequest {
         name: name.clone(),

@@ -1,4 +1,5 @@
-//! Open calls: counted for each connection, so that an idle one shows, and bounded for all of them.
+//! Open calls: they are counted for each connection, which finds idle connections, and bounded for all
+//! connections together.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::connections::{Held, Peer, Slots};
+use crate::connections::{Peer, SlotGuard, Slots};
 use crate::service;
 
 /// The calls of one connection.
 #[derive(Clone)]
-pub(super) struct Calls {
+pub struct Calls {
     slots: Slots,
     peer: Peer,
     open: Arc<Open>,
@@ -27,22 +28,22 @@ pub(super) struct Calls {
 struct Open {
     count: watch::Sender<usize>,
     /// The connection's slot, which gives way while no call is open.
-    connection: Held,
+    connection: SlotGuard,
 }
 
 impl Calls {
     /// The calls of a connection, which gives way while none is open.
-    pub(super) fn new(slots: Slots, peer: Peer, connection: Held) -> Self {
+    pub fn new(slots: Slots, peer: Peer, connection: SlotGuard) -> Self {
         Self { slots, peer, open: Arc::new(Open { count: watch::Sender::new(0), connection }) }
     }
 
-    /// The number of open ones.
-    pub(super) fn count(&self) -> watch::Receiver<usize> {
+    /// The number of open calls.
+    pub fn count(&self) -> watch::Receiver<usize> {
         self.open.count.subscribe()
     }
 
     /// Ends when another connection has taken this one's slot.
-    pub(super) async fn displaced(&self) {
+    pub async fn displaced(&self) {
         self.open.connection.displaced().await;
     }
 }
@@ -56,7 +57,7 @@ impl<S> Layer<S> for Calls {
 }
 
 #[derive(Clone)]
-pub(super) struct Counted<S> {
+pub struct Counted<S> {
     inner: S,
     calls: Calls,
 }
@@ -93,11 +94,11 @@ where
 /// One open call.
 struct Call {
     open: Arc<Open>,
-    _slot: Held,
+    _slot: SlotGuard,
 }
 
 impl Call {
-    fn new(open: Arc<Open>, slot: Held) -> Self {
+    fn new(open: Arc<Open>, slot: SlotGuard) -> Self {
         open.count.send_modify(|count| {
             *count = count.saturating_add(1);
             open.connection.keep();
@@ -117,7 +118,7 @@ impl Drop for Call {
     }
 }
 
-/// An answer, whose call is over when all of it is sent or the caller is gone.
+/// The body of an answer. Its call ends when all of it is sent or the caller has left.
 struct Answer {
     body: Body,
     _call: Call,

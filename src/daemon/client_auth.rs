@@ -20,14 +20,14 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsag
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 
 #[derive(Debug)]
-pub(super) struct ClientAuth {
+pub struct ClientAuth {
     chain: Arc<dyn ClientCertVerifier>,
     roots: Arc<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientAuth {
-    pub(super) fn new(
+    pub fn new(
         roots: RootCertStore,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Result<Self, VerifierBuilderError> {
@@ -37,14 +37,14 @@ impl ClientAuth {
     }
 }
 
-/// Requires the usage of the first certificate, the client's own. Authorities need not have any;
-/// the usages that they have are checked with the chain.
-struct OfTheFirst {
+/// Requires the usage in the first certificate, which is the client's. Authorities need no usage; the
+/// usages that they have are checked with the chain.
+struct FirstCertificateUsage {
     usage: KeyUsage,
     is_checked: Cell<bool>,
 }
 
-impl ExtendedKeyUsageValidator for OfTheFirst {
+impl ExtendedKeyUsageValidator for FirstCertificateUsage {
     fn validate(&self, usages: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         if self.is_checked.replace(true) { Ok(()) } else { self.usage.validate(usages) }
     }
@@ -63,8 +63,10 @@ impl ClientCertVerifier for ClientAuth {
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(certificate, intermediates, now)?;
         // rustls' own check passes a certificate that names no usage at all.
-        let usage =
-            OfTheFirst { usage: KeyUsage::required(CLIENT_AUTH), is_checked: Cell::new(false) };
+        let usage = FirstCertificateUsage {
+            usage: KeyUsage::required(CLIENT_AUTH),
+            is_checked: Cell::new(false),
+        };
         EndEntityCert::try_from(certificate)
             .and_then(|certificate| {
                 let (algorithms, roots) = (self.algorithms.all, &self.roots.roots);

@@ -1,4 +1,4 @@
-//! Says when the daemon is about to run out of descriptors: in the log, and as health service
+//! Reports that the daemon is about to run out of descriptors: in the log, and as the health service
 //! `descriptors`.
 
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::process::descriptors::{Counter, limit};
 const SERVICE: &str = "descriptors";
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Until `cancel`.
-pub(super) async fn watch(reporter: HealthReporter, cancel: CancellationToken) {
+/// Reports until `cancel`.
+pub async fn watch(reporter: HealthReporter, cancel: CancellationToken) {
     let mut counter = match Counter::new() {
         Ok(counter) => counter,
         Err(error) => return tracing::warn!(%error, "open descriptors are not counted"),

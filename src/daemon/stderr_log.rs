@@ -1,18 +1,18 @@
 //! The daemon's log on stderr. It quotes containers, images and registries, so each event is escaped:
-//! none controls a terminal or looks like several lines.
+//! it does not control a terminal, and it is one line.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use probelet_text::escape::{Escaped, escaped_json};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use crate::cli::LogFormat;
-use crate::domain::printable::{Escaped, escaped_json};
+use super::config::LogFormat;
 
-/// `RUST_LOG` decides how much, `info` without it.
+/// Starts the log. `RUST_LOG` sets the levels; the default is `info`.
 pub fn log_to_stderr(format: Option<LogFormat>) {
     let on_terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Logfmt });
@@ -23,7 +23,7 @@ pub fn log_to_stderr(format: Option<LogFormat>) {
         LogFormat::Text if on_terminal => subscriber
             .with_ansi(true)
             .with_writer(io::stderr)
-            // The colours are the format's own; what they stand around is escaped before.
+            // The colours are not escaped; the values between them are.
             .fmt_fields(debug_fn(field).delimited(" "))
             .init(),
         LogFormat::Text => subscriber.with_writer(|| Lines::plain(io::stderr())).init(),
@@ -47,7 +47,7 @@ fn field(
     }
 }
 
-/// Takes a whole event with each write, as tracing gives it.
+/// A writer of lines. Each write is a whole event, as tracing writes it.
 struct Lines<W> {
     to: W,
     escape: fn(&str) -> String,
@@ -81,12 +81,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::domain::printable::is_hazard;
+    use probelet_text::escape::is_hazard;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -96,14 +96,14 @@ mod tests {
         }
     }
 
-    fn logged<S: tracing::Subscriber + Send + Sync>(make: impl FnOnce(Kept) -> S) -> String {
-        let kept = Kept::default();
-        tracing::subscriber::with_default(make(kept.clone()), || {
+    fn logged<S: tracing::Subscriber + Send + Sync>(make: impl FnOnce(Buffer) -> S) -> String {
+        let buffer = Buffer::default();
+        tracing::subscriber::with_default(make(buffer.clone()), || {
             let hostile = "a\u{1b}[2J\n2026 ERROR forged\u{9b}31m\u{202e}b\r\u{2028}";
             let error = io::Error::other(hostile);
             tracing::info!(hostile, ?error, %error, "{hostile}");
         });
-        let bytes = kept.0.lock().unwrap().clone();
+        let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 

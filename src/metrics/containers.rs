@@ -1,15 +1,13 @@
-//! Pods, containers and their probes.
+//! The metrics of pods, containers and their probes.
 
 use std::collections::BTreeMap;
 use std::fmt::Result;
 
-use super::Snapshot;
-use super::host::seconds;
-use super::page::{Labels, Page};
+use super::page::{Labels, Page, seconds};
 use crate::domain::exit::Terminated;
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus, Phase};
-use crate::supervisor::{ContainerCounts, DurationHistogram, PodView};
+use crate::supervisor::{ContainerCounts, Counts, DurationHistogram, PodView};
 
 const PHASES: [Phase; 5] =
     [Phase::Pending, Phase::Running, Phase::Succeeded, Phase::Failed, Phase::Unknown];
@@ -20,12 +18,22 @@ struct Row<'a> {
     status: &'a ContainerStatus,
 }
 
-impl Snapshot {
-    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+/// The values of all pods.
+pub struct ContainerMetrics<'a> {
+    pods: &'a [PodView],
+    counts: &'a Counts,
+}
+
+impl<'a> ContainerMetrics<'a> {
+    pub fn new(pods: &'a [PodView], counts: &'a Counts) -> Self {
+        Self { pods, counts }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row<'a>> {
         self.pods.iter().flat_map(|pod| pod.status.all().map(move |status| Row { pod, status }))
     }
 
-    pub(super) fn containers(&self, page: &mut Page) -> Result {
+    pub fn write(&self, page: &mut Page) -> Result {
         let count = |phase| self.pods.iter().filter(|pod| pod.status.phase == phase).count();
         let phases = PHASES.map(|phase| (vec![("phase", phase.as_str())], count(phase) as f64));
         page.gauges("probelet_pods", "Pods by phase", phases)?;
@@ -121,8 +129,8 @@ impl Snapshot {
         )
     }
 
-    /// What is counted of containers that still are.
-    fn counted(&self) -> impl Iterator<Item = (Row<'_>, &ContainerCounts)> {
+    /// The counts of containers that exist.
+    fn counted(&self) -> impl Iterator<Item = (Row<'a>, &'a ContainerCounts)> {
         self.rows()
             .filter_map(|row| {
                 let pod = self.counts.containers.get(&row.pod.spec.name)?;
@@ -150,7 +158,7 @@ impl<'a> Row<'a> {
         labels
     }
 
-    /// With Kubernetes' reason; a running one has none.
+    /// The state, with Kubernetes' reason; a running container has none.
     fn state(&self) -> (&'static str, &'a str) {
         match &self.status.state {
             ContainerState::Waiting { reason, .. } => ("waiting", reason.as_str()),

@@ -1,27 +1,35 @@
-//! The daemon, the host's brake, containerd.
+//! The metrics of the daemon, of the brake and of containerd.
 
 use std::fmt::Result;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
-use super::Snapshot;
-use super::page::Page;
+use super::page::{Page, seconds};
 use crate::connections::Usage;
-use crate::domain::brake::Standing;
+use crate::domain::brake::{Gauge, Standing};
+use crate::process::own;
+use crate::runtime::containerd::FailedCalls;
+use crate::supervisor::Counts;
 
-impl Collector for Snapshot {
-    fn encode(&self, encoder: DescriptorEncoder) -> Result {
-        let mut page = Page(encoder);
-        self.daemon(&mut page)?;
-        self.brake(&mut page)?;
-        self.containers(&mut page)
-    }
+/// The values of the daemon and of its host.
+#[derive(Debug)]
+pub struct HostMetrics {
+    pub started: SystemTime,
+    pub usage: own::Usage,
+    /// `None` if the brake is disabled.
+    pub brake: Option<Gauge>,
+    /// Whether containerd answered when it was asked last.
+    pub reachable: bool,
+    pub failed_calls: FailedCalls,
+    pub slots: Vec<Usage>,
 }
 
-impl Snapshot {
-    fn daemon(&self, page: &mut Page) -> Result {
+impl HostMetrics {
+    pub fn write(&self, counts: &Counts, page: &mut Page) -> Result {
+        self.daemon(counts, page)?;
+        self.brake(counts, page)
+    }
+
+    fn daemon(&self, counts: &Counts, page: &mut Page) -> Result {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         page.gauges("probelet_build_info", "Always 1", [(version, 1.0)])?;
         let up = f64::from(u8::from(self.reachable));
@@ -35,7 +43,7 @@ impl Snapshot {
             .iter()
             .map(|((call, kind), count)| (vec![("call", *call), ("kind", *kind)], *count as f64));
         page.counters("probelet_containerd_failed_calls", "Calls that failed", failed)?;
-        let events = self.counts.events.iter().map(|((kind, reason), count)| {
+        let events = counts.events.iter().map(|((kind, reason), count)| {
             (vec![("type", *kind), ("reason", *reason)], *count as f64)
         });
         page.counters("probelet_events", "Events, repetitions included", events)?;
@@ -46,7 +54,7 @@ impl Snapshot {
         let open = slots(|usage| usage.open as f64);
         page.gauges("probelet_slots_open", "Connections and calls of callers", open)?;
         let closed = slots(|usage| usage.closed as f64);
-        let help = "Connections and calls that were refused or closed for want of a slot";
+        let help = "Connections and calls that were refused or closed without a free slot";
         page.counters("probelet_slots_closed", help, closed)?;
 
         let started = seconds(self.started);
@@ -61,7 +69,7 @@ impl Snapshot {
         page.gauges("process_max_fds", "Limit of open descriptors; absent without a limit", most)
     }
 
-    fn brake(&self, page: &mut Page) -> Result {
+    fn brake(&self, counts: &Counts, page: &mut Page) -> Result {
         let gauge = &self.brake;
         let states = Standing::ALL.into_iter().filter_map(|state| {
             let on = f64::from(u8::from(gauge.as_ref()?.standing == state));
@@ -72,12 +80,8 @@ impl Snapshot {
         page.gauges("probelet_brake_tokens", "Kills that the budget allows now", tokens)?;
         let waiting = gauge.map(|gauge| (vec![], gauge.waiting as f64));
         page.gauges("probelet_brake_waiting", "Kills that are held now", waiting)?;
-        let (held, granted) = (self.counts.kills_held as f64, self.counts.kills_granted as f64);
+        let (held, granted) = (counts.kills_held as f64, counts.kills_granted as f64);
         page.counter("probelet_brake_held", "Kills that were held", held)?;
         page.counter("probelet_brake_granted", "Kills by probes that were granted", granted)
     }
-}
-
-pub(super) fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

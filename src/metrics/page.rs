@@ -1,19 +1,24 @@
-//! One family of metrics after the other.
+//! The page of metrics, to which one family after the other is added.
 
 use std::fmt::Result;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::supervisor::{BOUNDS, DurationHistogram};
 
-/// Their values are bounded: names of what lives, and words of this code.
-pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
+/// Labels of a value. Their values are bounded: names of objects that exist, and constants.
+pub type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-pub(super) struct Page<'a>(pub(super) DescriptorEncoder<'a>);
+pub struct Page<'a>(DescriptorEncoder<'a>);
 
-impl Page<'_> {
-    pub(super) fn gauges<'a>(
+impl<'e> Page<'e> {
+    pub fn new(encoder: DescriptorEncoder<'e>) -> Self {
+        Self(encoder)
+    }
+
+    pub fn gauges<'a>(
         &mut self,
         name: &str,
         help: &str,
@@ -26,12 +31,12 @@ impl Page<'_> {
         Ok(())
     }
 
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Into<f64>) -> Result {
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Into<f64>) -> Result {
         self.gauges(name, help, [(vec![], value.into())])
     }
 
-    /// The encoder adds `_total`.
-    pub(super) fn counters<'a>(
+    /// Adds a family of counters. The encoder adds `_total` to the name.
+    pub fn counters<'a>(
         &mut self,
         name: &str,
         help: &str,
@@ -45,11 +50,11 @@ impl Page<'_> {
         Ok(())
     }
 
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: f64) -> Result {
+    pub fn counter(&mut self, name: &str, help: &str, value: f64) -> Result {
         self.counters(name, help, [(vec![], value)])
     }
 
-    pub(super) fn histograms<'a>(
+    pub fn histograms<'a>(
         &mut self,
         name: &str,
         help: &str,
@@ -66,4 +71,9 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// A time in seconds of Unix time.
+pub fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

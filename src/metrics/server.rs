@@ -1,5 +1,5 @@
-//! The page over HTTP, one request a connection. A silent connection gives way to a new one, so no
-//! number of them keeps Prometheus out.
+//! The metrics over HTTP, one request for each connection. A silent connection gives way to a new one,
+//! so no number of them keeps Prometheus out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,25 +17,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Sources;
-use crate::connections::{Held, Limits, Slots};
+use super::snapshot::Sources;
+use crate::connections::{Limits, SlotGuard, Slots};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Prometheus comes alone, or in a pair.
+/// The bounds of connections: there are few Prometheus servers.
 pub const CONNECTIONS: Limits = Limits { total: 32, each: 16 };
-/// For a request, and for the client to read the page.
+/// The time for a request and for its answer.
 const EXCHANGE: Duration = Duration::from_secs(30);
-/// Pause after a failed accept, such as for lack of descriptors.
+/// The pause after a failed accept, for example without free descriptors.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// To be done before anything else is, so that a bad address stops a start that has not begun.
+/// Binds the address. The daemon does this first, so that a wrong address prevents the start.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Never ends by itself; its connections end with it.
+/// Serves until it is dropped, which ends its connections.
 pub async fn serve(
     listener: std::net::TcpListener,
     slots: Slots,
@@ -48,9 +48,9 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    // A refused one is closed by its drop.
+                    // Without a slot the connection is dropped, which closes it.
                     if let Ok(slot) = slots.take_giving_way(address.ip().into()) {
-                        connections.spawn(talk(stream, slot, sources.clone()));
+                        connections.spawn(serve_request(stream, slot, sources.clone()));
                     }
                 }
                 Err(error) => {
@@ -62,10 +62,10 @@ pub async fn serve(
     }
 }
 
-async fn talk(stream: TcpStream, slot: Held, sources: Sources) {
+async fn serve_request(stream: TcpStream, slot: SlotGuard, sources: Sources) {
     let exchange = async {
         stream.readable().await?;
-        // After all that are silent.
+        // Silent connections give way before this one.
         slot.give_way(EXCHANGE);
         let service = service_fn(move |request| answer(request, sources.clone()));
         let connection =

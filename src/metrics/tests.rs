@@ -1,19 +1,25 @@
 //! The page over a scripted runtime.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::*;
+use super::host::HostMetrics;
+use super::snapshot::Snapshot;
+use crate::connections;
 use crate::domain::container::Wanted;
 use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, PortRef, ProbeSpec, TcpSocket, sample};
 use crate::domain::status::ContainerState;
 use crate::prober::{Attempt, Prober};
+use crate::process::own;
 use crate::runtime::Target;
+use crate::runtime::containerd::FailedCalls;
 use crate::runtime::fake::Fake;
+use crate::supervisor::{PodView, Supervisor};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -47,23 +53,22 @@ async fn page() -> String {
     tokio::time::sleep(MINUTE).await;
     runtime.end(Ending::Signaled(11));
     runs(1).await.unwrap();
-    render(Snapshot {
+    let host = HostMetrics {
         started: SystemTime::UNIX_EPOCH,
         usage: own::usage(),
-        pods: supervisor.list(),
-        counts: supervisor.counters().counts(),
         brake: supervisor.brake(),
         reachable: true,
         failed_calls: FailedCalls::from([(("Tasks.Start", "timeout"), 2)]),
         slots: vec![connections::Usage { name: "unix", open: 1, closed: 2 }],
-    })
-    .unwrap()
+    };
+    let (pods, counts) = (supervisor.list(), supervisor.counters().counts());
+    Snapshot { host, pods, counts }.render().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_metric_is_in_the_table_and_each_row_is_a_metric() {
     let page = page().await;
-    let told: BTreeSet<(String, String)> = page
+    let on_page: BTreeSet<(String, String)> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
         .map(|(name, kind)| {
@@ -76,9 +81,9 @@ async fn each_metric_is_in_the_table_and_each_row_is_a_metric() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
         .map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap().to_owned()))
         .collect();
-    assert_eq!(told, documented);
-    // A family without a single value would be told by nobody who looks at the page.
-    for (name, kind) in &told {
+    assert_eq!(on_page, documented);
+    // Nobody would see on the page that a family has no value.
+    for (name, kind) in &on_page {
         let suffix = if kind == "histogram" { "_bucket" } else { "" };
         let series = format!("{name}{suffix}");
         let has_value = page.lines().any(|line| {
@@ -89,7 +94,7 @@ async fn each_metric_is_in_the_table_and_each_row_is_a_metric() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_tells_what_happened() {
+async fn the_page_has_the_values() {
     let page = page().await;
     let spec = sample::pod();
     let container = format!(
@@ -108,7 +113,7 @@ async fn the_page_tells_what_happened() {
             .to_owned(),
         "# EOF".to_owned(),
     ] {
-        assert!(page.lines().any(|told| told == line), "no {line} in\n{page}");
+        assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");
     }
     let value = |series: &str| -> f64 {
         let line = page.lines().find_map(|line| line.strip_prefix(series));

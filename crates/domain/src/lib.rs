@@ -40,7 +40,6 @@ pub mod network;
 pub mod node;
 pub mod notice;
 pub mod pod;
-pub mod printable;
 pub mod probe;
 pub mod quantity;
 pub mod restart;

@@ -154,6 +154,10 @@ fn tree(
             let end = closing(tokens, at);
             at += 1;
             while at < end {
+                if token(at) == "," {
+                    at += 1;
+                    continue;
+                }
                 at = tree(tokens, at, before, module, found).max(at + 1);
             }
             at = end + 1;
@@ -327,6 +331,8 @@ mod tests {
             let found = found(text);
             assert!(found.iter().any(|path| path.starts_with("spec::Role")), "{text} {found:?}");
         }
+        let group = found("use crate::{spec::{self}, pod};");
+        assert_eq!(group, ["spec::self", "pod"]);
         for text in [
             "#[cfg(test)] mod tests { use crate::pod::Pod; }",
             "// use crate::pod::Pod;",

@@ -94,3 +94,6 @@ pub use probe_report::{outcome, verdict};
 pub use probe_settings::on_failure;
 pub use server_annotations::{MANIFEST_ERROR, ServerMade};
 pub use sources::{File, Finding, Severity, Sources};
+
+/// Quantities, signals and the errors of fields, for clients that read manifests and print objects.
+pub use probelet_domain::{quantity, signal, spec::SpecError};

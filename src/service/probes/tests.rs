@@ -15,6 +15,12 @@ fn read(handler: Given) -> Result<ProbeSpec, SpecError> {
     probe("livenessProbe", pb::Probe { handler: Some(handler), ..pb::Probe::default() })
 }
 
+/// The flags and the API have the same bound, which is defined in two crates.
+#[test]
+fn the_longest_duration_is_that_of_the_flags() {
+    assert_eq!(probelet_text::duration::LONGEST, MAX_LENGTH);
+}
+
 #[test]
 fn each_handler_arrives_whole() {
     let exec = pb::ExecAction { command: vec!["cat".into(), "/x".into()] };

@@ -1,17 +1,16 @@
-//! `serve`'s flags about registries.
+//! The flags of registries.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use probelet_text::duration;
 
-use super::duration;
 use crate::domain::image::Realm;
 use crate::registry::Registries;
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Registries")]
-pub struct RegistryArgs {
+pub struct RegistryConfig {
     /// Docker's config.json with credentials for registries, read at each pull. [default:
     /// $DOCKER_CONFIG/config.json, with DOCKER_CONFIG=/root/.docker if it is unset]
     #[arg(long, value_name = "PATH", env = "PROBELET_REGISTRY_CONFIG")]
@@ -46,16 +45,17 @@ pub struct RegistryArgs {
     image_pull_progress_timeout: Duration,
 }
 
-impl RegistryArgs {
-    pub fn registries(self) -> Registries {
+impl RegistryConfig {
+    /// The settings of pulls.
+    pub fn registries(&self) -> Registries {
         let folder = || std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty());
-        let config = self.registry_config.unwrap_or_else(|| {
+        let config = self.registry_config.clone().unwrap_or_else(|| {
             folder().map_or_else(|| "/root/.docker".into(), PathBuf::from).join("config.json")
         });
         Registries {
-            hosts_dir: self.registry_hosts_dir,
+            hosts_dir: self.registry_hosts_dir.clone(),
             config,
-            realms: self.registry_realm.into(),
+            realms: self.registry_realm.clone().into(),
             stall: self.image_pull_progress_timeout,
         }
     }

@@ -1,4 +1,4 @@
-//! What a listener has to give: connections as they arrive, and how one is opened.
+//! The interface of a listener: it accepts connections and opens them.
 
 use std::io;
 use std::time::Duration;
@@ -7,29 +7,29 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connections::Peer;
 
-/// A listener and its way of opening connections.
-pub(super) trait Door: 'static {
+/// A listener, which accepts connections and opens them.
+pub trait Listener: 'static {
     /// A connection as it is accepted.
     type Raw: Send + 'static;
-    /// What is needed to open it.
+    /// The data that opens a connection.
     type Tls: Clone + Send + 'static;
-    /// One over which HTTP/2 is spoken.
+    /// The stream of HTTP/2.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// What the services learn of a connection.
+    /// The data about a connection that the services get.
     type Info: Clone + Send + Sync + Unpin + 'static;
 
-    /// How long a ping of HTTP/2 may stay unanswered.
+    /// The time that a client has to answer a ping of HTTP/2.
     const PING_TIMEOUT: Duration;
 
-    /// Cancel safe.
+    /// Accepts a connection. Cancel safe.
     async fn accept(&mut self) -> io::Result<(Self::Raw, Peer)>;
 
-    /// Ends when the other side has sent something, or is gone.
-    fn heard(raw: &Self::Raw) -> impl Future<Output = io::Result<()>> + Send;
+    /// Waits for the first bytes, or for the end of the connection.
+    fn first_bytes(raw: &Self::Raw) -> impl Future<Output = io::Result<()>> + Send;
 
     fn tls(&self) -> Self::Tls;
 
-    /// All that comes before HTTP/2.
+    /// Does all that precedes HTTP/2, such as the TLS handshake.
     fn open(
         tls: Self::Tls,
         raw: Self::Raw,

@@ -1,7 +1,7 @@
-//! A listener's life: each connection is opened within a short time and holds one of few slots
-//! meanwhile, then it holds a slot among the open ones. Silent and idle connections give way to
-//! new ones, so no number of them keeps a caller out, or takes the descriptors that signals,
-//! probes and records need.
+//! The connections of a listener: each one is opened within a short time, for which it has one of few
+//! slots, and then has a slot of the open connections. Silent and idle connections give way to new
+//! ones, so no number of them keeps a caller out, or takes the descriptors that signals, probes and
+//! records need.
 
 use std::io;
 use std::time::Duration;
@@ -15,67 +15,67 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use super::calls::Calls;
-use super::connection::{Connection, preface};
-use super::door::Door;
-use crate::connections::{Held, Limits, Peer, Slots};
+use super::listener::Listener;
+use super::preface::{Connection, preface};
+use crate::connections::{Limits, Peer, SlotGuard, Slots};
 
-/// From the accept to the first bytes of HTTP/2.
+/// The time from the accept to the first bytes of HTTP/2.
 const OPENING: Duration = Duration::from_secs(5);
 /// A connection without an open call is closed after this time.
 const IDLE: Duration = Duration::from_secs(300);
-/// How long a connection that was asked to close may take for it.
+/// The time that a connection has to close.
 const LINGER: Duration = Duration::from_secs(2);
-/// A silent connection is pinged so often.
+/// The interval of pings on a silent connection.
 const PING: Duration = Duration::from_secs(20);
-/// After so many accepts those that were accepted get a moment to be heard: otherwise a burst of
-/// callers would displace each other before their first bytes are read.
+/// The number of accepts after which the accepted connections get `BURST_PAUSE` to send their first
+/// bytes: otherwise a burst of callers would displace each other before these are read.
 const BURST: u32 = 8;
-const BREATH: Duration = Duration::from_millis(1);
-/// Pause after a failed accept, such as for lack of descriptors.
+const BURST_PAUSE: Duration = Duration::from_millis(1);
+/// The pause after a failed accept, for example without free descriptors.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Calls at a time on one connection; the client waits with more.
+/// Concurrent calls of one connection; the client waits with more.
 const STREAMS: u32 = 200;
-/// A call's headers, names and values, in bytes.
+/// Bytes of the headers of a call, names and values.
 const HEADERS: u32 = 16 << 10;
 
 /// Connections that are being opened.
-pub(super) const OPENINGS: Limits = Limits { total: 128, each: 64 };
+pub const OPENINGS: Limits = Limits { total: 128, each: 64 };
 /// Open connections.
-pub(super) const CONNECTIONS: Limits = Limits { total: 256, each: 128 };
+pub const CONNECTIONS: Limits = Limits { total: 256, each: 128 };
 /// Open calls of all connections.
-pub(super) const CALLS: Limits = Limits { total: 1024, each: 512 };
+pub const CALLS: Limits = Limits { total: 1024, each: 512 };
 
-/// What a listener serves, and within which bounds.
+/// The services of a listener, and the bounds of its connections.
 #[derive(Clone)]
-pub(super) struct Edge {
-    pub(super) routes: Routes,
-    pub(super) openings: Slots,
-    pub(super) connections: Slots,
-    pub(super) calls: Slots,
-    pub(super) cancel: CancellationToken,
+pub struct Acceptor {
+    pub routes: Routes,
+    pub openings: Slots,
+    pub connections: Slots,
+    pub calls: Slots,
+    pub cancel: CancellationToken,
 }
 
-impl Edge {
-    /// Until `cancel`; connections end before this does.
-    pub(super) async fn serve<D: Door>(self, mut door: D) {
+impl Acceptor {
+    /// Serves connections until `cancel`, and waits for their ends.
+    pub async fn serve<L: Listener>(self, mut listener: L) {
         let mut tasks = JoinSet::new();
         let mut burst = 0;
         loop {
             if burst == BURST {
                 burst = 0;
-                sleep(BREATH).await;
+                sleep(BURST_PAUSE).await;
             }
             let accepted = tokio::select! {
                 () = self.cancel.cancelled() => break,
                 Some(_) = tasks.join_next() => continue,
-                accepted = door.accept() => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((raw, peer)) => {
                     burst += 1;
-                    // A refused one is closed by its drop.
+                    // Without a slot the connection is dropped, which closes it.
                     let Ok(opening) = self.openings.take_giving_way(peer) else { continue };
-                    tasks.spawn(self.clone().connection::<D>(door.tls(), raw, opening, peer));
+                    tasks.spawn(self.clone().connection::<L>(listener.tls(), raw, opening, peer));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
@@ -86,9 +86,15 @@ impl Edge {
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn connection<D: Door>(self, tls: D::Tls, raw: D::Raw, opening: Held, peer: Peer) {
+    async fn connection<L: Listener>(
+        self,
+        tls: L::Tls,
+        raw: L::Raw,
+        opening: SlotGuard,
+        peer: Peer,
+    ) {
         let opened = tokio::select! {
-            opened = timeout(OPENING, open::<D>(tls, raw, &opening)) => opened,
+            opened = timeout(OPENING, open::<L>(tls, raw, &opening)) => opened,
             () = opening.displaced() => return,
             () = self.cancel.cancelled() => return,
         };
@@ -97,20 +103,20 @@ impl Edge {
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "a connection was not opened"),
             Err(_) => return tracing::debug!(%peer, "a connection was not opened in time"),
         };
-        // Logged by the slots.
+        // A refusal is logged by the slots.
         let Ok(slot) = self.connections.take_giving_way(peer) else { return };
         drop(opening);
-        self.talk::<D>(stream, info, Calls::new(self.calls.clone(), peer, slot)).await;
+        self.serve_calls::<L>(stream, info, Calls::new(self.calls.clone(), peer, slot)).await;
     }
 
-    async fn talk<D: Door>(&self, stream: D::Stream, info: D::Info, calls: Calls) {
+    async fn serve_calls<L: Listener>(&self, stream: L::Stream, info: L::Info, calls: Calls) {
         let [cut, ended, leave] = [(); 3].map(|()| CancellationToken::new());
         let mut open = calls.count();
         let connection = Connection::new(stream, info, cut.clone(), ended.clone());
-        // A server of one connection, so that this one alone can be asked to close.
+        // A server of one connection, so that this connection alone can be closed.
         let served = Server::builder()
             .http2_keepalive_interval(Some(PING))
-            .http2_keepalive_timeout(Some(D::PING_TIMEOUT))
+            .http2_keepalive_timeout(Some(L::PING_TIMEOUT))
             .max_concurrent_streams(STREAMS)
             .http2_max_header_list_size(HEADERS)
             .layer(calls.clone())
@@ -127,7 +133,7 @@ impl Edge {
                 () = self.cancel.cancelled() => {}
             }
             leave.cancel();
-            // A call that came meanwhile is answered.
+            // A call that arrived meanwhile is answered.
             let _ = open.wait_for(|count| *count == 0).await;
             sleep(LINGER).await;
             cut.cancel();
@@ -142,15 +148,15 @@ impl Edge {
     }
 }
 
-async fn open<D: Door>(
-    tls: D::Tls,
-    raw: D::Raw,
-    opening: &Held,
-) -> io::Result<(D::Stream, D::Info)> {
-    D::heard(&raw).await?;
-    // After all that are silent.
+async fn open<L: Listener>(
+    tls: L::Tls,
+    raw: L::Raw,
+    opening: &SlotGuard,
+) -> io::Result<(L::Stream, L::Info)> {
+    L::first_bytes(&raw).await?;
+    // Silent connections give way before this one.
     opening.give_way(OPENING);
-    let (mut stream, info) = D::open(tls, raw).await?;
+    let (mut stream, info) = L::open(tls, raw).await?;
     preface(&mut stream).await?;
     Ok((stream, info))
 }

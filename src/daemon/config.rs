@@ -1,25 +1,47 @@
-//! The flags of `serve`.
+//! The configuration of the daemon: the flags of `serve`, which are also the keys of its
+//! configuration file.
+
+mod brake;
+mod file;
+mod listen;
+mod logs;
+mod registries;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 
-use super::brake_args::BrakeArgs;
-use super::listen_args::ListenArgs;
-use super::log_args::LogArgs;
-use super::registry_args::RegistryArgs;
+use brake::BrakeConfig;
+#[cfg(test)]
+pub use file::NO_KEYS;
+pub use file::{ConfigFileError, DEFAULT_FILE, defaults_from_file};
+pub use listen::{ListenConfig, ListenError, TlsFiles};
+use logs::LogConfig;
+use registries::RegistryConfig;
 
-#[derive(Clone, Debug, Args)]
-pub struct ServeArgs {
-    /// The value of the global flag of the same name.
+use crate::trusted::{self, TrustError};
+
+/// A folder whose writers are root of the host in effect, and which others than root can write to.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag}: {error}")]
+pub struct FolderError {
+    flag: &'static str,
+    #[source]
+    error: TrustError,
+}
+
+// No doc comment: clap would print it as the description of `serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// The path of the Unix socket, which is the value of the global flag of that name.
     #[arg(skip)]
     pub socket: PathBuf,
     /// A TOML file in which each of these flags may be a key, such as `log-dir = "/var/log"`. A
     /// flag overrides its environment variable, and both override the file.
     /// [default: /etc/probelet/config.toml if there is one]
-    #[arg(long, value_name = "PATH", env = "PROBELET_CONFIG")]
-    pub config: Option<PathBuf>,
+    #[arg(long = "config", value_name = "PATH", env = "PROBELET_CONFIG")]
+    pub config_file: Option<PathBuf>,
     #[arg(
         long,
         value_name = "PATH",
@@ -101,13 +123,13 @@ pub struct ServeArgs {
     pub cni_conf_dir: PathBuf,
     /// The folders that are searched for CNI plugins, in this order.
     #[arg(
-        long,
+        long = "cni-bin-dir",
         value_name = "PATH,…",
         env = "PROBELET_CNI_BIN_DIR",
         default_value = "/opt/cni/bin,/usr/lib/cni",
         value_delimiter = ','
     )]
-    pub cni_bin_dir: Vec<PathBuf>,
+    pub cni_bin_dirs: Vec<PathBuf>,
     /// Serve metrics for Prometheus at http://ADDR/metrics, for example 127.0.0.1:9464.
     /// [default: none]
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
@@ -116,13 +138,44 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     #[command(flatten)]
-    pub listen: ListenArgs,
+    pub listen: ListenConfig,
     #[command(flatten)]
-    pub logs: LogArgs,
+    pub logs: LogConfig,
     #[command(flatten)]
-    pub registry: Box<RegistryArgs>,
+    pub registries: Box<RegistryConfig>,
     #[command(flatten)]
-    pub brake: BrakeArgs,
+    pub brake: BrakeConfig,
+}
+
+impl Config {
+    /// The same configuration with this path of the Unix socket.
+    pub fn with_socket(self, socket: PathBuf) -> Self {
+        Self { socket, ..self }
+    }
+
+    /// Checks the folders whose writers are root of the host in effect.
+    ///
+    /// # Errors
+    ///
+    /// The flag of the first folder that others than root can write to.
+    pub fn check_folders(&self) -> Result<(), FolderError> {
+        let registries = self.registries.registries();
+        let bin_dirs = self.cni_bin_dirs.iter().map(|dir| ("--cni-bin-dir", dir));
+        let manifest_dir = self.manifest_dir.iter().map(|dir| ("--manifest-dir", dir));
+        let folders = [
+            ("--run-dir", &self.run_dir),
+            ("--data-dir", &self.data_dir),
+            ("--log-dir", &self.log_dir),
+            ("--seccomp-dir", &self.seccomp_dir),
+            ("--cni-conf-dir", &self.cni_conf_dir),
+            ("--registry-config", &registries.config),
+            ("--registry-hosts-dir", &registries.hosts_dir),
+        ];
+        let mut all = folders.into_iter().chain(bin_dirs).chain(manifest_dir);
+        all.try_for_each(|(flag, folder)| {
+            trusted::check(folder).map_err(|error| FolderError { flag, error })
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

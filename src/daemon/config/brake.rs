@@ -1,38 +1,37 @@
-//! The flags of the brake on probe kills.
+//! The flags of the brake on kills by probes.
 
 use std::time::Duration;
 
-use clap::Args;
+use probelet_text::duration;
 
-use super::duration;
 use crate::domain::brake::Limits;
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Brake on kills by probes")]
-pub struct BrakeArgs {
+pub struct BrakeConfig {
     /// The number of kills by probes that the host allows at once; each further one waits for the
     /// budget. From 1 to 10000. A container that fails alone never waits.
     #[arg(long, value_name = "N", env = "PROBELET_KILL_BURST", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub kill_burst: u32,
+    kill_burst: u32,
     /// The time after which the budget has one more kill. From 100ms to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_KILL_REFILL", default_value = "6s", value_parser = refill)]
-    pub kill_refill: Duration,
+    kill_refill: Duration,
     /// The number of containers that must fail their probes for a storm, which holds further kills
     /// for at most 5 minutes. From 2 to 10000.
     #[arg(long, value_name = "N", env = "PROBELET_STORM_CONTAINERS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=10_000))]
-    pub storm_containers: u32,
+    storm_containers: u32,
     /// The share of the probed containers that must fail for a storm. Above 0, at most 1.
     #[arg(long, value_name = "SHARE", env = "PROBELET_STORM_SHARE", default_value_t = 0.5, value_parser = share)]
-    pub storm_share: f64,
+    storm_share: f64,
     /// The time within which they must fail for a storm. From 1s to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_STORM_WINDOW", default_value = "10s", value_parser = window)]
-    pub storm_window: Duration,
+    storm_window: Duration,
     /// Kills for probes that failed by timeout are also held (for 5 minutes at the longest) while
     /// the host's memory or io pressure, `full avg10` in /proc/pressure, is above this. What a
     /// container answers (an error status, a refusal, an exit code) is no effect of a starved host.
     /// Above 0, at most 100, which no pressure is above.
     #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 60.0, value_parser = percent)]
-    pub pressure_limit: f64,
+    pressure_limit: f64,
     /// Never hold a kill.
     #[arg(
         long,
@@ -45,10 +44,11 @@ pub struct BrakeArgs {
         action = clap::ArgAction::Set,
         value_parser = clap::builder::BoolishValueParser::new()
     )]
-    pub no_brake: bool,
+    no_brake: bool,
 }
 
-impl BrakeArgs {
+impl BrakeConfig {
+    /// The limits; `None` if the brake is disabled.
     pub fn limits(&self) -> Option<Limits> {
         (!self.no_brake).then_some(Limits {
             burst: self.kill_burst,
@@ -95,15 +95,16 @@ fn up_to(most: f64, text: &str) -> Result<f64, String> {
 mod tests {
     use clap::Parser;
 
-    use super::super::{Cli, Command};
     use super::*;
 
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        brake: BrakeConfig,
+    }
+
     fn limits(flags: &[&str]) -> Result<Option<Limits>, clap::Error> {
-        let words = ["probelet", "serve"].iter().chain(flags);
-        match Cli::try_parse_from(words)?.command {
-            Command::Serve(args) => Ok(args.brake.limits()),
-            other => panic!("{other:?}"),
-        }
+        Ok(Flags::try_parse_from(["serve"].iter().chain(flags))?.brake.limits())
     }
 
     #[test]

@@ -1,24 +1,12 @@
-//! Durations as people read and write them.
+//! Latencies, ages and dates as kubectl prints them.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::domain::time::MAX_LENGTH;
-
-/// As Go writes them: `90s`, `10m`, `1h30m`. Longer than nothing.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-    let length = parsed.filter(|length| !length.is_zero());
-    let length = length.ok_or_else(|| "must be a time like 90s, 10m or 1h30m".to_owned())?;
-    if length > MAX_LENGTH {
-        return Err(format!("must be at most {}s", MAX_LENGTH.as_secs()));
-    }
-    Ok(length)
-}
-
-/// How long one probe took: `850µs`, `3.2ms`, `1.05s`.
-pub(super) fn latency(took: Duration) -> String {
+/// The time that one probe took: `850µs`, `3.2ms`, `1.05s`.
+pub fn latency(took: Duration) -> String {
     let seconds = took.as_secs_f64();
     if took < Duration::from_millis(1) {
         format!("{}µs", took.as_micros())
@@ -29,9 +17,9 @@ pub(super) fn latency(took: Duration) -> String {
     }
 }
 
-/// Kubernetes' way to write ages: two units at most, fewer as they grow.
+/// An age as Kubernetes prints it: two units at most, one as it grows.
 /// `95s`, `3m20s`, `120m`, `4h5m`, `30h`, `3d4h`, `90d`, `3y10d`.
-pub(super) fn human(seconds: i64) -> String {
+pub fn human(seconds: i64) -> String {
     if seconds < -1 {
         return "<invalid>".to_owned();
     }
@@ -67,28 +55,23 @@ fn two(large: i64, large_unit: &str, small: i64, small_unit: &str) -> String {
     }
 }
 
-pub(super) fn since(then: Option<Timestamp>, now: Timestamp) -> String {
+/// A date as in RFC 1123 with a numeric zone, always UTC.
+pub fn rfc1123(time: Option<&Time>) -> String {
+    time.map_or_else(
+        // Go prints no time as its zero time.
+        || "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
+        |t| t.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+    )
+}
+
+/// The age of a time.
+pub fn since(then: Option<Timestamp>, now: Timestamp) -> String {
     then.map_or_else(|| "<unknown>".to_owned(), |then| human(now.duration_since(then).as_secs()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gos_durations_are_read() {
-        let read = |text| parse(text).map(|d| d.as_millis());
-        let good = [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("1.5s", 1_500)];
-        for (text, millis) in good {
-            assert_eq!(read(text), Ok(millis), "{text}");
-        }
-        assert_eq!(read("2147483647s"), Ok(2_147_483_647_000));
-        for text in
-            ["", "10", "0s", "-10m", "ten", "10 parsecs", "2147483648s", "9223372036854775807s"]
-        {
-            assert!(read(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn latencies_have_the_unit_that_fits() {

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write};
 
 /// Returns whether a character moves the cursor, ends a line, changes the order of the text or is
 /// invisible: Unicode's control (Cc), format (Cf) and separator (Zl, Zp) characters.
+#[must_use]
 pub fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -42,6 +43,7 @@ impl Write for Escaping<'_, '_> {
 
 /// Returns JSON text with each hazard inside of its strings escaped as in JSON: `\u009b`. Outside
 /// of strings JSON has no hazards except its line ends.
+#[must_use]
 pub fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

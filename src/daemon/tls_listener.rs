@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,63 +17,55 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::client_auth::ClientAuth;
-use super::door::Door;
+use super::config::TlsFiles;
+use super::listener::Listener;
 use crate::connections::Peer;
 use crate::files;
 use crate::registry;
 
-/// PEM files.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// The daemon's certificate, and those between it and its root.
-    pub cert: PathBuf,
-    pub key: PathBuf,
-    /// The roots of those who may call.
-    pub client_ca: PathBuf,
-}
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// The flag, and what is wrong with what it names.
+/// A flag whose file or address cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("--{flag} {value}: {cause}")]
 pub struct TlsError {
     flag: &'static str,
     value: String,
-    cause: String,
+    #[source]
+    cause: Cause,
 }
 
-/// The API's address on TCP, taken but not served yet.
-pub struct Remote {
+/// A bound address for the API over TCP, which is not served yet.
+pub struct BoundTls {
     tls: Arc<ServerConfig>,
     listener: std::net::TcpListener,
 }
 
-impl Remote {
-    /// The files are read before the address is taken, and not again.
+impl BoundTls {
+    /// Reads the files, and then binds the address. The files are not read again.
     pub fn bind(at: SocketAddr, files: &TlsFiles) -> Result<Self, TlsError> {
         registry::install_tls();
         let chain = certificates("tls-cert", &files.cert)?;
-        let key = read("tls-key", &files.key, |pem| {
-            PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string())
-        })?;
+        let key = read("tls-key", &files.key, |pem| Ok(PrivateKeyDer::from_pem_slice(pem)?))?;
         let mut roots = RootCertStore::empty();
-        let unfit = |error: &dyn fmt::Display| TlsError {
+        let unfit = |cause: Cause| TlsError {
             flag: "tls-client-ca",
             value: files.client_ca.display().to_string(),
-            cause: error.to_string(),
+            cause,
         };
         for root in certificates("tls-client-ca", &files.client_ca)? {
-            roots.add(root).map_err(|error| unfit(&error))?;
+            roots.add(root).map_err(|error| unfit(error.into()))?;
         }
         let algorithms = ring::default_provider().signature_verification_algorithms;
-        let clients = ClientAuth::new(roots, algorithms).map_err(|error| unfit(&error))?;
+        let clients = ClientAuth::new(roots, algorithms).map_err(|error| unfit(error.into()))?;
         let mut tls = ServerConfig::builder()
             .with_client_cert_verifier(Arc::new(clients))
             .with_single_cert(chain, key)
-            // Where key and certificate do not belong together, too.
+            // Fails too if the key does not belong to the certificate.
             .map_err(|error| TlsError {
                 flag: "tls-key",
                 value: files.key.display().to_string(),
-                cause: error.to_string(),
+                cause: error.into(),
             })?;
         tls.alpn_protocols.push(b"h2".to_vec());
         let bound = std::net::TcpListener::bind(at).and_then(|listener| {
@@ -83,30 +75,31 @@ impl Remote {
         let listener = bound.map_err(|error| TlsError {
             flag: "listen",
             value: at.to_string(),
-            cause: error.to_string(),
+            cause: error.into(),
         })?;
         Ok(Self { tls: Arc::new(tls), listener })
     }
 
-    pub(super) fn door(self) -> io::Result<TcpDoor> {
+    /// The listener. It needs a runtime.
+    pub fn listener(self) -> io::Result<TlsListener> {
         let listener = TcpListener::from_std(self.listener)?;
-        tracing::info!(address = %listener.local_addr()?, "serving by TCP too");
-        Ok(TcpDoor { listener, tls: self.tls.into() })
+        tracing::info!(address = %listener.local_addr()?, "the API is also served by TCP");
+        Ok(TlsListener { listener, tls: self.tls.into() })
     }
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for BoundTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("BoundTls").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
 
-pub(super) struct TcpDoor {
+pub struct TlsListener {
     listener: TcpListener,
     tls: TlsAcceptor,
 }
 
-impl Door for TcpDoor {
+impl Listener for TlsListener {
     type Raw = TcpStream;
     type Tls = TlsAcceptor;
     type Stream = TlsStream<TcpStream>;
@@ -116,12 +109,12 @@ impl Door for TcpDoor {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Peer)> {
         let (stream, address) = self.listener.accept().await?;
-        // Without it small messages are late; they come all the same.
+        // Without it small messages are delayed, which is no error.
         let _ = stream.set_nodelay(true);
         Ok((stream, address.ip().into()))
     }
 
-    async fn heard(raw: &TcpStream) -> io::Result<()> {
+    async fn first_bytes(raw: &TcpStream) -> io::Result<()> {
         raw.readable().await
     }
 
@@ -141,10 +134,10 @@ impl Door for TcpDoor {
 fn read<T>(
     flag: &'static str,
     path: &Path,
-    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    parse: impl FnOnce(&[u8]) -> Result<T, Cause>,
 ) -> Result<T, TlsError> {
     let error = |cause| TlsError { flag, value: path.display().to_string(), cause };
-    let pem = files::read(path, files::CONFIGURATION).map_err(|cause| error(cause.to_string()))?;
+    let pem = files::read(path, files::CONFIGURATION).map_err(|cause| error(cause.into()))?;
     parse(&pem).map_err(error)
 }
 
@@ -152,8 +145,8 @@ fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
     read(flag, path, |pem| {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         match found {
-            Ok(found) if found.is_empty() => Err("no certificate in PEM is in it".to_owned()),
-            found => found.map_err(|error| error.to_string()),
+            Ok(found) if found.is_empty() => Err("no certificate in PEM is in it".into()),
+            found => Ok(found?),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! One connection, from its preface on.
+//! A connection of HTTP/2 whose preface was read.
 
 use std::io;
 use std::pin::Pin;
@@ -9,26 +9,26 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// What an HTTP/2 client sends first (RFC 9113, 3.4).
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first bytes of an HTTP/2 client (RFC 9113, 3.4).
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Reads the preface.
 ///
 /// # Errors
 ///
-/// If the other side speaks something else.
-pub(super) async fn preface<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
+/// If the other side uses another protocol.
+pub async fn preface<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
     let mut read = [0; PREFACE.len()];
     stream.read_exact(&mut read).await?;
     if &read == PREFACE {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak HTTP/2"))
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not use HTTP/2"))
 }
 
-/// A stream whose preface was read, with the preface before the rest of it, as HTTP/2's server
-/// expects it. It can be cut, and its end is reported.
-pub(super) struct Connection<S, I> {
+/// A stream whose preface was read. It gives the preface again before the rest, because the HTTP/2
+/// server expects it. It can be cut, and its end is reported.
+pub struct Connection<S, I> {
     stream: S,
     unread: Bytes,
     info: I,
@@ -38,12 +38,7 @@ pub(super) struct Connection<S, I> {
 
 impl<S, I> Connection<S, I> {
     /// Reading fails once `cut` is cancelled; `ended` is cancelled with the drop.
-    pub(super) fn new(
-        stream: S,
-        info: I,
-        cut: CancellationToken,
-        ended: CancellationToken,
-    ) -> Self {
+    pub fn new(stream: S, info: I, cut: CancellationToken, ended: CancellationToken) -> Self {
         let unread = Bytes::from_static(PREFACE);
         let cut = Box::pin(cut.cancelled_owned());
         Self { stream, unread, info, cut, _ended: ended.drop_guard() }

@@ -1,10 +1,11 @@
-//! Lets other gRPC libraries' clients in by a Unix socket.
+//! Rewrites the `:authority` of calls over the Unix socket, so that clients of all gRPC libraries are
+//! accepted.
 //!
 //! They send the socket's path as `:authority`: Go's as `/run/probelet/probelet.sock` or with `%2F`
 //! for each slash, those on gRPC's C core (C++, Python, Ruby, PHP) as `run%2Fprobelet%2F…`, the
 //! header's name being a literal. RFC 3986 has no such authority, so hyper's HTTP/2 ends such a
-//! stream with PROTOCOL_ERROR before tonic sees it. On a socket that only this machine reaches the
-//! name means nothing, so these characters are replaced by `-` on the way in. The length stays the
+//! stream with PROTOCOL_ERROR before tonic sees it. On a Unix socket the name
+//! has no meaning, so these characters are replaced by `-` on the way in. The length stays the
 //! same, plain or Huffman-coded, so nothing moves and both sides' header tables (RFC 7541) still
 //! agree.
 
@@ -16,43 +17,44 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
-use super::connection::PREFACE;
+use super::preface::PREFACE;
 
 const FRAME_HEAD: usize = 9;
 const HEADERS: u8 = 1;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
-/// A longer header frame is none of ours: HTTP/2's default limit.
+/// The default limit of HTTP/2; a longer header frame is not examined.
 const FRAME_MAX: usize = 16 * 1024;
 /// `:authority` in HPACK's static table.
 const AUTHORITY: usize = 1;
-/// Its name as a literal, plain and Huffman-coded.
+/// The name `:authority` as a literal, plain and Huffman-coded.
 const AUTHORITY_NAMES: [(bool, &[u8]); 2] =
     [(false, b":authority"), (true, &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f])];
 
-pub(super) struct Lenient {
+pub struct AuthorityRewrite {
     stream: UnixStream,
-    /// Read, but not examined yet: less than a header frame.
-    held: BytesMut,
-    /// Examined, to be handed on.
+    /// Bytes that were read but not examined: less than a header frame.
+    unexamined: BytesMut,
+    /// Examined bytes for the reader.
     ready: BytesMut,
-    /// How much more is handed on unseen: the preface, or the rest of another kind of frame.
+    /// The number of bytes that are passed on without examination: the preface, or the rest of another
+    /// kind of frame.
     pass: usize,
 }
 
-impl Lenient {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        let (held, ready) = (BytesMut::new(), BytesMut::new());
-        Self { stream, held, ready, pass: PREFACE.len() }
+impl AuthorityRewrite {
+    pub fn new(stream: UnixStream) -> Self {
+        let (unexamined, ready) = (BytesMut::new(), BytesMut::new());
+        Self { stream, unexamined, ready, pass: PREFACE.len() }
     }
 
-    fn look(&mut self) {
+    fn rewrite_frames(&mut self) {
         loop {
-            let passed = self.pass.min(self.held.len());
-            self.ready.unsplit(self.held.split_to(passed));
+            let passed = self.pass.min(self.unexamined.len());
+            self.ready.unsplit(self.unexamined.split_to(passed));
             self.pass -= passed;
-            let [a, b, c, kind, flags, ..] = self.held[..] else { return };
-            if self.held.len() < FRAME_HEAD || self.pass > 0 {
+            let [a, b, c, kind, flags, ..] = self.unexamined[..] else { return };
+            if self.unexamined.len() < FRAME_HEAD || self.pass > 0 {
                 return;
             }
             let whole = FRAME_HEAD + u32::from_be_bytes([0, a, b, c]) as usize;
@@ -60,22 +62,22 @@ impl Lenient {
                 self.pass = whole;
                 continue;
             }
-            if self.held.len() < whole {
+            if self.unexamined.len() < whole {
                 return;
             }
-            if let Some(block) = self.held.get_mut(FRAME_HEAD..whole) {
+            if let Some(block) = self.unexamined.get_mut(FRAME_HEAD..whole) {
                 let padding = usize::from(flags & PADDED != 0);
                 let priority = if flags & PRIORITY != 0 { 5 } else { 0 };
-                // A block that can't be read is left to who must refuse it.
-                let _ = block.get_mut(padding + priority..).and_then(mend);
+                // A block that is not valid is passed on; HTTP/2 refuses it.
+                let _ = block.get_mut(padding + priority..).and_then(rewrite);
             }
             self.pass = whole;
         }
     }
 }
 
-/// Walks an HPACK header block up to the authority and mends it in place.
-fn mend(block: &mut [u8]) -> Option<()> {
+/// Walks an HPACK header block up to the authority and rewrites it in place.
+fn rewrite(block: &mut [u8]) -> Option<()> {
     let mut at = 0;
     loop {
         let first = *block.get(at)?;
@@ -113,7 +115,7 @@ fn mend(block: &mut [u8]) -> Option<()> {
     }
 }
 
-/// RFC 7541, 5.1: an integer with a prefix of so many bits.
+/// RFC 7541, 5.1: an integer with a prefix of `bits` bits.
 fn integer(block: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
     let mask = (1usize << bits) - 1;
     let mut value = usize::from(*block.get(*at)?) & mask;
@@ -133,8 +135,8 @@ fn integer(block: &[u8], at: &mut usize, bits: u32) -> Option<usize> {
 }
 
 fn plain(value: &mut [u8]) {
-    let is_sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
-    for byte in value.iter_mut().filter(|byte| !is_sound(byte)) {
+    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
+    for byte in value.iter_mut().filter(|byte| !is_valid(byte)) {
         *byte = b'-';
     }
 }
@@ -163,7 +165,7 @@ fn huffman(value: &mut [u8]) {
     }
 }
 
-/// So many bits from bit `at`, with the padding of ones where the value ends; none past its end.
+/// `count` bits from bit `at`, padded with ones at the end of the value; `None` past the end.
 fn bits(value: &[u8], at: usize, count: u32) -> Option<u32> {
     let high = u32::from(*value.get(at / 8)?);
     let low = u32::from(value.get(at / 8 + 1).copied().unwrap_or(0xff));
@@ -179,7 +181,7 @@ fn set_bits(value: &mut [u8], at: usize, six: u32) {
     }
 }
 
-impl AsyncRead for Lenient {
+impl AsyncRead for AuthorityRewrite {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -191,12 +193,12 @@ impl AsyncRead for Lenient {
             let mut read = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
             if read.filled().is_empty() {
-                // What is left of a broken frame at the end is the reader's to judge.
-                this.ready.unsplit(this.held.split());
+                // The rest of a broken frame is passed on at the end.
+                this.ready.unsplit(this.unexamined.split());
                 break;
             }
-            this.held.extend_from_slice(read.filled());
-            this.look();
+            this.unexamined.extend_from_slice(read.filled());
+            this.rewrite_frames();
         }
         let length = this.ready.len().min(buf.remaining());
         buf.put_slice(&this.ready.split_to(length));
@@ -204,7 +206,7 @@ impl AsyncRead for Lenient {
     }
 }
 
-impl AsyncWrite for Lenient {
+impl AsyncWrite for AuthorityRewrite {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -238,29 +240,29 @@ impl AsyncWrite for Lenient {
 mod tests {
     use super::*;
 
-    fn mended(block: &[u8]) -> Vec<u8> {
+    fn rewritten(block: &[u8]) -> Vec<u8> {
         let mut block = block.to_vec();
-        mend(&mut block);
+        rewrite(&mut block);
         block
     }
 
     #[test]
-    fn a_path_as_plain_authority_is_mended() {
+    fn a_path_as_plain_authority_is_rewritten() {
         // :method POST, :scheme http, :authority literal.
         let block = [&[0x83, 0x86, 0x41, 5][..], b"/a%2F"].concat();
-        assert_eq!(mended(&block), [&[0x83, 0x86, 0x41, 5][..], b"-a-2F"].concat());
+        assert_eq!(rewritten(&block), [&[0x83, 0x86, 0x41, 5][..], b"-a-2F"].concat());
     }
 
     #[test]
-    fn a_path_as_huffman_coded_authority_is_mended() {
+    fn a_path_as_huffman_coded_authority_is_rewritten() {
         // `/a/0`: 011000 00011 011000 00000, then ones.
         let block = [0x41, 0x83, 0b0110_0000, 0b0110_1100, 0b0000_0011];
         // `-a-0`: 010110 00011 010110 00000.
-        assert_eq!(mended(&block), [0x41, 0x83, 0b0101_1000, 0b0110_1011, 0b0000_0011]);
+        assert_eq!(rewritten(&block), [0x41, 0x83, 0b0101_1000, 0b0110_1011, 0b0000_0011]);
     }
 
     #[test]
-    fn the_authority_is_mended_where_its_name_is_a_literal() {
+    fn the_authority_is_rewritten_where_its_name_is_a_literal() {
         let mut names = vec![[&[10][..], b":authority"].concat()];
         names.push([&[0x88][..], AUTHORITY_NAMES[1].1].concat());
         for name in names {
@@ -270,17 +272,17 @@ mod tests {
                     let path = [&[kind, 5][..], b":path", &[4], b"/a.b"].concat();
                     [&path, &[kind][..], &name, &[7], value].concat()
                 };
-                assert_eq!(mended(&block(b"a%2Fb c")), block(b"a-2Fb-c"));
+                assert_eq!(rewritten(&block(b"a%2Fb c")), block(b"a-2Fb-c"));
             }
         }
     }
 
     #[test]
-    fn a_sound_authority_and_other_headers_stay() {
+    fn a_valid_authority_and_other_headers_stay() {
         let other = [&[0x83, 0x44, 3][..], b"/a/", &[0x41, 9], b"localhost"].concat();
-        assert_eq!(mended(&other), other);
+        assert_eq!(rewritten(&other), other);
         for broken in [&[0x41][..], &[0x41, 0x7f, 0xff, 0xff, 0xff, 0xff], &[0x00, 0x7f]] {
-            assert_eq!(mended(broken), broken);
+            assert_eq!(rewritten(broken), broken);
         }
     }
 
@@ -299,12 +301,12 @@ mod tests {
         expected[head.len() + 11] = b'-';
         for size in [1, 2, 7, sent.len()] {
             let stream = ours.try_clone().unwrap();
-            let mut lenient = Lenient::new(UnixStream::from_std(stream).unwrap());
+            let mut rewrite = AuthorityRewrite::new(UnixStream::from_std(stream).unwrap());
             for chunk in sent.chunks(size) {
-                lenient.held.extend_from_slice(chunk);
-                lenient.look();
+                rewrite.unexamined.extend_from_slice(chunk);
+                rewrite.rewrite_frames();
             }
-            assert_eq!(lenient.ready, expected, "in chunks of {size}");
+            assert_eq!(rewrite.ready, expected, "in chunks of {size}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The Unix socket. If its file is removed while the daemon runs, it is made again.
+//! The Unix socket. If its file is removed while the daemon runs, it is created again.
 
 use std::fs::Permissions;
 use std::io;
@@ -11,8 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Interval, interval};
 use tonic::transport::server::{Connected, UdsConnectInfo};
 
-use super::authority::Lenient;
-use super::door::Door;
+use super::authority_rewrite::AuthorityRewrite;
+use super::listener::Listener;
 use crate::connections::Peer;
 use crate::files;
 
@@ -21,43 +21,45 @@ const CHECK: Duration = Duration::from_secs(2);
 /// Limit for `/etc/group`, in bytes: large networks have many groups.
 const GROUPS: usize = 64 << 20;
 
-pub(super) struct UnixDoor {
+pub struct SocketListener {
     listener: UnixListener,
     path: PathBuf,
     check: Interval,
 }
 
-impl UnixDoor {
-    pub(super) async fn bind(path: &Path) -> anyhow::Result<Self> {
+impl SocketListener {
+    pub async fn bind(path: &Path) -> anyhow::Result<Self> {
         let listener = bind(path).await?;
         Ok(Self { listener, path: path.to_owned(), check: interval(CHECK) })
     }
 
-    async fn make_again_if_gone(&mut self) {
+    async fn bind_again_if_removed(&mut self) {
         let socket = self.path.display();
         match std::fs::symlink_metadata(&self.path) {
-            // The name may be another daemon's by now.
+            // The file may belong to another daemon by now.
             Ok(_) => return,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return tracing::debug!(%socket, %error, "the socket cannot be seen"),
+            Err(error) => return tracing::debug!(%socket, %error, "the socket cannot be examined"),
         }
         match bind(&self.path).await {
             Ok(listener) => {
-                tracing::warn!(%socket, "the socket was gone: made anew");
+                tracing::warn!(%socket, "the socket was removed and is created again");
                 self.listener = listener;
             }
-            Err(error) => tracing::warn!(%socket, %error, "the socket is gone, and cannot be made"),
+            Err(error) => {
+                tracing::warn!(%socket, %error, "the socket was removed and cannot be created")
+            }
         }
     }
 }
 
-impl Door for UnixDoor {
+impl Listener for SocketListener {
     type Raw = UnixStream;
     type Tls = ();
-    type Stream = Lenient;
+    type Stream = AuthorityRewrite;
     type Info = UdsConnectInfo;
 
-    /// A client that was suspended at a terminal keeps its calls for so long.
+    /// A client that was suspended at a terminal keeps its calls for this time.
     const PING_TIMEOUT: Duration = Duration::from_secs(300);
 
     async fn accept(&mut self) -> io::Result<(UnixStream, Peer)> {
@@ -68,20 +70,20 @@ impl Door for UnixDoor {
                     let peer = stream.peer_cred().map(|peer| Peer::User(peer.uid()));
                     return Ok((stream, peer.unwrap_or(Peer::Unknown)));
                 }
-                _ = self.check.tick() => self.make_again_if_gone().await,
+                _ = self.check.tick() => self.bind_again_if_removed().await,
             }
         }
     }
 
-    async fn heard(raw: &UnixStream) -> io::Result<()> {
+    async fn first_bytes(raw: &UnixStream) -> io::Result<()> {
         raw.readable().await
     }
 
     fn tls(&self) {}
 
-    async fn open((): (), raw: UnixStream) -> io::Result<(Lenient, UdsConnectInfo)> {
+    async fn open((): (), raw: UnixStream) -> io::Result<(AuthorityRewrite, UdsConnectInfo)> {
         let info = raw.connect_info();
-        Ok((Lenient::new(raw), info))
+        Ok((AuthorityRewrite::new(raw), info))
     }
 }
 
@@ -106,12 +108,12 @@ async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     let listener = UnixListener::bind(path).with_context(|| format!("listening on {shown}"))?;
     std::fs::set_permissions(path, Permissions::from_mode(0o660))
         .with_context(|| format!("setting the mode of {shown}"))?;
-    give_to_group(path)?;
+    set_group(path)?;
     Ok(listener)
 }
 
-/// Lets members of the group `probelet` in, where there is such a group.
-fn give_to_group(path: &Path) -> anyhow::Result<()> {
+/// Gives the group `probelet` access, if there is such a group.
+fn set_group(path: &Path) -> anyhow::Result<()> {
     let Ok(groups) = files::read_text("/etc/group", GROUPS) else { return Ok(()) };
     let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
     let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use super::*;
+use crate::daemon::config::NO_KEYS;
+
+fn args(args: &[&str]) -> Vec<OsString> {
+    ["probelet", "serve"].iter().chain(args).map(OsString::from).collect()
+}
+
+fn serve(file: &str, flags: &[&str]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, file).unwrap();
+    match parse_with(args(flags), &path) {
+        Ok(CommandLine { connection, command: Command::Serve(config) }) => {
+            Ok(config.with_socket(connection.socket().clone()))
+        }
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => {
+            let text = error.to_string();
+            Err(text.replace(&folder.path().display().to_string(), "DIR"))
+        }
+    }
+}
+
+#[test]
+fn clap_accepts_the_definition() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn the_socket_may_be_given_anywhere() {
+    let line = ["probelet", "get", "pods", "--socket", "/x", "-o", "wide"];
+    assert_eq!(CommandLine::parse_from(line).connection.socket(), Path::new("/x"));
+}
+
+#[test]
+fn serve_refuses_the_address_of_a_daemon() {
+    let error = parse(args(&["--address", "host:1"])).unwrap_err().to_string();
+    assert!(error.contains("a daemon has --listen"), "{error}");
+}
+
+#[test]
+fn a_completion_script_names_the_program() {
+    let script = String::from_utf8(completion(clap_complete::Shell::Bash)).unwrap();
+    assert!(script.contains("complete -F _probelet"), "{script}");
+}
+
+#[test]
+fn each_flag_of_serve_is_a_key() {
+    let mut flags = Vec::new();
+    let root = CommandLine::command();
+    let serve = root.find_subcommand("serve").unwrap();
+    for arg in root.get_arguments().chain(serve.get_arguments()) {
+        let long = arg.get_long().unwrap();
+        if NO_KEYS.contains(&long) {
+            continue;
+        }
+        let default = arg.get_default_values().first().map(|v| v.to_str().unwrap().to_owned());
+        let value = default.unwrap_or_else(|| match long {
+            "metrics-address" => "127.0.0.1:1".to_owned(),
+            "log-format" => "json".to_owned(),
+            "manifest-dir" => "/etc/probelet/manifests".to_owned(),
+            "listen" => "127.0.0.1:7443".to_owned(),
+            "tls-cert" | "tls-key" | "tls-client-ca" => "/x/file.pem".to_owned(),
+            "registry-config" => "/x/config.json".to_owned(),
+            "registry-realm" => "r.example=https://auth.example".to_owned(),
+            other => panic!("a value for {other}?"),
+        });
+        let name = format!("PROBELET_{}", long.to_uppercase().replace('-', "_"));
+        assert_eq!(arg.get_env().unwrap(), name.as_str());
+        flags.push(format!("{long} = {value:?}"));
+    }
+    assert!(flags.len() >= 14);
+    self::serve(&flags.join("\n"), &[]).unwrap();
+}
+
+#[test]
+fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+    let file = "socket = '/file'\nkill-burst = 3\nno-brake = true\nstorm-share = 0.25\n";
+    let config = serve(file, &["--kill-burst", "4"]).unwrap();
+    assert_eq!(config.socket, PathBuf::from("/file"));
+    assert_eq!(config.brake.limits(), None);
+    let config = serve(file, &["--kill-burst", "4", "--no-brake=false"]).unwrap();
+    let limits = config.brake.limits().unwrap();
+    assert_eq!((limits.burst, limits.storm_share), (4, 0.25));
+    assert_eq!(limits.refill, Duration::from_secs(6));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    let cases = [
+        ("# here\n\nkill-brust = 3", "DIR/config.toml:3: unknown key \"kill-brust\""),
+        ("config = 'x'", "DIR/config.toml:1: unknown key \"config\""),
+        (
+            "\nkill-refill = '1ms'",
+            "DIR/config.toml:2: kill-refill: invalid value '1ms' for '--kill-refill <DURATION>': \
+             must be from 100ms to 1h",
+        ),
+        (
+            "metrics-address = 'here'",
+            "DIR/config.toml:1: metrics-address: invalid value 'here' for '--metrics-address \
+             <ADDR>': invalid socket address syntax",
+        ),
+        (
+            "[brake]\nburst = 1",
+            "DIR/config.toml:1: brake: must be a string, a number or a boolean, not a table",
+        ),
+    ];
+    for (file, expected) in cases {
+        assert_eq!(serve(file, &[]).unwrap_err(), expected);
+    }
+    let garbled = serve("socket = '/a'\nlog-dir = ", &[]).unwrap_err();
+    assert!(garbled.starts_with("DIR/config.toml:2: "), "{garbled}");
+}
+
+#[test]
+fn only_a_file_that_is_asked_for_must_be_there() {
+    let nowhere = Path::new("/nonexistent/config.toml");
+    parse_with(args(&[]), nowhere).unwrap();
+    let error = parse_with(args(&["--config", "/nonexistent/x"]), nowhere).unwrap_err();
+    assert!(error.to_string().starts_with("/nonexistent/x: "), "{error}");
+}

@@ -1,0 +1,47 @@
+//! The recovery of the pods at the start, which waits for containerd.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::time::Instant;
+
+use crate::runtime::{RuntimeError, deadline_in};
+use crate::supervisor::{Supervisor, SupervisorError};
+
+/// The pause between attempts to reach containerd at the start.
+const RETRY: Duration = Duration::from_secs(1);
+/// The interval of the reports that the daemon still waits for containerd.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// Recovers the pods as soon as containerd answers.
+pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Result<()> {
+    let mut report_at = Instant::now();
+    loop {
+        match supervisor.recover().await {
+            Ok(0) => return Ok(()),
+            Ok(pods) => {
+                tracing::info!(pods, "pods recovered");
+                return Ok(());
+            }
+            Err(SupervisorError::Runtime(
+                error @ (RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. }),
+            )) => {
+                if report_at <= Instant::now() {
+                    report_at = deadline_in(REPORT);
+                    let address = containerd.display();
+                    tracing::warn!(%address, %error, "waiting for containerd (--containerd-address)");
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => {
+                let address = containerd.display();
+                return Err(error).with_context(|| {
+                    format!(
+                        "recovering what runs from containerd at {address} (--containerd-address)"
+                    )
+                });
+            }
+        }
+    }
+}
