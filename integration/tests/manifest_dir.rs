@@ -78,7 +78,8 @@ fn a_file_is_kept_running_and_only_the_file_changes_its_pod() -> Result<()> {
         let file = dir(host).join("web.yaml").display().to_string();
         assert_eq!(annotation(host, "web", "kubernetes.io/config.source")?, "file");
         assert_eq!(annotation(host, "web", "probelet.io/config-file")?, file.as_str());
-        let kept = format!("error: pods \"web\" is defined by {file}: change or remove that file\n");
+        let kept =
+            format!("error: pods \"web\" is defined by {file}: change or remove that file\n");
         let deleted = host.try_probelet(["delete", "pod", "web"], "")?;
         assert_eq!((deleted.code, deleted.stderr), (Some(1), kept.clone()));
         let applied = host.try_probelet(["apply", "-f", "-"], &sleeper("web"))?;

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::spec::{HostPort, PodSpec};
+use super::spec::{HostPort, PodSpec, mapped_ports};
 
 mod conf;
 mod result;
@@ -143,7 +143,7 @@ impl Attachment {
             namespace: pod.namespace.clone(),
             uid: pod.uid.clone(),
             network,
-            ports: pod.mapped_ports(),
+            ports: mapped_ports(pod),
             result: None,
         }
     }

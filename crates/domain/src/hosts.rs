@@ -1,6 +1,6 @@
 //! A pod's `/etc/hosts` and `/etc/resolv.conf`, as the kubelet writes them.
 
-use super::spec::{DnsConfig, DnsPolicy, PodSpec};
+use super::spec::{DnsConfig, DnsPolicy, Hostname, PodSpec};
 
 /// Address that the names of a pod without an address resolve to.
 const LOOPBACK: &str = "127.0.0.1";
@@ -14,9 +14,10 @@ pub fn hosts_file(pod: &PodSpec, hosts: &str, ip: Option<&str>) -> String {
     let mut text = if pod.host_namespaces.network {
         format!("# Managed by probelet (host network).\n{hosts}")
     } else {
-        let names = match pod.fqdn() {
-            Some(fqdn) => format!("{fqdn}\t{}", pod.short_hostname()),
-            None => pod.short_hostname(),
+        let hostname = Hostname::of(pod);
+        let names = match hostname.fqdn() {
+            Some(fqdn) => format!("{fqdn}\t{}", hostname.short()),
+            None => hostname.short(),
         };
         format!(
             "# Managed by probelet.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost \

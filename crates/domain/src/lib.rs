@@ -27,7 +27,7 @@ pub mod brake;
 pub mod cni;
 pub mod container;
 pub mod descriptors;
-mod downward;
+pub mod downward;
 pub mod evidence;
 pub mod exit;
 pub mod history;

@@ -1,7 +1,7 @@
 //! The network of a pod.
 
 use super::cni::Network;
-use super::spec::{HostPort, NetworkMode, PodSpec, Source};
+use super::spec::{NetworkMode, PodSpec, Source};
 
 /// Network of a pod, as it is published.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ impl PodNetwork {
 
     /// Network of a pod that no plugin has connected.
     pub fn unconnected(pod: &PodSpec, conf_dir: &str) -> Self {
-        let about = if !pod.is_from_images() {
+        let about = if !is_from_images(pod) {
             String::new()
         } else if pod.host_namespaces.network {
             "the host's".to_owned()
@@ -53,40 +53,30 @@ impl PodNetwork {
     }
 }
 
-impl PodSpec {
-    /// Returns whether CNI plugins are to connect the pod, if there are any. The namespaces of a
-    /// bundle are defined by its spec.
-    pub fn wants_cni(&self) -> bool {
-        !self.host_namespaces.network && self.network == NetworkMode::Cni && self.is_from_images()
-    }
+/// Returns whether CNI plugins are to connect the pod, if there are any. The namespaces of a bundle
+/// are defined by its spec.
+pub fn wants_cni(pod: &PodSpec) -> bool {
+    !pod.host_namespaces.network && pod.network == NetworkMode::Cni && is_from_images(pod)
+}
 
-    fn is_from_images(&self) -> bool {
-        self.all().all(|container| matches!(container.source, Source::Image(_)))
-    }
+fn is_from_images(pod: &PodSpec) -> bool {
+    pod.all().all(|container| matches!(container.source, Source::Image(_)))
+}
 
-    /// Host ports that plugins have to map. In the host's network a port needs no mapping.
-    pub fn mapped_ports(&self) -> Vec<HostPort> {
-        if self.host_namespaces.network {
-            return Vec::new();
-        }
-        self.host_ports().map(|(_, port)| port).collect()
+/// Returns the reason why `network` does not suit the pod.
+pub fn unfit(pod: &PodSpec, network: Option<&Network>, conf_dir: &str) -> Option<String> {
+    if pod.host_namespaces.network {
+        return None;
     }
-
-    /// Returns the reason why `network` does not suit the pod.
-    pub fn unfit(&self, network: Option<&Network>, conf_dir: &str) -> Option<String> {
-        if self.host_namespaces.network {
-            return None;
-        }
-        let (field, port) = self.host_ports().next()?;
-        let port = port.host_port;
-        match network {
-            None => Some(format!("{field}: {port}: no CNI configuration in {conf_dir} maps ports")),
-            Some(network) if !network.maps_ports() => Some(format!(
-                "{field}: {port}: CNI network {:?} has no plugin with the capability portMappings",
-                network.name
-            )),
-            Some(_) => None,
-        }
+    let (field, port) = pod.host_ports().next()?;
+    let port = port.host_port;
+    match network {
+        None => Some(format!("{field}: {port}: no CNI configuration in {conf_dir} maps ports")),
+        Some(network) if !network.maps_ports() => Some(format!(
+            "{field}: {port}: CNI network {:?} has no plugin with the capability portMappings",
+            network.name
+        )),
+        Some(_) => None,
     }
 }
 
@@ -109,7 +99,7 @@ mod tests {
             (&["192.0.2.1".into()][..], "the host's")
         );
         assert_eq!(network.probed_at(&pod), None);
-        assert!(!pod.wants_cni());
+        assert!(!wants_cni(&pod));
     }
 
     #[test]
@@ -126,9 +116,9 @@ mod tests {
     #[test]
     fn a_pod_without_a_network_is_not_connected() {
         let mut pod = sample::pod();
-        assert!(pod.wants_cni());
+        assert!(wants_cni(&pod));
         pod.network = NetworkMode::None;
-        assert!(!pod.wants_cni());
+        assert!(!wants_cni(&pod));
         assert!(shown(&pod).about.contains("probelet.io/network"));
     }
 }

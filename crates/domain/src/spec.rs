@@ -46,24 +46,24 @@ pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use origin::Origin;
 pub use place::Role;
-pub use port::{ContainerPort, HostPort};
+pub use port::{ContainerPort, HostPort, mapped_ports};
 pub use probe::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
     TcpSocket,
 };
-pub use resources::{Amounts, QUOTA_PERIOD, QosClass, Resources};
+pub use resources::{Amounts, QUOTA_PERIOD, QosClass, Resources, oom_score_adj};
 pub use security::{
-    AppArmorProfile, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity, ProcMount,
-    SeccompProfile, Security, Sysctl,
+    AppArmorProfile, EffectiveSecurity, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity,
+    ProcMount, SeccompProfile, Security, Sysctl,
 };
 pub use surroundings::{
-    Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, NetworkMode,
+    Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Hostname, Naming, NetworkMode,
 };
 pub use validate::{SUMMARY, SpecError, SpecErrors};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
     Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,
-    sub_path_flaw,
+    sub_path_flaw, volume_images, volume_limits,
 };
 
 /// A value that has passed its checks; it cannot be made without them.
@@ -298,14 +298,6 @@ impl Default for BackoffLimits {
             reset: Duration::from_secs(600),
             max_restarts: None,
         }
-    }
-}
-
-impl PodSpec {
-    /// Names of the `imagePullSecrets` whose Secret is not known.
-    pub fn unknown_pull_secrets(&self) -> Vec<&str> {
-        let unknown = self.pull_secrets.iter().filter(|secret| secret.keyring.is_none());
-        unknown.map(|secret| secret.name.as_str()).collect()
     }
 }
 

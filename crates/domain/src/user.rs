@@ -1,7 +1,7 @@
 //! User and groups of a container's process, from its spec, its image and the image's `/etc/passwd`
 //! and `/etc/group`.
 
-use super::spec::{ContainerSpec, GroupsPolicy, PodSpec};
+use super::spec::{ContainerSpec, EffectiveSecurity, GroupsPolicy, PodSpec};
 
 /// Users that an image defines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct User {
 
 /// Returns the user of a container's process. An error is about the image.
 pub fn user(pod: &PodSpec, container: &ContainerSpec, image: &ImageUsers) -> Result<User, String> {
-    let identity = pod.identity_of(container);
+    let identity = EffectiveSecurity::of(pod, container).identity();
     let (name, group) = image.user.split_once(':').unwrap_or((&image.user, ""));
     let (uid, image_gid) = match identity.user {
         // The image's group is used only with the image's user.
@@ -58,7 +58,7 @@ pub fn check_non_root(
     container: &ContainerSpec,
     image: &ImageUsers,
 ) -> Result<(), String> {
-    let identity = pod.identity_of(container);
+    let identity = EffectiveSecurity::of(pod, container).identity();
     if identity.non_root != Some(true) {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::downward::DownwardValues;
 use super::node::NodeAddresses;
 use super::spec::{
     ContainerSpec, DownwardField, Files, HostPathType, Medium, Part, PodSpec, Propagation,
@@ -158,8 +159,8 @@ fn downward(pod: &PodSpec, field: &DownwardField, at: &NodeAddresses) -> String 
     match field {
         DownwardField::Labels => list(&pod.labels),
         DownwardField::Annotations => list(&pod.annotations),
-        DownwardField::One(field) => pod.field(field, at),
-        DownwardField::Resource(field) => pod.resource(field, None, at),
+        DownwardField::One(field) => DownwardValues::new(pod, at).field(field),
+        DownwardField::Resource(field) => DownwardValues::new(pod, at).resource(field, None),
     }
 }
 

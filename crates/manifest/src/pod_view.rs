@@ -12,7 +12,7 @@ use crate::server_annotations::{CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, Serv
 use crate::{annotations, defaults, probe_report};
 use probelet_domain::exit::Terminated;
 use probelet_domain::pod::PodView;
-use probelet_domain::spec::PodSpec;
+use probelet_domain::spec::{PodSpec, QosClass};
 use probelet_domain::status::{Condition, ContainerState, ContainerStatus, Phase, PodStatus};
 
 /// The pod as Kubernetes would show it.
@@ -95,7 +95,7 @@ fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
         host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
         pod_ips: list(&status.network.ips, |ip| k8s::PodIP { ip: ip.clone() }),
-        qos_class: Some(spec.qos_class().as_str().to_owned()),
+        qos_class: Some(QosClass::of(spec).as_str().to_owned()),
         start_time: time(status.created_at),
         init_container_statuses: list(&status.init_containers, of),
         container_statuses: Some(status.containers.iter().map(of).collect()),

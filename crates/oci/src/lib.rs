@@ -15,10 +15,11 @@ use std::path::PathBuf;
 use oci_spec::image::{Config, ImageConfiguration};
 use serde_json::{Value, json};
 
+use probelet_domain::downward::DownwardValues;
 use probelet_domain::node::NodeAddresses;
 use probelet_domain::signal;
 use probelet_domain::spec::capability;
-use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation};
+use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation, oom_score_adj};
 use probelet_domain::user::{ImageUsers, user};
 
 mod bundle;
@@ -172,7 +173,7 @@ pub fn from_image(
     let user =
         user(pod, spec, &host.users).map_err(|reason| InvalidSpec { field: "image", reason })?;
     let capabilities = capability::of(&spec.security, host.facts.capabilities);
-    let oom_score_adj = pod.oom_score_adj(spec, host.facts.memory);
+    let oom_score_adj = oom_score_adj(pod, spec, host.facts.memory);
     let oom_score_adj =
         host.facts.least_oom_score_adj.map_or(oom_score_adj, |l| l.max(oom_score_adj));
     let mut made = json!({
@@ -237,13 +238,14 @@ pub fn own_env(
         field: "env",
         reason: format!("{name}: {error}"),
     };
+    let values = DownwardValues::new(pod, at);
     let mut own = Env::default();
     let mut length = 0_usize;
     for var in &spec.env {
         // Values with a source are not expanded.
         let value = match &var.from {
             None => expand(&var.value, &own).map_err(|error| too_long(&var.name, error))?,
-            Some(_) => pod.value_of(spec, var, at),
+            Some(_) => values.variable(spec, var),
         };
         length = length.saturating_add(value.len());
         fits(length).map_err(|error| too_long(&var.name, error))?;

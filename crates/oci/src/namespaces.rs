@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Host;
-use probelet_domain::spec::{ContainerSpec, PodSpec};
+use probelet_domain::spec::{ContainerSpec, Hostname, PodSpec};
 
 pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
     let of_host = pod.host_namespaces;
@@ -30,5 +30,5 @@ pub(super) fn has_own_name(pod: &PodSpec) -> bool {
 }
 
 pub(super) fn hostname(pod: &PodSpec, host: &Host) -> String {
-    if has_own_name(pod) { pod.own_hostname() } else { host.facts.hostname.clone() }
+    if has_own_name(pod) { Hostname::of(pod).of_own_network() } else { host.facts.hostname.clone() }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Facts, Host, seccomp};
-use probelet_domain::spec::{ContainerSpec, PodSpec, ProcMount, SeccompProfile};
+use probelet_domain::spec::{ContainerSpec, EffectiveSecurity, PodSpec, ProcMount, SeccompProfile};
 
 pub(super) fn seccomp(
     pod: &PodSpec,
@@ -11,7 +11,7 @@ pub(super) fn seccomp(
     host: &Host,
     capabilities: &[String],
 ) -> Option<Value> {
-    match pod.seccomp_of(container)? {
+    match EffectiveSecurity::of(pod, container).seccomp()? {
         SeccompProfile::Unconfined => None,
         SeccompProfile::RuntimeDefault => {
             Some(seccomp::default_profile(capabilities, std::env::consts::ARCH))

@@ -8,6 +8,7 @@ use containerd_client::services::v1::Container;
 
 use super::{Containerd, records};
 use crate::domain::cni::Attachment;
+use crate::domain::network::{unfit, wants_cni};
 use crate::domain::spec::PodSpec;
 use crate::runtime::RuntimeError;
 
@@ -52,11 +53,11 @@ impl Containerd {
             Some(before) => self.detach(&before, is_pinned).await?,
             None => {}
         }
-        let network = match pod.wants_cni() {
+        let network = match wants_cni(pod) {
             true => cni.network().await.map_err(unconnected)?,
             false => None,
         };
-        if let Some(why) = pod.unfit(network.as_ref(), &self.networks.conf_dir()) {
+        if let Some(why) = unfit(pod, network.as_ref(), &self.networks.conf_dir()) {
             return Err(RuntimeError::Network(why));
         }
         match network {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::domain::spec::{AppArmorProfile, ContainerSpec, PodSpec, SeccompProfile};
+use crate::domain::spec::{
+    AppArmorProfile, ContainerSpec, EffectiveSecurity, PodSpec, SeccompProfile,
+};
 use crate::runtime::RuntimeError;
 use crate::{files, trusted};
 
@@ -20,7 +22,10 @@ pub(super) fn seccomp(
     container: &ContainerSpec,
     dir: &Path,
 ) -> Result<Option<Value>, RuntimeError> {
-    let Some(SeccompProfile::Localhost(name)) = pod.seccomp_of(container) else { return Ok(None) };
+    let Some(SeccompProfile::Localhost(name)) = EffectiveSecurity::of(pod, container).seccomp()
+    else {
+        return Ok(None);
+    };
     let path = dir.join(name);
     let shown = path.display();
     let invalid = |reason: String| RuntimeError::Invalid { field: SECCOMP, reason };
@@ -41,7 +46,7 @@ pub(super) fn app_armor(
     pod: &PodSpec,
     container: &ContainerSpec,
 ) -> Result<Option<String>, RuntimeError> {
-    let name = match pod.app_armor_of(container) {
+    let name = match EffectiveSecurity::of(pod, container).app_armor() {
         None | Some(AppArmorProfile::Unconfined) => return Ok(None),
         Some(AppArmorProfile::RuntimeDefault) => DEFAULT_APP_ARMOR,
         Some(AppArmorProfile::Localhost(name)) => name,

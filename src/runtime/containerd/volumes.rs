@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Containerd, image_volumes, records, users};
-use crate::domain::spec::{PodSpec, Propagation, VolumeSource};
+use crate::domain::spec::{PodSpec, Propagation, VolumeSource, volume_images, volume_limits};
 use crate::domain::volume::{self, Kind, Mounted, Plan};
 use crate::runtime::{RuntimeError, StartRequest};
 use crate::volumes::{SubPathOf, View, Volumes, not_shared};
@@ -69,7 +69,7 @@ impl Containerd {
     async fn views(&self, creation: &StartRequest) -> Result<Vec<View>, RuntimeError> {
         let (uid, mut views) = (&creation.pod.uid, Vec::new());
         let Some(container) = creation.container() else { return Ok(views) };
-        for (volume, image) in creation.pod.volume_images(container) {
+        for (volume, image) in volume_images(&creation.pod, container) {
             self.volumes
                 .claim(uid)
                 .map_err(|error| RuntimeError::Config(format!("volume {volume:?}: {error}")))?;
@@ -180,7 +180,7 @@ impl Containerd {
     ) -> Result<BTreeMap<String, u64>, RuntimeError> {
         let turn = self.locks.lock(&format!("measure/{}", pod.uid)).await;
         let (volumes, uid) = (self.volumes.clone(), pod.uid.clone());
-        let names: Vec<_> = pod.volume_limits().map(|(name, _)| name.to_owned()).collect();
+        let names: Vec<_> = volume_limits(pod).map(|(name, _)| name.to_owned()).collect();
         let measured = aside("measuring volumes", move || {
             let _turn = turn;
             let used = |name: String| match volumes.used(&uid, &name) {

@@ -189,7 +189,7 @@ fn ones_that_are_over() {
     let why = "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\".".to_owned();
     assert_eq!((memory.evicted.as_ref(), memory.expired), (Some(&why), true));
     assert_eq!(*ended(&memory).2, Cause::Evicted { why });
-    assert_eq!(pod.volume_limits().collect::<Vec<_>>(), [("cache", 1 << 20)]);
+    assert_eq!(crate::domain::spec::volume_limits(&pod).collect::<Vec<_>>(), [("cache", 1 << 20)]);
 
     let (pod, memory) = own("oom_app_0");
     assert_eq!(ended(&memory), (Ending::Signaled(9), "OOMKilled", &Cause::OutOfMemory, None));

@@ -9,6 +9,7 @@ use super::{EffectResult, Effects, failed};
 use crate::domain::Incarnation;
 use crate::domain::container::{ImageFacts, InstanceEvent, Memory};
 use crate::domain::image::{PullFault, VolumeSeen};
+use crate::domain::spec::volume_images;
 use crate::runtime::{Runtime, RuntimeError, StartRequest};
 use crate::supervisor::pulls::{Pulls, keyrings};
 
@@ -74,7 +75,7 @@ async fn find(
         image => Some(image?),
     };
     let mut volumes = BTreeMap::new();
-    for (volume, wanted) in request.pod.volume_images(container) {
+    for (volume, wanted) in volume_images(&request.pod, container) {
         let reference = &wanted.reference;
         let seen = runtime.look_at_volume(&request.pod.uid, volume, reference).await?;
         volumes.insert(volume.to_owned(), seen);

@@ -9,7 +9,7 @@ use super::phase::Wait;
 use super::{ImageFacts, InstanceAction, Turn};
 use crate::image::{self, Need, PullFault, Pulled, Reference, VolumeSeen};
 use crate::notice::Notice;
-use crate::spec::Source;
+use crate::spec::{PodSpec, Source, volume_images};
 use crate::status::WaitingReason;
 use crate::time::Later;
 
@@ -57,7 +57,7 @@ impl Images {
     /// Returns whether the runtime has to check for images before a start.
     pub(super) fn must_look(definition: &Definition, known: &ImageFacts) -> bool {
         // The record does not say whether the pod has views of the images of its volumes.
-        let has_volumes = definition.pod.volume_images(&definition.spec).next().is_some();
+        let has_volumes = volume_images(&definition.pod, &definition.spec).next().is_some();
         has_volumes || own_need(definition, known) != Need::Nothing
     }
 
@@ -98,7 +98,7 @@ impl Images {
             turn.note(Notice::warning("InspectFailed", &*message));
             return wait(WaitingReason::InvalidImageName, message, until, turn);
         }
-        let unknown = subject.definition.pod.unknown_pull_secrets();
+        let unknown = unknown_pull_secrets(&subject.definition.pod);
         if !unknown.is_empty() {
             let message = format!(
                 "Unable to retrieve some image pull secrets ({}); attempting to pull the image \
@@ -188,7 +188,7 @@ impl Images {
         turn: &mut Turn,
     ) -> VecDeque<Missing> {
         let mut missing = VecDeque::<Missing>::new();
-        for (volume, image) in definition.pod.volume_images(&definition.spec) {
+        for (volume, image) in volume_images(&definition.pod, &definition.spec) {
             let here = match seen.get(volume) {
                 Some(VolumeSeen::Viewed) => continue,
                 Some(VolumeSeen::Here { from_registry }) => Some(*from_registry),
@@ -228,6 +228,12 @@ fn already_present(image: &str) -> Notice {
         "Container image {image:?} already present on machine and can be accessed by the pod"
     );
     Notice::normal("Pulled", message)
+}
+
+/// Returns the names of the `imagePullSecrets` whose Secret is not known.
+fn unknown_pull_secrets(pod: &PodSpec) -> Vec<&str> {
+    let unknown = pod.pull_secrets.iter().filter(|secret| secret.keyring.is_none());
+    unknown.map(|secret| secret.name.as_str()).collect()
 }
 
 #[cfg(test)]

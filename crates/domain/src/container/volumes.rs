@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::definition::Definition;
 use super::{InstanceAction, Turn};
-use crate::spec::PodSpec;
+use crate::spec::{PodSpec, volume_limits};
 use crate::time::Later;
 use crate::{Incarnation, Now, quantity};
 
@@ -32,7 +32,7 @@ impl VolumeWatch {
     pub(super) fn new(definition: &Definition, now: Now) -> Self {
         let mounts = &definition.spec.volume_mounts;
         let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
-        match definition.pod.volume_limits().any(|(volume, _)| fills(volume)) {
+        match volume_limits(&definition.pod).any(|(volume, _)| fills(volume)) {
             true => Self::Due(now.mono.later(EVERY)),
             false => Self::Never,
         }
@@ -63,7 +63,7 @@ impl VolumeWatch {
 /// Returns the message of the eviction if a volume of the pod exceeds its limit. `used` has the
 /// sizes in bytes.
 pub(super) fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<String> {
-    let mut limits = pod.volume_limits();
+    let mut limits = volume_limits(pod);
     let (volume, limit) = limits.find(|(volume, limit)| used.get(*volume) > Some(limit))?;
     let limit = quantity::show_whole(limit);
     Some(format!("Usage of EmptyDir volume {volume:?} exceeds the limit {limit:?}."))

@@ -31,7 +31,11 @@ fn a_field_path_reads_back_and_has_its_value() {
         let field = PodField::parse(path).unwrap();
         assert_eq!(field.path(), path);
         let var = EnvVar { from: Some(EnvSource::Field(field)), ..EnvVar::new("X", "") };
-        assert_eq!(pod.value_of(&pod.containers[0], &var, &node_addresses()), value, "{path}");
+        assert_eq!(
+            DownwardValues::new(&pod, &node_addresses()).variable(&pod.containers[0], &var),
+            value,
+            "{path}"
+        );
     }
     for path in ["", "metadata.labels", "metadata.labels['']", "status.phase"] {
         assert_eq!(PodField::parse(path), None, "{path}");
@@ -42,16 +46,19 @@ fn a_field_path_reads_back_and_has_its_value() {
 fn a_pods_address_is_its_own_or_the_hosts() {
     let mut pod = sample::pod();
     let at = NodeAddresses { pod_addresses: vec!["10.0.0.7".parse().unwrap()], ..node_addresses() };
-    assert_eq!(pod.field(&PodField::PodIp, &at), "10.0.0.7");
+    assert_eq!(DownwardValues::new(&pod, &at).field(&PodField::PodIp), "10.0.0.7");
     pod.host_namespaces.network = true;
-    assert_eq!(pod.field(&PodField::PodIp, &at), "192.0.2.1");
-    assert_eq!(pod.field(&PodField::PodIps, &at), "192.0.2.1,2001:db8::1");
+    assert_eq!(DownwardValues::new(&pod, &at).field(&PodField::PodIp), "192.0.2.1");
+    assert_eq!(DownwardValues::new(&pod, &at).field(&PodField::PodIps), "192.0.2.1,2001:db8::1");
 }
 
 #[test]
 fn the_service_account_is_the_manifests() {
     let pod = PodSpec { service_account: Some("robot".into()), ..sample::pod() };
-    assert_eq!(pod.field(&PodField::ServiceAccountName, &node_addresses()), "robot");
+    assert_eq!(
+        DownwardValues::new(&pod, &node_addresses()).field(&PodField::ServiceAccountName),
+        "robot"
+    );
 }
 
 #[test]
@@ -76,7 +83,8 @@ fn a_resource_is_counted_in_divisors_as_the_kubelet_counts() {
     ] {
         let field = ResourceField::parse("x", None, resource, divisor).unwrap();
         assert_eq!(field.name(), resource);
-        let value = pod.resource(&field, Some(&pod.containers[0]), &node_addresses());
+        let value =
+            DownwardValues::new(&pod, &node_addresses()).resource(&field, Some(&pod.containers[0]));
         assert_eq!(value, expected, "{resource} {divisor:?}");
     }
 }
@@ -89,8 +97,11 @@ fn another_containers_resource_is_found_by_its_name() {
     init.resources.limits.cpu = Some(2000);
     pod.init_containers.push(init);
     let field = ResourceField::parse("x", Some("init".into()), "limits.cpu", None).unwrap();
-    assert_eq!(pod.resource(&field, Some(&pod.containers[0]), &node_addresses()), "2");
-    assert_eq!(pod.resource(&field, None, &node_addresses()), "2");
+    assert_eq!(
+        DownwardValues::new(&pod, &node_addresses()).resource(&field, Some(&pod.containers[0])),
+        "2"
+    );
+    assert_eq!(DownwardValues::new(&pod, &node_addresses()).resource(&field, None), "2");
 }
 
 #[test]

@@ -39,96 +39,97 @@ impl PodSpec {
     /// graces, back-off limits, log limits, pull policies, labels, annotations and the content of
     /// files can change on a live pod.
     pub fn change_to(&self, new: &Self) -> Change {
-        let (old, new) = (self.in_short(), new.in_short());
+        let (old, new) = (in_short(self), in_short(new));
         if old == new {
             return Change::None;
         }
-        let fixed = old.fixed_differences(&new);
+        let fixed = fixed_differences(&old, &new);
         if fixed.is_empty() { Change::Live } else { Change::Fixed(fixed) }
     }
+}
 
-    /// Returns the spec without pull policies that have the same effect as none. A spec that was
-    /// exported and applied again has a policy for every image.
-    fn in_short(&self) -> Self {
-        let mut short = self.clone();
-        for container in short.init_containers.iter_mut().chain(&mut short.containers) {
-            if let Source::Image(name) = &container.source {
-                container.pull_policy = PullPolicy::in_effect(container.pull_policy, name);
-            }
+/// Returns the spec without pull policies that have the same effect as none. A spec that was
+/// exported and applied again has a policy for every image.
+fn in_short(pod: &PodSpec) -> PodSpec {
+    let mut short = pod.clone();
+    for container in short.init_containers.iter_mut().chain(&mut short.containers) {
+        if let Source::Image(name) = &container.source {
+            container.pull_policy = PullPolicy::in_effect(container.pull_policy, name);
         }
-        for volume in &mut short.volumes {
-            if let VolumeSource::Image(image) = &mut volume.source {
-                image.pull_policy = PullPolicy::in_effect(image.pull_policy, &image.reference);
-            }
-        }
-        short
     }
+    for volume in &mut short.volumes {
+        if let VolumeSource::Image(image) = &mut volume.source {
+            image.pull_policy = PullPolicy::in_effect(image.pull_policy, &image.reference);
+        }
+    }
+    short
+}
 
-    fn fixed_differences(&self, new: &Self) -> Vec<String> {
-        // Every field is named, so that the compiler asks for a decision on a new one.
-        let Self {
-            namespace,
-            name,
-            uid,
-            labels: _,
-            annotations: _,
-            restart_policy: _,
-            termination_grace: _,
-            active_deadline: _,
-            hostname,
-            // Used at the next pull.
-            pull_secrets: _,
-            service_account: _,
-            init_containers: _,
-            containers: _,
-            dependents: _,
-            security,
-            host_namespaces,
-            network: mode,
-            share_process_namespace,
-            naming,
-            volumes,
-            // The gates affect only the pod's condition `Ready`.
-            gates: _,
-            // A file may be renamed without a change of its pod.
-            origin: _,
-        } = self;
-        let HostNamespaces { network, pid, ipc } = host_namespaces;
-        let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
-        let own = [
-            ("metadata.namespace", *namespace != new.namespace),
-            ("metadata.name", *name != new.name),
-            ("metadata.uid", *uid != new.uid),
-            ("spec.hostname", *hostname != new.hostname),
-            ("spec.securityContext", *security != new.security),
-            ("spec.hostNetwork", *network != new.host_namespaces.network),
-            ("spec.hostPID", *pid != new.host_namespaces.pid),
-            ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
-            ("spec.network", *mode != new.network),
-            ("spec.shareProcessNamespace", *share_process_namespace != new.share_process_namespace),
-            ("spec.subdomain", *subdomain != new.naming.subdomain),
-            ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
-            ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
-            ("spec.dnsPolicy", *dns_policy != new.naming.dns_policy),
-            ("spec.dnsConfig", *dns != new.naming.dns),
-            ("spec.volumes", !volumes_are_alike(volumes, &new.volumes)),
-            ("spec.initContainers", names(&self.init_containers).ne(names(&new.init_containers))),
-            ("spec.containers", names(&self.containers).ne(names(&new.containers))),
-        ];
-        let own = own.into_iter().filter(|(_, differs)| *differs);
-        let mut fixed: Vec<_> = own.map(|(field, _)| field.to_owned()).collect();
-        let same = |field: &str| !fixed.iter().any(|differs| differs == field);
-        // The containers are compared only if both specs have the same ones, in the same order.
-        if same("spec.initContainers") && same("spec.containers") {
-            for (index, (old, other)) in self.all().zip(new.all()).enumerate() {
-                // A sidecar starts and stops at other times than an init container.
-                let moved = (self.role_at(index) != new.role_at(index)).then_some("restartPolicy");
-                let fields = old.fixed_differences(other).chain(moved);
-                fixed.extend(fields.map(|field| format!("{}.{field}", self.field_at(index))));
-            }
+/// Returns the fields that differ and need a new instance.
+fn fixed_differences(old: &PodSpec, new: &PodSpec) -> Vec<String> {
+    // Every field is named, so that the compiler asks for a decision on a new one.
+    let PodSpec {
+        namespace,
+        name,
+        uid,
+        labels: _,
+        annotations: _,
+        restart_policy: _,
+        termination_grace: _,
+        active_deadline: _,
+        hostname,
+        // Used at the next pull.
+        pull_secrets: _,
+        service_account: _,
+        init_containers: _,
+        containers: _,
+        dependents: _,
+        security,
+        host_namespaces,
+        network: mode,
+        share_process_namespace,
+        naming,
+        volumes,
+        // The gates affect only the pod's condition `Ready`.
+        gates: _,
+        // A file may be renamed without a change of its pod.
+        origin: _,
+    } = old;
+    let HostNamespaces { network, pid, ipc } = host_namespaces;
+    let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
+    let own = [
+        ("metadata.namespace", *namespace != new.namespace),
+        ("metadata.name", *name != new.name),
+        ("metadata.uid", *uid != new.uid),
+        ("spec.hostname", *hostname != new.hostname),
+        ("spec.securityContext", *security != new.security),
+        ("spec.hostNetwork", *network != new.host_namespaces.network),
+        ("spec.hostPID", *pid != new.host_namespaces.pid),
+        ("spec.hostIPC", *ipc != new.host_namespaces.ipc),
+        ("spec.network", *mode != new.network),
+        ("spec.shareProcessNamespace", *share_process_namespace != new.share_process_namespace),
+        ("spec.subdomain", *subdomain != new.naming.subdomain),
+        ("spec.setHostnameAsFQDN", *hostname_as_fqdn != new.naming.hostname_as_fqdn),
+        ("spec.hostAliases", *host_aliases != new.naming.host_aliases),
+        ("spec.dnsPolicy", *dns_policy != new.naming.dns_policy),
+        ("spec.dnsConfig", *dns != new.naming.dns),
+        ("spec.volumes", !volumes_are_alike(volumes, &new.volumes)),
+        ("spec.initContainers", names(&old.init_containers).ne(names(&new.init_containers))),
+        ("spec.containers", names(&old.containers).ne(names(&new.containers))),
+    ];
+    let own = own.into_iter().filter(|(_, differs)| *differs);
+    let mut fixed: Vec<_> = own.map(|(field, _)| field.to_owned()).collect();
+    let same = |field: &str| !fixed.iter().any(|differs| differs == field);
+    // The containers are compared only if both specs have the same ones, in the same order.
+    if same("spec.initContainers") && same("spec.containers") {
+        for (index, (container, other)) in old.all().zip(new.all()).enumerate() {
+            // A sidecar starts and stops at other times than an init container.
+            let moved = (old.role_at(index) != new.role_at(index)).then_some("restartPolicy");
+            let fields = container.fixed_differences(other).chain(moved);
+            fixed.extend(fields.map(|field| format!("{}.{field}", old.field_at(index))));
         }
-        fixed
     }
+    fixed
 }
 
 /// True if the volumes differ at most in the content of files, which needs no new instance.

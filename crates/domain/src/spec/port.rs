@@ -53,6 +53,14 @@ impl ContainerSpec {
     }
 }
 
+/// Returns the host ports that plugins have to map. In the host's network a port needs no mapping.
+pub fn mapped_ports(pod: &PodSpec) -> Vec<HostPort> {
+    if pod.host_namespaces.network {
+        return Vec::new();
+    }
+    pod.host_ports().map(|(_, port)| port).collect()
+}
+
 impl PodSpec {
     /// Returns the host ports of all containers, each with the path of its field.
     pub fn host_ports(&self) -> impl Iterator<Item = (String, HostPort)> {
@@ -142,7 +150,7 @@ mod tests {
         }
         let mut same = pod("a", None, 80, "TCP");
         same.host_namespaces.network = true;
-        assert!(same.mapped_ports().is_empty());
+        assert!(mapped_ports(&same).is_empty());
         assert!(same.validate().is_ok());
     }
 }

@@ -93,46 +93,46 @@ const GUARANTEED: i64 = -997;
 const BEST_EFFORT: i64 = 1000;
 const LEAST_BURSTABLE: i64 = 3;
 
-impl PodSpec {
+impl QosClass {
     /// Returns the QoS class of the pod, as in Kubernetes' status.
-    pub fn qos_class(&self) -> QosClass {
+    pub fn of(pod: &PodSpec) -> Self {
         let amounts = |r: &Resources| [r.requests.clone(), r.limits.clone()];
         let is_set = |amount: Option<u64>| amount.is_some_and(|amount| amount > 0);
-        let mut all = self.all().flat_map(|container| amounts(&container.resources));
+        let mut all = pod.all().flat_map(|container| amounts(&container.resources));
         if !all.any(|amounts| is_set(amounts.cpu) || is_set(amounts.memory)) {
-            return QosClass::BestEffort;
+            return Self::BestEffort;
         }
         let is_full = |container: &ContainerSpec| {
             let Resources { requests, limits } = &container.resources;
             let both = is_set(limits.cpu) && is_set(limits.memory);
             both && requests.cpu == limits.cpu && requests.memory == limits.memory
         };
-        if self.all().all(is_full) { QosClass::Guaranteed } else { QosClass::Burstable }
+        if pod.all().all(is_full) { Self::Guaranteed } else { Self::Burstable }
     }
+}
 
-    /// Returns `oom_score_adj` of a container. `capacity` is the memory of the machine in bytes.
-    pub fn oom_score_adj(&self, container: &ContainerSpec, capacity: u64) -> i64 {
-        match self.qos_class() {
-            QosClass::Guaranteed => GUARANTEED,
-            QosClass::BestEffort => BEST_EFFORT,
-            QosClass::Burstable => {
-                let request = self.memory_for_score(container);
-                let thousandths = request.saturating_mul(1000) / capacity.max(1);
-                let adj = BEST_EFFORT - i64::try_from(thousandths).unwrap_or(BEST_EFFORT);
-                adj.clamp(LEAST_BURSTABLE, BEST_EFFORT - 1)
-            }
+/// Returns `oom_score_adj` of a container. `capacity` is the memory of the machine in bytes.
+pub fn oom_score_adj(pod: &PodSpec, container: &ContainerSpec, capacity: u64) -> i64 {
+    match QosClass::of(pod) {
+        QosClass::Guaranteed => GUARANTEED,
+        QosClass::BestEffort => BEST_EFFORT,
+        QosClass::Burstable => {
+            let request = memory_for_score(pod, container);
+            let thousandths = request.saturating_mul(1000) / capacity.max(1);
+            let adj = BEST_EFFORT - i64::try_from(thousandths).unwrap_or(BEST_EFFORT);
+            adj.clamp(LEAST_BURSTABLE, BEST_EFFORT - 1)
         }
     }
+}
 
-    /// Returns the memory request that the OOM score is computed from. A sidecar has at least that
-    /// of the regular container with the smallest request, so that it is not killed before it.
-    fn memory_for_score(&self, container: &ContainerSpec) -> u64 {
-        let request = |c: &ContainerSpec| c.resources.requests.memory.unwrap_or_default();
-        let least = self.containers.iter().map(request).min().unwrap_or_default();
-        match self.role_of(&container.name) {
-            Role::Sidecar => request(container).max(least),
-            Role::Init | Role::Regular => request(container),
-        }
+/// Returns the memory request that the OOM score is computed from. A sidecar has at least that of
+/// the regular container with the smallest request, so that it is not killed before it.
+fn memory_for_score(pod: &PodSpec, container: &ContainerSpec) -> u64 {
+    let request = |c: &ContainerSpec| c.resources.requests.memory.unwrap_or_default();
+    let least = pod.containers.iter().map(request).min().unwrap_or_default();
+    match pod.role_of(&container.name) {
+        Role::Sidecar => request(container).max(least),
+        Role::Init | Role::Regular => request(container),
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             (vec![some], QosClass::Burstable),
             (vec![uneven], QosClass::Burstable),
         ] {
-            assert_eq!(pod(&all).qos_class(), expected, "{all:?}");
+            assert_eq!(QosClass::of(&pod(&all)), expected, "{all:?}");
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
     fn the_oom_score_goes_by_class_and_request() {
         let score = |requests: Amounts, limits: Amounts| {
             let pod = pod(&[(requests, limits)]);
-            pod.oom_score_adj(&pod.containers[0], 8_000_000_000)
+            oom_score_adj(&pod, &pod.containers[0], 8_000_000_000)
         };
         let none = || amounts(None, None);
         assert_eq!(score(none(), none()), 1000);
@@ -225,6 +225,6 @@ mod tests {
         sidecar.restart_policy = Some(RestartPolicy::Always);
         sidecar.resources.requests.memory = Some(100);
         pod.init_containers.push(sidecar.clone());
-        assert_eq!(pod.oom_score_adj(&sidecar, 1000), 500);
+        assert_eq!(oom_score_adj(&pod, &sidecar, 1000), 500);
     }
 }

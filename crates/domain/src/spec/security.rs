@@ -186,10 +186,22 @@ impl Security {
     }
 }
 
-impl PodSpec {
-    /// Returns the user and group of a container of this pod: its settings, else the pod's.
-    pub fn identity_of(&self, container: &ContainerSpec) -> Identity {
-        let (own, pod) = (&container.security.identity, &self.security.identity);
+/// Security settings of a container: its own, else those of its pod.
+#[derive(Debug, Clone, Copy)]
+pub struct EffectiveSecurity<'a> {
+    pod: &'a PodSpec,
+    container: &'a ContainerSpec,
+}
+
+impl<'a> EffectiveSecurity<'a> {
+    /// Settings of a container of this pod.
+    pub fn of(pod: &'a PodSpec, container: &'a ContainerSpec) -> Self {
+        Self { pod, container }
+    }
+
+    /// Returns the user and group.
+    pub fn identity(&self) -> Identity {
+        let (own, pod) = (&self.container.security.identity, &self.pod.security.identity);
         Identity {
             user: own.user.or(pod.user),
             group: own.group.or(pod.group),
@@ -197,19 +209,17 @@ impl PodSpec {
         }
     }
 
-    /// Returns the seccomp profile of a container; `None` if unset, unconfined or privileged.
-    pub fn seccomp_of<'a>(&'a self, container: &'a ContainerSpec) -> Option<&'a SeccompProfile> {
-        let profile = container.security.seccomp.as_ref().or(self.security.seccomp.as_ref());
-        profile.filter(|profile| {
-            **profile != SeccompProfile::Unconfined && !container.security.is_privileged()
-        })
+    /// Returns the seccomp profile; `None` if unset, unconfined or privileged.
+    pub fn seccomp(&self) -> Option<&'a SeccompProfile> {
+        let (own, pod) = (&self.container.security, &self.pod.security);
+        let profile = own.seccomp.as_ref().or(pod.seccomp.as_ref());
+        profile.filter(|profile| **profile != SeccompProfile::Unconfined && !own.is_privileged())
     }
 
-    /// Returns the AppArmor profile of a container; `None` if unset, unconfined or privileged.
-    pub fn app_armor_of<'a>(&'a self, container: &'a ContainerSpec) -> Option<&'a AppArmorProfile> {
-        let profile = container.security.app_armor.as_ref().or(self.security.app_armor.as_ref());
-        profile.filter(|profile| {
-            **profile != AppArmorProfile::Unconfined && !container.security.is_privileged()
-        })
+    /// Returns the AppArmor profile; `None` if unset, unconfined or privileged.
+    pub fn app_armor(&self) -> Option<&'a AppArmorProfile> {
+        let (own, pod) = (&self.container.security, &self.pod.security);
+        let profile = own.app_armor.as_ref().or(pod.app_armor.as_ref());
+        profile.filter(|profile| **profile != AppArmorProfile::Unconfined && !own.is_privileged())
     }
 }

@@ -109,25 +109,35 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 /// Maximum length of a hostname: the kernel's `HOST_NAME_MAX`.
 pub(super) const LONGEST_HOSTNAME: usize = 64;
 
-impl PodSpec {
+/// Names of a pod in its network.
+#[derive(Debug, Clone, Copy)]
+pub struct Hostname<'a>(&'a PodSpec);
+
+impl<'a> Hostname<'a> {
+    /// Names of this pod.
+    pub fn of(pod: &'a PodSpec) -> Self {
+        Self(pod)
+    }
+
     /// Returns the hostname without a domain, cut to 63 characters and without trailing hyphens and
     /// dots, as in the kubelet.
-    pub fn short_hostname(&self) -> String {
-        let wanted = self.hostname.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.name);
+    pub fn short(&self) -> String {
+        let hostname = self.0.hostname.as_deref().filter(|name| !name.is_empty());
+        let wanted = hostname.unwrap_or(&self.0.name);
         let cut: String = wanted.chars().take(63).collect();
         cut.trim_end_matches(['-', '.']).to_owned()
     }
 
     /// Returns the full domain name; `None` for a pod without a subdomain.
     pub fn fqdn(&self) -> Option<String> {
-        let subdomain = self.naming.subdomain.as_deref()?;
-        let (name, namespace) = (self.short_hostname(), &self.namespace);
+        let subdomain = self.0.naming.subdomain.as_deref()?;
+        let (name, namespace) = (self.short(), &self.0.namespace);
         Some(format!("{name}.{subdomain}.{namespace}.svc.{CLUSTER_DOMAIN}"))
     }
 
     /// Returns the hostname of a pod that does not use the host's network.
-    pub fn own_hostname(&self) -> String {
-        let full = self.naming.hostname_as_fqdn.then(|| self.fqdn()).flatten();
-        full.unwrap_or_else(|| self.short_hostname())
+    pub fn of_own_network(&self) -> String {
+        let full = self.0.naming.hostname_as_fqdn.then(|| self.fqdn()).flatten();
+        full.unwrap_or_else(|| self.short())
     }
 }

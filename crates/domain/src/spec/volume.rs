@@ -358,32 +358,31 @@ impl PodSpec {
         });
         own.chain(volumes)
     }
+}
 
-    /// Returns name and size limit in bytes of the `emptyDir` volumes on a disk. A volume in memory
-    /// is limited by the kernel instead.
-    pub fn volume_limits(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.volumes.iter().filter_map(|volume| match volume.source {
-            VolumeSource::EmptyDir { medium: Medium::Disk, size_limit: Some(limit) } => {
-                Some((volume.name.as_str(), limit))
-            }
-            _ => None,
-        })
-    }
+/// Returns name and size limit in bytes of a pod's `emptyDir` volumes on a disk. A volume in memory
+/// is limited by the kernel instead.
+pub fn volume_limits(pod: &PodSpec) -> impl Iterator<Item = (&str, u64)> {
+    pod.volumes.iter().filter_map(|volume| match volume.source {
+        VolumeSource::EmptyDir { medium: Medium::Disk, size_limit: Some(limit) } => {
+            Some((volume.name.as_str(), limit))
+        }
+        _ => None,
+    })
+}
 
-    /// Returns the images that are mounted as volumes in this container, with the names of the
-    /// volumes.
-    pub fn volume_images<'a>(
-        &'a self,
-        container: &'a ContainerSpec,
-    ) -> impl Iterator<Item = (&'a str, &'a VolumeImage)> {
-        let is_mounted = |volume: &&Volume| {
-            container.volume_mounts.iter().any(|mount| mount.name == volume.name)
-        };
-        self.volumes.iter().filter(is_mounted).filter_map(|volume| match &volume.source {
-            VolumeSource::Image(image) => Some((volume.name.as_str(), image)),
-            _ => None,
-        })
-    }
+/// Returns the images that are mounted as volumes in a container of the pod, with the names of the
+/// volumes.
+pub fn volume_images<'a>(
+    pod: &'a PodSpec,
+    container: &'a ContainerSpec,
+) -> impl Iterator<Item = (&'a str, &'a VolumeImage)> {
+    let is_mounted =
+        |volume: &&Volume| container.volume_mounts.iter().any(|mount| mount.name == volume.name);
+    pod.volumes.iter().filter(is_mounted).filter_map(|volume| match &volume.source {
+        VolumeSource::Image(image) => Some((volume.name.as_str(), image)),
+        _ => None,
+    })
 }
 
 impl Volume {

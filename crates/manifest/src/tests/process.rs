@@ -83,7 +83,7 @@ fn every_setting_is_read_and_rendered_again() {
     assert_eq!(parsed.spec.naming.dns_policy, DnsPolicy::None);
     assert_eq!(container.resources.requests.memory, Some(128 << 20), "the limit is the request");
     assert_eq!(container.devices[1].container, "/dev/sound");
-    assert_eq!(parsed.spec.qos_class(), QosClass::Burstable);
+    assert_eq!(QosClass::of(&parsed.spec), QosClass::Burstable);
     let mut view = view();
     view.spec = std::sync::Arc::new(parsed.spec);
     let shown = to_json(&view);

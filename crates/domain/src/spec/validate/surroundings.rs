@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::{Findings, SpecError, names};
 use crate::quantity::{show_millis, show_whole};
 use crate::spec::surroundings::LONGEST_HOSTNAME;
-use crate::spec::{ContainerSpec, Device, DnsConfig, DnsPolicy, PodSpec, Source};
+use crate::spec::{ContainerSpec, Device, DnsConfig, DnsPolicy, Hostname, PodSpec, Source};
 
 const NAMESERVERS: usize = 3;
 const SEARCHES: usize = 32;
@@ -20,7 +20,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     if let Some(subdomain) = &naming.subdomain {
         found.name("spec.subdomain", subdomain, names::dns_label);
     }
-    let full = pod.fqdn().filter(|_| naming.hostname_as_fqdn);
+    let full = Hostname::of(pod).fqdn().filter(|_| naming.hostname_as_fqdn);
     if let Some(full) = full.filter(|full| full.len() > LONGEST_HOSTNAME) {
         let length = full.len();
         let why = format!(
