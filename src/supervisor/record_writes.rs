@@ -130,3 +130,76 @@ impl RecordWrites {
         std::mem::take(&mut self.superseded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Incarnation = Incarnation(0);
+    const SECOND: Incarnation = Incarnation(1);
+
+    #[test]
+    fn a_change_during_a_write_is_written_after_it() {
+        let mut writes = RecordWrites::new(Some(FIRST));
+        assert_eq!(writes.begin(), Some(Write::Record));
+        assert_eq!([writes.begin(), writes.begin()], [None, None]);
+        assert!(!writes.is_complete(FIRST));
+        assert!(writes.written(FIRST), "it has to be written once more");
+        assert_eq!(writes.begin(), Some(Write::Record));
+        assert!(!writes.written(FIRST));
+        assert!(writes.is_complete(FIRST));
+    }
+
+    #[test]
+    fn while_a_failed_write_waits_the_state_is_saved_as_a_pending_record() {
+        let mut writes = RecordWrites::new(Some(FIRST));
+        writes.begin();
+        assert_eq!(writes.failed(), (1, false));
+        assert_eq!(writes.begin(), Some(Write::PendingRecord));
+        assert!(!writes.pending_saved());
+        assert!(!writes.is_complete(FIRST), "the record itself is not written");
+        writes.retry_due();
+        assert_eq!(writes.begin(), Some(Write::Record));
+        assert_eq!(writes.failed(), (2, false));
+        writes.retry_due();
+        writes.begin();
+        writes.written(FIRST);
+        assert!(writes.is_complete(FIRST));
+        writes.begin();
+        assert_eq!(writes.failed().0, 1, "a success ends the row of failures");
+    }
+
+    #[test]
+    fn a_missing_record_is_complete_only_for_a_removed_container() {
+        for (removed, complete) in [(true, true), (false, false)] {
+            let mut writes = RecordWrites::new(Some(FIRST));
+            writes.begin();
+            writes.record_missing(FIRST, removed);
+            assert_eq!(writes.is_complete(FIRST), complete, "removed: {removed}");
+        }
+    }
+
+    #[test]
+    fn the_record_is_incomplete_during_a_start_and_until_the_newest_attempt_is_recorded() {
+        let mut writes = RecordWrites::new(Some(FIRST));
+        writes.set_starting(true);
+        assert!(!writes.is_complete(FIRST));
+        writes.set_starting(false);
+        assert!(!writes.is_complete(SECOND));
+        writes.mark_recorded(SECOND);
+        writes.mark_recorded(FIRST);
+        assert!(writes.is_complete(SECOND), "the newest attempt counts");
+    }
+
+    #[test]
+    fn a_task_is_deleted_by_one_effect_at_a_time() {
+        let mut writes = RecordWrites::new(Some(FIRST));
+        writes.task_ended(FIRST);
+        assert_eq!(writes.take_ended_tasks(), [FIRST]);
+        writes.task_ended(FIRST);
+        assert_eq!(writes.take_ended_tasks(), []);
+        writes.task_deleted(FIRST);
+        writes.task_ended(FIRST);
+        assert_eq!(writes.take_ended_tasks(), [FIRST]);
+    }
+}

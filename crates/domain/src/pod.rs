@@ -230,14 +230,13 @@ impl Pod {
     }
 
     fn is_expired(&self) -> bool {
-        self.members().any(Member::is_expired)
+        self.members().any(|member| member.expired().is_some())
     }
 
     fn expired(&self) -> Option<Expired> {
-        match self.members().find_map(Member::evicted) {
-            Some(message) => Some(Expired::Evicted { message: message.to_owned() }),
-            None => self.is_expired().then_some(Expired::Deadline),
-        }
+        let evicted = self.members().find(|member| member.evicted().is_some());
+        let expired = evicted.and_then(Member::expired);
+        expired.or_else(|| self.members().find_map(Member::expired)).cloned()
     }
 
     fn phase(&self, init: &[ContainerStatus], regular: &[ContainerStatus]) -> Phase {

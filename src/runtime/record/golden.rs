@@ -20,6 +20,7 @@ use crate::domain::spec::{
     ContainerSpec, EnvSource, Handler, HookHandler, HookKind, MessagePolicy, OnFailure, ProbeKind,
     RestartAction, RestartPolicy, Source, VolumeSource,
 };
+use crate::domain::status::Expired;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -182,12 +183,13 @@ fn ones_that_are_over() {
     assert_eq!(attempts(&memory), [2, 1, 0]);
 
     let (pod, memory) = own("expired_app_0");
-    assert_eq!((pod.active_deadline, memory.expired), (Some(2 * SECOND), true));
+    assert_eq!(pod.active_deadline, Some(2 * SECOND));
+    assert_eq!(memory.expired, Some(Expired::Deadline));
     assert_eq!(ended(&memory), (Ending::Signaled(9), "Error", &Cause::Deadline, sigkill));
 
     let (pod, memory) = own("evicted_app_0");
     let why = "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Mi\".".to_owned();
-    assert_eq!((memory.evicted.as_ref(), memory.expired), (Some(&why), true));
+    assert_eq!(memory.expired, Some(Expired::Evicted { message: why.clone() }));
     assert_eq!(*ended(&memory).2, Cause::Evicted { why });
     assert_eq!(crate::domain::spec::volume_limits(&pod).collect::<Vec<_>>(), [("cache", 1 << 20)]);
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::status::Expired;
 use crate::domain::{Incarnation, container, exit, notice, restart, spec, user};
 
 /// Defines an enum without fields, and its conversions.
@@ -139,8 +140,11 @@ impl From<container::Memory> for Memory {
             finished: memory.finished,
             oom: OomCount { before: memory.oom.before(), seen: memory.oom.seen() },
             history: memory.history.iter().cloned().map(Into::into).collect(),
-            expired: memory.expired,
-            evicted: memory.evicted,
+            expired: memory.expired.is_some(),
+            evicted: match memory.expired {
+                Some(Expired::Evicted { message }) => Some(message),
+                Some(Expired::Deadline) | None => None,
+            },
             given_up: memory.given_up,
             events: memory.events.into_iter().map(Into::into).collect(),
             boot_id: memory.boot_id,
@@ -177,8 +181,11 @@ impl From<Memory> for container::Memory {
             finished: memory.finished,
             oom: container::OomCount::new(memory.oom.before, memory.oom.seen),
             history: history.into(),
-            expired: memory.expired,
-            evicted: memory.evicted,
+            expired: match (memory.expired, memory.evicted) {
+                (_, Some(message)) => Some(Expired::Evicted { message }),
+                (true, None) => Some(Expired::Deadline),
+                (false, None) => None,
+            },
             given_up: memory.given_up,
             events: memory.events.into_iter().map(Into::into).collect(),
             boot_id: memory.boot_id,

@@ -16,7 +16,7 @@ use super::{Action, Event, ImageFacts, InstanceEvent, Memory, Turn, Wanted, cloc
 use crate::exit::Cause;
 use crate::notice::Notice;
 use crate::spec::{ContainerSpec, HookKind, PodSpec};
-use crate::status::ContainerStatus;
+use crate::status::{ContainerStatus, Expired};
 use crate::{Incarnation, Now};
 
 /// Decides the actions for one container. It has no clock and performs nothing itself: it takes
@@ -271,7 +271,7 @@ impl Machine {
     fn tick(&mut self, turn: &mut Turn) {
         let life = &mut self.life;
         if life.mandate.expiry(&life.phase).is_some_and(|at| at <= turn.now.mono) {
-            Orders { life, turn }.expire();
+            Orders { life, turn }.expire(Expired::Deadline);
         }
         if life.attempts.is_due(turn.now.mono) {
             life.settle(turn);

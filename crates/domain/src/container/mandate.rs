@@ -9,6 +9,7 @@ use super::{Memory, Next, Wanted};
 use crate::exit::{Caller, Cause, Operator, STOP};
 use crate::restart;
 use crate::spec::PodSpec;
+use crate::status::Expired;
 
 /// Grace of an evicted pod, as in the kubelet.
 const EVICTION_GRACE: Duration = Duration::from_secs(1);
@@ -27,10 +28,8 @@ pub(super) struct Mandate {
     pub held: bool,
     /// True if the pod is over and the container, which only accompanied it, is not started again.
     pub finished: bool,
-    /// True if the pod's active deadline is over, or the pod is evicted: no start follows.
-    pub expired: bool,
-    /// Message of the eviction, if the pod was evicted.
-    pub evicted: Option<String>,
+    /// Reason why the pod has failed: its active deadline, or an eviction. No start follows.
+    pub expired: Option<Expired>,
     /// Time of the end of the pod's active deadline.
     expires: Option<Instant>,
 }
@@ -44,8 +43,7 @@ impl Mandate {
             round: memory.round,
             held: memory.held,
             finished: memory.finished,
-            expired: memory.expired,
-            evicted: memory.evicted.clone(),
+            expired: memory.expired.clone(),
             expires: None,
         }
     }
@@ -57,7 +55,7 @@ impl Mandate {
 
     /// When the active deadline ends the container, unless it has ended or is to end anyway.
     pub(super) fn expiry(&self, phase: &Phase) -> Option<Instant> {
-        let is_over = self.expired || matches!(phase, Phase::Created | Phase::Ended);
+        let is_over = self.expired.is_some() || matches!(phase, Phase::Created | Phase::Ended);
         self.expires.filter(|_| !is_over && self.wanted == Wanted::Running)
     }
 
@@ -67,7 +65,7 @@ impl Mandate {
 
     /// True if the pod has ended for good.
     pub(super) fn is_over(&self) -> bool {
-        self.finished || self.expired
+        self.finished || self.expired.is_some()
     }
 
     /// Begins a round, in which the container waits for its order.
@@ -80,8 +78,8 @@ impl Mandate {
     pub(super) fn stop_order(&self, definition: &Definition) -> Option<StopOrder> {
         if self.wanted != Wanted::Running {
             Some(self.operators_stop(self.grace, definition))
-        } else if self.expired {
-            Some(self.expired_stop(definition))
+        } else if let Some(expired) = &self.expired {
+            Some(expired_stop(expired, definition))
         } else if self.held {
             Some(make_way(None, definition))
         } else if self.finished {
@@ -105,16 +103,16 @@ impl Mandate {
             next: Next::Policy,
         }
     }
+}
 
-    /// The stop of a container whose pod has expired.
-    pub(super) fn expired_stop(&self, definition: &Definition) -> StopOrder {
-        let (cause, grace) = match &self.evicted {
-            Some(why) => (Cause::Evicted { why: why.clone() }, EVICTION_GRACE),
-            None => (Cause::Deadline, definition.pod.termination_grace),
-        };
-        let message = format!("Stopping container {}", definition.spec.name);
-        StopOrder { cause, message, grace, next: Next::Policy }
-    }
+/// The stop of a container whose pod has expired.
+pub(super) fn expired_stop(expired: &Expired, definition: &Definition) -> StopOrder {
+    let (cause, grace) = match expired {
+        Expired::Evicted { message } => (Cause::Evicted { why: message.clone() }, EVICTION_GRACE),
+        Expired::Deadline => (Cause::Deadline, definition.pod.termination_grace),
+    };
+    let message = format!("Stopping container {}", definition.spec.name);
+    StopOrder { cause, message, grace, next: Next::Policy }
 }
 
 /// The stop of an instance of the round before.

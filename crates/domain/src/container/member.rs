@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::stop::Stop;
 use crate::Incarnation;
 use crate::exit::Cause;
-use crate::status::WaitingReason;
+use crate::status::{Expired, WaitingReason};
 
 /// Facts of a container from which the pod decides which container starts or stops next.
 #[derive(Debug, Clone, Copy)]
@@ -52,14 +52,17 @@ impl<'a> Member<'a> {
         self.life.mandate.finished
     }
 
-    /// True if the pod's active deadline has ended the container, or the pod was evicted.
-    pub fn is_expired(self) -> bool {
-        self.life.mandate.expired
+    /// Reason for which the container was ended with its pod: the active deadline, or an eviction.
+    pub fn expired(self) -> Option<&'a Expired> {
+        self.life.mandate.expired.as_ref()
     }
 
     /// Message of the pod's eviction.
     pub fn evicted(self) -> Option<&'a str> {
-        self.life.mandate.evicted.as_deref()
+        match self.expired()? {
+            Expired::Evicted { message } => Some(message),
+            Expired::Deadline => None,
+        }
     }
 
     /// True if a process runs, or is about to.

@@ -12,6 +12,7 @@ use crate::exit::{Cause, Terminated};
 use crate::history::History;
 use crate::notice;
 use crate::restart::Backoff;
+use crate::status::Expired;
 use crate::user::User;
 
 /// State of a container that outlives the daemon. It is written on transitions, never for each
@@ -66,11 +67,9 @@ pub struct Memory {
     pub oom: OomCount,
     /// Newest ends, the last one first.
     pub history: History,
-    /// True if the pod's active deadline has ended the container, or the pod was evicted: no start
-    /// follows.
-    pub expired: bool,
-    /// Message of the eviction, if the pod was evicted.
-    pub evicted: Option<String>,
+    /// Reason for which the container was ended with its pod: the active deadline, or an eviction.
+    /// No start follows.
+    pub expired: Option<Expired>,
     /// True if the container was restarted the maximum number of times in a row, and is not
     /// restarted again.
     pub given_up: bool,
@@ -126,8 +125,7 @@ impl Memory {
             finished: mandate.finished,
             oom: oom.count(),
             history: course.history.clone(),
-            expired: mandate.expired,
-            evicted: mandate.evicted.clone(),
+            expired: mandate.expired.clone(),
             given_up: course.given_up,
             events: Vec::new(),
             boot_id: None,
@@ -177,8 +175,7 @@ impl Memory {
             finished: false,
             oom: OomCount::default(),
             history: History::default(),
-            expired: false,
-            evicted: None,
+            expired: None,
             given_up: false,
             events: Vec::new(),
             boot_id: None,

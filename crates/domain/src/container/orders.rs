@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::definition::Definition;
 use super::ending::name_restart_of_all;
 use super::life::Life;
-use super::mandate;
+use super::mandate::{self, expired_stop};
 use super::phase::Phase;
 use super::presentation::Presentation;
 use super::stop::StopOrder;
@@ -15,6 +15,7 @@ use crate::exit::{Cause, Operator};
 use crate::notice::Notice;
 use crate::restart::{self, Backoff};
 use crate::spec::{PodSpec, ProbeKind};
+use crate::status::Expired;
 
 /// Applies requests and orders to a container while one event is handled.
 pub(super) struct Orders<'a> {
@@ -27,7 +28,7 @@ impl Orders<'_> {
         let Self { life, turn } = self;
         let mandate = &mut life.mandate;
         let is_removed = mandate.wanted == Wanted::Removed && wanted != Wanted::Removed;
-        if is_removed || mandate.expired && wanted == Wanted::Running {
+        if is_removed || mandate.expired.is_some() && wanted == Wanted::Running {
             return;
         }
         let changed = std::mem::replace(&mut mandate.wanted, wanted) != wanted;
@@ -68,7 +69,7 @@ impl Orders<'_> {
         let Self { life, turn } = self;
         let mandate = &mut life.mandate;
         // A container that waits for its order in the pod starts anyway, but not earlier.
-        if mandate.wanted == Wanted::Removed || mandate.expired || mandate.held {
+        if mandate.wanted == Wanted::Removed || mandate.expired.is_some() || mandate.held {
             return;
         }
         if std::mem::replace(&mut mandate.wanted, Wanted::Running) != Wanted::Running {
@@ -244,19 +245,19 @@ impl Orders<'_> {
     pub(super) fn evict(&mut self, message: String) {
         let life = &mut *self.life;
         let is_over = matches!(life.phase, Phase::Created | Phase::Ended);
-        if is_over || life.mandate.expired || life.mandate.wanted != Wanted::Running {
+        if is_over || life.mandate.expired.is_some() || life.mandate.wanted != Wanted::Running {
             return;
         }
-        life.mandate.evicted = Some(message);
-        self.expire();
+        self.expire(Expired::Evicted { message });
     }
 
     /// Ends the container because its pod has expired.
-    pub(super) fn expire(&mut self) {
+    pub(super) fn expire(&mut self, expired: Expired) {
         let Self { life, turn } = self;
-        life.mandate.expired = true;
+        let stop = expired_stop(&expired, &life.definition);
+        life.mandate.expired = Some(expired);
         if matches!(life.phase, Phase::Running(_)) {
-            life.stop(life.mandate.expired_stop(&life.definition), turn);
+            life.stop(stop, turn);
             return;
         }
         if life.give_up_start(turn) {

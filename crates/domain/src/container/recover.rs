@@ -156,7 +156,7 @@ impl Left {
                 });
             }
             (true, _) => life.phase = Phase::Ended,
-            (false, _) if is_wanted && !life.mandate.expired => life.start(turn),
+            (false, _) if is_wanted && life.mandate.expired.is_none() => life.start(turn),
             (false, _) => {}
         }
     }

@@ -52,7 +52,7 @@ fn a_back_off_and_a_start_under_way_end_too() {
     story.ended(Ending::Exited(1));
     story.pass(SECOND);
     assert_eq!(Story::reasons(&story.tell(Event::Tick)), []);
-    assert!(story.machine.memory().expired);
+    assert_eq!(story.machine.memory().expired, Some(Expired::Deadline));
     assert_eq!(story.machine.deadline(), None);
 
     let mut story = Story::new(short());
@@ -73,7 +73,7 @@ fn containers_that_ended_before_the_deadline_do_not_change() {
     assert_eq!(story.machine.deadline(), None);
     story.pass(60 * SECOND);
     assert_eq!(story.tell(Event::Tick), []);
-    assert!(!story.machine.memory().expired);
+    assert_eq!(story.machine.memory().expired, None);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_daemon_that_was_away_finds_the_deadline_past() {
 fn one_that_had_begun_to_run_when_a_daemon_died_is_stopped_by_the_next() {
     let story = running(short());
     let mut memory = story.machine.memory();
-    memory.expired = true;
+    memory.expired = Some(Expired::Deadline);
     let (pod, found) = (story.machine.life.definition.pod.clone(), Recovered::Running { pid: 7 });
     let container = pod.containers[0].clone();
     let recovered = Machine::recover(pod, container, memory, "c".into(), [], found, story.now);
