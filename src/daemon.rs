@@ -8,6 +8,7 @@ mod calls;
 mod client_auth;
 pub mod config;
 mod descriptors;
+mod error;
 mod listener;
 mod preface;
 mod recovery;
@@ -16,12 +17,12 @@ mod stderr_log;
 mod tls_listener;
 mod unix_listener;
 
+use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ use acceptor::Acceptor;
 pub use bound_listeners::{BoundListeners, ConfigError};
 use caller_slots::CallerSlots;
 pub use config::Config;
+pub use error::Error;
 pub use stderr_log::log_to_stderr;
 use tls_listener::BoundTls;
 use unix_listener::SocketListener;
@@ -68,17 +70,18 @@ struct ApiListeners {
 }
 
 /// Serves until SIGTERM or SIGINT. The containers continue to run.
-pub async fn serve(config: Config, listeners: BoundListeners) -> anyhow::Result<()> {
+pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Error> {
     std::fs::create_dir_all(&config.run_dir)
-        .with_context(|| format!("creating {}", config.run_dir.display()))?;
+        .map_err(|error| Error::RunFolder { path: config.run_dir.clone(), error })?;
     registry::install_tls();
     let unix = SocketListener::bind(&config.socket).await?;
     let slots = CallerSlots::new(process::descriptors::limit());
     let cancel = CancellationToken::new();
-    let stop = stop_on_signal(cancel.clone())?;
-    let runtime = Arc::new(Containerd::connect(containerd_config(&config)).context("containerd")?);
+    let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
+    let runtime = Containerd::connect(containerd_config(&config)).map_err(Error::Containerd)?;
+    let runtime = Arc::new(runtime);
     let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
-    let manifest_dir = manifest_dir.transpose().context("--manifest-dir")?;
+    let manifest_dir = manifest_dir.transpose().map_err(Error::ManifestDir)?;
     let supervisor = SupervisorBuilder::new(runtime.clone(), Arc::new(NetProber::default()))
         .brake(config.brake.limits(), pressure::read)
         .boot_id(boot_id())
@@ -145,7 +148,7 @@ async fn recover_and_serve(
     listeners: ApiListeners,
     managers: Managers,
     cancel: CancellationToken,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let Managers { supervisor, adopter, static_pods } = managers;
     let ApiListeners { unix, tls, slots } = listeners;
     let gate = RecoveryGate::default();
@@ -159,7 +162,7 @@ async fn recover_and_serve(
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
             tracing::warn!(%error, "systemd was not notified");
         }
-        anyhow::Ok(())
+        Ok::<(), Error>(())
     });
     // Recovery is usually immediate, so a short wait here spares callers a retry.
     let early = tokio::time::timeout(EARLY_RECOVERY, &mut recovered).await;
@@ -172,7 +175,7 @@ async fn recover_and_serve(
         calls: slots.calls(),
         cancel: cancel.clone(),
     };
-    let tls = tls.map(BoundTls::listener).transpose().context("--listen")?;
+    let tls = tls.map(BoundTls::listener).transpose().map_err(Error::Listen)?;
     let by_socket = acceptor(slots.unix()).serve(unix);
     let by_tls = async {
         if let Some(tls) = tls {
@@ -246,7 +249,7 @@ fn remove_socket(path: &Path) {
     }
 }
 
-fn stop_on_signal(cancel: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+fn stop_on_signal(cancel: CancellationToken) -> io::Result<impl Future<Output = ()>> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     Ok(async move {

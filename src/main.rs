@@ -68,6 +68,11 @@ fn bad_configuration(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(BAD_CONFIGURATION)
 }
 
+fn failure(error: &dyn std::error::Error) -> ExitCode {
+    report(&error.to_string());
+    ExitCode::FAILURE
+}
+
 fn serve(config: Config) -> ExitCode {
     // The umask that the daemon inherits is unknown.
     umask(Mode::WGRP | Mode::WOTH);
@@ -80,16 +85,17 @@ fn serve(config: Config) -> ExitCode {
         Err(error) => return bad_configuration(&error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = match runtime {
+    let served = match runtime {
         Ok(runtime) => {
             let served = runtime.block_on(daemon::serve(config, listeners));
             // Without a timeout this would wait forever for a thread whose disk does not answer.
             runtime.shutdown_timeout(LAST_READS);
             served
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return failure(&error),
     };
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    report(&format!("{error:#}"));
-    ExitCode::FAILURE
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
 }

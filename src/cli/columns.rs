@@ -322,15 +322,15 @@ mod tests {
         let vectors = VECTORS.lines().filter_map(|line| serde_json::from_str(line).ok());
         let running = vectors.into_iter().find(|v: &Value| v["STATUS"] == "Running").unwrap();
         let mut pod = pod(&running, now);
-        let held = row(&pod);
+        let before = row(&pod);
         pod.metadata.annotations =
             Some([("probelet.io/kill-held.c0".to_owned(), "a storm".to_owned())].into());
         assert_eq!(row(&pod).cells(false, now)[2], "Running,KillHeld");
-        assert_ne!(row(&pod), held, "a watch shows it");
+        assert_ne!(row(&pod), before, "a watch shows it");
     }
 
     #[test]
-    fn what_is_wrong_with_a_manifest_shows_with_its_pod_or_by_itself() {
+    fn the_error_of_a_manifest_is_shown_with_or_without_its_pod() {
         let now: Timestamp = "2026-08-21T12:00:00Z".parse().unwrap();
         let vectors = VECTORS.lines().filter_map(|line| serde_json::from_str(line).ok());
         let running = vectors.into_iter().find(|v: &Value| v["STATUS"] == "Running").unwrap();

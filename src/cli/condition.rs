@@ -13,10 +13,10 @@ pub struct Args {
     /// The condition's type and its status: True, False or Unknown.
     #[arg(value_name = "TYPE=STATUS", value_parser = pair)]
     condition: (String, String),
-    /// One word for the cause.
+    /// The cause, as one word in CamelCase.
     #[arg(long, default_value = "")]
     reason: String,
-    /// A text for people.
+    /// A text about the cause for people.
     #[arg(long, default_value = "")]
     message: String,
 }

@@ -84,8 +84,8 @@ fn resources(out: &mut Printed, seen: &Captured) {
         put!(out, "    CPU limit: throttled in {} periods", periods);
     }
     let shares = seen.pressure.iter().map(|one| {
-        let whose = if one.host { " (host)" } else { "" };
-        format!("{}{whose} {:.1}/{:.1} %", one.of, one.some, one.full)
+        let of_host = if one.host { " (host)" } else { "" };
+        format!("{}{of_host} {:.1}/{:.1} %", one.of, one.some, one.full)
     });
     put!(out, "    Pressure (some/full, 10 s): {}", shares.collect::<Vec<_>>().join(", "));
 }

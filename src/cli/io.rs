@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_keep_their_values_and_steer_no_terminal() {
+    fn objects_keep_their_values_and_control_no_terminal() {
         let value = json!({ HOSTILE: HOSTILE });
         let is_safe = |text: &str| !text.chars().any(|c| is_hazard(c) && c != '\n');
         let (text, _) = shown(|io| io.json(&value));

@@ -354,7 +354,7 @@ Events:
     }
 
     #[test]
-    fn why_a_manifest_is_not_followed() {
+    fn the_error_of_a_manifest_is_printed() {
         let mut pod = sample();
         pod["metadata"]["annotations"] = json!({
             "probelet.io/manifest-error": "/m/web.yaml:3:1: spec.x: unknown field",

@@ -78,11 +78,13 @@ fn port_list(ports: &[ContainerPort], number: impl Fn(&ContainerPort) -> i32) ->
 }
 
 fn command(out: &mut Printed, container: &Container) {
-    for (title, words) in [("Command", &container.command), ("Args", &container.args)] {
-        let words = words.as_deref().unwrap_or_default();
-        if !words.is_empty() {
+    for (title, list) in [("Command", &container.command), ("Args", &container.args)] {
+        let list = list.as_deref().unwrap_or_default();
+        if !list.is_empty() {
             put!(out, "    {}:", title);
-            words.iter().flat_map(|w| w.split('\n')).for_each(|line| put!(out, "      {}", line));
+            list.iter()
+                .flat_map(|arg| arg.split('\n'))
+                .for_each(|line| put!(out, "      {}", line));
         }
     }
 }
@@ -160,7 +162,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn cause_goes_with_the_newest_end() {
+    fn the_cause_is_beside_the_most_recent_termination() {
         let end = json!({"terminated": {"exitCode": 137}});
         let mut status = json!({
             "name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1,

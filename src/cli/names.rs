@@ -67,29 +67,29 @@ pub fn pod(arg: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Vec<String> {
+    fn split(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
     }
 
     #[test]
     fn every_form() {
-        assert_eq!(resource(&words("po")).unwrap(), (Kind::Pod, vec![]));
-        assert_eq!(resource(&words("ev web")).unwrap(), (Kind::Event, words("web")));
-        assert_eq!(resource(&words("pod/a pods/b")).unwrap(), (Kind::Pod, words("a b")));
-        assert_eq!(pods(&words("pod a b")).unwrap(), words("a b"));
+        assert_eq!(resource(&split("po")).unwrap(), (Kind::Pod, vec![]));
+        assert_eq!(resource(&split("ev web")).unwrap(), (Kind::Event, split("web")));
+        assert_eq!(resource(&split("pod/a pods/b")).unwrap(), (Kind::Pod, split("a b")));
+        assert_eq!(pods(&split("pod a b")).unwrap(), split("a b"));
         assert_eq!(pod("pod/a").unwrap(), "a");
         assert_eq!(pod("a").unwrap(), "a");
         assert_eq!(pod("default/web").unwrap(), "default/web");
         assert_eq!(pod("pod/default/web").unwrap(), "default/web");
-        assert_eq!(pods(&words("pod default/web")).unwrap(), words("default/web"));
+        assert_eq!(pods(&split("pod default/web")).unwrap(), split("default/web"));
     }
 
     #[test]
     fn wrong_usage() {
         for text in ["service a", "pod/", "pod/a event/b", "pod a pod/b", "pod/a b"] {
-            assert!(matches!(resource(&words(text)), Err(Error::Usage(_))), "{text}");
+            assert!(matches!(resource(&split(text)), Err(Error::Usage(_))), "{text}");
         }
-        assert!(pods(&words("pod")).is_err());
+        assert!(pods(&split("pod")).is_err());
         assert!(pod("event/a").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Whole verbs against a daemon that only pretends.
+//! Whole verbs against a fake of the daemon.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ fn event() -> pb::Event {
 #[tonic::async_trait]
 impl Pods for Fake {
     async fn apply_pod(&self, _: Request<pb::ApplyPodRequest>) -> Answer<pb::ApplyPodResponse> {
-        Err(Status::unimplemented("clients apply all at once"))
+        Err(Status::unimplemented("clients use apply_pods"))
     }
 
     async fn apply_pods(&self, r: Request<pb::ApplyPodsRequest>) -> Answer<pb::ApplyPodsResponse> {
@@ -102,7 +102,7 @@ impl Pods for Fake {
         &self,
         _: Request<pb::ValidatePodRequest>,
     ) -> Answer<pb::ValidatePodResponse> {
-        Err(Status::unimplemented("clients do it themselves"))
+        Err(Status::unimplemented("clients validate without the daemon"))
     }
 
     async fn export_pod(&self, r: Request<pb::ExportPodRequest>) -> Answer<pb::ExportPodResponse> {
@@ -141,7 +141,7 @@ impl Pods for Fake {
         Ok(Response::new(Box::pin(iter(stream))))
     }
 
-    /// All are ready, none was restarted.
+    /// All pods are ready, and none has been restarted.
     async fn wait_pod(&self, r: Request<pb::WaitPodRequest>) -> Answer<pb::WaitPodResponse> {
         match r.into_inner().condition {
             Some(pb::wait_pod_request::Condition::Ready(true)) => {
@@ -155,9 +155,10 @@ impl Pods for Fake {
         &self,
         r: Request<pb::SetPodConditionRequest>,
     ) -> Answer<pb::SetPodConditionResponse> {
-        let asked = r.into_inner();
+        let request = r.into_inner();
         let wanted = ("example.com/a", "True", "R", "m");
-        let is_as_wanted = (&*asked.r#type, &*asked.status, &*asked.reason, &*asked.message);
+        let is_as_wanted =
+            (&*request.r#type, &*request.status, &*request.reason, &*request.message);
         assert_eq!(is_as_wanted, wanted);
         Ok(Response::new(pb::SetPodConditionResponse::default()))
     }
@@ -215,9 +216,9 @@ fn daemon() -> Daemon {
 
 /// Exit status, stdout, stderr.
 async fn probelet(socket: &Path, args: &str) -> (u8, String, String) {
-    let mut words = vec!["probelet", "--socket", socket.to_str().unwrap()];
-    words.extend(args.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap();
+    let mut args_of_program = vec!["probelet", "--socket", socket.to_str().unwrap()];
+    args_of_program.extend(args.split_whitespace());
+    let cli = Cli::try_parse_from(args_of_program).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let result = run(&cli.connection, &cli.verb, &mut Io::new(&mut out, &mut err)).await;
     let mut err = String::from_utf8(err).unwrap();
@@ -260,8 +261,8 @@ async fn nothing_is_applied_where_one_object_is_bad() {
 async fn a_condition_is_set() {
     let daemon = daemon();
     let set = "condition web example.com/a=True --reason R --message m";
-    let told = "pod/web condition example.com/a is True\n";
-    assert_eq!(probelet(&daemon.socket, set).await, (0, told.to_owned(), String::new()));
+    let line = "pod/web condition example.com/a is True\n";
+    assert_eq!(probelet(&daemon.socket, set).await, (0, line.to_owned(), String::new()));
 }
 
 #[tokio::test]
@@ -296,7 +297,7 @@ async fn life_of_a_pod() {
     assert_eq!(yaml, one);
     assert!(run("describe pod/web").await.1.starts_with("Name:         web\n"));
 
-    // Same rows are left out; the gone pod shows its last row.
+    // Equal rows are left out; for a removed pod its last row is printed.
     let failed = "web    0/1     Failed    0          <unknown>\n";
     assert_eq!(run("get pods -w").await.1, format!("{table}{failed}{failed}"));
 
@@ -347,7 +348,7 @@ async fn no_daemon_and_wrong_usage() {
 }
 
 #[tokio::test]
-async fn version_tells_the_clients_and_the_daemons() {
+async fn version_prints_the_clients_and_the_daemons() {
     let daemon = daemon();
     let version = env!("CARGO_PKG_VERSION");
     let both = format!("Client Version: {version}\nServer Version: {version}\n");
@@ -365,11 +366,11 @@ async fn validate_needs_no_daemon() {
     );
     let warning = format!("{path}:7:1: warning: status: ignored: made by the server\n");
     let sum = "1 object(s): 0 error(s), 1 warning(s), 1 piece(s) of advice\n";
-    let told = format!("{advice}{warning}{sum}");
+    let lines = format!("{advice}{warning}{sum}");
     let (code, out, err) = probelet(socket, &format!("validate -f {path}")).await;
-    assert_eq!((code, out, err.as_str()), (0, told.clone(), ""));
+    assert_eq!((code, out, err.as_str()), (0, lines.clone(), ""));
     let (code, out, _) = probelet(socket, &format!("validate --strict -f {path}")).await;
-    assert_eq!((code, out), (1, told));
+    assert_eq!((code, out), (1, lines));
 
     manifest(&daemon, &WEB.replace("image: i", "imag: i"));
     let (code, out, _) = probelet(socket, &format!("validate -f {path}")).await;

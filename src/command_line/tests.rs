@@ -76,7 +76,7 @@ fn each_flag_of_serve_is_a_key() {
 }
 
 #[test]
-fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+fn a_flag_overrides_the_file_and_the_file_overrides_the_default() {
     let file = "socket = '/file'\nkill-burst = 3\nno-brake = true\nstorm-share = 0.25\n";
     let config = serve(file, &["--kill-burst", "4"]).unwrap();
     assert_eq!(config.socket, PathBuf::from("/file"));
@@ -88,7 +88,7 @@ fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_line() {
+fn an_error_of_the_file_has_its_line() {
     let cases = [
         ("# here\n\nkill-brust = 3", "DIR/config.toml:3: unknown key \"kill-brust\""),
         ("config = 'x'", "DIR/config.toml:1: unknown key \"config\""),
@@ -115,7 +115,7 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
-fn only_a_file_that_is_asked_for_must_be_there() {
+fn only_a_file_that_is_named_must_exist() {
     let nowhere = Path::new("/nonexistent/config.toml");
     parse_with(args(&[]), nowhere).unwrap();
     let error = parse_with(args(&["--config", "/nonexistent/x"]), nowhere).unwrap_err();

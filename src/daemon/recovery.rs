@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::time::Instant;
 
+use super::error::Error;
 use crate::runtime::{RuntimeError, deadline_in};
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -15,7 +15,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(60);
 
 /// Recovers the pods as soon as containerd answers.
-pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Result<()> {
+pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> Result<(), Error> {
     let mut report_at = Instant::now();
     loop {
         match supervisor.recover().await {
@@ -35,12 +35,7 @@ pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> anyhow::Resu
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => {
-                let address = containerd.display();
-                return Err(error).with_context(|| {
-                    format!(
-                        "recovering what runs from containerd at {address} (--containerd-address)"
-                    )
-                });
+                return Err(Error::Recovery { address: containerd.to_owned(), error });
             }
         }
     }

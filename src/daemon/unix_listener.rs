@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Interval, interval};
 use tonic::transport::server::{Connected, UdsConnectInfo};
@@ -21,6 +20,23 @@ const CHECK: Duration = Duration::from_secs(2);
 /// Limit for `/etc/group`, in bytes: large networks have many groups.
 const GROUPS: usize = 64 << 20;
 
+/// The reason that the socket cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    #[error("{}: another daemon answers there", .0.display())]
+    Occupied(PathBuf),
+    #[error("{step}: {error}")]
+    Io {
+        step: String,
+        #[source]
+        error: io::Error,
+    },
+}
+
+fn failed(step: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> SocketError {
+    move |error| SocketError::Io { step: step(), error }
+}
+
 pub struct SocketListener {
     listener: UnixListener,
     path: PathBuf,
@@ -28,7 +44,7 @@ pub struct SocketListener {
 }
 
 impl SocketListener {
-    pub async fn bind(path: &Path) -> anyhow::Result<Self> {
+    pub async fn bind(path: &Path) -> Result<Self, SocketError> {
         let listener = bind(path).await?;
         Ok(Self { listener, path: path.to_owned(), check: interval(CHECK) })
     }
@@ -92,33 +108,58 @@ impl Listener for SocketListener {
 /// # Errors
 ///
 /// If another daemon answers there.
-async fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     let shown = path.display();
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)
-            .with_context(|| format!("creating {}", parent.display()))?;
+            .map_err(failed(|| format!("creating {}", parent.display())))?;
     }
     match UnixStream::connect(path).await {
-        Ok(_) => anyhow::bail!("{shown}: another daemon answers there"),
+        Ok(_) => return Err(SocketError::Occupied(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).with_context(|| format!("removing the stale {shown}"))?;
+            std::fs::remove_file(path).map_err(failed(|| format!("removing the stale {shown}")))?;
         }
         Err(_) => {}
     }
-    let listener = UnixListener::bind(path).with_context(|| format!("listening on {shown}"))?;
+    let listener = UnixListener::bind(path).map_err(failed(|| format!("listening on {shown}")))?;
     std::fs::set_permissions(path, Permissions::from_mode(0o660))
-        .with_context(|| format!("setting the mode of {shown}"))?;
+        .map_err(failed(|| format!("setting the mode of {shown}")))?;
     set_group(path)?;
     Ok(listener)
 }
 
 /// Gives the group `probelet` access, if there is such a group.
-fn set_group(path: &Path) -> anyhow::Result<()> {
+fn set_group(path: &Path) -> Result<(), SocketError> {
     let Ok(groups) = files::read_text("/etc/group", GROUPS) else { return Ok(()) };
     let entry = groups.lines().find_map(|line| line.strip_prefix("probelet:"));
     let Some(gid) = entry.and_then(|rest| rest.split(':').nth(1)?.parse().ok()) else {
         return Ok(());
     };
     std::os::unix::fs::chown(path, None, Some(gid))
-        .with_context(|| format!("giving {} to the group probelet", path.display()))
+        .map_err(failed(|| format!("giving {} to the group probelet", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_cannot_be_created_is_an_error_with_its_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let _listener = SocketListener::bind(&path).await.unwrap();
+        let occupied = SocketListener::bind(&path).await.err().unwrap();
+        assert_eq!(
+            occupied.to_string(),
+            format!("{}: another daemon answers there", path.display())
+        );
+        let below = SocketListener::bind(&path.join("below")).await.err().unwrap();
+        assert!(
+            below.to_string().starts_with(&format!("creating {}: ", path.display())),
+            "{below}"
+        );
+        assert!(below.source().is_some());
+    }
 }

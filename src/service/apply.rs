@@ -15,7 +15,7 @@ use crate::pb::apply_pods_response::Result as Outcome;
 use crate::supervisor::{Applied, Supervisor, SupervisorError};
 use crate::{manifest, pb, structs};
 
-/// Findings or warnings of one answer; a last one says how many there are more.
+/// The number of findings or warnings of one answer; a last one has the number of the others.
 const FINDINGS: usize = 1000;
 
 fn uid() -> String {
@@ -172,7 +172,7 @@ fn members(objects: Vec<Value>) -> (Vec<Value>, Vec<(usize, String)>) {
     all.unzip()
 }
 
-/// The first warnings, and how many there are more.
+/// The first warnings, and the number of the others.
 fn bounded(warnings: Vec<(usize, String)>, name: impl Fn(usize, &str) -> String) -> Vec<String> {
     let left_out = warnings.len().saturating_sub(FINDINGS);
     let warnings = warnings.into_iter().take(FINDINGS);

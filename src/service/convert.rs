@@ -145,7 +145,7 @@ fn refuse_process_of_a_bundle(container: &ContainerSpec) -> Result<(), SpecError
         ("workingDir", container.working_dir.is_some()),
     ];
     match set.iter().find(|(_, is_set)| *is_set) {
-        Some((name, _)) => Err(field(*name, "Forbidden: the OCI spec's process says it")),
+        Some((name, _)) => Err(field(*name, "Forbidden: the OCI spec's process sets it")),
         None => Ok(()),
     }
 }

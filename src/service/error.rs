@@ -195,8 +195,8 @@ const VIOLATIONS: usize = 2048;
 const FIELD: usize = 256;
 const REASON: usize = 512;
 
-/// INVALID_ARGUMENT with the first fields in the text and as violations; a last violation without
-/// a field says how many there are more.
+/// INVALID_ARGUMENT with the first fields in the text and as violations. A last violation without a
+/// field has the number of the others.
 fn invalid(errors: &[SpecError]) -> Status {
     let mut violations = Vec::new();
     let mut size = 0;

@@ -45,8 +45,8 @@ impl HealthReport {
                     now.insert(name);
                 }
             }
-            for gone in reported.difference(&now) {
-                reporter.clear_service_status(gone).await;
+            for removed in reported.difference(&now) {
+                reporter.clear_service_status(removed).await;
             }
             reported = now;
             tokio::select! {

@@ -89,8 +89,8 @@ async fn send_changes(supervisor: &Supervisor, sender: &Sender<pb::Pod>) {
             now.insert(key, level);
         }
         for (name, uid) in std::mem::replace(&mut sent, now).into_keys() {
-            let gone = pb::Pod { name, uid, removed: true, ..pb::Pod::default() };
-            if sender.send(Ok(gone)).await.is_err() {
+            let deleted = pb::Pod { name, uid, removed: true, ..pb::Pod::default() };
+            if sender.send(Ok(deleted)).await.is_err() {
                 return;
             }
         }

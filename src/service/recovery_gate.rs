@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_passes_until_it_is_open_and_then_everything_does() {
+    fn no_call_passes_before_the_gate_is_open() {
         let gate = RecoveryGate::default();
         let mut interceptor = gate.clone();
         let refused = interceptor.call(Request::new(())).unwrap_err();

@@ -81,7 +81,7 @@ async fn a_pod_lists_its_init_containers_first_and_marks_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_meant_of_several_has_to_be_named() {
+async fn one_of_several_containers_must_be_named() {
     let api = service().await;
     let get = |container: &str| {
         let (name, container) = ("web".into(), container.into());
@@ -112,7 +112,7 @@ async fn what_is_meant_of_several_has_to_be_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_is_stopped_and_started_as_one() {
+async fn a_pod_is_stopped_and_started_as_a_whole() {
     let api = service().await;
     let stop = pb::StopContainerRequest { name: "web".into(), grace_period: None };
     api.containers.stop_container(Request::new(stop)).await.unwrap();

@@ -1,15 +1,15 @@
-//! The verbs that ask something of probes.
+//! The verbs about probes.
 
 use super::*;
 use crate::pb::containers_server::Containers;
 
 fn not_called<T>() -> Answer<T> {
-    Err(Status::unimplemented("no verb of these tests calls it"))
+    Err(Status::unimplemented("no verb of these tests calls this"))
 }
 
 #[tonic::async_trait]
 impl Containers for Fake {
-    /// Liveness is the only probe, and what it says is what the container's name asks for.
+    /// Liveness is the only probe, and the name of the container is its outcome.
     async fn run_probe(&self, r: Request<pb::RunProbeRequest>) -> Answer<pb::RunProbeResponse> {
         let pb::RunProbeRequest { container, kind, .. } = r.into_inner();
         if !matches!(kind.as_str(), "" | "liveness") {
@@ -127,7 +127,7 @@ impl Containers for Fake {
     }
 }
 
-/// A daemon that knows the pod `web`.
+/// A daemon with the pod `web`.
 async fn with_web() -> Daemon {
     let daemon = daemon();
     let path = manifest(&daemon, WEB);
@@ -136,13 +136,13 @@ async fn with_web() -> Daemon {
 }
 
 #[tokio::test]
-async fn the_exit_status_is_the_probes_verdict() {
+async fn the_exit_status_is_the_outcome_of_the_probe() {
     let daemon = with_web().await;
     for (outcome, status) in [("success", 0), ("warning", 0), ("failure", 1), ("error", 1)] {
         let (code, out, err) = probelet(&daemon.socket, &format!("probe web -c {outcome}")).await;
         assert_eq!((code, err.as_str()), (status, ""), "{outcome}");
-        let said = format!("liveness probe: {outcome} in 3.2ms\n  first\n  \\u{{1b}}second\n");
-        assert_eq!(out, said);
+        let lines = format!("liveness probe: {outcome} in 3.2ms\n  first\n  \\u{{1b}}second\n");
+        assert_eq!(out, lines);
     }
 }
 
@@ -156,7 +156,7 @@ async fn a_probe_that_cannot_be_run_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_pause_tells_its_end() {
+async fn a_pause_prints_its_end() {
     let daemon = with_web().await;
     let (code, out, _) = probelet(&daemon.socket, "pause pod/web --for 1h30m").await;
     assert_eq!(code, 0);
@@ -166,8 +166,8 @@ async fn a_pause_tells_its_end() {
 
 #[test]
 fn a_pause_needs_a_length() {
-    for args in ["pause web", "pause web --for 10", "pause web --for 0s", "pause web --for -1m"] {
-        let words = ["probelet"].into_iter().chain(args.split(' '));
-        assert!(Cli::try_parse_from(words).is_err(), "{args}");
+    for line in ["pause web", "pause web --for 10", "pause web --for 0s", "pause web --for -1m"] {
+        let args = ["probelet"].into_iter().chain(line.split(' '));
+        assert!(Cli::try_parse_from(args).is_err(), "{line}");
     }
 }

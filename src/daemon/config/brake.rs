@@ -26,10 +26,10 @@ pub struct BrakeConfig {
     /// The time within which they must fail for a storm. From 1s to 1h.
     #[arg(long, value_name = "DURATION", env = "PROBELET_STORM_WINDOW", default_value = "10s", value_parser = window)]
     storm_window: Duration,
-    /// Kills for probes that failed by timeout are also held (for 5 minutes at the longest) while
-    /// the host's memory or io pressure, `full avg10` in /proc/pressure, is above this. What a
-    /// container answers (an error status, a refusal, an exit code) is no effect of a starved host.
-    /// Above 0, at most 100, which no pressure is above.
+    /// Kills for probes that failed by timeout are also held, for 5 minutes at the longest, while
+    /// the host's memory or io pressure, `full avg10` in /proc/pressure, is above this. Other
+    /// failures (an error status, a refusal, an exit code) are no effect of a starved host. Above 0,
+    /// at most 100, which never holds a kill.
     #[arg(long, value_name = "PERCENT", env = "PROBELET_PRESSURE_LIMIT", default_value_t = 60.0, value_parser = percent)]
     pressure_limit: f64,
     /// Never hold a kill.
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_defaults_are_the_brakes() {
+    fn the_defaults_of_the_flags_are_those_of_the_brake() {
         assert_eq!(limits(&[]).unwrap(), Some(Limits::default()));
         assert_eq!(limits(&["--no-brake"]).unwrap(), None);
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_bounds_is_wrong_usage() {
+    fn a_value_out_of_bounds_is_wrong_usage() {
         for flag in [
             "--kill-burst=0",
             "--kill-burst=10001",

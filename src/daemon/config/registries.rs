@@ -26,7 +26,7 @@ pub struct RegistryConfig {
     registry_hosts_dir: PathBuf,
     /// Hosts that may exchange a registry's logins for tokens beside the registry itself, such as
     /// registry.example.com=https://auth.example.com. Those of Docker Hub, gitlab.com and
-    /// DigitalOcean are known.
+    /// DigitalOcean are built in.
     #[arg(
         long,
         value_name = "REGISTRY=URL,…",

@@ -123,10 +123,10 @@ fn each_error_of_the_supervisor_has_its_code() {
     use SupervisorError as E;
     let pod = || "web".to_owned();
     let (container, reason) = (pod, pod);
-    let place = ContainerRef { namespace: pod(), id: pod() };
+    let foreign = ContainerRef { namespace: pod(), id: pod() };
     for (error, code) in [
         (E::NotFound(pod()), Code::NotFound),
-        (E::NoSuchContainer(place), Code::NotFound),
+        (E::NoSuchContainer(foreign), Code::NotFound),
         (E::NoContainer { pod: pod(), container: container() }, Code::NotFound),
         (E::AlreadyExists(pod()), Code::AlreadyExists),
         (E::BeingDeleted(pod()), Code::AlreadyExists),

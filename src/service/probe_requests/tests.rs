@@ -97,7 +97,7 @@ async fn a_pause_and_its_end_show_in_the_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_run_tells_its_kind_and_what_it_said() {
+async fn a_probe_that_is_run_returns_its_kind_and_output() {
     let api = service().await;
     let run = named(|name| pb::RunProbeRequest { name, ..pb::RunProbeRequest::default() });
     let answer = api.run_probe(run).await.unwrap().into_inner();
@@ -129,9 +129,9 @@ async fn an_update_is_refused_by_the_fields_of_the_request() {
     let mut hasty = url("tcp://:80").unwrap();
     hasty.period = Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 });
     hasty.startup_period = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-    let said = refused(update_of(Some(hasty))).await;
-    let named = |field: &str| said.iter().any(|line| line.starts_with(&format!("{field}: ")));
-    assert!(named("livenessProbe.period") && named("livenessProbe.startupPeriod"), "{said:?}");
+    let errors = refused(update_of(Some(hasty))).await;
+    let named = |field: &str| errors.iter().any(|line| line.starts_with(&format!("{field}: ")));
+    assert!(named("livenessProbe.period") && named("livenessProbe.startupPeriod"), "{errors:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn a_pause_has_a_length_that_a_clock_can_hold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn running_a_probe_that_is_not_there_is_a_failed_precondition() {
+async fn running_a_probe_that_does_not_exist_is_a_failed_precondition() {
     let api = service().await;
     let run = |kind: &str| pb::RunProbeRequest {
         name: "web".into(),
@@ -180,7 +180,7 @@ async fn running_a_probe_that_is_not_there_is_a_failed_precondition() {
 }
 
 #[test]
-fn without_a_kind_the_one_that_matters_most_is_run() {
+fn without_a_kind_the_first_kind_is_run() {
     let handler = Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(1) });
     let probe = Some(ProbeSpec::new(handler));
     let mut probes = Probes::default();

@@ -1,0 +1,37 @@
+//! The errors that prevent the start of the daemon, or end it.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::unix_listener::SocketError;
+use crate::runtime::RuntimeError;
+use crate::supervisor::SupervisorError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("creating {}: {error}", path.display())]
+    RunFolder {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// Signals cannot be received.
+    #[error(transparent)]
+    Signals(io::Error),
+    #[error("containerd: {0}")]
+    Containerd(#[source] RuntimeError),
+    #[error("--manifest-dir: {0}")]
+    ManifestDir(#[source] io::Error),
+    #[error("--listen: {0}")]
+    Listen(#[source] io::Error),
+    #[error(transparent)]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("recovering what runs from containerd at {} (--containerd-address): {error}", address.display())]
+    Recovery {
+        address: PathBuf,
+        #[source]
+        error: SupervisorError,
+    },
+}
