@@ -23,6 +23,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use probelet_containerd::Containerd;
+use probelet_runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,14 +43,16 @@ use crate::connections::Slots;
 use crate::evidence::HostWitness;
 use crate::files;
 use crate::manifest_dir::HostDir;
+use crate::node::{Config as NodeConfig, LocalNode, Watched};
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry;
-use crate::runtime::containerd::{Config as ContainerdConfig, Containerd, Watched};
 use crate::service::{RecoveryGate, Services};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
+/// The snapshotter of root filesystems: containerd's default.
+const SNAPSHOTTER: &str = "overlayfs";
 /// The time that open calls have to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// The time for which a start waits for the recovery of running pods. After it callers are asked to
@@ -78,11 +82,14 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     let slots = CallerSlots::new(process::descriptors::limit());
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
-    let runtime = Containerd::connect(containerd_config(&config)).map_err(Error::Containerd)?;
-    let runtime = Arc::new(runtime);
+    let registries = config.registries.registries();
+    let containerd = Containerd::new(config.containerd_address.clone(), SNAPSHOTTER, registries);
+    let containerd: Arc<dyn Runtime> = Arc::new(containerd.map_err(Error::Containerd)?);
+    let node = LocalNode::new(node_config(&config), containerd.clone()).map_err(Error::Node)?;
+    let node = Arc::new(node);
     let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
     let manifest_dir = manifest_dir.transpose().map_err(Error::ManifestDir)?;
-    let supervisor = SupervisorBuilder::new(runtime.clone(), Arc::new(NetProber::default()))
+    let supervisor = SupervisorBuilder::new(node.clone(), Arc::new(NetProber::default()))
         .brake(config.brake.limits(), pressure::read)
         .boot_id(boot_id())
         .manifest_dir(manifest_dir.as_deref())
@@ -92,7 +99,8 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     let mut tasks = JoinSet::new();
     if let Some(listener) = listeners.metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
-        let sources = metrics::Sources { supervisor, started, slots: slots.all() };
+        let sources =
+            metrics::Sources { supervisor, started, slots: slots.all(), runtime: containerd };
         let slots = slots.metrics();
         tasks.spawn(async {
             if let Err(error) = metrics::serve(listener, slots, sources).await {
@@ -100,7 +108,7 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
             }
         });
     }
-    let adopter = Arc::new(supervisor.adopter(runtime, manifest::care));
+    let adopter = Arc::new(supervisor.adopter(Arc::new(node.foreign_containers()), manifest::care));
     let static_pods = manifest_dir.map(|path| {
         let dir = Box::new(HostDir::new(path));
         supervisor.static_pods(dir, manifest::reading)
@@ -125,8 +133,8 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     served
 }
 
-fn containerd_config(config: &Config) -> ContainerdConfig {
-    ContainerdConfig {
+fn node_config(config: &Config) -> NodeConfig {
+    NodeConfig {
         address: config.containerd_address.clone(),
         namespace: config.containerd_namespace.clone(),
         log_dir: config.log_dir.clone(),
@@ -135,11 +143,9 @@ fn containerd_config(config: &Config) -> ContainerdConfig {
         watched: watched(&config.watch_namespaces),
         adopted_log_dirs: config.adopted_log_dirs.clone(),
         seccomp_dir: config.seccomp_dir.clone(),
-        registries: config.registries.registries(),
         data_dir: config.data_dir.clone(),
         cni_conf_dir: config.cni_conf_dir.clone(),
         cni_bin_dirs: config.cni_bin_dirs.clone(),
-        ..ContainerdConfig::default()
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::domain::evidence::{Evidence, ProbeWord};
 use crate::domain::spec::Exec;
-use crate::runtime::{AttemptId, Task};
+use crate::node::{AttemptId, Task};
 
 mod cgroup;
 mod command;

@@ -19,8 +19,7 @@ pub mod evidence;
 mod layers;
 pub mod manifest_dir;
 pub mod metrics;
-pub mod registry;
-pub mod runtime;
+pub mod node;
 pub mod service;
 pub mod supervisor;
 
@@ -36,3 +35,4 @@ pub use probelet_host::{
 };
 pub use probelet_manifest as manifest;
 pub use probelet_prober as prober;
+pub use probelet_registry as registry;

@@ -33,8 +33,8 @@ use crate::domain::link::Link;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::evidence::{Blind, EvidenceCollector};
 use crate::manifest_dir::ManifestDir;
+use crate::node::{AttemptId, ForeignContainers, Node};
 use crate::prober::Prober;
-use crate::runtime::{AttemptId, ForeignContainers, Runtime};
 
 mod actor;
 mod actor_request;
@@ -115,7 +115,7 @@ use unmanaged::UnmanagedContainers;
 
 /// The settings of a supervisor.
 pub struct SupervisorBuilder {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     prober: Arc<dyn Prober>,
     evidence_collector: Arc<dyn EvidenceCollector>,
     brake: HostBrake,
@@ -125,7 +125,7 @@ pub struct SupervisorBuilder {
 
 impl SupervisorBuilder {
     /// The settings without evidence, boot ID and manifest directory, and with the default brake.
-    pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, prober: Arc<dyn Prober>) -> Self {
         Self {
             runtime,
             prober,
@@ -290,7 +290,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor with the default settings.
-    pub fn new(runtime: Arc<dyn Runtime>, prober: Arc<dyn Prober>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, prober: Arc<dyn Prober>) -> Self {
         SupervisorBuilder::new(runtime, prober).build()
     }
 

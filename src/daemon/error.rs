@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::unix_listener::SocketError;
-use crate::runtime::RuntimeError;
+use crate::node::{CallError, NodeError};
 use crate::supervisor::SupervisorError;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,9 @@ pub enum Error {
     #[error(transparent)]
     Signals(io::Error),
     #[error("containerd: {0}")]
-    Containerd(#[source] RuntimeError),
+    Containerd(#[source] CallError),
+    #[error(transparent)]
+    Node(NodeError),
     #[error("--manifest-dir: {0}")]
     ManifestDir(#[source] io::Error),
     #[error("--listen: {0}")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::Error;
-use crate::runtime::{RuntimeError, deadline_in};
+use crate::node::deadline_in;
 use crate::supervisor::{Supervisor, SupervisorError};
 
 /// The pause between attempts to reach containerd at the start.
@@ -24,9 +24,7 @@ pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> Result<(), E
                 tracing::info!(pods, "pods recovered");
                 return Ok(());
             }
-            Err(SupervisorError::Runtime(
-                error @ (RuntimeError::Unavailable(_) | RuntimeError::Timeout { .. }),
-            )) => {
+            Err(SupervisorError::Runtime(error)) if error.is_loss() => {
                 if report_at <= Instant::now() {
                     report_at = deadline_in(REPORT);
                     let address = containerd.display();

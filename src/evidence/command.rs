@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::spec::Exec;
-use crate::runtime::{ExecError, Task, Turn};
+use crate::node::{ExecError, Task, Turn};
 
 /// Runs the command and returns its output, with the exit status if it is not 0, or the reason
 /// why there is no output. `bound` includes the wait for the container's turn.

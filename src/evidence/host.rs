@@ -19,8 +19,8 @@ use super::{
     EvidenceCollector, EvidenceSource, command, descriptors, log, look, network, pressure, store,
 };
 use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
+use crate::node::Task;
 use crate::process::Process;
-use crate::runtime::Task;
 
 /// The most captures at a time.
 const TURNS: usize = 4;

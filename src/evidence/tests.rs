@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::Ending;
+use crate::node::{ExecError, Executed, Target, Turn};
 use crate::process::Process;
-use crate::runtime::{ExecError, Executed, Target, Turn};
 
 struct Real(Arc<Process>);
 

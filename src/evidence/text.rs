@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::time::{Duration, Instant};
 
 use crate::files;
-use crate::runtime::deadline_in;
+use crate::node::deadline_in;
 
 /// The deadline for optional parts of a capture, by tokio's clock, which the caller's timeout uses
 /// too.

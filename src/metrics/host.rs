@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use super::page::{Page, seconds};
 use crate::connections::Usage;
 use crate::domain::brake::{Gauge, Standing};
+use crate::node::FailedCalls;
 use crate::process::own;
-use crate::runtime::containerd::FailedCalls;
 use crate::supervisor::Counts;
 
 /// The values of the daemon and of its host.

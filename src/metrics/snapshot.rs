@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use probelet_runtime::Runtime;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
@@ -12,7 +13,6 @@ use super::host::HostMetrics;
 use super::page::Page;
 use crate::connections::Slots;
 use crate::process::own;
-use crate::runtime::containerd::failed_calls;
 use crate::supervisor::{Counts, PodView, Supervisor};
 
 /// The sources of the values.
@@ -22,6 +22,8 @@ pub struct Sources {
     pub started: SystemTime,
     /// The slots of callers' connections and calls.
     pub slots: Vec<Slots>,
+    /// The container runtime, which counts its failed calls.
+    pub runtime: Arc<dyn Runtime>,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Sources {
             usage: own::usage(),
             brake: self.supervisor.brake(),
             reachable: self.supervisor.link().borrow().up,
-            failed_calls: failed_calls(),
+            failed_calls: self.runtime.failed_calls(),
             slots: self.slots.iter().map(Slots::usage).collect(),
         };
         let (pods, counts) = (self.supervisor.list(), self.supervisor.counters().counts());

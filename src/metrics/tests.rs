@@ -14,11 +14,10 @@ use crate::domain::exit::Ending;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{ContainerSpec, Handler, PortRef, ProbeSpec, TcpSocket, sample};
 use crate::domain::status::ContainerState;
+use crate::node::fake::Fake;
+use crate::node::{FailedCalls, Target};
 use crate::prober::{Attempt, Prober};
 use crate::process::own;
-use crate::runtime::Target;
-use crate::runtime::containerd::FailedCalls;
-use crate::runtime::fake::Fake;
 use crate::supervisor::{PodView, Supervisor};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -11,8 +11,8 @@ use super::error::{Error, Result, field};
 use super::probes::duration;
 use super::streams::{Streaming, Streams};
 use crate::domain::exit::{Caller, Operator};
+use crate::node::session::{Input, Order, Output, Session};
 use crate::pb::{self, exec_request, exec_response};
-use crate::runtime::session::{Input, Order, Output, Session};
 use crate::supervisor::Supervisor;
 
 const SYNC_TIMEOUT: Duration = Duration::from_secs(60);

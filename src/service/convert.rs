@@ -14,8 +14,8 @@ use crate::domain::spec::{
     Role, Source, SpecError, SpecErrors, TerminationMessage,
 };
 use crate::domain::status::{ContainerState, ContainerStatus, KillHeld, ShimMemory};
+use crate::node::AttemptId;
 use crate::pb;
-use crate::runtime::AttemptId;
 use crate::supervisor::{PodView, Supervisor, SupervisorError, named};
 use crate::{manifest, structs};
 

@@ -13,8 +13,8 @@ use crate::domain::image::PullFault;
 use crate::domain::shorten;
 use crate::domain::spec::{SpecError, SpecErrors};
 use crate::manifest::ManifestError;
-use crate::runtime::session::SessionError;
-use crate::runtime::{AttemptId, RuntimeError};
+use crate::node::session::SessionError;
+use crate::node::{AttemptId, CallError, NodeError};
 use crate::structs;
 use crate::supervisor::SupervisorError;
 
@@ -100,10 +100,9 @@ impl From<Error> for Status {
                 invalid(&errors.0)
             }
             Error::Manifest(errors) => invalid(&errors.0),
-            Error::Supervisor(SupervisorError::Runtime(RuntimeError::Invalid {
-                field,
-                reason,
-            })) => invalid(&[SpecError { field: field.to_owned(), reason }]),
+            Error::Supervisor(SupervisorError::Runtime(NodeError::Invalid { field, reason })) => {
+                invalid(&[SpecError { field: field.to_owned(), reason }])
+            }
             Error::CallerStream(status) => *status,
             other => {
                 let mut text = other.to_string();
@@ -169,22 +168,30 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         SupervisorError::Busy(_) | SupervisorError::Exec(SessionError::Busy) => {
             Code::ResourceExhausted
         }
-        SupervisorError::Runtime(error) => runtime_code(error),
+        SupervisorError::Runtime(error) => node_code(error),
     }
 }
 
-fn runtime_code(error: &RuntimeError) -> Code {
+fn node_code(error: &NodeError) -> Code {
     match error {
-        RuntimeError::NotFound(_) | RuntimeError::NoImage(_) => Code::NotFound,
-        RuntimeError::AlreadyExists(_) => Code::AlreadyExists,
-        RuntimeError::Invalid { .. } => Code::InvalidArgument,
-        RuntimeError::InUse(_)
-        | RuntimeError::Network(_)
-        | RuntimeError::StartFailed(_)
-        | RuntimeError::Config(_) => Code::FailedPrecondition,
-        RuntimeError::Unavailable(_) => Code::Unavailable,
-        RuntimeError::Timeout { .. } => Code::DeadlineExceeded,
-        RuntimeError::Refused { .. } | RuntimeError::Internal(_) => Code::Internal,
+        NodeError::Call(error) => call_code(error),
+        NodeError::Invalid { .. } => Code::InvalidArgument,
+        NodeError::InUse(_)
+        | NodeError::Network(_)
+        | NodeError::StartFailed(_)
+        | NodeError::Config(_) => Code::FailedPrecondition,
+        NodeError::Internal(_) => Code::Internal,
+    }
+}
+
+fn call_code(error: &CallError) -> Code {
+    match error {
+        CallError::NotFound(_) | CallError::NoImage(_) => Code::NotFound,
+        CallError::AlreadyExists(_) => Code::AlreadyExists,
+        CallError::BadImage(_) => Code::InvalidArgument,
+        CallError::Unavailable(_) => Code::Unavailable,
+        CallError::Timeout { .. } => Code::DeadlineExceeded,
+        CallError::Refused(_) | CallError::Failed(_) => Code::Internal,
     }
 }
 

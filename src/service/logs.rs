@@ -12,8 +12,8 @@ use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
 use crate::logs::format::{Printer, Selection};
 use crate::logs::{Read, Reader, Tail};
+use crate::node::AttemptId;
 use crate::pb;
-use crate::runtime::AttemptId;
 use crate::supervisor::{Adopter, Supervisor, now};
 
 /// The interval at which a followed log is read.

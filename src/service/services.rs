@@ -43,7 +43,7 @@ impl Services {
     /// Services without containers of other clients.
     #[cfg(test)]
     pub fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
-        let foreign_containers = Arc::new(crate::runtime::fake::Alone);
+        let foreign_containers = Arc::new(crate::node::fake::Alone);
         let adopter = supervisor.adopter(foreign_containers, crate::manifest::care);
         Self::new(supervisor, Arc::new(adopter), cancel)
     }

@@ -10,12 +10,12 @@ use super::Services;
 use super::containers::ContainersApi;
 use super::pods::PodsApi;
 use crate::domain::spec::{ContainerSpec, ProbeSpec};
+use crate::node::Target;
+use crate::node::fake::Fake;
 use crate::pb::apply_pod_request::Manifest;
 use crate::pb::containers_server::Containers;
 use crate::pb::pods_server::Pods;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Target;
-use crate::runtime::fake::Fake;
 use crate::supervisor::Supervisor;
 use crate::{pb, structs};
 

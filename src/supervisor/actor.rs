@@ -29,8 +29,8 @@ use crate::domain::notice::{Notice, NoticeType};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
 use crate::evidence::EvidenceCollector;
+use crate::node::{Node, Task};
 use crate::prober::Prober;
-use crate::runtime::{Runtime, Task};
 
 mod actions;
 mod results;
@@ -38,7 +38,7 @@ mod results;
 /// What the actors of all pods share.
 #[derive(Clone)]
 pub struct ActorResources {
-    pub runtime: Arc<dyn Runtime>,
+    pub runtime: Arc<dyn Node>,
     pub prober: Arc<dyn Prober>,
     pub evidence_collector: Arc<dyn EvidenceCollector>,
     pub pulls: Arc<Pulls>,

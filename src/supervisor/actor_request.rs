@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use crate::domain::container::{Event, Observation, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::spec::{PodSpec, ProbeKind};
+use crate::node::Task;
 use crate::prober::Attempt;
-use crate::runtime::Task;
 
 /// The state that callers want; the newest one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use crate::domain::container::Memory;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Found, Runtime};
+use crate::node::{AttemptId, Found, Node};
 
 pub struct AdoptedPods {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     registry: Arc<Registry>,
     unmanaged: Arc<UnmanagedContainers>,
     views: Arc<PodViews>,
@@ -32,7 +32,7 @@ pub struct AdoptedPods {
 
 impl AdoptedPods {
     pub fn new(
-        (runtime, registry): (Arc<dyn Runtime>, Arc<Registry>),
+        (runtime, registry): (Arc<dyn Node>, Arc<Registry>),
         (unmanaged, views): (Arc<UnmanagedContainers>, Arc<PodViews>),
         actors: Arc<PodActors>,
         live_changes: Arc<LiveChanges>,

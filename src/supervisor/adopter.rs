@@ -20,7 +20,7 @@ use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
 use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
-use crate::runtime::{AttemptId, ForeignContainers, Found, FoundTask, News};
+use crate::node::{AttemptId, ForeignContainers, Found, FoundTask, News};
 
 /// The interval at which all containers are listed, whether or not events arrive.
 const INTERVAL: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use crate::domain::container::Wanted;
 use crate::domain::exit::Caller;
 use crate::domain::pod::PodView;
 use crate::domain::spec::{PodSpec, Validated};
-use crate::runtime::RuntimeError;
+use crate::node::{CallError, NodeError};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -75,7 +75,7 @@ impl Applier {
     ) -> Result<PodView, SupervisorError> {
         let (creation, background) = (self.creation.clone(), self.background.clone());
         let creating = async move {
-            let stopped = || RuntimeError::Unavailable("the daemon stops".to_owned());
+            let stopped = || NodeError::Call(CallError::Unavailable("the daemon stops".into()));
             let view = tokio::select! {
                 view = creation.create(spec, wanted) => view?,
                 // The next daemon recovers what has been recorded by then.
@@ -86,7 +86,7 @@ impl Applier {
         };
         // A separate task completes the creation even if the caller goes away.
         let created = self.background.spawn(creating).await;
-        created.map_err(|error| RuntimeError::Internal(error.to_string()))?
+        created.map_err(|error| NodeError::Internal(error.to_string()))?
     }
 
     /// Works as [`Self::apply`], but replaces the pod if a field differs that no live pod can
@@ -108,7 +108,7 @@ impl Applier {
         let spec = Arc::new(spec.into_inner());
         let replacing = async move { replacement.begin(spec, &why, by).await };
         let bound = self.background.spawn(replacing).await;
-        let bound = bound.map_err(|error| RuntimeError::Internal(error.to_string()))??;
+        let bound = bound.map_err(|error| NodeError::Internal(error.to_string()))??;
         let mut changes = self.registry.changes().subscribe();
         // An error means that both pods were deleted.
         let is_over = || self.views.get(&name).map_or(true, |view| view.spec.uid == uid);

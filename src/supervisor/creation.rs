@@ -15,10 +15,10 @@ use crate::domain::Incarnation;
 use crate::domain::container::{ImageFacts, Machine, Memory, Wanted};
 use crate::domain::pod::PodView;
 use crate::domain::spec::{PodSpec, SpecErrors};
-use crate::runtime::{AttemptId, Runtime, RuntimeError, StartRequest};
+use crate::node::{AttemptId, Node, NodeError, StartRequest};
 
 pub struct Creation {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     registry: Arc<Registry>,
     manifests: Arc<ManifestDirStatus>,
     ports: PortClaims,
@@ -28,7 +28,7 @@ pub struct Creation {
 
 impl Creation {
     pub fn new(
-        runtime: Arc<dyn Runtime>,
+        runtime: Arc<dyn Node>,
         registry: Arc<Registry>,
         manifests: Arc<ManifestDirStatus>,
         ports: PortClaims,
@@ -54,7 +54,7 @@ impl Creation {
             match self.runtime.check(container).await {
                 Ok(image) => images.push(image),
                 // The start pulls the image.
-                Err(RuntimeError::NoImage(_)) => images.push(ImageFacts::default()),
+                Err(error) if error.no_image().is_some() => images.push(ImageFacts::default()),
                 Err(error) => return Err(located(spec, index, error)),
             }
         }
@@ -99,7 +99,7 @@ impl Creation {
             let created = self.runtime.create(&record).await;
             // A record that already has that name belongs to another client, so it is not cleaned
             // up.
-            if !matches!(created, Err(RuntimeError::AlreadyExists(_))) {
+            if !created.as_ref().is_err_and(NodeError::already_exists) {
                 records.push(record);
             }
             if let Err(error) = created {

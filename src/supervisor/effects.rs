@@ -11,7 +11,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Event, Fault, InstanceEvent, Memory};
 use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, RuntimeError, StartRequest, Task};
+use crate::node::{AttemptId, CallError, NodeError, StartRequest, Task};
 
 mod evidence_effects;
 mod image_effects;
@@ -34,7 +34,7 @@ pub enum EffectResult {
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, ExitEvidence),
     /// The result of a write of the record.
-    Written(usize, Incarnation, Result<(), RuntimeError>),
+    Written(usize, Incarnation, Result<(), NodeError>),
     /// A write of the pending record is over.
     PendingSaved(usize),
     /// A failed write is due for a retry.
@@ -123,25 +123,21 @@ impl Effects {
     }
 }
 
-fn failed(incarnation: Incarnation, error: &RuntimeError) -> Event {
+fn failed(incarnation: Incarnation, error: &NodeError) -> Event {
     InstanceEvent::Failed { fault: fault_of(error), message: error.to_string() }.of(incarnation)
 }
 
 /// Classifies the error of a start. A failure of containerd is no failed attempt of the container.
-fn fault_of(error: &RuntimeError) -> Fault {
+fn fault_of(error: &NodeError) -> Fault {
     match error {
         // A refusal of the container itself is `StartFailed`.
-        RuntimeError::Unavailable(_)
-        | RuntimeError::Timeout { .. }
-        | RuntimeError::AlreadyExists(_)
-        | RuntimeError::Refused { .. }
-        | RuntimeError::Internal(_) => Fault::Runtime,
-        RuntimeError::Config(_) => Fault::Config,
-        RuntimeError::NoImage(_) => Fault::Image,
-        RuntimeError::Network(_) => Fault::Network,
-        RuntimeError::NotFound(_)
-        | RuntimeError::Invalid { .. }
-        | RuntimeError::InUse(_)
-        | RuntimeError::StartFailed(_) => Fault::Container,
+        NodeError::Call(CallError::NoImage(_)) => Fault::Image,
+        NodeError::Call(CallError::NotFound(_) | CallError::BadImage(_)) => Fault::Container,
+        NodeError::Call(_) | NodeError::Internal(_) => Fault::Runtime,
+        NodeError::Config(_) => Fault::Config,
+        NodeError::Network(_) => Fault::Network,
+        NodeError::Invalid { .. } | NodeError::InUse(_) | NodeError::StartFailed(_) => {
+            Fault::Container
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::domain::adopt::ContainerRef;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
-use crate::runtime::RuntimeError;
-use crate::runtime::session::SessionError;
+use crate::node::NodeError;
+use crate::node::session::SessionError;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SupervisorError {
@@ -35,7 +35,7 @@ pub enum SupervisorError {
     #[error(transparent)]
     Invalid(#[from] SpecErrors),
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Runtime(#[from] NodeError),
     #[error(transparent)]
     Exec(#[from] SessionError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
@@ -65,9 +65,9 @@ pub fn timed_out(pod: &str, condition: &'static str, after: Duration) -> Supervi
 }
 
 /// Adds the pod's path to a field that the runtime refused in a container.
-pub fn located(spec: &PodSpec, index: usize, error: RuntimeError) -> SupervisorError {
+pub fn located(spec: &PodSpec, index: usize, error: NodeError) -> SupervisorError {
     match error {
-        RuntimeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
+        NodeError::Invalid { field, reason } => SpecErrors(vec![SpecError {
             field: format!("{}.{field}", spec.field_at(index)),
             reason,
         }])

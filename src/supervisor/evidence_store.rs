@@ -8,17 +8,17 @@ use crate::domain::Incarnation;
 use crate::domain::evidence::Evidence;
 use crate::domain::spec::PodSpec;
 use crate::evidence::EvidenceCollector;
-use crate::runtime::{AttemptId, Runtime};
+use crate::node::{AttemptId, Node};
 
 pub struct EvidenceStore {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     evidence_collector: Arc<dyn EvidenceCollector>,
     registry: Arc<Registry>,
 }
 
 impl EvidenceStore {
     pub fn new(
-        runtime: Arc<dyn Runtime>,
+        runtime: Arc<dyn Node>,
         evidence_collector: Arc<dyn EvidenceCollector>,
         registry: Arc<Registry>,
     ) -> Self {

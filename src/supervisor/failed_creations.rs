@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use super::lock::Lock;
 use super::registry::Registry;
-use crate::runtime::{AttemptId, Runtime, RuntimeError};
+use crate::node::{AttemptId, Node, NodeError};
 
 /// Attempts whose creation failed and whose leftovers could not be deleted yet.
 pub struct FailedCreations {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     registry: Arc<Registry>,
     leftovers: Lock<Vec<AttemptId>>,
 }
 
 impl FailedCreations {
-    pub fn new(runtime: Arc<dyn Runtime>, registry: Arc<Registry>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, registry: Arc<Registry>) -> Self {
         Self { runtime, registry, leftovers: Lock::default() }
     }
 
@@ -30,7 +30,7 @@ impl FailedCreations {
 
     /// Deletes the leftovers of the pod's failed creations, so that none becomes part of the next
     /// one.
-    pub async fn delete_of(&self, pod: &str) -> Result<(), RuntimeError> {
+    pub async fn delete_of(&self, pod: &str) -> Result<(), NodeError> {
         for id in self.take(|id| id.pod == pod) {
             if let Err(error) = self.runtime.forget(&id).await {
                 self.leftovers.lock().push(id);

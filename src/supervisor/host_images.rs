@@ -6,16 +6,16 @@ use super::error::SupervisorError;
 use super::pod_views::PodViews;
 use super::pulls::{Pull, Pulls};
 use crate::domain::image::{Stored, normalise};
-use crate::runtime::{Runtime, RuntimeError};
+use crate::node::{Node, NodeError};
 
 pub struct HostImages {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     pulls: Arc<Pulls>,
     views: Arc<PodViews>,
 }
 
 impl HostImages {
-    pub fn new(runtime: Arc<dyn Runtime>, pulls: Arc<Pulls>, views: Arc<PodViews>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, pulls: Arc<Pulls>, views: Arc<PodViews>) -> Self {
         Self { runtime, pulls, views }
     }
 
@@ -36,7 +36,7 @@ impl HostImages {
         let user = views.iter().find(|view| view.spec.images().any(is_it));
         if let Some(view) = user {
             let text = format!("image {name:?} is in use by pod {}", view.spec.name);
-            return Err(RuntimeError::InUse(text).into());
+            return Err(NodeError::InUse(text).into());
         }
         Ok(self.runtime.remove_image(name).await?)
     }

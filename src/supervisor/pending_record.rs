@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::runtime::{PendingRecord, Recorded};
+use crate::node::{PendingRecord, Recorded};
 
 /// Adds each pending record to the newest record of the same container of the same pod.
 pub fn fill_in(found: &mut [Recorded], pending_record: Vec<PendingRecord>) {
@@ -32,7 +32,7 @@ mod tests {
     use crate::domain::Incarnation;
     use crate::domain::container::{Memory, Wanted};
     use crate::domain::spec::{PodSpec, sample};
-    use crate::runtime::AttemptId;
+    use crate::node::AttemptId;
 
     fn memory(attempt: u32, restart_count: u32) -> Memory {
         let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);

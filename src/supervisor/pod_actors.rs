@@ -24,7 +24,7 @@ use crate::domain::container::{Memory, Wanted};
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
-use crate::runtime::{AttemptId, Flaw, Found, FoundTask, RuntimeError, StartRequest, Unsound};
+use crate::node::{AttemptId, Flaw, Found, FoundTask, NodeError, StartRequest, Unsound};
 
 /// The number of pods whose tasks are queried concurrently.
 const AT_ONCE: usize = 16;
@@ -178,7 +178,7 @@ impl PodActors {
         self: &Arc<Self>,
         name: String,
         leftovers: PodLeftovers,
-    ) -> Result<usize, RuntimeError> {
+    ) -> Result<usize, NodeError> {
         let (found, flawed) = self.queries.query(leftovers).await?;
         if self.registry.is_taken(&name) {
             return Ok(0);

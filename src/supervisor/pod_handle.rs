@@ -13,7 +13,7 @@ use crate::domain::container::Wanted;
 use crate::domain::exit::Caller;
 use crate::domain::pod::PodView;
 use crate::domain::spec::{ContainerSpec, PodSpec};
-use crate::runtime::StartRequest;
+use crate::node::StartRequest;
 
 /// The number of restarts and kills of one pod that may wait for its actor.
 const REQUESTS: usize = 16;

@@ -9,7 +9,7 @@ use super::record_writes::{RecordWrites, Write};
 use crate::domain::Incarnation;
 use crate::domain::container::{Event, Machine, Memory, Wanted};
 use crate::domain::pod::Pod;
-use crate::runtime::RuntimeError;
+use crate::node::{CallError, NodeError};
 
 pub struct PodRecords {
     writes: Vec<RecordWrites>,
@@ -122,15 +122,15 @@ impl PodRecords {
         effects: &mut Effects,
         index: usize,
         incarnation: Incarnation,
-        result: Result<(), RuntimeError>,
+        result: Result<(), NodeError>,
     ) -> Option<Event> {
         let writes = self.writes.get_mut(index)?;
         let container = effects.spec().at(index).map(|container| container.name.clone());
         let (changed, event) = match result {
             Ok(()) => (writes.written(incarnation), Some(Event::Written)),
             // The attempt was deleted meanwhile, or another client deleted its record.
-            Err(RuntimeError::NotFound(reason)) => {
-                tracing::debug!(container, reason, "there is no record to write to");
+            Err(NodeError::Call(CallError::NotFound(reason))) => {
+                tracing::debug!(container, %reason, "there is no record to write to");
                 let changed = writes.record_missing(incarnation, is_removed(pod, index));
                 // The owner of an adopted container may delete its record.
                 let is_ours = !effects.spec().is_adopted();

@@ -13,8 +13,8 @@ use super::registry::Registry;
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::spec::ProbeKind;
+use crate::node::session::{Order, Session};
 use crate::prober::Attempt;
-use crate::runtime::session::{Order, Session};
 
 /// The time beyond a probe's timeout that a run may take: over three times the limit of the exec
 /// queue.

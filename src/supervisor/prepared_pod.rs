@@ -7,7 +7,7 @@ use crate::domain::container::{Action, Event, ImageFacts, Machine, Recovered, Wa
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
 use crate::domain::{Incarnation, Now};
-use crate::runtime::{Found, FoundTask, Task};
+use crate::node::{Found, FoundTask, Task};
 
 /// A pod that is ready for its actor, with its first actions.
 pub struct PreparedPod {

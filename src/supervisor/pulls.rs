@@ -11,8 +11,8 @@ use super::lock::Lock;
 use crate::domain::container::ImageFacts;
 use crate::domain::image::{Keyring, Progress, PullFault, Pulled, Reference, normalise};
 use crate::domain::spec::PodSpec;
+use crate::node::{Node, PullError, Wanted};
 use crate::registry::RegistryError;
-use crate::runtime::{PullError, Runtime, Wanted};
 
 /// The number of concurrent pulls from one registry. Pulls from other registries do not wait for
 /// them.
@@ -55,7 +55,7 @@ impl Shared {
 }
 
 pub struct Pulls {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     running: Arc<Lock<HashMap<Key, Arc<Shared>>>>,
     /// The limit of each registry.
     limits: Lock<HashMap<String, Arc<Semaphore>>>,
@@ -63,7 +63,7 @@ pub struct Pulls {
 }
 
 impl Pulls {
-    pub fn new(runtime: Arc<dyn Runtime>, background: Background) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, background: Background) -> Self {
         Self { runtime, running: Arc::default(), limits: Lock::default(), background }
     }
 
@@ -132,7 +132,7 @@ impl Pulls {
 /// Classifies the error of a pull. A failure of containerd is no answer of the registry.
 fn fault_of(error: &PullError) -> PullFault {
     match error {
-        PullError::Registry(RegistryError::Unreachable(_)) | PullError::Runtime(_) => {
+        PullError::Registry(RegistryError::Unreachable(_)) | PullError::Node(_) => {
             PullFault::Unreachable
         }
         PullError::Registry(RegistryError::Refused(_)) | PullError::Failed(_) => PullFault::Failed,

@@ -19,7 +19,7 @@ use crate::domain::adopt::ContainerRef;
 use crate::domain::container::Observation;
 use crate::domain::link::Change;
 use crate::domain::time::Later;
-use crate::runtime::{Flaw, Runtime};
+use crate::node::{Flaw, Node};
 
 /// The interval of reconciliation, which lists the namespace's records and tasks: two calls that
 /// take containerd a few milliseconds.
@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(5);
 
 pub struct Reconciler {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     registry: Arc<Registry>,
     actors: Arc<PodActors>,
     failed_creations: Arc<FailedCreations>,
@@ -40,7 +40,7 @@ pub struct Reconciler {
 
 impl Reconciler {
     pub fn new(
-        runtime: Arc<dyn Runtime>,
+        runtime: Arc<dyn Node>,
         registry: Arc<Registry>,
         actors: Arc<PodActors>,
         failed_creations: Arc<FailedCreations>,

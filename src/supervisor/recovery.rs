@@ -10,9 +10,7 @@ use super::events::EventLog;
 use super::pending_record;
 use crate::domain::exit::ExitEvidence;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{
-    AttemptId, Flaw, Found, FoundTask, Recorded, Runtime, RuntimeError, Survey, Unsound,
-};
+use crate::node::{AttemptId, Flaw, Found, FoundTask, Node, NodeError, Recorded, Survey, Unsound};
 
 /// The records of one pod.
 #[derive(Default)]
@@ -47,10 +45,10 @@ impl PodLeftovers {
 }
 
 /// Queries the tasks of records.
-pub struct TaskQueries(Arc<dyn Runtime>);
+pub struct TaskQueries(Arc<dyn Node>);
 
 impl TaskQueries {
-    pub fn new(runtime: Arc<dyn Runtime>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>) -> Self {
         Self(runtime)
     }
 
@@ -58,7 +56,7 @@ impl TaskQueries {
     pub async fn query(
         &self,
         leftovers: PodLeftovers,
-    ) -> Result<(Vec<Found>, Vec<Unsound>), RuntimeError> {
+    ) -> Result<(Vec<Found>, Vec<Unsound>), NodeError> {
         let PodLeftovers { sound, unsound } = leftovers;
         let answers = sound.into_iter().map(|recorded| self.query_sound(recorded));
         let (mut found, mut flawed) = (Vec::new(), Vec::new());
@@ -74,17 +72,14 @@ impl TaskQueries {
 
     /// Queries the task of an attempt. One attempt that cannot be queried does not block the
     /// others.
-    async fn query_sound(
-        &self,
-        recorded: Recorded,
-    ) -> Result<Result<Found, Unsound>, RuntimeError> {
+    async fn query_sound(&self, recorded: Recorded) -> Result<Result<Found, Unsound>, NodeError> {
         let Recorded { id, pod, memory, pending_record } = recorded;
         // The memory is of a later attempt than the record, whose task is over.
         let is_over = memory.attempt > id.attempt;
         let answer = if is_over { Ok(FoundTask::None) } else { self.0.task(&id).await };
         let task = match answer {
             Ok(task) => task,
-            Err(error @ RuntimeError::Unavailable(_)) => return Err(error),
+            Err(error) if error.is_unavailable() => return Err(error),
             Err(error) => return Ok(Err(unclear(&id, &pod, &error))),
         };
         let words = match task {
@@ -97,20 +92,20 @@ impl TaskQueries {
         Ok(Ok(Found { id, pod, memory, task, words, pending_record }))
     }
 
-    async fn query_unsound(&self, unsound: Unsound) -> Result<Unsound, RuntimeError> {
+    async fn query_unsound(&self, unsound: Unsound) -> Result<Unsound, NodeError> {
         // A record of a newer version must not be touched.
         if unsound.flaw == Flaw::Newer {
             return Ok(unsound);
         }
         match self.0.task(&unsound.id).await {
             Ok(task) => Ok(Unsound { task, ..unsound }),
-            Err(error @ RuntimeError::Unavailable(_)) => Err(error),
+            Err(error) if error.is_unavailable() => Err(error),
             Err(error) => Ok(Unsound { flaw: Flaw::Unclear, reason: error.to_string(), ..unsound }),
         }
     }
 }
 
-fn unclear(id: &AttemptId, pod: &PodSpec, error: &RuntimeError) -> Unsound {
+fn unclear(id: &AttemptId, pod: &PodSpec, error: &NodeError) -> Unsound {
     let container = pod.all().find(|container| container.name == id.container);
     Unsound {
         id: id.clone(),

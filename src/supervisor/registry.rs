@@ -12,7 +12,7 @@ use super::successor::Successor;
 use crate::domain::adopt::ContainerRef;
 use crate::domain::pod::PodView;
 use crate::domain::spec::PodSpec;
-use crate::runtime::Flaw;
+use crate::node::Flaw;
 
 pub enum Entry {
     /// A pod of the runtime that must not be touched, or that is not recovered yet.

@@ -14,7 +14,7 @@ use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::domain::status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Stage, WaitingReason,
 };
-use crate::runtime::{Flaw, Found, FoundTask, Unsound};
+use crate::node::{Flaw, Found, FoundTask, Unsound};
 
 /// The records of a pod, sorted.
 pub enum Sorted {

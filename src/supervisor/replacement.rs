@@ -24,7 +24,7 @@ use crate::domain::image::{PullPolicy, VolumeSeen};
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, VolumeSource};
-use crate::runtime::{Runtime, RuntimeError};
+use crate::node::{CallError, Node, NodeError};
 
 /// The number of attempts reserved for restarts of the old pod while the new one is recorded.
 const GAP: u32 = 10;
@@ -32,7 +32,7 @@ const GAP: u32 = 10;
 const MARGIN: Duration = Duration::from_secs(15);
 
 pub struct Replacement {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     pulls: Arc<Pulls>,
     registry: Arc<Registry>,
     views: Arc<PodViews>,
@@ -43,7 +43,7 @@ pub struct Replacement {
 
 impl Replacement {
     pub fn new(
-        (runtime, pulls): (Arc<dyn Runtime>, Arc<Pulls>),
+        (runtime, pulls): (Arc<dyn Node>, Arc<Pulls>),
         registry: Arc<Registry>,
         views: Arc<PodViews>,
         creation: Arc<Creation>,
@@ -58,11 +58,11 @@ impl Replacement {
         for (index, container) in spec.all().enumerate() {
             let missing = match self.runtime.check(container).await {
                 Ok(_) => continue,
-                Err(RuntimeError::NoImage(missing)) => missing,
+                Err(NodeError::Call(CallError::NoImage(missing))) => missing,
                 Err(error) => return Err(located(spec, index, error)),
             };
             let refused =
-                |reason| located(spec, index, RuntimeError::Invalid { field: "image", reason });
+                |reason| located(spec, index, NodeError::Invalid { field: "image", reason });
             if container.pull_policy == Some(PullPolicy::Never) {
                 return Err(refused(missing));
             }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::clock::now;
 use crate::domain::link::{Change, Link};
-use crate::runtime::RuntimeError;
+use crate::node::NodeError;
 
 /// The link to the runtime, as the answers of all calls show it.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl RuntimeLink {
     }
 
     /// Updates the link from one answer of the runtime, or from the lack of one.
-    pub fn answered(&self, error: Option<&RuntimeError>) -> Option<Change> {
+    pub fn answered(&self, error: Option<&NodeError>) -> Option<Change> {
         let answer = match error {
             Some(error) if error.is_loss() => Err(error.to_string()),
             // Any other error is an answer of the runtime.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::prepared_pod::PreparedPod;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, StartRequest};
+use crate::node::{AttemptId, StartRequest};
 
 /// A recorded pod that starts once nothing is left of the pod that it replaces.
 pub struct Successor {

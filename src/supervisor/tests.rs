@@ -16,10 +16,10 @@ use crate::domain::spec::{
     RestartPolicy, Source, TcpSocket, Validated,
 };
 use crate::domain::status::{ContainerState, WaitingReason};
+use crate::node::NodeError;
+use crate::node::fake::Fake;
+use crate::node::{CallError, Target, Task};
 use crate::prober::{Attempt, Prober};
-use crate::runtime::RuntimeError;
-use crate::runtime::fake::Fake;
-use crate::runtime::{Target, Task};
 
 mod brake;
 mod evidence;
@@ -199,9 +199,9 @@ async fn removal_leaves_nothing_and_frees_the_name() {
 #[tokio::test(start_paused = true)]
 async fn a_start_without_containerd_is_no_restart() {
     let host = Host::new(Fake::default());
-    let away = RuntimeError::Unavailable("connection refused".into());
+    let away = NodeError::Call(CallError::Unavailable("connection refused".into()));
     // An internal error of containerd is no failure of the container either.
-    let internal = RuntimeError::Internal("failed to rename: file exists".into());
+    let internal = NodeError::Internal("failed to rename: file exists".into());
     *host.runtime.start_errors.lock().unwrap() = vec![internal, away.clone(), away];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     assert_eq!(host.restarts(0).await.status.containers[0].last_state, None);
@@ -210,7 +210,7 @@ async fn a_start_without_containerd_is_no_restart() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_configuration_is_retried_and_is_no_restart() {
     let host = Host::new(Fake::default());
-    let root = RuntimeError::Config("container has runAsNonRoot and image will run as root".into());
+    let root = NodeError::Config("container has runAsNonRoot and image will run as root".into());
     *host.runtime.start_errors.lock().unwrap() = vec![root];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     let waits = |view: &PodView| match &view.status.containers[0].state {

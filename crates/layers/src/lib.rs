@@ -343,6 +343,14 @@ mod tests {
     }
 
     #[test]
+    fn a_group_names_its_members_alone() {
+        let module = ["node", "local"].map(str::to_owned);
+        let found = paths("use super::{facts, plan::{Plan, Planner}};", &module);
+        let found: Vec<_> = found.iter().map(|path| path.join("::")).collect();
+        assert_eq!(found, ["node::facts", "node::plan::Plan", "node::plan::Planner"]);
+    }
+
+    #[test]
     fn a_circle_is_found_without_the_modules_beside_it() {
         let uses = |used: &str| BTreeMap::from([(used.to_owned(), BTreeSet::new())]);
         let edges = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a"), ("e", "f"), ("f", "g")];

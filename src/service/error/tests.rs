@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::adopt::ContainerRef;
-use crate::runtime::Refusal;
+use probelet_runtime::{Refusal, Refused};
 
 /// The size of the trailers as HTTP/2 counts them: names, values, 32 bytes each.
 fn trailers(status: &Status) -> usize {
@@ -158,20 +158,24 @@ fn each_error_of_the_supervisor_has_its_code() {
 
 #[test]
 fn each_error_of_the_runtime_has_its_code() {
-    use RuntimeError as E;
+    use CallError as C;
+    use NodeError as E;
     let text = || "why".to_owned();
+    let refused = Refused { refusal: Refusal::ShimDied, cause: text().into() };
     for (error, code) in [
-        (E::NotFound(text()), Code::NotFound),
-        (E::NoImage(text()), Code::NotFound),
-        (E::AlreadyExists(text()), Code::AlreadyExists),
+        (E::Call(C::Failed(text().into())), Code::Internal),
+        (E::Call(C::BadImage(text())), Code::InvalidArgument),
+        (E::Call(C::NotFound(text().into())), Code::NotFound),
+        (E::Call(C::NoImage(text())), Code::NotFound),
+        (E::Call(C::AlreadyExists(text().into())), Code::AlreadyExists),
         (E::Invalid { field: "image", reason: text() }, Code::InvalidArgument),
         (E::InUse(text()), Code::FailedPrecondition),
         (E::Network(text()), Code::FailedPrecondition),
-        (E::StartFailed(text()), Code::FailedPrecondition),
+        (E::start_failed(text()), Code::FailedPrecondition),
         (E::Config(text()), Code::FailedPrecondition),
-        (E::Unavailable(text()), Code::Unavailable),
-        (E::Timeout { call: "x", seconds: 1 }, Code::DeadlineExceeded),
-        (E::Refused { refusal: Refusal::ShimDied, text: text() }, Code::Internal),
+        (E::Call(C::Unavailable(text().into())), Code::Unavailable),
+        (E::Call(C::Timeout { call: "x", seconds: 1 }), Code::DeadlineExceeded),
+        (E::Call(C::Refused(refused)), Code::Internal),
         (E::Internal(text()), Code::Internal),
     ] {
         let shown = error.to_string();

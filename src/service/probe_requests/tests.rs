@@ -8,10 +8,10 @@ use super::super::containers::ContainersApi;
 use super::*;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{Handler, PortRef, ProbeSpec, TcpSocket};
+use crate::node::Target;
+use crate::node::fake::Fake;
 use crate::pb::containers_server::Containers;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Target;
-use crate::runtime::fake::Fake;
 use crate::supervisor::Supervisor;
 
 struct Content;

@@ -6,7 +6,7 @@ use super::Actor;
 use crate::domain::Incarnation;
 use crate::domain::container::{Event, Fault, InstanceEvent, Machine};
 use crate::domain::notice::Notice;
-use crate::runtime::{RuntimeError, Task};
+use crate::node::{NodeError, Task};
 use crate::supervisor::effects::EffectResult;
 
 impl Actor {
@@ -112,7 +112,7 @@ impl Actor {
         self.handle(index, InstanceEvent::Started { pid, container_id }.of(incarnation));
     }
 
-    fn on_written(&mut self, index: usize, attempt: Incarnation, result: Result<(), RuntimeError>) {
+    fn on_written(&mut self, index: usize, attempt: Incarnation, result: Result<(), NodeError>) {
         let (pod, effects) = (&self.pod, &mut self.effects);
         if let Some(event) = self.records.on_written(pod, effects, index, attempt, result) {
             self.handle(index, event);

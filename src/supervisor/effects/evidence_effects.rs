@@ -10,19 +10,19 @@ use crate::domain::Incarnation;
 use crate::domain::container::{InstanceEvent, Machine};
 use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, ProbeWord};
 use crate::evidence::{EvidenceCollector, EvidenceSource};
-use crate::runtime::{Runtime, Task};
+use crate::node::{Node, Task};
 use crate::supervisor::clock::now;
 
 /// The time that a capture may take beyond the stop, so that its reading is still reported.
 const LATE: Duration = Duration::from_secs(10);
 
 pub struct EvidenceEffects {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     evidence_collector: Arc<dyn EvidenceCollector>,
 }
 
 impl EvidenceEffects {
-    pub fn new(runtime: Arc<dyn Runtime>, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
         Self { runtime, evidence_collector }
     }
 

@@ -10,16 +10,16 @@ use crate::domain::Incarnation;
 use crate::domain::container::{ImageFacts, InstanceEvent, Memory};
 use crate::domain::image::{PullFault, VolumeSeen};
 use crate::domain::spec::volume_images;
-use crate::runtime::{Runtime, RuntimeError, StartRequest};
+use crate::node::{CallError, Node, NodeError, StartRequest};
 use crate::supervisor::pulls::{Pulls, keyrings};
 
 pub struct ImageEffects {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     pulls: Arc<Pulls>,
 }
 
 impl ImageEffects {
-    pub fn new(runtime: Arc<dyn Runtime>, pulls: Arc<Pulls>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, pulls: Arc<Pulls>) -> Self {
         Self { runtime, pulls }
     }
 
@@ -60,15 +60,15 @@ impl ImageEffects {
 }
 
 async fn find(
-    runtime: &dyn Runtime,
+    runtime: &dyn Node,
     request: &StartRequest,
-) -> Result<(Option<ImageFacts>, BTreeMap<String, VolumeSeen>), RuntimeError> {
+) -> Result<(Option<ImageFacts>, BTreeMap<String, VolumeSeen>), NodeError> {
     runtime.create(request).await?;
     let container = request.container().ok_or_else(|| {
-        RuntimeError::Internal(format!("{}: no container {}", request.id, request.index))
+        NodeError::Internal(format!("{}: no container {}", request.id, request.index))
     })?;
     let image = match runtime.check(container).await {
-        Err(RuntimeError::NoImage(reason)) => {
+        Err(NodeError::Call(CallError::NoImage(reason))) => {
             tracing::debug!(reason, "the image is not present yet");
             None
         }

@@ -7,14 +7,14 @@ use super::{EffectResult, Effects};
 use crate::domain::link::retry_after;
 use crate::domain::network::PodNetwork;
 use crate::domain::spec::PodSpec;
-use crate::runtime::{Runtime, RuntimeError};
+use crate::node::{Node, NodeError};
 
 pub struct NetworkEffects {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
 }
 
 impl NetworkEffects {
-    pub fn new(runtime: Arc<dyn Runtime>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>) -> Self {
         Self { runtime }
     }
 
@@ -33,7 +33,7 @@ impl NetworkEffects {
         effects.spawn_for_pod("check_network", async move {
             match runtime.check_network(&spec).await {
                 Ok(()) => EffectResult::Nothing,
-                Err(RuntimeError::Network(why)) => EffectResult::NetworkBroken(why),
+                Err(NodeError::Network(why)) => EffectResult::NetworkBroken(why),
                 Err(error) => {
                     tracing::warn!(%error, "the network could not be checked");
                     EffectResult::Nothing

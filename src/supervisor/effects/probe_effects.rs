@@ -10,16 +10,16 @@ use crate::domain::Incarnation;
 use crate::domain::container::InstanceEvent;
 use crate::domain::probe::Launch;
 use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
+use crate::node::{Node, Task};
 use crate::prober::{Attempt, Prober};
-use crate::runtime::{Runtime, Task};
 
 pub struct ProbeEffects {
     prober: Arc<dyn Prober>,
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
 }
 
 impl ProbeEffects {
-    pub fn new(prober: Arc<dyn Prober>, runtime: Arc<dyn Runtime>) -> Self {
+    pub fn new(prober: Arc<dyn Prober>, runtime: Arc<dyn Node>) -> Self {
         Self { prober, runtime }
     }
 

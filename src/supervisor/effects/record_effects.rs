@@ -9,15 +9,15 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::link::{Link, retry_after};
 use crate::domain::spec::PodSpec;
-use crate::runtime::{AttemptId, Runtime, RuntimeError};
+use crate::node::{AttemptId, Node, NodeError};
 
 pub struct RecordEffects {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     link: watch::Receiver<Link>,
 }
 
 impl RecordEffects {
-    pub fn new(runtime: Arc<dyn Runtime>, link: watch::Receiver<Link>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, link: watch::Receiver<Link>) -> Self {
         Self { runtime, link }
     }
 
@@ -33,7 +33,7 @@ impl RecordEffects {
             let written = runtime.remember(&id, &spec, &memory).await;
             // A removed container needs no record.
             let needed = memory.wanted != Wanted::Removed
-                || !matches!(written, Err(RuntimeError::NotFound(_)));
+                || !written.as_ref().is_err_and(NodeError::is_not_found);
             if written.is_err() && needed {
                 save_pending(&*runtime, &id, &spec, &memory).await;
             }
@@ -87,7 +87,7 @@ impl RecordEffects {
 }
 
 /// Writes a pending record. If that fails too, the state is lost when the daemon ends.
-async fn save_pending(runtime: &dyn Runtime, id: &AttemptId, spec: &PodSpec, memory: &Memory) {
+async fn save_pending(runtime: &dyn Node, id: &AttemptId, spec: &PodSpec, memory: &Memory) {
     if let Err(error) = runtime.keep(id, spec, memory).await {
         tracing::warn!(%id, %error, "the pending record is not written either");
     }

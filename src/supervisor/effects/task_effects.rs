@@ -8,15 +8,15 @@ use crate::domain::container::{Event, InstanceEvent, Memory};
 use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::link::retry_after;
 use crate::evidence::EvidenceCollector;
-use crate::runtime::{Runtime, Task};
+use crate::node::{Node, Task};
 
 pub struct TaskEffects {
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<dyn Node>,
     evidence_collector: Arc<dyn EvidenceCollector>,
 }
 
 impl TaskEffects {
-    pub fn new(runtime: Arc<dyn Runtime>, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
+    pub fn new(runtime: Arc<dyn Node>, evidence_collector: Arc<dyn EvidenceCollector>) -> Self {
         Self { runtime, evidence_collector }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::exit::Ending;
 use crate::domain::spec::sample;
-use crate::runtime::AttemptId;
+use crate::node::AttemptId;
 
 fn id(container: &str, attempt: u32) -> AttemptId {
     AttemptId { pod: "web".into(), container: container.into(), attempt: Incarnation(attempt) }

@@ -14,9 +14,9 @@ use crate::domain::container::Wanted;
 use crate::domain::spec::{Source, sample};
 use crate::domain::static_pods::{Content, Seen};
 use crate::domain::status::ContainerState;
+use crate::node::Target;
+use crate::node::fake::Fake;
 use crate::prober::{Attempt, Prober};
-use crate::runtime::Target;
-use crate::runtime::fake::Fake;
 use crate::supervisor::{PodView, Supervisor, SupervisorBuilder};
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::spec::{Volume, VolumeImage, VolumeSource};
+use crate::node::PullError;
 use crate::registry::RegistryError;
-use crate::runtime::PullError;
 
 fn named(name: &str, image: &str) -> Validated<PodSpec> {
     PodSpec { name: name.into(), uid: name.into(), ..pod(image).into_inner() }.validate().unwrap()

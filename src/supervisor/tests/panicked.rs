@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
 use crate::domain::status::Phase;
-use crate::runtime::{AttemptId, Recorded};
+use crate::node::{AttemptId, Recorded};
 
 /// A host with a pod that an earlier daemon left running and that is recovered.
 async fn recovered() -> Host {

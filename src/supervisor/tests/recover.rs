@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::container::Memory;
-use crate::runtime::{AttemptId, Recorded};
+use crate::node::{AttemptId, Recorded};
 
 /// The delay of a shim that hangs: five queries by containerd, and the pauses between them.
 const HANGS: Duration = Duration::from_secs(12);
@@ -79,7 +79,7 @@ async fn a_loss_of_containerd_ends_the_recovery_and_the_next_one_recovers_the_re
 #[tokio::test(start_paused = true)]
 async fn a_pod_whose_tasks_are_unclear_is_queried_again_within_seconds() {
     let host = host_of(&[("web", ANSWERS)]);
-    host.runtime.task_errors.lock().unwrap().push(RuntimeError::Internal("what?".into()));
+    host.runtime.task_errors.lock().unwrap().push(NodeError::Internal("what?".into()));
     assert_eq!(host.supervisor.recover().await.unwrap(), 0);
     assert!(host.supervisor.get("web").is_ok() && !is_recovered(&host, "web"));
     let (supervisor, mut changes) = (host.supervisor.clone(), host.supervisor.changes());

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::image::PullPolicy;
 use crate::domain::spec::{Volume, VolumeImage, VolumeSource};
 use crate::domain::status::ContainerStatus;
-use crate::runtime::PullError;
+use crate::node::PullError;
 
 fn named(image: &str, uid: &str) -> Validated<PodSpec> {
     PodSpec { uid: uid.into(), ..pod(image).into_inner() }.validate().unwrap()

@@ -77,7 +77,7 @@ async fn a_request_has_to_name_the_container() {
 #[tokio::test(start_paused = true)]
 async fn the_deletion_of_an_ended_task_is_retried() {
     let host = Host::new(Fake::default());
-    let away = || RuntimeError::Unavailable("away".into());
+    let away = || NodeError::Call(CallError::Unavailable("away".into()));
     *host.runtime.reap_errors.lock().unwrap() = vec![away(), away()];
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     running(&host, "app").await;

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::*;
 use crate::domain::container::Event;
-use crate::runtime::AttemptId;
+use crate::node::AttemptId;
 use crate::supervisor::clock::simulated;
 
 mod world;

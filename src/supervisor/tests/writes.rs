@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::container::Memory;
 
-fn refused() -> RuntimeError {
-    RuntimeError::StartFailed("no such file or directory".into())
+fn refused() -> NodeError {
+    NodeError::StartFailed("no such file or directory".into())
 }
 
 impl Host {
@@ -45,7 +45,7 @@ impl Host {
 #[tokio::test(start_paused = true)]
 async fn an_ended_task_stays_until_the_next_attempt_has_a_record() {
     let host = Host::run().await;
-    let internal = RuntimeError::Internal("disk full".into());
+    let internal = NodeError::Internal("disk full".into());
     *host.runtime.start_errors.lock().unwrap() = vec![internal.clone(), internal];
     host.runtime.recordless.store(true, Relaxed);
     host.runtime.end(Ending::Exited(3));

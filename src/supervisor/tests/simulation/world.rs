@@ -10,8 +10,10 @@ use super::*;
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::image::{Progress, Stored, VolumeSeen};
-use crate::runtime::{
-    AttemptId, FoundTask, PendingRecord, PullError, Recorded, Runtime, StartRequest, Survey,
+use crate::domain::network::PodNetwork;
+use crate::node::{
+    AttemptId, Attempts, CallError, Environments, FoundTask, Inventory, PendingRecord, PodImages,
+    PullError, Recorded, StartRequest, Survey,
 };
 
 mod simulated_task;
@@ -148,56 +150,59 @@ impl SimulatedRuntime {
     }
 
     /// Waits for containerd's answer, which is an error while it is away.
-    async fn answer(&self) -> Result<(), RuntimeError> {
+    async fn answer(&self) -> Result<(), NodeError> {
         self.delay().await;
         self.ping().await
     }
 
     /// Waits for a shim's answer. A shim that hangs gives none.
-    async fn shim_answer(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+    async fn shim_answer(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.answer().await?;
         if self.0.state.lock().unwrap().hung.contains(&id.to_string()) {
             tokio::time::sleep(Duration::from_secs(10)).await;
-            return Err(RuntimeError::Timeout { call: "Tasks", seconds: 10 });
+            return Err(NodeError::Call(CallError::Timeout { call: "Tasks", seconds: 10 }));
         }
         Ok(())
     }
 }
 
-fn missing(id: &AttemptId) -> RuntimeError {
-    RuntimeError::NotFound(format!("container {id}"))
+fn missing(id: &AttemptId) -> NodeError {
+    NodeError::Call(CallError::NotFound(format!("container {id}").into()))
 }
 
 #[async_trait]
-impl Runtime for SimulatedRuntime {
-    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, RuntimeError> {
+impl PodImages for SimulatedRuntime {
+    async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, NodeError> {
         self.answer().await?;
         let id = format!("{}@sha256:1", container.image());
         Ok(ImageFacts { id, from_registry: false, stop_signal: None })
     }
 
-    async fn look_at_volume(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, RuntimeError> {
+    async fn look_at_volume(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, NodeError> {
         self.answer().await?;
         Ok(VolumeSeen::Viewed)
     }
 
     async fn pull(
         &self,
-        _: &crate::runtime::Wanted,
+        _: &crate::node::Wanted,
         _: &Arc<watch::Sender<Progress>>,
     ) -> Result<(ImageFacts, u64), PullError> {
         Err(PullError::Failed("there is no registry".into()))
     }
 
-    async fn images(&self) -> Result<Vec<Stored>, RuntimeError> {
+    async fn images(&self) -> Result<Vec<Stored>, NodeError> {
         Ok(Vec::new())
     }
 
-    async fn remove_image(&self, name: &str) -> Result<String, RuntimeError> {
+    async fn remove_image(&self, name: &str) -> Result<String, NodeError> {
         Ok(name.to_owned())
     }
+}
 
-    async fn create(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+#[async_trait]
+impl Attempts for SimulatedRuntime {
+    async fn create(&self, creation: &StartRequest) -> Result<(), NodeError> {
         self.answer().await?;
         let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
         let mut state = self.0.state.lock().unwrap();
@@ -205,7 +210,7 @@ impl Runtime for SimulatedRuntime {
         Ok(())
     }
 
-    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, RuntimeError> {
+    async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, NodeError> {
         self.shim_answer(&creation.id).await?;
         let key = creation.id.to_string();
         let written = (creation.id.clone(), PodSpec::clone(&creation.pod), creation.memory.clone());
@@ -243,7 +248,7 @@ impl Runtime for SimulatedRuntime {
         id: &AttemptId,
         pod: &PodSpec,
         memory: &Memory,
-    ) -> Result<(), RuntimeError> {
+    ) -> Result<(), NodeError> {
         let key = (id.pod.clone(), id.container.clone());
         let is_pending = self.0.state.lock().unwrap().pending.contains_key(&key);
         if is_pending && self.keep(id, pod, memory).await.is_err() {
@@ -257,14 +262,9 @@ impl Runtime for SimulatedRuntime {
         Ok(())
     }
 
-    async fn keep(
-        &self,
-        id: &AttemptId,
-        pod: &PodSpec,
-        memory: &Memory,
-    ) -> Result<(), RuntimeError> {
+    async fn keep(&self, id: &AttemptId, pod: &PodSpec, memory: &Memory) -> Result<(), NodeError> {
         if self.0.full.load(Relaxed) {
-            return Err(RuntimeError::Internal("no space left on device".into()));
+            return Err(NodeError::Internal("no space left on device".into()));
         }
         let key = (id.pod.clone(), id.container.clone());
         let written = (id.clone(), pod.clone(), memory.clone());
@@ -272,39 +272,23 @@ impl Runtime for SimulatedRuntime {
         Ok(())
     }
 
-    async fn reap(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+    async fn reap(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.shim_answer(id).await?;
         if self.0.task(id).is_some_and(|process| process.is_alive()) {
-            return Err(RuntimeError::Internal("cannot delete a running process".into()));
+            return Err(NodeError::Internal("cannot delete a running process".into()));
         }
         self.0.state.lock().unwrap().tasks.remove(&id.to_string());
         Ok(())
     }
 
-    async fn forget(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+    async fn forget(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.clear(id).await?;
         self.answer().await?;
         self.0.state.lock().unwrap().records.remove(&id.to_string());
         Ok(())
     }
 
-    async fn survey(&self) -> Result<Survey, RuntimeError> {
-        self.answer().await?;
-        let state = self.0.state.lock().unwrap();
-        let recorded = |(id, pod, memory): &Written| {
-            let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
-            Recorded { id, pod, memory, pending_record: false }
-        };
-        let pending_record = |(id, pod, memory): &Written| {
-            let (pod, container, memory) = (pod.clone(), id.container.clone(), memory.clone());
-            PendingRecord { pod, container, memory }
-        };
-        let sound = state.records.values().map(recorded).collect();
-        let pending_record = state.pending.values().map(pending_record).collect();
-        Ok(Survey { sound, pending_record, ..Survey::default() })
-    }
-
-    async fn task(&self, id: &AttemptId) -> Result<FoundTask, RuntimeError> {
+    async fn task(&self, id: &AttemptId) -> Result<FoundTask, NodeError> {
         self.answer().await?;
         let Some(process) = self.0.task(id) else { return Ok(FoundTask::None) };
         let ending = *process.ending.borrow();
@@ -319,32 +303,11 @@ impl Runtime for SimulatedRuntime {
         })
     }
 
-    async fn ping(&self) -> Result<(), RuntimeError> {
-        match self.0.away.load(Relaxed) {
-            true => Err(RuntimeError::Unavailable("connection refused".into())),
-            false => Ok(()),
-        }
-    }
-
-    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, RuntimeError> {
-        self.answer().await?;
-        let ids: Vec<_> = {
-            let state = self.0.state.lock().unwrap();
-            state.records.values().map(|(id, ..)| id.clone()).collect()
-        };
-        let seen = |id: &AttemptId| match self.0.task(id) {
-            None => SeenTask::None,
-            Some(process) if process.is_alive() => SeenTask::Alive,
-            Some(_) => SeenTask::Ended,
-        };
-        Ok(ids.into_iter().map(|id| (id.clone(), seen(&id))).collect())
-    }
-
-    async fn restore(&self, creation: &StartRequest) -> Result<(), RuntimeError> {
+    async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
         self.create(creation).await
     }
 
-    async fn clear(&self, id: &AttemptId) -> Result<(), RuntimeError> {
+    async fn clear(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.shim_answer(id).await?;
         if let Some(process) = self.0.task(id) {
             self.0.kill(&process, Ending::Signaled(9), "a cleanup");
@@ -360,6 +323,67 @@ impl Runtime for SimulatedRuntime {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         PathBuf::from(id.to_string())
+    }
+}
+
+#[async_trait]
+impl Inventory for SimulatedRuntime {
+    async fn survey(&self) -> Result<Survey, NodeError> {
+        self.answer().await?;
+        let state = self.0.state.lock().unwrap();
+        let recorded = |(id, pod, memory): &Written| {
+            let (id, pod, memory) = (id.clone(), pod.clone(), memory.clone());
+            Recorded { id, pod, memory, pending_record: false }
+        };
+        let pending_record = |(id, pod, memory): &Written| {
+            let (pod, container, memory) = (pod.clone(), id.container.clone(), memory.clone());
+            PendingRecord { pod, container, memory }
+        };
+        let sound = state.records.values().map(recorded).collect();
+        let pending_record = state.pending.values().map(pending_record).collect();
+        Ok(Survey { sound, pending_record, ..Survey::default() })
+    }
+
+    async fn ping(&self) -> Result<(), NodeError> {
+        match self.0.away.load(Relaxed) {
+            true => Err(NodeError::Call(CallError::Unavailable("connection refused".into()))),
+            false => Ok(()),
+        }
+    }
+
+    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
+        self.answer().await?;
+        let ids: Vec<_> = {
+            let state = self.0.state.lock().unwrap();
+            state.records.values().map(|(id, ..)| id.clone()).collect()
+        };
+        let seen = |id: &AttemptId| match self.0.task(id) {
+            None => SeenTask::None,
+            Some(process) if process.is_alive() => SeenTask::Alive,
+            Some(_) => SeenTask::Ended,
+        };
+        Ok(ids.into_iter().map(|id| (id.clone(), seen(&id))).collect())
+    }
+}
+
+#[async_trait]
+impl Environments for SimulatedRuntime {
+    async fn volumes_used(&self, _: &PodSpec) -> Result<BTreeMap<String, u64>, NodeError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn check_network(&self, _: &PodSpec) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    async fn reconnect(&self, _: &PodSpec) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    fn give_up_network(&self, _: &PodSpec) {}
+
+    fn network(&self, _: &PodSpec) -> PodNetwork {
+        PodNetwork::default()
     }
 }
 

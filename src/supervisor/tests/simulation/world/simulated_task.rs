@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::runtime::{ExecError, Executed, Target, Turn};
+use crate::node::{ExecError, Executed, Target, Turn};
 
 #[async_trait]
 impl Target for SimulatedTask {

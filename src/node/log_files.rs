@@ -1,0 +1,134 @@
+//! Logs and termination messages of attempts, and the loggers that write the logs.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::attempt::AttemptId;
+use super::log_handover;
+use crate::domain::adopt::ContainerRef;
+use crate::domain::exit::{LOG_BYTES, LOG_LINES};
+use crate::domain::log::{Limits, OwnLimits};
+use crate::logs::{self, Order};
+
+/// The output's destination if no log can be written.
+pub(super) const NOWHERE: &str = "file:///dev/null";
+
+#[derive(Debug, Clone)]
+pub(super) struct LogFiles {
+    folder: PathBuf,
+    limits: Limits,
+    program: logs::Program,
+    /// Folder of the sockets on which loggers are asked to write out their buffers.
+    sockets: PathBuf,
+}
+
+impl LogFiles {
+    pub(super) fn new(folder: PathBuf, limits: Limits, run_dir: &Path, data_dir: &Path) -> Self {
+        let program = logs::Program::new(vec![run_dir.join("bin"), data_dir.join("bin")]);
+        Self { folder, limits, program, sockets: run_dir.join("loggers") }
+    }
+
+    /// Returns the file that receives the attempt's output.
+    pub(super) fn path(&self, id: &AttemptId) -> PathBuf {
+        let folder = match ContainerRef::of_pod(&id.pod) {
+            // No pod's name begins with an underscore.
+            Some(container) => self.folder.join("_adopted").join(container.namespace),
+            None => self.folder.join(&id.pod),
+        };
+        folder.join(&id.container).join(format!("{}.log", id.attempt))
+    }
+
+    /// Returns the path of an attempt's message beside its log: a link, or the file itself if an
+    /// earlier version created it.
+    pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
+        self.path(id).with_extension("message")
+    }
+
+    /// Creates the folder of the attempt's log.
+    pub(super) async fn make_folder(&self, id: &AttemptId) -> Result<(), String> {
+        let path = self.path(id);
+        let Some(folder) = path.parent() else { return Ok(()) };
+        let failed = |error| format!("log folder {}: {error}", folder.display());
+        let folder = folder.to_owned();
+        let made = tokio::task::spawn_blocking({
+            let folder = folder.clone();
+            move || logs::make_folders(&folder)
+        });
+        made.await.map_err(io::Error::other).and_then(|made| made).map_err(failed)
+    }
+
+    /// Returns the URI by which a shim starts the attempt's logger.
+    pub(super) async fn logger(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
+        let (program, folder) = (self.program.clone(), self.sockets.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            program.path()
+        });
+        let failed = |error: &dyn std::fmt::Display| format!("program of the logger: {error}");
+        let program =
+            made.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let path = self.path(id);
+        let socket = Some(self.socket(&path));
+        let Limits { size, files } = self.limits.with(own);
+        let order = Order { path, limits: logs::format::Limits { size, files }, socket };
+        Ok(order.uri(&program))
+    }
+
+    /// Returns the end of the log, with all that the container has written.
+    pub(super) async fn end(&self, id: &AttemptId) -> String {
+        let path = self.path(id);
+        if let Err(error) = log_handover::hand_over(&self.socket(&path)).await {
+            tracing::debug!(%id, %error, "no logger hands the log over");
+        }
+        let read = tokio::task::spawn_blocking(move || logs::last(&path, LOG_LINES, LOG_BYTES));
+        let read = read.await.ok().and_then(Result::ok).unwrap_or_default();
+        String::from_utf8_lossy(&read).into_owned()
+    }
+
+    /// Removes log and message, and the folders of the container and of the pod with the last log
+    /// in them. A file that stays is only logged.
+    pub(super) async fn remove(&self, id: &AttemptId) {
+        let (log, message) = (self.path(id), self.message_path(id));
+        // A killed logger leaves its socket.
+        let files = [log.clone(), message.clone(), self.socket(&log)];
+        let removed = tokio::task::spawn_blocking(move || {
+            files.iter().map(|file| logs::remove(file)).fold(Ok(()), Result::and)
+        });
+        if let Err(error) = removed.await.map_err(io::Error::other).and_then(|removed| removed) {
+            tracing::warn!(%id, file = %message.display(), %error, "cannot remove a file");
+        }
+        for folder in log.ancestors().skip(1).take(2) {
+            if tokio::fs::remove_dir(folder).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    fn socket(&self, log: &Path) -> PathBuf {
+        logs::socket(&self.sockets, log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Incarnation;
+
+    #[test]
+    fn logs_are_by_pod_container_and_attempt() {
+        let logs = LogFiles::new(
+            "/logs".into(),
+            Limits::default(),
+            Path::new("/run/p"),
+            Path::new("/lib/p"),
+        );
+        let path = |pod: &str, container: &str| {
+            let (pod, container) = (pod.to_owned(), container.to_owned());
+            logs.path(&AttemptId { pod, container, attempt: Incarnation(3) })
+        };
+        assert_eq!(path("web", "app"), Path::new("/logs/web/app/3.log"));
+        assert_eq!(path("default/redis", "redis"), Path::new("/logs/_adopted/default/redis/3.log"));
+    }
+}
