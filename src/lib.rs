@@ -1,10 +1,6 @@
 //! probelet gives plain containerd hosts the kubelet's self-healing. See ARCHITECTURE.md.
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
-#![allow(
-    unreachable_pub,
-    reason = "a private module bounds its items, so `pub` marks an interface"
-)]
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")

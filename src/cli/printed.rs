@@ -99,7 +99,7 @@ macro_rules! cells {
     }};
 }
 
-pub(in crate::cli) use {cells, put};
+pub(crate) use {cells, put};
 
 /// The text after the title of an empty list.
 pub fn none_if(is_empty: bool) -> Printed {

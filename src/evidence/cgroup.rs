@@ -12,7 +12,7 @@ const UNLIMITED: u64 = 1 << 62;
 
 /// The folders of the cgroups that a process is in; none for a controller at its root cgroup.
 #[derive(Debug, Default)]
-pub(super) struct Cgroup {
+pub struct Cgroup {
     memory: Option<PathBuf>,
     cpu: Option<PathBuf>,
     /// Only in version 1, mostly the same folder as `cpu`.
@@ -24,7 +24,7 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    pub(super) fn of(pid: u32) -> std::io::Result<Self> {
+    pub fn of(pid: u32) -> std::io::Result<Self> {
         Ok(Self::parse(&read(format!("/proc/{pid}/cgroup"), 16 << 10)?, Path::new(ROOT)))
     }
 
@@ -65,12 +65,12 @@ impl Cgroup {
         Self { members, ..found }
     }
 
-    pub(super) fn members(&self) -> Option<Vec<u32>> {
+    pub fn members(&self) -> Option<Vec<u32>> {
         let text = read(self.members.as_ref()?.join("cgroup.procs"), 1 << 20).ok()?;
         Some(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
-    pub(super) fn memory(&self) -> Option<Memory> {
+    pub fn memory(&self) -> Option<Memory> {
         if let Some(at) = &self.memory {
             let stat = read(at.join("memory.stat"), 16 << 10).unwrap_or_default();
             let oom = read(at.join("memory.oom_control"), 4096).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Cgroup {
     }
 
     /// The CPU time of all its processes, those that have ended included.
-    pub(super) fn cpu_time(&self) -> Option<Duration> {
+    pub fn cpu_time(&self) -> Option<Duration> {
         if let Some(at) = &self.cpuacct {
             return number(at.join("cpuacct.usage")).map(Duration::from_nanos);
         }
@@ -107,12 +107,12 @@ impl Cgroup {
     }
 
     /// The number of periods so far in which the CPU limit throttled it.
-    pub(super) fn throttled(&self) -> Option<u64> {
+    pub fn throttled(&self) -> Option<u64> {
         let at = self.cpu.as_ref().or(self.unified.as_ref())?;
         keyed(&read(at.join("cpu.stat"), 4096).ok()?, "nr_throttled")
     }
 
-    pub(super) fn is_frozen(&self) -> bool {
+    pub fn is_frozen(&self) -> bool {
         if let Some(at) = &self.freezer {
             return line(at.join("freezer.state")).is_ok_and(|state| state != "THAWED");
         }
@@ -122,13 +122,13 @@ impl Cgroup {
     }
 
     /// The file of one kind of pressure (`memory`, `cpu` or `io`), if the cgroup has it.
-    pub(super) fn pressure(&self, of: &str) -> Option<PathBuf> {
+    pub fn pressure(&self, of: &str) -> Option<PathBuf> {
         let at = self.unified.as_ref()?.join(format!("{of}.pressure"));
         at.exists().then_some(at)
     }
 }
 
-pub(super) fn cpu(before: Option<u64>, after: Option<u64>) -> Cpu {
+pub fn cpu(before: Option<u64>, after: Option<u64>) -> Cpu {
     let in_sample = before.zip(after).map_or(0, |(before, after)| after.saturating_sub(before));
     Cpu { throttled_periods: after, throttled_in_sample: in_sample }
 }

@@ -10,7 +10,7 @@ use crate::node::{ExecError, Task, Turn};
 
 /// Runs the command and returns its output, with the exit status if it is not 0, or the reason
 /// why there is no output. `bound` includes the wait for the container's turn.
-pub(super) async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> String {
+pub async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> String {
     let start = Instant::now();
     let Ok(Ok(turn)) = timeout(bound, task.exec_turn().acquire_owned()).await else {
         return "not run: other commands kept the container busy".to_owned();

@@ -9,7 +9,7 @@ use crate::domain::evidence::{Count, Descriptors};
 /// The most descriptors whose kind is read.
 const LOOKED_AT: usize = 2048;
 
-pub(super) fn of(pid: u32, budget: Budget, missing: &mut Vec<String>) -> Descriptors {
+pub fn of(pid: u32, budget: Budget, missing: &mut Vec<String>) -> Descriptors {
     let folder = format!("/proc/{pid}/fd");
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     let mut seen = 0;

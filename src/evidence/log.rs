@@ -8,7 +8,7 @@ use crate::logs;
 const LINES: usize = 100;
 const BYTES: usize = 32 << 10;
 
-pub(super) fn tail(path: &Path) -> io::Result<Vec<String>> {
+pub fn tail(path: &Path) -> io::Result<Vec<String>> {
     let bytes = logs::last(path, LINES, BYTES)?;
     let text = String::from_utf8_lossy(&bytes);
     // If the limit was reached, the first line is incomplete and is dropped.

@@ -20,11 +20,11 @@ const FRAMES: usize = 16;
 const USER_HZ: u64 = 100;
 
 /// By thread id: the nanoseconds that it has run, and those that it has waited for a CPU.
-pub(super) type Ran = HashMap<u32, (u64, u64)>;
+pub type Ran = HashMap<u32, (u64, u64)>;
 
 /// The processes that are read: init first, then the others by pid. Commands that probelet runs in
 /// the container, such as a probe's, are left out: they say nothing about the container.
-pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32> {
+pub fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32> {
     let mut others: Vec<u32> = members.iter().copied().filter(|pid| *pid != init).collect();
     others.sort_unstable();
     let (mut chosen, mut commands) = (vec![init], HashSet::new());
@@ -46,12 +46,12 @@ pub(super) fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> V
     chosen
 }
 
-pub(super) fn ran(pids: &[u32]) -> Ran {
+pub fn ran(pids: &[u32]) -> Ran {
     let ids = pids.iter().flat_map(|pid| tids(*pid).into_iter().map(move |tid| (*pid, tid)));
     ids.take(THREADS).filter_map(|(pid, tid)| Some((tid, schedstat(pid, tid)?))).collect()
 }
 
-pub(super) fn processes(
+pub fn processes(
     pids: &[u32],
     before: &Ran,
     after: &Ran,

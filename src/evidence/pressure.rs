@@ -4,7 +4,7 @@ use super::cgroup::Cgroup;
 use super::text::read;
 use crate::domain::evidence::Pressure;
 
-pub(super) fn of(cgroup: &Cgroup, missing: &mut Vec<String>) -> Vec<Pressure> {
+pub fn of(cgroup: &Cgroup, missing: &mut Vec<String>) -> Vec<Pressure> {
     let mut found = Vec::new();
     for of in ["memory", "cpu", "io"] {
         let own = cgroup.pressure(of);

@@ -25,7 +25,7 @@ const ANSWERS: usize = 64;
 
 /// Lists the TCP listeners of the network namespace in which `socket` was created. Fails if the
 /// kernel sends more than `ANSWERS` messages or does not answer within the socket's timeout.
-pub(super) fn listeners(socket: OwnedFd) -> io::Result<Vec<Listener>> {
+pub fn listeners(socket: OwnedFd) -> io::Result<Vec<Listener>> {
     let mut socket = File::from(socket);
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {

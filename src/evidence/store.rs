@@ -15,7 +15,7 @@ const UNFINISHED: &str = ".evidence.new";
 /// Stores the evidence and removes the oldest beyond the limit. Only the folder of an adopted
 /// container is created, because its log is elsewhere; if another container's folder is missing,
 /// the container was deleted.
-pub(super) fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
+pub fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let attempt = evidence.attempt;
     if ContainerRef::of_pod(&evidence.pod).is_some() {
         let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
@@ -54,7 +54,7 @@ fn prune(folder: &Path) -> io::Result<()> {
 
 /// The evidence of the pod `uid`, the newest first. A file that cannot be parsed is logged and
 /// skipped.
-pub(super) fn read(folder: &Path, uid: &str) -> Vec<Evidence> {
+pub fn read(folder: &Path, uid: &str) -> Vec<Evidence> {
     let mut kept: Vec<Evidence> = Vec::new();
     for path in files(folder, ENDING).unwrap_or_default() {
         match parse(&path) {
@@ -73,7 +73,7 @@ fn parse(path: &Path) -> io::Result<Evidence> {
     Ok(serde_json::from_slice(&bounded::read(path, MOST)?)?)
 }
 
-pub(super) fn remove(folder: &Path) -> io::Result<()> {
+pub fn remove(folder: &Path) -> io::Result<()> {
     for ending in [ENDING, UNFINISHED] {
         files(folder, ending)?.iter().try_for_each(fs::remove_file)?;
     }

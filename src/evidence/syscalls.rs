@@ -68,7 +68,7 @@ const NAMES: &[(u64, &str)] = &[
 const NAMES: &[(u64, &str)] = &[];
 
 /// The system call in a line of `/proc/PID/task/TID/syscall`; empty if the thread is in none.
-pub(super) fn name(line: &str) -> String {
+pub fn name(line: &str) -> String {
     let word = line.split_whitespace().next().unwrap_or_default();
     match word.parse::<u64>() {
         Ok(number) => match NAMES.iter().find(|(known, _)| *known == number) {

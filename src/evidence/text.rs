@@ -11,34 +11,34 @@ use crate::node::deadline_in;
 /// The deadline for optional parts of a capture, by tokio's clock, which the caller's timeout uses
 /// too.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget(Instant);
+pub struct Budget(Instant);
 
 impl Budget {
-    pub(super) fn new(length: Duration) -> Self {
+    pub fn new(length: Duration) -> Self {
         Self(deadline_in(length))
     }
 
-    pub(super) fn is_spent(self) -> bool {
+    pub fn is_spent(self) -> bool {
         Instant::now() >= self.0
     }
 }
 
 /// The first `limit` bytes of a file. Bytes that are not UTF-8 are replaced.
-pub(super) fn read(path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
+pub fn read(path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&files::read_start(path, limit)?).into_owned())
 }
 
 /// The content of a file of one short line, without its line end.
-pub(super) fn line(path: impl AsRef<Path>) -> io::Result<String> {
+pub fn line(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(read(path, 4096)?.trim_end().to_owned())
 }
 
-pub(super) fn number(path: impl AsRef<Path>) -> Option<u64> {
+pub fn number(path: impl AsRef<Path>) -> Option<u64> {
     line(path).ok()?.parse().ok()
 }
 
 /// The number after `key` in a file of `KEY NUMBER` lines.
-pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
+pub fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(' ')?;
         (name == key).then(|| value.trim().parse().ok())?

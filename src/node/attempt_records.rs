@@ -24,23 +24,23 @@ const CONTAINER: &str = "probelet/container";
 const ATTEMPT: &str = "probelet/attempt";
 
 #[derive(Debug, Clone)]
-pub(super) struct AttemptRecords {
+pub struct AttemptRecords {
     own: Namespace,
     runtime: Arc<dyn Runtime>,
     pending: PendingRecords,
 }
 
 impl AttemptRecords {
-    pub(super) fn new(own: Namespace, runtime: Arc<dyn Runtime>, pending: PendingRecords) -> Self {
+    pub fn new(own: Namespace, runtime: Arc<dyn Runtime>, pending: PendingRecords) -> Self {
         Self { own, runtime, pending }
     }
 
-    pub(super) fn pending(&self) -> &PendingRecords {
+    pub fn pending(&self) -> &PendingRecords {
         &self.pending
     }
 
     /// Returns the namespace that has the attempt's record.
-    pub(super) fn namespace_of(&self, id: &AttemptId) -> Result<Namespace, CallError> {
+    pub fn namespace_of(&self, id: &AttemptId) -> Result<Namespace, CallError> {
         match ContainerRef::of_pod(&id.pod) {
             Some(container) => self.runtime.namespace(&container.namespace),
             None => Ok(self.own.clone()),
@@ -49,7 +49,7 @@ impl AttemptRecords {
 
     /// Creates the record, which names the snapshot. If it exists, returns true and updates it if
     /// `renew` is set: when it was created, the image was missing or another one.
-    pub(super) async fn create(
+    pub async fn create(
         &self,
         creation: &StartRequest,
         source: Source,
@@ -93,7 +93,7 @@ impl AttemptRecords {
     }
 
     /// Overwrites the state saved in the record.
-    pub(super) async fn remember(
+    pub async fn remember(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -107,7 +107,7 @@ impl AttemptRecords {
     }
 
     /// Writes to a foreign container's record that it was released under these labels.
-    pub(super) async fn release(
+    pub async fn release(
         &self,
         container: &ContainerRef,
         labels: &BTreeMap<String, String>,
@@ -119,17 +119,17 @@ impl AttemptRecords {
         self.pending.remove_of(container).await
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<Record, CallError> {
+    pub async fn get(&self, id: &str) -> Result<Record, CallError> {
         self.own.records.get(id).await
     }
 
     /// Lists all of probelet's records, sound or not.
-    pub(super) async fn list(&self) -> Result<Vec<Record>, CallError> {
+    pub async fn list(&self) -> Result<Vec<Record>, CallError> {
         self.list_own(Filter::Label(POD)).await
     }
 
     /// Lists the records of one pod.
-    pub(super) async fn of_pod(&self, uid: &str) -> Result<Vec<Record>, CallError> {
+    pub async fn of_pod(&self, uid: &str) -> Result<Vec<Record>, CallError> {
         self.list_own(Filter::LabelIs(POD_UID, uid)).await
     }
 
@@ -139,26 +139,26 @@ impl AttemptRecords {
         Ok(records)
     }
 
-    pub(super) async fn delete(&self, id: &str) -> Result<(), CallError> {
+    pub async fn delete(&self, id: &str) -> Result<(), CallError> {
         self.own.records.delete(id).await
     }
 }
 
 /// True if probelet (this daemon or another one) created the record. An image's labels may match
 /// too, but no image sets the extension.
-pub(super) fn is_own(record: &Record) -> bool {
+pub fn is_own(record: &Record) -> bool {
     record.labels.contains_key(POD)
         && record.extensions.get(record::KEY).is_some_and(record::is_of_own)
 }
 
 /// The reason why a record cannot be used.
-pub(super) struct Unreadable {
+pub struct Unreadable {
     pub(super) is_newer: bool,
     pub(super) reason: String,
 }
 
 /// Returns the attempt that the labels of the container `id` name.
-pub(super) fn labelled(id: &str, labels: &BTreeMap<String, String>) -> Result<AttemptId, String> {
+pub fn labelled(id: &str, labels: &BTreeMap<String, String>) -> Result<AttemptId, String> {
     let label = |name: &str| labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
     let attempt = label(ATTEMPT)?;
     let number = attempt.parse().map_err(|_| format!("label {ATTEMPT} is {attempt:?}"))?;
@@ -171,7 +171,7 @@ pub(super) fn labelled(id: &str, labels: &BTreeMap<String, String>) -> Result<At
 }
 
 /// Returns the state saved in a record.
-pub(super) fn remembered(record: &Record) -> Result<(PodSpec, Memory), Unreadable> {
+pub fn remembered(record: &Record) -> Result<(PodSpec, Memory), Unreadable> {
     let none = || Unreadable { is_newer: false, reason: "no extension".to_owned() };
     let extension = record.extensions.get(record::KEY).ok_or_else(none)?;
     let (pod, mut memory) = record::decode(extension).map_err(|error| Unreadable {
@@ -184,7 +184,7 @@ pub(super) fn remembered(record: &Record) -> Result<(PodSpec, Memory), Unreadabl
 }
 
 /// Returns the user in the container's spec.
-pub(super) fn user_of(record: &Record) -> Option<User> {
+pub fn user_of(record: &Record) -> Option<User> {
     oci::user_of(&record.spec)
 }
 

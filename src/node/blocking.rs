@@ -6,10 +6,10 @@ use super::error::NodeError;
 
 /// How long an operation may take: a host path may be on a server that does not answer, and a
 /// folder may be large.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs blocking work in a thread of its own. The work continues if it takes too long.
-pub(super) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NodeError> {

@@ -60,7 +60,7 @@ impl Default for Config {
 }
 
 /// A path made absolute, as text. A path with one of the characters in `without` is refused.
-pub(super) fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, NodeError> {
+pub fn absolute(name: &str, path: &Path, without: &[char]) -> Result<PathBuf, NodeError> {
     let bad =
         |reason: String| NodeError::Internal(format!("{name} folder {}: {reason}", path.display()));
     let path = std::path::absolute(path).map_err(|error| bad(error.to_string()))?;

@@ -17,7 +17,7 @@ const ALL: &str = "rwm";
 /// Limit for nested folders below `/dev`.
 const DEEPEST: u32 = 8;
 
-pub(super) fn of(container: &ContainerSpec) -> Result<Vec<DeviceNode>, NodeError> {
+pub fn of(container: &ContainerSpec) -> Result<Vec<DeviceNode>, NodeError> {
     let mut nodes = Vec::new();
     if container.security.is_privileged() {
         let all = Device { host: "/dev".into(), container: "/dev".into(), access: ALL.into() };

@@ -34,7 +34,7 @@ use crate::volumes::Volumes;
 use probelet_oci::Facts;
 
 #[derive(Debug, Clone)]
-pub(super) struct PodEnvironment {
+pub struct PodEnvironment {
     facts: Facts,
     claims: Claims,
     pids: SharedPids,
@@ -50,7 +50,7 @@ pub(super) struct PodEnvironment {
 }
 
 impl PodEnvironment {
-    pub(super) fn new(
+    pub fn new(
         config: &Config,
         facts: Facts,
         namespace: &Namespace,
@@ -85,30 +85,30 @@ impl PodEnvironment {
         }
     }
 
-    pub(super) fn networks(&self) -> &PodNetworks {
+    pub fn networks(&self) -> &PodNetworks {
         &self.networks
     }
 
-    pub(super) fn files(&self) -> &FilesOfPods {
+    pub fn files(&self) -> &FilesOfPods {
         &self.files
     }
 
-    pub(super) fn volumes(&self) -> &PodVolumes {
+    pub fn volumes(&self) -> &PodVolumes {
         &self.volumes
     }
 
-    pub(super) fn image_volumes(&self) -> &ImageVolumes {
+    pub fn image_volumes(&self) -> &ImageVolumes {
         &self.image_volumes
     }
 
     /// Returns the types and paths of the namespaces that the pod's containers join.
-    pub(super) fn shared_namespaces(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
+    pub fn shared_namespaces(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
         let pids = pod.share_process_namespace.then(|| ("pid", self.pids.pin(&pod.uid)));
         self.networks.namespaces_of(pod).into_iter().chain(pids).collect()
     }
 
     /// Returns the node's addresses. They are read each time, since they change.
-    pub(super) fn node_addresses(&self, pod: &PodSpec) -> NodeAddresses {
+    pub fn node_addresses(&self, pod: &PodSpec) -> NodeAddresses {
         let node_addresses = network::host::addresses().unwrap_or_else(|error| {
             tracing::warn!(%error, "the host's addresses are not known");
             Vec::new()
@@ -122,13 +122,13 @@ impl PodEnvironment {
         }
     }
 
-    pub(super) fn network(&self, pod: &PodSpec) -> PodNetwork {
+    pub fn network(&self, pod: &PodSpec) -> PodNetwork {
         PodNetwork { node_name: self.facts.hostname.clone(), ..self.networks.of(pod) }
     }
 
     /// Creates the pod's process namespace if needed, also after its holder died with all that ran
     /// in it.
-    pub(super) async fn hold_processes(&self, pod: &PodSpec) -> Result<(), NodeError> {
+    pub async fn hold_processes(&self, pod: &PodSpec) -> Result<(), NodeError> {
         if !pod.share_process_namespace {
             return Ok(());
         }
@@ -144,7 +144,7 @@ impl PodEnvironment {
     }
 
     /// Creates the pod's files.
-    pub(super) async fn make_files(&self, pod: &PodSpec) -> Result<(), NodeError> {
+    pub async fn make_files(&self, pod: &PodSpec) -> Result<(), NodeError> {
         let _lock = self.locks.lock_pod(&pod.uid).await;
         self.files.make(pod, self.first_ip(pod)).await
     }
@@ -153,7 +153,7 @@ impl PodEnvironment {
         self.networks.of(pod).ips.into_iter().next()
     }
 
-    pub(super) async fn make_volumes(
+    pub async fn make_volumes(
         &self,
         creation: &StartRequest,
         image_volumes: Vec<String>,
@@ -163,14 +163,14 @@ impl PodEnvironment {
     }
 
     /// Updates mounted files, such as new labels, in the background.
-    pub(super) fn renew_volumes(&self, pod: &PodSpec) {
+    pub fn renew_volumes(&self, pod: &PodSpec) {
         if self.volumes.have_files(pod) {
             self.volumes.renew(pod, &self.node_addresses(pod));
         }
     }
 
     /// Connects the pod again to the same network.
-    pub(super) async fn reconnect(&self, pod: &PodSpec) -> Result<(), NodeError> {
+    pub async fn reconnect(&self, pod: &PodSpec) -> Result<(), NodeError> {
         let _lock = self.locks.lock_pod(&pod.uid).await;
         if !self.networks.reconnect(pod).await? {
             return Ok(());
@@ -181,7 +181,7 @@ impl PodEnvironment {
 
     /// Deletes a record, and before the last one the pod's environment: while a record exists, the
     /// next try finds the environment.
-    pub(super) async fn delete_record(&self, record: &Record) -> Result<(), NodeError> {
+    pub async fn delete_record(&self, record: &Record) -> Result<(), NodeError> {
         let uid = record.labels.get(POD_UID).map(String::as_str).unwrap_or_default();
         if uid.is_empty() || !self.have_traces(uid) {
             self.networks.forget(uid);
@@ -222,7 +222,7 @@ impl PodEnvironment {
     }
 
     /// Cleans up after a start whose caller stopped waiting, if the pod has no record any more.
-    pub(super) async fn remove_if_unrecorded(&self, uid: &str) {
+    pub async fn remove_if_unrecorded(&self, uid: &str) {
         let _lock = self.locks.lock_pod(uid).await;
         let removed = async {
             if self.records.of_pod(uid).await?.is_empty() && self.claims.has(uid) {
@@ -237,7 +237,7 @@ impl PodEnvironment {
     }
 
     /// Returns the uids of the pods that have something on this host.
-    pub(super) async fn pods(&self) -> Result<BTreeSet<String>, NodeError> {
+    pub async fn pods(&self) -> Result<BTreeSet<String>, NodeError> {
         let volumes = self.volumes.pods().await?;
         let others = self.pids.pods().into_iter().chain(self.claims.pods());
         Ok(others.chain(volumes).collect())
@@ -245,7 +245,7 @@ impl PodEnvironment {
 
     /// Cleans up pods whose records were deleted while no daemon ran. `seen` was read before the
     /// records, so a new pod, which has a record first, is not among them.
-    pub(super) async fn remove_strays(&self, seen: BTreeSet<String>, recorded: &BTreeSet<String>) {
+    pub async fn remove_strays(&self, seen: BTreeSet<String>, recorded: &BTreeSet<String>) {
         for uid in seen.difference(recorded) {
             // The network is disconnected first, in the background.
             if self.networks.is_attached(uid) {
@@ -261,7 +261,7 @@ impl PodEnvironment {
 
     /// Loads the networks of recorded pods, and disconnects other pods in the background, since
     /// their plugins may hang.
-    pub(super) async fn load_networks(&self, recorded: &BTreeSet<String>) {
+    pub async fn load_networks(&self, recorded: &BTreeSet<String>) {
         for uid in self.networks.load(recorded).await {
             let this = self.clone();
             self.background.spawn(async move {

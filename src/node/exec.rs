@@ -20,9 +20,9 @@ mod pipes;
 mod process;
 mod session;
 
-pub(super) use command::Command;
-pub(super) use process::Template;
-pub(super) use session::Within;
+pub use command::Command;
+pub use process::Template;
+pub use session::Within;
 
 const PREFIX: &str = "probelet-";
 /// Limit for commands that containerd knows, in all containers. A command whose child holds its
@@ -41,7 +41,7 @@ const HUNT_STEP_MOST: Duration = Duration::from_millis(100);
 const NOTHING: Found = Found { members: 0, starting: false };
 
 #[derive(Debug, Clone)]
-pub(super) struct Execs(Arc<Shared>);
+pub struct Execs(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -61,7 +61,7 @@ struct Shared {
 
 impl Execs {
     /// Creates the folder of FIFOs in `run_dir`, and removes those of an earlier daemon.
-    pub(super) fn new(namespace: Namespace, run_dir: &Path) -> io::Result<Self> {
+    pub fn new(namespace: Namespace, run_dir: &Path) -> io::Result<Self> {
         let folder = run_dir.join("exec");
         output::fresh_folder(&folder)?;
         Ok(Self(Arc::new(Shared {
@@ -77,7 +77,7 @@ impl Execs {
     }
 
     /// Returns commands of another namespace, which share limits, ids and folder with these.
-    pub(super) fn in_namespace(&self, namespace: Namespace) -> Self {
+    pub fn in_namespace(&self, namespace: Namespace) -> Self {
         let Shared { folder, next, mark, tasks, places, sessions, hunt, .. } = self.0.as_ref();
         Self(Arc::new(Shared {
             namespace,

@@ -14,12 +14,7 @@ use crate::process::oom::OomCounter;
 
 /// Reads the evidence. The cgroup's path gives the OOM count, so a bundle that names its cgroup
 /// itself has none.
-pub(super) async fn read(
-    logs: &LogFiles,
-    id: &AttemptId,
-    cgroup: &str,
-    with_log: bool,
-) -> ExitEvidence {
+pub async fn read(logs: &LogFiles, id: &AttemptId, cgroup: &str, with_log: bool) -> ExitEvidence {
     let message = match end_of(&logs.message_path(id), MESSAGE_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         read => Some(read.map_err(|error| error.to_string())),

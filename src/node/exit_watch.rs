@@ -18,19 +18,19 @@ const REAPING: Duration = Duration::from_secs(2);
 
 /// The exit of one task.
 #[derive(Debug)]
-pub(super) struct ExitWatch {
+pub struct ExitWatch {
     id: String,
     process: Arc<Process>,
     namespace: Namespace,
 }
 
 impl ExitWatch {
-    pub(super) fn new(id: String, process: Arc<Process>, namespace: Namespace) -> Self {
+    pub fn new(id: String, process: Arc<Process>, namespace: Namespace) -> Self {
         Self { id, process, namespace }
     }
 
     /// Resolves when the process has ended, even if the runtime is down.
-    pub(super) async fn ended(&self) -> Ending {
+    pub async fn ended(&self) -> Ending {
         // If the runtime does not answer, only the pidfd can end the race.
         let reported = tokio::select! {
             biased;

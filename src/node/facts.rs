@@ -6,7 +6,7 @@ use crate::domain::spec::capability::SYS_RESOURCE;
 use crate::files;
 use probelet_oci::Facts;
 
-pub(super) fn read() -> Facts {
+pub fn read() -> Facts {
     let cgroup2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let text = |path: &str| files::read_kernel(path).unwrap_or_default();
     // containerd cannot grant more than its bounding set, on machines where root lacks

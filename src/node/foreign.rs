@@ -55,7 +55,7 @@ pub struct ForeignNode {
 }
 
 impl ForeignNode {
-    pub(super) fn new(
+    pub fn new(
         config: &Config,
         runtime: Arc<dyn Runtime>,
         records: AttemptRecords,
@@ -75,7 +75,7 @@ impl ForeignNode {
 
     /// Starts a container. The start continues when the caller stops waiting, unless nothing has
     /// been changed yet: then it stops and changes nothing.
-    pub(super) async fn start(
+    pub async fn start(
         &self,
         container: ContainerRef,
         creation: &StartRequest,
@@ -191,7 +191,7 @@ impl ForeignNode {
     }
 
     /// Kills and deletes the container's task, if it has one.
-    pub(super) async fn clear(&self, container: &ContainerRef) -> Result<(), NodeError> {
+    pub async fn clear(&self, container: &ContainerRef) -> Result<(), NodeError> {
         let _lock = self.locks.lock(&container.id).await;
         let namespace = self.runtime.namespace(&container.namespace)?;
         Ok(self.tasks_in(&namespace).kill_and_delete(&container.id).await?)

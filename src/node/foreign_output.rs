@@ -9,7 +9,7 @@ use super::log_files::{LogFiles, NOWHERE};
 use crate::domain::adopt::{ImageLabels, LogLabels, Output, Stdio};
 use crate::domain::log::OwnLimits;
 
-pub(super) struct Streams {
+pub struct Streams {
     pub(super) stdio: Stdio,
     /// Why the output is not logged, if so.
     pub(super) no_log: Option<String>,
@@ -19,18 +19,18 @@ pub(super) struct Streams {
 
 /// Chooses where output goes.
 #[derive(Debug, Clone)]
-pub(super) struct OutputChooser {
+pub struct OutputChooser {
     logs: LogFiles,
     labelled_logs: LabelledLogs,
 }
 
 impl OutputChooser {
-    pub(super) fn new(logs: LogFiles, labelled_logs: LabelledLogs) -> Self {
+    pub fn new(logs: LogFiles, labelled_logs: LabelledLogs) -> Self {
         Self { logs, labelled_logs }
     }
 
     /// Returns the streams of the next task. `old` has those of the task before, if there was one.
-    pub(super) async fn choose(
+    pub async fn choose(
         &self,
         old: Option<&Stdio>,
         record: &Record,

@@ -15,19 +15,19 @@ use crate::rootfs::{self, Layers};
 const TRIES: u32 = 3;
 
 #[derive(Debug, Clone)]
-pub(super) struct ImageReader {
+pub struct ImageReader {
     namespace: Namespace,
     /// The folder in which views are mounted.
     run_dir: PathBuf,
 }
 
 impl ImageReader {
-    pub(super) fn new(namespace: Namespace, run_dir: PathBuf) -> Self {
+    pub fn new(namespace: Namespace, run_dir: PathBuf) -> Self {
         Self { namespace, run_dir }
     }
 
     /// Returns the image's users. They are read once for each digest, whose content cannot change.
-    pub(super) async fn users(&self, image: &Image) -> Result<ImageUsers, NodeError> {
+    pub async fn users(&self, image: &Image) -> Result<ImageUsers, NodeError> {
         let content = &image.content;
         let files = content.users.get_or_try_init(|| self.read_users(image)).await?;
         let (passwd, group) = files.clone();
@@ -50,7 +50,7 @@ impl ImageReader {
     }
 
     /// Runs `work` on the root of an image, in a view that is removed afterwards.
-    pub(super) async fn in_view<T: Send + 'static>(
+    pub async fn in_view<T: Send + 'static>(
         &self,
         image: &Image,
         work: impl Fn(&OwnedFd) -> io::Result<T> + Clone + Send + 'static,
@@ -84,6 +84,6 @@ impl ImageReader {
     }
 }
 
-pub(super) fn layers(mount: Mount) -> Layers {
+pub fn layers(mount: Mount) -> Layers {
     Layers { kind: mount.kind, source: mount.source, options: mount.options }
 }

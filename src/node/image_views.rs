@@ -9,17 +9,17 @@ use super::labels::POD_UID;
 use crate::domain::image::VolumeSeen;
 
 #[derive(Debug, Clone)]
-pub(super) struct ImageViews {
+pub struct ImageViews {
     namespace: Namespace,
 }
 
 impl ImageViews {
-    pub(super) fn new(namespace: Namespace) -> Self {
+    pub fn new(namespace: Namespace) -> Self {
         Self { namespace }
     }
 
     /// Returns the state of the image of a pod's volume.
-    pub(super) async fn look(
+    pub async fn look(
         &self,
         uid: &str,
         volume: &str,
@@ -41,7 +41,7 @@ impl ImageViews {
 
     /// Returns the view's mounts, and whether it is new. An existing one is used even if the image
     /// has changed.
-    pub(super) async fn view(
+    pub async fn view(
         &self,
         uid: &str,
         volume: &str,
@@ -59,7 +59,7 @@ impl ImageViews {
     }
 
     /// Removes the views of a pod.
-    pub(super) async fn remove(&self, uid: &str) -> Result<(), CallError> {
+    pub async fn remove(&self, uid: &str) -> Result<(), CallError> {
         for (key, _) in self.namespace.snapshots.list(POD_UID, Some(uid)).await? {
             CallError::unless_missing(self.namespace.snapshots.remove(&key).await)?;
         }
@@ -67,7 +67,7 @@ impl ImageViews {
     }
 
     /// Returns the uids of the pods that have views.
-    pub(super) async fn pods(&self) -> Result<Vec<String>, CallError> {
+    pub async fn pods(&self) -> Result<Vec<String>, CallError> {
         let views = self.namespace.snapshots.list(POD_UID, None).await?;
         Ok(views.into_iter().filter_map(|(_, mut labels)| labels.remove(POD_UID)).collect())
     }

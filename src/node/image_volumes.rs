@@ -18,13 +18,13 @@ use probelet_oci::VolumeBind;
 const POD_FILES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
 /// Returns the paths at which a container has single files mounted, in addition to its volumes.
-pub(super) fn files_of(container: &ContainerSpec) -> impl Iterator<Item = &str> {
+pub fn files_of(container: &ContainerSpec) -> impl Iterator<Item = &str> {
     POD_FILES.into_iter().chain([container.termination_message.path.as_str()])
 }
 
 /// Returns the paths of the image's volumes, without those already `mounted`. The error says why
 /// there are none.
-pub(super) fn declared(
+pub fn declared(
     image: &Image,
     container: &ContainerSpec,
     mounted: &[VolumeBind],
@@ -37,17 +37,17 @@ pub(super) fn declared(
 
 /// The image's volumes of one attempt.
 #[derive(Debug, Clone)]
-pub(super) struct ImageVolumes {
+pub struct ImageVolumes {
     volumes: Volumes,
     images: ImageReader,
 }
 
 impl ImageVolumes {
-    pub(super) fn new(volumes: Volumes, images: ImageReader) -> Self {
+    pub fn new(volumes: Volumes, images: ImageReader) -> Self {
         Self { volumes, images }
     }
 
-    pub(super) fn binds(&self, uid: &str, id: &AttemptId, paths: &[String]) -> Vec<VolumeBind> {
+    pub fn binds(&self, uid: &str, id: &AttemptId, paths: &[String]) -> Vec<VolumeBind> {
         let bind = |(index, destination): (usize, &String)| VolumeBind {
             destination: destination.clone(),
             source: self.volumes.image_volume(uid, &id.container, id.attempt, index),
@@ -59,7 +59,7 @@ impl ImageVolumes {
     }
 
     /// Creates the volumes with the image's content.
-    pub(super) async fn make(
+    pub async fn make(
         &self,
         uid: &str,
         id: &AttemptId,
@@ -81,7 +81,7 @@ impl ImageVolumes {
         self.images.in_view(image, copy).await?.map_err(NodeError::Config)
     }
 
-    pub(super) async fn remove(&self, uid: &str, id: &AttemptId) -> Result<(), NodeError> {
+    pub async fn remove(&self, uid: &str, id: &AttemptId) -> Result<(), NodeError> {
         let (volumes, uid, its) = (self.volumes.clone(), uid.to_owned(), id.clone());
         let removed = aside("removing an image's volumes", move || {
             volumes.remove_image_volumes(&uid, &its.container, its.attempt)

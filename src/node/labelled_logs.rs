@@ -9,16 +9,16 @@ use crate::domain::adopt::log_file;
 use crate::logs::check_folder;
 
 #[derive(Debug, Clone)]
-pub(super) struct LabelledLogs(Vec<PathBuf>);
+pub struct LabelledLogs(Vec<PathBuf>);
 
 impl LabelledLogs {
     /// Allows files below these folders.
-    pub(super) fn new(folders: Vec<PathBuf>) -> Self {
+    pub fn new(folders: Vec<PathBuf>) -> Self {
         Self(folders)
     }
 
     /// Returns the URI for the shim, or the reason why the file must not be written.
-    pub(super) async fn check(&self, uri: &str) -> Result<String, String> {
+    pub async fn check(&self, uri: &str) -> Result<String, String> {
         let (folders, uri) = (self.0.clone(), uri.to_owned());
         let checked = tokio::task::spawn_blocking(move || {
             let path = log_file(&uri).map_err(str::to_owned)?;

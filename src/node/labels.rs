@@ -1,6 +1,6 @@
 //! Labels by which the node finds what belongs to a pod.
 
 /// Label of a record: the pod's name.
-pub(super) const POD: &str = "probelet/pod";
+pub const POD: &str = "probelet/pod";
 /// Label of a record, and of a view of an image: the pod's uid.
-pub(super) const POD_UID: &str = "probelet/pod-uid";
+pub const POD_UID: &str = "probelet/pod-uid";

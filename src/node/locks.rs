@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Locks(Arc<Mutex<HashMap<String, Arc<Turn<()>>>>>);
+pub struct Locks(Arc<Mutex<HashMap<String, Arc<Turn<()>>>>>);
 
 impl Locks {
     /// Waits for the lock of a pod. It protects what the pod's containers share on this host.
-    pub(super) async fn lock_pod(&self, uid: &str) -> OwnedMutexGuard<()> {
+    pub async fn lock_pod(&self, uid: &str) -> OwnedMutexGuard<()> {
         // No attempt's id contains a slash.
         self.lock(&format!("pod/{uid}")).await
     }
 
     /// Waits for the lock of `key`, in the order of the calls.
-    pub(super) async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
+    pub async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Locks without a holder or waiter are dropped.

@@ -13,10 +13,10 @@ use crate::domain::log::{Limits, OwnLimits};
 use crate::logs::{self, Order};
 
 /// The output's destination if no log can be written.
-pub(super) const NOWHERE: &str = "file:///dev/null";
+pub const NOWHERE: &str = "file:///dev/null";
 
 #[derive(Debug, Clone)]
-pub(super) struct LogFiles {
+pub struct LogFiles {
     folder: PathBuf,
     limits: Limits,
     program: logs::Program,
@@ -25,13 +25,13 @@ pub(super) struct LogFiles {
 }
 
 impl LogFiles {
-    pub(super) fn new(folder: PathBuf, limits: Limits, run_dir: &Path, data_dir: &Path) -> Self {
+    pub fn new(folder: PathBuf, limits: Limits, run_dir: &Path, data_dir: &Path) -> Self {
         let program = logs::Program::new(vec![run_dir.join("bin"), data_dir.join("bin")]);
         Self { folder, limits, program, sockets: run_dir.join("loggers") }
     }
 
     /// Returns the file that receives the attempt's output.
-    pub(super) fn path(&self, id: &AttemptId) -> PathBuf {
+    pub fn path(&self, id: &AttemptId) -> PathBuf {
         let folder = match ContainerRef::of_pod(&id.pod) {
             // No pod's name begins with an underscore.
             Some(container) => self.folder.join("_adopted").join(container.namespace),
@@ -42,12 +42,12 @@ impl LogFiles {
 
     /// Returns the path of an attempt's message beside its log: a link, or the file itself if an
     /// earlier version created it.
-    pub(super) fn message_path(&self, id: &AttemptId) -> PathBuf {
+    pub fn message_path(&self, id: &AttemptId) -> PathBuf {
         self.path(id).with_extension("message")
     }
 
     /// Creates the folder of the attempt's log.
-    pub(super) async fn make_folder(&self, id: &AttemptId) -> Result<(), String> {
+    pub async fn make_folder(&self, id: &AttemptId) -> Result<(), String> {
         let path = self.path(id);
         let Some(folder) = path.parent() else { return Ok(()) };
         let failed = |error| format!("log folder {}: {error}", folder.display());
@@ -60,7 +60,7 @@ impl LogFiles {
     }
 
     /// Returns the URI by which a shim starts the attempt's logger.
-    pub(super) async fn logger(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
+    pub async fn logger(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
         let (program, folder) = (self.program.clone(), self.sockets.clone());
         let made = tokio::task::spawn_blocking(move || {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -77,7 +77,7 @@ impl LogFiles {
     }
 
     /// Returns the end of the log, with all that the container has written.
-    pub(super) async fn end(&self, id: &AttemptId) -> String {
+    pub async fn end(&self, id: &AttemptId) -> String {
         let path = self.path(id);
         if let Err(error) = log_handover::hand_over(&self.socket(&path)).await {
             tracing::debug!(%id, %error, "no logger hands the log over");
@@ -89,7 +89,7 @@ impl LogFiles {
 
     /// Removes log and message, and the folders of the container and of the pod with the last log
     /// in them. A file that stays is only logged.
-    pub(super) async fn remove(&self, id: &AttemptId) {
+    pub async fn remove(&self, id: &AttemptId) {
         let (log, message) = (self.path(id), self.message_path(id));
         // A killed logger leaves its socket.
         let files = [log.clone(), message.clone(), self.socket(&log)];

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// Fails if there is no logger, as for a container without a log, or if the logger does not answer
 /// within a second.
-pub(super) async fn hand_over(socket: &Path) -> io::Result<()> {
+pub async fn hand_over(socket: &Path) -> io::Result<()> {
     let asked = async {
         let at = Reachable::new(socket)?;
         let mut logger = UnixStream::connect(at.path()).await?;

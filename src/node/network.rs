@@ -28,7 +28,7 @@ use known::KnownNetworks;
 const CHECKS: usize = 8;
 
 #[derive(Debug, Clone)]
-pub(super) struct PodNetworks {
+pub struct PodNetworks {
     cni: Cni,
     known: KnownNetworks,
     checks: Arc<Semaphore>,
@@ -39,7 +39,7 @@ pub(super) struct PodNetworks {
 }
 
 impl PodNetworks {
-    pub(super) fn new(
+    pub fn new(
         cni: Cni,
         namespaces: Namespaces,
         claims: Claims,
@@ -53,55 +53,55 @@ impl PodNetworks {
 
     /// Returns the pod's network. Nothing is known of a pod that an earlier daemon started without
     /// plugins.
-    pub(super) fn of(&self, pod: &PodSpec) -> PodNetwork {
+    pub fn of(&self, pod: &PodSpec) -> PodNetwork {
         self.known.of(pod)
     }
 
-    pub(super) fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
+    pub fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
         self.known.addresses_of(pod)
     }
 
     /// Marks the pod's network as not connected yet, unless it is known.
-    pub(super) fn expect(&self, uid: &str) {
+    pub fn expect(&self, uid: &str) {
         self.known.expect(uid);
     }
 
-    pub(super) fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &str) {
         self.known.forget(uid);
     }
 
     /// Stops waiting for the pod's plugins.
-    pub(super) fn give_up(&self, uid: &str) {
+    pub fn give_up(&self, uid: &str) {
         self.known.give_up(uid);
     }
 
     /// Reads the host's addresses. This is cheap and repeated now and then, since they change.
-    pub(super) fn observe_host(&self) {
+    pub fn observe_host(&self) {
         self.known.observe_host();
     }
 
     /// Returns the types and paths of the namespaces that the pod's containers join.
-    pub(super) fn namespaces_of(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
+    pub fn namespaces_of(&self, pod: &PodSpec) -> Vec<(&'static str, PathBuf)> {
         if self.is_pinned(pod) { self.namespaces.paths(&pod.uid) } else { Vec::new() }
     }
 
-    pub(super) fn have_traces(&self, uid: &str) -> bool {
+    pub fn have_traces(&self, uid: &str) -> bool {
         self.namespaces.have_traces(uid) || self.cni.has_traces(uid)
     }
 
     /// True if the pod is recorded as connected, or about to be.
-    pub(super) fn is_attached(&self, uid: &str) -> bool {
+    pub fn is_attached(&self, uid: &str) -> bool {
         self.cni.has_traces(uid)
     }
 
     /// Removes the pod's namespaces, which have been disconnected before.
-    pub(super) fn remove_namespaces(&self, uid: &str) -> io::Result<()> {
+    pub fn remove_namespaces(&self, uid: &str) -> io::Result<()> {
         self.namespaces.remove(uid)
     }
 
     /// Loads the networks of the pods in `uids`, and returns the uids of other pods that are still
     /// connected.
-    pub(super) async fn load(&self, uids: &std::collections::BTreeSet<String>) -> Vec<String> {
+    pub async fn load(&self, uids: &std::collections::BTreeSet<String>) -> Vec<String> {
         let (known, others): (Vec<_>, Vec<_>) =
             self.cni.attachments().await.into_iter().partition(|pod| uids.contains(&pod.uid));
         for pod in known.iter().filter(|pod| pod.result.is_some()) {
@@ -117,7 +117,7 @@ impl PodNetworks {
 
     /// Makes sure that the pod's namespaces exist, and that they are connected if there is a
     /// network. The namespaces of a running container of the pod are reused if there is one.
-    pub(super) async fn connect(&self, pod: &PodSpec) -> Result<(), NodeError> {
+    pub async fn connect(&self, pod: &PodSpec) -> Result<(), NodeError> {
         let _lock = self.locks.lock_pod(&pod.uid).await;
         let done = self.connect_now(pod).await;
         match &done {
@@ -161,7 +161,7 @@ impl PodNetworks {
     }
 
     /// Asks the plugins whether the pod is still connected, if their version supports it.
-    pub(super) async fn check(&self, pod: &PodSpec) -> Result<(), NodeError> {
+    pub async fn check(&self, pod: &PodSpec) -> Result<(), NodeError> {
         let _lock = self.locks.lock_pod(&pod.uid).await;
         let cni = &self.cni;
         let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else { return Ok(()) };
@@ -181,7 +181,7 @@ impl PodNetworks {
 
     /// Connects the pod again to the same network, and returns whether it did. If none of its
     /// containers runs, the next start does it. The caller holds the pod's lock.
-    pub(super) async fn reconnect(&self, pod: &PodSpec) -> Result<bool, NodeError> {
+    pub async fn reconnect(&self, pod: &PodSpec) -> Result<bool, NodeError> {
         let cni = &self.cni;
         let Some(its) = cni.attachment(&pod.uid).await.map_err(unconnected)? else {
             return Ok(false);
@@ -222,7 +222,7 @@ impl PodNetworks {
     }
 
     /// Disconnects the pod, before its pins are removed. The caller holds the pod's lock.
-    pub(super) async fn disconnect(&self, uid: &str) -> Result<(), NodeError> {
+    pub async fn disconnect(&self, uid: &str) -> Result<(), NodeError> {
         if let Some(pod) = self.cni.attachment(uid).await.map_err(unconnected)? {
             self.detach(&pod, self.namespaces.are_pinned(uid)).await?;
         }

@@ -7,19 +7,19 @@ use probelet_runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Clone)]
-pub(super) struct Ooms(watch::Sender<u64>);
+pub struct Ooms(watch::Sender<u64>);
 
 impl Ooms {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(watch::Sender::new(0))
     }
 
-    pub(super) fn hints(&self) -> watch::Receiver<u64> {
+    pub fn hints(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
 
     /// Listens as long as the process runs.
-    pub(super) async fn listen(self, runtime: Arc<dyn Runtime>) {
+    pub async fn listen(self, runtime: Arc<dyn Runtime>) {
         let (to, mut hints) = mpsc::channel(1);
         let count = async {
             while hints.recv().await.is_some() {

@@ -171,15 +171,15 @@ fn read(path: &Path) -> Result<(PodSpec, Memory), String> {
 
 /// The pending records of one namespace, read and written off the runtime's threads.
 #[derive(Debug, Clone)]
-pub(super) struct PendingRecords(Files);
+pub struct PendingRecords(Files);
 
 impl PendingRecords {
-    pub(super) fn new(run_dir: &Path, namespace: &str) -> Self {
+    pub fn new(run_dir: &Path, namespace: &str) -> Self {
         Self(Files::new(run_dir, namespace))
     }
 
     /// Saves state that could not be written to the record.
-    pub(super) async fn keep(
+    pub async fn keep(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -191,7 +191,7 @@ impl PendingRecords {
     }
 
     /// Updates a pending record that exists: an older one must not outlive the next write.
-    pub(super) async fn renew(
+    pub async fn renew(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -214,7 +214,7 @@ impl PendingRecords {
     }
 
     /// Removes a pending record that is in the record by now, or is not needed any more.
-    pub(super) async fn remove(&self, id: &AttemptId) -> Result<(), NodeError> {
+    pub async fn remove(&self, id: &AttemptId) -> Result<(), NodeError> {
         if !self.exists(id) {
             return Ok(());
         }
@@ -223,7 +223,7 @@ impl PendingRecords {
     }
 
     /// Lists the pending records of pods that have a record, and removes the others.
-    pub(super) async fn list(
+    pub async fn list(
         &self,
         is_known: impl Fn(&str) -> bool + Send + 'static,
     ) -> Result<Vec<PendingRecord>, NodeError> {
@@ -240,7 +240,7 @@ impl PendingRecords {
 
     /// Returns the saved state of an adopted container: its pending record if that is newer, or
     /// else its record.
-    pub(super) async fn newest_of(
+    pub async fn newest_of(
         &self,
         container: &ContainerRef,
         written: Option<Remembered>,
@@ -257,12 +257,12 @@ impl PendingRecords {
 
     /// Removes the pending records of adopted containers that are not in `adopted`, the complete
     /// list.
-    pub(super) async fn keep_only(&self, adopted: Vec<ContainerRef>) -> Result<(), NodeError> {
+    pub async fn keep_only(&self, adopted: Vec<ContainerRef>) -> Result<(), NodeError> {
         self.with_files(move |files| files.keep_only(&adopted)).await
     }
 
     /// Removes the pending record of a container that was released.
-    pub(super) async fn remove_of(&self, container: &ContainerRef) -> Result<(), NodeError> {
+    pub async fn remove_of(&self, container: &ContainerRef) -> Result<(), NodeError> {
         let container = container.clone();
         self.with_files(move |files| files.remove_of(&container)).await
     }

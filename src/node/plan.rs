@@ -16,7 +16,7 @@ use probelet_oci::{self as oci, Facts, Host};
 
 /// The parts of an attempt, read from its image or bundle.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub struct Plan {
     /// `None` for a bundle, and while the image is missing.
     pub(super) image: Option<Image>,
     /// Image and spec, as the record has them.
@@ -29,7 +29,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Returns the plan of a container whose image is missing. The start completes the record.
-    pub(super) fn without_image(container: &ContainerSpec) -> Self {
+    pub fn without_image(container: &ContainerSpec) -> Self {
         let image = Some(normalise(&container.image()));
         let source = RecordSource { image, spec: b"{}".to_vec() };
         Self { source, ..Self::default() }
@@ -37,7 +37,7 @@ impl Plan {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Planner {
+pub struct Planner {
     facts: Facts,
     seccomp_dir: PathBuf,
     namespace: Namespace,
@@ -46,7 +46,7 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(
+    pub fn new(
         facts: Facts,
         seccomp_dir: PathBuf,
         namespace: Namespace,
@@ -57,16 +57,12 @@ impl Planner {
     }
 
     /// Returns the path of the attempt's cgroup below each hierarchy.
-    pub(super) fn cgroup(&self, id: &AttemptId) -> String {
+    pub fn cgroup(&self, id: &AttemptId) -> String {
         format!("/{}/{id}", self.namespace.name)
     }
 
     /// Plans an attempt. Without a log it has no termination message either.
-    pub(super) async fn plan(
-        &self,
-        creation: &StartRequest,
-        has_log: bool,
-    ) -> Result<Plan, NodeError> {
+    pub async fn plan(&self, creation: &StartRequest, has_log: bool) -> Result<Plan, NodeError> {
         let container = creation.container().ok_or_else(|| {
             NodeError::Internal(format!("{}: no container {}", creation.id, creation.index))
         })?;
@@ -122,6 +118,6 @@ impl Planner {
 }
 
 /// Returns the error for a container that another client created.
-pub(super) fn foreign(id: &AttemptId) -> NodeError {
+pub fn foreign(id: &AttemptId) -> NodeError {
     NodeError::Internal(format!("another client created container {id}"))
 }

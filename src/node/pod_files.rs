@@ -23,33 +23,33 @@ fn shares_shm(pod: &PodSpec) -> bool {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct FilesOfPods {
+pub struct FilesOfPods {
     files: PodFiles,
     volumes: Volumes,
     claims: Claims,
 }
 
 impl FilesOfPods {
-    pub(super) fn new(files: PodFiles, volumes: Volumes, claims: Claims) -> Self {
+    pub fn new(files: PodFiles, volumes: Volumes, claims: Claims) -> Self {
         Self { files, volumes, claims }
     }
 
-    pub(super) fn folder(&self, uid: &str) -> PathBuf {
+    pub fn folder(&self, uid: &str) -> PathBuf {
         self.files.folder(uid)
     }
 
     /// Returns the pod's shared `/dev/shm`, if it has one.
-    pub(super) fn shm(&self, pod: &PodSpec) -> Option<PathBuf> {
+    pub fn shm(&self, pod: &PodSpec) -> Option<PathBuf> {
         shares_shm(pod).then(|| self.files.shm(&pod.uid))
     }
 
     /// Returns the file that is mounted in the container as its termination message.
-    pub(super) fn message(&self, uid: &str, id: &AttemptId) -> PathBuf {
+    pub fn message(&self, uid: &str, id: &AttemptId) -> PathBuf {
         self.files.message(uid, &id.container, id.attempt)
     }
 
     /// Creates the pod's files. `ip` is the pod's address. The caller holds the pod's lock.
-    pub(super) async fn make(&self, pod: &PodSpec, ip: Option<String>) -> Result<(), NodeError> {
+    pub async fn make(&self, pod: &PodSpec, ip: Option<String>) -> Result<(), NodeError> {
         let failed = |error: &dyn std::fmt::Display| {
             NodeError::start_failed(format!("the pod's files: {error}"))
         };
@@ -74,7 +74,7 @@ impl FilesOfPods {
 
     /// Creates the termination message, empty and writable by any user that the container may run
     /// as, with a link beside the log.
-    pub(super) async fn make_message(
+    pub async fn make_message(
         &self,
         creation: &StartRequest,
         link: PathBuf,
@@ -89,17 +89,17 @@ impl FilesOfPods {
         })
     }
 
-    pub(super) fn have_traces(&self, uid: &str) -> bool {
+    pub fn have_traces(&self, uid: &str) -> bool {
         self.files.have_traces(uid)
     }
 
-    pub(super) fn remove(&self, uid: &str) -> io::Result<()> {
+    pub fn remove(&self, uid: &str) -> io::Result<()> {
         self.files.remove(uid)
     }
 }
 
 /// Claims the pod's uid. This must precede anything that is pinned or mounted for the pod.
-pub(super) fn claim(claims: &Claims, uid: &str) -> Result<crate::claims::Claim, NodeError> {
+pub fn claim(claims: &Claims, uid: &str) -> Result<crate::claims::Claim, NodeError> {
     claims.claim(uid).map_err(|error| {
         NodeError::start_failed(format!("the claim of pod {uid} in the run folder: {error}"))
     })

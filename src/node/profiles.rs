@@ -17,7 +17,7 @@ const APP_ARMOR: &str = "securityContext.appArmorProfile";
 const DEFAULT_APP_ARMOR: &str = "cri-containerd.apparmor.d";
 
 /// Reads the profile that the container names, below `dir`.
-pub(super) fn seccomp(
+pub fn seccomp(
     pod: &PodSpec,
     container: &ContainerSpec,
     dir: &Path,
@@ -42,10 +42,7 @@ pub(super) fn seccomp(
 }
 
 /// Returns the name of the AppArmor profile; an error if it is not loaded.
-pub(super) fn app_armor(
-    pod: &PodSpec,
-    container: &ContainerSpec,
-) -> Result<Option<String>, NodeError> {
+pub fn app_armor(pod: &PodSpec, container: &ContainerSpec) -> Result<Option<String>, NodeError> {
     let name = match EffectiveSecurity::of(pod, container).app_armor() {
         None | Some(AppArmorProfile::Unconfined) => return Ok(None),
         Some(AppArmorProfile::RuntimeDefault) => DEFAULT_APP_ARMOR,

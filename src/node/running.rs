@@ -6,18 +6,18 @@ use super::attempt_records::AttemptRecords;
 use crate::process::Process;
 
 #[derive(Debug, Clone)]
-pub(super) struct RunningTasks {
+pub struct RunningTasks {
     records: AttemptRecords,
     namespace: Namespace,
 }
 
 impl RunningTasks {
-    pub(super) fn new(records: AttemptRecords, namespace: Namespace) -> Self {
+    pub fn new(records: AttemptRecords, namespace: Namespace) -> Self {
         Self { records, namespace }
     }
 
     /// Returns the init process of a running task of the pod, if it has one.
-    pub(super) async fn of_pod(&self, uid: &str) -> Result<Option<Process>, CallError> {
+    pub async fn of_pod(&self, uid: &str) -> Result<Option<Process>, CallError> {
         for record in self.records.of_pod(uid).await? {
             if let Some(process) = self.open(&record.id).await? {
                 return Ok(Some(process));

@@ -23,7 +23,7 @@ const LEFTOVER_STEP: Duration = Duration::from_millis(100);
 const LEFTOVER_STEPS: u32 = 50;
 
 #[derive(Debug, Clone)]
-pub(super) struct Starter {
+pub struct Starter {
     namespace: Namespace,
     records: AttemptRecords,
     planner: Planner,
@@ -34,7 +34,7 @@ pub(super) struct Starter {
 }
 
 impl Starter {
-    pub(super) fn new(
+    pub fn new(
         namespace: Namespace,
         records: AttemptRecords,
         planner: Planner,
@@ -47,7 +47,7 @@ impl Starter {
 
     /// Creates the record and the snapshot of an attempt, without a task. The plan refuses what
     /// cannot be run; the start plans again, since only then the pod has its network.
-    pub(super) async fn create(&self, creation: &StartRequest) -> Result<(), NodeError> {
+    pub async fn create(&self, creation: &StartRequest) -> Result<(), NodeError> {
         self.environment.networks().expect(&creation.pod.uid);
         let plan = match self.planner.plan(creation, true).await {
             Err(error) if error.no_image().is_some() => {
@@ -63,14 +63,14 @@ impl Starter {
     }
 
     /// Writes a record again that another client deleted.
-    pub(super) async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
+    pub async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
         let has_log = self.logs.message_path(&creation.id).exists();
         let plan = self.planner.plan(creation, has_log).await?;
         self.records.create(creation, plan.source, true).await.map(drop)
     }
 
     /// Creates what is missing and starts the process.
-    pub(super) async fn start(&self, creation: &StartRequest) -> Result<ContainerTask, NodeError> {
+    pub async fn start(&self, creation: &StartRequest) -> Result<ContainerTask, NodeError> {
         let id = creation.id.to_string();
         // A disk that is full or missing must not prevent the start, so the container runs without
         // a log.

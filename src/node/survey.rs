@@ -15,7 +15,7 @@ use super::task_trait::FoundTask;
 use crate::domain::container::SeenTask;
 
 #[derive(Debug, Clone)]
-pub(super) struct Surveyor {
+pub struct Surveyor {
     namespace: Namespace,
     records: AttemptRecords,
     environment: PodEnvironment,
@@ -24,16 +24,12 @@ pub(super) struct Surveyor {
 }
 
 impl Surveyor {
-    pub(super) fn new(
-        namespace: Namespace,
-        records: AttemptRecords,
-        environment: PodEnvironment,
-    ) -> Self {
+    pub fn new(namespace: Namespace, records: AttemptRecords, environment: PodEnvironment) -> Self {
         Self { namespace, records, environment, has_swept: Arc::default() }
     }
 
     /// Returns all attempts with the state of their tasks.
-    pub(super) async fn tasks(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
+    pub async fn tasks(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
         self.environment.networks().observe_host();
         let records = self.records.list().await?;
         let tasks: BTreeMap<_, _> = self.namespace.tasks.list().await?.into_iter().collect();
@@ -49,7 +45,7 @@ impl Surveyor {
 
     /// Returns all attempts with their saved state. The first survey also removes the leftovers of
     /// pods without a record: later, a missing record may be about to be restored.
-    pub(super) async fn records(&self) -> Result<Survey, NodeError> {
+    pub async fn records(&self) -> Result<Survey, NodeError> {
         let mut survey = Survey::default();
         self.environment.networks().observe_host();
         let pods = self.environment.pods().await?;

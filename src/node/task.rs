@@ -35,7 +35,7 @@ const KILL_STEPS: u32 = 5;
 
 /// What only the daemon that started the task knows of it.
 #[derive(Debug, Default)]
-pub(super) struct StartNotes {
+pub struct StartNotes {
     /// The user that init starts as.
     pub(super) user: Option<User>,
     /// The reason why the output is discarded, if it is.
@@ -45,7 +45,7 @@ pub(super) struct StartNotes {
 }
 
 #[derive(Debug)]
-pub(super) struct ContainerTask {
+pub struct ContainerTask {
     id: String,
     process: Arc<Process>,
     exit: ExitWatch,
@@ -63,7 +63,7 @@ pub(super) struct ContainerTask {
 }
 
 impl ContainerTask {
-    pub(super) fn new(
+    pub fn new(
         id: String,
         process: Process,
         namespace: Namespace,
@@ -94,12 +94,12 @@ impl ContainerTask {
         }
     }
 
-    pub(super) fn with_notes(self, notes: StartNotes) -> Self {
+    pub fn with_notes(self, notes: StartNotes) -> Self {
         Self { notes, ..self }
     }
 
     /// Cleans up the commands that an earlier daemon may have run in the task.
-    pub(super) async fn clear_leftovers(&self) -> Result<(), CallError> {
+    pub async fn clear_leftovers(&self) -> Result<(), CallError> {
         match self.turn.clone().try_acquire_owned() {
             Ok(turn) => self.execs.clear_leftovers(&self.id, self.process.pid(), turn).await,
             Err(_) => Ok(()),

@@ -28,7 +28,7 @@ const KILLED: u32 = 128 + 9;
 
 /// The tasks of one namespace.
 #[derive(Debug, Clone)]
-pub(super) struct TaskControl {
+pub struct TaskControl {
     namespace: Namespace,
     execs: Execs,
     ooms: Ooms,
@@ -37,18 +37,18 @@ pub(super) struct TaskControl {
 }
 
 impl TaskControl {
-    pub(super) fn new(namespace: Namespace, execs: Execs, ooms: Ooms) -> Self {
+    pub fn new(namespace: Namespace, execs: Execs, ooms: Ooms) -> Self {
         Self { namespace, execs, ooms, outcomes: None }
     }
 
     /// Returns the tasks of another namespace, whose containers other clients created.
-    pub(super) fn of_foreign(&self, namespace: Namespace, outcomes: TaskOutcomes) -> Self {
+    pub fn of_foreign(&self, namespace: Namespace, outcomes: TaskOutcomes) -> Self {
         let execs = self.execs.in_namespace(namespace.clone());
         Self { namespace, execs, ooms: self.ooms.clone(), outcomes: Some(outcomes) }
     }
 
     /// Creates the task and opens its init, which waits for the start.
-    pub(super) async fn create(
+    pub async fn create(
         &self,
         id: &str,
         rootfs: Vec<Mount>,
@@ -65,11 +65,7 @@ impl TaskControl {
     }
 
     /// Starts a created task. The OOM counter is opened before the process can run out of memory.
-    pub(super) async fn start(
-        &self,
-        id: &str,
-        process: Process,
-    ) -> Result<ContainerTask, NodeError> {
+    pub async fn start(&self, id: &str, process: Process) -> Result<ContainerTask, NodeError> {
         let task = self.task(id, process);
         let what = format!("failed to start containerd task {id:?}");
         let started = self.namespace.tasks.start(id).await;
@@ -82,17 +78,17 @@ impl TaskControl {
         ContainerTask::new(id.to_owned(), process, namespace, execs, self.ooms.hints(), outcomes)
     }
 
-    pub(super) async fn state(&self, id: &str) -> Result<TaskState, CallError> {
+    pub async fn state(&self, id: &str) -> Result<TaskState, CallError> {
         self.namespace.tasks.state(id).await
     }
 
     /// Deletes an ended task and its shim. A missing task is no error.
-    pub(super) async fn delete(&self, id: &str) -> Result<(), CallError> {
+    pub async fn delete(&self, id: &str) -> Result<(), CallError> {
         self.delete_when_ended(id, false).await
     }
 
     /// Deletes a task in any state, after killing it.
-    pub(super) async fn kill_and_delete(&self, id: &str) -> Result<(), CallError> {
+    pub async fn kill_and_delete(&self, id: &str) -> Result<(), CallError> {
         self.delete_when_ended(id, true).await
     }
 
@@ -113,7 +109,7 @@ impl TaskControl {
 
     /// Cleans up after a failed start. An error is only logged, since the caller reports the
     /// start's; the next start removes what remains.
-    pub(super) async fn discard(&self, id: &str) {
+    pub async fn discard(&self, id: &str) {
         if let Err(error) = self.kill_and_delete(id).await {
             tracing::warn!(container = id, %error, "a task that failed to start stays behind");
         }
@@ -121,7 +117,7 @@ impl TaskControl {
 
     /// Finds the task in its current state. The pidfd of a running one is certainly the task's,
     /// which had this pid before and after the pidfd was opened.
-    pub(super) async fn find(&self, id: &str) -> Result<FoundTask, NodeError> {
+    pub async fn find(&self, id: &str) -> Result<FoundTask, NodeError> {
         let mut opened: Option<Process> = None;
         let mut trouble = "its state keeps changing".to_owned();
         let mut unknown = 0;
@@ -173,7 +169,7 @@ impl TaskControl {
 
 /// Returns the failure of a creation. Leftovers of an earlier creation stay a refusal, since the
 /// next try may find them gone.
-pub(super) fn create_failed(error: CallError) -> NodeError {
+pub fn create_failed(error: CallError) -> NodeError {
     let what = "failed to create containerd task";
     match error {
         CallError::Refused(Refused {

@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_millis(10);
 const STEPS: u32 = 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TaskOutcome {
+pub enum TaskOutcome {
     Lives,
     /// The process ended by itself or by a signal, while its shim was there to report it.
     Ended,
@@ -26,14 +26,14 @@ pub(super) enum TaskOutcome {
 
 /// The outcome of each container's newest task, with its pid.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, (u32, TaskOutcome)>>>);
+pub struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, (u32, TaskOutcome)>>>);
 
 impl TaskOutcomes {
-    pub(super) fn note(&self, place: &ContainerRef, pid: u32, outcome: TaskOutcome) {
+    pub fn note(&self, place: &ContainerRef, pid: u32, outcome: TaskOutcome) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), (pid, outcome));
     }
 
-    pub(super) fn forget(&self, place: &ContainerRef) {
+    pub fn forget(&self, place: &ContainerRef) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
     }
 
@@ -43,7 +43,7 @@ impl TaskOutcomes {
     }
 
     /// True if only its owner can have deleted this task.
-    pub(super) async fn is_owners(&self, place: &ContainerRef, pid: u32) -> bool {
+    pub async fn is_owners(&self, place: &ContainerRef, pid: u32) -> bool {
         for _ in 0..STEPS {
             match self.of(place, pid) {
                 Some(TaskOutcome::Lives) => tokio::time::sleep(STEP).await,
@@ -58,7 +58,7 @@ impl TaskOutcomes {
 
 /// The shim of a foreign container's task.
 #[derive(Debug)]
-pub(super) struct Shim {
+pub struct Shim {
     process: Process,
     place: ContainerRef,
     task_outcomes: TaskOutcomes,
@@ -66,11 +66,7 @@ pub(super) struct Shim {
 
 impl Shim {
     /// Opens the shim of a task; `None` if it is gone already.
-    pub(super) fn of(
-        init: &Process,
-        place: ContainerRef,
-        task_outcomes: TaskOutcomes,
-    ) -> Option<Self> {
+    pub fn of(init: &Process, place: ContainerRef, task_outcomes: TaskOutcomes) -> Option<Self> {
         let parent = init.stat().ok()?.parent;
         let process = Process::open(parent).ok()?;
         let name = files::read_kernel(format!("/proc/{parent}/comm")).ok()?;
@@ -83,7 +79,7 @@ impl Shim {
     }
 
     /// Resolves after the end of init, when the outcome is recorded.
-    pub(super) async fn watch(&self, init: &Process) {
+    pub async fn watch(&self, init: &Process) {
         // When an owner deletes a task, init ends first and the shim exits by itself. A shim that
         // dies is dead before containerd ends init for it.
         let is_first = tokio::select! {

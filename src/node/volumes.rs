@@ -23,7 +23,7 @@ use probelet_oci::{self as oci, VolumeBind};
 
 /// The volumes of pods.
 #[derive(Debug, Clone)]
-pub(super) struct PodVolumes {
+pub struct PodVolumes {
     volumes: Volumes,
     views: ImageViews,
     locks: Locks,
@@ -159,17 +159,12 @@ impl<'a> Mounts<'a> {
 }
 
 impl PodVolumes {
-    pub(super) fn new(
-        volumes: Volumes,
-        views: ImageViews,
-        locks: Locks,
-        background: TaskTracker,
-    ) -> Self {
+    pub fn new(volumes: Volumes, views: ImageViews, locks: Locks, background: TaskTracker) -> Self {
         Self { volumes, views, locks, background }
     }
 
     /// Returns the container's mounts; the error says why there are none.
-    pub(super) fn binds(
+    pub fn binds(
         &self,
         creation: &StartRequest,
         node: &NodeAddresses,
@@ -178,7 +173,7 @@ impl PodVolumes {
     }
 
     /// Creates all volumes of the pod, and the parts that only this container has.
-    pub(super) async fn make(
+    pub async fn make(
         &self,
         creation: &StartRequest,
         node: NodeAddresses,
@@ -223,7 +218,7 @@ impl PodVolumes {
 
     /// Updates mounted files, such as new labels, without a restart. It runs in the background,
     /// since a slow volume must not block the caller.
-    pub(super) fn renew(&self, pod: &PodSpec, node: &NodeAddresses) {
+    pub fn renew(&self, pod: &PodSpec, node: &NodeAddresses) {
         let (this, uid, plan) = (self.clone(), pod.uid.clone(), volume::plan(pod, node));
         self.background.spawn(async move {
             let _lock = this.locks.lock_pod(&uid).await;
@@ -238,14 +233,14 @@ impl PodVolumes {
     }
 
     /// True if the pod has volumes on this host whose files may change.
-    pub(super) fn have_files(&self, pod: &PodSpec) -> bool {
+    pub fn have_files(&self, pod: &PodSpec) -> bool {
         pod.volumes.iter().any(|volume| matches!(volume.source, VolumeSource::Files(_)))
             && self.volumes.have_traces(&pod.uid)
     }
 
     /// Measures the pod's limited volumes, one call at a time: a large volume may outlast the
     /// caller.
-    pub(super) async fn measure(&self, pod: &PodSpec) -> Result<BTreeMap<String, u64>, NodeError> {
+    pub async fn measure(&self, pod: &PodSpec) -> Result<BTreeMap<String, u64>, NodeError> {
         let lock = self.locks.lock(&format!("measure/{}", pod.uid)).await;
         let (volumes, uid) = (self.volumes.clone(), pod.uid.clone());
         let names: Vec<_> = volume_limits(pod).map(|(name, _)| name.to_owned()).collect();
@@ -260,18 +255,18 @@ impl PodVolumes {
         measured.await?
     }
 
-    pub(super) fn have_traces(&self, uid: &str) -> bool {
+    pub fn have_traces(&self, uid: &str) -> bool {
         self.volumes.have_traces(uid)
     }
 
     /// Returns the uids of the pods that have volumes or views.
-    pub(super) async fn pods(&self) -> Result<Vec<String>, CallError> {
+    pub async fn pods(&self) -> Result<Vec<String>, CallError> {
         let viewers = self.views.pods().await?;
         Ok(self.volumes.pods().into_iter().chain(viewers).collect())
     }
 
     /// Removes the pod's volumes. The caller holds the pod's lock.
-    pub(super) async fn remove(&self, uid: &str) -> Result<(), NodeError> {
+    pub async fn remove(&self, uid: &str) -> Result<(), NodeError> {
         // The folders on the disk go last: while they exist, the next try looks for views.
         self.remove_folders(uid, Volumes::remove_from_run).await?;
         self.views.remove(uid).await?;

@@ -19,7 +19,7 @@ pub fn now() -> Now {
 
 /// A wall clock that follows tokio's paused clock.
 #[cfg(test)]
-pub(super) mod simulated {
+pub mod simulated {
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 

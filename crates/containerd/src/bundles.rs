@@ -14,13 +14,13 @@ const PLUGIN: &str = "io.containerd.runtime.v2.task";
 const STACKED: usize = 8;
 
 /// True if the folder is the bundle of this task.
-pub(crate) fn is_bundle(path: &Path, namespace: &str, id: &str) -> bool {
+pub fn is_bundle(path: &Path, namespace: &str, id: &str) -> bool {
     path.is_absolute() && path.ends_with(Path::new(PLUGIN).join(namespace).join(id))
 }
 
 /// Removes the bundle and the hidden folder beside it, which containerd creates by renaming a
 /// bundle before it deletes it.
-pub(crate) fn remove(bundle: &Path) -> io::Result<()> {
+pub fn remove(bundle: &Path) -> io::Result<()> {
     let name = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for folder in [bundle.with_file_name(format!(".{name}")), bundle.to_owned()] {
         let rootfs = folder.join("rootfs");

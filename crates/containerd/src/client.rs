@@ -23,9 +23,9 @@ use tonic::{Code, Request, Response, Status};
 use crate::failures::Failures;
 use crate::refusals;
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Deadline of calls that run runc.
-pub(crate) const SLOW_DEADLINE: Duration = Duration::from_secs(60);
+pub const SLOW_DEADLINE: Duration = Duration::from_secs(60);
 /// Limit of one response, in bytes: all records come in one message, and tonic's default is 4 MB.
 const LARGEST_ANSWER: usize = 64 << 20;
 /// The namespace of calls that concern none.
@@ -33,7 +33,7 @@ const ANY: &str = "default";
 
 /// A client of containerd in one of its namespaces.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub struct Client {
     channel: Channel,
     header: MetadataValue<Ascii>,
     namespace: Arc<str>,
@@ -42,7 +42,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(socket: PathBuf) -> Result<Self, CallError> {
+    pub fn new(socket: PathBuf) -> Result<Self, CallError> {
         let connector = tower::service_fn(move |_| {
             let socket = socket.clone();
             async move { UnixStream::connect(socket).await.map(TokioIo::new) }
@@ -59,7 +59,7 @@ impl Client {
         })
     }
 
-    pub(crate) fn in_namespace(&self, namespace: &str) -> Result<Self, CallError> {
+    pub fn in_namespace(&self, namespace: &str) -> Result<Self, CallError> {
         let invalid = |_| CallError::failed(format!("namespace {namespace:?}: not a name"));
         Ok(Self {
             header: namespace.parse().map_err(invalid)?,
@@ -69,18 +69,18 @@ impl Client {
         })
     }
 
-    pub(crate) fn namespace(&self) -> &str {
+    pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+    pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("containerd-namespace", self.header.clone());
         request
     }
 
     /// Runs one call with a deadline; `name` is the call's name in errors.
-    pub(crate) async fn call<T>(
+    pub async fn call<T>(
         &self,
         name: &'static str,
         deadline: Duration,
@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// Creates the namespace, once.
-    pub(crate) async fn make_namespace(&self) -> Result<(), CallError> {
+    pub async fn make_namespace(&self) -> Result<(), CallError> {
         let make = || async {
             let namespace = Namespace { name: self.namespace.to_string(), ..Namespace::default() };
             let request = self.request(CreateNamespaceRequest { namespace: Some(namespace) });
@@ -108,41 +108,41 @@ impl Client {
         self.is_made.get_or_try_init(make).await.copied()
     }
 
-    pub(crate) fn failed_calls(&self) -> FailedCalls {
+    pub fn failed_calls(&self) -> FailedCalls {
         self.failures.get()
     }
 
-    pub(crate) fn channel(&self) -> Channel {
+    pub fn channel(&self) -> Channel {
         self.channel.clone()
     }
 
-    pub(crate) fn containers(&self) -> ContainersClient<Channel> {
+    pub fn containers(&self) -> ContainersClient<Channel> {
         ContainersClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    pub(crate) fn content(&self) -> ContentClient<Channel> {
+    pub fn content(&self) -> ContentClient<Channel> {
         ContentClient::new(self.channel.clone())
     }
 
-    pub(crate) fn images(&self) -> ImagesClient<Channel> {
+    pub fn images(&self) -> ImagesClient<Channel> {
         ImagesClient::new(self.channel.clone())
     }
 
-    pub(crate) fn namespaces(&self) -> NamespacesClient<Channel> {
+    pub fn namespaces(&self) -> NamespacesClient<Channel> {
         NamespacesClient::new(self.channel.clone())
     }
 
-    pub(crate) fn snapshots(&self) -> SnapshotsClient<Channel> {
+    pub fn snapshots(&self) -> SnapshotsClient<Channel> {
         SnapshotsClient::new(self.channel.clone())
     }
 
-    pub(crate) fn tasks(&self) -> TasksClient<Channel> {
+    pub fn tasks(&self) -> TasksClient<Channel> {
         TasksClient::new(self.channel.clone())
     }
 }
 
 /// The only place that reads containerd's codes. Most of its failures, runc's too, are `Unknown`.
-pub(crate) fn error(call: &'static str, deadline: Duration, status: Status) -> CallError {
+pub fn error(call: &'static str, deadline: Duration, status: Status) -> CallError {
     let (code, is_broken, text) = (status.code(), broken(&status), with_cause(&status));
     let refusal = refusals::of(&text);
     let cause = Cause::new(text, status);

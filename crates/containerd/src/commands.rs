@@ -27,12 +27,12 @@ struct ProcessDetails {
 
 /// The commands of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Commands {
+pub struct Commands {
     client: Client,
 }
 
 impl Commands {
-    pub(crate) fn new(client: Client) -> Self {
+    pub fn new(client: Client) -> Self {
         Self { client }
     }
 }

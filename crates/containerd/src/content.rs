@@ -11,20 +11,20 @@ use tonic::Response;
 use crate::client::{Client, DEADLINE};
 
 /// Limit for a manifest, an index or a config, in bytes, since they are read whole.
-pub(crate) const LARGEST_JSON: usize = 4 << 20;
+pub const LARGEST_JSON: usize = 4 << 20;
 
 /// The content of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct ContentStore {
+pub struct ContentStore {
     client: Client,
 }
 
 impl ContentStore {
-    pub(crate) fn new(client: Client) -> Self {
+    pub fn new(client: Client) -> Self {
         Self { client }
     }
 
-    pub(crate) async fn info(&self, digest: &str) -> Result<Option<Info>, CallError> {
+    pub async fn info(&self, digest: &str) -> Result<Option<Info>, CallError> {
         let request = self.client.request(InfoRequest { digest: digest.to_owned() });
         let mut content = self.client.content();
         match self.client.call("Content.Info", DEADLINE, content.info(request)).await {
@@ -34,7 +34,7 @@ impl ContentStore {
     }
 
     /// Adds labels to a blob.
-    pub(crate) async fn label(
+    pub async fn label(
         &self,
         digest: &str,
         labels: HashMap<String, String>,
@@ -48,12 +48,7 @@ impl ContentStore {
     }
 
     /// Reads a part of a blob. A size of 0 reads nothing.
-    pub(crate) async fn part(
-        &self,
-        digest: &str,
-        offset: u64,
-        size: u64,
-    ) -> Result<Vec<u8>, CallError> {
+    pub async fn part(&self, digest: &str, offset: u64, size: u64) -> Result<Vec<u8>, CallError> {
         // A size of 0 would mean everything to containerd.
         if size == 0 {
             return Ok(Vec::new());
@@ -64,7 +59,7 @@ impl ContentStore {
     }
 
     /// Reads an image's JSON document, which has at most [`LARGEST_JSON`] bytes.
-    pub(crate) async fn json<T: DeserializeOwned>(
+    pub async fn json<T: DeserializeOwned>(
         &self,
         image: &str,
         digest: &str,

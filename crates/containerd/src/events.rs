@@ -33,12 +33,12 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// The events of all namespaces.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub struct Events {
     client: Client,
 }
 
 impl Events {
-    pub(crate) fn new(client: Client) -> Self {
+    pub fn new(client: Client) -> Self {
         Self { client }
     }
 
@@ -47,7 +47,7 @@ impl Events {
     }
 
     /// Reports changes of containers until containerd goes away or the receiver is dropped.
-    pub(crate) async fn follow(&self, to: mpsc::Sender<Event>) -> Result<(), CallError> {
+    pub async fn follow(&self, to: mpsc::Sender<Event>) -> Result<(), CallError> {
         let broken = |status: Status| error("Events.Subscribe", DEADLINE, status);
         let topics = TOPICS.iter().chain([&HELLO]);
         let filters = topics.map(|topic| format!("topic=={topic:?}")).collect();
@@ -90,7 +90,7 @@ impl Events {
 
     /// Reports each OOM event. A hint that is missed between two streams is made up for by the hint
     /// that follows each gap. It returns when the receiver is dropped.
-    pub(crate) async fn follow_ooms(&self, to: mpsc::Sender<()>) {
+    pub async fn follow_ooms(&self, to: mpsc::Sender<()>) {
         loop {
             if let Err(status) = self.ooms(&to).await {
                 tracing::debug!(%status, "containerd's OOM events ended");

@@ -6,10 +6,10 @@ use probelet_runtime::{CallError, FailedCalls};
 
 /// The counters of one connection. Both keys are constants of this code, so they are bounded.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Failures(Arc<Mutex<FailedCalls>>);
+pub struct Failures(Arc<Mutex<FailedCalls>>);
 
 impl Failures {
-    pub(crate) fn count(&self, call: &'static str, error: &CallError) {
+    pub fn count(&self, call: &'static str, error: &CallError) {
         let kind = match error {
             CallError::Unavailable(_) => "unavailable",
             CallError::Timeout { .. } => "timeout",
@@ -25,7 +25,7 @@ impl Failures {
         *counter = counter.saturating_add(1);
     }
 
-    pub(crate) fn get(&self) -> FailedCalls {
+    pub fn get(&self) -> FailedCalls {
         self.counters().clone()
     }
 

@@ -42,20 +42,20 @@ struct Origin {
 
 /// Reads labels of images of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct LabelReader {
+pub struct LabelReader {
     store: ImageStore,
     content: ContentStore,
     snapshots: SnapshotStore,
 }
 
 impl LabelReader {
-    pub(crate) fn new(store: ImageStore, content: ContentStore, snapshots: SnapshotStore) -> Self {
+    pub fn new(store: ImageStore, content: ContentStore, snapshots: SnapshotStore) -> Self {
         Self { store, content, snapshots }
     }
 
     /// Returns the image's labels. It fails only if containerd is down: a broken image affects only
     /// containers of that image.
-    pub(crate) async fn labels_of(&self, record: &Record) -> Result<ImageLabels, CallError> {
+    pub async fn labels_of(&self, record: &Record) -> Result<ImageLabels, CallError> {
         match self.find(record).await {
             Ok(found) => Ok(found),
             Err(error) if error.is_loss() => Err(error),

@@ -20,7 +20,7 @@ use crate::client::{Client, DEADLINE};
 use crate::content::ContentStore;
 
 /// Prefix of the label that names the registry of a piece of content.
-pub(crate) const DISTRIBUTION_SOURCE: &str = "containerd.io/distribution.source";
+pub const DISTRIBUTION_SOURCE: &str = "containerd.io/distribution.source";
 
 /// Deadline of a removal, which waits for the collector after a large image.
 const COLLECT: Duration = Duration::from_secs(120);
@@ -31,7 +31,7 @@ const LARGEST_CACHED: u64 = 256 << 10;
 
 /// A cache of content by digest, which cannot change. It saves three calls in a restart.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cache(Arc<Mutex<HashMap<String, Arc<Content>>>>);
+pub struct Cache(Arc<Mutex<HashMap<String, Arc<Content>>>>);
 
 impl Cache {
     fn get(&self, digest: &str) -> Option<Arc<Content>> {
@@ -57,18 +57,18 @@ impl Cache {
 
 /// The images of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct ImageStore {
+pub struct ImageStore {
     client: Client,
     content: ContentStore,
     cache: Cache,
 }
 
 impl ImageStore {
-    pub(crate) fn new(client: Client, content: ContentStore, cache: Cache) -> Self {
+    pub fn new(client: Client, content: ContentStore, cache: Cache) -> Self {
         Self { client, content, cache }
     }
 
-    pub(crate) async fn image(&self, wanted: &str) -> Result<Image, CallError> {
+    pub async fn image(&self, wanted: &str) -> Result<Image, CallError> {
         let stored = self.find(wanted).await?;
         let no_target = || CallError::BadImage(format!("image {wanted:?} has no target"));
         let target = stored.target.ok_or_else(no_target)?;
@@ -111,7 +111,7 @@ impl ImageStore {
     }
 
     /// Finds an image by the name as Docker would complete it, or else by the given name.
-    pub(crate) async fn find(&self, wanted: &str) -> Result<Stored, CallError> {
+    pub async fn find(&self, wanted: &str) -> Result<Stored, CallError> {
         let normal = normalise(wanted);
         // The name that Docker and containerd use is tried first. Some tools store other names.
         let names = if normal == wanted { vec![normal] } else { vec![normal, wanted.to_owned()] };
@@ -127,7 +127,7 @@ impl ImageStore {
     }
 
     /// Returns what the store has under exactly this name.
-    pub(crate) async fn stored(&self, name: &str) -> Result<Option<Stored>, CallError> {
+    pub async fn stored(&self, name: &str) -> Result<Option<Stored>, CallError> {
         let request = self.client.request(GetImageRequest { name: name.to_owned() });
         let mut images = self.client.images();
         match self.client.call("Images.Get", DEADLINE, images.get(request)).await {
@@ -137,7 +137,7 @@ impl ImageStore {
     }
 
     /// Makes the name refer to `target`, whose origin may have changed.
-    pub(crate) async fn put(&self, name: &str, target: &Descriptor) -> Result<(), CallError> {
+    pub async fn put(&self, name: &str, target: &Descriptor) -> Result<(), CallError> {
         let (name, new) = (name.to_owned(), Some(target.clone()));
         let image = Some(Stored { name, target: new, ..Stored::default() });
         let request =
@@ -156,7 +156,7 @@ impl ImageStore {
         Ok(())
     }
 
-    pub(crate) async fn list(&self) -> Result<Vec<StoredImage>, CallError> {
+    pub async fn list(&self) -> Result<Vec<StoredImage>, CallError> {
         let request = self.client.request(ListImagesRequest::default());
         let mut images = self.client.images();
         let answer = self.client.call("Images.List", DEADLINE, images.list(request)).await?;
@@ -173,7 +173,7 @@ impl ImageStore {
 
     /// Removes an image. Its content and snapshots go with the collector's next round, unless
     /// another image or container uses them.
-    pub(crate) async fn remove(&self, stored: Stored) -> Result<(), CallError> {
+    pub async fn remove(&self, stored: Stored) -> Result<(), CallError> {
         let Stored { name, target, .. } = stored;
         let request = DeleteImageRequest { name, sync: true, ..Default::default() };
         let (request, mut images) = (self.client.request(request), self.client.images());
@@ -185,7 +185,7 @@ impl ImageStore {
     }
 }
 
-pub(crate) fn is_index(media_type: &str) -> bool {
+pub fn is_index(media_type: &str) -> bool {
     matches!(
         media_type,
         "application/vnd.oci.image.index.v1+json"
@@ -195,7 +195,7 @@ pub(crate) fn is_index(media_type: &str) -> bool {
 
 /// Returns the digest of the manifest for this host. An index of one manifest need not name a
 /// platform.
-pub(crate) fn for_this_host(index: &ImageIndex) -> Option<String> {
+pub fn for_this_host(index: &ImageIndex) -> Option<String> {
     let manifests = index.manifests();
     let ours = manifests.iter().find(|manifest| {
         let platform = manifest.platform().as_ref();
@@ -209,7 +209,7 @@ pub(crate) fn for_this_host(index: &ImageIndex) -> Option<String> {
 }
 
 /// Returns the chain ID, as the image spec defines it.
-pub(crate) fn chain_id(diff_ids: &[String]) -> String {
+pub fn chain_id(diff_ids: &[String]) -> String {
     let mut diff_ids = diff_ids.iter();
     let first = diff_ids.next().cloned().unwrap_or_default();
     diff_ids.fold(first, |chain, diff| {

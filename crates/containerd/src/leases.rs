@@ -19,11 +19,11 @@ const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The newest lease of each image. The lease of a failed pull is deleted after the next pull, which
 /// so can resume it.
-pub(crate) type Newest = Arc<Mutex<HashMap<String, String>>>;
+pub type Newest = Arc<Mutex<HashMap<String, String>>>;
 
 /// The lease of one pull.
 #[derive(Debug, Clone)]
-pub(crate) struct Lease {
+pub struct Lease {
     id: String,
     /// The lease of an earlier pull.
     old: Option<String>,
@@ -31,13 +31,13 @@ pub(crate) struct Lease {
 
 /// The leases of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Leases {
+pub struct Leases {
     client: Client,
     newest: Newest,
 }
 
 impl Leases {
-    pub(crate) fn new(client: Client, newest: Newest) -> Self {
+    pub fn new(client: Client, newest: Newest) -> Self {
         Self { client, newest }
     }
 
@@ -46,7 +46,7 @@ impl Leases {
     }
 
     /// Creates a lease for the pull of an image.
-    pub(crate) async fn create(&self, image: &str, now: SystemTime) -> Result<Lease, CallError> {
+    pub async fn create(&self, image: &str, now: SystemTime) -> Result<Lease, CallError> {
         let id = format!("probelet-pull-{}", uuid::Uuid::new_v4());
         let expiry = Timestamp::try_from(now)
             .and_then(|now| now.checked_add(EXPIRY))
@@ -61,7 +61,7 @@ impl Leases {
     }
 
     /// Deletes the leases, since the image refers to all of their content now.
-    pub(crate) async fn delete(&self, image: &str, lease: Lease) {
+    pub async fn delete(&self, image: &str, lease: Lease) {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).remove(image);
         for id in lease.old.into_iter().chain([lease.id]) {
             let request = self.client.request(DeleteRequest { id, sync: false });
@@ -74,7 +74,7 @@ impl Leases {
     }
 
     /// Adds a resource to the lease.
-    pub(crate) async fn add(&self, lease: &Lease, kind: &str, id: &str) -> Result<(), CallError> {
+    pub async fn add(&self, lease: &Lease, kind: &str, id: &str) -> Result<(), CallError> {
         let resource = Some(Resource { id: id.to_owned(), r#type: kind.to_owned() });
         let request = self.client.request(AddResourceRequest { id: lease.id.clone(), resource });
         let mut calls = self.calls();
@@ -83,7 +83,7 @@ impl Leases {
     }
 
     /// Returns a request whose new resources the lease protects.
-    pub(crate) fn request<T>(&self, lease: &Lease, message: T) -> Result<Request<T>, CallError> {
+    pub fn request<T>(&self, lease: &Lease, message: T) -> Result<Request<T>, CallError> {
         let mut request = self.client.request(message);
         let id = lease.id.parse().map_err(|error| CallError::failed(format!("{error}")))?;
         request.metadata_mut().insert("containerd-lease", id);

@@ -25,7 +25,7 @@ use crate::snapshots::SnapshotStore;
 mod fetch;
 mod unpack;
 
-pub(crate) use fetch::Ingests;
+pub use fetch::Ingests;
 use fetch::{Blob, Fetcher};
 use unpack::Unpacker;
 
@@ -47,7 +47,7 @@ struct Resolved {
 
 /// The images of one namespace, and the way from a registry into it.
 #[derive(Debug, Clone)]
-pub(crate) struct Puller {
+pub struct Puller {
     client: Client,
     store: ImageStore,
     content: ContentStore,
@@ -60,7 +60,7 @@ pub(crate) struct Puller {
 }
 
 impl Puller {
-    pub(crate) fn new(
+    pub fn new(
         client: Client,
         store: ImageStore,
         snapshots: SnapshotStore,

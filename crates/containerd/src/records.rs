@@ -19,13 +19,13 @@ const RUNTIME: &str = "io.containerd.runc.v2";
 
 /// The records of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Containers {
+pub struct Containers {
     client: Client,
     snapshotter: String,
 }
 
 impl Containers {
-    pub(crate) fn new(client: Client, snapshotter: &str) -> Self {
+    pub fn new(client: Client, snapshotter: &str) -> Self {
         Self { client, snapshotter: snapshotter.to_owned() }
     }
 }

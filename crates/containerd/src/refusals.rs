@@ -7,7 +7,7 @@ use probelet_runtime::Refusal;
 
 /// Returns the refusal that a failed call's text means. The texts are those of containerd 1.6, 1.7
 /// and 2.1 with runc.
-pub(crate) fn of(text: &str) -> Option<Refusal> {
+pub fn of(text: &str) -> Option<Refusal> {
     if text.contains("ttrpc: closed") {
         return Some(Refusal::ShimDied);
     }
@@ -21,7 +21,7 @@ pub(crate) fn of(text: &str) -> Option<Refusal> {
 }
 
 /// True if containerd still locks an ingest that another call of this daemon has just closed.
-pub(crate) fn is_locked(text: &str) -> bool {
+pub fn is_locked(text: &str) -> bool {
     text.contains("locked")
 }
 

@@ -27,7 +27,7 @@ const LOOK_STEP: Duration = Duration::from_millis(20);
 
 /// The container whose shim is to be ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Owner {
+pub struct Owner {
     /// containerd's socket, which identifies its shims.
     pub(crate) socket: PathBuf,
     pub(crate) namespace: String,
@@ -39,7 +39,7 @@ pub(crate) struct Owner {
 impl Owner {
     /// Kills the shim, and what it has started in the container's cgroup. Returns the number of
     /// shims found. Blocks.
-    pub(crate) fn end(&self) -> io::Result<usize> {
+    pub fn end(&self) -> io::Result<usize> {
         let mut shims = 0;
         for pid in processes("/proc".as_ref())? {
             if self.is_shim(pid) && kill(pid, || self.is_shim(pid))? {

@@ -18,26 +18,22 @@ const ROOT: &str = "containerd.io/gc.root";
 
 /// The snapshots of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct SnapshotStore {
+pub struct SnapshotStore {
     client: Client,
     snapshotter: Arc<str>,
 }
 
 impl SnapshotStore {
-    pub(crate) fn new(client: Client, snapshotter: Arc<str>) -> Self {
+    pub fn new(client: Client, snapshotter: Arc<str>) -> Self {
         Self { client, snapshotter }
     }
 
-    pub(crate) fn snapshotter(&self) -> &str {
+    pub fn snapshotter(&self) -> &str {
         &self.snapshotter
     }
 
     /// Returns the parent of a snapshot.
-    pub(crate) async fn parent_of(
-        &self,
-        snapshotter: &str,
-        key: &str,
-    ) -> Result<String, CallError> {
+    pub async fn parent_of(&self, snapshotter: &str, key: &str) -> Result<String, CallError> {
         let (snapshotter, key) = (snapshotter.to_owned(), key.to_owned());
         let request = self.client.request(StatSnapshotRequest { snapshotter, key });
         let mut snapshots = self.client.snapshots();
@@ -173,7 +169,7 @@ fn from_mount(mount: types::Mount) -> Mount {
 }
 
 /// Returns the mount as containerd has it.
-pub(crate) fn to_mount(mount: Mount) -> types::Mount {
+pub fn to_mount(mount: Mount) -> types::Mount {
     let Mount { kind, source, target, options } = mount;
     types::Mount { r#type: kind, source, target, options }
 }

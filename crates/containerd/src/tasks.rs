@@ -23,14 +23,14 @@ const RUNC: &str = "/run/containerd/runc";
 
 /// The tasks of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Tasks {
+pub struct Tasks {
     client: Client,
     /// containerd's socket, which identifies its shims.
     socket: Arc<Path>,
 }
 
 impl Tasks {
-    pub(crate) fn new(client: Client, socket: Arc<Path>) -> Self {
+    pub fn new(client: Client, socket: Arc<Path>) -> Self {
         Self { client, socket }
     }
 
@@ -163,7 +163,7 @@ impl TasksTrait for Tasks {
 }
 
 /// The state of a task or a command, from containerd's answer.
-pub(crate) fn state(process: Process) -> TaskState {
+pub fn state(process: Process) -> TaskState {
     let (status, pid, exit_status) = (status(process.status()), process.pid, process.exit_status);
     let Process { stdout, stderr, terminal, exited_at, .. } = process;
     let exited_at = exited_at.and_then(|at| SystemTime::try_from(at).ok());

@@ -11,7 +11,7 @@ use crate::format::sequence;
 const FOLDER: u32 = 0o750;
 
 /// Returns the rotated files with their numbers, the oldest first; empty if the folder is missing.
-pub(super) fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub fn rotated(current: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let (Some(folder), Some(name)) = (current.parent(), current.file_name()) else {
         return Ok(Vec::new());
     };
@@ -43,7 +43,7 @@ pub fn remove(current: &Path) -> io::Result<()> {
     files.map(remove_file).fold(Ok(()), Result::and)
 }
 
-pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+pub fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

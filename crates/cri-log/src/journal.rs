@@ -22,7 +22,7 @@ const LOCK_STEP: Duration = Duration::from_millis(1);
 const LOCK_STEPS: u32 = 50;
 
 #[derive(Debug)]
-pub(super) struct Journal {
+pub struct Journal {
     path: PathBuf,
     limits: Limits,
     file: Option<File>,
@@ -46,7 +46,7 @@ struct Lost {
 }
 
 impl Journal {
-    pub(super) fn new(order: Order) -> Self {
+    pub fn new(order: Order) -> Self {
         Self {
             path: order.path,
             limits: order.limits,
@@ -60,12 +60,12 @@ impl Journal {
         }
     }
 
-    pub(super) fn has_lost(&self) -> bool {
+    pub fn has_lost(&self) -> bool {
         self.lost.is_some()
     }
 
     /// Adds a record, which is written at the next flush at the latest.
-    pub(super) fn append(&mut self, header: &[u8], content: [&[u8]; 2], now: SystemTime) {
+    pub fn append(&mut self, header: &[u8], content: [&[u8]; 2], now: SystemTime) {
         let length = header.len() + content.iter().map(|part| part.len()).sum::<usize>() + 1;
         let size = self.size + self.batch.len() as u64;
         if size > 0 && size + length as u64 > self.rotate_at {
@@ -82,7 +82,7 @@ impl Journal {
 
     /// Writes the buffered records. Records that cannot be written are lost and counted, and a line
     /// in their place reports them as soon as the disk has room again.
-    pub(super) fn flush(&mut self, now: SystemTime) {
+    pub fn flush(&mut self, now: SystemTime) {
         if self.batch.is_empty() && self.lost.is_none() {
             return;
         }
@@ -152,7 +152,7 @@ impl Journal {
     }
 
     /// Opens the current file, and makes it again if it was removed.
-    pub(super) fn open(&mut self) -> io::Result<()> {
+    pub fn open(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             let file = file.metadata()?;
             // Another process may have truncated it.

@@ -32,7 +32,7 @@ pub fn check_folder(folder: &Path) -> Result<(), String> {
 
 /// Returns the metadata of a regular file that, like its folders, only root and this process' user
 /// can change.
-pub(super) fn check_file(path: &Path) -> io::Result<Metadata> {
+pub fn check_file(path: &Path) -> io::Result<Metadata> {
     let found = fs::symlink_metadata(path)?;
     if !found.is_file() || !is_ours(&found, 0o022) {
         return Err(io::Error::other(format!("{} is not root's alone", path.display())));

@@ -20,7 +20,7 @@ pub struct Tail {
 }
 
 /// Search through the files from the newest to the oldest.
-pub(super) struct Scan {
+pub struct Scan {
     lines: u64,
     budget: u64,
     /// Lines that were found, including a last one without an end.
@@ -28,13 +28,13 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(tail: Tail) -> Self {
+    pub fn new(tail: Tail) -> Self {
         Self { lines: tail.lines, budget: tail.within.unwrap_or(u64::MAX), seen: 0 }
     }
 
     /// Returns the offset in this file at which the tail begins; `None` if it begins in an older
     /// file.
-    pub(super) fn file(&mut self, file: &mut File) -> io::Result<Option<u64>> {
+    pub fn file(&mut self, file: &mut File) -> io::Result<Option<u64>> {
         let length = file.metadata()?.len();
         if self.lines == 0 {
             return Ok(Some(length));

@@ -18,7 +18,7 @@ const NO_NETWORK: &str = "none";
 
 /// Moves the settings among the annotations into the spec, where they replace the fields in whole
 /// seconds.
-pub(crate) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &mut Vec<String>) {
+pub fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &mut Vec<String>) {
     let is_read = |key: &&String| key.starts_with(PREFIX) || *key == CONFIG_SOURCE;
     let keys: Vec<_> = spec.annotations.keys().filter(is_read).cloned().collect();
     for key in keys {
@@ -57,7 +57,7 @@ pub(crate) fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &
 }
 
 /// The field of an error, as a manifest names it; `None` if it is a field of Kubernetes.
-pub(crate) fn field(spec: &PodSpec, field: &str) -> Option<String> {
+pub fn field(spec: &PodSpec, field: &str) -> Option<String> {
     let owner = field.strip_prefix("spec.dependents[").and_then(|at| at.strip_suffix(']'));
     let setting = match owner {
         Some(owner) => format!("{owner}{DEPENDENTS}"),
@@ -70,7 +70,7 @@ pub(crate) fn field(spec: &PodSpec, field: &str) -> Option<String> {
 }
 
 /// The annotations of the pod, with those of its settings that Kubernetes has no fields for.
-pub(crate) fn render(spec: &PodSpec) -> BTreeMap<String, String> {
+pub fn render(spec: &PodSpec) -> BTreeMap<String, String> {
     let network =
         (spec.network == NetworkMode::None).then(|| (NETWORK.to_owned(), NO_NETWORK.to_owned()));
     let dependents = spec.dependents.iter();

@@ -39,11 +39,7 @@ fn unless_default(time: Duration, default: Duration) -> Option<String> {
 }
 
 /// Reads `CONTAINER.maxRestarts` and the like; `None` for another setting.
-pub(crate) fn read(
-    spec: &mut PodSpec,
-    setting: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let (name, setting) = setting.rsplit_once('.')?;
     let (.., set) = SETTINGS.iter().find(|(last, ..)| *last == setting)?;
     let limits = &mut spec.at_mut(spec.place_of(name)?)?.backoff;
@@ -52,7 +48,7 @@ pub(crate) fn read(
 }
 
 /// The settings of a container, with their values.
-pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
+pub fn render(container: &ContainerSpec) -> Vec<(String, String)> {
     let all = SETTINGS.iter().filter_map(|(setting, render, _)| {
         Some((format!("{}.{setting}", container.name), render(&container.backoff)?))
     });

@@ -9,19 +9,19 @@ use probelet_domain::spec::SpecError;
 /// The most bytes that all texts of one read may have together: 16 MiB.
 pub const BYTES: usize = 16 << 20;
 /// Documents and items of lists.
-pub(crate) const OBJECTS: usize = 4096;
+pub const OBJECTS: usize = 4096;
 /// Scalars, mappings and lists.
-pub(crate) const VALUES: usize = 500_000;
+pub const VALUES: usize = 500_000;
 /// Values that aliases stand for.
 const ALIASED: usize = 50_000;
 /// Bytes that aliases and tags stand for.
 const ALIASED_BYTES: usize = 4 << 20;
 /// Keys of one mapping, or items of one list.
-pub(crate) const ENTRIES: usize = 4096;
+pub const ENTRIES: usize = 4096;
 /// Levels of mappings and lists.
-pub(crate) const DEPTH: usize = 100;
+pub const DEPTH: usize = 100;
 /// Bytes of one key. The longest key in Kubernetes is that of an annotation, with 317 bytes.
-pub(crate) const KEY: usize = 512;
+pub const KEY: usize = 512;
 /// Bytes of a file's path.
 const PATH: usize = 4096;
 /// Bytes that the pods of one apply copy from its ConfigMaps and Secrets.
@@ -29,7 +29,7 @@ const COPIED: usize = 16 << 20;
 
 /// The part of the bounds that one read of manifests has used.
 #[derive(Debug, Default)]
-pub(crate) struct Budget {
+pub struct Budget {
     bytes: usize,
     objects: usize,
     values: usize,
@@ -49,20 +49,20 @@ fn too_many(what: &str) -> SpecError {
     SpecError::new(WHOLE, format!("Too many: {what}"))
 }
 
-pub(crate) fn too_deep() -> SpecError {
+pub fn too_deep() -> SpecError {
     too_many(&format!("mappings and lists are nested more than {DEPTH} deep"))
 }
 
-pub(crate) fn too_many_entries() -> SpecError {
+pub fn too_many_entries() -> SpecError {
     too_many(&format!("a mapping or a list has more than {ENTRIES} entries"))
 }
 
-pub(crate) fn key_too_long() -> SpecError {
+pub fn key_too_long() -> SpecError {
     SpecError::new(WHOLE, format!("Too long: a key has more than {KEY} bytes"))
 }
 
 impl Budget {
-    pub(crate) fn file(&mut self, name: &str, text: &str) -> Checked {
+    pub fn file(&mut self, name: &str, text: &str) -> Checked {
         if name.len() > PATH {
             let why = format!("Too long: the name of a file has more than {PATH} bytes");
             return Err(SpecError::new(WHOLE, why));
@@ -72,31 +72,31 @@ impl Budget {
     }
 
     /// A document or an item of a list.
-    pub(crate) fn object(&mut self) -> Checked {
+    pub fn object(&mut self) -> Checked {
         let what = format!("there are more than {OBJECTS} objects (documents and items of lists)");
         within(&mut self.objects, 1, OBJECTS, &what)
     }
 
-    pub(crate) fn values(&mut self, count: usize) -> Checked {
+    pub fn values(&mut self, count: usize) -> Checked {
         within(&mut self.values, count, VALUES, &format!("there are more than {VALUES} values"))
     }
 
     /// Values and bytes that an alias or a tag repeats.
-    pub(crate) fn repeated(&mut self, values: usize, bytes: usize) -> Checked {
+    pub fn repeated(&mut self, values: usize, bytes: usize) -> Checked {
         let what = format!("aliases stand for more than {ALIASED} values");
         within(&mut self.aliased, values, ALIASED, &what)?;
         let what = format!("aliases and tags stand for more than {} MiB", ALIASED_BYTES >> 20);
         within(&mut self.aliased_bytes, bytes, ALIASED_BYTES, &what)
     }
 
-    pub(crate) fn copied(&mut self, bytes: usize) -> Checked {
+    pub fn copied(&mut self, bytes: usize) -> Checked {
         let size = COPIED >> 20;
         let what = format!("pods take more than {size} MiB from their ConfigMaps and Secrets");
         within(&mut self.copied, bytes, COPIED, &what)
     }
 
     /// All values of an object. The error has the path of the value that is too large.
-    pub(crate) fn whole(&mut self, value: &Value) -> Checked {
+    pub fn whole(&mut self, value: &Value) -> Checked {
         self.below(value, 0)
     }
 
@@ -139,7 +139,7 @@ fn inside(parent: String, error: SpecError) -> SpecError {
 }
 
 /// The number of values of a JSON text, or a larger one.
-pub(crate) fn json_values(text: &str) -> usize {
+pub fn json_values(text: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (1, false, false);
     for byte in text.bytes() {
         match byte {

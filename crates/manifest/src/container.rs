@@ -11,7 +11,7 @@ use crate::{
 use probelet_domain::spec::{BackoffLimits, ContainerSpec, Probes, Source, SpecError};
 
 /// Converts a container; `at` is the path of its fields.
-pub(crate) fn read(
+pub fn read(
     at: &str,
     container: k8s::Container,
     objects: ObjectScope<'_>,

@@ -13,7 +13,7 @@ use probelet_domain::status::{ContainerState, ContainerStatus};
 use probelet_domain::user::User;
 
 /// The status of a container, whose resources are those of its spec.
-pub(crate) fn container_status(
+pub fn container_status(
     status: &ContainerStatus,
     resources: Option<&Resources>,
 ) -> k8s::ContainerStatus {
@@ -50,7 +50,7 @@ fn user(user: &User) -> k8s::ContainerUser {
 
 /// The mount of a running container. A container with a mount that cannot be made recursively
 /// read-only does not start, so `IfPossible` is shown as `Enabled`.
-pub(crate) fn mount_status(mount: &VolumeMount) -> k8s::VolumeMountStatus {
+pub fn mount_status(mount: &VolumeMount) -> k8s::VolumeMountStatus {
     let recursive = match mount.recursive_read_only {
         RecursiveReadOnly::Disabled => RecursiveReadOnly::Disabled,
         RecursiveReadOnly::IfPossible | RecursiveReadOnly::Enabled => RecursiveReadOnly::Enabled,
@@ -101,6 +101,6 @@ fn ended(terminated: &Terminated) -> k8s::ContainerState {
 }
 
 /// The time; `None` after the year 9999.
-pub(crate) fn time(at: SystemTime) -> Option<Time> {
+pub fn time(at: SystemTime) -> Option<Time> {
     jiff::Timestamp::try_from(at).ok().map(Time)
 }

@@ -16,7 +16,7 @@ const DEFAULT_GRACE: i64 = 30;
 const MAX_DEADLINE: u32 = i32::MAX as u32;
 
 /// The spec of a pod, and the errors and warnings of the conversion.
-pub(crate) struct Converted {
+pub struct Converted {
     pub(crate) spec: PodSpec,
     pub(crate) errors: Vec<SpecError>,
     pub(crate) warnings: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Converted {
 
 /// Converts a pod. The result has a spec also if there are errors, with another value for each field
 /// that has one, so that the rest of the spec can be validated.
-pub(crate) fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
+pub fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let mut spec = pod.spec.unwrap_or_default();
     downward::check_names(&spec, &mut errors);

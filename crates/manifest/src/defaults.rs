@@ -11,11 +11,11 @@ use probelet_domain::image::PullPolicy;
 use probelet_domain::spec::{DnsPolicy, PodSpec, Source, VolumeSource};
 
 /// The defaults of fields that have no effect here. A manifest with these values gets no warning.
-pub(crate) const SCHEDULER: &str = "default-scheduler";
-pub(crate) const SERVICE_LINKS: &str = "true";
+pub const SCHEDULER: &str = "default-scheduler";
+pub const SERVICE_LINKS: &str = "true";
 
 /// Adds to a rendered spec what an API server would add.
-pub(crate) fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
+pub fn fill(spec: &PodSpec, mut out: k8s::PodSpec) -> k8s::PodSpec {
     out.dns_policy.get_or_insert_with(|| DnsPolicy::default().as_str().to_owned());
     out.enable_service_links.get_or_insert(true);
     out.scheduler_name.get_or_insert_with(|| SCHEDULER.to_owned());
@@ -55,7 +55,7 @@ fn default_pull(image: &str) -> String {
 }
 
 /// The annotations that mark a pull policy as filled in, for those where it makes a difference.
-pub(crate) fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
+pub fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
     let differs = |image: &str, policy: Option<PullPolicy>| {
         policy.is_none() && PullPolicy::default_for(image) == PullPolicy::Always
     };
@@ -77,7 +77,7 @@ pub(crate) fn annotations(spec: &PodSpec) -> BTreeMap<String, String> {
 
 /// Reads such an annotation, and removes the policy that was filled in. False if it is another
 /// annotation, or if the manifest has been edited to ask for another policy.
-pub(crate) fn unset_pull(spec: &mut PodSpec, made: ServerMade, name: &str) -> bool {
+pub fn unset_pull(spec: &mut PodSpec, made: ServerMade, name: &str) -> bool {
     let policy = match made {
         ServerMade::DefaultPull => {
             let index = spec.place_of(name);

@@ -6,11 +6,7 @@ use probelet_domain::spec::{ContainerSpec, Device, PodSpec};
 const DEVICES: &str = "devices";
 
 /// Reads `CONTAINER.devices`; `None` for another setting.
-pub(crate) fn read(
-    spec: &mut PodSpec,
-    setting: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let name = setting.strip_suffix(DEVICES)?.strip_suffix('.')?;
     let devices = text.split(',').map(|one| device(one.trim())).collect::<Option<Vec<_>>>();
     let container = spec.at_mut(spec.place_of(name)?)?;
@@ -33,7 +29,7 @@ fn device(text: &str) -> Option<Device> {
 }
 
 /// The setting and its value; nothing if the container has no devices.
-pub(crate) fn render(container: &ContainerSpec) -> Option<(String, String)> {
+pub fn render(container: &ContainerSpec) -> Option<(String, String)> {
     let one = |d: &Device| format!("{}:{}:{}", d.host, d.container, d.access);
     let all: Vec<String> = container.devices.iter().map(one).collect();
     (!all.is_empty()).then(|| (setting_of(container), all.join(",")))
@@ -44,7 +40,7 @@ fn setting_of(container: &ContainerSpec) -> String {
 }
 
 /// The setting that an error's field stands for; `None` if it is another field.
-pub(crate) fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
+pub fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
     let (at, _) = field.split_once(".devices")?;
     let index = spec.place_at(at)?;
     Some(setting_of(spec.at(index)?))

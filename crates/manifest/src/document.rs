@@ -12,7 +12,7 @@ use crate::unreadable::Unreadable;
 use probelet_domain::spec::SpecError;
 
 /// The one document in `text`.
-pub(crate) fn single(text: &str) -> Result<Value, SpecError> {
+pub fn single(text: &str) -> Result<Value, SpecError> {
     let mut documents = all(text)?;
     let first = documents.pop();
     match first {
@@ -46,14 +46,14 @@ fn read_modes(value: &mut Value) {
 }
 
 /// All documents that are not empty: a document may consist of comments, or of a stray `---`.
-pub(crate) fn all(text: &str) -> Result<Vec<Value>, Unreadable> {
+pub fn all(text: &str) -> Result<Vec<Value>, Unreadable> {
     let mut budget = Budget::default();
     budget.file("", text)?;
     Ok(read(text, &mut budget)?.into_iter().map(|(value, _)| value).collect())
 }
 
 /// Each document with the positions of its fields.
-pub(crate) fn read(text: &str, budget: &mut Budget) -> Result<Vec<(Value, Marks)>, Unreadable> {
+pub fn read(text: &str, budget: &mut Budget) -> Result<Vec<(Value, Marks)>, Unreadable> {
     // JSON may be indented with tabs and has escapes that YAML does not have. A text that starts like
     // JSON but is not may still be YAML in flow style: then its reader decides.
     if text.trim_start().starts_with('{') {

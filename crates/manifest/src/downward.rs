@@ -6,14 +6,11 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use crate::optional_fields::filled;
 use probelet_domain::spec::{DownwardField, PodField, ResourceField, SpecError};
 
-pub(crate) fn of_env(at: &str, given: &k8s::ObjectFieldSelector) -> Result<PodField, SpecError> {
+pub fn of_env(at: &str, given: &k8s::ObjectFieldSelector) -> Result<PodField, SpecError> {
     PodField::parse(&given.field_path).ok_or_else(|| unknown(at, given, &PodField::PATHS))
 }
 
-pub(crate) fn of_file(
-    at: &str,
-    given: &k8s::ObjectFieldSelector,
-) -> Result<DownwardField, SpecError> {
+pub fn of_file(at: &str, given: &k8s::ObjectFieldSelector) -> Result<DownwardField, SpecError> {
     DownwardField::parse(&given.field_path).ok_or_else(|| unknown(at, given, &DownwardField::PATHS))
 }
 
@@ -25,10 +22,7 @@ fn unknown(at: &str, given: &k8s::ObjectFieldSelector, supported: &[&str]) -> Sp
     }
 }
 
-pub(crate) fn resource(
-    at: &str,
-    given: k8s::ResourceFieldSelector,
-) -> Result<ResourceField, SpecError> {
+pub fn resource(at: &str, given: k8s::ResourceFieldSelector) -> Result<ResourceField, SpecError> {
     let at = format!("{at}.resourceFieldRef");
     let divisor = given.divisor.map(|Quantity(text)| text);
     let container = filled(given.container_name);
@@ -37,7 +31,7 @@ pub(crate) fn resource(
 
 /// Checks that each `resourceFieldRef` names a container of the pod. The kubelet checks it only when
 /// it starts a container.
-pub(crate) fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
+pub fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
     let init = spec.init_containers.iter().flatten();
     let names: Vec<_> = init.clone().chain(&spec.containers).map(|c| c.name.as_str()).collect();
     let mut check = |at: String, given: Option<&k8s::ResourceFieldSelector>| {
@@ -73,11 +67,11 @@ pub(crate) fn check_names(spec: &k8s::PodSpec, errors: &mut Vec<SpecError>) {
     }
 }
 
-pub(crate) fn render_field(field_path: String) -> k8s::ObjectFieldSelector {
+pub fn render_field(field_path: String) -> k8s::ObjectFieldSelector {
     k8s::ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path }
 }
 
-pub(crate) fn render_resource(field: &ResourceField) -> k8s::ResourceFieldSelector {
+pub fn render_resource(field: &ResourceField) -> k8s::ResourceFieldSelector {
     k8s::ResourceFieldSelector {
         container_name: field.container.clone(),
         divisor: field.divisor_text().map(|text| Quantity(text.to_owned())),

@@ -12,7 +12,7 @@ type Given = (Option<Vec<k8s::EnvFromSource>>, Option<Vec<k8s::EnvVar>>);
 
 /// As in Kubernetes, the variables of whole objects come first, so a single variable replaces them.
 /// Names are checked here, because an index in the result is not the index in the manifest.
-pub(crate) fn read(
+pub fn read(
     at: &str,
     (whole, single): Given,
     objects: ObjectScope<'_>,
@@ -164,7 +164,7 @@ fn text(at: &str, key: &str, bytes: Vec<u8>) -> Result<String, SpecError> {
     Ok(text)
 }
 
-pub(crate) fn render(var: &EnvVar) -> k8s::EnvVar {
+pub fn render(var: &EnvVar) -> k8s::EnvVar {
     let mut source = k8s::EnvVarSource::default();
     let plain = k8s::EnvVar { name: var.name.clone(), ..k8s::EnvVar::default() };
     match &var.from {

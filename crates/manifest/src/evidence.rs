@@ -8,11 +8,7 @@ const SIGNAL: &str = "evidenceSignal";
 const EXEC: &str = "evidenceExec";
 
 /// Reads `CONTAINER.evidenceSignal` and `evidenceExec`; `None` for another setting.
-pub(crate) fn read(
-    spec: &mut PodSpec,
-    setting: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let (name, setting) = setting.rsplit_once('.')?;
     if ![SIGNAL, EXEC].contains(&setting) {
         return None;
@@ -31,7 +27,7 @@ pub(crate) fn read(
 }
 
 /// The settings of a container, with their values.
-pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
+pub fn render(container: &ContainerSpec) -> Vec<(String, String)> {
     let lifecycle = &container.lifecycle;
     let signal = lifecycle.evidence_signal.map(|signal| (SIGNAL, signal::name(signal)));
     let arguments = lifecycle.evidence_exec.as_ref().map(|exec| exec.command.iter());
@@ -43,7 +39,7 @@ pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
 }
 
 /// The setting that an error's field stands for; `None` if it is another field.
-pub(crate) fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
+pub fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
     let (at, rest) = field.split_once(".lifecycle.")?;
     let setting = [SIGNAL, EXEC].into_iter().find(|setting| *setting == rest)?;
     let index = spec.place_at(at)?;

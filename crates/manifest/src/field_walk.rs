@@ -11,7 +11,7 @@ use crate::fields::{NOT_YET, Rule, TABLE};
 use probelet_domain::spec::SpecError;
 
 /// A table of rules, indexed by the pattern of a field.
-pub(crate) struct FieldRules {
+pub struct FieldRules {
     rules: HashMap<&'static str, Rule>,
     /// The patterns of which a field with a rule is a part, such as `spec` and `spec.containers[]`.
     parents: HashSet<&'static str>,
@@ -21,7 +21,7 @@ static OF_PODS: LazyLock<FieldRules> = LazyLock::new(|| FieldRules::new(TABLE));
 
 impl FieldRules {
     /// Indexes a table, whose patterns are as in [`TABLE`].
-    pub(crate) fn new(table: &'static [(&'static str, Rule)]) -> Self {
+    pub fn new(table: &'static [(&'static str, Rule)]) -> Self {
         let parents = table.iter().flat_map(|(pattern, _)| {
             pattern.match_indices(['.', '[']).filter_map(|(end, _)| pattern.get(..end))
         });
@@ -31,19 +31,19 @@ impl FieldRules {
 
 /// The fields of a manifest that have no effect.
 #[derive(Debug, Default)]
-pub(crate) struct Walked {
+pub struct Walked {
     pub(crate) refused: Vec<SpecError>,
     pub(crate) warnings: Vec<String>,
 }
 
 /// Judges every field that is set. `null` and, away from the list, an empty list or mapping set
 /// nothing: `kubectl get -o yaml` is full of `resources: {}`.
-pub(crate) fn walk(manifest: &Value) -> Walked {
+pub fn walk(manifest: &Value) -> Walked {
     walk_by(&OF_PODS, manifest)
 }
 
 /// As [`walk`], by the rules of another kind of object.
-pub(crate) fn walk_by(table: &FieldRules, manifest: &Value) -> Walked {
+pub fn walk_by(table: &FieldRules, manifest: &Value) -> Walked {
     let mut walked = Walked::default();
     visit(table, manifest, ("", ""), &mut walked);
     walked

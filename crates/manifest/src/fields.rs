@@ -3,14 +3,14 @@
 
 use crate::defaults;
 
-pub(crate) const NOT_YET: &str = "not supported yet";
+pub const NOT_YET: &str = "not supported yet";
 /// For a limit that makes the kubelet evict a pod some time after it was exceeded.
-pub(crate) const NOT_MEASURED: &str =
+pub const NOT_MEASURED: &str =
     "not enforced: what a container writes beside its volumes is not measured here";
 
 /// How a field is treated.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Rule {
+pub enum Rule {
     /// The field has its effect, with all fields below it. Its value is checked by the conversion.
     Honoured,
     /// The field has no effect here: there is a warning with this reason.
@@ -25,14 +25,14 @@ pub(crate) enum Rule {
 
 use Rule::{Honoured, Only, Refused, Warned, WarnedBut};
 
-pub(crate) const SERVER: &str = "made by the server";
+pub const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
 const NAMES_ONLY: &str = "there are no service accounts here, it is only a name";
 
 /// `[]` is any index, `<probe>` each of the three probes; `containers` includes init containers.
 #[rustfmt::skip]
-pub(crate) const TABLE: &[(&str, Rule)] = &[
+pub const TABLE: &[(&str, Rule)] = &[
     ("apiVersion", Honoured),
     ("kind", Honoured),
     ("metadata.name", Honoured),

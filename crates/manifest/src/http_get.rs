@@ -6,7 +6,7 @@ use crate::optional_fields::{filled, list};
 use crate::ports;
 use probelet_domain::spec::{Header, HttpGet, Scheme, SpecError};
 
-pub(crate) fn read(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> HttpGet {
+pub fn read(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecError>) -> HttpGet {
     let scheme = match http.scheme.as_deref() {
         None | Some("" | "HTTP") => Scheme::Http,
         Some("HTTPS") => Scheme::Https,
@@ -26,7 +26,7 @@ pub(crate) fn read(at: &str, http: k8s::HTTPGetAction, errors: &mut Vec<SpecErro
     }
 }
 
-pub(crate) fn render(http: &HttpGet) -> k8s::HTTPGetAction {
+pub fn render(http: &HttpGet) -> k8s::HTTPGetAction {
     let header = |header: &Header| k8s::HTTPHeader {
         name: header.name.clone(),
         value: header.value.clone(),

@@ -9,7 +9,7 @@ const JOB_CAP: &str = "360000";
 
 /// Gives the pod of a Job the settings of the Job: a try of the Job is a restart of the container,
 /// with the back-off of a Job.
-pub(crate) fn apply(
+pub fn apply(
     template: &mut Map<String, Value>,
     deadline: Option<u64>,
     limit: Option<u64>,
@@ -49,7 +49,7 @@ pub(crate) fn apply(
 }
 
 /// Changes the mapping below `key`, which is made if there is none.
-pub(crate) fn below<T>(
+pub fn below<T>(
     map: &mut Map<String, Value>,
     key: &str,
     change: impl FnOnce(&mut Map<String, Value>) -> T,

@@ -14,7 +14,7 @@ use crate::manifest_error::{ManifestError, Refused};
 use crate::{strict, unsupported_kinds};
 use probelet_domain::spec::SpecError;
 
-pub(crate) const SUPPORTED: [&str; 9] = [
+pub const SUPPORTED: [&str; 9] = [
     "ConfigMap",
     "DaemonSet",
     "Deployment",
@@ -31,7 +31,7 @@ const TEMPLATE: &str = "spec.template.";
 
 /// The pod of an object.
 #[derive(Debug)]
-pub(crate) struct Unwrapped<'a> {
+pub struct Unwrapped<'a> {
     pub(crate) pod: Cow<'a, Value>,
     /// The path of the pod in the object; empty if the object is the pod.
     pub(crate) prefix: &'static str,
@@ -40,13 +40,13 @@ pub(crate) struct Unwrapped<'a> {
 
 impl Unwrapped<'_> {
     /// The path in the object of a field of the pod.
-    pub(crate) fn field(&self, field: &str) -> String {
+    pub fn field(&self, field: &str) -> String {
         within_object(self.prefix, field)
     }
 }
 
 /// The path in the object of a field of its pod; `prefix` is the path of the pod.
-pub(crate) fn within_object(prefix: &str, field: &str) -> String {
+pub fn within_object(prefix: &str, field: &str) -> String {
     let is_of_object = ["metadata.name", "metadata.namespace"].contains(&field);
     if is_of_object
         || prefix.is_empty()
@@ -101,7 +101,7 @@ const WORKLOADS: &[(&str, Rule)] = &[
 static OF_WORKLOADS: LazyLock<FieldRules> = LazyLock::new(|| FieldRules::new(WORKLOADS));
 
 /// The pod of an object of a supported kind.
-pub(crate) fn unwrap(value: &Value) -> Result<Unwrapped<'_>, Refused> {
+pub fn unwrap(value: &Value) -> Result<Unwrapped<'_>, Refused> {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or("Pod").to_owned();
     match kind.as_str() {
         "Pod" => {

@@ -9,11 +9,7 @@ use crate::http_get;
 use probelet_domain::signal;
 use probelet_domain::spec::{Exec, HookHandler, Lifecycle, SpecError};
 
-pub(crate) fn read(
-    at: &str,
-    given: Option<k8s::Lifecycle>,
-    errors: &mut Vec<SpecError>,
-) -> Lifecycle {
+pub fn read(at: &str, given: Option<k8s::Lifecycle>, errors: &mut Vec<SpecError>) -> Lifecycle {
     let given = given.unwrap_or_default();
     let mut hook = |name: &str, hook: Option<k8s::LifecycleHandler>| {
         hook.and_then(|hook| read_handler(&format!("{at}.{name}"), hook, errors))
@@ -74,7 +70,7 @@ fn read_handler(
     Some(HookHandler::Sleep(Duration::from_secs(seconds)))
 }
 
-pub(crate) fn render(lifecycle: &Lifecycle) -> Option<k8s::Lifecycle> {
+pub fn render(lifecycle: &Lifecycle) -> Option<k8s::Lifecycle> {
     let out = k8s::Lifecycle {
         post_start: lifecycle.post_start.as_ref().map(render_handler),
         pre_stop: lifecycle.pre_stop.as_ref().map(render_handler),

@@ -19,7 +19,7 @@ pub fn members(value: Value) -> Vec<Member> {
 }
 
 /// True if the kind is that of a list, whether or not there are `items`.
-pub(crate) fn is_named_list(value: &Value) -> bool {
+pub fn is_named_list(value: &Value) -> bool {
     value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"))
 }
 

@@ -9,11 +9,7 @@ const SIZE: &str = "logMaxSize";
 const FILES: &str = "logMaxFiles";
 
 /// Reads `[CONTAINER.]logMaxSize` and `[CONTAINER.]logMaxFiles`; `None` for another setting.
-pub(crate) fn read(
-    spec: &mut PodSpec,
-    setting: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let (name, setting) = match setting.rsplit_once('.') {
         Some((name, setting)) => (Some(name), setting),
         None => (None, setting),
@@ -47,7 +43,7 @@ pub(crate) fn read(
 }
 
 /// The settings of a container, with their values.
-pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
+pub fn render(container: &ContainerSpec) -> Vec<(String, String)> {
     let OwnLimits { size, files } = container.log_limits;
     let size = size.map(|size| (SIZE, size.to_string()));
     let files = files.map(|files| (FILES, files.to_string()));

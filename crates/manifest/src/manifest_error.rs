@@ -9,7 +9,7 @@ pub struct ManifestError(pub Vec<SpecError>);
 
 /// The errors of a manifest, with the warnings of the same manifest.
 #[derive(Debug, Default)]
-pub(crate) struct Refused {
+pub struct Refused {
     pub(crate) errors: Vec<SpecError>,
     pub(crate) warnings: Vec<String>,
 }

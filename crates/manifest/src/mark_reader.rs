@@ -48,7 +48,7 @@ struct Reader {
 
 /// The positions of every document, also of empty ones. If the text is not YAML or exceeds a bound,
 /// there is an error, and the documents end there.
-pub(crate) fn read(text: &str, budget: &mut Budget) -> (Vec<Marks>, Option<Unreadable>) {
+pub fn read(text: &str, budget: &mut Budget) -> (Vec<Marks>, Option<Unreadable>) {
     let mut reader = Reader::default();
     for event in Parser::new_from_str(text) {
         let read = match event {

@@ -6,7 +6,7 @@ use crate::unreadable::Mark;
 
 /// A key of a mapping, by its number in [`Marks::keys`], or an index of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
+pub enum Step {
     Key(u32),
     Item(u32),
 }
@@ -16,7 +16,7 @@ pub(crate) enum Step {
 /// A document of 500,000 values has as many nodes: a node is a few numbers, and the text of a key
 /// is stored once.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Marks {
+pub struct Marks {
     /// The position of each node. The first node is the document itself.
     positions: Vec<Mark>,
     /// The number of each distinct key.
@@ -27,12 +27,12 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// The position of a field or, if the text does not have it, of its nearest parent.
-    pub(crate) fn find(&self, field: &str) -> Option<Mark> {
+    pub fn find(&self, field: &str) -> Option<Mark> {
         self.position(self.nearest(field))
     }
 
     /// The position of a key below `parent` that is not a string, or of the parent.
-    pub(crate) fn nameless(&self, parent: &str) -> Option<Mark> {
+    pub fn nameless(&self, parent: &str) -> Option<Mark> {
         let written = ["", "~", "null", "Null", "NULL"];
         let parent = self.nearest(parent);
         let key = written.into_iter().find_map(|key| self.key(parent, key));
@@ -79,7 +79,7 @@ impl Marks {
     }
 
     /// The step to a key, which gets a number if it is new.
-    pub(crate) fn key_step(&mut self, key: &str) -> Step {
+    pub fn key_step(&mut self, key: &str) -> Step {
         if let Some(number) = self.keys.get(key) {
             return Step::Key(*number);
         }
@@ -89,12 +89,12 @@ impl Marks {
     }
 
     /// Adds the document itself, which is node 0.
-    pub(crate) fn add_document(&mut self, at: Mark) {
+    pub fn add_document(&mut self, at: Mark) {
         self.positions.push(at);
     }
 
     /// Adds a node. Of several fields with one name the first counts.
-    pub(crate) fn add(&mut self, parent: u32, step: Step, at: Mark) -> u32 {
+    pub fn add(&mut self, parent: u32, step: Step, at: Mark) -> u32 {
         let next = number_of(self.positions.len());
         let node = *self.children.entry((parent, step)).or_insert(next);
         if node == next {

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use crate::optional_fields::filled;
 use probelet_domain::spec::{ContainerSpec, MessagePolicy, Source, SpecError, TerminationMessage};
 
-pub(crate) fn read(
+pub fn read(
     at: &str,
     path: Option<String>,
     policy: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) fn read(
 }
 
 /// A container of an OCI bundle has no such file.
-pub(crate) fn render(spec: &ContainerSpec, out: k8s::Container) -> k8s::Container {
+pub fn render(spec: &ContainerSpec, out: k8s::Container) -> k8s::Container {
     let TerminationMessage { path, policy } = &spec.termination_message;
     k8s::Container {
         termination_message_path: matches!(spec.source, Source::Image(_)).then(|| path.clone()),

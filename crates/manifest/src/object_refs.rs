@@ -4,15 +4,15 @@ use crate::objects::{Kind, Objects};
 use probelet_domain::spec::SpecError;
 
 /// The objects of an apply, and the namespace of the pod that refers to them.
-pub(crate) type ObjectScope<'a> = (&'a Objects, &'a str);
+pub type ObjectScope<'a> = (&'a Objects, &'a str);
 
-pub(crate) fn no_key(at: &str, kind: Kind, name: &str, key: &str) -> SpecError {
+pub fn no_key(at: &str, kind: Kind, name: &str, key: &str) -> SpecError {
     let what = kind.name();
     let why = format!("Not found: {key:?}: no such key in the {what} {name:?}");
     SpecError::new(format!("{at}.key"), why)
 }
 
-pub(crate) fn missing(at: String, kind: Kind, name: &str) -> SpecError {
+pub fn missing(at: String, kind: Kind, name: &str) -> SpecError {
     let what = kind.name();
     SpecError::new(at, format!("Not found: {name:?}: no such {what} is applied with the pod"))
 }

@@ -16,14 +16,14 @@ use crate::{field_walk, strict};
 use probelet_domain::spec::SpecError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
     ConfigMap,
     Secret,
 }
 
 impl Kind {
     /// As errors name it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
@@ -34,13 +34,13 @@ impl Kind {
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Kind, namespace and name.
-pub(crate) type Key = (Kind, String, String);
+pub type Key = (Kind, String, String);
 /// The values of an object by their keys.
-pub(crate) type Data = BTreeMap<String, Vec<u8>>;
+pub type Data = BTreeMap<String, Vec<u8>>;
 
 /// The ConfigMaps and Secrets of one apply, and which of them pods use.
 #[derive(Debug, Default)]
-pub(crate) struct Objects {
+pub struct Objects {
     all: BTreeMap<Key, Data>,
     /// Objects that have errors.
     wrong: BTreeSet<Key>,
@@ -52,7 +52,7 @@ pub(crate) struct Objects {
 }
 
 /// The object that a reference names.
-pub(crate) enum Found<'a> {
+pub enum Found<'a> {
     Data(&'a Data),
     /// It has an error, which is reported already.
     Wrong,
@@ -60,7 +60,7 @@ pub(crate) enum Found<'a> {
 }
 
 impl Objects {
-    pub(crate) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
+    pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
         let key = (kind, namespace.to_owned(), name.to_owned());
         match self.all.get(&key) {
             Some(data) => {
@@ -74,18 +74,18 @@ impl Objects {
 
     /// Copies a value into a pod's spec. Each copy counts towards the bound; `at` is the field of the
     /// error.
-    pub(crate) fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
+    pub fn copy(&self, at: &str, bytes: &[u8]) -> Result<Vec<u8>, SpecError> {
         let copied = self.budget.borrow_mut().copied(bytes.len());
         copied.map_err(|error| SpecError { field: at.to_owned(), ..error })?;
         Ok(bytes.to_vec())
     }
 
-    pub(crate) fn is_used(&self, key: &Key) -> bool {
+    pub fn is_used(&self, key: &Key) -> bool {
         self.used.borrow().contains(key)
     }
 
     /// Adds a ConfigMap or Secret; `None` for any other object.
-    pub(crate) fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
+    pub fn take(&mut self, value: &Value) -> Option<Result<Key, ManifestError>> {
         let (kind, read) = match value.get("kind").and_then(Value::as_str) {
             Some("ConfigMap") => {
                 let read = strict::typed::<k8s::ConfigMap>(value, "v1").map(config_map);

@@ -64,7 +64,7 @@ pub fn validate(spec: PodSpec) -> Result<Validated<PodSpec>, ManifestError> {
 }
 
 /// Reads one Pod that may refer to these ConfigMaps and Secrets.
-pub(crate) fn parse_with(value: &Value, uid: String, objects: &Objects) -> Result<Parsed, Refused> {
+pub fn parse_with(value: &Value, uid: String, objects: &Objects) -> Result<Parsed, Refused> {
     let walked = field_walk::walk(value);
     let mut warnings = walked.warnings;
     let (pod, unknown) = match strict::pod(value) {

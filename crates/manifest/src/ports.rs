@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::optional_fields::filled;
 use probelet_domain::spec::{ContainerPort, PortRef, SpecError};
 
-pub(crate) fn read(
+pub fn read(
     at: &str,
     ports: Vec<k8s::ContainerPort>,
     errors: &mut Vec<SpecError>,
@@ -33,7 +33,7 @@ pub(crate) fn read(
 }
 
 /// A number that a port can have; 0 is refused by the validation of the spec.
-pub(crate) fn read_number(field: &str, number: i32, errors: &mut Vec<SpecError>) -> u16 {
+pub fn read_number(field: &str, number: i32, errors: &mut Vec<SpecError>) -> u16 {
     u16::try_from(number).unwrap_or_else(|_| {
         errors.push(SpecError::port_range(field, number));
         1
@@ -41,14 +41,14 @@ pub(crate) fn read_number(field: &str, number: i32, errors: &mut Vec<SpecError>)
 }
 
 /// A port by its number or its name.
-pub(crate) fn read_ref(field: &str, port: IntOrString, errors: &mut Vec<SpecError>) -> PortRef {
+pub fn read_ref(field: &str, port: IntOrString, errors: &mut Vec<SpecError>) -> PortRef {
     match port {
         IntOrString::Int(number) => PortRef::Number(read_number(field, number, errors)),
         IntOrString::String(name) => PortRef::Name(name),
     }
 }
 
-pub(crate) fn render(port: &ContainerPort) -> k8s::ContainerPort {
+pub fn render(port: &ContainerPort) -> k8s::ContainerPort {
     k8s::ContainerPort {
         name: port.name.clone(),
         container_port: i32::from(port.port),
@@ -58,7 +58,7 @@ pub(crate) fn render(port: &ContainerPort) -> k8s::ContainerPort {
     }
 }
 
-pub(crate) fn render_ref(port: &PortRef) -> IntOrString {
+pub fn render_ref(port: &PortRef) -> IntOrString {
     match port {
         PortRef::Number(number) => IntOrString::Int(i32::from(*number)),
         PortRef::Name(name) => IntOrString::String(name.clone()),

@@ -35,7 +35,7 @@ struct Last<'a> {
 }
 
 /// Compact JSON, by the kind of probe; `None` if there is no probe.
-pub(crate) fn render(probes: &[ProbeStatus]) -> Option<String> {
+pub fn render(probes: &[ProbeStatus]) -> Option<String> {
     let by_kind: BTreeMap<_, _> = probes.iter().map(|p| (p.kind.lower(), report(p))).collect();
     // Serializing such a mapping cannot fail.
     if by_kind.is_empty() { None } else { serde_json::to_string(&by_kind).ok() }
@@ -64,7 +64,7 @@ fn last(last: &LastProbe) -> Last<'_> {
 }
 
 /// The time in RFC 3339; `None` after the year 9999.
-pub(crate) fn rfc3339(at: SystemTime) -> Option<String> {
+pub fn rfc3339(at: SystemTime) -> Option<String> {
     jiff::Timestamp::try_from(at).ok().map(|at| at.to_string())
 }
 

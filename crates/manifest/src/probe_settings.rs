@@ -72,11 +72,7 @@ fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str>
 }
 
 /// Sets `app.liveness.periodMilliseconds`; `None` if the pod has no such setting.
-pub(crate) fn read(
-    spec: &mut PodSpec,
-    setting: &str,
-    text: &str,
-) -> Option<Result<(), &'static str>> {
+pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let mut parts = setting.rsplitn(3, '.');
     let (setting, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
     let (.., set) = SETTINGS.iter().find(|(name, ..)| *name == setting)?;
@@ -91,7 +87,7 @@ pub(crate) fn read(
 }
 
 /// The settings of a container's probes, with their values.
-pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
+pub fn render(container: &ContainerSpec) -> Vec<(String, String)> {
     let probes = ProbeKind::ALL.into_iter();
     let probes = probes.filter_map(|kind| Some((kind, container.probes.get(kind)?)));
     let all = probes.flat_map(|(kind, probe)| {
@@ -104,7 +100,7 @@ pub(crate) fn render(container: &ContainerSpec) -> Vec<(String, String)> {
 }
 
 /// The setting that an error's field stands for; `None` if it is another field.
-pub(crate) fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
+pub fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
     let all = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
     let mut all = all.into_iter();
     let (at, setting) = all.find_map(|(end, setting)| Some((field.strip_suffix(end)?, setting)))?;

@@ -13,7 +13,7 @@ use probelet_domain::spec::{
 
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
-pub(crate) fn read(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) -> ProbeSpec {
+pub fn read(at: &str, probe: k8s::Probe, errors: &mut Vec<SpecError>) -> ProbeSpec {
     let mut number = |name: &str, value: Option<i32>| {
         let value = value.unwrap_or(0);
         u32::try_from(value).unwrap_or_else(|_| {
@@ -101,7 +101,7 @@ impl Handlers {
 }
 
 /// `container` has the ports that the probe may name.
-pub(crate) fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
+pub fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
     let handler = match &spec.handler {
         Handler::HttpGet(http) => {
             k8s::Probe { http_get: Some(http_get::render(http)), ..k8s::Probe::default() }

@@ -4,11 +4,7 @@ use probelet_domain::image::PullPolicy;
 use probelet_domain::spec::SpecError;
 
 /// The policy of this name; nothing if none is set.
-pub(crate) fn read(
-    field: &str,
-    policy: Option<&str>,
-    errors: &mut Vec<SpecError>,
-) -> Option<PullPolicy> {
+pub fn read(field: &str, policy: Option<&str>, errors: &mut Vec<SpecError>) -> Option<PullPolicy> {
     let name = policy.filter(|policy| !policy.is_empty())?;
     let policy = PullPolicy::ALL.into_iter().find(|policy| policy.as_str() == name);
     if policy.is_none() {

@@ -9,7 +9,7 @@ use probelet_domain::spec::SpecError;
 
 /// A Secret that is not applied with the pod has no credentials: then the pull fails, as in
 /// Kubernetes.
-pub(crate) fn pull_secrets(
+pub fn pull_secrets(
     secrets: Option<Vec<LocalObjectReference>>,
     (objects, namespace): ObjectScope<'_>,
     errors: &mut Vec<SpecError>,

@@ -13,7 +13,7 @@ use probelet_domain::spec::{ContainerSpec, PodSpec, ProbeSpec};
 
 mod volume_sources;
 
-pub(crate) fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
+pub fn pod_spec(spec: &PodSpec) -> k8s::PodSpec {
     let out = k8s::PodSpec {
         security_context: security::render_pod(&spec.security),
         init_containers: list(&spec.init_containers, container),

@@ -14,7 +14,7 @@ const EPHEMERAL: &str = "ephemeral-storage";
 
 type Quantities = BTreeMap<String, Quantity>;
 
-pub(crate) fn read(
+pub fn read(
     at: &str,
     resources: Option<k8s::ResourceRequirements>,
     errors: &mut Vec<SpecError>,
@@ -77,7 +77,7 @@ fn amounts(
     amounts
 }
 
-pub(crate) fn render(resources: &Resources) -> Option<k8s::ResourceRequirements> {
+pub fn render(resources: &Resources) -> Option<k8s::ResourceRequirements> {
     let quantities = |amounts: &Amounts| {
         let pages = amounts.huge_pages.iter();
         let pages = pages.map(|(size, bytes)| {

@@ -7,7 +7,7 @@ use probelet_domain::spec::{
 };
 
 /// The policy of this name; nothing if none is set.
-pub(crate) fn read(
+pub fn read(
     field: &str,
     policy: Option<String>,
     errors: &mut Vec<SpecError>,
@@ -25,7 +25,7 @@ pub(crate) fn read(
     }
 }
 
-pub(crate) fn render(policy: RestartPolicy) -> String {
+pub fn render(policy: RestartPolicy) -> String {
     let name = match policy {
         RestartPolicy::Always => "Always",
         RestartPolicy::OnFailure => "OnFailure",
@@ -34,7 +34,7 @@ pub(crate) fn render(policy: RestartPolicy) -> String {
     name.to_owned()
 }
 
-pub(crate) fn read_rules(
+pub fn read_rules(
     at: &str,
     given: Option<Vec<k8s::ContainerRestartRule>>,
     errors: &mut Vec<SpecError>,
@@ -78,7 +78,7 @@ fn read_rule(
     })
 }
 
-pub(crate) fn render_rule(rule: &RestartRule) -> k8s::ContainerRestartRule {
+pub fn render_rule(rule: &RestartRule) -> k8s::ContainerRestartRule {
     let action = match rule.action {
         RestartAction::Restart => "Restart",
         RestartAction::RestartAllContainers => "RestartAllContainers",

@@ -9,7 +9,7 @@ use probelet_domain::spec::{
     Sysctl,
 };
 
-pub(crate) fn read_pod(
+pub fn read_pod(
     at: &str,
     context: Option<k8s::PodSecurityContext>,
     errors: &mut Vec<SpecError>,
@@ -55,7 +55,7 @@ pub(crate) fn read_pod(
     }
 }
 
-pub(crate) fn read_container(
+pub fn read_container(
     at: &str,
     context: Option<k8s::SecurityContext>,
     errors: &mut Vec<SpecError>,
@@ -97,7 +97,7 @@ fn one_of<T: Copy>(
     found.map(|(_, value)| *value)
 }
 
-pub(crate) fn render_pod(security: &PodSecurity) -> Option<k8s::PodSecurityContext> {
+pub fn render_pod(security: &PodSecurity) -> Option<k8s::PodSecurityContext> {
     if *security == PodSecurity::default() {
         return None;
     }
@@ -131,7 +131,7 @@ pub(crate) fn render_pod(security: &PodSecurity) -> Option<k8s::PodSecurityConte
     })
 }
 
-pub(crate) fn render_container(security: &Security) -> Option<k8s::SecurityContext> {
+pub fn render_container(security: &Security) -> Option<k8s::SecurityContext> {
     if *security == Security::default() {
         return None;
     }

@@ -7,7 +7,7 @@ use probelet_domain::spec::{AppArmorProfile, SeccompProfile, SpecError};
 
 const TYPES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 
-pub(crate) fn read_seccomp(
+pub fn read_seccomp(
     at: &str,
     profile: Option<k8s::SeccompProfile>,
     errors: &mut Vec<SpecError>,
@@ -22,7 +22,7 @@ pub(crate) fn read_seccomp(
     })
 }
 
-pub(crate) fn read_app_armor(
+pub fn read_app_armor(
     at: &str,
     profile: Option<k8s::AppArmorProfile>,
     errors: &mut Vec<SpecError>,
@@ -60,7 +60,7 @@ fn kind(
     kind
 }
 
-pub(crate) fn render_seccomp(profile: &SeccompProfile) -> k8s::SeccompProfile {
+pub fn render_seccomp(profile: &SeccompProfile) -> k8s::SeccompProfile {
     let (kind, path) = match profile {
         SeccompProfile::RuntimeDefault => ("RuntimeDefault", ""),
         SeccompProfile::Unconfined => ("Unconfined", ""),
@@ -69,7 +69,7 @@ pub(crate) fn render_seccomp(profile: &SeccompProfile) -> k8s::SeccompProfile {
     k8s::SeccompProfile { type_: kind.to_owned(), localhost_profile: some(path) }
 }
 
-pub(crate) fn render_app_armor(profile: &AppArmorProfile) -> k8s::AppArmorProfile {
+pub fn render_app_armor(profile: &AppArmorProfile) -> k8s::AppArmorProfile {
     let (kind, name) = match profile {
         AppArmorProfile::RuntimeDefault => ("RuntimeDefault", ""),
         AppArmorProfile::Unconfined => ("Unconfined", ""),

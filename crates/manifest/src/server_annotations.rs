@@ -1,12 +1,12 @@
 //! Annotations that only the server writes. A manifest that sets one gets a warning.
 
 /// The prefix of all annotations of probelet.
-pub(crate) const PREFIX: &str = "probelet.io/";
+pub const PREFIX: &str = "probelet.io/";
 
 /// `file` for a pod of the manifest directory, as the kubelet writes it.
-pub(crate) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+pub const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
 /// The file of a pod of the manifest directory.
-pub(crate) const CONFIG_FILE: &str = "probelet.io/config-file";
+pub const CONFIG_FILE: &str = "probelet.io/config-file";
 /// The error of the file of a pod, while the pod is not as the file asks for.
 pub const MANIFEST_ERROR: &str = "probelet.io/manifest-error";
 

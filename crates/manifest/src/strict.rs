@@ -11,12 +11,12 @@ use crate::manifest_error::ManifestError;
 use probelet_domain::spec::SpecError;
 
 /// The pod without its unknown fields, and an error for each of those.
-pub(crate) fn pod(value: &Value) -> Result<(Pod, Vec<SpecError>), ManifestError> {
+pub fn pod(value: &Value) -> Result<(Pod, Vec<SpecError>), ManifestError> {
     tolerant(value, "v1")
 }
 
 /// An object of any kind, whose `apiVersion` must be `version`.
-pub(crate) fn typed<T: DeserializeOwned + Resource>(
+pub fn typed<T: DeserializeOwned + Resource>(
     value: &Value,
     version: &str,
 ) -> Result<T, ManifestError> {

@@ -7,7 +7,7 @@ use probelet_domain::spec::{
     DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Naming, PodSpec, SpecError,
 };
 
-pub(crate) fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
+pub fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
     HostNamespaces {
         network: spec.host_network == Some(true),
         pid: spec.host_pid == Some(true),
@@ -15,7 +15,7 @@ pub(crate) fn host_namespaces(spec: &k8s::PodSpec) -> HostNamespaces {
     }
 }
 
-pub(crate) fn naming(
+pub fn naming(
     spec: &mut k8s::PodSpec,
     errors: &mut Vec<SpecError>,
     warnings: &mut Vec<String>,
@@ -55,7 +55,7 @@ pub(crate) fn naming(
     }
 }
 
-pub(crate) fn render(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
+pub fn render(spec: &PodSpec, out: k8s::PodSpec) -> k8s::PodSpec {
     let (host, naming) = (spec.host_namespaces, &spec.naming);
     k8s::PodSpec {
         host_network: host.network.then_some(true),

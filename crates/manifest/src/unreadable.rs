@@ -4,11 +4,11 @@ use crate::field_path::WHOLE;
 use probelet_domain::spec::SpecError;
 
 /// Line and column of a text, from 1.
-pub(crate) type Mark = (u32, u32);
+pub type Mark = (u32, u32);
 
 /// Why a text cannot be read, and the line and column of the cause if it has one.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
+pub struct Unreadable {
     pub(crate) error: SpecError,
     pub(crate) at: Option<Mark>,
 }

@@ -8,7 +8,7 @@ use probelet_domain::spec::SpecError;
 
 /// How an object of a kind is treated, and why.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Treatment {
+pub enum Treatment {
     /// Ignored with a warning.
     LeftOut(&'static str),
     /// An error.
@@ -24,7 +24,7 @@ const NO_SCHEDULER: &str = "there is no scheduler here";
 
 /// Group, kind and treatment. It is the same for all versions of a group.
 #[rustfmt::skip]
-pub(crate) const TABLE: &[(&str, &str, Treatment)] = &[
+pub const TABLE: &[(&str, &str, Treatment)] = &[
     ("", "Endpoints", LeftOut(NO_SERVICES)),
     ("", "LimitRange", LeftOut("a pod has the limits that its own manifest gives it")),
     ("", "Namespace", LeftOut("a pod's namespace is only a name here")),
@@ -60,7 +60,7 @@ pub(crate) const TABLE: &[(&str, &str, Treatment)] = &[
 ];
 
 /// `kind/name`, as kubectl prints it, and the treatment; `None` for a kind that is not in the table.
-pub(crate) fn treatment(object: &Value) -> Option<(String, Treatment)> {
+pub fn treatment(object: &Value) -> Option<(String, Treatment)> {
     let text = |at: &str| object.pointer(at).and_then(Value::as_str);
     let (kind, version) = (text("/kind")?, text("/apiVersion").unwrap_or_default());
     // The same name in another group is another kind: Knative's Service runs something.
@@ -71,7 +71,7 @@ pub(crate) fn treatment(object: &Value) -> Option<(String, Treatment)> {
 }
 
 /// The warning about an object that is left out; `None` for any other object.
-pub(crate) fn left_out(object: &Value) -> Option<String> {
+pub fn left_out(object: &Value) -> Option<String> {
     match treatment(object)? {
         (what, LeftOut(why)) => Some(format!("{what}: ignored: {why}")),
         (_, Refused(_)) => None,
@@ -79,7 +79,7 @@ pub(crate) fn left_out(object: &Value) -> Option<String> {
 }
 
 /// The error of an object that is not supported.
-pub(crate) fn refused(object: &Value, kind: &str, supported: &[&str]) -> SpecError {
+pub fn refused(object: &Value, kind: &str, supported: &[&str]) -> SpecError {
     let Some((what, Refused(why))) = treatment(object) else {
         return SpecError::unsupported("kind", kind, supported);
     };

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1 as k8s;
 use crate::optional_fields::filled;
 use probelet_domain::spec::{Propagation, RecursiveReadOnly, SpecError, SubPath, VolumeMount};
 
-pub(crate) fn read(
+pub fn read(
     at: &str,
     given: Option<Vec<k8s::VolumeMount>>,
     errors: &mut Vec<SpecError>,
@@ -53,7 +53,7 @@ pub(crate) fn read(
     given.map(convert).collect()
 }
 
-pub(crate) fn render(mount: &VolumeMount) -> k8s::VolumeMount {
+pub fn render(mount: &VolumeMount) -> k8s::VolumeMount {
     let (sub_path, sub_path_expr) = match &mount.sub_path {
         SubPath::None => (None, None),
         SubPath::Plain(path) => (Some(path.clone()), None),

@@ -10,9 +10,9 @@ use probelet_domain::spec::{
     Content, DownwardField, DownwardItem, Item, ObjectKind, Part, SpecError,
 };
 
-pub(crate) type Errors = Vec<SpecError>;
+pub type Errors = Vec<SpecError>;
 
-pub(crate) fn projection(
+pub fn projection(
     at: &str,
     source: k8s::VolumeProjection,
     objects: ObjectScope<'_>,
@@ -48,13 +48,13 @@ pub(crate) fn projection(
 }
 
 /// A ConfigMap or Secret as a volume names it.
-pub(crate) struct Reference {
+pub struct Reference {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) optional: Option<bool>,
 }
 
-pub(crate) fn object(
+pub fn object(
     at: &str,
     Reference { kind, name, optional }: Reference,
     items: Option<Vec<k8s::KeyToPath>>,
@@ -105,7 +105,7 @@ pub(crate) fn object(
     Part::Object { kind, name, optional, items: kept, data }
 }
 
-pub(crate) fn downward(
+pub fn downward(
     at: &str,
     items: Option<Vec<k8s::DownwardAPIVolumeFile>>,
     errors: &mut Errors,
@@ -144,7 +144,7 @@ fn downward_field(
     }
 }
 
-pub(crate) fn mode(field: &str, mode: Option<i32>, errors: &mut Errors) -> Option<u32> {
+pub fn mode(field: &str, mode: Option<i32>, errors: &mut Errors) -> Option<u32> {
     let mode = mode?;
     let unsigned = u32::try_from(mode);
     if unsigned.is_err() {

@@ -16,7 +16,7 @@ use probelet_domain::spec::{
 /// The mode of a file, as in Kubernetes.
 const MODE: u32 = 0o644;
 
-pub(crate) fn read(
+pub fn read(
     given: Option<Vec<k8s::Volume>>,
     objects: ObjectScope<'_>,
     errors: &mut Errors,

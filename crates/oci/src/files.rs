@@ -16,7 +16,7 @@ fn bind(destination: &str, source: &std::path::Path, options: &[&str]) -> Value 
 
 /// Returns the mounts: containerd's defaults without `/run`, which Kubernetes leaves to the image,
 /// the kubelet's files, and the volumes.
-pub(super) fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
+pub fn mounts(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
     let plain = ["nosuid", "noexec", "nodev"];
     let pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
     let dev = ["nosuid", "strictatime", "mode=755", "size=65536k"];
@@ -68,7 +68,7 @@ fn with_volumes(mut all: Vec<Value>, host: &Host) -> Vec<Value> {
 }
 
 /// Returns the propagation of the root, which is the widest one of its volumes.
-pub(super) fn root_propagation(host: &Host) -> Option<Value> {
+pub fn root_propagation(host: &Host) -> Option<Value> {
     let has = |wanted| host.volumes.iter().any(|volume| volume.propagation == wanted);
     if has(Propagation::Bidirectional) {
         Some(json!("rshared"))
@@ -90,7 +90,7 @@ fn shm(pod: &PodSpec, host: &Host) -> Value {
     }
 }
 
-pub(super) fn devices(host: &Host) -> Option<Value> {
+pub fn devices(host: &Host) -> Option<Value> {
     let all = host.devices.iter().map(|device| {
         json!({
             "path": device.path, "type": device.kind.to_string(), "major": device.major,
@@ -104,7 +104,7 @@ pub(super) fn devices(host: &Host) -> Option<Value> {
 /// Returns the device rules of the cgroup: null, random, full, tty, zero, urandom, console, ptmx
 /// and terminals are allowed, and the devices of the spec. A privileged container may use all
 /// devices.
-pub(super) fn device_rules(container: &ContainerSpec, host: &Host) -> Vec<Value> {
+pub fn device_rules(container: &ContainerSpec, host: &Host) -> Vec<Value> {
     if container.security.is_privileged() {
         return vec![json!({ "allow": true, "access": "rwm" })];
     }

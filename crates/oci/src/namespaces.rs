@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Host;
 use probelet_domain::spec::{ContainerSpec, Hostname, PodSpec};
 
-pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
+pub fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) -> Vec<Value> {
     let of_host = pod.host_namespaces;
     let kinds = [
         ("pid", !of_host.pid),
@@ -25,10 +25,10 @@ pub(super) fn namespaces(pod: &PodSpec, container: &ContainerSpec, host: &Host) 
 }
 
 /// Returns whether the pod has its own hostname, which it has unless it uses the host's network.
-pub(super) fn has_own_name(pod: &PodSpec) -> bool {
+pub fn has_own_name(pod: &PodSpec) -> bool {
     !pod.host_namespaces.network
 }
 
-pub(super) fn hostname(pod: &PodSpec, host: &Host) -> String {
+pub fn hostname(pod: &PodSpec, host: &Host) -> String {
     if has_own_name(pod) { Hostname::of(pod).of_own_network() } else { host.facts.hostname.clone() }
 }

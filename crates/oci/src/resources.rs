@@ -7,7 +7,7 @@ use super::files::device_rules;
 use probelet_domain::quantity::show_whole;
 use probelet_domain::spec::{ContainerSpec, QUOTA_PERIOD};
 
-pub(super) fn resources(container: &ContainerSpec, host: &Host) -> Value {
+pub fn resources(container: &ContainerSpec, host: &Host) -> Value {
     let wanted = &container.resources;
     let mut cpu = json!({ "shares": wanted.cpu_shares() });
     if let Some(quota) = wanted.cpu_quota() {

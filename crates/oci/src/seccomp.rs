@@ -24,7 +24,7 @@ const NO_FAMILIES: [u32; 2] = [38, 40];
 
 /// Returns the profile of a process with these capabilities (`CAP_…`) on this architecture, which
 /// has Rust's name.
-pub(super) fn default_profile(capabilities: &[String], arch: &str) -> Value {
+pub fn default_profile(capabilities: &[String], arch: &str) -> Value {
     let holds = |condition: &str| {
         condition == "always"
             || condition.strip_prefix("arch:") == Some(arch)

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Facts, Host, seccomp};
 use probelet_domain::spec::{ContainerSpec, EffectiveSecurity, PodSpec, ProcMount, SeccompProfile};
 
-pub(super) fn seccomp(
+pub fn seccomp(
     pod: &PodSpec,
     container: &ContainerSpec,
     host: &Host,
@@ -22,7 +22,7 @@ pub(super) fn seccomp(
 
 /// Returns the sysctls of the pod. In its own network namespace, every process may use low ports
 /// and ping, as in containerd 2 and Docker, unless the pod sets these sysctls.
-pub(super) fn sysctls(pod: &PodSpec, facts: &Facts) -> Option<Value> {
+pub fn sysctls(pod: &PodSpec, facts: &Facts) -> Option<Value> {
     let is_own = !pod.host_namespaces.network;
     let defaults = [
         ("net.ipv4.ip_unprivileged_port_start", "0", facts.unprivileged_ports),
@@ -36,11 +36,11 @@ pub(super) fn sysctls(pod: &PodSpec, facts: &Facts) -> Option<Value> {
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
-pub(super) fn masked(container: &ContainerSpec) -> &'static [&'static str] {
+pub fn masked(container: &ContainerSpec) -> &'static [&'static str] {
     if sees_all(container) { &[] } else { &MASKED }
 }
 
-pub(super) fn read_only(container: &ContainerSpec) -> &'static [&'static str] {
+pub fn read_only(container: &ContainerSpec) -> &'static [&'static str] {
     if sees_all(container) { &[] } else { &READ_ONLY }
 }
 

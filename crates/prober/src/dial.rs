@@ -15,7 +15,7 @@ use probelet_domain::probe::Outcome;
 
 /// Host of a probe, as the spec names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Host {
+pub enum Host {
     /// 127.0.0.1, and ::1 if that refuses the connection.
     Loopback,
     /// `localhost`: the same two addresses, but the name stays in URLs and in `Host`.
@@ -25,7 +25,7 @@ pub(super) enum Host {
 }
 
 impl Host {
-    pub(super) fn new(host: Option<&str>) -> Self {
+    pub fn new(host: Option<&str>) -> Self {
         let host = match host {
             None | Some("") => return Self::Loopback,
             Some(host) if host.eq_ignore_ascii_case("localhost") => return Self::Localhost,
@@ -45,14 +45,14 @@ impl Host {
     }
 
     /// Returns the hostname in URLs before an address has answered.
-    pub(super) fn hostname(&self) -> String {
+    pub fn hostname(&self) -> String {
         match self {
             Self::Address(ip) => shown(*ip),
             _ => self.name().unwrap_or("127.0.0.1").to_owned(),
         }
     }
 
-    pub(super) async fn resolve(&self, task: &Arc<dyn Target>) -> Result<Destination, DialError> {
+    pub async fn resolve(&self, task: &Arc<dyn Target>) -> Result<Destination, DialError> {
         let ips = match self {
             Self::Loopback | Self::Localhost => {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
@@ -73,7 +73,7 @@ fn shown(ip: IpAddr) -> String {
 
 /// Addresses that are tried in order; at least one.
 #[derive(Debug, Clone)]
-pub(super) struct Destination {
+pub struct Destination {
     host: Host,
     ips: Vec<IpAddr>,
 }
@@ -83,13 +83,13 @@ const LEAST_SHARE: Duration = Duration::from_secs(2);
 
 impl Destination {
     /// Returns the hostname in URLs after `ip` was dialled. An IPv6 address is in brackets.
-    pub(super) fn hostname(&self, ip: IpAddr) -> String {
+    pub fn hostname(&self, ip: IpAddr) -> String {
         self.host.name().map_or_else(|| shown(ip), str::to_owned)
     }
 
     /// Returns the destination of later requests after a connection to `ip`: the loopback becomes
     /// this one address.
-    pub(super) fn settle(self, ip: IpAddr) -> Self {
+    pub fn settle(self, ip: IpAddr) -> Self {
         match self.host {
             Host::Loopback => Self { host: Host::Address(ip), ips: vec![ip] },
             _ => self,
@@ -98,7 +98,7 @@ impl Destination {
 
     /// Connects to the first address that accepts. If all fail, the error is that of the first one,
     /// because ::1, for example, may not exist.
-    pub(super) async fn connect(
+    pub async fn connect(
         &self,
         task: &dyn Target,
         port: u16,
@@ -151,7 +151,7 @@ async fn dial(task: &dyn Target, peer: SocketAddr) -> Result<(TcpStream, SocketA
 }
 
 #[derive(Debug)]
-pub(super) enum DialError {
+pub enum DialError {
     /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
     Lookup(LookupError),
@@ -161,7 +161,7 @@ pub(super) enum DialError {
 
 impl DialError {
     /// Returns the outcome of the error. `frame` adds the handler's text to that of a failure.
-    pub(super) fn outcome(&self, frame: impl FnOnce(String) -> String) -> Outcome {
+    pub fn outcome(&self, frame: impl FnOnce(String) -> String) -> Outcome {
         let text = match self {
             Self::Socket(error) | Self::Lookup(LookupError::Socket(error)) => {
                 let why = errno(error);

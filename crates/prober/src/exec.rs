@@ -19,7 +19,7 @@ const QUEUE: Duration = Duration::from_secs(30);
 /// connection, so without a limit the probes of a host would slow each other down until they time
 /// out.
 #[derive(Debug, Clone)]
-pub(super) struct Queue {
+pub struct Queue {
     host: Arc<Semaphore>,
 }
 
@@ -37,12 +37,7 @@ impl Queue {
 
     /// Makes an attempt. Timeout and latency begin after the wait for permits, which the container
     /// has not caused.
-    pub(super) async fn attempt(
-        &self,
-        task: Arc<dyn Target>,
-        exec: &Exec,
-        limit: Duration,
-    ) -> Attempt {
+    pub async fn attempt(&self, task: Arc<dyn Target>, exec: &Exec, limit: Duration) -> Attempt {
         let turn = match timeout(QUEUE, self.turn(task.as_ref())).await {
             Ok(Ok(turn)) => turn,
             Ok(Err(error)) => return not_run(&error.to_string()),

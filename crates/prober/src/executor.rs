@@ -13,7 +13,7 @@ type Spawned = Mutex<Vec<Job>>;
 /// Adds futures to the jobs of an attempt. The reference is weak, because hyper's jobs hold it
 /// themselves and would never be dropped.
 #[derive(Clone)]
-pub(super) struct Spawner(Weak<Spawned>);
+pub struct Spawner(Weak<Spawned>);
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner {
     fn execute(&self, job: F) {
@@ -25,19 +25,19 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner
 
 /// Jobs of one connection. There are only a few, so all of them are polled when one is woken.
 #[derive(Default)]
-pub(super) struct Jobs {
+pub struct Jobs {
     spawned: Arc<Spawned>,
     running: Vec<Job>,
 }
 
 impl Jobs {
-    pub(super) fn spawner(&self) -> Spawner {
+    pub fn spawner(&self) -> Spawner {
         Spawner(Arc::downgrade(&self.spawned))
     }
 
     /// Drives the connection and its jobs, and never ends. The end of the connection is ignored,
     /// because its errors reach the sender or the body.
-    pub(super) async fn drive<T>(
+    pub async fn drive<T>(
         mut self,
         connection: impl Future<Output = T> + Send + 'static,
     ) -> Infallible {
@@ -61,7 +61,7 @@ impl Jobs {
 
 /// Runs `talk` while `drive` runs. `talk` is polled first, so that the request is queued when the
 /// connection is polled for the first time.
-pub(super) async fn beside<T>(
+pub async fn beside<T>(
     talk: impl Future<Output = T>,
     drive: impl Future<Output = Infallible>,
 ) -> T {

@@ -36,12 +36,7 @@ const WINDOW: u32 = 65_535;
 const LARGEST_MESSAGE: usize = 16 << 10;
 
 /// Makes an attempt. The connection and the call share one deadline.
-pub(super) async fn attempt(
-    task: &Arc<dyn Target>,
-    grpc: &Grpc,
-    port: u16,
-    timeout: Duration,
-) -> Outcome {
+pub async fn attempt(task: &Arc<dyn Target>, grpc: &Grpc, port: u16, timeout: Duration) -> Outcome {
     let deadline = deadline_in(timeout);
     let host = Host::new(grpc.host.as_deref());
     let connected = match timeout_at(deadline, host.resolve(task)).await {
@@ -195,4 +190,4 @@ fn unpeered(ends: &Ends, error: &hyper::Error) -> Failed {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

@@ -25,7 +25,7 @@ const FILE_LIMIT: usize = 1024 * 1024;
 const MOST_ADDRESSES: usize = 64;
 
 #[derive(Debug)]
-pub(super) enum LookupError {
+pub enum LookupError {
     /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
     /// The file exists, but cannot be read.
@@ -35,7 +35,7 @@ pub(super) enum LookupError {
 }
 
 /// Returns the addresses of a name, at least one, IPv4 first.
-pub(super) async fn lookup(task: &Arc<dyn Target>, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+pub async fn lookup(task: &Arc<dyn Target>, name: &str) -> Result<Vec<IpAddr>, LookupError> {
     let files = Arc::clone(task);
     // The root filesystem may be slow, for example on a network.
     let read = tokio::task::spawn_blocking(move || [HOSTS, RESOLV_CONF].map(|f| read(&*files, f)));

@@ -18,13 +18,13 @@ use probelet_domain::spec::{
 };
 
 /// Timeout of attempts that are to time out.
-pub(super) const TIMEOUT: Duration = Duration::from_millis(200);
+pub const TIMEOUT: Duration = Duration::from_millis(200);
 /// Timeout of attempts that are to end before it.
-pub(super) const AMPLE: Duration = Duration::from_secs(20);
+pub const AMPLE: Duration = Duration::from_secs(20);
 
 /// Container in the test's own namespace, or one that has ended.
 #[derive(Clone, Copy)]
-pub(super) enum Near {
+pub enum Near {
     Here,
     Gone,
 }
@@ -100,47 +100,40 @@ fn web() -> PortRef {
     PortRef::Name("web".into())
 }
 
-pub(super) fn get(path: &str) -> HttpGet {
+pub fn get(path: &str) -> HttpGet {
     HttpGet { scheme: Scheme::Http, host: None, port: web(), path: path.into(), headers: vec![] }
 }
 
-pub(super) fn tcp(host: Option<&str>) -> Handler {
+pub fn tcp(host: Option<&str>) -> Handler {
     Handler::TcpSocket(TcpSocket { host: host.map(Into::into), port: web() })
 }
 
-pub(super) async fn run(
-    task: impl Target,
-    handler: Handler,
-    port: u16,
-    timeout: Duration,
-) -> Attempt {
+pub async fn run(task: impl Target, handler: Handler, port: u16, timeout: Duration) -> Attempt {
     let probe = ProbeSpec { timeout, ..ProbeSpec::new(handler) };
     let attempt = NetProber::default().attempt(Arc::new(task), &container(port), &probe).await;
     assert!(attempt.latency < timeout + AMPLE, "{attempt:?}");
     attempt
 }
 
-pub(super) async fn probe(handler: Handler, port: u16) -> Outcome {
+pub async fn probe(handler: Handler, port: u16) -> Outcome {
     run(Here, handler, port, AMPLE).await.outcome
 }
 
 /// Makes an attempt that must not end before its timeout.
-pub(super) async fn probe_in_vain(handler: Handler, port: u16) -> Outcome {
+pub async fn probe_in_vain(handler: Handler, port: u16) -> Outcome {
     let attempt = run(Here, handler, port, TIMEOUT).await;
     assert!(attempt.latency >= TIMEOUT, "{attempt:?}");
     attempt.outcome
 }
 
 /// Server that handles the n-th connection with `script(n, stream, request head)`.
-pub(super) struct Server {
+pub struct Server {
     pub(super) port: u16,
     _tasks: JoinSet<()>,
 }
 
 impl Server {
-    pub(super) async fn new<F>(
-        script: impl Fn(usize, TcpStream, String) -> F + Send + 'static,
-    ) -> Self
+    pub async fn new<F>(script: impl Fn(usize, TcpStream, String) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -173,7 +166,7 @@ impl Server {
     }
 
     /// Makes a server that passes every connection to `script` without reading.
-    pub(super) async fn raw<F>(script: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    pub async fn raw<F>(script: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -189,7 +182,7 @@ impl Server {
     }
 
     /// Makes a server that answers every request with these bytes and the end of the stream.
-    pub(super) async fn saying(answer: impl Into<Vec<u8>>) -> Self {
+    pub async fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, mut stream, _| {
             let answer = answer.clone();
@@ -199,7 +192,7 @@ impl Server {
     }
 
     /// Makes a server that answers with these bytes and keeps the connection open.
-    pub(super) async fn stalling(answer: impl Into<Vec<u8>>) -> Self {
+    pub async fn stalling(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, mut stream, _| {
             let answer = answer.clone();
@@ -213,7 +206,7 @@ impl Server {
 }
 
 /// Reserves a port on both loopback addresses on which no server listens, while the sockets exist.
-pub(super) fn refusing() -> (Socket, Socket, u16) {
+pub fn refusing() -> (Socket, Socket, u16) {
     loop {
         let (v4, v6) = (Socket::new_v4().unwrap(), Socket::new_v6().unwrap());
         v4.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -336,7 +329,7 @@ async fn the_kubelets_vectors_hold() {
     }
 }
 
-pub(super) fn assert_is(outcome: &Outcome, row: &serde_json::Value) {
+pub fn assert_is(outcome: &Outcome, row: &serde_json::Value) {
     let is = match outcome {
         Outcome::Success(_) => "success",
         Outcome::Warning(_) => "warning",

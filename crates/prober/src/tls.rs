@@ -23,7 +23,7 @@ use super::wire::{Stream, is_end};
 
 /// Protocols that are offered inside TLS.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Protocols {
+pub enum Protocols {
     /// HTTP/2 if the server supports it, else HTTP/1.1.
     Http,
     /// HTTP/2 alone.
@@ -46,7 +46,7 @@ static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], Error>> = LazyLock::new(
 });
 
 /// Makes the handshake with the server of a URL's `hostname`.
-pub(super) async fn connect<S: Stream>(
+pub async fn connect<S: Stream>(
     stream: S,
     hostname: &str,
     peer: SocketAddr,
@@ -79,10 +79,10 @@ fn with_gos_text(error: io::Error) -> io::Error {
 }
 
 #[derive(Debug)]
-pub(super) struct Tls<S>(client::TlsStream<S>);
+pub struct Tls<S>(client::TlsStream<S>);
 
 impl<S> Tls<S> {
-    pub(super) fn is_h2(&self) -> bool {
+    pub fn is_h2(&self) -> bool {
         self.0.get_ref().1.alpn_protocol() == Some(b"h2")
     }
 }
@@ -219,4 +219,4 @@ fn alert_text(alert: AlertDescription) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

@@ -11,13 +11,13 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 /// Addresses of a connection, which Go's errors name, and facts about the received data: the first
 /// bytes, which show the protocol, and the size.
 #[derive(Debug, Clone)]
-pub(super) struct Ends {
+pub struct Ends {
     local: Option<SocketAddr>,
     peer: SocketAddr,
     began: Arc<OnceLock<Vec<u8>>>,
@@ -38,34 +38,34 @@ const QUANTUM: usize = 32 << 10;
 const TOO_MUCH: &str = "server sent more than 524288 bytes; aborted";
 
 impl Ends {
-    pub(super) fn watch(stream: TcpStream, peer: SocketAddr) -> (impl Stream, Self) {
+    pub fn watch(stream: TcpStream, peer: SocketAddr) -> (impl Stream, Self) {
         let local = stream.local_addr().ok();
         let ends = Self { local, peer, began: Arc::default(), received: Arc::default() };
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
     /// Counts the decrypted data of the same connection.
-    pub(super) fn inside(&self, stream: impl Stream) -> (impl Stream, Self) {
+    pub fn inside(&self, stream: impl Stream) -> (impl Stream, Self) {
         let ends = Self { began: Arc::default(), received: Arc::default(), ..self.clone() };
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
     /// Returns whether the peer has sent more than the maximum.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.received.load(Relaxed) > MOST_RECEIVED
     }
 
-    pub(super) fn speaks_plain_http(&self) -> bool {
+    pub fn speaks_plain_http(&self) -> bool {
         self.began.get().is_some_and(|began| began == b"HTTP/")
     }
 
     /// Returns whether the first frame is one of type SETTINGS, as HTTP/2 requires.
-    pub(super) fn speaks_http2(&self) -> bool {
+    pub fn speaks_http2(&self) -> bool {
         self.began.get().is_some_and(|began| began.get(3) == Some(&4))
     }
 
     /// Returns Go's text for a connection that gave no answer.
-    pub(super) fn lost(&self, error: &hyper::Error) -> String {
+    pub fn lost(&self, error: &hyper::Error) -> String {
         if self.is_exhausted() {
             return TOO_MUCH.to_owned();
         }
@@ -87,7 +87,7 @@ impl Ends {
         }
     }
 
-    pub(super) fn io(&self, error: &io::Error) -> String {
+    pub fn io(&self, error: &io::Error) -> String {
         let text = errno(error);
         let call = if error.kind() == io::ErrorKind::BrokenPipe { "write" } else { "read" };
         match (is_the_kernels(error), self.local) {
@@ -160,14 +160,14 @@ fn is_the_kernels(error: &io::Error) -> bool {
 
 /// Returns whether an error of a library reports the end of the stream. Errors of the kernel have a
 /// number.
-pub(super) fn is_end(error: &io::Error) -> bool {
+pub fn is_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, NotConnected, UnexpectedEof};
     error.raw_os_error().is_none()
         && matches!(error.kind(), UnexpectedEof | BrokenPipe | NotConnected)
 }
 
 /// Returns Go's text of an error: libc's text in lower case, without the number.
-pub(super) fn errno(error: &io::Error) -> String {
+pub fn errno(error: &io::Error) -> String {
     let text = error.to_string();
     match (error.raw_os_error(), text.split_once(" (os error")) {
         (Some(_), Some((text, _))) => text.to_lowercase(),
@@ -179,7 +179,7 @@ pub(super) fn errno(error: &io::Error) -> String {
 }
 
 /// Returns the innermost cause of type `T`.
-pub(super) fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = error.source();
     let mut found = None;
     while let Some(error) = next {

@@ -22,11 +22,11 @@ use tower::Service;
 
 use probelet_prober::Anyone;
 
-pub(super) type Connector = HttpsConnector<Route>;
+pub type Connector = HttpsConnector<Route>;
 
 /// The TLS configuration: trusts the host's certificates and `extra`, or any server if `verify` is
 /// false. Fails if a certificate of `extra` is invalid.
-pub(super) fn tls(
+pub fn tls(
     extra: &[CertificateDer<'static>],
     verify: bool,
 ) -> Result<ClientConfig, tokio_rustls::rustls::Error> {
@@ -48,7 +48,7 @@ pub(super) fn tls(
 }
 
 /// The connector for HTTP and HTTPS. `timeout` bounds the opening of each TCP connection.
-pub(super) fn connector(tls: ClientConfig, proxies: Arc<Matcher>, timeout: Duration) -> Connector {
+pub fn connector(tls: ClientConfig, proxies: Arc<Matcher>, timeout: Duration) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(timeout));
@@ -61,7 +61,7 @@ pub(super) fn connector(tls: ClientConfig, proxies: Arc<Matcher>, timeout: Durat
 
 /// Opens the unencrypted connection to a server, directly or through a proxy.
 #[derive(Debug, Clone)]
-pub(super) struct Route {
+pub struct Route {
     tcp: HttpConnector,
     /// Connects to proxies, which may use TLS themselves.
     proxy: HttpsConnector<HttpConnector>,
@@ -100,7 +100,7 @@ impl Service<Uri> for Route {
     }
 }
 
-pub(super) struct Routed {
+pub struct Routed {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
     /// Whether the peer is a proxy that forwards plain HTTP. Requests to it have absolute URLs.
     forwards: bool,

@@ -47,7 +47,7 @@ impl RegistryError {
     }
 }
 
-pub(super) async fn within<T>(
+pub async fn within<T>(
     stall: Duration,
     answer: impl Future<Output = T>,
 ) -> Result<T, RegistryError> {
@@ -56,13 +56,13 @@ pub(super) async fn within<T>(
 
 /// A URL without user, password, query and fragment, which may be secret: the storage behind a
 /// registry signs its URLs.
-pub(super) fn shown(url: &Url) -> String {
+pub fn shown(url: &Url) -> String {
     let text = format!("{}{}", url.origin().ascii_serialization(), url.path());
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// The texts of an error and its sources. Transport errors have the reason at the end of the chain.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -76,7 +76,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-pub(super) fn status_error(url: &Url, status: StatusCode, body: &[u8]) -> RegistryError {
+pub fn status_error(url: &Url, status: StatusCode, body: &[u8]) -> RegistryError {
     let url = shown(url);
     if status == StatusCode::UNAUTHORIZED {
         let text = format!("{url}: authorization failed: 401 Unauthorized");

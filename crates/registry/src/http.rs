@@ -33,12 +33,12 @@ const MOST_REDIRECTS: usize = 10;
 /// The largest head of an answer, in bytes.
 const LARGEST_HEAD: usize = 256 << 10;
 
-pub(super) struct Http {
+pub struct Http {
     client: Client<Connector, Empty<Bytes>>,
     proxies: Arc<Matcher>,
 }
 
-pub(super) struct Ask<'a> {
+pub struct Ask<'a> {
     pub(super) url: &'a Url,
     /// The value of `Authorization`, sent only to the scheme, host and port of `url`.
     pub(super) login: Option<&'a HeaderValue>,
@@ -51,13 +51,13 @@ pub(super) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn new(url: &'a Url) -> Self {
+    pub fn new(url: &'a Url) -> Self {
         Self { url, login: None, accept: None, offset: 0, by_digest: false }
     }
 }
 
 /// An answer other than a redirect.
-pub(super) struct Answer {
+pub struct Answer {
     pub(super) url: Url,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -67,7 +67,7 @@ pub(super) struct Answer {
 impl Http {
     /// Blocks while the host's certificates are read. The opening of a connection is bounded by
     /// `stall`, and by 10 s at most.
-    pub(super) fn new(
+    pub fn new(
         extra_roots: &[CertificateDer<'static>],
         verify: bool,
         stall: Duration,
@@ -82,7 +82,7 @@ impl Http {
     }
 
     /// Sends the request and follows redirects; at most 10, and only where `may_follow` allows it.
-    pub(super) async fn get(&self, ask: Ask<'_>) -> Result<Answer, RegistryError> {
+    pub async fn get(&self, ask: Ask<'_>) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         let mut login = ask.login;
         for _ in 0..=MOST_REDIRECTS {
@@ -213,7 +213,7 @@ impl Answer {
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(super) async fn part(&mut self) -> Option<Result<Bytes, RegistryError>> {
+    pub async fn part(&mut self) -> Option<Result<Bytes, RegistryError>> {
         loop {
             match self.body.frame().await? {
                 // Trailers are ignored.
@@ -231,7 +231,7 @@ impl Answer {
     }
 
     /// The whole body. Fails as soon as it exceeds `limit` bytes.
-    pub(super) async fn whole(&mut self, limit: usize) -> Result<Bytes, RegistryError> {
+    pub async fn whole(&mut self, limit: usize) -> Result<Bytes, RegistryError> {
         let (bytes, is_all) = self.head_of_body(limit).await?;
         if is_all {
             return Ok(bytes);
@@ -241,10 +241,7 @@ impl Answer {
     }
 
     /// The first `limit` bytes of the body, and whether that is all of it.
-    pub(super) async fn head_of_body(
-        &mut self,
-        limit: usize,
-    ) -> Result<(Bytes, bool), RegistryError> {
+    pub async fn head_of_body(&mut self, limit: usize) -> Result<(Bytes, bool), RegistryError> {
         let mut bytes = BytesMut::new();
         while let Some(part) = self.part().await {
             let part = part?;

@@ -28,7 +28,7 @@ const MANIFESTS: HeaderValue = HeaderValue::from_static(
      application/vnd.docker.distribution.manifest.v2+json",
 );
 
-pub(super) struct Source {
+pub struct Source {
     pub(super) http: Arc<Http>,
     /// `SCHEME://HOST[/PATH]/v2/REPOSITORY/`.
     pub(super) base: Url,
@@ -65,14 +65,14 @@ impl Blob {
 }
 
 /// The base URL of an image at an endpoint.
-pub(super) fn base(reference: &Reference, endpoint: &Endpoint) -> Result<Url, RegistryError> {
+pub fn base(reference: &Reference, endpoint: &Endpoint) -> Result<Url, RegistryError> {
     let scheme = if endpoint.plain_http { "http" } else { "https" };
     let text = format!("{scheme}://{}/v2/{}/", endpoint.host, reference.repository);
     Url::parse(&text).map_err(|error| RegistryError::Refused(format!("{text}: {error}")))
 }
 
 impl Source {
-    pub(super) async fn manifest(&self, digest: Option<&str>) -> Result<Bytes, RegistryError> {
+    pub async fn manifest(&self, digest: Option<&str>) -> Result<Bytes, RegistryError> {
         let reference = digest.unwrap_or(&self.reference);
         // A reference with a colon is a digest, because a tag has none.
         let expected = reference.contains(':').then_some(reference);
@@ -94,7 +94,7 @@ impl Source {
     }
 
     /// A blob from `offset` on, or from its beginning if the registry does not support ranges.
-    pub(super) async fn blob(&self, digest: &str, offset: u64) -> Result<Blob, RegistryError> {
+    pub async fn blob(&self, digest: &str, offset: u64) -> Result<Blob, RegistryError> {
         let url = self.url(&format!("blobs/{digest}"));
         let ask = Ask { offset, by_digest: true, ..Ask::new(&url) };
         let asked = async {

@@ -9,16 +9,16 @@ use url::Url;
 use super::error::RegistryError;
 
 /// The largest answer of a realm, in bytes. Tokens of real registries have a few KiB.
-pub(super) const LARGEST_TOKEN: usize = 256 << 10;
+pub const LARGEST_TOKEN: usize = 256 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
+pub enum Challenge {
     Bearer { realm: String, service: Option<String> },
     Basic,
 }
 
 /// The challenge to answer: `Bearer` is preferred to `Basic`. `None` if there is neither.
-pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+pub fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     let mut basic = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {
         let challenges = ChallengeParser::new(value.to_str().unwrap_or_default());
@@ -41,7 +41,7 @@ pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
 }
 
 /// The URL of the token for pulls from one repository. Fails if `realm` is no URL.
-pub(super) fn token_url(
+pub fn token_url(
     realm: &str,
     service: Option<&str>,
     repository: &str,
@@ -65,7 +65,7 @@ struct Granted {
 
 /// The `Authorization` header for the token in a realm's answer. The error does not show the
 /// answer, which may be secret.
-pub(super) fn token(body: &[u8]) -> Result<HeaderValue, RegistryError> {
+pub fn token(body: &[u8]) -> Result<HeaderValue, RegistryError> {
     let refused = |why: &str| RegistryError::Refused(format!("the answer for a token {why}"));
     let granted: Granted =
         serde_json::from_slice(body).map_err(|_| refused("is not the JSON of one"))?;
@@ -73,7 +73,7 @@ pub(super) fn token(body: &[u8]) -> Result<HeaderValue, RegistryError> {
     bearer(&token.ok_or_else(|| refused("has none"))?)
 }
 
-pub(super) fn bearer(token: &str) -> Result<HeaderValue, RegistryError> {
+pub fn bearer(token: &str) -> Result<HeaderValue, RegistryError> {
     let refused = |_| RegistryError::Refused("a token that cannot be sent".to_owned());
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(refused)?;
     value.set_sensitive(true);

@@ -32,21 +32,21 @@ const IDS: u32 = 16;
 
 type Answer = Result<Executed, ExecError>;
 
-pub(in crate::node) struct Command {
+pub struct Command {
     pub(in crate::node) container: String,
     pub(in crate::node) init: Arc<Process>,
     pub(in crate::node) deadline: Instant,
 }
 
 /// A command that containerd knows, with the daemon's ends of its streams.
-pub(super) struct Created<S> {
+pub struct Created<S> {
     pub(super) id: String,
     pub(super) streams: S,
 }
 
 /// The processes that a command may have left in its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub enum Left {
     Nothing,
     Running,
     /// The start was lost with containerd or the shim: runc may have started the command, or be
@@ -57,7 +57,7 @@ pub(super) enum Left {
 
 impl Left {
     /// Returns what a failed start may have left.
-    pub(super) fn after(error: &CallError) -> Self {
+    pub fn after(error: &CallError) -> Self {
         match error {
             // The error is runc's, and runc has ended.
             CallError::Failed(_) => Self::Nothing,
@@ -82,7 +82,7 @@ impl Caller {
 impl Execs {
     /// Runs a command. It continues when the caller stops waiting: a Start that is cut short leaves
     /// containerd with a process that it does not know.
-    pub(in crate::node) async fn run(
+    pub async fn run(
         &self,
         command: Command,
         template: &Template,
@@ -156,7 +156,7 @@ impl Execs {
 
     /// Ends what is left of a command: the process and its children, in any process group or
     /// session.
-    pub(super) async fn end_all(
+    pub async fn end_all(
         &self,
         container: &str,
         mark: &str,
@@ -222,7 +222,7 @@ impl Execs {
     }
 
     /// Starts a command. The inner result belongs to a command that containerd knows by now.
-    pub(super) async fn start<S>(
+    pub async fn start<S>(
         &self,
         container: &str,
         process: Vec<u8>,
@@ -255,7 +255,7 @@ impl Execs {
 
     /// Waits for the exit code from containerd or from the kernel, whichever has it first, since
     /// containerd may be down or hang.
-    pub(super) async fn exit(
+    pub async fn exit(
         &self,
         container: &str,
         id: &str,
@@ -298,7 +298,7 @@ async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
 
 /// Opens the process `pid` if it is certainly the command: a child of the shim, as init is, and the
 /// leader of a session. `None` if it has ended already.
-pub(super) fn hold(pid: u32, init: &Process) -> Option<Process> {
+pub fn hold(pid: u32, init: &Process) -> Option<Process> {
     let process = Process::open(pid).ok()?;
     let (stat, init) = (process.stat().ok()?, init.stat().ok()?);
     (stat.parent == init.parent && stat.session == pid).then_some(process)

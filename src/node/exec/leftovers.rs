@@ -15,7 +15,7 @@ impl Execs {
     /// container's lock is held meanwhile. Children of a command that has ended by itself stay, as
     /// they do while a daemon runs. Only processes that containerd lists for this container are
     /// killed, even if other processes on this machine carry a mark.
-    pub(in crate::node) async fn clear_leftovers(
+    pub async fn clear_leftovers(
         &self,
         container: &str,
         init: u32,

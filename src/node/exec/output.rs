@@ -18,7 +18,7 @@ use probelet_prober::EXEC_OUTPUT;
 ///
 /// A shim waits forever for a reader of a FIFO that is gone, and answers no state requests
 /// meanwhile. So each FIFO has an open reader until its path is removed.
-pub(in crate::node) fn fresh_folder(path: &Path) -> io::Result<()> {
+pub fn fresh_folder(path: &Path) -> io::Result<()> {
     let left = std::fs::read_dir(path).into_iter().flatten().flatten();
     let _readers: Vec<_> =
         left.filter_map(|fifo| OpenOptions::new().open_receiver(fifo.path()).ok()).collect();
@@ -31,7 +31,7 @@ pub(in crate::node) fn fresh_folder(path: &Path) -> io::Result<()> {
 }
 
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     stdout: Stream,
     stderr: Stream,
 }
@@ -39,14 +39,14 @@ pub(super) struct Output {
 impl Output {
     /// Opens both FIFOs. It must run before the command starts: the shim opens the other ends then,
     /// and would wait for these.
-    pub(super) fn open(folder: &Path, exec_id: &str) -> io::Result<Self> {
+    pub fn open(folder: &Path, exec_id: &str) -> io::Result<Self> {
         // The run folder may have been emptied by another process.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
         Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
     }
 
-    pub(super) fn stdio(&self) -> ExecStdio {
+    pub fn stdio(&self) -> ExecStdio {
         let (stdout, stderr) = (self.stdout.uri(), self.stderr.uri());
         ExecStdio { stdout, stderr, ..ExecStdio::default() }
     }
@@ -54,11 +54,11 @@ impl Output {
     /// Reads until both streams end. The call may be cancelled and repeated at any time. It must
     /// not run before the command was started: there is no writer yet, so both streams would seem
     /// to have ended.
-    pub(super) async fn drain(&mut self) {
+    pub async fn drain(&mut self) {
         tokio::join!(self.stdout.drain(), self.stderr.drain());
     }
 
-    pub(super) fn into_head(mut self) -> Vec<u8> {
+    pub fn into_head(mut self) -> Vec<u8> {
         let mut head = std::mem::take(&mut self.stdout.head);
         head.append(&mut self.stderr.head);
         head.truncate(EXEC_OUTPUT);
@@ -68,21 +68,21 @@ impl Output {
 
 /// A FIFO whose file is removed when this value is dropped.
 #[derive(Debug)]
-pub(super) struct Fifo {
+pub struct Fifo {
     path: PathBuf,
 }
 
 impl Fifo {
-    pub(super) fn make(path: PathBuf) -> io::Result<Self> {
+    pub fn make(path: PathBuf) -> io::Result<Self> {
         mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
         Ok(Self { path })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn uri(&self) -> String {
+    pub fn uri(&self) -> String {
         self.path.display().to_string()
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
 use super::output::Fifo;
 use crate::node::session::Order;
 
-pub(super) struct Pipes {
+pub struct Pipes {
     pub(super) stdin: Option<Sender>,
     pub(super) stdout: Receiver,
     /// `None` for a terminal, which has no separate stderr.
@@ -22,11 +22,7 @@ pub(super) struct Pipes {
 impl Pipes {
     /// Opens the FIFOs. It must run before the command starts: the shim opens the other ends then,
     /// and would wait for these.
-    pub(super) fn open(
-        folder: &Path,
-        exec_id: &str,
-        order: &Order,
-    ) -> io::Result<(Self, ExecStdio)> {
+    pub fn open(folder: &Path, exec_id: &str, order: &Order) -> io::Result<(Self, ExecStdio)> {
         // The run folder may have been emptied by another process.
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let fifo = |name: &str| Fifo::make(folder.join(format!("{exec_id}.{name}")));

@@ -3,20 +3,20 @@
 use serde_json::{Map, Value};
 
 use crate::node::session::Order;
-pub(super) use crate::process::family::COMMAND as MARK;
+pub use crate::process::family::COMMAND as MARK;
 use probelet_oci::words::{Env, TooLong, expand_words};
 
 /// The attributes shared by all commands in one container: user, groups, environment, folder,
 /// capabilities, limits, profiles.
 #[derive(Debug)]
-pub(in crate::node) struct Template {
+pub struct Template {
     process: Map<String, Value>,
     env: Env,
 }
 
 impl Template {
     /// Reads the template from the container's OCI runtime spec.
-    pub(in crate::node) fn read(spec: &[u8]) -> Result<Self, String> {
+    pub fn read(spec: &[u8]) -> Result<Self, String> {
         let spec: Value = serde_json::from_slice(spec).map_err(|error| error.to_string())?;
         let process = spec.get("process").and_then(Value::as_object);
         let mut process = process.cloned().ok_or("it has no process")?;
@@ -28,11 +28,11 @@ impl Template {
         Ok(Self { process, env })
     }
 
-    pub(super) fn command(&self, command: &[String], mark: &str) -> Result<Vec<u8>, TooLong> {
+    pub fn command(&self, command: &[String], mark: &str) -> Result<Vec<u8>, TooLong> {
         Ok(self.process(expand_words(command, &self.env)?, mark, false))
     }
 
-    pub(super) fn session(&self, order: &Order, mark: &str) -> Vec<u8> {
+    pub fn session(&self, order: &Order, mark: &str) -> Vec<u8> {
         self.process(order.command.clone(), mark, order.terminal)
     }
 

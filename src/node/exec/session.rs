@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 /// The task that a session runs in.
 #[derive(Clone)]
-pub(in crate::node) struct Within {
+pub struct Within {
     pub(in crate::node) container: String,
     pub(in crate::node) init: Arc<Process>,
 }
@@ -38,7 +38,7 @@ struct Ends {
 
 impl Execs {
     /// Starts a session and returns when the command runs.
-    pub(in crate::node) async fn open(
+    pub async fn open(
         &self,
         within: Within,
         template: &Template,

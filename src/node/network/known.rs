@@ -13,7 +13,7 @@ use crate::domain::spec::PodSpec;
 use crate::network;
 
 #[derive(Debug, Clone)]
-pub(super) struct KnownNetworks {
+pub struct KnownNetworks {
     /// The folder of network configurations, for messages.
     conf_dir: String,
     known: Arc<Mutex<Known>>,
@@ -38,13 +38,13 @@ enum Network {
 }
 
 impl KnownNetworks {
-    pub(super) fn new(conf_dir: &Path) -> Self {
+    pub fn new(conf_dir: &Path) -> Self {
         Self { conf_dir: conf_dir.display().to_string(), known: Arc::default() }
     }
 
     /// Returns the pod's network. Nothing is known of a pod that an earlier daemon started without
     /// plugins.
-    pub(super) fn of(&self, pod: &PodSpec) -> PodNetwork {
+    pub fn of(&self, pod: &PodSpec) -> PodNetwork {
         let known = self.known();
         let network = match known.pods.get(&pod.uid) {
             None => PodNetwork::unconnected(pod, &self.conf_dir),
@@ -54,54 +54,54 @@ impl KnownNetworks {
         network.on_host(pod, &known.host)
     }
 
-    pub(super) fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
+    pub fn addresses_of(&self, pod: &PodSpec) -> Vec<IpAddr> {
         self.of(pod).ips.iter().filter_map(|ip| ip.parse().ok()).collect()
     }
 
-    pub(super) fn conf_dir(&self) -> &str {
+    pub fn conf_dir(&self) -> &str {
         &self.conf_dir
     }
 
-    pub(super) fn is_connected(&self, uid: &str) -> bool {
+    pub fn is_connected(&self, uid: &str) -> bool {
         matches!(self.known().pods.get(uid), Some(Network::Connected(_)))
     }
 
     /// Marks the pod's network as not connected yet, unless it is known.
-    pub(super) fn expect(&self, uid: &str) {
+    pub fn expect(&self, uid: &str) {
         self.known().pods.entry(uid.to_owned()).or_insert(Network::NotYet);
     }
 
-    pub(super) fn learn(&self, pod: &Attachment) {
+    pub fn learn(&self, pod: &Attachment) {
         let network = PodNetwork::of_cni(&pod.network.name, pod.ips());
         self.known().pods.insert(pod.uid.clone(), Network::Connected(network));
     }
 
-    pub(super) fn learn_alone(&self, pod: &PodSpec) {
+    pub fn learn_alone(&self, pod: &PodSpec) {
         let network = PodNetwork::unconnected(pod, &self.conf_dir);
         self.known().pods.insert(pod.uid.clone(), Network::Alone(network));
     }
 
-    pub(super) fn unlearn(&self, uid: &str) {
+    pub fn unlearn(&self, uid: &str) {
         self.known().pods.insert(uid.to_owned(), Network::NotYet);
     }
 
-    pub(super) fn forget(&self, uid: &str) {
+    pub fn forget(&self, uid: &str) {
         let mut known = self.known();
         known.pods.remove(uid);
         known.leaving.remove(uid);
     }
 
-    pub(super) fn leaving(&self, uid: &str) -> CancellationToken {
+    pub fn leaving(&self, uid: &str) -> CancellationToken {
         self.known().leaving.entry(uid.to_owned()).or_default().clone()
     }
 
     /// Stops waiting for the pod's plugins.
-    pub(super) fn give_up(&self, uid: &str) {
+    pub fn give_up(&self, uid: &str) {
         self.leaving(uid).cancel();
     }
 
     /// Reads the host's addresses. This is cheap and repeated now and then, since they change.
-    pub(super) fn observe_host(&self) {
+    pub fn observe_host(&self) {
         match network::host::addresses() {
             Ok(found) => self.known().host = found.iter().map(ToString::to_string).collect(),
             Err(error) => tracing::warn!(%error, "the host's addresses are not known"),

@@ -61,7 +61,7 @@ plain!(HookKind = spec::HookKind: PostStart, PreStop);
 plain!(EventType = notice::NoticeType: Normal, Warning);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub struct Memory {
     wanted: Wanted,
     attempt: u32,
     restart_count: u32,

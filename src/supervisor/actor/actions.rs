@@ -7,7 +7,7 @@ use crate::domain::container::{Action, Event, InstanceAction, InstanceEvent};
 use crate::supervisor::clock::now;
 
 impl Actor {
-    pub(super) fn perform(&mut self, actions: Vec<(usize, Action)>) {
+    pub fn perform(&mut self, actions: Vec<(usize, Action)>) {
         for (index, action) in actions {
             match action {
                 Action::Instance(incarnation, action) => {

@@ -10,7 +10,7 @@ use crate::node::{NodeError, Task};
 use crate::supervisor::effects::EffectResult;
 
 impl Actor {
-    pub(super) fn on_result(&mut self, result: EffectResult) {
+    pub fn on_result(&mut self, result: EffectResult) {
         match result {
             EffectResult::Event(index, event) => self.on_event(index, event),
             EffectResult::Started(index, incarnation, task) => {

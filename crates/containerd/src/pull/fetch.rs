@@ -30,7 +30,7 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Blob {
+pub struct Blob {
     pub(crate) media_type: String,
     pub(crate) digest: String,
     pub(crate) size: u64,
@@ -49,7 +49,7 @@ impl From<&Descriptor> for Blob {
 /// The digests being downloaded. containerd allows one writer for an ingest, so a second download
 /// has a separate ingest: its registry may be faster.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ingests(Arc<Mutex<HashSet<String>>>);
+pub struct Ingests(Arc<Mutex<HashSet<String>>>);
 
 struct Ingest {
     name: String,
@@ -77,7 +77,7 @@ impl Drop for Ingest {
 
 /// Downloads into the content store of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Fetcher {
+pub struct Fetcher {
     client: Client,
     content: ContentStore,
     leases: Leases,
@@ -85,17 +85,12 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(crate) fn new(
-        client: Client,
-        content: ContentStore,
-        leases: Leases,
-        ingests: Ingests,
-    ) -> Self {
+    pub fn new(client: Client, content: ContentStore, leases: Leases, ingests: Ingests) -> Self {
         Self { client, content, leases, ingests }
     }
 
     /// Stores a small blob under its digest, if it is missing.
-    pub(crate) async fn put(
+    pub async fn put(
         &self,
         lease: &Lease,
         digest: &str,
@@ -115,7 +110,7 @@ impl Fetcher {
     }
 
     /// Downloads a blob unless it is present, and resumes an earlier try.
-    pub(crate) async fn fetch(
+    pub async fn fetch(
         &self,
         origin: &Origin,
         lease: &Lease,

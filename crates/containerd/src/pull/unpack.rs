@@ -21,19 +21,19 @@ const APPLY: Duration = Duration::from_secs(900);
 
 /// Unpacks layers in one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Unpacker {
+pub struct Unpacker {
     client: Client,
     snapshots: SnapshotStore,
     leases: Leases,
 }
 
 impl Unpacker {
-    pub(crate) fn new(client: Client, snapshots: SnapshotStore, leases: Leases) -> Self {
+    pub fn new(client: Client, snapshots: SnapshotStore, leases: Leases) -> Self {
         Self { client, snapshots, leases }
     }
 
     /// Unpacks a layer on the snapshot of `parent`, unless that is done, and returns its chain ID.
-    pub(crate) async fn unpack(
+    pub async fn unpack(
         &self,
         lease: &Lease,
         layer: &Blob,

@@ -9,7 +9,7 @@ const NUMBERS: [RawFd; 3] = [3, 4, 5];
 
 /// Takes ownership of the descriptors; `None` if one is not a pipe, so that the process was not
 /// started by a shim.
-pub(super) fn take() -> Option<[File; 3]> {
+pub fn take() -> Option<[File; 3]> {
     let is_pipe = |number: RawFd| {
         let target = fs::read_link(format!("/proc/self/fd/{number}"));
         target.is_ok_and(|target| target.to_string_lossy().starts_with("pipe:"))

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::handover::Reachable;
 
 #[derive(Debug)]
-pub(super) struct Door {
+pub struct Door {
     pub(super) listener: UnixListener,
     path: PathBuf,
 }
 
 impl Door {
     /// Opens the socket; `None` if that fails, in which case the log is written without hand-overs.
-    pub(super) fn open(path: &Path) -> Option<Self> {
+    pub fn open(path: &Path) -> Option<Self> {
         // The socket of a logger that was killed.
         let _ = fs::remove_file(path);
         let listener = UnixListener::bind(Reachable::new(path).ok()?.path()).ok()?;
@@ -24,7 +24,7 @@ impl Door {
 
     /// Serves the callers that wait: writes what was in the pipes when they connected, then closes
     /// their connections, which is the answer.
-    pub(super) fn serve(&self, hand_over: impl FnOnce()) {
+    pub fn serve(&self, hand_over: impl FnOnce()) {
         let mut callers = Vec::new();
         while let Ok((caller, _)) = self.listener.accept() {
             callers.push(caller);

@@ -40,18 +40,18 @@ fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-pub(super) fn starts_a_jvm(command: &[String]) -> bool {
+pub fn starts_a_jvm(command: &[String]) -> bool {
     words(command).map(program).any(|word| {
         let word = word.to_ascii_lowercase();
         JVM.contains(&word.as_str()) || JVM_SCRIPTS.iter().any(|known| word.starts_with(known))
     })
 }
 
-pub(super) fn calls_a_client(command: &[String]) -> Option<&str> {
+pub fn calls_a_client(command: &[String]) -> Option<&str> {
     words(command).map(program).find(|word| CLIENTS.contains(word))
 }
 
-pub(super) fn retries(command: &[String]) -> bool {
+pub fn retries(command: &[String]) -> bool {
     let all: Vec<_> = words(command).collect();
     let has = |word: &str| all.contains(&word);
     let is_retry = |word: &&str| word.starts_with("--retry") || word.starts_with("--tries");
@@ -61,7 +61,7 @@ pub(super) fn retries(command: &[String]) -> bool {
 
 /// Returns the dependency that a probe seems to ask: another host, or a word of its path; `None` if
 /// it asks its own container.
-pub(super) fn dependency(host: Option<&str>, path: &str) -> Option<String> {
+pub fn dependency(host: Option<&str>, path: &str) -> Option<String> {
     if let Some(host) = host.filter(|host| !LOOPBACK.contains(host)) {
         return Some(format!("another host, {host:?}"));
     }
@@ -71,7 +71,7 @@ pub(super) fn dependency(host: Option<&str>, path: &str) -> Option<String> {
 }
 
 /// Returns the dependency that a command seems to ask, by a URL or a host option in its arguments.
-pub(super) fn dependency_of(command: &[String]) -> Option<String> {
+pub fn dependency_of(command: &[String]) -> Option<String> {
     let mut words = words(command).peekable();
     while let Some(word) = words.next() {
         let url = word.split_once("://").map(|(_, rest)| rest);

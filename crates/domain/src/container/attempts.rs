@@ -10,7 +10,7 @@ use crate::time::Later;
 
 /// Attempts that may have a record, a snapshot or a log in the runtime.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub struct Attempts {
     kept: BTreeSet<Incarnation>,
     /// Attempts of `kept` whose cleanup is under way.
     clearing: BTreeSet<Incarnation>,
@@ -19,13 +19,13 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    pub(super) fn new(newest: Incarnation) -> Self {
+    pub fn new(newest: Incarnation) -> Self {
         Self { kept: BTreeSet::from([newest]), clearing: BTreeSet::new(), retry_at: None }
     }
 
     /// Adds the attempts that have records. An attempt between them may have left files without a
     /// record.
-    pub(super) fn recover(
+    pub fn recover(
         &mut self,
         recorded: impl IntoIterator<Item = Incarnation>,
         newest: Incarnation,
@@ -36,50 +36,50 @@ impl Attempts {
         }
     }
 
-    pub(super) fn add(&mut self, attempt: Incarnation) {
+    pub fn add(&mut self, attempt: Incarnation) {
         self.kept.insert(attempt);
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = Incarnation> {
+    pub fn all(&self) -> impl Iterator<Item = Incarnation> {
         self.kept.iter().copied()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    pub(super) fn is_clearing(&self, attempt: Incarnation) -> bool {
+    pub fn is_clearing(&self, attempt: Incarnation) -> bool {
         self.clearing.contains(&attempt)
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         self.retry_at
     }
 
     /// True if a failed cleanup is to be retried now.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+    pub fn is_due(&mut self, now: Instant) -> bool {
         self.retry_at.take_if(|at| *at <= now).is_some()
     }
 
-    pub(super) fn runtime_back(&mut self, now: Instant) {
+    pub fn runtime_back(&mut self, now: Instant) {
         if let Some(at) = &mut self.retry_at {
             *at = now;
         }
     }
 
-    pub(super) fn forgotten(&mut self, attempt: Incarnation) {
+    pub fn forgotten(&mut self, attempt: Incarnation) {
         self.kept.remove(&attempt);
         self.clearing.remove(&attempt);
     }
 
     /// The cleanup of an attempt failed, for the `failures`th time in a row.
-    pub(super) fn remains(&mut self, attempt: Incarnation, failures: u32, now: Instant) {
+    pub fn remains(&mut self, attempt: Incarnation, failures: u32, now: Instant) {
         self.clearing.remove(&attempt);
         self.retry_at = Some(now.later(retry_after(failures)));
     }
 
     /// Cleans up the attempts before `oldest`, and all of them if the container is removed.
-    pub(super) fn settle(&mut self, oldest: Incarnation, is_removed: bool, turn: &mut Turn) {
+    pub fn settle(&mut self, oldest: Incarnation, is_removed: bool, turn: &mut Turn) {
         // Only the newest record says that the container is to be removed, so it is deleted last.
         let newest = self.kept.last().copied();
         let is_last = self.kept.len() == 1;

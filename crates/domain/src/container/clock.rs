@@ -75,7 +75,7 @@ impl Memory {
 }
 
 /// Moves the times of everything that elapses by itself if the wall clock was set.
-pub(super) fn follow(life: &mut Life, now: Now) {
+pub fn follow(life: &mut Life, now: Now) {
     let Life { course, phase, pause, .. } = life;
     let Some(shift) = Shift::since(&mut course.booted_at, now) else { return };
     let (of_instance, of_phase) = match phase {

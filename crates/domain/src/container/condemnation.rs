@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The end of an instance that one of its probes has decided.
 #[derive(Debug)]
-pub(super) enum Condemnation {
+pub enum Condemnation {
     /// The brake is asked for the kill, and may hold it.
     Asking(Asking),
     /// The kill is allowed; the stop waits until the evidence is stored, or until `until`.
@@ -39,7 +39,7 @@ pub(super) enum Condemnation {
 }
 
 #[derive(Debug)]
-pub(super) struct Asking {
+pub struct Asking {
     kind: ProbeKind,
     output: String,
     since: Now,
@@ -49,7 +49,7 @@ pub(super) struct Asking {
 
 impl Condemnation {
     /// Condemns the instance and asks the brake.
-    pub(super) fn new(
+    pub fn new(
         kind: ProbeKind,
         output: String,
         by_timeout: bool,
@@ -63,7 +63,7 @@ impl Condemnation {
     }
 
     /// Probe whose failure the brake is asked about.
-    pub(super) fn asks_about(&self) -> Option<ProbeKind> {
+    pub fn asks_about(&self) -> Option<ProbeKind> {
         match self {
             Self::Asking(asking) => Some(asking.kind),
             Self::Capturing { .. } | Self::Inherited(_) => None,
@@ -71,7 +71,7 @@ impl Condemnation {
     }
 
     /// Cause that the record names: the kill is allowed, and not begun yet.
-    pub(super) fn recorded_cause(&self) -> Option<&Cause> {
+    pub fn recorded_cause(&self) -> Option<&Cause> {
         match self {
             Self::Asking(_) => None,
             Self::Capturing { order, .. } => Some(&order.cause),
@@ -80,20 +80,20 @@ impl Condemnation {
     }
 
     /// Cause for which evidence is being stored.
-    pub(super) fn captures_for(&self) -> Option<&Cause> {
+    pub fn captures_for(&self) -> Option<&Cause> {
         match self {
             Self::Capturing { order, .. } => Some(&order.cause),
             Self::Asking(_) | Self::Inherited(_) => None,
         }
     }
 
-    pub(super) fn kill_held(&self) -> Option<KillHeld> {
+    pub fn kill_held(&self) -> Option<KillHeld> {
         let Self::Asking(asking) = self else { return None };
         let reason = asking.hold?.to_string();
         Some(KillHeld { probe: asking.kind, since: asking.since.wall, reason })
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Asking(asking) => Some(asking.ask_at),
             Self::Capturing { until, .. } => Some(*until),
@@ -102,7 +102,7 @@ impl Condemnation {
     }
 
     /// Asks the brake again if that is due.
-    pub(super) fn ask_again(
+    pub fn ask_again(
         &mut self,
         by_timeout: impl Fn(ProbeKind) -> bool,
         subject: Subject<'_>,
@@ -117,7 +117,7 @@ impl Condemnation {
     }
 
     /// The brake holds the kill. Returns the probe if this is its first hold: the probe goes on.
-    pub(super) fn held(
+    pub fn held(
         &mut self,
         why: Hold,
         again: Instant,
@@ -140,7 +140,7 @@ impl Condemnation {
     }
 
     /// The brake allows the kill: the evidence is stored first.
-    pub(super) fn granted(self, subject: Subject<'_>, turn: &mut Turn) -> Self {
+    pub fn granted(self, subject: Subject<'_>, turn: &mut Turn) -> Self {
         let Self::Asking(Asking { kind, output, .. }) = self else { return self };
         let order = stop_order(kind, output, subject.definition);
         let lifecycle = &subject.definition.spec.lifecycle;
@@ -154,7 +154,7 @@ impl Condemnation {
     }
 
     /// The evidence is stored, or the process has ended: the stop that is due now.
-    pub(super) fn captured(condemnation: &mut Option<Self>) -> Option<StopOrder> {
+    pub fn captured(condemnation: &mut Option<Self>) -> Option<StopOrder> {
         match condemnation.take() {
             Some(Self::Capturing { order, .. }) => Some(order),
             other => {
@@ -165,7 +165,7 @@ impl Condemnation {
     }
 
     /// The stop that is due because the evidence takes too long.
-    pub(super) fn capture_over(condemnation: &mut Option<Self>, now: Now) -> Option<StopOrder> {
+    pub fn capture_over(condemnation: &mut Option<Self>, now: Now) -> Option<StopOrder> {
         match condemnation {
             Some(Self::Capturing { until, .. }) if *until <= now.mono => {
                 Self::captured(condemnation)

@@ -11,7 +11,7 @@ use crate::user::User;
 
 /// The newest attempt, and the ends of the attempts before it.
 #[derive(Debug)]
-pub(super) struct Course {
+pub struct Course {
     pub attempt: Incarnation,
     pub restart_count: u32,
     pub created_at: SystemTime,
@@ -37,7 +37,7 @@ pub(super) struct Course {
 }
 
 impl Course {
-    pub(super) fn of(memory: &Memory) -> Self {
+    pub fn of(memory: &Memory) -> Self {
         Self {
             attempt: memory.attempt,
             restart_count: memory.restart_count,
@@ -60,7 +60,7 @@ impl Course {
         }
     }
 
-    pub(super) fn next_attempt(&mut self) {
+    pub fn next_attempt(&mut self) {
         self.attempt = self.attempt.next();
         self.restart_count = self.restart_count.saturating_add(1);
         self.last_state = self.ended.take();
@@ -69,13 +69,13 @@ impl Course {
         self.pid = None;
     }
 
-    pub(super) fn over(&mut self, ended: Terminated) {
+    pub fn over(&mut self, ended: Terminated) {
         self.history.add(&ended);
         self.ended = Some(ended);
     }
 
     /// True if the newest attempt had a process whose end is not known.
-    pub(super) fn had_a_process(&self) -> bool {
+    pub fn had_a_process(&self) -> bool {
         self.started_at.is_some() && self.ended.is_none()
     }
 }

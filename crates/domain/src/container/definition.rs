@@ -8,7 +8,7 @@ use crate::status::WaitingReason;
 
 /// Spec of a container, with that of its pod.
 #[derive(Debug, Clone)]
-pub(super) struct Definition {
+pub struct Definition {
     pub pod: Arc<PodSpec>,
     /// Copy of the container's spec: it is small, and a machine without a container cannot be
     /// built.
@@ -16,33 +16,33 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    pub(super) fn subject(&self, attempt: Incarnation) -> Subject<'_> {
+    pub fn subject(&self, attempt: Incarnation) -> Subject<'_> {
         Subject { definition: self, attempt }
     }
 
-    pub(super) fn role(&self) -> Role {
+    pub fn role(&self) -> Role {
         self.pod.role_of(&self.spec.name)
     }
 
     /// Action that follows when a probe fails for good.
-    pub(super) fn on_failure(&self, kind: ProbeKind) -> OnFailure {
+    pub fn on_failure(&self, kind: ProbeKind) -> OnFailure {
         self.spec.probes.get(kind).and_then(|probe| probe.on_failure).unwrap_or_default()
     }
 
     /// True if a failure of some probe ends the instance.
-    pub(super) fn may_end_by_probe(&self) -> bool {
+    pub fn may_end_by_probe(&self) -> bool {
         [ProbeKind::Startup, ProbeKind::Liveness].into_iter().any(|kind| {
             self.spec.probes.get(kind).is_some() && self.on_failure(kind) != OnFailure::Notify
         })
     }
 
-    pub(super) fn has_exec_probes(&self) -> bool {
+    pub fn has_exec_probes(&self) -> bool {
         let mut probes = ProbeKind::ALL.into_iter().filter_map(|kind| self.spec.probes.get(kind));
         probes.any(|probe| matches!(probe.handler, Handler::Exec(_)))
     }
 
     /// Reason of a container that does not run yet.
-    pub(super) fn creating(&self) -> WaitingReason {
+    pub fn creating(&self) -> WaitingReason {
         match self.pod.init_containers.is_empty() {
             true => WaitingReason::ContainerCreating,
             false => WaitingReason::PodInitializing,
@@ -52,7 +52,7 @@ impl Definition {
 
 /// The instance that a part of the machine works for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub struct Subject<'a> {
     pub definition: &'a Definition,
     pub attempt: Incarnation,
 }
@@ -60,7 +60,7 @@ pub(super) struct Subject<'a> {
 #[cfg(test)]
 impl Definition {
     /// The definition of a pod of one container, with changes.
-    pub(super) fn of_test(change: impl FnOnce(&mut PodSpec)) -> Self {
+    pub fn of_test(change: impl FnOnce(&mut PodSpec)) -> Self {
         let mut pod = crate::spec::sample::pod();
         change(&mut pod);
         let spec = pod.containers[0].clone();

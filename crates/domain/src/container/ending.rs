@@ -16,11 +16,11 @@ use crate::time::Later;
 use crate::{Incarnation, Now, restart};
 
 /// Message of the kubelet.
-pub(super) const REMOVED: &str = "The container is removed because RestartAllContainers in place";
+pub const REMOVED: &str = "The container is removed because RestartAllContainers in place";
 
 /// Facts of the end of an instance: the stop that was `asked` for or that an earlier daemon's probe
 /// `condemned` it to, and the last `signal` of an operator.
-pub(super) fn known(
+pub fn known(
     ending: Ending,
     (asked, condemned): (Option<Stopping>, Option<Cause>),
     signal: Option<(i32, Operator)>,
@@ -43,7 +43,7 @@ pub(super) fn known(
 }
 
 /// The end of an attempt whose process could not be started.
-pub(super) fn failed_start(
+pub fn failed_start(
     attempt: Incarnation,
     container_id: String,
     message: String,
@@ -68,7 +68,7 @@ pub(super) fn failed_start(
 /// Gives an end the reason of a restart of all containers. The last state of each container of
 /// such a pod has it, whether the restart ended the container, it had ended before, or its exit
 /// asked for the restart. The exit code stays.
-pub(super) fn name_restart_of_all(ended: &mut Terminated) {
+pub fn name_restart_of_all(ended: &mut Terminated) {
     ended.reason = WaitingReason::RestartingAllContainers.to_string();
     if ended.message.is_empty() {
         ended.message = REMOVED.to_owned();
@@ -76,7 +76,7 @@ pub(super) fn name_restart_of_all(ended: &mut Terminated) {
 }
 
 /// The wait before the next attempt, which is published and recorded.
-pub(super) fn back_off(definition: &Definition, wait: Duration, turn: &mut Turn) -> Wait {
+pub fn back_off(definition: &Definition, wait: Duration, turn: &mut Turn) -> Wait {
     let Definition { pod, spec } = definition;
     let container = &spec.name;
     let pod = format!("{}_{}({})", pod.name, pod.namespace, pod.uid);
@@ -94,7 +94,7 @@ pub(super) fn back_off(definition: &Definition, wait: Duration, turn: &mut Turn)
 }
 
 /// Publishes that a container was restarted the maximum number of times in a row.
-pub(super) fn note_give_up(spec: &ContainerSpec, turn: &mut Turn) {
+pub fn note_give_up(spec: &ContainerSpec, turn: &mut Turn) {
     let (name, most) = (&spec.name, spec.backoff.max_restarts.unwrap_or_default());
     let message =
         format!("Container {name} was restarted {most} times in a row and is left as it is");

@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Next step of a start for its images.
 #[derive(Debug)]
-pub(super) enum Step {
+pub enum Step {
     /// All images are on the machine.
     Launch,
     /// A pull is under way.
@@ -30,7 +30,7 @@ pub(super) enum Step {
 
 /// The images that a start waits for.
 #[derive(Debug, Default)]
-pub(super) struct Images {
+pub struct Images {
     /// Missing images; the first is pulled or waited for.
     missing: VecDeque<Missing>,
     /// Images of volumes that were pulled for this start: they are not pulled again if a later pull
@@ -55,19 +55,19 @@ struct Missing {
 
 impl Images {
     /// Returns whether the runtime has to check for images before a start.
-    pub(super) fn must_look(definition: &Definition, known: &ImageFacts) -> bool {
+    pub fn must_look(definition: &Definition, known: &ImageFacts) -> bool {
         // The record does not say whether the pod has views of the images of its volumes.
         let has_volumes = volume_images(&definition.pod, &definition.spec).next().is_some();
         has_volumes || own_need(definition, known) != Need::Nothing
     }
 
     /// The runtime begins to check for the images.
-    pub(super) fn looking(&mut self) {
+    pub fn looking(&mut self) {
         self.is_noted = false;
     }
 
     /// Handles the result: which images are on the machine.
-    pub(super) fn looked(
+    pub fn looked(
         &mut self,
         definition: &Definition,
         known: &ImageFacts,
@@ -83,7 +83,7 @@ impl Images {
     }
 
     /// Returns the step for the first image that is missing.
-    pub(super) fn next(&self, subject: Subject<'_>, turn: &mut Turn) -> Step {
+    pub fn next(&self, subject: Subject<'_>, turn: &mut Turn) -> Step {
         let Some(Missing { name, need, .. }) = self.missing.front() else { return Step::Launch };
         let until = turn.now.mono.later(LOOK_AGAIN);
         if *need == Need::Forbidden {
@@ -114,7 +114,7 @@ impl Images {
 
     /// The first image was pulled. Returns whether it is the container's; `None` if none was
     /// missing.
-    pub(super) fn pulled(&mut self, pulled: Pulled, turn: &mut Turn) -> Option<bool> {
+    pub fn pulled(&mut self, pulled: Pulled, turn: &mut Turn) -> Option<bool> {
         let Missing { name, is_own, .. } = self.missing.pop_front()?;
         let message = format!("Successfully pulled image {name:?} {pulled}");
         turn.note(Notice::normal("Pulled", message));
@@ -128,7 +128,7 @@ impl Images {
     }
 
     /// The pull of the first image failed.
-    pub(super) fn failed(
+    pub fn failed(
         &mut self,
         fault: PullFault,
         error: String,
@@ -157,7 +157,7 @@ impl Images {
     }
 
     /// A wait with `reason` is over. Returns the back-off that follows it, if one does.
-    pub(super) fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) -> Option<Step> {
+    pub fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) -> Option<Step> {
         let retry_at = self.retry_at.take()?;
         if reason != WaitingReason::ErrImagePull {
             return None;
@@ -170,12 +170,12 @@ impl Images {
     }
 
     /// All images are on the machine, and the process is being started.
-    pub(super) fn launched(&mut self) {
+    pub fn launched(&mut self) {
         *self = Self { is_noted: self.is_noted, ..Self::default() };
     }
 
     /// Publishes that the container's image was there, unless its pull was published.
-    pub(super) fn note_presence(&mut self, definition: &Definition, turn: &mut Turn) {
+    pub fn note_presence(&mut self, definition: &Definition, turn: &mut Turn) {
         if !std::mem::take(&mut self.is_noted) {
             turn.note(already_present(&definition.spec.image()));
         }

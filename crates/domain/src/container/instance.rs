@@ -17,7 +17,7 @@ use crate::spec::{HookKind, OnFailure, ProbeKind, Probes};
 
 /// The postStart hook of an instance, which comes before the instance counts as begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PostStart {
+pub enum PostStart {
     Running,
     /// The hook failed, and the instance is being stopped for it.
     Failed,
@@ -27,7 +27,7 @@ pub(super) enum PostStart {
 
 /// One running process.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub struct Instance {
     pub since: Instant,
     pub started_at: SystemTime,
     /// The runtime has lost the task of the process.
@@ -45,7 +45,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// An instance that has just started.
-    pub(super) fn new(definition: &Definition, now: Now) -> Self {
+    pub fn new(definition: &Definition, now: Now) -> Self {
         let mut instance = Self {
             since: now.mono,
             started_at: now.wall,
@@ -63,7 +63,7 @@ impl Instance {
     }
 
     /// An instance of an earlier daemon. Its `levels` stand.
-    pub(super) fn resume(
+    pub fn resume(
         definition: &Definition,
         started_at: SystemTime,
         levels: Levels,
@@ -75,33 +75,33 @@ impl Instance {
     }
 
     /// Takes over that an earlier daemon stops the instance for its failed postStart hook.
-    pub(super) fn resume_failed_hook(&mut self) {
+    pub fn resume_failed_hook(&mut self) {
         self.post_start = PostStart::Failed;
     }
 
-    pub(super) fn levels(&self) -> Levels {
+    pub fn levels(&self) -> Levels {
         self.levels
     }
 
-    pub(super) fn post_start(&self) -> PostStart {
+    pub fn post_start(&self) -> PostStart {
         self.post_start
     }
 
     /// True once the postStart hook is over. Only then the instance is published.
-    pub(super) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         self.post_start == PostStart::Over
     }
 
     /// True once the postStart hook is over and the startup probe has passed.
-    pub(super) fn has_started(&self) -> bool {
+    pub fn has_started(&self) -> bool {
         self.has_begun() && self.probing.has_passed_startup()
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.has_started() && self.probing.passes_readiness()
     }
 
-    pub(super) fn deadline(
+    pub fn deadline(
         &self,
         definition: &Definition,
         is_stopping: bool,
@@ -116,7 +116,7 @@ impl Instance {
         probing.into_iter().chain(others.into_iter().flatten()).min()
     }
 
-    pub(super) fn tick(
+    pub fn tick(
         &mut self,
         is_stopping: bool,
         is_paused: bool,
@@ -137,7 +137,7 @@ impl Instance {
     }
 
     /// Runs the postStart hook, if there is one, for the pod's grace at most.
-    pub(super) fn run_post_start(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn run_post_start(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         let Definition { pod, spec } = subject.definition;
         if spec.lifecycle.post_start.is_some() {
             self.post_start = PostStart::Running;
@@ -148,7 +148,7 @@ impl Instance {
     }
 
     /// The postStart hook has ended. Returns the stop of an instance whose hook failed.
-    pub(super) fn post_started(
+    pub fn post_started(
         &mut self,
         result: Result<(), String>,
         definition: &Definition,
@@ -174,7 +174,7 @@ impl Instance {
         })
     }
 
-    pub(super) fn probed(
+    pub fn probed(
         &mut self,
         (kind, launch): (ProbeKind, Launch),
         outcome: &Outcome,
@@ -201,7 +201,7 @@ impl Instance {
     }
 
     /// Replaces the changed probes by those of the spec.
-    pub(super) fn renew(&mut self, probes: &Probes, changed: &[ProbeKind], now: Now) {
+    pub fn renew(&mut self, probes: &Probes, changed: &[ProbeKind], now: Now) {
         let levels = self.current_levels();
         self.probing.renew(probes, changed, self.since, levels, now);
         let asks = self.condemnation.as_ref().and_then(Condemnation::asks_about);
@@ -212,7 +212,7 @@ impl Instance {
 
     /// Drops the probes under way and their counters, and a kill that the brake has not allowed:
     /// they must have no effect after the pause.
-    pub(super) fn pause(&mut self) {
+    pub fn pause(&mut self) {
         self.probing.drop_evidence();
         if let Some(kind) = self.condemnation.as_ref().and_then(Condemnation::asks_about) {
             self.condemnation = None;
@@ -222,13 +222,13 @@ impl Instance {
 
     /// Drops the probes under way, and any condemnation: they have no effect on an instance that
     /// stops.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.probing.drop_evidence();
         self.condemnation = None;
     }
 
     /// Records whether the instance has started and is ready.
-    pub(super) fn record_levels(&mut self, turn: &mut Turn) {
+    pub fn record_levels(&mut self, turn: &mut Turn) {
         self.levels = self.current_levels();
         turn.persist();
     }

@@ -31,7 +31,7 @@ const CONFIG_RETRY: Duration = Duration::from_secs(10);
 
 /// A container with all parts of its machine. Its methods are the transitions of [`Phase`].
 #[derive(Debug)]
-pub(super) struct Life {
+pub struct Life {
     pub definition: Definition,
     pub mandate: Mandate,
     pub course: Course,
@@ -50,7 +50,7 @@ pub(super) struct Life {
 
 impl Life {
     /// A container without a process; the caller sets its phase if it has one.
-    pub(super) fn new(definition: Definition, memory: &Memory, now: Now) -> Self {
+    pub fn new(definition: Definition, memory: &Memory, now: Now) -> Self {
         let mut mandate = Mandate::of(memory);
         mandate.set_expiry(&definition.pod, now.instant_of(memory.created_at));
         Self {
@@ -69,7 +69,7 @@ impl Life {
     }
 
     /// Starts the newest attempt, once its images are on the machine.
-    pub(super) fn start(&mut self, turn: &mut Turn) {
+    pub fn start(&mut self, turn: &mut Turn) {
         if Images::must_look(&self.definition, &self.course.image) {
             self.look(turn);
         } else {
@@ -78,7 +78,7 @@ impl Life {
     }
 
     /// Checks for the images: they may have been removed or imported since.
-    pub(super) fn look(&mut self, turn: &mut Turn) {
+    pub fn look(&mut self, turn: &mut Turn) {
         self.phase = Phase::Looking;
         self.attempts.add(self.course.attempt);
         self.images.looking();
@@ -86,7 +86,7 @@ impl Life {
     }
 
     /// Starts the next attempt. Old attempts are cleaned up at the same time.
-    pub(super) fn next_attempt(&mut self, turn: &mut Turn) {
+    pub fn next_attempt(&mut self, turn: &mut Turn) {
         self.before = Some(Presentation::of(self).shown_while_it_starts());
         self.course.next_attempt();
         self.oom.next_attempt();
@@ -96,12 +96,12 @@ impl Life {
     }
 
     /// Starts the newest attempt if it has not run yet, else the next one.
-    pub(super) fn start_anew(&mut self, turn: &mut Turn) {
+    pub fn start_anew(&mut self, turn: &mut Turn) {
         if self.course.ended.is_some() { self.next_attempt(turn) } else { self.start(turn) }
     }
 
     /// Stops the instance that runs. Without one, nothing happens.
-    pub(super) fn stop(&mut self, order: StopOrder, turn: &mut Turn) {
+    pub fn stop(&mut self, order: StopOrder, turn: &mut Turn) {
         let mandate = &self.mandate;
         let ends_with_pod = mandate.is_over() || mandate.wanted != Wanted::Running;
         let waits_for_pod = ends_with_pod && self.definition.role() == Role::Sidecar;
@@ -118,14 +118,14 @@ impl Life {
     }
 
     /// Queues the container for its order in the pod.
-    pub(super) fn queue(&mut self, turn: &mut Turn) {
+    pub fn queue(&mut self, turn: &mut Turn) {
         self.give_up_start(turn);
         self.images = Images::default();
         self.phase = Phase::Created;
     }
 
     /// Ends a wait for a start, and the pull that it may wait for. Returns false if there is none.
-    pub(super) fn give_up_start(&mut self, turn: &mut Turn) -> bool {
+    pub fn give_up_start(&mut self, turn: &mut Turn) -> bool {
         match self.phase {
             Phase::Pulling => turn.instance(self.course.attempt, InstanceAction::GiveUpPull),
             Phase::Waiting(_) => {}
@@ -138,7 +138,7 @@ impl Life {
 
     /// Cleans up what is no longer needed: everything of a removed container, else all attempts but
     /// the newest and the one before it.
-    pub(super) fn settle(&mut self, turn: &mut Turn) {
+    pub fn settle(&mut self, turn: &mut Turn) {
         let is_removed = self.mandate.wanted == Wanted::Removed && !self.phase.is_alive();
         let attempt = self.course.attempt;
         // While a restart waits, the newest attempt has ended, and users inspect it. An attempt
@@ -152,7 +152,7 @@ impl Life {
     }
 
     /// Handles the end of the process.
-    pub(super) fn ended(&mut self, ending: Ending, turn: &mut Turn) {
+    pub fn ended(&mut self, ending: Ending, turn: &mut Turn) {
         let words = std::mem::take(&mut self.words);
         if let Some(kills) = words.oom_kills {
             self.count_oom_kills(kills, turn);
@@ -206,7 +206,7 @@ impl Life {
     }
 
     /// True if the exit of the newest attempt asks for a restart of all containers.
-    pub(super) fn calls_for_all(&self) -> bool {
+    pub fn calls_for_all(&self) -> bool {
         let Some(ended) = &self.course.ended else { return false };
         let Definition { pod, spec } = &self.definition;
         let action = restart::deciding_rule(pod, spec, ended);
@@ -214,7 +214,7 @@ impl Life {
     }
 
     /// Takes the next step of a start.
-    pub(super) fn proceed(&mut self, step: Step, turn: &mut Turn) {
+    pub fn proceed(&mut self, step: Step, turn: &mut Turn) {
         self.phase = match step {
             Step::Launch => {
                 self.images.launched();
@@ -228,7 +228,7 @@ impl Life {
     }
 
     /// A wait with `reason` is over.
-    pub(super) fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) {
+    pub fn waited(&mut self, reason: WaitingReason, turn: &mut Turn) {
         self.before = Some(Presentation::of(self).shown());
         // A start that failed because of the runtime is retried as the same attempt.
         if self.course.ended.is_some() {
@@ -241,7 +241,7 @@ impl Life {
         }
     }
 
-    pub(super) fn looked(
+    pub fn looked(
         &mut self,
         found: Option<ImageFacts>,
         volumes: &BTreeMap<String, VolumeSeen>,
@@ -269,7 +269,7 @@ impl Life {
         turn.persist();
     }
 
-    pub(super) fn started(&mut self, pid: u32, container_id: String, turn: &mut Turn) {
+    pub fn started(&mut self, pid: u32, container_id: String, turn: &mut Turn) {
         if !matches!(self.phase, Phase::Starting) {
             return;
         }
@@ -296,7 +296,7 @@ impl Life {
         }
     }
 
-    pub(super) fn failed(&mut self, fault: Fault, message: String, turn: &mut Turn) {
+    pub fn failed(&mut self, fault: Fault, message: String, turn: &mut Turn) {
         if !matches!(self.phase, Phase::Starting | Phase::Looking) {
             return;
         }
@@ -343,7 +343,7 @@ impl Life {
         self.over(ended, Duration::ZERO, false, Next::Policy, turn);
     }
 
-    pub(super) fn count_oom_kills(&mut self, kills: u64, turn: &mut Turn) {
+    pub fn count_oom_kills(&mut self, kills: u64, turn: &mut Turn) {
         match self.phase {
             Phase::Starting => self.oom.starts_with(kills),
             Phase::Running(_) | Phase::Stopping(..) => {
@@ -353,7 +353,7 @@ impl Life {
         }
     }
 
-    pub(super) fn stop_captured(&mut self, turn: &mut Turn) {
+    pub fn stop_captured(&mut self, turn: &mut Turn) {
         if let Phase::Running(instance) = &mut self.phase
             && let Some(order) = Condemnation::captured(&mut instance.condemnation)
         {
@@ -361,13 +361,13 @@ impl Life {
         }
     }
 
-    pub(super) fn stop_for_probe(&mut self, order: StopOrder, turn: &mut Turn) {
+    pub fn stop_for_probe(&mut self, order: StopOrder, turn: &mut Turn) {
         self.apply_verdict(&order.cause);
         self.stop(order, turn);
     }
 
     /// The process ended before it was stopped, but its probe had condemned it: that is the cause.
-    pub(super) fn end_condemned(&mut self, turn: &mut Turn) {
+    pub fn end_condemned(&mut self, turn: &mut Turn) {
         let mut stop = Turn::new(turn.now);
         self.stop_captured(&mut stop);
         // Only the events make sense for a process that is gone.

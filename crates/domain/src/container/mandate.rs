@@ -16,7 +16,7 @@ const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
 /// The level that callers want, and the decisions of the pod about the container.
 #[derive(Debug)]
-pub(super) struct Mandate {
+pub struct Mandate {
     pub wanted: Wanted,
     /// Grace that came with the wanted level, for a start that is still under way.
     pub grace: Option<Duration>,
@@ -35,7 +35,7 @@ pub(super) struct Mandate {
 }
 
 impl Mandate {
-    pub(super) fn of(memory: &Memory) -> Self {
+    pub fn of(memory: &Memory) -> Self {
         Self {
             wanted: memory.wanted,
             grace: None,
@@ -49,33 +49,33 @@ impl Mandate {
     }
 
     /// Sets the end of the active deadline of a pod that was created at `created`.
-    pub(super) fn set_expiry(&mut self, pod: &PodSpec, created: Instant) {
+    pub fn set_expiry(&mut self, pod: &PodSpec, created: Instant) {
         self.expires = pod.active_deadline.and_then(|length| created.checked_add(length));
     }
 
     /// When the active deadline ends the container, unless it has ended or is to end anyway.
-    pub(super) fn expiry(&self, phase: &Phase) -> Option<Instant> {
+    pub fn expiry(&self, phase: &Phase) -> Option<Instant> {
         let is_over = self.expired.is_some() || matches!(phase, Phase::Created | Phase::Ended);
         self.expires.filter(|_| !is_over && self.wanted == Wanted::Running)
     }
 
-    pub(super) fn lets_start(&self) -> bool {
+    pub fn lets_start(&self) -> bool {
         self.wanted == Wanted::Running && !(self.held || self.is_over())
     }
 
     /// True if the pod has ended for good.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.finished || self.expired.is_some()
     }
 
     /// Begins a round, in which the container waits for its order.
-    pub(super) fn wait_for(&mut self, round: u32) {
+    pub fn wait_for(&mut self, round: u32) {
         self.round = round;
         self.held = true;
     }
 
     /// Returns the stop of an instance that must not run, whatever the reason.
-    pub(super) fn stop_order(&self, definition: &Definition) -> Option<StopOrder> {
+    pub fn stop_order(&self, definition: &Definition) -> Option<StopOrder> {
         if self.wanted != Wanted::Running {
             Some(self.operators_stop(self.grace, definition))
         } else if let Some(expired) = &self.expired {
@@ -90,11 +90,7 @@ impl Mandate {
     }
 
     /// The stop that the wanted level asks for.
-    pub(super) fn operators_stop(
-        &self,
-        grace: Option<Duration>,
-        definition: &Definition,
-    ) -> StopOrder {
+    pub fn operators_stop(&self, grace: Option<Duration>, definition: &Definition) -> StopOrder {
         let verb = if self.wanted == Wanted::Removed { "delete" } else { STOP };
         StopOrder {
             cause: Cause::Operator(Operator::new(verb, self.caller)),
@@ -106,7 +102,7 @@ impl Mandate {
 }
 
 /// The stop of a container whose pod has expired.
-pub(super) fn expired_stop(expired: &Expired, definition: &Definition) -> StopOrder {
+pub fn expired_stop(expired: &Expired, definition: &Definition) -> StopOrder {
     let (cause, grace) = match expired {
         Expired::Evicted { message } => (Cause::Evicted { why: message.clone() }, EVICTION_GRACE),
         Expired::Deadline => (Cause::Deadline, definition.pod.termination_grace),
@@ -116,7 +112,7 @@ pub(super) fn expired_stop(expired: &Expired, definition: &Definition) -> StopOr
 }
 
 /// The stop of an instance of the round before.
-pub(super) fn make_way(grace: Option<Duration>, definition: &Definition) -> StopOrder {
+pub fn make_way(grace: Option<Duration>, definition: &Definition) -> StopOrder {
     StopOrder {
         cause: Cause::AllRestart,
         message: format!("Container {} makes way for a restart of all", definition.spec.name),
@@ -126,7 +122,7 @@ pub(super) fn make_way(grace: Option<Duration>, definition: &Definition) -> Stop
 }
 
 /// The stop of a container that only accompanied its pod.
-pub(super) fn end_with_pod(definition: &Definition) -> StopOrder {
+pub fn end_with_pod(definition: &Definition) -> StopOrder {
     StopOrder {
         cause: Cause::PodOver,
         message: format!("Stopping container {}", definition.spec.name),

@@ -42,31 +42,31 @@ impl OomCount {
 
 /// Count of the newest attempt, and the time of its last increase.
 #[derive(Debug, Default)]
-pub(super) struct OomWatch {
+pub struct OomWatch {
     count: OomCount,
     grew_at: Option<Instant>,
 }
 
 impl OomWatch {
-    pub(super) fn new(count: OomCount) -> Self {
+    pub fn new(count: OomCount) -> Self {
         Self { count, grew_at: None }
     }
 
-    pub(super) fn count(&self) -> OomCount {
+    pub fn count(&self) -> OomCount {
         self.count
     }
 
-    pub(super) fn next_attempt(&mut self) {
+    pub fn next_attempt(&mut self) {
         self.count = OomCount::default();
     }
 
     /// Sets the count of the cgroup at the start of an instance.
-    pub(super) fn starts_with(&mut self, kills: u64) {
+    pub fn starts_with(&mut self, kills: u64) {
         *self = Self::new(OomCount { before: kills, seen: kills });
     }
 
     /// Handles the count of a running instance, and publishes an increase.
-    pub(super) fn counted(&mut self, kills: u64, container: &str, turn: &mut Turn) {
+    pub fn counted(&mut self, kills: u64, container: &str, turn: &mut Turn) {
         let Some(new) = kills.checked_sub(self.count.seen).filter(|new| *new > 0) else { return };
         self.count.seen = kills;
         self.grew_at = Some(turn.now.mono);
@@ -77,7 +77,7 @@ impl OomWatch {
         turn.persist();
     }
 
-    pub(super) fn is_recent(&self, now: Now) -> bool {
+    pub fn is_recent(&self, now: Now) -> bool {
         self.grew_at.is_some_and(|at| now.mono.saturating_duration_since(at) <= RECENT)
     }
 }

@@ -18,13 +18,13 @@ use crate::spec::{PodSpec, ProbeKind};
 use crate::status::Expired;
 
 /// Applies requests and orders to a container while one event is handled.
-pub(super) struct Orders<'a> {
+pub struct Orders<'a> {
     pub life: &'a mut Life,
     pub turn: &'a mut Turn,
 }
 
 impl Orders<'_> {
-    pub(super) fn want(&mut self, wanted: Wanted, grace: Option<Duration>) {
+    pub fn want(&mut self, wanted: Wanted, grace: Option<Duration>) {
         let Self { life, turn } = self;
         let mandate = &mut life.mandate;
         let is_removed = mandate.wanted == Wanted::Removed && wanted != Wanted::Removed;
@@ -65,7 +65,7 @@ impl Orders<'_> {
         }
     }
 
-    pub(super) fn restart(&mut self, grace: Option<Duration>) {
+    pub fn restart(&mut self, grace: Option<Duration>) {
         let Self { life, turn } = self;
         let mandate = &mut life.mandate;
         // A container that waits for its order in the pod starts anyway, but not earlier.
@@ -100,7 +100,7 @@ impl Orders<'_> {
         }
     }
 
-    pub(super) fn kill(&mut self, signal: i32) {
+    pub fn kill(&mut self, signal: i32) {
         let Self { life, turn } = self;
         if let Some(instance) = life.phase.process_mut() {
             let operator = Operator::new(format!("kill -s {signal}"), life.mandate.caller);
@@ -109,7 +109,7 @@ impl Orders<'_> {
         }
     }
 
-    pub(super) fn pause_probes(&mut self, length: Duration) {
+    pub fn pause_probes(&mut self, length: Duration) {
         let Self { life, turn } = self;
         if let Some(instance) = life.phase.process_mut() {
             instance.pause();
@@ -117,7 +117,7 @@ impl Orders<'_> {
         life.pause.begin(length, turn);
     }
 
-    pub(super) fn resume_probes(&mut self) {
+    pub fn resume_probes(&mut self) {
         let Self { life, turn } = self;
         if life.pause.end(turn)
             && let Some(instance) = life.phase.process_mut()
@@ -130,7 +130,7 @@ impl Orders<'_> {
     /// begin at zero. The container stays started and ready until a probe has another verdict.
     /// Another definition (image, command…) ends a running instance under every policy, as in the
     /// kubelet.
-    pub(super) fn respec(&mut self, pod: Arc<PodSpec>) {
+    pub fn respec(&mut self, pod: Arc<PodSpec>) {
         let Self { life, turn } = self;
         let name = &life.definition.spec.name;
         let Some(spec) = pod.all().find(|container| container.name == *name).cloned() else {
@@ -162,7 +162,7 @@ impl Orders<'_> {
         turn.persist();
     }
 
-    pub(super) fn obey(&mut self, signal: PodSignal) {
+    pub fn obey(&mut self, signal: PodSignal) {
         match signal {
             PodSignal::Hold { round, grace } => self.hold(round, grace),
             PodSignal::Start => self.start(),
@@ -242,7 +242,7 @@ impl Orders<'_> {
 
     /// Ends the container because its pod is evicted. A container that has not started, has ended
     /// or is to be stopped stays as it is.
-    pub(super) fn evict(&mut self, message: String) {
+    pub fn evict(&mut self, message: String) {
         let life = &mut *self.life;
         let is_over = matches!(life.phase, Phase::Created | Phase::Ended);
         if is_over || life.mandate.expired.is_some() || life.mandate.wanted != Wanted::Running {
@@ -252,7 +252,7 @@ impl Orders<'_> {
     }
 
     /// Ends the container because its pod has expired.
-    pub(super) fn expire(&mut self, expired: Expired) {
+    pub fn expire(&mut self, expired: Expired) {
         let Self { life, turn } = self;
         let stop = expired_stop(&expired, &life.definition);
         life.mandate.expired = Some(expired);

@@ -10,7 +10,7 @@ use crate::time::Later;
 
 /// Current pause of the probes, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct ProbePause {
+pub struct ProbePause {
     until: Option<Instant>,
     /// End of the pause by the wall clock, for the record.
     pub until_wall: Option<SystemTime>,
@@ -20,7 +20,7 @@ pub(super) struct ProbePause {
 impl ProbePause {
     /// Resumes the pause of a record. After a restart of the host only the wall clock shows how
     /// much of it is left. That clock may have been set, so the rest is at most the whole length.
-    pub(super) fn of(memory: &Memory, now: Now) -> Self {
+    pub fn of(memory: &Memory, now: Now) -> Self {
         let left = |until: SystemTime| until.duration_since(now.wall).unwrap_or_default();
         let most = memory.paused_for.unwrap_or(Duration::MAX);
         Self {
@@ -30,19 +30,19 @@ impl ProbePause {
         }
     }
 
-    pub(super) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.until.is_some()
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         self.until
     }
 
-    pub(super) fn length(&self) -> Option<Duration> {
+    pub fn length(&self) -> Option<Duration> {
         self.length
     }
 
-    pub(super) fn begin(&mut self, length: Duration, turn: &mut Turn) {
+    pub fn begin(&mut self, length: Duration, turn: &mut Turn) {
         *self = Self {
             until: Some(turn.now.mono.later(length)),
             until_wall: Some(turn.now.wall.later(length)),
@@ -54,7 +54,7 @@ impl ProbePause {
     }
 
     /// Ends the pause, and returns whether there was one.
-    pub(super) fn end(&mut self, turn: &mut Turn) -> bool {
+    pub fn end(&mut self, turn: &mut Turn) -> bool {
         let was_on = std::mem::take(self).until.is_some();
         if was_on {
             turn.note(Notice::normal("ProbesResumed", "Probes resumed"));
@@ -64,7 +64,7 @@ impl ProbePause {
     }
 
     /// Ends the pause if its time is over, and returns whether it was.
-    pub(super) fn tick(&mut self, turn: &mut Turn) -> bool {
+    pub fn tick(&mut self, turn: &mut Turn) -> bool {
         self.until.is_some_and(|until| until <= turn.now.mono) && self.end(turn)
     }
 }

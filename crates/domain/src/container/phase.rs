@@ -8,7 +8,7 @@ use crate::status::WaitingReason;
 
 /// Phase of the newest attempt, with the state that exists only in that phase.
 #[derive(Debug)]
-pub(super) enum Phase {
+pub enum Phase {
     /// The attempt has not begun. It waits for a request, or for its order in the pod.
     Created,
     /// The attempt, or the next one, waits for its time.
@@ -29,7 +29,7 @@ pub(super) enum Phase {
 
 /// A wait for the next step.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub struct Wait {
     pub reason: WaitingReason,
     pub message: String,
     pub until: Instant,
@@ -40,23 +40,23 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Makes a wait for another try of the same attempt.
-    pub(super) fn retry(reason: WaitingReason, message: String, until: Instant) -> Self {
+    pub fn retry(reason: WaitingReason, message: String, until: Instant) -> Self {
         Self { reason, message, until, restart_at: None }
     }
 }
 
 impl Phase {
     /// True if a process runs, or is about to.
-    pub(super) fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         matches!(self, Self::Looking | Self::Starting | Self::Running(_) | Self::Stopping(..))
     }
 
     /// True while a start is under way, so that the record may not exist yet.
-    pub(super) fn is_in_flux(&self) -> bool {
+    pub fn is_in_flux(&self) -> bool {
         matches!(self, Self::Looking | Self::Pulling | Self::Starting)
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Waiting(wait) => Some(wait.until),
             Self::Stopping(_, stop) => Some(stop.deadline()),
@@ -64,7 +64,7 @@ impl Phase {
         }
     }
 
-    pub(super) fn wait(&self) -> Option<&Wait> {
+    pub fn wait(&self) -> Option<&Wait> {
         match self {
             Self::Waiting(wait) => Some(wait),
             _ => None,
@@ -72,14 +72,14 @@ impl Phase {
     }
 
     /// Instance that runs or is being stopped.
-    pub(super) fn process(&self) -> Option<&Instance> {
+    pub fn process(&self) -> Option<&Instance> {
         match self {
             Self::Running(instance) | Self::Stopping(instance, _) => Some(instance),
             _ => None,
         }
     }
 
-    pub(super) fn process_mut(&mut self) -> Option<&mut Instance> {
+    pub fn process_mut(&mut self) -> Option<&mut Instance> {
         match self {
             Self::Running(instance) | Self::Stopping(instance, _) => Some(instance),
             _ => None,
@@ -87,21 +87,21 @@ impl Phase {
     }
 
     /// Instance that runs and is not being stopped.
-    pub(super) fn running_mut(&mut self) -> Option<&mut Instance> {
+    pub fn running_mut(&mut self) -> Option<&mut Instance> {
         match self {
             Self::Running(instance) => Some(instance),
             _ => None,
         }
     }
 
-    pub(super) fn stop(&self) -> Option<&Stop> {
+    pub fn stop(&self) -> Option<&Stop> {
         match self {
             Self::Stopping(_, stop) => Some(stop),
             _ => None,
         }
     }
 
-    pub(super) fn stop_mut(&mut self) -> Option<&mut Stop> {
+    pub fn stop_mut(&mut self) -> Option<&mut Stop> {
         match self {
             Self::Stopping(_, stop) => Some(stop),
             _ => None,

@@ -16,19 +16,19 @@ use crate::spec::{HookKind, Role};
 use crate::status::{ContainerState, ContainerStatus, Stage, WaitingReason};
 
 /// A state, and the last state that goes with it.
-pub(super) type Shown = (ContainerState, Option<Terminated>);
+pub type Shown = (ContainerState, Option<Terminated>);
 
 /// Makes the status of a container.
-pub(super) struct Presentation<'a> {
+pub struct Presentation<'a> {
     life: &'a Life,
 }
 
 impl<'a> Presentation<'a> {
-    pub(super) fn of(life: &'a Life) -> Self {
+    pub fn of(life: &'a Life) -> Self {
         Self { life }
     }
 
-    pub(super) fn status(&self) -> ContainerStatus {
+    pub fn status(&self) -> ContainerStatus {
         let Life { definition, course, phase, pause, .. } = self.life;
         let instance = phase.process();
         let condemnation = instance.and_then(|instance| instance.condemnation.as_ref());
@@ -62,7 +62,7 @@ impl<'a> Presentation<'a> {
         }
     }
 
-    pub(super) fn shown(&self) -> Shown {
+    pub fn shown(&self) -> Shown {
         let Life { mandate, course, phase, .. } = self.life;
         let last = || course.last_state.clone();
         match phase {
@@ -96,7 +96,7 @@ impl<'a> Presentation<'a> {
     }
 
     /// State that stays published after the end of an instance until the next one has begun.
-    pub(super) fn shown_while_it_starts(&self) -> Shown {
+    pub fn shown_while_it_starts(&self) -> Shown {
         match self.shown() {
             (ContainerState::Terminated(ended), last) => after(ended, last),
             other => other,

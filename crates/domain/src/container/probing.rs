@@ -13,7 +13,7 @@ use crate::spec::{ProbeKind, Probes};
 
 /// Set of the probes that may run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub enum Gate {
     /// None: the postStart hook runs, or the instance is being stopped before it has started.
     Closed,
     /// Only the startup probe, which has not passed yet.
@@ -37,7 +37,7 @@ impl Gate {
 
 /// Levels of an instance that its record has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Levels {
+pub struct Levels {
     /// True if the startup probe has passed.
     pub started: bool,
     /// True if the readiness probe passes.
@@ -46,7 +46,7 @@ pub(super) struct Levels {
 
 /// Verdict of a probe that has just changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Change {
+pub struct Change {
     pub verdict: Verdict,
     /// True for a success after a failure.
     pub is_recovery: bool,
@@ -54,7 +54,7 @@ pub(super) struct Change {
 
 /// Probes of one instance.
 #[derive(Debug)]
-pub(super) struct Probing {
+pub struct Probing {
     trackers: Vec<Tracker>,
     /// Readiness that an earlier daemon or spec established, until the probe has a verdict.
     was_ready: bool,
@@ -64,7 +64,7 @@ pub(super) struct Probing {
 
 impl Probing {
     /// Probes of a new instance, whose initial delays begin at `since`.
-    pub(super) fn new(definition: &Definition, since: Instant) -> Self {
+    pub fn new(definition: &Definition, since: Instant) -> Self {
         let probes = &definition.spec.probes;
         let tracker = |kind| Some(Tracker::new(kind, probes.get(kind)?, since));
         let trackers = ProbeKind::ALL.into_iter().filter_map(tracker).collect();
@@ -73,12 +73,7 @@ impl Probing {
 
     /// Probes of an instance that an earlier daemon probed. Its `levels` stay, and the counters
     /// begin at zero.
-    pub(super) fn taking_over(
-        definition: &Definition,
-        since: Instant,
-        levels: Levels,
-        now: Now,
-    ) -> Self {
+    pub fn taking_over(definition: &Definition, since: Instant, levels: Levels, now: Now) -> Self {
         let tracker = |kind: ProbeKind| {
             let probe = definition.spec.probes.get(kind)?;
             let passed = kind.is_passed(levels.started, levels.ready);
@@ -89,7 +84,7 @@ impl Probing {
     }
 
     /// Replaces the `changed` probes, whose counters begin at zero. Unchanged ones keep theirs.
-    pub(super) fn renew(
+    pub fn renew(
         &mut self,
         probes: &Probes,
         changed: &[ProbeKind],
@@ -106,21 +101,21 @@ impl Probing {
         }
     }
 
-    pub(super) fn tracker(&self, kind: ProbeKind) -> Option<&Tracker> {
+    pub fn tracker(&self, kind: ProbeKind) -> Option<&Tracker> {
         self.trackers.iter().find(|tracker| tracker.kind() == kind)
     }
 
-    pub(super) fn statuses(&self) -> Vec<ProbeStatus> {
+    pub fn statuses(&self) -> Vec<ProbeStatus> {
         self.trackers.iter().map(|tracker| tracker.status().clone()).collect()
     }
 
     /// True if the startup probe has passed, or there is none.
-    pub(super) fn has_passed_startup(&self) -> bool {
+    pub fn has_passed_startup(&self) -> bool {
         self.verdict(ProbeKind::Startup).is_none_or(|verdict| verdict == Verdict::Success)
     }
 
     /// True if the readiness probe passes, or there is none.
-    pub(super) fn passes_readiness(&self) -> bool {
+    pub fn passes_readiness(&self) -> bool {
         match self.verdict(ProbeKind::Readiness) {
             None | Some(Verdict::Success) => true,
             Some(Verdict::Failure) => false,
@@ -129,17 +124,17 @@ impl Probing {
     }
 
     /// True if the probe's failures that were answers would not have sufficed for the verdict.
-    pub(super) fn failed_by_timeout(&self, kind: ProbeKind) -> bool {
+    pub fn failed_by_timeout(&self, kind: ProbeKind) -> bool {
         self.tracker(kind).is_some_and(Tracker::failed_by_timeout)
     }
 
-    pub(super) fn deadline(&self, gate: Gate) -> Option<Instant> {
+    pub fn deadline(&self, gate: Gate) -> Option<Instant> {
         let open = self.trackers.iter().filter(|tracker| gate.lets(tracker.kind()));
         open.filter_map(Tracker::deadline).min()
     }
 
     /// Launches the attempts that are due.
-    pub(super) fn tick(&mut self, gate: Gate, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn tick(&mut self, gate: Gate, subject: Subject<'_>, turn: &mut Turn) {
         for kind in ProbeKind::ALL {
             let launch = Launch(self.launches);
             let now = turn.now;
@@ -153,7 +148,7 @@ impl Probing {
     }
 
     /// Handles an outcome, and returns the verdict if it has changed.
-    pub(super) fn observe(
+    pub fn observe(
         &mut self,
         (kind, launch): (ProbeKind, Launch),
         outcome: &Outcome,
@@ -189,28 +184,28 @@ impl Probing {
 
     /// Moves the probes that are due already to `now`, so that the time before does not count as
     /// lateness.
-    pub(super) fn not_before(&mut self, now: Instant) {
+    pub fn not_before(&mut self, now: Instant) {
         self.trackers.iter_mut().for_each(|tracker| tracker.not_before(now));
     }
 
     /// Spreads the probes that are due over the next second at most, so that a daemon that recovers
     /// many containers does not run all of their probes at once.
-    pub(super) fn stagger(&mut self, seed: &impl Hash, now: Instant) {
+    pub fn stagger(&mut self, seed: &impl Hash, now: Instant) {
         self.trackers.iter_mut().for_each(|tracker| tracker.stagger(seed, now));
     }
 
     /// Drops the attempts that are under way and the counters; verdicts stay.
-    pub(super) fn drop_evidence(&mut self) {
+    pub fn drop_evidence(&mut self) {
         self.trackers.iter_mut().for_each(Tracker::drop_evidence);
     }
 
     /// Resumes the attempts of a probe after a final verdict.
-    pub(super) fn go_on(&mut self, kind: ProbeKind) {
+    pub fn go_on(&mut self, kind: ProbeKind) {
         self.tracker_mut(kind).into_iter().for_each(Tracker::go_on);
     }
 
     /// Resets a final verdict that had no effect, and resumes the attempts.
-    pub(super) fn retract(&mut self, kind: ProbeKind) {
+    pub fn retract(&mut self, kind: ProbeKind) {
         self.tracker_mut(kind).into_iter().for_each(Tracker::retract);
     }
 

@@ -36,7 +36,7 @@ type Progress = (Incarnation, Discriminant<Phase>, usize);
 
 /// Compares a container with its records.
 #[derive(Debug, Default)]
-pub(super) struct Reconciliation {
+pub struct Reconciliation {
     /// Time of the last change of the progress.
     changed_at: Option<Instant>,
     /// True after an event that the record cannot be written, until it is written again.
@@ -44,18 +44,18 @@ pub(super) struct Reconciliation {
 }
 
 impl Reconciliation {
-    pub(super) fn progress(life: &Life) -> Progress {
+    pub fn progress(life: &Life) -> Progress {
         (life.course.attempt, discriminant(&life.phase), life.attempts.len())
     }
 
     /// Ends the handling of an event. `before` is the progress at its start.
-    pub(super) fn turn_over(&mut self, life: &Life, before: Progress, now: Now) {
+    pub fn turn_over(&mut self, life: &Life, before: Progress, now: Now) {
         if before != Self::progress(life) {
             self.changed_at = Some(now.mono);
         }
     }
 
-    pub(super) fn observed(&self, life: &mut Life, observation: &Observation, turn: &mut Turn) {
+    pub fn observed(&self, life: &mut Life, observation: &Observation, turn: &mut Turn) {
         let is_stale = self.changed_at.is_some_and(|changed| changed >= observation.at);
         // While a container is removed or started, its records change anyway.
         if is_stale || life.phase.is_in_flux() || life.mandate.wanted == Wanted::Removed {
@@ -77,14 +77,14 @@ impl Reconciliation {
     }
 
     /// Publishes that the record cannot be written, once until it is written again.
-    pub(super) fn pending_record(&mut self, error: &str, turn: &mut Turn) {
+    pub fn pending_record(&mut self, error: &str, turn: &mut Turn) {
         if !std::mem::replace(&mut self.is_unwritten, true) {
             let message = format!("The container's record cannot be written: {error}");
             turn.note(Notice::warning("RecordNotWritten", message));
         }
     }
 
-    pub(super) fn written(&mut self, turn: &mut Turn) {
+    pub fn written(&mut self, turn: &mut Turn) {
         if std::mem::take(&mut self.is_unwritten) {
             let message = "The container's record is written again";
             turn.note(Notice::normal("RecordWritten", message));
@@ -94,7 +94,7 @@ impl Reconciliation {
 
 /// Writes a missing record again. Without it the next daemon would not find the container, and
 /// containerd would not have its task.
-pub(super) fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn) {
+pub fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn) {
     let is_settled = !life.phase.is_in_flux() && attempt == life.course.attempt;
     // A start that failed because of the runtime is retried, and writes the record.
     let is_tried = life.troubles > 0 && life.phase.wait().is_some();
@@ -107,7 +107,7 @@ pub(super) fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn)
 }
 
 /// Retries at once what has waited for the runtime, which is available again.
-pub(super) fn runtime_back(life: &mut Life, now: Now) {
+pub fn runtime_back(life: &mut Life, now: Now) {
     life.troubles = 0;
     if let Phase::Waiting(wait) = &mut life.phase
         && wait.restart_at.is_none()
@@ -117,7 +117,7 @@ pub(super) fn runtime_back(life: &mut Life, now: Now) {
     life.attempts.runtime_back(now.mono);
 }
 
-pub(super) fn note_no_log(attempt: Incarnation, why: &str, turn: &mut Turn) {
+pub fn note_no_log(attempt: Incarnation, why: &str, turn: &mut Turn) {
     let message = format!("Attempt {attempt} runs without a log: {why}");
     turn.note(Notice::warning("NoLog", message));
 }

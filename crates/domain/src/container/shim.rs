@@ -16,34 +16,34 @@ const GROWTH: u64 = 32 << 20;
 
 /// Measurements of the shim of one instance.
 #[derive(Debug)]
-pub(super) struct ShimWatch {
+pub struct ShimWatch {
     due: Instant,
     memory: Option<ShimMemory>,
     note_at: u64,
 }
 
 impl ShimWatch {
-    pub(super) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self { due: now, memory: None, note_at: GROWTH }
     }
 
-    pub(super) fn memory(&self) -> Option<ShimMemory> {
+    pub fn memory(&self) -> Option<ShimMemory> {
         self.memory
     }
 
     /// Time of the next measurement; `None` without exec probes.
-    pub(super) fn deadline(&self, definition: &Definition) -> Option<Instant> {
+    pub fn deadline(&self, definition: &Definition) -> Option<Instant> {
         definition.has_exec_probes().then_some(self.due)
     }
 
-    pub(super) fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if self.deadline(subject.definition).is_some_and(|due| due <= turn.now.mono) {
             self.due = turn.now.mono.later(EVERY);
             turn.instance(subject.attempt, InstanceAction::MeasureShim);
         }
     }
 
-    pub(super) fn measured(&mut self, bytes: u64, turn: &mut Turn) {
+    pub fn measured(&mut self, bytes: u64, turn: &mut Turn) {
         let first = self.memory.map_or(bytes, |memory| memory.first);
         self.memory = Some(ShimMemory { first, latest: bytes, at: turn.now.wall });
         let growth = bytes.saturating_sub(first);

@@ -16,7 +16,7 @@ const SIGKILL: i32 = 9;
 const RETRY: Duration = Duration::from_secs(1);
 /// Minimum time from the stop signal to SIGKILL after a hook, even if the hook used up the grace;
 /// as in the kubelet.
-pub(super) const LEAST: Duration = Duration::from_secs(2);
+pub const LEAST: Duration = Duration::from_secs(2);
 
 /// Recorded state of a stop: its cause, its progress, and what follows.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ pub enum Next {
 
 /// A stop that is to begin.
 #[derive(Debug)]
-pub(super) struct StopOrder {
+pub struct StopOrder {
     pub cause: Cause,
     /// Message of the event `Killing`.
     pub message: String,
@@ -61,7 +61,7 @@ pub(super) struct StopOrder {
 
 /// A stop that is under way.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub struct Stop {
     record: Stopping,
     /// Time at which the next signal is due.
     kill_at: Instant,
@@ -70,7 +70,7 @@ pub(super) struct Stop {
 
 impl Stop {
     /// Begins a stop. The stop signal `waits_for_pod` if the container ends after the others.
-    pub(super) fn begin(
+    pub fn begin(
         order: StopOrder,
         waits_for_pod: bool,
         image_signal: Option<i32>,
@@ -101,7 +101,7 @@ impl Stop {
     }
 
     /// Resumes a stop that an earlier daemon began. A clock that was set back does not lengthen it.
-    pub(super) fn resume(record: Stopping, image_signal: Option<i32>, now: Now) -> Self {
+    pub fn resume(record: Stopping, image_signal: Option<i32>, now: Now) -> Self {
         let left = record.kill_at.duration_since(now.wall).unwrap_or_default();
         let kill_at = now.mono.later(left.min(record.grace.max(LEAST)));
         Self { record, kill_at, image_signal }
@@ -109,7 +109,7 @@ impl Stop {
 
     /// Continues a stop of an earlier daemon. A hook that was running counts as ended, because its
     /// progress is unknown.
-    pub(super) fn go_on(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn go_on(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if self.is_in_pre_stop() {
             self.record.hooked = true;
             if !self.record.waits {
@@ -118,35 +118,35 @@ impl Stop {
         }
     }
 
-    pub(super) fn record(&self) -> &Stopping {
+    pub fn record(&self) -> &Stopping {
         &self.record
     }
 
-    pub(super) fn record_mut(&mut self) -> &mut Stopping {
+    pub fn record_mut(&mut self) -> &mut Stopping {
         &mut self.record
     }
 
-    pub(super) fn into_record(self) -> Stopping {
+    pub fn into_record(self) -> Stopping {
         self.record
     }
 
-    pub(super) fn deadline(&self) -> Instant {
+    pub fn deadline(&self) -> Instant {
         self.kill_at
     }
 
     /// True if the stop signal waits for other containers of the pod, whether or not the hook has
     /// ended.
-    pub(super) fn awaits_pod(&self) -> bool {
+    pub fn awaits_pod(&self) -> bool {
         self.is_in_pre_stop() && self.record.waits
     }
 
-    pub(super) fn follow_with(&mut self, next: Next) {
+    pub fn follow_with(&mut self, next: Next) {
         self.record.next = next;
     }
 
     /// Shortens the grace to that of a later request, which never lengthens it. A grace of 0 does
     /// not wait for the hook either.
-    pub(super) fn hurry(&mut self, grace: Option<Duration>, now: Now) {
+    pub fn hurry(&mut self, grace: Option<Duration>, now: Now) {
         let Some(grace) = grace else { return };
         self.kill_at = self.kill_at.min(now.mono.later(grace));
         self.record.kill_at = self.record.kill_at.min(now.wall.later(grace));
@@ -155,7 +155,7 @@ impl Stop {
     }
 
     /// Ends the hook or the grace when its time is over.
-    pub(super) fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn tick(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if self.kill_at > turn.now.mono {
             return;
         }
@@ -172,7 +172,7 @@ impl Stop {
     }
 
     /// Handles the end of the preStop hook: sends the stop signal, unless it waits for the pod.
-    pub(super) fn hooked(&mut self, is_failed: bool, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn hooked(&mut self, is_failed: bool, subject: Subject<'_>, turn: &mut Turn) {
         if !self.is_in_pre_stop() {
             return;
         }
@@ -189,7 +189,7 @@ impl Stop {
 
     /// Handles the end of the containers that end before this one: sends the stop signal once the
     /// hook has ended, too.
-    pub(super) fn pod_allows(&mut self, subject: Subject<'_>, turn: &mut Turn) {
+    pub fn pod_allows(&mut self, subject: Subject<'_>, turn: &mut Turn) {
         if !self.awaits_pod() {
             return;
         }
@@ -222,7 +222,7 @@ impl Stop {
 }
 
 /// Publishes that a hook failed, without its output, which may have secrets.
-pub(super) fn note_failed_hook(kind: HookKind, turn: &mut Turn) {
+pub fn note_failed_hook(kind: HookKind, turn: &mut Turn) {
     let (reason, message) = match kind {
         HookKind::PostStart => ("FailedPostStartHook", "PostStartHook failed"),
         HookKind::PreStop => ("FailedPreStopHook", "PreStopHook failed"),

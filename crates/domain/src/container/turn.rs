@@ -6,29 +6,29 @@ use crate::{Incarnation, Now};
 
 /// Time at which an event is handled, and the actions that follow from it so far.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub struct Turn {
     pub now: Now,
     pub actions: Vec<Action>,
 }
 
 impl Turn {
-    pub(super) fn new(now: Now) -> Self {
+    pub fn new(now: Now) -> Self {
         Self { now, actions: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, action: Action) {
+    pub fn push(&mut self, action: Action) {
         self.actions.push(action);
     }
 
-    pub(super) fn instance(&mut self, incarnation: Incarnation, action: InstanceAction) {
+    pub fn instance(&mut self, incarnation: Incarnation, action: InstanceAction) {
         self.push(Action::Instance(incarnation, action));
     }
 
-    pub(super) fn note(&mut self, notice: Notice) {
+    pub fn note(&mut self, notice: Notice) {
         self.push(Action::Note(notice));
     }
 
-    pub(super) fn persist(&mut self) {
+    pub fn persist(&mut self) {
         self.push(Action::Persist);
     }
 }
@@ -37,20 +37,20 @@ impl Turn {
 impl Turn {
     /// A turn at some time.
     #[expect(clippy::disallowed_methods, reason = "a test has to start somewhere")]
-    pub(super) fn of_test() -> Self {
+    pub fn of_test() -> Self {
         let wall = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         let booted_at = std::time::SystemTime::UNIX_EPOCH;
         Self::new(Now { mono: std::time::Instant::now(), wall, booted_at })
     }
 
     /// Lets time pass.
-    pub(super) fn pass(&mut self, seconds: u64) {
+    pub fn pass(&mut self, seconds: u64) {
         let by = std::time::Duration::from_secs(seconds);
         self.now = Now { mono: self.now.mono + by, wall: self.now.wall + by, ..self.now };
     }
 
     /// The actions since the last call.
-    pub(super) fn take(&mut self) -> Vec<Action> {
+    pub fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 }

@@ -18,7 +18,7 @@ const REST: u32 = 9;
 
 /// Measurements of the limited volumes that one instance may fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum VolumeWatch {
+pub enum VolumeWatch {
     /// No volume that the container mounts has a limit.
     Never,
     /// The next measurement is due at this time.
@@ -29,7 +29,7 @@ pub(super) enum VolumeWatch {
 
 impl VolumeWatch {
     /// Watch of an instance that starts now; the first measurement follows after [`EVERY`].
-    pub(super) fn new(definition: &Definition, now: Now) -> Self {
+    pub fn new(definition: &Definition, now: Now) -> Self {
         let mounts = &definition.spec.volume_mounts;
         let fills = |volume: &str| mounts.iter().any(|mount| mount.name == volume);
         match volume_limits(&definition.pod).any(|(volume, _)| fills(volume)) {
@@ -38,21 +38,21 @@ impl VolumeWatch {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Due(at) => Some(*at),
             Self::Never | Self::UnderWay { .. } => None,
         }
     }
 
-    pub(super) fn tick(&mut self, attempt: Incarnation, turn: &mut Turn) {
+    pub fn tick(&mut self, attempt: Incarnation, turn: &mut Turn) {
         if self.deadline().is_some_and(|due| due <= turn.now.mono) {
             *self = Self::UnderWay { since: turn.now.mono };
             turn.instance(attempt, InstanceAction::MeasureVolumes);
         }
     }
 
-    pub(super) fn measured(&mut self, now: Now) {
+    pub fn measured(&mut self, now: Now) {
         if let Self::UnderWay { since } = *self {
             let took = now.mono.saturating_duration_since(since);
             *self = Self::Due(now.mono.later(EVERY.max(took.saturating_mul(REST))));
@@ -62,7 +62,7 @@ impl VolumeWatch {
 
 /// Returns the message of the eviction if a volume of the pod exceeds its limit. `used` has the
 /// sizes in bytes.
-pub(super) fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<String> {
+pub fn excess(pod: &PodSpec, used: &BTreeMap<String, u64>) -> Option<String> {
     let mut limits = volume_limits(pod);
     let (volume, limit) = limits.find(|(volume, limit)| used.get(*volume) > Some(limit))?;
     let limit = quantity::show_whole(limit);

@@ -94,7 +94,7 @@ fn is_digest(digest: &str) -> bool {
 }
 
 /// Returns whether a name means the tag `latest`, for which Kubernetes' default policy is `Always`.
-pub(super) fn is_latest(name: &str) -> bool {
+pub fn is_latest(name: &str) -> bool {
     let full = normalise(name);
     !full.contains('@') && full.ends_with(":latest")
 }

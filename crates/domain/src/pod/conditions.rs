@@ -20,7 +20,7 @@ struct Judge<'a> {
 
 /// Returns the conditions of a pod. A condition that has not changed keeps the time of its last
 /// change.
-pub(super) fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
+pub fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
     let (init, regular) = pod.statuses();
     let phase = pod.phase(&init, &regular);
     let judge = Judge { pod, phase, init: &init, regular: &regular };

@@ -13,7 +13,7 @@ const STEPS: usize = 8;
 
 impl Pod {
     /// Signals one container after the other, until none has to be signalled.
-    pub(super) fn advance(&mut self, now: Now) -> Vec<(usize, Action)> {
+    pub fn advance(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         if !self.spec.is_several() {
             return actions;
@@ -26,7 +26,7 @@ impl Pod {
     }
 
     /// Begins a round for all containers, from the first init container on.
-    pub(super) fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
+    pub fn begin_round(&mut self, now: Now) -> Vec<(usize, Action)> {
         let mut actions = Vec::new();
         // Before any container has started, all of them wait for the first round already.
         let has_run = self.members().any(|one| !one.is_held());

@@ -89,7 +89,7 @@ fn is_running(status: &ContainerStatus) -> bool {
 }
 
 /// Returns whether the container runs, or has run.
-pub(super) fn has_run(status: &ContainerStatus) -> bool {
+pub fn has_run(status: &ContainerStatus) -> bool {
     status.stage == Stage::Running || is_running(status) || last_end(status).is_some()
 }
 

@@ -107,7 +107,7 @@ pub struct Device {
 /// Default domain of a kubeadm cluster, so that full names in a manifest are the same here.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 /// Maximum length of a hostname: the kernel's `HOST_NAME_MAX`.
-pub(super) const LONGEST_HOSTNAME: usize = 64;
+pub const LONGEST_HOSTNAME: usize = 64;
 
 /// Names of a pod in its network.
 #[derive(Debug, Clone, Copy)]

@@ -160,7 +160,7 @@ impl EnvVar {
 }
 
 /// Checks the type of a condition; empty if it is valid.
-pub(super) fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
+pub fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
     let mut found = Findings::default();
     found.name(field, name, names::qualified);
     found.0

@@ -24,7 +24,7 @@ const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /// How long the call waits for a killed plugin to end.
 const BURIAL: Duration = Duration::from_secs(1);
 
-pub(super) struct Call<'a> {
+pub struct Call<'a> {
     pub(super) program: &'a Path,
     pub(super) kind: &'a str,
     pub(super) command: Command,
@@ -50,7 +50,7 @@ impl Drop for Group {
 impl Call<'_> {
     /// Runs the plugin and returns its result, `Null` if it prints none. The error is the plugin's
     /// error text, or the reason that `bound` gives when it ends the call.
-    pub(super) async fn run(
+    pub async fn run(
         &self,
         request: &Value,
         bound: impl Future<Output = String>,

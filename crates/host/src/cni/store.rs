@@ -18,7 +18,7 @@ const PRIVATE: u32 = 0o600;
 const LARGEST: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
-pub(super) struct Store {
+pub struct Store {
     folder: PathBuf,
     owner: String,
 }
@@ -31,7 +31,7 @@ struct Kept {
 }
 
 impl Store {
-    pub(super) fn new(folder: PathBuf, owner: String) -> Self {
+    pub fn new(folder: PathBuf, owner: String) -> Self {
         Self { folder, owner }
     }
 
@@ -44,11 +44,11 @@ impl Store {
         Ok(self.folder.join(uid))
     }
 
-    pub(super) fn has(&self, uid: &str) -> bool {
+    pub fn has(&self, uid: &str) -> bool {
         self.file(uid).is_ok_and(|file| file.exists())
     }
 
-    pub(super) async fn write(&self, pod: &Attachment) -> Result<(), CniError> {
+    pub async fn write(&self, pod: &Attachment) -> Result<(), CniError> {
         let kept = Kept { owner: self.owner.clone(), attachment: pod.clone() };
         self.aside(&pod.uid, move |file| {
             let text = serde_json::to_vec(&kept)?;
@@ -68,7 +68,7 @@ impl Store {
         .await
     }
 
-    pub(super) async fn read(&self, uid: &str) -> Result<Option<Attachment>, CniError> {
+    pub async fn read(&self, uid: &str) -> Result<Option<Attachment>, CniError> {
         self.aside(uid, |file| match files::read(file, LARGEST) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             bytes => Ok(Some(serde_json::from_slice::<Kept>(&bytes?)?.attachment)),
@@ -76,7 +76,7 @@ impl Store {
         .await
     }
 
-    pub(super) async fn remove(&self, uid: &str) -> Result<(), CniError> {
+    pub async fn remove(&self, uid: &str) -> Result<(), CniError> {
         self.aside(uid, |file| match std::fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// All attachments of this owner. A file that cannot be read is logged and left in place.
-    pub(super) async fn all(&self) -> Vec<Attachment> {
+    pub async fn all(&self) -> Vec<Attachment> {
         let (folder, owner) = (self.folder.clone(), self.owner.clone());
         let read = spawn_blocking(move || {
             let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();

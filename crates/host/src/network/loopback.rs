@@ -21,7 +21,7 @@ const LENGTH: u32 = 32;
 const SOON: Duration = Duration::from_secs(5);
 
 /// Sets loopback up in the calling thread's network namespace.
-pub(super) fn up() -> io::Result<()> {
+pub fn up() -> io::Result<()> {
     let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
     // The default protocol is 0, which is NETLINK_ROUTE.
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;

@@ -6,7 +6,7 @@ use std::io;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Moves the calling thread into new namespaces. The thread must not do other work afterwards.
-pub(super) fn unshare() -> io::Result<()> {
+pub fn unshare() -> io::Result<()> {
     let all = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     // SAFETY: the call is unsafe because of `FILES`, a separate table of descriptors, which is not
     // requested. These three flags change what later calls of this thread see, and no memory.

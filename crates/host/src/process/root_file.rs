@@ -30,12 +30,7 @@ const LOCAL: [&str; 16] = [
 ];
 
 /// Reads the file. `mounts` is the process' table of mounts. `FileTooLarge` beyond `limit` bytes.
-pub(super) fn read(
-    root: &OwnedFd,
-    mounts: &Path,
-    path: &Path,
-    limit: usize,
-) -> io::Result<Vec<u8>> {
+pub fn read(root: &OwnedFd, mounts: &Path, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     // `PATH` makes sure that a device or a FIFO is not opened for reading.
     let place = match open_at(root, path.as_os_str(), OFlags::PATH | OFlags::CLOEXEC, resolve) {

@@ -6,12 +6,12 @@ use std::io;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Gives the calling thread a private mount namespace. It must not do other work afterwards.
-pub(super) fn mount_namespace() -> io::Result<()> {
+pub fn mount_namespace() -> io::Result<()> {
     unshare(UnshareFlags::NEWNS | UnshareFlags::FS)
 }
 
 /// Gives the calling thread a private working directory. It must not do other work afterwards.
-pub(super) fn file_system() -> io::Result<()> {
+pub fn file_system() -> io::Result<()> {
     unshare(UnshareFlags::FS)
 }
 

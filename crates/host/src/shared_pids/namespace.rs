@@ -26,7 +26,7 @@ const ARGUMENTS: usize = 8 << 10;
 
 /// A process namespace, by its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Namespace {
+pub struct Namespace {
     device: u64,
     inode: u64,
 }
@@ -44,7 +44,7 @@ impl Namespace {
 
     /// The namespace that is pinned; `None` if there is no pin, or only the plain file on which a
     /// pin is mounted.
-    pub(super) fn pinned(pin: &Path) -> io::Result<Option<Self>> {
+    pub fn pinned(pin: &Path) -> io::Result<Option<Self>> {
         let file = match File::open(pin) {
             Err(error) if super::is_missing(&error) => return Ok(None),
             opened => opened?,
@@ -56,7 +56,7 @@ impl Namespace {
     }
 
     /// Opens the namespace's first process; `None` once it has ended, and with it all others.
-    pub(super) fn holder(self) -> io::Result<Option<Holder>> {
+    pub fn holder(self) -> io::Result<Option<Holder>> {
         for pid in pids()? {
             if self.is_held_by(pid)
                 && let Some(holder) = Holder::open(pid, |pid| self.is_held_by(pid))?
@@ -72,12 +72,12 @@ impl Namespace {
     }
 }
 
-pub(super) fn path_of(pid: u32) -> String {
+pub fn path_of(pid: u32) -> String {
     format!("/proc/{pid}/ns/pid")
 }
 
 /// Opens the namespace that this process is in; an error if it is the host's.
-pub(super) fn joined(pid: u32) -> io::Result<File> {
+pub fn joined(pid: u32) -> io::Result<File> {
     let file = File::open(path_of(pid))?;
     if Namespace::of_file(&file)? == Namespace::of_process(std::process::id())? {
         return Err(io::Error::other(format!("process {pid} is in the host's namespace")));
@@ -87,7 +87,7 @@ pub(super) fn joined(pid: u32) -> io::Result<File> {
 
 /// A holder's process by its pidfd, so that no other process is mistaken for it.
 #[derive(Debug)]
-pub(super) struct Holder(OwnedFd);
+pub struct Holder(OwnedFd);
 
 impl Holder {
     /// Opens the process if `is_it` holds. That is checked after the pidfd was opened: the pid may
@@ -109,7 +109,7 @@ impl Holder {
 
     /// Kills the holder, and with it all processes of its namespace. Blocks until it has ended, at
     /// most for `bound`.
-    pub(super) fn end(&self, bound: Duration) -> io::Result<()> {
+    pub fn end(&self, bound: Duration) -> io::Result<()> {
         match pidfd_send_signal(self.0.as_fd(), Signal::KILL) {
             Ok(()) | Err(Errno::SRCH) => {}
             Err(error) => return Err(error.into()),
@@ -119,7 +119,7 @@ impl Holder {
 }
 
 /// Finds holders of this pin by their cgroup, name and arguments.
-pub(super) fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
+pub fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
     let is_it = |pid: u32| {
         holder::CGROUPS.iter().any(|root| members(&Path::new(root).join(cgroup)).contains(&pid))
             && is_first(pid)
@@ -140,7 +140,7 @@ pub(super) fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
 
 /// The pins that processes name in their arguments. Whether they really hold them has to be checked
 /// by the cgroup.
-pub(super) fn named_pins() -> io::Result<Vec<PathBuf>> {
+pub fn named_pins() -> io::Result<Vec<PathBuf>> {
     Ok(pids()?.into_iter().filter_map(pin_named_by).map(Into::into).collect())
 }
 

@@ -15,11 +15,11 @@ const RUNNING: &str = "/proc/self/exe";
 
 /// The sealed copy, made on first use and shared by all holders of this daemon.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Program(Arc<OnceLock<OwnedFd>>);
+pub struct Program(Arc<OnceLock<OwnedFd>>);
 
 impl Program {
     /// A command that runs the copy, which is made if needed. Blocks.
-    pub(super) fn command(&self) -> io::Result<tokio::process::Command> {
+    pub fn command(&self) -> io::Result<tokio::process::Command> {
         let copy = match self.0.get() {
             Some(copy) => copy,
             None => {
@@ -35,7 +35,7 @@ impl Program {
 }
 
 /// A command that runs the current program again.
-pub(super) fn again() -> Command {
+pub fn again() -> Command {
     let mut command = Command::new(RUNNING);
     plain(&mut command);
     command

@@ -29,7 +29,7 @@ const NOT_THE_IMAGES: [&[u8]; 2] = [b"trusted.overlay.", b"security.selinux"];
 type Linked = HashMap<(u64, u64), CString>;
 
 /// Copies the content and the attributes of `source` into a new and empty folder.
-pub(super) fn tree(source: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
+pub fn tree(source: &OwnedFd, target: &OwnedFd) -> io::Result<()> {
     Copy { root: target, linked: Linked::new() }.folder(source, target, b"", 0)
 }
 

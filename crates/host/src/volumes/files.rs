@@ -21,11 +21,7 @@ const FIXED: &str = "..fixed";
 const FOLDER: u32 = 0o755;
 const SET_GID: u32 = 0o2000;
 
-pub(super) fn write(
-    place: &Path,
-    files: &BTreeMap<String, File>,
-    group: Option<u32>,
-) -> io::Result<()> {
+pub fn write(place: &Path, files: &BTreeMap<String, File>, group: Option<u32>) -> io::Result<()> {
     let current = fs::read_link(place.join(DATA)).ok();
     let fixed = current.as_deref().filter(|_| place.join(FIXED).exists());
     let name = match fixed.and_then(Path::to_str) {
@@ -67,7 +63,7 @@ pub(super) fn write(
 
 /// Makes a mount point at `path` below the volume's part `sub_path`. If it is within the content,
 /// the content is not changed any more.
-pub(super) fn mount_point(
+pub fn mount_point(
     place: &Path,
     sub_path: Option<&str>,
     path: &str,

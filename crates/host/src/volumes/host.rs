@@ -6,7 +6,7 @@ use std::path::Path;
 
 use probelet_domain::spec::HostPathType;
 
-pub(super) fn check(path: &Path, kind: HostPathType) -> Result<(), String> {
+pub fn check(path: &Path, kind: HostPathType) -> Result<(), String> {
     let shown = path.display();
     let is = |good: fn(&fs::FileType) -> bool, what: &str| {
         let found = fs::metadata(path).ok().map(|found| found.file_type());

@@ -16,12 +16,7 @@ use crate::files;
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Mounts a tmpfs for a container to write to.
-pub(super) fn memory(
-    place: &Path,
-    mode: u32,
-    size: Option<u64>,
-    group: Option<u32>,
-) -> io::Result<()> {
+pub fn memory(place: &Path, mode: u32, size: Option<u64>, group: Option<u32>) -> io::Result<()> {
     if is_mounted(place) {
         return Ok(());
     }
@@ -32,7 +27,7 @@ pub(super) fn memory(
 }
 
 /// Mounts a tmpfs for files that must not reach a disk, nor swap if the kernel supports that.
-pub(super) fn for_files(place: &Path, group: Option<u32>) -> io::Result<()> {
+pub fn for_files(place: &Path, group: Option<u32>) -> io::Result<()> {
     const OPTIONS: &str = "mode=1777";
     if is_mounted(place) {
         return Ok(());
@@ -51,20 +46,20 @@ fn tmpfs(place: &Path, options: &str) -> io::Result<()> {
 }
 
 /// Whether `place` is on another file system than the folder around it.
-pub(super) fn is_mounted(place: &Path) -> bool {
+pub fn is_mounted(place: &Path) -> bool {
     let device = |path: &Path| fs::symlink_metadata(path).ok().map(|found| found.dev());
     let parent = place.parent().and_then(device);
     device(place).is_some_and(|own| Some(own) != parent)
 }
 
 /// Whether `place` is a mount point, even one of the same file system as the folder around it.
-pub(super) fn is_mount_point(place: &Path) -> io::Result<bool> {
+pub fn is_mount_point(place: &Path) -> io::Result<bool> {
     let place = fs::canonicalize(place)?;
     Ok(all()?.into_iter().any(|mount| mount.point == place))
 }
 
 /// Unmounts everything at `folder` or below, the innermost mounts first.
-pub(super) fn unmount_below(folder: &Path) -> io::Result<()> {
+pub fn unmount_below(folder: &Path) -> io::Result<()> {
     let folder = fs::canonicalize(folder)?;
     // Stacked mounts appear one after the other, so the table is read repeatedly.
     for _ in 0..STACKED {

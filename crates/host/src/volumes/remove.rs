@@ -17,7 +17,7 @@ use rustix::io::Errno;
 const ROUNDS: u32 = 1 << 24;
 
 /// Removes the tree at `path`; a missing one is no error.
-pub(super) fn tree(path: &Path) -> io::Result<()> {
+pub fn tree(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -82,7 +82,7 @@ fn move_up(folder: &OwnedFd, name: &CStr, root: &OwnedFd, moved: &mut u64) -> io
 }
 
 /// Opens a folder directly in `parent`.
-pub(super) fn within<P: rustix::path::Arg>(parent: &OwnedFd, name: P) -> Result<OwnedFd, Errno> {
+pub fn within<P: rustix::path::Arg>(parent: &OwnedFd, name: P) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let here = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS;
     openat2(parent, name, flags, Mode::empty(), here)

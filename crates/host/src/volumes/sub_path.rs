@@ -25,7 +25,7 @@ const STACKED: usize = 8;
 /// The mode of an empty file on which another one is mounted.
 const FILE: u32 = 0o644;
 
-pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
+pub fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
     let found = find(what)?;
     for _ in 0..STACKED {
         match unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
@@ -54,7 +54,7 @@ pub(super) fn bind(place: &Path, what: &SubPathOf<'_>) -> io::Result<()> {
 
 /// Makes a folder or an empty file below a volume, and the folders on the way to it; false if it
 /// exists already.
-pub(super) fn make_place(root: &Path, path: &str, is_folder: bool) -> io::Result<bool> {
+pub fn make_place(root: &Path, path: &str, is_folder: bool) -> io::Result<bool> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     match beneath(&open(root, flags, Mode::empty())?, Path::new(path)) {
         Err(Errno::NOENT) => {}

@@ -32,7 +32,7 @@ struct Count {
 }
 
 /// The usage of a folder in bytes; 0 if the folder does not exist.
-pub(super) fn of(folder: &Path) -> io::Result<u64> {
+pub fn of(folder: &Path) -> io::Result<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut here = match open(folder, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(0),

@@ -10,7 +10,7 @@ use probelet_domain::spec::{
     DownwardField, DownwardItem, Files, Item, Medium, ObjectKind, Part, Volume, VolumeSource,
 };
 
-pub(crate) fn render(volume: &Volume) -> k8s::Volume {
+pub fn render(volume: &Volume) -> k8s::Volume {
     let mut out = k8s::Volume { name: volume.name.clone(), ..k8s::Volume::default() };
     match &volume.source {
         VolumeSource::EmptyDir { medium, size_limit } => {

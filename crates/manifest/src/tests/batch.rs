@@ -26,7 +26,7 @@ stringData: {password: hunter2}
 ---
 ";
 
-pub(super) fn batch_of(text: &str) -> Batch {
+pub fn batch_of(text: &str) -> Batch {
     batch(documents(text).unwrap(), || "u".to_owned())
 }
 
@@ -40,7 +40,7 @@ fn env_of(batch: &Batch) -> Vec<EnvVar> {
     batch.pods[0].1.containers[0].env.clone()
 }
 
-pub(super) fn errors(batch: &Batch) -> Vec<String> {
+pub fn errors(batch: &Batch) -> Vec<String> {
     batch.errors.iter().map(|(index, error)| format!("{index} {error}")).collect()
 }
 

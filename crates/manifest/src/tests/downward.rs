@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) const POD: &str = r#"apiVersion: v1
+pub const POD: &str = r#"apiVersion: v1
 kind: Pod
 metadata: {name: told}
 spec:

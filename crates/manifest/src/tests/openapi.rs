@@ -62,7 +62,7 @@ fn flaws(object: &Value) -> Vec<String> {
 }
 
 /// All settings of volumes, environment, hooks and restarts.
-pub(super) const REST: &str = r#"apiVersion: v1
+pub const REST: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
 data: {LEVEL: high}

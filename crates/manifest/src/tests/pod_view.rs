@@ -15,7 +15,7 @@ use probelet_domain::status::{
 };
 use probelet_domain::user::User;
 
-pub(super) fn at(seconds: u64) -> SystemTime {
+pub fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
@@ -39,7 +39,7 @@ fn killed() -> Terminated {
     }
 }
 
-pub(super) fn view() -> PodView {
+pub fn view() -> PodView {
     let spec = read(STORY).unwrap().spec;
     let container = ContainerStatus {
         user: Some(User { uid: 1000, gid: 0, groups: vec![0, 20] }),

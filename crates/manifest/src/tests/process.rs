@@ -5,7 +5,7 @@ use super::*;
 use probelet_domain::pod::PodView;
 use probelet_domain::spec::{DnsPolicy, QosClass};
 
-pub(super) const ALL: &str = r#"apiVersion: v1
+pub const ALL: &str = r#"apiVersion: v1
 kind: Pod
 metadata:
   name: full

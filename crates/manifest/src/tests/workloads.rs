@@ -6,7 +6,7 @@ use super::batch::{batch_of, errors};
 use super::*;
 use probelet_domain::spec::RestartPolicy;
 
-pub(super) fn workload(kind: &str, version: &str, spec: &str, template: &str) -> String {
+pub fn workload(kind: &str, version: &str, spec: &str, template: &str) -> String {
     format!(
         "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web, namespace: shop}}\nspec:\n  \
          selector: {{matchLabels: {{app: web}}}}\n  {spec}\n  template:\n    metadata: {{labels: \

@@ -227,7 +227,7 @@ async fn the_fallback_is_ipv6() {
 
 /// Runs one row of `handlers.jsonl`. In the kubelet, a refusal takes the timeout, which differs on
 /// purpose.
-pub(crate) async fn vector(row: &serde_json::Value) {
+pub async fn vector(row: &serde_json::Value) {
     if row["connect"] == "refused" {
         let (_v4, _v6, port) = refusing();
         return assert_is(&probe(grpc("", false), port).await, row);

@@ -38,21 +38,21 @@ const WINDOW: u32 = 65_535;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) enum Reply {
+pub enum Reply {
     Answer(Answer),
     Redirect(Redirect),
 }
 
 /// Answer that decides the outcome.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     pub(super) status: u16,
     pub(super) body: String,
 }
 
 /// Sends a request and receives the answer. The connection is driven by this future and dropped
 /// with it.
-pub(super) async fn exchange(
+pub async fn exchange(
     (stream, peer): (TcpStream, SocketAddr),
     request: Request<Empty<Bytes>>,
     here: &Place,

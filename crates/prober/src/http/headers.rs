@@ -17,7 +17,7 @@ const AGENT: HeaderValue = HeaderValue::from_static("kube-probe/1.36");
 const IGNORED: [&str; 4] = ["host", "content-length", "transfer-encoding", "trailer"];
 
 #[derive(Debug)]
-pub(super) struct Headers {
+pub struct Headers {
     /// Value that replaces the host in the request, but not the address that is dialled.
     host: Option<HeaderValue>,
     /// Other headers in the order in which they are sent, without those of a redirect.
@@ -31,7 +31,7 @@ impl Headers {
     /// # Errors
     ///
     /// Go's text for a header that cannot be sent, which is a failure of the probe.
-    pub(super) fn new(given: &[Header]) -> Result<Self, String> {
+    pub fn new(given: &[Header]) -> Result<Self, String> {
         let mut all = Vec::with_capacity(given.len());
         for header in given {
             let name = HeaderName::from_bytes(header.name.as_bytes())
@@ -72,7 +72,7 @@ impl Headers {
         Ok(Self { host, rest, closes })
     }
 
-    pub(super) fn request(
+    pub fn request(
         &self,
         place: &Place,
         keep_host: bool,
@@ -102,7 +102,7 @@ impl Headers {
 
 /// Converts a request to HTTP/2, where the host is part of the URI, and `Connection` must not be
 /// sent.
-pub(super) fn into_h2(mut request: Request<Empty<Bytes>>) -> Result<Request<Empty<Bytes>>, String> {
+pub fn into_h2(mut request: Request<Empty<Bytes>>) -> Result<Request<Empty<Bytes>>, String> {
     let host = request.headers_mut().remove(HOST);
     let mut uri = request.uri().clone().into_parts();
     uri.scheme = Some(Scheme::HTTPS);

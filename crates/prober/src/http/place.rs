@@ -4,7 +4,7 @@ use url::{Position, Url};
 
 /// URL of a request: scheme, hostname, port, and a target of path and query that begins with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     pub(super) scheme: String,
     /// Name or address; an IPv6 address is in brackets.
     pub(super) hostname: String,
@@ -13,7 +13,7 @@ pub(super) struct Place {
 }
 
 #[derive(Debug)]
-pub(super) struct Redirect {
+pub struct Redirect {
     /// Value of `Location`, as the server wrote it.
     pub(super) location: String,
     pub(super) to: Place,
@@ -21,34 +21,34 @@ pub(super) struct Redirect {
 
 impl Redirect {
     /// Returns whether the location has no host. Only then a custom `Host` is sent again.
-    pub(super) fn is_relative(&self) -> bool {
+    pub fn is_relative(&self) -> bool {
         Url::parse(&self.location).is_err()
     }
 }
 
 impl Place {
-    pub(super) fn first(scheme: &str, hostname: &str, port: u16, path: &str) -> Self {
+    pub fn first(scheme: &str, hostname: &str, port: u16, path: &str) -> Self {
         let (scheme, hostname) = (scheme.to_owned(), hostname.to_owned());
         Self { scheme, hostname, port, target: target(path) }
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub fn is_https(&self) -> bool {
         self.scheme == "https"
     }
 
     /// Returns hostname and port. The port is always included, also in `Host`, because some servers
     /// require it.
-    pub(super) fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         format!("{}:{}", self.hostname, self.port)
     }
 
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}://{}{}", self.scheme, self.authority(), self.target)
     }
 
     /// Resolves a `Location`; `None` if it leads to another hostname. Hostnames are compared as
     /// text, so `localhost` and `127.0.0.1` differ.
-    pub(super) fn next(&self, location: &str) -> Result<Option<Redirect>, url::ParseError> {
+    pub fn next(&self, location: &str) -> Result<Option<Redirect>, url::ParseError> {
         let here = Url::parse(&self.url())?;
         let to = here.join(location)?;
         // Both hostnames are compared in the form of `url`, which rewrites IPv4 addresses in IPv6

@@ -28,7 +28,7 @@ async fn redirecting(times: usize, first: String) -> Server {
 }
 
 /// Runs one row of `handlers.jsonl`.
-pub(crate) async fn vector(row: &Value) {
+pub async fn vector(row: &Value) {
     let statuses = match row["status"].as_array() {
         Some(statuses) => statuses.iter().map(|status| status.as_u64().unwrap()).collect(),
         None => vec![200],

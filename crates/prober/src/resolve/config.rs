@@ -9,7 +9,7 @@ const PORT: u16 = 53;
 const MAX_SERVERS: usize = 3;
 
 /// Returns the addresses of a name in a hosts file, IPv4 first.
-pub(super) fn hosts(text: &str, name: &str) -> Vec<IpAddr> {
+pub fn hosts(text: &str, name: &str) -> Vec<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut ips = Vec::new();
     for line in text.lines() {
@@ -28,7 +28,7 @@ fn before<'a>(line: &'a str, marks: &[char]) -> &'a str {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ResolvConf {
+pub struct ResolvConf {
     pub(super) servers: Vec<SocketAddr>,
     pub(super) search: Vec<String>,
     /// A name with fewer dots is first tried with the search domains.
@@ -43,7 +43,7 @@ pub(super) struct ResolvConf {
 
 impl ResolvConf {
     /// Parses a `resolv.conf`, with the defaults and limits of libc (`resolv.conf(5)`).
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut conf = Self {
             servers: vec![],
             search: vec![],
@@ -87,7 +87,7 @@ impl ResolvConf {
     }
 
     /// Returns the names that are asked for one after the other, each with a final dot.
-    pub(super) fn candidates(&self, name: &str) -> Vec<String> {
+    pub fn candidates(&self, name: &str) -> Vec<String> {
         if name.ends_with('.') {
             return vec![name.to_owned()];
         }

@@ -16,7 +16,7 @@ use crate::wire::{Ends, errno};
 const MOST_STRAY: usize = 64;
 
 #[derive(Debug)]
-pub(super) enum QueryError {
+pub enum QueryError {
     /// No socket could be opened, so that nothing is known about the container.
     Socket(io::Error),
     /// The server has no such name, or no address of this kind for it.
@@ -26,7 +26,7 @@ pub(super) enum QueryError {
 }
 
 /// Asks for the addresses of `name` of the kind of `record`.
-pub(super) async fn ask(
+pub async fn ask(
     task: &dyn Target,
     conf: &ResolvConf,
     name: &Name,

@@ -23,7 +23,7 @@ use crate::tests::{Server, get, probe, probe_in_vain, refusing};
 use probelet_domain::probe::Outcome;
 use probelet_domain::spec::{Handler, Header, HttpGet, Scheme};
 
-pub(crate) type Secured = server::TlsStream<TcpStream>;
+pub type Secured = server::TlsStream<TcpStream>;
 
 /// Makes a certificate that is self-signed, expired and of another name.
 fn certificate() -> (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>) {
@@ -47,12 +47,12 @@ fn config(versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Serv
     config
 }
 
-pub(crate) fn speaking(alpn: &[&str]) -> ServerConfig {
+pub fn speaking(alpn: &[&str]) -> ServerConfig {
     config(&[&version::TLS13, &version::TLS12], alpn)
 }
 
 /// Makes a server that passes every connection to `script` after the handshake.
-pub(crate) async fn secure<F>(
+pub async fn secure<F>(
     config: ServerConfig,
     script: impl Fn(Secured) -> F + Send + Sync + 'static,
 ) -> Server
@@ -73,7 +73,7 @@ where
 }
 
 /// Serves one HTTP/2 connection.
-pub(crate) async fn serve_h2<F, B>(
+pub async fn serve_h2<F, B>(
     stream: impl Stream,
     answer: impl Fn(Request<Incoming>) -> F + Send + 'static,
 ) where

@@ -20,7 +20,7 @@ mod simulated_task;
 
 type Written = (AttemptId, PodSpec, Memory);
 
-pub(super) struct Process {
+pub struct Process {
     pub(super) id: AttemptId,
     pid: u32,
     ending: watch::Sender<Option<Ending>>,
@@ -35,7 +35,7 @@ impl Process {
         self.ending.borrow().is_none()
     }
 
-    pub(super) fn end(&self, ending: Ending) {
+    pub fn end(&self, ending: Ending) {
         self.ending.send_if_modified(|known| known.is_none() && known.replace(ending).is_none());
     }
 }
@@ -55,7 +55,7 @@ struct State {
     violations: Vec<String>,
 }
 
-pub(super) struct World {
+pub struct World {
     state: Mutex<State>,
     random: Mutex<Random>,
     pub(super) away: AtomicBool,
@@ -67,57 +67,57 @@ pub(super) struct World {
 struct SimulatedTask(Arc<World>, Arc<Process>);
 
 #[derive(Clone)]
-pub(super) struct SimulatedRuntime(pub(super) Arc<World>);
+pub struct SimulatedRuntime(pub(super) Arc<World>);
 
 impl World {
-    pub(super) fn new(random: Random) -> Self {
+    pub fn new(random: Random) -> Self {
         let (away, full) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { state: Mutex::default(), random: Mutex::new(random), away, full }
     }
 
-    pub(super) fn violations(&self) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         self.state.lock().unwrap().violations.clone()
     }
 
-    pub(super) fn alive(&self) -> Vec<Arc<Process>> {
+    pub fn alive(&self) -> Vec<Arc<Process>> {
         let state = self.state.lock().unwrap();
         state.processes.iter().filter(|process| process.is_alive()).cloned().collect()
     }
 
-    pub(super) fn deaths_of(&self, pod: &str) -> usize {
+    pub fn deaths_of(&self, pod: &str) -> usize {
         let state = self.state.lock().unwrap();
         state.processes.iter().filter(|it| it.id.pod == pod && !it.is_alive()).count()
     }
 
-    pub(super) fn request(&self, pod: &str) {
+    pub fn request(&self, pod: &str) {
         self.state.lock().unwrap().requested.insert(pod.to_owned());
     }
 
-    pub(super) fn hang(&self, id: &AttemptId) {
+    pub fn hang(&self, id: &AttemptId) {
         self.state.lock().unwrap().hung.insert(id.to_string());
     }
 
     /// Makes the run folder full, unless a pending record is the only source of a fact.
-    pub(super) fn fill_run_folder(&self) {
+    pub fn fill_run_folder(&self) {
         let is_needed = !self.state.lock().unwrap().pending.is_empty();
         self.full.store(!is_needed, Relaxed);
     }
 
     /// Deletes a task, because its shim has died too.
-    pub(super) fn lose(&self, id: &AttemptId) {
+    pub fn lose(&self, id: &AttemptId) {
         self.state.lock().unwrap().tasks.remove(&id.to_string());
     }
 
     /// True if a process of the attempt ended with `ending`. The end of a task that was killed
     /// because its state was unknown is not known.
-    pub(super) fn ended_with(&self, id: &AttemptId, ending: Ending) -> bool {
+    pub fn ended_with(&self, id: &AttemptId, ending: Ending) -> bool {
         let state = self.state.lock().unwrap();
         let mut own = state.processes.iter().filter(|process| process.id == *id);
         own.any(|process| *process.ending.borrow() == Some(ending))
             || state.unknown.contains(&id.to_string())
     }
 
-    pub(super) fn recover(&self) {
+    pub fn recover(&self) {
         self.away.store(false, Relaxed);
         self.state.lock().unwrap().hung.clear();
     }

@@ -99,7 +99,7 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
     }
 }
 
-pub(super) fn rules(row: &serde_json::Value) -> Vec<RestartRule> {
+pub fn rules(row: &serde_json::Value) -> Vec<RestartRule> {
     let rule = |rule: &serde_json::Value| RestartRule {
         action: match rule["action"].as_str().unwrap() {
             "Restart" => RestartAction::Restart,
@@ -116,7 +116,7 @@ pub(super) fn rules(row: &serde_json::Value) -> Vec<RestartRule> {
         .unwrap_or_default()
 }
 
-pub(super) fn policy(name: &serde_json::Value) -> RestartPolicy {
+pub fn policy(name: &serde_json::Value) -> RestartPolicy {
     match name.as_str().unwrap() {
         "Always" => RestartPolicy::Always,
         "OnFailure" => RestartPolicy::OnFailure,

@@ -6,7 +6,7 @@ use crate::status::Stage;
 
 /// Ends of processes after a stop signal: with exit code 0 or another one, by the signal, and by
 /// SIGKILL after the grace; as the kernel and as containerd report them.
-pub(super) const ENDINGS: [Ending; 10] = [
+pub const ENDINGS: [Ending; 10] = [
     Ending::Exited(0),
     Ending::Exited(1),
     Ending::Exited(137),

@@ -20,11 +20,11 @@ fn recovered_running_container_keeps_its_incarnation_and_counts_afresh() {
 
 impl Story {
     /// Replaces the machine by one that another daemon recovers from the memory and from `found`.
-    pub(super) fn recovered(&mut self, found: Recovered) -> Vec<Action> {
+    pub fn recovered(&mut self, found: Recovered) -> Vec<Action> {
         self.recovered_from(self.machine.memory(), found)
     }
 
-    pub(super) fn recovered_from(&mut self, memory: Memory, found: Recovered) -> Vec<Action> {
+    pub fn recovered_from(&mut self, memory: Memory, found: Recovered) -> Vec<Action> {
         let spec = self.machine.life.definition.pod.clone();
         let container = self.machine.container().clone();
         let (machine, actions) =

@@ -9,7 +9,7 @@ use crate::spec::{PodSpec, Role};
 /// each container.
 const MOST: usize = 1000;
 
-pub(super) fn rules(found: &mut Findings, pod: &PodSpec) {
+pub fn rules(found: &mut Findings, pod: &PodSpec) {
     if pod.dependents.values().map(Vec::len).sum::<usize>() > MOST {
         let why = format!("Too many: must not name more than {MOST} containers");
         return found.add(SpecError::new("spec.dependents", why));

@@ -3,7 +3,7 @@
 use super::{Findings, SpecError};
 use crate::spec::{ContainerSpec, Lifecycle, ProbeKind};
 
-pub(super) fn rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
+pub fn rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
     let why = "may not be set for init containers without restartPolicy=Always";
     if container.lifecycle != Lifecycle::default() {
         found.add(SpecError::forbidden(format!("{at}.lifecycle"), why));

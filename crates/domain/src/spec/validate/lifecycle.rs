@@ -10,12 +10,7 @@ const MAX_RULES: usize = 20;
 const MAX_VALUES: usize = 255;
 
 /// Checks the hooks. `grace` is that of the pod; a sleep may not be longer.
-pub(super) fn lifecycle_rules(
-    found: &mut Findings,
-    at: &str,
-    container: &ContainerSpec,
-    grace: Duration,
-) {
+pub fn lifecycle_rules(found: &mut Findings, at: &str, container: &ContainerSpec, grace: Duration) {
     for kind in [HookKind::PostStart, HookKind::PreStop] {
         let at = format!("{at}.{}", kind.as_str());
         match container.lifecycle.get(kind) {
@@ -38,7 +33,7 @@ pub(super) fn lifecycle_rules(
 /// SIGKILL and SIGSTOP, which no process can handle, so that they would destroy the evidence.
 const NO_EVIDENCE: [i32; 2] = [9, 19];
 
-pub(super) fn evidence_rules(found: &mut Findings, at: &str, lifecycle: &Lifecycle) {
+pub fn evidence_rules(found: &mut Findings, at: &str, lifecycle: &Lifecycle) {
     if let Some(signal) = lifecycle.evidence_signal {
         found.check((1..=64).contains(&signal) && !NO_EVIDENCE.contains(&signal), || {
             let why = "must be a signal that the process can handle";
@@ -52,7 +47,7 @@ pub(super) fn evidence_rules(found: &mut Findings, at: &str, lifecycle: &Lifecyc
     }
 }
 
-pub(super) fn restart_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
+pub fn restart_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
     let rules = &container.restart_policy_rules;
     if rules.is_empty() {
         return;

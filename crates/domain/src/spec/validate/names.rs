@@ -1,6 +1,6 @@
 //! Kubernetes' rules for names. Each function returns the texts of the rules that are broken.
 
-pub(super) fn dns_label(name: &str) -> Vec<String> {
+pub fn dns_label(name: &str) -> Vec<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let mut broken = Vec::new();
     if name.len() > 63 {
@@ -19,7 +19,7 @@ pub(super) fn dns_label(name: &str) -> Vec<String> {
 }
 
 /// Checks a qualified name: a name, optionally with a domain and a slash before it.
-pub(super) fn qualified(name: &str) -> Vec<String> {
+pub fn qualified(name: &str) -> Vec<String> {
     let (prefix, own) = match name.split_once('/') {
         Some((prefix, own)) => (Some(prefix), own),
         None => (None, name),
@@ -50,7 +50,7 @@ pub(super) fn qualified(name: &str) -> Vec<String> {
     broken
 }
 
-pub(super) fn port_name(name: &str) -> Vec<String> {
+pub fn port_name(name: &str) -> Vec<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let rules = [
         (name.len() > 15, "must be no more than 15 bytes"),
@@ -65,7 +65,7 @@ pub(super) fn port_name(name: &str) -> Vec<String> {
     rules.into_iter().filter(|(bad, _)| *bad).map(|(_, text)| text.to_owned()).collect()
 }
 
-pub(super) fn header_name(name: &str) -> Vec<String> {
+pub fn header_name(name: &str) -> Vec<String> {
     if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Vec::new();
     }
@@ -76,7 +76,7 @@ pub(super) fn header_name(name: &str) -> Vec<String> {
     ]
 }
 
-pub(super) fn env_name(name: &str) -> Vec<String> {
+pub fn env_name(name: &str) -> Vec<String> {
     if name.chars().all(|c| (' '..='~').contains(&c) && c != '=') {
         return Vec::new();
     }
@@ -87,12 +87,12 @@ pub(super) fn env_name(name: &str) -> Vec<String> {
     ]
 }
 
-pub(super) fn dns_subdomain(name: &str) -> Vec<String> {
+pub fn dns_subdomain(name: &str) -> Vec<String> {
     subdomain(name, false)
 }
 
 /// Checks a search domain of a resolver, which may have underscores, as in `_tcp`.
-pub(super) fn dns_search(name: &str) -> Vec<String> {
+pub fn dns_search(name: &str) -> Vec<String> {
     subdomain(name, true)
 }
 

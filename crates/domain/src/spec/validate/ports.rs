@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Findings, SpecError};
 use crate::spec::{NetworkMode, PodSpec, Source};
 
-pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
+pub fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     let has_hosts = pod.host_namespaces.network;
     found.check(!(has_hosts && pod.network == NetworkMode::None), || {
         SpecError::forbidden("spec.network", "may not be set when `hostNetwork` is true")

@@ -12,7 +12,7 @@ const MAX_ID: i64 = i32::MAX as i64;
 const MAX_SYSCTL: usize = 253;
 const LONGEST_PROFILE: usize = 4095;
 
-pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
+pub fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     let (at, security) = ("spec.securityContext", &pod.security);
     identity_rules(found, at, &security.identity);
     id_rule(found, format!("{at}.fsGroup"), security.fs_group);
@@ -30,7 +30,7 @@ pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     }
 }
 
-pub(super) fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
+pub fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
     let security = &container.security;
     let is_bundle = matches!(container.source, Source::Bundle { .. });
     if is_bundle && *security != Security::default() {

@@ -11,7 +11,7 @@ const NAMESERVERS: usize = 3;
 const SEARCHES: usize = 32;
 const SEARCH_CHARACTERS: usize = 2048;
 
-pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
+pub fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     found.check(!(pod.share_process_namespace && pod.host_namespaces.pid), || {
         let why = "ShareProcessNamespace and HostPID cannot both be enabled";
         SpecError::invalid("spec.shareProcessNamespace", true, why)
@@ -88,7 +88,7 @@ fn ip_rule(found: &mut Findings, field: String, ip: &str) {
     });
 }
 
-pub(super) fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
+pub fn container_rules(found: &mut Findings, at: &str, container: &ContainerSpec) {
     let resources = &container.resources;
     let is_set = !resources.limits.is_empty() || !resources.requests.is_empty();
     let is_bundle = matches!(container.source, Source::Bundle { .. });

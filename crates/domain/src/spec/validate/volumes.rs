@@ -13,7 +13,7 @@ const LARGEST_MODE: u32 = 0o777;
 /// its records.
 const LARGEST: usize = 1 << 20;
 
-pub(super) fn pod_rules(found: &mut Findings, pod: &PodSpec) {
+pub fn pod_rules(found: &mut Findings, pod: &PodSpec) {
     let mut seen = BTreeSet::new();
     let mut stored = 0;
     for (index, volume) in pod.volumes.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+pub fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
     // SAFETY: the call is unsafe because of `FILES`, a separate table of descriptors, which is not
     // requested; the process has one thread.
     unsafe { unshare_unsafe(namespaces) }?;
@@ -16,7 +16,7 @@ pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
 }
 
 /// Who started the daemon may have left it some open, and waits for their end.
-pub(super) fn keep_descriptors() -> io::Result<()> {
+pub fn keep_descriptors() -> io::Result<()> {
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();
     let numbers: Vec<_> = fs::read_dir("/proc/self/fd")?.flatten().filter_map(number).collect();
     for number in numbers.into_iter().filter(|number| *number > 2) {
