@@ -33,6 +33,7 @@ mod layout_volumes;
 mod logs;
 mod manifests;
 mod names;
+mod namespace;
 mod object_output;
 mod objects;
 mod pause;

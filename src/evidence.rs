@@ -56,7 +56,8 @@ impl EvidenceSource {
     fn evidence(&self) -> Evidence {
         let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Evidence {
-            pod: self.id.pod.clone(),
+            namespace: self.id.pod.namespace().to_owned(),
+            pod: self.id.pod.name().to_owned(),
             uid: self.uid.clone(),
             container: self.id.container.clone(),
             attempt: self.id.attempt,

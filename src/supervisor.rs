@@ -30,6 +30,7 @@ use crate::domain::container::{ImageFacts, Wanted};
 use crate::domain::evidence::Evidence;
 use crate::domain::exit::Caller;
 use crate::domain::link::Link;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::evidence::{Blind, EvidenceCollector};
 use crate::manifest_dir::ManifestDir;
@@ -74,6 +75,7 @@ mod repair;
 mod replacement;
 mod runtime_link;
 mod static_pods;
+mod subject;
 mod successor;
 #[cfg(test)]
 mod tests;
@@ -92,6 +94,7 @@ pub use pod_handle::named;
 pub use pod_requests::PodRequests;
 pub use pulls::Pull;
 pub use static_pods::{ReadManifest, StaticPods};
+pub use subject::Subject;
 
 use actor::ActorResources;
 use adopted_pods::AdoptedPods;
@@ -322,8 +325,8 @@ impl Supervisor {
         self.applier.apply_or_replace(spec, by).await
     }
 
-    pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
-        self.views.get(name)
+    pub fn get(&self, pod: &PodKey) -> Result<PodView, SupervisorError> {
+        self.views.get(pod)
     }
 
     pub fn list(&self) -> Vec<PodView> {
@@ -338,17 +341,17 @@ impl Supervisor {
     /// Waits until the pod meets the condition, at most for the timeout.
     pub async fn wait(
         &self,
-        name: &str,
+        pod: &PodKey,
         condition: &'static str,
         timeout: Duration,
         reached: impl FnMut(&PodView) -> bool,
     ) -> Result<PodView, SupervisorError> {
-        self.registry.wait(name, condition, timeout, reached).await
+        self.registry.wait(pod, condition, timeout, reached).await
     }
 
     /// Waits until nothing is left of the pod, at most for the timeout.
-    pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
-        self.registry.wait_gone(name, timeout).await
+    pub async fn wait_gone(&self, pod: &PodKey, timeout: Duration) -> Result<(), SupervisorError> {
+        self.registry.wait_gone(pod, timeout).await
     }
 
     pub fn requests(&self) -> &PodRequests {
@@ -367,10 +370,10 @@ impl Supervisor {
     /// means the only container.
     pub async fn evidence(
         &self,
-        name: &str,
+        pod: &PodKey,
         container: &str,
     ) -> Result<Vec<Evidence>, SupervisorError> {
-        self.evidence.list(name, container).await
+        self.evidence.list(pod, container).await
     }
 
     /// Returns the file that receives the attempt's stdout and stderr.

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use probelet_integration::{Host, IMAGE, SOON, eventually, with_host};
 use serde_json::{Value, json};
 
-/// A record of version 2, in base64.
-const NEWER: &str = "CAI=";
+/// A record of version 3, in base64.
+const NEWER: &str = "CAM=";
 /// The byte 0xff in base64, with which no message begins.
 const BROKEN: &str = "/w==";
 

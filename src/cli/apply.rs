@@ -10,6 +10,7 @@ use tonic_types::StatusExt;
 use super::connect::{Client, UNARY, call, deadline_for};
 use super::error::{Error, Result};
 use super::io::Io;
+use super::namespace::Namespace;
 use super::{manifests, objects};
 use crate::manifest::{Positions, Sources};
 use crate::{pb, structs};
@@ -25,11 +26,14 @@ pub struct Args {
     /// Check everything, images too, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 /// Applies all objects in one request, so that nothing changes if one of them is not valid.
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let Sources { values, positions, .. } = manifests::read(&args.files)?;
+    let Sources { mut values, positions, .. } = manifests::read(&args.files)?;
+    args.namespace.fill_in(&mut values)?;
     let objects = values.into_iter().map(structs::from_json);
     let objects = objects.collect::<std::result::Result<_, _>>().map_err(Error::ManifestObject)?;
     let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
@@ -69,7 +73,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
 /// The deadline: a pod that is replaced has its grace period to end.
 async fn deadline(client: &Client) -> Result<Duration> {
     let mut pods = client.pods();
-    let all = call(pb::ListPodsRequest {}, UNARY, |r| pods.list_pods(r)).await?;
+    let all = call(pb::ListPodsRequest::default(), UNARY, |r| pods.list_pods(r)).await?;
     let graces = all.pods.iter().filter_map(|pod| {
         let seconds = objects::pod(pod).ok()?.spec?.termination_grace_period_seconds?;
         u64::try_from(seconds).ok().map(Duration::from_secs)

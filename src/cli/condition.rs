@@ -4,6 +4,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,8 @@ pub struct Args {
     /// A text about the cause for people.
     #[arg(long, default_value = "")]
     message: String,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
@@ -37,6 +40,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let (kind, status) = args.condition.clone();
     let request = pb::SetPodConditionRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         r#type: kind.clone(),
         status: status.clone(),

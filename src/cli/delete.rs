@@ -8,6 +8,7 @@ use probelet_text::duration::parse_seconds;
 use super::connect::{Client, call};
 use super::error::{Error, Result};
 use super::io::Io;
+use super::namespace::Namespace;
 use super::{grace, manifests, names};
 use crate::{manifest, pb};
 
@@ -25,6 +26,8 @@ pub struct Args {
     /// Send SIGKILL at once; --grace-period must be 0 if it is given.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -39,12 +42,15 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let names = match args.files.is_empty() {
-        true => names::pods(&args.pods)?,
-        false => in_manifests(&args.files)?,
+        true => {
+            let names = names::pods(&args.pods)?.into_iter();
+            names.map(|name| (args.namespace.clone(), name)).collect()
+        }
+        false => in_manifests(&args.files, &args.namespace)?,
     };
     let mut failed = false;
-    for name in names {
-        if let Err(error) = one(client, &name, args, io).await {
+    for (namespace, name) in names {
+        if let Err(error) = one(client, (&namespace, &name), args, io).await {
             if matches!(error, Error::ClosedPipe | Error::Output(_)) {
                 return Err(error);
             }
@@ -55,24 +61,35 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     if failed { Err(Error::Reported) } else { Ok(()) }
 }
 
-fn in_manifests(files: &[PathBuf]) -> Result<Vec<String>> {
-    let objects = manifests::read(files)?.values;
-    let name = |object: &serde_json::Value| match manifest::pod_name(object) {
+/// The pods that manifests name, each with its namespace.
+fn in_manifests(files: &[PathBuf], namespace: &Namespace) -> Result<Vec<(Namespace, String)>> {
+    let mut objects = manifests::read(files)?.values;
+    namespace.fill_in(&mut objects)?;
+    let name = |object: &serde_json::Value| match manifest::pod_key(object) {
         // The daemon stores no ConfigMaps and Secrets.
         Ok(None) => None,
-        Ok(Some(name)) => Some(Ok(name)),
+        Ok(Some(pod)) => Some(Ok((Namespace::of(pod.namespace()), pod.name().to_owned()))),
         Err(error) => Some(Err(Error::Object(error))),
     };
     objects.iter().filter_map(name).collect()
 }
 
-async fn one(client: &Client, name: &str, args: &Args, io: &mut Io<'_>) -> Result<()> {
+async fn one(
+    client: &Client,
+    (namespace, name): (&Namespace, &str),
+    args: &Args,
+    io: &mut Io<'_>,
+) -> Result<()> {
     let given = if args.force { Some(Duration::ZERO) } else { args.grace_period };
-    let deadline = grace::deadline(client, name, given).await?;
-    let request =
-        pb::RemovePodRequest { name: name.to_owned(), grace_period: grace::message(given) };
+    let deadline = grace::deadline(client, namespace, name, given).await?;
+    let request = pb::RemovePodRequest {
+        namespace: namespace.name(),
+        name: name.to_owned(),
+        grace_period: grace::message(given),
+    };
     let mut pods = client.pods();
     call(request, deadline, |r| pods.remove_pod(r)).await?;
     let how = if args.force { "force deleted" } else { "deleted" };
-    io.line(&format!("pod \"{name}\" {how}"))
+    let of = namespace.other().map(|name| format!(" from {name} namespace")).unwrap_or_default();
+    io.line(&format!("pod \"{name}\" {how}{of}"))
 }

@@ -11,6 +11,7 @@ use super::connect::Client;
 use super::error::{Error, Result};
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use super::terminal::{self, Raw};
 use crate::pb::exec_request::Message;
 use crate::pb::{self, exec_response};
@@ -36,6 +37,8 @@ pub struct Args {
     /// The command and its arguments, run without a shell.
     #[arg(value_name = "COMMAND", last = true, required = true)]
     command: Vec<String>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -53,6 +56,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     }
     let (sender, requests) = mpsc::channel(BACKLOG);
     let start = pb::ExecStart {
+        namespace: args.namespace.name(),
         name,
         container: args.container.clone().unwrap_or_default(),
         command: args.command.clone(),

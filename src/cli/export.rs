@@ -4,6 +4,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::{pb, structs};
 
 #[derive(Debug, clap::Args)]
@@ -11,6 +12,8 @@ pub struct Args {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "NAME")]
     name: String,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -21,7 +24,8 @@ impl Args {
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let request = pb::ExportPodRequest { name: names::pod(&args.name)?.to_owned() };
+    let (namespace, name) = (args.namespace.name(), names::pod(&args.name)?);
+    let request = pb::ExportPodRequest { namespace, name };
     let mut pods = client.pods();
     let answer = call(request, UNARY, |r| pods.export_pod(r)).await?;
     for note in &answer.notes {

@@ -8,6 +8,7 @@ use super::connect::Client;
 use super::error::{Error, Result};
 use super::event_pages::all_events;
 use super::io::{Io, now};
+use super::namespace::Namespaces;
 use super::object_output::{Output, none_found, print_objects, print_watched};
 use super::objects::{self, text};
 use super::table::Table;
@@ -31,7 +32,7 @@ const WIDE: [&str; 10] = [
 pub async fn get(
     client: &Client,
     (output, is_watch): (Option<Output>, bool),
-    names: &[String],
+    (of, names): (&Namespaces, &[String]),
     io: &mut Io<'_>,
 ) -> Result<()> {
     let pod = match names {
@@ -40,11 +41,18 @@ pub async fn get(
         _ => return Err(Error::Usage("events are of one pod or of all".to_owned())),
     };
     let mut api = client.events();
-    let stored = all_events(client, &pod).await?;
+    let mut stored = all_events(client, &of.name(), &pod).await?;
     let after = stored.iter().map(|e| e.sequence).max().unwrap_or(0);
+    stored.retain(|event| shows(of, event));
     let events: Vec<Event> = stored.iter().map(objects::event).collect();
     let wide = output == Some(Output::Wide);
-    let mut table = Table::new(if wide { &WIDE } else { &HEADER });
+    let mut header = if of.are_all() { vec!["NAMESPACE"] } else { Vec::new() };
+    header.extend(if wide { &WIDE[..] } else { &HEADER });
+    let mut table = Table::new(&header);
+    let row = |event: &Event| {
+        let namespace = of.are_all().then(|| text(&event.metadata.namespace).to_owned());
+        namespace.into_iter().chain(row(event, wide, now())).collect()
+    };
     match output {
         Some(output @ (Output::Json | Output::Yaml)) if is_watch => {
             events.iter().try_for_each(|e| print_watched(io, output, &json(e)?))?;
@@ -54,29 +62,38 @@ pub async fn get(
         }
         Some(Output::Name) => events.iter().try_for_each(|e| print_name(io, e))?,
         Some(Output::Wide) | None => {
-            let rows: Vec<_> = events.iter().map(|e| row(e, wide, now())).collect();
+            let rows: Vec<_> = events.iter().map(row).collect();
             io.print(&table.lines(&rows))?;
             if rows.is_empty() && !is_watch {
-                none_found(io)?;
+                none_found(io, of)?;
             }
         }
     }
     if !is_watch {
         return Ok(());
     }
-    let request = pb::WatchEventsRequest { pod, after };
+    let request = pb::WatchEventsRequest { namespace: of.name(), pod, after };
     let mut stream = api.watch_events(request).await?.into_inner();
     while let Some(event) = stream.message().await? {
+        if !shows(of, &event) {
+            continue;
+        }
         let event = objects::event(&event);
         match output {
             Some(output @ (Output::Json | Output::Yaml)) => {
                 print_watched(io, output, &json(&event)?)?;
             }
             Some(Output::Name) => print_name(io, &event)?,
-            Some(Output::Wide) | None => io.print(&table.lines(&[row(&event, wide, now())]))?,
+            Some(Output::Wide) | None => io.print(&table.lines(&[row(&event)]))?,
         }
     }
     Ok(())
+}
+
+/// True if the event is of a pod that is listed. Older builds recorded the events of adopted
+/// containers with containerd's namespace.
+fn shows(of: &Namespaces, event: &pb::Event) -> bool {
+    event.pod.contains('/') && of.shows("") || of.shows(&event.namespace)
 }
 
 fn json(event: &Event) -> Result<Value> {

@@ -4,6 +4,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,8 @@ pub struct Args {
     /// The signal by name or number: SIGTERM, TERM or 15.
     #[arg(short, long, default_value = "SIGKILL")]
     signal: String,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -29,6 +32,7 @@ impl Args {
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::KillContainerRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         container: args.container.clone().unwrap_or_default(),
         signal: args.signal.clone(),

@@ -10,6 +10,7 @@ use tonic::Streaming;
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
+use super::namespace::Namespace;
 use super::{names, objects};
 use crate::pb;
 
@@ -52,6 +53,8 @@ pub struct Args {
     /// Print only this many lines from the end; -1 prints all.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..=i64::from(u32::MAX)))]
     tail: Option<i64>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -67,13 +70,13 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         let container = args.container.clone().unwrap_or_default();
         let chunks = open(client, args, &pod, &container).await?;
         let container = match args.prefix {
-            Some(true) if container.is_empty() => only(client, &pod).await?,
+            Some(true) if container.is_empty() => only(client, args, &pod).await?,
             _ => container,
         };
         return print(StreamMap::from_iter([(container, chunks)]), args, &pod, false, io).await;
     }
     let (mut together, mut failed) = (StreamMap::new(), false);
-    for container in containers(client, &pod).await? {
+    for container in containers(client, args, &pod).await? {
         match open(client, args, &pod, &container).await {
             Ok(chunks) if args.follow => drop(together.insert(container, chunks)),
             Ok(chunks) => {
@@ -97,6 +100,7 @@ async fn open(
     container: &str,
 ) -> Result<Streaming<pb::LogChunk>> {
     let request = pb::GetLogsRequest {
+        namespace: args.namespace.name(),
         name: pod.to_owned(),
         container: container.to_owned(),
         previous: args.previous,
@@ -200,22 +204,26 @@ impl Lines {
 }
 
 /// Init containers first, as kubectl has them.
-async fn containers(client: &Client, pod: &str) -> Result<Vec<String>> {
-    Ok(spec(client, pod)
+async fn containers(client: &Client, args: &Args, pod: &str) -> Result<Vec<String>> {
+    Ok(spec(client, args, pod)
         .await?
         .into_iter()
         .flat_map(|(init, rest)| [init, rest].concat())
         .collect())
 }
 
-async fn only(client: &Client, pod: &str) -> Result<String> {
-    let containers = spec(client, pod).await?.map(|(_, containers)| containers);
+async fn only(client: &Client, args: &Args, pod: &str) -> Result<String> {
+    let containers = spec(client, args, pod).await?.map(|(_, containers)| containers);
     Ok(containers.unwrap_or_default().into_iter().next().unwrap_or_default())
 }
 
-async fn spec(client: &Client, pod: &str) -> Result<Option<(Vec<String>, Vec<String>)>> {
+async fn spec(
+    client: &Client,
+    args: &Args,
+    pod: &str,
+) -> Result<Option<(Vec<String>, Vec<String>)>> {
     let mut pods = client.pods();
-    let request = pb::GetPodRequest { name: pod.to_owned() };
+    let request = pb::GetPodRequest { namespace: args.namespace.name(), name: pod.to_owned() };
     let pod: Pod = objects::pod(&call(request, UNARY, |request| pods.get_pod(request)).await?)?;
     Ok(pod.spec.map(|spec| {
         let init = spec.init_containers.unwrap_or_default();

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::Result;
 use super::io::Io;
+use super::namespace::Namespaces;
 use super::objects;
 
 /// The formats of `get -o`.
@@ -44,6 +45,6 @@ pub fn print_watched(io: &mut Io<'_>, output: Output, object: &Value) -> Result<
     }
 }
 
-pub fn none_found(io: &mut Io<'_>) -> Result<()> {
-    io.note("No resources found.")
+pub fn none_found(io: &mut Io<'_>, of: &Namespaces) -> Result<()> {
+    io.note(&of.none_found())
 }

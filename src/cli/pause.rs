@@ -8,6 +8,7 @@ use probelet_text::duration::parse;
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
+use super::namespace::Namespace;
 use super::times::rfc1123;
 use super::{names, objects};
 use crate::pb;
@@ -23,6 +24,8 @@ pub struct Args {
     /// The container; by default all of the pod.
     #[arg(short, long, value_name = "NAME")]
     container: Option<String>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -35,6 +38,7 @@ impl Args {
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::PauseProbesRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         container: args.container.clone().unwrap_or_default(),
         length: prost_types::Duration::try_from(args.length).ok(),

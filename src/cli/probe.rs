@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::connect::{Client, PROBE, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
+use super::namespace::Namespace;
 use super::times::latency;
 use super::{names, objects};
 use crate::pb;
@@ -22,6 +23,8 @@ pub struct Args {
     /// The probe's kind; by default the first of these that the container has.
     #[arg(long, value_enum)]
     kind: Option<ProbeKind>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -40,7 +43,7 @@ enum ProbeKind {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
-    let deadline = deadline(client, &name).await?;
+    let deadline = deadline(client, args, &name).await?;
     let kind = match args.kind {
         None => "",
         Some(ProbeKind::Liveness) => "liveness",
@@ -48,7 +51,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         Some(ProbeKind::Startup) => "startup",
     };
     let container = args.container.clone().unwrap_or_default();
-    let request = pb::RunProbeRequest { name, container, kind: kind.to_owned() };
+    let namespace = args.namespace.name();
+    let request = pb::RunProbeRequest { namespace, name, container, kind: kind.to_owned() };
     let mut containers = client.containers();
     let answer = call(request, deadline, |r| containers.run_probe(r)).await?;
 
@@ -67,8 +71,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
 }
 
 /// The longest timeout of the pod's probes, and the time that the daemon adds.
-async fn deadline(client: &Client, name: &str) -> Result<Duration> {
-    let request = pb::GetPodRequest { name: name.to_owned() };
+async fn deadline(client: &Client, args: &Args, name: &str) -> Result<Duration> {
+    let request = pb::GetPodRequest { namespace: args.namespace.name(), name: name.to_owned() };
     let mut pods = client.pods();
     let pod = objects::pod(&call(request, UNARY, |r| pods.get_pod(r)).await?)?;
     let spec = pod.spec.unwrap_or_default();

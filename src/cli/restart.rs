@@ -7,6 +7,7 @@ use probelet_text::duration::parse_seconds;
 use super::connect::{Client, START, call};
 use super::error::Result;
 use super::io::Io;
+use super::namespace::Namespace;
 use super::start::must_have_started;
 use super::{grace, names};
 use crate::pb;
@@ -22,6 +23,8 @@ pub struct Args {
     /// Seconds from SIGTERM to SIGKILL; by default the container's own.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     grace_period: Option<Duration>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -33,8 +36,11 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
-    let deadline = grace::deadline(client, &name, args.grace_period).await?.saturating_add(START);
+    let deadline = grace::deadline(client, &args.namespace, &name, args.grace_period)
+        .await?
+        .saturating_add(START);
     let request = pb::RestartContainerRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         container: args.container.clone().unwrap_or_default(),
         grace_period: grace::message(args.grace_period),

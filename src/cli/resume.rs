@@ -4,6 +4,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,8 @@ pub struct Args {
     /// The container; by default all of the pod.
     #[arg(short, long, value_name = "NAME")]
     container: Option<String>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -26,7 +29,8 @@ impl Args {
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let container = args.container.clone().unwrap_or_default();
-    let request = pb::ResumeProbesRequest { name: name.clone(), container };
+    let namespace = args.namespace.name();
+    let request = pb::ResumeProbesRequest { namespace, name: name.clone(), container };
     let mut containers = client.containers();
     call(request, UNARY, |r| containers.resume_probes(r)).await?;
     io.line(&format!("pod/{name} probes resumed"))

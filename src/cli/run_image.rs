@@ -8,6 +8,7 @@ use probelet_text::duration::parse;
 use super::connect::{Client, START, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
+use super::namespace::Namespace;
 use super::{adopt, names};
 use crate::pb;
 
@@ -53,6 +54,8 @@ pub struct Args {
     /// The arguments, in place of the image's CMD.
     #[arg(value_name = "ARG", last = true)]
     arguments: Vec<String>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,6 +90,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         ..pb::ContainerPort::default()
     });
     let request = pb::CreateContainerRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         source: Some(pb::create_container_request::Source::Image(args.image.clone())),
         image_pull_policy: args.image_pull_policy.clone().unwrap_or_default(),
@@ -104,7 +108,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         ..pb::CreateContainerRequest::default()
     };
     let mut pods = client.pods();
-    let existing = pb::GetPodRequest { name: name.clone() };
+    let existing = pb::GetPodRequest { namespace: args.namespace.name(), name: name.clone() };
     match call(existing, UNARY, |r| pods.get_pod(r)).await {
         // The daemon accepts a creation that changes nothing.
         Ok(_) => return Err(Error::Other(format!("pods {name:?} already exists"))),

@@ -4,6 +4,7 @@ use super::connect::{Client, START, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::pb;
 use crate::pb::container_state::State;
 
@@ -12,6 +13,8 @@ pub struct Args {
     /// `NAME` or `pod/NAME`.
     #[arg(value_name = "NAME")]
     name: String,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -23,7 +26,8 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.name)?;
-    let request = pb::StartContainerRequest { name: name.clone() };
+    let request =
+        pb::StartContainerRequest { namespace: args.namespace.name(), name: name.clone() };
     let mut containers = client.containers();
     let container = call(request, START, |r| containers.start_container(r)).await?;
     must_have_started(&name, &container)?;

@@ -7,6 +7,7 @@ use probelet_text::duration::parse_seconds;
 use super::connect::{Client, call};
 use super::error::Result;
 use super::io::Io;
+use super::namespace::Namespace;
 use super::{grace, names};
 use crate::pb;
 
@@ -18,6 +19,8 @@ pub struct Args {
     /// Seconds from SIGTERM to SIGKILL; by default the container's own.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     grace_period: Option<Duration>,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 impl Args {
@@ -29,8 +32,9 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.name)?;
-    let deadline = grace::deadline(client, &name, args.grace_period).await?;
+    let deadline = grace::deadline(client, &args.namespace, &name, args.grace_period).await?;
     let request = pb::StopContainerRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         grace_period: grace::message(args.grace_period),
     };

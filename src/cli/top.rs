@@ -7,6 +7,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::names;
+use super::namespace::Namespaces;
 use super::objects::timestamp;
 use super::table::Table;
 use crate::pb;
@@ -15,6 +16,8 @@ use crate::pb;
 const SAMPLE: Duration = Duration::from_secs(1);
 const MEBI: u64 = 1 << 20;
 
+/// Namespace and name of a pod.
+type Pod = (String, String);
 /// Thousandths of a core, and bytes.
 type Load = (u64, u64);
 
@@ -26,35 +29,45 @@ pub struct Args {
     /// Print a line for each container.
     #[arg(long)]
     containers: bool,
+    #[command(flatten)]
+    namespaces: Namespaces,
 }
 
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        pod(&self.pod).map(drop)
+        let pod = pod(&self.pod)?;
+        self.namespaces.check(if pod.is_empty() { &[] } else { std::slice::from_ref(&pod) })
     }
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let pod = pod(&args.pod)?;
-    let first = sample(client, &pod).await?;
+    let of = &args.namespaces;
+    let first = sample(client, of, &pod).await?;
     tokio::time::sleep(SAMPLE).await;
-    let loads = loads(&first, &sample(client, &pod).await?);
+    let loads = loads(&first, &sample(client, of, &pod).await?);
     if loads.is_empty() {
         return Err(Error::Other("no container runs whose use could be measured".to_owned()));
     }
     let cells = |(cpu, memory): Load| [format!("{cpu}m"), format!("{}Mi", memory / MEBI)];
-    let (mut table, rows) = if args.containers {
-        let rows = loads
-            .into_iter()
-            .map(|((pod, container), load)| [vec![pod, container], cells(load).into()].concat());
-        (Table::new(&["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect::<Vec<_>>())
-    } else {
-        let rows = of_pods(loads).into_iter();
-        let rows = rows.map(|(pod, load)| [vec![pod], cells(load).into()].concat());
-        (Table::new(&["NAME", "CPU(cores)", "MEMORY(bytes)"]), rows.collect())
+    let named = |(namespace, name): Pod| match of.are_all() {
+        true => vec![namespace, name],
+        false => vec![name],
     };
-    io.print(&table.lines(&rows))
+    let mut header = if of.are_all() { vec!["NAMESPACE"] } else { Vec::new() };
+    let rows: Vec<_> = if args.containers {
+        header.extend(["POD", "NAME"]);
+        let row =
+            |((pod, container), load)| [named(pod), vec![container], cells(load).into()].concat();
+        loads.into_iter().map(row).collect()
+    } else {
+        header.push("NAME");
+        let row = |(pod, load)| [named(pod), cells(load).into()].concat();
+        of_pods(loads).into_iter().map(row).collect()
+    };
+    header.extend(["CPU(cores)", "MEMORY(bytes)"]);
+    io.print(&Table::new(&header).lines(&rows))
 }
 
 /// The name of the pod; empty for all pods.
@@ -69,15 +82,20 @@ fn pod(args: &[String]) -> Result<String> {
     }
 }
 
-async fn sample(client: &Client, pod: &str) -> Result<Vec<pb::Usage>> {
-    let request = pb::GetUsageRequest { pod: pod.to_owned() };
+async fn sample(client: &Client, of: &Namespaces, pod: &str) -> Result<Vec<pb::Usage>> {
+    let request = pb::GetUsageRequest { namespace: of.name(), pod: pod.to_owned() };
     let mut containers = client.containers();
-    Ok(call(request, UNARY, |r| containers.get_usage(r)).await?.containers)
+    let mut all = call(request, UNARY, |r| containers.get_usage(r)).await?.containers;
+    all.retain(|usage| of.shows(&usage.namespace));
+    Ok(all)
 }
 
 /// The loads of containers that are the same instance in both samples.
-fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(String, String), Load> {
-    let name = |usage: &pb::Usage| (usage.pod.clone(), usage.container.clone());
+fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(Pod, String), Load> {
+    let name = |usage: &pb::Usage| {
+        let pod = (usage.namespace.clone(), usage.pod.clone());
+        (pod, usage.container.clone())
+    };
     let both = second.iter().filter_map(|now| {
         let is_it = |then: &&pb::Usage| name(then) == name(now) && then.attempt == now.attempt;
         Some((first.iter().find(is_it)?, now))
@@ -94,8 +112,8 @@ fn loads(first: &[pb::Usage], second: &[pb::Usage]) -> BTreeMap<(String, String)
     .collect()
 }
 
-fn of_pods(loads: BTreeMap<(String, String), Load>) -> BTreeMap<String, Load> {
-    let mut pods = BTreeMap::<String, Load>::new();
+fn of_pods(loads: BTreeMap<(Pod, String), Load>) -> BTreeMap<Pod, Load> {
+    let mut pods = BTreeMap::<Pod, Load>::new();
     for ((pod, _), (cpu, memory)) in loads {
         let load = pods.entry(pod).or_default();
         *load = (load.0.saturating_add(cpu), load.1.saturating_add(memory));
@@ -107,8 +125,13 @@ fn of_pods(loads: BTreeMap<(String, String), Load>) -> BTreeMap<String, Load> {
 mod tests {
     use super::*;
 
+    fn web() -> Pod {
+        ("default".to_owned(), "web".to_owned())
+    }
+
     fn usage(container: &str, attempt: u32, at: (i64, i32), cpu_ms: u64, memory: u64) -> pb::Usage {
         pb::Usage {
+            namespace: "default".to_owned(),
             pod: "web".to_owned(),
             container: container.to_owned(),
             attempt,
@@ -127,15 +150,16 @@ mod tests {
             usage("c", 0, (12, 0), 1, 1),
         ];
         let loads_of_both = loads(&first, &second);
-        assert_eq!(loads_of_both, [(("web".into(), "a".into()), (251, 3 * MEBI))].into());
+        assert_eq!(loads_of_both, [((web(), "a".into()), (251, 3 * MEBI))].into());
         // Two samples of one moment have no load.
         assert!(loads(&first, &first).is_empty());
     }
 
     #[test]
     fn a_pod_uses_what_its_containers_use() {
-        let of = |container: &str, load| (("web".to_owned(), container.to_owned()), load);
-        let pods = of_pods([of("a", (1, 10)), of("b", (2, 20))].into());
-        assert_eq!(pods, [("web".to_owned(), (3, 30))].into());
+        let of = |container: &str, load| ((web(), container.to_owned()), load);
+        let other = ("other".to_owned(), "web".to_owned());
+        let all = [of("a", (1, 10)), of("b", (2, 20)), ((other.clone(), "a".to_owned()), (4, 40))];
+        assert_eq!(of_pods(all.into()), [(web(), (3, 30)), (other, (4, 40))].into());
     }
 }

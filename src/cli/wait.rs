@@ -9,6 +9,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::names;
+use super::namespace::Namespace;
 use crate::pb::{self, wait_pod_request::Condition};
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,8 @@ pub struct Args {
     /// The longest wait, up to 1h; 0s checks once.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
     timeout: Duration,
+    #[command(flatten)]
+    namespace: Namespace,
 }
 
 fn condition(text: &str) -> std::result::Result<Condition, String> {
@@ -52,6 +55,7 @@ impl Args {
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
     let request = pb::WaitPodRequest {
+        namespace: args.namespace.name(),
         name: name.clone(),
         condition: Some(args.condition),
         timeout: prost_types::Duration::try_from(args.timeout).ok(),

@@ -83,7 +83,8 @@ pub struct Config {
     /// Created if it is missing; a reboot may empty it.
     #[arg(long, value_name = "PATH", env = "PROBELET_RUN_DIR", default_value = "/run/probelet")]
     pub run_dir: PathBuf,
-    /// The folder of container logs in CRI format: `POD/CONTAINER/ATTEMPT.log` and rotated files.
+    /// The folder of container logs in CRI format: `POD/CONTAINER/ATTEMPT.log` and rotated files,
+    /// below `_namespaces/NAMESPACE` in another namespace than `default`.
     #[arg(
         long,
         value_name = "PATH",

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::domain::adopt::ContainerRef;
 use crate::domain::evidence::{Evidence, KEPT, MOST};
 use crate::files as bounded;
 
@@ -17,7 +16,7 @@ const UNFINISHED: &str = ".evidence.new";
 /// the container was deleted.
 pub fn write(folder: &Path, evidence: Evidence) -> Result<(), String> {
     let attempt = evidence.attempt;
-    if ContainerRef::of_pod(&evidence.pod).is_some() {
+    if evidence.pod_key().is_adopted() {
         let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
         made.map_err(|error| format!("{}: {error}", folder.display()))?;
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::Ending;
+use crate::domain::pod_key::PodKey;
 use crate::node::{ExecError, Executed, Target, Turn};
 use crate::process::Process;
 
@@ -74,7 +75,7 @@ impl Stage {
     }
 
     fn evidence_source(&self) -> EvidenceSource {
-        let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(2) };
+        let id = AttemptId::new(PodKey::in_default("web"), "app", Incarnation(2));
         EvidenceSource {
             id,
             uid: "u".into(),

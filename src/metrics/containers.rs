@@ -5,6 +5,7 @@ use std::fmt::Result;
 
 use super::page::{Labels, Page, seconds};
 use crate::domain::exit::Terminated;
+use crate::domain::pod_key::ADOPTED_NAMESPACE;
 use crate::domain::spec::ProbeKind;
 use crate::domain::status::{ContainerState, ContainerStatus, Phase};
 use crate::supervisor::{ContainerCounts, Counts, DurationHistogram, PodView};
@@ -133,7 +134,7 @@ impl<'a> ContainerMetrics<'a> {
     fn counted(&self) -> impl Iterator<Item = (Row<'a>, &'a ContainerCounts)> {
         self.rows()
             .filter_map(|row| {
-                let pod = self.counts.containers.get(&row.pod.spec.name)?;
+                let pod = self.counts.containers.get(&row.pod.spec.key())?;
                 Some((pod.get(&row.status.name)?, row))
             })
             .map(|(counts, row)| (row, counts))
@@ -149,8 +150,9 @@ fn by_kind(
 impl<'a> Row<'a> {
     fn with<const N: usize>(&self, more: [(&'static str, &'a str); N]) -> Labels<'a> {
         let spec = &self.pod.spec;
+        let namespace = if spec.is_adopted() { ADOPTED_NAMESPACE } else { &spec.namespace };
         let mut labels = vec![
-            ("namespace", spec.namespace.as_str()),
+            ("namespace", namespace),
             ("pod", spec.name.as_str()),
             ("container", self.status.name.as_str()),
         ];

@@ -38,7 +38,7 @@ async fn page() -> String {
     let mut spec = sample::pod();
     let handler = Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) });
     spec.containers[0].probes.liveness = Some(ProbeSpec::new(handler));
-    let name = spec.name.clone();
+    let pod = spec.key();
     supervisor.apply(spec.validate().unwrap(), Wanted::Running).await.unwrap();
     let runs = |restarts: u32| {
         let reached = move |view: &PodView| {
@@ -46,7 +46,7 @@ async fn page() -> String {
             let runs = matches!(status.state, ContainerState::Running { .. });
             runs && status.restart_count == restarts
         };
-        supervisor.wait(&name, "running", MINUTE, reached)
+        supervisor.wait(&pod, "running", MINUTE, reached)
     };
     runs(0).await.unwrap();
     tokio::time::sleep(MINUTE).await;

@@ -10,12 +10,13 @@ use probelet_runtime::{
 
 use super::attempt::{AttemptId, StartRequest};
 use super::error::NodeError;
-use super::labels::{POD, POD_UID};
+use super::labels::{NAMESPACE, POD, POD_UID};
 use super::pending_records::PendingRecords;
 use super::record::{self, RecordError};
 use crate::domain::Incarnation;
 use crate::domain::adopt::ContainerRef;
 use crate::domain::container::Memory;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::domain::user::User;
 use probelet_oci as oci;
@@ -157,17 +158,27 @@ pub struct Unreadable {
     pub(super) reason: String,
 }
 
-/// Returns the attempt that the labels of the container `id` name.
+/// Returns the attempt that the labels of the container `id` name. The pod of an older build, which
+/// labelled no namespace, counts as one in `default` until its spec is read ([`of_spec`]).
 pub fn labelled(id: &str, labels: &BTreeMap<String, String>) -> Result<AttemptId, String> {
     let label = |name: &str| labels.get(name).cloned().ok_or_else(|| format!("no label {name}"));
     let attempt = label(ATTEMPT)?;
     let number = attempt.parse().map_err(|_| format!("label {ATTEMPT} is {attempt:?}"))?;
-    let named =
-        AttemptId { pod: label(POD)?, container: label(CONTAINER)?, attempt: Incarnation(number) };
+    let name = label(POD)?;
+    let pod = match labels.get(NAMESPACE) {
+        Some(namespace) => PodKey::new(namespace, name),
+        None => PodKey::in_default(name),
+    };
+    let named = AttemptId::new(pod, label(CONTAINER)?, Incarnation(number));
     if named.to_string() != id {
         return Err(format!("its labels are those of {named}"));
     }
     Ok(named)
+}
+
+/// Returns the attempt with the namespace of the pod's spec.
+pub fn of_spec(id: &AttemptId, pod: &PodSpec) -> AttemptId {
+    AttemptId::of(pod, id.container.clone(), id.attempt)
 }
 
 /// Returns the state saved in a record.
@@ -188,11 +199,14 @@ pub fn user_of(record: &Record) -> Option<User> {
     oci::user_of(&record.spec)
 }
 
-fn labels(id: &AttemptId, pod_uid: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (POD.to_owned(), id.pod.clone()),
+/// Returns the labels of an attempt's record.
+pub fn labels(id: &AttemptId, pod_uid: &str) -> BTreeMap<String, String> {
+    let namespace = id.namespace().map(|namespace| (NAMESPACE.to_owned(), namespace.to_owned()));
+    let others = [
+        (POD.to_owned(), id.pod.name().to_owned()),
         (CONTAINER.to_owned(), id.container.clone()),
         (POD_UID.to_owned(), pod_uid.to_owned()),
         (ATTEMPT.to_owned(), id.attempt.to_string()),
-    ])
+    ];
+    namespace.into_iter().chain(others).collect()
 }

@@ -20,7 +20,8 @@ pub struct Config {
     pub address: PathBuf,
     /// The runtime's namespace, which the first container creates.
     pub namespace: String,
-    /// Folder of the logs: `POD/CONTAINER/ATTEMPT.log`.
+    /// Folder of the logs: `POD/CONTAINER/ATTEMPT.log`, below `_namespaces/NAMESPACE` in another
+    /// namespace than `default`.
     pub log_dir: PathBuf,
     pub log_limits: Limits,
     /// Folder that only this daemon uses. The FIFOs of commands are in `exec/` below it, beside the

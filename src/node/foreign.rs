@@ -80,7 +80,7 @@ impl ForeignNode {
         container: ContainerRef,
         creation: &StartRequest,
     ) -> Result<Box<dyn Task>, NodeError> {
-        let lock = self.locks.lock(&creation.id.pod).await;
+        let lock = self.locks.lock(creation.id.pod.name()).await;
         let (this, creation) = (self.clone(), creation.clone());
         let (mut to_caller, started) = oneshot::channel();
         self.background.spawn(async move {

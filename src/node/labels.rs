@@ -1,5 +1,7 @@
 //! Labels by which the node finds what belongs to a pod.
 
+/// Label of a record: the pod's namespace, unless it is `default`.
+pub const NAMESPACE: &str = "probelet/namespace";
 /// Label of a record: the pod's name.
 pub const POD: &str = "probelet/pod";
 /// Label of a record, and of a view of an image: the pod's uid.

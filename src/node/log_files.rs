@@ -12,6 +12,10 @@ use crate::domain::exit::{LOG_BYTES, LOG_LINES};
 use crate::domain::log::{Limits, OwnLimits};
 use crate::logs::{self, Order};
 
+/// Folder of the logs of adopted containers, by containerd's namespace.
+const ADOPTED: &str = "_adopted";
+/// Folder of the logs of pods in other namespaces than `default`.
+const NAMESPACES: &str = "_namespaces";
 /// The output's destination if no log can be written.
 pub const NOWHERE: &str = "file:///dev/null";
 
@@ -34,8 +38,12 @@ impl LogFiles {
     pub fn path(&self, id: &AttemptId) -> PathBuf {
         let folder = match ContainerRef::of_pod(&id.pod) {
             // No pod's name begins with an underscore.
-            Some(container) => self.folder.join("_adopted").join(container.namespace),
-            None => self.folder.join(&id.pod),
+            Some(container) => self.folder.join(ADOPTED).join(container.namespace),
+            None => match id.namespace() {
+                Some(namespace) => self.folder.join(NAMESPACES).join(namespace),
+                None => self.folder.clone(),
+            }
+            .join(id.pod.name()),
         };
         folder.join(&id.container).join(format!("{}.log", id.attempt))
     }
@@ -54,7 +62,9 @@ impl LogFiles {
         let folder = folder.to_owned();
         let made = tokio::task::spawn_blocking({
             let folder = folder.clone();
-            move || logs::make_folders(&folder)
+            // The last log of another pod of the namespace may be removed meanwhile, and with it the
+            // namespace's folder.
+            move || logs::make_folders(&folder).or_else(|_| logs::make_folders(&folder))
         });
         made.await.map_err(io::Error::other).and_then(|made| made).map_err(failed)
     }
@@ -87,8 +97,8 @@ impl LogFiles {
         String::from_utf8_lossy(&read).into_owned()
     }
 
-    /// Removes log and message, and the folders of the container and of the pod with the last log
-    /// in them. A file that stays is only logged.
+    /// Removes log and message, and the folders of the container, of the pod and of its namespace
+    /// with the last log in them. A file that stays is only logged.
     pub async fn remove(&self, id: &AttemptId) {
         let (log, message) = (self.path(id), self.message_path(id));
         // A killed logger leaves its socket.
@@ -99,7 +109,8 @@ impl LogFiles {
         if let Err(error) = removed.await.map_err(io::Error::other).and_then(|removed| removed) {
             tracing::warn!(%id, file = %message.display(), %error, "cannot remove a file");
         }
-        for folder in log.ancestors().skip(1).take(2) {
+        let folders = if id.namespace().is_some() { 4 } else { 2 };
+        for folder in log.ancestors().skip(1).take(folders) {
             if tokio::fs::remove_dir(folder).await.is_err() {
                 break;
             }
@@ -115,6 +126,7 @@ impl LogFiles {
 mod tests {
     use super::*;
     use crate::domain::Incarnation;
+    use crate::domain::pod_key::PodKey;
 
     #[test]
     fn logs_are_by_pod_container_and_attempt() {
@@ -124,11 +136,13 @@ mod tests {
             Path::new("/run/p"),
             Path::new("/lib/p"),
         );
-        let path = |pod: &str, container: &str| {
-            let (pod, container) = (pod.to_owned(), container.to_owned());
-            logs.path(&AttemptId { pod, container, attempt: Incarnation(3) })
+        let path = |namespace: &str, pod: &str, container: &str| {
+            logs.path(&AttemptId::new(PodKey::named(namespace, pod), container, Incarnation(3)))
         };
-        assert_eq!(path("web", "app"), Path::new("/logs/web/app/3.log"));
-        assert_eq!(path("default/redis", "redis"), Path::new("/logs/_adopted/default/redis/3.log"));
+        assert_eq!(path("", "web", "app"), Path::new("/logs/web/app/3.log"));
+        let adopted = path("", "default/redis", "redis");
+        assert_eq!(adopted, Path::new("/logs/_adopted/default/redis/3.log"));
+        let other = path("shop", "web", "app");
+        assert_eq!(other, Path::new("/logs/_namespaces/shop/web/app/3.log"));
     }
 }

@@ -16,7 +16,6 @@ use prost_types::Any;
 
 use crate::domain::adopt::{ContainerRef, Remembered};
 use crate::domain::container::Memory;
-use crate::domain::ids::stem;
 use crate::domain::spec::PodSpec;
 use crate::files;
 
@@ -49,7 +48,7 @@ impl Files {
     fn path(&self, id: &AttemptId) -> PathBuf {
         match ContainerRef::of_pod(&id.pod) {
             Some(place) => self.path_of(&place),
-            None => self.folder.join(stem(&id.pod, &id.container)),
+            None => self.folder.join(id.stem()),
         }
     }
 
@@ -136,7 +135,9 @@ impl Files {
                 continue;
             }
             let found = read(&path).and_then(|(pod, memory)| {
-                let container = pod.all().find(|own| stem(&pod.name, &own.name) == name);
+                let container = pod
+                    .all()
+                    .find(|own| AttemptId::of(&pod, &own.name, memory.attempt).stem() == name);
                 match container.map(|own| own.name.clone()) {
                     Some(container) => Ok(PendingRecord { container, pod, memory }),
                     None => Err(format!("it is of pod {}", pod.name)),
@@ -288,7 +289,7 @@ mod tests {
 
     fn id(attempt: u32) -> AttemptId {
         let container = pod().containers[0].name.clone();
-        AttemptId { pod: pod().name, container, attempt: Incarnation(attempt) }
+        AttemptId::of(&pod(), container, Incarnation(attempt))
     }
 
     fn put(files: &Files, attempt: u32, uid: &str) {
@@ -339,8 +340,7 @@ mod tests {
         let written = |attempt, uid| Remembered::Cared(Box::new(cared(attempt, uid)));
         assert!(files.newer_than(&written(1, "u"), &place).is_none());
         let (pod, memory) = cared(2, "u");
-        let (name, attempt) = (pod.name.clone(), memory.attempt);
-        let id = AttemptId { pod: name, container: "web".into(), attempt };
+        let id = AttemptId::new(place.pod(), "web", memory.attempt);
         files.put(&id, "u", record::encode(&pod, &memory).unwrap()).unwrap();
         assert_eq!(attempts(&files), [0; 0], "of our own");
         let newer = |attempt, uid| files.newer_than(&written(attempt, uid), &place);

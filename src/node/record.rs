@@ -15,11 +15,15 @@ mod v1;
 /// Key of the extension, and its type: containerd wants names without a domain.
 pub const KEY: &str = "probelet.v1.record";
 const TYPE: &str = "probelet.v1.Record";
+/// Version of the records of pods in the namespace `default`, and of adopted containers.
 const VERSION: u32 = 1;
+/// Version of the records of pods in other namespaces. It differs in nothing but what it says of the
+/// ids. Builds that know no namespaces leave such a record alone.
+const WITH_NAMESPACE: u32 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    #[error("written by a newer probelet (record version {0}, this one knows {VERSION})")]
+    #[error("written by a newer probelet (record version {0}, this one knows {WITH_NAMESPACE})")]
     Newer(u32),
     #[error("type {0:?} is not {TYPE}")]
     Foreign(String),
@@ -30,8 +34,9 @@ pub enum RecordError {
 }
 
 pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Extension, RecordError> {
+    let is_of_default = pod.key().is_in_default() || pod.ids_of_default || pod.is_adopted();
     Ok(wrap(&pb::Record {
-        version: VERSION,
+        version: if is_of_default { VERSION } else { WITH_NAMESPACE },
         pod: serde_json::to_string(pod)?,
         memory: serde_json::to_string(&v1::Memory::from(memory.clone()))?,
         ..pb::Record::default()
@@ -41,7 +46,11 @@ pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Extension, RecordError> 
 pub fn decode(any: &Extension) -> Result<(PodSpec, Memory), RecordError> {
     let record = unwrap(any)?;
     let memory: v1::Memory = serde_json::from_str(&record.memory)?;
-    Ok((serde_json::from_str(&record.pod)?, memory.into()))
+    let mut pod: PodSpec = serde_json::from_str(&record.pod)?;
+    // A build without namespaces wrote the record.
+    pod.ids_of_default =
+        record.version == VERSION && !pod.key().is_in_default() && !pod.is_adopted();
+    Ok((pod, memory.into()))
 }
 
 /// Encodes that the container was released by name, under these labels.
@@ -89,7 +98,7 @@ fn unwrap(any: &Extension) -> Result<pb::Record, RecordError> {
     }
     let record = pb::Record::decode(any.value.as_slice())?;
     match record.version {
-        VERSION => Ok(record),
+        VERSION | WITH_NAMESPACE => Ok(record),
         newer => Err(RecordError::Newer(newer)),
     }
 }
@@ -140,8 +149,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_newer_record_is_left_alone() {
-        let newer = wrap(&pb::Record { version: 2, ..pb::Record::default() });
-        assert!(matches!(decode(&newer), Err(RecordError::Newer(2))));
+        let newer = wrap(&pb::Record { version: 3, ..pb::Record::default() });
+        assert!(matches!(decode(&newer), Err(RecordError::Newer(3))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use probelet_runtime::{Namespace, Record, TaskStatus};
 
 use super::attempt::{AttemptId, Flaw, Recorded, Survey, Unsound};
-use super::attempt_records::{AttemptRecords, Unreadable, labelled, remembered};
+use super::attempt_records::{AttemptRecords, Unreadable, labelled, of_spec, remembered};
 use super::environment::PodEnvironment;
 use super::error::NodeError;
 use super::labels::POD_UID;
@@ -73,6 +73,7 @@ impl Surveyor {
             };
             match remembered(&record) {
                 Ok((pod, memory)) => {
+                    let id = of_spec(&id, &pod);
                     survey.sound.push(Recorded { id, pod, memory, pending_record: false });
                 }
                 Err(unreadable) => survey.unsound.push(unsound(&record, id, unreadable)),

@@ -6,6 +6,7 @@ use super::container_answers::ContainerAnswers;
 use super::error::{Result, field};
 use super::probes;
 use crate::domain::adopt::{Care, ContainerRef};
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::SpecError;
 use crate::supervisor::{Adopter, Supervisor};
 use crate::{manifest, pb};
@@ -32,7 +33,7 @@ impl Adoption {
         &self,
         request: &pb::ReleaseContainerRequest,
     ) -> Result<pb::ReleaseContainerResponse> {
-        self.adopter.release(&request.name).await?;
+        self.adopter.release(&PodKey::named("", &request.name)).await?;
         Ok(pb::ReleaseContainerResponse {})
     }
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::convert;
 use super::error::{Error, Result, field};
 use crate::domain::exit::Caller;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
 use crate::manifest::{Batch, File, Member, Sources};
 use crate::pb::apply_pod_request::Manifest;
@@ -126,8 +127,9 @@ impl Manifests {
         pb::ValidatePodResponse { findings }
     }
 
-    pub fn export(&self, name: &str) -> Result<pb::ExportPodResponse> {
-        let view = self.supervisor.get(name)?;
+    pub fn export(&self, request: &pb::ExportPodRequest) -> Result<pb::ExportPodResponse> {
+        let pod = PodKey::named(&request.namespace, &request.name);
+        let view = self.supervisor.get(&pod)?;
         let export = manifest::export(&view.spec).map_err(Error::NoManifest)?;
         let objects = export.objects.into_iter().map(structs::from_json);
         let objects = objects.collect::<std::result::Result<_, _>>()?;
@@ -182,7 +184,8 @@ fn bounded(warnings: Vec<(usize, String)>, name: impl Fn(usize, &str) -> String)
 }
 
 fn outcome(object: u32, pod: &PodSpec) -> Outcome {
-    Outcome { object, name: pod.name.clone(), ..Outcome::default() }
+    let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+    Outcome { object, namespace, name, ..Outcome::default() }
 }
 
 fn result_of(applied: Applied) -> (String, Vec<String>) {

@@ -11,6 +11,7 @@ use super::error::{Error, Result, field};
 use super::probes::duration;
 use super::streams::{Streaming, Streams};
 use crate::domain::exit::{Caller, Operator};
+use crate::domain::pod_key::PodKey;
 use crate::node::session::{Input, Order, Output, Session};
 use crate::pb::{self, exec_request, exec_response};
 use crate::supervisor::Supervisor;
@@ -39,10 +40,11 @@ impl Commands {
         by: Option<Caller>,
         request: pb::ExecSyncRequest,
     ) -> Result<pb::ExecSyncResponse> {
-        let pb::ExecSyncRequest { name, container, command, timeout } = request;
+        let pb::ExecSyncRequest { namespace, name, container, command, timeout } = request;
+        let pod = PodKey::named(&namespace, &name);
         let timeout = duration("timeout", timeout)?.unwrap_or(SYNC_TIMEOUT);
         let order = order("command", command, false, false)?;
-        let all = async { collect(self.begin(by, (&name, &container), &order).await?).await };
+        let all = async { collect(self.begin(by, (&pod, &container), &order).await?).await };
         let ended = tokio::time::timeout(timeout, all).await;
         ended.map_err(|_| Error::CommandTimeout(timeout.as_secs_f64()))?
     }
@@ -60,9 +62,10 @@ impl Commands {
             Some(exec_request::Message::Start(start)) => start,
             _ => return Err(field("start", "Required value: it is the first message").into()),
         };
-        let pb::ExecStart { name, container, command, stdin, terminal } = start;
+        let pb::ExecStart { namespace, name, container, command, stdin, terminal } = start;
+        let pod = PodKey::named(&namespace, &name);
         let order = order("start.command", command, stdin, terminal)?;
-        let Session { input, mut output } = self.begin(by, (&name, &container), &order).await?;
+        let Session { input, mut output } = self.begin(by, (&pod, &container), &order).await?;
         Ok(self.streams.open(move |sender| async move {
             let answers = async {
                 while let Some(output) = output.recv().await {
@@ -85,14 +88,14 @@ impl Commands {
     async fn begin(
         &self,
         by: Option<Caller>,
-        (name, container): (&str, &str),
+        (pod, container): (&PodKey, &str),
         order: &Order,
     ) -> Result<Session> {
-        let session = self.supervisor.requests().exec(name, container, order).await?;
+        let session = self.supervisor.requests().exec(pod, container, order).await?;
         // The log is the record of who ran which command.
         let by = Operator::new("exec", by);
         let command = order.command.first();
-        tracing::info!(pod = name, container, command, operator = %by, "a command is run");
+        tracing::info!(%pod, container, command, operator = %by, "a command is run");
         Ok(session)
     }
 }

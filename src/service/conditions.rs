@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::convert;
 use super::error::Result;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ConditionStatus, SetCondition, SpecError};
 use crate::pb;
 use crate::supervisor::{Supervisor, now};
@@ -23,7 +24,9 @@ impl Conditions {
         &self,
         request: pb::SetPodConditionRequest,
     ) -> Result<pb::SetPodConditionResponse> {
-        let pb::SetPodConditionRequest { name, r#type: kind, status, reason, message } = request;
+        let pb::SetPodConditionRequest { namespace, name, r#type: kind, status, reason, message } =
+            request;
+        let pod = PodKey::named(&namespace, &name);
         let status = ConditionStatus::ALL
             .into_iter()
             .find(|supported| supported.as_str() == status)
@@ -32,7 +35,7 @@ impl Conditions {
                 SpecError::unsupported("status", &status, &supported)
             })?;
         let set = SetCondition { status, reason, message, since: now().wall };
-        let view = self.supervisor.live_changes().set_condition(&name, &kind, set).await?;
+        let view = self.supervisor.live_changes().set_condition(&pod, &kind, set).await?;
         Ok(pb::SetPodConditionResponse { pod: Some(convert::pod(&self.supervisor, &view)) })
     }
 }

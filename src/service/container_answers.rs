@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::convert;
 use super::error::{Error, Result};
 use crate::domain::Incarnation;
+use crate::domain::pod_key::PodKey;
 use crate::domain::status::{ContainerState, ContainerStatus, Stage};
 use crate::pb;
 use crate::supervisor::{PodView, Supervisor};
@@ -35,13 +36,13 @@ impl ContainerAnswers {
     /// Waits for any container of the pod, and returns the first one that meets the condition.
     pub async fn any_when(
         &self,
-        name: &str,
+        pod: &PodKey,
         condition: &'static str,
         timeout: Duration,
         is_met: impl Fn(&ContainerStatus) -> bool + Send,
     ) -> Result<pb::Container> {
         let any = |view: &PodView| view.status.all().any(&is_met);
-        let view = self.supervisor.wait(name, condition, timeout, any).await?;
+        let view = self.supervisor.wait(pod, condition, timeout, any).await?;
         match view.status.all().find(|status| is_met(status)) {
             Some(status) => self.named(&view, &status.name),
             None => self.first(&view),
@@ -51,15 +52,15 @@ impl ContainerAnswers {
     /// Waits for one container of the pod.
     pub async fn named_when(
         &self,
-        (name, container): (&str, &str),
+        (pod, container): (&PodKey, &str),
         condition: &'static str,
         timeout: Duration,
         is_met: impl Fn(&ContainerStatus) -> bool + Send,
     ) -> Result<pb::Container> {
-        let view = self.supervisor.get(name)?;
+        let view = self.supervisor.get(pod)?;
         let container = convert::status_of_container(&view, container)?;
         let named = |view: &PodView| view.status.of(&container.name).is_some_and(&is_met);
-        let view = self.supervisor.wait(name, condition, timeout, named).await?;
+        let view = self.supervisor.wait(pod, condition, timeout, named).await?;
         self.named(&view, &container.name)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::container_answers::{ContainerAnswers, ended_attempt};
 use super::error::{Result, field};
 use super::{convert, timeouts};
+use crate::domain::pod_key::PodKey;
 use crate::pb::{self, wait_container_request::Condition};
 use crate::supervisor::Supervisor;
 
@@ -21,14 +22,15 @@ impl ContainerQueries {
     }
 
     pub fn get(&self, request: &pb::GetContainerRequest) -> Result<pb::Container> {
-        let view = self.supervisor.get(&request.name)?;
+        let view = self.supervisor.get(&PodKey::named(&request.namespace, &request.name))?;
         self.answers.named(&view, &request.container)
     }
 
-    pub fn list(&self) -> pb::ListContainersResponse {
+    pub fn list(&self, request: &pb::ListContainersRequest) -> pb::ListContainersResponse {
         let views = self.supervisor.list();
         let containers = views
             .iter()
+            .filter(|view| convert::is_of_namespace(view, &request.namespace))
             .flat_map(|view| view.status.all().map(move |status| (view, status)))
             .map(|(view, status)| convert::container(&self.supervisor, view, status))
             .collect();
@@ -36,8 +38,9 @@ impl ContainerQueries {
     }
 
     pub async fn wait(&self, request: pb::WaitContainerRequest) -> Result<pb::Container> {
-        let pb::WaitContainerRequest { name, container, condition, timeout } = request;
-        let (answers, one) = (&self.answers, (name.as_str(), container.as_str()));
+        let pb::WaitContainerRequest { namespace, name, container, condition, timeout } = request;
+        let pod = PodKey::named(&namespace, &name);
+        let (answers, one) = (&self.answers, (&pod, container.as_str()));
         let timeout = timeouts::of_wait(timeout)?;
         match condition {
             Some(Condition::Running(wanted)) => {

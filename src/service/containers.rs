@@ -15,6 +15,7 @@ use super::logs::Logs;
 use super::probe_requests::ProbeRequests;
 use super::streams::{Streaming, Streams};
 use super::usage::UsageQueries;
+use crate::domain::pod_key::PodKey;
 use crate::pb;
 use crate::pb::containers_server::Containers;
 use crate::supervisor::{Adopter, Supervisor};
@@ -94,8 +95,9 @@ impl Containers for ContainersApi {
         request: Request<pb::RemoveContainerRequest>,
     ) -> Answer<pb::RemoveContainerResponse> {
         let by = caller(&request);
-        let pb::RemoveContainerRequest { name, grace_period } = request.into_inner();
-        let removed = self.control.remove(by, &name, grace_period).await;
+        let pb::RemoveContainerRequest { namespace, name, grace_period } = request.into_inner();
+        let pod = PodKey::named(&namespace, &name);
+        let removed = self.control.remove(by, &pod, grace_period).await;
         answer(removed.map(|()| pb::RemoveContainerResponse {}))
     }
 
@@ -108,9 +110,9 @@ impl Containers for ContainersApi {
 
     async fn list_containers(
         &self,
-        _: Request<pb::ListContainersRequest>,
+        request: Request<pb::ListContainersRequest>,
     ) -> Answer<pb::ListContainersResponse> {
-        answer(Ok(self.queries.list()))
+        answer(Ok(self.queries.list(&request.into_inner())))
     }
 
     async fn wait_container(

@@ -10,6 +10,7 @@ use super::probes::duration;
 use super::timeouts::{MARGIN, START};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
+use crate::domain::pod_key::PodKey;
 use crate::domain::signal;
 use crate::domain::status::{ContainerStatus, Stage};
 use crate::pb;
@@ -31,15 +32,15 @@ impl ContainerControl {
         let wanted = if request.start { Wanted::Running } else { Wanted::Stopped };
         let uid = uuid::Uuid::new_v4().to_string();
         let spec = convert::pod_of_one(request, uid)?;
-        let name = spec.name.clone();
+        let pod = spec.key();
         let spec = spec.validate().map_err(convert::of_the_request)?;
         let applied = self.supervisor.apply(spec, wanted).await;
         let (view, applied) = applied.map_err(convert::error_of_the_request)?;
         if applied == Applied::Unchanged {
-            return Err(Error::ContainerExists(name));
+            return Err(Error::ContainerExists(pod));
         }
         if wanted == Wanted::Running {
-            return self.answers.any_when(&name, "start", START, has_settled).await;
+            return self.answers.any_when(&pod, "start", START, has_settled).await;
         }
         self.answers.first(&view)
     }
@@ -49,15 +50,15 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::StartContainerRequest,
     ) -> Result<pb::Container> {
-        let name = request.name;
-        let before = self.supervisor.get(&name)?;
-        self.supervisor.requests().want(&name, Wanted::Running, None, by)?;
+        let pod = PodKey::named(&request.namespace, &request.name);
+        let before = self.supervisor.get(&pod)?;
+        self.supervisor.requests().want(&pod, Wanted::Running, None, by)?;
         // An end that was there before the start is not the result of the start.
         let started = |status: &ContainerStatus| {
             let ended = before.status.of(&status.name).and_then(ended_attempt);
             has_settled(status) && (ended.is_none() || ended_attempt(status) != ended)
         };
-        self.answers.any_when(&name, "start", START, started).await
+        self.answers.any_when(&pod, "start", START, started).await
     }
 
     pub async fn stop(
@@ -65,14 +66,15 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::StopContainerRequest,
     ) -> Result<pb::Container> {
-        let pb::StopContainerRequest { name, grace_period } = request;
+        let pb::StopContainerRequest { namespace, name, grace_period } = request;
+        let pod = PodKey::named(&namespace, &name);
         let grace = duration("gracePeriod", grace_period)?;
-        let timeout = self.grace_of(&name, grace)?.saturating_add(MARGIN);
-        self.supervisor.requests().want(&name, Wanted::Stopped, grace, by)?;
+        let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN);
+        self.supervisor.requests().want(&pod, Wanted::Stopped, grace, by)?;
         let has_stopped = |view: &PodView| {
             view.status.all().all(|s| s.pid.is_none() && s.stage != Stage::Starting)
         };
-        let view = self.supervisor.wait(&name, "stop", timeout, has_stopped).await?;
+        let view = self.supervisor.wait(&pod, "stop", timeout, has_stopped).await?;
         self.answers.first(&view)
     }
 
@@ -81,17 +83,18 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::KillContainerRequest,
     ) -> Result<pb::Container> {
-        let pb::KillContainerRequest { name, container, signal } = request;
+        let pb::KillContainerRequest { namespace, name, container, signal } = request;
+        let pod = PodKey::named(&namespace, &name);
         let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
             .ok_or_else(|| {
                 field("signal", format!("Unsupported value: {signal:?}: not a signal"))
             })?;
-        let view = self.supervisor.get(&name)?;
+        let view = self.supervisor.get(&pod)?;
         let status = convert::status_of_container(&view, &container)?;
         if status.pid.is_none() {
             return Err(Error::NotRunning(status.name.clone()));
         }
-        self.supervisor.requests().request(&name, &container, Event::Kill { signal }, by)?;
+        self.supervisor.requests().request(&pod, &container, Event::Kill { signal }, by)?;
         self.answers.named(&view, &container)
     }
 
@@ -100,38 +103,39 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::RestartContainerRequest,
     ) -> Result<pb::Container> {
-        let pb::RestartContainerRequest { name, container, grace_period } = request;
+        let pb::RestartContainerRequest { namespace, name, container, grace_period } = request;
+        let pod = PodKey::named(&namespace, &name);
         let grace = duration("gracePeriod", grace_period)?;
-        let timeout = self.grace_of(&name, grace)?.saturating_add(MARGIN).saturating_add(START);
-        let before = self.supervisor.get(&name)?;
+        let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN).saturating_add(START);
+        let before = self.supervisor.get(&pod)?;
         let status = convert::status_of_container(&before, &container)?;
         let attempt = status.attempt;
         // An instance that is being started is new, so it need not be replaced.
         let starting = matches!(status.stage, Stage::Starting | Stage::Queued);
-        self.supervisor.requests().request(&name, &container, Event::Restart { grace }, by)?;
+        self.supervisor.requests().request(&pod, &container, Event::Restart { grace }, by)?;
         let restarted = |status: &ContainerStatus| {
             let newer = status.attempt > attempt;
             (newer || starting && status.attempt == attempt) && has_settled(status)
         };
-        self.answers.named_when((&name, &status.name), "restart", timeout, restarted).await
+        self.answers.named_when((&pod, &status.name), "restart", timeout, restarted).await
     }
 
     /// Stops and deletes a pod, and waits for its end.
     pub async fn remove(
         &self,
         by: Option<Caller>,
-        name: &str,
+        pod: &PodKey,
         grace: Option<prost_types::Duration>,
     ) -> Result<()> {
         let grace = duration("gracePeriod", grace)?;
-        let timeout = self.grace_of(name, grace)?.saturating_add(MARGIN);
-        self.supervisor.requests().want(name, Wanted::Removed, grace, by)?;
-        Ok(self.supervisor.wait_gone(name, timeout).await?)
+        let timeout = self.grace_of(pod, grace)?.saturating_add(MARGIN);
+        self.supervisor.requests().want(pod, Wanted::Removed, grace, by)?;
+        Ok(self.supervisor.wait_gone(pod, timeout).await?)
     }
 
     /// The given grace period, or the pod's own.
-    fn grace_of(&self, name: &str, grace: Option<Duration>) -> Result<Duration> {
-        let view = self.supervisor.get(name)?;
+    fn grace_of(&self, pod: &PodKey, grace: Option<Duration>) -> Result<Duration> {
+        let view = self.supervisor.get(pod)?;
         Ok(grace.unwrap_or(view.spec.termination_grace))
     }
 }

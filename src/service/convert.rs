@@ -8,6 +8,7 @@ use super::{lifecycle, probes};
 use crate::domain::exit::Terminated;
 use crate::domain::image::PullPolicy;
 use crate::domain::notice;
+use crate::domain::pod_key::PodKey;
 use crate::domain::probe::ProbeStatus;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
@@ -60,7 +61,7 @@ pub fn pod_of_one(request: pb::CreateContainerRequest, uid: String) -> Result<Po
     };
     refuse_process_of_a_bundle(&container)?;
     Ok(PodSpec {
-        namespace: "default".into(),
+        namespace: PodKey::named(&request.namespace, "").namespace().to_owned(),
         name: request.name,
         uid,
         labels: request.labels.into_iter().collect(),
@@ -81,6 +82,7 @@ pub fn pod_of_one(request: pb::CreateContainerRequest, uid: String) -> Result<Po
         volumes: vec![],
         gates: Default::default(),
         origin: None,
+        ids_of_default: false,
         containers: vec![container],
     })
 }
@@ -196,6 +198,7 @@ fn backoff(backoff: Option<pb::Backoff>) -> Result<BackoffLimits, SpecError> {
 pub fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
     let containers = view.status.all();
     pb::Pod {
+        namespace: view.spec.key().namespace().to_owned(),
         name: view.spec.name.clone(),
         uid: view.spec.uid.clone(),
         phase: view.status.phase.as_str().into(),
@@ -208,6 +211,11 @@ pub fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
     }
 }
 
+/// True if the pod is in the namespace of a request; an empty one means all.
+pub fn is_of_namespace(view: &PodView, namespace: &str) -> bool {
+    namespace.is_empty() || view.spec.key().namespace() == namespace
+}
+
 /// The container that a request means.
 pub fn status_of_container<'a>(
     view: &'a PodView,
@@ -215,7 +223,7 @@ pub fn status_of_container<'a>(
 ) -> Result<&'a ContainerStatus, SupervisorError> {
     let name = named(&view.spec, container)?;
     view.status.of(name).ok_or_else(|| SupervisorError::NoContainer {
-        pod: view.spec.name.clone(),
+        pod: view.spec.key(),
         container: container.to_owned(),
     })
 }
@@ -225,13 +233,10 @@ pub fn container(
     view: &PodView,
     status: &ContainerStatus,
 ) -> pb::Container {
-    let id = AttemptId {
-        pod: view.spec.name.clone(),
-        container: status.name.clone(),
-        attempt: status.instance,
-    };
+    let id = AttemptId::of(&view.spec, &status.name, status.instance);
     pb::Container {
         name: status.name.clone(),
+        namespace: view.spec.key().namespace().to_owned(),
         pod: view.spec.name.clone(),
         attempt: status.attempt.0,
         image: status.image.clone(),

@@ -10,6 +10,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::connections::Full;
 use crate::domain::image::PullFault;
+use crate::domain::pod_key::PodKey;
 use crate::domain::shorten;
 use crate::domain::spec::{SpecError, SpecErrors};
 use crate::manifest::ManifestError;
@@ -32,13 +33,13 @@ pub enum Error {
     #[error("{}", .0.message())]
     CallerStream(#[source] Box<Status>),
     #[error("containers {0:?} already exists")]
-    ContainerExists(String),
+    ContainerExists(PodKey),
     #[error("a pod without containers")]
     NoContainers,
     #[error("container {0:?} is not running")]
     NotRunning(String),
     #[error("container {container:?} in pod {pod:?} has no probe")]
-    NoProbe { container: String, pod: String },
+    NoProbe { container: String, pod: PodKey },
     /// No manifest can describe the pod.
     #[error("{0}")]
     NoManifest(String),
@@ -50,9 +51,9 @@ pub enum Error {
     #[error("evidence not readable: {0}")]
     EvidenceObject(#[source] structs::Error),
     #[error("previous terminated container {container:?} in pod {pod:?} not found")]
-    NoPreviousInstance { container: String, pod: String },
+    NoPreviousInstance { container: String, pod: PodKey },
     #[error("container {container:?} in pod {pod:?} is waiting to start: {reason}")]
-    WaitingToStart { container: String, pod: String, reason: String },
+    WaitingToStart { container: String, pod: PodKey, reason: String },
     #[error(
         "container {id:?} in containerd's namespace {namespace:?} was started by its owner, and its \
          output goes {output}; probelet has no log of it"

@@ -10,7 +10,7 @@ use super::error::answer;
 use super::streams::{Sender, Streaming, Streams};
 use crate::pb;
 use crate::pb::events_server::Events;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Subject, Supervisor};
 
 /// Bytes of events in one answer; clients take 4 MiB by default.
 const PAGE: usize = 2 << 20;
@@ -36,8 +36,9 @@ impl Events for EventsApi {
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
-        let pb::ListEventsRequest { pod, after, limit } = request.into_inner();
-        let events = self.supervisor.events().after(after, &pod);
+        let pb::ListEventsRequest { namespace, pod, after, limit } = request.into_inner();
+        let subject = Subject::named(&namespace, &pod);
+        let events = self.supervisor.events().after(after, &subject);
         answer(Ok(page(events.into_iter().map(convert::event), limit)))
     }
 
@@ -45,10 +46,11 @@ impl Events for EventsApi {
         &self,
         request: Request<pb::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let pb::WatchEventsRequest { pod, after } = request.into_inner();
+        let pb::WatchEventsRequest { namespace, pod, after } = request.into_inner();
+        let subject = Subject::named(&namespace, &pod);
         let supervisor = self.supervisor.clone();
         answer(Ok(self.streams.open(move |sender| async move {
-            send_events(&supervisor, &sender, &pod, after).await;
+            send_events(&supervisor, &sender, &subject, after).await;
         })))
     }
 }
@@ -75,14 +77,14 @@ fn page(events: impl Iterator<Item = pb::Event>, limit: u32) -> pb::ListEventsRe
 async fn send_events(
     supervisor: &Supervisor,
     sender: &Sender<pb::Event>,
-    pod: &str,
+    subject: &Subject,
     mut after: u64,
 ) {
     let log = supervisor.events();
     let mut newest = log.newest();
     loop {
         newest.mark_unchanged();
-        for event in log.after(after, pod) {
+        for event in log.after(after, subject) {
             after = event.sequence;
             if sender.send(Ok(convert::event(event))).await.is_err() {
                 return;

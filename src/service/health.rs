@@ -1,6 +1,7 @@
 //! `grpc.health.v1`: the empty service is the daemon, `containerd` whether containerd answers,
 //! `manifest-dir` whether the manifest directory can be read, `supervision` whether each pod is
-//! supervised, and `POD/CONTAINER` whether that container is ready.
+//! supervised, and `POD/CONTAINER` whether that container is ready
+//! (`namespaces/NAMESPACE/POD/CONTAINER` in another namespace than `default`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::domain::pod_key::PodKey;
 use crate::supervisor::Supervisor;
 
 /// The source of the health services of pods and containerd.
@@ -40,7 +42,7 @@ impl HealthReport {
             let mut now = BTreeSet::new();
             for view in self.supervisor.list() {
                 for status in view.status.all() {
-                    let name = format!("{}/{}", view.spec.name, status.name);
+                    let name = service(&view.spec.key(), &status.name);
                     reporter.set_service_status(&name, level(status.ready)).await;
                     now.insert(name);
                 }
@@ -55,6 +57,15 @@ impl HealthReport {
                 _ = link.changed() => {}
             }
         }
+    }
+}
+
+/// The name of the service of a container. A pod of another namespace than `default` has a part more
+/// than an adopted container, whose name has a slash too.
+fn service(pod: &PodKey, container: &str) -> String {
+    match pod.is_in_default() || pod.is_adopted() {
+        true => format!("{}/{container}", pod.name()),
+        false => format!("namespaces/{}/{}/{container}", pod.namespace(), pod.name()),
     }
 }
 

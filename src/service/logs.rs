@@ -8,6 +8,7 @@ use super::convert;
 use super::error::{Error, Result, field};
 use super::streams::{Sender, Streaming, Streams};
 use crate::domain::adopt::ContainerRef;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
 use crate::logs::format::{Printer, Selection};
@@ -53,7 +54,7 @@ impl Logs {
     }
 
     fn attempt_of(&self, request: &pb::GetLogsRequest) -> Result<AttemptId> {
-        let view = self.supervisor.get(&request.name)?;
+        let view = self.supervisor.get(&PodKey::named(&request.namespace, &request.name))?;
         let status = convert::status_of_container(&view, &request.container)?;
         // As in Kubernetes, the previous instance is the one of the last state: of a container that
         // waits for its next start it is the newest.
@@ -61,11 +62,11 @@ impl Logs {
             (false, _) => status.instance,
             (true, Some(previous)) => previous.attempt,
             (true, None) => {
-                let (pod, container) = (view.spec.name.clone(), status.name.clone());
+                let (pod, container) = (view.spec.key(), status.name.clone());
                 return Err(Error::NoPreviousInstance { container, pod });
             }
         };
-        Ok(AttemptId { pod: view.spec.name.clone(), container: status.name.clone(), attempt })
+        Ok(AttemptId::of(&view.spec, &status.name, attempt))
     }
 
     /// The reason that there is no log, with kubectl's text if kubectl has one for it.

@@ -11,6 +11,7 @@ use super::control::ContainerControl;
 use super::error::answer;
 use super::pod_queries::PodQueries;
 use super::streams::{Streaming, Streams};
+use crate::domain::pod_key::PodKey;
 use crate::pb;
 use crate::pb::pods_server::Pods;
 use crate::supervisor::Supervisor;
@@ -66,19 +67,25 @@ impl Pods for PodsApi {
         &self,
         request: Request<pb::ExportPodRequest>,
     ) -> Answer<pb::ExportPodResponse> {
-        answer(self.manifests.export(&request.into_inner().name))
+        answer(self.manifests.export(&request.into_inner()))
     }
 
     async fn get_pod(&self, request: Request<pb::GetPodRequest>) -> Answer<pb::Pod> {
-        answer(self.queries.get(&request.into_inner().name))
+        answer(self.queries.get(&request.into_inner()))
     }
 
-    async fn list_pods(&self, _: Request<pb::ListPodsRequest>) -> Answer<pb::ListPodsResponse> {
-        answer(Ok(self.queries.list()))
+    async fn list_pods(
+        &self,
+        request: Request<pb::ListPodsRequest>,
+    ) -> Answer<pb::ListPodsResponse> {
+        answer(Ok(self.queries.list(&request.into_inner())))
     }
 
-    async fn watch_pods(&self, _: Request<pb::ListPodsRequest>) -> Answer<Self::WatchPodsStream> {
-        answer(Ok(self.queries.watch()))
+    async fn watch_pods(
+        &self,
+        request: Request<pb::ListPodsRequest>,
+    ) -> Answer<Self::WatchPodsStream> {
+        answer(Ok(self.queries.watch(request.into_inner())))
     }
 
     async fn wait_pod(&self, request: Request<pb::WaitPodRequest>) -> Answer<pb::WaitPodResponse> {
@@ -97,8 +104,9 @@ impl Pods for PodsApi {
         request: Request<pb::RemovePodRequest>,
     ) -> Answer<pb::RemovePodResponse> {
         let by = caller(&request);
-        let pb::RemovePodRequest { name, grace_period } = request.into_inner();
-        let removed = self.control.remove(by, &name, grace_period).await;
+        let pb::RemovePodRequest { namespace, name, grace_period } = request.into_inner();
+        let pod = PodKey::named(&namespace, &name);
+        let removed = self.control.remove(by, &pod, grace_period).await;
         answer(removed.map(|()| pb::RemovePodResponse {}))
     }
 }

@@ -7,6 +7,7 @@ use super::convert;
 use super::error::{Error, Result, field};
 use super::probes::{self, duration};
 use super::timeouts::MARGIN;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ContainerSpec, PodSpec, ProbeKind, Probes, SpecError, SpecErrors};
 use crate::domain::status::ContainerStatus;
 use crate::manifest;
@@ -29,26 +30,27 @@ impl ProbeRequests {
 
     /// Replaces the probes.
     pub async fn update(&self, request: pb::UpdateProbesRequest) -> Result<pb::Container> {
-        let pb::UpdateProbesRequest { name, container, .. } = request;
-        let view = self.supervisor.get(&name)?;
+        let pb::UpdateProbesRequest { namespace, name, container, .. } = request;
+        let pod = PodKey::named(&namespace, &name);
+        let view = self.supervisor.get(&pod)?;
         let container = target(&view, &container)?.name.clone();
         let (startup, readiness) = (request.startup_probe, request.readiness_probe);
         let probes = probes::probes(startup, readiness, request.liveness_probe)?;
         check(&view.spec, &container, &probes)?;
-        let updated = self.supervisor.live_changes().update_probes(&name, &container, probes).await;
+        let updated = self.supervisor.live_changes().update_probes(&pod, &container, probes).await;
         self.answer(&updated.map_err(convert::error_of_the_request)?, &container)
     }
 
     /// Runs a probe once, without an effect on the container.
     pub async fn run(&self, request: pb::RunProbeRequest) -> Result<pb::RunProbeResponse> {
-        let view = self.supervisor.get(&request.name)?;
+        let pod = PodKey::named(&request.namespace, &request.name);
+        let view = self.supervisor.get(&pod)?;
         let container = target(&view, &request.container)?;
         let kind = kind(&request.kind, &container.probes)?.ok_or_else(|| Error::NoProbe {
             container: container.name.clone(),
-            pod: request.name.clone(),
+            pod: pod.clone(),
         })?;
-        let attempt =
-            self.supervisor.requests().run_probe(&request.name, &container.name, kind).await?;
+        let attempt = self.supervisor.requests().run_probe(&pod, &container.name, kind).await?;
         Ok(pb::RunProbeResponse {
             kind: kind.lower().into(),
             outcome: manifest::outcome(&attempt.outcome).into(),
@@ -59,41 +61,43 @@ impl ProbeRequests {
     }
 
     pub async fn pause(&self, request: pb::PauseProbesRequest) -> Result<pb::Container> {
-        let pb::PauseProbesRequest { name, container, length } = request;
+        let pb::PauseProbesRequest { namespace, name, container, length } = request;
+        let pod = PodKey::named(&namespace, &name);
         let length = pause_length(length)?;
-        let before = self.supervisor.get(&name)?;
+        let before = self.supervisor.get(&pod)?;
         all_or_one(&before, &container)?;
         let earlier = |status: &ContainerStatus| {
             before.status.of(&status.name).and_then(|before| before.paused_until)
         };
-        self.supervisor.requests().pause_probes(&name, &container, length)?;
+        self.supervisor.requests().pause_probes(&pod, &container, length)?;
         // A pause replaces an earlier one, so only another end shows that it has begun.
         let paused = |status: &ContainerStatus| {
             status.paused_until.is_some() && status.paused_until != earlier(status)
         };
-        self.answer_when(&name, &container, "pause of probes", paused).await
+        self.answer_when(&pod, &container, "pause of probes", paused).await
     }
 
     pub async fn resume(&self, request: pb::ResumeProbesRequest) -> Result<pb::Container> {
-        let pb::ResumeProbesRequest { name, container } = request;
-        let view = self.supervisor.get(&name)?;
+        let pb::ResumeProbesRequest { namespace, name, container } = request;
+        let pod = PodKey::named(&namespace, &name);
+        let view = self.supervisor.get(&pod)?;
         all_or_one(&view, &container)?;
-        self.supervisor.requests().resume_probes(&name, &container)?;
+        self.supervisor.requests().resume_probes(&pod, &container)?;
         let resumed = |status: &ContainerStatus| status.paused_until.is_none();
-        self.answer_when(&name, &container, "end of a pause of probes", resumed).await
+        self.answer_when(&pod, &container, "end of a pause of probes", resumed).await
     }
 
     /// Answers when each container of the request meets the condition.
     async fn answer_when(
         &self,
-        name: &str,
+        pod: &PodKey,
         container: &str,
         condition: &'static str,
         is_met: impl Fn(&ContainerStatus) -> bool + Send,
     ) -> Result<pb::Container> {
         let named = |status: &ContainerStatus| container.is_empty() || status.name == container;
         let all = |view: &PodView| view.status.all().filter(|status| named(status)).all(&is_met);
-        let view = self.supervisor.wait(name, condition, MARGIN, all).await?;
+        let view = self.supervisor.wait(pod, condition, MARGIN, all).await?;
         self.answer(&view, container)
     }
 
@@ -148,7 +152,7 @@ fn all_or_one(view: &PodView, container: &str) -> Result<()> {
 }
 
 fn no_container(view: &PodView, container: &str) -> SupervisorError {
-    let (pod, container) = (view.spec.name.clone(), container.to_owned());
+    let (pod, container) = (view.spec.key(), container.to_owned());
     SupervisorError::NoContainer { pod, container }
 }
 

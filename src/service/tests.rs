@@ -9,6 +9,7 @@ use tonic::{Code, Request};
 use super::Services;
 use super::containers::ContainersApi;
 use super::pods::PodsApi;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ContainerSpec, ProbeSpec};
 use crate::node::Target;
 use crate::node::fake::Fake;
@@ -56,6 +57,7 @@ async fn service() -> Api {
         .unwrap();
     for container in ["proxy", "app", "log"] {
         let request = pb::WaitContainerRequest {
+            namespace: String::new(),
             name: "web".into(),
             container: container.into(),
             condition: Some(pb::wait_container_request::Condition::Running(true)),
@@ -71,7 +73,7 @@ async fn service() -> Api {
 #[tokio::test(start_paused = true)]
 async fn a_pod_lists_its_init_containers_first_and_marks_them() {
     let api = service().await;
-    let request = pb::GetPodRequest { name: "web".into() };
+    let request = pb::GetPodRequest { namespace: String::new(), name: "web".into() };
     let pod = api.pods.get_pod(Request::new(request)).await.unwrap().into_inner();
     let all: Vec<_> = pod.containers.iter().map(|c| (c.name.as_str(), c.init_container)).collect();
     assert_eq!(all, [("proxy", true), ("app", false), ("log", false)]);
@@ -85,7 +87,11 @@ async fn one_of_several_containers_must_be_named() {
     let api = service().await;
     let get = |container: &str| {
         let (name, container) = ("web".into(), container.into());
-        api.containers.get_container(Request::new(pb::GetContainerRequest { name, container }))
+        api.containers.get_container(Request::new(pb::GetContainerRequest {
+            namespace: String::new(),
+            name,
+            container,
+        }))
     };
     assert_eq!(get("proxy").await.unwrap().into_inner().name, "proxy");
     assert_eq!(get("").await.unwrap_err().code(), Code::InvalidArgument);
@@ -93,6 +99,7 @@ async fn one_of_several_containers_must_be_named() {
     let kill = |container: &str| {
         let (name, container, signal) = ("web".into(), container.into(), "TERM".into());
         api.containers.kill_container(Request::new(pb::KillContainerRequest {
+            namespace: String::new(),
             name,
             container,
             signal,
@@ -102,6 +109,7 @@ async fn one_of_several_containers_must_be_named() {
     assert!(error.message().starts_with("a container name must be specified"), "{error}");
     assert_eq!(kill("log").await.unwrap().into_inner().name, "log");
     let restart = pb::RestartContainerRequest {
+        namespace: String::new(),
         name: "web".into(),
         container: "app".into(),
         grace_period: None,
@@ -114,14 +122,18 @@ async fn one_of_several_containers_must_be_named() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_is_stopped_and_started_as_a_whole() {
     let api = service().await;
-    let stop = pb::StopContainerRequest { name: "web".into(), grace_period: None };
+    let stop = pb::StopContainerRequest {
+        namespace: String::new(),
+        name: "web".into(),
+        grace_period: None,
+    };
     api.containers.stop_container(Request::new(stop)).await.unwrap();
     let running = |api: &Api| -> Vec<bool> {
-        let view = api.supervisor.get("web").unwrap();
+        let view = api.supervisor.get(&PodKey::in_default("web")).unwrap();
         view.status.all().map(|status| status.pid.is_some()).collect()
     };
     assert_eq!(running(&api), [false, false, false]);
-    let start = pb::StartContainerRequest { name: "web".into() };
+    let start = pb::StartContainerRequest { namespace: String::new(), name: "web".into() };
     let first = api.containers.start_container(Request::new(start)).await.unwrap().into_inner();
     assert_eq!((first.name.as_str(), first.attempt), ("proxy", 1));
 }

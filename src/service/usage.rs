@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::convert;
 use super::error::Result;
+use crate::domain::pod_key::PodKey;
 use crate::evidence::{Usage, usage};
 use crate::pb;
 use crate::supervisor::{PodView, Supervisor, now};
@@ -21,8 +23,12 @@ impl UsageQueries {
     /// The use of one pod, or of all pods if the request names none.
     pub async fn get(&self, request: &pb::GetUsageRequest) -> Result<pb::GetUsageResponse> {
         let views = match request.pod.as_str() {
-            "" => self.supervisor.list(),
-            pod => vec![self.supervisor.get(pod)?],
+            "" => {
+                let mut views = self.supervisor.list();
+                views.retain(|view| convert::is_of_namespace(view, &request.namespace));
+                views
+            }
+            pod => vec![self.supervisor.get(&PodKey::named(&request.namespace, pod))?],
         };
         let read = move || views.iter().flat_map(of_pod).collect();
         let containers = tokio::task::spawn_blocking(read).await?;
@@ -35,6 +41,7 @@ fn of_pod(view: &PodView) -> Vec<pb::Usage> {
     let used = running.filter_map(|(status, pid)| {
         let Usage { cpu, memory } = usage(pid)?;
         Some(pb::Usage {
+            namespace: view.spec.key().namespace().to_owned(),
             pod: view.spec.name.clone(),
             container: status.name.clone(),
             attempt: status.attempt.0,

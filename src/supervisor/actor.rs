@@ -97,7 +97,7 @@ impl Actor {
             pod,
             containers: containers.into_iter().map(|it| with_task(it.task)).collect(),
             records: PodRecords::new(writes, record_effects, events.clone(), boot_id),
-            brake_handle: BrakeHandle::new(brake, spec.name.clone()),
+            brake_handle: BrakeHandle::new(brake, &spec.key()),
             effects: Effects::new(spec),
             tasks: TaskEffects::new(runtime.clone(), evidence_collector.clone()),
             probes: ProbeEffects::new(prober, runtime.clone()),

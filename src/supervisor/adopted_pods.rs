@@ -16,6 +16,7 @@ use crate::domain::adopt::Refusal;
 use crate::domain::container::Memory;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::node::{AttemptId, Found, Node};
 
@@ -43,16 +44,16 @@ impl AdoptedPods {
     }
 
     /// Returns the spec of a managed container.
-    pub fn spec(&self, name: &str) -> Option<Arc<PodSpec>> {
+    pub fn spec(&self, name: &PodKey) -> Option<Arc<PodSpec>> {
         self.registry.spec(name)
     }
 
-    pub fn view(&self, name: &str) -> Result<PodView, SupervisorError> {
+    pub fn view(&self, name: &PodKey) -> Result<PodView, SupervisorError> {
         self.views.get(name)
     }
 
     /// Returns the names of adopted containers, managed or only listed.
-    pub fn names(&self) -> BTreeSet<String> {
+    pub fn names(&self) -> BTreeSet<PodKey> {
         let mut names: BTreeSet<_> = self.registry.adopted_names().into_iter().collect();
         names.extend(self.unmanaged.views().keys().cloned());
         names
@@ -67,7 +68,7 @@ impl AdoptedPods {
     }
 
     /// Removes a container from the list of those that cannot be managed.
-    pub fn unlist(&self, name: &str) {
+    pub fn unlist(&self, name: &PodKey) {
         if self.unmanaged.remove(name) {
             self.registry.changes().notify();
         }
@@ -99,7 +100,7 @@ impl AdoptedPods {
     }
 
     /// Stops managing a container and leaves it as it is. Returns its spec if it was managed.
-    pub async fn stop(&self, name: &str) -> Option<Arc<PodSpec>> {
+    pub async fn stop(&self, name: &PodKey) -> Option<Arc<PodSpec>> {
         let spec = self.registry.take(name)?.end().await;
         self.registry.changes().notify();
         Some(spec)

@@ -18,6 +18,7 @@ use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::shorten;
 use crate::domain::spec::{PodSpec, SpecErrors};
 use crate::node::{AttemptId, ForeignContainers, Found, FoundTask, News};
@@ -104,7 +105,7 @@ impl Adopter {
             foreign_containers.iter().any(|foreign| foreign.place == *container)
         });
         for foreign_container in foreign_containers {
-            seen.insert(foreign_container.place.to_string());
+            seen.insert(foreign_container.place.pod());
             self.update(&foreign_container, &mut reported).await;
         }
         for name in before.difference(&seen) {
@@ -116,7 +117,7 @@ impl Adopter {
     /// Handles a change of one container.
     async fn on_change(&self, container: &ContainerRef, task_deleted: bool) {
         let mut reported = self.reported.lock().await;
-        let name = container.to_string();
+        let name = container.pod();
         match self.foreign_containers.foreign_container(container).await {
             Ok(None) => self.stop_managing(&name, "its owner has deleted its record").await,
             Ok(Some(mut foreign_container)) => {
@@ -127,14 +128,14 @@ impl Adopter {
                 self.update(&foreign_container, &mut reported).await;
             }
             Err(error) => {
-                tracing::warn!(container = name, %error, "the container could not be read");
+                tracing::warn!(container = %name, %error, "the container could not be read");
             }
         }
     }
 
     /// Takes the next step of the container's adoption.
     async fn update(&self, foreign_container: &ForeignContainer, reported: &mut ReportedLabels) {
-        let name = foreign_container.place.to_string();
+        let name = foreign_container.place.pod();
         self.report_without_effect(foreign_container, reported);
         let live = self.pods.spec(&name);
         let step = foreign_container.next(live.as_deref(), self.read, new_uid);
@@ -171,7 +172,7 @@ impl Adopter {
             }
         };
         if let Err(error) = done {
-            tracing::warn!(container = name, %error, "the container is not managed yet");
+            tracing::warn!(container = %name, %error, "the container is not managed yet");
         }
     }
 
@@ -223,13 +224,9 @@ impl Adopter {
                 task = FoundTask::None;
             }
         }
-        let id = AttemptId {
-            pod: spec.name.clone(),
-            container: container.id.clone(),
-            attempt: memory.attempt,
-        };
+        let id = AttemptId::of(&spec, &container.id, memory.attempt);
         self.pods.record(&id, &spec, &memory).await?;
-        self.pods.unlist(&spec.name);
+        self.pods.unlist(&spec.key());
         if is_new {
             let by = if spec.adopted().is_some_and(|adopted| adopted.named) {
                 "name"
@@ -246,7 +243,7 @@ impl Adopter {
     }
 
     /// Ends the management of the container, and records the reason.
-    async fn stop_managing(&self, name: &str, why: &str) {
+    async fn stop_managing(&self, name: &PodKey, why: &str) {
         self.pods.unlist(name);
         if let Some(spec) = self.pods.stop(name).await {
             let message = format!("Container released without a change to it: {why}");
@@ -268,7 +265,7 @@ impl Adopter {
 
     /// Lists the container with the reason why it is not managed.
     async fn refuse(&self, foreign_container: &ForeignContainer, refusal: &Refusal) {
-        let name = foreign_container.place.to_string();
+        let name = foreign_container.place.pod();
         let live = self.pods.stop(&name).await;
         let spec = live.unwrap_or_else(|| {
             Arc::new(foreign_container.spec(
@@ -287,7 +284,7 @@ impl Adopter {
         care: Care,
     ) -> Result<PodView, SupervisorError> {
         let _step = self.reported.lock().await;
-        let name = container.to_string();
+        let name = container.pod();
         let refused = |reason: String| SupervisorError::NotAdopted { pod: name.clone(), reason };
         if !self.foreign_containers.is_watched(&container.namespace) {
             let namespace = &container.namespace;
@@ -317,8 +314,7 @@ impl Adopter {
         let has_started = remembered.as_ref().is_some_and(|memory| memory.started_at.is_some());
         if foreign_container.task == TaskLevel::None && !has_started {
             let memory = Memory::new(Wanted::Running, now().wall);
-            let (pod, container) = (spec.name.clone(), container.id.clone());
-            let id = AttemptId { pod, container, attempt: memory.attempt };
+            let id = AttemptId::of(&spec, &container.id, memory.attempt);
             self.pods.record(&id, &spec, &memory).await?;
             self.pods.list_unmanaged(Arc::new(spec), &Refusal::NotStarted);
         } else {
@@ -337,16 +333,16 @@ impl Adopter {
 
     /// Stops managing the container and leaves it as it is. Its labels are ignored until they
     /// change.
-    pub async fn release(&self, name: &str) -> Result<(), SupervisorError> {
+    pub async fn release(&self, name: &PodKey) -> Result<(), SupervisorError> {
         let view = self.pods.view(name)?;
         let _step = self.reported.lock().await;
-        let container = ContainerRef::of_pod(&view.spec.name).filter(|_| view.spec.is_adopted());
+        let container = ContainerRef::of_pod(&view.spec.key()).filter(|_| view.spec.is_adopted());
         let container = container.ok_or_else(|| SupervisorError::NotAdopted {
             pod: name.to_owned(),
             reason: "probelet created it: delete it instead".to_owned(),
         })?;
         let foreign_container = self.foreign_containers.foreign_container(&container).await?;
-        self.stop_managing(&view.spec.name, "requested by a caller").await;
+        self.stop_managing(&view.spec.key(), "requested by a caller").await;
         if let Some(foreign_container) = foreign_container {
             self.foreign_containers.released(&container, &foreign_container.asking()).await?;
         }

@@ -57,9 +57,9 @@ impl Applier {
         wanted: Wanted,
     ) -> Result<(PodView, Applied), SupervisorError> {
         if spec.origin.is_none() {
-            self.manifests.check_not_defined_by_file(&spec.name)?;
+            self.manifests.check_not_defined_by_file(&spec.key())?;
         }
-        let Some(reservation) = self.registry.reserve(&spec.name)? else {
+        let Some(reservation) = self.registry.reserve(&spec.key())? else {
             let (view, changed) = self.live_changes.configure(spec).await?;
             return Ok((view, if changed { Applied::Configured } else { Applied::Unchanged }));
         };
@@ -102,7 +102,7 @@ impl Applier {
             other => return other,
         };
         self.replacement.fetch_images(&spec).await?;
-        let (name, uid) = (spec.name.clone(), spec.uid.clone());
+        let (name, uid) = (spec.key(), spec.uid.clone());
         // A separate task completes the replacement even if the caller goes away.
         let (replacement, why) = (self.replacement.clone(), fields.clone());
         let spec = Arc::new(spec.into_inner());

@@ -6,6 +6,7 @@ use super::clock;
 use super::lock::Lock;
 use crate::domain::brake::{Brake, Gauge, KillRequest, Limits, Pressure, Ruling};
 use crate::domain::container::{Event, InstanceEvent};
+use crate::domain::pod_key::PodKey;
 use crate::domain::{Incarnation, Now};
 
 pub struct HostBrake {
@@ -44,7 +45,9 @@ pub struct BrakeHandle {
 }
 
 impl BrakeHandle {
-    pub fn new(host: Arc<HostBrake>, pod: String) -> Self {
+    pub fn new(host: Arc<HostBrake>, pod: &PodKey) -> Self {
+        // Other texts of a key are not unique.
+        let pod = format!("{}/{}", pod.namespace(), pod.name());
         Self { host, pod, counted: 0 }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::lock::Lock;
 use crate::domain::container::{Action, InstanceAction, Memory};
 use crate::domain::notice::Notice;
+use crate::domain::pod_key::PodKey;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::ProbeKind;
 use crate::domain::{Incarnation, Now};
@@ -17,7 +18,7 @@ pub struct Counters(Lock<Counts>);
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// The counts of each container, by pod and container.
-    pub containers: BTreeMap<String, BTreeMap<String, ContainerCounts>>,
+    pub containers: BTreeMap<PodKey, BTreeMap<String, ContainerCounts>>,
     pub durations: BTreeMap<ProbeKind, DurationHistogram>,
     /// The delay between each probe's scheduled time and its launch.
     pub lateness: BTreeMap<ProbeKind, DurationHistogram>,
@@ -65,7 +66,7 @@ impl Counters {
 
     pub fn probed(
         &self,
-        (pod, container): (&str, &str),
+        (pod, container): (&PodKey, &str),
         kind: ProbeKind,
         outcome: &Outcome,
         latency: Duration,
@@ -88,7 +89,7 @@ impl Counters {
     }
 
     /// Counts the end of an attempt by its cause, if the memory has it.
-    pub fn ended(&self, pod: &str, container: &str, attempt: Incarnation, memory: &Memory) {
+    pub fn ended(&self, pod: &PodKey, container: &str, attempt: Incarnation, memory: &Memory) {
         let mut ends = memory.ended.iter().chain(&memory.last_state);
         if let Some(end) = ends.find(|end| end.attempt == attempt) {
             let label = end.cause.label();
@@ -108,13 +109,13 @@ impl Counters {
         *self.0.lock().events.entry((notice.kind.as_str(), notice.reason)).or_default() += 1;
     }
 
-    pub fn forget(&self, pod: &str) {
+    pub fn forget(&self, pod: &PodKey) {
         self.0.lock().containers.remove(pod);
     }
 }
 
 impl Counts {
-    fn of(&mut self, pod: &str, container: &str) -> &mut ContainerCounts {
+    fn of(&mut self, pod: &PodKey, container: &str) -> &mut ContainerCounts {
         self.containers.entry(pod.to_owned()).or_default().entry(container.to_owned()).or_default()
     }
 }
@@ -137,11 +138,21 @@ mod tests {
     fn the_counts_of_a_pod_are_deleted_with_it() {
         let counters = Counters::default();
         let success = Outcome::Success(String::new());
-        counters.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
-        counters.probed(("web", "app"), ProbeKind::Liveness, &success, Duration::ZERO);
-        let probes = &counters.counts().containers["web"]["app"].probes;
+        counters.probed(
+            (&PodKey::in_default("web"), "app"),
+            ProbeKind::Liveness,
+            &success,
+            Duration::ZERO,
+        );
+        counters.probed(
+            (&PodKey::in_default("web"), "app"),
+            ProbeKind::Liveness,
+            &success,
+            Duration::ZERO,
+        );
+        let probes = &counters.counts().containers[&PodKey::in_default("web")]["app"].probes;
         assert_eq!(probes[&(ProbeKind::Liveness, "success")], 2);
-        counters.forget("web");
+        counters.forget(&PodKey::in_default("web"));
         assert!(counters.counts().containers.is_empty());
     }
 }

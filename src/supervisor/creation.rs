@@ -7,7 +7,6 @@ use super::error::{SupervisorError, located};
 use super::failed_creations::FailedCreations;
 use super::manifest_status::ManifestDirStatus;
 use super::pod_actors::PodActors;
-use super::pod_handle::PodHandle;
 use super::port_claims::{PortClaim, PortClaims};
 use super::prepared_pod::PreparedPod;
 use super::registry::Registry;
@@ -42,11 +41,10 @@ impl Creation {
     /// nothing.
     pub async fn check(&self, spec: &PodSpec) -> Result<Vec<ImageFacts>, SupervisorError> {
         if spec.origin.is_none() {
-            self.manifests.check_not_defined_by_file(&spec.name)?;
+            self.manifests.check_not_defined_by_file(&spec.key())?;
         }
-        let existing = self.registry.with(&spec.name, PodHandle::spec);
-        if let Some(error) = existing.ok().and_then(|existing| spec.is_another_than(&existing)) {
-            return Err(SpecErrors(vec![error]).into());
+        if let Some(other) = self.registry.with_same_ids(&spec.key()) {
+            return Err(SupervisorError::AlreadyExists(other));
         }
         self.ports.check(spec)?;
         let mut images = Vec::new();
@@ -84,7 +82,7 @@ impl Creation {
         wanted: Wanted,
         attempt: Incarnation,
     ) -> Result<(PreparedPod, Vec<StartRequest>), SupervisorError> {
-        self.failed.delete_of(&spec.name).await?;
+        self.failed.delete_of(&spec.key()).await?;
         let images = self.check(&spec).await?;
         let now = now();
         let mut records: Vec<StartRequest> = Vec::new();
@@ -92,8 +90,7 @@ impl Creation {
         for (index, (container, image)) in spec.all().zip(images).enumerate() {
             let machine = Machine::new(spec.clone(), container.clone(), image, now);
             let machine = machine.counting_from(attempt);
-            let id =
-                AttemptId { pod: spec.name.clone(), container: container.name.clone(), attempt };
+            let id = AttemptId::of(&spec, &container.name, attempt);
             let memory = Memory { wanted, ..machine.memory() };
             let record = StartRequest { id, pod: spec.clone(), index, memory };
             let created = self.runtime.create(&record).await;

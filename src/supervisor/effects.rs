@@ -69,7 +69,7 @@ impl Effects {
 
     pub fn id(&self, index: usize, attempt: Incarnation) -> AttemptId {
         let container = self.spec.at(index).map(|c| c.name.clone()).unwrap_or_default();
-        AttemptId { pod: self.spec.name.clone(), container, attempt }
+        AttemptId::of(&self.spec, container, attempt)
     }
 
     fn start_request(&self, index: usize, attempt: Incarnation, memory: Memory) -> StartRequest {

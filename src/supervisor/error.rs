@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::adopt::ContainerRef;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors};
 use crate::node::NodeError;
 use crate::node::session::SessionError;
@@ -10,28 +11,28 @@ use crate::node::session::SessionError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SupervisorError {
     #[error("pods {0:?} not found")]
-    NotFound(String),
+    NotFound(PodKey),
     #[error("container {:?} not found in containerd's namespace {:?}", .0.id, .0.namespace)]
     NoSuchContainer(ContainerRef),
     #[error("container {container:?} not found in pod {pod:?}")]
-    NoContainer { pod: String, container: String },
+    NoContainer { pod: PodKey, container: String },
     #[error("pods {0:?} already exists")]
-    AlreadyExists(String),
+    AlreadyExists(PodKey),
     /// A live pod cannot change these fields.
     #[error(
         "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",
         .fields.join(", ")
     )]
-    Differs { pod: String, fields: Vec<String> },
+    Differs { pod: PodKey, fields: Vec<String> },
     #[error("pods {0:?} is being deleted or replaced: try again later")]
-    BeingDeleted(String),
+    BeingDeleted(PodKey),
     /// The text is kubectl's.
     #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
-    Ambiguous { pod: String, choice: String },
+    Ambiguous { pod: PodKey, choice: String },
     #[error("container {container:?} in pod {pod:?} is not running")]
-    NotRunning { pod: String, container: String },
+    NotRunning { pod: PodKey, container: String },
     #[error("container {container:?} in pod {pod:?} has no {kind} probe")]
-    NoProbe { pod: String, container: String, kind: &'static str },
+    NoProbe { pod: PodKey, container: String, kind: &'static str },
     #[error(transparent)]
     Invalid(#[from] SpecErrors),
     #[error(transparent)]
@@ -39,28 +40,28 @@ pub enum SupervisorError {
     #[error(transparent)]
     Exec(#[from] SessionError),
     #[error("pods {pod:?}: {condition} not reached within {} s", .after.as_secs_f64())]
-    Timeout { pod: String, condition: &'static str, after: Duration },
+    Timeout { pod: PodKey, condition: &'static str, after: Duration },
     #[error("pods {pod:?} is not supervised: {reason}")]
-    Unsupervised { pod: String, reason: String },
+    Unsupervised { pod: PodKey, reason: String },
     #[error("pods {0:?} has failed for good ({1}) and starts no container any more")]
-    Expired(String, &'static str),
+    Expired(PodKey, &'static str),
     #[error(
         "pods {0:?} is an adopted container, which only its owner deletes; `probelet release` ends its management"
     )]
-    NotCreatedHere(String),
+    NotCreatedHere(PodKey),
     #[error("pods {pod:?} is defined by {file}: change or remove that file")]
-    DefinedByFile { pod: String, file: String },
+    DefinedByFile { pod: PodKey, file: String },
     #[error("pods {pod:?}: {reason}")]
-    NotAdopted { pod: String, reason: String },
+    NotAdopted { pod: PodKey, reason: String },
     #[error("pods {0:?} is busy: too many requests are waiting")]
-    Busy(String),
+    Busy(PodKey),
 }
 
-pub fn unsupervised_error(pod: &str, reason: &str) -> SupervisorError {
+pub fn unsupervised_error(pod: &PodKey, reason: &str) -> SupervisorError {
     SupervisorError::Unsupervised { pod: pod.to_owned(), reason: reason.to_owned() }
 }
 
-pub fn timed_out(pod: &str, condition: &'static str, after: Duration) -> SupervisorError {
+pub fn timed_out(pod: &PodKey, condition: &'static str, after: Duration) -> SupervisorError {
     SupervisorError::Timeout { pod: pod.to_owned(), condition, after }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::clock::now;
 use super::lock::Lock;
+use super::subject::Subject;
 use crate::domain::notice::{Event, Notice, sequence};
 use crate::domain::spec::{PodSpec, Role};
 
@@ -97,7 +98,7 @@ impl EventLog {
         let sequence = sequence::next(*self.newest.borrow(), wall);
         let mut event = Event {
             sequence,
-            namespace: pod.namespace.clone(),
+            namespace: pod.key().namespace().to_owned(),
             pod: pod.name.clone(),
             pod_uid: pod.uid.clone(),
             container: container.to_owned(),
@@ -156,11 +157,11 @@ impl EventLog {
         self.newest.send_if_modified(|known| std::mem::replace(known, newest.max(*known)) < newest);
     }
 
-    /// Returns the events after `sequence` in order, of one pod if it is named.
-    pub fn after(&self, sequence: u64, pod: &str) -> Vec<Event> {
+    /// Returns the events of the subject after `sequence`, in order.
+    pub fn after(&self, sequence: u64, subject: &Subject) -> Vec<Event> {
         let events = self.lock();
         let start = events.events.partition_point(|(_, event)| event.sequence <= sequence);
-        let wanted = |event: &&Event| pod.is_empty() || event.pod == pod;
+        let wanted = |event: &&Event| subject.includes(event);
         events.iter().skip(start).filter(wanted).cloned().collect()
     }
 
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn newest(log: &EventLog) -> u64 {
-        log.after(0, "").last().unwrap().sequence
+        log.after(0, &Subject::All).last().unwrap().sequence
     }
 
     #[test]
@@ -228,9 +229,9 @@ mod tests {
         assert_eq!((recorded.len(), old.for_record(&uid, "other").len()), (20, 0));
         let new = EventLog::default();
         new.restore(recorded.clone());
-        assert_eq!(new.after(0, ""), recorded);
+        assert_eq!(new.after(0, &Subject::All), recorded);
         record(&new, "29");
-        let last = new.after(0, "").pop().unwrap();
+        let last = new.after(0, &Subject::All).pop().unwrap();
         assert_eq!(last.count, 3);
         assert!(recorded.iter().all(|event| event.sequence < last.sequence));
     }
@@ -243,11 +244,11 @@ mod tests {
         let new = EventLog::default();
         new.restore(recorded.clone());
         new.restore(recorded.clone());
-        assert_eq!(new.after(0, ""), recorded);
+        assert_eq!(new.after(0, &Subject::All), recorded);
         record(&new, "1");
-        let events = new.after(0, "");
+        let events = new.after(0, &Subject::All);
         new.restore(recorded);
-        assert_eq!(new.after(0, ""), events, "also if an event was counted meanwhile");
+        assert_eq!(new.after(0, &Subject::All), events, "also if an event was counted meanwhile");
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
         let late = old.for_record(&pod.uid, "other");
         let new = EventLog::default();
         new.restore([early, late].concat());
-        let events = new.after(0, "");
+        let events = new.after(0, &Subject::All);
         let events: Vec<_> = events.iter().map(|e| (e.container.as_str(), e.count)).collect();
         assert_eq!(events, [("app", 1), ("", 2)], "the record that was written last counts");
     }
@@ -281,7 +282,8 @@ mod tests {
                 });
             }
         });
-        let numbers: Vec<_> = log.after(0, "").iter().map(|event| event.sequence).collect();
+        let numbers: Vec<_> =
+            log.after(0, &Subject::All).iter().map(|event| event.sequence).collect();
         assert_eq!(numbers, (1..=1600).collect::<Vec<_>>());
     }
 
@@ -293,7 +295,7 @@ mod tests {
             log.record(&sample::pod(), container, notice, SystemTime::UNIX_EPOCH);
         };
         let of = |container: &str| -> Vec<String> {
-            let events = log.after(0, "").into_iter();
+            let events = log.after(0, &Subject::All).into_iter();
             events.filter(|it| it.container == container).map(|it| it.message).collect()
         };
         (0..100).for_each(|n| record("quiet", &n.to_string()));
@@ -307,13 +309,13 @@ mod tests {
         let shares = [of("loud").len(), of("other").len()];
         assert!(shares[0].abs_diff(shares[1]) <= 1 && of("quiet").len() == 101, "{shares:?}");
         // Events restored from records have the same bound.
-        let event = log.after(0, "").pop().unwrap();
+        let event = log.after(0, &Subject::All).pop().unwrap();
         log.restore((0..5000).map(|n| Event {
             message: format!("old {n}"),
             sequence: n,
             ..event.clone()
         }));
-        assert_eq!((log.after(0, "").len(), of("quiet").len()), (CAPACITY, 101));
+        assert_eq!((log.after(0, &Subject::All).len(), of("quiet").len()), (CAPACITY, 101));
     }
 
     #[test]
@@ -322,7 +324,7 @@ mod tests {
         record(&log, &"é".repeat(3000));
         let recorded = log.for_record(&sample::pod().uid, "app");
         assert!(recorded[0].message.len() <= 1030 && recorded[0].message.ends_with('…'));
-        assert_eq!(log.after(0, ""), recorded);
+        assert_eq!(log.after(0, &Subject::All), recorded);
     }
 
     #[test]
@@ -333,6 +335,6 @@ mod tests {
         let newest = new.newest();
         new.restore(old.for_record(&sample::pod().uid, "app"));
         assert!(newest.has_changed().unwrap() && *newest.borrow() > 0);
-        assert_eq!(old.after(0, "")[0].last, SystemTime::UNIX_EPOCH + Duration::ZERO);
+        assert_eq!(old.after(0, &Subject::All)[0].last, SystemTime::UNIX_EPOCH + Duration::ZERO);
     }
 }

@@ -6,6 +6,7 @@ use super::error::SupervisorError;
 use super::registry::Registry;
 use crate::domain::Incarnation;
 use crate::domain::evidence::Evidence;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::evidence::EvidenceCollector;
 use crate::node::{AttemptId, Node};
@@ -28,8 +29,7 @@ impl EvidenceStore {
     /// Deletes the evidence of an adopted container, which is left as if it had never been probed.
     pub async fn delete(&self, spec: &PodSpec) {
         let Some(container) = spec.containers.first() else { return };
-        let (pod, container) = (spec.name.clone(), container.name.clone());
-        let id = AttemptId { pod, container, attempt: Incarnation::default() };
+        let id = AttemptId::of(spec, &container.name, Incarnation::default());
         if let Some(folder) = self.runtime.log_path(&id).parent() {
             self.evidence_collector.forget(folder).await;
         }
@@ -39,19 +39,15 @@ impl EvidenceStore {
     /// means the first container.
     pub async fn list(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
     ) -> Result<Vec<Evidence>, SupervisorError> {
         let (uid, id) = self.registry.with(name, |handle| {
             let index = handle.index(name, container)?;
             let spec = handle.spec();
             let container = spec.at(index).map(|c| c.name.clone());
-            let id = AttemptId {
-                // The full name is needed: a request may give only the ID of an adopted container.
-                pod: spec.name.clone(),
-                container: container.unwrap_or_default(),
-                attempt: Incarnation::default(),
-            };
+            // The spec has the full name: a request may give only the ID of an adopted container.
+            let id = AttemptId::of(&spec, container.unwrap_or_default(), Incarnation::default());
             Ok::<_, SupervisorError>((spec.uid.clone(), id))
         })??;
         match self.runtime.log_path(&id).parent() {

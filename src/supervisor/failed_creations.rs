@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::lock::Lock;
 use super::registry::Registry;
+use crate::domain::pod_key::PodKey;
 use crate::node::{AttemptId, Node, NodeError};
 
 /// Attempts whose creation failed and whose leftovers could not be deleted yet.
@@ -30,8 +31,8 @@ impl FailedCreations {
 
     /// Deletes the leftovers of the pod's failed creations, so that none becomes part of the next
     /// one.
-    pub async fn delete_of(&self, pod: &str) -> Result<(), NodeError> {
-        for id in self.take(|id| id.pod == pod) {
+    pub async fn delete_of(&self, pod: &PodKey) -> Result<(), NodeError> {
+        for id in self.take(|id| id.pod == *pod) {
             if let Err(error) = self.runtime.forget(&id).await {
                 self.leftovers.lock().push(id);
                 return Err(error);

@@ -11,6 +11,7 @@ use super::manifest_status::ManifestDirStatus;
 use super::pod_views::PodViews;
 use super::registry::Registry;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{Change, PodSpec, Probes, SetCondition, Validated};
 
 /// The deadline for an actor to publish a change. It awaits nothing, so this is generous.
@@ -46,14 +47,14 @@ impl LiveChanges {
     ) -> Result<(PodView, bool), SupervisorError> {
         let _changing = self.lock().await;
         // The pod is read under the lock, because another change may have been in progress.
-        let view = self.views.get(&spec.name)?;
+        let view = self.views.get(&spec.key())?;
         self.change(view, spec).await
     }
 
     /// Replaces the container's probes with exactly these.
     pub async fn update_probes(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         probes: Probes,
     ) -> Result<PodView, SupervisorError> {
@@ -71,7 +72,7 @@ impl LiveChanges {
     /// Sets a condition of the pod that probelet does not decide, such as a readiness gate.
     pub async fn set_condition(
         &self,
-        name: &str,
+        name: &PodKey,
         kind: &str,
         set: SetCondition,
     ) -> Result<PodView, SupervisorError> {
@@ -84,7 +85,7 @@ impl LiveChanges {
     /// Changes how an adopted container is managed, while the container itself stays the same.
     pub async fn change_adopted(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let _changing = self.lock().await;
-        let live = self.views.get(&spec.name)?;
+        let live = self.views.get(&spec.key())?;
         self.publish(spec.in_place_of(&live.spec)).await
     }
 
@@ -96,16 +97,14 @@ impl LiveChanges {
         let spec = spec.into_inner().in_place_of(&view.spec);
         match view.spec.change_to(&spec) {
             Change::None => Ok((view, false)),
-            Change::Fixed(fields) => {
-                Err(SupervisorError::Differs { pod: spec.name.clone(), fields })
-            }
+            Change::Fixed(fields) => Err(SupervisorError::Differs { pod: spec.key(), fields }),
             Change::Live => Ok((self.publish(spec).await?, true)),
         }
     }
 
     /// Sends a live pod its changed spec, and waits until its view has it.
     async fn publish(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
-        let (name, spec) = (spec.name.clone(), Arc::new(spec));
+        let (name, spec) = (spec.key(), Arc::new(spec));
         let request = Request::ChangeSpec(spec.clone());
         self.registry.with(&name, |handle| handle.send(&name, request))??;
         let has_spec = |view: &PodView| Arc::ptr_eq(&view.spec, &spec);

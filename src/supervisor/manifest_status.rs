@@ -14,6 +14,7 @@ use super::pod_handle::PodHandle;
 use super::registry::Registry;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{Origin, PodSpec};
 use crate::domain::status::{Phase, PodStatus};
 
@@ -28,9 +29,9 @@ pub struct ManifestDirStatus {
 #[derive(Debug, Default)]
 struct State {
     /// The file of each pod; None before the directory is first read.
-    owners: Option<BTreeMap<String, String>>,
+    owners: Option<BTreeMap<PodKey, String>>,
     /// The problems by pod, or by file if its pod is unknown.
-    problems: BTreeMap<String, Problem>,
+    problems: BTreeMap<PodKey, Problem>,
     /// The reason why the directory cannot be read.
     error: Option<String>,
 }
@@ -59,7 +60,7 @@ impl ManifestDirStatus {
     }
 
     /// Refuses to change a pod that a file defines, because the file would undo the change.
-    pub fn check_not_defined_by_file(&self, pod: &str) -> Result<(), SupervisorError> {
+    pub fn check_not_defined_by_file(&self, pod: &PodKey) -> Result<(), SupervisorError> {
         if self.path.is_none() {
             return Ok(());
         }
@@ -91,13 +92,13 @@ impl ManifestDirStatus {
             }
             None => Notice::normal("ManifestDirReadable", "The manifest directory is read again"),
         };
-        self.log(path, notice);
+        self.log(&PodKey::in_default(path), notice);
         self.registry.changes().notify();
     }
 
     /// Sets the pods that the files define, and the problems of the files. Each problem is reported
     /// once.
-    pub fn update(&self, owners: BTreeMap<String, String>, problems: BTreeMap<String, String>) {
+    pub fn update(&self, owners: BTreeMap<PodKey, String>, problems: BTreeMap<PodKey, String>) {
         if self.path.is_none() {
             return;
         }
@@ -117,7 +118,7 @@ impl ManifestDirStatus {
             }
             changed = before != state.problems;
             // A problem that ends because its file is gone is not reported as solved.
-            let is_solved = |about: &String| {
+            let is_solved = |about: &PodKey| {
                 let has_owner = state.owners.as_ref().is_some_and(|all| all.contains_key(about));
                 has_owner && !state.problems.contains_key(about)
             };
@@ -136,7 +137,7 @@ impl ManifestDirStatus {
     }
 
     /// Logs and records a notice for a pod, or for a problem that is listed as a pod.
-    pub fn log(&self, about: &str, notice: Notice) {
+    pub fn log(&self, about: &PodKey, notice: Notice) {
         let live = self.registry.with(about, PodHandle::spec);
         let spec = live.unwrap_or_else(|_| Arc::new(nameless(about)));
         self.events.log(&spec, notice);
@@ -149,7 +150,7 @@ impl ManifestDirStatus {
         }
         let mut problems = self.state.lock().problems.clone();
         for view in views.iter_mut() {
-            view.manifest_error = problems.remove(&view.spec.name).map(|problem| problem.why);
+            view.manifest_error = problems.remove(&view.spec.key()).map(|problem| problem.why);
         }
         // The name of a pod that is being created is in the registry already.
         problems.retain(|about, _| !self.registry.contains(about));
@@ -157,22 +158,25 @@ impl ManifestDirStatus {
     }
 
     /// Returns the problem of a pod or file.
-    pub fn problem(&self, name: &str) -> Option<String> {
+    pub fn problem(&self, name: &PodKey) -> Option<String> {
         self.state.lock().problems.get(name).map(|problem| problem.why.clone())
     }
 
     /// Returns the row by which a problem is listed as a pod.
-    pub fn row(&self, name: &str) -> Option<PodView> {
+    pub fn row(&self, name: &PodKey) -> Option<PodView> {
         self.state.lock().problems.get(name).map(|problem| row(name, problem))
     }
 }
 
 /// The spec of a problem that is listed as a pod: only its name is known.
-fn nameless(about: &str) -> PodSpec {
-    PodSpec::bare(about.to_owned(), String::new(), Vec::new())
+fn nameless(about: &PodKey) -> PodSpec {
+    PodSpec {
+        namespace: about.namespace().to_owned(),
+        ..PodSpec::bare(about.name().to_owned(), String::new(), Vec::new())
+    }
 }
 
-fn row(about: &str, problem: &Problem) -> PodView {
+fn row(about: &PodKey, problem: &Problem) -> PodView {
     let status = PodStatus {
         phase: Phase::Pending,
         conditions: Vec::new(),

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 
 use super::lock::Lock;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::status::{ContainerState, Phase, WaitingReason};
 
 /// The reason of the event and of the containers' state.
@@ -17,7 +18,7 @@ pub const REASON: &str = "SupervisionFailed";
 /// The panics in a row of each pod's actor, until the pod is deleted, and whether the pod has no
 /// actor now.
 #[derive(Debug, Default)]
-pub struct Panics(Lock<BTreeMap<String, Panicked>>);
+pub struct Panics(Lock<BTreeMap<PodKey, Panicked>>);
 
 #[derive(Debug, Default)]
 struct Panicked {
@@ -27,7 +28,7 @@ struct Panicked {
 
 impl Panics {
     /// Counts a panic. Returns the number in a row.
-    pub fn add(&self, pod: &str) -> u32 {
+    pub fn add(&self, pod: &PodKey) -> u32 {
         let mut all = self.0.lock();
         let panicked = all.entry(pod.to_owned()).or_default();
         panicked.times = panicked.times.saturating_add(1);
@@ -36,14 +37,14 @@ impl Panics {
     }
 
     /// Marks the pod as having an actor again.
-    pub fn actor_started(&self, pod: &str) {
+    pub fn actor_started(&self, pod: &PodKey) {
         if let Some(panicked) = self.0.lock().get_mut(pod) {
             panicked.has_no_actor = false;
         }
     }
 
     /// Deletes the count of a pod.
-    pub fn forget(&self, pod: &str) {
+    pub fn forget(&self, pod: &PodKey) {
         self.0.lock().remove(pod);
     }
 

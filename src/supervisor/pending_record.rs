@@ -42,7 +42,7 @@ mod tests {
     fn recorded(attempt: u32) -> Recorded {
         let pod = sample::pod();
         let container = pod.containers[0].name.clone();
-        let id = AttemptId { pod: pod.name.clone(), container, attempt: Incarnation(attempt) };
+        let id = AttemptId::of(&pod, container, Incarnation(attempt));
         Recorded { id, pod, memory: memory(attempt, 0), pending_record: false }
     }
 

@@ -19,11 +19,11 @@ use super::registry::Registry;
 use super::repair::{self, Sorted};
 use super::runtime_link::RuntimeLink;
 use super::successor::Successor;
-use crate::domain::adopt::ContainerRef;
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::node::{AttemptId, Flaw, Found, FoundTask, NodeError, StartRequest, Unsound};
 
 /// The number of pods whose tasks are queried concurrently.
@@ -73,12 +73,12 @@ impl PodActors {
         let cancel = self.background.child_token();
         let (handle, channels) = PodHandle::new(view.clone(), prepared.wanted, successor, cancel);
         let (actor, first) = Actor::new(prepared, resources, channels);
-        let name = spec.name.clone();
+        let name = spec.key();
         self.registry.insert(&name, handle);
         self.panics.actor_started(&name);
         self.registry.changes().notify();
         let actors = self.clone();
-        let span = tracing::info_span!("pod", namespace = spec.namespace, pod = name);
+        let span = tracing::info_span!("pod", namespace = spec.namespace, pod = spec.name);
         let run = async move {
             match panics::catch(actor.run(first)).await {
                 Ok(true) => actors.on_gone(&name).await,
@@ -91,7 +91,7 @@ impl PodActors {
     }
 
     /// Starts the successor once nothing is left of the pod.
-    async fn on_gone(self: &Arc<Self>, name: &str) {
+    async fn on_gone(self: &Arc<Self>, name: &PodKey) {
         self.resources.counters.forget(name);
         self.panics.forget(name);
         match self.registry.take_successor(name).map(Successor::into_pod) {
@@ -118,7 +118,7 @@ impl PodActors {
     }
 
     /// Abandons the successor of a pod that is deleted.
-    pub fn abandon_successor(&self, name: &str) {
+    pub fn abandon_successor(&self, name: &PodKey) {
         let record = self.registry.with_mut(name, PodHandle::abandon_successor).flatten();
         let Some(StartRequest { id, pod, memory, .. }) = record else { return };
         let runtime = self.resources.runtime.clone();
@@ -131,10 +131,10 @@ impl PodActors {
     }
 
     /// Reports the panic and recovers the pod, after a longer delay each time it panics again.
-    async fn on_panic(self: &Arc<Self>, name: &str, why: &str) {
+    async fn on_panic(self: &Arc<Self>, name: &PodKey, why: &str) {
         let Ok(view) = self.registry.with(name, PodHandle::view) else { return };
         let mut times = self.panics.add(name);
-        tracing::error!(pod = name, why, times, "the pod's actor panicked");
+        tracing::error!(pod = %name, why, times, "the pod's actor panicked");
         let reason = format!(
             "{}: {why}; its containers continue to run, and the pod is recovered",
             panics::REASON
@@ -145,13 +145,13 @@ impl PodActors {
         self.registry.add_unsupervised(view, reason, Flaw::Unclear);
         self.registry.changes().notify();
         // The adopter recovers adopted containers itself, each time it lists them.
-        while ContainerRef::of_pod(name).is_none() && self.registry.is_unsupervised(name) {
+        while !name.is_adopted() && self.registry.is_unsupervised(name) {
             tokio::select! {
                 () = self.background.cancelled() => return,
                 () = tokio::time::sleep(retry_after(times)) => {}
             }
             if let Err(error) = self.recover().await {
-                tracing::warn!(pod = name, %error, "the pod is not recovered yet");
+                tracing::warn!(pod = %name, %error, "the pod is not recovered yet");
             }
             times = times.saturating_add(1);
         }
@@ -176,7 +176,7 @@ impl PodActors {
     /// Queries the pod's tasks and starts its actor; returns the number of pods recovered.
     async fn recover_pod(
         self: &Arc<Self>,
-        name: String,
+        name: PodKey,
         leftovers: PodLeftovers,
     ) -> Result<usize, NodeError> {
         let (found, flawed) = self.queries.query(leftovers).await?;
@@ -227,9 +227,9 @@ impl PodActors {
         };
         old.remove(now());
         let abandoned = prepared.wanted == Wanted::Removed;
-        let name = prepared.spec.name.clone();
+        let name = prepared.spec.key();
         self.start_with(old, Some(Successor::new(prepared, records, abandoned)));
-        tracing::info!(pod = name, "the replacement of the pod continues");
+        tracing::info!(pod = %name, "the replacement of the pod continues");
     }
 }
 

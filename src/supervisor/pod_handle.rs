@@ -12,6 +12,7 @@ use super::successor::Successor;
 use crate::domain::container::Wanted;
 use crate::domain::exit::Caller;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ContainerSpec, PodSpec};
 use crate::node::StartRequest;
 
@@ -79,7 +80,7 @@ impl PodHandle {
 
     /// Returns an error if the pod's active deadline has passed or it was evicted: it starts
     /// nothing any more.
-    pub fn check_not_expired(&self, pod: &str) -> Result<(), SupervisorError> {
+    pub fn check_not_expired(&self, pod: &PodKey) -> Result<(), SupervisorError> {
         match &self.view.borrow().status.expired {
             Some(why) => Err(SupervisorError::Expired(pod.to_owned(), why.reason())),
             None => Ok(()),
@@ -87,7 +88,7 @@ impl PodHandle {
     }
 
     /// Returns the position of a container. `pod` is the name that the caller gave.
-    pub fn index(&self, pod: &str, container: &str) -> Result<usize, SupervisorError> {
+    pub fn index(&self, pod: &PodKey, container: &str) -> Result<usize, SupervisorError> {
         let spec = self.spec();
         let name = named(&spec, container)?;
         spec.place_of(name).ok_or_else(|| SupervisorError::NoContainer {
@@ -97,7 +98,7 @@ impl PodHandle {
     }
 
     /// Sends a request. Returns an error if too many are waiting.
-    pub fn send(&self, pod: &str, request: Request) -> Result<(), SupervisorError> {
+    pub fn send(&self, pod: &PodKey, request: Request) -> Result<(), SupervisorError> {
         self.requests.try_send(request).map_err(|_| SupervisorError::Busy(pod.to_owned()))
     }
 
@@ -161,7 +162,7 @@ pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, Super
     match (container, spec.containers.as_slice()) {
         ("", [only]) => Ok(&only.name),
         // A pod that only the manifest directory knows does not exist yet.
-        (_, []) => Err(SupervisorError::NotFound(spec.name.clone())),
+        (_, []) => Err(SupervisorError::NotFound(spec.key())),
         ("", _) => {
             let names = |containers: &[ContainerSpec]| -> String {
                 containers.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")
@@ -171,7 +172,7 @@ pub fn named<'a>(spec: &'a PodSpec, container: &'a str) -> Result<&'a str, Super
                 let init = names(&spec.init_containers);
                 choice.push_str(&format!(" or one of the init containers: [{init}]"));
             }
-            Err(SupervisorError::Ambiguous { pod: spec.name.clone(), choice })
+            Err(SupervisorError::Ambiguous { pod: spec.key(), choice })
         }
         (name, _) => Ok(name),
     }

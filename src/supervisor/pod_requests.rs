@@ -12,6 +12,7 @@ use super::pod_actors::PodActors;
 use super::registry::Registry;
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::ProbeKind;
 use crate::node::session::{Order, Session};
 use crate::prober::Attempt;
@@ -41,7 +42,7 @@ impl PodRequests {
     /// removed only there.
     pub fn want(
         &self,
-        name: &str,
+        name: &PodKey,
         wanted: Wanted,
         grace: Option<Duration>,
         by: Option<Caller>,
@@ -53,11 +54,11 @@ impl PodRequests {
     }
 
     /// Removes a pod that no manifest names any more.
-    pub fn remove_static(&self, name: &str) -> Result<(), SupervisorError> {
+    pub fn remove_static(&self, name: &PodKey) -> Result<(), SupervisorError> {
         self.set_wanted(name, Desired { wanted: Wanted::Removed, grace: None, by: None })
     }
 
-    fn set_wanted(&self, name: &str, desired: Desired) -> Result<(), SupervisorError> {
+    fn set_wanted(&self, name: &PodKey, desired: Desired) -> Result<(), SupervisorError> {
         if desired.wanted == Wanted::Removed {
             self.actors.abandon_successor(name);
         }
@@ -77,7 +78,7 @@ impl PodRequests {
     /// only container.
     pub fn request(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         event: Event,
         by: Option<Caller>,
@@ -94,7 +95,7 @@ impl PodRequests {
     /// Pauses the probes of the container (of all, if the name is empty) for `length`.
     pub fn pause_probes(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         length: Duration,
     ) -> Result<(), SupervisorError> {
@@ -102,13 +103,13 @@ impl PodRequests {
     }
 
     /// Ends a pause early.
-    pub fn resume_probes(&self, name: &str, container: &str) -> Result<(), SupervisorError> {
+    pub fn resume_probes(&self, name: &PodKey, container: &str) -> Result<(), SupervisorError> {
         self.send_to_all(name, container, &Event::Resume)
     }
 
     fn send_to_all(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         event: &Event,
     ) -> Result<(), SupervisorError> {
@@ -126,7 +127,7 @@ impl PodRequests {
     /// Runs a probe of the running instance once, now. No counter changes.
     pub async fn run_probe(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         kind: ProbeKind,
     ) -> Result<Attempt, SupervisorError> {
@@ -154,7 +155,7 @@ impl PodRequests {
     /// track it.
     pub async fn exec(
         &self,
-        name: &str,
+        name: &PodKey,
         container: &str,
         order: &Order,
     ) -> Result<Session, SupervisorError> {

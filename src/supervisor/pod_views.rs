@@ -8,6 +8,7 @@ use super::manifest_status::ManifestDirStatus;
 use super::registry::Registry;
 use super::unmanaged::UnmanagedContainers;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 
 pub struct PodViews {
     registry: Arc<Registry>,
@@ -24,12 +25,12 @@ impl PodViews {
         Self { registry, unmanaged, manifests }
     }
 
-    pub fn get(&self, name: &str) -> Result<PodView, SupervisorError> {
+    pub fn get(&self, name: &PodKey) -> Result<PodView, SupervisorError> {
         let found = self.registry.view(name);
         let found = found.or_else(|error| self.unmanaged.view(name).ok_or(error));
         match found {
             Ok(view) => {
-                let manifest_error = self.manifests.problem(&view.spec.name);
+                let manifest_error = self.manifests.problem(&view.spec.key());
                 Ok(PodView { manifest_error, ..view })
             }
             Err(error) => self.manifests.row(name).ok_or(error),

@@ -39,7 +39,7 @@ impl PortClaims {
     /// Claims the pod's host ports if they are free.
     pub fn claim(&self, spec: &Arc<PodSpec>) -> Result<PortClaim, SpecErrors> {
         let mut claims = self.claims.lock();
-        let made = claims.values().filter(|other| other.name != spec.name);
+        let made = claims.values().filter(|other| other.key() != spec.key());
         let mut clashes: Vec<_> = made.flat_map(|other| spec.port_clashes(other)).collect();
         clashes.extend(self.check(spec).err().into_iter().flat_map(|errors| errors.0));
         if !clashes.is_empty() {
@@ -55,7 +55,7 @@ impl PortClaims {
         self.registry.for_each(|_, entry: &Entry| {
             others.extend(entry.pod().and_then(PodHandle::successor_spec));
         });
-        others.retain(|other| other.name != spec.name);
+        others.retain(|other| other.key() != spec.key());
         let clashes: Vec<_> = others.iter().flat_map(|other| spec.port_clashes(other)).collect();
         if clashes.is_empty() { Ok(()) } else { Err(SpecErrors(clashes)) }
     }

@@ -72,7 +72,7 @@ impl PreparedPod {
             });
             if let Some(attempt) = open {
                 let memory = restored.machine.memory();
-                counters.ended(&spec.name, &container.name, attempt, &memory);
+                counters.ended(&spec.key(), &container.name, attempt, &memory);
             }
             first.extend(restored.first.into_iter().map(|action| (index, action)));
             first.extend(pending_record.then_some((index, Action::Persist)));

@@ -15,9 +15,9 @@ use super::lock::Lock;
 use super::pod_actors::PodActors;
 use super::registry::{Entry, Registry};
 use super::runtime_link::RuntimeLink;
-use crate::domain::adopt::ContainerRef;
 use crate::domain::container::Observation;
 use crate::domain::link::Change;
+use crate::domain::pod_key::PodKey;
 use crate::domain::time::Later;
 use crate::node::{Flaw, Node};
 
@@ -35,7 +35,7 @@ pub struct Reconciler {
     link: Arc<RuntimeLink>,
     background: Background,
     /// Pods that the last reconciliation found in the runtime and that the registry does not have.
-    unregistered: Lock<Vec<String>>,
+    unregistered: Lock<Vec<PodKey>>,
 }
 
 impl Reconciler {
@@ -101,7 +101,7 @@ impl Reconciler {
     async fn reconcile(&self) -> Result<(), SupervisorError> {
         self.failed_creations.retry().await;
         let at = now().mono;
-        let mut pods: BTreeMap<String, Observations> = BTreeMap::new();
+        let mut pods: BTreeMap<PodKey, Observations> = BTreeMap::new();
         for (id, task) in self.runtime.look().await? {
             let containers = pods.entry(id.pod).or_default();
             let empty = || Observation { at, attempts: BTreeMap::new() };
@@ -110,10 +110,13 @@ impl Reconciler {
         let mut has_unrecovered = false;
         self.registry.for_each(|name, entry| {
             // The owner keeps an adopted container's record, and the `Adopter` observes it.
-            if ContainerRef::of_pod(name).is_some() {
+            if name.is_adopted() {
                 return;
             }
-            let observations = pods.remove(name).unwrap_or_default();
+            // The runtime names a pod by its labels.
+            let is_as_in_default = entry.pod().is_some_and(|handle| handle.spec().ids_of_default);
+            let labelled = is_as_in_default.then(|| PodKey::in_default(name.name()));
+            let observations = pods.remove(labelled.as_ref().unwrap_or(name)).unwrap_or_default();
             match entry {
                 // If the queue is full, the next reconciliation is soon enough.
                 Entry::Pod(handle) => {
@@ -133,7 +136,7 @@ impl Reconciler {
 
     /// True if a pod that is not in the registry was seen by the previous reconciliation too. A pod
     /// that is being removed is seen only once.
-    fn are_unregistered(&self, seen: Vec<String>) -> bool {
+    fn are_unregistered(&self, seen: Vec<PodKey>) -> bool {
         let mut unregistered = self.unregistered.lock();
         let before = std::mem::replace(&mut *unregistered, seen);
         unregistered.iter().any(|name| before.contains(name))

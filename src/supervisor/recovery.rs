@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use super::events::EventLog;
 use super::pending_record;
 use crate::domain::exit::ExitEvidence;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::node::{AttemptId, Flaw, Found, FoundTask, Node, NodeError, Recorded, Survey, Unsound};
 
@@ -21,13 +22,21 @@ pub struct PodLeftovers {
 
 impl PodLeftovers {
     /// Sorts the records by pod.
-    pub fn by_pod(mut survey: Survey) -> BTreeMap<String, Self> {
+    pub fn by_pod(mut survey: Survey) -> BTreeMap<PodKey, Self> {
         pending_record::fill_in(&mut survey.sound, survey.pending_record);
-        let mut pods: BTreeMap<String, Self> = BTreeMap::new();
+        let mut pods: BTreeMap<PodKey, Self> = BTreeMap::new();
+        let mut labelled = BTreeMap::new();
         for recorded in survey.sound {
+            labelled.insert(recorded.id.labelled_pod(), recorded.id.pod.clone());
             pods.entry(recorded.id.pod.clone()).or_default().sound.push(recorded);
         }
-        for unsound in survey.unsound {
+        for mut unsound in survey.unsound {
+            // The labels of an older build do not name the namespace, but another record of the pod
+            // does.
+            if let Some(pod) = labelled.get(&unsound.id.pod).filter(|pod| **pod != unsound.id.pod) {
+                unsound.id.pod = pod.clone();
+                unsound.id.is_as_in_default = true;
+            }
             pods.entry(unsound.id.pod.clone()).or_default().unsound.push(unsound);
         }
         pods

@@ -1,4 +1,4 @@
-//! The registry of pods, by name.
+//! The registry of pods, by namespace and name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::pod_handle::PodHandle;
 use super::successor::Successor;
 use crate::domain::adopt::ContainerRef;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::node::Flaw;
 
@@ -41,7 +42,7 @@ impl Entry {
 /// The pods with an actor, and the names that no new pod may have.
 #[derive(Default)]
 pub struct Registry {
-    entries: Lock<BTreeMap<String, Entry>>,
+    entries: Lock<BTreeMap<PodKey, Entry>>,
     changes: Changes,
 }
 
@@ -55,10 +56,16 @@ impl Registry {
     }
 
     /// Reserves the pod's name; None if a pod has it.
-    pub fn reserve(self: &Arc<Self>, name: &str) -> Result<Option<Reservation>, SupervisorError> {
+    pub fn reserve(
+        self: &Arc<Self>,
+        name: &PodKey,
+    ) -> Result<Option<Reservation>, SupervisorError> {
         let mut entries = self.entries.lock();
         match entries.get(name) {
             None => {
+                if let Some(other) = with_same_ids(&entries, name) {
+                    return Err(SupervisorError::AlreadyExists(other));
+                }
                 entries.insert(name.to_owned(), Entry::Reserved);
                 Ok(Some(Reservation::new(self, name)))
             }
@@ -71,8 +78,14 @@ impl Registry {
         }
     }
 
+    /// Returns the pod that has the container ids of a new pod of this key. Only an older build
+    /// created such a pod.
+    pub fn with_same_ids(&self, name: &PodKey) -> Option<PodKey> {
+        with_same_ids(&self.entries.lock(), name)
+    }
+
     /// Reserves a name that nothing has.
-    pub fn reserve_if_free(self: &Arc<Self>, name: &str) -> Option<Reservation> {
+    pub fn reserve_if_free(self: &Arc<Self>, name: &PodKey) -> Option<Reservation> {
         let mut entries = self.entries.lock();
         if entries.contains_key(name) {
             return None;
@@ -82,17 +95,17 @@ impl Registry {
     }
 
     /// Adds a pod whose actor starts.
-    pub fn insert(&self, name: &str, handle: PodHandle) {
+    pub fn insert(&self, name: &PodKey, handle: PodHandle) {
         self.entries.lock().insert(name.to_owned(), Entry::Pod(handle));
     }
 
-    pub fn remove(&self, name: &str) {
+    pub fn remove(&self, name: &PodKey) {
         self.entries.lock().remove(name);
         self.changes.notify();
     }
 
     /// Takes a pod that has an actor out of the registry.
-    pub fn take(&self, name: &str) -> Option<PodHandle> {
+    pub fn take(&self, name: &PodKey) -> Option<PodHandle> {
         let mut entries = self.entries.lock();
         match entries.remove(name)? {
             Entry::Pod(handle) => Some(handle),
@@ -105,35 +118,35 @@ impl Registry {
 
     /// Lists a pod with the reason why it has no actor. The reason is logged once.
     pub fn add_unsupervised(&self, view: Box<PodView>, reason: String, flaw: Flaw) {
-        let name = view.spec.name.clone();
+        let name = view.spec.key();
         let entry = Entry::Unsupervised(view, reason.clone(), flaw);
         let before = self.entries.lock().insert(name.clone(), entry);
         if before.is_none() {
-            tracing::warn!(pod = name, reason, "the pod is not supervised");
+            tracing::warn!(pod = %name, reason, "the pod is not supervised");
             self.changes.notify();
         }
     }
 
-    pub fn is_unsupervised(&self, name: &str) -> bool {
+    pub fn is_unsupervised(&self, name: &PodKey) -> bool {
         matches!(self.entries.lock().get(name), Some(Entry::Unsupervised(..)))
     }
 
     /// True if the name is in use, so that no recorded pod can take it.
-    pub fn is_taken(&self, name: &str) -> bool {
+    pub fn is_taken(&self, name: &PodKey) -> bool {
         match self.entries.lock().get(name) {
             Some(Entry::Pod(_) | Entry::Reserved) => true,
             Some(Entry::Unsupervised(..)) | None => false,
         }
     }
 
-    pub fn contains(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &PodKey) -> bool {
         self.entries.lock().contains_key(name)
     }
 
     /// Calls `f` with the pod. An adopted container is also found by its ID.
     pub fn with<T>(
         &self,
-        name: &str,
+        name: &PodKey,
         f: impl FnOnce(&PodHandle) -> T,
     ) -> Result<T, SupervisorError> {
         match find(&self.entries.lock(), name) {
@@ -144,21 +157,21 @@ impl Registry {
     }
 
     /// Calls `f` with the pod of exactly this name.
-    pub fn with_mut<T>(&self, name: &str, f: impl FnOnce(&mut PodHandle) -> T) -> Option<T> {
+    pub fn with_mut<T>(&self, name: &PodKey, f: impl FnOnce(&mut PodHandle) -> T) -> Option<T> {
         self.entries.lock().get_mut(name).and_then(Entry::pod_mut).map(f)
     }
 
     /// Calls `f` with each entry. The registry is locked meanwhile.
-    pub fn for_each(&self, mut f: impl FnMut(&str, &Entry)) {
+    pub fn for_each(&self, mut f: impl FnMut(&PodKey, &Entry)) {
         self.entries.lock().iter().for_each(|(name, entry)| f(name, entry));
     }
 
     /// Returns the spec of the pod of exactly this name.
-    pub fn spec(&self, name: &str) -> Option<Arc<PodSpec>> {
+    pub fn spec(&self, name: &PodKey) -> Option<Arc<PodSpec>> {
         self.entries.lock().get(name).and_then(Entry::pod).map(PodHandle::spec)
     }
 
-    pub fn view(&self, name: &str) -> Result<PodView, SupervisorError> {
+    pub fn view(&self, name: &PodKey) -> Result<PodView, SupervisorError> {
         if let Some(Entry::Unsupervised(view, ..)) = self.entries.lock().get(name) {
             return Ok(PodView::clone(view));
         }
@@ -175,14 +188,14 @@ impl Registry {
         views.collect()
     }
 
-    pub fn take_successor(&self, name: &str) -> Option<Successor> {
+    pub fn take_successor(&self, name: &PodKey) -> Option<Successor> {
         self.with_mut(name, PodHandle::take_successor).flatten()
     }
 
     /// Waits until the pod meets the condition, at most for the timeout.
     pub async fn wait(
         &self,
-        name: &str,
+        name: &PodKey,
         condition: &'static str,
         timeout: Duration,
         mut reached: impl FnMut(&PodView) -> bool,
@@ -196,7 +209,7 @@ impl Registry {
     }
 
     /// Returns why a pod's view ended: the pod is deleted, or its actor panicked.
-    fn view_ended(&self, name: &str) -> SupervisorError {
+    fn view_ended(&self, name: &PodKey) -> SupervisorError {
         match self.with(name, PodHandle::has_actor) {
             Ok(false) => SupervisorError::Busy(name.to_owned()),
             Ok(true) => SupervisorError::NotFound(name.to_owned()),
@@ -205,7 +218,7 @@ impl Registry {
     }
 
     /// Waits until nothing is left of the pod, at most for the timeout.
-    pub async fn wait_gone(&self, name: &str, timeout: Duration) -> Result<(), SupervisorError> {
+    pub async fn wait_gone(&self, name: &PodKey, timeout: Duration) -> Result<(), SupervisorError> {
         let mut changes = self.changes.subscribe();
         let gone = changes.wait_for(|_| !self.contains(name));
         match tokio::time::timeout(timeout, gone).await {
@@ -215,31 +228,45 @@ impl Registry {
     }
 
     /// Returns the names of adopted containers that have an actor.
-    pub fn adopted_names(&self) -> Vec<String> {
-        let is_adopted = |name: &&String| ContainerRef::of_pod(name).is_some();
+    pub fn adopted_names(&self) -> Vec<PodKey> {
+        let is_adopted = |name: &&PodKey| name.is_adopted();
         self.entries.lock().keys().filter(is_adopted).cloned().collect()
     }
 }
 
-/// Finds a pod by its name; an adopted container also by its ID, if no other has the same ID.
-pub fn find<'a, T>(named: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
-    let has_id = |(key, _): &(&String, &T)| key.split_once('/').is_some_and(|(_, id)| id == name);
+/// Finds a pod by its key; an adopted container also by its ID, as a pod of `default`, if no other
+/// has the same ID.
+pub fn find<'a, T>(named: &'a BTreeMap<PodKey, T>, name: &PodKey) -> Option<&'a T> {
+    let has_id = |(key, _): &(&PodKey, &T)| {
+        ContainerRef::of_pod(key).is_some_and(|container| container.id == name.name())
+    };
     named.get(name).or_else(|| {
+        if !(name.is_in_default() || name.is_adopted()) {
+            return None;
+        }
         let mut others = named.iter().filter(has_id);
         others.next().filter(|_| others.next().is_none()).map(|(_, one)| one)
     })
+}
+
+fn with_same_ids(entries: &BTreeMap<PodKey, Entry>, name: &PodKey) -> Option<PodKey> {
+    let has_ids = |(key, entry): &(&PodKey, &Entry)| {
+        key.name() == name.name() && entry.pod().is_some_and(|handle| handle.spec().ids_of_default)
+    };
+    let is_there = |key: &PodKey| name.is_in_default() && key != name;
+    entries.iter().find(has_ids).map(|(key, _)| key.clone()).filter(is_there)
 }
 
 /// The reservation of a name while its pod is created. The drop releases the name, however the
 /// creation ends.
 pub struct Reservation {
     registry: Arc<Registry>,
-    name: String,
+    name: PodKey,
     keep: bool,
 }
 
 impl Reservation {
-    fn new(registry: &Arc<Registry>, name: &str) -> Self {
+    fn new(registry: &Arc<Registry>, name: &PodKey) -> Self {
         Self { registry: registry.clone(), name: name.to_owned(), keep: false }
     }
 

@@ -10,6 +10,7 @@ use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::history::History;
 use crate::domain::pod::PodView;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ContainerSpec, PodSpec, Source};
 use crate::domain::status::{
     ContainerState, ContainerStatus, Phase, PodStatus, Stage, WaitingReason,
@@ -81,7 +82,8 @@ fn view(
         }
     }
     let ids = sound.iter().map(|found| &found.id).chain(unsound.iter().map(|it| &it.id));
-    let name = ids.map(|id| id.pod.clone()).next().unwrap_or_default();
+    let name = ids.map(|id| id.pod.clone()).next();
+    let pod = name.unwrap_or_else(|| PodKey::in_default(""));
     let containers: Vec<_> = images
         .iter()
         .map(|(name, (image, _))| {
@@ -104,7 +106,8 @@ fn view(
         network: Default::default(),
     };
     let uid = unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default();
-    let spec = PodSpec::bare(name, uid, containers);
+    let namespace = pod.namespace().to_owned();
+    let spec = PodSpec { namespace, ..PodSpec::bare(pod.name().to_owned(), uid, containers) };
     PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
 }
 

@@ -99,7 +99,7 @@ impl Replacement {
         by: Option<Caller>,
     ) -> Result<Duration, SupervisorError> {
         let _changing = self.live_changes.lock().await;
-        let name = spec.name.clone();
+        let name = spec.key();
         let leaving = || SupervisorError::BeingDeleted(name.clone());
         let old = self.views.get(&name)?;
         if old.status.deletion.is_some() {

@@ -17,6 +17,7 @@ use super::registry::Registry;
 use crate::domain::Now;
 use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::domain::static_pods::{Kept, ManifestStore, Missing, Plan, Reading, Text};
 use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
@@ -47,8 +48,8 @@ pub struct StaticPods {
     readings: BTreeMap<String, (Text, Reading)>,
     jobs: JoinSet<JobResult>,
     /// The pods with a job in progress.
-    busy: BTreeMap<String, Id>,
-    failures: BTreeMap<String, Failure>,
+    busy: BTreeMap<PodKey, Id>,
+    failures: BTreeMap<PodKey, Failure>,
 }
 
 /// The result of a job that creates or changes a pod.
@@ -132,7 +133,7 @@ impl StaticPods {
         let (existing, unknown) = (self.existing(), self.manifest_store.has_unknown());
         let all = (directory, readings.as_slice());
         let plan = Plan::new(all, &existing, unknown, &mut self.missing, now);
-        let wanted = |name: &String| plan.keep.iter().any(|spec| spec.name == *name);
+        let wanted = |name: &PodKey| plan.keep.iter().any(|spec| spec.key() == *name);
         self.failures.retain(|name, _| wanted(name));
         for spec in plan.keep {
             self.apply(spec, now);
@@ -140,7 +141,7 @@ impl StaticPods {
         for pod in &plan.remove {
             self.remove(pod);
         }
-        let mut problems = BTreeMap::<String, Vec<String>>::new();
+        let mut problems = BTreeMap::<PodKey, Vec<String>>::new();
         for problem in plan.problems {
             problems.entry(problem.about).or_default().push(problem.why);
         }
@@ -168,7 +169,7 @@ impl StaticPods {
 
     /// Starts a job that creates or changes the pod, if the pod differs from its file.
     fn apply(&mut self, spec: Validated<PodSpec>, now: Now) {
-        let name = spec.name.clone();
+        let name = spec.key();
         if self.busy.contains_key(&name) {
             return;
         }
@@ -197,11 +198,11 @@ impl StaticPods {
                 return;
             }
         };
-        self.busy.remove(&spec.name);
+        self.busy.remove(&spec.key());
         let file = spec.origin.as_ref().map(|origin| origin.file.clone()).unwrap_or_default();
         let error = match outcome {
             Ok(applied) => {
-                self.failures.remove(&spec.name);
+                self.failures.remove(&spec.key());
                 self.report(&spec, &file, &applied);
                 return;
             }
@@ -214,12 +215,12 @@ impl StaticPods {
                 | SupervisorError::Busy(_)
                 | SupervisorError::Timeout { .. }
         );
-        let before = self.failures.get(&spec.name).filter(|failure| failure.spec == spec);
+        let before = self.failures.get(&spec.key()).filter(|failure| failure.spec == spec);
         let tries = before.map_or(0, |failure| failure.tries).saturating_add(1);
         let mono = now().mono;
         let retry_at = mono.checked_add(retry_after(tries)).unwrap_or(mono);
         let why = (!is_temporary).then(|| format!("{file}: {error}"));
-        self.failures.insert(spec.name.clone(), Failure { spec, why, tries, retry_at });
+        self.failures.insert(spec.key(), Failure { spec, why, tries, retry_at });
     }
 
     /// Logs what was done, and records the file's warnings.
@@ -230,10 +231,10 @@ impl StaticPods {
             Applied::Unchanged => return,
             Applied::Replaced(fields) => ("replaced", fields.join(", ")),
         };
-        tracing::info!(pod = spec.name, file, applied, fields, "the pod was applied from its file");
+        tracing::info!(pod = %spec.key(), file, applied, fields, "the pod was applied from its file");
         let warnings = self.readings.get(file).map(|(_, reading)| reading.warnings.as_slice());
         for warning in warnings.unwrap_or_default() {
-            self.manifests.log(&spec.name, Notice::warning("ManifestWarning", warning));
+            self.manifests.log(&spec.key(), Notice::warning("ManifestWarning", warning));
         }
     }
 
@@ -246,25 +247,25 @@ impl StaticPods {
             };
             let spec = handle.spec();
             let origin = spec.origin.clone().filter(|origin| self.manifests.contains(origin));
-            existing.extend(origin.map(|origin| Kept { pod: spec.name.clone(), origin }));
+            existing.extend(origin.map(|origin| Kept { pod: spec.key(), origin }));
         });
         existing
     }
 
     /// True if nothing of the pod has to be changed.
     fn is_up_to_date(&self, wanted: &PodSpec) -> bool {
-        let same = self.registry.with(&wanted.name, |handle| {
+        let same = self.registry.with(&wanted.key(), |handle| {
             let spec = handle.spec();
             !handle.is_being_deleted() && *spec == wanted.clone().in_place_of(&spec)
         });
         same.unwrap_or_default()
     }
 
-    fn remove(&self, pod: &str) {
+    fn remove(&self, pod: &PodKey) {
         let notice = Notice::normal("ManifestRemoved", "No manifest names the pod any more");
         self.manifests.log(pod, notice);
         if let Err(error) = self.requests.remove_static(pod) {
-            tracing::warn!(pod, %error, "the pod is not deleted yet");
+            tracing::warn!(%pod, %error, "the pod is not deleted yet");
         }
     }
 }

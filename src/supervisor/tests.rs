@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Applied, PodView, Supervisor, SupervisorBuilder, SupervisorError, now};
+use super::{Applied, PodView, Subject, Supervisor, SupervisorBuilder, SupervisorError, now};
 use crate::domain::container::Event;
 use crate::domain::container::Wanted;
 use crate::domain::exit::Ending;
+use crate::domain::pod_key::PodKey;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{
     BackoffLimits, ContainerSpec, Handler, MessagePolicy, PodSpec, PortRef, ProbeSpec, Probes,
@@ -24,6 +25,7 @@ use crate::prober::{Attempt, Prober};
 mod brake;
 mod evidence;
 mod images;
+mod namespaces;
 mod panicked;
 mod ports;
 mod probes;
@@ -51,6 +53,10 @@ impl Prober for Scripted {
     }
 }
 
+fn key(name: impl Into<String>) -> PodKey {
+    PodKey::in_default(name)
+}
+
 fn pod(image: &str) -> Validated<PodSpec> {
     let handler = Handler::TcpSocket(TcpSocket { host: None, port: PortRef::Number(80) });
     PodSpec {
@@ -75,6 +81,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         volumes: vec![],
         gates: Default::default(),
         origin: None,
+        ids_of_default: false,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),
@@ -124,7 +131,7 @@ impl Host {
             let status = &view.status.containers[0];
             status.restart_count == count && matches!(status.state, ContainerState::Running { .. })
         };
-        self.supervisor.wait("web", "restarts", 10 * MINUTE, reached).await.unwrap()
+        self.supervisor.wait(&key("web"), "restarts", 10 * MINUTE, reached).await.unwrap()
     }
 }
 
@@ -140,7 +147,7 @@ async fn a_condemned_process_that_ignores_sigterm_is_killed_and_restarted() {
     assert_eq!(start.elapsed().as_secs(), 60);
     let last = view.status.containers[0].last_state.clone().unwrap();
     assert_eq!((last.exit_code, last.signal), (137, Some(9)));
-    let events: Vec<_> = host.supervisor.events().after(0, "web");
+    let events: Vec<_> = host.supervisor.events().after(0, &Subject::Pod(key("web")));
     let count = |reason: &str| events.iter().find(|event| event.reason == reason).unwrap().count;
     // The new instance's first probe may have been reported already.
     assert!((3..=4).contains(&count("Unhealthy")));
@@ -172,7 +179,7 @@ async fn an_invalid_image_names_the_field_and_leaves_nothing() {
     let error = host.supervisor.apply(pod("bad"), Wanted::Running).await.unwrap_err();
     assert_eq!(error.to_string(), "spec.containers[0].image: is no image");
     assert_eq!(host.runtime.calls(), [""; 0]);
-    assert!(matches!(host.supervisor.get("web"), Err(SupervisorError::NotFound(_))));
+    assert!(matches!(host.supervisor.get(&key("web")), Err(SupervisorError::NotFound(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,8 +197,8 @@ async fn removal_leaves_nothing_and_frees_the_name() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
     host.restarts(0).await;
-    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("web"), MINUTE).await.unwrap();
     assert!(host.runtime.calls().contains(&"forget web_app_0".into()));
     host.supervisor.apply(pod("other"), Wanted::Running).await.unwrap();
 }
@@ -219,7 +226,7 @@ async fn a_refused_configuration_is_retried_and_is_no_restart() {
         }
         _ => false,
     };
-    host.supervisor.wait("web", "refusal", MINUTE, waits).await.unwrap();
+    host.supervisor.wait(&key("web"), "refusal", MINUTE, waits).await.unwrap();
     assert_eq!(host.restarts(0).await.status.containers[0].last_state, None);
 }
 
@@ -240,7 +247,11 @@ async fn oom_kills_are_reported_while_the_process_runs_and_at_its_end() {
     host.runtime.oom_kill();
     let mut newest = host.supervisor.events().newest();
     let reported = newest.wait_for(|_| {
-        host.supervisor.events().after(0, "web").iter().any(|event| event.reason == "OOMKilling")
+        host.supervisor
+            .events()
+            .after(0, &Subject::Pod(key("web")))
+            .iter()
+            .any(|event| event.reason == "OOMKilling")
     });
     tokio::time::timeout(MINUTE, reported).await.unwrap().unwrap();
     host.runtime.oom_kill();

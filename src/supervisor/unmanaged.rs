@@ -10,12 +10,13 @@ use crate::domain::adopt::Refusal;
 use crate::domain::container::{ImageFacts, Machine};
 use crate::domain::notice::Notice;
 use crate::domain::pod::{Pod, PodView};
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::PodSpec;
 use crate::domain::status::{ContainerState, WaitingReason};
 
 /// The views of containers that are only listed, by pod.
 #[derive(Default)]
-pub struct UnmanagedContainers(Lock<BTreeMap<String, PodView>>);
+pub struct UnmanagedContainers(Lock<BTreeMap<PodKey, PodView>>);
 
 impl UnmanagedContainers {
     /// Lists a container with the reason why it is not managed. Returns the notice of the reason if
@@ -31,7 +32,7 @@ impl UnmanagedContainers {
             let (reason, message) = (WaitingReason::Unsupervised(reason), message.clone());
             container.state = ContainerState::Waiting { reason, message };
         }
-        let name = spec.name.clone();
+        let name = spec.key();
         let view = PodView { generation: 1, spec, status, manifest_error: None };
         let before = self.views().insert(name, view.clone());
         let state = |view: &PodView| view.status.containers.first().map(|c| c.state.clone());
@@ -45,17 +46,17 @@ impl UnmanagedContainers {
     }
 
     /// Removes a container from the list; false if it was not listed.
-    pub fn remove(&self, name: &str) -> bool {
+    pub fn remove(&self, name: &PodKey) -> bool {
         self.views().remove(name).is_some()
     }
 
     /// Returns the view of a container by the name of its pod, or by its ID.
-    pub fn view(&self, name: &str) -> Option<PodView> {
+    pub fn view(&self, name: &PodKey) -> Option<PodView> {
         find(&self.views(), name).cloned()
     }
 
     /// Returns the views by pod. The list is locked meanwhile.
-    pub fn views(&self) -> MutexGuard<'_, BTreeMap<String, PodView>> {
+    pub fn views(&self) -> MutexGuard<'_, BTreeMap<PodKey, PodView>> {
         self.0.lock()
     }
 }

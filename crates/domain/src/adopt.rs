@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::container::Memory;
 use super::exit::Cause;
+use super::pod_key::{ADOPTED_NAMESPACE, PodKey};
 use super::spec::{
     Adopted, BackoffLimits, ContainerSpec, OwnLabels, PodSpec, Probes, RestartPolicy, Source,
     SpecErrors,
@@ -47,7 +48,7 @@ const LOG_URIS: [&str; 2] = ["containerd.io/restart.loguri", "nerdctl/log-uri"];
 const OWNERS_TURN: Duration = Duration::from_millis(300);
 
 /// Reference to a container in containerd. Its pod is called `NAMESPACE/ID`, a name that no pod
-/// made by probelet can have.
+/// made by probelet can have, in the namespace [`ADOPTED_NAMESPACE`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerRef {
     /// Namespace of containerd.
@@ -57,11 +58,15 @@ pub struct ContainerRef {
 }
 
 impl ContainerRef {
-    /// Container that a pod name of the form `NAMESPACE/ID` refers to; `None` for the name of a pod
-    /// that probelet made.
-    pub fn of_pod(name: &str) -> Option<Self> {
-        let (namespace, id) = name.split_once('/')?;
+    /// Container of an adopted container's pod; `None` for a pod that probelet made.
+    pub fn of_pod(pod: &PodKey) -> Option<Self> {
+        let (namespace, id) = pod.name().split_once('/').filter(|_| pod.is_adopted())?;
         Some(Self { namespace: namespace.to_owned(), id: id.to_owned() })
+    }
+
+    /// Key of the container's pod.
+    pub fn pod(&self) -> PodKey {
+        PodKey::new(ADOPTED_NAMESPACE, self.to_string())
     }
 }
 

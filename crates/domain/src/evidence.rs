@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Incarnation;
+use super::pod_key::PodKey;
 use super::probe::ProbeStatus;
 
 mod fit;
@@ -28,6 +29,9 @@ pub const MOST: usize = 256 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
+    /// Namespace of the pod, `probelet-adopted` for an adopted container; empty in the files of older
+    /// builds.
+    pub namespace: String,
     /// Name of the pod; `NAMESPACE/ID` for an adopted container.
     pub pod: String,
     /// UID of the pod, which tells it from an earlier pod of the same name.
@@ -47,6 +51,13 @@ pub struct Evidence {
     pub probes: Vec<ProbeWord>,
     /// Raw data that `reading` is derived from.
     pub captured: Captured,
+}
+
+impl Evidence {
+    /// Key of the pod.
+    pub fn pod_key(&self) -> PodKey {
+        PodKey::named(&self.namespace, &self.pod)
+    }
 }
 
 /// Status of a probe at the time of the capture.

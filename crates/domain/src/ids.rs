@@ -3,6 +3,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::pod_key::PodKey;
+
 /// Maximum length of a stem, which leaves room for `_` and the attempt's number.
 const LONGEST: usize = 63;
 /// Hexadecimal digits that keep two shortened names apart.
@@ -20,11 +22,23 @@ pub fn stem(pod: &str, container: &str) -> String {
     if natural.len() <= LONGEST && is_fit(&natural) {
         return natural;
     }
+    // Neither name has a slash.
+    hashed(pod, container, &format!("{pod}/{container}"))
+}
+
+/// Returns the stem of the ids of a pod in another namespace than `default`:
+/// `POD_CONTAINER_HASH`, also for a bare container. The hash is that of namespace, pod and
+/// container, so the id is none that [`stem`] makes: that one has no hash, or another one.
+pub fn stem_in_namespace(pod: &PodKey, container: &str) -> String {
+    hashed(pod.name(), container, &format!("{}/{}/{container}", pod.namespace(), pod.name()))
+}
+
+/// Returns `POD_CONTAINER_HASH` with the hash of `whole`; long names are cut.
+fn hashed(pod: &str, container: &str, whole: &str) -> String {
     let least = ROOM / 2;
     let container_part = part(container, ROOM.saturating_sub(pod.len()).max(least));
     let pod_part = part(pod, ROOM - container_part.len());
-    // Neither name has a slash.
-    let hash = Sha256::digest(format!("{pod}/{container}"));
+    let hash = Sha256::digest(whole);
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).take(DIGITS / 2).collect();
     format!("{pod_part}_{container_part}_{hash}")
 }
@@ -74,7 +88,16 @@ mod tests {
             assert!(name.len() <= LONGEST && is_fit(&name), "{name}");
             assert!(seen.insert(name.clone()), "{name} twice");
         }
+        for namespace in ["a", "b", &label] {
+            for (pod, container) in pods.iter().flat_map(|pod| containers.map(|own| (*pod, own))) {
+                let name = stem_in_namespace(&PodKey::new(namespace, pod), container);
+                assert!(name.len() <= LONGEST && is_fit(&name), "{name}");
+                assert!(seen.insert(name.clone()), "{name} twice");
+            }
+        }
         assert_eq!(stem("web--2", "app"), "web-2_app_9ec38ce472");
+        let name = stem_in_namespace(&PodKey::new("shop", "web"), "app");
+        assert!(name.starts_with("web_app_") && name.len() == "web_app_".len() + DIGITS, "{name}");
         let name = stem(&long, &label);
         assert!(name.starts_with("a.b-a.b-") && name.contains("_cccc"), "{name}");
     }

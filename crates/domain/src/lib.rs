@@ -40,6 +40,7 @@ pub mod network;
 pub mod node;
 pub mod notice;
 pub mod pod;
+pub mod pod_key;
 pub mod probe;
 pub mod quantity;
 pub mod restart;

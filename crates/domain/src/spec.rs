@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image::{PullPolicy, PullSecret};
 use super::log::OwnLimits;
+use super::pod_key::{ADOPTED_NAMESPACE, PodKey};
 
 mod adopted;
 mod aim;
@@ -97,7 +98,7 @@ impl<T> Deref for Validated<T> {
 pub struct PodSpec {
     /// Kubernetes' namespace of the pod; `default` for a manifest that has none.
     pub namespace: String,
-    /// Name of the pod, unique on the machine across namespaces.
+    /// Name of the pod, unique in its namespace; `NAMESPACE/ID` for an adopted container.
     pub name: String,
     /// UID of the pod, a random UUID that probelet makes at creation.
     pub uid: String,
@@ -153,6 +154,18 @@ pub struct PodSpec {
     /// File of the manifest directory that the pod is from; `None` for a pod that was applied.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// True if a build without namespaces created the pod in another one than `default`: the ids
+    /// and logs of its containers are those of a pod in `default`, and stay so.
+    #[serde(skip)]
+    pub ids_of_default: bool,
+}
+
+impl PodSpec {
+    /// Key of the pod. The spec of an adopted container has containerd's namespace.
+    pub fn key(&self) -> PodKey {
+        let namespace = if self.is_adopted() { ADOPTED_NAMESPACE } else { &self.namespace };
+        PodKey::new(namespace, &self.name)
+    }
 }
 
 /// A container of a pod.

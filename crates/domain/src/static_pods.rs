@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Now;
+use super::pod_key::PodKey;
 use super::spec::{Origin, PodSpec, Validated};
 
 mod manifest_store;
@@ -36,8 +37,8 @@ pub enum Content {
     Unreadable(String),
     /// The file names these pods and is invalid.
     Refused {
-        /// Names of the pods.
-        pods: Vec<String>,
+        /// Keys of the pods.
+        pods: Vec<PodKey>,
         /// Errors of the manifest as text, with their positions.
         why: String,
     },
@@ -48,8 +49,8 @@ pub enum Content {
 /// A pod that was created from a file of this directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Name of the pod.
-    pub pod: String,
+    /// Key of the pod.
+    pub pod: PodKey,
     /// File that the pod was created from, and the directory of that file.
     pub origin: Origin,
 }
@@ -57,8 +58,8 @@ pub struct Kept {
 /// Problem to be reported for a pod or, if the pod is not known, for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Name of the pod, or path of the file.
-    pub about: String,
+    /// Key of the pod, or one with the path of the file as its name.
+    pub about: PodKey,
     /// Error, with the file's path.
     pub why: String,
 }
@@ -69,18 +70,18 @@ pub struct Plan {
     /// Specs that the pods are to have.
     pub keep: Vec<Validated<PodSpec>>,
     /// Pods that no file names any more.
-    pub remove: Vec<String>,
+    pub remove: Vec<PodKey>,
     /// Errors to report, of pods and of files.
     pub problems: Vec<Problem>,
-    /// Files by the names of the pods that they are about.
-    pub owners: BTreeMap<String, String>,
+    /// Files by the pods that they are about.
+    pub owners: BTreeMap<PodKey, String>,
     /// Time at which a removal may be due.
     pub wake: Option<Instant>,
 }
 
 /// Time since which no file names each of these pods.
 #[derive(Debug, Default)]
-pub struct Missing(BTreeMap<String, Instant>);
+pub struct Missing(BTreeMap<PodKey, Instant>);
 
 impl Missing {
     /// Forgets the missing pods: without a scan of the directory no pod counts as missing.
@@ -146,7 +147,7 @@ impl Plan {
         match &reading.content {
             Content::Pods(specs) => {
                 for spec in specs {
-                    match self.owners.get(&spec.name).filter(|owner| *owner != file) {
+                    match self.owners.get(&spec.key()).filter(|owner| *owner != file) {
                         None => {
                             let origin = Origin { file: file.clone(), directory };
                             self.keep.push(spec.clone().kept_by(origin));
@@ -154,9 +155,9 @@ impl Plan {
                         Some(owner) => {
                             let why = format!(
                                 "{file}: not taken: {owner} has a pod {:?} too, and comes first",
-                                spec.name
+                                spec.key()
                             );
-                            self.report(&spec.name, why);
+                            self.report(&spec.key(), why);
                         }
                     }
                 }
@@ -165,22 +166,22 @@ impl Plan {
                 let about = names(reading, kept);
                 about.iter().for_each(|pod| self.report(pod, why.clone()));
                 if about.is_empty() {
-                    self.report(file, why.clone());
+                    self.report(&PodKey::in_default(file), why.clone());
                 }
             }
         }
     }
 
-    fn report(&mut self, about: &str, why: String) {
-        self.problems.push(Problem { about: about.to_owned(), why });
+    fn report(&mut self, about: &PodKey, why: String) {
+        self.problems.push(Problem { about: about.clone(), why });
     }
 }
 
 /// Returns the pods that a file is about. While the file is invalid, they include those that were
 /// created from it.
-fn names(reading: &Reading, kept: &[Kept]) -> Vec<String> {
-    let mut names: Vec<String> = match &reading.content {
-        Content::Pods(specs) => return specs.iter().map(|spec| spec.name.clone()).collect(),
+fn names(reading: &Reading, kept: &[Kept]) -> Vec<PodKey> {
+    let mut names: Vec<PodKey> = match &reading.content {
+        Content::Pods(specs) => return specs.iter().map(|spec| spec.key()).collect(),
         Content::Refused { pods, .. } => pods.clone(),
         Content::Unreadable(_) => Vec::new(),
     };

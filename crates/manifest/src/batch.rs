@@ -1,7 +1,7 @@
 //! The objects of one apply, which may refer to each other.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::objects::Objects;
 use crate::parse::{Parsed, parse_with, validate};
 use crate::{kinds, unsupported_kinds};
 use probelet_domain::advice::{Advice, advise};
+use probelet_domain::pod_key::PodKey;
 use probelet_domain::spec::{HostPort, PodSpec, SpecError, Validated};
 
 /// The pods of several objects, and the findings. An index is that of an object in the input.
@@ -58,7 +59,7 @@ pub fn batch<V: Borrow<Value>>(
             Some(Err(errors)) => batch.fail(index, errors),
         }
     }
-    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    let mut named = BTreeSet::new();
     for (index, value) in with_pods {
         match one(value.borrow(), uid(), &objects) {
             Err(Refused { errors, warnings }) => {
@@ -69,15 +70,11 @@ pub fn batch<V: Borrow<Value>>(
                 batch.prefixes.insert(index, prefix);
                 batch.warnings.extend(warnings.into_iter().map(|warning| (index, warning)));
                 batch.advice.extend(advice.into_iter().map(|advice| (index, advice)));
-                match named.insert(pod.name.clone(), pod.namespace.clone()) {
-                    None => batch.pods.push((index, pod)),
-                    Some(namespace) => {
-                        let mut error = SpecError::duplicate("metadata.name", &pod.name);
-                        if namespace != pod.namespace {
-                            error.reason.push_str(": a name is for one pod of the machine");
-                        }
-                        batch.errors.push((index, error));
-                    }
+                if named.insert(pod.key()) {
+                    batch.pods.push((index, pod));
+                } else {
+                    let error = SpecError::duplicate("metadata.name", &pod.name);
+                    batch.errors.push((index, error));
                 }
             }
         }
@@ -98,16 +95,17 @@ impl Batch {
 
     fn check_ports(&mut self) {
         let mut clashes = Vec::new();
-        let mut taken: HashMap<_, Vec<(HostPort, &str)>> = HashMap::new();
+        let mut taken: HashMap<_, Vec<(HostPort, PodKey)>> = HashMap::new();
         for (index, pod) in &self.pods {
+            let key = pod.key();
             for (field, port) in pod.host_ports() {
                 let others = taken.entry((port.host_port, port.protocol.clone())).or_default();
                 let is_taken =
-                    |(other, owner): &&(HostPort, &str)| *owner != pod.name && other.clashes(&port);
+                    |(other, owner): &&(HostPort, PodKey)| *owner != key && other.clashes(&port);
                 if let Some((_, owner)) = others.iter().find(is_taken) {
                     clashes.push((*index, port.taken(self.field(*index, &field), owner)));
                 }
-                others.push((port, &pod.name));
+                others.push((port, key.clone()));
             }
         }
         self.errors.append(&mut clashes);

@@ -1,7 +1,7 @@
 //! A file of the manifest directory, which is read as by `apply -f` of that file alone.
 
 use crate::batch::batch;
-use crate::kinds::pod_name;
+use crate::kinds::pod_key;
 use crate::sources::{File, Sources};
 use probelet_domain::spec::{SUMMARY, SpecError, SpecErrors};
 use probelet_domain::static_pods::{Content, Reading, Text};
@@ -23,7 +23,7 @@ fn content(file: &str, text: &Text, uid: fn() -> String, warnings: &mut Vec<Stri
     if let Some(error) = sources.errors.first() {
         return Content::Unreadable(format!("{}: {}", error.position, error.text()));
     }
-    let pods = sources.values.iter().filter_map(|value| pod_name(value).ok().flatten()).collect();
+    let pods = sources.values.iter().filter_map(|value| pod_key(value).ok().flatten()).collect();
     let count = sources.values.len();
     let batch = batch(&sources.values, uid);
     let is_left_out = count > 0 && batch.others == count;

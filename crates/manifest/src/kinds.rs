@@ -12,6 +12,7 @@ use crate::fields::SERVER;
 use crate::jobs::{self, below};
 use crate::manifest_error::{ManifestError, Refused};
 use crate::{strict, unsupported_kinds};
+use probelet_domain::pod_key::{DEFAULT_NAMESPACE, PodKey};
 use probelet_domain::spec::SpecError;
 
 pub const SUPPORTED: [&str; 9] = [
@@ -175,7 +176,7 @@ pub fn unwrap(value: &Value) -> Result<Unwrapped<'_>, Refused> {
 /// # Errors
 ///
 /// If the kind is not supported, or the object has no name.
-pub fn pod_name(object: &Value) -> Result<Option<String>, SpecError> {
+pub fn pod_key(object: &Value) -> Result<Option<PodKey>, SpecError> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("Pod");
     if kind == "ConfigMap" || kind == "Secret" || unsupported_kinds::left_out(object).is_some() {
         return Ok(None);
@@ -185,7 +186,10 @@ pub fn pod_name(object: &Value) -> Result<Option<String>, SpecError> {
     }
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.ok_or_else(|| SpecError::required("metadata.name", "a manifest has none"))?;
-    Ok(Some(if kind == "StatefulSet" { format!("{name}-0") } else { name.to_owned() }))
+    let name = if kind == "StatefulSet" { format!("{name}-0") } else { name.to_owned() };
+    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let namespace = namespace.filter(|given| !given.is_empty()).unwrap_or(DEFAULT_NAMESPACE);
+    Ok(Some(PodKey::new(namespace, name)))
 }
 
 /// Gives the pod the name of the workload. The pod of a StatefulSet has its number too, because its

@@ -83,7 +83,7 @@ pub use batch::{Batch, batch};
 pub use bounds::BYTES as LARGEST;
 pub use directory::reading;
 pub use export::{Export, export};
-pub use kinds::pod_name;
+pub use kinds::pod_key;
 pub use labels::{care, restart};
 pub use lists::{Member, members};
 pub use manifest_error::ManifestError;

@@ -55,7 +55,7 @@ fn metadata(view: &PodView) -> ObjectMeta {
     annotations.extend(view.manifest_error.iter().map(|e| (MANIFEST_ERROR.to_owned(), e.clone())));
     ObjectMeta {
         name: Some(spec.name.clone()),
-        namespace: Some(spec.namespace.clone()),
+        namespace: Some(spec.key().namespace().to_owned()),
         uid: some(&spec.uid),
         labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
         annotations: (!annotations.is_empty()).then_some(annotations),

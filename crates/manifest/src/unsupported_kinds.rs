@@ -27,7 +27,7 @@ const NO_SCHEDULER: &str = "there is no scheduler here";
 pub const TABLE: &[(&str, &str, Treatment)] = &[
     ("", "Endpoints", LeftOut(NO_SERVICES)),
     ("", "LimitRange", LeftOut("a pod has the limits that its own manifest gives it")),
-    ("", "Namespace", LeftOut("a pod's namespace is only a name here")),
+    ("", "Namespace", LeftOut("a pod creates its namespace by naming it")),
     ("", "ResourceQuota", LeftOut("no namespace has a quota here")),
     ("", "Service", LeftOut(NO_SERVICES)),
     ("", "ServiceAccount", LeftOut("there are no service accounts here")),

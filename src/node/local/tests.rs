@@ -4,6 +4,7 @@ use probelet_containerd::Containerd;
 
 use super::*;
 use crate::domain::Incarnation;
+use crate::domain::pod_key::PodKey;
 use crate::node::record::tests::{memory, pod};
 
 fn runtime(log_dir: &str) -> Result<LocalNode, NodeError> {
@@ -24,7 +25,7 @@ fn runtime(log_dir: &str) -> Result<LocalNode, NodeError> {
 async fn containerd_away_is_told_as_such() {
     let runtime = runtime("/logs").unwrap();
     let pod = Arc::new(pod());
-    let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
+    let id = AttemptId::new(PodKey::in_default("web"), "app", Incarnation(0));
     let creation = StartRequest { id: id.clone(), pod: pod.clone(), index: 0, memory: memory() };
     for error in [
         runtime.check(&pod.containers[0]).await.err(),

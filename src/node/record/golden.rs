@@ -2,8 +2,8 @@
 //! nothing when it writes it again.
 //!
 //! `golden/` has the `Any` of each record from containerd, or (`pending_…`) from the run folder.
-//! Version 0.1 wrote them on a real host; only the host's path and boot id are replaced. A file is
-//! never changed: a new shape gets new files.
+//! Version 0.1 wrote them on a real host, and `namespaced_…` the first build with namespaces; only
+//! the host's path and boot id are replaced. A file is never changed: a new shape gets new files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn covers(new: &Value, old: &Value) -> bool {
 #[test]
 fn what_is_read_and_written_again_is_all_there() {
     let names = names();
-    assert_eq!(names.len(), 34);
+    assert_eq!(names.len(), 35);
     for name in names.iter().filter(|name| *name != "adopted_released") {
         let (pod, memory) = read(name);
         let (old, new) = (unwrap(&any(name)).unwrap(), encode(&pod, &memory).unwrap());
@@ -69,6 +69,7 @@ fn what_is_read_and_written_again_is_all_there() {
             let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             assert!(covers(&json(new), &json(old)), "{name}:\n{old}\n{new}");
         }
+        assert_eq!(old.version, new.version, "{name}");
     }
 }
 
@@ -344,4 +345,21 @@ fn pending_ones_are_newer_than_their_records() {
     assert_eq!(memory.last_state.unwrap().cause, Cause::Outside { signal: 9 });
     let (_, memory) = read("pending_adopted_labelled");
     assert_eq!(memory.ended.unwrap().attempt, Incarnation(1));
+}
+
+#[test]
+fn one_of_another_namespace_is_left_alone_by_older_builds() {
+    let any = any("namespaced_app_0");
+    assert_eq!(unwrap(&any).unwrap().version, WITH_NAMESPACE);
+    let (pod, memory) = decode(&any).unwrap();
+    assert_eq!((pod.name.as_str(), pod.namespace.as_str()), ("web", "a"));
+    assert!(!pod.ids_of_default && memory.started_at.is_some());
+    // Builds without namespaces wrote version 1 for every pod.
+    for (name, ids_of_default) in
+        [("several_web_2", true), ("probed_app_0", false), ("adopted_labelled", false)]
+    {
+        assert_eq!(read(name).0.ids_of_default, ids_of_default, "{name}");
+    }
+    let newer = pb::Record { version: WITH_NAMESPACE + 1, ..pb::Record::default() };
+    assert!(matches!(unwrap(&wrap(&newer)), Err(RecordError::Newer(3))));
 }

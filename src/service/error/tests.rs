@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::adopt::ContainerRef;
+use crate::domain::pod_key::PodKey;
 use probelet_runtime::{Refusal, Refused};
 
 /// The size of the trailers as HTTP/2 counts them: names, values, 32 bytes each.
@@ -81,23 +82,33 @@ fn each_error_of_the_service_has_its_code() {
     let broken = || structs::from_json(serde_json::Value::Null).unwrap_err();
     let format = serde_json::from_str::<u8>("x").unwrap_err();
     let lost = || io::Error::from(io::ErrorKind::NotFound);
-    let id = AttemptId { pod: text(), container: text(), attempt: Incarnation(0) };
+    let id = AttemptId::new(PodKey::in_default(text()), text(), Incarnation(0));
     let pull = |fault| Error::Pull { fault, text: text() };
     for (error, code) in [
         (field("a", "b").into(), Code::InvalidArgument),
         (ManifestError(vec![field("a", "b")]).into(), Code::InvalidArgument),
         (Error::CallerStream(Box::new(Status::cancelled(""))), Code::Cancelled),
-        (Error::ContainerExists(text()), Code::AlreadyExists),
+        (Error::ContainerExists(PodKey::in_default(text())), Code::AlreadyExists),
         (Error::NoContainers, Code::Internal),
         (Error::NotRunning(text()), Code::FailedPrecondition),
-        (Error::NoProbe { container: text(), pod: text() }, Code::FailedPrecondition),
+        (
+            Error::NoProbe { container: text(), pod: PodKey::in_default(text()) },
+            Code::FailedPrecondition,
+        ),
         (Error::NoManifest(text()), Code::FailedPrecondition),
         (broken().into(), Code::Internal),
         (Error::EvidenceFormat(format), Code::Internal),
         (Error::EvidenceObject(broken()), Code::Internal),
-        (Error::NoPreviousInstance { container: text(), pod: text() }, Code::NotFound),
         (
-            Error::WaitingToStart { container: text(), pod: text(), reason: text() },
+            Error::NoPreviousInstance { container: text(), pod: PodKey::in_default(text()) },
+            Code::NotFound,
+        ),
+        (
+            Error::WaitingToStart {
+                container: text(),
+                pod: PodKey::in_default(text()),
+                reason: text(),
+            },
             Code::FailedPrecondition,
         ),
         (Error::ForeignOutput { id: text(), namespace: text(), output: text() }, Code::NotFound),
@@ -125,31 +136,43 @@ fn each_error_of_the_supervisor_has_its_code() {
     let (container, reason) = (pod, pod);
     let foreign = ContainerRef { namespace: pod(), id: pod() };
     for (error, code) in [
-        (E::NotFound(pod()), Code::NotFound),
+        (E::NotFound(PodKey::in_default(pod())), Code::NotFound),
         (E::NoSuchContainer(foreign), Code::NotFound),
-        (E::NoContainer { pod: pod(), container: container() }, Code::NotFound),
-        (E::AlreadyExists(pod()), Code::AlreadyExists),
-        (E::BeingDeleted(pod()), Code::AlreadyExists),
-        (E::Ambiguous { pod: pod(), choice: pod() }, Code::InvalidArgument),
+        (E::NoContainer { pod: PodKey::in_default(pod()), container: container() }, Code::NotFound),
+        (E::AlreadyExists(PodKey::in_default(pod())), Code::AlreadyExists),
+        (E::BeingDeleted(PodKey::in_default(pod())), Code::AlreadyExists),
+        (E::Ambiguous { pod: PodKey::in_default(pod()), choice: pod() }, Code::InvalidArgument),
         (E::Invalid(SpecErrors(vec![field("a", "b")])), Code::InvalidArgument),
-        (E::Differs { pod: pod(), fields: vec![] }, Code::FailedPrecondition),
-        (E::Expired(pod(), "x"), Code::FailedPrecondition),
-        (E::Unsupervised { pod: pod(), reason: reason() }, Code::FailedPrecondition),
-        (E::NotCreatedHere(pod()), Code::FailedPrecondition),
-        (E::DefinedByFile { pod: pod(), file: pod() }, Code::FailedPrecondition),
-        (E::NotAdopted { pod: pod(), reason: reason() }, Code::FailedPrecondition),
-        (E::NotRunning { pod: pod(), container: container() }, Code::FailedPrecondition),
+        (E::Differs { pod: PodKey::in_default(pod()), fields: vec![] }, Code::FailedPrecondition),
+        (E::Expired(PodKey::in_default(pod()), "x"), Code::FailedPrecondition),
         (
-            E::NoProbe { pod: pod(), container: container(), kind: "liveness" },
+            E::Unsupervised { pod: PodKey::in_default(pod()), reason: reason() },
+            Code::FailedPrecondition,
+        ),
+        (E::NotCreatedHere(PodKey::in_default(pod())), Code::FailedPrecondition),
+        (
+            E::DefinedByFile { pod: PodKey::in_default(pod()), file: pod() },
+            Code::FailedPrecondition,
+        ),
+        (
+            E::NotAdopted { pod: PodKey::in_default(pod()), reason: reason() },
+            Code::FailedPrecondition,
+        ),
+        (
+            E::NotRunning { pod: PodKey::in_default(pod()), container: container() },
+            Code::FailedPrecondition,
+        ),
+        (
+            E::NoProbe { pod: PodKey::in_default(pod()), container: container(), kind: "liveness" },
             Code::FailedPrecondition,
         ),
         (E::Exec(SessionError::Failed(pod())), Code::FailedPrecondition),
         (E::Exec(SessionError::Busy), Code::ResourceExhausted),
         (
-            E::Timeout { pod: pod(), condition: "stop", after: Duration::ZERO },
+            E::Timeout { pod: PodKey::in_default(pod()), condition: "stop", after: Duration::ZERO },
             Code::DeadlineExceeded,
         ),
-        (E::Busy(pod()), Code::ResourceExhausted),
+        (E::Busy(PodKey::in_default(pod())), Code::ResourceExhausted),
     ] {
         let text = error.to_string();
         assert_eq!(status(error), (code, text));
@@ -186,7 +209,7 @@ fn each_error_of_the_runtime_has_its_code() {
 #[test]
 fn an_error_has_its_cause_as_source() {
     let lost = io::Error::other("disk");
-    let id = AttemptId { pod: "p".into(), container: "c".into(), attempt: Incarnation(1) };
+    let id = AttemptId::new(PodKey::in_default("p"), "c", Incarnation(1));
     let error = Error::NoLog { id, error: lost };
     assert_eq!(error.source().unwrap().to_string(), "disk");
     assert!(Error::from(Full::Total(1)).source().is_some());

@@ -6,6 +6,7 @@ use tonic_types::StatusExt;
 use super::super::Services;
 use super::super::containers::ContainersApi;
 use super::*;
+use crate::domain::pod_key::PodKey;
 use crate::domain::probe::Outcome;
 use crate::domain::spec::{Handler, PortRef, ProbeSpec, TcpSocket};
 use crate::node::Target;
@@ -70,7 +71,7 @@ async fn an_update_leaves_exactly_the_probes_of_the_request() {
     assert_eq!((container.name.as_str(), container.restart_count), ("web", 0));
     let kinds: Vec<_> = container.probes.iter().map(|probe| probe.kind.as_str()).collect();
     assert_eq!(kinds, ["readiness"]);
-    let spec = supervisor.get("web").unwrap().spec;
+    let spec = supervisor.get(&PodKey::in_default("web")).unwrap().spec;
     let readiness = spec.containers[0].probes.readiness.as_ref().unwrap();
     assert!(matches!(readiness.handler, Handler::Exec(_)), "{readiness:?}");
     assert_eq!(spec.containers[0].probes.liveness, None);
@@ -81,8 +82,12 @@ async fn a_pause_and_its_end_show_in_the_answers() {
     let api = service().await;
     let pause = async |seconds| {
         let length = Some(prost_types::Duration { seconds, nanos: 0 });
-        let request =
-            named(|name| pb::PauseProbesRequest { name, container: String::new(), length });
+        let request = named(|name| pb::PauseProbesRequest {
+            namespace: String::new(),
+            name,
+            container: String::new(),
+            length,
+        });
         let container = api.pause_probes(request).await.unwrap().into_inner();
         container.probes_paused_until.unwrap()
     };
@@ -90,7 +95,11 @@ async fn a_pause_and_its_end_show_in_the_answers() {
     let short = pause(60).await;
     assert!(short.seconds < long.seconds, "a second pause replaces the first");
     for _ in 0..2 {
-        let resume = named(|name| pb::ResumeProbesRequest { name, container: "web".into() });
+        let resume = named(|name| pb::ResumeProbesRequest {
+            namespace: String::new(),
+            name,
+            container: "web".into(),
+        });
         let container = api.resume_probes(resume).await.unwrap().into_inner();
         assert_eq!(container.probes_paused_until, None);
     }
@@ -142,7 +151,12 @@ async fn unknown_pods_and_containers_are_not_found() {
     let status = api.update_probes(Request::new(request)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
     let length = Some(prost_types::Duration { seconds: 1, nanos: 0 });
-    let request = pb::PauseProbesRequest { name: "no".into(), container: String::new(), length };
+    let request = pb::PauseProbesRequest {
+        namespace: String::new(),
+        name: "no".into(),
+        container: String::new(),
+        length,
+    };
     assert_eq!(api.pause_probes(Request::new(request)).await.unwrap_err().code(), Code::NotFound);
 }
 
@@ -157,7 +171,12 @@ async fn a_pause_has_a_length_that_a_clock_can_hold() {
     ];
     for (seconds, why) in cases {
         let length = seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 });
-        let request = pb::PauseProbesRequest { name: "web".into(), length, ..Default::default() };
+        let request = pb::PauseProbesRequest {
+            namespace: String::new(),
+            name: "web".into(),
+            length,
+            ..Default::default()
+        };
         let status = api.pause_probes(Request::new(request)).await.unwrap_err();
         assert_eq!(fields(&status), [format!("length: {why}")]);
     }

@@ -80,7 +80,8 @@ impl Actor {
             InstanceEvent::Failed { .. } => self.records.end_start(index, None),
             InstanceEvent::Looked { .. } => self.records.end_start(index, Some(incarnation)),
             InstanceEvent::Probed { kind, outcome, latency, .. } => {
-                let container = (self.spec().name.as_str(), self.name(index));
+                let pod = self.spec().key();
+                let container = (&pod, self.name(index));
                 self.counters.probed(container, *kind, outcome, *latency);
             }
             _ => {}
@@ -137,7 +138,7 @@ impl Actor {
 
     fn count_end(&self, index: usize, attempt: Incarnation) {
         if let Some(machine) = self.pod.machine(index) {
-            let (pod, container) = (&self.spec().name, self.name(index));
+            let (pod, container) = (&self.spec().key(), self.name(index));
             self.counters.ended(pod, container, attempt, &machine.memory());
         }
     }

@@ -1,10 +1,11 @@
 use super::*;
 use crate::domain::exit::Ending;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::sample;
 use crate::node::AttemptId;
 
 fn id(container: &str, attempt: u32) -> AttemptId {
-    AttemptId { pod: "web".into(), container: container.into(), attempt: Incarnation(attempt) }
+    AttemptId::new(PodKey::in_default("web"), container, Incarnation(attempt))
 }
 
 fn sound(attempt: u32) -> Found {

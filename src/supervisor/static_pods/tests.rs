@@ -17,7 +17,11 @@ use crate::domain::status::ContainerState;
 use crate::node::Target;
 use crate::node::fake::Fake;
 use crate::prober::{Attempt, Prober};
-use crate::supervisor::{PodView, Supervisor, SupervisorBuilder};
+use crate::supervisor::{PodView, Subject, Supervisor, SupervisorBuilder};
+
+fn key(name: impl Into<String>) -> PodKey {
+    PodKey::in_default(name)
+}
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HERE: u64 = 7;
@@ -114,17 +118,18 @@ impl Host {
             let container = view.spec.containers.first();
             is_running(&view) && container.is_some_and(|container| container.image() == image)
         };
-        self.until(pod, |supervisor| supervisor.get(pod).is_ok_and(is_it)).await;
-        self.supervisor.get(pod).unwrap()
+        self.until(pod, |supervisor| supervisor.get(&key(pod)).is_ok_and(is_it)).await;
+        self.supervisor.get(&key(pod)).unwrap()
     }
 
     async fn has_problem(&self, about: &str, why: &str) {
         let is_so = |view: PodView| view.manifest_error.is_some_and(|error| error.contains(why));
-        self.until(why, |supervisor| supervisor.get(about).is_ok_and(is_so)).await;
+        self.until(why, |supervisor| supervisor.get(&key(about)).is_ok_and(is_so)).await;
     }
 
     async fn has_no_problem(&self, about: &str) {
-        self.until(about, |s| s.get(about).is_ok_and(|view| view.manifest_error.is_none())).await;
+        self.until(about, |s| s.get(&key(about)).is_ok_and(|view| view.manifest_error.is_none()))
+            .await;
     }
 
     fn count(&self, call: &str) -> usize {
@@ -132,7 +137,7 @@ impl Host {
     }
 
     fn events(&self, about: &str) -> Vec<String> {
-        let events = self.supervisor.events().after(0, about);
+        let events = self.supervisor.events().after(0, &Subject::Pod(key(about)));
         events.into_iter().map(|event| event.reason).collect()
     }
 }
@@ -164,7 +169,7 @@ async fn a_renamed_file_restarts_nothing() {
     host.set_files(Some(&[("b.yaml", "web app")]));
     host.until("its new file", |supervisor| {
         let origin = |view: PodView| view.spec.origin.clone().map(|origin| origin.file);
-        supervisor.get("web").ok().and_then(origin).as_deref() == Some("/m/b.yaml")
+        supervisor.get(&key("web")).ok().and_then(origin).as_deref() == Some("/m/b.yaml")
     })
     .await;
     tokio::time::sleep(MINUTE).await;
@@ -178,7 +183,7 @@ async fn an_invalid_file_keeps_the_pod_and_a_fix_clears_the_error() {
     host.set_files(Some(&[("a.yaml", "nonsense")]));
     host.has_problem("web", "/m/a.yaml: no manifest").await;
     tokio::time::sleep(MINUTE).await;
-    assert!(is_running(&host.supervisor.get("web").unwrap()));
+    assert!(is_running(&host.supervisor.get(&key("web")).unwrap()));
     host.set_files(Some(&[("a.yaml", "web app")]));
     host.has_no_problem("web").await;
     let reasons = host.events("web");
@@ -219,7 +224,7 @@ async fn an_unreadable_directory_deletes_nothing_and_is_reported_once() {
     host.until("reported", |supervisor| supervisor.health().reads_manifest_dir == Some(false))
         .await;
     tokio::time::sleep(MINUTE).await;
-    assert!(is_running(&host.supervisor.get("web").unwrap()));
+    assert!(is_running(&host.supervisor.get(&key("web")).unwrap()));
     assert_eq!(host.events("/m"), ["ManifestDirUnreadable"]);
     host.set_files(Some(&[("a.yaml", "web app")]));
     host.until("reported", |supervisor| supervisor.health().reads_manifest_dir == Some(true)).await;
@@ -234,27 +239,27 @@ async fn only_the_file_changes_or_deletes_its_pod() {
         let text = done.unwrap_err().to_string();
         assert_eq!(text, "pods \"web\" is defined by /m/a.yaml: change or remove that file");
     };
-    refused(host.supervisor.requests().want("web", Wanted::Removed, None, None));
+    refused(host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None));
     let plain = PodSpec { origin: None, ..PodSpec::clone(&view.spec) }.validate().unwrap();
     refused(host.supervisor.check(&plain).await.map(drop));
     refused(host.supervisor.apply_or_replace(plain, None).await.map(drop));
     let probes = view.spec.containers[0].probes.clone();
-    refused(host.supervisor.live_changes().update_probes("web", "", probes).await.map(drop));
+    refused(host.supervisor.live_changes().update_probes(&key("web"), "", probes).await.map(drop));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_an_operator_stopped_stays_stopped() {
     let host = Host::new(&[("a.yaml", "web app")]);
     host.runs("web", "app").await;
-    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Stopped, None, None).unwrap();
     let stopped = |view: PodView| view.status.all().all(|status| status.pid.is_none());
-    host.until("stopped", |supervisor| supervisor.get("web").is_ok_and(stopped)).await;
+    host.until("stopped", |supervisor| supervisor.get(&key("web")).is_ok_and(stopped)).await;
     host.set_files(Some(&[("a.yaml", "web other")]));
     let replaced = |view: PodView| view.spec.containers[0].image() == "other";
-    host.until("replaced", |supervisor| supervisor.get("web").is_ok_and(replaced)).await;
+    host.until("replaced", |supervisor| supervisor.get(&key("web")).is_ok_and(replaced)).await;
     tokio::time::sleep(MINUTE).await;
     assert_eq!(host.count("start"), 1, "the changed file does not start it");
-    host.supervisor.requests().want("web", Wanted::Running, None, None).unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Running, None, None).unwrap();
     host.runs("web", "other").await;
 }
 
@@ -265,6 +270,7 @@ async fn an_applied_pod_becomes_the_pod_of_its_file() {
     host.supervisor.apply(pods[0].clone(), Wanted::Running).await.unwrap();
     host.runs("web", "app").await;
     host.set_files(Some(&[("a.yaml", "web app")]));
-    host.until("its file", |s| s.get("web").is_ok_and(|view| view.spec.origin.is_some())).await;
+    host.until("its file", |s| s.get(&key("web")).is_ok_and(|view| view.spec.origin.is_some()))
+        .await;
     assert_eq!(host.count("start"), 1);
 }

@@ -24,23 +24,23 @@ impl Host {
         }
         for index in 0..pods {
             let runs = |view: &PodView| view.status.containers[0].pid.is_some();
-            self.supervisor.wait(&name(index), "runs", MINUTE, runs).await.unwrap();
+            self.supervisor.wait(&key(name(index)), "runs", MINUTE, runs).await.unwrap();
         }
     }
 
     async fn all(&self, pods: usize, reached: fn(&PodView) -> bool) {
         for index in 0..pods {
-            self.supervisor.wait(&name(index), "level", 60 * MINUTE, reached).await.unwrap();
+            self.supervisor.wait(&key(name(index)), "level", 60 * MINUTE, reached).await.unwrap();
         }
     }
 
     fn killed(&self) -> usize {
-        let events = self.supervisor.events().after(0, "");
+        let events = self.supervisor.events().after(0, &Subject::All);
         events.iter().filter(|event| event.message.contains("probe, will be restarted")).count()
     }
 
     fn events(&self, reason: &str) -> usize {
-        let events = self.supervisor.events().after(0, "");
+        let events = self.supervisor.events().after(0, &Subject::All);
         events.iter().filter(|event| event.reason == reason).count()
     }
 }
@@ -87,10 +87,13 @@ async fn a_restart_by_an_operator_ignores_the_brake() {
     let held = |view: &PodView| view.status.containers[0].kill_held.is_some();
     let views = host.supervisor.list();
     let name = &views.iter().find(|view| held(view)).unwrap().spec.name;
-    host.supervisor.requests().request(name, "", Event::Restart { grace: None }, None).unwrap();
+    host.supervisor
+        .requests()
+        .request(&key(name), "", Event::Restart { grace: None }, None)
+        .unwrap();
     let start = tokio::time::Instant::now();
     let back = |view: &PodView| view.status.containers[0].restart_count == 1;
-    host.supervisor.wait(name, "restart", MINUTE, back).await.unwrap();
+    host.supervisor.wait(&key(name), "restart", MINUTE, back).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 0);
 }
 
@@ -125,8 +128,8 @@ async fn a_removed_pod_does_not_count() {
     let host = Host::braked(Some(Limits::default()), Pressure::default());
     host.apply(PODS).await;
     for index in 6..PODS {
-        host.supervisor.requests().want(&name(index), Wanted::Removed, None, None).unwrap();
-        host.supervisor.wait_gone(&name(index), MINUTE).await.unwrap();
+        host.supervisor.requests().want(&key(name(index)), Wanted::Removed, None, None).unwrap();
+        host.supervisor.wait_gone(&key(name(index)), MINUTE).await.unwrap();
     }
     host.prober.0.store(true, Relaxed);
     host.all(6, is_judged).await;

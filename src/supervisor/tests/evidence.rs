@@ -68,7 +68,7 @@ async fn a_capture_that_hangs_does_not_delay_the_kill() {
 async fn evidence_that_fails_is_reported_and_changes_nothing_else() {
     let (host, _) = host(false);
     condemned(&host).await;
-    let told = host.supervisor.events().after(0, "web");
+    let told = host.supervisor.events().after(0, &Subject::Pod(key("web")));
     let evidence = told.iter().find(|event| event.reason == "Evidence").unwrap();
     assert_eq!(evidence.message, "none: the disk is full");
 }
@@ -77,11 +77,11 @@ async fn evidence_that_fails_is_reported_and_changes_nothing_else() {
 async fn evidence_is_read_by_pod_and_container_and_deleted_with_them() {
     let (host, evidence_collector) = host(false);
     condemned(&host).await;
-    assert_eq!(host.supervisor.evidence("web", "").await.unwrap()[0].uid, "u");
-    let unknown = host.supervisor.evidence("web", "x").await;
+    assert_eq!(host.supervisor.evidence(&key("web"), "").await.unwrap()[0].uid, "u");
+    let unknown = host.supervisor.evidence(&key("web"), "x").await;
     assert!(matches!(unknown, Err(SupervisorError::NoContainer { .. })));
     assert!(!evidence_collector.forgotten.load(Relaxed));
-    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("web"), MINUTE).await.unwrap();
     assert!(evidence_collector.forgotten.load(Relaxed));
 }

@@ -18,7 +18,7 @@ async fn reason(host: &Host, pod: &str, wanted: &str) {
         ContainerState::Waiting { reason, .. } => reason.as_str() == wanted,
         _ => false,
     };
-    host.supervisor.wait(pod, "the reason", 10 * MINUTE, is_it).await.unwrap();
+    host.supervisor.wait(&key(pod), "the reason", 10 * MINUTE, is_it).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,7 +32,7 @@ async fn one_pull_is_shared_by_all_containers_of_the_image() {
     host.runtime.pulls.send_replace(vec![Ok(())]);
     for name in ["a", "b", "c"] {
         let runs = |view: &PodView| view.status.containers[0].pid.is_some();
-        host.supervisor.wait(name, "running", MINUTE, runs).await.unwrap();
+        host.supervisor.wait(&key(name), "running", MINUTE, runs).await.unwrap();
     }
     assert_eq!(pulls(&host), 1);
 }
@@ -55,8 +55,8 @@ async fn a_pull_without_waiters_is_cancelled() {
     host.supervisor.apply(pod("absent"), Wanted::Running).await.unwrap();
     let mut pull = host.supervisor.images().pull("absent").unwrap();
     tokio::time::sleep(MINUTE).await;
-    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("web"), MINUTE).await.unwrap();
     assert_eq!(host.runtime.pulls.receiver_count(), 1, "another pod waits for it");
     let waits = tokio::time::timeout(MINUTE, pull.ended()).await;
     assert!(waits.is_err());

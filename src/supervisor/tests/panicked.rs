@@ -12,7 +12,7 @@ use crate::node::{AttemptId, Recorded};
 async fn recovered() -> Host {
     let runtime = Fake::default();
     let pod = pod("app").into_inner();
-    let id = AttemptId { pod: "web".into(), container: "app".into(), attempt: Incarnation(0) };
+    let id = AttemptId::new(key("web"), "app", Incarnation(0));
     let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
     let memory = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..memory };
     *runtime.recorded.lock().unwrap() = vec![Recorded { id, pod, memory, pending_record: false }];
@@ -25,7 +25,7 @@ async fn recovered() -> Host {
 
 async fn panics(host: &Host) {
     host.runtime.panics.store(true, Relaxed);
-    host.supervisor.requests().pause_probes("web", "", MINUTE).unwrap();
+    host.supervisor.requests().pause_probes(&key("web"), "", MINUTE).unwrap();
     let mut changes = host.supervisor.changes();
     let changed = changes.wait_for(|_| !host.supervisor.health().supervises_all);
     tokio::time::timeout(MINUTE, changed).await.expect("the panic is reported").unwrap();
@@ -35,11 +35,12 @@ async fn panics(host: &Host) {
 async fn a_panic_is_reported_and_the_pod_recovered_while_the_container_runs() {
     let host = recovered().await;
     panics(&host).await;
-    let view = host.supervisor.get("web").unwrap();
+    let view = host.supervisor.get(&key("web")).unwrap();
     assert_eq!(view.status.phase, Phase::Unknown);
-    let refused = host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap_err();
+    let refused =
+        host.supervisor.requests().want(&key("web"), Wanted::Stopped, None, None).unwrap_err();
     assert!(refused.to_string().contains("SupervisionFailed: on purpose"), "{refused}");
-    let events = host.supervisor.events().after(0, "web");
+    let events = host.supervisor.events().after(0, &Subject::Pod(key("web")));
     assert!(events.iter().any(|event| event.reason == "SupervisionFailed"), "{events:?}");
 
     let mut changes = host.supervisor.changes();
@@ -60,7 +61,8 @@ async fn a_panic_is_reported_and_the_pod_recovered_while_the_container_runs() {
 async fn a_wait_for_the_pod_does_not_report_that_it_is_removed() {
     let host = recovered().await;
     let (supervisor, never) = (host.supervisor.clone(), |_: &PodView| false);
-    let waits = async move { supervisor.wait("web", "removal", MINUTE, never).await.unwrap_err() };
+    let waits =
+        async move { supervisor.wait(&key("web"), "removal", MINUTE, never).await.unwrap_err() };
     let (error, ()) = tokio::join!(waits, panics(&host));
     let is_gone = matches!(error, SupervisorError::NotFound(_));
     assert!(!is_gone, "{error}");

@@ -32,8 +32,8 @@ async fn of_two_concurrent_creations_one_gets_the_port() {
     assert_eq!(first.unwrap().1, Applied::Created);
     assert_eq!(refusal(second), format!("{TAKEN}8080: pod \"a\" has it"));
     assert!(!host.runtime.calls().iter().any(|call| call.contains("b_app")), "nothing is created");
-    host.supervisor.requests().want("a", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("a", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("a"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("a"), MINUTE).await.unwrap();
     apply("b", "3").await.unwrap();
 }
 
@@ -44,7 +44,7 @@ async fn a_successor_has_its_ports_before_it_starts() {
     let replaced = host.supervisor.apply_or_replace(pod_with("a", "2", 8081), None);
     let others = async {
         let leaving = |view: &PodView| view.status.deletion.is_some();
-        host.supervisor.wait("a", "end", MINUTE, leaving).await.unwrap();
+        host.supervisor.wait(&key("a"), "end", MINUTE, leaving).await.unwrap();
         for port in [8080, 8081] {
             let outcome = host.supervisor.apply(pod_with("b", "3", port), Wanted::Running).await;
             assert_eq!(refusal(outcome), format!("{TAKEN}{port}: pod \"a\" has it"));

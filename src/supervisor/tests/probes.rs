@@ -40,16 +40,18 @@ async fn invalid_probes_change_nothing() {
     let host = host().await;
     let mut probes = pod("app").containers[0].probes.clone();
     probes.liveness.as_mut().unwrap().success_threshold = 2;
-    let error = host.supervisor.live_changes().update_probes("web", "", probes).await.unwrap_err();
+    let error =
+        host.supervisor.live_changes().update_probes(&key("web"), "", probes).await.unwrap_err();
     let text = "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1";
     assert_eq!(error.to_string(), text);
-    assert_eq!(*host.supervisor.get("web").unwrap().spec, *pod("app"));
+    assert_eq!(*host.supervisor.get(&key("web")).unwrap().spec, *pod("app"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_concurrent_updates_both_take_effect() {
     let host = host().await;
-    let bare = host.supervisor.live_changes().update_probes("web", "app", NONE);
+    let web = key("web");
+    let bare = host.supervisor.live_changes().update_probes(&web, "app", NONE);
     let other = host.supervisor.apply(changed(|p| p.failure_threshold = 9), Wanted::Running);
     let (bare, other) = tokio::join!(bare, other);
     assert_eq!(bare.unwrap().spec.containers[0].probes, NONE);
@@ -59,16 +61,16 @@ async fn two_concurrent_updates_both_take_effect() {
 #[tokio::test(start_paused = true)]
 async fn a_paused_pod_is_not_killed_and_a_resumed_one_is() {
     let host = host().await;
-    host.supervisor.requests().pause_probes("web", "", 5 * MINUTE).unwrap();
+    host.supervisor.requests().pause_probes(&key("web"), "", 5 * MINUTE).unwrap();
     host.prober.0.store(true, Relaxed);
     let start = tokio::time::Instant::now();
     host.restarts(1).await;
     // No probe for five minutes, then three failures.
     assert_eq!(start.elapsed().as_secs(), 5 * 60 + 20);
-    let unknown = host.supervisor.requests().pause_probes("web", "db", MINUTE).unwrap_err();
+    let unknown = host.supervisor.requests().pause_probes(&key("web"), "db", MINUTE).unwrap_err();
     assert!(matches!(unknown, SupervisorError::NoContainer { .. }));
-    host.supervisor.requests().pause_probes("web", "app", MINUTE).unwrap();
-    host.supervisor.requests().resume_probes("web", "app").unwrap();
+    host.supervisor.requests().pause_probes(&key("web"), "app", MINUTE).unwrap();
+    host.supervisor.requests().resume_probes(&key("web"), "app").unwrap();
     let start = tokio::time::Instant::now();
     host.restarts(2).await;
     assert!(start.elapsed() < MINUTE);
@@ -77,19 +79,19 @@ async fn a_paused_pod_is_not_killed_and_a_resumed_one_is() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_a_caller_runs_changes_no_counter() {
     let host = host().await;
-    let before = host.supervisor.get("web").unwrap();
-    let run = async |kind| host.supervisor.requests().run_probe("web", "", kind).await;
+    let before = host.supervisor.get(&key("web")).unwrap();
+    let run = async |kind| host.supervisor.requests().run_probe(&key("web"), "", kind).await;
     assert!(run(ProbeKind::Liveness).await.unwrap().outcome.is_success());
     host.prober.0.store(true, Relaxed);
     for _ in 0..5 {
         assert!(!run(ProbeKind::Liveness).await.unwrap().outcome.is_success());
     }
-    assert_eq!(host.supervisor.get("web").unwrap().status, before.status);
+    assert_eq!(host.supervisor.get(&key("web")).unwrap().status, before.status);
     let error = run(ProbeKind::Startup).await.unwrap_err();
     assert!(matches!(error, SupervisorError::NoProbe { kind: "startup", .. }));
-    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Stopped, None, None).unwrap();
     let stopped = |view: &PodView| view.status.containers[0].pid.is_none();
-    host.supervisor.wait("web", "stop", MINUTE, stopped).await.unwrap();
+    host.supervisor.wait(&key("web"), "stop", MINUTE, stopped).await.unwrap();
     let error = run(ProbeKind::Liveness).await.unwrap_err();
     assert!(matches!(error, SupervisorError::NotRunning { .. }));
 }

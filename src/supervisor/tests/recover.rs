@@ -15,7 +15,7 @@ fn recorded(name: &str) -> Recorded {
     let mut pod = pod("app").into_inner();
     (pod.name, pod.uid) = (name.into(), name.into());
     let attempt = Incarnation(0);
-    let id = AttemptId { pod: name.into(), container: "app".into(), attempt };
+    let id = AttemptId::new(key(name), "app", attempt);
     let memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
     let memory = Memory { started_at: Some(SystemTime::UNIX_EPOCH), ..memory };
     Recorded { id, pod, memory, pending_record: false }
@@ -30,7 +30,7 @@ fn host_of(pods: &[(&str, Duration)]) -> Host {
 }
 
 fn is_recovered(host: &Host, name: &str) -> bool {
-    host.supervisor.get(name).is_ok_and(|view| view.status.containers[0].pid.is_some())
+    host.supervisor.get(&key(name)).is_ok_and(|view| view.status.containers[0].pid.is_some())
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +81,7 @@ async fn a_pod_whose_tasks_are_unclear_is_queried_again_within_seconds() {
     let host = host_of(&[("web", ANSWERS)]);
     host.runtime.task_errors.lock().unwrap().push(NodeError::Internal("what?".into()));
     assert_eq!(host.supervisor.recover().await.unwrap(), 0);
-    assert!(host.supervisor.get("web").is_ok() && !is_recovered(&host, "web"));
+    assert!(host.supervisor.get(&key("web")).is_ok() && !is_recovered(&host, "web"));
     let (supervisor, mut changes) = (host.supervisor.clone(), host.supervisor.changes());
     let recovered = changes.wait_for(|_| is_recovered(&host, "web"));
     let soon = tokio::time::timeout(Duration::from_secs(7), recovered);

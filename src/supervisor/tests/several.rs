@@ -22,7 +22,7 @@ async fn running(host: &Host, name: &'static str) -> PodView {
         let status = view.status.of(name);
         matches!(status.map(|s| &s.state), Some(ContainerState::Running { .. }))
     };
-    host.supervisor.wait("web", name, MINUTE, is_running).await.unwrap()
+    host.supervisor.wait(&key("web"), name, MINUTE, is_running).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,13 +39,13 @@ async fn all_are_recorded_before_the_first_starts_and_they_start_in_order() {
     let again = |view: &PodView| {
         view.status.of("other").is_some_and(|s| s.restart_count == 1 && s.pid.is_some())
     };
-    let view = host.supervisor.wait("web", "restart", MINUTE, again).await.unwrap();
+    let view = host.supervisor.wait(&key("web"), "restart", MINUTE, again).await.unwrap();
     assert_eq!(view.status.of("app").unwrap().restart_count, 0);
-    let told = host.supervisor.events().after(0, "web");
+    let told = host.supervisor.events().after(0, &Subject::Pod(key("web")));
     let of_init = told.iter().find(|event| event.container == "init").unwrap();
     assert_eq!(of_init.field_path(), "spec.initContainers{init}");
-    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("web"), MINUTE).await.unwrap();
     let calls = host.runtime.calls();
     for id in ["web_init_0", "web_app_0", "web_other_0", "web_other_1"] {
         assert!(calls.contains(&format!("forget {id}")), "{id}: {calls:?}");
@@ -65,13 +65,13 @@ async fn a_request_has_to_name_the_container() {
     let host = Host::new(Fake::default());
     host.supervisor.apply(several("init"), Wanted::Running).await.unwrap();
     let restart = || Event::Restart { grace: None };
-    let error = host.supervisor.requests().request("web", "", restart(), None).unwrap_err();
+    let error = host.supervisor.requests().request(&key("web"), "", restart(), None).unwrap_err();
     let text = "a container name must be specified for pod web, choose one of: [app other] or one \
                 of the init containers: [init]";
     assert_eq!(error.to_string(), text);
-    let error = host.supervisor.requests().request("web", "db", restart(), None).unwrap_err();
+    let error = host.supervisor.requests().request(&key("web"), "db", restart(), None).unwrap_err();
     assert!(matches!(error, SupervisorError::NoContainer { .. }));
-    host.supervisor.requests().request("web", "init", restart(), None).unwrap();
+    host.supervisor.requests().request(&key("web"), "init", restart(), None).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn the_deletion_of_an_ended_task_is_retried() {
     running(&host, "app").await;
     host.runtime.end(Ending::Exited(1));
     let again = |view: &PodView| view.status.of("app").is_some_and(|s| s.restart_count == 1);
-    host.supervisor.wait("web", "restart", MINUTE, again).await.unwrap();
+    host.supervisor.wait(&key("web"), "restart", MINUTE, again).await.unwrap();
     tokio::time::sleep(MINUTE).await;
     let reaps = host.runtime.calls().into_iter().filter(|call| call == "reap web_app_0").count();
     assert_eq!(reaps, 3);

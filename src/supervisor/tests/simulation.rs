@@ -107,18 +107,14 @@ impl Simulation {
     /// Observes the daemon's events and views.
     fn observe(&mut self) {
         let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
-        for event in self.daemon.supervisor.events().after(newest, "") {
+        for event in self.daemon.supervisor.events().after(newest, &Subject::All) {
             let text = format!("{} {} {}", event.pod, event.reason, event.message);
             self.events.insert(event.sequence, text);
         }
         for view in self.daemon.supervisor.list() {
             let (pod, count) = (view.spec.name.clone(), view.status.containers[0].restart_count);
             for end in view.status.containers[0].history.iter() {
-                let id = AttemptId {
-                    pod: pod.clone(),
-                    container: view.spec.containers[0].name.clone(),
-                    attempt: end.attempt,
-                };
+                let id = AttemptId::of(&view.spec, &view.spec.containers[0].name, end.attempt);
                 if !self.world.ended_with(&id, end.ending) {
                     self.violations
                         .push(format!("{id}: reported as {:?}, {}", end.ending, end.reason));
@@ -145,7 +141,7 @@ impl Simulation {
         }
         // An event with a known number is the event that was reported.
         let newest = self.events.last_key_value().map_or(0, |(number, _)| *number);
-        for event in self.daemon.supervisor.events().after(0, "") {
+        for event in self.daemon.supervisor.events().after(0, &Subject::All) {
             let text = format!("{} {} {}", event.pod, event.reason, event.message);
             let known = self.events.get(&event.sequence);
             if event.sequence <= newest && known.is_some_and(|known| *known != text) {
@@ -236,14 +232,14 @@ impl Simulation {
                         Wanted::Stopped
                     }
                 };
-                self.daemon.supervisor.requests().want(&pod, wanted, None, None).unwrap();
+                self.daemon.supervisor.requests().want(&key(&pod), wanted, None, None).unwrap();
                 // The daemon may die once the stop is recorded, or pending.
                 tokio::time::sleep(Duration::from_secs(15)).await;
             }
             (9, _) if !self.stopped.contains(&pod) => {
                 self.world.request(&pod);
                 let restart = Event::Restart { grace: None };
-                self.daemon.supervisor.requests().request(&pod, "", restart, None).unwrap();
+                self.daemon.supervisor.requests().request(&key(&pod), "", restart, None).unwrap();
             }
             _ => {}
         }
@@ -256,7 +252,7 @@ impl Simulation {
         for view in self.daemon.supervisor.list() {
             let (pod, status) = (&view.spec.name, &view.status.containers[0]);
             let running = matches!(status.state, ContainerState::Running { .. });
-            let own = alive.iter().filter(|process| process.id.pod == *pod).count();
+            let own = alive.iter().filter(|process| process.id.pod == key(pod)).count();
             let wanted = usize::from(!self.stopped.contains(pod));
             if (usize::from(running), own) != (wanted, wanted) {
                 let state = &status.state;

@@ -38,7 +38,7 @@ impl Host {
             };
             status.attempt.0 == attempt && waits(&status.state)
         };
-        self.supervisor.wait("web", "a wait", 10 * MINUTE, reached).await.unwrap();
+        self.supervisor.wait(&key("web"), "a wait", 10 * MINUTE, reached).await.unwrap();
     }
 }
 
@@ -86,8 +86,8 @@ async fn a_restored_record_allows_the_cleanup() {
 async fn a_container_without_a_record_is_removed() {
     let host = Host::run().await;
     host.runtime.recordless.store(true, Relaxed);
-    host.supervisor.requests().want("web", Wanted::Removed, None, None).unwrap();
-    host.supervisor.wait_gone("web", MINUTE).await.unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Removed, None, None).unwrap();
+    host.supervisor.wait_gone(&key("web"), MINUTE).await.unwrap();
 }
 
 impl Host {
@@ -138,7 +138,7 @@ async fn a_newer_state_is_pending_while_a_write_waits_and_is_written_then() {
     // After a day the retries have their longest pause.
     tokio::time::sleep(24 * 60 * MINUTE).await;
     let start = tokio::time::Instant::now();
-    host.supervisor.requests().want("web", Wanted::Stopped, None, None).unwrap();
+    host.supervisor.requests().want(&key("web"), Wanted::Stopped, None, None).unwrap();
     host.has_pending(|memory| memory.wanted == Wanted::Stopped).await;
     assert!(
         start.elapsed() < Duration::from_secs(1),

@@ -74,6 +74,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         volumes: vec![],
         gates: Default::default(),
         origin: None,
+        ids_of_default: false,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

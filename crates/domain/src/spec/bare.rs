@@ -31,6 +31,7 @@ impl PodSpec {
             volumes: Vec::new(),
             gates: Default::default(),
             origin: None,
+            ids_of_default: false,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Differences between two specs of a pod, and which of them need new instances.
 
-use super::{
-    ContainerSpec, HostNamespaces, Naming, PodSpec, Source, SpecError, Volume, VolumeSource,
-};
+use super::{ContainerSpec, HostNamespaces, Naming, PodSpec, Source, Volume, VolumeSource};
 use crate::image::PullPolicy;
 
 /// Kind of difference between two specs of one pod.
@@ -17,21 +15,13 @@ pub enum Change {
 }
 
 impl PodSpec {
-    /// Returns an error if the pod `there`, which has the same name, is in another namespace. In
-    /// Kubernetes the two would be different pods, but here a name is unique on the machine.
-    pub fn is_another_than(&self, there: &Self) -> Option<SpecError> {
-        let why = format!("pod {:?} is of the namespace {:?}", there.name, there.namespace);
-        let why = format!("{why}, and a name is for one pod of the machine");
-        (self.namespace != there.namespace)
-            .then(|| SpecError::invalid("metadata.namespace", &self.namespace, &why))
-    }
-
-    /// Returns this spec with the values of a live pod that no manifest contains: its UID, and the
-    /// conditions that callers have set.
+    /// Returns this spec with the values of a live pod that no manifest contains: its UID, the
+    /// conditions that callers have set, and whether an older build made its ids.
     #[must_use]
     pub fn in_place_of(mut self, live: &Self) -> Self {
         self.uid.clone_from(&live.uid);
         self.gates.conditions.clone_from(&live.gates.conditions);
+        self.ids_of_default = live.ids_of_default;
         self
     }
 
@@ -94,6 +84,7 @@ fn fixed_differences(old: &PodSpec, new: &PodSpec) -> Vec<String> {
         gates: _,
         // A file may be renamed without a change of its pod.
         origin: _,
+        ids_of_default: _,
     } = old;
     let HostNamespaces { network, pid, ipc } = host_namespaces;
     let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, PodSpec, SpecError};
+use crate::pod_key::PodKey;
 
 /// A port of a container; Kubernetes' `ContainerPort`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,13 +77,13 @@ impl PodSpec {
         let taken: Vec<_> = other.host_ports().map(|(_, port)| port).collect();
         let clashing =
             self.host_ports().filter(|(_, own)| taken.iter().any(|its| own.clashes(its)));
-        clashing.map(|(field, port)| port.taken(field, &other.name)).collect()
+        clashing.map(|(field, port)| port.taken(field, &other.key())).collect()
     }
 }
 
 impl HostPort {
     /// Makes the error of a pod whose `field` asks for this port while the pod `holder` has it.
-    pub fn taken(&self, field: String, holder: &str) -> SpecError {
+    pub fn taken(&self, field: String, holder: &PodKey) -> SpecError {
         SpecError::invalid(field, self.host_port, &format!("pod {holder:?} has it"))
     }
 

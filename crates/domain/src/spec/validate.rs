@@ -12,6 +12,7 @@ use super::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, Exec, Handler, HttpGet, PodSpec, PortRef,
 };
 use super::{ProbeKind, ProbeSpec, Role, Source, Validated};
+use crate::pod_key::ADOPTED_NAMESPACE;
 use crate::shorten;
 use crate::time::MAX_LENGTH;
 
@@ -178,6 +179,10 @@ impl PodSpec {
         if !self.is_adopted() {
             found.name("metadata.name", &self.name, names::dns_subdomain);
             found.name("metadata.namespace", &self.namespace, names::dns_label);
+            found.check(self.namespace != ADOPTED_NAMESPACE, || {
+                let why = "it is the namespace of adopted containers, where no pod can be created";
+                SpecError::invalid("metadata.namespace", &self.namespace, why)
+            });
         }
         for (index, kind) in self.gates.types.iter().enumerate() {
             let field = format!("spec.readinessGates[{index}].conditionType");

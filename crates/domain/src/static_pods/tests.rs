@@ -35,12 +35,12 @@ fn broken(file: &str) -> Reading {
 }
 
 fn refused(file: &str, pods: &[&str]) -> Reading {
-    let pods = pods.iter().map(|pod| (*pod).to_owned()).collect();
+    let pods = pods.iter().map(|pod| PodKey::in_default(*pod)).collect();
     reading(file, Content::Refused { pods, why: "bad field".into() })
 }
 
 fn kept(pod: &str, file: &str) -> Kept {
-    Kept { pod: pod.into(), origin: Origin { file: path(file), directory: HERE } }
+    Kept { pod: PodKey::in_default(pod), origin: Origin { file: path(file), directory: HERE } }
 }
 
 /// Plans at once and at the time when a removal is due.
@@ -53,12 +53,16 @@ fn plans(readings: &[Reading], kept: &[Kept]) -> (Plan, Plan) {
 
 fn names(plan: &Plan) -> Vec<(&str, &str)> {
     let file = |spec: &'_ Validated<PodSpec>| spec.origin.clone().unwrap().file;
-    assert!(plan.keep.iter().all(|spec| plan.owners[&spec.name] == file(spec)));
-    plan.keep.iter().map(|spec| (spec.name.as_str(), plan.owners[&spec.name].as_str())).collect()
+    assert!(plan.keep.iter().all(|spec| plan.owners[&spec.key()] == file(spec)));
+    plan.keep.iter().map(|spec| (spec.name.as_str(), plan.owners[&spec.key()].as_str())).collect()
+}
+
+fn keys(plan: &Plan) -> Vec<&str> {
+    plan.remove.iter().map(PodKey::name).collect()
 }
 
 fn problems(plan: &Plan) -> Vec<(&str, &str)> {
-    plan.problems.iter().map(|problem| (problem.about.as_str(), problem.why.as_str())).collect()
+    plan.problems.iter().map(|problem| (problem.about.name(), problem.why.as_str())).collect()
 }
 
 #[test]
@@ -66,7 +70,7 @@ fn a_pod_whose_file_was_removed_is_deleted_after_a_while() {
     let (first, then) =
         plans(&[good("a.yaml", &["a"])], &[kept("a", "a.yaml"), kept("b", "b.yaml")]);
     assert!(first.remove.is_empty() && first.wake.is_some());
-    assert_eq!((then.remove, problems(&first).len()), (vec!["b".to_owned()], 0));
+    assert_eq!((keys(&then), problems(&first).len()), (vec!["b"], 0));
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn a_file_that_is_about_no_pod_for_sure_is_no_doubt() {
     let files = [good("rbac.yaml", &[])];
     let (first, then) = plans(&files, &[kept("a", "a.yaml"), kept("b", "rbac.yaml")]);
     assert!(first.remove.is_empty() && problems(&first).is_empty());
-    assert_eq!(then.remove, ["a", "b"]);
+    assert_eq!(keys(&then), ["a", "b"]);
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn nothing_is_deleted_while_a_file_may_be_a_renamed_one() {
     assert!(why.starts_with("/m/old.yaml: is gone, and /m/new.yaml may be"), "{why}");
     // A file whose pods are known cannot be the renamed one.
     let (_, then) = plans(&[broken("b.yaml")], &[kept("a", "a.yaml"), kept("b", "b.yaml")]);
-    assert_eq!(then.remove, ["a"]);
+    assert_eq!(keys(&then), ["a"]);
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn an_empty_directory_with_another_inode_deletes_nothing() {
         assert!(plan.remove.is_empty() && problems(&plan)[0].1.contains("a mount may be missing"));
     }
     let (_, then) = plans(&[], &kept);
-    assert_eq!(then.remove, ["a"], "the one that it was in");
+    assert_eq!(keys(&then), ["a"], "the one that it was in");
     // A directory with files is no missing mount.
     let others = good("b.yaml", &["b"]);
     for (now, removed) in [(now, 0), (later(now), 1)] {

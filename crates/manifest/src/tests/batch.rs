@@ -234,11 +234,14 @@ fn kinds_that_run_nothing_are_left_out_and_others_are_refused_by_name() {
 }
 
 #[test]
-fn a_name_is_for_one_pod_whatever_its_namespace() {
+fn a_name_is_for_one_pod_of_a_namespace() {
     let other = POD.replace("{name: web}", "{name: web, namespace: other}");
-    let expected =
-        "1 metadata.name: Duplicate value: \"web\": a name is for one pod of the machine";
-    assert_eq!(errors(&batch_of(&format!("{POD}---{other}"))), [expected]);
+    let batch = batch_of(&format!("{POD}---{other}"));
+    assert_eq!((errors(&batch).len(), batch.pods.len()), (0, 2));
+    for twice in [POD.to_owned(), other] {
+        let expected = "1 metadata.name: Duplicate value: \"web\"";
+        assert_eq!(errors(&batch_of(&format!("{twice}---{twice}"))), [expected]);
+    }
 }
 
 #[test]

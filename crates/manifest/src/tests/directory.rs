@@ -1,6 +1,7 @@
 //! Files of the manifest directory.
 
 use crate::reading;
+use probelet_domain::pod_key::PodKey;
 use probelet_domain::static_pods::Content;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: app\n    image: app:1\n";
@@ -31,7 +32,7 @@ fn a_file_is_read_as_one_apply() {
 fn an_error_has_its_position_and_the_names_of_the_pods() {
     let text = format!("{POD}    imagePullPolicy: Maybe\n---\n{}", POD.replace("web", "other"));
     let Content::Refused { pods, why } = read(&text) else { panic!("{:?}", read(&text)) };
-    assert_eq!(pods, ["web", "other"]);
+    assert_eq!(pods, ["web", "other"].map(PodKey::in_default));
     assert!(why.starts_with("/m/web.yaml:8:5: spec.containers[0].imagePullPolicy: "), "{why}");
 }
 

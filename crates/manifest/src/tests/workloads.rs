@@ -1,5 +1,6 @@
 //! Workloads, and the pod in their templates.
 
+use probelet_domain::pod_key::PodKey;
 use std::time::Duration;
 
 use super::batch::{batch_of, errors};
@@ -28,7 +29,7 @@ fn a_workloads_pod_has_its_name() {
         let pod = &batch.pods[0].1;
         assert_eq!((pod.name.as_str(), pod.namespace.as_str()), (name, "shop"), "{kind}");
         assert_eq!(pod.labels["app"], "web");
-        assert_eq!(pod_name(&documents(&text).unwrap()[0]), Ok(Some(name.to_owned())));
+        assert_eq!(pod_key(&documents(&text).unwrap()[0]), Ok(Some(PodKey::new("shop", name))));
     }
 }
 

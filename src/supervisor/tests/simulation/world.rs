@@ -43,7 +43,7 @@ impl Process {
 #[derive(Default)]
 struct State {
     records: BTreeMap<String, Written>,
-    pending: BTreeMap<(String, String), Written>,
+    pending: BTreeMap<(PodKey, String), Written>,
     /// The tasks as containerd has them.
     tasks: BTreeMap<String, Arc<Process>>,
     processes: Vec<Arc<Process>>,
@@ -51,7 +51,7 @@ struct State {
     /// Tasks whose state containerd could not report to a new daemon, which kills them.
     unknown: BTreeSet<String>,
     /// Pods of which an operator has requested a stop, start or restart.
-    requested: BTreeSet<String>,
+    requested: BTreeSet<PodKey>,
     violations: Vec<String>,
 }
 
@@ -86,11 +86,11 @@ impl World {
 
     pub fn deaths_of(&self, pod: &str) -> usize {
         let state = self.state.lock().unwrap();
-        state.processes.iter().filter(|it| it.id.pod == pod && !it.is_alive()).count()
+        state.processes.iter().filter(|it| it.id.pod == key(pod) && !it.is_alive()).count()
     }
 
     pub fn request(&self, pod: &str) {
-        self.state.lock().unwrap().requested.insert(pod.to_owned());
+        self.state.lock().unwrap().requested.insert(key(pod));
     }
 
     pub fn hang(&self, id: &AttemptId) {

@@ -28,6 +28,7 @@ fn pod() -> PodSpec {
         volumes: vec![],
         gates: Default::default(),
         origin: None,
+        ids_of_default: false,
         containers: vec![container("app")],
     }
 }
@@ -134,6 +135,11 @@ fn every_rule_has_kubernetes_text() {
         (|p| p.name.clear(), &["metadata.name: Required value"]),
         (|p| p.name = "Web".into(), &["metadata.name: Invalid value: \"Web\": SUBDOMAIN"]),
         (|p| p.namespace = "-a".into(), &["metadata.namespace: Invalid value: \"-a\": LABEL"]),
+        (
+            |p| p.namespace = "probelet-adopted".into(),
+            &["metadata.namespace: Invalid value: \"probelet-adopted\": it is the namespace of \
+               adopted containers, where no pod can be created"],
+        ),
         (|p| p.hostname = Some("a_b".into()), &["spec.hostname: Invalid value: \"a_b\": LABEL"]),
         (|p| p.containers.clear(), &["spec.containers: Required value"]),
         (

@@ -1,0 +1,155 @@
+//! The namespace that a verb works in: `-n` and `-A`.
+
+use serde_json::Value;
+
+use super::error::{Error, Result};
+use crate::pb;
+
+/// The namespace of pods without another one.
+const DEFAULT: &str = "default";
+/// The namespace of adopted containers, which are listed together with the pods of `default`.
+const ADOPTED: &str = "probelet-adopted";
+
+/// The flag `-n` of verbs that work on pods by name.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Namespace {
+    /// The namespace of the pod; by default `default`.
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+impl Namespace {
+    /// The namespace that a manifest names.
+    pub fn of(name: &str) -> Self {
+        Self { namespace: Some(name.to_owned()) }
+    }
+
+    /// The namespace as requests have it: empty if none is given.
+    pub fn name(&self) -> String {
+        self.namespace.clone().unwrap_or_default()
+    }
+
+    /// The namespace for a message, unless it is `default`.
+    pub fn other(&self) -> Option<&str> {
+        self.namespace.as_deref().filter(|name| !name.is_empty() && *name != DEFAULT)
+    }
+
+    /// Gives each object of a manifest this namespace if one is given. The error for an object with
+    /// another namespace has kubectl's text.
+    pub fn fill_in(&self, objects: &mut [Value]) -> Result<()> {
+        let Some(wanted) = self.namespace.as_deref().filter(|name| !name.is_empty()) else {
+            return Ok(());
+        };
+        objects.iter_mut().try_for_each(|object| fill_in(object, wanted))
+    }
+}
+
+fn fill_in(object: &mut Value, wanted: &str) -> Result<()> {
+    let given = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    match given.filter(|given| !given.is_empty()) {
+        Some(given) if given != wanted => Err(Error::Other(format!(
+            "the namespace from the provided object {given:?} does not match the namespace \
+             {wanted:?}. You must pass '--namespace={given}' to perform this operation."
+        ))),
+        Some(_) => Ok(()),
+        None => {
+            // An object without metadata is refused later, with its position.
+            if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+                metadata.insert("namespace".to_owned(), wanted.into());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The flags `-n` and `-A` of verbs that list pods.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Namespaces {
+    #[command(flatten)]
+    one: Namespace,
+    /// List the pods of all namespaces; takes no names.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+}
+
+impl Namespaces {
+    /// Reports names together with `-A`, with kubectl's text.
+    pub fn check(&self, names: &[String]) -> Result<()> {
+        if self.all_namespaces && !names.is_empty() {
+            let why = "a resource cannot be retrieved by name across all namespaces";
+            return Err(Error::Usage(why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// True if the lists have a column of namespaces.
+    pub fn are_all(&self) -> bool {
+        self.all_namespaces
+    }
+
+    /// The namespace of requests. Without a flag a list is requested of all namespaces, because those
+    /// of `default` and of adopted containers are [shown](Self::shows).
+    pub fn name(&self) -> String {
+        self.one.name()
+    }
+
+    /// True if a list has the pods of this namespace, which older daemons do not name.
+    pub fn shows(&self, namespace: &str) -> bool {
+        match &self.one.namespace {
+            _ if self.all_namespaces => true,
+            Some(wanted) if !wanted.is_empty() => namespace == wanted,
+            _ => ["", DEFAULT, ADOPTED].contains(&namespace),
+        }
+    }
+
+    pub fn shows_pod(&self, pod: &pb::Pod) -> bool {
+        self.shows(&pod.namespace)
+    }
+
+    /// The text for an empty list, as kubectl has it.
+    pub fn none_found(&self) -> String {
+        match self.one.other() {
+            Some(name) => format!("No resources found in {name} namespace."),
+            None => "No resources found.".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(namespace: &str) -> Namespace {
+        Namespace::of(namespace)
+    }
+
+    #[test]
+    fn a_manifest_gets_the_namespace_and_may_not_have_another() {
+        let mut objects = [json!({"metadata": {"name": "web"}}), json!({"kind": "Pod"})];
+        of("a").fill_in(&mut objects).unwrap();
+        assert_eq!(objects[0], json!({"metadata": {"name": "web", "namespace": "a"}}));
+        of("a").fill_in(&mut objects).unwrap();
+        Namespace::default().fill_in(&mut objects).unwrap();
+        let refused = of("b").fill_in(&mut objects).unwrap_err().lines().join("\n");
+        assert_eq!(
+            refused,
+            "error: the namespace from the provided object \"a\" does not match the namespace \
+             \"b\". You must pass '--namespace=a' to perform this operation."
+        );
+    }
+
+    #[test]
+    fn a_list_without_a_flag_is_of_the_default_namespace_and_adopted_containers() {
+        let shown = |list: &Namespaces| {
+            ["default", "a", "b", ADOPTED, ""].map(|namespace| list.shows(namespace))
+        };
+        let list = |one: Namespace, all_namespaces| Namespaces { one, all_namespaces };
+        assert_eq!(shown(&list(Namespace::default(), false)), [true, false, false, true, true]);
+        assert_eq!(shown(&list(of("a"), false)), [false, true, false, false, false]);
+        assert_eq!(shown(&list(Namespace::default(), true)), [true; 5]);
+        let all = list(Namespace::default(), true);
+        assert!(all.check(&["web".to_owned()]).is_err() && all.check(&[]).is_ok());
+    }
+}
