@@ -314,3 +314,26 @@ fn the_first_of_two_files_with_the_same_pod_owns_it() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_file_names_the_namespace_of_its_pod() -> Result<()> {
+    with_dir(|host| {
+        write(host, "web.yaml", &sleeper("web"))?;
+        let mut other = pod("web", &["sleep"], json!({}));
+        other["metadata"]["namespace"] = json!("shop");
+        write(host, "other.yaml", &other.to_string())?;
+        let names = || host.probelet(["get", "pods", "-A"]).ok();
+        let both = |table: &String| {
+            let rows: Vec<_> = table.lines().filter(|row| row.contains("Running")).collect();
+            rows.len() == 2 && rows[0].starts_with("default ") && rows[1].starts_with("shop ")
+        };
+        eventually("both pods run", SOON, || names().filter(both))?;
+        let refused = host.try_probelet(["delete", "pod", "web", "-n", "shop"], "")?;
+        assert!(refused.stderr.contains("pods \"shop/web\" is defined by "), "{}", refused.stderr);
+        fs::remove_file(dir(host).join("other.yaml"))?;
+        let one = |table: &String| !table.contains("shop ") && table.contains("Running");
+        eventually("the pod is deleted with its file", SOON * 2, || names().filter(one))?;
+        assert!(host.task_pid("web_app_0").is_ok());
+        Ok(())
+    })
+}

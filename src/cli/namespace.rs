@@ -67,8 +67,8 @@ fn fill_in(object: &mut Value, wanted: &str) -> Result<()> {
 pub struct Namespaces {
     #[command(flatten)]
     one: Namespace,
-    /// List the pods of all namespaces; takes no names.
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    /// List the pods of all namespaces, also if one is given; takes no names.
+    #[arg(short = 'A', long)]
     all_namespaces: bool,
 }
 
@@ -90,7 +90,7 @@ impl Namespaces {
     /// The namespace of requests. Without a flag a list is requested of all namespaces, because those
     /// of `default` and of adopted containers are [shown](Self::shows).
     pub fn name(&self) -> String {
-        self.one.name()
+        if self.all_namespaces { String::new() } else { self.one.name() }
     }
 
     /// True if a list has the pods of this namespace, which older daemons do not name.
@@ -108,7 +108,7 @@ impl Namespaces {
 
     /// The text for an empty list, as kubectl has it.
     pub fn none_found(&self) -> String {
-        match self.one.other() {
+        match self.one.other().filter(|_| !self.all_namespaces) {
             Some(name) => format!("No resources found in {name} namespace."),
             None => "No resources found.".to_owned(),
         }
@@ -149,7 +149,10 @@ mod tests {
         assert_eq!(shown(&list(Namespace::default(), false)), [true, false, false, true, true]);
         assert_eq!(shown(&list(of("a"), false)), [false, true, false, false, false]);
         assert_eq!(shown(&list(Namespace::default(), true)), [true; 5]);
-        let all = list(Namespace::default(), true);
+        let all = list(of("a"), true);
+        assert_eq!((shown(&all), all.name().as_str()), ([true; 5], ""));
+        assert_eq!(all.none_found(), "No resources found.");
+        assert_eq!(list(of("a"), false).none_found(), "No resources found in a namespace.");
         assert!(all.check(&["web".to_owned()]).is_err() && all.check(&[]).is_ok());
     }
 }

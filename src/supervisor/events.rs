@@ -88,7 +88,7 @@ impl EventLog {
     /// Logs a notice about the pod's first container, or about the pod if it has none, and adds it.
     pub fn log(&self, pod: &PodSpec, notice: Notice) {
         let container = pod.containers.first().map_or("", |container| &container.name);
-        tracing::info!(pod = pod.name, reason = notice.reason, "{}", notice.message);
+        tracing::info!(pod = %pod.key(), reason = notice.reason, "{}", notice.message);
         self.record(pod, container, notice, now().wall);
     }
 

@@ -35,7 +35,7 @@ impl HostImages {
         let views = self.views.list();
         let user = views.iter().find(|view| view.spec.images().any(is_it));
         if let Some(view) = user {
-            let text = format!("image {name:?} is in use by pod {}", view.spec.name);
+            let text = format!("image {name:?} is in use by pod {}", view.spec.key());
             return Err(NodeError::InUse(text).into());
         }
         Ok(self.runtime.remove_image(name).await?)
