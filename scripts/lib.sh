@@ -127,6 +127,44 @@ install_grpcio() {
   export GRPCIO_PYTHON
 }
 
+# Sets KUBECTL to Debian sid's, unpacked into target/tools, unless it is set.
+install_kubectl() {
+  local folder=$PWD/target/tools/kubectl
+  KUBECTL=${KUBECTL:-$folder/usr/bin/kubectl}
+  if [ ! -x "$KUBECTL" ]; then
+    say "Unpacking kubectl into target/tools"
+    unpack_from_sid "$folder" kubectl
+  fi
+  export KUBECTL
+}
+
+# unpack_from_sid FOLDER PACKAGE…: unpacks packages of Debian sid without installing them, by an apt with
+# lists and caches of its own.
+unpack_from_sid() {
+  local folder=$1 work mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  shift
+  # shellcheck disable=SC2016
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/$') ||
+    die "apt knows no Debian mirror here"
+  [ -e $keys ] || die "please install: debian-archive-keyring"
+  work=$(mktemp -d)
+  mkdir -p "$work"/{lists/partial,cache/archives/partial,deb,none,root}
+  echo "deb [signed-by=$keys] $mirror sid main" >"$work/sources.list"
+  # Without a status file, an installed version of another source is no candidate.
+  local options=(-qq -o Dir::State::status=/dev/null -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o "Dir::Etc::sourceparts=$work/none"
+    -o "Dir::Etc::sourcelist=$work/sources.list" -o "Dir::Etc::preferencesparts=$work/none" -o APT::Sandbox::User=root)
+  apt-get "${options[@]}" update
+  (cd "$work/deb" && apt-get "${options[@]}" download "$@")
+  local package
+  for package in "$work"/deb/*.deb; do dpkg -x "$package" "$work/root"; done
+  # The versions, for callers that record them.
+  for package in "$work"/deb/*.deb; do dpkg-deb -W --showformat '${Package} ${Version}\n' "$package"; done >"$work/root/versions"
+  rm -rf "$folder"
+  mkdir -p "$(dirname "$folder")"
+  mv "$work/root" "$folder"
+  rm -rf "$work"
+}
+
 # make_venv FOLDER PACKAGE: creates a virtual environment, and removes it if the package cannot be
 # installed.
 make_venv() {

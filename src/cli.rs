@@ -22,6 +22,7 @@ mod grace;
 mod images;
 mod io;
 mod kill;
+mod kubeconfig;
 mod layout;
 mod layout_container;
 mod layout_context;
@@ -96,6 +97,7 @@ pub async fn run(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Resul
         Verb::Wait(args) => wait::run(&client, args, io).await,
         Verb::Images(args) => images::run(&client, args, io).await,
         Verb::Rmi(args) => remove_images::run(&client, args, io).await,
+        Verb::Kubeconfig(args) => kubeconfig::run(&client, args, io).await,
         Verb::Validate(_) | Verb::Version(_) => Ok(()),
     }
 }
@@ -127,6 +129,7 @@ fn check(verb: &Verb) -> Result<()> {
         | Verb::Pull(_)
         | Verb::Images(_)
         | Verb::Rmi(_)
+        | Verb::Kubeconfig(_)
         | Verb::Version(_) => Ok(()),
     }
 }

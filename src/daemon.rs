@@ -5,10 +5,10 @@ mod authority_rewrite;
 mod bound_listeners;
 mod caller_slots;
 mod calls;
-mod client_auth;
 pub mod config;
 mod descriptors;
 mod error;
+mod kube_listener;
 mod listener;
 mod preface;
 mod recovery;
@@ -18,6 +18,7 @@ mod tls_listener;
 mod unix_listener;
 
 use std::io;
+use std::net::TcpListener;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use bound_listeners::{BoundListeners, ConfigError};
 use caller_slots::CallerSlots;
 pub use config::Config;
 pub use error::Error;
+use kube_listener::BoundKube;
 pub use stderr_log::log_to_stderr;
 use tls_listener::BoundTls;
 use unix_listener::SocketListener;
@@ -42,12 +44,13 @@ use unix_listener::SocketListener;
 use crate::connections::Slots;
 use crate::evidence::HostWitness;
 use crate::files;
+use crate::kube_authority::Authority;
 use crate::manifest_dir::HostDir;
 use crate::node::{Config as NodeConfig, LocalNode, Watched};
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry;
-use crate::service::{RecoveryGate, Services};
+use crate::service::{KubeconfigsApi, RecoveryGate, Services};
 use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
@@ -70,6 +73,8 @@ struct Managers {
 struct ApiListeners {
     unix: SocketListener,
     tls: Option<BoundTls>,
+    kube: Option<BoundKube>,
+    kubeconfigs: KubeconfigsApi,
     slots: CallerSlots,
 }
 
@@ -80,6 +85,7 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     registry::install_tls();
     let unix = SocketListener::bind(&config.socket).await?;
     let slots = CallerSlots::new(process::descriptors::limit());
+    let authority = authority(&config, listeners.kube_api.as_ref())?;
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
     let registries = config.registries.registries();
@@ -114,7 +120,10 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
         supervisor.static_pods(dir, manifest::reading)
     });
     let managers = Managers { supervisor: supervisor.clone(), adopter, static_pods };
-    let listeners = ApiListeners { unix, tls: listeners.tls, slots };
+    let kubeconfigs = KubeconfigsApi::new(authority.clone());
+    let bound = |(listener, authority)| BoundKube { listener, authority };
+    let kube = listeners.kube_api.zip(authority).map(bound);
+    let listeners = ApiListeners { unix, tls: listeners.tls, kube, kubeconfigs, slots };
     let mut serving = pin!(recover_and_serve(&config, listeners, managers, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
@@ -131,6 +140,16 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     remove_socket(&config.socket);
     tracing::info!("stopped; the containers continue to run");
     served
+}
+
+/// The authority of the Kubernetes API; `None` if none is served.
+fn authority(
+    config: &Config,
+    listener: Option<&TcpListener>,
+) -> Result<Option<Arc<Authority>>, Error> {
+    let Some(listener) = listener else { return Ok(None) };
+    let address = listener.local_addr().map_err(Error::KubeApiAddress)?;
+    Ok(Some(Arc::new(Authority::open(&config.data_dir, address)?)))
 }
 
 fn node_config(config: &Config) -> NodeConfig {
@@ -156,7 +175,7 @@ async fn recover_and_serve(
     cancel: CancellationToken,
 ) -> Result<(), Error> {
     let Managers { supervisor, adopter, static_pods } = managers;
-    let ApiListeners { unix, tls, slots } = listeners;
+    let ApiListeners { unix, tls, kube, kubeconfigs, slots } = listeners;
     let gate = RecoveryGate::default();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
@@ -173,7 +192,7 @@ async fn recover_and_serve(
     // Recovery is usually immediate, so a short wait here spares callers a retry.
     let early = tokio::time::timeout(EARLY_RECOVERY, &mut recovered).await;
     let services = Services::new(supervisor.clone(), adopter.clone(), cancel.clone());
-    let routes = routes::routes(&services, &gate, health)?;
+    let routes = routes::routes(&services, kubeconfigs, &gate, health)?;
     let acceptor = |[openings, connections]: [Slots; 2]| Acceptor {
         routes: routes.clone(),
         openings,
@@ -187,6 +206,11 @@ async fn recover_and_serve(
         if let Some(tls) = tls {
             acceptor(slots.tls()).serve(tls).await;
         }
+    };
+    let by_kube = async {
+        let Some(kube) = kube else { return Ok(()) };
+        let (supervisor, logs) = (supervisor.clone(), services.logs());
+        kube.serve(supervisor, logs, gate.clone(), slots.kube(), cancel.clone()).await
     };
     let recovering = async {
         let recovered = match early {
@@ -218,10 +242,10 @@ async fn recover_and_serve(
     let descriptors = descriptors::watch(reporter.clone(), cancel.clone());
     let health = services.health();
     let health = health.report(reporter.clone());
-    let ((), (), (), (), recovered) =
-        tokio::join!(by_socket, by_tls, descriptors, health, recovering);
+    let ((), (), served, (), (), recovered) =
+        tokio::join!(by_socket, by_tls, by_kube, descriptors, health, recovering);
     services.closed().await;
-    recovered
+    recovered.and(served.map_err(Error::from))
 }
 
 fn log_start(config: &Config) {

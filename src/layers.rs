@@ -8,9 +8,9 @@ use probelet_layers::{assert_no_circle, assert_no_circle_below, graph, graph_bel
 /// is not listed fails the test, so that a new one gets its layer on purpose.
 const LAYERS: [&[&str]; 5] = [
     &["main", "command_line", "daemon"],
-    &["cli", "service", "metrics"],
+    &["cli", "service", "metrics", "kube_api"],
     &["supervisor"],
-    &["node", "connections", "evidence", "manifest_dir"],
+    &["node", "connections", "evidence", "manifest_dir", "kube_authority", "client_auth"],
     // Crates of the workspace, as `lib.rs` names them: Cargo orders them.
     &[
         "manifest",

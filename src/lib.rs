@@ -7,10 +7,13 @@
 )]
 
 pub mod cli;
+pub mod client_auth;
 pub mod command_line;
 pub mod connections;
 pub mod daemon;
 pub mod evidence;
+pub mod kube_api;
+pub mod kube_authority;
 #[cfg(test)]
 mod layers;
 pub mod manifest_dir;

@@ -2,15 +2,15 @@
 //! started and cleaned up.
 //!
 //! Above it, the supervisor knows the traits of this file. Below it is a container runtime, behind
-//! the traits of `probelet-runtime`. [`LocalNode`] composes the parts:
+//! the traits of `probelet-runtime`. `LocalNode` composes the parts:
 //!
-//! - [`start::Starter`]: the steps from a [`StartRequest`] to a running process
-//! - [`plan::Planner`]: the OCI spec of an attempt
-//! - [`environment::PodEnvironment`]: a pod's namespaces, network, volumes and files
-//! - [`attempt_records::AttemptRecords`]: the saved state of attempts
-//! - [`task_control::TaskControl`]: tasks as processes that are held by a pidfd
-//! - [`log_files::LogFiles`]: logs and termination messages
-//! - [`foreign::ForeignNode`]: containers that other clients created
+//! - `start::Starter`: the steps from a `StartRequest` to a running process
+//! - `plan::Planner`: the OCI spec of an attempt
+//! - `environment::PodEnvironment`: a pod's namespaces, network, volumes and files
+//! - `attempt_records::AttemptRecords`: the saved state of attempts
+//! - `task_control::TaskControl`: tasks as processes that are held by a pidfd
+//! - `log_files::LogFiles`: logs and termination messages
+//! - `foreign::ForeignNode`: containers that other clients created
 
 mod attempt;
 mod attempt_records;
@@ -58,6 +58,7 @@ mod volumes;
 pub use attempt::{AttemptId, Flaw, Found, PendingRecord, Recorded, StartRequest, Survey, Unsound};
 pub use config::{Config, Watched};
 pub use error::{NodeError, PullError};
+pub use facts::read as host_facts;
 pub use foreign::ForeignNode;
 pub use foreign_containers::{ForeignContainers, News};
 pub use local::LocalNode;

@@ -1,5 +1,5 @@
 //! The gRPC API: convert, call, convert. Nothing is decided here. A type for each gRPC service
-//! (`containers`, `pods`, `events`, `images`, `meta`) forwards each call to the type that does the
+//! (`containers`, `pods`, `events`, `images`, `meta`, `kubeconfigs`) forwards each call to the type that does the
 //! work.
 
 mod adoption;
@@ -17,6 +17,7 @@ mod events;
 mod evidence;
 mod health;
 mod images;
+mod kubeconfigs;
 mod lifecycle;
 mod logs;
 mod meta;
@@ -34,6 +35,8 @@ mod usage;
 
 pub use error::Error;
 pub use health::HealthReport;
+pub use kubeconfigs::KubeconfigsApi;
+pub use logs::Logs;
 pub use meta::MetaApi;
 pub use recovery_gate::RecoveryGate;
 pub use services::Services;

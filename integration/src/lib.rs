@@ -78,6 +78,11 @@ pub struct Done {
     pub stderr: String,
 }
 
+/// Returns an address of the loopback that is free at this moment.
+pub fn free_address() -> Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
 /// Runs a test on a new host with a daemon. If it fails, the logs of daemon and containerd are
 /// printed.
 pub fn with_host(test: impl FnOnce(&mut Host) -> Result<()>) -> Result<()> {

@@ -4,22 +4,18 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, bounded, eventually, finish};
+use probelet_integration::{Host, IMAGE, SOON, bounded, eventually, finish, free_address};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
 /// The preface and the settings frame that an HTTP/2 client sends first.
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
 
 fn scrape(address: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;

@@ -1,15 +1,10 @@
 //! The metrics page of the daemon.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, eventually};
-
-/// An address that is free at this moment.
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
+use probelet_integration::{Host, IMAGE, SOON, eventually, free_address};
 
 fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::{
-    adopt, apply, condition, delete, describe, exec, export, get, images, kill, logs, pause, probe,
-    pull, release, remove_images, restart, resume, run_image, start, stop, top, validate, version,
-    wait,
+    adopt, apply, condition, delete, describe, exec, export, get, images, kill, kubeconfig, logs,
+    pause, probe, pull, release, remove_images, restart, resume, run_image, start, stop, top,
+    validate, version, wait,
 };
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +74,13 @@ pub enum Verb {
     Rmi(remove_images::Args),
     /// Wait until a pod is ready, restarted or deleted.
     Wait(wait::Args),
+    /// Print a kubeconfig file for kubectl and other clients of the Kubernetes API.
+    #[command(
+        long_about = "Print a kubeconfig file for kubectl and other clients of the Kubernetes API that \
+                      `serve --kube-api` serves: `probelet kubeconfig > ~/.kube/config`. It has a \
+                      new credential, of which the daemon keeps no copy. `revoke` ends it early."
+    )]
+    Kubeconfig(kubeconfig::Args),
     /// Print the versions of this client and of the daemon.
     Version(version::Args),
 }

@@ -59,6 +59,7 @@ fn each_flag_of_serve_is_a_key() {
         let default = arg.get_default_values().first().map(|v| v.to_str().unwrap().to_owned());
         let value = default.unwrap_or_else(|| match long {
             "metrics-address" => "127.0.0.1:1".to_owned(),
+            "kube-api" => "127.0.0.1:6443".to_owned(),
             "log-format" => "json".to_owned(),
             "manifest-dir" => "/etc/probelet/manifests".to_owned(),
             "listen" => "127.0.0.1:7443".to_owned(),

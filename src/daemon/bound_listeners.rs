@@ -20,6 +20,12 @@ pub enum ConfigError {
         #[source]
         error: io::Error,
     },
+    #[error("--kube-api {address}: {error}")]
+    KubeApi {
+        address: SocketAddr,
+        #[source]
+        error: io::Error,
+    },
     #[error(transparent)]
     Folder(#[from] FolderError),
 }
@@ -29,6 +35,7 @@ pub enum ConfigError {
 pub struct BoundListeners {
     pub metrics: Option<TcpListener>,
     pub tls: Option<BoundTls>,
+    pub kube_api: Option<TcpListener>,
 }
 
 impl BoundListeners {
@@ -46,7 +53,17 @@ impl BoundListeners {
             metrics::bind(address).map_err(|error| ConfigError::Metrics { address, error })
         });
         let metrics = metrics.transpose()?;
+        let kube_api = config
+            .kube_api
+            .map(|address| bind(address).map_err(|error| ConfigError::KubeApi { address, error }));
+        let kube_api = kube_api.transpose()?;
         config.check_folders()?;
-        Ok(Self { metrics, tls })
+        Ok(Self { metrics, tls, kube_api })
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }

@@ -2,12 +2,13 @@
 
 use super::acceptor;
 use crate::connections::{Limits, Slots};
-use crate::metrics;
+use crate::{kube_api, metrics};
 
 /// The slots of connections that are being opened, of open connections, and of calls.
 pub struct CallerSlots {
     unix: [Slots; 2],
     tls: [Slots; 2],
+    kube: [Slots; 2],
     metrics: Slots,
     calls: Slots,
 }
@@ -20,13 +21,14 @@ impl CallerSlots {
         Self {
             unix: [slots("unix-opening", openings), slots("unix", connections)],
             tls: [slots("tcp-opening", openings), slots("tcp", connections)],
+            kube: [slots("kube-opening", kube_api::OPENINGS), slots("kube", kube_api::CONNECTIONS)],
             metrics: slots("metrics", metrics::CONNECTIONS),
             calls: slots("calls", acceptor::CALLS),
         }
     }
 
     pub fn all(&self) -> Vec<Slots> {
-        let listeners = [&self.unix, &self.tls].into_iter().flatten();
+        let listeners = [&self.unix, &self.tls, &self.kube].into_iter().flatten();
         listeners.chain([&self.metrics, &self.calls]).cloned().collect()
     }
 
@@ -37,6 +39,10 @@ impl CallerSlots {
 
     pub fn tls(&self) -> [Slots; 2] {
         self.tls.clone()
+    }
+
+    pub fn kube(&self) -> [Slots; 2] {
+        self.kube.clone()
     }
 
     pub fn metrics(&self) -> Slots {

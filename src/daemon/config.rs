@@ -135,6 +135,10 @@ pub struct Config {
     /// [default: none]
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,
+    /// Serve a Kubernetes API for kubectl and other clients at https://ADDR, for example
+    /// 127.0.0.1:6443. `probelet kubeconfig` issues their credentials. [default: none]
+    #[arg(long, value_name = "ADDR", env = "PROBELET_KUBE_API")]
+    pub kube_api: Option<SocketAddr>,
     /// The format of the daemon's own log on stderr. [default: text on a terminal, else logfmt]
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::unix_listener::SocketError;
+use crate::kube_authority::AuthorityError;
 use crate::node::{CallError, NodeError};
 use crate::supervisor::SupervisorError;
 
@@ -24,6 +25,10 @@ pub enum Error {
     Containerd(#[source] CallError),
     #[error(transparent)]
     Node(NodeError),
+    #[error("--kube-api: {0}")]
+    KubeApi(#[from] AuthorityError),
+    #[error("--kube-api: {0}")]
+    KubeApiAddress(#[source] io::Error),
     #[error("--manifest-dir: {0}")]
     ManifestDir(#[source] io::Error),
     #[error("--listen: {0}")]

@@ -7,13 +7,15 @@ use crate::pb;
 use crate::pb::containers_server::ContainersServer;
 use crate::pb::events_server::EventsServer;
 use crate::pb::images_server::ImagesServer;
+use crate::pb::kubeconfigs_server::KubeconfigsServer;
 use crate::pb::meta_server::MetaServer;
 use crate::pb::pods_server::PodsServer;
-use crate::service::{MetaApi, RecoveryGate, Services};
+use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
 
 /// The routes. `gate` is before all services that need the pods.
 pub fn routes(
     services: &Services,
+    kubeconfigs: KubeconfigsApi,
     gate: &RecoveryGate,
     health: HealthServer<impl Health>,
 ) -> Result<Routes, tonic_reflection::server::Error> {
@@ -27,6 +29,7 @@ pub fn routes(
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
         .add_service(MetaServer::new(MetaApi))
+        .add_service(KubeconfigsServer::new(kubeconfigs))
         .add_service(ContainersServer::with_interceptor(services.containers(), gate.clone()))
         .add_service(PodsServer::with_interceptor(services.pods(), gate.clone()))
         .add_service(EventsServer::with_interceptor(services.events(), gate.clone()))

@@ -16,9 +16,9 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::client_auth::ClientAuth;
 use super::config::TlsFiles;
 use super::listener::Listener;
+use crate::client_auth::ClientAuth;
 use crate::connections::Peer;
 use crate::files;
 use crate::registry;

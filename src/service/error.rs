@@ -13,6 +13,7 @@ use crate::domain::image::PullFault;
 use crate::domain::pod_key::PodKey;
 use crate::domain::shorten;
 use crate::domain::spec::{SpecError, SpecErrors};
+use crate::kube_authority::AuthorityError;
 use crate::manifest::ManifestError;
 use crate::node::session::SessionError;
 use crate::node::{AttemptId, CallError, NodeError};
@@ -82,6 +83,10 @@ pub enum Error {
     Pull { fault: PullFault, text: String },
     #[error("probelet is still taking up what runs: containerd does not answer yet")]
     Recovering,
+    #[error("no Kubernetes API is served: start the daemon with --kube-api ADDR")]
+    NoKubernetesApi,
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("too many calls: {0}")]
     TooManyCalls(#[from] Full),
 }
@@ -105,6 +110,9 @@ impl From<Error> for Status {
                 invalid(&[SpecError { field: field.to_owned(), reason }])
             }
             Error::CallerStream(status) => *status,
+            Error::Authority(AuthorityError::Invalid(error)) => {
+                invalid(&[field(error.field, error.reason)])
+            }
             other => {
                 let mut text = other.to_string();
                 shorten(&mut text, TEXT);
@@ -128,7 +136,9 @@ fn code(error: &Error) -> Code {
         Error::NoPreviousInstance { .. } | Error::ForeignOutput { .. } | Error::NoLog { .. } => {
             Code::NotFound
         }
-        Error::NotRunning(_)
+        Error::Authority(error) => authority_code(error),
+        Error::NoKubernetesApi
+        | Error::NotRunning(_)
         | Error::NoProbe { .. }
         | Error::NoManifest(_)
         | Error::WaitingToStart { .. }
@@ -146,6 +156,20 @@ fn code(error: &Error) -> Code {
         Error::UnknownExit
         | Error::Recovering
         | Error::Pull { fault: PullFault::Unreachable, .. } => Code::Unavailable,
+    }
+}
+
+fn authority_code(error: &AuthorityError) -> Code {
+    match error {
+        AuthorityError::Invalid(_) => Code::InvalidArgument,
+        AuthorityError::UnknownName(_) => Code::NotFound,
+        AuthorityError::Full(_) => Code::ResourceExhausted,
+        AuthorityError::File(_)
+        | AuthorityError::Certificate(_)
+        | AuthorityError::Clients(_)
+        | AuthorityError::Tls(_)
+        | AuthorityError::Random
+        | AuthorityError::Yaml(_) => Code::Internal,
     }
 }
 

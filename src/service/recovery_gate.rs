@@ -14,6 +14,11 @@ use super::error::Error;
 pub struct RecoveryGate(Arc<AtomicBool>);
 
 impl RecoveryGate {
+    /// True if callers are served.
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     pub fn open(&self) {
         self.0.store(true, Ordering::Release);
     }

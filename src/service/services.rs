@@ -8,6 +8,7 @@ use super::containers::ContainersApi;
 use super::events::EventsApi;
 use super::health::HealthReport;
 use super::images::ImagesApi;
+use super::logs::Logs;
 use super::pods::PodsApi;
 use super::streams::Streams;
 use crate::supervisor::{Adopter, Supervisor};
@@ -19,6 +20,7 @@ pub struct Services {
     events: EventsApi,
     images: ImagesApi,
     health: HealthReport,
+    logs: Logs,
     streams: Streams,
 }
 
@@ -35,6 +37,7 @@ impl Services {
             pods: PodsApi::new(&supervisor, &streams),
             events: EventsApi::new(supervisor.clone(), streams.clone()),
             images: ImagesApi::new(supervisor.clone(), streams.clone()),
+            logs: Logs::new(supervisor.clone(), adopter, streams.clone()),
             health: HealthReport::new(supervisor, cancel),
             streams,
         }
@@ -62,6 +65,10 @@ impl Services {
 
     pub fn images(&self) -> ImagesApi {
         self.images.clone()
+    }
+
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
     }
 
     pub fn health(&self) -> HealthReport {

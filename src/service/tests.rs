@@ -137,3 +137,44 @@ async fn a_pod_is_stopped_and_started_as_a_whole() {
     let first = api.containers.start_container(Request::new(start)).await.unwrap().into_inner();
     assert_eq!((first.name.as_str(), first.attempt), ("proxy", 1));
 }
+
+#[tokio::test]
+async fn kubeconfigs_are_issued_and_revoked() {
+    use super::KubeconfigsApi;
+    use crate::kube_authority::Authority;
+    use crate::pb::kubeconfigs_server::Kubeconfigs;
+
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::open(folder.path(), "127.0.0.1:6443".parse().unwrap()).unwrap();
+    let request = pb::CreateKubeconfigRequest {
+        name: "ann".into(),
+        role: pb::KubernetesRole::View.into(),
+        ttl: None,
+        server: String::new(),
+        token: true,
+    };
+    let revoke = || Request::new(pb::RevokeKubeconfigRequest { name: "ann".into() });
+    let none = KubeconfigsApi::new(None);
+    let refused = none.create_kubeconfig(Request::new(request.clone())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("--kube-api"), "{refused}");
+    let refused = none.revoke_kubeconfig(revoke()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+
+    let api = KubeconfigsApi::new(Some(Arc::new(authority)));
+    let answer = api.create_kubeconfig(Request::new(request.clone())).await.unwrap();
+    assert!(answer.into_inner().kubeconfig.contains("token: "));
+    let wrong = [
+        pb::CreateKubeconfigRequest { name: "a b".into(), ..request.clone() },
+        pb::CreateKubeconfigRequest { role: 0, ..request.clone() },
+        pb::CreateKubeconfigRequest { role: 9, ..request.clone() },
+        pb::CreateKubeconfigRequest { server: "http://x".into(), ..request.clone() },
+        pb::CreateKubeconfigRequest { ttl: Some(Default::default()), ..request.clone() },
+    ];
+    for wrong in wrong {
+        let refused = api.create_kubeconfig(Request::new(wrong)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    api.revoke_kubeconfig(revoke()).await.unwrap();
+    assert_eq!(api.revoke_kubeconfig(revoke()).await.unwrap_err().code(), Code::NotFound);
+}

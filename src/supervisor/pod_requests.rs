@@ -14,6 +14,7 @@ use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::ProbeKind;
+use crate::node::Task;
 use crate::node::session::{Order, Session};
 use crate::prober::Attempt;
 
@@ -170,6 +171,35 @@ impl PodRequests {
             Ok(Ok(task)) => Ok(task.open(order).await?),
             Ok(Err(_)) => Err(SupervisorError::NotRunning { pod: name.to_owned(), container }),
             Err(_) => Err(timed_out(name, "the container's task", TASK)),
+        }
+    }
+
+    /// Returns the task of the first running container, in whose namespaces all of the pod's are
+    /// reached.
+    pub async fn running_task(&self, name: &PodKey) -> Result<Arc<dyn Task>, SupervisorError> {
+        let (container, answers) = self.registry.with(name, |handle| {
+            let spec = handle.spec();
+            let mut answers = Vec::new();
+            for index in 0..spec.count() {
+                let (reply, answer) = oneshot::channel();
+                handle.send(name, Request::GetTask(index, reply))?;
+                answers.push(answer);
+            }
+            let first = spec.containers.first().map(|one| one.name.clone()).unwrap_or_default();
+            Ok::<_, SupervisorError>((first, answers))
+        })??;
+        let first_running = async {
+            for answer in answers {
+                if let Ok(task) = answer.await {
+                    return Some(task);
+                }
+            }
+            None
+        };
+        match tokio::time::timeout(TASK, first_running).await {
+            Ok(Some(task)) => Ok(task),
+            Ok(None) => Err(SupervisorError::NotRunning { pod: name.clone(), container }),
+            Err(_) => Err(timed_out(name, "a container's task", TASK)),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::pb;
 use crate::pb::containers_client::ContainersClient;
 use crate::pb::events_client::EventsClient;
 use crate::pb::images_client::ImagesClient;
+use crate::pb::kubeconfigs_client::KubeconfigsClient;
 use crate::pb::meta_client::MetaClient;
 use crate::pb::pods_client::PodsClient;
 
@@ -182,6 +183,12 @@ impl Client {
     #[must_use]
     pub fn images(&self) -> ImagesClient<Channel> {
         ImagesClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    /// A client of the service `Kubeconfigs`.
+    #[must_use]
+    pub fn kubeconfigs(&self) -> KubeconfigsClient<Channel> {
+        KubeconfigsClient::new(self.channel.clone())
     }
 
     /// A client of the service `Meta`.

@@ -28,8 +28,10 @@ fn no_other_file_makes_a_status() {
     fn visit(folder: &Path, check: &mut impl FnMut(&Path, &str)) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            // The Kubernetes API has a `Status` of its own.
+            let other = ["tests", "kube_api"];
             if path.is_dir() {
-                if path.file_name().is_some_and(|name| name != "tests") {
+                if path.file_name().is_some_and(|name| !other.iter().any(|other| name == *other)) {
                     visit(&path, check);
                 }
             } else if path.extension().is_some_and(|ending| ending == "rs")

@@ -1,6 +1,6 @@
-//! Clients over TCP need a certificate that a root of `--tls-client-ca` has signed, with the extended
-//! key usage `clientAuth`. Without that usage the owner of any server's certificate of the same root
-//! would be root of the host.
+//! Certificates of clients over TCP: a trusted root has signed them, with the extended key usage
+//! `clientAuth`. Without that usage the owner of any server's certificate of the same root would be
+//! root of the host.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -27,12 +27,23 @@ pub struct ClientAuth {
 }
 
 impl ClientAuth {
+    /// Each client has to show a certificate.
     pub fn new(
         roots: RootCertStore,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Result<Self, VerifierBuilderError> {
         let roots = Arc::new(roots);
         let chain = WebPkiClientVerifier::builder(roots.clone()).build()?;
+        Ok(Self { chain, roots, algorithms })
+    }
+
+    /// A client may show no certificate; one that is shown is verified.
+    pub fn optional(
+        roots: RootCertStore,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Result<Self, VerifierBuilderError> {
+        let roots = Arc::new(roots);
+        let chain = WebPkiClientVerifier::builder(roots.clone()).allow_unauthenticated().build()?;
         Ok(Self { chain, roots, algorithms })
     }
 }
@@ -51,6 +62,10 @@ impl ExtendedKeyUsageValidator for FirstCertificateUsage {
 }
 
 impl ClientCertVerifier for ClientAuth {
+    fn client_auth_mandatory(&self) -> bool {
+        self.chain.client_auth_mandatory()
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chain.root_hint_subjects()
     }

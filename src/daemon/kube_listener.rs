@@ -1,0 +1,69 @@
+//! The Kubernetes API over TCP, and the task that publishes its objects.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use probelet_kube_wire::discovery::Catalog;
+use tokio_util::sync::CancellationToken;
+
+use crate::connections::Slots;
+use crate::kube_api::{HostFacts, Publisher, Router, Server, Store, Streams, UsageMeter, micros};
+use crate::kube_authority::{Authority, AuthorityError};
+use crate::node::host_facts;
+use crate::service::{Logs, RecoveryGate};
+use crate::supervisor::{Supervisor, now};
+
+/// A bound address for the Kubernetes API, which is not served yet.
+pub struct BoundKube {
+    pub listener: TcpListener,
+    pub authority: Arc<Authority>,
+}
+
+impl BoundKube {
+    /// Serves until `cancel`. Until `gate` opens, objects are not served.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the certificate of the server cannot be made.
+    pub async fn serve(
+        self,
+        supervisor: Arc<Supervisor>,
+        logs: Logs,
+        gate: RecoveryGate,
+        [openings, connections]: [Slots; 2],
+        cancel: CancellationToken,
+    ) -> Result<(), AuthorityError> {
+        let tls = self.authority.server_config()?.into();
+        let started = now().wall;
+        let facts = HostFacts::read(host_facts(), started);
+        let store = Store::new(micros(started));
+        let usage = UsageMeter::new(supervisor.clone(), &facts.name);
+        let address = self.listener.local_addr().map(|address| address.to_string());
+        let address = address.unwrap_or_default();
+        let publisher =
+            Publisher::new(supervisor.clone(), store.clone(), &Catalog::default(), facts);
+        let streams = Streams::new(supervisor, cancel.clone());
+        let served = (logs, usage, streams.clone());
+        let router = Router::new(self.authority, store, served, gate, &address, cancel.clone());
+        let server = Server { tls, router, openings, connections, cancel };
+        let publishing = async {
+            if let Some(publisher) = publisher {
+                publisher.run().await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = server.serve(self.listener) => report(served),
+            () = publishing => {}
+        }
+        streams.closed().await;
+        Ok(())
+    }
+}
+
+fn report(served: io::Result<()>) {
+    if let Err(error) = served {
+        tracing::error!(%error, "the Kubernetes API is not served");
+    }
+}

@@ -1,0 +1,44 @@
+//! A Kubernetes API for this one host: what kubectl and other clients need to see pods.
+//!
+//! The rules of the protocol are in `probelet-kube-wire`; this module does the I/O:
+//!
+//! - `publisher` keeps the objects of `store` as the supervisor has them.
+//! - `server` has the connections; `identity` finds who makes a request, `access` what the user
+//!   may do, and `request_guard` refuses what a web page may have caused.
+//! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
+//!   answer it, and `streams` begins `commands` and `port_forward` over a `websocket`.
+
+mod access;
+mod answer;
+mod bodies;
+mod commands;
+mod documents;
+mod errors;
+mod host_facts;
+mod host_objects;
+mod identity;
+mod logs;
+mod pod_objects;
+mod port_forward;
+mod publisher;
+mod reads;
+mod request_guard;
+mod reviews;
+mod router;
+mod server;
+mod store;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod times;
+mod usage;
+mod websocket;
+
+pub use host_objects::HostFacts;
+pub use publisher::Publisher;
+pub use router::Router;
+pub use server::{CONNECTIONS, OPENINGS, Server};
+pub use store::Store;
+pub use streams::Streams;
+pub use times::micros;
+pub use usage::UsageMeter;

@@ -1,0 +1,157 @@
+//! The objects that describe the host: one node, and the namespaces that pods are in.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::times::seconds;
+use crate::domain::link::Link;
+
+/// What does not change while the daemon runs.
+#[derive(Debug, Clone)]
+pub struct HostFacts {
+    pub name: String,
+    /// The host's cores.
+    pub cpus: u64,
+    /// The host's memory in bytes.
+    pub memory: u64,
+    pub kernel: String,
+    pub os_image: String,
+    pub boot_id: String,
+    pub machine_id: String,
+    /// When this daemon started.
+    pub started: SystemTime,
+}
+
+/// Pods that a node may have, as the kubelet's default: only for display.
+const MOST_PODS: &str = "110";
+
+/// Returns the `v1.Node` of this host. It changes only with the addresses and the link to the
+/// container runtime, so watchers get no heartbeat.
+pub fn node(facts: &HostFacts, addresses: &[IpAddr], link: &Link) -> Value {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let amounts = json!({
+        "cpu": facts.cpus.to_string(),
+        "memory": format!("{}Ki", facts.memory / 1024),
+        "pods": MOST_PODS,
+    });
+    let (status, reason, message) = match link.up {
+        true => ("True", "ContainerdReady", "containerd answers".to_owned()),
+        false => ("False", "ContainerdUnavailable", link.error.clone()),
+    };
+    let since = seconds(link.since);
+    let mut listed: Vec<_> = addresses
+        .iter()
+        .map(|address| json!({"type": "InternalIP", "address": address.to_string()}))
+        .collect();
+    listed.push(json!({"type": "Hostname", "address": facts.name}));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": facts.name,
+            "uid": uid("node", &facts.name),
+            "creationTimestamp": seconds(facts.started),
+            "labels": {
+                "kubernetes.io/arch": architecture,
+                "kubernetes.io/hostname": facts.name,
+                "kubernetes.io/os": "linux",
+            },
+        },
+        "spec": {},
+        "status": {
+            "addresses": listed,
+            "capacity": amounts,
+            "allocatable": amounts,
+            "conditions": [{
+                "type": "Ready",
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "lastHeartbeatTime": since,
+                "lastTransitionTime": since,
+            }],
+            "nodeInfo": {
+                "architecture": architecture,
+                "bootID": facts.boot_id,
+                "containerRuntimeVersion": "containerd://",
+                "kernelVersion": facts.kernel,
+                "kubeProxyVersion": "",
+                "kubeletVersion": concat!("probelet-", env!("CARGO_PKG_VERSION")),
+                "machineID": facts.machine_id,
+                "operatingSystem": "linux",
+                "osImage": facts.os_image,
+                "systemUUID": "",
+            },
+        },
+    })
+}
+
+/// Returns the `v1.Namespace` of this name.
+pub fn namespace(name: &str, started: SystemTime) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "uid": uid("namespace", name),
+            "creationTimestamp": seconds(started),
+            "labels": {"kubernetes.io/metadata.name": name},
+        },
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    })
+}
+
+/// Returns a uid that is the same after each restart of the daemon.
+fn uid(kind: &str, name: &str) -> String {
+    let sum = Sha256::digest(format!("{kind}/{name}"));
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(sum.iter()).for_each(|(byte, digest)| *byte = *digest);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> HostFacts {
+        HostFacts {
+            name: "edge-1".into(),
+            cpus: 2,
+            memory: 4 << 30,
+            kernel: "6.1".into(),
+            os_image: "Debian".into(),
+            boot_id: String::new(),
+            machine_id: String::new(),
+            started: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_node_is_ready_while_containerd_answers() {
+        let mut link = Link::new(crate::supervisor::now());
+        let node = |link: &Link| node(&facts(), &["10.0.0.7".parse().unwrap()], link);
+        assert_eq!(node(&link).pointer("/status/conditions/0/status"), Some(&json!("True")));
+        link.up = false;
+        link.error = "no such socket".into();
+        let down = node(&link);
+        assert_eq!(down.pointer("/status/conditions/0/status"), Some(&json!("False")));
+        assert_eq!(down.pointer("/status/conditions/0/message"), Some(&json!("no such socket")));
+        assert_eq!(down.pointer("/status/capacity/memory"), Some(&json!("4194304Ki")));
+        assert_eq!(down.pointer("/status/addresses/0/address"), Some(&json!("10.0.0.7")));
+    }
+
+    #[test]
+    fn a_uid_belongs_to_one_object() {
+        assert_eq!(uid("namespace", "a"), uid("namespace", "a"));
+        assert_ne!(uid("namespace", "a"), uid("namespace", "b"));
+        assert_ne!(uid("namespace", "a"), uid("node", "a"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Who makes a request, and whether it may.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use probelet_kube_wire::channels::bearer_token;
+use probelet_kube_wire::path::ResourceRequest;
+use probelet_kube_wire::status::{GroupResource, Status};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+
+use super::access::{Access, allows_path};
+use crate::kube_authority::{Authority, Holder, Role, Validity};
+
+/// Begins the headers by which a client acts as another user.
+const IMPERSONATE: &str = "impersonate-";
+
+/// A connection: the client's address, and its certificate, whose chain TLS has verified.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub address: SocketAddr,
+    pub certificate: Option<CertificateDer<'static>>,
+}
+
+/// The user of a request.
+#[derive(Clone)]
+pub struct Identity {
+    holder: Holder,
+    address: SocketAddr,
+    validity: Validity,
+}
+
+impl Identity {
+    pub fn name(&self) -> &str {
+        &self.holder.name
+    }
+
+    pub fn role(&self) -> Role {
+        self.holder.role
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves when the credential is revoked: a request that stays open ends with it.
+    pub async fn revoked(&self) {
+        self.validity.revoked().await;
+    }
+
+    /// 403 if the user may not do it.
+    pub fn authorize(&self, request: &ResourceRequest) -> Result<(), Status> {
+        let access = Access::of(request);
+        if access.is_allowed(self.role()) {
+            return Ok(());
+        }
+        let resource = match access.subresource {
+            "" => access.resource.to_owned(),
+            sub => format!("{}/{sub}", access.resource),
+        };
+        let scope = match &request.namespace {
+            Some(namespace) => format!("in the namespace {namespace:?}"),
+            None => "at the cluster scope".to_owned(),
+        };
+        let (user, verb, group) = (self.name(), access.verb, access.group);
+        let why = format!(
+            "User {user:?} cannot {verb} resource {resource:?} in API group {group:?} {scope}"
+        );
+        let name = request.name.as_deref().unwrap_or_default();
+        Err(Status::forbidden(&request.group_resource(), name, &why))
+    }
+
+    /// 403 if the user may not use a path that is no resource. `method` is the HTTP method.
+    pub fn authorize_path(&self, method: &str, path: &str) -> Result<(), Status> {
+        let verb = method.to_ascii_lowercase();
+        if allows_path(self.role(), &verb) {
+            return Ok(());
+        }
+        let why = format!("User {:?} cannot {verb} path {path:?}", self.name());
+        Err(Status::forbidden(&GroupResource::new("", ""), "", &why))
+    }
+}
+
+/// The user by the certificate of the connection, or else by the bearer token of the request.
+///
+/// # Errors
+///
+/// 401 if neither of them is a valid credential. 403 for impersonation, which is not served: a
+/// server that ignored it would let the other user act with the rights of this one.
+pub fn authenticate(
+    authority: &Authority,
+    connection: &Connection,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Result<Identity, Status> {
+    let by_certificate = || {
+        let certificate = connection.certificate.as_ref()?;
+        authority.by_certificate(certificate, now)
+    };
+    let by_token = || authority.by_token(&token(headers)?, now);
+    let found = by_certificate().or_else(by_token).ok_or_else(Status::unauthorized)?;
+    let (holder, validity) = found;
+    let identity = Identity { holder, address: connection.address, validity };
+    if headers.keys().any(|name| name.as_str().starts_with(IMPERSONATE)) {
+        let why =
+            format!("User {:?} cannot impersonate: probelet has no such right", identity.name());
+        return Err(Status::forbidden(&GroupResource::new("", "users"), "", &why));
+    }
+    Ok(identity)
+}
+
+/// The token of `Authorization: Bearer`, or of a WebSocket's subprotocols, where browsers put it.
+fn token(headers: &HeaderMap) -> Option<String> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        let token = token.trim();
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned());
+    }
+    let mut offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    offered.find_map(|value| bearer_token(value.to_str().ok()?))
+}

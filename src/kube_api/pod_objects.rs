@@ -1,0 +1,62 @@
+//! Pods and events as Kubernetes' objects.
+
+use serde_json::{Value, json};
+
+use super::times::seconds;
+use crate::domain::notice::{Event, NoticeType};
+use crate::manifest::{ServerMade, to_json};
+use crate::supervisor::PodView;
+
+/// Returns the `v1.Pod`. The report of its probes is left out: it changes with each probe, and each
+/// change would be an event for every watcher and a conflict for every edit.
+pub fn pod(view: &PodView) -> Value {
+    let mut pod = to_json(view);
+    if let Some(annotations) =
+        pod.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+    {
+        annotations.retain(|key, _| !matches!(ServerMade::of(key), Some((ServerMade::Probes, _))));
+    }
+    pod
+}
+
+/// Returns the `v1.Event`. Its name is the pod's with the event's number.
+pub fn event(event: &Event) -> Value {
+    let mut object = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": event.pod,
+        "namespace": event.namespace,
+        "uid": event.pod_uid,
+    });
+    let field_path = event.field_path();
+    if let Some(fields) = object.as_object_mut().filter(|_| !field_path.is_empty()) {
+        fields.insert("fieldPath".to_owned(), json!(field_path));
+    }
+    let kind = match event.kind {
+        NoticeType::Normal => "Normal",
+        NoticeType::Warning => "Warning",
+    };
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": event_name(event),
+            "namespace": event.namespace,
+            "creationTimestamp": seconds(event.first),
+        },
+        "involvedObject": object,
+        "type": kind,
+        "reason": event.reason,
+        "message": event.message,
+        "count": event.count,
+        "firstTimestamp": seconds(event.first),
+        "lastTimestamp": seconds(event.last),
+        "source": {"component": "probelet"},
+        "reportingComponent": "probelet",
+        "reportingInstance": "",
+    })
+}
+
+pub fn event_name(event: &Event) -> String {
+    format!("{}.{:x}", event.pod, event.sequence)
+}
