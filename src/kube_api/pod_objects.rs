@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::times::seconds;
+use super::times::{seconds, timestamp};
 use crate::domain::notice::{Event, NoticeType};
 use crate::manifest::{ServerMade, to_json};
 use crate::supervisor::PodView;
@@ -51,6 +51,8 @@ pub fn event(event: &Event) -> Value {
         "count": event.count,
         "firstTimestamp": seconds(event.first),
         "lastTimestamp": seconds(event.last),
+        // Clients of events.k8s.io require it.
+        "eventTime": timestamp(event.first).to_micros_text(),
         "source": {"component": "probelet"},
         "reportingComponent": "probelet",
         "reportingInstance": "",
