@@ -3,7 +3,7 @@
 //! The rules of the protocol are in `probelet-kube-wire`; this module does the I/O:
 //!
 //! - `publisher` keeps the objects of `store` as the supervisor has them.
-//! - `server` has the connections; `identity` finds who makes a request, `access` what the user
+//! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
 //!   answer it, and `streams` begins `commands` and `port_forward` over a `websocket`.

@@ -10,7 +10,7 @@ use crate::{manifest, structs};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The reader of the output has left, so there is nobody to report to.
+    /// The reader of the output has left, so nothing can be reported.
     #[error("closed pipe")]
     ClosedPipe,
     #[error("{0}")]

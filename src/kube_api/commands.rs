@@ -41,7 +41,7 @@ pub struct Exec {
 /// Why no more is exchanged with the client.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// The client is told.
+    /// The client gets this status.
     Exit(ExitStatus),
     /// The client has left.
     Left,
@@ -74,7 +74,7 @@ impl Exec {
         let (pod, user) = (&self.pod, self.identity.name());
         let session = self.supervisor.requests().exec(pod, container, &order).await;
         let session = session.map_err(|error| of_supervisor(pod, error))?;
-        // The log is the record of who ran which command.
+        // The log records the user of each command.
         let by = Operator::new("exec", Some(Caller::Remote(self.identity.address())));
         let command = order.command.first();
         tracing::info!(%pod, container, command, user, operator = %by, "a command is run");

@@ -8,6 +8,7 @@ use probelet_kube_wire::status::{Status, protocol};
 use serde_json::Value;
 
 use super::answer::{self, Body};
+use super::host_objects::architecture;
 
 /// The version of Kubernetes whose API is served.
 const KUBERNETES: (u32, u32) = (1, 36);
@@ -16,7 +17,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// The documents of one catalog.
 pub struct Documents<'a> {
     pub catalog: &'a Catalog,
-    /// The address that clients are told to use.
+    /// The address in the legacy discovery documents.
     pub address: &'a str,
     pub accept: Option<&'a str>,
     pub is_pretty: bool,
@@ -55,7 +56,7 @@ impl Documents<'_> {
     fn version(&self) -> Value {
         let (major, minor) = KUBERNETES;
         let git_version = format!("v{major}.{minor}.0+probelet.{}", env!("CARGO_PKG_VERSION"));
-        version(major, minor, &git_version, concat!("linux/", "amd64"))
+        version(major, minor, &git_version, &format!("linux/{}", architecture()))
     }
 
     fn discovery(

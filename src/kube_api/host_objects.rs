@@ -31,11 +31,7 @@ const MOST_PODS: &str = "110";
 /// Returns the `v1.Node` of this host. It changes only with the addresses and the link to the
 /// container runtime, so watchers get no heartbeat.
 pub fn node(facts: &HostFacts, addresses: &[IpAddr], link: &Link) -> Value {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let architecture = architecture();
     let amounts = json!({
         "cpu": facts.cpus.to_string(),
         "memory": format!("{}Ki", facts.memory / 1024),
@@ -91,6 +87,15 @@ pub fn node(facts: &HostFacts, addresses: &[IpAddr], link: &Link) -> Value {
             },
         },
     })
+}
+
+/// Returns the name of the processor's architecture, as Go has it.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 /// Returns the `v1.Namespace` of this name.

@@ -11,6 +11,7 @@ use probelet_kube_wire::status::Status;
 
 use super::answer::{self, Body};
 use super::errors;
+use super::identity::Identity;
 use crate::pb;
 use crate::service::Logs;
 
@@ -21,6 +22,7 @@ pub async fn read(
     logs: &Logs,
     request: &ResourceRequest,
     query: &Query,
+    user: Identity,
 ) -> Result<Response<Body>, Status> {
     let options = LogOptions::parse(query)?;
     if options.stream != LogStream::All {
@@ -45,8 +47,10 @@ pub async fn read(
     let chunks = logs.read(&wanted).await;
     let chunks =
         chunks.map_err(|error| errors::of_service(&request.group_resource(), &name, error))?;
+    let revoked = async move { user.revoked().await };
     // A log that ends early ends the body: the status was sent with the first part.
     let parts = chunks.filter_map(|chunk| async { chunk.ok().map(|chunk| chunk.data.into()) });
+    let parts = parts.take_until(Box::pin(revoked));
     Ok(answer::stream(TEXT, parts))
 }
 

@@ -19,8 +19,8 @@ pub fn pod(view: &PodView) -> Value {
     pod
 }
 
-/// Returns the `v1.Event`. Its name is the pod's with the event's number.
-pub fn event(event: &Event) -> Value {
+/// Returns the `v1.Event` of this name.
+pub fn event(event: &Event, name: &str) -> Value {
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -40,7 +40,7 @@ pub fn event(event: &Event) -> Value {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": event_name(event),
+            "name": name,
             "namespace": event.namespace,
             "creationTimestamp": seconds(event.first),
         },
@@ -59,6 +59,7 @@ pub fn event(event: &Event) -> Value {
     })
 }
 
+/// Returns the name of an event that occurs for the first time: the pod's with the event's number.
 pub fn event_name(event: &Event) -> String {
     format!("{}.{:x}", event.pod, event.sequence)
 }

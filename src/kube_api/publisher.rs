@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use probelet_kube_wire::discovery::Catalog;
 use probelet_kube_wire::feed::{Key, Stored};
@@ -12,13 +13,32 @@ use super::host_objects::{self, HostFacts};
 use super::pod_objects;
 use super::store::Store;
 use super::times::micros;
+use crate::domain::notice::Event;
 use crate::network;
 use crate::supervisor::{PodView, Subject, Supervisor, now};
 
 /// The namespace that always exists.
 pub const DEFAULT: &str = "default";
+/// An event by what its occurrences have in common. A further occurrence changes its object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Occurrence {
+    pod_uid: String,
+    container: String,
+    reason: String,
+    message: String,
+}
+
+impl Occurrence {
+    fn of(event: &Event) -> Self {
+        let Event { pod_uid, container, reason, message, .. } = event.clone();
+        Self { pod_uid, container, reason, message }
+    }
+}
+
 /// Events that are published before those that the log has dropped are removed from the store.
 const NEW_EVENTS: usize = 64;
+/// The host's addresses are read again after this time, at the next change of a pod.
+const NODE: Duration = Duration::from_secs(60);
 
 /// What is known of a published pod.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,9 +85,13 @@ pub struct Publisher {
     facts: HostFacts,
     pods: BTreeMap<Key, Published>,
     namespaces: BTreeSet<String>,
-    events: BTreeMap<u64, Key>,
+    events: BTreeMap<Occurrence, Key>,
+    /// The number of the newest published event.
+    last_event: u64,
     new_events: usize,
     addresses: Vec<IpAddr>,
+    /// When the addresses were read.
+    node_read: SystemTime,
 }
 
 impl Publisher {
@@ -86,8 +110,10 @@ impl Publisher {
             pods: BTreeMap::new(),
             namespaces: BTreeSet::new(),
             events: BTreeMap::new(),
+            last_event: 0,
             new_events: 0,
             addresses: Vec::new(),
+            node_read: SystemTime::UNIX_EPOCH,
         })
     }
 
@@ -96,17 +122,24 @@ impl Publisher {
         let mut changes = self.supervisor.changes();
         let mut events = self.supervisor.events().newest();
         let mut link = self.supervisor.link();
+        let mut is_node_due = true;
         loop {
             changes.mark_unchanged();
             events.mark_unchanged();
             link.mark_unchanged();
             self.publish_pods();
             self.publish_events();
-            self.publish_node();
+            if is_node_due || self.is_node_old() {
+                self.publish_node();
+            }
+            is_node_due = false;
             let changed = tokio::select! {
                 changed = changes.changed() => changed,
                 changed = events.changed() => changed,
-                changed = link.changed() => changed,
+                changed = link.changed() => {
+                    is_node_due = true;
+                    changed
+                }
             };
             // The supervisor has ended.
             if changed.is_err() {
@@ -158,13 +191,16 @@ impl Publisher {
     }
 
     fn publish_events(&mut self) {
-        let last = self.events.last_key_value().map_or(0, |(sequence, _)| *sequence);
-        let new = self.supervisor.events().after(last, &Subject::All);
+        let new = self.supervisor.events().after(self.last_event, &Subject::All);
         self.new_events = self.new_events.saturating_add(new.len());
         for event in new {
-            let key = Key::new(&*event.namespace, pod_objects::event_name(&event));
-            self.put(self.kinds.events, pod_objects::event(&event));
-            self.events.insert(event.sequence, key);
+            let key = self
+                .events
+                .entry(Occurrence::of(&event))
+                .or_insert_with(|| Key::new(&*event.namespace, pod_objects::event_name(&event)));
+            let object = pod_objects::event(&event, key.name());
+            self.put(self.kinds.events, object);
+            self.last_event = self.last_event.max(event.sequence);
         }
         if self.new_events >= NEW_EVENTS {
             self.new_events = 0;
@@ -172,14 +208,13 @@ impl Publisher {
         }
     }
 
-    /// Removes events that the log does not have any more. An event that occurs again has a new
-    /// number, so its older object goes too.
+    /// Removes events that the log does not have any more.
     fn remove_dropped_events(&mut self) {
         let log = self.supervisor.events().after(0, &Subject::All);
-        let kept: BTreeSet<_> = log.iter().map(|event| event.sequence).collect();
+        let kept: BTreeSet<_> = log.iter().map(Occurrence::of).collect();
         let (events, store) = (self.kinds.events, &self.store);
-        self.events.retain(|sequence, key| {
-            let is_kept = kept.contains(sequence);
+        self.events.retain(|occurrence, key| {
+            let is_kept = kept.contains(occurrence);
             if !is_kept {
                 store.remove(events, key, micros(now().wall));
             }
@@ -187,12 +222,60 @@ impl Publisher {
         });
     }
 
+    /// True if the host's addresses may have changed since they were read.
+    fn is_node_old(&self) -> bool {
+        let age = now().wall.duration_since(self.node_read);
+        age.is_err() || age.is_ok_and(|age| age >= NODE)
+    }
+
     fn publish_node(&mut self) {
+        self.node_read = now().wall;
         match network::host::addresses() {
             Ok(addresses) => self.addresses = addresses,
             Err(error) => tracing::debug!(%error, "the host's addresses are not known"),
         }
         let link = self.supervisor.link().borrow().clone();
         self.put(self.kinds.nodes, host_objects::node(&self.facts, &self.addresses, &link));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::notice::{Notice, NoticeType};
+    use crate::kube_api::tests::supervisor;
+
+    #[tokio::test]
+    async fn a_further_occurrence_changes_the_event_and_a_dropped_event_is_removed() {
+        let (supervisor, _services) = supervisor("web").await;
+        let facts = HostFacts::read(crate::node::host_facts(), now().wall);
+        let (catalog, store) = (Catalog::default(), Store::new(1));
+        let mut publisher =
+            Publisher::new(supervisor.clone(), store.clone(), &catalog, facts).unwrap();
+        let spec = supervisor.list().remove(0).spec;
+        let record = |message: &str| {
+            let (kind, reason) = (NoticeType::Warning, "Unhealthy");
+            let notice = Notice { kind, reason, message: message.into(), of_pod: false };
+            supervisor.events().record(&spec, "app", notice, now().wall);
+        };
+        let stored = |publisher: &Publisher, message: &str| {
+            let found = publisher.events.iter().find(|(it, _)| it.message == message);
+            let key = found.map(|(_, key)| key.clone())?;
+            store.read(|feed| feed.get(publisher.kinds.events, &key))
+        };
+        record("refused");
+        publisher.publish_events();
+        record("refused");
+        publisher.publish_events();
+        let of_message = publisher.events.keys().filter(|it| it.message == "refused").count();
+        assert_eq!(of_message, 1);
+        assert_eq!(stored(&publisher, "refused").unwrap()["count"], 2);
+        let find = |it: &(&Occurrence, &Key)| it.0.message == "refused";
+        let key = publisher.events.iter().find(find).map(|(_, key)| key.clone()).unwrap();
+        // The log keeps a limited number of events of one container.
+        (0..10_000).for_each(|n| record(&n.to_string()));
+        publisher.publish_events();
+        let dropped = store.read(|feed| feed.get(publisher.kinds.events, &key));
+        assert!(dropped.is_none() && stored(&publisher, "9999").is_some());
     }
 }

@@ -147,7 +147,7 @@ impl Router {
                 read.watch(&self.store, slot, user.clone(), self.cancel.clone())
             }
             (Verb::Get, Some("log")) if request.resource == "pods" => {
-                logs::read(&self.logs, request, read.query).await
+                logs::read(&self.logs, request, read.query, user.clone()).await
             }
             (verb, _) => {
                 Err(Status::method_not_supported(&request.group_resource(), verb.as_str()))

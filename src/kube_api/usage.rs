@@ -1,10 +1,11 @@
 //! `metrics.k8s.io`: the CPU time and the memory that containers and the host use, for `kubectl top`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::times::seconds;
 use crate::evidence::usage;
@@ -13,6 +14,8 @@ use crate::supervisor::{PodView, Supervisor, now};
 
 /// A rate is measured over at least this time.
 const SHORTEST: Duration = Duration::from_millis(500);
+/// A measurement is used for all requests of this time.
+const SHARED: Duration = Duration::from_secs(1);
 /// An older measurement is no base of a rate.
 const LONGEST: Duration = Duration::from_secs(120);
 /// The kernel counts CPU time in `/proc/stat` in units of 1/100 s.
@@ -39,7 +42,8 @@ struct Sample {
 pub struct UsageMeter {
     supervisor: Arc<Supervisor>,
     node: Arc<str>,
-    last: Arc<Mutex<Option<Sample>>>,
+    /// The newest measurement. Concurrent requests wait for one and share it.
+    last: Arc<Mutex<Option<(Sample, Sample)>>>,
 }
 
 impl UsageMeter {
@@ -70,25 +74,26 @@ impl UsageMeter {
     /// Returns the pods, an earlier sample, and one of now. Without an earlier sample this takes
     /// half a second.
     async fn measure(&self) -> (Vec<PodView>, Sample, Sample) {
-        let age = |sample: &Sample| now().wall.duration_since(sample.at).unwrap_or_default();
-        let last = self.last();
-        let base = last.filter(|sample| (SHORTEST..=LONGEST).contains(&age(sample)));
-        let base = match base {
-            Some(base) => base,
-            None => {
-                let base = self.sample(self.supervisor.list()).await;
+        let mut last = self.last.lock().await;
+        let age = |sample: &Sample| now().wall.duration_since(sample.at).unwrap_or(LONGEST);
+        let views = self.supervisor.list();
+        if let Some((base, sample)) = &*last
+            && age(sample) < SHARED
+        {
+            return (views, base.clone(), sample.clone());
+        }
+        let base = match last.take() {
+            Some((_, sample)) if age(&sample) < LONGEST => sample,
+            _ => {
+                let base = self.sample(views).await;
                 tokio::time::sleep(SHORTEST).await;
                 base
             }
         };
         let views = self.supervisor.list();
         let sample = self.sample(views.clone()).await;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample.clone());
+        *last = Some((base.clone(), sample.clone()));
         (views, base, sample)
-    }
-
-    fn last(&self) -> Option<Sample> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn sample(&self, views: Vec<PodView>) -> Sample {

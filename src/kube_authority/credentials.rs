@@ -1,4 +1,4 @@
-//! The issued credentials: who may use the API, as what, until when. No I/O and no clock.
+//! The issued credentials, each with its user, role and expiry. No I/O and no clock.
 
 use std::time::{Duration, SystemTime};
 

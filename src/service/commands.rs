@@ -92,7 +92,7 @@ impl Commands {
         order: &Order,
     ) -> Result<Session> {
         let session = self.supervisor.requests().exec(pod, container, order).await?;
-        // The log is the record of who ran which command.
+        // The log records the user of each command.
         let by = Operator::new("exec", by);
         let command = order.command.first();
         tracing::info!(%pod, container, command, operator = %by, "a command is run");

@@ -176,7 +176,7 @@ impl Status {
         Self::new(Reason::Unauthorized, "Unauthorized")
     }
 
-    /// 403: the caller may not do this, or nobody may. `name` may be empty.
+    /// 403: the caller has no right to do this. `name` may be empty.
     pub fn forbidden(resource: &GroupResource, name: &str, why: &str) -> Self {
         let message = match (resource.resource.as_str(), name) {
             ("", _) => format!("forbidden: {why}"),

@@ -2,7 +2,7 @@
 //! applies now.
 //!
 //! For each manager the object that it applied last is kept, where Kubernetes keeps the set of its
-//! fields. A field that a manager stops applying is removed if no other one applies it and nobody has
+//! fields. A field that a manager stops applying is removed if no other one applies it and no other write has
 //! changed it since. A field that another manager applies with another value is a conflict, unless
 //! the live object has the new value already or the request has `force`. Changes by other writes have
 //! no manager: the next apply overwrites them.
