@@ -55,6 +55,7 @@ mod evidence_store;
 mod failed_creations;
 mod host_images;
 mod live_changes;
+mod local_images;
 mod lock;
 mod manifest_status;
 mod panics;

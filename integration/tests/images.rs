@@ -332,3 +332,59 @@ fn the_pull_policy_decides_whether_a_registry_is_used() -> Result<()> {
         Ok(())
     })
 }
+
+/// Removes all snapshots, as containerd's collector does when the image of the same layers that
+/// refers to them goes.
+fn remove_snapshots(host: &Host) -> Result<()> {
+    let names = || -> Result<Vec<String>> {
+        let table = host.ctr(["snapshots", "ls"])?;
+        let names = table.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+        Ok(names.map(str::to_owned).collect())
+    };
+    loop {
+        let before = names()?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        for name in &before {
+            // A snapshot that others are based on is removed after them.
+            host.ctr(["snapshots", "rm", name]).ok();
+        }
+        ensure!(names()?.len() < before.len(), "left: {before:?}");
+    }
+}
+
+#[test]
+fn an_image_that_is_not_unpacked_is_unpacked_and_not_pulled() -> Result<()> {
+    with_host(|host| {
+        remove_snapshots(host)?;
+        // `Never` shows that no registry is asked.
+        host.apply(&pod("web", IMAGE, ", imagePullPolicy: Never"))?;
+        host.wait_status("web", SOON, is_running)?;
+        let events = host.probelet(["get", "events"])?;
+        ensure!(events.contains("already present on machine"), "{events}");
+        ensure!(!events.contains("Pulling"), "{events}");
+        host.probelet(["delete", "pod", "web"])?;
+
+        remove_snapshots(host)?;
+        let volume = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: seen}}, spec: {{containers: \
+             [{{name: c, image: '{IMAGE}', args: [sleep], imagePullPolicy: Never, \
+             volumeMounts: [{{name: v, mountPath: /v}}]}}], volumes: [{{name: v, image: \
+             {{reference: '{IMAGE}', pullPolicy: Never}}}}]}}}}"
+        );
+        host.apply(&volume)?;
+        host.wait_status("seen", SOON, is_running)?;
+        host.probelet(["delete", "pod", "seen"])?;
+
+        // A replacement asks for the images before it ends the old pod.
+        host.apply(&pod("web", IMAGE, ""))?;
+        host.wait_status("web", SOON, is_running)?;
+        let old = host.pod("web")?["metadata"]["uid"].clone();
+        host.ctr(["image", "tag", IMAGE, "docker.io/library/other:1"])?;
+        host.apply(&pod("web", "docker.io/library/other:1", ", imagePullPolicy: Never"))?;
+        host.wait_status("web", SOON, is_running)?;
+        ensure!(host.pod("web")?["metadata"]["uid"] != old);
+        Ok(())
+    })
+}

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
@@ -167,6 +167,10 @@ impl PodImages for Fake {
 
     async fn images(&self) -> Result<Vec<Stored>, NodeError> {
         Ok(Vec::new())
+    }
+
+    async fn unpack(&self, _: &str, _: SystemTime) -> Result<bool, NodeError> {
+        Ok(false)
     }
 
     async fn remove_image(&self, name: &str) -> Result<String, NodeError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use probelet_runtime::{CallError, Filter, Namespace, Runtime};
@@ -152,6 +153,10 @@ impl PodImages for LocalNode {
             }
             Source::Adopted(_) => Ok(ImageFacts::default()),
         }
+    }
+
+    async fn unpack(&self, image: &str, at: SystemTime) -> Result<bool, NodeError> {
+        Ok(self.namespace.images.unpack(image, at).await?)
     }
 
     async fn look_at_volume(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use probelet_runtime::Wanted;
@@ -23,6 +24,9 @@ pub trait PodImages: Send + Sync + 'static {
     /// Checks that `container` can be created here (the image is present, the OCI spec is valid,
     /// the rootfs is a folder) and returns the image's facts. It leaves nothing behind.
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, NodeError>;
+    /// Unpacks an image of the store that is not unpacked, so that it need not be pulled. Returns
+    /// false if the image or the content of a layer is not in the store.
+    async fn unpack(&self, image: &str, at: SystemTime) -> Result<bool, NodeError>;
     /// Returns the state of the image of a pod's volume.
     async fn look_at_volume(
         &self,

@@ -57,7 +57,12 @@ impl Starter {
         };
         self.records.create(creation, plan.source, false).await?;
         if let Some(image) = plan.image {
-            self.namespace.snapshots.prepare(&creation.id.to_string(), &image).await?;
+            let id = creation.id.to_string();
+            match self.namespace.snapshots.prepare(&id, &image).await {
+                // The start unpacks the image, or pulls it, and then prepares the snapshot.
+                Err(CallError::NoImage(_)) => {}
+                prepared => drop(prepared?),
+            }
         }
         Ok(())
     }

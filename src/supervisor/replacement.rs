@@ -13,6 +13,7 @@ use super::creation::Creation;
 use super::error::{SupervisorError, located};
 use super::events::EventLog;
 use super::live_changes::LiveChanges;
+use super::local_images::{local_image, local_volume};
 use super::pod_handle::PodHandle;
 use super::pod_views::PodViews;
 use super::pulls::{Pulls, keyrings};
@@ -56,7 +57,7 @@ impl Replacement {
     /// Pulls the new pod's images first, so that no pod is stopped for one that cannot start.
     pub async fn fetch_images(&self, spec: &PodSpec) -> Result<(), SupervisorError> {
         for (index, container) in spec.all().enumerate() {
-            let missing = match self.runtime.check(container).await {
+            let missing = match local_image(&*self.runtime, container).await {
                 Ok(_) => continue,
                 Err(NodeError::Call(CallError::NoImage(missing))) => missing,
                 Err(error) => return Err(located(spec, index, error)),
@@ -76,7 +77,7 @@ impl Replacement {
         for (index, volume) in spec.volumes.iter().enumerate() {
             let VolumeSource::Image(image) = &volume.source else { continue };
             let name = &image.reference;
-            let seen = self.runtime.look_at_volume(&spec.uid, &volume.name, name).await?;
+            let seen = local_volume(&*self.runtime, &spec.uid, &volume.name, name).await?;
             if seen != VolumeSeen::Missing {
                 continue;
             }

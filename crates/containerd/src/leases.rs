@@ -47,6 +47,14 @@ impl Leases {
 
     /// Creates a lease for the pull of an image.
     pub async fn create(&self, image: &str, now: SystemTime) -> Result<Lease, CallError> {
+        let Lease { id, .. } = self.create_single(now).await?;
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = newest.insert(image.to_owned(), id.clone());
+        Ok(Lease { id, old })
+    }
+
+    /// Creates a lease that no later one continues.
+    pub async fn create_single(&self, now: SystemTime) -> Result<Lease, CallError> {
         let id = format!("probelet-pull-{}", uuid::Uuid::new_v4());
         let expiry = Timestamp::try_from(now)
             .and_then(|now| now.checked_add(EXPIRY))
@@ -55,14 +63,17 @@ impl Leases {
         let request = self.client.request(CreateRequest { id: id.clone(), labels });
         let mut calls = self.calls();
         self.client.call("Leases.Create", DEADLINE, calls.create(request)).await?;
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = newest.insert(image.to_owned(), id.clone());
-        Ok(Lease { id, old })
+        Ok(Lease { id, old: None })
     }
 
     /// Deletes the leases, since the image refers to all of their content now.
     pub async fn delete(&self, image: &str, lease: Lease) {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).remove(image);
+        self.delete_single(image, lease).await;
+    }
+
+    /// Deletes a lease of [`Self::create_single`].
+    pub async fn delete_single(&self, image: &str, lease: Lease) {
         for id in lease.old.into_iter().chain([lease.id]) {
             let request = self.client.request(DeleteRequest { id, sync: false });
             let mut calls = self.calls();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use containerd_client::types::Descriptor;
@@ -9,7 +10,9 @@ use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
 use probelet_domain::adopt::ImageLabels;
 use probelet_domain::image::{Layer, LayerState, Progress, Stored};
 use probelet_registry::{Origin, Registries};
-use probelet_runtime::{CallError, Image, Images, PullError, Record, Wanted};
+use probelet_runtime::{
+    CallError, Content, Image, Images, PullError, Record, Snapshots as _, Wanted,
+};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -174,7 +177,8 @@ impl Puller {
                 diff_ids.len()
             )));
         }
-        self.label(resolved, &config_blob, &chain_id(diff_ids)).await?;
+        let Resolved { manifest_digest, .. } = resolved;
+        self.label(manifest, manifest_digest, &chain_id(diff_ids)).await?;
 
         let mut downloads = JoinSet::new();
         let mut arrivals = Vec::new();
@@ -223,24 +227,43 @@ impl Puller {
     /// Adds the labels that the collector follows from the manifest on.
     async fn label(
         &self,
-        resolved: &Resolved,
-        config: &Blob,
+        manifest: &ImageManifest,
+        manifest_digest: &str,
         chain_id: &str,
-    ) -> Result<(), PullError> {
+    ) -> Result<(), CallError> {
         let reference = |name: String| format!("containerd.io/gc.ref.content.{name}");
-        let mut labels = HashMap::from([(reference("config".into()), config.digest.clone())]);
+        let config = manifest.config().digest().to_string();
+        let mut labels = HashMap::from([(reference("config".into()), config.clone())]);
         labels.extend(
-            resolved
-                .manifest
+            manifest
                 .layers()
                 .iter()
                 .enumerate()
                 .map(|(n, layer)| (reference(format!("l.{n}")), layer.digest().to_string())),
         );
-        self.content.label(&resolved.manifest_digest, labels).await?;
+        self.content.label(manifest_digest, labels).await?;
         let snapshot = format!("containerd.io/gc.ref.snapshot.{}", self.snapshots.snapshotter());
-        let labels = HashMap::from([(snapshot, chain_id.to_owned())]);
-        Ok(self.content.label(&config.digest, labels).await?)
+        self.content.label(&config, HashMap::from([(snapshot, chain_id.to_owned())])).await
+    }
+
+    /// Unpacks an image of the store. Returns false if the content of a layer is missing.
+    async fn unpack_stored(&self, image: &Image, at: SystemTime) -> Result<bool, PullError> {
+        let Content { digest, config, chain_id, .. } = &*image.content;
+        let manifest: ImageManifest = self.content.json(&image.name, digest).await?;
+        let layers: Vec<Blob> = manifest.layers().iter().map(Blob::from).collect();
+        for layer in &layers {
+            if self.content.info(&layer.digest).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        let lease = self.leases.create_single(at).await?;
+        self.label(&manifest, digest, chain_id).await?;
+        let mut parent = String::new();
+        for (layer, diff_id) in layers.iter().zip(config.rootfs().diff_ids()) {
+            parent = self.unpacker.unpack(&lease, layer, diff_id, &parent).await?;
+        }
+        self.leases.delete_single(&image.name, lease).await;
+        Ok(parent == *chain_id)
     }
 }
 
@@ -271,6 +294,24 @@ impl Images for Puller {
         progress: &Arc<watch::Sender<Progress>>,
     ) -> Result<(Image, u64), PullError> {
         self.pull_image(wanted, progress).await
+    }
+
+    async fn unpack(&self, name: &str, at: SystemTime) -> Result<bool, CallError> {
+        let unpacked = async {
+            let image = self.store.image(name).await?;
+            match self.snapshots.check_unpacked(&image).await {
+                Err(CallError::NoImage(_)) => self.unpack_stored(&image, at).await,
+                checked => Ok(checked.map(|()| true)?),
+            }
+        };
+        match unpacked.await {
+            Ok(is_unpacked) => Ok(is_unpacked),
+            Err(PullError::Call(CallError::NoImage(_))) => Ok(false),
+            Err(PullError::Call(error)) => Err(error),
+            Err(PullError::Failed(text)) => Err(CallError::BadImage(text)),
+            // No registry is asked.
+            Err(PullError::Registry(error)) => Err(CallError::failed(error.to_string())),
+        }
     }
 
     async fn labels_of(&self, record: &Record) -> Result<ImageLabels, CallError> {

@@ -85,6 +85,10 @@ pub trait Images: Send + Sync {
         wanted: &Wanted,
         progress: &Arc<watch::Sender<Progress>>,
     ) -> Result<(Image, u64), PullError>;
+    /// Unpacks the layers of an image that is in the store but not unpacked, such as an image that
+    /// was imported without that, or whose snapshots were removed. Returns false if the image, or
+    /// the content of a layer, is not in the store.
+    async fn unpack(&self, name: &str, at: SystemTime) -> Result<bool, CallError>;
     /// Returns the labels of the image that a container was created from. It fails only if the
     /// runtime does not answer.
     async fn labels_of(&self, record: &Record) -> Result<ImageLabels, CallError>;

@@ -11,6 +11,7 @@ use crate::domain::container::{ImageFacts, InstanceEvent, Memory};
 use crate::domain::image::{PullFault, VolumeSeen};
 use crate::domain::spec::volume_images;
 use crate::node::{CallError, Node, NodeError, StartRequest};
+use crate::supervisor::local_images::{local_image, local_volume};
 use crate::supervisor::pulls::{Pulls, keyrings};
 
 pub struct ImageEffects {
@@ -67,7 +68,7 @@ async fn find(
     let container = request.container().ok_or_else(|| {
         NodeError::Internal(format!("{}: no container {}", request.id, request.index))
     })?;
-    let image = match runtime.check(container).await {
+    let image = match local_image(runtime, container).await {
         Err(NodeError::Call(CallError::NoImage(reason))) => {
             tracing::debug!(reason, "the image is not present yet");
             None
@@ -76,8 +77,7 @@ async fn find(
     };
     let mut volumes = BTreeMap::new();
     for (volume, wanted) in volume_images(&request.pod, container) {
-        let reference = &wanted.reference;
-        let seen = runtime.look_at_volume(&request.pod.uid, volume, reference).await?;
+        let seen = local_volume(runtime, &request.pod.uid, volume, &wanted.reference).await?;
         volumes.insert(volume.to_owned(), seen);
     }
     Ok((image, volumes))

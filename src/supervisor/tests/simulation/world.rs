@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 use tokio::sync::watch;
 
 use super::*;
@@ -193,6 +194,10 @@ impl PodImages for SimulatedRuntime {
 
     async fn images(&self) -> Result<Vec<Stored>, NodeError> {
         Ok(Vec::new())
+    }
+
+    async fn unpack(&self, _: &str, _: SystemTime) -> Result<bool, NodeError> {
+        Ok(false)
     }
 
     async fn remove_image(&self, name: &str) -> Result<String, NodeError> {
