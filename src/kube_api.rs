@@ -6,7 +6,7 @@
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
-//!   answer it, and `streams` begins `commands` and `port_forward` over a `websocket`.
+//!   answer it, `writes` change objects, and `streams` begins `commands` and `port_forward` over a `websocket`.
 
 mod access;
 mod answer;
@@ -33,8 +33,10 @@ mod tests;
 mod times;
 mod usage;
 mod websocket;
+mod writes;
 
 pub use host_objects::HostFacts;
+pub use identity::Identity;
 pub use publisher::Publisher;
 pub use router::Router;
 pub use server::{CONNECTIONS, OPENINGS, Server};
@@ -42,3 +44,4 @@ pub use store::Store;
 pub use streams::Streams;
 pub use times::micros;
 pub use usage::UsageMeter;
+pub use writes::{Change, Deletion, Kind, Live, Outcome, Writes};

@@ -8,7 +8,9 @@ use probelet_kube_wire::discovery::Catalog;
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
-use crate::kube_api::{HostFacts, Publisher, Router, Server, Store, Streams, UsageMeter, micros};
+use crate::kube_api::{
+    HostFacts, Publisher, Router, Server, Store, Streams, UsageMeter, Writes, micros,
+};
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::node::host_facts;
 use crate::service::{Logs, RecoveryGate};
@@ -45,7 +47,9 @@ impl BoundKube {
             Publisher::new(supervisor.clone(), store.clone(), &Catalog::default(), facts);
         let streams = Streams::new(supervisor, cancel.clone());
         let served = (logs, usage, streams.clone());
-        let router = Router::new(self.authority, store, served, gate, &address, cancel.clone());
+        let writes = Writes::new(Vec::new(), store.clone());
+        let router =
+            Router::new(self.authority, store, served, writes, gate, &address, cancel.clone());
         let server = Server { tls, router, openings, connections, cancel };
         let publishing = async {
             if let Some(publisher) = publisher {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -18,6 +18,11 @@ use serde_json::Value;
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const JSON: &str = "application/json";
+const WARN: HeaderName = http::header::WARNING;
+/// Warnings of one answer.
+const WARNINGS: usize = 64;
+/// Characters of a warning.
+const WARNING: usize = 256;
 
 /// Returns an answer with a JSON document.
 pub fn json(content_type: &'static str, document: &impl Serialize, pretty: bool) -> Response<Body> {
@@ -36,6 +41,18 @@ pub fn created(document: &Value) -> Response<Body> {
     let mut response = json(JSON, document, false);
     *response.status_mut() = StatusCode::CREATED;
     response
+}
+
+/// Adds texts for people, which kubectl prints.
+pub fn warn(response: &mut Response<Body>, warnings: &[String]) {
+    for warning in warnings.iter().take(WARNINGS) {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        let is_shown = |letter: &char| !letter.is_control() && letter.is_ascii();
+        let text: String = quoted.chars().filter(is_shown).take(WARNING).collect();
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            response.headers_mut().append(WARN, value);
+        }
+    }
 }
 
 pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Body> {

@@ -10,8 +10,10 @@ use hyper::body::Body;
 use probelet_kube_wire::negotiate::{BodyType, MAX_BODY, body_type};
 use probelet_kube_wire::protobuf::Decoded;
 use probelet_kube_wire::status::{Status, protocol};
-use serde_json::Value;
+use probelet_kube_wire::strict::{Document, read_json};
 use tokio::time::timeout;
+
+use crate::manifest;
 
 /// The time in which a body must arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -39,13 +41,31 @@ where
     timeout(ARRIVAL, all).await.map_err(late)?
 }
 
-/// Reads an object from a body of JSON or of Kubernetes' protobuf.
-pub fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, Status> {
+/// Reads an object from a body of JSON, YAML or Kubernetes' protobuf. A body without a type is JSON.
+pub fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Document, Status> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match body_type(content_type)? {
-        BodyType::Protobuf => Ok(Decoded::read(bytes)?.into_object()),
-        BodyType::Json => serde_json::from_slice(bytes).map_err(|error| invalid(&error)),
-        BodyType::Yaml => serde_norway::from_slice(bytes).map_err(|error| invalid(&error)),
+        BodyType::Protobuf => {
+            let value = Decoded::read(bytes)?.into_object();
+            Ok(Document { value, duplicates: Vec::new() })
+        }
+        BodyType::Json => json(bytes),
+        BodyType::Yaml => yaml(bytes),
+    }
+}
+
+/// Reads a body of JSON.
+pub fn json(bytes: &[u8]) -> Result<Document, Status> {
+    read_json(bytes).map_err(|error| invalid(&error))
+}
+
+/// Reads a body of YAML, which has one document. A field that is there twice makes it invalid.
+pub fn yaml(bytes: &[u8]) -> Result<Document, Status> {
+    let text = std::str::from_utf8(bytes).map_err(|error| invalid(&error))?;
+    let mut documents = manifest::documents(text).map_err(|error| invalid(&error))?;
+    match (documents.pop(), documents.is_empty()) {
+        (Some(value), true) => Ok(Document { value, duplicates: Vec::new() }),
+        _ => Err(invalid(&"it must have one document")),
     }
 }
 

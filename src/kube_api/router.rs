@@ -7,6 +7,7 @@ use http::header::{ACCEPT, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use probelet_kube_wire::discovery::Catalog;
+use probelet_kube_wire::events::served_as;
 use probelet_kube_wire::negotiate::{Answer, Endpoint};
 use probelet_kube_wire::options::is_pretty;
 use probelet_kube_wire::path::{Method, Request, ResourceRequest, Verb};
@@ -28,6 +29,7 @@ use super::reviews;
 use super::store::Store;
 use super::streams::Streams;
 use super::usage::UsageMeter;
+use super::writes::{Write, Writes, Written};
 use crate::kube_authority::Authority;
 use crate::service::{Logs, RecoveryGate};
 use crate::supervisor::now;
@@ -36,6 +38,8 @@ use crate::supervisor::now;
 const WATCHES: usize = 256;
 /// The group of measured resources, which are not in the store.
 const METRICS: &str = "metrics.k8s.io";
+/// The groups whose objects are answered and not kept.
+const REVIEWS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
 
 /// The API, shared by all connections.
 #[derive(Clone)]
@@ -46,6 +50,7 @@ pub struct Router {
     logs: Logs,
     usage: UsageMeter,
     streams: Streams,
+    writes: Writes,
     gate: RecoveryGate,
     watches: Arc<Semaphore>,
     /// The address that discovery documents name.
@@ -59,13 +64,26 @@ impl Router {
         authority: Arc<Authority>,
         store: Store,
         (logs, usage, streams): (Logs, UsageMeter, Streams),
+        writes: Writes,
         gate: RecoveryGate,
         address: &str,
         cancel: CancellationToken,
     ) -> Self {
         let (catalog, watches) = (Catalog::default(), Arc::new(Semaphore::new(WATCHES)));
         let address = address.into();
-        Self { authority, catalog, store, logs, usage, streams, gate, watches, address, cancel }
+        Self {
+            authority,
+            catalog,
+            store,
+            logs,
+            usage,
+            streams,
+            writes,
+            gate,
+            watches,
+            address,
+            cancel,
+        }
     }
 
     /// Answers a request of a connection. A failure is an answer too.
@@ -114,8 +132,8 @@ impl Router {
         tracing::debug!(user = user.name(), address = %user.address(), method, path, "a request");
         user.authorize(&request)?;
         let served = self.catalog.allow(&request)?;
-        if request.verb == Verb::Create && request.subresource.is_none() {
-            let body = bodies::object(&head.headers, &bodies::read(body).await?)?;
+        if REVIEWS.contains(&request.group.as_str()) {
+            let body = bodies::document(&head.headers, &bodies::read(body).await?)?.value;
             return review(&request, body, &user).map(|review| answer::created(&review));
         }
         if !self.gate.is_open() {
@@ -126,6 +144,11 @@ impl Router {
         }
         let accept = header(&head.headers, ACCEPT.as_str());
         let read = Read { request: &request, served, query: &query, accept, is_pretty };
+        if !matches!(request.verb, Verb::Get | Verb::List | Verb::Watch) {
+            let (headers, by) = (&head.headers, &user);
+            let write = Write { request: &request, served, query: &query, headers, by };
+            return written(&read, self.writes.answer(&write, body).await?);
+        }
         self.resource(&request, &read, &user).await
     }
 
@@ -186,6 +209,18 @@ fn review(request: &ResourceRequest, body: Value, user: &Identity) -> Result<Val
         "selfsubjectreviews" => Ok(reviews::self_subject_review(body, user)),
         _ => Err(Status::method_not_supported(&request.group_resource(), request.verb.as_str())),
     }
+}
+
+/// The answer of a write: the object in the form that the client accepts, or another document.
+fn written(read: &Read<'_>, written: Written) -> Result<Response<Body>, Status> {
+    let answer = Answer::negotiate(read.accept, Endpoint::Object)?;
+    let mut response = match &written.object {
+        Ok(object) => read.write(&served_as(read.served, object), answer)?,
+        Err(document) => answer::json(answer.content_type(), document, read.is_pretty),
+    };
+    *response.status_mut() = written.code;
+    answer::warn(&mut response, &written.warnings);
+    Ok(response)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -17,6 +17,7 @@
 //! - [`channels`]: the frames of exec, attach and port-forward.
 //! - [`schema`]: the generated table of the API's types, of which [`protobuf`] reads bodies and
 //!   [`patch`] merges lists.
+//! - [`strict`]: unknown and duplicate fields of an object, by the same table.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -39,5 +40,6 @@ pub mod query;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod strict;
 pub mod table;
 pub mod time;

@@ -97,6 +97,33 @@ impl FieldError {
         Self::new(FieldErrorKind::NotSupported, field, detail).with_value(value)
     }
 
+    /// An error of another layer, whose text begins as Kubernetes' texts do: `Invalid value: 3: must
+    /// be ...`. A text that begins otherwise is one of a field that may not be set so.
+    pub fn of_text(field: impl Into<String>, text: &str) -> Self {
+        const KINDS: [FieldErrorKind; 9] = [
+            FieldErrorKind::NotFound,
+            FieldErrorKind::Required,
+            FieldErrorKind::Duplicate,
+            FieldErrorKind::Invalid,
+            FieldErrorKind::NotSupported,
+            FieldErrorKind::Forbidden,
+            FieldErrorKind::TooLong,
+            FieldErrorKind::TooMany,
+            FieldErrorKind::Internal,
+        ];
+        let rest = |kind: FieldErrorKind| {
+            let rest = text.strip_prefix(kind.row().0)?;
+            if rest.is_empty() {
+                Some((kind, rest))
+            } else {
+                Some((kind, rest.strip_prefix(": ")?))
+            }
+        };
+        let found = KINDS.into_iter().find_map(rest);
+        let (kind, detail) = found.unwrap_or((FieldErrorKind::Forbidden, text));
+        Self::new(kind, field, detail)
+    }
+
     /// The error without the field's name.
     pub fn body(&self) -> String {
         let mut body = self.kind.row().0.to_owned();

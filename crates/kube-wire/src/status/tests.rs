@@ -162,3 +162,24 @@ fn an_invalid_object_lists_its_fields_as_kubectl_prints_them() {
          \"X y\": must be lower case]"
     );
 }
+
+#[test]
+fn texts_of_other_layers_keep_their_kind() {
+    let rows = [
+        ("Required value", "Required value", "FieldValueRequired"),
+        ("Required value: must be v1", "Required value: must be v1", "FieldValueRequired"),
+        ("Invalid value: 3: must be 1", "Invalid value: 3: must be 1", "FieldValueInvalid"),
+        (
+            "Unsupported value: \"x\": supported values: \"y\"",
+            "Unsupported value: \"x\": supported values: \"y\"",
+            "FieldValueNotSupported",
+        ),
+        ("not supported yet", "Forbidden: not supported yet", "FieldValueForbidden"),
+        ("Invalid values", "Forbidden: Invalid values", "FieldValueForbidden"),
+    ];
+    for (text, body, reason) in rows {
+        let error = FieldError::of_text("spec.x", text);
+        assert_eq!(error.to_string(), format!("spec.x: {body}"));
+        assert_eq!(json!(error.cause())["reason"], reason);
+    }
+}
