@@ -8,6 +8,7 @@ mod calls;
 pub mod config;
 mod descriptors;
 mod error;
+mod kube_health;
 mod kube_listener;
 mod listener;
 mod preface;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use probelet_containerd::Containerd;
+use probelet_kube_wire::discovery::SERVED;
 use probelet_runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -45,6 +47,7 @@ use crate::connections::Slots;
 use crate::evidence::HostWitness;
 use crate::files;
 use crate::kube_authority::Authority;
+use crate::kube_objects::StoredObjects;
 use crate::manifest_dir::HostDir;
 use crate::node::{Config as NodeConfig, LocalNode, Watched};
 use crate::pressure;
@@ -86,6 +89,7 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     let unix = SocketListener::bind(&config.socket).await?;
     let slots = CallerSlots::new(process::descriptors::limit());
     let authority = authority(&config, listeners.kube_api.as_ref())?;
+    let objects = objects(&config, listeners.kube_api.as_ref())?;
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
     let registries = config.registries.registries();
@@ -121,8 +125,8 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     });
     let managers = Managers { supervisor: supervisor.clone(), adopter, static_pods };
     let kubeconfigs = KubeconfigsApi::new(authority.clone());
-    let bound = |(listener, authority)| BoundKube { listener, authority };
-    let kube = listeners.kube_api.zip(authority).map(bound);
+    let bound = |((listener, authority), objects)| BoundKube { listener, authority, objects };
+    let kube = listeners.kube_api.zip(authority).zip(objects).map(bound);
     let listeners = ApiListeners { unix, tls: listeners.tls, kube, kubeconfigs, slots };
     let mut serving = pin!(recover_and_serve(&config, listeners, managers, cancel.clone()));
     let served = tokio::select! {
@@ -150,6 +154,15 @@ fn authority(
     let Some(listener) = listener else { return Ok(None) };
     let address = listener.local_addr().map_err(Error::KubeApiAddress)?;
     Ok(Some(Arc::new(Authority::open(&config.data_dir, address)?)))
+}
+
+/// The stored objects of the Kubernetes API; `None` if none is served.
+fn objects(
+    config: &Config,
+    listener: Option<&TcpListener>,
+) -> Result<Option<StoredObjects>, Error> {
+    let open = |_| StoredObjects::open(&config.data_dir, SERVED, || now().wall);
+    Ok(listener.map(open).transpose()?)
 }
 
 fn node_config(config: &Config) -> NodeConfig {
@@ -210,7 +223,10 @@ async fn recover_and_serve(
     let by_kube = async {
         let Some(kube) = kube else { return Ok(()) };
         let (supervisor, logs) = (supervisor.clone(), services.logs());
-        kube.serve(supervisor, logs, gate.clone(), slots.kube(), cancel.clone()).await
+        let (health, serving) = (kube.objects.health(), cancel.clone());
+        let health = kube_health::report(reporter.clone(), health, cancel.clone());
+        let served = kube.serve(supervisor, logs, gate.clone(), slots.kube(), serving);
+        tokio::join!(served, health).0
     };
     let recovering = async {
         let recovered = match early {

@@ -2,7 +2,7 @@
 //!
 //! The rules of the protocol are in `probelet-kube-wire`; this module does the I/O:
 //!
-//! - `publisher` keeps the objects of `store` as the supervisor has them.
+//! - `publisher` keeps the objects of the store as the supervisor has them.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
@@ -26,7 +26,6 @@ mod request_guard;
 mod reviews;
 mod router;
 mod server;
-mod store;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -40,8 +39,6 @@ pub use identity::Identity;
 pub use publisher::Publisher;
 pub use router::Router;
 pub use server::{CONNECTIONS, OPENINGS, Server};
-pub use store::Store;
 pub use streams::Streams;
-pub use times::micros;
 pub use usage::UsageMeter;
 pub use writes::{Change, Deletion, Kind, Live, Outcome, Writes};

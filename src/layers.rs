@@ -10,7 +10,15 @@ const LAYERS: [&[&str]; 5] = [
     &["main", "command_line", "daemon"],
     &["cli", "service", "metrics", "kube_api"],
     &["supervisor"],
-    &["node", "connections", "evidence", "manifest_dir", "kube_authority", "client_auth"],
+    &[
+        "node",
+        "connections",
+        "evidence",
+        "manifest_dir",
+        "kube_authority",
+        "kube_objects",
+        "client_auth",
+    ],
     // Crates of the workspace, as `lib.rs` names them: Cargo orders them.
     &[
         "manifest",

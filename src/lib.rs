@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod evidence;
 pub mod kube_api;
 pub mod kube_authority;
+pub mod kube_objects;
 #[cfg(test)]
 mod layers;
 pub mod manifest_dir;

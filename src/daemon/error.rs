@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::unix_listener::SocketError;
 use crate::kube_authority::AuthorityError;
+use crate::kube_objects::StoreError;
 use crate::node::{CallError, NodeError};
 use crate::supervisor::SupervisorError;
 
@@ -29,6 +30,8 @@ pub enum Error {
     KubeApi(#[from] AuthorityError),
     #[error("--kube-api: {0}")]
     KubeApiAddress(#[source] io::Error),
+    #[error("--kube-api: {0}")]
+    KubeObjects(#[from] StoreError),
     #[error("--manifest-dir: {0}")]
     ManifestDir(#[source] io::Error),
     #[error("--listen: {0}")]

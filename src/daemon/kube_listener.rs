@@ -8,10 +8,9 @@ use probelet_kube_wire::discovery::Catalog;
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
-use crate::kube_api::{
-    HostFacts, Publisher, Router, Server, Store, Streams, UsageMeter, Writes, micros,
-};
+use crate::kube_api::{HostFacts, Publisher, Router, Server, Streams, UsageMeter, Writes};
 use crate::kube_authority::{Authority, AuthorityError};
+use crate::kube_objects::StoredObjects;
 use crate::node::host_facts;
 use crate::service::{Logs, RecoveryGate};
 use crate::supervisor::{Supervisor, now};
@@ -20,6 +19,7 @@ use crate::supervisor::{Supervisor, now};
 pub struct BoundKube {
     pub listener: TcpListener,
     pub authority: Arc<Authority>,
+    pub objects: StoredObjects,
 }
 
 impl BoundKube {
@@ -39,7 +39,8 @@ impl BoundKube {
         let tls = self.authority.server_config()?.into();
         let started = now().wall;
         let facts = HostFacts::read(host_facts(), started);
-        let store = Store::new(micros(started));
+        let objects = self.objects;
+        let store = objects.store().clone();
         let usage = UsageMeter::new(supervisor.clone(), &facts.name);
         let address = self.listener.local_addr().map(|address| address.to_string());
         let address = address.unwrap_or_default();
@@ -60,8 +61,10 @@ impl BoundKube {
         tokio::select! {
             served = server.serve(self.listener) => report(served),
             () = publishing => {}
+            () = objects.run() => {}
         }
         streams.closed().await;
+        objects.closed().await;
         Ok(())
     }
 }

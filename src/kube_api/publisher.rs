@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::host_objects::{self, HostFacts};
 use super::pod_objects;
-use super::store::Store;
 use super::times::micros;
 use crate::domain::notice::Event;
+use crate::kube_objects::Store;
 use crate::network;
 use crate::supervisor::{PodView, Subject, Supervisor, now};
 

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Body};
 use super::identity::Identity;
-use super::store::Store;
 use super::times::timestamp;
+use crate::kube_objects::Store;
 use crate::node::deadline_in;
 use crate::supervisor::now;
 

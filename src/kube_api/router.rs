@@ -26,11 +26,11 @@ use super::logs;
 use super::reads::Read;
 use super::request_guard::check_site;
 use super::reviews;
-use super::store::Store;
 use super::streams::Streams;
 use super::usage::UsageMeter;
 use super::writes::{Write, Writes, Written};
 use crate::kube_authority::Authority;
+use crate::kube_objects::Store;
 use crate::service::{Logs, RecoveryGate};
 use crate::supervisor::now;
 

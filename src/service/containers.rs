@@ -15,6 +15,7 @@ use super::logs::Logs;
 use super::probe_requests::ProbeRequests;
 use super::streams::{Streaming, Streams};
 use super::usage::UsageQueries;
+use crate::domain::pod_key::PodKey;
 use crate::pb;
 use crate::pb::containers_server::Containers;
 use crate::supervisor::{Adopter, Supervisor};
@@ -95,7 +96,8 @@ impl Containers for ContainersApi {
     ) -> Answer<pb::RemoveContainerResponse> {
         let by = caller(&request);
         let pb::RemoveContainerRequest { namespace, name, grace_period } = request.into_inner();
-        let removed = self.control.remove(by, (&namespace, &name), grace_period).await;
+        let pod = PodKey::named(&namespace, &name);
+        let removed = self.control.remove(by, &pod, grace_period).await;
         answer(removed.map(|()| pb::RemoveContainerResponse {}))
     }
 

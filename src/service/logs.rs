@@ -8,6 +8,7 @@ use super::convert;
 use super::error::{Error, Result, field};
 use super::streams::{Sender, Streaming, Streams};
 use crate::domain::adopt::ContainerRef;
+use crate::domain::pod_key::PodKey;
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
 use crate::logs::format::{Printer, Selection};
@@ -53,8 +54,7 @@ impl Logs {
     }
 
     fn attempt_of(&self, request: &pb::GetLogsRequest) -> Result<AttemptId> {
-        let view =
-            self.supervisor.get(&self.supervisor.find(&request.namespace, &request.name)?)?;
+        let view = self.supervisor.get(&PodKey::named(&request.namespace, &request.name))?;
         let status = convert::status_of_container(&view, &request.container)?;
         // As in Kubernetes, the previous instance is the one of the last state: of a container that
         // waits for its next start it is the newest.

@@ -20,11 +20,11 @@ use tokio::sync::Semaphore;
 
 use super::super::bodies;
 use super::super::identity::Identity;
-use super::super::store::Store;
 use super::super::times::seconds;
 use super::kind::{Change, Kind, Live, Outcome};
 use super::locks::{Locked, Locks};
 use super::{metadata, patches};
+use crate::kube_objects::Store;
 use crate::supervisor::now;
 
 /// Writes that may be in progress at once: each may hold a body of 3 MiB.

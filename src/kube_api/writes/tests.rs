@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kube_api::identity::Identity;
-use crate::kube_api::store::Store;
 use crate::kube_api::tests::Users;
 use crate::kube_authority::Role;
+use crate::kube_objects::Store;
 
 const JSON: &str = "application/json";
 const POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},

@@ -1,5 +1,6 @@
 //! The objects that the API serves, with their changes. Watches wait here for the next change.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use probelet_kube_wire::feed::{Feed, Key, NoKey, Stored};
@@ -14,6 +15,8 @@ struct Shared {
     feed: Mutex<Feed>,
     /// The version of the newest change.
     version: watch::Sender<u64>,
+    /// No version is given above it: see `ceiling.rs`.
+    ceiling: AtomicU64,
 }
 
 impl Store {
@@ -21,7 +24,21 @@ impl Store {
     /// earlier daemon are older.
     pub fn new(micros: u64) -> Self {
         let (feed, version) = (Mutex::new(Feed::new(micros)), watch::Sender::new(micros));
-        Self(Arc::new(Shared { feed, version }))
+        Self(Arc::new(Shared { feed, version, ceiling: AtomicU64::new(u64::MAX) }))
+    }
+
+    /// Loads an object that is older than this daemon. All are loaded before the first watch.
+    pub fn load(&self, stored: Stored, object: Value) -> Result<(), NoKey> {
+        self.feed().load(stored, object)
+    }
+
+    /// Sets the ceiling of versions. While time is above it, versions grow in steps of one.
+    pub fn set_ceiling(&self, ceiling: u64) {
+        self.0.ceiling.store(ceiling, Ordering::Relaxed);
+    }
+
+    pub fn ceiling(&self) -> u64 {
+        self.0.ceiling.load(Ordering::Relaxed)
     }
 
     /// Reads the feed. `read` must be short, since it holds the lock.
@@ -34,19 +51,21 @@ impl Store {
         self.0.version.subscribe()
     }
 
-    /// Stores an object. An object that is equal to the stored one changes nothing.
-    pub fn publish(&self, stored: Stored, object: Value, micros: u64) -> Result<(), NoKey> {
+    /// Stores an object, and returns it with its version. An object that is equal to the stored one
+    /// changes nothing.
+    pub fn publish(&self, stored: Stored, object: Value, micros: u64) -> Result<Arc<Value>, NoKey> {
         let mut feed = self.feed();
-        feed.publish(stored, object, micros)?;
+        let object = feed.publish(stored, object, micros.min(self.ceiling()))?;
         self.notify(&feed);
-        Ok(())
+        Ok(object)
     }
 
-    /// Removes an object.
-    pub fn remove(&self, stored: Stored, key: &Key, micros: u64) {
+    /// Removes an object. Returns its last state, with the version of the removal.
+    pub fn remove(&self, stored: Stored, key: &Key, micros: u64) -> Option<Arc<Value>> {
         let mut feed = self.feed();
-        feed.remove(stored, key, micros);
+        let last = feed.remove(stored, key, micros.min(self.ceiling()));
         self.notify(&feed);
+        last
     }
 
     fn notify(&self, feed: &Feed) {
