@@ -17,6 +17,7 @@ mod selectable;
 
 pub use fields::FieldSelector;
 pub use labels::LabelSelector;
+pub use names::{key_error as label_key_error, value_error as label_value_error};
 pub use selectable::Selectable;
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ struct Layout {
     cells: fn(&Value, Timestamp) -> Vec<Value>,
 }
 
-const LAYOUTS: [(&str, &str, &Layout); 14] = [
+const LAYOUTS: [(&str, &str, &Layout); 15] = [
     ("", "pods", &pod::LAYOUT),
     ("", "events", &event::LAYOUT),
     ("events.k8s.io", "events", &event::LAYOUT),
@@ -63,6 +63,7 @@ const LAYOUTS: [(&str, &str, &Layout); 14] = [
     ("apps", "replicasets", &workload::REPLICA_SET),
     ("apps", "daemonsets", &workload::DAEMON_SET),
     ("apps", "statefulsets", &workload::STATEFUL_SET),
+    ("batch", "cronjobs", &workload::CRON_JOB),
     ("batch", "jobs", &workload::JOB),
 ];
 

@@ -17,7 +17,7 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
                          '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 /// What is wrong with a label's key.
-pub(super) fn key_error(key: &str) -> Option<String> {
+pub fn key_error(key: &str) -> Option<String> {
     let mut errors = Vec::new();
     let parts: Vec<_> = key.split('/').collect();
     let name = match parts.as_slice() {
@@ -54,7 +54,7 @@ pub(super) fn key_error(key: &str) -> Option<String> {
 }
 
 /// What is wrong with a label's value.
-pub(super) fn value_error(value: &str) -> Option<String> {
+pub fn value_error(value: &str) -> Option<String> {
     let mut errors = Vec::new();
     if value.len() > MAX_NAME {
         errors.push(format!("must be no more than {MAX_NAME} bytes"));

@@ -251,6 +251,20 @@ fn other_resources() {
             }),
             json!(["x", "Complete", "1/1", "10s", "60s", "", "", "k in (a,b)"]),
         ),
+        (
+            "batch",
+            "cronjobs",
+            json!({
+                "spec": {
+                    "schedule": "*/5 * * * *", "suspend": false,
+                    "jobTemplate": {"spec": {"template": {"spec": {"containers": [
+                        {"name": "c", "image": "i"},
+                    ]}}}},
+                },
+                "status": {"active": [{"name": "x-1"}], "lastScheduleTime": ago(20)},
+            }),
+            json!(["x", "*/5 * * * *", "<none>", "False", 1, "20s", "60s", "c", "i", "<none>"]),
+        ),
     ];
     for (group, resource, mut object, expected) in rows {
         object["metadata"] = meta.clone();

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, DaemonSets, StatefulSets and Jobs.
+//! Deployments, ReplicaSets, DaemonSets, StatefulSets, Jobs and CronJobs.
 
 use serde_json::{Value, json};
 
@@ -71,6 +71,21 @@ pub(super) const JOB: Layout = Layout {
     cells: job,
 };
 
+pub(super) const CRON_JOB: Layout = Layout { columns: &CRON_JOB_COLUMNS, cells: cron_job };
+
+const CRON_JOB_COLUMNS: [Column; 10] = [
+    column("Name"),
+    column("Schedule"),
+    column("Timezone"),
+    Column { name: "Suspend", kind: "boolean", wide: false },
+    integer("Active"),
+    column("Last Schedule"),
+    column("Age"),
+    wide("Containers"),
+    wide("Images"),
+    wide("Selector"),
+];
+
 fn name(object: &Value) -> Value {
     json!(text(object, "/metadata/name"))
 }
@@ -86,7 +101,12 @@ fn ready(object: &Value) -> Value {
 
 /// Names and images of the containers, then the selector.
 fn template(object: &Value) -> [Value; 3] {
-    let containers = list(object, "/spec/template/spec/containers");
+    template_of(object, object)
+}
+
+/// `owner` has the template, `object` the selector.
+fn template_of(owner: &Value, object: &Value) -> [Value; 3] {
+    let containers = list(owner, "/spec/template/spec/containers");
     let all =
         |field: &str| containers.iter().map(|it| text(it, field)).collect::<Vec<_>>().join(",");
     [json!(all("/name")), json!(all("/image")), json!(selector(object))]
@@ -195,6 +215,31 @@ fn job(object: &Value, now: Timestamp) -> Vec<Value> {
         json!(status),
         json!(completions),
         json!(duration.unwrap_or_default()),
+        json!(age(object, now)),
+        containers,
+        images,
+        selector,
+    ]
+}
+
+fn cron_job(object: &Value, now: Timestamp) -> Vec<Value> {
+    // The selector of its Jobs is generated for each of them.
+    let job = object.pointer("/spec/jobTemplate").unwrap_or(&Value::Null);
+    let [containers, images, selector] = template_of(job, job);
+    let zone = text(object, "/spec/timeZone");
+    let suspend = match object.pointer("/spec/suspend").and_then(Value::as_bool) {
+        Some(true) => "True",
+        Some(false) => "False",
+        None => "<unset>",
+    };
+    let last = time(object, "/status/lastScheduleTime");
+    vec![
+        name(object),
+        json!(text(object, "/spec/schedule")),
+        json!(if zone.is_empty() { NONE } else { zone }),
+        json!(suspend),
+        json!(list(object, "/status/active").len()),
+        json!(last.map_or_else(|| NONE.to_owned(), |last| last.age(now))),
         json!(age(object, now)),
         containers,
         images,
