@@ -130,14 +130,10 @@ impl Clock {
                 continue;
             }
             match (clock.minute()..60).find(|minute| has(self.minutes, *minute)) {
-                // A change of the clock within the hour may end it before that minute.
                 Some(found) if found == clock.minute() => return Some(at),
+                // The clock may change before that minute, so it is read again.
                 Some(found) => {
-                    let step = i64::from(found).checked_sub(minute)?.checked_mul(MINUTE)?;
-                    let next = add(at, step)?;
-                    let then = zone.to_datetime(next);
-                    let same = then.hour() == clock.hour() && then.minute() == found;
-                    at = if same { next } else { add(at, MINUTE)? };
+                    at = add(at, i64::from(found).checked_sub(minute)?.checked_mul(MINUTE)?)?;
                 }
                 None => at = add(at, HOUR.checked_sub(minute.checked_mul(MINUTE)?)?)?,
             }
