@@ -3,6 +3,8 @@
 //! The rules of the protocol are in `probelet-kube-wire`; this module does the I/O:
 //!
 //! - `publisher` keeps the objects of the store as the supervisor has them.
+//! - `stored_kind` is the kind of objects that clients store, such as ConfigMaps; `namespaces` makes
+//!   and empties namespaces.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
@@ -18,6 +20,7 @@ mod host_facts;
 mod host_objects;
 mod identity;
 mod logs;
+mod namespaces;
 mod pod_objects;
 mod port_forward;
 mod publisher;
@@ -26,6 +29,7 @@ mod request_guard;
 mod reviews;
 mod router;
 mod server;
+mod stored_kind;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -36,9 +40,11 @@ mod writes;
 
 pub use host_objects::HostFacts;
 pub use identity::Identity;
+pub use namespaces::Namespaces;
 pub use publisher::Publisher;
 pub use router::Router;
 pub use server::{CONNECTIONS, OPENINGS, Server};
+pub use stored_kind::stored_kinds;
 pub use streams::Streams;
 pub use usage::UsageMeter;
 pub use writes::{Change, Deletion, Kind, Live, Outcome, Writes};

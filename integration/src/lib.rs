@@ -13,6 +13,7 @@ mod containerd;
 mod daemon;
 mod grpcurl;
 pub mod image;
+pub mod kube;
 pub mod measure;
 pub mod outages;
 mod records;

@@ -8,7 +8,9 @@ use probelet_kube_wire::discovery::Catalog;
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
-use crate::kube_api::{HostFacts, Publisher, Router, Server, Streams, UsageMeter, Writes};
+use crate::kube_api::{
+    HostFacts, Namespaces, Publisher, Router, Server, Streams, UsageMeter, Writes, stored_kinds,
+};
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
 use crate::node::host_facts;
@@ -44,17 +46,28 @@ impl BoundKube {
         let usage = UsageMeter::new(supervisor.clone(), &facts.name);
         let address = self.listener.local_addr().map(|address| address.to_string());
         let address = address.unwrap_or_default();
-        let publisher =
-            Publisher::new(supervisor.clone(), store.clone(), &Catalog::default(), facts);
+        let catalog = Catalog::default();
+        let namespaces = Namespaces::new(
+            supervisor.clone(),
+            objects.clone(),
+            &catalog,
+            self.authority.certificate(),
+            gate.clone(),
+        );
+        let listen = self.listener.local_addr().ok();
+        let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
         let streams = Streams::new(supervisor, cancel.clone());
         let served = (logs, usage, streams.clone());
-        let writes = Writes::new(Vec::new(), store.clone());
+        let writes = Writes::new(stored_kinds(&catalog, &objects), store.clone());
         let router =
             Router::new(self.authority, store, served, writes, gate, &address, cancel.clone());
         let server = Server { tls, router, openings, connections, cancel };
+        if let Some(namespaces) = &namespaces {
+            namespaces.prepare().await;
+        }
         let publishing = async {
-            if let Some(publisher) = publisher {
-                publisher.run().await;
+            if let (Some(publisher), Some(namespaces)) = (publisher, namespaces) {
+                tokio::join!(publisher.run(), namespaces.run());
             }
             std::future::pending().await
         };

@@ -1,6 +1,6 @@
-//! The objects that describe the host: one node, and the namespaces that pods are in.
+//! The objects that describe the host: one node, and the API as a service.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -98,19 +98,41 @@ pub fn architecture() -> &'static str {
     }
 }
 
-/// Returns the `v1.Namespace` of this name.
-pub fn namespace(name: &str, started: SystemTime) -> Value {
+/// Returns the `v1.Service` of the API itself. `address` is where it listens; there is no proxy, so
+/// its port is the one that clients connect to.
+pub fn api_service(facts: &HostFacts, address: SocketAddr, host: &[IpAddr]) -> Value {
+    let is_right = |ip: &&IpAddr| ip.is_ipv4() == address.is_ipv4();
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => host.iter().find(is_right).copied().unwrap_or(ip),
+        ip => ip,
+    };
+    let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
     json!({
         "apiVersion": "v1",
-        "kind": "Namespace",
+        "kind": "Service",
         "metadata": {
-            "name": name,
-            "uid": uid("namespace", name),
-            "creationTimestamp": seconds(started),
-            "labels": {"kubernetes.io/metadata.name": name},
+            "name": "kubernetes",
+            "namespace": "default",
+            "uid": uid("service", "kubernetes"),
+            "creationTimestamp": seconds(facts.started),
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
         },
-        "spec": {"finalizers": ["kubernetes"]},
-        "status": {"phase": "Active"},
+        "spec": {
+            "clusterIP": ip.to_string(),
+            "clusterIPs": [ip.to_string()],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": [family],
+            "ipFamilyPolicy": "SingleStack",
+            "ports": [{
+                "name": "https",
+                "port": address.port(),
+                "protocol": "TCP",
+                "targetPort": address.port(),
+            }],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+        "status": {"loadBalancer": {}},
     })
 }
 
@@ -155,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_uid_belongs_to_one_object() {
-        assert_eq!(uid("namespace", "a"), uid("namespace", "a"));
-        assert_ne!(uid("namespace", "a"), uid("namespace", "b"));
-        assert_ne!(uid("namespace", "a"), uid("node", "a"));
+        assert_eq!(uid("service", "a"), uid("service", "a"));
+        assert_ne!(uid("service", "a"), uid("service", "b"));
+        assert_ne!(uid("service", "a"), uid("node", "a"));
     }
 }

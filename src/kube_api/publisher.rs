@@ -1,7 +1,7 @@
 //! Keeps the store's objects as the supervisor has them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,8 +17,6 @@ use crate::kube_objects::Store;
 use crate::network;
 use crate::supervisor::{PodView, Subject, Supervisor, now};
 
-/// The namespace that always exists.
-pub const DEFAULT: &str = "default";
 /// An event by what its occurrences have in common. A further occurrence changes its object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Occurrence {
@@ -61,7 +59,7 @@ struct Kinds {
     pods: Stored,
     events: Stored,
     nodes: Stored,
-    namespaces: Stored,
+    services: Stored,
 }
 
 impl Kinds {
@@ -72,7 +70,7 @@ impl Kinds {
             pods: stored("pods")?,
             events: stored("events")?,
             nodes: stored("nodes")?,
-            namespaces: stored("namespaces")?,
+            services: stored("services")?,
         })
     }
 }
@@ -83,8 +81,9 @@ pub struct Publisher {
     store: Store,
     kinds: Kinds,
     facts: HostFacts,
+    /// Where the API listens.
+    listen: Option<SocketAddr>,
     pods: BTreeMap<Key, Published>,
-    namespaces: BTreeSet<String>,
     events: BTreeMap<Occurrence, Key>,
     /// The number of the newest published event.
     last_event: u64,
@@ -101,14 +100,15 @@ impl Publisher {
         store: Store,
         catalog: &Catalog,
         facts: HostFacts,
+        listen: Option<SocketAddr>,
     ) -> Option<Self> {
         Some(Self {
             supervisor,
             store,
             kinds: Kinds::of(catalog)?,
             facts,
+            listen,
             pods: BTreeMap::new(),
-            namespaces: BTreeSet::new(),
             events: BTreeMap::new(),
             last_event: 0,
             new_events: 0,
@@ -156,8 +156,6 @@ impl Publisher {
 
     fn publish_pods(&mut self) {
         let views = self.supervisor.list();
-        let namespaces = views.iter().map(|view| view.spec.key().namespace().to_owned());
-        self.publish_namespaces(namespaces.chain([DEFAULT.to_owned()]).collect());
         let mut gone: BTreeSet<_> = self.pods.keys().cloned().collect();
         for view in &views {
             let pod = view.spec.key();
@@ -178,16 +176,6 @@ impl Publisher {
             self.pods.remove(&key);
             self.store.remove(self.kinds.pods, &key, micros(now().wall));
         }
-    }
-
-    fn publish_namespaces(&mut self, names: BTreeSet<String>) {
-        for name in names.difference(&self.namespaces) {
-            self.put(self.kinds.namespaces, host_objects::namespace(name, self.facts.started));
-        }
-        for name in self.namespaces.difference(&names) {
-            self.store.remove(self.kinds.namespaces, &Key::new("", &**name), micros(now().wall));
-        }
-        self.namespaces = names;
     }
 
     fn publish_events(&mut self) {
@@ -236,6 +224,10 @@ impl Publisher {
         }
         let link = self.supervisor.link().borrow().clone();
         self.put(self.kinds.nodes, host_objects::node(&self.facts, &self.addresses, &link));
+        if let Some(listen) = self.listen {
+            let service = host_objects::api_service(&self.facts, listen, &self.addresses);
+            self.put(self.kinds.services, service);
+        }
     }
 }
 
@@ -251,7 +243,7 @@ mod tests {
         let facts = HostFacts::read(crate::node::host_facts(), now().wall);
         let (catalog, store) = (Catalog::default(), Store::new(1));
         let mut publisher =
-            Publisher::new(supervisor.clone(), store.clone(), &catalog, facts).unwrap();
+            Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, None).unwrap();
         let spec = supervisor.list().remove(0).spec;
         let record = |message: &str| {
             let (kind, reason) = (NoticeType::Warning, "Unhealthy");

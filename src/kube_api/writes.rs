@@ -16,4 +16,5 @@ mod pipeline;
 mod tests;
 
 pub use kind::{Change, Deletion, Kind, Live, Outcome};
+pub use metadata::{group_kind, text};
 pub use pipeline::{Write, Writes, Written};

@@ -141,6 +141,11 @@ impl Authority {
         })
     }
 
+    /// The certificate of the authority in PEM, by which clients know the API.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
     /// TLS 1.2 or newer with a new certificate of this host, HTTP/2 or HTTP/1.1. A client may show a
     /// certificate, which is verified; [`Self::by_certificate`] is its user.
     ///

@@ -38,6 +38,11 @@ impl Catalog {
         Self { rows }
     }
 
+    /// All rows.
+    pub fn rows(&self) -> &'static [Served] {
+        self.rows
+    }
+
     /// The row that a request is about; 404 if the resource or subresource is not served in this
     /// scope, 405 if the verb is not.
     pub fn allow(&self, request: &ResourceRequest) -> Result<&'static Served, Status> {

@@ -13,6 +13,7 @@
 //! - [`discovery`]: the table of served resources and the documents made of it.
 //! - [`table`]: the rows that `kubectl get` prints.
 //! - [`feed`]: resource versions, the changes of the last minutes, and watches on them.
+//! - [`rules`]: defaults and validation of ConfigMaps, Secrets, namespaces and ServiceAccounts.
 //! - [`events`], [`partial`]: other forms of an object.
 //! - [`channels`]: the frames of exec, attach and port-forward.
 //! - [`schema`]: the generated table of the API's types, of which [`protobuf`] reads bodies and
@@ -37,6 +38,7 @@ pub mod patch;
 pub mod path;
 pub mod protobuf;
 pub mod query;
+pub mod rules;
 pub mod schema;
 pub mod selector;
 pub mod status;

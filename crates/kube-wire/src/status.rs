@@ -227,6 +227,13 @@ impl Status {
         Self::new(Reason::Timeout, format!("Timeout: {message}")).retry_after(retry_after)
     }
 
+    /// Adds a cause.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.details.get_or_insert_default().causes.push(cause);
+        self
+    }
+
     /// The machine-readable reason.
     pub fn reason(&self) -> Reason {
         self.reason

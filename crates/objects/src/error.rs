@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::name::BadName;
 
-/// The largest object, in bytes of JSON.
-pub const LARGEST: usize = 1 << 20;
+/// The largest object, in bytes of JSON, as in Kubernetes with the default of etcd. A Secret with
+/// Kubernetes' limit of 1 MiB of data fits.
+pub const LARGEST: usize = 3 << 19;
 
 /// An operation on the folder failed.
 #[derive(Debug, thiserror::Error)]

@@ -179,7 +179,7 @@ fn an_unreadable_file_is_kept_aside_and_the_others_are_read() {
         [
             ("configmaps/default/another.json", "has an object of another name"),
             ("configmaps/default/folder.json", "is no regular file"),
-            ("configmaps/default/huge.json", "has 1048577 bytes, more than 1048576"),
+            ("configmaps/default/huge.json", "has 1572865 bytes, more than 1572864"),
             ("configmaps/default/link.json", "Too many levels of symbolic links (os error 40)"),
             ("configmaps/default/torn.json", "is no JSON: line 1 column 100"),
             ("note.txt", "is no folder of objects"),

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::super::bodies;
 use super::super::identity::Identity;
+use super::super::namespaces::check_open;
 use super::super::times::seconds;
 use super::kind::{Change, Kind, Live, Outcome};
 use super::locks::{Locked, Locks};
@@ -171,6 +172,10 @@ impl Writes {
         (input, applied): (Input, Applied),
     ) -> Result<Written, Status> {
         let Input { mut object, warnings } = input;
+        let resource = write.request.group_resource();
+        if let Some(namespace) = &write.request.namespace {
+            check_open(&self.store, namespace, &resource, metadata::text(&object, "name"))?;
+        }
         let uid = uuid::Uuid::new_v4().to_string();
         metadata::begin(&mut object, uid, seconds(now().wall))?;
         kind.default(&mut object);

@@ -115,6 +115,8 @@ impl Api {
         let users = Users::new();
         let user = users.identity("ann", Role::Admin);
         let store = Store::new(1);
+        let namespaces = Stored::of(Catalog::default().find("", "v1", "namespaces").unwrap());
+        store.publish(namespaces, json!({"metadata": {"name": "default"}}), 1).unwrap();
         let memory = Memory { store: Some(store.clone()), objects: Mutex::default() };
         let kinds: Vec<(Stored, Arc<dyn Kind>)> = vec![(stored(), Arc::new(memory))];
         Self { writes: Writes::new(kinds, store), user, _users: users }

@@ -52,6 +52,20 @@ pub struct Subresource {
 }
 
 const READ: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch];
+/// The verbs of a resource whose objects clients store.
+const STORE: &[Verb] = &[
+    Verb::Create,
+    Verb::Delete,
+    Verb::DeleteCollection,
+    Verb::Get,
+    Verb::List,
+    Verb::Patch,
+    Verb::Update,
+    Verb::Watch,
+];
+/// A namespace is deleted alone, as in Kubernetes.
+const NAMESPACE: &[Verb] =
+    &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 const MEASURE: &[Verb] = &[Verb::Get, Verb::List];
 const REVIEW: &[Verb] = &[Verb::Create];
 const CONNECT: &[Verb] = &[Verb::Create, Verb::Get];
@@ -92,11 +106,15 @@ const fn plain(
 
 /// The resources of stage 1.
 pub const SERVED: &[Served] = &[
+    Served {
+        short_names: &["cm"],
+        ..plain("", "v1", ["configmaps", "configmap", "ConfigMap"], true, STORE)
+    },
     Served { short_names: &["ev"], ..plain("", "v1", ["events", "event", "Event"], true, READ) },
     Served {
         short_names: &["ns"],
         subresources: &[Subresource { name: "status", kind: None, verbs: &[Verb::Get] }],
-        ..plain("", "v1", ["namespaces", "namespace", "Namespace"], false, READ)
+        ..plain("", "v1", ["namespaces", "namespace", "Namespace"], false, NAMESPACE)
     },
     Served {
         short_names: &["no"],
@@ -108,6 +126,17 @@ pub const SERVED: &[Served] = &[
         categories: &["all"],
         subresources: POD_SUBRESOURCES,
         ..plain("", "v1", ["pods", "pod", "Pod"], true, READ)
+    },
+    plain("", "v1", ["secrets", "secret", "Secret"], true, STORE),
+    Served {
+        short_names: &["sa"],
+        ..plain("", "v1", ["serviceaccounts", "serviceaccount", "ServiceAccount"], true, STORE)
+    },
+    // One object: the API itself.
+    Served {
+        short_names: &["svc"],
+        categories: &["all"],
+        ..plain("", "v1", ["services", "service", "Service"], true, READ)
     },
     // Without a short name: kubectl warns of one that two groups have.
     plain("events.k8s.io", "v1", ["events", "event", "Event"], true, READ),
