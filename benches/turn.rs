@@ -32,7 +32,9 @@ impl Bench {
     fn tell(&mut self, event: Event) {
         for action in self.machine.handle(event, self.now) {
             match std::hint::black_box(action) {
-                Action::Forget(incarnation) => self.tell(Event::Forgotten { incarnation }),
+                Action::DeleteAttempt(incarnation) => {
+                    self.tell(Event::AttemptDeleted { incarnation })
+                }
                 Action::Instance(_, InstanceAction::Probe(_, launch)) => self.launch = launch,
                 _ => {}
             }

@@ -44,7 +44,7 @@ use tls_listener::BoundTls;
 use unix_listener::SocketListener;
 
 use crate::connections::Slots;
-use crate::evidence::HostWitness;
+use crate::evidence::HostEvidence;
 use crate::files;
 use crate::kube_authority::Authority;
 use crate::kube_objects::StoredObjects;
@@ -103,7 +103,7 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
         .brake(config.brake.limits(), pressure::read)
         .boot_id(boot_id())
         .manifest_dir(manifest_dir.as_deref())
-        .evidence_collector(Arc::new(HostWitness::default()));
+        .evidence_collector(Arc::new(HostEvidence::default()));
     let supervisor = Arc::new(supervisor.build());
     // These tasks also run while the daemon waits for containerd, and end with this function.
     let mut tasks = JoinSet::new();
@@ -118,7 +118,9 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
             }
         });
     }
-    let adopter = Arc::new(supervisor.adopter(Arc::new(node.foreign_containers()), manifest::care));
+    let adopter = Arc::new(
+        supervisor.adopter(Arc::new(node.foreign_containers()), manifest::settings_of_labels),
+    );
     let static_pods = manifest_dir.map(|path| {
         let dir = Box::new(HostDir::new(path));
         supervisor.static_pods(dir, manifest::reading)

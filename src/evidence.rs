@@ -1,22 +1,12 @@
 //! Captures and stores what a condemned container is doing. This module only reads and writes;
 //! the domain interprets the result (`domain::evidence::reading`).
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use async_trait::async_trait;
-
-use crate::domain::evidence::{Evidence, ProbeWord};
-use crate::domain::spec::Exec;
-use crate::node::{AttemptId, Task};
-
 mod cgroup;
+mod collector;
 mod command;
 mod descriptors;
 mod host;
 mod log;
-mod look;
 mod network;
 mod pressure;
 mod sockets;
@@ -25,80 +15,9 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
 mod usage;
 
-pub use host::HostWitness;
+pub use collector::{Blind, EvidenceCollector, EvidenceSource};
+pub use host::HostEvidence;
 pub use usage::{Usage, usage};
-
-/// The condemned container, how it is captured, and what is stored beside the capture.
-#[derive(Debug, Clone)]
-pub struct EvidenceSource {
-    pub id: AttemptId,
-    /// The pod's uid, which distinguishes its evidence from that of an earlier pod of the same
-    /// name.
-    pub uid: String,
-    /// When the probe reached its failure threshold.
-    pub at: SystemTime,
-    pub cause: String,
-    pub probes: Vec<ProbeWord>,
-    /// Whether the evidence signal was sent. The capture then takes 80 ms longer, so that the
-    /// process can write into its log.
-    pub signaled: bool,
-    /// The user's command whose output is stored; none if unset.
-    pub command: Option<Exec>,
-    /// The log file of the attempt. The evidence is stored in the same folder.
-    pub log: PathBuf,
-    /// The time after which the caller no longer waits.
-    pub bound: Duration,
-}
-
-impl EvidenceSource {
-    fn evidence(&self) -> Evidence {
-        let at = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Evidence {
-            namespace: self.id.pod.namespace().to_owned(),
-            pod: self.id.pod.name().to_owned(),
-            uid: self.uid.clone(),
-            container: self.id.container.clone(),
-            attempt: self.id.attempt,
-            at: u64::try_from(at).unwrap_or(u64::MAX),
-            cause: self.cause.clone(),
-            probes: self.probes.clone(),
-            ..Evidence::default()
-        }
-    }
-}
-
-/// An error costs the evidence, never the kill.
-#[async_trait]
-pub trait EvidenceCollector: Send + Sync + 'static {
-    /// Captures what the task is doing, stores it, and returns its interpretation. The call may
-    /// take longer than `EvidenceSource::bound`, so the caller has a timeout of its own; the
-    /// capture goes on without the caller and is stored.
-    async fn capture(
-        &self,
-        evidence_source: EvidenceSource,
-        task: Arc<dyn Task>,
-    ) -> Result<Vec<String>, String>;
-    /// Reads the evidence in a container's folder that is of the pod `uid`, the newest first.
-    async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence>;
-    /// Removes all evidence in the folder.
-    async fn forget(&self, folder: &Path);
-}
-
-/// Captures and stores nothing; for tests and as the default of the supervisor.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Blind;
-
-#[async_trait]
-impl EvidenceCollector for Blind {
-    async fn capture(&self, _: EvidenceSource, _: Arc<dyn Task>) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
-    }
-
-    async fn kept(&self, _: &Path, _: &str) -> Vec<Evidence> {
-        Vec::new()
-    }
-
-    async fn forget(&self, _: &Path) {}
-}

@@ -45,7 +45,7 @@ pub enum ManifestDirError {
 
 /// The result of one scan.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Scan {
     /// The directory's inode.
     pub directory: u64,
     pub files: Vec<Seen>,
@@ -55,7 +55,7 @@ pub struct Look {
 pub trait ManifestDir: Send {
     /// Reads all manifests. Fails if the directory cannot be read within 10 s, is not root's
     /// alone, or has too many manifests. A file that cannot be read is an error of its own entry.
-    async fn look(&mut self) -> Result<Look, ManifestDirError>;
+    async fn scan(&mut self) -> Result<Scan, ManifestDirError>;
 
     /// Returns when something may have changed since the last scan began. Some changes cause no
     /// event (of a linked file's target, of a mount); the caller's periodic scan finds them.
@@ -63,13 +63,13 @@ pub trait ManifestDir: Send {
 }
 
 /// A scan, and the watch that was created before it.
-type Looked = (Option<OwnedFd>, Result<Look, ManifestDirError>);
+type Scanned = (Option<OwnedFd>, Result<Scan, ManifestDirError>);
 
 pub struct HostDir {
     path: PathBuf,
     watch: Option<pipe::Receiver>,
     /// A scan that took too long. The next call waits for it and starts no second one.
-    pending: Option<oneshot::Receiver<Looked>>,
+    pending: Option<oneshot::Receiver<Scanned>>,
 }
 
 impl HostDir {
@@ -77,13 +77,13 @@ impl HostDir {
         Self { path, watch: None, pending: None }
     }
 
-    fn begin(&self) -> io::Result<oneshot::Receiver<Looked>> {
+    fn begin(&self) -> io::Result<oneshot::Receiver<Scanned>> {
         let (tell, told) = oneshot::channel();
         let path = self.path.clone();
         // Not a thread of the runtime, which waits for its threads when it shuts down.
         std::thread::Builder::new().name("manifest-dir".to_owned()).spawn(move || {
             // The receiver is dropped if the daemon stops meanwhile.
-            let _ = tell.send((watch(&path).ok(), look(&path)));
+            let _ = tell.send((watch(&path).ok(), scan(&path)));
         })?;
         Ok(told)
     }
@@ -91,22 +91,22 @@ impl HostDir {
 
 #[async_trait]
 impl ManifestDir for HostDir {
-    async fn look(&mut self) -> Result<Look, ManifestDirError> {
+    async fn scan(&mut self) -> Result<Scan, ManifestDirError> {
         let path = self.path.display().to_string();
         let mut pending = match self.pending.take() {
             Some(pending) => pending,
             None => self.begin().map_err(|error| unreadable(&self.path, error))?,
         };
-        let Ok(looked) = tokio::time::timeout(PATIENCE, &mut pending).await else {
+        let Ok(scanned) = tokio::time::timeout(PATIENCE, &mut pending).await else {
             self.pending = Some(pending);
             return Err(ManifestDirError::Hangs { path });
         };
-        let (watch, look) = looked.map_err(|_| {
+        let (watch, scan) = scanned.map_err(|_| {
             unreadable(&self.path, io::Error::other("the scan ended without a result"))
         })?;
         // tokio has no other safe way to wait for a descriptor.
         self.watch = watch.and_then(|watch| pipe::Receiver::from_owned_fd_unchecked(watch).ok());
-        look
+        scan
     }
 
     async fn changed(&mut self) {
@@ -138,7 +138,7 @@ fn watch(path: &Path) -> io::Result<OwnedFd> {
     Ok(watch)
 }
 
-fn look(path: &Path) -> Result<Look, ManifestDirError> {
+fn scan(path: &Path) -> Result<Scan, ManifestDirError> {
     let failed = |error| unreadable(path, error);
     trusted::check(path).map_err(|error| failed(error.into()))?;
     let directory = std::fs::metadata(path).map_err(failed)?.ino();
@@ -159,7 +159,7 @@ fn look(path: &Path) -> Result<Look, ManifestDirError> {
             return Err(ManifestDirError::TooLarge { path: path.display().to_string() });
         }
     }
-    Ok(Look { directory, files })
+    Ok(Scan { directory, files })
 }
 
 /// One file of the directory; `None` for a folder, and for a file that was removed meanwhile.

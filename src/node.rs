@@ -65,4 +65,4 @@ pub use local::LocalNode;
 pub use probelet_prober::{EXEC_OUTPUT, ExecError, Executed, Target, Turn, deadline_in};
 pub use probelet_runtime::{CallError, FailedCalls, Wanted};
 pub use roles::{Attempts, Environments, Inventory, Node, PodImages};
-pub use task_trait::{FoundTask, Task};
+pub use task_trait::{FoundTask, StartNotes, Task};

@@ -170,7 +170,7 @@ fn mebi(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::domain::evidence::{
-        Captured, Count, Cpu, Descriptors, Evidence, Listener, Memory, Pressure, ProbeWord,
+        Captured, Count, Cpu, Descriptors, Evidence, Listener, Memory, Pressure, ProbeRecord,
         Process, Thread,
     };
 
@@ -258,7 +258,7 @@ mod tests {
             missing: vec!["stack".into()],
             ..Captured::default()
         };
-        let probe = ProbeWord {
+        let probe = ProbeRecord {
             kind: "liveness".into(),
             outcome: "failure".into(),
             output: "refused".into(),

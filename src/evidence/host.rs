@@ -14,10 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cgroup::{self, Cgroup};
+use super::collector::{EvidenceCollector, EvidenceSource};
 use super::text::Budget;
-use super::{
-    EvidenceCollector, EvidenceSource, command, descriptors, log, look, network, pressure, store,
-};
+use super::{command, descriptors, log, network, pressure, store, threads};
 use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
 use crate::node::Task;
 use crate::process::Process;
@@ -39,12 +38,12 @@ const STEP: Duration = Duration::from_millis(20);
 type Busy = Arc<Mutex<HashSet<PathBuf>>>;
 
 #[derive(Debug, Clone)]
-pub struct HostWitness {
+pub struct HostEvidence {
     turns: Arc<Semaphore>,
     busy: Busy,
 }
 
-impl Default for HostWitness {
+impl Default for HostEvidence {
     fn default() -> Self {
         Self { turns: Arc::new(Semaphore::new(TURNS)), busy: Busy::default() }
     }
@@ -63,7 +62,7 @@ impl Drop for Turn {
     }
 }
 
-impl HostWitness {
+impl HostEvidence {
     fn is_busy(&self, folder: &Path) -> bool {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
     }
@@ -81,7 +80,7 @@ impl HostWitness {
 }
 
 #[async_trait]
-impl EvidenceCollector for HostWitness {
+impl EvidenceCollector for HostEvidence {
     async fn capture(
         &self,
         evidence_source: EvidenceSource,
@@ -112,13 +111,13 @@ impl EvidenceCollector for HostWitness {
         told.await.map_err(|_| "the capture thread ended without a result".to_owned())?
     }
 
-    async fn kept(&self, folder: &Path, uid: &str) -> Vec<Evidence> {
+    async fn stored(&self, folder: &Path, uid: &str) -> Vec<Evidence> {
         let (folder, uid) = (folder.to_owned(), uid.to_owned());
         let read = tokio::task::spawn_blocking(move || store::read(&folder, &uid));
         timeout(DISK, read).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    async fn forget(&self, folder: &Path) {
+    async fn delete_all(&self, folder: &Path) {
         // A running capture would store its evidence after the removal.
         let over = async {
             while self.is_busy(folder) {
@@ -172,17 +171,17 @@ fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captur
         seen.missing.push("other processes: init is in no cgroup below the root".to_owned());
         Vec::new()
     });
-    let pids = look::chosen(init, &members, &mut seen.missing);
+    let pids = threads::chosen(init, &members, &mut seen.missing);
 
     let throttled = cgroup.throttled();
     let sampled = Instant::now();
-    let before = look::ran(&pids);
+    let before = threads::ran(&pids);
     thread::sleep(if evidence_source.signaled { SAMPLE_AFTER_SIGNAL } else { SAMPLE });
     let sample = sampled.elapsed();
-    let after = look::ran(&pids);
+    let after = threads::ran(&pids);
 
     seen.sample_milliseconds = millis(sample);
-    seen.processes = look::processes(&pids, &before, &after, budget, &mut seen.missing);
+    seen.processes = threads::processes(&pids, &before, &after, budget, &mut seen.missing);
     seen.cpu = cgroup::cpu(throttled, cgroup.throttled());
     seen.frozen = cgroup.is_frozen();
     seen.memory = cgroup.memory().unwrap_or_else(|| {
@@ -191,7 +190,7 @@ fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captur
     });
     seen.memory.resident_bytes = seen.processes.iter().map(|process| process.resident_bytes).sum();
     seen.pressure = pressure::of(&cgroup, &mut seen.missing);
-    network::look(process, &mut seen);
+    network::read_sockets(process, &mut seen);
     for process in &mut seen.processes {
         process.descriptors = descriptors::of(process.pid, budget, &mut seen.missing);
     }

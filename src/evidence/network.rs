@@ -17,7 +17,7 @@ const LISTENERS: usize = 50;
 /// The longest wait for an answer of the kernel.
 const ASK: Duration = Duration::from_millis(50);
 
-pub fn look(process: &Process, seen: &mut Captured) {
+pub fn read_sockets(process: &Process, seen: &mut Captured) {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut listed = Vec::new();
     for protocol in ["tcp", "tcp6", "udp", "udp6", "unix"] {

@@ -1,15 +1,20 @@
 //! Captures of real processes of this host, behind a fake task.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
 
 use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::Ending;
 use crate::domain::pod_key::PodKey;
-use crate::node::{ExecError, Executed, Target, Turn};
+use crate::domain::spec::Exec;
+use crate::node::session::{Order, Session, SessionError};
+use crate::node::{AttemptId, ExecError, Executed, StartNotes, Target, Task, Turn};
 use crate::process::Process;
 
 struct Real(Arc<Process>);
@@ -51,8 +56,29 @@ impl Task for Real {
         Ok(())
     }
 
+    async fn open(&self, _: &Order) -> Result<Session, SessionError> {
+        Err(SessionError::Failed("it runs no command".to_owned()))
+    }
+
     fn shim_memory(&self) -> std::io::Result<u64> {
         Ok(0)
+    }
+
+    fn start_notes(&self) -> StartNotes {
+        StartNotes::default()
+    }
+
+    fn oom_kills_before(&self) -> Option<u64> {
+        None
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        None
+    }
+
+    async fn oom_killed(&self, _: u64) -> Option<u64> {
+        self.ended().await;
+        None
     }
 
     async fn ended(&self) -> Ending {
@@ -101,11 +127,11 @@ impl Drop for Stage {
 async fn a_spinning_process_is_captured_and_stored() {
     let stage = Stage::new("while :; do :; done");
     std::fs::write(stage.folder.path().join("2.log"), "one\ntwo\n").unwrap();
-    let evidence_collector = HostWitness::default();
+    let evidence_collector = HostEvidence::default();
     let command = Some(Exec { command: vec!["dump".into()] });
     let evidence_source = EvidenceSource { command, ..stage.evidence_source() };
     let said = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap();
-    let kept = evidence_collector.kept(stage.folder.path(), "u").await;
+    let kept = evidence_collector.stored(stage.folder.path(), "u").await;
     let [evidence] = &kept[..] else { panic!("{kept:?}") };
     assert_eq!((evidence.attempt.0, evidence.at, &evidence.reading), (2, 1000, &said));
     let seen = &evidence.captured;
@@ -121,14 +147,14 @@ async fn a_spinning_process_is_captured_and_stored() {
     let able = thread.ran_microseconds + thread.waited_microseconds;
     assert!(thread.ran_microseconds > 0, "{thread:?}");
     assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
-    evidence_collector.forget(stage.folder.path()).await;
-    assert_eq!(evidence_collector.kept(stage.folder.path(), "u").await, []);
+    evidence_collector.delete_all(stage.folder.path()).await;
+    assert_eq!(evidence_collector.stored(stage.folder.path(), "u").await, []);
 }
 
 #[tokio::test]
 async fn a_sleeping_process_shows_its_kernel_function() {
     let stage = Stage::new("exec sleep 60");
-    let evidence_collector = HostWitness::default();
+    let evidence_collector = HostEvidence::default();
     // The shell has executed `sleep`, and it sleeps.
     for _ in 0..1000 {
         let place = std::fs::read_to_string(format!("/proc/{}/wchan", stage.child.id())).unwrap();
@@ -138,7 +164,7 @@ async fn a_sleeping_process_shows_its_kernel_function() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap();
-    let kept = evidence_collector.kept(stage.folder.path(), "u").await;
+    let kept = evidence_collector.stored(stage.folder.path(), "u").await;
     let thread = &kept[0].captured.processes[0].threads[0];
     assert!(thread.place().contains("nanosleep"), "{thread:?}");
     assert_eq!((thread.state.as_str(), thread.ran_microseconds), ("S", 0));
@@ -149,7 +175,7 @@ async fn a_sleeping_process_shows_its_kernel_function() {
 #[tokio::test]
 async fn a_missing_folder_and_an_ended_process_are_reported() {
     let mut stage = Stage::new("exec sleep 60");
-    let evidence_collector = HostWitness::default();
+    let evidence_collector = HostEvidence::default();
     let gone = stage.folder.path().join("gone/2.log");
     let evidence_source = EvidenceSource { log: gone, ..stage.evidence_source() };
     let error = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap_err();
@@ -164,7 +190,7 @@ async fn a_missing_folder_and_an_ended_process_are_reported() {
 #[tokio::test]
 async fn an_abandoned_capture_is_stored_and_a_second_one_is_refused_meanwhile() {
     let stage = Stage::new("exec sleep 60");
-    let evidence_collector = HostWitness::default();
+    let evidence_collector = HostEvidence::default();
     let first = evidence_collector.capture(stage.evidence_source(), stage.task.clone());
     tokio::time::timeout(Duration::from_millis(20), first).await.unwrap_err();
     let second = evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await;
@@ -172,19 +198,19 @@ async fn an_abandoned_capture_is_stored_and_a_second_one_is_refused_meanwhile() 
     // The abandoned capture goes on and stores its evidence.
     let folder = stage.folder.path();
     for _ in 0..500 {
-        if !evidence_collector.kept(folder, "u").await.is_empty() {
+        if !evidence_collector.stored(folder, "u").await.is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(evidence_collector.kept(folder, "u").await.len(), 1);
+    assert_eq!(evidence_collector.stored(folder, "u").await.len(), 1);
 }
 
 #[test]
 fn processes_and_threads_beyond_the_limits_are_reported_as_missing() {
     let mut missing = Vec::new();
     let own = std::process::id();
-    let pids = look::chosen(own, &(1..100).collect::<Vec<_>>(), &mut missing);
+    let pids = threads::chosen(own, &(1..100).collect::<Vec<_>>(), &mut missing);
     assert_eq!((pids.len(), pids[0]), (20, own));
     assert_eq!(missing, ["processes: 20 of 100 were read"]);
 
@@ -195,10 +221,10 @@ fn processes_and_threads_beyond_the_limits_are_reported_as_missing() {
             std::thread::spawn(move || stop.wait())
         })
         .collect();
-    let ran = look::ran(&[own]);
+    let ran = threads::ran(&[own]);
     let budget = text::Budget::new(Duration::from_secs(10));
     missing.clear();
-    let seen = look::processes(&[own], &ran, &ran, budget, &mut missing);
+    let seen = threads::processes(&[own], &ran, &ran, budget, &mut missing);
     // Threads of other tests may have ended meanwhile.
     let count = seen[0].threads.len();
     assert!((150..=200).contains(&count), "{count}");

@@ -8,7 +8,7 @@ use super::*;
 const BOUND: Duration = Duration::from_secs(20);
 
 async fn texts(dir: &mut HostDir) -> Vec<(String, Text)> {
-    let mut files = dir.look().await.unwrap().files;
+    let mut files = dir.scan().await.unwrap().files;
     files.sort_by(|a, b| a.file.cmp(&b.file));
     let name = |file: &str| file.rsplit('/').next().unwrap().to_owned();
     files.into_iter().map(|seen| (name(&seen.file), seen.text)).collect()
@@ -51,10 +51,10 @@ async fn an_unreadable_file_has_its_reason() {
 async fn a_missing_directory_is_an_error_and_not_an_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut dir = HostDir::new(folder.path().join("none"));
-    let error = dir.look().await.unwrap_err().to_string();
+    let error = dir.scan().await.unwrap_err().to_string();
     assert!(error.contains("/none: No such file"), "{error}");
     fs::create_dir(folder.path().join("none")).unwrap();
-    assert!(dir.look().await.unwrap().files.is_empty());
+    assert!(dir.scan().await.unwrap().files.is_empty());
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn each_change_after_a_scan_ends_the_wait() {
         &|| fs::rename(&path, folder.path().join("moved")).unwrap(),
     ];
     for change in changes {
-        dir.look().await.unwrap();
+        dir.scan().await.unwrap();
         change();
         tokio::time::timeout(BOUND, dir.changed()).await.unwrap();
     }

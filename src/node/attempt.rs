@@ -85,7 +85,7 @@ pub struct Found {
     pub memory: Memory,
     pub task: FoundTask,
     /// The exit evidence of an ended task; empty for others.
-    pub words: ExitEvidence,
+    pub evidence: ExitEvidence,
     /// True if `memory` comes from a pending record, which could not be written to the record.
     pub pending_record: bool,
 }

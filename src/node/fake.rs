@@ -15,7 +15,8 @@ use super::attempt::{AttemptId, Recorded, StartRequest, Survey};
 use super::error::{NodeError, PullError};
 use super::foreign_containers::ForeignContainers;
 use super::roles::{Attempts, Environments, Inventory, PodImages};
-use super::task_trait::{FoundTask, Task};
+use super::session::{Order, Session, SessionError};
+use super::task_trait::{FoundTask, StartNotes, Task};
 use crate::domain::adopt::{ContainerRef, ForeignContainer, Stdio};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, ExitEvidence};
@@ -141,7 +142,12 @@ impl PodImages for Fake {
         }
     }
 
-    async fn look_at_volume(&self, _: &str, _: &str, image: &str) -> Result<VolumeSeen, NodeError> {
+    async fn check_volume_image(
+        &self,
+        _: &str,
+        _: &str,
+        image: &str,
+    ) -> Result<VolumeSeen, NodeError> {
         Ok(match image.contains("absent") {
             true => VolumeSeen::Missing,
             false => VolumeSeen::Here { from_registry: false },
@@ -197,7 +203,7 @@ impl Attempts for Fake {
         Ok(Box::new(self.born(&creation.id)))
     }
 
-    async fn remember(
+    async fn write_record(
         &self,
         _: &AttemptId,
         pod: &PodSpec,
@@ -210,17 +216,22 @@ impl Attempts for Fake {
         Ok(())
     }
 
-    async fn keep(&self, _: &AttemptId, pod: &PodSpec, memory: &Memory) -> Result<(), NodeError> {
+    async fn save_pending_record(
+        &self,
+        _: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), NodeError> {
         *self.kept.lock().unwrap() = Some((pod.clone(), memory.clone()));
         Ok(())
     }
 
-    async fn reap(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn delete_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.note("reap", id);
         self.reap_errors.lock().unwrap().pop().map_or(Ok(()), Err)
     }
 
-    async fn forget(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn delete_attempt(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.note("forget", id);
         Ok(())
     }
@@ -237,12 +248,12 @@ impl Attempts for Fake {
         Ok(FoundTask::Running(Box::new(self.born(id))))
     }
 
-    async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
+    async fn restore_record(&self, creation: &StartRequest) -> Result<(), NodeError> {
         self.note("restore", &creation.id);
         self.has_record()
     }
 
-    async fn clear(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn end_stray_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.note("clear", id);
         Ok(())
     }
@@ -272,7 +283,7 @@ impl Inventory for Fake {
         }
     }
 
-    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
+    async fn task_states(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
         Ok(self.looks.lock().unwrap().clone())
     }
 }
@@ -328,6 +339,10 @@ impl Task for Held {
         7
     }
 
+    fn process(&self) -> Option<Arc<crate::process::Process>> {
+        None
+    }
+
     fn signal(&self, signal: i32) -> io::Result<()> {
         if signal == 9 || !self.0.ignores_sigterm {
             self.0.ending.send_replace(Some(Ending::Signaled(signal as u8)));
@@ -335,8 +350,16 @@ impl Task for Held {
         Ok(())
     }
 
+    async fn open(&self, _: &Order) -> Result<Session, SessionError> {
+        Err(SessionError::Failed("commands are not run here".to_owned()))
+    }
+
     fn shim_memory(&self) -> io::Result<u64> {
         Ok(1 << 20)
+    }
+
+    fn start_notes(&self) -> StartNotes {
+        StartNotes::default()
     }
 
     fn oom_kills_before(&self) -> Option<u64> {

@@ -22,10 +22,10 @@ use super::labelled_logs::LabelledLogs;
 use super::locks::Locks;
 use super::log_files::LogFiles;
 use super::record;
-use super::task::{ContainerTask, StartNotes};
+use super::task::ContainerTask;
 use super::task_control::{TaskControl, create_failed};
 use super::task_outcomes::{TaskOutcome, TaskOutcomes};
-use super::task_trait::{FoundTask, Task};
+use super::task_trait::{FoundTask, StartNotes, Task};
 use crate::domain::adopt::{
     ContainerRef, ForeignContainer, ImageLabels, PREFIX, Remembered, Stdio, TaskLevel, owners_turn,
 };
@@ -224,7 +224,7 @@ impl ForeignNode {
         let place = ContainerRef { namespace: namespace.name.to_string(), id };
         let remembered = self.records.pending().newest_of(&place, written).await;
         let compared = match &remembered {
-            Some(Remembered::Cared(adopted)) if adopted.0.labels == record.labels => {
+            Some(Remembered::Supervised(adopted)) if adopted.0.labels == record.labels => {
                 adopted.0.adopted().and_then(|adopted| adopted.image_labels.clone())
             }
             _ => None,
@@ -282,7 +282,7 @@ impl ForeignContainers for ForeignNode {
             }
         }
         let is_adopted =
-            |it: &&ForeignContainer| matches!(it.remembered, Some(Remembered::Cared(_)));
+            |it: &&ForeignContainer| matches!(it.remembered, Some(Remembered::Supervised(_)));
         let adopted = found.iter().filter(is_adopted).map(|it| it.place.clone()).collect();
         self.records.pending().keep_only(adopted).await?;
         Ok(found)

@@ -19,7 +19,7 @@ impl ImageViews {
     }
 
     /// Returns the state of the image of a pod's volume.
-    pub async fn look(
+    pub async fn check(
         &self,
         uid: &str,
         volume: &str,

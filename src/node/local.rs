@@ -159,13 +159,13 @@ impl PodImages for LocalNode {
         Ok(self.namespace.images.unpack(image, at).await?)
     }
 
-    async fn look_at_volume(
+    async fn check_volume_image(
         &self,
         uid: &str,
         volume: &str,
         image: &str,
     ) -> Result<VolumeSeen, NodeError> {
-        Ok(ImageViews::new(self.namespace.clone()).look(uid, volume, image).await?)
+        Ok(ImageViews::new(self.namespace.clone()).check(uid, volume, image).await?)
     }
 
     async fn pull(
@@ -225,7 +225,7 @@ impl Attempts for LocalNode {
         Ok(Box::new(started.await.map_err(given_up)??))
     }
 
-    async fn remember(
+    async fn write_record(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -236,11 +236,16 @@ impl Attempts for LocalNode {
         Ok(())
     }
 
-    async fn keep(&self, id: &AttemptId, pod: &PodSpec, memory: &Memory) -> Result<(), NodeError> {
+    async fn save_pending_record(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), NodeError> {
         self.records.pending().keep(id, pod, memory).await
     }
 
-    async fn reap(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn delete_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         // The owner may want to read the exit status. The next start deletes the task.
         if ContainerRef::of_pod(&id.pod).is_some() {
             return Ok(());
@@ -249,7 +254,7 @@ impl Attempts for LocalNode {
         Ok(self.tasks.delete(&id.to_string()).await?)
     }
 
-    async fn forget(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn delete_attempt(&self, id: &AttemptId) -> Result<(), NodeError> {
         if ContainerRef::of_pod(&id.pod).is_some() {
             self.logs.remove(id).await;
             return Ok(());
@@ -285,7 +290,7 @@ impl Attempts for LocalNode {
         self.tasks.find(&id.to_string()).await
     }
 
-    async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
+    async fn restore_record(&self, creation: &StartRequest) -> Result<(), NodeError> {
         if ContainerRef::of_pod(&creation.id.pod).is_some() {
             return Err(foreign(&creation.id));
         }
@@ -293,7 +298,7 @@ impl Attempts for LocalNode {
         self.starter.restore(creation).await
     }
 
-    async fn clear(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn end_stray_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         if let Some(container) = ContainerRef::of_pod(&id.pod) {
             return self.foreign.clear(&container).await;
         }
@@ -320,7 +325,7 @@ impl Inventory for LocalNode {
         Ok(self.runtime.ping().await?)
     }
 
-    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
+    async fn task_states(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
         self.surveyor.tasks().await
     }
 }

@@ -89,10 +89,10 @@ impl Files {
 
     /// Returns the pending record of an adopted container, if it is newer than `written`.
     fn newer_than(&self, written: &Remembered, place: &ContainerRef) -> Option<Remembered> {
-        let Remembered::Cared(cared) = written else { return None };
+        let Remembered::Supervised(cared) = written else { return None };
         let (pod, memory) = self.read_of(place)?;
         let is_newer = pod.uid == cared.0.uid && memory.outdates(cared.1.attempt);
-        is_newer.then(|| Remembered::Cared(Box::new((pod, memory))))
+        is_newer.then(|| Remembered::Supervised(Box::new((pod, memory))))
     }
 
     fn read_of(&self, place: &ContainerRef) -> Option<(PodSpec, Memory)> {
@@ -337,14 +337,14 @@ mod tests {
             let pod = PodSpec { name: place.to_string(), uid: uid.to_owned(), ..pod() };
             (pod, Memory { attempt: Incarnation(attempt), ..memory() })
         };
-        let written = |attempt, uid| Remembered::Cared(Box::new(cared(attempt, uid)));
+        let written = |attempt, uid| Remembered::Supervised(Box::new(cared(attempt, uid)));
         assert!(files.newer_than(&written(1, "u"), &place).is_none());
         let (pod, memory) = cared(2, "u");
         let id = AttemptId::new(place.pod(), "web", memory.attempt);
         files.put(&id, "u", record::encode(&pod, &memory).unwrap()).unwrap();
         assert_eq!(attempts(&files), [0; 0], "of our own");
         let newer = |attempt, uid| files.newer_than(&written(attempt, uid), &place);
-        assert!(matches!(newer(1, "u"), Some(Remembered::Cared(it)) if it.1.attempt.0 == 2));
+        assert!(matches!(newer(1, "u"), Some(Remembered::Supervised(it)) if it.1.attempt.0 == 2));
         assert!(newer(3, "u").is_none() && newer(1, "another").is_none());
         assert!(files.newer_than(&Remembered::Released(Default::default()), &place).is_none());
         files.keep_only(std::slice::from_ref(&place)).unwrap();

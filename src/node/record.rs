@@ -67,7 +67,7 @@ pub fn decode_foreign(any: &Extension) -> Option<Remembered> {
     let read = || {
         let record = unwrap(any)?;
         Ok(if record.released.is_empty() {
-            Remembered::Cared(Box::new(decode(any)?))
+            Remembered::Supervised(Box::new(decode(any)?))
         } else {
             Remembered::Released(serde_json::from_str(&record.released)?)
         })
@@ -80,7 +80,7 @@ pub fn decode_foreign(any: &Extension) -> Option<Remembered> {
 /// container is readable, and names it as adopted.
 pub fn is_of_own(any: &Extension) -> bool {
     match decode_foreign(any) {
-        Some(Remembered::Cared(cared)) => !cared.0.is_adopted(),
+        Some(Remembered::Supervised(cared)) => !cared.0.is_adopted(),
         Some(Remembered::Released(_)) => false,
         Some(Remembered::Unreadable(_)) => true,
         // The value of the extension was removed.

@@ -28,7 +28,7 @@ pub trait PodImages: Send + Sync + 'static {
     /// false if the image or the content of a layer is not in the store.
     async fn unpack(&self, image: &str, at: SystemTime) -> Result<bool, NodeError>;
     /// Returns the state of the image of a pod's volume.
-    async fn look_at_volume(
+    async fn check_volume_image(
         &self,
         uid: &str,
         volume: &str,
@@ -59,25 +59,30 @@ pub trait Attempts: Send + Sync + 'static {
     async fn start(&self, creation: &StartRequest) -> Result<Box<dyn Task>, NodeError>;
     /// Overwrites the state saved in the attempt's record. A missing record is an error that
     /// [`NodeError::is_not_found`] recognizes.
-    async fn remember(
+    async fn write_record(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
         memory: &Memory,
     ) -> Result<(), NodeError>;
     /// Saves state that could not be written to the record where a later daemon's survey finds it,
-    /// without the runtime. A `remember` that succeeds deletes it.
-    async fn keep(&self, id: &AttemptId, pod: &PodSpec, memory: &Memory) -> Result<(), NodeError>;
+    /// without the runtime. A `write_record` that succeeds deletes it.
+    async fn save_pending_record(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), NodeError>;
     /// Deletes the attempt's ended task and its shim. Record, snapshot and log stay for inspection.
-    async fn reap(&self, id: &AttemptId) -> Result<(), NodeError>;
+    async fn delete_task(&self, id: &AttemptId) -> Result<(), NodeError>;
     /// Deletes everything of the attempt: task (killed if it runs), record, snapshot, log.
-    async fn forget(&self, id: &AttemptId) -> Result<(), NodeError>;
+    async fn delete_attempt(&self, id: &AttemptId) -> Result<(), NodeError>;
     /// Returns the current state of the attempt's task.
     async fn task(&self, id: &AttemptId) -> Result<FoundTask, NodeError>;
     /// Writes a record again that another client deleted. The task is not touched.
-    async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError>;
+    async fn restore_record(&self, creation: &StartRequest) -> Result<(), NodeError>;
     /// Kills and deletes the attempt's task, if it has one; the record stays.
-    async fn clear(&self, id: &AttemptId) -> Result<(), NodeError>;
+    async fn end_stray_task(&self, id: &AttemptId) -> Result<(), NodeError>;
     /// Returns what an ended attempt left. The end of the log is included if `with_log` is set.
     async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence;
     /// Returns the file that receives the attempt's stdout and stderr.
@@ -93,7 +98,7 @@ pub trait Inventory: Send + Sync + 'static {
     /// Checks that the runtime answers. The call is cheap, since it is repeated often.
     async fn ping(&self) -> Result<(), NodeError>;
     /// Returns all attempts that have a record, sound or not, with the state of their tasks.
-    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError>;
+    async fn task_states(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError>;
 }
 
 /// The network and the volumes of pods.

@@ -17,10 +17,9 @@ use super::exec::{Command, Execs, Template, Within};
 use super::exit_watch::ExitWatch;
 use super::session::{Order, Session, SessionError};
 use super::task_outcomes::{Shim, TaskOutcomes};
-use super::task_trait::Task;
+use super::task_trait::{StartNotes, Task};
 use crate::domain::adopt::ContainerRef;
 use crate::domain::exit::Ending;
-use crate::domain::user::User;
 use crate::files;
 use crate::netns;
 use crate::prober::Share;
@@ -32,17 +31,6 @@ const SIGKILL: i32 = 9;
 /// Pause between reads of the counter after a hint, which on cgroup v1 precedes the kill.
 const KILL_STEP: Duration = Duration::from_millis(30);
 const KILL_STEPS: u32 = 5;
-
-/// What only the daemon that started the task knows of it.
-#[derive(Debug, Default)]
-pub struct StartNotes {
-    /// The user that init starts as.
-    pub(super) user: Option<User>,
-    /// The reason why the output is discarded, if it is.
-    pub(super) no_log: Option<String>,
-    /// The reason why the output does not go where the container's labels request it, if so.
-    pub(super) refused_log: Option<String>,
-}
 
 #[derive(Debug)]
 pub struct ContainerTask {
@@ -189,16 +177,8 @@ impl Task for ContainerTask {
         stat::resident(shim)
     }
 
-    fn user(&self) -> Option<User> {
-        self.notes.user.clone()
-    }
-
-    fn no_log(&self) -> Option<String> {
-        self.notes.no_log.clone()
-    }
-
-    fn refused_log(&self) -> Option<String> {
-        self.notes.refused_log.clone()
+    fn start_notes(&self) -> StartNotes {
+        self.notes.clone()
     }
 
     fn oom_kills_before(&self) -> Option<u64> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::container_answers::ContainerAnswers;
 use super::error::{Result, field};
 use super::probes;
-use crate::domain::adopt::{Care, ContainerRef};
+use crate::domain::adopt::{ContainerRef, Settings};
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::SpecError;
 use crate::supervisor::{Adopter, Supervisor};
@@ -40,7 +40,7 @@ impl Adoption {
 
 fn read(
     request: pb::AdoptContainerRequest,
-) -> std::result::Result<(ContainerRef, Care), SpecError> {
+) -> std::result::Result<(ContainerRef, Settings), SpecError> {
     for (name, value) in [("namespace", &request.namespace), ("id", &request.id)] {
         if value.is_empty() {
             return Err(field(name, "Required value"));
@@ -49,13 +49,13 @@ fn read(
             return Err(field(name, format!("Invalid value: {value:?}: must not contain a slash")));
         }
     }
-    let mut settings = Care {
+    let mut settings = Settings {
         probes: probes::probes(
             request.startup_probe,
             request.readiness_probe,
             request.liveness_probe,
         )?,
-        ..Care::default()
+        ..Settings::default()
     };
     if !request.restart.is_empty() {
         let read = manifest::restart(&request.restart).ok_or_else(|| {

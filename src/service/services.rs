@@ -47,7 +47,7 @@ impl Services {
     #[cfg(test)]
     pub fn alone(supervisor: Arc<Supervisor>, cancel: CancellationToken) -> Self {
         let foreign_containers = Arc::new(crate::node::fake::Alone);
-        let adopter = supervisor.adopter(foreign_containers, crate::manifest::care);
+        let adopter = supervisor.adopter(foreign_containers, crate::manifest::settings_of_labels);
         Self::new(supervisor, Arc::new(adopter), cancel)
     }
 

@@ -86,7 +86,7 @@ impl AdoptedPods {
         spec: &PodSpec,
         memory: &Memory,
     ) -> Result<(), SupervisorError> {
-        Ok(self.runtime.remember(id, spec, memory).await?)
+        Ok(self.runtime.write_record(id, spec, memory).await?)
     }
 
     /// Starts to manage a container that is recorded.

@@ -11,8 +11,8 @@ use super::adopted_pods::AdoptedPods;
 use super::clock::now;
 use super::error::SupervisorError;
 use crate::domain::adopt::{
-    Care, ContainerRef, ForeignContainer, LIVENESS, READINESS, Refusal, Remembered, STARTUP, Stdio,
-    Step, TaskLevel,
+    ContainerRef, ForeignContainer, LIVENESS, READINESS, Refusal, Remembered, STARTUP, Settings,
+    Stdio, Step, TaskLevel,
 };
 use crate::domain::container::{Memory, Wanted};
 use crate::domain::exit::ExitEvidence;
@@ -33,7 +33,7 @@ const NEWS: usize = 256;
 const LONGEST: usize = 1024;
 
 /// Parses the labels that ask for adoption.
-pub type ReadLabels = fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>;
+pub type ReadLabels = fn(&BTreeMap<String, String>) -> Result<Settings, SpecErrors>;
 
 pub struct Adopter {
     pods: Arc<AdoptedPods>,
@@ -189,7 +189,7 @@ impl Adopter {
             return;
         }
         let spec =
-            foreign_container.spec(Care::default(), false, foreign_container.place.to_string());
+            foreign_container.spec(Settings::default(), false, foreign_container.place.to_string());
         let mut message = format!("Labels of the image have no effect: {}", labels.join(", "));
         shorten(&mut message, LONGEST);
         self.pods.log(&spec, Notice::warning("ImageLabelsIgnored", message));
@@ -236,8 +236,8 @@ impl Adopter {
             let message = format!("Container adopted by {by}");
             self.pods.log(&spec, Notice::normal("Adopted", message));
         }
-        let words = ExitEvidence::default();
-        let found = Found { id, pod: spec, memory, task, words, pending_record: false };
+        let evidence = ExitEvidence::default();
+        let found = Found { id, pod: spec, memory, task, evidence, pending_record: false };
         self.pods.start(found);
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Adopter {
         let live = self.pods.stop(&name).await;
         let spec = live.unwrap_or_else(|| {
             Arc::new(foreign_container.spec(
-                Care::default(),
+                Settings::default(),
                 false,
                 foreign_container.place.to_string(),
             ))
@@ -281,7 +281,7 @@ impl Adopter {
     pub async fn adopt(
         &self,
         container: &ContainerRef,
-        care: Care,
+        settings: Settings,
     ) -> Result<PodView, SupervisorError> {
         let _step = self.reported.lock().await;
         let name = container.pod();
@@ -303,11 +303,11 @@ impl Adopter {
             Some(Remembered::Unreadable(why)) => {
                 return Err(refused(Refusal::Record(why.clone()).message()));
             }
-            Some(Remembered::Cared(cared)) => Some(Box::new(cared.1.clone())),
+            Some(Remembered::Supervised(cared)) => Some(Box::new(cared.1.clone())),
             _ => None,
         };
         let uid = live.as_ref().map_or_else(new_uid, |live| live.uid.clone());
-        let spec = foreign_container.spec(care, true, uid).validate()?.into_inner();
+        let spec = foreign_container.spec(settings, true, uid).validate()?.into_inner();
         if live.is_some() {
             return self.pods.change(spec).await;
         }

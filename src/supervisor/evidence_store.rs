@@ -31,7 +31,7 @@ impl EvidenceStore {
         let Some(container) = spec.containers.first() else { return };
         let id = AttemptId::of(spec, &container.name, Incarnation::default());
         if let Some(folder) = self.runtime.log_path(&id).parent() {
-            self.evidence_collector.forget(folder).await;
+            self.evidence_collector.delete_all(folder).await;
         }
     }
 
@@ -51,7 +51,7 @@ impl EvidenceStore {
             Ok::<_, SupervisorError>((spec.uid.clone(), id))
         })??;
         match self.runtime.log_path(&id).parent() {
-            Some(folder) => Ok(self.evidence_collector.kept(folder, &uid).await),
+            Some(folder) => Ok(self.evidence_collector.stored(folder, &uid).await),
             None => Ok(Vec::new()),
         }
     }

@@ -22,7 +22,7 @@ impl FailedCreations {
     /// Deletes attempts. Those that cannot be deleted are retried by the next reconciliation.
     pub async fn delete(&self, ids: Vec<AttemptId>) {
         for id in ids {
-            if let Err(error) = self.runtime.forget(&id).await {
+            if let Err(error) = self.runtime.delete_attempt(&id).await {
                 tracing::warn!(%id, %error, "a failed creation is not cleaned up yet");
                 self.leftovers.lock().push(id);
             }
@@ -33,7 +33,7 @@ impl FailedCreations {
     /// one.
     pub async fn delete_of(&self, pod: &PodKey) -> Result<(), NodeError> {
         for id in self.take(|id| id.pod == *pod) {
-            if let Err(error) = self.runtime.forget(&id).await {
+            if let Err(error) = self.runtime.delete_attempt(&id).await {
                 self.leftovers.lock().push(id);
                 return Err(error);
             }

@@ -30,9 +30,9 @@ pub async fn local_volume(
     volume: &str,
     image: &str,
 ) -> Result<VolumeSeen, NodeError> {
-    let seen = runtime.look_at_volume(uid, volume, image).await?;
+    let seen = runtime.check_volume_image(uid, volume, image).await?;
     if seen == VolumeSeen::Missing && runtime.unpack(image, now().wall).await? {
-        return runtime.look_at_volume(uid, volume, image).await;
+        return runtime.check_volume_image(uid, volume, image).await;
     }
     Ok(seen)
 }

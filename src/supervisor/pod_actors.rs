@@ -107,7 +107,7 @@ impl PodActors {
 
     async fn delete_records(&self, attempts: &[AttemptId]) {
         for id in attempts {
-            while let Err(error) = self.resources.runtime.forget(id).await {
+            while let Err(error) = self.resources.runtime.delete_attempt(id).await {
                 tracing::warn!(%id, %error, "the record of an abandoned successor is not deleted yet");
                 tokio::select! {
                     () = self.background.cancelled() => return,
@@ -124,7 +124,7 @@ impl PodActors {
         let runtime = self.resources.runtime.clone();
         self.background.spawn(async move {
             let memory = Memory { wanted: Wanted::Removed, ..memory };
-            if let Err(error) = runtime.remember(&id, &pod, &memory).await {
+            if let Err(error) = runtime.write_record(&id, &pod, &memory).await {
                 tracing::warn!(%id, %error, "the deletion of a successor is not recorded");
             }
         });

@@ -117,7 +117,7 @@ impl RestoredContainer {
             FoundTask::Running(task) => {
                 (Recovered::Running { pid: task.pid() }, Some(Arc::from(task)))
             }
-            FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.words), None),
+            FoundTask::Ended(ending, at) => (Recovered::Ended(ending, at, newest.evidence), None),
             FoundTask::Unknown => (Recovered::Unknown, None),
             FoundTask::None if newest.memory.is_of_another_boot(boot_id) => {
                 (Recovered::NodeRestarted, None)

@@ -102,7 +102,7 @@ impl Reconciler {
         self.failed_creations.retry().await;
         let at = now().mono;
         let mut pods: BTreeMap<PodKey, Observations> = BTreeMap::new();
-        for (id, task) in self.runtime.look().await? {
+        for (id, task) in self.runtime.task_states().await? {
             let containers = pods.entry(id.pod).or_default();
             let empty = || Observation { at, attempts: BTreeMap::new() };
             containers.entry(id.container).or_insert_with(empty).attempts.insert(id.attempt, task);

@@ -91,14 +91,14 @@ impl TaskQueries {
             Err(error) if error.is_unavailable() => return Err(error),
             Err(error) => return Ok(Err(unclear(&id, &pod, &error))),
         };
-        let words = match task {
+        let evidence = match task {
             FoundTask::Ended(ending, _) => {
                 let with_log = pod.wants_log(&id.container, ending.exit_code());
                 self.0.exit_evidence(&id, with_log).await
             }
             _ => ExitEvidence::default(),
         };
-        Ok(Ok(Found { id, pod, memory, task, words, pending_record }))
+        Ok(Ok(Found { id, pod, memory, task, evidence, pending_record }))
     }
 
     async fn query_unsound(&self, unsound: Unsound) -> Result<Unsound, NodeError> {

@@ -61,8 +61,8 @@ fn repaired(sound: &[Found], broken: Unsound, wall: SystemTime) -> Option<Found>
     let older = older.cloned().unwrap_or_else(|| Memory::new(wanted, wall));
     let has_task = !matches!(broken.task, FoundTask::None);
     let memory = older.of_later(broken.id.attempt, has_task, wall);
-    let (id, task, words) = (broken.id, broken.task, ExitEvidence::default());
-    Some(Found { id, pod, memory, task, words, pending_record: false })
+    let (id, task, evidence) = (broken.id, broken.task, ExitEvidence::default());
+    Some(Found { id, pod, memory, task, evidence, pending_record: false })
 }
 
 /// Builds the view of a pod as far as its labels describe it.

@@ -20,7 +20,7 @@ use crate::domain::notice::Notice;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::domain::static_pods::{Kept, ManifestStore, Missing, Plan, Reading, Text};
-use crate::manifest_dir::{Look, ManifestDir, ManifestDirError};
+use crate::manifest_dir::{ManifestDir, ManifestDirError, Scan};
 
 #[cfg(test)]
 mod tests;
@@ -101,7 +101,7 @@ impl StaticPods {
 
     async fn apply_each_change(&mut self) {
         loop {
-            let files = self.dir.look().await;
+            let files = self.dir.scan().await;
             let wake = self.apply_files(files);
             let (dir, jobs) = (&mut self.dir, &mut self.jobs);
             let result = tokio::select! {
@@ -116,10 +116,10 @@ impl StaticPods {
     }
 
     /// Handles one read of the directory. Returns how long to wait if nothing changes.
-    fn apply_files(&mut self, files: Result<Look, ManifestDirError>) -> Duration {
+    fn apply_files(&mut self, files: Result<Scan, ManifestDirError>) -> Duration {
         let now = now();
-        let Look { directory, files } = match files {
-            Ok(look) => look,
+        let Scan { directory, files } = match files {
+            Ok(scan) => scan,
             Err(error) => {
                 self.missing.forget();
                 self.manifests.set_error(Some(error.to_string()));
@@ -127,7 +127,7 @@ impl StaticPods {
             }
         };
         self.manifests.set_error(None);
-        self.manifest_store.look(files, now);
+        self.manifest_store.record_scan(files, now);
         self.read_changed_files();
         let readings: Vec<_> = self.readings.values().map(|(_, reading)| reading).collect();
         let (existing, unknown) = (self.existing(), self.manifest_store.has_unknown());

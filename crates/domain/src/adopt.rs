@@ -78,7 +78,7 @@ impl std::fmt::Display for ContainerRef {
 
 /// Settings of the supervision that is asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Care {
+pub struct Settings {
     /// Liveness, readiness and startup probes.
     pub probes: Probes,
     /// Restart policy; `Always` by default.
@@ -89,7 +89,7 @@ pub struct Care {
     pub grace: Duration,
 }
 
-impl Default for Care {
+impl Default for Settings {
     fn default() -> Self {
         Self {
             probes: Probes::default(),
@@ -104,7 +104,7 @@ impl Default for Care {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Remembered {
     /// Spec and state of a container that probelet supervises.
-    Cared(Box<(PodSpec, Memory)>),
+    Supervised(Box<(PodSpec, Memory)>),
     /// The container was released by name while it had these labels: the same labels have no
     /// effect.
     Released(BTreeMap<String, String>),
@@ -216,7 +216,7 @@ impl ForeignContainer {
     /// Returns the labels of the image, or the reason why they are unknown.
     fn own_labels(&self) -> Result<OwnLabels, &str> {
         let cared = match &self.remembered {
-            Some(Remembered::Cared(cared)) => Some(&cared.0),
+            Some(Remembered::Supervised(cared)) => Some(&cared.0),
             _ => None,
         };
         let remembered = cared.and_then(|pod| pod.adopted()?.image_labels.as_ref());
@@ -247,7 +247,7 @@ impl ForeignContainer {
     }
 
     fn is_named(&self) -> bool {
-        matches!(&self.remembered, Some(Remembered::Cared(cared))
+        matches!(&self.remembered, Some(Remembered::Supervised(cared))
             if cared.0.adopted().is_some_and(|adopted| adopted.named))
     }
 
@@ -263,7 +263,7 @@ impl ForeignContainer {
     pub fn next(
         &self,
         live: Option<&PodSpec>,
-        read: impl Fn(&BTreeMap<String, String>) -> Result<Care, SpecErrors>,
+        read: impl Fn(&BTreeMap<String, String>) -> Result<Settings, SpecErrors>,
         uid: impl FnOnce() -> String,
     ) -> Step {
         let asking = self.asking();
@@ -298,7 +298,7 @@ impl ForeignContainer {
             return Step::Nothing;
         }
         let cared = match &self.remembered {
-            Some(Remembered::Cared(cared)) => Some(cared.as_ref()),
+            Some(Remembered::Supervised(cared)) => Some(cared.as_ref()),
             _ => None,
         };
         let uid = match (live, cared) {
@@ -310,7 +310,7 @@ impl ForeignContainer {
         let spec = match known {
             Some((pod, _)) => pod.clone(),
             None => match read(&asking) {
-                Ok(care) => self.spec(care, false, uid),
+                Ok(settings) => self.spec(settings, false, uid),
                 Err(errors) => return Step::Refuse(Refusal::Labels(errors.to_string())),
             },
         };
@@ -328,22 +328,22 @@ impl ForeignContainer {
     }
 
     /// Returns the spec of a pod that has this container alone.
-    pub fn spec(&self, care: Care, named: bool, uid: String) -> PodSpec {
+    pub fn spec(&self, settings: Settings, named: bool, uid: String) -> PodSpec {
         let own = self.own_labels().ok().map(|own| own.on(&self.labels));
         let adopted =
             Adopted { image: self.image.clone(), labels: self.asking(), named, image_labels: own };
         let by = if named { "name" } else { "labels" };
         let container = ContainerSpec {
-            probes: care.probes,
-            backoff: BackoffLimits { max_restarts: care.max_restarts, ..Default::default() },
+            probes: settings.probes,
+            backoff: BackoffLimits { max_restarts: settings.max_restarts, ..Default::default() },
             ..ContainerSpec::bare(self.place.id.clone(), Source::Adopted(adopted))
         };
         PodSpec {
             namespace: self.place.namespace.clone(),
             labels: self.labels.clone(),
             annotations: BTreeMap::from([("probelet.io/adopted-by".to_owned(), by.to_owned())]),
-            restart_policy: care.restart_policy,
-            termination_grace: care.grace,
+            restart_policy: settings.restart_policy,
+            termination_grace: settings.grace,
             ..PodSpec::bare(self.place.to_string(), uid, vec![container])
         }
     }

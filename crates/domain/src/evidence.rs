@@ -48,7 +48,7 @@ pub struct Evidence {
     /// Summary of the evidence, one sentence an entry.
     pub reading: Vec<String>,
     /// Status of each probe at the time of the capture.
-    pub probes: Vec<ProbeWord>,
+    pub probes: Vec<ProbeRecord>,
     /// Raw data that `reading` is derived from.
     pub captured: Captured,
 }
@@ -63,7 +63,7 @@ impl Evidence {
 /// Status of a probe at the time of the capture.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ProbeWord {
+pub struct ProbeRecord {
     /// Kind of the probe in lower case: `liveness`, `readiness` or `startup`.
     pub kind: String,
     /// Outcome of the last attempt: `success`, `warning`, `failure` or `error`; empty without an
@@ -243,7 +243,7 @@ pub struct Pressure {
     pub full: f64,
 }
 
-impl From<&ProbeStatus> for ProbeWord {
+impl From<&ProbeStatus> for ProbeRecord {
     fn from(status: &ProbeStatus) -> Self {
         let last = status.last.as_ref();
         Self {

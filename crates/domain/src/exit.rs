@@ -2,15 +2,15 @@
 
 use super::spec::{HookKind, ProbeKind};
 
+mod exit_evidence;
 mod judge;
 mod operator;
 mod terminated;
-mod words;
 
+pub use exit_evidence::{ExitEvidence, LOG_BYTES, LOG_LINES, MESSAGE_BYTES};
 pub use judge::{Known, Sigkill, Verdict};
 pub use operator::{Caller, Operator, STOP};
 pub use terminated::Terminated;
-pub use words::{ExitEvidence, LOG_BYTES, LOG_LINES, MESSAGE_BYTES};
 
 /// How a process ended, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

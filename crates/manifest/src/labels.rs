@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1 as k8s;
 
 use crate::field_path::member;
-use probelet_domain::adopt::{Care, GRACE, LABELS, LIVENESS, READINESS, RESTART, STARTUP};
+use probelet_domain::adopt::{GRACE, LABELS, LIVENESS, READINESS, RESTART, STARTUP, Settings};
 use probelet_domain::spec::{ProbeSpec, Probes, RestartPolicy, SpecError, SpecErrors, short_form};
 use probelet_domain::time::MAX_LENGTH;
 
@@ -16,7 +16,7 @@ use probelet_domain::time::MAX_LENGTH;
 /// # Errors
 ///
 /// All errors of the labels. A label that has no meaning is an error, because it may be misspelt.
-pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
+pub fn settings_of_labels(labels: &BTreeMap<String, String>) -> Result<Settings, SpecErrors> {
     let mut errors = Vec::new();
     for label in labels.keys().filter(|label| !LABELS.contains(&label.as_str())) {
         errors.push(SpecError::new(label, "unknown label"));
@@ -25,10 +25,12 @@ pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
         |label: &str| labels.get(label).and_then(|text| probe(label, text, &mut errors));
     let probes =
         Probes { startup: probe(STARTUP), readiness: probe(READINESS), liveness: probe(LIVENESS) };
-    let mut care = Care { probes, ..Care::default() };
+    let mut settings = Settings { probes, ..Settings::default() };
     if let Some(text) = labels.get(RESTART) {
         match restart(text) {
-            Some((policy, most)) => (care.restart_policy, care.max_restarts) = (policy, most),
+            Some((policy, most)) => {
+                (settings.restart_policy, settings.max_restarts) = (policy, most)
+            }
             None => errors.push(SpecError::unsupported(
                 RESTART,
                 text,
@@ -38,13 +40,13 @@ pub fn care(labels: &BTreeMap<String, String>) -> Result<Care, SpecErrors> {
     }
     if let Some(text) = labels.get(GRACE) {
         match grace(text) {
-            Some(grace) => care.grace = grace,
+            Some(grace) => settings.grace = grace,
             None => {
                 errors.push(SpecError::invalid(GRACE, text, "must be a time like 10, 10s or 1m30s"))
             }
         }
     }
-    if errors.is_empty() { Ok(care) } else { Err(SpecErrors(errors)) }
+    if errors.is_empty() { Ok(settings) } else { Err(SpecErrors(errors)) }
 }
 
 /// Reads `always`, `on-failure`, `on-failure:N` (at most N restarts in a row) or `never`: the policy
@@ -94,8 +96,8 @@ mod tests {
     use super::*;
     use probelet_domain::spec::{Handler, PortRef};
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Care, SpecErrors> {
-        care(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SpecErrors> {
+        settings_of_labels(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
     #[test]

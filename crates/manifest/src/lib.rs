@@ -84,7 +84,7 @@ pub use bounds::BYTES as LARGEST;
 pub use directory::reading;
 pub use export::{Export, export};
 pub use kinds::pod_key;
-pub use labels::{care, restart};
+pub use labels::{restart, settings_of_labels};
 pub use lists::{Member, members};
 pub use manifest_error::ManifestError;
 pub use parse::{Parsed, documents, parse, parse_value, validate};

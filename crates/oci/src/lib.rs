@@ -23,18 +23,18 @@ use probelet_domain::spec::{ContainerSpec, PodSpec, Propagation, oom_score_adj};
 use probelet_domain::user::{ImageUsers, user};
 
 mod bundle;
+pub mod expansion;
 mod files;
 mod namespaces;
 mod resources;
 mod seccomp;
 mod security;
 mod user;
-pub mod words;
 
 pub use bundle::{from_bundle, shares_names};
+pub use expansion::expand_all;
+use expansion::{Env, TooLong, expand, expand_words, fits};
 pub use user::user_of;
-pub use words::expand_all;
-use words::{Env, TooLong, expand, expand_words, fits};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

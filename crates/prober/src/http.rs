@@ -12,11 +12,11 @@ use super::dial::{Destination, DialError, Host};
 
 mod exchange;
 mod headers;
-mod place;
+mod location;
 
 use exchange::{Answer, Reply, exchange};
 use headers::Headers;
-use place::{Place, Redirect};
+use location::{Location, Redirect};
 
 /// Maximum number of requests, as in Go's client: nine redirects are followed, the tenth is
 /// refused.
@@ -44,12 +44,12 @@ pub(super) async fn attempt(
     }
 }
 
-fn first(get: &HttpGet, hostname: &str, port: u16) -> Place {
+fn first(get: &HttpGet, hostname: &str, port: u16) -> Location {
     let scheme = match get.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
-    Place::first(scheme, hostname, port, &get.path)
+    Location::first(scheme, hostname, port, &get.path)
 }
 
 /// Progress of an attempt, which the text of a timeout depends on.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::node::session::Order;
 pub use crate::process::family::COMMAND as MARK;
-use probelet_oci::words::{Env, TooLong, expand_words};
+use probelet_oci::expansion::{Env, TooLong, expand_words};
 
 /// The attributes shared by all commands in one container: user, groups, environment, folder,
 /// capabilities, limits, profiles.

@@ -31,9 +31,9 @@ async fn containerd_away_is_told_as_such() {
         runtime.check(&pod.containers[0]).await.err(),
         runtime.create(&creation).await.err(),
         runtime.start(&creation).await.err(),
-        runtime.remember(&id, &pod, &memory()).await.err(),
-        runtime.reap(&id).await.err(),
-        runtime.forget(&id).await.err(),
+        runtime.write_record(&id, &pod, &memory()).await.err(),
+        runtime.delete_task(&id).await.err(),
+        runtime.delete_attempt(&id).await.err(),
         runtime.survey().await.err(),
     ] {
         assert!(matches!(error, Some(NodeError::Call(CallError::Unavailable(_)))), "{error:?}");

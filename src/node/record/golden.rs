@@ -307,7 +307,7 @@ fn ones_of_a_bundle_and_of_a_file() {
 #[test]
 fn adopted_ones_and_a_released_one() {
     let cared = |name| match decode_foreign(&any(name)) {
-        Some(Remembered::Cared(cared)) => *cared,
+        Some(Remembered::Supervised(cared)) => *cared,
         other => panic!("{name}: {other:?}"),
     };
     let (pod, memory) = cared("adopted_labelled");

@@ -13,13 +13,13 @@ impl Actor {
                 Action::Instance(incarnation, action) => {
                     self.perform_for_instance(index, incarnation, action);
                 }
-                Action::TellLate => self.brake_handle.late(self.name(index), now()),
-                Action::Reap(incarnation) => {
+                Action::ReportLate => self.brake_handle.late(self.name(index), now()),
+                Action::DeleteTask(incarnation) => {
                     if let Some(writes) = self.records.of(index) {
                         writes.task_ended(incarnation);
                     }
                 }
-                Action::Forget(incarnation) => {
+                Action::DeleteAttempt(incarnation) => {
                     if let Some(writes) = self.records.of(index) {
                         writes.supersede(incarnation);
                     }
@@ -28,10 +28,10 @@ impl Actor {
                     let container = if notice.of_pod { "" } else { self.name(index) };
                     self.record_event(container, notice);
                 }
-                Action::Restore(incarnation) => {
+                Action::RestoreRecord(incarnation) => {
                     self.records.restore(&self.pod, &mut self.effects, index, incarnation);
                 }
-                Action::Clear(incarnation) => {
+                Action::EndStrayTask(incarnation) => {
                     self.tasks.end_stray_task(&mut self.effects, index, incarnation);
                 }
                 Action::Persist => self.records.write(&self.pod, &mut self.effects, index),
@@ -60,7 +60,7 @@ impl Actor {
                     self.records.write(&self.pod, effects, index);
                 }
             }
-            (InstanceAction::LookForImage, _) => {
+            (InstanceAction::CheckImages, _) => {
                 // The check writes the attempt's record, as a start does.
                 if let Some(machine) = self.pod.machine(index) {
                     let memory = self.records.begin_start(effects, machine, index);

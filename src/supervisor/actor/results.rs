@@ -23,11 +23,11 @@ impl Actor {
                 }
                 self.handle(index, InstanceEvent::OomKills { kills }.of(incarnation));
             }
-            EffectResult::Ended(index, incarnation, ending, words) => {
+            EffectResult::Ended(index, incarnation, ending, evidence) => {
                 if let Some(container) = self.containers.get_mut(index) {
                     container.task = None;
                 }
-                self.handle(index, InstanceEvent::ExitEvidence { words }.of(incarnation));
+                self.handle(index, InstanceEvent::ExitEvidence { evidence }.of(incarnation));
                 self.handle(index, InstanceEvent::Ended { ending }.of(incarnation));
                 self.count_end(index, incarnation);
             }
@@ -78,7 +78,7 @@ impl Actor {
     fn on_instance_event(&mut self, index: usize, incarnation: Incarnation, event: &InstanceEvent) {
         match event {
             InstanceEvent::Failed { .. } => self.records.end_start(index, None),
-            InstanceEvent::Looked { .. } => self.records.end_start(index, Some(incarnation)),
+            InstanceEvent::ImagesChecked { .. } => self.records.end_start(index, Some(incarnation)),
             InstanceEvent::Probed { kind, outcome, latency, .. } => {
                 let pod = self.spec().key();
                 let container = (&pod, self.name(index));
@@ -95,13 +95,14 @@ impl Actor {
         self.records.end_start(index, Some(incarnation));
         let pid = task.pid();
         let container_id = self.effects.id(index, incarnation).to_string();
-        if let Some(why) = task.no_log() {
+        let notes = task.start_notes();
+        if let Some(why) = notes.no_log {
             self.handle(index, Event::NoLog { incarnation, why });
         }
-        if let Some(user) = task.user() {
+        if let Some(user) = notes.user {
             self.handle(index, InstanceEvent::User { user }.of(incarnation));
         }
-        if let Some(why) = task.refused_log() {
+        if let Some(why) = notes.refused_log {
             self.record_event("", Notice::warning("LogRefused", why));
         }
         let kills = task.oom_kills_before();

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{EffectResult, Effects};
 use crate::domain::Incarnation;
 use crate::domain::container::{InstanceEvent, Machine};
-use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, ProbeWord};
+use crate::domain::evidence::{CAPTURE, CAPTURE_WITH_COMMAND, ProbeRecord};
 use crate::evidence::{EvidenceCollector, EvidenceSource};
 use crate::node::{Node, Task};
 use crate::supervisor::clock::now;
@@ -41,7 +41,7 @@ impl EvidenceEffects {
             uid: effects.spec().uid.clone(),
             at: now().wall,
             cause: machine.condemned_for().map(ToString::to_string).unwrap_or_default(),
-            probes: machine.status().probes.iter().map(ProbeWord::from).collect(),
+            probes: machine.status().probes.iter().map(ProbeRecord::from).collect(),
             signaled: lifecycle.evidence_signal.is_some(),
             bound: if command.is_some() { CAPTURE_WITH_COMMAND } else { CAPTURE },
             command,

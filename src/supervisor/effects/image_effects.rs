@@ -31,7 +31,7 @@ impl ImageEffects {
         let runtime = self.runtime.clone();
         effects.spawn("check_images", index, Some(attempt), async move {
             let event = match find(&*runtime, &request).await {
-                Ok((image, volumes)) => InstanceEvent::Looked { image, volumes }.of(attempt),
+                Ok((image, volumes)) => InstanceEvent::ImagesChecked { image, volumes }.of(attempt),
                 Err(error) => failed(attempt, &error),
             };
             EffectResult::Event(index, event)

@@ -30,7 +30,7 @@ impl RecordEffects {
         let (id, runtime) = (effects.id(index, memory.attempt), self.runtime.clone());
         let spec = effects.spec().clone();
         effects.spawn("write_record", index, Some(memory.attempt), async move {
-            let written = runtime.remember(&id, &spec, &memory).await;
+            let written = runtime.write_record(&id, &spec, &memory).await;
             // A removed container needs no record.
             let needed = memory.wanted != Wanted::Removed
                 || !written.as_ref().is_err_and(NodeError::is_not_found);
@@ -74,7 +74,7 @@ impl RecordEffects {
         let request = effects.start_request(index, attempt, memory);
         let runtime = self.runtime.clone();
         effects.spawn("restore_record", index, Some(attempt), async move {
-            match runtime.restore(&request).await {
+            match runtime.restore_record(&request).await {
                 Ok(()) => EffectResult::Restored(index, attempt),
                 // The next reconciliation finds the record missing again.
                 Err(error) => {
@@ -88,7 +88,7 @@ impl RecordEffects {
 
 /// Writes a pending record. If that fails too, the state is lost when the daemon ends.
 async fn save_pending(runtime: &dyn Node, id: &AttemptId, spec: &PodSpec, memory: &Memory) {
-    if let Err(error) = runtime.keep(id, spec, memory).await {
+    if let Err(error) = runtime.save_pending_record(id, spec, memory).await {
         tracing::warn!(%id, %error, "the pending record is not written either");
     }
 }

@@ -106,7 +106,7 @@ impl TaskEffects {
         let (id, runtime) = (effects.id(index, incarnation), self.runtime.clone());
         effects.spawn("destroy", index, Some(incarnation), async move {
             let mut failures = 0;
-            while let Err(error) = runtime.clear(&id).await {
+            while let Err(error) = runtime.end_stray_task(&id).await {
                 tracing::warn!(%error, "the task is not killed yet: it is tried again");
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
@@ -121,7 +121,7 @@ impl TaskEffects {
         let (id, runtime) = (effects.id(index, attempt), self.runtime.clone());
         effects.spawn("delete_task", index, Some(attempt), async move {
             let mut failures = 0;
-            while let Err(error) = runtime.reap(&id).await {
+            while let Err(error) = runtime.delete_task(&id).await {
                 tracing::warn!(%error, "an ended task is not deleted yet: it is tried again");
                 failures += 1;
                 tokio::time::sleep(retry_after(failures)).await;
@@ -142,10 +142,10 @@ impl TaskEffects {
         let evidence_collector = self.evidence_collector.clone();
         effects.spawn("delete_attempt", index, Some(incarnation), async move {
             if let (true, Some(folder)) = (removed, runtime.log_path(&id).parent()) {
-                evidence_collector.forget(folder).await;
+                evidence_collector.delete_all(folder).await;
             }
-            match runtime.forget(&id).await {
-                Ok(()) => EffectResult::Event(index, Event::Forgotten { incarnation }),
+            match runtime.delete_attempt(&id).await {
+                Ok(()) => EffectResult::Event(index, Event::AttemptDeleted { incarnation }),
                 Err(error) => {
                     // The loss of the runtime is reported once, elsewhere.
                     if !error.is_loss() {
@@ -161,7 +161,7 @@ impl TaskEffects {
     pub fn end_stray_task(&self, effects: &mut Effects, index: usize, attempt: Incarnation) {
         let (id, runtime) = (effects.id(index, attempt), self.runtime.clone());
         effects.spawn("end_stray_task", index, Some(attempt), async move {
-            if let Err(error) = runtime.clear(&id).await {
+            if let Err(error) = runtime.end_stray_task(&id).await {
                 tracing::warn!(%error, "a stray task is not ended yet");
             }
             EffectResult::Nothing

@@ -14,8 +14,8 @@ fn sound(attempt: u32) -> Found {
     let mut memory = Memory::new(Wanted::Running, SystemTime::UNIX_EPOCH);
     memory.attempt = Incarnation(attempt);
     memory.restart_count = attempt;
-    let (task, words) = (FoundTask::None, ExitEvidence::default());
-    Found { id: id(&name, attempt), pod, memory, task, words, pending_record: false }
+    let (task, evidence) = (FoundTask::None, ExitEvidence::default());
+    Found { id: id(&name, attempt), pod, memory, task, evidence, pending_record: false }
 }
 
 fn unsound(container: &str, attempt: u32, flaw: Flaw) -> Unsound {

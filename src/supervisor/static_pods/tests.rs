@@ -60,7 +60,7 @@ struct Files(Arc<Mutex<Option<BTreeMap<&'static str, &'static str>>>>, Arc<Notif
 
 #[async_trait]
 impl ManifestDir for Files {
-    async fn look(&mut self) -> Result<Look, ManifestDirError> {
+    async fn scan(&mut self) -> Result<Scan, ManifestDirError> {
         let Some(files) = self.0.lock().unwrap().clone() else {
             return Err(ManifestDirError::Hangs { path: "/m".into() });
         };
@@ -69,7 +69,7 @@ impl ManifestDir for Files {
             modified: SystemTime::UNIX_EPOCH,
             text: Ok(text.into()),
         };
-        Ok(Look { directory: HERE, files: files.into_iter().map(seen).collect() })
+        Ok(Scan { directory: HERE, files: files.into_iter().map(seen).collect() })
     }
 
     async fn changed(&mut self) {

@@ -28,11 +28,11 @@ impl EvidenceCollector for Scripted {
         Err("the disk is full".into())
     }
 
-    async fn kept(&self, _: &Path, uid: &str) -> Vec<Evidence> {
+    async fn stored(&self, _: &Path, uid: &str) -> Vec<Evidence> {
         vec![Evidence { uid: uid.into(), ..Evidence::default() }]
     }
 
-    async fn forget(&self, _: &Path) {
+    async fn delete_all(&self, _: &Path) {
         self.forgotten.store(true, Relaxed);
     }
 }

@@ -26,14 +26,14 @@ fn next(foreign_container: &ForeignContainer, live: Option<&PodSpec>) -> Step {
             return Err(SpecErrors(vec![SpecError::invalid(RESTART, "bad", "no")]));
         }
         let max_restarts = labels.get(RESTART).and_then(|n| n.parse().ok());
-        Ok(Care { max_restarts, ..Care::default() })
+        Ok(Settings { max_restarts, ..Settings::default() })
     };
     foreign_container.next(live, read, || "uid".to_owned())
 }
 
 fn cared(foreign_container: &ForeignContainer, named: bool, memory: Memory) -> Option<Remembered> {
-    let spec = foreign_container.spec(Care::default(), named, "old".into());
-    Some(Remembered::Cared(Box::new((spec, memory))))
+    let spec = foreign_container.spec(Settings::default(), named, "old".into());
+    Some(Remembered::Supervised(Box::new((spec, memory))))
 }
 
 fn fresh() -> Memory {
@@ -57,7 +57,7 @@ fn labels_begin_change_and_end_the_care() {
 #[test]
 fn a_bad_label_and_the_restart_monitor_are_refused_also_on_a_live_one() {
     let good = foreign_container(&[(RESTART, "1")]);
-    let live = good.spec(Care::default(), false, "u".into());
+    let live = good.spec(Settings::default(), false, "u".into());
     for live in [None, Some(&live)] {
         let bad = next(&foreign_container(&[(RESTART, "bad")]), live);
         let Step::Refuse(Refusal::Labels(why)) = bad else { panic!("{bad:?}") };
@@ -140,7 +140,7 @@ fn without_the_image_no_label_has_an_effect_unless_it_was_compared_before() {
     let mut old = spec.clone();
     let Source::Adopted(adopted) = &mut old.containers[0].source else { panic!() };
     adopted.image_labels = None;
-    it.remembered = Some(Remembered::Cared(Box::new((*old.clone(), fresh()))));
+    it.remembered = Some(Remembered::Supervised(Box::new((*old.clone(), fresh()))));
     assert!(matches!(next(&it, Some(&old)), Step::Refuse(Refusal::ImageUnknown(_))));
     it.image_labels = ImageLabels::Known(OwnLabels::default());
     assert!(matches!(next(&it, Some(&old)), Step::Change(_)));

@@ -14,15 +14,15 @@ pub enum Action {
     /// An action for the current instance.
     Instance(Incarnation, InstanceAction),
     /// Report to the brake that the daemon ran a probe late.
-    TellLate,
+    ReportLate,
     /// Delete the ended task; its record, snapshot and log stay readable.
-    Reap(Incarnation),
+    DeleteTask(Incarnation),
     /// Delete the record, snapshot and log of an attempt.
-    Forget(Incarnation),
+    DeleteAttempt(Incarnation),
     /// Write the record of an attempt again.
-    Restore(Incarnation),
+    RestoreRecord(Incarnation),
     /// End and delete a task that should not exist.
-    Clear(Incarnation),
+    EndStrayTask(Incarnation),
     /// Publish an event.
     Note(Notice),
     /// Write the memory into the record of the newest attempt.
@@ -36,7 +36,7 @@ pub enum InstanceAction {
     Start,
     /// Check which of the images are on the machine. The attempt's record is written before the
     /// answer.
-    LookForImage,
+    CheckImages,
     /// Pull this image.
     Pull(String),
     /// Stop waiting for the pull.

@@ -86,7 +86,7 @@ impl Attempts {
         for attempt in &self.kept {
             let is_over = is_removed && (is_last || Some(*attempt) != newest);
             if (is_over || *attempt < oldest) && self.clearing.insert(*attempt) {
-                turn.push(Action::Forget(*attempt));
+                turn.push(Action::DeleteAttempt(*attempt));
             }
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     fn older_attempts_are_cleaned_up_once() {
         let mut attempts = attempts(2);
         assert_eq!(attempts.len(), 3, "the one between may have left files");
-        let forget = |attempt| Action::Forget(Incarnation(attempt));
+        let forget = |attempt| Action::DeleteAttempt(Incarnation(attempt));
         assert_eq!(settled(&mut attempts, 1, false), [forget(0)]);
         assert_eq!(settled(&mut attempts, 2, false), [forget(1)]);
         let now = Turn::of_test().now.mono;
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_newest_attempt_of_a_removed_container_goes_last() {
         let mut attempts = attempts(1);
-        let forget = |attempt| Action::Forget(Incarnation(attempt));
+        let forget = |attempt| Action::DeleteAttempt(Incarnation(attempt));
         assert_eq!(settled(&mut attempts, 1, true), [forget(0)]);
         attempts.forgotten(Incarnation(0));
         assert_eq!(settled(&mut attempts, 1, true), [forget(1)]);

@@ -25,7 +25,7 @@ pub fn known(
     (asked, condemned): (Option<Stopping>, Option<Cause>),
     signal: Option<(i32, Operator)>,
     oom: &OomWatch,
-    words: &ExitEvidence,
+    evidence: &ExitEvidence,
     now: Now,
 ) -> Known {
     Known {
@@ -38,7 +38,7 @@ pub fn known(
             .map(|stopping| stopping.grace),
         asked: asked.map(|stopping| stopping.cause).or(condemned),
         sent: signal,
-        node_restarted: words.node_restarted,
+        node_restarted: evidence.node_restarted,
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Event {
     /// Something about an instance. It is dropped unless the instance is the current one.
     Instance(Incarnation, InstanceEvent),
     /// Nothing is left of an attempt in the runtime.
-    Forgotten {
+    AttemptDeleted {
         /// Attempt that was cleaned up.
         incarnation: Incarnation,
     },
@@ -114,7 +114,7 @@ pub enum InstanceEvent {
     },
     /// Whether the container's image is on the machine, and those of its image volumes by the
     /// volumes' names.
-    Looked {
+    ImagesChecked {
         /// Facts of the container's image; `None` if it is not on the machine.
         image: Option<ImageFacts>,
         /// State of the image of each image volume, by the volume's name.
@@ -189,7 +189,7 @@ pub enum InstanceEvent {
     /// Evidence that the instance left at its end; comes before `Ended`.
     ExitEvidence {
         /// Termination message, end of the log, and count of OOM kills.
-        words: ExitEvidence,
+        evidence: ExitEvidence,
     },
 }
 

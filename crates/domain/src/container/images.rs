@@ -62,12 +62,12 @@ impl Images {
     }
 
     /// The runtime begins to check for the images.
-    pub fn looking(&mut self) {
+    pub fn checking(&mut self) {
         self.is_noted = false;
     }
 
     /// Handles the result: which images are on the machine.
-    pub fn looked(
+    pub fn checked(
         &mut self,
         definition: &Definition,
         known: &ImageFacts,
@@ -246,7 +246,7 @@ mod tests {
     fn step(policy: PullPolicy, known: &ImageFacts) -> (Step, Vec<Action>) {
         let definition = Definition::of_test(|pod| pod.containers[0].pull_policy = Some(policy));
         let (mut images, mut turn) = (Images::default(), Turn::of_test());
-        images.looked(&definition, known, &BTreeMap::new(), &mut turn);
+        images.checked(&definition, known, &BTreeMap::new(), &mut turn);
         let step = images.next(definition.subject(Incarnation(0)), &mut turn);
         (step, turn.take())
     }
@@ -274,7 +274,7 @@ mod tests {
         let (definition, mut turn) = (Definition::of_test(|_| {}), Turn::of_test());
         let subject = definition.subject(Incarnation(0));
         let mut images = Images::default();
-        images.looked(&definition, &ImageFacts::default(), &BTreeMap::new(), &mut turn);
+        images.checked(&definition, &ImageFacts::default(), &BTreeMap::new(), &mut turn);
         let failed = images.failed(PullFault::Failed, "no such host".into(), subject, &mut turn);
         let Some(Step::Wait(wait)) = failed else { panic!("no wait") };
         assert_eq!((wait.reason, &*wait.message), (WaitingReason::ErrImagePull, "no such host"));

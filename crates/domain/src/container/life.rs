@@ -41,7 +41,7 @@ pub struct Life {
     pub images: Images,
     pub oom: OomWatch,
     /// Evidence that the ending instance has left.
-    pub words: ExitEvidence,
+    pub exit_evidence: ExitEvidence,
     /// Number of failures of the runtime in a row.
     pub troubles: u32,
     /// State that was published before the start that is under way.
@@ -62,7 +62,7 @@ impl Life {
             pause: ProbePause::of(memory, now),
             images: Images::default(),
             oom: OomWatch::new(memory.oom),
-            words: ExitEvidence::default(),
+            exit_evidence: ExitEvidence::default(),
             troubles: 0,
             before: None,
         }
@@ -71,18 +71,18 @@ impl Life {
     /// Starts the newest attempt, once its images are on the machine.
     pub fn start(&mut self, turn: &mut Turn) {
         if Images::must_look(&self.definition, &self.course.image) {
-            self.look(turn);
+            self.check_images(turn);
         } else {
             self.proceed(Step::Launch, turn);
         }
     }
 
     /// Checks for the images: they may have been removed or imported since.
-    pub fn look(&mut self, turn: &mut Turn) {
-        self.phase = Phase::Looking;
+    pub fn check_images(&mut self, turn: &mut Turn) {
+        self.phase = Phase::CheckingImages;
         self.attempts.add(self.course.attempt);
-        self.images.looking();
-        turn.instance(self.course.attempt, InstanceAction::LookForImage);
+        self.images.checking();
+        turn.instance(self.course.attempt, InstanceAction::CheckImages);
     }
 
     /// Starts the next attempt. Old attempts are cleaned up at the same time.
@@ -153,8 +153,8 @@ impl Life {
 
     /// Handles the end of the process.
     pub fn ended(&mut self, ending: Ending, turn: &mut Turn) {
-        let words = std::mem::take(&mut self.words);
-        if let Some(kills) = words.oom_kills {
+        let evidence = std::mem::take(&mut self.exit_evidence);
+        if let Some(kills) = evidence.oom_kills {
             self.count_oom_kills(kills, turn);
         }
         let (instance, asked) = match std::mem::replace(&mut self.phase, Phase::Ended) {
@@ -179,7 +179,7 @@ impl Life {
             (asked, condemned),
             instance.operator_signal,
             &self.oom,
-            &words,
+            &evidence,
             turn.now,
         );
         let (oom_kills, verdict) = (known.oom_kills, known.verdict());
@@ -192,7 +192,7 @@ impl Life {
             cause: verdict.cause,
             exit_code: ending.exit_code(),
             signal: ending.signal(),
-            message: words.message(&self.definition.spec.termination_message, ending),
+            message: evidence.message(&self.definition.spec.termination_message, ending),
             started_at: Some(instance.started_at),
             finished_at: turn.now.wall,
             sigkill: verdict.sigkill,
@@ -241,13 +241,13 @@ impl Life {
         }
     }
 
-    pub fn looked(
+    pub fn images_checked(
         &mut self,
         found: Option<ImageFacts>,
         volumes: &BTreeMap<String, VolumeSeen>,
         turn: &mut Turn,
     ) {
-        if !matches!(self.phase, Phase::Looking) {
+        if !matches!(self.phase, Phase::CheckingImages) {
             return;
         }
         self.course.image = found.unwrap_or_default();
@@ -256,7 +256,7 @@ impl Life {
             return;
         }
         let subject = self.definition.subject(self.course.attempt);
-        self.images.looked(&self.definition, &self.course.image, volumes, turn);
+        self.images.checked(&self.definition, &self.course.image, volumes, turn);
         let step = self.images.next(subject, turn);
         self.proceed(step, turn);
     }
@@ -297,14 +297,14 @@ impl Life {
     }
 
     pub fn failed(&mut self, fault: Fault, message: String, turn: &mut Turn) {
-        if !matches!(self.phase, Phase::Starting | Phase::Looking) {
+        if !matches!(self.phase, Phase::Starting | Phase::CheckingImages) {
             return;
         }
         if fault == Fault::Image {
             // The image that was on the machine is gone.
             self.course.image = ImageFacts::default();
             match self.mandate.lets_start() {
-                true => self.look(turn),
+                true => self.check_images(turn),
                 false => self.rest_without_image(turn),
             }
             return;
@@ -421,7 +421,7 @@ impl Life {
         } else {
             turn.persist();
         }
-        turn.push(Action::Reap(old));
+        turn.push(Action::DeleteTask(old));
         self.settle(turn);
     }
 

@@ -158,7 +158,7 @@ impl Machine {
                 self.dispatch_of_instance(event, turn);
             }
             Event::Instance(..) => {}
-            Event::Forgotten { incarnation } => {
+            Event::AttemptDeleted { incarnation } => {
                 life.attempts.forgotten(incarnation);
                 life.troubles = 0;
                 if life.mandate.wanted == Wanted::Removed {
@@ -188,7 +188,9 @@ impl Machine {
             InstanceEvent::User { user } => life.course.user = Some(user),
             InstanceEvent::Started { pid, container_id } => life.started(pid, container_id, turn),
             InstanceEvent::Failed { fault, message } => life.failed(fault, message, turn),
-            InstanceEvent::Looked { image, volumes } => life.looked(image, &volumes, turn),
+            InstanceEvent::ImagesChecked { image, volumes } => {
+                life.images_checked(image, &volumes, turn)
+            }
             InstanceEvent::Pulled { image, pulled } => {
                 if matches!(life.phase, Phase::Pulling)
                     && let Some(is_own) = life.images.pulled(pulled, turn)
@@ -264,7 +266,7 @@ impl Machine {
                 }
             }
             InstanceEvent::OomKills { kills } => life.count_oom_kills(kills, turn),
-            InstanceEvent::ExitEvidence { words } => life.words = words,
+            InstanceEvent::ExitEvidence { evidence } => life.exit_evidence = evidence,
         }
     }
 

@@ -79,7 +79,7 @@ impl Orders<'_> {
         life.course.backoff = Backoff::default();
         match &mut life.phase {
             Phase::Created => life.start(turn),
-            Phase::Waiting(wait) if wait.reason.is_of_image() => life.look(turn),
+            Phase::Waiting(wait) if wait.reason.is_of_image() => life.check_images(turn),
             Phase::Ended => life.start_anew(turn),
             Phase::Waiting(_) => life.next_attempt(turn),
             Phase::Stopping(_, stop) => {
@@ -96,7 +96,7 @@ impl Orders<'_> {
                 };
                 life.stop(order, turn);
             }
-            Phase::Looking | Phase::Pulling | Phase::Starting => {}
+            Phase::CheckingImages | Phase::Pulling | Phase::Starting => {}
         }
     }
 
@@ -185,7 +185,7 @@ impl Orders<'_> {
                 life.queue(turn);
             }
             // A start that is under way is stopped once it has succeeded.
-            Phase::Created | Phase::Looking | Phase::Starting => {}
+            Phase::Created | Phase::CheckingImages | Phase::Starting => {}
             Phase::Running(_) => life.stop(mandate::make_way(grace, &life.definition), turn),
             Phase::Stopping(_, stop) => stop.hurry(grace, turn.now),
         }

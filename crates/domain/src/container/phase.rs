@@ -14,7 +14,7 @@ pub enum Phase {
     /// The attempt, or the next one, waits for its time.
     Waiting(Wait),
     /// The runtime checks which images are on the machine.
-    Looking,
+    CheckingImages,
     /// An image is being pulled.
     Pulling,
     /// The process is being started.
@@ -48,12 +48,15 @@ impl Wait {
 impl Phase {
     /// True if a process runs, or is about to.
     pub fn is_alive(&self) -> bool {
-        matches!(self, Self::Looking | Self::Starting | Self::Running(_) | Self::Stopping(..))
+        matches!(
+            self,
+            Self::CheckingImages | Self::Starting | Self::Running(_) | Self::Stopping(..)
+        )
     }
 
     /// True while a start is under way, so that the record may not exist yet.
     pub fn is_in_flux(&self) -> bool {
-        matches!(self, Self::Looking | Self::Pulling | Self::Starting)
+        matches!(self, Self::CheckingImages | Self::Pulling | Self::Starting)
     }
 
     pub fn deadline(&self) -> Option<Instant> {

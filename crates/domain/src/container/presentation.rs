@@ -68,7 +68,7 @@ impl<'a> Presentation<'a> {
         match phase {
             Phase::Created if mandate.held => self.queued(),
             Phase::Created => (waiting(WaitingReason::Created, "not started yet"), None),
-            Phase::Looking | Phase::Pulling | Phase::Starting => self.shown_before(),
+            Phase::CheckingImages | Phase::Pulling | Phase::Starting => self.shown_before(),
             Phase::Waiting(wait) => {
                 let last = course.ended.as_ref().or(course.last_state.as_ref());
                 (waiting(wait.reason, &wait.message), last.cloned())
@@ -169,7 +169,7 @@ impl<'a> Presentation<'a> {
         match phase {
             Phase::Created if mandate.held && mandate.wanted == Wanted::Running => Stage::Queued,
             Phase::Created => Stage::Idle,
-            Phase::Looking | Phase::Pulling | Phase::Starting => Stage::Starting,
+            Phase::CheckingImages | Phase::Pulling | Phase::Starting => Stage::Starting,
             // In the kubelet, the setup of the network is part of a start.
             Phase::Waiting(wait) if wait.reason == WaitingReason::ContainerCreating => {
                 Stage::Starting

@@ -166,7 +166,7 @@ impl Probing {
             }
             Seen::Late => {
                 turn.note(late(kind, outcome));
-                turn.push(Action::TellLate);
+                turn.push(Action::ReportLate);
                 None
             }
             Seen::Error => {

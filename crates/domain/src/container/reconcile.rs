@@ -103,7 +103,7 @@ pub fn record_missing(life: &Life, attempt: Incarnation, turn: &mut Turn) {
     }
     let message = format!("The containerd record of attempt {attempt} was gone: written anew");
     turn.note(Notice::warning("RecordMissing", message));
-    turn.push(Action::Restore(attempt));
+    turn.push(Action::RestoreRecord(attempt));
 }
 
 /// Retries at once what has waited for the runtime, which is available again.
@@ -143,14 +143,14 @@ fn found_current(life: &mut Life, task: SeenTask, turn: &mut Turn) {
 fn found_idle(attempt: Incarnation, task: SeenTask, turn: &mut Turn) {
     match task {
         SeenTask::None => {}
-        SeenTask::Ended => turn.push(Action::Reap(attempt)),
+        SeenTask::Ended => turn.push(Action::DeleteTask(attempt)),
         SeenTask::Alive => {
             let message = format!(
                 "Ending a task of attempt {attempt} that probelet did not start; \
                  use probelet start or restart"
             );
             turn.note(Notice::warning("StrayTask", message));
-            turn.push(Action::Clear(attempt));
+            turn.push(Action::EndStrayTask(attempt));
         }
     }
 }

@@ -62,7 +62,7 @@ impl Machine {
         // An earlier daemon may have died between a start and the cleanup beside it.
         let leftovers = life.attempts.all();
         let leftovers = leftovers.filter(|kept| *kept < memory.attempt || memory.ended.is_some());
-        let leftovers: Vec<_> = leftovers.map(Action::Reap).collect();
+        let leftovers: Vec<_> = leftovers.map(Action::DeleteTask).collect();
         let left = Left {
             levels: Levels { started: memory.started, ready: memory.ready },
             stopping: memory.stopping,
@@ -88,7 +88,7 @@ impl Left {
                 go_on(life, turn);
             }
             Recovered::Ended(ending, at, evidence) if life.course.ended.is_none() => {
-                life.words = evidence;
+                life.exit_evidence = evidence;
                 self.resume(life, now);
                 // The clock may have been set since, so the time is limited to that between the
                 // start and now.
@@ -104,7 +104,7 @@ impl Left {
             }
             Recovered::NodeRestarted if had_a_process => {
                 self.resume(life, now);
-                life.words.node_restarted = true;
+                life.exit_evidence.node_restarted = true;
                 life.ended(Ending::Lost, turn);
             }
             Recovered::Unknown if had_a_process => {

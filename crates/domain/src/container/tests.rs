@@ -277,7 +277,10 @@ fn grace_over_sends_sigkill_and_restarts_with_137() {
     let actions = story.ended(Ending::Signaled(9));
     assert_eq!(
         actions,
-        [Action::Instance(Incarnation(1), InstanceAction::Start), Action::Reap(Incarnation(0))]
+        [
+            Action::Instance(Incarnation(1), InstanceAction::Start),
+            Action::DeleteTask(Incarnation(0))
+        ]
     );
     story.started();
     let status = story.machine.status();
@@ -298,7 +301,7 @@ fn second_crash_waits_in_crash_loop_back_off() {
     story.started();
     let actions = story.ended(Ending::Exited(1));
     assert!(!actions.contains(&Action::Instance(Incarnation(2), InstanceAction::Start)));
-    assert!(actions.contains(&Action::Forget(Incarnation(0))));
+    assert!(actions.contains(&Action::DeleteAttempt(Incarnation(0))));
     let status = story.machine.status();
     let ContainerState::Waiting { reason, message } = status.state else { panic!("not waiting") };
     assert_eq!(reason, WaitingReason::CrashLoopBackOff);
@@ -407,8 +410,8 @@ fn removal_while_starting_waits_for_the_process_and_leaves_nothing() {
     assert!(
         story.started().contains(&Action::Instance(Incarnation(0), InstanceAction::Signal(15)))
     );
-    assert!(story.ended(Ending::Exited(0)).contains(&Action::Forget(Incarnation(0))));
-    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    assert!(story.ended(Ending::Exited(0)).contains(&Action::DeleteAttempt(Incarnation(0))));
+    story.tell(Event::AttemptDeleted { incarnation: Incarnation(0) });
     assert!(story.machine.is_gone());
 }
 

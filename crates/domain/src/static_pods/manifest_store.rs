@@ -52,7 +52,7 @@ struct Entry {
 impl ManifestStore {
     /// Records a scan of the directory, `all` of its manifests. A file that is not among them is
     /// removed from the store.
-    pub fn look(&mut self, all: Vec<Seen>, now: Now) {
+    pub fn record_scan(&mut self, all: Vec<Seen>, now: Now) {
         let mut before = std::mem::take(&mut self.0);
         for seen in all {
             let (since, settled) = match before.remove(&seen.file) {
@@ -144,17 +144,17 @@ mod tests {
     #[test]
     fn a_file_that_is_being_written_keeps_its_previous_text() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
-        manifest_store.look(seen("old", SystemTime::UNIX_EPOCH), now);
+        manifest_store.record_scan(seen("old", SystemTime::UNIX_EPOCH), now);
         assert_eq!(text_of(&manifest_store).as_deref(), Some("old"), "long at rest");
-        manifest_store.look(seen("ha", now.wall), now);
+        manifest_store.record_scan(seen("ha", now.wall), now);
         assert_eq!(text_of(&manifest_store).as_deref(), Some("old"));
         let now = later(now, SETTLE / 2);
-        manifest_store.look(seen("half", now.wall), now);
+        manifest_store.record_scan(seen("half", now.wall), now);
         assert_eq!(manifest_store.wake(), Some(now.mono + SETTLE));
         let whole = later(now, SETTLE / 2);
-        manifest_store.look(seen("half", now.wall), whole);
+        manifest_store.record_scan(seen("half", now.wall), whole);
         assert_eq!(text_of(&manifest_store).as_deref(), Some("old"));
-        manifest_store.look(seen("half", now.wall), later(now, SETTLE));
+        manifest_store.record_scan(seen("half", now.wall), later(now, SETTLE));
         assert_eq!(text_of(&manifest_store).as_deref(), Some("half"));
         assert_eq!(manifest_store.wake(), None);
     }
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn a_new_file_has_no_text_until_it_is_at_rest() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
-        manifest_store.look(seen("a", now.wall), now);
+        manifest_store.record_scan(seen("a", now.wall), now);
         assert!(manifest_store.has_unknown() && text_of(&manifest_store).is_none());
-        manifest_store.look(vec![], now);
+        manifest_store.record_scan(vec![], now);
         assert!(!manifest_store.has_unknown(), "it is gone");
     }
 
@@ -172,9 +172,9 @@ mod tests {
     fn a_file_with_a_future_modification_time_is_read() {
         let (mut manifest_store, now) = (ManifestStore::default(), start());
         let tomorrow = now.wall + Duration::from_secs(86_400);
-        manifest_store.look(seen("a", tomorrow), now);
+        manifest_store.record_scan(seen("a", tomorrow), now);
         assert!(text_of(&manifest_store).is_none());
-        manifest_store.look(seen("a", tomorrow), later(now, SETTLE));
+        manifest_store.record_scan(seen("a", tomorrow), later(now, SETTLE));
         assert_eq!(text_of(&manifest_store).as_deref(), Some("a"));
     }
 }

@@ -21,7 +21,7 @@ use crate::wire::{Ends, Stream, cause, is_end};
 use probelet_domain::probe::Outcome;
 
 use super::headers::into_h2;
-use super::place::{Place, Redirect};
+use super::location::{Location, Redirect};
 use super::{Reached, Stage};
 
 /// Maximum size in bytes of the body that is read, as in the kubelet. The rest is ignored, so that
@@ -55,7 +55,7 @@ pub struct Answer {
 pub async fn exchange(
     (stream, peer): (TcpStream, SocketAddr),
     request: Request<Empty<Bytes>>,
-    here: &Place,
+    here: &Location,
     stage: &mut Stage,
 ) -> Result<Reply, Outcome> {
     let (stream, ends) = Ends::watch(stream, peer);
@@ -83,7 +83,7 @@ pub async fn exchange(
 async fn over_http1(
     stream: impl Stream,
     request: Request<Empty<Bytes>>,
-    here: &Place,
+    here: &Location,
     stage: &mut Stage,
     ends: &Ends,
 ) -> Result<Reply, Outcome> {
@@ -106,7 +106,7 @@ async fn over_http1(
 async fn over_http2(
     stream: impl Stream,
     request: Request<Empty<Bytes>>,
-    here: &Place,
+    here: &Location,
     stage: &mut Stage,
     ends: &Ends,
 ) -> Result<Reply, Outcome> {
@@ -129,7 +129,7 @@ async fn over_http2(
 
 async fn receive(
     response: Response<Incoming>,
-    here: &Place,
+    here: &Location,
     stage: &mut Stage,
     ends: &Ends,
 ) -> Result<Reply, Outcome> {

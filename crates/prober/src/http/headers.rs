@@ -8,7 +8,7 @@ use http_body_util::Empty;
 
 use probelet_domain::spec::Header;
 
-use super::place::Place;
+use super::location::Location;
 
 /// Name by which servers recognise the kubelet's probes. Some servers answer them in a special way.
 const AGENT: HeaderValue = HeaderValue::from_static("kube-probe/1.36");
@@ -74,17 +74,17 @@ impl Headers {
 
     pub fn request(
         &self,
-        place: &Place,
+        location: &Location,
         keep_host: bool,
         referer: Option<&str>,
     ) -> Result<Request<Empty<Bytes>>, String> {
-        let uri = Uri::builder().path_and_query(place.target.as_str()).build();
+        let uri = Uri::builder().path_and_query(location.target.as_str()).build();
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = uri.map_err(|error| error.to_string())?;
         let headers = request.headers_mut();
         let host = match &self.host {
             Some(host) if keep_host => host.clone(),
-            _ => HeaderValue::try_from(place.authority()).map_err(|error| error.to_string())?,
+            _ => HeaderValue::try_from(location.authority()).map_err(|error| error.to_string())?,
         };
         headers.insert(HOST, host);
         for (name, value) in &self.rest {

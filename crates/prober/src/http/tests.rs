@@ -236,7 +236,7 @@ async fn a_transport_that_fails_reads_as_gos() {
 async fn a_server_that_sends_first_is_a_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = listener.local_addr().unwrap();
-    let here = Place::first("http", "127.0.0.1", peer.port(), "/");
+    let here = Location::first("http", "127.0.0.1", peer.port(), "/");
     for (said, text) in [
         (
             "220 ready\r\n",

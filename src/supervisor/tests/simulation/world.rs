@@ -179,7 +179,7 @@ impl PodImages for SimulatedRuntime {
         Ok(ImageFacts { id, from_registry: false, stop_signal: None })
     }
 
-    async fn look_at_volume(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, NodeError> {
+    async fn check_volume_image(&self, _: &str, _: &str, _: &str) -> Result<VolumeSeen, NodeError> {
         self.answer().await?;
         Ok(VolumeSeen::Viewed)
     }
@@ -248,7 +248,7 @@ impl Attempts for SimulatedRuntime {
         Ok(Box::new(SimulatedTask(self.0.clone(), process)))
     }
 
-    async fn remember(
+    async fn write_record(
         &self,
         id: &AttemptId,
         pod: &PodSpec,
@@ -256,7 +256,7 @@ impl Attempts for SimulatedRuntime {
     ) -> Result<(), NodeError> {
         let key = (id.pod.clone(), id.container.clone());
         let is_pending = self.0.state.lock().unwrap().pending.contains_key(&key);
-        if is_pending && self.keep(id, pod, memory).await.is_err() {
+        if is_pending && self.save_pending_record(id, pod, memory).await.is_err() {
             self.0.state.lock().unwrap().pending.remove(&key);
         }
         self.answer().await?;
@@ -267,7 +267,12 @@ impl Attempts for SimulatedRuntime {
         Ok(())
     }
 
-    async fn keep(&self, id: &AttemptId, pod: &PodSpec, memory: &Memory) -> Result<(), NodeError> {
+    async fn save_pending_record(
+        &self,
+        id: &AttemptId,
+        pod: &PodSpec,
+        memory: &Memory,
+    ) -> Result<(), NodeError> {
         if self.0.full.load(Relaxed) {
             return Err(NodeError::Internal("no space left on device".into()));
         }
@@ -277,7 +282,7 @@ impl Attempts for SimulatedRuntime {
         Ok(())
     }
 
-    async fn reap(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn delete_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.shim_answer(id).await?;
         if self.0.task(id).is_some_and(|process| process.is_alive()) {
             return Err(NodeError::Internal("cannot delete a running process".into()));
@@ -286,8 +291,8 @@ impl Attempts for SimulatedRuntime {
         Ok(())
     }
 
-    async fn forget(&self, id: &AttemptId) -> Result<(), NodeError> {
-        self.clear(id).await?;
+    async fn delete_attempt(&self, id: &AttemptId) -> Result<(), NodeError> {
+        self.end_stray_task(id).await?;
         self.answer().await?;
         self.0.state.lock().unwrap().records.remove(&id.to_string());
         Ok(())
@@ -308,11 +313,11 @@ impl Attempts for SimulatedRuntime {
         })
     }
 
-    async fn restore(&self, creation: &StartRequest) -> Result<(), NodeError> {
+    async fn restore_record(&self, creation: &StartRequest) -> Result<(), NodeError> {
         self.create(creation).await
     }
 
-    async fn clear(&self, id: &AttemptId) -> Result<(), NodeError> {
+    async fn end_stray_task(&self, id: &AttemptId) -> Result<(), NodeError> {
         self.shim_answer(id).await?;
         if let Some(process) = self.0.task(id) {
             self.0.kill(&process, Ending::Signaled(9), "a cleanup");
@@ -356,7 +361,7 @@ impl Inventory for SimulatedRuntime {
         }
     }
 
-    async fn look(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
+    async fn task_states(&self) -> Result<Vec<(AttemptId, SeenTask)>, NodeError> {
         self.answer().await?;
         let ids: Vec<_> = {
             let state = self.0.state.lock().unwrap();

@@ -92,7 +92,7 @@ fn late_failures_and_errors_do_not_clear_it() {
     tick(&mut story);
     let outcome = Outcome::Failure("late".into());
     let actions = story.probed_after(ProbeKind::Liveness, outcome, 60 * SECOND);
-    assert!(actions.contains(&Action::TellLate), "{actions:?}");
+    assert!(actions.contains(&Action::ReportLate), "{actions:?}");
     tick(&mut story);
     for _ in 0..3 {
         story.probed(ProbeKind::Liveness, Outcome::Error("away".into()));

@@ -192,7 +192,7 @@ fn a_late_failure_is_published_as_late() {
     let actions = story.probed_after(ProbeKind::Liveness, failure(), 20 * SECOND);
     let text = "Liveness probe failed while probelet itself was late, not counted: no";
     assert_eq!(Story::reasons(&actions), [("ProbeLate", text)]);
-    assert_eq!(actions[1..], [Action::TellLate]);
+    assert_eq!(actions[1..], [Action::ReportLate]);
 }
 
 #[test]
@@ -270,13 +270,13 @@ fn a_failed_cleanup_is_retried_one_at_a_time() {
         story.pass(600 * SECOND);
         actions.extend(story.tell(Event::Tick));
         story.started();
-        let forget = |a: Action| if let Action::Forget(i) = a { Some(i.0) } else { None };
+        let forget = |a: Action| if let Action::DeleteAttempt(i) = a { Some(i.0) } else { None };
         forgets.extend(actions.into_iter().filter_map(forget));
     }
     assert_eq!(forgets, [0, 1, 2]);
     story.tell(Event::Leftovers { incarnation: Incarnation(1) });
     story.pass(SECOND);
-    assert!(story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
+    assert!(story.tell(Event::Tick).contains(&Action::DeleteAttempt(Incarnation(1))));
 }
 
 #[test]
@@ -288,15 +288,15 @@ fn a_failed_cleanup_before_a_round_is_retried_in_it() {
         story.tell(Event::Tick);
         story.started();
     }
-    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    story.tell(Event::AttemptDeleted { incarnation: Incarnation(0) });
     story.want(Wanted::Stopped);
-    assert!(story.ended(Ending::Signaled(15)).contains(&Action::Forget(Incarnation(1))));
+    assert!(story.ended(Ending::Signaled(15)).contains(&Action::DeleteAttempt(Incarnation(1))));
     story.tell(Event::Leftovers { incarnation: Incarnation(1) });
     story.tell(PodSignal::Hold { round: 1, grace: None }.into());
     story.pass(SECOND);
     // Until the next attempt has a record, the two newest ones stay.
-    assert!(!story.tell(Event::Tick).contains(&Action::Forget(Incarnation(1))));
+    assert!(!story.tell(Event::Tick).contains(&Action::DeleteAttempt(Incarnation(1))));
     story.want(Wanted::Running);
     let actions = story.tell(PodSignal::Start.into());
-    assert!(actions.contains(&Action::Forget(Incarnation(1))), "{actions:?}");
+    assert!(actions.contains(&Action::DeleteAttempt(Incarnation(1))), "{actions:?}");
 }

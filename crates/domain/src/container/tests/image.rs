@@ -25,9 +25,9 @@ fn pull(image: &str) -> Action {
 }
 
 impl Story {
-    fn looked(&mut self, image: Option<ImageFacts>) -> Vec<Action> {
+    fn checked(&mut self, image: Option<ImageFacts>) -> Vec<Action> {
         let volumes = BTreeMap::new();
-        self.tell(InstanceEvent::Looked { image, volumes }.of(FIRST))
+        self.tell(InstanceEvent::ImagesChecked { image, volumes }.of(FIRST))
     }
 
     fn fails(&mut self, fault: PullFault) -> Vec<Action> {
@@ -56,9 +56,9 @@ fn an_image_that_is_not_here_is_pulled_before_the_start() {
     let mut story = absent(None);
     assert_eq!(
         story.want(Wanted::Running)[0],
-        Action::Instance(FIRST, InstanceAction::LookForImage)
+        Action::Instance(FIRST, InstanceAction::CheckImages)
     );
-    let actions = story.looked(None);
+    let actions = story.checked(None);
     assert_eq!(notes(&actions), ["Pulling Pulling image \"app:1\""]);
     assert!(actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ContainerCreating");
@@ -77,7 +77,7 @@ fn an_image_that_is_not_here_is_pulled_before_the_start() {
 fn an_image_that_came_meanwhile_is_not_pulled() {
     let mut story = absent(None);
     story.want(Wanted::Running);
-    assert!(story.looked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
+    assert!(story.checked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
     assert!(notes(&story.started())[0].contains("already present on machine"));
 }
 
@@ -85,7 +85,7 @@ fn an_image_that_came_meanwhile_is_not_pulled() {
 fn failed_pulls_have_the_kubelets_reasons_and_waits() {
     let mut story = absent(None);
     story.want(Wanted::Running);
-    story.looked(None);
+    story.checked(None);
     for wait in [10, 20, 40] {
         let actions = story.fails(PullFault::Failed);
         assert_eq!(
@@ -106,9 +106,9 @@ fn failed_pulls_have_the_kubelets_reasons_and_waits() {
         story.pass(SECOND);
         assert_eq!(
             story.tell(Event::Tick)[0],
-            Action::Instance(FIRST, InstanceAction::LookForImage)
+            Action::Instance(FIRST, InstanceAction::CheckImages)
         );
-        story.looked(None);
+        story.checked(None);
     }
     assert_eq!(story.machine.status().restart_count, 0);
 }
@@ -117,17 +117,17 @@ fn failed_pulls_have_the_kubelets_reasons_and_waits() {
 fn a_forbidden_pull_and_an_invalid_name_are_checked_again() {
     let mut story = absent(Some(PullPolicy::Never));
     story.want(Wanted::Running);
-    let actions = story.looked(None);
+    let actions = story.checked(None);
     assert!(!actions.contains(&pull("app:1")));
     assert_eq!(story.waiting().0, "ErrImageNeverPull");
     story.pass(10 * SECOND);
-    assert_eq!(story.tell(Event::Tick)[0], Action::Instance(FIRST, InstanceAction::LookForImage));
-    assert!(story.looked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
+    assert_eq!(story.tell(Event::Tick)[0], Action::Instance(FIRST, InstanceAction::CheckImages));
+    assert!(story.checked(Some(facts())).contains(&Action::Instance(FIRST, InstanceAction::Start)));
 
     let mut story = absent(None);
     story.machine.life.definition.spec.source = Source::Image("Not-A-Name".into());
     story.want(Wanted::Running);
-    story.looked(None);
+    story.checked(None);
     assert_eq!(story.waiting().0, "InvalidImageName");
 }
 
@@ -141,7 +141,7 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
         let mut story = absent(policy);
         story.machine.life.definition.spec.source = Source::Image("app".into());
         story.want(Wanted::Running);
-        assert!(story.looked(Some(facts())).contains(&pull("app")));
+        assert!(story.checked(Some(facts())).contains(&pull("app")));
         let actions = story.fails(fault);
         assert_eq!(
             actions.contains(&Action::Instance(FIRST, InstanceAction::Start)),
@@ -155,26 +155,26 @@ fn a_registry_that_is_away_stops_no_default_refresh_but_a_wanted_one() {
 fn a_stop_or_removal_ends_the_pull() {
     let mut story = absent(None);
     story.want(Wanted::Running);
-    story.looked(None);
+    story.checked(None);
     let actions = story.want(Wanted::Removed);
     assert!(actions.contains(&Action::Instance(FIRST, InstanceAction::GiveUpPull)));
-    assert!(actions.contains(&Action::Forget(FIRST)));
+    assert!(actions.contains(&Action::DeleteAttempt(FIRST)));
 
     // While the images are checked, the record may not exist yet.
     let mut story = absent(None);
     story.want(Wanted::Running);
-    assert!(!story.want(Wanted::Removed).contains(&Action::Forget(FIRST)));
-    assert!(story.looked(None).contains(&Action::Forget(FIRST)));
+    assert!(!story.want(Wanted::Removed).contains(&Action::DeleteAttempt(FIRST)));
+    assert!(story.checked(None).contains(&Action::DeleteAttempt(FIRST)));
 
     // A stop ends a back-off, too, and the next start is of the same attempt.
     let mut story = absent(None);
     story.want(Wanted::Running);
-    story.looked(None);
+    story.checked(None);
     story.fails(PullFault::Failed);
     story.want(Wanted::Stopped);
     assert_eq!(
         story.want(Wanted::Running)[0],
-        Action::Instance(FIRST, InstanceAction::LookForImage)
+        Action::Instance(FIRST, InstanceAction::CheckImages)
     );
     assert_eq!(story.machine.status().restart_count, 0);
 }
@@ -185,19 +185,19 @@ fn an_image_that_is_missing_at_the_start_is_checked_again() {
     story.want(Wanted::Running);
     let fault = Fault::Image;
     let failed = InstanceEvent::Failed { fault, message: "gone".into() }.of(FIRST);
-    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::LookForImage)]);
-    assert!(story.looked(None).contains(&pull("app:1")));
+    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::CheckImages)]);
+    assert!(story.checked(None).contains(&pull("app:1")));
 }
 
 #[test]
 fn an_operators_restart_tries_the_image_at_once() {
     let mut story = absent(None);
     story.want(Wanted::Running);
-    story.looked(None);
+    story.checked(None);
     story.fails(PullFault::Failed);
     assert_eq!(
         story.tell(Event::Restart { grace: None }),
-        [Action::Instance(FIRST, InstanceAction::LookForImage)]
+        [Action::Instance(FIRST, InstanceAction::CheckImages)]
     );
     assert_eq!(story.machine.status().restart_count, 0);
 }
@@ -225,7 +225,7 @@ fn with_volumes(policy: Option<PullPolicy>) -> Story {
 impl Story {
     fn looked_at_volumes(&mut self, seen: [VolumeSeen; 2]) -> Vec<Action> {
         let volumes = ["one", "two"].map(str::to_owned).into_iter().zip(seen).collect();
-        self.tell(InstanceEvent::Looked { image: Some(facts()), volumes }.of(FIRST))
+        self.tell(InstanceEvent::ImagesChecked { image: Some(facts()), volumes }.of(FIRST))
     }
 
     fn pulled(&mut self) -> Vec<Action> {
@@ -241,7 +241,7 @@ fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
     let mut story = with_volumes(Some(PullPolicy::Always));
     assert_eq!(
         story.want(Wanted::Running)[0],
-        Action::Instance(FIRST, InstanceAction::LookForImage)
+        Action::Instance(FIRST, InstanceAction::CheckImages)
     );
     let actions = story.looked_at_volumes([VolumeSeen::Missing, HERE]);
     assert!(actions.contains(&pull("one:1")), "{actions:?}");
@@ -267,7 +267,7 @@ fn images_of_volumes_are_pulled_before_the_start_where_the_pod_has_no_view() {
     // An image that was removed before the start is missing again.
     let (fault, message) = (Fault::Image, "gone".into());
     let failed = InstanceEvent::Failed { fault, message }.of(FIRST);
-    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::LookForImage)]);
+    assert_eq!(story.tell(failed), [Action::Instance(FIRST, InstanceAction::CheckImages)]);
     assert!(story.looked_at_volumes([HERE, VolumeSeen::Viewed]).contains(&pull("one:1")));
 
     let mut story = with_volumes(Some(PullPolicy::Never));
@@ -292,10 +292,7 @@ fn a_volumes_image_that_fails_is_waited_for_and_named_and_the_others_are_not_pul
         let published = &notes(&story.tell(Event::Tick))[0];
         assert_eq!(published, "BackOff Back-off pulling image \"two:1\"");
         story.pass((wait - 2) * SECOND);
-        assert_eq!(
-            story.tell(Event::Tick),
-            [Action::Instance(FIRST, InstanceAction::LookForImage)]
-        );
+        assert_eq!(story.tell(Event::Tick), [Action::Instance(FIRST, InstanceAction::CheckImages)]);
         let actions = story.looked_at_volumes([HERE, VolumeSeen::Missing]);
         assert!(actions.contains(&pull("two:1")) && !actions.contains(&pull("one:1")));
     }

@@ -38,9 +38,9 @@ fn a_missing_record_is_written_again_and_nothing_is_killed() {
     let event = look(&story, &[]);
     let actions = story.tell(event);
     assert_eq!(reasons(&actions), ["RecordMissing"]);
-    assert!(actions.contains(&Action::Restore(Incarnation(0))));
+    assert!(actions.contains(&Action::RestoreRecord(Incarnation(0))));
     let actions = story.tell(Event::RecordMissing { incarnation: Incarnation(0) });
-    assert!(actions.contains(&Action::Restore(Incarnation(0))), "a write finds it too");
+    assert!(actions.contains(&Action::RestoreRecord(Incarnation(0))), "a write finds it too");
     story.want(Wanted::Removed);
     let actions = story.tell(Event::RecordMissing { incarnation: Incarnation(0) });
     assert_eq!(actions, vec![], "what is removed needs none");
@@ -66,7 +66,7 @@ fn a_process_whose_task_is_lost_runs_on_and_is_published_once() {
 fn an_ended_task_that_was_left_is_deleted() {
     let mut story = ended(RestartPolicy::Never);
     let event = look(&story, &[(0, SeenTask::Ended)]);
-    assert_eq!(story.tell(event), vec![Action::Reap(Incarnation(0))]);
+    assert_eq!(story.tell(event), vec![Action::DeleteTask(Incarnation(0))]);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_task_of_another_client_is_ended() {
     let event = look(&story, &[(0, SeenTask::Alive)]);
     let actions = story.tell(event);
     assert_eq!(reasons(&actions), ["StrayTask"]);
-    assert!(actions.contains(&Action::Clear(Incarnation(0))));
+    assert!(actions.contains(&Action::EndStrayTask(Incarnation(0))));
 }
 
 #[test]
@@ -87,12 +87,12 @@ fn records_of_older_attempts_are_cleared_but_for_the_last() {
     story.pass(11 * SECOND);
     story.tell(Event::Tick);
     story.started();
-    story.tell(Event::Forgotten { incarnation: Incarnation(0) });
+    story.tell(Event::AttemptDeleted { incarnation: Incarnation(0) });
     story.pass(SECOND);
     assert_eq!(story.machine.memory().attempt, Incarnation(2));
     let all = [(0, SeenTask::None), (1, SeenTask::None), (2, SeenTask::Alive)];
     let event = look(&story, &all);
-    assert_eq!(story.tell(event.clone()), vec![Action::Forget(Incarnation(0))]);
+    assert_eq!(story.tell(event.clone()), vec![Action::DeleteAttempt(Incarnation(0))]);
     story.pass(SECOND);
     assert_eq!(story.tell(event), vec![], "it is being cleared");
 }

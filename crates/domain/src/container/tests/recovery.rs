@@ -41,14 +41,14 @@ fn the_record_of_the_removal_is_deleted_last() {
     story.started();
     let forgotten = |actions: Vec<Action>| -> Vec<u32> {
         let forgets = actions.into_iter().filter_map(|action| match action {
-            Action::Forget(attempt) => Some(attempt.0),
+            Action::DeleteAttempt(attempt) => Some(attempt.0),
             _ => None,
         });
         forgets.collect()
     };
     story.want(Wanted::Removed);
     assert_eq!(forgotten(story.ended(Ending::Exited(0))), [0]);
-    let gone = Event::Forgotten { incarnation: Incarnation(0) };
+    let gone = Event::AttemptDeleted { incarnation: Incarnation(0) };
     assert_eq!(forgotten(story.tell(gone)), [1]);
 }
 
@@ -59,12 +59,12 @@ fn no_record_is_deleted_before_the_next_one_exists() {
     let (incarnation, message) = (Incarnation(1), "containerd is not reachable".to_owned());
     let actions =
         story.tell(InstanceEvent::Failed { fault: Fault::Runtime, message }.of(incarnation));
-    assert!(!actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+    assert!(!actions.contains(&Action::DeleteAttempt(Incarnation(0))), "{actions:?}");
     story.pass(2 * SECOND);
     assert_eq!(story.tell(Event::Tick), [Action::Instance(Incarnation(1), InstanceAction::Start)]);
     story.started();
     let actions = story.ended(Ending::Exited(1));
-    assert!(actions.contains(&Action::Forget(Incarnation(0))), "{actions:?}");
+    assert!(actions.contains(&Action::DeleteAttempt(Incarnation(0))), "{actions:?}");
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn an_attempt_without_a_record_is_forgotten_with_its_neighbours() {
     let records = [Incarnation(0), Incarnation(3)];
     let (_, actions) =
         Machine::recover(spec, container, memory, "c".into(), records, found, story.now);
-    let forgets = actions.iter().filter(|action| matches!(action, Action::Forget(_)));
+    let forgets = actions.iter().filter(|action| matches!(action, Action::DeleteAttempt(_)));
     let forgets: Vec<_> = forgets.cloned().collect();
-    assert_eq!(forgets, [0, 1].map(|attempt| Action::Forget(Incarnation(attempt))));
+    assert_eq!(forgets, [0, 1].map(|attempt| Action::DeleteAttempt(Incarnation(attempt))));
 }
 
 #[test]

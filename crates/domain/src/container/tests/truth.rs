@@ -11,9 +11,9 @@ impl Story {
         self.tell(InstanceEvent::OomKills { kills }.of(incarnation))
     }
 
-    fn leaves(&mut self, words: ExitEvidence) {
+    fn leaves(&mut self, evidence: ExitEvidence) {
         let incarnation = self.machine.memory().attempt;
-        self.tell(InstanceEvent::ExitEvidence { words }.of(incarnation));
+        self.tell(InstanceEvent::ExitEvidence { evidence }.of(incarnation));
     }
 
     fn newest(&self) -> Terminated {

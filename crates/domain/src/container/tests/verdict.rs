@@ -29,7 +29,7 @@ fn on_failure_stop_ends_the_instance_and_none_follows_without_a_request() {
     assert!(actions.contains(&Action::Persist));
 
     let actions = story.ended(Ending::Signaled(15));
-    assert_eq!(actions, [Action::Persist, Action::Reap(Incarnation(0))]);
+    assert_eq!(actions, [Action::Persist, Action::DeleteTask(Incarnation(0))]);
     let ContainerState::Terminated(ended) = story.machine.status().state else { panic!("lives") };
     assert!(matches!(ended.cause, Cause::Probe { kind: ProbeKind::Liveness, .. }));
     story.pass(1000 * SECOND);

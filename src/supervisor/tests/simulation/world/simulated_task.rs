@@ -7,7 +7,9 @@ use std::path::Path;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::node::{ExecError, Executed, Target, Turn};
+use crate::node::session::{Order, Session, SessionError};
+use crate::node::{ExecError, Executed, StartNotes, Target, Turn};
+use crate::process::Process;
 
 #[async_trait]
 impl Target for SimulatedTask {
@@ -39,14 +41,39 @@ impl Task for SimulatedTask {
         self.1.pid
     }
 
+    fn process(&self) -> Option<Arc<Process>> {
+        None
+    }
+
     fn signal(&self, signal: i32) -> io::Result<()> {
         let ending = Ending::Signaled(u8::try_from(signal).unwrap());
         self.0.kill(&self.1, ending, "a signal");
         Ok(())
     }
 
+    async fn open(&self, _: &Order) -> Result<Session, SessionError> {
+        Err(SessionError::Failed("it runs no command".to_owned()))
+    }
+
     fn shim_memory(&self) -> io::Result<u64> {
         Ok(1 << 20)
+    }
+
+    fn start_notes(&self) -> StartNotes {
+        StartNotes::default()
+    }
+
+    fn oom_kills_before(&self) -> Option<u64> {
+        None
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        None
+    }
+
+    async fn oom_killed(&self, _: u64) -> Option<u64> {
+        self.ended().await;
+        None
     }
 
     async fn ended(&self) -> Ending {

@@ -228,7 +228,7 @@ fn removal_in_the_middle_of_init_leaves_nothing() {
     story.exits("i", 143);
     assert_eq!(story.saw(), ["start i 0", "signal i 15"]);
     for name in ["i", "j", "a"] {
-        story.tell(name, Event::Forgotten { incarnation: Incarnation(0) });
+        story.tell(name, Event::AttemptDeleted { incarnation: Incarnation(0) });
     }
     assert!(story.pod.is_gone());
 }

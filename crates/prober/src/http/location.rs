@@ -4,7 +4,7 @@ use url::{Position, Url};
 
 /// URL of a request: scheme, hostname, port, and a target of path and query that begins with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub(super) scheme: String,
     /// Name or address; an IPv6 address is in brackets.
     pub(super) hostname: String,
@@ -16,7 +16,7 @@ pub struct Place {
 pub struct Redirect {
     /// Value of `Location`, as the server wrote it.
     pub(super) location: String,
-    pub(super) to: Place,
+    pub(super) to: Location,
 }
 
 impl Redirect {
@@ -26,7 +26,7 @@ impl Redirect {
     }
 }
 
-impl Place {
+impl Location {
     pub fn first(scheme: &str, hostname: &str, port: u16, path: &str) -> Self {
         let (scheme, hostname) = (scheme.to_owned(), hostname.to_owned());
         Self { scheme, hostname, port, target: target(path) }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_location_is_followed_on_the_same_hostname() {
-        let here = Place::first("http", "127.0.0.1", 8080, "/a/b?q");
+        let here = Location::first("http", "127.0.0.1", 8080, "/a/b?q");
         for (location, wanted) in [
             ("/x", Some("http://127.0.0.1:8080/x")),
             ("c?d#e", Some("http://127.0.0.1:8080/a/c?d")),
@@ -185,8 +185,10 @@ mod tests {
             assert_eq!(to.as_deref(), wanted, "{location}");
         }
         assert!(here.next("http://[").is_err());
-        let v6 = Place::first("http", "[::1]", 80, "/");
+        let v6 = Location::first("http", "[::1]", 80, "/");
         assert!(v6.next("http://[::1]:81/").unwrap().is_some());
-        assert!(Place::first("http", "[::ffff:10.0.0.1]", 80, "/").next("/x").unwrap().is_some());
+        assert!(
+            Location::first("http", "[::ffff:10.0.0.1]", 80, "/").next("/x").unwrap().is_some()
+        );
     }
 }

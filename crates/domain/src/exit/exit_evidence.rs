@@ -66,8 +66,8 @@ mod tests {
             if fallback { MessagePolicy::FallbackToLogsOnError } else { MessagePolicy::File };
         let asked = TerminationMessage { policy, ..TerminationMessage::default() };
         let message = message.map(|read| read.map(Into::into).map_err(Into::into));
-        let words = ExitEvidence { message, log: log.into(), ..ExitEvidence::default() };
-        words.message(&asked, Ending::Exited(code))
+        let evidence = ExitEvidence { message, log: log.into(), ..ExitEvidence::default() };
+        evidence.message(&asked, Ending::Exited(code))
     }
 
     #[test]
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn a_lost_process_may_have_left_a_message() {
-        let words = ExitEvidence { message: Some(Ok("bye".into())), ..ExitEvidence::default() };
-        let message = words.message(&TerminationMessage::default(), Ending::Lost);
+        let evidence = ExitEvidence { message: Some(Ok("bye".into())), ..ExitEvidence::default() };
+        let message = evidence.message(&TerminationMessage::default(), Ending::Lost);
         assert_eq!(message, format!("{LOST}: bye"));
     }
 }
