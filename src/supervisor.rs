@@ -315,6 +315,11 @@ impl Supervisor {
         self.applier.apply(spec, wanted).await
     }
 
+    /// Creates and starts a pod of a new name. After an error nothing is left of it.
+    pub async fn create(&self, spec: Validated<PodSpec>) -> Result<PodView, SupervisorError> {
+        self.applier.create_new(spec).await
+    }
+
     /// Works as [`Self::apply`], but replaces the pod if a field differs that no live pod can
     /// change. Returns when the new pod exists, or with a timeout, after which the replacement
     /// continues.

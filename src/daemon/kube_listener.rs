@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
 use crate::kube_api::{
-    HostFacts, Namespaces, Publisher, Router, Server, Streams, UsageMeter, Writes, stored_kinds,
+    HostFacts, Namespaces, Pods, Publisher, Router, Server, Streams, UsageMeter, Writes,
+    stored_kinds,
 };
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
@@ -56,9 +57,11 @@ impl BoundKube {
         );
         let listen = self.listener.local_addr().ok();
         let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
-        let streams = Streams::new(supervisor, cancel.clone());
+        let streams = Streams::new(supervisor.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
-        let writes = Writes::new(stored_kinds(&catalog, &objects), store.clone());
+        let pods = Pods::new(supervisor, store.clone(), &catalog).map(Pods::kind);
+        let kinds = stored_kinds(&catalog, &objects).into_iter().chain(pods);
+        let writes = Writes::new(kinds.collect(), store.clone());
         let router =
             Router::new(self.authority, store, served, writes, gate, &address, cancel.clone());
         let server = Server { tls, router, openings, connections, cancel };

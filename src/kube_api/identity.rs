@@ -11,6 +11,7 @@ use probelet_kube_wire::status::{GroupResource, Status};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::access::{Access, allows_path};
+use crate::domain::exit::Caller;
 use crate::kube_authority::{Authority, Holder, Role, Validity};
 
 /// Begins the headers by which a client acts as another user.
@@ -42,6 +43,11 @@ impl Identity {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The user as the cause of what a write does.
+    pub fn caller(&self) -> Caller {
+        Caller::User { name: self.name().into(), from: self.address }
     }
 
     /// Resolves when the credential is revoked: a request that stays open ends with it.

@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::times::{seconds, timestamp};
+use crate::domain::network::PodNetwork;
 use crate::domain::notice::{Event, NoticeType};
+use crate::domain::spec::PodSpec;
+use crate::domain::status::{Phase, PodStatus};
 use crate::manifest::{ServerMade, to_json};
-use crate::supervisor::PodView;
+use crate::supervisor::{PodView, now};
 
 /// Returns the `v1.Pod`. The report of its probes is left out: it changes with each probe, and each
 /// change would be an event for every watcher and a conflict for every edit.
@@ -17,6 +20,21 @@ pub fn pod(view: &PodView) -> Value {
         annotations.retain(|key, _| !matches!(ServerMade::of(key), Some((ServerMade::Probes, _))));
     }
     pod
+}
+
+/// Returns the `v1.Pod` that a new pod would have.
+pub fn pending(spec: PodSpec) -> Value {
+    let status = PodStatus {
+        phase: Phase::Pending,
+        conditions: Vec::new(),
+        created_at: now().wall,
+        deletion: None,
+        init_containers: Vec::new(),
+        expired: None,
+        containers: Vec::new(),
+        network: PodNetwork::default(),
+    };
+    pod(&PodView { generation: 0, spec: spec.into(), status, manifest_error: None })
 }
 
 /// Returns the `v1.Event` of this name.

@@ -97,7 +97,7 @@ impl Manifests {
         let mut applying = JoinSet::new();
         for (member, pod) in pods {
             let supervisor = self.supervisor.clone();
-            let mut outcome = outcome(object(member), &pod);
+            let (mut outcome, by) = (outcome(object(member), &pod), by.clone());
             applying.spawn(async move {
                 match supervisor.apply_or_replace(pod, by).await {
                     Ok((_, applied)) => {

@@ -83,6 +83,7 @@ pub fn pod_of_one(request: pb::CreateContainerRequest, uid: String) -> Result<Po
         gates: Default::default(),
         origin: None,
         ids_of_default: false,
+        submitted: None,
         containers: vec![container],
     })
 }

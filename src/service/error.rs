@@ -179,6 +179,7 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         | SupervisorError::NoSuchContainer(_)
         | SupervisorError::NoContainer { .. } => Code::NotFound,
         SupervisorError::AlreadyExists(_) | SupervisorError::BeingDeleted(_) => Code::AlreadyExists,
+        SupervisorError::Changed(_) => Code::Aborted,
         SupervisorError::Ambiguous { .. } | SupervisorError::Invalid(_) => Code::InvalidArgument,
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(..)

@@ -124,7 +124,7 @@ impl Actor {
                 () = self.channels.cancel.cancelled() => return false,
                 result = self.effects.next() => self.on_result(result),
                 Ok(()) = self.channels.desired.changed() => {
-                    let desired = *self.channels.desired.borrow_and_update();
+                    let desired = self.channels.desired.borrow_and_update().clone();
                     self.on_desired(desired);
                 }
                 Some(request) = self.channels.requests.recv() => self.on_request(request),

@@ -13,7 +13,7 @@ use crate::node::Task;
 use crate::prober::Attempt;
 
 /// The state that callers want; the newest one counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
     pub wanted: Wanted,
     pub grace: Option<Duration>,

@@ -67,6 +67,15 @@ impl Applier {
         Ok((view, Applied::Created))
     }
 
+    /// Creates and starts a pod of a new name.
+    pub async fn create_new(&self, spec: Validated<PodSpec>) -> Result<PodView, SupervisorError> {
+        let name = spec.key();
+        self.manifests.check_not_defined_by_file(&name)?;
+        let reservation = self.registry.reserve(&name)?;
+        let reservation = reservation.ok_or(SupervisorError::AlreadyExists(name))?;
+        self.create(Arc::new(spec.into_inner()), Wanted::Running, reservation).await
+    }
+
     async fn create(
         &self,
         spec: Arc<PodSpec>,

@@ -24,6 +24,8 @@ pub enum SupervisorError {
         .fields.join(", ")
     )]
     Differs { pod: PodKey, fields: Vec<String> },
+    #[error("pods {0:?} has been changed: try again with the newest version")]
+    Changed(PodKey),
     #[error("pods {0:?} is being deleted or replaced: try again later")]
     BeingDeleted(PodKey),
     /// The text is kubectl's.

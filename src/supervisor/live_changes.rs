@@ -13,6 +13,7 @@ use super::registry::Registry;
 use crate::domain::pod::PodView;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{Change, PodSpec, Probes, SetCondition, Validated};
+use crate::manifest::followed;
 
 /// The deadline for an actor to publish a change. It awaits nothing, so this is generous.
 const PUBLISHED: Duration = Duration::from_secs(10);
@@ -51,6 +52,31 @@ impl LiveChanges {
         self.change(view, spec).await
     }
 
+    /// Gives a live pod the spec of a changed object of the Kubernetes API, if the pod's spec is still
+    /// `before`. Another image restarts the container, as in Kubernetes; other fields that need a new
+    /// instance are an error.
+    pub async fn submit(
+        &self,
+        before: &Arc<PodSpec>,
+        spec: Validated<PodSpec>,
+    ) -> Result<PodView, SupervisorError> {
+        let _changing = self.lock().await;
+        let name = spec.key();
+        self.manifests.check_not_defined_by_file(&name)?;
+        let view = self.views.get(&name)?;
+        if !Arc::ptr_eq(&view.spec, before) {
+            return Err(SupervisorError::Changed(name));
+        }
+        let spec = spec.into_inner().in_place_of(before);
+        match before.change_to(&spec) {
+            Change::None => Ok(view),
+            Change::Fixed(fields) if !fields.iter().all(|field| field.ends_with("].image")) => {
+                Err(SupervisorError::Differs { pod: name, fields })
+            }
+            Change::Live | Change::Fixed(_) => self.publish(spec).await,
+        }
+    }
+
     /// Replaces the container's probes with exactly these.
     pub async fn update_probes(
         &self,
@@ -66,6 +92,7 @@ impl LiveChanges {
         if let Some(container) = spec.at_mut(index) {
             container.probes = probes;
         }
+        spec.submitted = None;
         self.change(view, spec.validate()?).await.map(|(view, _)| view)
     }
 
@@ -95,6 +122,7 @@ impl LiveChanges {
         spec: Validated<PodSpec>,
     ) -> Result<(PodView, bool), SupervisorError> {
         let spec = spec.into_inner().in_place_of(&view.spec);
+        let spec = followed(&view.spec, spec);
         match view.spec.change_to(&spec) {
             Change::None => Ok((view, false)),
             Change::Fixed(fields) => Err(SupervisorError::Differs { pod: spec.key(), fields }),

@@ -82,6 +82,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         gates: Default::default(),
         origin: None,
         ids_of_default: false,
+        submitted: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

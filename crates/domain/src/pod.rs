@@ -9,6 +9,7 @@ use super::container::{Action, Event, Machine, Member, PodSignal, Wanted};
 use super::network::PodNetwork;
 use super::spec::PodSpec;
 use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus, Stage};
+use super::time::Later;
 
 mod conditions;
 mod order;
@@ -150,8 +151,13 @@ impl Pod {
         let before = std::mem::replace(&mut self.wanted, wanted);
         match wanted {
             Wanted::Removed => {
-                let grace = grace.unwrap_or(self.spec.termination_grace);
-                self.deletion.get_or_insert((now.wall, grace));
+                let new = (now.wall, grace.unwrap_or(self.spec.termination_grace));
+                let end = |(asked, grace): (SystemTime, Duration)| asked.later(grace);
+                // A later request may only shorten the grace.
+                let is_sooner = |before: (SystemTime, Duration)| end(new) < end(before);
+                if self.deletion.is_none_or(|before| grace.is_some() && is_sooner(before)) {
+                    self.deletion = Some(new);
+                }
                 Vec::new()
             }
             Wanted::Running if before == Wanted::Stopped => self.begin_round(now),

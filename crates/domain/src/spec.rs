@@ -34,6 +34,7 @@ mod resources;
 pub mod sample;
 mod security;
 pub mod short_form;
+mod submitted;
 mod surroundings;
 mod validate;
 mod volume;
@@ -57,6 +58,7 @@ pub use security::{
     AppArmorProfile, EffectiveSecurity, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity,
     ProcMount, SeccompProfile, Security, Sysctl,
 };
+pub use submitted::Submitted;
 pub use surroundings::{
     Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Hostname, Naming, NetworkMode,
 };
@@ -82,6 +84,14 @@ impl Validated<PodSpec> {
     /// Sets the manifest file of the pod, which cannot make the spec invalid.
     pub fn kept_by(mut self, origin: Origin) -> Self {
         self.0.origin = Some(origin);
+        self
+    }
+}
+
+impl Validated<PodSpec> {
+    /// Sets the object of the Kubernetes API that the pod was made from.
+    pub fn submitted_as(mut self, submitted: Submitted) -> Self {
+        self.0.submitted = Some(Box::new(submitted));
         self
     }
 }
@@ -158,6 +168,10 @@ pub struct PodSpec {
     /// and logs of its containers are those of a pod in `default`, and stay so.
     #[serde(skip)]
     pub ids_of_default: bool,
+    /// Object of the Kubernetes API that the pod was made from; `None` for a pod that has other
+    /// origins, which is rendered from this spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Box<Submitted>>,
 }
 
 impl PodSpec {

@@ -10,6 +10,7 @@ use crate::path::ResourceRequest;
 use crate::status::{Status, protocol};
 
 mod aggregated;
+mod descriptions;
 mod legacy;
 mod openapi;
 mod schemas;

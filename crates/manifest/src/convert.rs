@@ -89,6 +89,7 @@ pub fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         gates: Gates { types: gate_types(spec.readiness_gates), ..Gates::default() },
         origin: None,
         ids_of_default: false,
+        submitted: None,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }

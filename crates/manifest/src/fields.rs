@@ -73,8 +73,8 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("spec.priority", WarnedBut("0", SCHEDULER)),
     ("spec.priorityClassName", Warned(SCHEDULER)),
     ("spec.preemptionPolicy", WarnedBut("PreemptLowerPriority", SCHEDULER)),
-    ("spec.serviceAccount", Warned(NAMES_ONLY)),
-    ("spec.serviceAccountName", Warned(NAMES_ONLY)),
+    ("spec.serviceAccount", WarnedBut("default", NAMES_ONLY)),
+    ("spec.serviceAccountName", WarnedBut("default", NAMES_ONLY)),
     ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
     ("spec.enableServiceLinks", WarnedBut(defaults::SERVICE_LINKS, "there are no services here")),
     ("spec.os.name", Only(&["linux"])),
@@ -220,3 +220,12 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].<probe>.failureThreshold", Honoured),
     ("spec.containers[].<probe>.terminationGracePeriodSeconds", Honoured),
 ];
+
+/// The fields of a pod's spec that have no effect here.
+pub fn ignored_of_spec() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter_map(|(pattern, rule)| {
+        let field = pattern.strip_prefix("spec.")?;
+        let is_ignored = matches!(rule, Warned(_) | WarnedBut(..));
+        (is_ignored && !field.contains(['.', '['])).then_some(field)
+    })
+}

@@ -9,7 +9,7 @@ use crate::durations::seconds;
 use crate::optional_fields::{list, some};
 use crate::render::pod_spec;
 use crate::server_annotations::{CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
-use crate::{annotations, defaults, probe_report};
+use crate::{annotations, defaults, probe_report, submitted};
 use probelet_domain::exit::Terminated;
 use probelet_domain::pod::PodView;
 use probelet_domain::spec::{PodSpec, QosClass};
@@ -23,14 +23,50 @@ pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
             node_name: some(&view.status.network.node_name),
             ..defaults::fill(&view.spec, pod_spec(&view.spec))
         }),
-        status: Some(pod_status(&view.spec, &view.status)),
+        status: Some(k8s::PodStatus {
+            observed_generation: Some(generation(view)),
+            ..pod_status(&view.spec, &view.status)
+        }),
     }
 }
 
 /// [`to_v1_pod`] as JSON, with `apiVersion` and `kind`.
+/// A pod that a client of the Kubernetes API wrote has the object that it wrote.
 pub fn to_json(view: &PodView) -> Value {
     // Serializing this type fails only for a time after the year 9999, which `time` leaves out.
-    serde_json::to_value(to_v1_pod(view)).unwrap_or_default()
+    let mut pod = serde_json::to_value(to_v1_pod(view)).unwrap_or_default();
+    if let Some(submitted) = &view.spec.submitted {
+        submitted::overlay(&mut pod, submitted);
+    }
+    pod
+}
+
+/// Returns a changed spec of a pod with the object of `before`, changed in the same way.
+#[must_use]
+pub fn followed(before: &PodSpec, mut after: PodSpec) -> PodSpec {
+    if let (Some(kept), None) = (&before.submitted, &after.submitted) {
+        let kept = submitted::follow(kept, &from_spec(before), &from_spec(&after));
+        after.submitted = Some(Box::new(kept));
+    }
+    after
+}
+
+/// The part of an object that the spec alone decides.
+fn from_spec(spec: &PodSpec) -> Value {
+    let metadata = ObjectMeta {
+        labels: Some(spec.labels.clone()),
+        annotations: Some(annotations::render(spec)),
+        ..ObjectMeta::default()
+    };
+    let spec = Some(defaults::fill(spec, pod_spec(spec)));
+    serde_json::to_value(k8s::Pod { metadata, spec, status: None }).unwrap_or_default()
+}
+
+/// The generation of the pod's spec. A deletion is a change too, as in Kubernetes.
+fn generation(view: &PodView) -> i64 {
+    let generation = view.spec.submitted.as_ref().map_or(1, |submitted| submitted.generation);
+    let is_deleted = view.status.deletion.is_some();
+    i64::try_from(generation.saturating_add(u64::from(is_deleted))).unwrap_or(i64::MAX)
 }
 
 fn metadata(view: &PodView) -> ObjectMeta {
@@ -60,6 +96,7 @@ fn metadata(view: &PodView) -> ObjectMeta {
         labels: (!spec.labels.is_empty()).then(|| spec.labels.clone()),
         annotations: (!annotations.is_empty()).then_some(annotations),
         creation_timestamp: time(status.created_at),
+        generation: Some(generation(view)),
         // As in Kubernetes, the end of the grace period, not the time of the request.
         deletion_timestamp: status
             .deletion

@@ -2,8 +2,9 @@
 //! nothing when it writes it again.
 //!
 //! `golden/` has the `Any` of each record from containerd, or (`pending_…`) from the run folder.
-//! Version 0.1 wrote them on a real host, and `namespaced_…` the first build with namespaces; only
-//! the host's path and boot id are replaced. A file is never changed: a new shape gets new files.
+//! Version 0.1 wrote them on a real host, `namespaced_…` the first build with namespaces, and
+//! `submitted_…` the first one that keeps objects of the Kubernetes API; only the host's path and boot
+//! id are replaced. A file is never changed: a new shape gets new files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ fn covers(new: &Value, old: &Value) -> bool {
 #[test]
 fn what_is_read_and_written_again_is_all_there() {
     let names = names();
-    assert_eq!(names.len(), 35);
+    assert_eq!(names.len(), 36);
     for name in names.iter().filter(|name| *name != "adopted_released") {
         let (pod, memory) = read(name);
         let (old, new) = (unwrap(&any(name)).unwrap(), encode(&pod, &memory).unwrap());
@@ -71,6 +72,18 @@ fn what_is_read_and_written_again_is_all_there() {
         }
         assert_eq!(old.version, new.version, "{name}");
     }
+}
+
+#[test]
+fn an_object_of_the_kubernetes_api_is_kept() {
+    let (pod, _) = read("submitted_app_0");
+    let submitted = pod.submitted.clone().unwrap();
+    assert_eq!(submitted.generation, 2);
+    let object: Value = serde_json::from_str(&submitted.object).unwrap();
+    assert_eq!(object["spec"]["nodeSelector"]["disk"], "ssd");
+    assert_eq!(object["spec"]["containers"][0]["name"], only(&pod).name.as_str());
+    let managers: Value = serde_json::from_str(&submitted.managers).unwrap();
+    assert_eq!(managers["ann"]["metadata"]["labels"]["app"], "web");
 }
 
 fn image() -> Source {

@@ -346,6 +346,8 @@ mirrored!(Operator = exit::Operator {
     pid: Option<u32>,
     #[serde(default)]
     from: Option<SocketAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
 });
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -445,6 +447,9 @@ mod tests {
             json!({"Outside": {"signal": 15}}),
             json!({"Probe": {"kind": "Startup", "output": "no"}}),
             json!({"Operator": {"verb": "stop", "uid": 0, "pid": 7, "from": "192.0.2.7:4711"}}),
+            json!({"Operator": {
+                "verb": "delete", "uid": null, "pid": null, "from": "192.0.2.7:4711", "user": "ann",
+            }}),
             json!("OutOfMemory"),
             json!({"Crash": {"signal": 11}}),
             json!({"Hook": {"kind": "PreStop", "output": "no"}}),

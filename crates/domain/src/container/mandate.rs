@@ -92,9 +92,15 @@ impl Mandate {
     /// The stop that the wanted level asks for.
     pub fn operators_stop(&self, grace: Option<Duration>, definition: &Definition) -> StopOrder {
         let verb = if self.wanted == Wanted::Removed { "delete" } else { STOP };
+        let operator = Operator::new(verb, self.caller.clone());
+        // The kubelet's text, with the user of the API if there is one.
+        let mut message = format!("Stopping container {}", definition.spec.name);
+        if operator.user.is_some() {
+            message.push_str(&format!(": {operator}"));
+        }
         StopOrder {
-            cause: Cause::Operator(Operator::new(verb, self.caller)),
-            message: format!("Stopping container {}", definition.spec.name),
+            cause: Cause::Operator(operator),
+            message,
             grace: restart::grace(grace, None, definition.pod.termination_grace),
             next: Next::Policy,
         }

@@ -89,7 +89,7 @@ impl Orders<'_> {
             Phase::Running(_) => {
                 let Definition { pod, spec } = &life.definition;
                 let order = StopOrder {
-                    cause: Cause::Operator(Operator::new("restart", mandate.caller)),
+                    cause: Cause::Operator(Operator::new("restart", mandate.caller.clone())),
                     message: format!("Container {} will be restarted", spec.name),
                     grace: restart::grace(grace, None, pod.termination_grace),
                     next: Next::Start,
@@ -103,7 +103,7 @@ impl Orders<'_> {
     pub fn kill(&mut self, signal: i32) {
         let Self { life, turn } = self;
         if let Some(instance) = life.phase.process_mut() {
-            let operator = Operator::new(format!("kill -s {signal}"), life.mandate.caller);
+            let operator = Operator::new(format!("kill -s {signal}"), life.mandate.caller.clone());
             instance.operator_signal = Some((signal, operator));
             turn.instance(life.course.attempt, InstanceAction::Signal(signal));
         }

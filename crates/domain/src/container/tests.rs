@@ -75,6 +75,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         gates: Default::default(),
         origin: None,
         ids_of_default: false,
+        submitted: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

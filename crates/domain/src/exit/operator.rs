@@ -1,12 +1,13 @@
 //! The caller of a request, as the connection identifies it.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 /// The verb of an operator's stop.
 pub const STOP: &str = "stop";
 
 /// The other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// A process, by the Unix socket. Its pid is unknown if its pid namespace is not the daemon's.
     Local {
@@ -17,6 +18,13 @@ pub enum Caller {
     },
     /// A caller with a certificate, by TCP.
     Remote(SocketAddr),
+    /// A user of the Kubernetes API.
+    User {
+        /// Name in the certificate or of the token.
+        name: Arc<str>,
+        /// Address of the connection.
+        from: SocketAddr,
+    },
 }
 
 /// A request, and its caller.
@@ -30,24 +38,32 @@ pub struct Operator {
     pub pid: Option<u32>,
     /// Address of a remote caller.
     pub from: Option<SocketAddr>,
+    /// Name of a user of the Kubernetes API.
+    pub user: Option<String>,
 }
 
 impl Operator {
     /// Request `verb` of the caller `by`; without a caller, all fields that describe one are
     /// `None`.
     pub fn new(verb: impl Into<String>, by: Option<Caller>) -> Self {
-        let (uid, pid, from) = match by {
-            Some(Caller::Local { uid, pid }) => (Some(uid), pid, None),
-            Some(Caller::Remote(from)) => (None, None, Some(from)),
-            None => (None, None, None),
-        };
-        Self { verb: verb.into(), uid, pid, from }
+        let alone = Self { verb: verb.into(), uid: None, pid: None, from: None, user: None };
+        match by {
+            Some(Caller::Local { uid, pid }) => Self { uid: Some(uid), pid, ..alone },
+            Some(Caller::Remote(from)) => Self { from: Some(from), ..alone },
+            Some(Caller::User { name, from }) => {
+                Self { from: Some(from), user: Some(name.to_string()), ..alone }
+            }
+            None => alone,
+        }
     }
 }
 
 impl std::fmt::Display for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.verb)?;
+        if let Some(user) = &self.user {
+            write!(f, " by {user}")?;
+        }
         if let Some(uid) = self.uid {
             write!(f, " by uid {uid}")?;
         }
@@ -75,6 +91,11 @@ mod tests {
         assert_eq!(Operator::new("stop", by(None)).to_string(), "stop by uid 0");
         let remote = Operator::new("stop", Some(Caller::Remote(([192, 0, 2, 7], 4711).into())));
         assert_eq!(remote.to_string(), "stop from 192.0.2.7:4711");
+        let ann = Caller::User { name: "ann".into(), from: ([192, 0, 2, 7], 4711).into() };
+        assert_eq!(
+            Operator::new("delete", Some(ann)).to_string(),
+            "delete by ann from 192.0.2.7:4711"
+        );
         assert_eq!(Operator::new("stop", None).to_string(), "stop");
     }
 }

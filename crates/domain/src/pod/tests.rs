@@ -118,3 +118,28 @@ fn phases_match_the_vectors() {
     }
     assert_eq!(seen, 33);
 }
+
+#[test]
+fn a_later_deletion_can_only_shorten_the_grace() {
+    let wall = SystemTime::UNIX_EPOCH;
+    let now = Now { mono: Instant::now(), wall, booted_at: wall };
+    let later = Now { wall: now.wall + Duration::from_secs(10), ..now };
+    let spec = Arc::new(pod(&[], &["a"]));
+    let image = crate::container::ImageFacts::default();
+    let machine = Machine::new(spec.clone(), spec.containers[0].clone(), image, now);
+    let mut pod = Pod::new(spec, vec![machine], now);
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    for (grace, expected) in [
+        (seconds(100), (now, 100)),
+        (None, (now, 100)),
+        (seconds(90), (now, 100)),
+        (seconds(89), (later, 89)),
+        (seconds(0), (later, 0)),
+        (seconds(50), (later, 0)),
+    ] {
+        let at = if pod.deletion.is_none() { now } else { later };
+        pod.ask(Wanted::Removed, grace, at);
+        let (asked, length) = pod.status().deletion.unwrap();
+        assert_eq!((asked, length.as_secs()), (expected.0.wall, expected.1), "{grace:?}");
+    }
+}

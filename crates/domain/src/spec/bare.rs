@@ -32,6 +32,7 @@ impl PodSpec {
             gates: Default::default(),
             origin: None,
             ids_of_default: false,
+            submitted: None,
         }
     }
 }

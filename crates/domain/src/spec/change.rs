@@ -85,6 +85,8 @@ fn fixed_differences(old: &PodSpec, new: &PodSpec) -> Vec<String> {
         // A file may be renamed without a change of its pod.
         origin: _,
         ids_of_default: _,
+        // It is only given back.
+        submitted: _,
     } = old;
     let HostNamespaces { network, pid, ipc } = host_namespaces;
     let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;

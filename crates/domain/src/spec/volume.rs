@@ -144,7 +144,7 @@ pub enum Part {
 }
 
 /// Kind of the object that files come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ObjectKind {
     /// A ConfigMap.
     ConfigMap,

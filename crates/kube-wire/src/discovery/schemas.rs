@@ -1,10 +1,10 @@
-//! OpenAPI schemas of the kinds that the table of types has: names, types and merge keys of fields,
-//! without descriptions. `kubectl explain` prints them, and `kubectl apply` merges lists by them. The
+//! OpenAPI schemas of the kinds that the table of types has: names, types, merge keys and descriptions
+//! of fields. `kubectl explain` prints them, and `kubectl apply` merges lists by them. The
 //! table does not say which lists are required.
 
 use serde_json::{Map, Value, json};
 
-use super::Served;
+use super::{Served, descriptions};
 use crate::schema::{Field, Label, Merge, Schema, Type};
 
 /// The schemas of a kind and of all types in it, added to `schemas`.
@@ -21,6 +21,9 @@ pub(super) fn add(schemas: &mut Map<String, Value>, row: &Served) {
         let mut object = json!({ "type": "object", "properties": properties });
         if !required.is_empty() {
             insert(&mut object, "required", required.into());
+        }
+        if let Some(text) = descriptions::of(schema.name(), "") {
+            insert(&mut object, "description", text.into());
         }
         schemas.insert(name, object);
     }
@@ -53,8 +56,21 @@ fn add_fields(
         if field.label == Label::Required {
             required.push(field.name);
         }
-        properties.insert(field.name.to_owned(), property(field));
+        let mut property = property(field);
+        if let Some(text) = descriptions::of(schema.name(), field.name) {
+            describe(&mut property, text);
+        }
+        properties.insert(field.name.to_owned(), property);
     }
+}
+
+/// Adds a description. Beside a reference it would have no effect, so the reference is put in a list
+/// of one, as Kubernetes does.
+fn describe(property: &mut Value, text: &str) {
+    if property.get("$ref").is_some() {
+        *property = json!({"allOf": [property.take()]});
+    }
+    insert(property, "description", text.into());
 }
 
 fn property(field: &Field) -> Value {

@@ -1,5 +1,5 @@
-//! The table of served resources: stage 1 reads. A resource that is served more fully gets more
-//! verbs, a new one gets a row; all documents follow.
+//! The table of served resources: a resource that is served more fully gets more verbs,
+//! a new one gets a row; all documents follow.
 
 use crate::path::Verb;
 
@@ -52,7 +52,7 @@ pub struct Subresource {
 }
 
 const READ: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch];
-/// The verbs of a resource whose objects clients store.
+/// The verbs of a kind that clients write, in the order of discovery.
 const STORE: &[Verb] = &[
     Verb::Create,
     Verb::Delete,
@@ -66,12 +66,18 @@ const STORE: &[Verb] = &[
 /// A namespace is deleted alone, as in Kubernetes.
 const NAMESPACE: &[Verb] =
     &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
+const STATUS: &[Verb] = &[Verb::Get, Verb::Patch, Verb::Update];
 const MEASURE: &[Verb] = &[Verb::Get, Verb::List];
 const REVIEW: &[Verb] = &[Verb::Create];
 const CONNECT: &[Verb] = &[Verb::Create, Verb::Get];
 
 const POD_SUBRESOURCES: &[Subresource] = &[
     Subresource { name: "attach", kind: Some(("", "v1", "PodAttachOptions")), verbs: CONNECT },
+    Subresource {
+        name: "eviction",
+        kind: Some(("policy", "v1", "Eviction")),
+        verbs: &[Verb::Create],
+    },
     Subresource { name: "exec", kind: Some(("", "v1", "PodExecOptions")), verbs: CONNECT },
     Subresource { name: "log", kind: None, verbs: &[Verb::Get] },
     Subresource {
@@ -79,7 +85,7 @@ const POD_SUBRESOURCES: &[Subresource] = &[
         kind: Some(("", "v1", "PodPortForwardOptions")),
         verbs: CONNECT,
     },
-    Subresource { name: "status", kind: None, verbs: &[Verb::Get] },
+    Subresource { name: "status", kind: None, verbs: STATUS },
 ];
 
 /// A resource without short names, categories and subresources.
@@ -104,7 +110,7 @@ const fn plain(
     }
 }
 
-/// The resources of stage 1.
+/// The served resources.
 pub const SERVED: &[Served] = &[
     Served {
         short_names: &["cm"],
@@ -125,7 +131,7 @@ pub const SERVED: &[Served] = &[
         short_names: &["po"],
         categories: &["all"],
         subresources: POD_SUBRESOURCES,
-        ..plain("", "v1", ["pods", "pod", "Pod"], true, READ)
+        ..plain("", "v1", ["pods", "pod", "Pod"], true, STORE)
     },
     plain("", "v1", ["secrets", "secret", "Secret"], true, STORE),
     Served {

@@ -35,8 +35,8 @@ fn only_what_is_in_the_table_is_allowed() {
         ("GET", "/api/v1/namespaces/a/pods/web/proxy", absent()),
         (
             "DELETE",
-            "/api/v1/namespaces/a/pods/web",
-            Err((405, "delete is not supported on resources of kind \"pods\"".to_owned())),
+            "/api/v1/namespaces/a/events/e",
+            Err((405, "delete is not supported on resources of kind \"events\"".to_owned())),
         ),
         (
             "GET",
@@ -68,9 +68,10 @@ fn the_aggregated_core_group_is_as_kubernetes_writes_it() {
         (&json!("Namespaced"), &json!(["po"]), &json!(["all"]), &json!("pod"))
     );
     assert_eq!(pods["responseKind"], json!({"group": "", "version": "v1", "kind": "Pod"}));
-    assert_eq!(pods["verbs"], json!(["get", "list", "watch"]));
+    let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    assert_eq!(pods["verbs"], json!(verbs));
     assert_eq!(
-        pods["subresources"][1],
+        pods["subresources"][2],
         json!({
             "subresource": "exec", "verbs": ["create", "get"],
             "responseKind": {"group": "", "version": "v1", "kind": "PodExecOptions"},
@@ -148,7 +149,10 @@ fn legacy_documents() {
         *pods,
         json!({
             "name": "pods", "singularName": "pod", "namespaced": true, "kind": "Pod",
-            "verbs": ["get", "list", "watch"], "shortNames": ["po"], "categories": ["all"],
+            "verbs": [
+                "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
+            ],
+            "shortNames": ["po"], "categories": ["all"],
         })
     );
     let exec = list["resources"].as_array().unwrap().iter().find(|it| it["name"] == "pods/exec");
@@ -239,18 +243,27 @@ fn the_schemas_have_the_types_of_fields() {
     );
     assert_eq!(pod["properties"]["kind"], json!({"type": "string"}));
     let meta = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-    assert_eq!(pod["properties"]["metadata"], json!({ "$ref": meta }));
+    assert_eq!(pod["properties"]["metadata"]["allOf"], json!([{ "$ref": meta }]));
+    assert_eq!(
+        pod["properties"]["metadata"]["description"],
+        "Name, namespace, labels and annotations."
+    );
     let spec = &schemas["io.k8s.api.core.v1.PodSpec"];
     assert_eq!(
         spec["properties"]["containers"],
         json!({
             "type": "array", "items": {"$ref": "#/components/schemas/io.k8s.api.core.v1.Container"},
+            "description":
+                "Containers of the pod, at least one. None can be added or removed.",
             "x-kubernetes-patch-strategy": "merge", "x-kubernetes-patch-merge-key": "name",
         })
     );
     assert_eq!(schemas["io.k8s.api.core.v1.Container"]["required"], json!(["name"]));
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
-    assert_eq!(spec["properties"]["nodeSelector"], map);
+    assert_eq!(
+        spec["properties"]["nodeSelector"]["additionalProperties"],
+        map["additionalProperties"]
+    );
     let volume = schemas["io.k8s.api.core.v1.Volume"]["properties"].as_object().unwrap();
     assert!(volume.contains_key("emptyDir") && !volume.contains_key(""));
     // Each reference leads to a schema.

@@ -22,7 +22,7 @@ fn pods(text: &str) -> Vec<PodSpec> {
 }
 
 /// All manifests of the tests and examples, and pods of images with and without a policy.
-fn all() -> Vec<String> {
+pub fn all() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));

@@ -94,6 +94,7 @@ fn the_story_reads_as_from_kubernetes() {
             "namespace": "default",
             "uid": "uid-1",
             "creationTimestamp": "2027-01-15T08:00:00Z",
+            "generation": 1,
             "annotations": {
                 "probelet.io/default-pull.kubia": "Always",
                 "probelet.io/last-cause.kubia":
@@ -126,6 +127,7 @@ fn the_story_reads_as_from_kubernetes() {
         },
         "status": {
             "phase": "Running",
+            "observedGeneration": 1,
             "qosClass": "BestEffort",
             "startTime": "2027-01-15T08:00:00Z",
             "conditions": [
@@ -175,6 +177,7 @@ fn a_shown_pod_can_be_applied_again() {
         again.warnings,
         [
             "metadata.creationTimestamp: ignored: made by the server",
+            "metadata.generation: ignored: made by the server",
             "metadata.uid: ignored: made by the server",
             "spec.nodeName: ignored: there is no scheduler here",
             "status: ignored: made by the server",

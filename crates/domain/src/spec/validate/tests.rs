@@ -29,6 +29,7 @@ fn pod() -> PodSpec {
         gates: Default::default(),
         origin: None,
         ids_of_default: false,
+        submitted: None,
         containers: vec![container("app")],
     }
 }
