@@ -276,6 +276,10 @@ fn a_pod_is_checked_before_it_is_created() -> Result<()> {
             "spec.containers[0].name: Invalid value: \"App\"",
         ),
         (web("").replace("name: web", "name: Web"), "metadata.name: Invalid value: \"Web\""),
+        (
+            web("").replace("app: web", "app: 'a b'"),
+            "metadata.labels: Invalid value: \"a b\": a valid label must be",
+        ),
         (web("    tty: true\n"), "spec.containers[0].tty: Forbidden"),
         (web("    command: 3\n"), "spec.containers[0].command"),
     ];

@@ -14,6 +14,7 @@ use probelet_kube_wire::feed::{Key, Stored};
 use probelet_kube_wire::options::DeleteOptions;
 use probelet_kube_wire::patch::Applied;
 use probelet_kube_wire::query::Query;
+use probelet_kube_wire::rules::{NameForm, metadata_errors};
 use probelet_kube_wire::status::{FieldError, GroupResource, Status};
 use serde_json::{Value, json};
 
@@ -106,6 +107,7 @@ impl Pods {
             metadata.insert("generation".to_owned(), json!(generation.saturating_add(grows)));
         }
         let mut errors = rules::check(&before, &object);
+        errors.extend(metadata_errors(&object, Some(&before), NameForm::Subdomain));
         let read = Self::read(&object, &applied, Some(&view.spec));
         let Submission { pod, warnings } = match read {
             Ok(read) if errors.is_empty() => read,
@@ -176,11 +178,16 @@ impl Kind for Pods {
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let Change { object, applied, dry_run, .. } = change;
         let name = text(&object, "name").to_owned();
-        let Submission { pod, warnings } =
-            Self::read(&object, &applied, None).map_err(|ManifestError(errors)| {
-                let errors = errors.iter().map(|it| FieldError::of_text(&*it.field, &it.reason));
-                invalid_pod(&name, &errors.collect::<Vec<_>>())
-            })?;
+        // The name is checked with the pod.
+        let mut errors = metadata_errors(&object, Some(&Value::Null), NameForm::Subdomain);
+        let Submission { pod, warnings } = match Self::read(&object, &applied, None) {
+            Ok(read) if errors.is_empty() => read,
+            Ok(_) => return Err(invalid_pod(&name, &errors)),
+            Err(ManifestError(more)) => {
+                errors.extend(more.iter().map(|it| FieldError::of_text(&*it.field, &it.reason)));
+                return Err(invalid_pod(&name, &errors));
+            }
+        };
         if dry_run {
             let checked = self.supervisor.check(&pod).await;
             checked.map_err(|error| of_supervisor(&name, error))?;
