@@ -204,8 +204,8 @@ impl Run<'_> {
             number => format!("{}-{number}", owner.name),
         };
         if let Some(taken) = self.all.iter().find(|pod| pod.name == name) {
-            // A pod of this Job with that name is being deleted, and its end is an event.
-            if taken.owner.as_deref() != Some(owner.uid.as_str()) {
+            // The end of a pod that is being deleted frees the name.
+            if taken.owner.as_deref() != Some(owner.uid.as_str()) && !taken.deleting {
                 let message = format!("pods {name:?} already exists");
                 result.problems.push(Problem { reason: "FailedCreate", message });
             }

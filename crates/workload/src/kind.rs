@@ -82,8 +82,14 @@ impl Kind {
         matches!(self, Self::Deployment | Self::StatefulSet)
     }
 
+    /// True if a deletion that does not say what happens to dependents leaves them: in Kubernetes,
+    /// those of a Job.
+    pub fn orphans_by_default(self) -> bool {
+        self == Self::Job
+    }
+
     /// The pointer to the pod's template.
-    pub(crate) fn template(self) -> &'static str {
+    pub fn template(self) -> &'static str {
         match self {
             Self::CronJob => "/spec/jobTemplate/spec/template",
             _ => "/spec/template",

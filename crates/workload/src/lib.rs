@@ -13,6 +13,7 @@
 //! - [`cron`] has schedules.
 //! - `facts`, `action`, `conditions` are the input and the output of [`reconcile()`].
 //! - `defaults`, `validate`, `scale` are what the API server does with an object.
+//! - `garbage` is what the deletion of an object means for the pods and Jobs that it owns.
 //! - `one_pod`, `deployment`, `daemon_set`, `stateful_set`, `job`, `cron_job`, `reconcile` are what
 //!   Kubernetes' controllers do.
 
@@ -31,6 +32,7 @@ mod daemon_set;
 mod defaults;
 mod deployment;
 mod facts;
+mod garbage;
 mod job;
 mod kind;
 mod one_pod;
@@ -48,6 +50,7 @@ mod tests;
 pub use action::{Action, NewJob, NewPod, Owner, Problem, Reconciliation};
 pub use defaults::default;
 pub use facts::{Finished, JobFacts, Observed, Phase, PodFacts};
+pub use garbage::{Deletion, OwnerReference, is_garbage, released};
 pub use kind::Kind;
 pub use reconcile::reconcile;
 pub use scale::{replicas_of, scale, scaled};

@@ -111,9 +111,12 @@ impl Wanted<'_> {
         if !self.exists || !self.creates || !mine.is_empty() {
             return;
         }
-        if pods.iter().any(|pod| pod.name == self.name) {
-            let message = format!("pods {:?} already exists", self.name);
-            result.problems.push(Problem { reason: "FailedCreate", message });
+        if let Some(taken) = pods.iter().find(|pod| pod.name == self.name) {
+            // The end of a pod that is being deleted frees the name.
+            if !taken.deleting {
+                let message = format!("pods {:?} already exists", self.name);
+                result.problems.push(Problem { reason: "FailedCreate", message });
+            }
             return;
         }
         result.actions.push(Action::CreatePod(self.pod()));

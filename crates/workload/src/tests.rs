@@ -9,6 +9,7 @@ use crate::*;
 mod cron_jobs;
 mod defaults;
 mod deployments;
+mod garbage;
 mod jobs;
 mod others;
 mod rules;
