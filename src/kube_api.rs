@@ -4,7 +4,8 @@
 //!
 //! - `publisher` keeps the objects of the store as the supervisor has them.
 //! - `stored_kind` is the kind of objects that clients store, such as ConfigMaps; `namespaces` makes
-//!   and empties namespaces.
+//!   and empties namespaces. `workload_kind` is that of Deployments and the other workloads, whose
+//!   controllers write through `controller_api`.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
@@ -14,6 +15,7 @@ mod access;
 mod answer;
 mod bodies;
 mod commands;
+mod controller_api;
 mod documents;
 mod errors;
 mod host_facts;
@@ -37,8 +39,10 @@ mod tests;
 mod times;
 mod usage;
 mod websocket;
+mod workload_kind;
 mod writes;
 
+pub use controller_api::ControllerApi;
 pub use host_objects::HostFacts;
 pub use identity::Identity;
 pub use namespaces::Namespaces;
@@ -49,4 +53,5 @@ pub use server::{CONNECTIONS, OPENINGS, Server};
 pub use stored_kind::stored_kinds;
 pub use streams::Streams;
 pub use usage::UsageMeter;
+pub use workload_kind::workload_kinds;
 pub use writes::{Change, Deletion, Kind, Live, Outcome, Writes};

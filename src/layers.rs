@@ -6,9 +6,10 @@ use probelet_layers::{assert_no_circle, assert_no_circle_below, graph, graph_bel
 
 /// The modules from top to bottom. A line is a layer, whose modules may use each other. A module that
 /// is not listed fails the test, so that a new one gets its layer on purpose.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["main", "command_line", "daemon"],
     &["cli", "service", "metrics", "kube_api"],
+    &["workloads"],
     &["supervisor"],
     &[
         "node",

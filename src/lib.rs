@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod node;
 pub mod service;
 pub mod supervisor;
+pub mod workloads;
 
 /// The decisions, all without I/O: the crate `probelet-domain`.
 pub use probelet_domain as domain;

@@ -110,7 +110,7 @@ fn the_forms_of_get_are_those_of_a_cluster() -> Result<()> {
     let node = node.as_str().context("no name")?;
     let described = kube.kubectl(&["describe", "node", node])?;
     ensure!(described.contains("kubia-liveness"), "{described}");
-    let unknown = kube.try_kubectl(&["get", "deployments"])?;
+    let unknown = kube.try_kubectl(&["get", "ingresses"])?;
     ensure!(unknown.stderr.contains("doesn't have a resource type"), "{}", unknown.stderr);
     Ok(())
 }

@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
 use crate::kube_api::{
-    HostFacts, Namespaces, Pods, Publisher, Router, Server, Streams, UsageMeter, Writes,
-    stored_kinds,
+    ControllerApi, HostFacts, Namespaces, Pods, Publisher, Router, Server, Streams, UsageMeter,
+    Writes, stored_kinds, workload_kinds,
 };
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
 use crate::node::host_facts;
 use crate::service::{Logs, RecoveryGate};
 use crate::supervisor::{Supervisor, now};
+use crate::workloads::Controllers;
 
 /// A bound address for the Kubernetes API, which is not served yet.
 pub struct BoundKube {
@@ -59,9 +60,19 @@ impl BoundKube {
         let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
         let streams = Streams::new(supervisor.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
-        let pods = Pods::new(supervisor, store.clone(), &catalog).map(Pods::kind);
-        let kinds = stored_kinds(&catalog, &objects).into_iter().chain(pods);
-        let writes = Writes::new(kinds.collect(), store.clone());
+        let pods = Pods::new(supervisor.clone(), store.clone(), &catalog);
+        let mut kinds = stored_kinds(&catalog, &objects);
+        kinds.extend(workload_kinds(&catalog, &objects));
+        kinds.extend(pods.map(Pods::kind));
+        let writes = Writes::new(kinds, store.clone());
+        let api = Arc::new(ControllerApi::new(writes.clone()));
+        let controllers = Controllers::new(supervisor.clone(), objects.clone(), api);
+        let opened = gate.clone();
+        let controlling = async {
+            // A pod that is not recovered yet would be created again.
+            opened.opened().await;
+            controllers.run().await;
+        };
         let router =
             Router::new(self.authority, store, served, writes, gate, &address, cancel.clone());
         let server = Server { tls, router, openings, connections, cancel };
@@ -70,7 +81,7 @@ impl BoundKube {
         }
         let publishing = async {
             if let (Some(publisher), Some(namespaces)) = (publisher, namespaces) {
-                tokio::join!(publisher.run(), namespaces.run());
+                tokio::join!(publisher.run(), namespaces.run(), controlling);
             }
             std::future::pending().await
         };

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::errors;
 use super::identity::Identity;
 use super::websocket::{self, Receiver, Sender};
-use crate::domain::exit::{Caller, Operator};
+use crate::domain::exit::Operator;
 use crate::domain::pod_key::PodKey;
 use crate::node::session::{Input, Order, Output, Session};
 use crate::supervisor::{Supervisor, SupervisorError};
@@ -75,7 +75,7 @@ impl Exec {
         let session = self.supervisor.requests().exec(pod, container, &order).await;
         let session = session.map_err(|error| of_supervisor(pod, error))?;
         // The log records the user of each command.
-        let by = Operator::new("exec", Some(Caller::Remote(self.identity.address())));
+        let by = Operator::new("exec", Some(self.identity.caller()));
         let command = order.command.first();
         tracing::info!(%pod, container, command, user, operator = %by, "a command is run");
         Ok(session)

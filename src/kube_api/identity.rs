@@ -28,8 +28,16 @@ pub struct Connection {
 #[derive(Clone)]
 pub struct Identity {
     holder: Holder,
-    address: SocketAddr,
-    validity: Validity,
+    origin: Origin,
+}
+
+/// Where a request comes from.
+#[derive(Clone)]
+enum Origin {
+    /// A connection from this address, with a credential.
+    Connection(SocketAddr, Validity),
+    /// The daemon itself.
+    Controller,
 }
 
 impl Identity {
@@ -41,18 +49,34 @@ impl Identity {
         self.holder.role
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// A controller of the daemon and its object, such as `deployment/web`.
+    pub fn of_controller(name: &str) -> Self {
+        let holder = Holder { name: name.to_owned(), role: Role::Admin };
+        Self { holder, origin: Origin::Controller }
+    }
+
+    /// The address of the connection; none if the daemon itself makes the request.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.origin {
+            Origin::Connection(address, _) => Some(address),
+            Origin::Controller => None,
+        }
     }
 
     /// The user as the cause of what a write does.
     pub fn caller(&self) -> Caller {
-        Caller::User { name: self.name().into(), from: self.address }
+        match self.address() {
+            Some(from) => Caller::User { name: self.name().into(), from },
+            None => Caller::Controller(self.name().into()),
+        }
     }
 
     /// Resolves when the credential is revoked: a request that stays open ends with it.
     pub async fn revoked(&self) {
-        self.validity.revoked().await;
+        match &self.origin {
+            Origin::Connection(_, validity) => validity.revoked().await,
+            Origin::Controller => std::future::pending().await,
+        }
     }
 
     /// 403 if the user may not do it.
@@ -107,7 +131,8 @@ pub fn authenticate(
     let by_token = || authority.by_token(&token(headers)?, now);
     let found = by_certificate().or_else(by_token).ok_or_else(Status::unauthorized)?;
     let (holder, validity) = found;
-    let identity = Identity { holder, address: connection.address, validity };
+    let origin = Origin::Connection(connection.address, validity);
+    let identity = Identity { holder, origin };
     if headers.keys().any(|name| name.as_str().starts_with(IMPERSONATE)) {
         let why =
             format!("User {:?} cannot impersonate: probelet has no such right", identity.name());

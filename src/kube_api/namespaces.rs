@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use probelet_kube_wire::discovery::Catalog;
+use probelet_kube_wire::discovery::{Catalog, Served};
 use probelet_kube_wire::feed::{Key, Stored};
 use probelet_kube_wire::patch::Applied;
 use probelet_kube_wire::rules::{PERMANENT, Rules, is_being_deleted, is_kept};
 use probelet_kube_wire::status::{Cause, GroupResource, Status};
+use probelet_workload::Kind;
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
@@ -73,10 +74,10 @@ impl Namespaces {
         gate: RecoveryGate,
     ) -> Option<Self> {
         let stored = |name: &str| catalog.find("", "v1", name).map(Stored::of);
-        let is_stored =
-            |kind: &str, group: &str| group.is_empty() && Rules::of_core(kind).is_some();
+        let is_workload = |row: &Served| Kind::of_resource(row.group, row.name).is_some();
+        let is_core = |row: &Served| row.group.is_empty() && Rules::of_core(row.kind).is_some();
         let rows = catalog.rows().iter();
-        let rows = rows.filter(|row| row.namespaced && is_stored(row.kind, row.group));
+        let rows = rows.filter(|row| row.namespaced && (is_core(row) || is_workload(row)));
         Some(Self {
             supervisor,
             objects,

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::commands::of_supervisor;
 use super::identity::Identity;
 use super::websocket::{self, Receiver, Sender};
-use crate::domain::exit::{Caller, Operator};
+use crate::domain::exit::Operator;
 use crate::domain::pod_key::PodKey;
 use crate::node::Target;
 use crate::supervisor::Supervisor;
@@ -84,7 +84,7 @@ impl PortForward {
     /// Forwards until all connections have ended, the client leaves, or its credential is revoked.
     pub async fn serve(self, upgrade: OnUpgrade) {
         let Some(stream) = websocket::upgraded(upgrade).await else { return };
-        let by = Operator::new("port-forward", Some(Caller::Remote(self.identity.address())));
+        let by = Operator::new("port-forward", Some(self.identity.caller()));
         let ports: Vec<_> = self.framer.ports().iter().map(u16::to_string).collect();
         let (pod, user, ports) = (&self.pod, self.identity.name(), ports.join(","));
         tracing::info!(pod, user, ports, operator = %by, "ports are forwarded");

@@ -63,6 +63,20 @@ impl Read<'_> {
         self.write(&served_as(self.served, &object), answer)
     }
 
+    /// Answers with the Scale of one object, which has no other form.
+    pub fn scale(&self, store: &Store) -> Result<Response<Body>, Status> {
+        let answer = Answer::negotiate(self.accept, Endpoint::Object)?;
+        let resource = self.request.group_resource();
+        let name = self.request.name.as_deref().unwrap_or_default();
+        let key = Key::new(self.request.namespace.as_deref().unwrap_or_default(), name);
+        let object = store.read(|feed| feed.get(Stored::of(self.served), &key));
+        let object = object.ok_or_else(|| Status::not_found(&resource, name))?;
+        let kind = probelet_workload::Kind::of_resource(self.served.group, self.served.name);
+        let scale = kind.and_then(|kind| probelet_workload::scale(kind, &object));
+        let scale = scale.ok_or_else(|| Status::method_not_supported(&resource, "get"))?;
+        Ok(answer::json(answer.content_type(), &scale, self.is_pretty || answer.is_pretty()))
+    }
+
     /// Answers with one object in the form that the client accepts.
     pub fn write(&self, object: &Value, answer: Answer) -> Result<Response<Body>, Status> {
         let document = match (answer.form(), self.tables(answer.form())?) {

@@ -129,7 +129,8 @@ impl Router {
         };
         let user = user?;
         let (method, path) = (head.method.as_str(), head.uri.path());
-        tracing::debug!(user = user.name(), address = %user.address(), method, path, "a request");
+        let address = connection.address;
+        tracing::debug!(user = user.name(), %address, method, path, "a request");
         user.authorize(&request)?;
         let served = self.catalog.allow(&request)?;
         if REVIEWS.contains(&request.group.as_str()) {
@@ -163,6 +164,7 @@ impl Router {
                 self.measured(request, read).await
             }
             (Verb::Get, None | Some("status")) => read.get(&self.store),
+            (Verb::Get, Some("scale")) => read.scale(&self.store),
             (Verb::List, None) => read.list(&self.store),
             (Verb::Watch, None) => {
                 let slot = self.watches.clone().try_acquire_owned();

@@ -35,6 +35,11 @@ pub fn stored_kinds(catalog: &Catalog, objects: &StoredObjects) -> Vec<(Stored, 
 }
 
 impl StoredKind {
+    /// A kind of workloads, whose rules the caller checks.
+    pub fn of_workload(served: &'static Served, objects: StoredObjects) -> Self {
+        Self { served, rules: Rules::COUNTED, objects }
+    }
+
     fn stored(&self) -> Stored {
         Stored::of(self.served)
     }

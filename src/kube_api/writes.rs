@@ -4,6 +4,7 @@
 //! - `pipeline` is the same for all kinds: the body becomes an object, which is checked against its
 //!   type, the URL and the live object, and then handed to the kind. Writes of one object wait for
 //!   each other in `locks`.
+//! - `scale` is the subresource of that name.
 //! - `metadata` has the rules of names, versions and the fields that only the server sets.
 
 mod deletion;
@@ -12,6 +13,7 @@ mod locks;
 mod metadata;
 mod patches;
 mod pipeline;
+mod scale;
 #[cfg(test)]
 mod tests;
 

@@ -2,8 +2,8 @@
 //! second time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::watch;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -11,22 +11,28 @@ use super::error::Error;
 
 /// Refuses all calls until it is opened; it stays open.
 #[derive(Debug, Clone, Default)]
-pub struct RecoveryGate(Arc<AtomicBool>);
+pub struct RecoveryGate(Arc<watch::Sender<bool>>);
 
 impl RecoveryGate {
     /// True if callers are served.
     pub fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow()
     }
 
     pub fn open(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.send_replace(true);
+    }
+
+    /// Waits until it is open.
+    pub async fn opened(&self) {
+        // The sender is this gate's, so the wait has no other end.
+        drop(self.0.subscribe().wait_for(|is_open| *is_open).await);
     }
 }
 
 impl Interceptor for RecoveryGate {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        if self.0.load(Ordering::Acquire) {
+        if self.is_open() {
             return Ok(request);
         }
         Err(Error::Recovering.into())

@@ -46,6 +46,9 @@ const NONE: Rules = Rules {
 };
 
 impl Rules {
+    /// The rules of a kind that has others elsewhere, and a generation.
+    pub const COUNTED: Self = Self { has_generation: true, ..NONE };
+
     /// The rules of a kind of the core group; `None` for a kind that has others.
     pub fn of_core(kind: &str) -> Option<Self> {
         match kind {

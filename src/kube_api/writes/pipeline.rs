@@ -111,6 +111,9 @@ impl Writes {
                 self.create_subresource(kind, write, &body).await
             }
             Verb::Create => self.create(kind, write, &body).await,
+            Verb::Update | Verb::Patch if request.subresource.as_deref() == Some("scale") => {
+                self.scale(kind, write, &body).await
+            }
             Verb::Update => self.update(kind, write, &body).await,
             Verb::Patch => self.patch(kind, write, &body).await,
             Verb::Delete => self.delete(kind, write, optional(write, &body)?).await,

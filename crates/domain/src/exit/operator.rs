@@ -25,6 +25,8 @@ pub enum Caller {
         /// Address of the connection.
         from: SocketAddr,
     },
+    /// A controller of the daemon and its object, such as `deployment/web`.
+    Controller(Arc<str>),
 }
 
 /// A request, and its caller.
@@ -38,7 +40,7 @@ pub struct Operator {
     pub pid: Option<u32>,
     /// Address of a remote caller.
     pub from: Option<SocketAddr>,
-    /// Name of a user of the Kubernetes API.
+    /// Name of a user of the Kubernetes API, or of a controller and its object.
     pub user: Option<String>,
 }
 
@@ -53,6 +55,7 @@ impl Operator {
             Some(Caller::User { name, from }) => {
                 Self { from: Some(from), user: Some(name.to_string()), ..alone }
             }
+            Some(Caller::Controller(name)) => Self { user: Some(name.to_string()), ..alone },
             None => alone,
         }
     }
@@ -95,6 +98,11 @@ mod tests {
         assert_eq!(
             Operator::new("delete", Some(ann)).to_string(),
             "delete by ann from 192.0.2.7:4711"
+        );
+        let controller = Caller::Controller("deployment/web".into());
+        assert_eq!(
+            Operator::new("delete", Some(controller)).to_string(),
+            "delete by deployment/web"
         );
         assert_eq!(Operator::new("stop", None).to_string(), "stop");
     }

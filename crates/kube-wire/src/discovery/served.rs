@@ -88,6 +88,23 @@ const POD_SUBRESOURCES: &[Subresource] = &[
     Subresource { name: "status", kind: None, verbs: STATUS },
 ];
 
+const STATUS_ONLY: &[Subresource] = &[Subresource { name: "status", kind: None, verbs: STATUS }];
+const SCALABLE: &[Subresource] = &[
+    Subresource { name: "scale", kind: Some(("autoscaling", "v1", "Scale")), verbs: STATUS },
+    Subresource { name: "status", kind: None, verbs: STATUS },
+];
+
+/// A kind of workloads.
+const fn workload(
+    group: &'static str,
+    names: [&'static str; 3],
+    short_names: &'static [&'static str],
+    subresources: &'static [Subresource],
+) -> Served {
+    let served = plain(group, "v1", names, true, STORE);
+    Served { short_names, categories: &["all"], subresources, ..served }
+}
+
 /// A resource without short names, categories and subresources.
 const fn plain(
     group: &'static str,
@@ -144,6 +161,17 @@ pub const SERVED: &[Served] = &[
         categories: &["all"],
         ..plain("", "v1", ["services", "service", "Service"], true, READ)
     },
+    workload("apps", ["daemonsets", "daemonset", "DaemonSet"], &["ds"], STATUS_ONLY),
+    workload("apps", ["deployments", "deployment", "Deployment"], &["deploy"], SCALABLE),
+    // Always empty: no earlier template is kept. kubectl lists them to describe a Deployment.
+    Served {
+        short_names: &["rs"],
+        categories: &["all"],
+        ..plain("apps", "v1", ["replicasets", "replicaset", "ReplicaSet"], true, READ)
+    },
+    workload("apps", ["statefulsets", "statefulset", "StatefulSet"], &["sts"], SCALABLE),
+    workload("batch", ["cronjobs", "cronjob", "CronJob"], &["cj"], STATUS_ONLY),
+    workload("batch", ["jobs", "job", "Job"], &[], STATUS_ONLY),
     // Without a short name: kubectl warns of one that two groups have.
     plain("events.k8s.io", "v1", ["events", "event", "Event"], true, READ),
     plain(

@@ -31,7 +31,17 @@ fn only_what_is_in_the_table_is_allowed() {
         ("GET", "/api/v1/pods/web", absent()),
         ("GET", "/api/v1/namespaces/a/nodes", absent()),
         ("GET", "/api/v2/pods", absent()),
-        ("GET", "/apis/apps/v1/deployments", absent()),
+        ("PATCH", "/apis/apps/v1/namespaces/a/deployments/web/scale", Ok("Deployment")),
+        ("GET", "/apis/apps/v1/namespaces/a/daemonsets/web/scale", absent()),
+        (
+            "POST",
+            "/apis/apps/v1/namespaces/a/replicasets",
+            Err((
+                405,
+                "create is not supported on resources of kind \"replicasets.apps\"".to_owned(),
+            )),
+        ),
+        ("GET", "/apis/networking.k8s.io/v1/ingresses", absent()),
         ("GET", "/api/v1/namespaces/a/pods/web/proxy", absent()),
         (
             "DELETE",
@@ -169,7 +179,7 @@ fn legacy_documents() {
         metrics["preferredVersion"],
         json!({"groupVersion": "metrics.k8s.io/v1beta1", "version": "v1beta1"})
     );
-    assert_eq!(catalog.group("apps").map_err(|it| it.code()), Err(404));
+    assert_eq!(catalog.group("networking.k8s.io").map_err(|it| it.code()), Err(404));
     assert_eq!(catalog.resources("", "v2").map_err(|it| it.code()), Err(404));
     assert!(catalog.root()["paths"].as_array().unwrap().contains(&json!("/apis/events.k8s.io/v1")));
     assert_eq!(version(1, 36, "v1.36.0+probelet.1", "linux/amd64")["minor"], "36");

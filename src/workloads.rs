@@ -1,0 +1,25 @@
+//! The controllers of Deployments, DaemonSets, StatefulSets, Jobs and CronJobs.
+//!
+//! What is to be done is decided in `probelet-workload`; this module observes and carries out:
+//!
+//! - `controllers` is the one task that owns all work. `queue` says which object is next.
+//! - `pods` has the facts of the pods, read again when a pod changes.
+//! - `round` is one reconciliation of an object, `collector` deletes what has no owner any more.
+//! - `api` are the writes, which go the way of clients' writes: defaults, rules and locks are those of
+//!   the Kubernetes API.
+//! - `recorder` keeps the events about the objects.
+
+mod api;
+mod collector;
+mod controllers;
+mod pods;
+mod queue;
+mod recorder;
+mod round;
+#[cfg(test)]
+mod tests;
+mod zones;
+
+pub use api::{Api, Part};
+pub use controllers::Controllers;
+pub use zones::zone;

@@ -1,0 +1,246 @@
+//! One reconciliation against writes that fail.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use probelet_kube_wire::discovery::Served;
+use probelet_kube_wire::feed::{Key, Stored};
+use probelet_kube_wire::status::{GroupResource, Status};
+use probelet_workload::{Kind, OwnerReference, PodFacts};
+use serde_json::{Value, json};
+
+use super::api::{self, Api, Part};
+use super::collector::{Owners, collect};
+use super::pods::Dependent;
+use super::queue::Done;
+use super::recorder::Recorder;
+use super::round::Round;
+use crate::kube_objects::Store;
+
+/// Writes that are only noted. Those whose text contains one of `refused` fail.
+#[derive(Default)]
+struct Noted {
+    refused: Vec<(&'static str, u16)>,
+    done: Mutex<Vec<String>>,
+}
+
+impl Noted {
+    fn note(&self, text: String) -> Result<(), Status> {
+        let refused = self.refused.iter().find(|(part, _)| text.contains(part));
+        let result = match refused {
+            None => Ok(()),
+            Some((_, code)) => Err(match code {
+                404 => Status::not_found(&GroupResource::new("", "pods"), "web"),
+                409 => Status::modified(&GroupResource::new("", "pods"), "web"),
+                _ => Status::internal("it does not work"),
+            }),
+        };
+        self.done.lock().unwrap().push(text);
+        result
+    }
+
+    fn done(&self) -> Vec<String> {
+        self.done.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Api for Noted {
+    async fn create(&self, served: &'static Served, object: Value, by: &str) -> Result<(), Status> {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        self.note(format!("create {} {name} by {by}", served.name))
+    }
+
+    async fn replace(
+        &self,
+        served: &'static Served,
+        object: Value,
+        part: Part,
+        _: &str,
+    ) -> Result<(), Status> {
+        let metadata = &object["metadata"];
+        let kept = [&metadata["ownerReferences"], &metadata["finalizers"]];
+        let kept = kept.map(|it| it.as_array().map_or(0, Vec::len));
+        self.note(format!("replace {} {part:?} {kept:?}", served.name))
+    }
+
+    async fn delete(
+        &self,
+        served: &'static Served,
+        (key, uid): (&Key, &str),
+        foreground: bool,
+        _: &str,
+    ) -> Result<(), Status> {
+        let how = if foreground { "foreground" } else { "background" };
+        self.note(format!("delete {} {} {uid} {how}", served.name, key.name()))
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-01-01T00:00:30Z".parse().unwrap()
+}
+
+fn object(kind: Kind) -> Value {
+    json!({
+        "apiVersion": kind.api_version(), "kind": kind.name(),
+        "metadata": {
+            "name": "web", "namespace": "default", "uid": "u", "resourceVersion": "7",
+            "generation": 1, "creationTimestamp": "2025-12-31T23:59:30Z",
+        },
+        "spec": {
+            "replicas": 1, "schedule": "* * * * *", "concurrencyPolicy": "Allow",
+            "timeZone": "Etc/UTC",
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}},
+            "jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}},
+        },
+    })
+}
+
+struct Trial {
+    api: Arc<Noted>,
+    store: Store,
+    object: Value,
+    pods: Vec<PodFacts>,
+    owned: Vec<Dependent>,
+    kind: Kind,
+}
+
+impl Trial {
+    fn new(kind: Kind, refused: &[(&'static str, u16)]) -> Self {
+        let api = Noted { refused: refused.to_vec(), ..Noted::default() };
+        let (store, object) = (Store::new(1), object(kind));
+        Self { api: Arc::new(api), store, object, pods: Vec::new(), owned: Vec::new(), kind }
+    }
+
+    async fn run(&self) -> Done {
+        let round = Round {
+            api: self.api.clone(),
+            recorder: Arc::new(Recorder::new(self.store.clone())),
+            store: self.store.clone(),
+            kind: self.kind,
+            object: Arc::new(self.object.clone()),
+            pods: self.pods.clone(),
+            jobs: Vec::new(),
+            owned: self.owned.clone(),
+            now: now(),
+        };
+        round.run().await
+    }
+
+    fn events(&self) -> Vec<String> {
+        let events = Stored::of(api::core("events").unwrap());
+        let events = self.store.read(|feed| feed.objects(events, None));
+        events.iter().map(|it| format!("{} {}", it["reason"], it["message"])).collect()
+    }
+
+    fn owned(&mut self, name: &str) {
+        let owner = OwnerReference { kind: Some(self.kind), uid: "u".into(), controller: true };
+        self.owned.push(Dependent {
+            key: Key::new("default", name),
+            uid: format!("uid-of-{name}"),
+            owners: vec![owner],
+            deleting: false,
+        });
+    }
+
+    fn deleted_with(&mut self, finalizer: &str) {
+        self.object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        self.object["metadata"]["finalizers"] = json!([finalizer]);
+    }
+}
+
+#[tokio::test]
+async fn the_status_is_stored_before_the_pod_is_created() {
+    let trial = Trial::new(Kind::Deployment, &[]);
+    assert!(!trial.run().await.failed);
+    let wanted = ["replace deployments Status [0, 0]", "create pods web by deployment/web"]
+        .map(String::from);
+    assert_eq!(trial.api.done(), wanted);
+    assert_eq!(trial.events(), [r#""SuccessfulCreate" "Created pod: web""#]);
+}
+
+#[tokio::test]
+async fn a_failed_action_is_an_event_and_is_tried_again() {
+    let trial = Trial::new(Kind::Deployment, &[("create", 500)]);
+    assert!(trial.run().await.failed);
+    let events = trial.events();
+    assert!(events.len() == 1 && events[0].contains("FailedCreate"), "{events:?}");
+    assert!(events[0].contains("it does not work"), "{events:?}");
+    // Another writer of the object was first.
+    let trial = Trial::new(Kind::Deployment, &[("Status", 409)]);
+    assert!(trial.run().await.failed);
+    assert_eq!((trial.api.done().len(), trial.events().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_time_of_the_schedule_is_used_up_only_with_its_job() {
+    let trial = Trial::new(Kind::CronJob, &[("create jobs", 500)]);
+    assert!(trial.run().await.failed);
+    assert_eq!(trial.api.done().len(), 1, "no status: {:?}", trial.api.done());
+    let trial = Trial::new(Kind::CronJob, &[]);
+    let done = trial.run().await;
+    assert_eq!((done.failed, trial.api.done().len()), (false, 2), "{:?}", trial.api.done());
+    assert_eq!(done.next, Some("2026-01-01T00:01:00Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn an_unchanged_status_is_not_written() {
+    let mut trial = Trial::new(Kind::StatefulSet, &[]);
+    trial.object["spec"]["replicas"] = json!(0);
+    trial.run().await;
+    assert_eq!(trial.api.done().len(), 1);
+    let jobs = Trial::new(Kind::Job, &[("Status", 404)]);
+    let done = jobs.run().await;
+    assert!(!done.failed, "the Job was deleted meanwhile");
+}
+
+#[tokio::test]
+async fn a_foreground_deletion_waits_for_the_pods() {
+    let mut trial = Trial::new(Kind::Deployment, &[]);
+    trial.deleted_with("foregroundDeletion");
+    trial.owned("web");
+    assert!(!trial.run().await.failed);
+    assert_eq!(trial.api.done(), ["delete pods web uid-of-web background"]);
+    trial.owned.clear();
+    trial.run().await;
+    assert_eq!(trial.api.done()[1..], ["replace deployments Object [0, 0]"]);
+}
+
+#[tokio::test]
+async fn an_orphaning_deletion_releases_the_pods_first() {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "uid": "u"});
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default", "ownerReferences": [owner]},
+    });
+    let mut trial = Trial::new(Kind::Deployment, &[("replace pods", 500)]);
+    trial.store.publish(Stored::of(api::core("pods").unwrap()), pod.clone(), 2).unwrap();
+    trial.deleted_with("orphan");
+    trial.owned("web");
+    assert!(trial.run().await.failed);
+    assert_eq!(trial.api.done(), ["replace pods Object [0, 0]"], "the object stays");
+    trial.api = Arc::default();
+    assert!(!trial.run().await.failed);
+    let wanted = ["replace pods Object [0, 0]", "replace deployments Object [0, 0]"];
+    assert_eq!(trial.api.done(), wanted);
+}
+
+#[tokio::test]
+async fn only_dependents_without_an_owner_are_collected() {
+    let mut trial = Trial::new(Kind::Deployment, &[("later", 500), ("gone", 404)]);
+    trial.owned("web");
+    let mut owners = Owners::default();
+    owners.insert(Kind::Deployment, "u");
+    let dependent = &mut trial.owned[0];
+    assert!(!owners.miss(dependent));
+    assert!(Owners::default().miss(dependent));
+    dependent.deleting = true;
+    assert!(!Owners::default().miss(dependent), "it is under way");
+    let pods = api::core("pods").unwrap();
+    for (name, failed) in [("web", false), ("later", true), ("gone", false)] {
+        let dependent = Dependent { key: Key::new("default", name), ..trial.owned[0].clone() };
+        assert_eq!(collect(&*trial.api, pods, &dependent).await.failed, failed, "{name}");
+    }
+}
