@@ -15,7 +15,7 @@
 //! - [`feed`]: resource versions, the changes of the last minutes, and watches on them.
 //! - [`rules`]: defaults and validation of ConfigMaps, Secrets, namespaces and ServiceAccounts.
 //! - [`events`], [`partial`]: other forms of an object.
-//! - [`channels`]: the frames of exec, attach and port-forward.
+//! - [`channels`]: the frames of exec, attach and port-forward over WebSockets; [`spdy`]: over SPDY/3.1.
 //! - [`schema`]: the generated table of the API's types, of which [`protobuf`] reads bodies and
 //!   [`patch`] merges lists.
 //! - [`strict`]: unknown and duplicate fields of an object, by the same table.
@@ -41,6 +41,7 @@ pub mod query;
 pub mod rules;
 pub mod schema;
 pub mod selector;
+pub mod spdy;
 pub mod status;
 pub mod strict;
 pub mod table;

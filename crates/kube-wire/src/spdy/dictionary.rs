@@ -1,0 +1,35 @@
+//! The dictionary of compressed headers (SPDY/3, section 2.6.10.1): names and values, each behind its
+//! length in 4 bytes, and then a text with frequent parts of values.
+
+/// Adler-32 of the dictionary, by which a compressed stream names it.
+pub const CHECKSUM: [u8; 4] = [0xe3, 0xc6, 0xa7, 0xc2];
+
+const WORDS: &str = "options head post put delete trace accept accept-charset accept-encoding \
+    accept-language accept-ranges age allow authorization cache-control connection content-base \
+    content-encoding content-language content-length content-location content-md5 content-range \
+    content-type date etag expect expires from host if-match if-modified-since if-none-match \
+    if-range if-unmodified-since last-modified location max-forwards pragma proxy-authenticate \
+    proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade \
+    user-agent vary via warning www-authenticate method get status 200_OK version HTTP/1.1 url \
+    public set-cookie keep-alive origin";
+
+const PARTS: &str = "100101201202205206300302303304305306307402405406407408409410411412413414415416\
+    417502504505203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad \
+    Request401 Unauthorized403 Forbidden404 Not Found500 Internal Server Error501 Not \
+    Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 \
+    Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,image/png,image/jpg,image/gif,\
+    application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,\
+    deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+
+/// The bytes of the dictionary.
+pub fn dictionary() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in WORDS.split_ascii_whitespace() {
+        let word = word.replace('_', " ");
+        // No word is longer than 255 bytes.
+        bytes.extend([0, 0, 0, u8::try_from(word.len()).unwrap_or_default()]);
+        bytes.extend(word.into_bytes());
+    }
+    bytes.extend(PARTS.bytes());
+    bytes
+}
