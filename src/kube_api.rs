@@ -9,20 +9,26 @@
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
-//!   answer it, `writes` change objects, and `streams` begins `commands` and `port_forward` over a `websocket`.
+//!   answer it, and `writes` change objects.
+//! - `streams` begins `commands` of `sources` and `port_forward`, which use the streams of `exchange`.
+//!   These are carried by `channels` of a `websocket`, or by `spdy`, bare or inside a `websocket`.
+//!   `one_way` sends logs and watches over a `websocket`.
 
 mod access;
 mod answer;
 mod bodies;
+mod channels;
 mod commands;
 mod controller_api;
 mod documents;
 mod errors;
+mod exchange;
 mod host_facts;
 mod host_objects;
 mod identity;
 mod logs;
 mod namespaces;
+mod one_way;
 mod pod_objects;
 mod pods;
 mod port_forward;
@@ -32,6 +38,8 @@ mod request_guard;
 mod reviews;
 mod router;
 mod server;
+mod sources;
+mod spdy;
 mod stored_kind;
 mod streams;
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl BoundKube {
         );
         let listen = self.listener.local_addr().ok();
         let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
-        let streams = Streams::new(supervisor.clone(), cancel.clone());
+        let streams = Streams::new(supervisor.clone(), logs.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
         let pods = Pods::new(supervisor.clone(), store.clone(), &catalog);
         let mut kinds = stored_kinds(&catalog, &objects);

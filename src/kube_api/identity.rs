@@ -1,21 +1,25 @@
 //! Who makes a request, and whether it may.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use probelet_kube_wire::channels::bearer_token;
 use probelet_kube_wire::path::ResourceRequest;
 use probelet_kube_wire::status::{GroupResource, Status};
+use tokio::time::sleep;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::access::{Access, allows_path};
 use crate::domain::exit::Caller;
 use crate::kube_authority::{Authority, Holder, Role, Validity};
+use crate::supervisor::now;
 
 /// Begins the headers by which a client acts as another user.
 const IMPERSONATE: &str = "impersonate-";
+/// The interval at which the clock is compared with the end of a credential.
+const CLOCK: Duration = Duration::from_secs(60);
 
 /// A connection: the client's address, and its certificate, whose chain TLS has verified.
 #[derive(Debug, Clone)]
@@ -71,10 +75,13 @@ impl Identity {
         }
     }
 
-    /// Resolves when the credential is revoked: a request that stays open ends with it.
-    pub async fn revoked(&self) {
+    /// Resolves when the credential is revoked or expires: a request that stays open ends with it.
+    pub async fn ended(&self) {
         match &self.origin {
-            Origin::Connection(_, validity) => validity.revoked().await,
+            Origin::Connection(_, validity) => tokio::select! {
+                () = validity.revoked() => {}
+                () = expired(validity.expires()) => {}
+            },
             Origin::Controller => std::future::pending().await,
         }
     }
@@ -109,6 +116,15 @@ impl Identity {
         }
         let why = format!("User {:?} cannot {verb} path {path:?}", self.name());
         Err(Status::forbidden(&GroupResource::new("", ""), "", &why))
+    }
+}
+
+/// Resolves at this time. The clock may be set, so it is read again now and then.
+async fn expired(at: SystemTime) {
+    while let Ok(left) = at.duration_since(now().wall)
+        && !left.is_zero()
+    {
+        sleep(left.min(CLOCK)).await;
     }
 }
 

@@ -47,10 +47,10 @@ pub async fn read(
     let chunks = logs.read(&wanted).await;
     let chunks =
         chunks.map_err(|error| errors::of_service(&request.group_resource(), &name, error))?;
-    let revoked = async move { user.revoked().await };
+    let ended = async move { user.ended().await };
     // A log that ends early ends the body: the status was sent with the first part.
     let parts = chunks.filter_map(|chunk| async { chunk.ok().map(|chunk| chunk.data.into()) });
-    let parts = parts.take_until(Box::pin(revoked));
+    let parts = parts.take_until(Box::pin(ended));
     Ok(answer::stream(TEXT, parts))
 }
 

@@ -200,7 +200,7 @@ impl Watching {
             }
             tokio::select! {
                 () = self.cancel.cancelled() => self.has_ended = true,
-                () = self.user.revoked() => self.has_ended = true,
+                () = self.user.ended() => self.has_ended = true,
                 () = sleep_until(self.end) => self.has_ended = true,
                 () = sleep_until(self.bookmark) => {
                     self.bookmark = deadline_in(BOOKMARK);

@@ -23,6 +23,7 @@ use super::bodies;
 use super::documents::Documents;
 use super::identity::{Connection, Identity, authenticate};
 use super::logs;
+use super::one_way::Kind;
 use super::reads::Read;
 use super::request_guard::check_site;
 use super::reviews;
@@ -150,7 +151,12 @@ impl Router {
             let write = Write { request: &request, served, query: &query, headers, by };
             return written(&read, self.writes.answer(&write, body).await?);
         }
-        self.resource(&request, &read, &user).await
+        let response = self.resource(&request, &read, &user).await?;
+        match (request.verb, request.subresource.as_deref()) {
+            (Verb::Watch, _) => self.streams.one_way(head, Kind::Watch, response, user),
+            (_, Some("log")) => self.streams.one_way(head, Kind::Log, response, user),
+            _ => Ok(response),
+        }
     }
 
     async fn resource(

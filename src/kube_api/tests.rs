@@ -84,6 +84,10 @@ impl Users {
         user["token"].as_str().unwrap().to_owned()
     }
 
+    pub fn revoke(&self, name: &str) {
+        self.authority.revoke(name).unwrap();
+    }
+
     pub fn identity(&self, name: &str, role: Role) -> Identity {
         let token = self.token(name, role);
         self.authenticate(None, &[("authorization", &format!("Bearer {token}"))]).unwrap()

@@ -6,11 +6,12 @@
 //! ```text
 //! let handshake = Handshake::read(&head)?;
 //! let (protocol, name) = Protocol::negotiate(handshake.offered())?;
-//! let upgrade = hyper::upgrade::on(request);
-//! tasks.spawn(exec.serve(upgrade));
+//! tasks.spawn(serve(upgraded(upgrade)));
 //! Ok(handshake.response(name))
 //! ```
 
+use std::future::ready;
+use std::io;
 use std::time::Duration;
 
 use base64::Engine;
@@ -32,6 +33,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 /// RFC 6455, 1.3.
 const ACCEPT_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -66,13 +68,9 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// 400 if it does not ask for a WebSocket, with a text for clients of the older SPDY.
+    /// 400 if it does not ask for a WebSocket.
     pub fn read(request: &Parts) -> Result<Self, Status> {
         let headers = &request.headers;
-        if has_token(headers, &UPGRADE, "SPDY/3.1") {
-            let text = "SPDY is not served, only WebSockets: kubectl uses them since 1.31";
-            return Err(Status::bad_request(text));
-        }
         if !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade")
         {
             return Err(Status::bad_request("Upgrade request required"));
@@ -100,6 +98,12 @@ impl Handshake {
         self.offered.as_deref()
     }
 
+    /// True if the client offers this subprotocol.
+    pub fn offers(&self, subprotocol: &str) -> bool {
+        let mut offered = self.offered().unwrap_or_default().split(',').map(str::trim);
+        offered.any(|name| name == subprotocol)
+    }
+
     /// The answer 101, which begins the WebSocket, with the chosen subprotocol.
     pub fn response<B: Default>(&self, subprotocol: Option<&str>) -> Result<Response<B>, Status> {
         let mut response = Response::new(B::default());
@@ -117,7 +121,13 @@ impl Handshake {
     }
 }
 
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+/// True if the request asks for a WebSocket, whether its other headers are valid or not.
+pub fn is_requested(request: &Parts) -> bool {
+    has_token(&request.headers, &UPGRADE, "websocket")
+}
+
+/// True if a header that is a list has this token.
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
@@ -130,12 +140,15 @@ fn accept(key: &[u8]) -> Result<HeaderValue, Status> {
     HeaderValue::from_str(&accept).map_err(|error| Status::internal(&error.to_string()))
 }
 
+/// A connection behind an answer 101.
+pub type Connection = TokioIo<Upgraded>;
+
 /// The connection behind an answer 101; `None` if the client has left before.
-pub async fn upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
+pub async fn upgraded(upgrade: OnUpgrade) -> Option<Connection> {
     match timeout(UPGRADING, upgrade).await {
         Ok(Ok(upgraded)) => Some(TokioIo::new(upgraded)),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "Kubernetes API: no WebSocket");
+            tracing::debug!(%error, "Kubernetes API: no upgraded connection");
             None
         }
         Err(_) => None,
@@ -151,6 +164,23 @@ pub async fn open<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> (Sender<S>, R
         .max_message_size(Some(MESSAGE))
         .max_frame_size(Some(MESSAGE));
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
+}
+
+/// Opens the server's side of a connection whose messages are the bytes of another protocol.
+pub async fn tunnel<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
+    let (sender, receiver) = open(stream).await;
+    let payloads = receiver.filter_map(|message| async {
+        match message {
+            Ok(Message::Close(_)) => None,
+            Ok(message) => payload(message).map(Ok),
+            Err(error) => Some(Err(io::Error::other(error))),
+        }
+    });
+    let binary = |bytes| ready(Ok::<_, io::Error>(Message::Binary(bytes)));
+    let messages = sender.sink_map_err(io::Error::other).with(binary);
+    (StreamReader::new(Box::pin(payloads)), SinkWriter::new(CopyToBytes::new(Box::pin(messages))))
 }
 
 /// A message with these bytes, which are base64 if it is sent as text.

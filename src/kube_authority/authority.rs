@@ -232,8 +232,9 @@ impl Authority {
         now: SystemTime,
     ) -> Option<(Holder, Validity)> {
         let fingerprint = Fingerprint::of(secret);
-        let holder = self.credentials.borrow().holder(kind, &fingerprint, now)?;
-        Some((holder, Validity { fingerprint, credentials: self.credentials.subscribe() }))
+        let (holder, expires) = self.credentials.borrow().holder(kind, &fingerprint, now)?;
+        let credentials = self.credentials.subscribe();
+        Some((holder, Validity { fingerprint, expires, credentials }))
     }
 
     fn change(
@@ -289,10 +290,16 @@ impl Authority {
 #[derive(Clone)]
 pub struct Validity {
     fingerprint: Fingerprint,
+    expires: SystemTime,
     credentials: watch::Receiver<Arc<Credentials>>,
 }
 
 impl Validity {
+    /// The end of the credential.
+    pub fn expires(&self) -> SystemTime {
+        self.expires
+    }
+
     /// Resolves when the credential is revoked; never if the authority ends before.
     pub async fn revoked(&self) {
         let mut credentials = self.credentials.clone();

@@ -1,6 +1,6 @@
 //! The issued credentials, each with its user, role and expiry. No I/O and no clock.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -135,18 +135,19 @@ impl Credentials {
         (credentials.len() < self.credentials.len()).then_some(Self { credentials })
     }
 
-    /// The user of a valid credential.
+    /// The user of a valid credential, and its end.
     pub fn holder(
         &self,
         kind: CredentialKind,
         fingerprint: &Fingerprint,
         now: SystemTime,
-    ) -> Option<Holder> {
+    ) -> Option<(Holder, SystemTime)> {
         let now = seconds(now);
         let found = self.credentials.iter().find(|credential| {
             credential.kind == kind && credential.sha256 == *fingerprint && credential.expires > now
         })?;
-        Some(Holder { name: found.name.clone(), role: found.role })
+        let expires = UNIX_EPOCH.checked_add(Duration::from_secs(found.expires))?;
+        Some((Holder { name: found.name.clone(), role: found.role }, expires))
     }
 
     /// True if the credential has not been revoked.

@@ -1,4 +1,5 @@
-//! `GetLogs`: a container's log as a whole, its last lines, or as it grows.
+//! `GetLogs`: a container's log as a whole, its last lines, or as it grows; and the output of a running
+//! container for a client that is attached to it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use crate::domain::adopt::ContainerRef;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::SpecError;
 use crate::domain::status::ContainerState;
-use crate::logs::format::{Printer, Selection};
+use crate::logs::format::{Printer, Selection, Stream};
 use crate::logs::{Read, Reader, Tail};
 use crate::node::AttemptId;
+use crate::node::session::Output;
 use crate::pb;
-use crate::supervisor::{Adopter, Supervisor, now};
+use crate::supervisor::{Adopter, Supervisor, SupervisorError, now};
 
 /// The interval at which a followed log is read.
 const POLL: Duration = Duration::from_millis(200);
@@ -46,10 +48,37 @@ impl Logs {
             Ok(reader) => reader,
             Err(error) => return Err(self.no_log(id, error).await),
         };
-        let log = Log { reader, printer: Printer::new(selection), buffer: Vec::new() };
+        let log = Log { reader, printer: Text(Printer::new(selection)), buffer: Vec::new() };
         let supervisor = self.supervisor.clone();
         Ok(self.streams.open(move |sender| async move {
             copy(&supervisor, log, id, follow, &sender).await;
+        }))
+    }
+
+    /// The output of a running container from now on, until the container ends.
+    pub async fn attach(&self, pod: &PodKey, container: &str) -> Result<Streaming<Output>> {
+        let request = pb::GetLogsRequest {
+            namespace: pod.namespace().to_owned(),
+            name: pod.name().to_owned(),
+            container: container.to_owned(),
+            ..pb::GetLogsRequest::default()
+        };
+        let id = self.attempt_of(&request)?;
+        if !is_running(&self.supervisor, &id) {
+            let (pod, container) = (id.pod, id.container);
+            return Err(SupervisorError::NotRunning { pod, container }.into());
+        }
+        let path = self.supervisor.log_path(&id);
+        let opened =
+            blocking(move || Reader::open(&path, Some(Tail { lines: 0, within: None }), true));
+        let reader = match opened.await? {
+            Ok(reader) => reader,
+            Err(error) => return Err(self.no_log(id, error).await),
+        };
+        let log = Log { reader, printer: Outputs::default(), buffer: Vec::new() };
+        let supervisor = self.supervisor.clone();
+        Ok(self.streams.open(move |sender| async move {
+            copy(&supervisor, log, id, true, &sender).await;
         }))
     }
 
@@ -105,68 +134,166 @@ fn selection(
         return Err(field("since_time", "cannot be set together with since"));
     }
     let since = ago.or(time).transpose()?;
-    Ok(Selection { since, timestamps: request.timestamps, limit: request.limit_bytes })
+    let limit = request.limit_bytes;
+    Ok(Selection { since, timestamps: request.timestamps, limit, stream: None })
 }
 
-struct Log {
-    reader: Reader,
-    printer: Printer,
-    buffer: Vec<u8>,
+/// What a log is converted into.
+trait Print: Send + 'static {
+    type Message: Send + 'static;
+
+    fn push(&mut self, bytes: &[u8]) -> Vec<Self::Message>;
+    /// The rest of a log that has ended.
+    fn finish(&mut self) -> Vec<Self::Message>;
+    /// Files were removed before they could be read.
+    fn missing(&mut self, files: u64) -> Vec<Self::Message>;
+    fn is_done(&self) -> bool;
 }
 
-impl Log {
-    fn step(&mut self, chunk: &mut pb::LogChunk) -> io::Result<Read> {
-        let read = self.reader.read(&mut self.buffer)?;
-        match read {
-            Read::Data => self.printer.push(&self.buffer, &mut chunk.data),
-            Read::Missing(files) => chunk.missing_files = files,
-            Read::End => {}
-        }
-        Ok(read)
+/// Both streams in one, for `logs`.
+struct Text(Printer);
+
+impl Text {
+    fn chunk(data: Vec<u8>, missing_files: u64) -> Vec<pb::LogChunk> {
+        let is_empty = data.is_empty() && missing_files == 0;
+        if is_empty { Vec::new() } else { vec![pb::LogChunk { data, missing_files }] }
     }
 }
 
-async fn copy(
+impl Print for Text {
+    type Message = pb::LogChunk;
+
+    fn push(&mut self, bytes: &[u8]) -> Vec<pb::LogChunk> {
+        let mut data = Vec::new();
+        self.0.push(bytes, &mut data);
+        Self::chunk(data, 0)
+    }
+
+    fn finish(&mut self) -> Vec<pb::LogChunk> {
+        let mut data = Vec::new();
+        self.0.finish(&mut data);
+        Self::chunk(data, 0)
+    }
+
+    fn missing(&mut self, files: u64) -> Vec<pb::LogChunk> {
+        Self::chunk(Vec::new(), files)
+    }
+
+    fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+}
+
+/// Each stream by itself, for `attach`.
+struct Outputs {
+    stdout: Printer,
+    stderr: Printer,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        let printer =
+            |stream| Printer::new(Selection { stream: Some(stream), ..Selection::default() });
+        Self { stdout: printer(Stream::Stdout), stderr: printer(Stream::Stderr) }
+    }
+}
+
+impl Outputs {
+    fn both(&mut self, print: impl Fn(&mut Printer, &mut Vec<u8>)) -> Vec<Output> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        print(&mut self.stdout, &mut stdout);
+        print(&mut self.stderr, &mut stderr);
+        let mut outputs = vec![Output::Stdout(stdout), Output::Stderr(stderr)];
+        outputs.retain(|output| {
+            !matches!(output, Output::Stdout(bytes) | Output::Stderr(bytes) if bytes.is_empty())
+        });
+        outputs
+    }
+}
+
+impl Print for Outputs {
+    type Message = Output;
+
+    fn push(&mut self, bytes: &[u8]) -> Vec<Output> {
+        self.both(|printer, out| printer.push(bytes, out))
+    }
+
+    fn finish(&mut self) -> Vec<Output> {
+        self.both(Printer::finish)
+    }
+
+    fn missing(&mut self, files: u64) -> Vec<Output> {
+        let text =
+            format!("probelet: {files} files of the log were removed before they were read\n");
+        vec![Output::Stderr(text.into_bytes())]
+    }
+
+    fn is_done(&self) -> bool {
+        false
+    }
+}
+
+struct Log<P> {
+    reader: Reader,
+    printer: P,
+    buffer: Vec<u8>,
+}
+
+impl<P: Print> Log<P> {
+    fn step(&mut self) -> io::Result<(Read, Vec<P::Message>)> {
+        let read = self.reader.read(&mut self.buffer)?;
+        let messages = match read {
+            Read::Data => self.printer.push(&self.buffer),
+            Read::Missing(files) => self.printer.missing(files),
+            Read::End => Vec::new(),
+        };
+        Ok((read, messages))
+    }
+}
+
+async fn copy<P: Print>(
     supervisor: &Supervisor,
-    mut log: Log,
+    mut log: Log<P>,
     id: AttemptId,
     follow: bool,
-    sender: &Sender<pb::LogChunk>,
+    sender: &Sender<P::Message>,
 ) {
     let mut idle = 0;
     while !log.printer.is_done() {
         // Only the log of an attempt that had ended before the read is complete.
         let ended = !follow || !is_running(supervisor, &id);
         let stepped = blocking(move || {
-            let mut chunk = pb::LogChunk::default();
             // The lock is tried before the read: a writer that had ended then has written all.
             let complete = !follow || (ended && log.reader.is_complete());
-            let read = log.step(&mut chunk);
-            (log, chunk, complete, read)
+            let read = log.step();
+            (log, complete, read)
         });
-        let (back, mut chunk, complete, read) = match stepped.await {
+        let (back, complete, read) = match stepped.await {
             Ok(stepped) => stepped,
             Err(error) => return drop(sender.send(Err(error)).await),
         };
         log = back;
-        let over = match read {
-            Ok(Read::End) if ended && (complete || idle >= LAST_POLLS) => {
-                log.printer.finish(&mut chunk.data);
-                true
+        let (messages, is_over) = match read {
+            Ok((Read::End, _)) if ended && (complete || idle >= LAST_POLLS) => {
+                (log.printer.finish(), true)
             }
-            Ok(Read::End) => {
+            Ok((Read::End, _)) => {
                 idle = if ended { idle + 1 } else { 0 };
                 tokio::time::sleep(POLL).await;
                 continue;
             }
-            Ok(Read::Data | Read::Missing(_)) => false,
+            Ok((Read::Data | Read::Missing(_), messages)) => (messages, false),
             Err(error) => {
                 tracing::warn!(%id, %error, "log not readable");
                 return drop(sender.send(Err(Error::UnreadableLog(error))).await);
             }
         };
-        let is_empty = chunk.data.is_empty() && chunk.missing_files == 0;
-        if (!is_empty && sender.send(Ok(chunk)).await.is_err()) || over {
+        for message in messages {
+            if sender.send(Ok(message)).await.is_err() {
+                return;
+            }
+        }
+        if is_over {
             return;
         }
     }

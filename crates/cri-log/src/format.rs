@@ -44,6 +44,8 @@ pub enum Tag {
 pub struct Record<'a> {
     /// Time in RFC 3339 with nanoseconds, as it was written.
     pub time: &'a [u8],
+    /// Stream that the container wrote to.
+    pub stream: Stream,
     /// Whether the record ends its line.
     pub tag: Tag,
     /// Output of the container, without the newline.
@@ -71,7 +73,12 @@ pub fn parse(line: &[u8]) -> Option<Record<'_>> {
     let (time, stream, tag) = (fields.next()?, fields.next()?, fields.next()?);
     // containerd and CRI-O write local times with an offset, and fewer digits.
     let is_time = (20..=35).contains(&time.len()) && time.get(10) == Some(&b'T');
-    if !is_time || !matches!(stream, b"stdout" | b"stderr") {
+    let stream = match stream {
+        b"stdout" => Stream::Stdout,
+        b"stderr" => Stream::Stderr,
+        _ => return None,
+    };
+    if !is_time {
         return None;
     }
     let tag = match tag.split(|byte| *byte == b':').next()? {
@@ -79,7 +86,7 @@ pub fn parse(line: &[u8]) -> Option<Record<'_>> {
         b"P" => Tag::Partial,
         _ => return None,
     };
-    Some(Record { time, tag, content: fields.next().unwrap_or_default() })
+    Some(Record { time, stream, tag, content: fields.next().unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -94,7 +101,10 @@ mod tests {
         assert_eq!(header, "2026-11-24T10:00:00.123456789Z stderr P ");
         let line = [header.as_bytes(), b"a b  c "].concat();
         let time = &b"2026-11-24T10:00:00.123456789Z"[..];
-        assert_eq!(parse(&line), Some(Record { time, tag: Tag::Partial, content: b"a b  c " }));
+        assert_eq!(
+            parse(&line),
+            Some(Record { time, stream: Stream::Stderr, tag: Tag::Partial, content: b"a b  c " })
+        );
     }
 
     #[test]

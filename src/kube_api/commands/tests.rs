@@ -1,18 +1,25 @@
 //! Commands over real WebSockets, without a container.
 
-use std::future::{pending, ready};
+use std::future::pending;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_util::SinkExt;
+use probelet_kube_wire::channels::Protocol;
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::domain::pod_key::PodKey;
+use crate::kube_api::channels::serve_command;
+use crate::kube_api::sources::Exec;
 use crate::kube_api::tests::{Users, supervisor};
 use crate::kube_authority;
 use crate::node::session::BACKLOG;
@@ -29,12 +36,23 @@ fn all() -> CommandOptions {
     }
 }
 
+/// A command whose ends a test has.
+struct Scripted(Mutex<Option<Begun>>);
+
+#[async_trait]
+impl Source for Scripted {
+    async fn begin(&self, _: &CommandOptions, _: &Until) -> Result<Begun, Status> {
+        Ok(self.0.lock().unwrap().take().unwrap())
+    }
+}
+
 /// A client, and the command's ends of its session.
 struct Run {
     client: WebSocketStream<DuplexStream>,
     input: mpsc::Receiver<Input>,
     output: mpsc::Sender<Output>,
-    end: Option<oneshot::Sender<Status>>,
+    users: Users,
+    cancel: CancellationToken,
     _task: JoinSet<()>,
 }
 
@@ -43,21 +61,17 @@ impl Run {
         let (server, client) = tokio::io::duplex(4096);
         let (to_input, input) = mpsc::channel(BACKLOG);
         let (output, from_output) = mpsc::channel(BACKLOG);
-        let (end, ended) = oneshot::channel();
+        let output_stream = Box::pin(ReceiverStream::new(from_output));
+        let begun = Begun { input: Some(to_input), output: output_stream };
+        let (users, cancel) = (Users::new(), CancellationToken::new());
+        let identity = users.identity("ann", kube_authority::Role::Admin);
+        let until = Until { identity, cancel: cancel.clone() };
+        let source = Box::new(Scripted(Mutex::new(Some(begun))));
+        let command = Command { source, options, until };
         let mut task = JoinSet::new();
-        task.spawn(async move {
-            let session = Session { input: to_input, output: from_output };
-            let talk = Talk { framer: CommandFramer::new(protocol), options: &options };
-            let ended = async {
-                match ended.await {
-                    Ok(status) => status,
-                    Err(_) => pending().await,
-                }
-            };
-            talk.run(server, ready(Ok(session)), ended).await;
-        });
+        task.spawn(async move { serve_command(server, protocol, &command).await });
         let client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
-        Self { client, input, output, end: Some(end), _task: task }
+        Self { client, input, output, users, cancel, _task: task }
     }
 
     async fn send(&mut self, message: &[u8]) {
@@ -99,11 +113,11 @@ async fn streams_are_channels() {
     let mut run = Run::new(Protocol::V5, CommandOptions { tty: true, ..all() }).await;
     assert_eq!(run.bytes().await, [1], "an empty message says that the command is connected");
     run.send(b"\x00ls\n").await;
+    assert_eq!(run.input().await, Some(Input::Data(b"ls\n".to_vec())));
     run.send(b"\x04{\"Width\":100,\"Height\":40}\n").await;
     run.send(b"\x01ignored").await;
-    run.send(b"\xff\x00").await;
-    assert_eq!(run.input().await, Some(Input::Data(b"ls\n".to_vec())));
     assert_eq!(run.input().await, Some(Input::Size { width: 100, height: 40 }));
+    run.send(b"\xff\x00").await;
     assert_eq!(run.input().await, Some(Input::End));
     run.output.send(Output::Stdout(b"out".to_vec())).await.unwrap();
     run.output.send(Output::Stderr(b"err".to_vec())).await.unwrap();
@@ -194,12 +208,17 @@ async fn a_client_that_breaks_the_protocol_is_told() {
 
 #[tokio::test]
 async fn a_revoked_user_loses_its_command() {
-    let mut run = Run::new(Protocol::V5, all()).await;
-    assert_eq!(run.bytes().await, [1]);
-    run.end.take().unwrap().send(Status::unauthorized()).unwrap();
-    assert_eq!(run.status().await["code"], 401);
-    run.closed().await;
-    run.command_is_left().await;
+    for (is_revoked, code) in [(true, 401), (false, 503)] {
+        let mut run = Run::new(Protocol::V5, all()).await;
+        assert_eq!(run.bytes().await, [1]);
+        match is_revoked {
+            true => run.users.revoke("ann"),
+            false => run.cancel.cancel(),
+        }
+        assert_eq!(run.status().await["code"], code);
+        run.closed().await;
+        run.command_is_left().await;
+    }
 }
 
 #[tokio::test]
@@ -223,17 +242,14 @@ async fn a_command_that_cannot_start_is_reported_behind_the_handshake() {
     for (pod, code, text) in
         [("none", 404, "pods \"none\" not found"), ("web", 400, "commands are not run here")]
     {
-        let exec = Exec {
-            supervisor: supervisor.clone(),
-            identity: users.identity("ann", kube_authority::Role::Admin),
-            pod: PodKey::in_default(pod),
-            options: all(),
-            protocol: Protocol::V5,
-            cancel: CancellationToken::new(),
-        };
+        let (supervisor, pod) = (supervisor.clone(), PodKey::in_default(pod));
+        let identity = users.identity("ann", kube_authority::Role::Admin);
+        let until = Until { identity, cancel: CancellationToken::new() };
+        let source = Box::new(Exec { supervisor, pod });
+        let command = Command { source, options: all(), until };
         let (server, client) = tokio::io::duplex(4096);
         let mut task = JoinSet::new();
-        task.spawn(exec.serve_on(server));
+        task.spawn(async move { serve_command(server, Protocol::V5, &command).await });
         let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
         let message = client.next().await.unwrap().unwrap().into_data();
         let status: Value = serde_json::from_slice(&message[1..]).unwrap();

@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use futures_util::{SinkExt, StreamExt};
+use probelet_kube_wire::channels::{PortForwardFramer, Protocol};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::kube_api::channels::serve_port_forward;
 use crate::kube_api::tests::{Users, supervisor};
 use crate::kube_authority;
 use crate::node::{ExecError, Executed, Turn};
@@ -17,7 +22,26 @@ use crate::node::{ExecError, Executed, Turn};
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A pod with the host's network.
-struct Host;
+pub struct Host;
+
+#[async_trait]
+impl Pod for Host {
+    fn name(&self) -> &str {
+        "web"
+    }
+
+    async fn target(&self) -> Result<Arc<dyn Target>, Status> {
+        Ok(Arc::new(Self))
+    }
+}
+
+/// A port-forward of [`Host`], and what ends it.
+pub fn forward() -> (PortForward, Users, CancellationToken) {
+    let (users, cancel) = (Users::new(), CancellationToken::new());
+    let identity = users.identity("ann", kube_authority::Role::Admin);
+    let until = Until { identity, cancel: cancel.clone() };
+    (PortForward { pod: Arc::new(Host), until }, users, cancel)
+}
 
 #[async_trait]
 impl Target for Host {
@@ -56,8 +80,8 @@ impl Client {
         let framer = PortForwardFramer::new(protocol, ports.to_vec());
         let mut task = JoinSet::new();
         task.spawn(async move {
-            let target: Arc<dyn Target> = Arc::new(Host);
-            forward(server, "web", &target, &framer).await;
+            let (forward, _users, _cancel) = forward();
+            serve_port_forward(server, &framer, &forward).await;
         });
         let socket = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
         let mut client = Self { socket, _task: task };
@@ -211,20 +235,12 @@ async fn a_port_that_reads_nothing_does_not_stop_the_others() {
 async fn a_pod_that_does_not_run_is_refused_before_the_handshake() {
     let users = Users::new();
     let (supervisor, _supervising) = supervisor("web").await;
-    let open = async |pod: &str, ports: Vec<u16>| {
+    let open = async |pod: &str| {
         let identity = users.identity("ann", kube_authority::Role::Admin);
-        let ports = (Protocol::V4, ports);
-        let opened = PortForward::open(
-            &supervisor,
-            identity,
-            &PodKey::in_default(pod),
-            ports,
-            CancellationToken::new(),
-        )
-        .await;
+        let until = Until { identity, cancel: CancellationToken::new() };
+        let opened = PortForward::open(supervisor.clone(), PodKey::in_default(pod), until).await;
         opened.map_or_else(|status| status.code(), |_| 101)
     };
-    assert_eq!(open("web", vec![80]).await, 101);
-    assert_eq!(open("web", vec![]).await, 400);
-    assert_eq!(open("none", vec![80]).await, 404);
+    assert_eq!(open("web").await, 101);
+    assert_eq!(open("none").await, 404);
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::{Record, Tag, parse};
+use super::{Record, Stream, Tag, parse};
 
 /// Size in bytes that no record of probelet has. A longer line is plain text, and is printed in
 /// pieces.
@@ -20,6 +20,8 @@ pub struct Selection {
     pub timestamps: bool,
     /// Maximum number of bytes to print; no limit if unset.
     pub limit: Option<u64>,
+    /// Stream whose records are printed; both if unset. Lines without a stream are standard output.
+    pub stream: Option<Stream>,
 }
 
 /// Converts records into the text that the container wrote.
@@ -27,6 +29,7 @@ pub struct Selection {
 pub struct Printer {
     since: Option<Timestamp>,
     timestamps: bool,
+    stream: Option<Stream>,
     left: u64,
     /// Beginning of a line whose end has not been read yet.
     pending: Vec<u8>,
@@ -42,6 +45,7 @@ impl Printer {
         Self {
             since: selection.since.and_then(|since| Timestamp::try_from(since).ok()),
             timestamps: selection.timestamps,
+            stream: selection.stream,
             left: selection.limit.unwrap_or(u64::MAX),
             pending: Vec::new(),
             is_within: false,
@@ -89,11 +93,15 @@ impl Printer {
         self.is_within = within && !ended;
         match parse(body.unwrap_or(line)).filter(|_| !within) {
             Some(record) => self.record(&record, ended, out),
+            None if self.stream == Some(Stream::Stderr) => {}
             None => self.print(line, ended, out),
         }
     }
 
     fn record(&mut self, record: &Record<'_>, ended: bool, out: &mut Vec<u8>) {
+        if self.stream.is_some_and(|stream| stream != record.stream) {
+            return;
+        }
         if self.since.is_some_and(|since| time(record).is_some_and(|time| time < since)) {
             return;
         }
@@ -171,6 +179,14 @@ mod tests {
         assert_eq!(printed(LOG.as_bytes(), limit(0), 1000), "");
         let both = Selection { timestamps: true, ..limit(12) };
         assert_eq!(printed(LOG.as_bytes(), both, 1000), "2026-11-24T1");
+    }
+
+    #[test]
+    fn one_stream_can_be_printed_alone() {
+        let stream = |stream| Selection { stream: Some(stream), ..Selection::default() };
+        let log = [LOG.as_bytes(), b"plain\n"].concat();
+        assert_eq!(printed(&log, stream(Stream::Stdout), 7), "one\n\nendplain\n");
+        assert_eq!(printed(&log, stream(Stream::Stderr), 7), "two\n");
     }
 
     #[test]

@@ -7,12 +7,10 @@ use serde_json::{Value, json};
 
 use super::frame::{Frame, FrameError, decode, encode};
 use super::protocol::Protocol;
-use crate::options::CommandOptions;
 use crate::status::Status;
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 
@@ -76,40 +74,11 @@ impl CommandFramer {
         })
     }
 
-    /// The first message: an empty one on the lowest channel that the client reads. It tells the
-    /// client that the command is connected.
-    pub fn greeting(&self, options: &CommandOptions) -> Vec<u8> {
-        let channel = match options {
-            CommandOptions { stdout: true, .. } => STDOUT,
-            CommandOptions { stderr: true, .. } => STDERR,
-            _ => ERROR,
-        };
-        encode(self.protocol, channel, &[])
-    }
-
-    /// Output of the command.
-    pub fn stdout(&self, data: &[u8]) -> Vec<u8> {
-        encode(self.protocol, STDOUT, data)
-    }
-
-    /// Error output of the command.
-    pub fn stderr(&self, data: &[u8]) -> Vec<u8> {
-        encode(self.protocol, STDERR, data)
-    }
-
-    /// How the command ended; the connection is closed behind it. `None` if nothing is sent: the
-    /// first version of the protocol reports failures only.
-    pub fn exit(&self, status: &ExitStatus) -> Option<Vec<u8>> {
-        if self.protocol.has_status() {
-            let status = status.to_value().to_string();
-            return Some(encode(self.protocol, ERROR, status.as_bytes()));
-        }
-        let text = match status {
-            ExitStatus::Success => return None,
-            ExitStatus::Code(code) => exit_text(*code),
-            ExitStatus::Failed(status) => status.message().to_owned(),
-        };
-        Some(encode(self.protocol, ERROR, text.as_bytes()))
+    /// Bytes of a channel for the client: 1 for the output, 2 for the error output, 3 for how the
+    /// command ended. An empty message on the lowest channel that the client reads says that the
+    /// command is connected.
+    pub fn write(&self, channel: u8, data: &[u8]) -> Vec<u8> {
+        encode(self.protocol, channel, data)
     }
 }
 
@@ -118,6 +87,19 @@ fn exit_text(code: i32) -> String {
 }
 
 impl ExitStatus {
+    /// The bytes of the error channel, behind which the connection is closed. `None` if nothing is
+    /// sent: without a `Status`, older versions of the protocol report failures only, as text.
+    pub fn report(&self, has_status: bool) -> Option<Vec<u8>> {
+        if has_status {
+            return Some(self.to_value().to_string().into_bytes());
+        }
+        Some(match self {
+            Self::Success | Self::Code(0) => return None,
+            Self::Code(code) => exit_text(*code).into_bytes(),
+            Self::Failed(status) => status.message().as_bytes().to_vec(),
+        })
+    }
+
     /// The `Status` on the error channel. kubectl exits with the code in its cause.
     pub fn to_value(&self) -> Value {
         match self {

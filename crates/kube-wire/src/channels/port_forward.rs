@@ -76,8 +76,8 @@ impl PortForwardFramer {
     }
 
     /// Why the port at this position cannot be reached; `None` if there is none.
-    pub fn error(&self, position: usize, text: &str) -> Option<Vec<u8>> {
-        Some(encode(self.protocol, self.channel(position, 1)?, text.as_bytes()))
+    pub fn error(&self, position: usize, text: &[u8]) -> Option<Vec<u8>> {
+        Some(encode(self.protocol, self.channel(position, 1)?, text))
     }
 
     fn channel(&self, position: usize, of_pair: u8) -> Option<u8> {

@@ -55,7 +55,7 @@ impl Protocol {
     }
 
     /// True if the error channel carries a `Status` as JSON.
-    pub(super) fn has_status(self) -> bool {
+    pub fn has_status(self) -> bool {
         matches!(self, Self::V4 | Self::V4Base64 | Self::V5)
     }
 

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::options::CommandOptions;
 use crate::status::Status;
 
 const PROTOCOLS: [Protocol; 5] =
@@ -101,41 +100,28 @@ fn messages_of_clients_are_read() {
 #[test]
 fn output_and_exits_are_written() {
     let v5 = framer(Protocol::V5);
-    assert_eq!(v5.stdout(b"a"), b"\x01a");
-    assert_eq!(v5.stderr(b"b"), b"\x02b");
-    assert_eq!(framer(Protocol::V4Base64).stdout(b"ls\n"), b"1bHMK");
-    let exit = |protocol, status: &ExitStatus| framer(protocol).exit(status);
-    let text = |message: Option<Vec<u8>>| String::from_utf8(message.unwrap()).unwrap();
-    assert_eq!(
-        text(exit(Protocol::V5, &ExitStatus::Success)),
-        "\u{3}{\"metadata\":{},\"status\":\"Success\"}"
-    );
+    assert_eq!(v5.write(1, b"a"), b"\x01a");
+    assert_eq!(v5.write(2, b""), b"\x02");
+    assert_eq!(framer(Protocol::V4Base64).write(1, b"ls\n"), b"1bHMK");
+    let text = |status: &ExitStatus, has_status| {
+        status.report(has_status).map(|report| String::from_utf8(report).unwrap())
+    };
+    let success = "{\"metadata\":{},\"status\":\"Success\"}".to_owned();
+    assert_eq!(text(&ExitStatus::Success, true), Some(success));
     let code = ExitStatus::Code(3);
-    let status = text(exit(Protocol::V4, &code));
-    let status: serde_json::Value = serde_json::from_str(&status[1..]).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&text(&code, true).unwrap()).unwrap();
     assert_eq!(status["reason"], "NonZeroExitCode");
     assert_eq!(status["details"]["causes"], json!([{"reason": "ExitCode", "message": "3"}]));
     assert_eq!(ExitStatus::Code(0).to_value(), ExitStatus::Success.to_value());
-    // The first version reports failures only, as text.
-    assert_eq!(exit(Protocol::V1, &ExitStatus::Success), None);
-    assert_eq!(
-        text(exit(Protocol::V1, &code)),
-        "\u{3}command terminated with non-zero exit code: exit status 3"
-    );
+    // Older versions report failures only, as text.
+    assert_eq!(text(&ExitStatus::Success, false), None);
+    let expected = "command terminated with non-zero exit code: exit status 3".to_owned();
+    assert_eq!(text(&code, false), Some(expected));
     let failed = ExitStatus::Failed(Status::internal("no shim"));
-    assert_eq!(text(exit(Protocol::V1, &failed)), "\u{3}Internal error occurred: no shim");
-    assert!(text(exit(Protocol::V5, &failed)).contains("\"code\":500"));
-}
-
-#[test]
-fn the_greeting_is_on_the_lowest_channel_that_is_read() {
-    let greeting = |stdout, stderr| {
-        let options = CommandOptions { stdout, stderr, ..CommandOptions::default() };
-        framer(Protocol::V5).greeting(&options)
-    };
-    assert_eq!(greeting(true, true), [1]);
-    assert_eq!(greeting(false, true), [2]);
-    assert_eq!(greeting(false, false), [3]);
+    assert_eq!(text(&failed, false), Some("Internal error occurred: no shim".to_owned()));
+    assert!(text(&failed, true).unwrap().contains("\"code\":500"));
+    assert!(Protocol::V5.has_status() && Protocol::V4Base64.has_status());
+    assert!(!Protocol::V1.has_status());
 }
 
 #[test]
@@ -166,7 +152,7 @@ fn ports_have_pairs_of_channels() {
     assert_eq!(framer.read(b""), Ok(ForwardMessage::Ignored));
     assert_eq!(framer.read(b"\x04x"), Err(FrameError::NoChannel(4)));
     assert_eq!(framer.data(1, b"y"), Some(b"\x02y".to_vec()));
-    assert_eq!(framer.error(1, "refused"), Some(b"\x03refused".to_vec()));
+    assert_eq!(framer.error(1, b"refused"), Some(b"\x03refused".to_vec()));
     assert_eq!(framer.data(2, b"y"), None);
     let v5 = PortForwardFramer::new(Protocol::V5, vec![80]);
     assert_eq!(v5.read(b"\xff\x00"), Ok(ForwardMessage::Closed(0)));
