@@ -5,7 +5,8 @@
 //! - `publisher` keeps the objects of the store as the supervisor has them.
 //! - `stored_kind` is the kind of objects that clients store, such as ConfigMaps; `namespaces` makes
 //!   and empties namespaces. `workload_kind` is that of Deployments and the other workloads, whose
-//!   controllers write through `controller_api`.
+//!   controllers write through `controller_api`. `stored_values` gives pods the
+//!   values of ConfigMaps and Secrets.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
@@ -41,6 +42,7 @@ mod server;
 mod sources;
 mod spdy;
 mod stored_kind;
+mod stored_values;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,7 @@ pub use publisher::Publisher;
 pub use router::Router;
 pub use server::{CONNECTIONS, OPENINGS, Server};
 pub use stored_kind::stored_kinds;
+pub use stored_values::{StoredValues, ValueFollower};
 pub use streams::Streams;
 pub use usage::UsageMeter;
 pub use workload_kind::workload_kinds;

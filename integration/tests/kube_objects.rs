@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
 use anyhow::{Result, ensure};
+use probelet_integration::image::BUSYBOX_IMAGE;
 use probelet_integration::kube::Kube;
 use probelet_integration::{IMAGE, SOON, eventually};
 
@@ -206,5 +207,120 @@ fn a_killed_daemon_loses_no_answered_object() -> Result<()> {
         }
     }
     ensure!(answered.len() >= 12, "{}", answered.len());
+    Ok(())
+}
+
+/// A pod that prints a variable and a file every 0.2 s.
+fn reader(spec: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: reader }}\nspec:\n  \
+         terminationGracePeriodSeconds: 0\n  containers:\n  - name: app\n    image: {BUSYBOX_IMAGE}\n    \
+         command: [sh, -c, 'while :; do echo \"$COLOR $(cat /conf/size) $(cat /one)\"; sleep 0.2; \
+         done']\n{spec}"
+    )
+}
+
+const SPEC: &str = "    env: [{ name: COLOR, valueFrom: { secretKeyRef: { name: paint, key: color } } }]\n    \
+                    volumeMounts: [{ name: conf, mountPath: /conf }, { name: conf, mountPath: /one, subPath: size }]\n  \
+                    volumes: [{ name: conf, configMap: { name: settings } }]\n";
+
+#[test]
+fn a_pod_waits_for_its_objects_and_follows_them() -> Result<()> {
+    let mut kube = Kube::start()?;
+    kube.host.busybox_image(&serde_json::json!({}))?;
+    kube.apply(&["create", "-f", "-"], &reader(SPEC))?;
+    let message = |kube: &Kube| {
+        let pod = kube.json(&["get", "po", "reader"]).ok()?;
+        let waiting = &pod["status"]["containerStatuses"][0]["state"]["waiting"];
+        let text = |field: &str| waiting[field].as_str().map(str::to_owned);
+        text("reason").filter(|reason| reason == "CreateContainerConfigError")?;
+        text("message")
+    };
+    let wait = |kube: &Kube, text: &str| {
+        eventually(text, SOON, || message(kube).filter(|found| found.contains(text)))
+    };
+    wait(&kube, "MountVolume.SetUp failed for volume \"conf\" : configmap \"settings\" not found")?;
+    kube.kubectl(&["create", "cm", "settings", "--from-literal=size=1"])?;
+    wait(&kube, "secret \"paint\" not found")?;
+    kube.kubectl(&["create", "secret", "generic", "paint", "--from-literal=shade=dark"])?;
+    wait(&kube, "couldn't find key color in Secret default/paint")?;
+    // The daemon knows what it waits for after a restart.
+    kube.host.kill_daemon()?;
+    kube.start_daemon()?;
+    wait(&kube, "couldn't find key color in Secret default/paint")?;
+    kube.kubectl(&["patch", "secret", "paint", "-p", r#"{"stringData":{"color":"red"}}"#])?;
+    let line = |kube: &Kube, text: &str| {
+        eventually(text, SOON, || {
+            let last = kube.kubectl(&["logs", "reader", "--tail=1"]).ok()?;
+            (last.trim() == text).then_some(())
+        })
+    };
+    line(&kube, "red 1 1")?;
+    // A changed file is there at once; a variable and a single file with the next start.
+    kube.kubectl(&["patch", "cm", "settings", "-p", r#"{"data":{"size":"2"}}"#])?;
+    kube.kubectl(&["patch", "secret", "paint", "-p", r#"{"stringData":{"color":"blue"}}"#])?;
+    line(&kube, "red 2 1")?;
+    let restarts = |kube: &Kube| -> Result<u64> {
+        let pod = kube.json(&["get", "po", "reader"])?;
+        Ok(pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap_or_default())
+    };
+    ensure!(restarts(&kube)? == 0);
+    // The objects are deleted: files stay, and the next start waits for the variable.
+    kube.kubectl(&["delete", "cm", "settings"])?;
+    line(&kube, "red 2 1")?;
+    kube.host.probelet(["restart", "reader"])?;
+    line(&kube, "blue 2 2")?;
+    kube.kubectl(&["delete", "secret", "paint"])?;
+    // It reports that the pod does not start.
+    kube.host.try_probelet(["restart", "reader"], "")?;
+    wait(&kube, "secret \"paint\" not found")?;
+    let refused = kube.refused(
+        &["patch", "po", "reader", "-p",
+          r#"{"spec":{"containers":[{"name":"app","env":[{"name":"COLOR","valueFrom":{"secretKeyRef":{"name":"other","key":"color"}}}]}]}}"#],
+        "",
+    )?;
+    ensure!(refused.contains("pod updates may not change fields"), "{refused}");
+    kube.kubectl(&["delete", "po", "reader"])?;
+    Ok(())
+}
+
+#[test]
+fn a_pod_of_the_command_line_keeps_its_copies() -> Result<()> {
+    let kube = Kube::start()?;
+    kube.host.busybox_image(&serde_json::json!({}))?;
+    let objects = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: settings }\ndata: { size: '7' }\n\
+                   ---\napiVersion: v1\nkind: Secret\nmetadata: { name: paint }\n\
+                   stringData: { color: green }\n---\n";
+    kube.host.apply(&format!("{objects}{}", reader(SPEC)))?;
+    kube.kubectl(&["create", "cm", "settings", "--from-literal=size=1"])?;
+    eventually("its copies", SOON, || {
+        let last = kube.kubectl(&["logs", "reader", "--tail=1"]).ok()?;
+        (last.trim() == "green 7 7").then_some(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn the_pod_of_a_deployment_uses_stored_objects() -> Result<()> {
+    let kube = Kube::start()?;
+    kube.host.busybox_image(&serde_json::json!({}))?;
+    let deployment = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: web }}\nspec:\n  \
+         selector: {{ matchLabels: {{ app: web }} }}\n  template:\n    \
+         metadata: {{ labels: {{ app: web }} }}\n    spec:\n      \
+         terminationGracePeriodSeconds: 0\n      containers:\n      - name: app\n        \
+         image: {BUSYBOX_IMAGE}\n        command: [sh, -c, 'echo $COLOR; sleep 1000']\n        \
+         envFrom: [{{ configMapRef: {{ name: settings }} }}]\n"
+    );
+    kube.apply(&["apply", "-f", "-"], &deployment)?;
+    kube.kubectl(&["create", "cm", "settings", "--from-literal=COLOR=red"])?;
+    eventually("its value", SOON * 2, || {
+        kube.kubectl(&["logs", "deploy/web"]).ok().filter(|log| log == "red\n")
+    })?;
+    kube.kubectl(&["patch", "cm", "settings", "-p", r#"{"data":{"COLOR":"blue"}}"#])?;
+    kube.kubectl(&["rollout", "restart", "deploy/web"])?;
+    eventually("its new value", SOON * 2, || {
+        kube.kubectl(&["logs", "deploy/web"]).ok().filter(|log| log == "blue\n")
+    })?;
     Ok(())
 }

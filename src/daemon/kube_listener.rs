@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
 use crate::kube_api::{
-    ControllerApi, HostFacts, Namespaces, Pods, Publisher, Router, Server, Streams, UsageMeter,
-    Writes, stored_kinds, workload_kinds,
+    ControllerApi, HostFacts, Namespaces, Pods, Publisher, Router, Server, StoredValues, Streams,
+    UsageMeter, ValueFollower, Writes, stored_kinds, workload_kinds,
 };
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
@@ -60,7 +60,10 @@ impl BoundKube {
         let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
         let streams = Streams::new(supervisor.clone(), logs.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
-        let pods = Pods::new(supervisor.clone(), store.clone(), &catalog);
+        let values = StoredValues::new(objects.clone(), &catalog);
+        let follower = values.clone().map(|values| ValueFollower::new(supervisor.clone(), values));
+        let pods = values
+            .and_then(|values| Pods::new(supervisor.clone(), store.clone(), values, &catalog));
         let mut kinds = stored_kinds(&catalog, &objects);
         kinds.extend(workload_kinds(&catalog, &objects));
         kinds.extend(pods.map(Pods::kind));
@@ -80,8 +83,10 @@ impl BoundKube {
             namespaces.prepare().await;
         }
         let publishing = async {
-            if let (Some(publisher), Some(namespaces)) = (publisher, namespaces) {
-                tokio::join!(publisher.run(), namespaces.run(), controlling);
+            if let (Some(publisher), Some(namespaces), Some(follower)) =
+                (publisher, namespaces, follower)
+            {
+                tokio::join!(publisher.run(), namespaces.run(), follower.run(), controlling);
             }
             std::future::pending().await
         };

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::errors::{invalid_pod, of_supervisor};
 use super::identity::Identity;
 use super::pod_objects;
+use super::stored_values::StoredValues;
 use super::writes::{Change, Deletion, Kind, Live, Outcome};
 use crate::domain::container::Wanted;
 use crate::domain::pod_key::PodKey;
@@ -38,6 +39,7 @@ use settled::Settled;
 /// The pods of the supervisor.
 pub struct Pods {
     supervisor: Arc<Supervisor>,
+    values: StoredValues,
     settled: Settled,
 }
 
@@ -51,10 +53,15 @@ fn key_of(key: &Key) -> PodKey {
 
 impl Pods {
     /// `None` if the catalog serves no pods.
-    pub fn new(supervisor: Arc<Supervisor>, store: Store, catalog: &Catalog) -> Option<Self> {
+    pub fn new(
+        supervisor: Arc<Supervisor>,
+        store: Store,
+        values: StoredValues,
+        catalog: &Catalog,
+    ) -> Option<Self> {
         let stored = catalog.find("", "v1", "pods").map(Stored::of)?;
         let settled = Settled::new(supervisor.clone(), store, stored);
-        Some(Self { supervisor, settled })
+        Some(Self { supervisor, values, settled })
     }
 
     /// The kind, with what its objects are stored as.
@@ -62,8 +69,9 @@ impl Pods {
         (self.settled.stored(), Arc::new(self))
     }
 
-    /// Reads an object as a pod of this uid. A live pod has the values of its ConfigMaps and Secrets.
+    /// Reads an object as a pod of its uid.
     fn read(
+        &self,
         object: &Value,
         applied: &Applied,
         live: Option<&PodSpec>,
@@ -73,8 +81,7 @@ impl Pods {
             None => String::new(),
         };
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        let sources = live.map(manifest::live_sources).unwrap_or_default();
-        manifest::submit(object, uid, managers, &sources)
+        manifest::submit(object, uid, managers, self.values.sources(object, live))
     }
 
     /// The pod whose object is the live one; 409 if it is another pod or was written meanwhile. Its
@@ -108,7 +115,7 @@ impl Pods {
         }
         let mut errors = rules::check(&before, &object);
         errors.extend(metadata_errors(&object, Some(&before), NameForm::Subdomain));
-        let read = Self::read(&object, &applied, Some(&view.spec));
+        let read = self.read(&object, &applied, Some(&view.spec));
         let Submission { pod, warnings } = match read {
             Ok(read) if errors.is_empty() => read,
             Ok(_) => return Err(invalid_pod(&name, &errors)),
@@ -122,7 +129,7 @@ impl Pods {
             return Err(invalid_pod(&name, &[error]));
         }
         // A field that had no effect before the change needs no warning again.
-        let old = Self::read(&before, &live.applied, Some(&view.spec));
+        let old = self.read(&before, &live.applied, Some(&view.spec));
         let old = old.map(|read| read.warnings).unwrap_or_default();
         let warnings = warnings.into_iter().filter(|warning| !old.contains(warning)).collect();
         if dry_run {
@@ -180,7 +187,7 @@ impl Kind for Pods {
         let name = text(&object, "name").to_owned();
         // The name is checked with the pod.
         let mut errors = metadata_errors(&object, Some(&Value::Null), NameForm::Subdomain);
-        let Submission { pod, warnings } = match Self::read(&object, &applied, None) {
+        let Submission { pod, warnings } = match self.read(&object, &applied, None) {
             Ok(read) if errors.is_empty() => read,
             Ok(_) => return Err(invalid_pod(&name, &errors)),
             Err(ManifestError(more)) => {
@@ -255,7 +262,8 @@ fn check_writable(view: &PodView, name: &str) -> Result<(), Status> {
 /// them.
 fn with_live_values(pod: Validated<PodSpec>, live: &PodSpec) -> Result<Validated<PodSpec>, Status> {
     let mut spec = pod.into_inner();
-    for secret in spec.pull_secrets.iter_mut().filter(|secret| secret.keyring.is_none()) {
+    let copies = live.stored.is_none().then_some(&mut spec.pull_secrets);
+    for secret in copies.into_iter().flatten().filter(|secret| secret.keyring.is_none()) {
         let before = live.pull_secrets.iter().find(|before| before.name == secret.name);
         secret.keyring = before.and_then(|before| before.keyring.clone());
     }

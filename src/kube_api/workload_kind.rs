@@ -17,7 +17,7 @@ use super::identity::Identity;
 use super::stored_kind::StoredKind;
 use super::writes::{Change, Deletion, Kind, Live, Outcome, group_kind, text};
 use crate::kube_objects::StoredObjects;
-use crate::manifest::{self, ManifestError, Submission};
+use crate::manifest::{self, ManifestError, SourceObjects, Submission};
 use crate::workloads::zone;
 
 /// One kind of workloads.
@@ -71,7 +71,7 @@ impl WorkloadKind {
             "spec": template.get("spec"),
         });
         let path = self.kind.template().trim_start_matches('/').replace('/', ".");
-        match manifest::submit(&pod, "", String::new(), &[]) {
+        match manifest::submit(&pod, "", String::new(), SourceObjects::Stored(Vec::new())) {
             Ok(Submission { warnings, .. }) => {
                 Ok(warnings.into_iter().map(|warning| format!("{path}.{warning}")).collect())
             }

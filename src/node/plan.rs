@@ -109,7 +109,8 @@ impl Planner {
             app_armor: profiles::app_armor(pod, container)?,
             volumes: [mounted, own_binds].concat(),
         };
-        let refused = user::check_non_root(pod, container, &host.users).err();
+        let refused = pod.missing_reference(&container.name);
+        let refused = refused.or(user::check_non_root(pod, container, &host.users).err());
         let refused = refused.or(binds.err()).or(declared.err());
         let spec = oci::from_image(&image.content.config, pod, container, &host)?;
         let source = RecordSource { image: Some(image.name.clone()), spec };

@@ -84,6 +84,7 @@ pub fn pod_of_one(request: pb::CreateContainerRequest, uid: String) -> Result<Po
         origin: None,
         ids_of_default: false,
         submitted: None,
+        stored: None,
         containers: vec![container],
     })
 }

@@ -83,6 +83,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
         origin: None,
         ids_of_default: false,
         submitted: None,
+        stored: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image(image.into()),

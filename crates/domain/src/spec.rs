@@ -34,6 +34,7 @@ mod resources;
 pub mod sample;
 mod security;
 pub mod short_form;
+mod stored;
 mod submitted;
 mod surroundings;
 mod validate;
@@ -58,6 +59,7 @@ pub use security::{
     AppArmorProfile, EffectiveSecurity, FsGroupChangePolicy, GroupsPolicy, Identity, PodSecurity,
     ProcMount, SeccompProfile, Security, Sysctl,
 };
+pub use stored::{MissingReference, ReferenceUser, StoredReferences};
 pub use submitted::Submitted;
 pub use surroundings::{
     Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Hostname, Naming, NetworkMode,
@@ -172,6 +174,10 @@ pub struct PodSpec {
     /// origins, which is rendered from this spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<Box<Submitted>>,
+    /// References to objects that the Kubernetes API stores; `None` if the pod has copies of its
+    /// own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredReferences>,
 }
 
 impl PodSpec {

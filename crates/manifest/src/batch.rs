@@ -35,10 +35,26 @@ pub struct Batch {
 /// and gives a new pod its UID. A bound that is exceeded ends the reading with one error.
 pub fn batch<V: Borrow<Value>>(
     values: impl IntoIterator<Item = V>,
+    uid: impl FnMut() -> String,
+) -> Batch {
+    batch_with(values, uid, Objects::default())
+}
+
+/// Works as [`batch`] for pods of the Kubernetes API. The ConfigMaps and Secrets among the objects are
+/// those that it stores; a pod may refer to others too, and its spec says what is missing.
+pub fn batch_of_stored<V: Borrow<Value>>(
+    values: impl IntoIterator<Item = V>,
+    uid: impl FnMut() -> String,
+) -> Batch {
+    batch_with(values, uid, Objects::stored())
+}
+
+fn batch_with<V: Borrow<Value>>(
+    values: impl IntoIterator<Item = V>,
     mut uid: impl FnMut() -> String,
+    mut objects: Objects,
 ) -> Batch {
     let mut batch = Batch::default();
-    let mut objects = Objects::default();
     let mut with_pods = Vec::new();
     let mut kept = Vec::new();
     let mut budget = Budget::default();

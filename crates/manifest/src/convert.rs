@@ -8,7 +8,7 @@ use crate::objects::Objects;
 use crate::optional_fields::filled;
 use crate::pull_secrets::pull_secrets;
 use crate::{annotations, container, downward, restart_policy, security, surroundings, volumes};
-use probelet_domain::spec::{ContainerSpec, Gates, PodSpec, SpecError};
+use probelet_domain::spec::{ContainerSpec, Gates, PodSpec, ReferenceUser, SpecError, Volume};
 
 /// Seconds, as in Kubernetes.
 const DEFAULT_GRACE: i64 = 30;
@@ -60,6 +60,8 @@ pub fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
     let init_containers = containers("initContainers", spec.init_containers.unwrap_or_default());
     let main_containers = containers("containers", spec.containers);
     let pull_secrets = pull_secrets(spec.image_pull_secrets, objects, &mut errors);
+    let user = |at: &str| reference_user(at, &init_containers, &main_containers, &volumes);
+    let stored = objects.0.references(user);
     let mut converted = PodSpec {
         init_containers,
         containers: main_containers,
@@ -90,9 +92,30 @@ pub fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         origin: None,
         ids_of_default: false,
         submitted: None,
+        stored,
     };
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
+}
+
+/// The part of a pod that has the field `at`.
+fn reference_user(
+    at: &str,
+    init: &[ContainerSpec],
+    main: &[ContainerSpec],
+    volumes: &[Volume],
+) -> Option<ReferenceUser> {
+    let index = |list: &str| -> Option<usize> {
+        let (index, _) =
+            at.strip_prefix("spec.")?.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+        index.parse().ok()
+    };
+    let container = |list: &str, containers: &[ContainerSpec]| {
+        let container = containers.get(index(list)?)?;
+        Some(ReferenceUser::Container(container.name.clone()))
+    };
+    let volume = || Some(ReferenceUser::Volume(volumes.get(index("volumes")?)?.name.clone()));
+    container("initContainers", init).or_else(|| container("containers", main)).or_else(volume)
 }
 
 fn gate_types(gates: Option<Vec<k8s::PodReadinessGate>>) -> Vec<String> {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1 as k8s;
 
 use crate::downward;
-use crate::object_refs::{ObjectScope, missing, no_key};
+use crate::object_refs::{ObjectScope, missing, no_key, not_found};
 use crate::objects::{Found, Kind};
 use crate::optional_fields::some;
 use probelet_domain::spec::{EnvSource, EnvVar, SpecError};
@@ -69,14 +69,16 @@ fn all_of(
     let data = match objects.get(kind, namespace, &name) {
         Found::Data(data) => data,
         Found::Missing if optional != Some(true) => {
-            return Err(missing(format!("{at}.name"), kind, &name));
+            let error = missing(format!("{at}.name"), kind, &name);
+            return objects.note(&at, not_found(kind, &name), error).map(|()| Vec::new());
         }
         Found::Missing | Found::Wrong => return Ok(Vec::new()),
     };
     let prefix = source.prefix.unwrap_or_default();
     let variable = |(key, bytes): (&String, &Vec<u8>)| {
         let value = text(&at, key, objects.copy(&at, bytes)?)?;
-        Ok(taken(format!("{prefix}{key}"), value, kind, &name, key))
+        let is_stored = objects.are_stored();
+        Ok(EnvVar { is_stored, ..taken(format!("{prefix}{key}"), value, kind, &name, key) })
     };
     data.iter().map(variable).collect()
 }
@@ -132,16 +134,27 @@ fn one(
     let optional = optional == Some(true);
     let data = match objects.get(kind, namespace, &name) {
         Found::Data(data) => data,
-        Found::Missing if !optional => return Err(missing(format!("{at}.name"), kind, &name)),
+        Found::Missing if !optional => {
+            let error = missing(format!("{at}.name"), kind, &name);
+            return objects.note(&at, not_found(kind, &name), error).map(|()| None);
+        }
         Found::Missing | Found::Wrong => return Ok(None),
     };
     match data.get(&key) {
         Some(bytes) => {
             let value = text(&at, &key, objects.copy(&at, bytes)?)?;
-            Ok(Some(taken(var.name, value, kind, &name, &key)))
+            let is_stored = objects.are_stored();
+            Ok(Some(EnvVar { is_stored, ..taken(var.name, value, kind, &name, &key) }))
         }
         None if optional => Ok(None),
-        None => Err(no_key(&at, kind, &name, &key)),
+        None => {
+            let of = match kind {
+                Kind::ConfigMap => "ConfigMap",
+                Kind::Secret => "Secret",
+            };
+            let text = format!("couldn't find key {key} in {of} {namespace}/{name}");
+            objects.note(&at, text, no_key(&at, kind, &name, &key)).map(|()| None)
+        }
     }
 }
 

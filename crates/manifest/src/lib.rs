@@ -64,6 +64,7 @@ mod probe_settings;
 mod probes;
 mod pull_policy;
 mod pull_secrets;
+mod references;
 mod render;
 mod resources;
 mod restart_policy;
@@ -82,7 +83,7 @@ mod volume_mounts;
 mod volume_parts;
 mod volumes;
 
-pub use batch::{Batch, batch};
+pub use batch::{Batch, batch, batch_of_stored};
 pub use bounds::BYTES as LARGEST;
 pub use directory::reading;
 pub use export::{Export, export};
@@ -97,9 +98,10 @@ pub use pod_view::{followed, to_json, to_v1_pod};
 pub use positions::{Position, Positions};
 pub use probe_report::{outcome, verdict};
 pub use probe_settings::on_failure;
+pub use references::references;
 pub use server_annotations::{MANIFEST_ERROR, ServerMade};
 pub use sources::{File, Finding, Severity, Sources};
-pub use submitted::{Submission, ignored_fields, submit, written};
+pub use submitted::{SourceObjects, Submission, ignored_fields, submit, written};
 
 /// Quantities, signals and the errors of fields, for clients that read manifests and print objects.
 pub use probelet_domain::{quantity, signal, spec::SpecError};

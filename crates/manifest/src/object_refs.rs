@@ -6,6 +6,11 @@ use probelet_domain::spec::SpecError;
 /// The objects of an apply, and the namespace of the pod that refers to them.
 pub type ObjectScope<'a> = (&'a Objects, &'a str);
 
+/// The kubelet's text for an object that does not exist.
+pub fn not_found(kind: Kind, name: &str) -> String {
+    format!("{} {name:?} not found", kind.name())
+}
+
 pub fn no_key(at: &str, kind: Kind, name: &str, key: &str) -> SpecError {
     let what = kind.name();
     let why = format!("Not found: {key:?}: no such key in the {what} {name:?}");

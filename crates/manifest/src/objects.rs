@@ -1,5 +1,5 @@
-//! The ConfigMaps and Secrets of one apply. They are not stored: the values that a pod uses become
-//! part of its spec.
+//! The ConfigMaps and Secrets of one apply, or those that the Kubernetes API stores. The values that a
+//! pod uses become part of its spec.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use crate::lists::is_named_list;
 use crate::manifest_error::ManifestError;
 use crate::optional_fields::filled;
 use crate::{field_walk, strict};
-use probelet_domain::spec::SpecError;
+use probelet_domain::spec::{MissingReference, ReferenceUser, SpecError, StoredReferences};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -49,6 +49,9 @@ pub struct Objects {
     any_wrong: bool,
     used: RefCell<BTreeSet<Key>>,
     budget: RefCell<Budget>,
+    /// For objects that the Kubernetes API stores: the references to missing ones, each with its
+    /// field and the kubelet's text. They are no errors.
+    missing: Option<RefCell<Vec<(String, String)>>>,
 }
 
 /// The object that a reference names.
@@ -60,6 +63,37 @@ pub enum Found<'a> {
 }
 
 impl Objects {
+    /// Objects that the Kubernetes API stores. A pod may refer to one that does not exist yet.
+    pub fn stored() -> Self {
+        Self { missing: Some(RefCell::default()), ..Self::default() }
+    }
+
+    /// True if the objects are stored.
+    pub fn are_stored(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    /// Notes a reference to a missing object or key, in the field `at`. Without stored objects it is
+    /// the error.
+    pub fn note(&self, at: &str, text: String, error: SpecError) -> Result<(), SpecError> {
+        let Some(missing) = &self.missing else { return Err(error) };
+        missing.borrow_mut().push((at.to_owned(), text));
+        Ok(())
+    }
+
+    /// The references of a pod to missing objects; `None` if the objects are not stored. `user` finds
+    /// the part of the pod that has a field.
+    pub fn references(
+        &self,
+        user: impl Fn(&str) -> Option<ReferenceUser>,
+    ) -> Option<StoredReferences> {
+        let noted = self.missing.as_ref()?.borrow();
+        let missing = noted.iter().filter_map(|(at, message)| {
+            Some(MissingReference { user: user(at)?, message: message.clone() })
+        });
+        Some(StoredReferences { missing: missing.collect() })
+    }
+
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Found<'_> {
         let key = (kind, namespace.to_owned(), name.to_owned());
         match self.all.get(&key) {

@@ -20,7 +20,11 @@ pub fn pull_secrets(
             Found::Data(data) => keyring(data).map(Some),
             Found::Wrong | Found::Missing => Ok(None),
         };
+        // A Secret of the Kubernetes API may change, so it is no error of the pod.
         let keyring = keyring.unwrap_or_else(|why| {
+            if objects.are_stored() {
+                return None;
+            }
             let field = format!("spec.imagePullSecrets[{index}].name");
             errors.push(SpecError::invalid(field, &name, &why));
             None

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::batch::{Batch, batch};
+use crate::batch::{Batch, batch, batch_of_stored};
 use crate::manifest_error::ManifestError;
 use crate::server_annotations::{CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
 use probelet_domain::spec::{PodSpec, SpecError, Submitted, Validated};
@@ -12,6 +12,15 @@ use probelet_domain::spec::{PodSpec, SpecError, Submitted, Validated};
 const MAX_OBJECT: usize = 64 * 1024;
 /// The parts of `metadata` that a client sets, beside the name.
 const METADATA: [&str; 4] = ["labels", "annotations", "ownerReferences", "generateName"];
+
+/// The ConfigMaps and Secrets that a pod refers to.
+#[derive(Debug)]
+pub enum SourceObjects {
+    /// Copies that the live pod has: see [`live_sources`](crate::live_sources).
+    Copies(Vec<Value>),
+    /// Objects that the Kubernetes API stores, of which some may be missing.
+    Stored(Vec<Value>),
+}
 
 /// The pod that an object asks for, and the fields of it that have no effect here.
 #[derive(Debug)]
@@ -22,8 +31,7 @@ pub struct Submission {
     pub warnings: Vec<String>,
 }
 
-/// Makes a pod of an object that has its defaults. `sources` are the ConfigMaps and Secrets that it
-/// may refer to, and `managers` is kept with the object.
+/// Makes a pod of an object that has its defaults. `managers` is kept with the object.
 ///
 /// # Errors
 ///
@@ -32,7 +40,7 @@ pub fn submit(
     object: &Value,
     uid: &str,
     managers: String,
-    sources: &[Value],
+    sources: SourceObjects,
 ) -> Result<Submission, ManifestError> {
     let kept = written(object);
     let text = kept.to_string();
@@ -41,8 +49,13 @@ pub fn submit(
         return Err(SpecError::new("metadata", why).into());
     }
     let manifest = manifest(object);
-    let values = std::iter::once(&manifest).chain(sources);
-    let Batch { mut pods, errors, warnings, .. } = batch(values, || uid.to_owned());
+    let uid = || uid.to_owned();
+    let with = |sources: Vec<Value>| std::iter::once(manifest).chain(sources);
+    let read = match sources {
+        SourceObjects::Copies(sources) => batch(with(sources), uid),
+        SourceObjects::Stored(sources) => batch_of_stored(with(sources), uid),
+    };
+    let Batch { mut pods, errors, warnings, .. } = read;
     let errors: Vec<_> = errors.into_iter().map(|(_, error)| error).collect();
     let (Some((_, pod)), true) = (pods.pop(), errors.is_empty()) else {
         return Err(ManifestError(errors));

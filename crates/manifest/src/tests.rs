@@ -22,6 +22,7 @@ mod probe_report;
 mod process;
 mod schema;
 mod shapes;
+mod stored;
 mod submitted;
 mod volumes;
 mod workloads;

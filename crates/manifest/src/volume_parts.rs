@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1 as k8s;
 
-use crate::object_refs::{ObjectScope, missing, no_key};
+use crate::object_refs::{ObjectScope, missing, no_key, not_found};
 use crate::objects::{Found, Kind};
 use probelet_domain::spec::{
     Content, DownwardField, DownwardItem, Item, ObjectKind, Part, SpecError,
@@ -68,7 +68,8 @@ pub fn object(
     if name.is_empty() {
         errors.push(SpecError::required(name_at.clone(), ""));
     } else if matches!(found, Found::Missing) && !optional {
-        errors.push(missing(name_at.clone(), kind, &name));
+        let error = missing(name_at.clone(), kind, &name);
+        errors.extend(objects.note(at, not_found(kind, &name), error).err());
     }
     let found = match found {
         Found::Data(data) => Some(data),
@@ -89,7 +90,11 @@ pub fn object(
                 errors.push(SpecError::required(format!("{at}.key"), ""));
             }
             Some(Some((key, bytes))) => keep(key, bytes),
-            Some(None) if !optional => errors.push(no_key(&at, kind, &name, &item.key)),
+            Some(None) if !optional => {
+                let text = format!("references non-existent {} key: {}", config(kind), item.key);
+                let error = no_key(&at, kind, &name, &item.key);
+                errors.extend(objects.note(&at, text, error).err());
+            }
             Some(None) | None => {}
         }
         kept.push(Item { key: item.key, path: item.path, mode });
@@ -103,6 +108,14 @@ pub fn object(
         Kind::Secret => ObjectKind::Secret,
     };
     Part::Object { kind, name, optional, items: kept, data }
+}
+
+/// The kind in the kubelet's text.
+fn config(kind: Kind) -> &'static str {
+    match kind {
+        Kind::ConfigMap => "config",
+        Kind::Secret => "secret",
+    }
 }
 
 pub fn downward(

@@ -39,6 +39,7 @@ pub fn check(before: &Value, after: &Value) -> Vec<FieldError> {
             changed.push(format!("spec.{field}"));
         }
     }
+    changed.extend(changed_references(before, after));
     let mut errors: Vec<_> =
         (!changed.is_empty()).then(|| forbidden(&changed)).into_iter().collect();
     errors.extend(deadline(
@@ -46,6 +47,31 @@ pub fn check(before: &Value, after: &Value) -> Vec<FieldError> {
         of(after, "activeDeadlineSeconds").and_then(|it| it.as_i64()),
     ));
     errors
+}
+
+/// The changed environments that refer to objects. The values of such variables are no part of the
+/// comparison of specs: see `PodSpec::change_to`.
+fn changed_references(before: &Value, after: &Value) -> Vec<String> {
+    let mut changed = Vec::new();
+    for list in ["initContainers", "containers"] {
+        let of = |object: &Value| {
+            let containers = object.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+            containers.cloned().unwrap_or_default()
+        };
+        for (index, (old, new)) in of(before).iter().zip(of(after).iter()).enumerate() {
+            for field in ["env", "envFrom"] {
+                let refers = |container: &Value| {
+                    let list = container.get(field).and_then(Value::as_array);
+                    let is_reference = |item: &&Value| item.get("value").is_none();
+                    list.into_iter().flatten().filter(is_reference).cloned().collect::<Vec<_>>()
+                };
+                if refers(old) != refers(new) {
+                    changed.push(format!("spec.{list}[{index}].{field}"));
+                }
+            }
+        }
+    }
+    changed
 }
 
 /// An active deadline can be set and shortened.

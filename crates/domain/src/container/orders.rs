@@ -15,7 +15,7 @@ use crate::exit::{Cause, Operator};
 use crate::notice::Notice;
 use crate::restart::{self, Backoff};
 use crate::spec::{PodSpec, ProbeKind};
-use crate::status::Expired;
+use crate::status::{Expired, WaitingReason};
 
 /// Applies requests and orders to a container while one event is handled.
 pub struct Orders<'a> {
@@ -137,6 +137,12 @@ impl Orders<'_> {
             return;
         };
         let old = std::mem::replace(&mut life.definition, Definition { pod, spec }).spec;
+        if let Phase::Waiting(wait) = &mut life.phase
+            && wait.reason == WaitingReason::CreateContainerConfigError
+        {
+            // The change may be what the start waits for.
+            wait.until = turn.now.mono;
+        }
         let Definition { pod, spec } = &life.definition;
         life.mandate.set_expiry(pod, turn.now.instant_of(life.course.created_at));
         let changed = |kind: &ProbeKind| old.probes.get(*kind) != spec.probes.get(*kind);

@@ -76,6 +76,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
         origin: None,
         ids_of_default: false,
         submitted: None,
+        stored: None,
         containers: vec![ContainerSpec {
             name: "app".into(),
             source: Source::Image("app:1".into()),

@@ -33,6 +33,7 @@ impl PodSpec {
             origin: None,
             ids_of_default: false,
             submitted: None,
+            stored: None,
         }
     }
 }

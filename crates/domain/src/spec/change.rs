@@ -16,12 +16,14 @@ pub enum Change {
 
 impl PodSpec {
     /// Returns this spec with the values of a live pod that no manifest contains: its UID, the
-    /// conditions that callers have set, and whether an older build made its ids.
+    /// conditions that callers have set, and whether an older build made its ids. Files of stored
+    /// objects that do not exist any more stay.
     #[must_use]
     pub fn in_place_of(mut self, live: &Self) -> Self {
         self.uid.clone_from(&live.uid);
         self.gates.conditions.clone_from(&live.gates.conditions);
         self.ids_of_default = live.ids_of_default;
+        self.keep_files(live);
         self
     }
 
@@ -87,6 +89,8 @@ fn fixed_differences(old: &PodSpec, new: &PodSpec) -> Vec<String> {
         ids_of_default: _,
         // It is only given back.
         submitted: _,
+        // Used at the next start.
+        stored: _,
     } = old;
     let HostNamespaces { network, pid, ipc } = host_namespaces;
     let Naming { subdomain, hostname_as_fqdn, host_aliases, dns_policy, dns } = naming;
@@ -148,7 +152,8 @@ impl ContainerSpec {
             pull_policy: _,
             command,
             args,
-            env,
+            // Compared below.
+            env: _,
             working_dir,
             // Names of ports have no effect on an instance; host ports are compared below.
             ports: _,
@@ -170,7 +175,7 @@ impl ContainerSpec {
             ("image", *source != new.source),
             ("command", *command != new.command),
             ("args", *args != new.args),
-            ("env", *env != new.env),
+            ("env", self.fixed_env().ne(new.fixed_env())),
             ("workingDir", *working_dir != new.working_dir),
             ("securityContext", *security != new.security),
             ("resources", *resources != new.resources),

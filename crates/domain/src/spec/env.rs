@@ -15,6 +15,10 @@ pub struct EnvVar {
     /// Kubernetes' `valueFrom`; `None` for a literal value.
     #[serde(default)]
     pub from: Option<EnvSource>,
+    /// Whether the value follows an object that the Kubernetes API stores. A change of it takes effect
+    /// at the next start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stored: bool,
 }
 
 /// Source of a variable's value other than a literal; Kubernetes' `EnvVarSource`.
@@ -43,7 +47,7 @@ pub enum EnvSource {
 impl EnvVar {
     /// Makes a variable with a literal value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into(), from: None }
+        Self { name: name.into(), value: value.into(), from: None, is_stored: false }
     }
 }
 

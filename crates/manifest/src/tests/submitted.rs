@@ -19,8 +19,13 @@ fn object(spec: Value) -> Value {
     object
 }
 
+/// No ConfigMaps and Secrets.
+fn none() -> SourceObjects {
+    SourceObjects::Copies(Vec::new())
+}
+
 fn pod(object: &Value) -> PodSpec {
-    submit(object, "uid-1", String::new(), &[]).unwrap().pod.into_inner()
+    submit(object, "uid-1", String::new(), none()).unwrap().pod.into_inner()
 }
 
 fn shown(spec: PodSpec) -> Value {
@@ -118,7 +123,8 @@ fn defaults_change_no_pod() {
             let mut object = values[index].clone();
             set_defaults(&mut object);
             let sources = live_sources(&plain);
-            let read = submit(&object, "uid-1", String::new(), &sources).unwrap();
+            let read =
+                submit(&object, "uid-1", String::new(), SourceObjects::Copies(sources)).unwrap();
             let mut made = read.pod.into_inner();
             made.submitted = None;
             made.service_account.clone_from(&plain.service_account);
@@ -141,7 +147,7 @@ fn an_object_comes_back_with_what_has_no_effect() {
         "note": "x", "probelet.io/kubia.logMaxFiles": "3", "probelet.io/last-cause.kubia": "old",
         "probelet.io/default-pull.kubia": "Always",
     });
-    let read = submit(&given, "uid-1", "{}".into(), &[]).unwrap();
+    let read = submit(&given, "uid-1", "{}".into(), none()).unwrap();
     assert_eq!(read.warnings, ["spec.nodeSelector: ignored: there is no scheduler here"]);
     let spec = read.pod.into_inner();
     assert_eq!(spec.annotations, [("note".to_owned(), "x".to_owned())].into());
@@ -200,10 +206,10 @@ fn a_change_by_another_api_is_in_the_object() {
 fn an_object_has_a_limit_and_its_errors_have_paths() {
     let mut large = object(json!({"containers": [{"name": "c", "image": "i"}]}));
     large["metadata"]["annotations"] = json!({"a": "x".repeat(70_000)});
-    let errors = submit(&large, "u", String::new(), &[]).unwrap_err();
+    let errors = submit(&large, "u", String::new(), none()).unwrap_err();
     assert!(errors.to_string().contains("Too long"), "{errors}");
     let wrong = object(json!({"containers": [{"name": "C"}], "runtimeClassName": "x"}));
-    let errors = submit(&wrong, "u", String::new(), &[]).unwrap_err().0;
+    let errors = submit(&wrong, "u", String::new(), none()).unwrap_err().0;
     let fields: Vec<_> = errors.iter().map(|error| &*error.field).collect();
     let expected = ["spec.runtimeClassName", "spec.containers[0].name", "spec.containers[0].image"];
     assert_eq!(fields, expected);

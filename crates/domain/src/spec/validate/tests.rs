@@ -30,6 +30,7 @@ fn pod() -> PodSpec {
         origin: None,
         ids_of_default: false,
         submitted: None,
+        stored: None,
         containers: vec![container("app")],
     }
 }
