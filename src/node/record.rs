@@ -12,6 +12,8 @@ use crate::pb;
 
 mod v1;
 
+use v1::Convert;
+
 /// Key of the extension, and its type: containerd wants names without a domain.
 pub const KEY: &str = "probelet.v1.record";
 const TYPE: &str = "probelet.v1.Record";
@@ -37,8 +39,8 @@ pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Extension, RecordError> 
     let is_of_default = pod.key().is_in_default() || pod.ids_of_default || pod.is_adopted();
     Ok(wrap(&pb::Record {
         version: if is_of_default { VERSION } else { WITH_NAMESPACE },
-        pod: serde_json::to_string(pod)?,
-        memory: serde_json::to_string(&v1::Memory::from(memory.clone()))?,
+        pod: serde_json::to_string::<v1::PodSpec>(&pod.clone().convert())?,
+        memory: serde_json::to_string::<v1::Memory>(&memory.clone().convert())?,
         ..pb::Record::default()
     }))
 }
@@ -46,11 +48,11 @@ pub fn encode(pod: &PodSpec, memory: &Memory) -> Result<Extension, RecordError> 
 pub fn decode(any: &Extension) -> Result<(PodSpec, Memory), RecordError> {
     let record = unwrap(any)?;
     let memory: v1::Memory = serde_json::from_str(&record.memory)?;
-    let mut pod: PodSpec = serde_json::from_str(&record.pod)?;
+    let mut pod: PodSpec = serde_json::from_str::<v1::PodSpec>(&record.pod)?.convert();
     // A build without namespaces wrote the record.
     pod.ids_of_default =
         record.version == VERSION && !pod.key().is_in_default() && !pod.is_adopted();
-    Ok((pod, memory.into()))
+    Ok((pod, memory.convert()))
 }
 
 /// Encodes that the container was released by name, under these labels.

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 mod credentials;
 mod hosts;
 mod name;
@@ -18,7 +16,7 @@ pub use progress::{Layer, LayerState, Progress};
 pub use realm::{Realm, may_follow, receives_login};
 
 /// When the registry is asked for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullPolicy {
     /// Each start asks the registry.
     Always,

@@ -1,7 +1,5 @@
 //! When a container's log is rotated, and how many files of it are kept.
 
-use serde::{Deserialize, Serialize};
-
 /// Name in a URI's query, and the argument, that identify a logger of probelet.
 pub const LOGGER: &str = "container-log";
 
@@ -17,8 +15,7 @@ pub struct Limits {
 }
 
 /// Log limits of one container; those of the host where unset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnLimits {
     /// Size of a file in bytes, see [`Limits::size`].
     pub size: Option<u64>,

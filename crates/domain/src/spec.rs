@@ -9,8 +9,6 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::image::{PullPolicy, PullSecret};
 use super::log::OwnLimits;
 use super::pod_key::{ADOPTED_NAMESPACE, PodKey};
@@ -106,7 +104,7 @@ impl<T> Deref for Validated<T> {
 }
 
 /// A pod: the manifest's settings, and the identifiers that probelet adds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PodSpec {
     /// Kubernetes' namespace of the pod; `default` for a manifest that has none.
     pub namespace: String,
@@ -123,60 +121,44 @@ pub struct PodSpec {
     /// Time from SIGTERM to SIGKILL; Kubernetes' default is 30 s.
     pub termination_grace: Duration,
     /// Time from the pod's creation after which the pod fails; no limit if unset.
-    #[serde(default)]
     pub active_deadline: Option<Duration>,
     /// Hostname of the pod, an RFC 1123 label; the pod's name if unset.
     pub hostname: Option<String>,
     /// Name of the service account, for the downward API; it has no other effect.
-    #[serde(default)]
     pub service_account: Option<String>,
     /// Pull secrets for the registries of its images, in the order in which they are tried.
-    #[serde(default)]
     pub pull_secrets: Vec<PullSecret>,
     /// Init containers, which run one by one before the others; one that always restarts is a
     /// sidecar.
-    #[serde(default)]
     pub init_containers: Vec<ContainerSpec>,
     /// Regular containers, at least one; they start after the init containers.
     pub containers: Vec<ContainerSpec>,
     /// Containers that restart with another one, by the name of that container.
-    #[serde(default)]
     pub dependents: BTreeMap<String, Vec<String>>,
     /// Security settings for all containers of the pod.
-    #[serde(default)]
     pub security: PodSecurity,
     /// Namespaces of the host that the pod uses instead of new ones.
-    #[serde(default)]
     pub host_namespaces: HostNamespaces,
     /// Whether the containers see each other's processes.
-    #[serde(default)]
     pub share_process_namespace: bool,
     /// How the pod's network namespace is connected; CNI by default.
-    #[serde(default)]
     pub network: NetworkMode,
     /// Subdomain, entries of `/etc/hosts` and DNS settings of the pod.
-    #[serde(default)]
     pub naming: Naming,
     /// Volumes that the containers can mount, each with a unique name.
-    #[serde(default)]
     pub volumes: Vec<Volume>,
     /// Readiness gates, and the conditions that callers have set.
-    #[serde(default)]
     pub gates: Gates,
     /// File of the manifest directory that the pod is from; `None` for a pod that was applied.
-    #[serde(default)]
     pub origin: Option<Origin>,
     /// True if a build without namespaces created the pod in another one than `default`: the ids
     /// and logs of its containers are those of a pod in `default`, and stay so.
-    #[serde(skip)]
     pub ids_of_default: bool,
     /// Object of the Kubernetes API that the pod was made from; `None` for a pod that has other
     /// origins, which is rendered from this spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<Box<Submitted>>,
     /// References to objects that the Kubernetes API stores; `None` if the pod has copies of its
     /// own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<StoredReferences>,
 }
 
@@ -189,14 +171,13 @@ impl PodSpec {
 }
 
 /// A container of a pod.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ContainerSpec {
     /// Name of the container: an RFC 1123 label, unique in the pod.
     pub name: String,
     /// Image, bundle or existing container that the container is made from.
     pub source: Source,
     /// When the image is pulled; Kubernetes' default for its tag if unset.
-    #[serde(default)]
     pub pull_policy: Option<PullPolicy>,
     /// Command that replaces the image's ENTRYPOINT if it is not empty.
     pub command: Vec<String>,
@@ -212,39 +193,31 @@ pub struct ContainerSpec {
     /// Startup, readiness and liveness probes.
     pub probes: Probes,
     /// Hooks, stop signal, and evidence collected from a container that a probe fails.
-    #[serde(default)]
     pub lifecycle: Lifecycle,
     /// Restart policy of the container; the pod's if unset. `Always` makes an init container a
     /// sidecar.
     pub restart_policy: Option<RestartPolicy>,
     /// Restart rules, which are checked in order when the container has exited by itself. The first
     /// that matches takes precedence over the policy.
-    #[serde(default)]
     pub restart_policy_rules: Vec<RestartRule>,
     /// File and fallback of the termination message.
-    #[serde(default)]
     pub termination_message: TerminationMessage,
     /// Waits between restarts.
     pub backoff: BackoffLimits,
     /// Security settings of the container, which take precedence over the pod's.
-    #[serde(default)]
     pub security: Security,
     /// Requests and limits of CPU, memory and other resources.
-    #[serde(default)]
     pub resources: Resources,
     /// Devices besides those that every container has.
-    #[serde(default)]
     pub devices: Vec<Device>,
     /// Mounts of the pod's volumes.
-    #[serde(default)]
     pub volume_mounts: Vec<VolumeMount>,
     /// Limits of the container's log, from the next start on.
-    #[serde(default)]
     pub log_limits: OwnLimits,
 }
 
 /// Source of a container.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// An image of containerd's store, pulled if necessary; each attempt gets a new snapshot of it.
     Image(String),
@@ -260,7 +233,7 @@ pub enum Source {
 }
 
 /// Kubernetes' `restartPolicy`: when a container that has exited starts again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestartPolicy {
     /// The container restarts after every exit; the default.
     #[default]
@@ -272,7 +245,7 @@ pub enum RestartPolicy {
 }
 
 /// Rule for exits with one of these codes, or with none of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRule {
     /// What the rule does when it matches.
     pub action: RestartAction,
@@ -283,7 +256,7 @@ pub struct RestartRule {
 }
 
 /// Kubernetes' `action` of a container restart rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartAction {
     /// Restarts the container.
     Restart,
@@ -292,7 +265,7 @@ pub enum RestartAction {
 }
 
 /// Kubernetes' `operator` of a restart rule's exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCodeOperator {
     /// Matches an exit code that is among the values.
     In,
@@ -309,7 +282,7 @@ impl RestartRule {
 
 /// Limits of the restart back-off: 0, `base`, 2·`base`, … up to `cap`. It begins again after an
 /// instance that ran for `reset`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BackoffLimits {
     /// Wait before the second restart in a row; 10 s by default, more than 0. Each later wait
     /// doubles.
@@ -319,7 +292,6 @@ pub struct BackoffLimits {
     /// Run time after which the count of restarts begins anew; 10 min by default, more than 0.
     pub reset: Duration,
     /// Number of restarts in a row at most; no limit if unset.
-    #[serde(default)]
     pub max_restarts: Option<u32>,
 }
 

@@ -5,14 +5,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Logins with the registries or repositories that they are for, the most specific ones first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Keyring(Vec<(String, Login)>);
 
 /// Credentials for a registry.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Login {
     /// Name and password, for HTTP basic authentication or for the request of a token.
     Basic {
@@ -36,7 +36,7 @@ impl fmt::Debug for Login {
 }
 
 /// Entry of a pod's `imagePullSecrets`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PullSecret {
     /// Name of the Secret.
     pub name: String,
@@ -69,6 +69,17 @@ struct Auth {
 }
 
 impl Keyring {
+    /// Returns the keyring of these logins, each with the registry or repository that it is for, the
+    /// most specific ones first.
+    pub fn of_logins(logins: Vec<(String, Login)>) -> Self {
+        Self(logins)
+    }
+
+    /// Returns the logins, as [`Self::of_logins`] takes them.
+    pub fn into_logins(self) -> Vec<(String, Login)> {
+        self.0
+    }
+
     /// Reads a `config.json`, or the `.dockerconfigjson` of a Secret.
     ///
     /// # Errors

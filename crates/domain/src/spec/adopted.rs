@@ -3,12 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::{ContainerSpec, PodSpec, Source};
 
 /// The source of an adopted container.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Adopted {
     /// Image of the container, as its containerd record names it.
     pub image: String,
@@ -17,7 +15,6 @@ pub struct Adopted {
     pub labels: BTreeMap<String, String>,
     /// Labels of the container that its image defines; `None` if they are unknown, as in records of
     /// versions that did not read the image.
-    #[serde(default)]
     pub image_labels: Option<OwnLabels>,
     /// Whether a caller adopted the container by name, which takes precedence over its labels.
     pub named: bool,
@@ -40,8 +37,7 @@ impl PodSpec {
 
 /// Name and value of labels that an image defines: those of probelet, and those that name a log
 /// destination.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnLabels(BTreeSet<(String, String)>);
 
 impl OwnLabels {
@@ -64,6 +60,15 @@ impl OwnLabels {
     pub fn on(&self, labels: &BTreeMap<String, String>) -> Self {
         let is_on = |(name, value): &&(String, String)| labels.get(name) == Some(value);
         Self(self.0.iter().filter(is_on).cloned().collect())
+    }
+}
+
+impl IntoIterator for OwnLabels {
+    type Item = (String, String);
+    type IntoIter = std::collections::btree_set::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -1,12 +1,10 @@
 //! Fields of the downward API: Kubernetes' `fieldRef` and `resourceFieldRef`.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Amounts, SpecError};
 use crate::quantity;
 
 /// A field of a pod that `fieldRef` can name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodField {
     /// `metadata.name`.
     Name,
@@ -79,7 +77,7 @@ impl PodField {
 
 /// A request or limit of a container, as a multiple of `divisor`; Kubernetes'
 /// `ResourceFieldSelector`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceField {
     /// Name of a container of the pod; `None` for the container that has the reference.
     pub container: Option<String>,
@@ -92,7 +90,7 @@ pub struct ResourceField {
 }
 
 /// Which of a resource's two amounts is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// The limit; what the node can allocate if the container has none.
     Limit,
@@ -101,7 +99,7 @@ pub enum Bound {
 }
 
 /// A resource that `resourceFieldRef` can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// CPU time, in thousandths of a core.
     Cpu,

@@ -1,11 +1,9 @@
 //! Environment variables, and where their values come from.
 
-use serde::{Deserialize, Serialize};
-
 use super::{PodField, ResourceField};
 
 /// An environment variable of a container.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct EnvVar {
     /// Name of printable ASCII characters without `=`.
     pub name: String,
@@ -13,16 +11,14 @@ pub struct EnvVar {
     /// stored because a restart needs it and the object itself is not stored.
     pub value: String,
     /// Kubernetes' `valueFrom`; `None` for a literal value.
-    #[serde(default)]
     pub from: Option<EnvSource>,
     /// Whether the value follows an object that the Kubernetes API stores. A change of it takes effect
     /// at the next start.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_stored: bool,
 }
 
 /// Source of a variable's value other than a literal; Kubernetes' `EnvVarSource`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvSource {
     /// A key of a ConfigMap.
     ConfigMap {
@@ -73,11 +69,5 @@ mod tests {
         let var = EnvVar { from: Some(from), ..EnvVar::new("PASSWORD", "hunter2") };
         let shown = format!("{var:?}");
         assert!(shown.contains("password") && !shown.contains("hunter2"), "{shown}");
-    }
-
-    #[test]
-    fn a_record_from_before_sources_is_read() {
-        let old: EnvVar = serde_json::from_str(r#"{"name": "A", "value": "b"}"#).unwrap();
-        assert_eq!(old, EnvVar::new("A", "b"));
     }
 }

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::{PodSpec, SpecError, SpecErrors};
 
 /// Maximum number of conditions that callers may set on one pod.
@@ -26,18 +24,17 @@ const DECIDED: [&str; 9] = [
 ];
 
 /// The readiness gates of a pod, and the conditions that callers have set on it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gates {
     /// Condition types, as the manifest names them.
     pub types: Vec<String>,
     /// Conditions that callers have set, by type, whether or not a gate names them. They are not
     /// part of the manifest and stay when the spec changes.
-    #[serde(default)]
     pub conditions: BTreeMap<String, SetCondition>,
 }
 
 /// A condition as a caller has set it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetCondition {
     /// Status of the condition.
     pub status: ConditionStatus,
@@ -51,7 +48,7 @@ pub struct SetCondition {
 }
 
 /// Status of a condition, as in Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConditionStatus {
     /// The condition holds; a gate with it is passed.
     True,

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Exec, HttpGet};
 
 /// Kubernetes' `lifecycle` of a container, and what is collected when a probe condemns it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lifecycle {
     /// Hook that runs when the process has started. Probes wait for it, and its failure ends the
     /// process.
@@ -18,15 +16,13 @@ pub struct Lifecycle {
     pub stop_signal: Option<i32>,
     /// Number of a signal that is sent to a condemned container before its evidence is captured. A
     /// Java process, for example, writes a thread dump into its log on SIGQUIT.
-    #[serde(default)]
     pub evidence_signal: Option<i32>,
     /// Command that runs in a condemned container; its output becomes part of the evidence.
-    #[serde(default)]
     pub evidence_exec: Option<Exec>,
 }
 
 /// Action of a lifecycle hook; Kubernetes' `LifecycleHandler`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum HookHandler {
     /// Runs a command in the container.
     Exec(Exec),
@@ -37,7 +33,7 @@ pub enum HookHandler {
 }
 
 /// Time at which a hook runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookKind {
     /// After the process has started.
     PostStart,

@@ -1,11 +1,9 @@
 //! File of a container's termination message, and whether the log replaces it.
 
-use serde::{Deserialize, Serialize};
-
 use super::PodSpec;
 
 /// Source of a container's termination message; Kubernetes' `terminationMessagePath` and policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminationMessage {
     /// Absolute path in the container, `/dev/termination-log` by default. A container from an image
     /// gets a new, empty file there with each attempt.
@@ -15,7 +13,7 @@ pub struct TerminationMessage {
 }
 
 /// Kubernetes' `terminationMessagePolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MessagePolicy {
     /// The file alone; the default.
     #[default]

@@ -1,9 +1,7 @@
 //! Manifest file that a pod was created from.
 
-use serde::{Deserialize, Serialize};
-
 /// Location of a pod's manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Complete path of the file.
     pub file: String,

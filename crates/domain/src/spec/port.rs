@@ -6,7 +6,7 @@ use super::{ContainerSpec, PodSpec, SpecError};
 use crate::pod_key::PodKey;
 
 /// A port of a container; Kubernetes' `ContainerPort`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ContainerPort {
     /// Name for probes, at most 15 bytes and unique in the container.
     pub name: Option<String>,
@@ -15,10 +15,8 @@ pub struct ContainerPort {
     /// `TCP`, `UDP` or `SCTP`; informational without a host port.
     pub protocol: String,
     /// Port of the host that is mapped to `port`; none if unset.
-    #[serde(default)]
     pub host_port: Option<u16>,
     /// The host's address that the host port is on; all of them if unset.
-    #[serde(default)]
     pub host_ip: Option<String>,
 }
 

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// The probes of a container, at most one of each kind.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Probes {
     /// Kubernetes' `startupProbe`: the other probes begin when it has passed.
     pub startup: Option<ProbeSpec>,
@@ -17,7 +15,7 @@ pub struct Probes {
 }
 
 /// Purpose of a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProbeKind {
     /// Decides when the container has started.
     Startup,
@@ -72,7 +70,7 @@ impl Probes {
 }
 
 /// A probe: what it does, how often, and when its result counts. Times are at most 68 years.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProbeSpec {
     /// Request, connection or command that the probe makes.
     pub handler: Handler,
@@ -82,7 +80,6 @@ pub struct ProbeSpec {
     pub period: Duration,
     /// Shorter period until the probe has passed for the first time in an incarnation; `period` if
     /// unset. A failure between the ticks of `period` does not count, a success does.
-    #[serde(default)]
     pub startup_period: Option<Duration>,
     /// Time that an attempt may take; 1 s by default, at least 10 ms.
     pub timeout: Duration,
@@ -93,12 +90,11 @@ pub struct ProbeSpec {
     /// Grace of a kill that this probe decides; the pod's if unset.
     pub termination_grace: Option<Duration>,
     /// Consequence of a failed liveness or startup probe; `Restart` if unset. Readiness has none.
-    #[serde(default)]
     pub on_failure: Option<OnFailure>,
 }
 
 /// Consequence when a liveness or startup probe has failed `failure_threshold` times in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// The instance is stopped, and the restart policy decides what follows; the default.
     #[default]
@@ -142,7 +138,7 @@ impl ProbeSpec {
 }
 
 /// Check that a probe makes; Kubernetes' `ProbeHandler`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Handler {
     /// Kubernetes' `httpGet`: passes on a final status from 200 to 399.
     HttpGet(HttpGet),
@@ -155,10 +151,9 @@ pub enum Handler {
 }
 
 /// An HTTP GET request of a probe or hook; Kubernetes' `HTTPGetAction`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpGet {
     /// URL scheme; HTTP by default.
-    #[serde(default)]
     pub scheme: Scheme,
     /// Host name or address. If empty: the pod's address, else 127.0.0.1 and then ::1 in the
     /// network namespace of the task.
@@ -173,7 +168,7 @@ pub struct HttpGet {
 }
 
 /// URL scheme of an HTTP request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scheme {
     /// Plain HTTP; the default.
     #[default]
@@ -193,7 +188,7 @@ impl Scheme {
 }
 
 /// A TCP connection that a probe opens; Kubernetes' `TCPSocketAction`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TcpSocket {
     /// Host name or address; the pod's address if empty, else 127.0.0.1, then ::1.
     pub host: Option<String>,
@@ -202,30 +197,28 @@ pub struct TcpSocket {
 }
 
 /// A call of `grpc.health.v1.Health/Check`; Kubernetes' `GRPCAction`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Grpc {
     /// Port of the call. Kubernetes accepts only a number here, probelet's API also a name.
     pub port: PortRef,
     /// Name of the service; the server as a whole if empty.
     pub service: String,
     /// Whether the call uses TLS, without verification. Kubernetes has no such field.
-    #[serde(default)]
     pub tls: bool,
     /// Host of the call, which no spec can set: see [`ProbeSpec::aimed_at`].
-    #[serde(skip)]
     pub host: Option<String>,
 }
 
 /// A command that runs in the container without a shell, with the user, environment and limits of
 /// the container's process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Exec {
     /// Program and its arguments; at least the program.
     pub command: Vec<String>,
 }
 
 /// A header of an HTTP request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     /// Header name of letters, digits and hyphens.
     pub name: String,
@@ -234,7 +227,7 @@ pub struct Header {
 }
 
 /// A port by its number or by its name in the container's `ports`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortRef {
     /// Port number, from 1 to 65535.
     Number(u16),

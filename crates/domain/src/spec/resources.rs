@@ -3,14 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::{ContainerSpec, PodSpec, Role};
 
 /// Requests and limits of a container; Kubernetes' `ResourceRequirements`. A manifest with a limit
 /// and no request gets a request equal to the limit, as in Kubernetes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resources {
     /// Amounts that the container is promised.
     pub requests: Amounts,
@@ -19,8 +16,7 @@ pub struct Resources {
 }
 
 /// Amounts of resources; each one is optional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Amounts {
     /// CPU time in thousandths of a core.
     pub cpu: Option<u64>,

@@ -1,12 +1,9 @@
 //! Security settings of pods and containers: users, profiles, capabilities and sysctls.
 
-use serde::{Deserialize, Serialize};
-
 use super::{ContainerSpec, PodSpec};
 
 /// Security settings of all containers of a pod. The settings of a container take precedence.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PodSecurity {
     /// User and group of the containers that set none.
     pub identity: Identity,
@@ -29,8 +26,7 @@ pub struct PodSecurity {
 }
 
 /// Security settings of one container; Kubernetes' `securityContext`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Security {
     /// User and group of the container; the pod's where unset.
     pub identity: Identity,
@@ -56,8 +52,7 @@ pub struct Security {
 
 /// User and group that a container runs as. The numbers are signed, as in Kubernetes, so that
 /// validation can report those that are out of range.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Identity {
     /// Kubernetes' `runAsUser`, from 0 to 2147483647; the image's user if unset.
     pub user: Option<i64>,
@@ -69,7 +64,7 @@ pub struct Identity {
 }
 
 /// Filter of a container's system calls; Kubernetes' `seccompProfile`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SeccompProfile {
     /// containerd's default profile.
     RuntimeDefault,
@@ -80,7 +75,7 @@ pub enum SeccompProfile {
 }
 
 /// AppArmor confinement of a container; Kubernetes' `appArmorProfile`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AppArmorProfile {
     /// containerd's default profile, `cri-containerd.apparmor.d`, which must be loaded.
     RuntimeDefault,
@@ -91,7 +86,7 @@ pub enum AppArmorProfile {
 }
 
 /// Kubernetes' `procMount`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ProcMount {
     /// Sensitive paths of `/proc` are masked or read-only, as in containerd.
     Default,
@@ -100,7 +95,7 @@ pub enum ProcMount {
 }
 
 /// Kubernetes' `supplementalGroupsPolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GroupsPolicy {
     /// The image's groups of the user, and the pod's.
     Merge,
@@ -109,7 +104,7 @@ pub enum GroupsPolicy {
 }
 
 /// Kubernetes' `fsGroupChangePolicy`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FsGroupChangePolicy {
     /// Change owner and mode only if those of the volume's root differ.
     OnRootMismatch,
@@ -118,7 +113,7 @@ pub enum FsGroupChangePolicy {
 }
 
 /// A kernel parameter of a pod; Kubernetes' `sysctls`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sysctl {
     /// Name with dots or slashes, at most 253 characters; of the network or IPC namespace.
     pub name: String,

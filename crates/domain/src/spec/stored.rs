@@ -1,20 +1,18 @@
 //! References of a pod to ConfigMaps and Secrets that the Kubernetes API stores.
 
-use serde::{Deserialize, Serialize};
-
 use super::{ContainerSpec, EnvVar, PodSpec, Volume};
 
 /// What is missing of the ConfigMaps and Secrets that a pod refers to. A pod of the Kubernetes API
 /// has it, also if nothing is missing: its values follow the stored objects. A pod that was applied
 /// with copies of its objects has none.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredReferences {
     /// References to objects or keys that do not exist.
     pub missing: Vec<MissingReference>,
 }
 
 /// A reference to an object or key that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingReference {
     /// The part of the pod that has the reference.
     pub user: ReferenceUser,
@@ -23,7 +21,7 @@ pub struct MissingReference {
 }
 
 /// A part of a pod that refers to objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferenceUser {
     /// The environment of the container of this name, which cannot start.
     Container(String),

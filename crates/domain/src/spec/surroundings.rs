@@ -1,12 +1,9 @@
 //! Host namespaces, network mode, names, DNS settings and devices of a pod.
 
-use serde::{Deserialize, Serialize};
-
 use super::PodSpec;
 
 /// Namespaces of the host that a pod uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HostNamespaces {
     /// Kubernetes' `hostNetwork`: the pod has the host's network and hostname.
     pub network: bool,
@@ -17,7 +14,7 @@ pub struct HostNamespaces {
 }
 
 /// Connection of a pod that has its own network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NetworkMode {
     /// CNI plugins, if the host has a network configuration; the default.
     #[default]
@@ -27,8 +24,7 @@ pub enum NetworkMode {
 }
 
 /// Names of a pod, and how it resolves the names of others.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Naming {
     /// Kubernetes' `subdomain`, an RFC 1123 label; with it the pod has a full domain name.
     pub subdomain: Option<String>,
@@ -43,7 +39,7 @@ pub struct Naming {
 }
 
 /// An entry of `/etc/hosts`; Kubernetes' `hostAliases`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAlias {
     /// IPv4 or IPv6 address.
     pub ip: String,
@@ -52,7 +48,7 @@ pub struct HostAlias {
 }
 
 /// Kubernetes' `dnsPolicy`. There is no cluster DNS, so only `None` differs from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DnsPolicy {
     /// The host's resolver, in place of cluster DNS; the default.
     #[default]
@@ -82,8 +78,7 @@ impl DnsPolicy {
 }
 
 /// Settings of the pod's `/etc/resolv.conf`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DnsConfig {
     /// IP addresses of nameservers, at most 3.
     pub nameservers: Vec<String>,
@@ -94,7 +89,7 @@ pub struct DnsConfig {
 }
 
 /// Device of the host that a container can use; `HOST:CONTAINER:rwm` in an annotation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Path on the host, below `/dev`.
     pub host: String,

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
-
 use super::{ContainerSpec, PodField, PodSpec, ResourceField, Source};
 use crate::image::PullPolicy;
 
 /// A volume of a pod, which any of its containers can mount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     /// Name that mounts refer to: an RFC 1123 label, unique in the pod.
     pub name: String,
@@ -20,7 +16,7 @@ pub struct Volume {
 }
 
 /// Origin of a volume's content. A manifest with none of Kubernetes' sources makes an `emptyDir`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeSource {
     /// Kubernetes' `emptyDir`: a folder that is empty at first and lasts as long as the pod.
     EmptyDir {
@@ -43,7 +39,7 @@ pub enum VolumeSource {
 }
 
 /// An image whose files are the content of a volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeImage {
     /// Image reference; must not be empty.
     pub reference: String,
@@ -52,7 +48,7 @@ pub struct VolumeImage {
 }
 
 /// Kubernetes' `medium` of an `emptyDir`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
     /// A folder on the host's disk; the default. A pod that exceeds its size limit is evicted.
     Disk,
@@ -62,7 +58,7 @@ pub enum Medium {
 }
 
 /// Kubernetes' `type` of a `hostPath`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostPathType {
     /// No check; a folder with mode 0755 is made if nothing exists at the path, as in containerd.
     Unset,
@@ -112,7 +108,7 @@ impl HostPathType {
 
 /// Files of a `configMap`, `secret` or `downwardAPI` volume, or of a `projected` one, which
 /// combines several sources in one folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Whether the volume is `projected`; any other volume has one part.
     pub projected: bool,
@@ -123,7 +119,7 @@ pub struct Files {
 }
 
 /// One source of a volume's files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// A ConfigMap or Secret.
     Object {
@@ -144,7 +140,7 @@ pub enum Part {
 }
 
 /// Kind of the object that files come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObjectKind {
     /// A ConfigMap.
     ConfigMap,
@@ -153,7 +149,7 @@ pub enum ObjectKind {
 }
 
 /// One key of a ConfigMap or Secret and the file it becomes; Kubernetes' `KeyToPath`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Key of the object's data.
     pub key: String,
@@ -164,7 +160,7 @@ pub struct Item {
 }
 
 /// One file of the downward API; Kubernetes' `DownwardAPIVolumeFile`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownwardItem {
     /// Path of the file relative to the volume, without `..`.
     pub path: String,
@@ -175,7 +171,7 @@ pub struct DownwardItem {
 }
 
 /// Value that a file of the downward API contains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DownwardField {
     /// A single field of the pod, one whose path begins with `metadata.`.
     One(PodField),
@@ -219,35 +215,9 @@ impl DownwardField {
     }
 }
 
-/// Content of a file. A record has it as text if it is UTF-8, else in base64; `Debug` prints only
-/// its size, so that it is not logged.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Encoded", try_from = "Encoded")]
+/// Content of a file. `Debug` prints only its size, so that it is not logged.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Content(pub Vec<u8>);
-
-#[derive(Serialize, Deserialize)]
-enum Encoded {
-    Text(String),
-    Base64(String),
-}
-
-impl From<Content> for Encoded {
-    fn from(content: Content) -> Self {
-        String::from_utf8(content.0)
-            .map_or_else(|e| Self::Base64(BASE64_STANDARD.encode(e.as_bytes())), Self::Text)
-    }
-}
-
-impl TryFrom<Encoded> for Content {
-    type Error = base64::DecodeError;
-
-    fn try_from(encoded: Encoded) -> Result<Self, Self::Error> {
-        match encoded {
-            Encoded::Text(text) => Ok(Self(text.into_bytes())),
-            Encoded::Base64(text) => BASE64_STANDARD.decode(text).map(Self),
-        }
-    }
-}
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,7 +226,7 @@ impl fmt::Debug for Content {
 }
 
 /// A mount of one of the pod's volumes in a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeMount {
     /// Name of the volume.
     pub name: String,
@@ -273,7 +243,7 @@ pub struct VolumeMount {
 }
 
 /// The part of a volume that is mounted: Kubernetes' `subPath` or `subPathExpr`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubPath {
     /// The whole volume.
     None,
@@ -285,7 +255,7 @@ pub enum SubPath {
 }
 
 /// Kubernetes' `recursiveReadOnly`. Only a read-only mount without propagation may set it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecursiveReadOnly {
     /// Mounts below this one keep their access; the default.
     Disabled,
@@ -310,7 +280,7 @@ impl RecursiveReadOnly {
 }
 
 /// Kubernetes' `mountPropagation`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
     /// Mounts that are made later stay on their side; the mount option `rprivate`. The default.
     None,
@@ -420,12 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_survives_a_record_and_is_not_logged() {
-        for bytes in [&b"plain"[..], &[0xff, 0, 1]] {
-            let content = Content(bytes.to_vec());
-            let text = serde_json::to_string(&content).unwrap();
-            assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content, "{text}");
-        }
+    fn content_is_not_logged() {
         assert_eq!(format!("{:?}", Content(b"hunter2".to_vec())), "7 bytes");
     }
 

@@ -1,7 +1,7 @@
 //! Init containers and sidecars, read and rendered.
 
 use super::*;
-use probelet_domain::spec::{Role, sample};
+use probelet_domain::spec::Role;
 
 const POD: &str = "\
 apiVersion: v1
@@ -67,13 +67,4 @@ fn errors_name_the_list_and_the_annotation() {
     let probed =
         POD.replace("image: setup", "image: setup\n    readinessProbe: {tcpSocket: {port: 1}}");
     assert_eq!(field(&probed), ["spec.initContainers[0].readinessProbe"]);
-}
-
-#[test]
-fn older_records_have_no_init_containers() {
-    let mut old = serde_json::to_value(sample::pod()).unwrap();
-    let fields = old.as_object_mut().unwrap();
-    assert!(fields.remove("init_containers").is_some() && fields.remove("dependents").is_some());
-    let read: PodSpec = serde_json::from_value(old).unwrap();
-    assert_eq!(read, sample::pod());
 }
