@@ -15,19 +15,22 @@ use probelet_kube_wire::status::Status;
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::exchange::{FromClient, Gone, Incoming, ToClient, Until, UntilGone};
 use super::sources::of_supervisor;
 use crate::domain::exit::Operator;
 use crate::domain::pod_key::PodKey;
 use crate::node::Target;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, SupervisorError};
 
 /// The time for the connection to a port.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How often a pod is asked that has too many requests, with a pause before each further try.
+const BUSY_TRIES: u32 = 250;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes that are read from a port at a time.
 const CHUNK: usize = 32 << 10;
 /// The time that ports have to take what a client has sent before it left.
@@ -54,6 +57,8 @@ pub trait Pod: Send + Sync {
 struct RunningPod {
     key: PodKey,
     supervisor: Arc<Supervisor>,
+    /// Few requests of a pod may wait, so the connections of a forward ask one after the other.
+    asking: Mutex<()>,
 }
 
 #[async_trait]
@@ -63,8 +68,16 @@ impl Pod for RunningPod {
     }
 
     async fn target(&self) -> Result<Arc<dyn Target>, Status> {
-        let task = self.supervisor.requests().running_task(&self.key).await;
-        Ok(task.map_err(|error| of_supervisor(&self.key, error))?)
+        let _asking = self.asking.lock().await;
+        let mut tries = 1;
+        loop {
+            match self.supervisor.requests().running_task(&self.key).await {
+                // Other clients fill the queue.
+                Err(SupervisorError::Busy(_)) if tries < BUSY_TRIES => sleep(BUSY_PAUSE).await,
+                task => return Ok(task.map_err(|error| of_supervisor(&self.key, error))?),
+            }
+            tries += 1;
+        }
     }
 }
 
@@ -85,7 +98,7 @@ impl PortForward {
         key: PodKey,
         until: Until,
     ) -> Result<Self, Status> {
-        let pod = RunningPod { key, supervisor };
+        let pod = RunningPod { key, supervisor, asking: Mutex::default() };
         pod.target().await?;
         let by = Operator::new("port-forward", Some(until.identity.caller()));
         let user = until.identity.name();
