@@ -96,7 +96,7 @@ impl Forward {
         let mut line = String::new();
         let mut output = BufReader::new(kubectl.stdout.take().context("no output")?);
         output.read_line(&mut line)?;
-        // kubectl writes a line for each connection, and ends if nobody reads it.
+        // kubectl writes a line for each connection, and ends if it is not read.
         thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         let local = line.strip_prefix("Forwarding from 127.0.0.1:");
         let local = local.and_then(|rest| rest.split(' ').next());

@@ -117,7 +117,7 @@ fn a_deployment_is_created_rolled_out_scaled_and_deleted() -> Result<()> {
     ensure!(refused.contains("spec.replicas") && refused.contains("one host"), "{refused}");
     run(&kube, &["scale", "deploy/web", "--replicas=1", "--current-replicas=0"])?;
     run(&kube, &["rollout", "status", "deploy/web", "--timeout=60s"])?;
-    // A pod that somebody deletes comes back.
+    // A deleted pod is created again.
     let before = uid()?;
     run(&kube, &["delete", "pod", "web", "--now"])?;
     eventually("the pod is created again", SOON * 3, || uid().ok().filter(|uid| *uid != before))?;
@@ -190,7 +190,7 @@ fn a_deletion_orphans_waits_or_goes_ahead() -> Result<()> {
     ensure!(kube.refused(&["get", "pod", "first"], "")?.contains("not found"));
     run(&kube, &["delete", "deploy", "later"])?;
     eventually("its pod follows", SOON * 3, || pods(&kube).ok().filter(|pods| pods.len() == 1))?;
-    // The released pod belongs to nobody, also after a restart of the daemon.
+    // The released pod has no owner, also after a restart of the daemon.
     let uid = text(&left, "/metadata/uid").to_owned();
     ensure!(text(&kube.json(&["get", "pod", "left"])?, "/metadata/uid") == uid);
     Ok(())

@@ -59,7 +59,7 @@ impl Command {
     }
 }
 
-/// Begins the command and connects it to the client, until it ends, or the client is gone.
+/// Begins the command and connects it to the client, until the command ends or the client has left.
 async fn run(
     begin: impl Future<Output = Result<Begun, Status>>,
     streams: CommandStreams,

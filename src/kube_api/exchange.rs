@@ -158,7 +158,7 @@ impl Feeds {
         FromClient { parts, aborted }
     }
 
-    /// Passes data on when there is room for it. Data of a stream that nobody reads is dropped.
+    /// Passes data on when there is room for it. Data of a stream that is not read any more is dropped.
     pub async fn data(&mut self, stream: u32, data: Vec<u8>) {
         let bytes = data.len().max(LEAST).min(self.limit);
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -193,7 +193,7 @@ impl Feeds {
         self.feeds.remove(&stream);
     }
 
-    /// True if nobody reads the stream any more.
+    /// True if the stream is not read any more.
     pub fn is_unread(&self, stream: u32) -> bool {
         self.feeds.get(&stream).is_none_or(|feed| feed.parts.is_closed())
     }

@@ -26,7 +26,7 @@ use crate::domain::pod_key::PodKey;
 use crate::node::Target;
 use crate::supervisor::{Supervisor, SupervisorError};
 
-/// The time for the connection to a port.
+/// The time to find the running task, and for the connection to a port.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How often a pod is asked that has too many requests, with a pause before each further try.
 const BUSY_TRIES: u32 = 250;
@@ -106,7 +106,7 @@ impl PortForward {
         Ok(Self { pod: Arc::new(pod), until })
     }
 
-    /// Serves the connections until all have ended and no more can come, or the client is gone.
+    /// Serves the connections until all have ended and no more can come, or the client has left.
     pub async fn run(&self, mut forwarded: mpsc::Receiver<Forwarded>, mut gone: UntilGone<'_>) {
         // Dropping the set ends the connections.
         let mut connections = JoinSet::new();
@@ -203,7 +203,9 @@ async fn copy(stream: TcpStream, from: &mut FromClient, data: &ToClient) {
 
 /// Connects to the IPv4 loopback, or else to the one of IPv6.
 async fn connect(pod: &dyn Pod, port: u16) -> Result<TcpStream, String> {
-    let target = pod.target().await.map_err(|status| status.message().to_owned())?;
+    let found = timeout(CONNECT, pod.target()).await;
+    let found = found.map_err(|_| format!("pod {:?} has not answered in time", pod.name()))?;
+    let target = found.map_err(|status| status.message().to_owned())?;
     let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     match open(target.as_ref(), first).await {

@@ -84,7 +84,7 @@ impl Controllers {
 
     /// Finds what has changed.
     fn observe(&self, memory: &mut Memory) {
-        let mut changed = memory.pods.refresh(&self.supervisor.list());
+        let changed = memory.pods.refresh(&self.supervisor.list());
         let (mut seen, mut owners, mut jobs) = (Vec::new(), Owners::default(), Vec::new());
         for kind in Kind::ALL {
             for object in self.list(kind, None) {
@@ -125,7 +125,6 @@ impl Controllers {
             Work::Object(_, key) => changed.contains(key.namespace()),
             Work::Pod(_) | Work::Job(_) => false,
         });
-        changed.clear();
     }
 
     fn garbage(pods: &Pods, jobs: &[Arc<Value>], owners: &Owners) -> Vec<(Work, Dependent)> {

@@ -79,7 +79,7 @@ impl Round {
             fields.insert("status".to_owned(), status);
         }
         match self.api.replace(served, object, Part::Status, &self.by()).await {
-            // A Job whose time is over.
+            // The Job was deleted when its time to live was over.
             Err(status) if status.code() == 404 => true,
             Err(status) => {
                 self.report("FailedUpdate", "Error updating status", &status);

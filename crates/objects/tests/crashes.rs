@@ -1,4 +1,4 @@
-//! Kills, torn files, and files that nobody expects.
+//! Killed writers, torn files, and files that the store did not write.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, with files of its own")]
 
@@ -192,7 +192,7 @@ fn an_unreadable_file_is_kept_aside_and_the_others_are_read() {
     drop(opened);
     let opened = Folder::open(&root).unwrap();
     assert_eq!((opened.objects.len(), opened.set_aside.len()), (2, 0));
-    // Until somebody has removed the files.
+    // It is so until the files are removed.
     assert_eq!(opened.unreadable, 6);
     drop(opened);
     std::fs::remove_dir_all(root.join(".unreadable")).unwrap();

@@ -1,4 +1,4 @@
-//! Hashes of templates, which tell the pods of two templates apart.
+//! Hashes of templates, by which the pods of two templates differ.
 
 use serde_json::Value;
 

@@ -102,7 +102,7 @@ impl Reading {
     }
 
     async fn open(&mut self, id: u32, headers: Headers) {
-        // Streams that nobody reads any more make room.
+        // Streams that are not read any more make room.
         let Self { session, feeds, ids, .. } = self;
         ids.retain(|id| {
             let is_unread = feeds.is_unread(*id);
