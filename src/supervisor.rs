@@ -335,6 +335,12 @@ impl Supervisor {
         self.views.get(pod)
     }
 
+    /// Finds the pod that a request names. Without a namespace it is the only pod of that name; if
+    /// several have it, the error lists their namespaces.
+    pub fn find(&self, namespace: &str, name: &str) -> Result<PodKey, SupervisorError> {
+        Ok(self.views.find(namespace, name)?)
+    }
+
     pub fn list(&self) -> Vec<PodView> {
         self.views.list()
     }

@@ -126,3 +126,50 @@ fn pods_of_one_name_live_side_by_side() -> Result<()> {
         host.expect_nothing_left()
     })
 }
+
+/// The containers of all pods, with the label of their namespace.
+fn labelled_namespaces(host: &Host) -> Result<Vec<String>> {
+    let ids = host.ctr(["containers", "ls", "-q"])?;
+    let label = |id: &str| -> Result<String> {
+        let info: Value = serde_json::from_str(&host.ctr(["containers", "info", id])?)?;
+        Ok(info["Labels"]["probelet/namespace"].as_str().unwrap_or("none").to_owned())
+    };
+    let mut all = ids.lines().map(label).collect::<Result<Vec<_>>>()?;
+    all.sort();
+    Ok(all)
+}
+
+#[test]
+fn a_request_without_a_namespace_means_the_only_pod_of_that_name() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        host.apply(&pod(Some("a"), "first"))?;
+        let named = json!({ "name": "web" });
+        let found = host.call("probelet.v1.Pods/GetPod", &named)?;
+        assert_eq!(found["namespace"], "a", "{found}");
+        // The CLI works in `default`, as kubectl does.
+        let missing = host.try_probelet(["get", "pod", "web"], "")?;
+        ensure!(missing.stderr.contains("not found"), "{}", missing.stderr);
+        let missing = host.try_probelet(["delete", "pod", "web"], "")?;
+        ensure!(missing.stderr.contains("not found"), "{}", missing.stderr);
+
+        host.apply(&pod(None, "old"))?;
+        assert_eq!(labelled_namespaces(host)?, ["a", "default"]);
+        for method in [
+            "probelet.v1.Pods/GetPod",
+            "probelet.v1.Pods/RemovePod",
+            "probelet.v1.Containers/StopContainer",
+        ] {
+            let refused = host.call(method, &named).err().context("both have the name")?;
+            let refused = format!("{refused:#}");
+            ensure!(refused.contains("InvalidArgument"), "{method}: {refused}");
+            ensure!(refused.contains("are in the namespaces a, default"), "{method}: {refused}");
+        }
+        assert_eq!(all(host)?.len(), 2);
+        let in_default = json!({ "name": "web", "namespace": "default" });
+        host.call("probelet.v1.Pods/RemovePod", &in_default)?;
+        // The removed pod does not count any more.
+        host.call("probelet.v1.Pods/RemovePod", &named)?;
+        host.expect_nothing_left()
+    })
+}

@@ -41,7 +41,7 @@ pub async fn get(
         _ => return Err(Error::Usage("events are of one pod or of all".to_owned())),
     };
     let mut api = client.events();
-    let mut stored = all_events(client, &of.name(), &pod).await?;
+    let mut stored = all_events(client, &of.of(&pod), &pod).await?;
     let after = stored.iter().map(|e| e.sequence).max().unwrap_or(0);
     stored.retain(|event| shows(of, event));
     let events: Vec<Event> = stored.iter().map(objects::event).collect();
@@ -72,7 +72,7 @@ pub async fn get(
     if !is_watch {
         return Ok(());
     }
-    let request = pb::WatchEventsRequest { namespace: of.name(), pod, after };
+    let request = pb::WatchEventsRequest { namespace: of.of(&pod), pod, after };
     let mut stream = api.watch_events(request).await?.into_inner();
     while let Some(event) = stream.message().await? {
         if !shows(of, &event) {

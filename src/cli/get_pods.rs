@@ -56,7 +56,7 @@ async fn fetch(
 ) -> Result<(Vec<pb::Pod>, Vec<Error>)> {
     let mut api = client.pods();
     if names.is_empty() {
-        let request = pb::ListPodsRequest { namespace: of.name() };
+        let request = pb::ListPodsRequest { namespace: of.of_list() };
         let mut pods = call(request, UNARY, |r| api.list_pods(r)).await?.pods;
         pods.retain(|pod| of.shows_pod(pod));
         return Ok((pods, Vec::new()));
@@ -80,7 +80,7 @@ async fn watch(
     mut printer: Printer,
     io: &mut Io<'_>,
 ) -> Result<()> {
-    let request = pb::ListPodsRequest { namespace: of.name() };
+    let request = pb::ListPodsRequest { namespace: of.of_list() };
     let mut pods = client.pods().watch_pods(request).await?.into_inner();
     while let Some(pod) = pods.message().await? {
         if !of.shows_pod(&pod) || (!names.is_empty() && !names.contains(&pod.name)) {

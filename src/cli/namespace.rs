@@ -24,9 +24,11 @@ impl Namespace {
         Self { namespace: Some(name.to_owned()) }
     }
 
-    /// The namespace as requests have it: empty if none is given.
+    /// The namespace of the pod of a request. The daemon would find the only pod of that name in any
+    /// namespace; a verb works in one namespace, as in kubectl.
     pub fn name(&self) -> String {
-        self.namespace.clone().unwrap_or_default()
+        let given = self.namespace.as_deref().filter(|name| !name.is_empty());
+        given.unwrap_or(DEFAULT).to_owned()
     }
 
     /// The namespace for a message, unless it is `default`.
@@ -87,10 +89,21 @@ impl Namespaces {
         self.all_namespaces
     }
 
-    /// The namespace of requests. Without a flag a list is requested of all namespaces, because those
-    /// of `default` and of adopted containers are [shown](Self::shows).
+    /// The namespace of the pod of a request.
     pub fn name(&self) -> String {
-        if self.all_namespaces { String::new() } else { self.one.name() }
+        self.one.name()
+    }
+
+    /// The namespace of a list. Without a flag it is requested of all namespaces, because the pods of
+    /// `default` and adopted containers are [shown](Self::shows).
+    pub fn of_list(&self) -> String {
+        let given = self.one.namespace.clone().filter(|_| !self.all_namespaces);
+        given.unwrap_or_default()
+    }
+
+    /// The namespace of a request for one pod, or for all if it is empty.
+    pub fn of(&self, pod: &str) -> String {
+        if pod.is_empty() { self.of_list() } else { self.name() }
     }
 
     /// True if a list has the pods of this namespace, which older daemons do not name.
@@ -150,7 +163,7 @@ mod tests {
         assert_eq!(shown(&list(of("a"), false)), [false, true, false, false, false]);
         assert_eq!(shown(&list(Namespace::default(), true)), [true; 5]);
         let all = list(of("a"), true);
-        assert_eq!((shown(&all), all.name().as_str()), ([true; 5], ""));
+        assert_eq!((shown(&all), all.of_list().as_str()), ([true; 5], ""));
         assert_eq!(all.none_found(), "No resources found.");
         assert_eq!(list(of("a"), false).none_found(), "No resources found in a namespace.");
         assert!(all.check(&["web".to_owned()]).is_err() && all.check(&[]).is_ok());

@@ -83,7 +83,7 @@ fn pod(args: &[String]) -> Result<String> {
 }
 
 async fn sample(client: &Client, of: &Namespaces, pod: &str) -> Result<Vec<pb::Usage>> {
-    let request = pb::GetUsageRequest { namespace: of.name(), pod: pod.to_owned() };
+    let request = pb::GetUsageRequest { namespace: of.of(pod), pod: pod.to_owned() };
     let mut containers = client.containers();
     let mut all = call(request, UNARY, |r| containers.get_usage(r)).await?.containers;
     all.retain(|usage| of.shows(&usage.namespace));

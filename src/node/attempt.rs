@@ -35,7 +35,7 @@ impl AttemptId {
         Self { pod, container: container.into(), attempt, is_as_in_default: false }
     }
 
-    /// Returns the namespace that ids, labels and logs contain; None if it is `default`, which they
+    /// Returns the namespace that ids and logs contain; None if it is `default`, which they
     /// leave out, or if the container is adopted.
     pub fn namespace(&self) -> Option<&str> {
         let is_left_out =
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn labels_name_the_attempt() {
         for (id, namespace) in [
-            (id("default", false), None),
+            (id("default", false), Some("default")),
             (id("shop", false), Some("shop")),
             (id("shop", true), None),
         ] {

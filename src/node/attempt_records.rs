@@ -201,7 +201,9 @@ pub fn user_of(record: &Record) -> Option<User> {
 
 /// Returns the labels of an attempt's record.
 pub fn labels(id: &AttemptId, pod_uid: &str) -> BTreeMap<String, String> {
-    let namespace = id.namespace().map(|namespace| (NAMESPACE.to_owned(), namespace.to_owned()));
+    // The pod of an older build, whose ids are those of a pod in `default`, was labelled without it.
+    let namespace =
+        (!id.is_as_in_default).then(|| (NAMESPACE.to_owned(), id.pod.namespace().to_owned()));
     let others = [
         (POD.to_owned(), id.pod.name().to_owned()),
         (CONTAINER.to_owned(), id.container.clone()),

@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use super::convert;
 use super::error::{Error, Result, field};
 use crate::domain::exit::Caller;
-use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, SpecError, SpecErrors, Validated};
 use crate::manifest::{Batch, File, Member, Sources};
 use crate::pb::apply_pod_request::Manifest;
@@ -128,7 +127,7 @@ impl Manifests {
     }
 
     pub fn export(&self, request: &pb::ExportPodRequest) -> Result<pb::ExportPodResponse> {
-        let pod = PodKey::named(&request.namespace, &request.name);
+        let pod = self.supervisor.find(&request.namespace, &request.name)?;
         let view = self.supervisor.get(&pod)?;
         let export = manifest::export(&view.spec).map_err(Error::NoManifest)?;
         let objects = export.objects.into_iter().map(structs::from_json);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::convert;
 use super::error::Result;
-use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{ConditionStatus, SetCondition, SpecError};
 use crate::pb;
 use crate::supervisor::{Supervisor, now};
@@ -26,7 +25,7 @@ impl Conditions {
     ) -> Result<pb::SetPodConditionResponse> {
         let pb::SetPodConditionRequest { namespace, name, r#type: kind, status, reason, message } =
             request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let status = ConditionStatus::ALL
             .into_iter()
             .find(|supported| supported.as_str() == status)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::container_answers::{ContainerAnswers, ended_attempt};
 use super::error::{Result, field};
 use super::{convert, timeouts};
-use crate::domain::pod_key::PodKey;
 use crate::pb::{self, wait_container_request::Condition};
 use crate::supervisor::Supervisor;
 
@@ -22,7 +21,8 @@ impl ContainerQueries {
     }
 
     pub fn get(&self, request: &pb::GetContainerRequest) -> Result<pb::Container> {
-        let view = self.supervisor.get(&PodKey::named(&request.namespace, &request.name))?;
+        let view =
+            self.supervisor.get(&self.supervisor.find(&request.namespace, &request.name)?)?;
         self.answers.named(&view, &request.container)
     }
 
@@ -39,7 +39,7 @@ impl ContainerQueries {
 
     pub async fn wait(&self, request: pb::WaitContainerRequest) -> Result<pb::Container> {
         let pb::WaitContainerRequest { namespace, name, container, condition, timeout } = request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let (answers, one) = (&self.answers, (&pod, container.as_str()));
         let timeout = timeouts::of_wait(timeout)?;
         match condition {

@@ -15,7 +15,6 @@ use super::logs::Logs;
 use super::probe_requests::ProbeRequests;
 use super::streams::{Streaming, Streams};
 use super::usage::UsageQueries;
-use crate::domain::pod_key::PodKey;
 use crate::pb;
 use crate::pb::containers_server::Containers;
 use crate::supervisor::{Adopter, Supervisor};
@@ -96,8 +95,7 @@ impl Containers for ContainersApi {
     ) -> Answer<pb::RemoveContainerResponse> {
         let by = caller(&request);
         let pb::RemoveContainerRequest { namespace, name, grace_period } = request.into_inner();
-        let pod = PodKey::named(&namespace, &name);
-        let removed = self.control.remove(by, &pod, grace_period).await;
+        let removed = self.control.remove(by, (&namespace, &name), grace_period).await;
         answer(removed.map(|()| pb::RemoveContainerResponse {}))
     }
 

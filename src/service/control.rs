@@ -50,7 +50,7 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::StartContainerRequest,
     ) -> Result<pb::Container> {
-        let pod = PodKey::named(&request.namespace, &request.name);
+        let pod = self.supervisor.find(&request.namespace, &request.name)?;
         let before = self.supervisor.get(&pod)?;
         self.supervisor.requests().want(&pod, Wanted::Running, None, by)?;
         // An end that was there before the start is not the result of the start.
@@ -67,7 +67,7 @@ impl ContainerControl {
         request: pb::StopContainerRequest,
     ) -> Result<pb::Container> {
         let pb::StopContainerRequest { namespace, name, grace_period } = request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let grace = duration("gracePeriod", grace_period)?;
         let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN);
         self.supervisor.requests().want(&pod, Wanted::Stopped, grace, by)?;
@@ -84,7 +84,7 @@ impl ContainerControl {
         request: pb::KillContainerRequest,
     ) -> Result<pb::Container> {
         let pb::KillContainerRequest { namespace, name, container, signal } = request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
             .ok_or_else(|| {
                 field("signal", format!("Unsupported value: {signal:?}: not a signal"))
@@ -104,7 +104,7 @@ impl ContainerControl {
         request: pb::RestartContainerRequest,
     ) -> Result<pb::Container> {
         let pb::RestartContainerRequest { namespace, name, container, grace_period } = request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let grace = duration("gracePeriod", grace_period)?;
         let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN).saturating_add(START);
         let before = self.supervisor.get(&pod)?;
@@ -124,9 +124,10 @@ impl ContainerControl {
     pub async fn remove(
         &self,
         by: Option<Caller>,
-        pod: &PodKey,
+        (namespace, name): (&str, &str),
         grace: Option<prost_types::Duration>,
     ) -> Result<()> {
+        let pod = &self.supervisor.find(namespace, name)?;
         let grace = duration("gracePeriod", grace)?;
         let timeout = self.grace_of(pod, grace)?.saturating_add(MARGIN);
         self.supervisor.requests().want(pod, Wanted::Removed, grace, by)?;

@@ -6,7 +6,7 @@ use prost::Message;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::convert;
-use super::error::answer;
+use super::error::{Error, answer};
 use super::streams::{Sender, Streaming, Streams};
 use crate::pb;
 use crate::pb::events_server::Events;
@@ -26,6 +26,13 @@ impl EventsApi {
     pub fn new(supervisor: Arc<Supervisor>, streams: Streams) -> Self {
         Self { supervisor, streams }
     }
+
+    fn subject(&self, namespace: &str, pod: &str) -> Result<Subject, Error> {
+        Ok(match pod {
+            "" => Subject::of_namespace(namespace),
+            pod => Subject::Pod(self.supervisor.find(namespace, pod)?),
+        })
+    }
 }
 
 #[async_trait]
@@ -37,9 +44,11 @@ impl Events for EventsApi {
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
         let pb::ListEventsRequest { namespace, pod, after, limit } = request.into_inner();
-        let subject = Subject::named(&namespace, &pod);
-        let events = self.supervisor.events().after(after, &subject);
-        answer(Ok(page(events.into_iter().map(convert::event), limit)))
+        let listed = self.subject(&namespace, &pod).map(|subject| {
+            let events = self.supervisor.events().after(after, &subject);
+            page(events.into_iter().map(convert::event), limit)
+        });
+        answer(listed)
     }
 
     async fn watch_events(
@@ -47,11 +56,12 @@ impl Events for EventsApi {
         request: Request<pb::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let pb::WatchEventsRequest { namespace, pod, after } = request.into_inner();
-        let subject = Subject::named(&namespace, &pod);
         let supervisor = self.supervisor.clone();
-        answer(Ok(self.streams.open(move |sender| async move {
-            send_events(&supervisor, &sender, &subject, after).await;
-        })))
+        answer(self.subject(&namespace, &pod).map(|subject| {
+            self.streams.open(move |sender| async move {
+                send_events(&supervisor, &sender, &subject, after).await;
+            })
+        }))
     }
 }
 

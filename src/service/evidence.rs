@@ -5,7 +5,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::error::{Error, Result};
 use crate::domain::evidence::Evidence;
-use crate::domain::pod_key::PodKey;
 use crate::supervisor::Supervisor;
 use crate::{pb, structs};
 
@@ -21,7 +20,7 @@ impl EvidenceQueries {
     }
 
     pub async fn get(&self, request: &pb::GetEvidenceRequest) -> Result<pb::GetEvidenceResponse> {
-        let pod = PodKey::named(&request.namespace, &request.name);
+        let pod = self.supervisor.find(&request.namespace, &request.name)?;
         let stored = self.supervisor.evidence(&pod, &request.container).await?;
         let evidence = stored.into_iter().map(message).collect::<Result<_>>()?;
         Ok(pb::GetEvidenceResponse { evidence })

@@ -83,7 +83,8 @@ impl Logs {
     }
 
     fn attempt_of(&self, request: &pb::GetLogsRequest) -> Result<AttemptId> {
-        let view = self.supervisor.get(&PodKey::named(&request.namespace, &request.name))?;
+        let view =
+            self.supervisor.get(&self.supervisor.find(&request.namespace, &request.name)?)?;
         let status = convert::status_of_container(&view, &request.container)?;
         // As in Kubernetes, the previous instance is the one of the last state: of a container that
         // waits for its next start it is the newest.

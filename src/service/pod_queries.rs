@@ -23,7 +23,7 @@ impl PodQueries {
     }
 
     pub fn get(&self, request: &pb::GetPodRequest) -> Result<pb::Pod> {
-        let pod = PodKey::named(&request.namespace, &request.name);
+        let pod = self.supervisor.find(&request.namespace, &request.name)?;
         Ok(convert::pod(&self.supervisor, &self.supervisor.get(&pod)?))
     }
 
@@ -44,7 +44,7 @@ impl PodQueries {
 
     pub async fn wait(&self, request: pb::WaitPodRequest) -> Result<pb::WaitPodResponse> {
         let pb::WaitPodRequest { namespace, name, condition, timeout } = request;
-        let pod = PodKey::named(&namespace, &name);
+        let pod = self.supervisor.find(&namespace, &name)?;
         let timeout = timeouts::of_wait(timeout)?;
         let supervisor = &self.supervisor;
         let view = match condition {

@@ -11,7 +11,6 @@ use super::control::ContainerControl;
 use super::error::answer;
 use super::pod_queries::PodQueries;
 use super::streams::{Streaming, Streams};
-use crate::domain::pod_key::PodKey;
 use crate::pb;
 use crate::pb::pods_server::Pods;
 use crate::supervisor::Supervisor;
@@ -105,8 +104,7 @@ impl Pods for PodsApi {
     ) -> Answer<pb::RemovePodResponse> {
         let by = caller(&request);
         let pb::RemovePodRequest { namespace, name, grace_period } = request.into_inner();
-        let pod = PodKey::named(&namespace, &name);
-        let removed = self.control.remove(by, &pod, grace_period).await;
+        let removed = self.control.remove(by, (&namespace, &name), grace_period).await;
         answer(removed.map(|()| pb::RemovePodResponse {}))
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::convert;
 use super::error::Result;
-use crate::domain::pod_key::PodKey;
 use crate::evidence::{Usage, usage};
 use crate::pb;
 use crate::supervisor::{PodView, Supervisor, now};
@@ -28,7 +27,7 @@ impl UsageQueries {
                 views.retain(|view| convert::is_of_namespace(view, &request.namespace));
                 views
             }
-            pod => vec![self.supervisor.get(&PodKey::named(&request.namespace, pod))?],
+            pod => vec![self.supervisor.get(&self.supervisor.find(&request.namespace, pod)?)?],
         };
         let read = move || views.iter().flat_map(of_pod).collect();
         let containers = tokio::task::spawn_blocking(read).await?;

@@ -9,6 +9,7 @@ use super::registry::Registry;
 use super::unmanaged::UnmanagedContainers;
 use crate::domain::pod::PodView;
 use crate::domain::pod_key::PodKey;
+use crate::domain::spec::{SpecError, SpecErrors};
 
 pub struct PodViews {
     registry: Arc<Registry>,
@@ -34,6 +35,29 @@ impl PodViews {
                 Ok(PodView { manifest_error, ..view })
             }
             Err(error) => self.manifests.row(name).ok_or(error),
+        }
+    }
+
+    /// Finds the pod of a request. Without a namespace it is the only pod of that name.
+    pub fn find(&self, namespace: &str, name: &str) -> Result<PodKey, SpecErrors> {
+        let wanted = PodKey::named(namespace, name);
+        if !namespace.is_empty() || wanted.is_adopted() {
+            return Ok(wanted);
+        }
+        let mut pods = self.registry.with_name(name);
+        if pods.is_empty() {
+            pods = self.list().iter().map(|view| view.spec.key()).collect();
+            pods.retain(|pod| pod.name() == name);
+        }
+        match &*pods {
+            [] => Ok(wanted),
+            [pod] => Ok(pod.clone()),
+            pods => {
+                let of: Vec<_> = pods.iter().map(PodKey::namespace).collect();
+                let all = of.join(", ");
+                let reason = format!("Required value: pods {name:?} are in the namespaces {all}");
+                Err(SpecErrors(vec![SpecError { field: "namespace".to_owned(), reason }]))
+            }
         }
     }
 

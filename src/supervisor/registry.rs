@@ -166,6 +166,11 @@ impl Registry {
         self.entries.lock().iter().for_each(|(name, entry)| f(name, entry));
     }
 
+    /// Returns the keys of the pods of this name in all namespaces.
+    pub fn with_name(&self, name: &str) -> Vec<PodKey> {
+        self.entries.lock().keys().filter(|key| key.name() == name).cloned().collect()
+    }
+
     /// Returns the spec of the pod of exactly this name.
     pub fn spec(&self, name: &PodKey) -> Option<Arc<PodSpec>> {
         self.entries.lock().get(name).and_then(Entry::pod).map(PodHandle::spec)

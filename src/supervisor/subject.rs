@@ -12,12 +12,11 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Returns the subject of a request, whose fields may be empty.
-    pub fn named(namespace: &str, pod: &str) -> Self {
-        match (namespace, pod) {
-            ("", "") => Self::All,
-            (namespace, "") => Self::Namespace(namespace.to_owned()),
-            (namespace, pod) => Self::Pod(PodKey::named(namespace, pod)),
+    /// Returns the pods of a namespace; all pods if it is empty.
+    pub fn of_namespace(namespace: &str) -> Self {
+        match namespace {
+            "" => Self::All,
+            namespace => Self::Namespace(namespace.to_owned()),
         }
     }
 
@@ -63,7 +62,11 @@ mod tests {
             ("elsewhere", "", vec![]),
             (ADOPTED_NAMESPACE, "", vec![3]),
         ] {
-            let events = log.after(0, &Subject::named(namespace, pod));
+            let subject = match pod {
+                "" => Subject::of_namespace(namespace),
+                pod => Subject::Pod(PodKey::named(namespace, pod)),
+            };
+            let events = log.after(0, &subject);
             let names: Vec<_> =
                 events.iter().map(|event| (&*event.namespace, &*event.pod)).collect();
             let expected: Vec<_> = expected.into_iter().map(|at: usize| all[at]).collect();

@@ -29,13 +29,13 @@ impl PodKey {
         Self::new(DEFAULT_NAMESPACE, name)
     }
 
-    /// Key of the pod that a request names. Without a namespace it is the pod in `default`, or an
-    /// adopted container if the name has the form `NAMESPACE/ID`. A name that begins with a slash
-    /// is the path of a manifest file.
+    /// Key of the pod that a request names. Without a namespace it is the pod in `default`. A name
+    /// of the form `NAMESPACE/ID` is that of an adopted container, since no pod's name has a slash;
+    /// one that begins with a slash is the path of a manifest file.
     pub fn named(namespace: &str, name: &str) -> Self {
-        let is_adopted = namespace.is_empty() && name.contains('/') && !name.starts_with('/');
+        let is_adopted = name.contains('/') && !name.starts_with('/');
         match namespace {
-            "" if is_adopted => Self::new(ADOPTED_NAMESPACE, name),
+            "" | DEFAULT_NAMESPACE if is_adopted => Self::new(ADOPTED_NAMESPACE, name),
             "" => Self::in_default(name),
             namespace => Self::new(namespace, name),
         }
@@ -89,6 +89,7 @@ mod tests {
             ("", "web", PodKey::new("default", "web"), "web"),
             ("default", "web", PodKey::in_default("web"), "web"),
             ("shop", "web", PodKey::new("shop", "web"), "shop/web"),
+            ("default", "k8s.io/web", PodKey::new("probelet-adopted", "k8s.io/web"), "k8s.io/web"),
             ("", "k8s.io/web", PodKey::new("probelet-adopted", "k8s.io/web"), "k8s.io/web"),
             ("", "/etc/a.yaml", PodKey::in_default("/etc/a.yaml"), "/etc/a.yaml"),
         ] {
