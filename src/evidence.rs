@@ -1,6 +1,7 @@
 //! Captures and stores what a condemned container is doing. This module only reads and writes;
 //! the domain interprets the result (`domain::evidence::reading`).
 
+mod capture;
 mod cgroup;
 mod collector;
 mod command;
@@ -9,6 +10,8 @@ mod host;
 mod log;
 mod network;
 mod pressure;
+mod release;
+mod sample;
 mod sockets;
 mod store;
 mod syscalls;
@@ -20,4 +23,5 @@ mod usage;
 
 pub use collector::{Blind, EvidenceCollector, EvidenceSource};
 pub use host::HostEvidence;
+pub use sample::Sample;
 pub use usage::{Usage, usage};

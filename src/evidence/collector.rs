@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
+use super::sample::Sample;
 use crate::domain::evidence::{Evidence, ProbeRecord};
 use crate::domain::spec::Exec;
 use crate::node::{AttemptId, Task};
@@ -21,8 +23,8 @@ pub struct EvidenceSource {
     pub at: SystemTime,
     pub cause: String,
     pub probes: Vec<ProbeRecord>,
-    /// Whether the evidence signal was sent. The capture then takes 80 ms longer, so that the
-    /// process can write into its log.
+    /// Whether the evidence signal was sent. The capture then takes 180 ms, so that the process can
+    /// write into its log.
     pub signaled: bool,
     /// The user's command whose output is stored; none if unset.
     pub command: Option<Exec>,
@@ -30,6 +32,9 @@ pub struct EvidenceSource {
     pub log: PathBuf,
     /// The time after which the caller no longer waits.
     pub bound: Duration,
+    /// The sample of an earlier failure of the probe. Without one, the capture takes two, and the
+    /// stop waits for 100 ms.
+    pub sample: Option<Sample>,
 }
 
 impl EvidenceSource {
@@ -52,14 +57,19 @@ impl EvidenceSource {
 /// An error costs the evidence, never the kill.
 #[async_trait]
 pub trait EvidenceCollector: Send + Sync + 'static {
-    /// Captures what the task is doing, stores it, and returns its interpretation. The call may
-    /// take longer than `EvidenceSource::bound`, so the caller has a timeout of its own; the
-    /// capture goes on without the caller and is stored.
+    /// Captures what the task is doing, stores it, and returns its interpretation. A message on
+    /// `stop`, or its drop, says that the task may be stopped. The call may take longer than
+    /// `EvidenceSource::bound`, so the caller has a timeout of its own; the capture goes on without
+    /// the caller and is stored.
     async fn capture(
         &self,
         evidence_source: EvidenceSource,
         task: Arc<dyn Task>,
+        stop: oneshot::Sender<()>,
     ) -> Result<Vec<String>, String>;
+    /// Samples the CPU times of the task's threads, for a later capture; `None` if they cannot be
+    /// read now. `log` is the log file of the attempt.
+    async fn sample(&self, log: &Path, task: Arc<dyn Task>) -> Option<Sample>;
     /// Reads the evidence in a container's folder that is of the pod `uid`, the newest first.
     async fn stored(&self, folder: &Path, uid: &str) -> Vec<Evidence>;
     /// Removes all evidence in the folder.
@@ -72,8 +82,17 @@ pub struct Blind;
 
 #[async_trait]
 impl EvidenceCollector for Blind {
-    async fn capture(&self, _: EvidenceSource, _: Arc<dyn Task>) -> Result<Vec<String>, String> {
+    async fn capture(
+        &self,
+        _: EvidenceSource,
+        _: Arc<dyn Task>,
+        _: oneshot::Sender<()>,
+    ) -> Result<Vec<String>, String> {
         Ok(Vec::new())
+    }
+
+    async fn sample(&self, _: &Path, _: Arc<dyn Task>) -> Option<Sample> {
+        None
     }
 
     async fn stored(&self, _: &Path, _: &str) -> Vec<Evidence> {

@@ -11,24 +11,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::cgroup::{self, Cgroup};
 use super::collector::{EvidenceCollector, EvidenceSource};
-use super::text::Budget;
-use super::{command, descriptors, log, network, pressure, store, threads};
-use crate::domain::evidence::{CAPTURE, Captured, Evidence, reading};
+use super::release::Release;
+use super::sample::Sample;
+use super::{capture, command, store};
+use crate::domain::evidence::{CAPTURE, Evidence, reading};
 use crate::node::Task;
 use crate::process::Process;
 
 /// The most captures at a time.
 const TURNS: usize = 4;
-/// The time between the two readings of the threads' CPU time.
-const SAMPLE: Duration = Duration::from_millis(100);
-/// The same after the evidence signal, so that the process can write into its log.
-const SAMPLE_AFTER_SIGNAL: Duration = Duration::from_millis(180);
-/// The time after which threads and descriptors are no longer read.
-const BUDGET: Duration = Duration::from_millis(240);
 /// The longest wait for a disk, and for a running capture to end.
 const DISK: Duration = Duration::from_secs(2);
 const STEP: Duration = Duration::from_millis(20);
@@ -85,6 +79,7 @@ impl EvidenceCollector for HostEvidence {
         &self,
         evidence_source: EvidenceSource,
         task: Arc<dyn Task>,
+        stop: oneshot::Sender<()>,
     ) -> Result<Vec<String>, String> {
         let process = task.process().ok_or("the task has no pidfd")?;
         let folder = evidence_source.log.parent().ok_or("the log file has no folder")?.to_owned();
@@ -92,8 +87,9 @@ impl EvidenceCollector for HostEvidence {
         let (exec, bound) = (evidence_source.command.clone(), evidence_source.bound);
         let (said, output) = sync_channel(1);
         let (tell, told) = oneshot::channel();
+        let release = Release::new(stop, exec.is_some());
         let work = move || {
-            let kept = evidence_collector(&evidence_source, &process, &output, &folder);
+            let kept = capture_and_store(&evidence_source, &process, release, &output, &folder);
             if let Err(error) = &kept {
                 tracing::warn!(id = %evidence_source.id, error, "the evidence of a condemned container is not stored");
             }
@@ -109,6 +105,17 @@ impl EvidenceCollector for HostEvidence {
             let _ = said.send(command::run(&task, &exec, bound.saturating_sub(CAPTURE)).await);
         }
         told.await.map_err(|_| "the capture thread ended without a result".to_owned())?
+    }
+
+    async fn sample(&self, log: &Path, task: Arc<dyn Task>) -> Option<Sample> {
+        let (process, folder) = (task.process()?, log.parent()?);
+        let turn = self.turn(folder, CAPTURE).await.ok()?;
+        let sampled = tokio::task::spawn_blocking(move || {
+            let sample = capture::sample(&process);
+            drop(turn);
+            sample.ok()
+        });
+        sampled.await.ok()?
     }
 
     async fn stored(&self, folder: &Path, uid: &str) -> Vec<Evidence> {
@@ -137,14 +144,15 @@ impl EvidenceCollector for HostEvidence {
     }
 }
 
-fn evidence_collector(
+fn capture_and_store(
     evidence_source: &EvidenceSource,
     process: &Process,
+    release: Release,
     output: &Receiver<String>,
     folder: &Path,
 ) -> Result<Vec<String>, String> {
-    let mut captured =
-        see(evidence_source, process).map_err(|error| format!("not captured: {error}"))?;
+    let captured = capture::capture(evidence_source, process, release);
+    let mut captured = captured.map_err(|error| format!("not captured: {error}"))?;
     if evidence_source.command.is_some() {
         captured.command_output = output.recv_timeout(evidence_source.bound).ok();
         if captured.command_output.is_none() {
@@ -156,54 +164,4 @@ fn evidence_collector(
     store::write(folder, evidence)
         .map_err(|error| format!("{} (not stored: {error})", said.join("; ")))?;
     Ok(said)
-}
-
-fn see(evidence_source: &EvidenceSource, process: &Process) -> io::Result<Captured> {
-    let start = Instant::now();
-    let budget = Budget::new(BUDGET);
-    let init = process.pid();
-    let mut seen = Captured::default();
-    let cgroup = Cgroup::of(init).unwrap_or_else(|error| {
-        seen.missing.push(format!("cgroup: {error}"));
-        Cgroup::default()
-    });
-    let members = cgroup.members().unwrap_or_else(|| {
-        seen.missing.push("other processes: init is in no cgroup below the root".to_owned());
-        Vec::new()
-    });
-    let pids = threads::chosen(init, &members, &mut seen.missing);
-
-    let throttled = cgroup.throttled();
-    let sampled = Instant::now();
-    let before = threads::ran(&pids);
-    thread::sleep(if evidence_source.signaled { SAMPLE_AFTER_SIGNAL } else { SAMPLE });
-    let sample = sampled.elapsed();
-    let after = threads::ran(&pids);
-
-    seen.sample_milliseconds = millis(sample);
-    seen.processes = threads::processes(&pids, &before, &after, budget, &mut seen.missing);
-    seen.cpu = cgroup::cpu(throttled, cgroup.throttled());
-    seen.frozen = cgroup.is_frozen();
-    seen.memory = cgroup.memory().unwrap_or_else(|| {
-        seen.missing.push("memory: the container has no cgroup with memory accounting".to_owned());
-        Default::default()
-    });
-    seen.memory.resident_bytes = seen.processes.iter().map(|process| process.resident_bytes).sum();
-    seen.pressure = pressure::of(&cgroup, &mut seen.missing);
-    network::read_sockets(process, &mut seen);
-    for process in &mut seen.processes {
-        process.descriptors = descriptors::of(process.pid, budget, &mut seen.missing);
-    }
-    // If init has ended, its pid may be another process now: then nothing above is valid.
-    process.stat()?;
-    seen.log = log::tail(&evidence_source.log).unwrap_or_else(|error| {
-        seen.missing.push(format!("log: {error}"));
-        Vec::new()
-    });
-    seen.took_milliseconds = millis(start.elapsed());
-    Ok(seen)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::{sockets, text};
-use crate::domain::evidence::{Captured, Count, Listener};
+use crate::domain::evidence::{Count, Listener};
 use crate::netns;
 use crate::process::Process;
 
@@ -17,18 +17,19 @@ const LISTENERS: usize = 50;
 /// The longest wait for an answer of the kernel.
 const ASK: Duration = Duration::from_millis(50);
 
-pub fn read_sockets(process: &Process, seen: &mut Captured) {
+/// The sockets by protocol and state, and the listeners.
+pub fn sockets(process: &Process, missing: &mut Vec<String>) -> (Vec<Count>, Vec<Listener>) {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut listed = Vec::new();
     for protocol in ["tcp", "tcp6", "udp", "udp6", "unix"] {
         match text::read(format!("/proc/{}/net/{protocol}", process.pid()), TABLE) {
             // A kernel without IPv6 has no `tcp6` and `udp6`.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => seen.missing.push(format!("{protocol} sockets: {error}")),
+            Err(error) => missing.push(format!("{protocol} sockets: {error}")),
             Ok(table) => {
                 if table.len() >= TABLE {
                     let kib = TABLE >> 10;
-                    seen.missing
+                    missing
                         .push(format!("{protocol} sockets: only the first {kib} KiB are counted"));
                 }
                 for line in table.lines().skip(1) {
@@ -42,24 +43,24 @@ pub fn read_sockets(process: &Process, seen: &mut Captured) {
             }
         }
     }
-    seen.sockets = counts.into_iter().map(|(what, count)| Count { what, count }).collect();
-    seen.listeners = asked(process).unwrap_or_else(|error| {
-        seen.missing.push(format!("backlogs of listeners: {error}"));
+    let mut listeners = asked(process).unwrap_or_else(|error| {
+        missing.push(format!("backlogs of listeners: {error}"));
         listed
     });
     let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
     if namespace("self") == namespace(&process.pid().to_string()) {
         let shared =
             "sockets: the container uses the host's network, so the sockets may be others'";
-        seen.missing.push(shared.to_owned());
+        missing.push(shared.to_owned());
     }
     // The longest queues are the most informative.
-    seen.listeners.sort_by_key(|listener| std::cmp::Reverse(listener.waiting));
-    if seen.listeners.len() > LISTENERS {
-        let all = seen.listeners.len();
-        seen.missing.push(format!("listeners: {LISTENERS} of {all} are kept"));
-        seen.listeners.truncate(LISTENERS);
+    listeners.sort_by_key(|listener| std::cmp::Reverse(listener.waiting));
+    if listeners.len() > LISTENERS {
+        let all = listeners.len();
+        missing.push(format!("listeners: {LISTENERS} of {all} are kept"));
+        listeners.truncate(LISTENERS);
     }
+    (counts.into_iter().map(|(what, count)| Count { what, count }).collect(), listeners)
 }
 
 fn asked(process: &Process) -> std::io::Result<Vec<Listener>> {

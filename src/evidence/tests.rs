@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::Incarnation;
@@ -112,6 +113,7 @@ impl Stage {
             command: None,
             log: self.folder.path().join("2.log"),
             bound: Duration::from_secs(5),
+            sample: None,
         }
     }
 }
@@ -130,7 +132,10 @@ async fn a_spinning_process_is_captured_and_stored() {
     let evidence_collector = HostEvidence::default();
     let command = Some(Exec { command: vec!["dump".into()] });
     let evidence_source = EvidenceSource { command, ..stage.evidence_source() };
-    let said = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap();
+    let said = evidence_collector
+        .capture(evidence_source, stage.task.clone(), oneshot::channel().0)
+        .await
+        .unwrap();
     let kept = evidence_collector.stored(stage.folder.path(), "u").await;
     let [evidence] = &kept[..] else { panic!("{kept:?}") };
     assert_eq!((evidence.attempt.0, evidence.at, &evidence.reading), (2, 1000, &said));
@@ -163,7 +168,10 @@ async fn a_sleeping_process_shows_its_kernel_function() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap();
+    evidence_collector
+        .capture(stage.evidence_source(), stage.task.clone(), oneshot::channel().0)
+        .await
+        .unwrap();
     let kept = evidence_collector.stored(stage.folder.path(), "u").await;
     let thread = &kept[0].captured.processes[0].threads[0];
     assert!(thread.place().contains("nanosleep"), "{thread:?}");
@@ -173,17 +181,44 @@ async fn a_sleeping_process_shows_its_kernel_function() {
 }
 
 #[tokio::test]
+async fn a_capture_with_an_earlier_sample_waits_for_nothing() {
+    let stage = Stage::new("while :; do :; done");
+    let collector = HostEvidence::default();
+    let log = stage.evidence_source().log;
+    let sample = collector.sample(&log, stage.task.clone()).await;
+    assert!(sample.is_some());
+    // The sample covers the time between two failures of the probe.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let (stop, may_stop) = oneshot::channel();
+    let evidence_source = EvidenceSource { sample, ..stage.evidence_source() };
+    let capture = collector.capture(evidence_source, stage.task.clone(), stop);
+    let (_, released) = tokio::join!(capture, may_stop);
+    assert!(released.is_ok(), "the stop goes on before the capture ends");
+    let kept = collector.stored(stage.folder.path(), "u").await;
+    let seen = &kept[0].captured;
+    let thread = &seen.processes[0].threads[0];
+    assert!(seen.sample_milliseconds >= 400, "{seen:?}");
+    let able = thread.ran_microseconds + thread.waited_microseconds;
+    assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
+}
+
+#[tokio::test]
 async fn a_missing_folder_and_an_ended_process_are_reported() {
     let mut stage = Stage::new("exec sleep 60");
     let evidence_collector = HostEvidence::default();
     let gone = stage.folder.path().join("gone/2.log");
     let evidence_source = EvidenceSource { log: gone, ..stage.evidence_source() };
-    let error = evidence_collector.capture(evidence_source, stage.task.clone()).await.unwrap_err();
+    let error = evidence_collector
+        .capture(evidence_source, stage.task.clone(), oneshot::channel().0)
+        .await
+        .unwrap_err();
     assert!(error.contains("not stored"), "{error}");
     stage.child.kill().unwrap();
     stage.child.wait().unwrap();
-    let error =
-        evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await.unwrap_err();
+    let error = evidence_collector
+        .capture(stage.evidence_source(), stage.task.clone(), oneshot::channel().0)
+        .await
+        .unwrap_err();
     assert!(error.starts_with("not captured"), "{error}");
 }
 
@@ -191,9 +226,15 @@ async fn a_missing_folder_and_an_ended_process_are_reported() {
 async fn an_abandoned_capture_is_stored_and_a_second_one_is_refused_meanwhile() {
     let stage = Stage::new("exec sleep 60");
     let evidence_collector = HostEvidence::default();
-    let first = evidence_collector.capture(stage.evidence_source(), stage.task.clone());
+    let first = evidence_collector.capture(
+        stage.evidence_source(),
+        stage.task.clone(),
+        oneshot::channel().0,
+    );
     tokio::time::timeout(Duration::from_millis(20), first).await.unwrap_err();
-    let second = evidence_collector.capture(stage.evidence_source(), stage.task.clone()).await;
+    let second = evidence_collector
+        .capture(stage.evidence_source(), stage.task.clone(), oneshot::channel().0)
+        .await;
     assert!(second.unwrap_err().contains("still running"));
     // The abandoned capture goes on and stores its evidence.
     let folder = stage.folder.path();
@@ -221,10 +262,11 @@ fn processes_and_threads_beyond_the_limits_are_reported_as_missing() {
             std::thread::spawn(move || stop.wait())
         })
         .collect();
-    let ran = threads::ran(&[own]);
+    let mut release = release::Release::new(oneshot::channel().0, false);
     let budget = text::Budget::new(Duration::from_secs(10));
     missing.clear();
-    let seen = threads::processes(&[own], &ran, &ran, budget, &mut missing);
+    let seen =
+        threads::processes(&[own], |_| sample::Ran::default(), budget, &mut release, &mut missing);
     // Threads of other tests may have ended meanwhile.
     let count = seen[0].threads.len();
     assert!((150..=200).contains(&count), "{count}");

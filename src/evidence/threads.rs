@@ -1,9 +1,10 @@
-//! The processes of a container and their threads. The CPU time of a thread is the difference of
-//! two readings.
+//! The processes of a container and their threads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 
+use super::release::Release;
+use super::sample::Ran;
 use super::syscalls;
 use super::text::{Budget, keyed, line, read};
 use crate::domain::evidence::{Process, Thread};
@@ -13,14 +14,11 @@ use crate::process::stat::Stat;
 /// The most processes that are read.
 const PROCESSES: usize = 20;
 /// The most threads that are read, of all processes together.
-const THREADS: usize = 200;
+pub const THREADS: usize = 200;
 /// The most frames of a kernel stack.
 const FRAMES: usize = 16;
 /// Clock ticks per second in `/proc`, which do not depend on the kernel's own tick rate.
 const USER_HZ: u64 = 100;
-
-/// By thread id: the nanoseconds that it has run, and those that it has waited for a CPU.
-pub type Ran = HashMap<u32, (u64, u64)>;
 
 /// The processes that are read: init first, then the others by pid. Commands that probelet runs in
 /// the container, such as a probe's, are left out: they say nothing about the container.
@@ -46,16 +44,12 @@ pub fn chosen(init: u32, members: &[u32], missing: &mut Vec<String>) -> Vec<u32>
     chosen
 }
 
-pub fn ran(pids: &[u32]) -> Ran {
-    let ids = pids.iter().flat_map(|pid| tids(*pid).into_iter().map(move |tid| (*pid, tid)));
-    ids.take(THREADS).filter_map(|(pid, tid)| Some((tid, schedstat(pid, tid)?))).collect()
-}
-
+/// The processes with their threads. `ran` is what a thread has run between the samples.
 pub fn processes(
     pids: &[u32],
-    before: &Ran,
-    after: &Ran,
+    ran: impl Fn(u32) -> Ran,
     budget: Budget,
+    release: &mut Release,
     missing: &mut Vec<String>,
 ) -> Vec<Process> {
     let mut left = THREADS;
@@ -72,8 +66,8 @@ pub fn processes(
             if budget.is_spent() {
                 break;
             }
-            let ran = before.get(tid).copied().zip(after.get(tid).copied());
-            threads.extend(thread(*pid, *tid, ran.unwrap_or_default(), &mut stack_error));
+            threads.extend(thread(*pid, *tid, ran(*tid), &mut stack_error));
+            release.check();
         }
         left -= threads.len();
         seen += threads.len();
@@ -94,23 +88,18 @@ pub fn processes(
     processes
 }
 
-fn tids(pid: u32) -> Vec<u32> {
+pub fn tids(pid: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn schedstat(pid: u32, tid: u32) -> Option<(u64, u64)> {
+pub fn schedstat(pid: u32, tid: u32) -> Option<Ran> {
     let text = line(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
     let mut numbers = text.split_whitespace().map_while(|word| word.parse().ok());
-    Some((numbers.next()?, numbers.next()?))
+    Some(Ran { ran: numbers.next()?, waited: numbers.next()? })
 }
 
-fn thread(
-    pid: u32,
-    tid: u32,
-    (before, after): ((u64, u64), (u64, u64)),
-    stack_error: &mut Option<String>,
-) -> Option<Thread> {
+fn thread(pid: u32, tid: u32, ran: Ran, stack_error: &mut Option<String>) -> Option<Thread> {
     let at = |file: &str| format!("/proc/{pid}/task/{tid}/{file}");
     let stat = line(at("stat")).ok()?;
     let (head, rest) = stat.rsplit_once(')')?;
@@ -118,7 +107,6 @@ fn thread(
     // proc(5) numbers the fields from 1; the first one after the name is the third, the state.
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
     let ticks = |number: usize| field(number).parse().unwrap_or(0_u64) * 1000 / USER_HZ;
-    let micros = |before: u64, after: u64| after.saturating_sub(before) / 1000;
     let stack = read(at("stack"), 8192).unwrap_or_else(|error| {
         stack_error.get_or_insert(error.to_string());
         String::new()
@@ -129,8 +117,8 @@ fn thread(
         state: field(3).to_owned(),
         wchan: line(at("wchan")).ok().filter(|name| name != "0").unwrap_or_default(),
         syscall: line(at("syscall")).map(|line| syscalls::name(&line)).unwrap_or_default(),
-        ran_microseconds: micros(before.0, after.0),
-        waited_microseconds: micros(before.1, after.1),
+        ran_microseconds: ran.ran / 1000,
+        waited_microseconds: ran.waited / 1000,
         user_milliseconds: ticks(14),
         system_milliseconds: ticks(15),
         stack: stack.lines().take(FRAMES).map(frame).collect(),

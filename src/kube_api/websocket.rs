@@ -47,7 +47,7 @@ const BUFFER: usize = 16 << 10;
 const UNSENT: usize = 256 << 10;
 /// The time from the answer to the connection.
 const UPGRADING: Duration = Duration::from_secs(10);
-/// The interval of pings: a client that has left without a word is noticed by a failed one.
+/// The interval of pings: a failed one shows that the client is gone.
 const PING: Duration = Duration::from_secs(30);
 /// The time that a client has to answer the close.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -100,6 +100,6 @@ async fn answer(
             let response = Response::builder().header(CONTENT_TYPE, OPEN_METRICS);
             response.body(Full::new(Bytes::from(page)))
         }
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "not now\n"),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be collected now\n"),
     }
 }

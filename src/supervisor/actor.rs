@@ -23,12 +23,13 @@ use super::pod_records::PodRecords;
 use super::prepared_pod::PreparedPod;
 use super::pulls::Pulls;
 use super::record_writes::RecordWrites;
+use crate::domain::Incarnation;
 use crate::domain::container::{Action, Event, Memory, Observation, Wanted};
 use crate::domain::link::Link;
 use crate::domain::notice::{Notice, NoticeType};
 use crate::domain::pod::Pod;
 use crate::domain::spec::PodSpec;
-use crate::evidence::EvidenceCollector;
+use crate::evidence::{EvidenceCollector, Sample};
 use crate::node::{Node, Task};
 use crate::prober::Prober;
 
@@ -77,6 +78,8 @@ struct ActorContainer {
     pull: Option<AbortHandle>,
     /// The condemnation that the brake holds, by its time.
     kill_held: Option<Instant>,
+    /// The newest sample of the threads, of which attempt.
+    sample: Option<(Incarnation, Sample)>,
 }
 
 impl Actor {

@@ -11,6 +11,7 @@ use crate::domain::Incarnation;
 use crate::domain::container::{Event, Fault, InstanceEvent, Memory};
 use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::spec::PodSpec;
+use crate::evidence::Sample;
 use crate::node::{AttemptId, CallError, NodeError, StartRequest, Task};
 
 mod evidence_effects;
@@ -33,6 +34,8 @@ pub enum EffectResult {
     Started(usize, Incarnation, Arc<dyn Task>),
     OomKilled(usize, Incarnation, u64),
     Ended(usize, Incarnation, Ending, ExitEvidence),
+    /// A sample of an instance's threads, for a later capture.
+    Sampled(usize, Incarnation, Sample),
     /// The result of a write of the record.
     Written(usize, Incarnation, Result<(), NodeError>),
     /// A write of the pending record is over.

@@ -49,7 +49,7 @@ impl ContentStore {
 
     /// Reads a part of a blob. A size of 0 reads nothing.
     pub async fn part(&self, digest: &str, offset: u64, size: u64) -> Result<Vec<u8>, CallError> {
-        // A size of 0 would mean everything to containerd.
+        // For a size of 0, containerd returns everything.
         if size == 0 {
             return Ok(Vec::new());
         }

@@ -88,8 +88,8 @@ impl Events {
         }
     }
 
-    /// Reports each OOM event. A hint that is missed between two streams is made up for by the hint
-    /// that follows each gap. It returns when the receiver is dropped.
+    /// Reports each OOM event, and a hint after each gap between two streams, in which events may
+    /// have been missed. Returns when the receiver is dropped.
     pub async fn follow_ooms(&self, to: mpsc::Sender<()>) {
         loop {
             if let Err(status) = self.ooms(&to).await {
@@ -115,7 +115,7 @@ impl Events {
             if event.is_none() {
                 return Ok(());
             }
-            // A hint that waits is as good as two.
+            // A hint that waits already is enough.
             let _ = to.try_send(());
         }
     }

@@ -16,7 +16,7 @@ mod tests;
 
 pub use reading::reading;
 
-/// Time for which the stop of a condemned container waits for its evidence.
+/// Maximum time for which the stop of a condemned container waits for the capture of its processes.
 pub const CAPTURE: Duration = Duration::from_millis(300);
 /// The same time for a container with a capture command.
 pub const CAPTURE_WITH_COMMAND: Duration = Duration::from_secs(5);
@@ -87,7 +87,9 @@ pub struct ProbeRecord {
 pub struct Captured {
     /// Duration of the capture in milliseconds, without the capture command.
     pub took_milliseconds: u64,
-    /// Time between the two samples of the threads, in milliseconds; 0 if none were taken.
+    /// Time between the two samples of the threads, in milliseconds; 0 if none were taken. The
+    /// first one is taken when a probe fails without reaching its threshold; without such a
+    /// failure, 100 ms before the second one.
     pub sample_milliseconds: u64,
     /// Processes of the container, init first; at most 20.
     pub processes: Vec<Process>,

@@ -86,9 +86,14 @@ impl Actor {
                 self.probes.run_hook(effects, index, incarnation, (kind, bound), task);
             }
             (InstanceAction::Capture, Some(task)) => {
+                let sample = self.containers.get_mut(index).and_then(|it| it.sample.take());
+                let sample = sample.filter(|(of, _)| *of == incarnation).map(|(_, it)| it);
                 if let Some(machine) = self.pod.machine(index) {
-                    self.evidence.capture(effects, index, incarnation, machine, task);
+                    self.evidence.capture(effects, index, incarnation, machine, (task, sample));
                 }
+            }
+            (InstanceAction::Sample, Some(task)) => {
+                self.evidence.sample(effects, index, incarnation, task);
             }
             (InstanceAction::MeasureShim, Some(task)) => {
                 self.tasks.measure_shim(effects, index, incarnation, task);
@@ -111,6 +116,7 @@ impl Actor {
                 InstanceAction::Probe(..)
                 | InstanceAction::RunHook(..)
                 | InstanceAction::Capture
+                | InstanceAction::Sample
                 | InstanceAction::MeasureShim
                 | InstanceAction::Signal(_),
                 None,

@@ -31,6 +31,11 @@ impl Actor {
                 self.handle(index, InstanceEvent::Ended { ending }.of(incarnation));
                 self.count_end(index, incarnation);
             }
+            EffectResult::Sampled(index, attempt, sample) => {
+                if let Some(container) = self.containers.get_mut(index) {
+                    container.sample = Some((attempt, sample));
+                }
+            }
             EffectResult::Written(index, attempt, result) => {
                 self.on_written(index, attempt, result);
             }

@@ -2,15 +2,21 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::evidence::{CAPTURE, Evidence};
-use crate::evidence::{EvidenceCollector, EvidenceSource};
+use crate::evidence::{EvidenceCollector, EvidenceSource, Sample};
 
 #[derive(Default)]
 struct Scripted {
     hangs: bool,
     sources: Mutex<Vec<EvidenceSource>>,
+    samples: AtomicUsize,
+    /// The number of samples before the capture.
+    samples_before: AtomicUsize,
     forgotten: AtomicBool,
 }
 
@@ -20,12 +26,19 @@ impl EvidenceCollector for Scripted {
         &self,
         evidence_source: EvidenceSource,
         _: Arc<dyn Task>,
+        _stop: oneshot::Sender<()>,
     ) -> Result<Vec<String>, String> {
+        self.samples_before.store(self.samples.load(Relaxed), Relaxed);
         self.sources.lock().unwrap().push(evidence_source);
         if self.hangs {
             std::future::pending::<()>().await;
         }
         Err("the disk is full".into())
+    }
+
+    async fn sample(&self, _: &Path, _: Arc<dyn Task>) -> Option<Sample> {
+        self.samples.fetch_add(1, Relaxed);
+        None
     }
 
     async fn stored(&self, _: &Path, uid: &str) -> Vec<Evidence> {
@@ -62,6 +75,7 @@ async fn a_capture_that_hangs_does_not_delay_the_kill() {
     assert_eq!(sources.len(), 1);
     assert!(sources[0].cause.contains("HTTP probe failed"), "{}", sources[0].cause);
     assert_eq!(sources[0].probes[0].failures, 3);
+    assert_eq!(evidence_collector.samples_before.load(Relaxed), 2, "at the failures before");
 }
 
 #[tokio::test(start_paused = true)]

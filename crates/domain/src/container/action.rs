@@ -49,7 +49,11 @@ pub enum InstanceAction {
     MeasureVolumes,
     /// Run a lifecycle hook, at most for this long.
     RunHook(HookKind, Duration),
-    /// Store what the process is doing. The stop waits for it, for a bounded time.
+    /// Measure the CPU time of each thread, so that the evidence of a later kill can tell what has
+    /// run since.
+    Sample,
+    /// Capture and store what the processes are doing. The stop waits until nothing more would be
+    /// lost with them, for a bounded time.
     Capture,
     /// Send a signal to the process.
     Signal(i32),

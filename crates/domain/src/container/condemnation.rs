@@ -4,8 +4,9 @@
 //!    machine asks the host's brake ([`Condemnation::new`]).
 //! 2. Braked: the brake may hold the kill. The container goes on being probed, and is not killed
 //!    if the probe passes again. The brake is asked again later ([`Condemnation::held`]).
-//! 3. Captured: the brake allowed the kill. The evidence of what the process does is stored first,
-//!    for a bounded time ([`Condemnation::granted`]). The record has the cause by then, since a
+//! 3. Captured: the brake allowed the kill. What the processes do is captured first, for a bounded
+//!    time ([`Condemnation::granted`]); the rest of the evidence is read beside the stop. The
+//!    record has the cause by then, since a
 //!    signal may be sent for the evidence: if the process ends from it while the daemon is down, its
 //!    probe has ended it. If the process survives, the probes of the next daemon judge it again.
 //! 4. Stopped: [`Condemnation::captured`] and [`Condemnation::capture_over`] return the stop.
@@ -32,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub enum Condemnation {
     /// The brake is asked for the kill, and may hold it.
     Asking(Asking),
-    /// The kill is allowed; the stop waits until the evidence is stored, or until `until`.
+    /// The kill is allowed; the stop waits until the processes are captured, or until `until`.
     Capturing { order: StopOrder, until: Instant },
     /// An earlier daemon was about to stop the instance, which has ended since.
     Inherited(Cause),
@@ -139,7 +140,7 @@ impl Condemnation {
         Some(asking.kind)
     }
 
-    /// The brake allows the kill: the evidence is stored first.
+    /// The brake allows the kill: the processes are captured first.
     pub fn granted(self, subject: Subject<'_>, turn: &mut Turn) -> Self {
         let Self::Asking(Asking { kind, output, .. }) = self else { return self };
         let order = stop_order(kind, output, subject.definition);
@@ -153,7 +154,7 @@ impl Condemnation {
         Self::Capturing { order, until: turn.now.mono.later(bound) }
     }
 
-    /// The evidence is stored, or the process has ended: the stop that is due now.
+    /// The processes are captured, or have ended: the stop that is due now.
     pub fn captured(condemnation: &mut Option<Self>) -> Option<StopOrder> {
         match condemnation.take() {
             Some(Self::Capturing { order, .. }) => Some(order),
@@ -164,7 +165,7 @@ impl Condemnation {
         }
     }
 
-    /// The stop that is due because the evidence takes too long.
+    /// The stop that is due because the capture takes too long.
     pub fn capture_over(condemnation: &mut Option<Self>, now: Now) -> Option<StopOrder> {
         match condemnation {
             Some(Self::Capturing { until, .. }) if *until <= now.mono => {

@@ -31,9 +31,14 @@ impl Definition {
 
     /// True if a failure of some probe ends the instance.
     pub fn may_end_by_probe(&self) -> bool {
-        [ProbeKind::Startup, ProbeKind::Liveness].into_iter().any(|kind| {
-            self.spec.probes.get(kind).is_some() && self.on_failure(kind) != OnFailure::Notify
-        })
+        ProbeKind::ALL.into_iter().any(|kind| self.may_end_by(kind))
+    }
+
+    /// True if a failure of this probe ends the instance.
+    pub fn may_end_by(&self, kind: ProbeKind) -> bool {
+        kind != ProbeKind::Readiness
+            && self.spec.probes.get(kind).is_some()
+            && self.on_failure(kind) != OnFailure::Notify
     }
 
     pub fn has_exec_probes(&self) -> bool {

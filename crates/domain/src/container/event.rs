@@ -167,6 +167,9 @@ pub enum InstanceEvent {
         /// Bytes in use, by the name of the volume.
         used: BTreeMap<String, u64>,
     },
+    /// What the end of the processes would destroy has been captured, or the rest of it takes too
+    /// long to wait for.
+    ProcessesCaptured,
     /// The evidence is stored. `reading` is empty if there is none.
     Captured {
         /// Summary of the evidence, as published in the event `Evidence`.

@@ -157,6 +157,8 @@ impl Machine {
             Event::Instance(incarnation, event) if incarnation == life.course.attempt => {
                 self.dispatch_of_instance(event, turn);
             }
+            // The reading is published however late it comes.
+            Event::Instance(_, InstanceEvent::Captured { reading }) => note_reading(reading, turn),
             Event::Instance(..) => {}
             Event::AttemptDeleted { incarnation } => {
                 life.attempts.forgotten(incarnation);
@@ -244,11 +246,9 @@ impl Machine {
                     Orders { life, turn }.evict(message);
                 }
             }
+            InstanceEvent::ProcessesCaptured => life.stop_captured(turn),
             InstanceEvent::Captured { reading } => {
-                // The reading is published however late it comes.
-                if !reading.is_empty() {
-                    turn.note(Notice::normal("Evidence", reading));
-                }
+                note_reading(reading, turn);
                 life.stop_captured(turn);
             }
             InstanceEvent::Granted => {
@@ -301,5 +301,11 @@ impl Machine {
             }
             instance.tick(is_stopping, is_paused, subject, turn);
         }
+    }
+}
+
+fn note_reading(reading: String, turn: &mut Turn) {
+    if !reading.is_empty() {
+        turn.note(Notice::normal("Evidence", reading));
     }
 }

@@ -175,7 +175,12 @@ impl Probing {
             }
             Seen::Counted(verdict) => {
                 turn.actions.extend(notice_of(kind, outcome).map(Action::Note));
-                let verdict = verdict?;
+                let Some(verdict) = verdict else {
+                    if !outcome.is_success() && subject.definition.may_end_by(kind) {
+                        turn.instance(subject.attempt, InstanceAction::Sample);
+                    }
+                    return None;
+                };
                 let is_recovery = verdict == Verdict::Success && before == Verdict::Failure;
                 Some(Change { verdict, is_recovery })
             }

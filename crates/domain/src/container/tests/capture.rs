@@ -19,7 +19,10 @@ fn condemned(lifecycle: Lifecycle) -> (Story, Vec<Action>) {
 
 impl Story {
     fn captured(&mut self, reading: &str) -> Vec<Action> {
-        let incarnation = self.machine.memory().attempt;
+        self.captured_of(self.machine.memory().attempt, reading)
+    }
+
+    fn captured_of(&mut self, incarnation: Incarnation, reading: &str) -> Vec<Action> {
         self.tell(InstanceEvent::Captured { reading: reading.into() }.of(incarnation))
     }
 }
@@ -117,7 +120,42 @@ fn a_process_that_ends_during_the_capture_has_the_cause_of_its_condemnation() {
     story.started();
     let last = story.machine.status().last_state.unwrap();
     assert!(matches!(last.cause, Cause::Probe { .. }), "{last:?}");
-    assert_eq!(story.captured(""), [], "of the attempt before");
+    let late = story.captured_of(Incarnation(0), "looks deadlocked");
+    assert_eq!(Story::reasons(&late), [("Evidence", "looks deadlocked")], "of the attempt before");
+    assert_eq!(late.len(), 1);
+}
+
+#[test]
+fn the_first_signal_waits_only_for_the_processes() {
+    let (mut story, _) = condemned(Lifecycle::default());
+    let actions = story.tell(InstanceEvent::ProcessesCaptured.of(Incarnation(0)));
+    assert!(actions.contains(&TERM), "{actions:?}");
+    let rest = story.captured("looks deadlocked");
+    assert_eq!(Story::reasons(&rest), [("Evidence", "looks deadlocked")]);
+    assert_eq!(rest.len(), 1, "no second stop");
+}
+
+#[test]
+fn each_failure_before_the_last_one_takes_a_sample() {
+    let samples = |actions: &[Action]| {
+        let sample = Action::Instance(Incarnation(0), InstanceAction::Sample);
+        actions.iter().filter(|action| **action == sample).count()
+    };
+    let mut story = Story::running(RestartPolicy::Always);
+    for expected in [1, 1, 0] {
+        assert_eq!(samples(&story.fails_probe()), expected);
+        story.pass(SECOND);
+    }
+    let mut notifies = pod(RestartPolicy::Always);
+    let liveness = notifies.containers[0].probes.liveness.as_mut().unwrap();
+    liveness.on_failure = Some(OnFailure::Notify);
+    let mut story = Story::new(notifies);
+    story.want(Wanted::Running);
+    story.started();
+    assert_eq!(samples(&story.fails_probe()), 0, "no kill follows");
+    story.pass(SECOND);
+    story.tell(Event::Tick);
+    assert_eq!(samples(&story.probed(ProbeKind::Liveness, Outcome::Success(String::new()))), 0);
 }
 
 #[test]
