@@ -8,7 +8,7 @@
 //!   controllers write through `controller_api`. `stored_values` gives pods the
 //!   values of ConfigMaps and Secrets.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
-//!   may do, and `request_guard` refuses what a web page may have caused.
+//!   may do, `callers` how many requests of it are answered at once, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
 //!   answer it, and `writes` change objects.
 //! - `streams` begins `commands` of `sources` and `port_forward`, which use the streams of `exchange`.
@@ -18,6 +18,7 @@
 mod access;
 mod answer;
 mod bodies;
+mod callers;
 mod channels;
 mod commands;
 mod controller_api;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
+use probelet_kube_wire::quantity::canonical;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,7 @@ pub fn node(facts: &HostFacts, addresses: &[IpAddr], link: &Link) -> Value {
     let architecture = architecture();
     let amounts = json!({
         "cpu": facts.cpus.to_string(),
-        "memory": format!("{}Ki", facts.memory / 1024),
+        "memory": canonical(&format!("{}Ki", facts.memory / 1024)),
         "pods": MOST_PODS,
     });
     let (status, reason, message) = match link.up {
@@ -171,7 +172,7 @@ mod tests {
         let down = node(&link);
         assert_eq!(down.pointer("/status/conditions/0/status"), Some(&json!("False")));
         assert_eq!(down.pointer("/status/conditions/0/message"), Some(&json!("no such socket")));
-        assert_eq!(down.pointer("/status/capacity/memory"), Some(&json!("4194304Ki")));
+        assert_eq!(down.pointer("/status/capacity/memory"), Some(&json!("4Gi")));
         assert_eq!(down.pointer("/status/addresses/0/address"), Some(&json!("10.0.0.7")));
     }
 

@@ -59,6 +59,11 @@ impl Identity {
         Self { holder, origin: Origin::Controller }
     }
 
+    /// True if the daemon itself makes the request.
+    pub fn is_controller(&self) -> bool {
+        matches!(self.origin, Origin::Controller)
+    }
+
     /// The address of the connection; none if the daemon itself makes the request.
     pub fn address(&self) -> Option<SocketAddr> {
         match self.origin {

@@ -84,6 +84,20 @@ impl Pods {
         manifest::submit(object, uid, managers, self.values.sources(object, live))
     }
 
+    /// Reads an object as a new pod; 422 with all its errors.
+    fn read_new(&self, object: &Value, applied: &Applied) -> Result<Submission, Status> {
+        // The name is checked with the pod.
+        let mut errors = metadata_errors(object, Some(&Value::Null), NameForm::Subdomain);
+        match self.read(object, applied, None) {
+            Ok(read) if errors.is_empty() => return Ok(read),
+            Ok(_) => {}
+            Err(ManifestError(more)) => {
+                errors.extend(more.iter().map(|it| FieldError::of_text(&*it.field, &it.reason)));
+            }
+        }
+        Err(invalid_pod(text(object, "name"), &errors))
+    }
+
     /// The pod whose object is the live one; 409 if it is another pod or was written meanwhile. Its
     /// status may have changed.
     fn view(&self, live: &Live) -> Result<PodView, Status> {
@@ -182,19 +196,14 @@ impl Kind for Pods {
         Ok(Some(Live { object, applied: applied.unwrap_or_default() }))
     }
 
+    fn check_new(&self, object: &Value) -> Result<(), Status> {
+        self.read_new(object, &Applied::default()).map(drop)
+    }
+
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let Change { object, applied, dry_run, .. } = change;
         let name = text(&object, "name").to_owned();
-        // The name is checked with the pod.
-        let mut errors = metadata_errors(&object, Some(&Value::Null), NameForm::Subdomain);
-        let Submission { pod, warnings } = match self.read(&object, &applied, None) {
-            Ok(read) if errors.is_empty() => read,
-            Ok(_) => return Err(invalid_pod(&name, &errors)),
-            Err(ManifestError(more)) => {
-                errors.extend(more.iter().map(|it| FieldError::of_text(&*it.field, &it.reason)));
-                return Err(invalid_pod(&name, &errors));
-            }
-        };
+        let Submission { pod, warnings } = self.read_new(&object, &applied)?;
         if dry_run {
             let checked = self.supervisor.check(&pod).await;
             checked.map_err(|error| of_supervisor(&name, error))?;
@@ -210,7 +219,7 @@ impl Kind for Pods {
     async fn update(&self, live: &Live, change: Change<'_>) -> Result<Outcome, Status> {
         match change.subresource {
             None => self.change(live, change).await,
-            Some("status") => self.set_conditions(live, change).await,
+            Some("status") => self.write_status(live, change).await,
             Some(_) => Err(Status::method_not_supported(&pods(), "update")),
         }
     }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::is_open_to_all;
 use super::answer::{self, Body};
 use super::bodies;
+use super::callers::Callers;
 use super::documents::Documents;
 use super::identity::{Connection, Identity, authenticate};
 use super::logs;
@@ -54,6 +55,7 @@ pub struct Router {
     writes: Writes,
     gate: RecoveryGate,
     watches: Arc<Semaphore>,
+    callers: Callers,
     /// The address that discovery documents name.
     address: Arc<str>,
     cancel: CancellationToken,
@@ -82,6 +84,7 @@ impl Router {
             writes,
             gate,
             watches,
+            callers: Callers::default(),
             address,
             cancel,
         }
@@ -129,6 +132,7 @@ impl Router {
             return Documents { catalog, address, accept, is_pretty }.answer(&request);
         };
         let user = user?;
+        let _in_progress = self.callers.begin(user.name())?;
         let (method, path) = (head.method.as_str(), head.uri.path());
         let address = connection.address;
         tracing::debug!(user = user.name(), %address, method, path, "a request");

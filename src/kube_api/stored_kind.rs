@@ -92,6 +92,10 @@ impl Kind for StoredKind {
 
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let Change { mut object, applied, dry_run, .. } = change;
+    fn check_new(&self, object: &Value) -> Result<(), Status> {
+        self.check(object, None)
+    }
+
         self.count(&mut object, None);
         self.check(&object, None)?;
         if dry_run {

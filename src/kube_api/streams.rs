@@ -29,8 +29,10 @@ use crate::domain::pod_key::PodKey;
 use crate::service::Logs;
 use crate::supervisor::Supervisor;
 
-/// Streams that may be open at once.
+/// Commands and port-forwards that may be open at once.
 const STREAMS: usize = 64;
+/// Logs and watches over WebSockets that may be open at once, beside them.
+const ONE_WAY: usize = 256;
 /// The subprotocol of a WebSocket that has SPDY inside.
 const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
 
@@ -39,6 +41,7 @@ pub struct Streams {
     supervisor: Arc<Supervisor>,
     logs: Logs,
     slots: Arc<Semaphore>,
+    one_way_slots: Arc<Semaphore>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -61,8 +64,9 @@ impl Upgrade {
 impl Streams {
     /// `cancel` ends all streams.
     pub fn new(supervisor: Arc<Supervisor>, logs: Logs, cancel: CancellationToken) -> Self {
-        let (slots, tasks) = (Arc::new(Semaphore::new(STREAMS)), TaskTracker::new());
-        Self { supervisor, logs, slots, tasks, cancel }
+        let slots = |number| Arc::new(Semaphore::new(number));
+        let (slots, one_way_slots) = (slots(STREAMS), slots(ONE_WAY));
+        Self { supervisor, logs, slots, one_way_slots, tasks: TaskTracker::new(), cancel }
     }
 
     /// Answers a request for `exec`, `attach` or `portforward` of a pod with the beginning of the
@@ -97,7 +101,7 @@ impl Streams {
             Upgrade::WebSocket(handshake) => {
                 let (protocol, name) = Protocol::negotiate(handshake.offered())?;
                 let response = handshake.response(name)?;
-                self.run(head, async move |stream| {
+                self.run(head, &self.slots, async move |stream| {
                     channels::serve_command(stream, protocol, &command).await;
                 })?;
                 Ok(response)
@@ -107,7 +111,7 @@ impl Streams {
                     Ok(chosen) => chosen,
                     Err(served) => return Ok(spdy::not_offered(&served)),
                 };
-                self.run(head, async move |stream| {
+                self.run(head, &self.slots, async move |stream| {
                     spdy::serve_command(tokio::io::split(stream), version, &command).await;
                 })?;
                 Ok(spdy::Handshake::response(name))
@@ -128,7 +132,7 @@ impl Streams {
         match upgrade {
             Upgrade::WebSocket(handshake) if handshake.offers(TUNNEL) => {
                 let (response, forward) = (handshake.response(Some(TUNNEL))?, open.await?);
-                self.run(head, async move |stream| {
+                self.run(head, &self.slots, async move |stream| {
                     let halves = websocket::tunnel(stream).await;
                     spdy::serve_port_forward(halves, &forward).await;
                 })?;
@@ -141,7 +145,7 @@ impl Streams {
                 }
                 let (response, forward) = (handshake.response(name)?, open.await?);
                 let framer = PortForwardFramer::new(protocol, ports);
-                self.run(head, async move |stream| {
+                self.run(head, &self.slots, async move |stream| {
                     channels::serve_port_forward(stream, &framer, &forward).await;
                 })?;
                 Ok(response)
@@ -152,7 +156,7 @@ impl Streams {
                     Err(served) => return Ok(spdy::not_offered(&served)),
                 };
                 let forward = open.await?;
-                self.run(head, async move |stream| {
+                self.run(head, &self.slots, async move |stream| {
                     spdy::serve_port_forward(tokio::io::split(stream), &forward).await;
                 })?;
                 Ok(spdy::Handshake::response(name))
@@ -175,19 +179,20 @@ impl Streams {
         let (protocol, name) = kind.negotiate(handshake.offered())?;
         let answer = handshake.response(name.as_deref())?;
         let until = Until { identity: user, cancel: self.cancel.clone() };
-        self.run(head, async move |stream| {
+        self.run(head, &self.one_way_slots, async move |stream| {
             one_way::serve(stream, protocol, response.into_body(), &until).await;
         })?;
         Ok(answer)
     }
 
-    /// Serves the connection behind the answer 101.
+    /// Serves the connection behind the answer 101, which has one of the slots.
     fn run<F: Future<Output = ()> + Send + 'static>(
         &self,
         head: &mut Parts,
+        slots: &Arc<Semaphore>,
         serve: impl FnOnce(websocket::Connection) -> F + Send + 'static,
     ) -> Result<(), Status> {
-        let slot = self.slots.clone().try_acquire_owned();
+        let slot = slots.clone().try_acquire_owned();
         let slot: OwnedSemaphorePermit =
             slot.map_err(|_| Status::too_many_requests("too many streams", 1))?;
         let upgrade = head.extensions.remove::<OnUpgrade>();

@@ -327,3 +327,33 @@ fn requests_of_other_sites_are_refused() {
     }
     assert_eq!(check("/api", &[("origin", "https://localhost:6443")]), 403);
 }
+
+#[tokio::test]
+async fn an_expired_credential_ends_what_it_keeps_open() {
+    let users = Users::new();
+    let second = Duration::from_secs(1);
+    let grant = |name: &str, ttl| Grant {
+        name: name.to_owned(),
+        role: Role::View,
+        kind: CredentialKind::Token,
+        ttl,
+        server: None,
+    };
+    let minute = Duration::from_secs(60);
+    // It was issued almost a minute ago.
+    let issued = now().wall - minute + second;
+    let token = |text: String| {
+        let config = serde_norway::from_str::<Value>(&text).unwrap();
+        format!("Bearer {}", config["users"][0]["user"]["token"].as_str().unwrap())
+    };
+    let old = token(users.authority.issue(&grant("old", minute), issued).unwrap());
+    let new = token(users.authority.issue(&grant("new", minute), now().wall).unwrap());
+    let known = |token: &str| users.authenticate(None, &[("authorization", token)]);
+    let (old_user, new_user) = (known(&old).unwrap(), known(&new).unwrap());
+    tokio::select! {
+        () = old_user.ended() => {}
+        () = new_user.ended() => panic!("the other credential is valid"),
+    }
+    assert_eq!(code(known(&old)), 401);
+    assert_eq!(code(known(&new)), 200);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use probelet_kube_wire::quantity::canonical;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -144,8 +145,8 @@ fn used(earlier: Option<Amount>, amount: Amount, before: &Sample, sample: &Sampl
     let cpu = amount.cpu.saturating_sub(earlier.unwrap_or_default().cpu).as_nanos();
     let nanocores = cpu.saturating_mul(1_000_000_000).checked_div(time).unwrap_or_default();
     json!({
-        "cpu": format!("{nanocores}n"),
-        "memory": format!("{}Ki", amount.memory / 1024),
+        "cpu": canonical(&format!("{nanocores}n")),
+        "memory": canonical(&format!("{}Ki", amount.memory / 1024)),
     })
 }
 
@@ -201,6 +202,6 @@ mod tests {
         };
         let amount = |millis, memory| Amount { cpu: Duration::from_millis(millis), memory };
         let usage = used(Some(amount(500, 0)), amount(1500, 4096), &at(10), &at(12));
-        assert_eq!(usage, json!({"cpu": "500000000n", "memory": "4Ki"}));
+        assert_eq!(usage, json!({"cpu": "500m", "memory": "4Ki"}));
     }
 }

@@ -57,6 +57,15 @@ impl WorkloadKind {
             errors => Err(Status::invalid(&group_kind(self.served), text(new, "name"), errors)),
         }
     }
+    /// 422 if labels or annotations break rules: a write of the status may change them.
+    fn check_metadata(&self, new: &Value, old: &Value) -> Result<Vec<String>, Status> {
+        let errors = metadata_errors(new, Some(old), NameForm::Subdomain);
+        match errors.as_slice() {
+            [] => Ok(Vec::new()),
+            errors => Err(Status::invalid(&group_kind(self.served), text(new, "name"), errors)),
+        }
+    }
+
 
     /// Checks the template as the pod that it makes. The fields of errors are those of the object.
     fn check_template(&self, object: &Value) -> Result<Vec<String>, Vec<FieldError>> {
@@ -94,6 +103,10 @@ impl Kind for WorkloadKind {
     async fn live(&self, key: &Key) -> Result<Option<Live>, Status> {
         self.objects.live(key).await
     }
+    fn check_new(&self, object: &Value) -> Result<(), Status> {
+        self.check(object, None).map(drop)
+    }
+
 
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let warnings = self.check(&change.object, None)?;
@@ -105,7 +118,7 @@ impl Kind for WorkloadKind {
         let warnings = match change.subresource {
             None => self.check(&change.object, Some(&live.object))?,
             // The status is the controller's, which a client may correct.
-            Some(_) => Vec::new(),
+            Some(_) => self.check_metadata(&change.object, &live.object)?,
         };
         let outcome = self.objects.update(live, change).await?;
         Ok(Outcome { warnings, ..outcome })

@@ -60,6 +60,27 @@ impl Store {
         Ok(object)
     }
 
+    /// Publishes what a client wrote into an object that the daemon decides, then the daemon's object
+    /// again, in one step: no other change comes between them. Returns the object as it was written;
+    /// `None` if there is no such object any more.
+    pub fn publish_once(
+        &self,
+        stored: Stored,
+        written: Value,
+        micros: u64,
+    ) -> Result<Option<Arc<Value>>, NoKey> {
+        let mut feed = self.feed();
+        let Some(before) = feed.get(stored, &Key::of(&written)?) else { return Ok(None) };
+        if before.pointer("/metadata/uid") != written.pointer("/metadata/uid") {
+            return Ok(None);
+        }
+        let micros = micros.min(self.ceiling());
+        let written = feed.publish(stored, written, micros)?;
+        feed.publish(stored, Value::clone(&before), micros)?;
+        self.notify(&feed);
+        Ok(Some(written))
+    }
+
     /// Removes an object. Returns its last state, with the version of the removal.
     pub fn remove(&self, stored: Stored, key: &Key, micros: u64) -> Option<Arc<Value>> {
         let mut feed = self.feed();

@@ -109,6 +109,18 @@ impl LiveChanges {
         if spec == *view.spec { Ok(view) } else { self.publish(spec).await }
     }
 
+    /// Removes a condition that a caller has set.
+    pub async fn remove_condition(
+        &self,
+        name: &PodKey,
+        kind: &str,
+    ) -> Result<PodView, SupervisorError> {
+        let _changing = self.lock().await;
+        let view = self.views.get(name)?;
+        let spec = view.spec.without_condition(kind);
+        if spec == *view.spec { Ok(view) } else { self.publish(spec).await }
+    }
+
     /// Changes how an adopted container is managed, while the container itself stays the same.
     pub async fn change_adopted(&self, spec: PodSpec) -> Result<PodView, SupervisorError> {
         let _changing = self.lock().await;

@@ -42,7 +42,7 @@ pub use adopted::{Adopted, OwnLabels};
 pub use change::Change;
 pub use downward::{Bound, PodField, Resource, ResourceField};
 pub use env::{EnvSource, EnvVar};
-pub use gates::{ConditionStatus, Gates, SetCondition};
+pub use gates::{ConditionStatus, Gates, SetCondition, is_decided_condition};
 pub use lifecycle::{HookHandler, HookKind, Lifecycle};
 pub use message::{MessagePolicy, TerminationMessage};
 pub use origin::Origin;

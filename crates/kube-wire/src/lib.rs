@@ -18,7 +18,8 @@
 //! - [`channels`]: the frames of exec, attach and port-forward over WebSockets; [`spdy`]: over SPDY/3.1.
 //! - [`schema`]: the generated table of the API's types, of which [`protobuf`] reads bodies and
 //!   [`patch`] merges lists.
-//! - [`strict`]: unknown and duplicate fields of an object, by the same table.
+//! - [`strict`]: unknown and duplicate fields of an object, by the same table. [`quantity`] has the
+//!   form in which quantities are given back.
 
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -37,6 +38,7 @@ pub mod partial;
 pub mod patch;
 pub mod path;
 pub mod protobuf;
+pub mod quantity;
 pub mod query;
 pub mod rules;
 pub mod schema;

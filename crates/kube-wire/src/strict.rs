@@ -20,7 +20,7 @@ mod tests;
 const MAX_FINDINGS: usize = 32;
 
 /// Removes from an object of a type the fields that the type does not have, and the nulls, which Go
-/// reads as absent; writes numbers of quantities as texts. Returns the paths of unknown fields.
+/// reads as absent; gives quantities their canonical form. Returns the paths of unknown fields.
 ///
 /// # Errors
 ///

@@ -25,6 +25,7 @@ pub fn to_v1_pod(view: &PodView) -> k8s::Pod {
         }),
         status: Some(k8s::PodStatus {
             observed_generation: Some(generation(view)),
+            conditions: Some(conditions(view)),
             ..pod_status(&view.spec, &view.status)
         }),
     }
@@ -127,7 +128,6 @@ fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
         phase: Some(status.phase.as_str().to_owned()),
         reason: expired.map(|expired| expired.reason().to_owned()),
         message: expired.map(|expired| expired.message().to_owned()),
-        conditions: Some(conditions(spec, status)),
         host_ip: status.network.host_ips.first().cloned(),
         host_ips: list(&status.network.host_ips, |ip| k8s::HostIP { ip: ip.clone() }),
         pod_ip: status.network.ips.first().cloned(),
@@ -141,8 +141,8 @@ fn pod_status(spec: &PodSpec, status: &PodStatus) -> k8s::PodStatus {
 }
 
 /// The conditions that callers have set come first, as in the kubelet.
-fn conditions(spec: &PodSpec, status: &PodStatus) -> Vec<k8s::PodCondition> {
-    let set = spec.gates.conditions.iter().map(|(kind, set)| k8s::PodCondition {
+fn conditions(view: &PodView) -> Vec<k8s::PodCondition> {
+    let set = view.spec.gates.conditions.iter().map(|(kind, set)| k8s::PodCondition {
         type_: kind.clone(),
         status: set.status.as_str().to_owned(),
         reason: some(&set.reason),
@@ -150,11 +150,14 @@ fn conditions(spec: &PodSpec, status: &PodStatus) -> Vec<k8s::PodCondition> {
         last_transition_time: time(set.since),
         ..k8s::PodCondition::default()
     });
-    set.chain(status.conditions.iter().map(condition)).collect()
+    let generation = generation(view);
+    let decided = view.status.conditions.iter();
+    set.chain(decided.map(|decided| condition(decided, generation))).collect()
 }
 
-fn condition(condition: &Condition) -> k8s::PodCondition {
+fn condition(condition: &Condition, generation: i64) -> k8s::PodCondition {
     k8s::PodCondition {
+        observed_generation: Some(generation),
         type_: condition.kind.to_owned(),
         status: if condition.is_true { "True" } else { "False" }.to_owned(),
         reason: some(condition.reason),

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use probelet_kube_wire::feed::{Key, Stored};
-use probelet_kube_wire::status::Status;
+use probelet_kube_wire::status::{GroupResource, Status};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::super::pod_objects;
+use super::super::times::micros;
 use super::Live;
 use crate::domain::pod_key::PodKey;
 use crate::kube_objects::Store;
-use crate::supervisor::{PodView, Supervisor};
+use crate::supervisor::{PodView, Supervisor, now};
 
 /// The time for the publisher, which awaits nothing.
 const WAIT: Duration = Duration::from_secs(10);
@@ -73,6 +74,16 @@ impl Settled {
             _ => Some(live.object.clone()),
         })
         .await
+    }
+
+    /// Publishes a status that a client wrote, and then the daemon's again. Returns the written
+    /// object; 404 if nothing is left of the pod.
+    pub fn write_once(&self, written: Value) -> Result<Arc<Value>, Status> {
+        let pods = GroupResource::new("", "pods");
+        let name = super::text(&written, "name").to_owned();
+        let published = self.store.publish_once(self.stored, written, micros(now().wall));
+        let published = published.map_err(|error| Status::internal(&error.to_string()))?;
+        published.ok_or_else(|| Status::not_found(&pods, &name))
     }
 
     fn view(&self, pod: &PodKey) -> Option<PodView> {

@@ -54,6 +54,10 @@ pub trait Kind: Send + Sync {
     /// Returns the live object; `None` if there is none. It has all that earlier writes did.
     async fn live(&self, key: &Key) -> Result<Option<Live>, Status>;
 
+    /// Checks a new object by itself, as [`Self::create`] does before it stores the object: 422 if it
+    /// breaks a rule.
+    fn check_new(&self, object: &Value) -> Result<(), Status>;
+
     /// Checks and stores a new object. It returns when reads and watches have the object.
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status>;
 

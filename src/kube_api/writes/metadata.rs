@@ -158,6 +158,21 @@ pub fn keep(object: &mut Value, live: &Value) {
     }
 }
 
+/// Gives an object the labels and annotations of a written status: as in Kubernetes, a write of the
+/// status may change them, but not the labels of a Deployment.
+pub fn keep_described(from: &Value, to: &mut Value) {
+    let fixed = to.get("kind").and_then(Value::as_str) == Some("Deployment");
+    let fields = ["annotations", "labels"].into_iter().filter(|field| *field != "labels" || !fixed);
+    let written = from.get("metadata").and_then(Value::as_object);
+    let (Some(written), Some(metadata)) = (written, metadata_mut(to)) else { return };
+    for field in fields {
+        match written.get(field).filter(|value| !value.is_null()) {
+            Some(value) => metadata.insert(field.to_owned(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+}
+
 fn clear(metadata: &mut Map<String, Value>) {
     metadata.remove("managedFields");
     metadata.remove("selfLink");

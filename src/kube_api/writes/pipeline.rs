@@ -30,6 +30,8 @@ use crate::supervisor::now;
 
 /// Writes that may be in progress at once: each may hold a body of 3 MiB.
 const WRITES: usize = 32;
+/// Writes of the daemon's controllers beside them, so that clients cannot keep them waiting.
+const CONTROLLERS: usize = 16;
 /// Names that are tried for an object with `generateName`.
 const NAMES: usize = 8;
 
@@ -74,6 +76,7 @@ pub struct Writes {
     store: Store,
     locks: Locks,
     slots: Arc<Semaphore>,
+    controller_slots: Arc<Semaphore>,
 }
 
 /// An object of a request, whose fields are those of its type.
@@ -84,8 +87,9 @@ struct Input {
 
 impl Writes {
     pub fn new(kinds: Vec<(Stored, Arc<dyn Kind>)>, store: Store) -> Self {
-        let (locks, slots) = (Locks::default(), Arc::new(Semaphore::new(WRITES)));
-        Self { kinds: kinds.into(), store, locks, slots }
+        let slots = |number| Arc::new(Semaphore::new(number));
+        let (slots, controller_slots) = (slots(WRITES), slots(CONTROLLERS));
+        Self { kinds: kinds.into(), store, locks: Locks::default(), slots, controller_slots }
     }
 
     /// Answers a write. The body is read within a bounded time and size.
@@ -103,7 +107,11 @@ impl Writes {
         if write.served.namespaced && request.namespace.is_none() {
             return Err(protocol::method_not_allowed());
         }
-        let slot = self.slots.try_acquire();
+        let slots = match write.by.is_controller() {
+            true => &self.controller_slots,
+            false => &self.slots,
+        };
+        let slot = slots.try_acquire();
         let _slot = slot.map_err(|_| Status::too_many_requests("too many writes", 1))?;
         let body = bodies::read(body).await?;
         match request.verb {
@@ -159,6 +167,8 @@ impl Writes {
                 return self.begin(kind, write, &options, (input, Applied::default())).await;
             }
             if !metadata::text(&input.object, "name").is_empty() {
+                // As in Kubernetes, the object's own errors come before the conflict of names.
+                kind.check_new(&self.prepared(kind, write, input.object)?)?;
                 break;
             }
         }
@@ -174,7 +184,22 @@ impl Writes {
         options: &WriteOptions,
         (input, applied): (Input, Applied),
     ) -> Result<Written, Status> {
-        let Input { mut object, warnings } = input;
+        let Input { object, warnings } = input;
+        let object = self.prepared(kind, write, object)?;
+        let (dry_run, by) = (options.dry_run, write.by);
+        let change = Change { object, applied, subresource: None, dry_run, by };
+        let outcome = kind.create(change).await?;
+        Ok(Written::of(outcome, StatusCode::CREATED, warnings))
+    }
+
+    /// The object of a creation with its defaults and what the server sets; 403 or 404 if its
+    /// namespace takes none.
+    fn prepared(
+        &self,
+        kind: &dyn Kind,
+        write: &Write<'_>,
+        mut object: Value,
+    ) -> Result<Value, Status> {
         let resource = write.request.group_resource();
         if let Some(namespace) = &write.request.namespace {
             check_open(&self.store, namespace, &resource, metadata::text(&object, "name"))?;
@@ -182,10 +207,7 @@ impl Writes {
         let uid = uuid::Uuid::new_v4().to_string();
         metadata::begin(&mut object, uid, seconds(now().wall))?;
         kind.default(&mut object);
-        let (dry_run, by) = (options.dry_run, write.by);
-        let change = Change { object, applied, subresource: None, dry_run, by };
-        let outcome = kind.create(change).await?;
-        Ok(Written::of(outcome, StatusCode::CREATED, warnings))
+        Ok(object)
     }
 
     async fn update(
@@ -232,6 +254,9 @@ impl Writes {
             Some(part) => {
                 let mut whole = Value::clone(&live.object);
                 copy_part(&object, &mut whole, part);
+                if part == "status" {
+                    metadata::keep_described(&object, &mut whole);
+                }
                 object = whole;
             }
         }

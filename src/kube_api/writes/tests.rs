@@ -66,6 +66,13 @@ impl Kind for Memory {
         Ok(self.objects.lock().unwrap().get(key).cloned())
     }
 
+    fn check_new(&self, object: &Value) -> Result<(), Status> {
+        match object["spec"]["containers"].as_array().is_some_and(|list| !list.is_empty()) {
+            true => Ok(()),
+            false => Err(Status::unprocessable("no containers")),
+        }
+    }
+
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let object = self.put(change.object, change.applied, change.dry_run);
         Ok(Outcome { object, warnings: vec!["say \"so\"".into()] })
@@ -186,6 +193,9 @@ async fn an_object_is_created_with_defaults_and_what_the_server_sets() {
     assert_eq!(api.send("POST", "", JSON, body).await.unwrap().0, 201);
     let again = api.refused("POST", "", JSON, POD).await;
     assert_eq!(again, (409, "pods \"web\" already exists".into()));
+    // As in Kubernetes, an object that is not valid is that whether its name is used or not.
+    let invalid = POD.replace(r#"{"name":"app","image":"a"}"#, "");
+    assert_eq!(api.refused("POST", "", JSON, &invalid).await.0, 422);
     let yaml = "metadata: {generateName: web-}\nspec: {containers: [{name: a, image: a}]}\n";
     let (_, named, _) = api.send("POST", "", "application/yaml", yaml).await.unwrap();
     let name = named["metadata"]["name"].as_str().unwrap();
@@ -310,13 +320,15 @@ async fn the_four_patches_change_the_live_object() {
     assert_eq!(api.send("PATCH", "/web", merge, fresh).await.unwrap().0, 200);
     let renamed = r#"{"metadata":{"name":"x"}}"#;
     assert_eq!(api.refused("PATCH", "/web", merge, renamed).await.0, 400);
-    // Only the subresource changes.
-    let status = r#"{"metadata":{"labels":{"a":"9"}},"status":{"phase":"Running"}}"#;
+    // Only the subresource changes, and with it labels and annotations.
+    let status = r#"{"metadata":{"labels":{"a":"9"},"ownerReferences":[{"uid":"u"}]},
+        "spec":{"nodeName":"n"},"status":{"phase":"Running"}}"#;
     let (_, pod, _) = api.send("PATCH", "/web/status", merge, status).await.unwrap();
     assert_eq!(
         (&pod["status"]["phase"], &pod["metadata"]["labels"]["a"]),
-        (&json!("Running"), &json!("3"))
+        (&json!("Running"), &json!("9"))
     );
+    assert!(pod["spec"]["nodeName"].is_null() && pod["metadata"]["ownerReferences"].is_null());
 }
 
 #[tokio::test]

@@ -23,6 +23,11 @@ const DECIDED: [&str; 9] = [
     "Ready",
 ];
 
+/// True if the kubelet or probelet decides conditions of this type, so that callers cannot set them.
+pub fn is_decided_condition(kind: &str) -> bool {
+    DECIDED.contains(&kind)
+}
+
 /// The readiness gates of a pod, and the conditions that callers have set on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Gates {
@@ -102,7 +107,7 @@ impl PodSpec {
     /// allowed, or if 32 conditions are set already.
     pub fn with_condition(&self, kind: &str, set: SetCondition) -> Result<Self, SpecErrors> {
         let mut errors = super::validate::condition_type("type", kind);
-        if DECIDED.contains(&kind) {
+        if is_decided_condition(kind) {
             errors.push(SpecError::forbidden("type", "this condition is decided by probelet"));
         }
         for (field, text) in [("reason", &set.reason), ("message", &set.message)] {
@@ -129,6 +134,14 @@ impl PodSpec {
         let mut changed = self.clone();
         changed.gates.conditions.insert(kind.to_owned(), SetCondition { since, ..set });
         Ok(changed)
+    }
+
+    /// Returns this pod without a condition that a caller has set.
+    #[must_use]
+    pub fn without_condition(&self, kind: &str) -> Self {
+        let mut changed = self.clone();
+        changed.gates.conditions.remove(kind);
+        changed
     }
 }
 

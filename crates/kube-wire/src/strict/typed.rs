@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use crate::quantity::canonical;
 use crate::schema::{Field, Label, Schema, Type};
 
 /// How deep an object may be. Types that hold themselves would else have no bound.
@@ -140,14 +141,15 @@ impl Checking {
                 Some(items) if items.iter().all(Value::is_string) => Ok(()),
                 _ => self.wrong("a list of texts"),
             },
-            Type::Quantity => match value {
-                Value::String(_) => Ok(()),
-                Value::Number(number) => {
-                    *value = Value::String(number.to_string());
-                    Ok(())
-                }
-                _ => self.wrong("a quantity"),
-            },
+            Type::Quantity => {
+                let text = match &*value {
+                    Value::String(text) => text.clone(),
+                    Value::Number(number) => number.to_string(),
+                    _ => return self.wrong("a quantity"),
+                };
+                *value = Value::String(canonical(&text).unwrap_or(text));
+                Ok(())
+            }
             Type::IntOrString if value.is_i64() || value.is_string() => Ok(()),
             Type::IntOrString => self.wrong("a whole number or a text"),
             Type::RawJson => Ok(()),

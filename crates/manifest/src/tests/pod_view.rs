@@ -131,7 +131,7 @@ fn the_story_reads_as_from_kubernetes() {
             "qosClass": "BestEffort",
             "startTime": "2027-01-15T08:00:00Z",
             "conditions": [
-                {"type": "Ready", "status": "True", "lastTransitionTime": "2027-01-15T08:02:11Z"},
+                {"type": "Ready", "status": "True", "observedGeneration": 1, "lastTransitionTime": "2027-01-15T08:02:11Z"},
             ],
             "containerStatuses": [{
                 "name": "kubia",
