@@ -4,7 +4,8 @@
 //!
 //! - `controllers` is the one task that owns all work. `queue` says which object is next.
 //! - `pods` has the facts of the pods, read again when a pod changes.
-//! - `round` is one reconciliation of an object, `collector` deletes what has no owner any more.
+//! - `round` is one reconciliation of an object. `ownership` has the owners of all objects: `collector`
+//!   deletes what has none any more, and `unwinding` what a deleted object waits for.
 //! - `api` are the writes, which go the way of clients' writes: defaults, rules and locks are those of
 //!   the Kubernetes API.
 //! - `recorder` keeps the events about the objects.
@@ -12,12 +13,15 @@
 mod api;
 mod collector;
 mod controllers;
+mod dependent;
+mod ownership;
 mod pods;
 mod queue;
 mod recorder;
 mod round;
 #[cfg(test)]
 mod tests;
+mod unwinding;
 mod zones;
 
 pub use api::{Api, Part};

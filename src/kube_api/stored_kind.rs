@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use probelet_kube_wire::discovery::{Catalog, Served};
 use probelet_kube_wire::feed::{Key, Stored};
+use probelet_kube_wire::options::Propagation;
 use probelet_kube_wire::rules::{Rules, is_being_deleted, is_kept};
 use probelet_kube_wire::status::{GroupResource, Status, deleted, protocol};
 use probelet_objects::ObjectsError;
+use probelet_workload as workload;
 use serde_json::{Value, json};
 
 use super::identity::Identity;
@@ -90,12 +92,12 @@ impl Kind for StoredKind {
         Ok(found.map(|object| Live { object, applied: self.objects.applied(self.stored(), key) }))
     }
 
-    async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
-        let Change { mut object, applied, dry_run, .. } = change;
     fn check_new(&self, object: &Value) -> Result<(), Status> {
         self.check(object, None)
     }
 
+    async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
+        let Change { mut object, applied, dry_run, .. } = change;
         self.count(&mut object, None);
         self.check(&object, None)?;
         if dry_run {
@@ -133,16 +135,16 @@ impl Kind for StoredKind {
             let why = format!("this {} may not be deleted", self.served.singular);
             return Err(Status::forbidden(&self.resource(), name, &why));
         }
-        if !is_kept(object) {
+        if is_being_deleted(object) && is_kept(object) {
+            return Ok(object.clone());
+        }
+        let mut begun = self.unwound(object, deletion.options.propagation);
+        if !is_kept(&begun) {
             if !deletion.options.dry_run {
                 self.remove(object).await?;
             }
             return Ok(Arc::new(deleted(&self.resource(), name, text(object, "uid"))));
         }
-        if is_being_deleted(object) {
-            return Ok(object.clone());
-        }
-        let mut begun = Value::clone(object);
         if let Some(metadata) = begun.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("deletionTimestamp".to_owned(), json!(seconds(now().wall)));
             metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
@@ -169,6 +171,23 @@ impl Kind for StoredKind {
 }
 
 impl StoredKind {
+    /// The object with the finalizer of its deletion, which keeps it until the controllers have
+    /// deleted its dependents, or released them. Without one, they are deleted after it.
+    fn unwound(&self, object: &Value, propagation: Option<Propagation>) -> Value {
+        let kind = workload::Kind::of_resource(self.served.group, self.served.name);
+        let default = match kind.is_some_and(workload::Kind::orphans_by_default) {
+            true => Propagation::Orphan,
+            false => Propagation::Background,
+        };
+        let unwinding = match propagation.unwrap_or(default) {
+            Propagation::Orphan => workload::Deletion::Orphan,
+            Propagation::Foreground => workload::Deletion::Foreground,
+            Propagation::Background => return object.clone(),
+        };
+        // What is in a namespace does not refer to it as its owner.
+        if self.served.namespaced { unwinding.begun(object) } else { object.clone() }
+    }
+
     async fn remove(&self, object: &Value) -> Result<(), Status> {
         let version = text(object, "resourceVersion").to_owned();
         let key = Key::of(object).map_err(|error| Status::internal(&error.to_string()))?;

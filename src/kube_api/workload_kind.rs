@@ -7,10 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use probelet_kube_wire::discovery::{Catalog, Served};
 use probelet_kube_wire::feed::{Key, Stored};
-use probelet_kube_wire::options::Propagation;
-use probelet_kube_wire::rules::{NameForm, is_being_deleted, metadata_errors};
+use probelet_kube_wire::rules::{NameForm, metadata_errors};
 use probelet_kube_wire::status::{FieldError, Status};
-use probelet_workload::{self as workload, Deletion as Unwinding};
+use probelet_workload as workload;
 use serde_json::{Value, json};
 
 use super::identity::Identity;
@@ -57,6 +56,7 @@ impl WorkloadKind {
             errors => Err(Status::invalid(&group_kind(self.served), text(new, "name"), errors)),
         }
     }
+
     /// 422 if labels or annotations break rules: a write of the status may change them.
     fn check_metadata(&self, new: &Value, old: &Value) -> Result<Vec<String>, Status> {
         let errors = metadata_errors(new, Some(old), NameForm::Subdomain);
@@ -65,7 +65,6 @@ impl WorkloadKind {
             errors => Err(Status::invalid(&group_kind(self.served), text(new, "name"), errors)),
         }
     }
-
 
     /// Checks the template as the pod that it makes. The fields of errors are those of the object.
     fn check_template(&self, object: &Value) -> Result<Vec<String>, Vec<FieldError>> {
@@ -103,10 +102,10 @@ impl Kind for WorkloadKind {
     async fn live(&self, key: &Key) -> Result<Option<Live>, Status> {
         self.objects.live(key).await
     }
+
     fn check_new(&self, object: &Value) -> Result<(), Status> {
         self.check(object, None).map(drop)
     }
-
 
     async fn create(&self, change: Change<'_>) -> Result<Outcome, Status> {
         let warnings = self.check(&change.object, None)?;
@@ -124,23 +123,8 @@ impl Kind for WorkloadKind {
         Ok(Outcome { warnings, ..outcome })
     }
 
-    /// A finalizer keeps the object until the controller has deleted its dependents, or released
-    /// them. Without one, they are deleted after it.
     async fn delete(&self, live: &Live, deletion: Deletion<'_>) -> Result<Arc<Value>, Status> {
-        let default = match self.kind.orphans_by_default() {
-            true => Propagation::Orphan,
-            false => Propagation::Background,
-        };
-        let unwinding = match deletion.options.propagation.unwrap_or(default) {
-            Propagation::Orphan => Unwinding::Orphan,
-            Propagation::Foreground => Unwinding::Foreground,
-            Propagation::Background => return self.objects.delete(live, deletion).await,
-        };
-        if is_being_deleted(&live.object) {
-            return Ok(live.object.clone());
-        }
-        let object = Arc::new(unwinding.begun(&live.object));
-        self.objects.delete(&Live { object, applied: live.applied.clone() }, deletion).await
+        self.objects.delete(live, deletion).await
     }
 
     async fn create_subresource(

@@ -8,17 +8,21 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use probelet_kube_wire::discovery::Served;
 use probelet_kube_wire::feed::{Key, Stored};
 use probelet_workload::Kind;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::api::{self, Api};
-use super::collector::{Owners, collect, dependent};
-use super::pods::{Dependent, Pods};
+use super::collector::collect;
+use super::dependent::Dependent;
+use super::ownership::Ownership;
+use super::pods::Pods;
 use super::queue::{Done, Queue, Seen, Work};
 use super::recorder::Recorder;
 use super::round::Round;
+use super::unwinding::Unwinding;
 use crate::kube_objects::StoredObjects;
 use crate::supervisor::{Supervisor, now};
 
@@ -44,8 +48,9 @@ struct Memory {
     queue: Queue,
     /// The versions of all Jobs, by which a CronJob is reconciled again.
     jobs: BTreeSet<(Key, String)>,
-    /// Pods and Jobs without an owner.
-    garbage: Vec<(Work, Dependent)>,
+    ownership: Ownership,
+    /// Objects without an owner.
+    garbage: Vec<(&'static Served, Dependent)>,
 }
 
 impl Controllers {
@@ -85,11 +90,11 @@ impl Controllers {
     /// Finds what has changed.
     fn observe(&self, memory: &mut Memory) {
         let changed = memory.pods.refresh(&self.supervisor.list());
-        let (mut seen, mut owners, mut jobs) = (Vec::new(), Owners::default(), Vec::new());
+        let is_stored_changed = memory.ownership.refresh(&self.objects);
+        let (mut seen, mut jobs) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
             for object in self.list(kind, None) {
                 let Ok(key) = Key::of(&object) else { continue };
-                owners.insert(kind, text(&object, "/metadata/uid"));
                 if kind == Kind::Job {
                     jobs.push(object.clone());
                 }
@@ -102,13 +107,18 @@ impl Controllers {
                 });
             }
         }
+        seen.extend(memory.ownership.unwound().iter().map(|it| Seen {
+            work: Work::Unwind(Stored::of(it.served), it.key.clone()),
+            version: text(&it.object, "/metadata/resourceVersion").to_owned(),
+            cause: text(&it.object, "/metadata/uid").to_owned(),
+        }));
         memory.garbage = match self.objects.health().borrow().unreadable {
-            0 => Self::garbage(&memory.pods, &jobs, &owners),
+            0 => memory.ownership.garbage(&memory.pods),
             // The owner may be in a file that cannot be read.
             _ => Vec::new(),
         };
-        seen.extend(memory.garbage.iter().map(|(work, it)| Seen {
-            work: work.clone(),
+        seen.extend(memory.garbage.iter().map(|(served, it)| Seen {
+            work: Work::Garbage(Stored::of(served), it.key.clone()),
             version: it.uid.clone(),
             cause: it.uid.clone(),
         }));
@@ -123,15 +133,9 @@ impl Controllers {
         memory.queue.mark(|work| match work {
             Work::Object(Kind::CronJob, key) => of_jobs.contains(key.namespace()),
             Work::Object(_, key) => changed.contains(key.namespace()),
-            Work::Pod(_) | Work::Job(_) => false,
+            Work::Unwind(_, key) => is_stored_changed || changed.contains(key.namespace()),
+            Work::Garbage(..) => false,
         });
-    }
-
-    fn garbage(pods: &Pods, jobs: &[Arc<Value>], owners: &Owners) -> Vec<(Work, Dependent)> {
-        let pods = pods.dependents().map(|it| (Work::Pod(it.key.clone()), it));
-        let jobs = jobs.iter().filter_map(|job| dependent(job));
-        let jobs = jobs.map(|it| (Work::Job(it.key.clone()), it));
-        pods.chain(jobs).filter(|(_, it)| owners.miss(it)).collect()
     }
 
     /// Begins a piece of work with what is observed now.
@@ -142,16 +146,18 @@ impl Controllers {
                 Some(round) => Box::pin(round.run()),
                 None => Box::pin(async { Done::default() }),
             },
-            Work::Pod(_) | Work::Job(_) => {
-                let row = match work {
-                    Work::Job(_) => api::served(Kind::Job),
-                    _ => api::core("pods"),
+            Work::Unwind(stored, key) => match self.unwinding(memory, *stored, key) {
+                Some(unwinding) => Box::pin(unwinding.run()),
+                None => Box::pin(async { Done::default() }),
+            },
+            Work::Garbage(stored, key) => {
+                let is_it = |(served, it): &&(&'static Served, Dependent)| {
+                    Stored::of(served) == *stored && it.key == *key
                 };
-                let found = memory.garbage.iter().find(|(it, _)| *it == work);
-                let found = found.map(|(_, dependent)| dependent.clone());
+                let found = memory.garbage.iter().find(is_it).cloned();
                 Box::pin(async move {
-                    match row.zip(found) {
-                        Some((row, dependent)) => collect(&*api, row, &dependent).await,
+                    match found {
+                        Some((served, dependent)) => collect(&*api, served, &dependent).await,
                         None => Done::default(),
                     }
                 })
@@ -166,8 +172,6 @@ impl Controllers {
     fn round(&self, memory: &Memory, kind: Kind, key: &Key) -> Option<Round> {
         let stored = api::served(kind).map(Stored::of)?;
         let object = self.objects.get(stored, key)?;
-        let uid = text(&object, "/metadata/uid").to_owned();
-        let is_owned = |it: &Dependent| it.owners.iter().any(|owner| owner.uid == uid);
         let jobs = match kind {
             Kind::CronJob => self.list(Kind::Job, Some(key.namespace())),
             _ => Vec::new(),
@@ -175,13 +179,25 @@ impl Controllers {
         Some(Round {
             api: self.api.clone(),
             recorder: self.recorder.clone(),
-            store: self.objects.store().clone(),
             kind,
             pods: memory.pods.of(key.namespace()),
-            owned: memory.pods.dependents().filter(is_owned).collect(),
             jobs,
             object,
             now: wall(),
+        })
+    }
+
+    fn unwinding(&self, memory: &Memory, stored: Stored, key: &Key) -> Option<Unwinding> {
+        let mut all = memory.ownership.unwound().iter();
+        let of = all.find(|it| Stored::of(it.served) == stored && it.key == *key)?.clone();
+        let uid = text(&of.object, "/metadata/uid");
+        let dependents = memory.ownership.of_owner(&memory.pods, key, uid);
+        Some(Unwinding {
+            api: self.api.clone(),
+            recorder: self.recorder.clone(),
+            store: self.objects.store().clone(),
+            dependents,
+            of,
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use probelet_kube_wire::feed::Key;
 use probelet_workload::{OwnerReference, PodFacts};
 
+use super::dependent::Dependent;
 use crate::manifest;
 use crate::supervisor::PodView;
 
@@ -17,16 +18,6 @@ struct Observed {
     generation: u64,
     facts: PodFacts,
     owners: Vec<OwnerReference>,
-}
-
-/// An object that has owners.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dependent {
-    pub key: Key,
-    pub uid: String,
-    pub owners: Vec<OwnerReference>,
-    /// True if its deletion has begun.
-    pub deleting: bool,
 }
 
 impl Pods {
@@ -60,6 +51,12 @@ impl Pods {
     pub fn of(&self, namespace: &str) -> Vec<PodFacts> {
         let inside = self.0.iter().filter(|(key, _)| key.namespace() == namespace);
         inside.map(|(_, pod)| pod.facts.clone()).collect()
+    }
+
+    /// True if there is a pod of this UID in the namespace.
+    pub fn has(&self, namespace: &str, uid: &str) -> bool {
+        let mut inside = self.0.iter().filter(|(key, _)| key.namespace() == namespace);
+        inside.any(|(_, pod)| pod.facts.uid == uid)
     }
 
     /// The pods that have owners.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use probelet_kube_wire::feed::Key;
+use probelet_kube_wire::feed::{Key, Stored};
 use probelet_workload::Kind;
 
 /// Seconds after a failure. The wait doubles up to the longest one.
@@ -15,10 +15,10 @@ const LONGEST_WAIT: i64 = 60;
 pub enum Work {
     /// A workload is reconciled.
     Object(Kind, Key),
-    /// A pod without an owner is deleted.
-    Pod(Key),
-    /// A Job without an owner is deleted.
-    Job(Key),
+    /// The dependents of an object that is being deleted are deleted or released.
+    Unwind(Stored, Key),
+    /// An object without an owner is deleted.
+    Garbage(Stored, Key),
 }
 
 /// A piece of work that there is now.

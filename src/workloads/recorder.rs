@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use probelet_kube_wire::feed::{Key, Stored};
 use probelet_kube_wire::time::Timestamp;
-use probelet_workload::Kind;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 
@@ -44,28 +43,24 @@ impl Recorder {
         Self { store, events, recorded: Mutex::default() }
     }
 
-    pub fn normal(&self, kind: Kind, object: &Value, reason: &str, message: String) {
-        self.record("Normal", (kind, object), reason, message);
+    pub fn normal(&self, object: &Value, reason: &str, message: String) {
+        self.record("Normal", object, reason, message);
     }
 
-    pub fn warning(&self, kind: Kind, object: &Value, reason: &str, message: String) {
-        self.record("Warning", (kind, object), reason, message);
+    pub fn warning(&self, object: &Value, reason: &str, message: String) {
+        self.record("Warning", object, reason, message);
     }
 
-    fn record(
-        &self,
-        severity: &str,
-        (kind, object): (Kind, &Value),
-        reason: &str,
-        message: String,
-    ) {
+    fn record(&self, severity: &str, object: &Value, reason: &str, message: String) {
         let Some(events) = self.events else { return };
         let text = |field: &str| {
             let metadata = object.get("metadata").and_then(|it| it.get(field));
             metadata.and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let (name, namespace, uid) = (text("name"), text("namespace"), text("uid"));
-        tracing::info!(kind = kind.name(), %namespace, %name, reason, "{message}");
+        let of = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (api_version, kind) = (of("apiVersion"), of("kind"));
+        tracing::info!(kind, %namespace, %name, reason, "{message}");
         let now = now().wall;
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         let reason = reason.to_owned();
@@ -88,7 +83,7 @@ impl Recorder {
                     "creationTimestamp": first.to_seconds_text(),
                 },
                 "involvedObject": {
-                    "apiVersion": kind.api_version(), "kind": kind.name(), "name": name,
+                    "apiVersion": api_version, "kind": kind, "name": name,
                     "namespace": namespace, "uid": uid,
                 },
                 "type": severity,

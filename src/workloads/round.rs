@@ -6,44 +6,29 @@ use jiff::Timestamp;
 use probelet_kube_wire::discovery::Served;
 use probelet_kube_wire::feed::Key;
 use probelet_kube_wire::status::{Reason, Status};
-use probelet_workload::{
-    Action, Deletion, JobFacts, Kind, Observed, PodFacts, reconcile, released,
-};
+use probelet_workload::{Action, JobFacts, Kind, Observed, PodFacts, reconcile};
 use serde_json::Value;
 
 use super::api::{Api, Part, core, served};
-use super::collector::dependent;
-use super::pods::Dependent;
 use super::queue::Done;
 use super::recorder::Recorder;
 use super::zones::zone;
-use crate::kube_objects::Store;
 
 /// What one reconciliation reads and writes.
 pub struct Round {
     pub api: Arc<dyn Api>,
     pub recorder: Arc<Recorder>,
-    pub store: Store,
     pub kind: Kind,
     pub object: Arc<Value>,
     /// The pods of the namespace.
     pub pods: Vec<PodFacts>,
     /// The Jobs of the namespace.
     pub jobs: Vec<Arc<Value>>,
-    /// The pods that the object owns.
-    pub owned: Vec<Dependent>,
     pub now: Timestamp,
 }
 
 impl Round {
     pub async fn run(self) -> Done {
-        match Deletion::of(&self.object) {
-            Some(deletion) => self.unwind(deletion).await,
-            None => self.reconcile().await,
-        }
-    }
-
-    async fn reconcile(self) -> Done {
         let jobs: Vec<_> = self.jobs.iter().map(|job| JobFacts::of(job)).collect();
         let observed = Observed { pods: &self.pods, jobs: &jobs };
         let result = reconcile(self.kind, &self.object, observed, self.now, zone);
@@ -151,53 +136,6 @@ impl Round {
         }
     }
 
-    /// Handles the dependents of an object that is being deleted, and lets it go when none is left.
-    async fn unwind(self, deletion: Deletion) -> Done {
-        let uid = self.uid().to_owned();
-        let mut left = false;
-        let mut failed = false;
-        let jobs = self.jobs.iter().filter_map(|job| dependent(job));
-        let is_mine = |it: &Dependent| it.owners.iter().any(|owner| owner.uid == uid);
-        let jobs = jobs.filter(is_mine).map(|it| (served(Kind::Job), it));
-        let pods = self.owned.iter().map(|it| (core("pods"), it.clone()));
-        for (row, dependent) in pods.chain(jobs) {
-            let Some(row) = row else { continue };
-            let done = match deletion {
-                Deletion::Orphan => self.release(row, &dependent, &uid).await,
-                Deletion::Foreground => {
-                    left = true;
-                    let object = (&dependent.key, dependent.uid.as_str());
-                    let foreground = row.name == Kind::Job.plural();
-                    match dependent.deleting {
-                        true => Ok(()),
-                        false => self.api.delete(row, object, foreground, &self.by()).await,
-                    }
-                }
-            };
-            if let Err(status) = done.or_else(found) {
-                self.report("FailedDelete", "Error deleting", &status);
-                failed = true;
-            }
-        }
-        let Some(row) = served(self.kind).filter(|_| !left && !failed) else {
-            return Done { failed, next: None };
-        };
-        let object = deletion.finished(&self.object);
-        let finished = self.api.replace(row, object, Part::Object, &self.by()).await;
-        Done { failed: finished.or_else(found).is_err(), next: None }
-    }
-
-    /// Removes the references to this object from a dependent.
-    async fn release(&self, row: &'static Served, of: &Dependent, uid: &str) -> Result<(), Status> {
-        let stored = probelet_kube_wire::feed::Stored::of(row);
-        let Some(live) = self.store.read(|feed| feed.get(stored, &of.key)) else { return Ok(()) };
-        let free = released(&live, uid);
-        if free == *live {
-            return Ok(());
-        }
-        self.api.replace(row, free, Part::Object, &self.by()).await
-    }
-
     fn text(&self, field: &str) -> &str {
         let metadata = self.object.get("metadata").and_then(|it| it.get(field));
         metadata.and_then(Value::as_str).unwrap_or_default()
@@ -207,21 +145,17 @@ impl Round {
         self.text("namespace")
     }
 
-    fn uid(&self) -> &str {
-        self.text("uid")
-    }
-
     /// The controller and its object, as the cause of what a write ends.
     fn by(&self) -> String {
         format!("{}/{}", self.kind.name().to_lowercase(), self.text("name"))
     }
 
     fn note(&self, reason: &str, message: String) {
-        self.recorder.normal(self.kind, &self.object, reason, message);
+        self.recorder.normal(&self.object, reason, message);
     }
 
     fn warn(&self, reason: &str, message: String) {
-        self.recorder.warning(self.kind, &self.object, reason, message);
+        self.recorder.warning(&self.object, reason, message);
     }
 
     /// Records why an action failed. What another writer or too many writes prevented is tried again
@@ -234,9 +168,4 @@ impl Round {
         }
         self.warn(reason, format!("{what}: {}", status.message()));
     }
-}
-
-/// An object that does not exist any more needs nothing.
-fn found(status: Status) -> Result<(), Status> {
-    if status.code() == 404 { Ok(()) } else { Err(status) }
 }

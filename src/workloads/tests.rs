@@ -7,15 +7,18 @@ use jiff::Timestamp;
 use probelet_kube_wire::discovery::Served;
 use probelet_kube_wire::feed::{Key, Stored};
 use probelet_kube_wire::status::{GroupResource, Status};
-use probelet_workload::{Kind, OwnerReference, PodFacts};
+use probelet_workload::{Deletion, Kind, PodFacts};
 use serde_json::{Value, json};
 
 use super::api::{self, Api, Part};
-use super::collector::{Owners, collect};
-use super::pods::Dependent;
+use super::collector::collect;
+use super::dependent::Dependent;
+use super::ownership::{Ownership, Unwound};
+use super::pods::Pods;
 use super::queue::Done;
 use super::recorder::Recorder;
 use super::round::Round;
+use super::unwinding::Unwinding;
 use crate::kube_objects::Store;
 
 /// Writes that are only noted. Those whose text contains one of `refused` fail.
@@ -104,6 +107,8 @@ struct Trial {
     object: Value,
     pods: Vec<PodFacts>,
     owned: Vec<Dependent>,
+    /// True if another owner keeps the dependents.
+    kept: bool,
     kind: Kind,
 }
 
@@ -111,19 +116,18 @@ impl Trial {
     fn new(kind: Kind, refused: &[(&'static str, u16)]) -> Self {
         let api = Noted { refused: refused.to_vec(), ..Noted::default() };
         let (store, object) = (Store::new(1), object(kind));
-        Self { api: Arc::new(api), store, object, pods: Vec::new(), owned: Vec::new(), kind }
+        let (pods, owned) = (Vec::new(), Vec::new());
+        Self { api: Arc::new(api), store, object, pods, owned, kept: false, kind }
     }
 
     async fn run(&self) -> Done {
         let round = Round {
             api: self.api.clone(),
             recorder: Arc::new(Recorder::new(self.store.clone())),
-            store: self.store.clone(),
             kind: self.kind,
             object: Arc::new(self.object.clone()),
             pods: self.pods.clone(),
             jobs: Vec::new(),
-            owned: self.owned.clone(),
             now: now(),
         };
         round.run().await
@@ -136,13 +140,34 @@ impl Trial {
     }
 
     fn owned(&mut self, name: &str) {
-        let owner = OwnerReference { kind: Some(self.kind), uid: "u".into(), controller: true };
-        self.owned.push(Dependent {
-            key: Key::new("default", name),
-            uid: format!("uid-of-{name}"),
-            owners: vec![owner],
-            deleting: false,
+        let owner = json!({
+            "apiVersion": self.kind.api_version(), "kind": self.kind.name(), "name": "web",
+            "uid": "u", "blockOwnerDeletion": true,
         });
+        let pod = json!({"metadata": {
+            "name": name, "namespace": "default", "uid": format!("uid-of-{name}"),
+            "ownerReferences": [owner],
+        }});
+        self.owned.push(Dependent::of(&pod).unwrap());
+    }
+
+    async fn unwind(&self) -> Done {
+        let object = Arc::new(self.object.clone());
+        let deletion = Deletion::of(&object).unwrap();
+        let pods = api::core("pods").unwrap();
+        let unwinding = Unwinding {
+            api: self.api.clone(),
+            recorder: Arc::new(Recorder::new(self.store.clone())),
+            store: self.store.clone(),
+            of: Unwound {
+                served: api::served(self.kind).unwrap(),
+                key: Key::of(&object).unwrap(),
+                object,
+                deletion,
+            },
+            dependents: self.owned.iter().map(|it| (pods, it.clone(), self.kept)).collect(),
+        };
+        unwinding.run().await
     }
 
     fn deleted_with(&mut self, finalizer: &str) {
@@ -201,11 +226,33 @@ async fn a_foreground_deletion_waits_for_the_pods() {
     let mut trial = Trial::new(Kind::Deployment, &[]);
     trial.deleted_with("foregroundDeletion");
     trial.owned("web");
-    assert!(!trial.run().await.failed);
+    assert!(!trial.unwind().await.failed);
     assert_eq!(trial.api.done(), ["delete pods web uid-of-web background"]);
     trial.owned.clear();
-    trial.run().await;
+    trial.unwind().await;
     assert_eq!(trial.api.done()[1..], ["replace deployments Object [0, 0]"]);
+}
+
+#[tokio::test]
+async fn a_dependent_that_does_not_block_is_deleted_and_one_of_another_owner_stays() {
+    let mut trial = Trial::new(Kind::Deployment, &[]);
+    trial.deleted_with("foregroundDeletion");
+    trial.owned("web");
+    trial.owned[0].owners[0].blocks = false;
+    trial.unwind().await;
+    let wanted = ["delete pods web uid-of-web background", "replace deployments Object [0, 0]"];
+    assert_eq!(trial.api.done(), wanted);
+    let owners = json!([{"uid": "u"}, {"uid": "other"}]);
+    let pod = json!({"metadata": {
+        "name": "web", "namespace": "default", "ownerReferences": owners,
+    }});
+    trial.store.publish(Stored::of(api::core("pods").unwrap()), pod, 2).unwrap();
+    (trial.api, trial.kept) = (Arc::default(), true);
+    trial.unwind().await;
+    assert_eq!(
+        trial.api.done(),
+        ["replace pods Object [1, 0]", "replace deployments Object [0, 0]"]
+    );
 }
 
 #[tokio::test]
@@ -219,28 +266,67 @@ async fn an_orphaning_deletion_releases_the_pods_first() {
     trial.store.publish(Stored::of(api::core("pods").unwrap()), pod.clone(), 2).unwrap();
     trial.deleted_with("orphan");
     trial.owned("web");
-    assert!(trial.run().await.failed);
+    assert!(trial.unwind().await.failed);
     assert_eq!(trial.api.done(), ["replace pods Object [0, 0]"], "the object stays");
     trial.api = Arc::default();
-    assert!(!trial.run().await.failed);
+    assert!(!trial.unwind().await.failed);
     let wanted = ["replace pods Object [0, 0]", "replace deployments Object [0, 0]"];
     assert_eq!(trial.api.done(), wanted);
 }
 
 #[tokio::test]
-async fn only_dependents_without_an_owner_are_collected() {
+async fn a_failed_deletion_of_garbage_is_tried_again() {
     let mut trial = Trial::new(Kind::Deployment, &[("later", 500), ("gone", 404)]);
     trial.owned("web");
-    let mut owners = Owners::default();
-    owners.insert(Kind::Deployment, "u");
-    let dependent = &mut trial.owned[0];
-    assert!(!owners.miss(dependent));
-    assert!(Owners::default().miss(dependent));
-    dependent.deleting = true;
-    assert!(!Owners::default().miss(dependent), "it is under way");
     let pods = api::core("pods").unwrap();
     for (name, failed) in [("web", false), ("later", true), ("gone", false)] {
         let dependent = Dependent { key: Key::new("default", name), ..trial.owned[0].clone() };
         assert_eq!(collect(&*trial.api, pods, &dependent).await.failed, failed, "{name}");
     }
+}
+
+/// A ConfigMap with this UID, owned by these objects.
+fn map(uid: &str, owners: &[(&str, &str, &str)]) -> Arc<Value> {
+    let owners: Vec<_> = owners
+        .iter()
+        .map(|(api_version, kind, uid)| {
+            json!({"apiVersion": api_version, "kind": kind, "name": "x", "uid": uid})
+        })
+        .collect();
+    Arc::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+        "name": uid, "namespace": "default", "uid": uid, "ownerReferences": owners,
+    }}))
+}
+
+#[test]
+fn an_object_is_garbage_when_no_owner_of_its_namespace_is_left() {
+    let mut ownership = Ownership::default();
+    let maps = api::core("configmaps").unwrap();
+    let (owner, missing) = (("v1", "ConfigMap", "owner"), ("v1", "ConfigMap", "missing"));
+    for object in [
+        map("owner", &[]),
+        map("owned", &[owner]),
+        map("garbage", &[missing]),
+        map("kept", &[missing, owner]),
+        map("other-kind", &[("v1", "Secret", "s")]),
+        map("of-a-pod", &[("v1", "Pod", "p")]),
+        map("not-served", &[("example.org/v1", "Widget", "w")]),
+        map("of-a-replica-set", &[("apps/v1", "ReplicaSet", "r")]),
+        map("of-the-node", &[("v1", "Node", "n")]),
+    ] {
+        ownership.insert(maps, &object);
+    }
+    let mut elsewhere = Value::clone(&map("elsewhere", &[owner]));
+    elsewhere["metadata"]["namespace"] = json!("other");
+    ownership.insert(maps, &Arc::new(elsewhere));
+    let pods = Pods::default();
+    let found = ownership.garbage(&pods);
+    let found: Vec<_> = found.iter().map(|(_, it)| it.uid.as_str()).collect();
+    assert_eq!(found, ["garbage", "other-kind", "of-a-pod", "elsewhere"]);
+    let of_owner = ownership.of_owner(&pods, &Key::new("default", "owner"), "owner");
+    let of_owner: Vec<_> = of_owner.iter().map(|(_, it, kept)| (it.uid.as_str(), *kept)).collect();
+    assert_eq!(of_owner, [("owned", false), ("kept", false)]);
+    let of_missing = ownership.of_owner(&pods, &Key::new("default", "missing"), "missing");
+    let kept: Vec<_> = of_missing.iter().map(|(_, it, kept)| (it.uid.as_str(), *kept)).collect();
+    assert_eq!(kept, [("garbage", false), ("kept", true)]);
 }

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::kind::Kind;
 use crate::read::{below, flag, list, text, time};
 
 const ORPHAN: &str = "orphan";
@@ -11,31 +10,33 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// An item of `metadata.ownerReferences`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerReference {
-    /// The kind of the owner; none if it is no workload.
-    pub kind: Option<Kind>,
+    /// The group and version of the owner's kind, such as `apps/v1`.
+    pub api_version: String,
+    /// The kind of the owner.
+    pub kind: String,
     /// The UID.
     pub uid: String,
-    /// True if the owner is the controller of the object.
-    pub controller: bool,
+    /// True if a deletion of the owner in the foreground waits for the end of this object.
+    pub blocks: bool,
 }
 
 impl OwnerReference {
     /// The owners of an object.
     pub fn all(object: &Value) -> Vec<Self> {
         let of = |item: &Value| Self {
-            kind: Kind::of(item),
+            api_version: text(item, "/apiVersion").to_owned(),
+            kind: text(item, "/kind").to_owned(),
             uid: text(item, "/uid").to_owned(),
-            controller: flag(item, "/controller"),
+            blocks: flag(item, "/blockOwnerDeletion"),
         };
         list(object, "/metadata/ownerReferences").iter().map(of).collect()
     }
 }
 
-/// True if the object has owners and none of them exists any more. `exists` says whether there is a
-/// workload of this kind and UID; owners of other kinds count as existing.
-pub fn is_garbage(owners: &[OwnerReference], exists: impl Fn(Kind, &str) -> bool) -> bool {
-    let is_gone = |owner: &OwnerReference| owner.kind.is_some_and(|kind| !exists(kind, &owner.uid));
-    !owners.is_empty() && owners.iter().all(is_gone)
+/// True if the object has owners and none of them exists any more. `exists` also holds for an owner
+/// whose kind is not served.
+pub fn is_garbage(owners: &[OwnerReference], exists: impl Fn(&OwnerReference) -> bool) -> bool {
+    !owners.is_empty() && !owners.iter().any(exists)
 }
 
 /// What happens to the dependents of a deleted object before the object is removed.

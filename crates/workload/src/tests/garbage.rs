@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::{Deletion, Kind, OwnerReference, is_garbage, released};
+use crate::{Deletion, OwnerReference, is_garbage, released};
 
 fn owner(api_version: &str, kind: &str, uid: &str) -> serde_json::Value {
     json!({"apiVersion": api_version, "kind": kind, "name": "web", "uid": uid, "controller": true})
@@ -8,15 +8,19 @@ fn owner(api_version: &str, kind: &str, uid: &str) -> serde_json::Value {
 
 #[test]
 fn a_dependent_is_garbage_when_its_last_owner_is_deleted() {
-    let exists = |kind: Kind, uid: &str| (kind, uid) == (Kind::Deployment, "live");
+    let exists = |owner: &OwnerReference| match owner.api_version.as_str() {
+        "apps/v1" => owner.uid == "live",
+        "batch/v1" => false,
+        _ => true,
+    };
     for (owners, garbage) in [
         (json!([]), false),
         (json!([owner("apps/v1", "Deployment", "live")]), false),
         (json!([owner("apps/v1", "Deployment", "dead")]), true),
-        // The UID of another kind.
+        // The UID of another kind's object.
         (json!([owner("batch/v1", "Job", "live")]), true),
         (json!([owner("batch/v1", "Job", "dead"), owner("apps/v1", "Deployment", "live")]), false),
-        // Owners that are no workloads are not judged.
+        // Owners of kinds that are not served count as existing.
         (json!([owner("v1", "Node", "dead")]), false),
         (json!([owner("batch/v1", "Job", "dead"), owner("example.org/v1", "Job", "x")]), false),
     ] {
