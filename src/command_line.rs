@@ -7,14 +7,15 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::build_info;
 use crate::cli::{Connection, Verb};
-use crate::daemon::config::{Config, ConfigFileError, DEFAULT_FILE, defaults_from_file};
+use crate::daemon::config::{Config, ConfigFileError, DEFAULT_FILE, Settings, defaults_from_file};
 
 #[cfg(test)]
 mod tests;
 
 #[derive(Debug, Parser)]
-#[command(name = "probelet", version, about, propagate_version = true)]
+#[command(name = "probelet", version = build_info::line(), about, propagate_version = true)]
 pub struct CommandLine {
     #[command(flatten)]
     pub connection: Connection,
@@ -46,10 +47,52 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Us
     parse_with(args, Path::new(DEFAULT_FILE))
 }
 
+/// Reads the command line of `serve` and the configuration file, with the values of all flags.
+///
+/// # Errors
+///
+/// The same as of [`parse`].
+pub fn parse_serve(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<(Config, Settings), UsageError> {
+    serve_with(args, Path::new(DEFAULT_FILE))
+}
+
+fn serve_with(
+    args: impl IntoIterator<Item = OsString>,
+    default_file: &Path,
+) -> Result<(Config, Settings), UsageError> {
+    let (command, matches) = matches_with(args, default_file)?;
+    let line = CommandLine::from_arg_matches(&matches)?;
+    let (Command::Serve(config), Some(serve)) = (line.command, matches.subcommand_matches("serve"))
+    else {
+        let text = "the command line is not that of a daemon\n";
+        return Err(CommandLine::command().error(ErrorKind::InvalidSubcommand, text).into());
+    };
+    let flags = command.find_subcommand("serve").map(clap::Command::get_arguments);
+    let flags = flags.into_iter().flatten().chain(command.get_arguments());
+    let values = flags.filter_map(|flag| {
+        let values = serve.try_get_raw(flag.get_id().as_str()).ok().flatten();
+        let values = values.map(|values| values.map(ToOwned::to_owned).collect());
+        Some((flag.get_long()?.to_owned(), values.unwrap_or_default()))
+    });
+    let settings = values.collect();
+    Ok((config.with_socket(line.connection.socket().clone()), settings))
+}
+
 fn parse_with(
     args: impl IntoIterator<Item = OsString>,
     default_file: &Path,
 ) -> Result<CommandLine, UsageError> {
+    let (_, matches) = matches_with(args, default_file)?;
+    Ok(CommandLine::from_arg_matches(&matches)?)
+}
+
+/// The command with the defaults of the configuration file, and the values of the arguments.
+fn matches_with(
+    args: impl IntoIterator<Item = OsString>,
+    default_file: &Path,
+) -> Result<(clap::Command, clap::ArgMatches), UsageError> {
     let args: Vec<_> = args.into_iter().collect();
     let mut command = CommandLine::command();
     let mut matches = command.clone().try_get_matches_from(&args)?;
@@ -59,10 +102,10 @@ fn parse_with(
             return Err(command.error(ErrorKind::ArgumentConflict, text).into());
         }
         let named = serve.get_one::<PathBuf>("config_file").map(PathBuf::as_path);
-        let command = defaults_from_file(command, named, default_file)?;
-        matches = command.try_get_matches_from(&args)?;
+        command = defaults_from_file(command, named, default_file)?;
+        matches = command.clone().try_get_matches_from(&args)?;
     }
-    Ok(CommandLine::from_arg_matches(&matches)?)
+    Ok((command, matches))
 }
 
 /// The completion script of a shell.

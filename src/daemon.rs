@@ -11,9 +11,12 @@ mod error;
 mod kube_health;
 mod kube_listener;
 mod listener;
+mod namespace_lock;
 mod preface;
 mod recovery;
+pub mod reload;
 mod routes;
+mod service_manager;
 mod stderr_log;
 mod tls_listener;
 mod unix_listener;
@@ -29,6 +32,7 @@ use probelet_containerd::Containerd;
 use probelet_kube_wire::discovery::SERVED;
 use probelet_runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
@@ -39,6 +43,8 @@ use caller_slots::CallerSlots;
 pub use config::Config;
 pub use error::Error;
 use kube_listener::BoundKube;
+use namespace_lock::LockError;
+pub use namespace_lock::NamespaceLock;
 pub use stderr_log::log_to_stderr;
 use tls_listener::BoundTls;
 use unix_listener::SocketListener;
@@ -53,8 +59,8 @@ use crate::node::{Config as NodeConfig, LocalNode, Watched};
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry;
-use crate::service::{KubeconfigsApi, RecoveryGate, Services};
-use crate::supervisor::{Adopter, StaticPods, Supervisor, SupervisorBuilder, now};
+use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
+use crate::supervisor::{Adopter, HostBrake, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
 /// The snapshotter of root filesystems: containerd's default.
@@ -64,6 +70,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The time for which a start waits for the recovery of running pods. After it callers are asked to
 /// retry.
 const EARLY_RECOVERY: Duration = Duration::from_secs(2);
+
+/// The time from a start until the daemon reports that it serves, if containerd does not answer.
+const READY: Duration = Duration::from_secs(10);
 
 /// The parts that manage pods.
 struct Managers {
@@ -77,12 +86,32 @@ struct ApiListeners {
     unix: SocketListener,
     tls: Option<BoundTls>,
     kube: Option<BoundKube>,
+    meta: MetaApi,
     kubeconfigs: KubeconfigsApi,
     slots: CallerSlots,
 }
 
-/// Serves until SIGTERM or SIGINT. The containers continue to run.
-pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Error> {
+/// The lock of the namespace that a daemon with this configuration manages.
+pub fn namespace_lock(config: &Config) -> NamespaceLock {
+    let Config { containerd_address, containerd_namespace, socket, .. } = config;
+    NamespaceLock::new(containerd_address, containerd_namespace, socket, now().wall)
+}
+
+/// Serves until SIGTERM or SIGINT. The containers continue to run. The caller releases the lock when
+/// nothing of the daemon runs any more.
+pub async fn serve(
+    config: Config,
+    listeners: BoundListeners,
+    source: reload::Source,
+    lock: &mut NamespaceLock,
+) -> Result<(), Error> {
+    // Without a handler the signal would end the daemon.
+    let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    match lock.acquire().await {
+        // The recovery takes the lock when containerd answers.
+        Ok(()) | Err(LockError::NoContainerd { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     std::fs::create_dir_all(&config.run_dir)
         .map_err(|error| Error::RunFolder { path: config.run_dir.clone(), error })?;
     registry::install_tls();
@@ -92,21 +121,27 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     let objects = objects(&config, listeners.kube_api.as_ref())?;
     let cancel = CancellationToken::new();
     let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
-    let registries = config.registries.registries();
-    let containerd = Containerd::new(config.containerd_address.clone(), SNAPSHOTTER, registries);
+    let registries = watch::Sender::new(config.registries.registries());
+    let (address, settings) = (config.containerd_address.clone(), registries.subscribe());
+    let containerd = Containerd::new(address, SNAPSHOTTER, settings);
     let containerd: Arc<dyn Runtime> = Arc::new(containerd.map_err(Error::Containerd)?);
     let node = LocalNode::new(node_config(&config), containerd.clone()).map_err(Error::Node)?;
     let node = Arc::new(node);
     let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
     let manifest_dir = manifest_dir.transpose().map_err(Error::ManifestDir)?;
+    let brake = Arc::new(HostBrake::new(config.brake.limits(), pressure::read));
     let supervisor = SupervisorBuilder::new(node.clone(), Arc::new(NetProber::default()))
-        .brake(config.brake.limits(), pressure::read)
+        .brake(brake.clone())
         .boot_id(boot_id())
         .manifest_dir(manifest_dir.as_deref())
         .evidence_collector(Arc::new(HostEvidence::default()));
     let supervisor = Arc::new(supervisor.build());
+    let meta = MetaApi::new(containerd.clone());
     // These tasks also run while the daemon waits for containerd, and end with this function.
     let mut tasks = JoinSet::new();
+    let certificates = listeners.tls.as_ref().map(BoundTls::certificates);
+    let reloaded = reload::Reloaded { brake, registries, certificates };
+    tasks.spawn(reload::run(source, reloaded, hangup, supervisor.clone()));
     if let Some(listener) = listeners.metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
         let sources =
@@ -129,11 +164,12 @@ pub async fn serve(config: Config, listeners: BoundListeners) -> Result<(), Erro
     let kubeconfigs = KubeconfigsApi::new(authority.clone());
     let bound = |((listener, authority), objects)| BoundKube { listener, authority, objects };
     let kube = listeners.kube_api.zip(authority).zip(objects).map(bound);
-    let listeners = ApiListeners { unix, tls: listeners.tls, kube, kubeconfigs, slots };
-    let mut serving = pin!(recover_and_serve(&config, listeners, managers, cancel.clone()));
+    let listeners = ApiListeners { unix, tls: listeners.tls, kube, meta, kubeconfigs, slots };
+    let mut serving = pin!(recover_and_serve(&config, listeners, managers, lock, cancel.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
         () = stop => {
+            service_manager::stopping();
             cancel.cancel();
             // A call that waits for a long grace period is cut off; the next daemon completes the
             // stop.
@@ -187,27 +223,26 @@ async fn recover_and_serve(
     config: &Config,
     listeners: ApiListeners,
     managers: Managers,
+    lock: &mut NamespaceLock,
     cancel: CancellationToken,
 ) -> Result<(), Error> {
     let Managers { supervisor, adopter, static_pods } = managers;
-    let ApiListeners { unix, tls, kube, kubeconfigs, slots } = listeners;
+    let ApiListeners { unix, tls, kube, meta, kubeconfigs, slots } = listeners;
     let gate = RecoveryGate::default();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
     let mut recovered = pin!(async {
-        recovery::recover(&supervisor, &config.containerd_address).await?;
+        recovery::recover(&supervisor, &config.containerd_address, lock).await?;
         adopter.sync().await;
         gate.open();
         reporter.set_service_status("", ServingStatus::Serving).await;
-        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-            tracing::warn!(%error, "systemd was not notified");
-        }
+        service_manager::ready(&service_manager::description(&supervisor));
         Ok::<(), Error>(())
     });
     // Recovery is usually immediate, so a short wait here spares callers a retry.
     let early = tokio::time::timeout(EARLY_RECOVERY, &mut recovered).await;
     let services = Services::new(supervisor.clone(), adopter.clone(), cancel.clone());
-    let routes = routes::routes(&services, kubeconfigs, &gate, health)?;
+    let routes = routes::routes(&services, meta, kubeconfigs, &gate, health)?;
     let acceptor = |[openings, connections]: [Slots; 2]| Acceptor {
         routes: routes.clone(),
         openings,
@@ -235,6 +270,7 @@ async fn recover_and_serve(
             Ok(recovered) => recovered,
             Err(_) => tokio::select! {
                 recovered = recovered => recovered,
+                recovered = ready_without_pods(&config.containerd_address) => recovered,
                 () = cancel.cancelled() => Ok(()),
             },
         };
@@ -249,8 +285,9 @@ async fn recover_and_serve(
                 static_pods.run(cancel.clone()).await;
             }
         };
-        let managing =
-            async { tokio::join!(supervisor.run(), adopter.run(cancel.clone()), static_pods) };
+        let (watching, adopting) = (cancel.clone(), adopter.run(cancel.clone()));
+        let watching = service_manager::watch(&supervisor, watching);
+        let managing = async { tokio::join!(supervisor.run(), adopting, static_pods, watching) };
         tokio::select! {
             () = cancel.cancelled() => {}
             _ = managing => {}
@@ -264,6 +301,19 @@ async fn recover_and_serve(
         tokio::join!(by_socket, by_tls, by_kube, descriptors, health, recovering);
     services.closed().await;
     recovered.and(served.map_err(Error::from))
+}
+
+/// Reports after a while that the daemon serves, although containerd does not answer: what waits for the
+/// daemon, such as the installation of a package, must not wait for containerd. Never completes.
+async fn ready_without_pods(containerd: &Path) -> Result<(), Error> {
+    let status = format!("waiting for containerd at {}", containerd.display());
+    service_manager::status(&status);
+    tokio::time::sleep(READY).await;
+    service_manager::ready(&status);
+    loop {
+        tokio::time::sleep(READY).await;
+        service_manager::alive();
+    }
 }
 
 fn log_start(config: &Config) {

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     // Crates of the workspace, as `lib.rs` names them: Cargo orders them.
     &[
+        "build_info",
         "manifest",
         "domain",
         "structs",
@@ -47,8 +48,9 @@ const LAYERS: [&[&str]; 6] = [
 /// - `pb` and `structs` are `crates/api`;
 /// - `manifest` reads manifests with the positions of errors (`validate`, `apply`), and has the names of
 ///   annotations, quantities and signals that `get` and `describe` print;
+/// - `build_info` is the version of this binary;
 /// - `files` reads files with a limit, which `clippy.toml` allows nowhere else.
-const CLIENT: [&str; 4] = ["pb", "structs", "manifest", "files"];
+const CLIENT: [&str; 5] = ["pb", "structs", "manifest", "build_info", "files"];
 
 /// Crates that a module must never name.
 const FORBIDDEN: [(&str, &[&str]); 3] = [

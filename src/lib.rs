@@ -6,6 +6,7 @@
     allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
 )]
 
+pub mod build_info;
 pub mod cli;
 pub mod client_auth;
 pub mod command_line;

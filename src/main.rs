@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use probelet::cli::{self, Connection, Verb};
 use probelet::command_line::{self, Command, CommandLine, UsageError};
+use probelet::daemon::config::Settings;
+use probelet::daemon::reload::Source;
 use probelet::daemon::{self, BoundListeners, Config};
 use probelet::logs::logger;
 use probelet::process::descriptors;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     }
     match command_line::parse(std::env::args_os()) {
         Ok(CommandLine { connection, command }) => match command {
-            Command::Serve(config) => serve(config.with_socket(connection.socket().clone())),
+            Command::Serve(_) => serve(),
             Command::Client(verb) => client(&connection, &verb),
             Command::Completion { shell } => completion(shell),
         },
@@ -73,10 +75,19 @@ fn failure(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(config: Config) -> ExitCode {
+/// Reads the configuration, also again while the daemon runs.
+fn configuration() -> Result<(Config, Settings), UsageError> {
+    command_line::parse_serve(std::env::args_os())
+}
+
+fn serve() -> ExitCode {
+    let (config, settings) = match configuration() {
+        Ok(read) => read,
+        Err(error) => return bad_configuration(&error),
+    };
     // The umask that the daemon inherits is unknown.
     umask(Mode::WGRP | Mode::WOTH);
-    daemon::log_to_stderr(config.log_format);
+    let log = daemon::log_to_stderr(config.log_format, config.log_level);
     if let Err(error) = descriptors::raise() {
         tracing::warn!(%error, "the limit of open files stays as it was");
     }
@@ -84,10 +95,14 @@ fn serve(config: Config) -> ExitCode {
         Ok(listeners) => listeners,
         Err(error) => return bad_configuration(&error),
     };
+    let read = Box::new(|| configuration().map_err(Into::into));
+    let source = Source::new(read, settings, log);
+    // Released when this function ends, after all threads that work for the daemon.
+    let mut lock = daemon::namespace_lock(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
         Ok(runtime) => {
-            let served = runtime.block_on(daemon::serve(config, listeners));
+            let served = runtime.block_on(daemon::serve(config, listeners, source, &mut lock));
             // Without a timeout this would wait forever for a thread whose disk does not answer.
             runtime.shutdown_timeout(LAST_READS);
             served

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::domain::brake::{Gauge, Limits, Pressure};
+use crate::domain::brake::Gauge;
 use crate::domain::container::{ImageFacts, Wanted};
 use crate::domain::evidence::Evidence;
 use crate::domain::exit::Caller;
@@ -85,6 +85,7 @@ mod unmanaged;
 pub use crate::domain::pod::PodView;
 pub use adopter::{Adopter, ReadLabels};
 pub use applier::Applied;
+pub use brake::HostBrake;
 pub use clock::now;
 pub use counters::{BOUNDS, ContainerCounts, Counters, Counts, DurationHistogram};
 pub use error::SupervisorError;
@@ -101,7 +102,6 @@ use actor::ActorResources;
 use adopted_pods::AdoptedPods;
 use applier::Applier;
 use background::Background;
-use brake::HostBrake;
 use changes::Changes;
 use creation::Creation;
 use evidence_store::EvidenceStore;
@@ -122,7 +122,7 @@ pub struct SupervisorBuilder {
     runtime: Arc<dyn Node>,
     prober: Arc<dyn Prober>,
     evidence_collector: Arc<dyn EvidenceCollector>,
-    brake: HostBrake,
+    brake: Arc<HostBrake>,
     boot_id: Option<Arc<str>>,
     manifest_dir: Option<Box<Path>>,
 }
@@ -134,7 +134,7 @@ impl SupervisorBuilder {
             runtime,
             prober,
             evidence_collector: Arc::new(Blind),
-            brake: HostBrake::default(),
+            brake: Arc::default(),
             boot_id: None,
             manifest_dir: None,
         }
@@ -158,14 +158,10 @@ impl SupervisorBuilder {
         Self { manifest_dir: path.map(Box::from), ..self }
     }
 
-    /// Sets the brake's limits (None disables it) and the source of the host's pressure.
+    /// Sets the brake. Its limits can be changed later.
     #[must_use]
-    pub fn brake(
-        self,
-        limits: Option<Limits>,
-        pressure: impl Fn() -> Pressure + Send + Sync + 'static,
-    ) -> Self {
-        Self { brake: HostBrake::new(limits, pressure), ..self }
+    pub fn brake(self, brake: Arc<HostBrake>) -> Self {
+        Self { brake, ..self }
     }
 
     #[must_use]
@@ -183,7 +179,7 @@ impl SupervisorBuilder {
             link: link.subscribe(),
             events: Arc::default(),
             counters: Arc::default(),
-            brake: Arc::new(self.brake),
+            brake: self.brake,
             boot_id,
             changes,
         };

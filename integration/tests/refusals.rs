@@ -48,8 +48,8 @@ fn with_record(test: impl AsyncFnOnce(&Scene<'_>) -> Result<()>) -> Result<()> {
     let host = Host::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let containerd =
-            Containerd::new(host.containerd_socket(), "overlayfs", Registries::default())?;
+        let (_, registries) = tokio::sync::watch::channel(Registries::default());
+        let containerd = Containerd::new(host.containerd_socket(), "overlayfs", registries)?;
         let namespace = containerd.namespace(host.namespace())?;
         let request = host.busybox("app", "while :; do sleep 0.1; done")?;
         let rootfs = request["rootfs"].as_str().context("no rootfs")?;

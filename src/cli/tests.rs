@@ -200,13 +200,17 @@ fn daemon() -> Daemon {
     let socket = dir.path().join("s");
     let listener = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
     let fake = Fake::default();
+    let nowhere = dir.path().join("containerd.sock");
+    let (_, registries) = tokio::sync::watch::channel(Default::default());
+    let runtime = probelet_containerd::Containerd::new(nowhere, "overlayfs", registries);
+    let meta = crate::service::MetaApi::new(Arc::new(runtime.unwrap()));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         tonic::transport::Server::builder()
             .add_service(PodsServer::new(fake.clone()))
             .add_service(EventsServer::new(fake.clone()))
             .add_service(ContainersServer::new(fake))
-            .add_service(MetaServer::new(crate::service::MetaApi))
+            .add_service(MetaServer::new(meta))
             .serve_with_incoming(listener)
             .await
             .unwrap();
@@ -348,11 +352,15 @@ async fn no_daemon_and_wrong_usage() {
 }
 
 #[tokio::test]
-async fn version_prints_the_clients_and_the_daemons() {
+async fn version_prints_the_clients_the_daemons_and_what_it_runs_on() {
     let daemon = daemon();
     let version = env!("CARGO_PKG_VERSION");
-    let both = format!("Client Version: {version}\nServer Version: {version}\n");
-    assert_eq!(probelet(&daemon.socket, "version").await, (0, both, String::new()));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let all = format!(
+        "Client Version: {version}\nServer Version: {version}\ncontainerd Version: <unknown>\n\
+         Kernel Version: {kernel}"
+    );
+    assert_eq!(probelet(&daemon.socket, "version").await, (0, all, String::new()));
 }
 
 #[tokio::test]

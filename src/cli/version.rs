@@ -3,7 +3,7 @@
 use super::connect::{Connection, UNARY, call};
 use super::error::Result;
 use super::io::Io;
-use crate::pb;
+use crate::{build_info, pb};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -14,11 +14,20 @@ pub struct Args {
 
 /// Prints the client's version also if the daemon does not answer, as kubectl does.
 pub async fn run(connection: &Connection, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    io.line(&format!("Client Version: {}", env!("CARGO_PKG_VERSION")))?;
+    io.line(&format!("Client Version: {}", build_info::line()))?;
     if args.client {
         return Ok(());
     }
     let mut meta = connection.connect().await?.meta();
     let answer = call(pb::GetVersionRequest {}, UNARY, |r| meta.get_version(r)).await?;
-    io.line(&format!("Server Version: {}", answer.version))
+    let pb::GetVersionResponse { version, commit, build_date, .. } = &answer;
+    let server = build_info::described(version, commit, build_date);
+    io.line(&format!("Server Version: {server}"))?;
+    let facts = [("containerd", &answer.containerd_version), ("Kernel", &answer.kernel_version)];
+    for (name, version) in facts {
+        // An older daemon does not send them, and containerd may be away.
+        let version = if version.is_empty() { "<unknown>" } else { version };
+        io.line(&format!("{name} Version: {version}"))?;
+    }
+    Ok(())
 }

@@ -11,11 +11,8 @@ fn serve(file: &str, flags: &[&str]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     std::fs::write(&path, file).unwrap();
-    match parse_with(args(flags), &path) {
-        Ok(CommandLine { connection, command: Command::Serve(config) }) => {
-            Ok(config.with_socket(connection.socket().clone()))
-        }
-        Ok(other) => panic!("{other:?}"),
+    match serve_with(args(flags), &path) {
+        Ok((config, _)) => Ok(config),
         Err(error) => {
             let text = error.to_string();
             Err(text.replace(&folder.path().display().to_string(), "DIR"))
@@ -121,4 +118,17 @@ fn only_a_file_that_is_named_must_exist() {
     parse_with(args(&[]), nowhere).unwrap();
     let error = parse_with(args(&["--config", "/nonexistent/x"]), nowhere).unwrap_err();
     assert!(error.to_string().starts_with("/nonexistent/x: "), "{error}");
+}
+
+#[test]
+fn settings_have_every_flag_with_its_value() {
+    let (_, settings) = serve_with(args(&["--kill-burst=3"]), Path::new("/nonexistent")).unwrap();
+    let value = |flag: &str| settings[flag].iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(value("kill-burst"), ["3"]);
+    assert_eq!(value("socket"), ["/run/probelet/probelet.sock"]);
+    assert_eq!(value("cni-bin-dir"), ["/opt/cni/bin", "/usr/lib/cni"]);
+    assert!(value("manifest-dir").is_empty());
+    for flag in Config::RELOADED {
+        assert!(settings.contains_key(flag), "{flag}");
+    }
 }

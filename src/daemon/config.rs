@@ -7,20 +7,23 @@ mod listen;
 mod logs;
 mod registries;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use brake::BrakeConfig;
-#[cfg(test)]
-pub use file::NO_KEYS;
-pub use file::{ConfigFileError, DEFAULT_FILE, defaults_from_file};
+pub use file::{ConfigFileError, DEFAULT_FILE, NO_KEYS, defaults_from_file};
 pub use listen::{ListenConfig, ListenError, TlsFiles};
 use logs::LogConfig;
 use registries::RegistryConfig;
 
 use crate::trusted::{self, TrustError};
+
+/// The values of the flags of `serve`, by the flag's name, by which two configurations are compared.
+pub type Settings = BTreeMap<String, Vec<OsString>>;
 
 /// A folder whose writers are root of the host in effect, and which others than root can write to.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,7 @@ pub struct Config {
     /// [default: /etc/probelet/config.toml if there is one]
     #[arg(long = "config", value_name = "PATH", env = "PROBELET_CONFIG")]
     pub config_file: Option<PathBuf>,
+    /// The path of containerd's socket.
     #[arg(
         long,
         value_name = "PATH",
@@ -142,6 +146,16 @@ pub struct Config {
     /// The format of the daemon's own log on stderr. [default: text on a terminal, else logfmt]
     #[arg(long, value_name = "FORMAT", value_enum, env = "PROBELET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// The least level of the lines in the daemon's own log. Levels of single modules in RUST_LOG
+    /// (`probelet=debug,hyper=trace`) take precedence.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        env = "PROBELET_LOG_LEVEL",
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
     #[command(flatten)]
     pub listen: ListenConfig,
     #[command(flatten)]
@@ -153,6 +167,26 @@ pub struct Config {
 }
 
 impl Config {
+    /// The flags whose values a running daemon takes over at SIGHUP. The files of --tls-cert, --tls-key
+    /// and --tls-client-ca are also read again if their names are the same.
+    pub const RELOADED: [&str; 15] = [
+        "log-level",
+        "tls-cert",
+        "tls-key",
+        "tls-client-ca",
+        "registry-config",
+        "registry-hosts-dir",
+        "registry-realm",
+        "image-pull-progress-timeout",
+        "kill-burst",
+        "kill-refill",
+        "storm-containers",
+        "storm-share",
+        "storm-window",
+        "pressure-limit",
+        "no-brake",
+    ];
+
     /// The same configuration with this path of the Unix socket.
     pub fn with_socket(self, socket: PathBuf) -> Self {
         Self { socket, ..self }
@@ -188,4 +222,13 @@ pub enum LogFormat {
     Text,
     Logfmt,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::namespace_lock::LockError;
 use super::unix_listener::SocketError;
 use crate::kube_authority::AuthorityError;
 use crate::kube_objects::StoreError;
@@ -17,6 +18,8 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// Signals cannot be received.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::Error;
+use super::namespace_lock::{LockError, NamespaceLock};
 use crate::node::deadline_in;
 use crate::supervisor::{Supervisor, SupervisorError};
 
@@ -14,10 +15,30 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The interval of the reports that the daemon still waits for containerd.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// Recovers the pods as soon as containerd answers.
-pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> Result<(), Error> {
+/// Recovers the pods as soon as containerd answers and its namespace is locked.
+pub async fn recover(
+    supervisor: &Supervisor,
+    containerd: &Path,
+    lock: &mut NamespaceLock,
+) -> Result<(), Error> {
     let mut report_at = Instant::now();
+    let mut report = |error: &dyn std::error::Error| {
+        if report_at <= Instant::now() {
+            report_at = deadline_in(REPORT);
+            let address = containerd.display();
+            tracing::warn!(%address, %error, "waiting for containerd (--containerd-address)");
+        }
+    };
     loop {
+        match lock.acquire().await {
+            Ok(()) => {}
+            Err(error @ LockError::NoContainerd { .. }) => {
+                report(&error);
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
         match supervisor.recover().await {
             Ok(0) => return Ok(()),
             Ok(pods) => {
@@ -25,11 +46,7 @@ pub async fn recover(supervisor: &Supervisor, containerd: &Path) -> Result<(), E
                 return Ok(());
             }
             Err(SupervisorError::Runtime(error)) if error.is_loss() => {
-                if report_at <= Instant::now() {
-                    report_at = deadline_in(REPORT);
-                    let address = containerd.display();
-                    tracing::warn!(%address, %error, "waiting for containerd (--containerd-address)");
-                }
+                report(&error);
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => {

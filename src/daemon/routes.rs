@@ -15,6 +15,7 @@ use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
 /// The routes. `gate` is before all services that need the pods.
 pub fn routes(
     services: &Services,
+    meta: MetaApi,
     kubeconfigs: KubeconfigsApi,
     gate: &RecoveryGate,
     health: HealthServer<impl Health>,
@@ -28,7 +29,7 @@ pub fn routes(
     Ok(Routes::new(health)
         .add_service(v1.build_v1()?)
         .add_service(v1alpha.build_v1alpha()?)
-        .add_service(MetaServer::new(MetaApi))
+        .add_service(MetaServer::new(meta))
         .add_service(KubeconfigsServer::new(kubeconfigs))
         .add_service(ContainersServer::with_interceptor(services.containers(), gate.clone()))
         .add_service(PodsServer::with_interceptor(services.pods(), gate.clone()))

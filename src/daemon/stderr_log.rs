@@ -3,37 +3,74 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use probelet_text::escape::{Escaped, escaped_json};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-use super::config::LogFormat;
+use super::config::{LogFormat, LogLevel};
 
-/// Starts the log. `RUST_LOG` sets the levels; the default is `info`.
-pub fn log_to_stderr(format: Option<LogFormat>) {
+/// The level of the log, which can be changed while the daemon runs.
+#[derive(Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Sets the level. `RUST_LOG` keeps its precedence.
+    pub fn set(&self, level: LogLevel) -> Result<(), reload::Error> {
+        self.0.reload(filter(level))
+    }
+}
+
+/// Starts the log. Levels in `RUST_LOG` take precedence over `level`.
+pub fn log_to_stderr(format: Option<LogFormat>, level: LogLevel) -> LogFilter {
     let on_terminal = io::stderr().is_terminal();
+    let has_colours = on_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Logfmt });
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-    match format {
-        LogFormat::Text if on_terminal => subscriber
+    let has_priority = is_journal(io::stderr(), std::env::var("JOURNAL_STREAM").ok().as_deref());
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false);
+    let layer = match format {
+        LogFormat::Text if has_colours => layer
             .with_ansi(true)
             .with_writer(io::stderr)
             // The colours are not escaped; the values between them are.
             .fmt_fields(debug_fn(field).delimited(" "))
-            .init(),
-        LogFormat::Text => subscriber.with_writer(|| Lines::plain(io::stderr())).init(),
-        LogFormat::Logfmt => subscriber
-            .with_writer(|| Lines::plain(io::stderr()))
+            .boxed(),
+        LogFormat::Text => layer.with_writer(Events::plain(io::stderr, has_priority)).boxed(),
+        LogFormat::Logfmt => layer
+            .with_writer(Events::plain(io::stderr, has_priority))
             .event_format(tracing_logfmt::EventsFormatter::default())
             .fmt_fields(tracing_logfmt::FieldsFormatter::default())
-            .init(),
-        LogFormat::Json => subscriber.with_writer(|| Lines::json(io::stderr())).json().init(),
-    }
+            .boxed(),
+        LogFormat::Json => layer.with_writer(Events::json(io::stderr, has_priority)).json().boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(layer).init();
+    LogFilter(handle)
+}
+
+fn filter(level: LogLevel) -> EnvFilter {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    EnvFilter::builder().with_default_directive(level.into()).from_env_lossy()
+}
+
+/// True if the stream is the journal that `JOURNAL_STREAM` (DEVICE:INODE) names. The variable alone is
+/// not enough, because a process inherits it also if its stderr is redirected.
+fn is_journal(stream: impl AsFd, named: Option<&str>) -> bool {
+    let about = rustix::fs::fstat(stream);
+    about.is_ok_and(|about| named == Some(format!("{}:{}", about.st_dev, about.st_ino).as_str()))
 }
 
 fn field(
@@ -47,27 +84,59 @@ fn field(
     }
 }
 
+/// Makes a writer for each event.
+struct Events<M> {
+    make: M,
+    escape: fn(&str) -> String,
+    /// The lines begin with their priority, as the journal reads it.
+    has_priority: bool,
+}
+
+impl<M> Events<M> {
+    fn plain(make: M, has_priority: bool) -> Self {
+        Self { make, escape: |line| Escaped(line).to_string(), has_priority }
+    }
+
+    fn json(make: M, has_priority: bool) -> Self {
+        Self { make, escape: escaped_json, has_priority }
+    }
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Events<M> {
+    type Writer = Lines<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Lines { to: self.make.make_writer(), escape: self.escape, priority: "" }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
+        let priority = if self.has_priority { priority(about.level()) } else { "" };
+        Lines { priority, ..self.make_writer() }
+    }
+}
+
+/// The priority of syslog: err, warning, info and debug.
+fn priority(level: &Level) -> &'static str {
+    match *level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
 /// A writer of lines. Each write is a whole event, as tracing writes it.
 struct Lines<W> {
     to: W,
     escape: fn(&str) -> String,
-}
-
-impl<W> Lines<W> {
-    fn plain(to: W) -> Self {
-        Self { to, escape: |line| Escaped(line).to_string() }
-    }
-
-    fn json(to: W) -> Self {
-        Self { to, escape: escaped_json }
-    }
+    priority: &'static str,
 }
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = (self.escape)(text.strip_suffix('\n').unwrap_or(&text));
-        self.to.write_all(format!("{line}\n").as_bytes())?;
+        self.to.write_all(format!("{}{line}\n", self.priority).as_bytes())?;
         Ok(event.len())
     }
 
@@ -111,19 +180,19 @@ mod tests {
     fn an_event_is_one_line_in_every_format() {
         let logs = [
             logged(|to| {
-                let to = move || Lines::plain(to.clone());
+                let to = Events::plain(move || to.clone(), false);
                 tracing_subscriber::fmt().with_ansi(false).with_writer(to).finish()
             }),
             logged(|to| {
                 tracing_subscriber::fmt()
-                    .with_writer(move || Lines::plain(to.clone()))
+                    .with_writer(Events::plain(move || to.clone(), false))
                     .event_format(tracing_logfmt::EventsFormatter::default())
                     .fmt_fields(tracing_logfmt::FieldsFormatter::default())
                     .finish()
             }),
             logged(|to| {
                 tracing_subscriber::fmt()
-                    .with_writer(move || Lines::json(to.clone()))
+                    .with_writer(Events::json(move || to.clone(), false))
                     .json()
                     .finish()
             }),
@@ -141,5 +210,46 @@ mod tests {
             let line = log.strip_suffix('\n').unwrap();
             assert!(line.contains("forged") && !line.chars().any(is_hazard), "{log}");
         }
+    }
+
+    #[test]
+    fn a_line_for_the_journal_begins_with_its_priority() {
+        let log = logged(|to| {
+            tracing_subscriber::fmt()
+                .with_writer(Events::plain(move || to.clone(), true))
+                .with_ansi(false)
+                .finish()
+        });
+        assert!(log.starts_with("<6>"), "{log}");
+        let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+        assert_eq!(levels.map(|level| priority(&level)), ["<3>", "<4>", "<6>", "<7>", "<7>"]);
+    }
+
+    #[test]
+    fn only_the_stream_that_is_named_is_the_journal() {
+        let (file, other) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let about = rustix::fs::fstat(&file).unwrap();
+        let named = format!("{}:{}", about.st_dev, about.st_ino);
+        assert!(is_journal(&file, Some(&named)));
+        assert!(!is_journal(&other, Some(&named)) && !is_journal(&file, None));
+    }
+
+    #[test]
+    fn the_level_can_be_changed() {
+        let buffer = Buffer::default();
+        let to = buffer.clone();
+        let (filter, handle) = reload::Layer::new(filter(LogLevel::Warn));
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || to.clone());
+        tracing::subscriber::with_default(Registry::default().with(filter).with(layer), || {
+            tracing::info!("first");
+            LogFilter(handle).set(LogLevel::Info).unwrap();
+            tracing::info!("second");
+            tracing::debug!("third");
+        });
+        let log = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        assert!(
+            log.contains("second") && !log.contains("first") && !log.contains("third"),
+            "{log}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -37,37 +38,43 @@ pub struct TlsError {
 
 /// A bound address for the API over TCP, which is not served yet.
 pub struct BoundTls {
-    tls: Arc<ServerConfig>,
+    tls: watch::Sender<TlsAcceptor>,
     listener: std::net::TcpListener,
 }
 
+/// Reads the files. Connections that are accepted from then on use them.
+pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let chain = certificates("tls-cert", &files.cert)?;
+    let key = read("tls-key", &files.key, |pem| Ok(PrivateKeyDer::from_pem_slice(pem)?))?;
+    let mut roots = RootCertStore::empty();
+    let unfit = |cause: Cause| TlsError {
+        flag: "tls-client-ca",
+        value: files.client_ca.display().to_string(),
+        cause,
+    };
+    for root in certificates("tls-client-ca", &files.client_ca)? {
+        roots.add(root).map_err(|error| unfit(error.into()))?;
+    }
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    let clients = ClientAuth::new(roots, algorithms).map_err(|error| unfit(error.into()))?;
+    let mut tls = ServerConfig::builder()
+        .with_client_cert_verifier(Arc::new(clients))
+        .with_single_cert(chain, key)
+        // Fails too if the key does not belong to the certificate.
+        .map_err(|error| TlsError {
+            flag: "tls-key",
+            value: files.key.display().to_string(),
+            cause: error.into(),
+        })?;
+    tls.alpn_protocols.push(b"h2".to_vec());
+    Ok(Arc::new(tls).into())
+}
+
 impl BoundTls {
-    /// Reads the files, and then binds the address. The files are not read again.
+    /// Reads the files, and then binds the address.
     pub fn bind(at: SocketAddr, files: &TlsFiles) -> Result<Self, TlsError> {
         registry::install_tls();
-        let chain = certificates("tls-cert", &files.cert)?;
-        let key = read("tls-key", &files.key, |pem| Ok(PrivateKeyDer::from_pem_slice(pem)?))?;
-        let mut roots = RootCertStore::empty();
-        let unfit = |cause: Cause| TlsError {
-            flag: "tls-client-ca",
-            value: files.client_ca.display().to_string(),
-            cause,
-        };
-        for root in certificates("tls-client-ca", &files.client_ca)? {
-            roots.add(root).map_err(|error| unfit(error.into()))?;
-        }
-        let algorithms = ring::default_provider().signature_verification_algorithms;
-        let clients = ClientAuth::new(roots, algorithms).map_err(|error| unfit(error.into()))?;
-        let mut tls = ServerConfig::builder()
-            .with_client_cert_verifier(Arc::new(clients))
-            .with_single_cert(chain, key)
-            // Fails too if the key does not belong to the certificate.
-            .map_err(|error| TlsError {
-                flag: "tls-key",
-                value: files.key.display().to_string(),
-                cause: error.into(),
-            })?;
-        tls.alpn_protocols.push(b"h2".to_vec());
+        let tls = acceptor(files)?;
         let bound = std::net::TcpListener::bind(at).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
@@ -77,14 +84,19 @@ impl BoundTls {
             value: at.to_string(),
             cause: error.into(),
         })?;
-        Ok(Self { tls: Arc::new(tls), listener })
+        Ok(Self { tls: watch::Sender::new(tls), listener })
+    }
+
+    /// The certificates of the listener, which can be replaced while it serves.
+    pub fn certificates(&self) -> watch::Sender<TlsAcceptor> {
+        self.tls.clone()
     }
 
     /// The listener. It needs a runtime.
     pub fn listener(self) -> io::Result<TlsListener> {
         let listener = TcpListener::from_std(self.listener)?;
         tracing::info!(address = %listener.local_addr()?, "the API is also served by TCP");
-        Ok(TlsListener { listener, tls: self.tls.into() })
+        Ok(TlsListener { listener, tls: self.tls.subscribe() })
     }
 }
 
@@ -96,7 +108,7 @@ impl fmt::Debug for BoundTls {
 
 pub struct TlsListener {
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: watch::Receiver<TlsAcceptor>,
 }
 
 impl Listener for TlsListener {
@@ -119,7 +131,7 @@ impl Listener for TlsListener {
     }
 
     fn tls(&self) -> TlsAcceptor {
-        self.tls.clone()
+        self.tls.borrow().clone()
     }
 
     async fn open(

@@ -1,12 +1,24 @@
 //! `probelet.v1.Meta`.
 
+use std::sync::Arc;
+
+use probelet_runtime::Runtime;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::pb;
+use crate::{build_info, files, pb};
 
 /// The service `Meta`. It needs no pods, so it answers before they are recovered.
-#[derive(Debug, Clone, Copy)]
-pub struct MetaApi;
+#[derive(Debug, Clone)]
+pub struct MetaApi {
+    runtime: Arc<dyn Runtime>,
+}
+
+impl MetaApi {
+    /// The service of a daemon that uses this runtime.
+    pub fn new(runtime: Arc<dyn Runtime>) -> Self {
+        Self { runtime }
+    }
+}
 
 #[async_trait]
 impl pb::meta_server::Meta for MetaApi {
@@ -14,7 +26,13 @@ impl pb::meta_server::Meta for MetaApi {
         &self,
         _: Request<pb::GetVersionRequest>,
     ) -> Result<Response<pb::GetVersionResponse>, Status> {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        Ok(Response::new(pb::GetVersionResponse { version }))
+        let kernel = files::read_kernel("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Ok(Response::new(pb::GetVersionResponse {
+            version: build_info::VERSION.to_owned(),
+            commit: build_info::COMMIT.to_owned(),
+            build_date: build_info::date(),
+            containerd_version: self.runtime.version().await.unwrap_or_default(),
+            kernel_version: kernel.trim().to_owned(),
+        }))
     }
 }

@@ -188,6 +188,9 @@ impl Actor {
                     let _ = reply.send(task);
                 }
             }
+            Request::Pulse(reply) => {
+                let _ = reply.send(());
+            }
             Request::Observed(at, observations) => self.on_observations(at, &observations),
             Request::RuntimeBack => self.handle_all(&Event::RuntimeBack),
             Request::ChangeSpec(spec) => {

@@ -34,6 +34,8 @@ pub enum Request {
     GetTask(usize, oneshot::Sender<Arc<dyn Task>>),
     /// What the runtime has of each container, from a reconciliation that began at that instant.
     Observed(Instant, Arc<Observations>),
+    /// Replies at once, which shows that the actor handles requests.
+    Pulse(oneshot::Sender<()>),
     /// The runtime answers again.
     RuntimeBack,
     /// The changed spec of a live pod, with the same containers.

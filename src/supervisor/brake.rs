@@ -29,6 +29,11 @@ impl HostBrake {
         Self { brake: Lock::new(Brake::new(limits)), pressure: Box::new(pressure) }
     }
 
+    /// Changes the limits; None disables the brake.
+    pub fn set_limits(&self, limits: Option<Limits>) {
+        self.brake.lock().set_limits(limits);
+    }
+
     /// Returns the brake's state; None if there is no brake.
     pub fn gauge(&self) -> Option<Gauge> {
         // The pressure is read before the lock is taken, so that no actor waits for a file.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::actor_request::{Desired, Request};
@@ -105,6 +105,18 @@ impl PodHandle {
     /// Sends a request that is dropped if too many are waiting.
     pub fn offer(&self, request: Request) {
         let _ = self.requests.try_send(request);
+    }
+
+    /// Returns a future that completes when the actor has handled a request, or has ended.
+    pub fn pulse(&self) -> impl Future<Output = ()> + use<> {
+        let requests = self.requests.clone();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            if requests.send(Request::Pulse(reply)).await.is_ok() {
+                // An error means that the actor has ended.
+                let _ = answer.await;
+            }
+        }
     }
 
     pub fn wanted(&self) -> Wanted {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::actor_request::{Desired, Request};
 use super::error::{SupervisorError, timed_out};
 use super::manifest_status::ManifestDirStatus;
 use super::pod_actors::PodActors;
-use super::registry::Registry;
+use super::registry::{Entry, Registry};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod_key::PodKey;
@@ -172,6 +173,18 @@ impl PodRequests {
             Ok(Err(_)) => Err(SupervisorError::NotRunning { pod: name.to_owned(), container }),
             Err(_) => Err(timed_out(name, "the container's task", TASK)),
         }
+    }
+
+    /// True if the actor of each pod answers within this time. An actor that ends counts as one that
+    /// answers: `PodActors` starts it again.
+    pub async fn all_answer(&self, within: Duration) -> bool {
+        let mut pulses = Vec::new();
+        self.registry.for_each(|_, entry| {
+            if let Entry::Pod(handle) = entry {
+                pulses.push(handle.pulse());
+            }
+        });
+        tokio::time::timeout(within, join_all(pulses)).await.is_ok()
     }
 
     /// Returns the task of the first running container, in whose namespaces all of the pod's are

@@ -293,3 +293,17 @@ async fn the_log_is_read_only_if_it_may_replace_the_message() {
         assert_eq!(view.status.containers[0].last_state.clone().unwrap().message, expected);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_does_not_answer_is_detected() {
+    let host = Host::new(Fake::default());
+    assert!(host.supervisor.requests().all_answer(MINUTE).await);
+    let (view, _) = host.supervisor.apply(pod("app"), Wanted::Running).await.unwrap();
+    assert!(host.supervisor.requests().all_answer(MINUTE).await);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let (handle, channels) = super::pod_handle::PodHandle::new(view, Wanted::Running, None, cancel);
+    host.supervisor.registry.insert(&key("stuck"), handle);
+    assert!(!host.supervisor.requests().all_answer(MINUTE).await);
+    drop(channels);
+    assert!(host.supervisor.requests().all_answer(MINUTE).await);
+}

@@ -25,13 +25,14 @@ mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use containerd_client::services::v1::ListNamespacesRequest;
 use containerd_client::services::v1::version_client::VersionClient;
 use probelet_registry::Registries;
 use probelet_runtime::{CallError, Event, FailedCalls, Namespace, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use client::{Client, DEADLINE};
 use commands::Commands;
@@ -44,13 +45,16 @@ use records::Containers;
 use snapshots::SnapshotStore;
 use tasks::Tasks;
 
+/// Deadline of calls that only inform.
+const SOON: Duration = Duration::from_secs(1);
+
 /// containerd behind its socket. The connection is made at the first call, and again after each
 /// loss.
 #[derive(Debug, Clone)]
 pub struct Containerd {
     client: Client,
     snapshotter: Arc<str>,
-    registries: Registries,
+    registries: watch::Receiver<Registries>,
     socket: Arc<Path>,
     images: Cache,
     leases: Newest,
@@ -58,7 +62,8 @@ pub struct Containerd {
 }
 
 impl Containerd {
-    /// Returns the runtime behind `socket`, which may not exist yet. Needs a tokio runtime.
+    /// Returns the runtime behind `socket`, which may not exist yet. Needs a tokio runtime. Each pull
+    /// uses the settings that `registries` has when it begins.
     ///
     /// # Errors
     ///
@@ -66,7 +71,7 @@ impl Containerd {
     pub fn new(
         socket: PathBuf,
         snapshotter: &str,
-        registries: Registries,
+        registries: watch::Receiver<Registries>,
     ) -> Result<Self, CallError> {
         Ok(Self {
             client: Client::new(socket.clone())?,
@@ -112,6 +117,12 @@ impl Runtime for Containerd {
         let listed = namespaces.list(client.request(ListNamespacesRequest::default()));
         let listed = client.call("Namespaces.List", DEADLINE, listed).await?.namespaces;
         Ok(listed.into_iter().map(|namespace| namespace.name).collect())
+    }
+
+    async fn version(&self) -> Result<String, CallError> {
+        let mut version = VersionClient::new(self.client.channel());
+        let answer = version.version(self.client.request(()));
+        Ok(self.client.call("Version", SOON, answer).await?.version)
     }
 
     async fn ping(&self) -> Result<(), CallError> {

@@ -57,7 +57,7 @@ pub struct Puller {
     snapshots: SnapshotStore,
     labels: LabelReader,
     leases: Leases,
-    registries: Registries,
+    registries: watch::Receiver<Registries>,
     fetcher: Fetcher,
     unpacker: Unpacker,
 }
@@ -68,7 +68,7 @@ impl Puller {
         store: ImageStore,
         snapshots: SnapshotStore,
         leases: Leases,
-        registries: Registries,
+        registries: watch::Receiver<Registries>,
         ingests: Ingests,
     ) -> Self {
         let content = ContentStore::new(client.clone());
@@ -92,7 +92,8 @@ impl Puller {
     ) -> Result<(Image, u64), PullError> {
         self.client.make_namespace().await?;
         let keyrings: Vec<_> = wanted.keyrings.iter().collect();
-        let origin = Arc::new(self.registries.origin(&wanted.reference, &keyrings).await?);
+        let registries = self.registries.borrow().clone();
+        let origin = Arc::new(registries.origin(&wanted.reference, &keyrings).await?);
         let lease = self.leases.create(&wanted.image, wanted.at).await?;
         let resolved = self.resolve(wanted, &origin, &lease).await?;
         let bytes = self.fill(wanted, &origin, &lease, &resolved, progress).await?;

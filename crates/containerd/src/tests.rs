@@ -2,7 +2,7 @@ use super::*;
 
 #[tokio::test]
 async fn containerd_may_be_away() {
-    let registries = Registries::default();
+    let (_settings, registries) = watch::channel(Registries::default());
     let runtime = Containerd::new("/nonexistent/sock".into(), "overlayfs", registries).unwrap();
     let namespace = runtime.namespace("probelet").unwrap();
     for error in [

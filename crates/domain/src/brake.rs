@@ -220,6 +220,21 @@ impl Brake {
         }
     }
 
+    /// Changes the limits. The budget keeps the number of kills that it has, up to the new burst; a
+    /// brake that was disabled gets a full one. Held kills ask again within a second.
+    pub fn set_limits(&mut self, limits: Option<Limits>) {
+        self.credit = match (self.limits, limits) {
+            (Some(before), Some(limits)) => {
+                let kills = self.credit.as_nanos() * limits.refill.as_nanos();
+                let credit = kills / before.refill.as_nanos().max(1);
+                let credit = Duration::from_nanos(u64::try_from(credit).unwrap_or(u64::MAX));
+                credit.min(full(&limits))
+            }
+            (_, limits) => limits.map(|limits| full(&limits)).unwrap_or_default(),
+        };
+        self.limits = limits;
+    }
+
     /// Sets the number of containers of a pod that a probe may end now.
     pub fn count(&mut self, pod: &str, containers: usize) {
         if containers == 0 {

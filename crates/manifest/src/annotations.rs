@@ -16,6 +16,18 @@ const DEPENDENTS: &str = ".dependents";
 const NETWORK: &str = "network";
 const NO_NETWORK: &str = "none";
 
+/// The last part of the key of each setting that a manifest may have as an annotation.
+pub fn settings() -> Vec<&'static str> {
+    let of_owner = DEPENDENTS.trim_start_matches('.');
+    let mut names = vec![NETWORK, of_owner];
+    names.extend(evidence::NAMES);
+    names.extend(backoff::names());
+    names.extend(log_limits::NAMES);
+    names.push(devices::DEVICES);
+    names.extend(probe_settings::names());
+    names
+}
+
 /// Moves the settings among the annotations into the spec, where they replace the fields in whole
 /// seconds.
 pub fn apply(spec: &mut PodSpec, errors: &mut Vec<SpecError>, warnings: &mut Vec<String>) {

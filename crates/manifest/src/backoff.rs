@@ -34,6 +34,11 @@ const SETTINGS: [Setting; 4] = [
     ),
 ];
 
+/// The names of the settings.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.into_iter().map(|(name, ..)| name)
+}
+
 fn unless_default(time: Duration, default: Duration) -> Option<String> {
     (time != default).then(|| time.as_millis().to_string())
 }

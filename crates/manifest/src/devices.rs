@@ -3,7 +3,7 @@
 
 use probelet_domain::spec::{ContainerSpec, Device, PodSpec};
 
-const DEVICES: &str = "devices";
+pub const DEVICES: &str = "devices";
 
 /// Reads `CONTAINER.devices`; `None` for another setting.
 pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {

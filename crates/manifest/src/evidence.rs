@@ -6,6 +6,8 @@ use probelet_domain::spec::{ContainerSpec, Exec, PodSpec};
 
 const SIGNAL: &str = "evidenceSignal";
 const EXEC: &str = "evidenceExec";
+/// The names of the settings.
+pub const NAMES: [&str; 2] = [SIGNAL, EXEC];
 
 /// Reads `CONTAINER.evidenceSignal` and `evidenceExec`; `None` for another setting.
 pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {

@@ -83,6 +83,7 @@ mod volume_mounts;
 mod volume_parts;
 mod volumes;
 
+pub use annotations::settings;
 pub use batch::{Batch, batch, batch_of_stored};
 pub use bounds::BYTES as LARGEST;
 pub use directory::reading;

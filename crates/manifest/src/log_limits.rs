@@ -7,6 +7,8 @@ use probelet_domain::spec::{ContainerSpec, PodSpec};
 
 const SIZE: &str = "logMaxSize";
 const FILES: &str = "logMaxFiles";
+/// The names of the settings.
+pub const NAMES: [&str; 2] = [SIZE, FILES];
 
 /// Reads `[CONTAINER.]logMaxSize` and `[CONTAINER.]logMaxFiles`; `None` for another setting.
 pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {

@@ -42,6 +42,11 @@ const SETTINGS: [Setting; 6] = [
     (ON_FAILURE, render_on_failure, set_on_failure),
 ];
 
+/// The names of the settings.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.into_iter().map(|(name, ..)| name)
+}
+
 fn fraction(time: Duration) -> Option<String> {
     (time.subsec_nanos() != 0).then(|| time.as_millis().to_string())
 }

@@ -39,6 +39,9 @@ pub trait Runtime: std::fmt::Debug + Send + Sync + 'static {
     fn namespace(&self, name: &str) -> Result<Namespace, CallError>;
     /// Lists the names of all namespaces.
     async fn namespaces(&self) -> Result<Vec<String>, CallError>;
+    /// Returns the runtime's version, such as `1.7.24`. It gives up after a second, since it only
+    /// informs.
+    async fn version(&self) -> Result<String, CallError>;
     /// Checks that the runtime answers. The call is cheap, since it is repeated often.
     async fn ping(&self) -> Result<(), CallError>;
     /// Reports events of all namespaces, the first one being [`EventKind::Live`], until the runtime

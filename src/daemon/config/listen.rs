@@ -11,7 +11,7 @@ pub struct ListenConfig {
     #[arg(long, value_name = "ADDR", env = "PROBELET_LISTEN")]
     listen: Option<SocketAddr>,
     /// The daemon's certificate in PEM, followed by its intermediates. This and the other two files
-    /// are read at the start.
+    /// are read at the start and at SIGHUP.
     #[arg(long, value_name = "PATH", env = "PROBELET_TLS_CERT")]
     tls_cert: Option<PathBuf>,
     /// The key of --tls-cert, in PEM.

@@ -9,7 +9,7 @@ use crate::node::record::tests::{memory, pod};
 
 fn runtime(log_dir: &str) -> Result<LocalNode, NodeError> {
     let run_dir = tempfile::tempdir().unwrap();
-    let registries = probelet_registry::Registries::default();
+    let (_, registries) = watch::channel(Default::default());
     let socket = "/nonexistent/containerd.sock".into();
     let containerd = Containerd::new(socket, "overlayfs", registries).unwrap();
     let config = Config {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::brake::{Limits, Pressure};
+use crate::supervisor::HostBrake;
 
 const PODS: usize = 20;
 const GOOD: usize = 9;
@@ -12,7 +13,8 @@ fn name(index: usize) -> String {
 
 impl Host {
     fn braked(limits: Option<Limits>, pressure: Pressure) -> Self {
-        Self::with(Fake::default(), |builder| builder.brake(limits, move || pressure))
+        let brake = Arc::new(HostBrake::new(limits, move || pressure));
+        Self::with(Fake::default(), |builder| builder.brake(brake))
     }
 
     /// Creates all pods in one instant, so that their probes run at the same time.

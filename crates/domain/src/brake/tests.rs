@@ -371,3 +371,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn changed_limits_keep_the_kills_that_are_left() {
+    let kills = |brake: &Brake| {
+        brake.limits.map_or(0.0, |limits| brake.credit.div_duration_f64(limits.refill))
+    };
+    let of = |burst, seconds| Limits { burst, refill: seconds * SECOND, ..Limits::default() };
+    let mut host = Host::new(of(10, 6), 100);
+    for who in 0..4 {
+        // The budget pays for each, since fewer than five containers are no storm.
+        assert_eq!(host.asks(who, host.now), Ruling::Granted);
+    }
+    for (limits, left) in [(of(10, 60), 6.0), (of(20, 1), 6.0), (of(3, 1), 3.0), (of(9, 1), 3.0)] {
+        host.brake.set_limits(Some(limits));
+        assert_eq!(kills(&host.brake), left, "{limits}");
+    }
+    host.brake.set_limits(None);
+    assert_eq!(host.asks(50, host.now), Ruling::Granted);
+    host.brake.set_limits(Some(of(7, 2)));
+    assert_eq!(kills(&host.brake), 7.0);
+}
