@@ -76,6 +76,7 @@ impl Host {
             // Not the machine's own CNI configuration.
             .arg("--cni-conf-dir")
             .arg(self.path("cni"))
+            .args(&self.flags)
             .args(flags);
         self.daemon = Some(spawn(&mut command, &self.path("probelet.log"))?);
         Ok(())

@@ -97,6 +97,8 @@ pub struct Host {
     namespace: String,
     containerd: Child,
     daemon: Option<Child>,
+    /// Flags of each daemon that is started on this host.
+    pub flags: Vec<String>,
 }
 
 impl Host {
@@ -127,7 +129,7 @@ path = "{at}/opt"
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("probelet-{}-{count}", std::process::id());
         // From here on `drop` cleans up.
-        let host = Self { dir, namespace, containerd, daemon: None };
+        let host = Self { dir, namespace, containerd, daemon: None, flags: Vec::new() };
         host.wait_containerd()?;
         host.import("kubia-unhealthy")?;
         Ok(host)

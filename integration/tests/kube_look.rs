@@ -4,62 +4,28 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use probelet_integration::{Host, IMAGE, SOON, bounded, eventually, finish, free_address, succeed};
-use serde_json::Value;
+use probelet_integration::kube::Kube;
+use probelet_integration::{IMAGE, SOON, eventually};
 
-/// A host whose daemon serves the Kubernetes API, and a kubeconfig for it.
-struct Kube {
-    host: Host,
-    kubeconfig: PathBuf,
-}
-
-impl Kube {
-    fn start() -> Result<Self> {
-        let mut host = Host::start()?;
-        let address = free_address()?;
-        host.start_daemon_with(&["--kube-api", &address])?;
-        let kubeconfig = host.path("kubeconfig");
-        std::fs::write(&kubeconfig, host.probelet(["kubeconfig", "--name", "tester"])?)?;
-        Ok(Self { host, kubeconfig })
-    }
-
-    fn kubectl(&self, args: &[&str]) -> Result<String> {
-        self.try_kubectl(args).and_then(succeed)
-    }
-
-    fn try_kubectl(&self, args: &[&str]) -> Result<probelet_integration::Done> {
-        let program = std::env::var("KUBECTL").context("KUBECTL is not set")?;
-        let mut command = bounded(program);
-        command.env("KUBECONFIG", &self.kubeconfig).env("HOME", self.host.path("home"));
-        finish(command.args(args), "")
-    }
-
-    fn json(&self, args: &[&str]) -> Result<Value> {
-        Ok(serde_json::from_str(&self.kubectl(&[args, &["-o", "json"]].concat())?)?)
-    }
-
-    /// Applies the Pod of the founding story with a fast probe.
-    fn apply_story(&self) -> Result<()> {
-        self.host.apply(&format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{ name: kubia-liveness, labels: {{ app: kubia }} }}\n\
-             spec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - name: kubia\n    \
-             image: {IMAGE}\n    livenessProbe: {{ httpGet: {{ path: /, port: 8080 }}, \
-             initialDelaySeconds: 0, periodSeconds: 1 }}\n"
-        ))?;
-        Ok(())
-    }
+/// Applies the Pod of the founding story with a fast probe.
+fn apply_story(kube: &Kube) -> Result<()> {
+    kube.host.apply(&format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: kubia-liveness, labels: {{ app: kubia }} }}\n\
+         spec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - name: kubia\n    \
+         image: {IMAGE}\n    livenessProbe: {{ httpGet: {{ path: /, port: 8080 }}, \
+         initialDelaySeconds: 0, periodSeconds: 1 }}\n"
+    ))?;
+    Ok(())
 }
 
 #[test]
 fn the_founding_story_is_seen_by_kubectl() -> Result<()> {
     let kube = Kube::start()?;
-    kube.apply_story()?;
+    apply_story(&kube)?;
     eventually("RESTARTS climbs", SOON * 4, || {
-        let pod = kube.json(&["get", "pod", "kubia-liveness"]).ok()?;
+        let pod = kube.pod("kubia-liveness").ok()?;
         (pod["status"]["containerStatuses"][0]["restartCount"].as_u64()? > 0).then_some(())
     })?;
     let row = kube.kubectl(&["get", "po"])?;
@@ -72,7 +38,7 @@ fn the_founding_story_is_seen_by_kubectl() -> Result<()> {
         ensure!(described.contains(text), "{text} is not in\n{described}");
     }
     ensure!(kube.kubectl(&["logs", "kubia-liveness", "--previous"])?.contains("Received request"));
-    let absent = kube.try_kubectl(&["get", "po", "absent"])?;
+    let absent = kube.try_kubectl(&["get", "po", "absent"], "")?;
     ensure!(absent.code == Some(1));
     ensure!(absent.stderr.contains(r#"pods "absent" not found"#), "{}", absent.stderr);
     Ok(())
@@ -81,8 +47,8 @@ fn the_founding_story_is_seen_by_kubectl() -> Result<()> {
 #[test]
 fn the_forms_of_get_are_those_of_a_cluster() -> Result<()> {
     let kube = Kube::start()?;
-    kube.apply_story()?;
-    kube.kubectl(&["wait", "--for=condition=Ready", "pod/kubia-liveness", "--timeout=30s"])?;
+    apply_story(&kube)?;
+    kube.ready("kubia-liveness")?;
     for (args, text) in [
         (&["get", "po", "-A", "-o", "wide"][..], "NAMESPACE"),
         (&["get", "po", "-l", "app=kubia"], "kubia-liveness"),
@@ -110,7 +76,7 @@ fn the_forms_of_get_are_those_of_a_cluster() -> Result<()> {
     let node = node.as_str().context("no name")?;
     let described = kube.kubectl(&["describe", "node", node])?;
     ensure!(described.contains("kubia-liveness"), "{described}");
-    let unknown = kube.try_kubectl(&["get", "ingresses"])?;
+    let unknown = kube.try_kubectl(&["get", "ingresses"], "")?;
     ensure!(unknown.stderr.contains("doesn't have a resource type"), "{}", unknown.stderr);
     Ok(())
 }
@@ -145,21 +111,16 @@ fn pods_of_one_name_are_apart_by_namespace() -> Result<()> {
 #[test]
 fn a_watch_sees_a_pod_become_running() -> Result<()> {
     let kube = Kube::start()?;
-    let program = std::env::var("KUBECTL").context("KUBECTL is not set")?;
-    let mut watch = std::process::Command::new(program)
-        .env("KUBECONFIG", &kube.kubeconfig)
-        .env("HOME", kube.host.path("home"))
-        .args(["get", "po", "-w", "-o", "jsonpath={.metadata.name} {.status.phase}{'\\n'}"])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(watch.stdout.take().context("no output")?).lines();
+    let path = "jsonpath={.metadata.name} {.status.phase}{'\\n'}";
+    let mut watch = kube.kubectl.spawn(&["get", "po", "-w", "-o", path])?;
+    let mut lines = BufReader::new(watch.0.stdout.take().context("no output")?).lines();
     // kubectl watches from the version of its list, which has this pod or does not.
     kube.host.apply(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{ name: first }}\n\
          spec: {{ containers: [{{ name: app, image: {IMAGE} }}] }}\n"
     ))?;
     lines.next().context("the watch ended")??;
-    kube.apply_story()?;
+    apply_story(&kube)?;
     let mut seen = Vec::new();
     for line in lines {
         seen.push(line?);
@@ -167,8 +128,6 @@ fn a_watch_sees_a_pod_become_running() -> Result<()> {
             break;
         }
     }
-    watch.kill()?;
-    watch.wait()?;
     ensure!(seen.contains(&"kubia-liveness Pending".to_owned()), "{seen:?}");
     Ok(())
 }
@@ -176,17 +135,14 @@ fn a_watch_sees_a_pod_become_running() -> Result<()> {
 #[test]
 fn logs_are_followed_and_cut_as_asked() -> Result<()> {
     let kube = Kube::start()?;
-    let mut request =
-        kube.host.busybox("clock", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done")?;
-    request["terminationGracePeriod"] = serde_json::json!("0s");
-    kube.host.call("probelet.v1.Containers/CreateContainer", &request)?;
+    kube.start_box("i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done")?;
     eventually("ten lines", SOON, || {
-        kube.kubectl(&["logs", "clock"]).ok()?.lines().nth(10).map(drop)
+        kube.kubectl(&["logs", "box"]).ok()?.lines().nth(10).map(drop)
     })?;
-    ensure!(kube.kubectl(&["logs", "clock", "--tail=2"])?.lines().count() == 2);
-    let stamped = kube.kubectl(&["logs", "clock", "--timestamps", "--tail=1"])?;
+    ensure!(kube.kubectl(&["logs", "box", "--tail=2"])?.lines().count() == 2);
+    let stamped = kube.kubectl(&["logs", "box", "--timestamps", "--tail=1"])?;
     ensure!(stamped.contains('T') && stamped.contains("line"), "{stamped}");
-    let limited = kube.kubectl(&["logs", "clock", "--limit-bytes=7"])?;
+    let limited = kube.kubectl(&["logs", "box", "--limit-bytes=7"])?;
     ensure!(limited == "line 1\n", "{limited:?}");
     Ok(())
 }
@@ -194,20 +150,14 @@ fn logs_are_followed_and_cut_as_asked() -> Result<()> {
 #[test]
 fn commands_run_and_files_are_copied() -> Result<()> {
     let kube = Kube::start()?;
-    let mut request = kube.host.busybox("box", "sleep 1000")?;
-    request["terminationGracePeriod"] = serde_json::json!("0s");
-    kube.host.call("probelet.v1.Containers/CreateContainer", &request)?;
-    kube.kubectl(&["wait", "--for=condition=Ready", "pod/box", "--timeout=30s"])?;
+    kube.start_box("sleep 1000")?;
     let done =
-        kube.try_kubectl(&["exec", "box", "--", "sh", "-c", "echo out; echo err >&2; exit 3"])?;
+        kube.try_kubectl(&["exec", "box", "--", "sh", "-c", "echo out; echo err >&2; exit 3"], "")?;
     ensure!(done.code == Some(3), "{:?}: {}", done.code, done.stderr);
     ensure!(done.stdout == "out\n" && done.stderr.contains("err"), "{}", done.stderr);
-    let program = std::env::var("KUBECTL").context("KUBECTL is not set")?;
-    let mut command = bounded(program);
-    command.env("KUBECONFIG", &kube.kubeconfig).env("HOME", kube.host.path("home"));
-    let echoed = finish(command.args(["exec", "-i", "box", "--", "cat"]), "from stdin\n")?;
+    let echoed = kube.try_kubectl(&["exec", "-i", "box", "--", "cat"], "from stdin\n")?;
     ensure!(echoed.stdout == "from stdin\n", "{}", echoed.stderr);
-    let missing = kube.try_kubectl(&["exec", "box", "--", "no-such-program"])?;
+    let missing = kube.try_kubectl(&["exec", "box", "--", "no-such-program"], "")?;
     ensure!(missing.code != Some(0) && !missing.stderr.is_empty());
     // tar is in no image of these tests; kubectl cp needs it in the container.
     symlink("busybox", kube.host.path("busybox-box").join("bin/tar"))?;
@@ -219,7 +169,7 @@ fn commands_run_and_files_are_copied() -> Result<()> {
     kube.kubectl(&["cp", "box:/tmp/file", &received.display().to_string()])?;
     ensure!(std::fs::read(&received)? == bytes, "the file has changed on its way");
     let path = "/api/v1/namespaces/default/pods/box/attach?stdin=true&stdout=true";
-    let attached = kube.try_kubectl(&["create", "--raw", path, "-f", "/dev/null"])?;
+    let attached = kube.try_kubectl(&["create", "--raw", path, "-f", "/dev/null"], "")?;
     ensure!(attached.code != Some(0) && attached.stderr.contains("stdin: containers run without"));
     Ok(())
 }
@@ -227,18 +177,16 @@ fn commands_run_and_files_are_copied() -> Result<()> {
 #[test]
 fn a_client_without_a_certificate_sees_only_the_health() -> Result<()> {
     let kube = Kube::start()?;
-    let config: String = std::fs::read_to_string(&kube.kubeconfig)?;
+    let config: String = std::fs::read_to_string(&kube.kubectl.kubeconfig)?;
     let server = config.lines().find_map(|line| line.trim().strip_prefix("server: "));
     let server = server.context("no server")?.trim_matches('"').to_owned();
     let anonymous = kube.host.path("anonymous");
     std::fs::write(&anonymous, "apiVersion: v1\nkind: Config\n")?;
+    let nobody = kube.kubectl.with_user(anonymous);
     let raw = |path: &str| {
-        let program = std::env::var("KUBECTL").context("KUBECTL is not set")?;
-        let mut command = bounded(program);
-        command.env("KUBECONFIG", &anonymous).env("HOME", kube.host.path("home"));
         let flags =
             ["--server", &server, "--insecure-skip-tls-verify", "--username=x", "--password=y"];
-        finish(command.args(flags).args(["get", "--raw", path]), "")
+        nobody.done(&[&flags[..], &["get", "--raw", path]].concat(), "")
     };
     ensure!(raw("/healthz")?.stdout == "ok");
     let refused = raw("/api/v1/pods")?;
@@ -247,12 +195,9 @@ fn a_client_without_a_certificate_sees_only_the_health() -> Result<()> {
         "{}",
         refused.stderr
     );
-    let view = kube.host.path("view");
-    std::fs::write(&view, kube.host.probelet(["kubeconfig", "--view", "--name", "guest"])?)?;
-    let mut kube = kube;
-    kube.kubeconfig = view;
-    ensure!(kube.kubectl(&["auth", "can-i", "list", "pods"])?.contains("yes"));
-    let denied = kube.try_kubectl(&["auth", "can-i", "create", "pods/exec"])?;
+    let view = kube.kubectl.with_user(kube.kubeconfig("guest", &["--view"])?);
+    ensure!(view.run(&["auth", "can-i", "list", "pods"], "")?.contains("yes"));
+    let denied = view.done(&["auth", "can-i", "create", "pods/exec"], "")?;
     ensure!(denied.stdout.contains("no"), "{}", denied.stdout);
     Ok(())
 }

@@ -112,8 +112,7 @@ fn a_finalizer_keeps_a_deleted_object() -> Result<()> {
 fn a_reader_sees_no_secret() -> Result<()> {
     let kube = Kube::start()?;
     kube.kubectl(&["create", "secret", "generic", "db", "--from-literal=password=hunter2"])?;
-    let reader = kube.host.path("reader");
-    std::fs::write(&reader, kube.host.probelet(["kubeconfig", "--view", "--name", "ann"])?)?;
+    let reader = kube.kubeconfig("ann", &["--view"])?;
     for (args, is_allowed) in [
         (&["get", "cm"][..], true),
         (&["get", "secrets"], false),
@@ -151,8 +150,7 @@ fn a_deleted_namespace_takes_its_content_along() -> Result<()> {
     let refused = kube.refused(&["create", "cm", "-n", "shop", "late"], "")?;
     ensure!(refused.contains("is being terminated") || refused.contains("not found"), "{refused}");
     // The daemon dies in between.
-    kube.host.kill_daemon()?;
-    kube.start_daemon()?;
+    kube.crash()?;
     eventually("the namespace is gone", SOON * 2, || {
         kube.refused(&["get", "ns", "shop"], "").ok().filter(|text| text.contains("not found"))
     })?;
@@ -197,8 +195,7 @@ fn a_killed_daemon_loses_no_answered_object() -> Result<()> {
             Ok(writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect())
         })?;
         answered.extend(writes);
-        kube.host.kill_daemon()?;
-        kube.start_daemon()?;
+        kube.crash()?;
         let list = kube.json(&["get", "cm", "-n", "shop"])?;
         let items = list["items"].as_array().unwrap();
         for name in &answered {
@@ -245,8 +242,7 @@ fn a_pod_waits_for_its_objects_and_follows_them() -> Result<()> {
     kube.kubectl(&["create", "secret", "generic", "paint", "--from-literal=shade=dark"])?;
     wait(&kube, "couldn't find key color in Secret default/paint")?;
     // The daemon knows what it waits for after a restart.
-    kube.host.kill_daemon()?;
-    kube.start_daemon()?;
+    kube.crash()?;
     wait(&kube, "couldn't find key color in Secret default/paint")?;
     kube.kubectl(&["patch", "secret", "paint", "-p", r#"{"stringData":{"color":"red"}}"#])?;
     let line = |kube: &Kube, text: &str| {

@@ -5,124 +5,24 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
+use probelet_integration::kube::{Forward, Kube};
 use probelet_integration::script::{container, pod};
-use probelet_integration::{
-    Done, Host, IMAGE, SOON, bounded, eventually, finish, free_address, succeed,
-};
+use probelet_integration::{IMAGE, SOON, bounded, eventually, finish, succeed};
 
-/// kubectl's switches: WebSockets, or SPDY alone as in kubectl before 1.31.
-const WIRES: [&str; 2] = ["true", "false"];
+/// Over WebSockets, or over SPDY alone as in kubectl before 1.31.
+const WIRES: [bool; 2] = [true, false];
 const MEGABYTE: usize = 1 << 20;
 
-/// A host whose daemon serves the Kubernetes API, and a kubeconfig for it.
-struct Kube {
-    host: Host,
-    kubeconfig: PathBuf,
-}
-
-impl Kube {
-    fn start() -> Result<Self> {
-        let mut host = Host::start()?;
-        let address = free_address()?;
-        host.start_daemon_with(&["--kube-api", &address])?;
-        let kubeconfig = host.path("kubeconfig");
-        std::fs::write(&kubeconfig, host.probelet(["kubeconfig", "--name", "tester"])?)?;
-        Ok(Self { host, kubeconfig })
-    }
-
-    fn set(&self, command: &mut Command, websockets: &str) {
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("HOME", self.host.path("home"))
-            .env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websockets)
-            .env("KUBECTL_PORT_FORWARD_WEBSOCKETS", websockets);
-    }
-
-    fn kubectl(&self, websockets: &str, args: &[&str], input: &str) -> Result<Done> {
-        let mut command = bounded(program()?);
-        self.set(&mut command, websockets);
-        finish(command.args(args), input)
-    }
-
-    fn ready(&self, pod: &str) -> Result<()> {
-        let pod = format!("pod/{pod}");
-        let args = ["wait", "--for=condition=Ready", &pod, "--timeout=30s"];
-        self.kubectl("true", &args, "").and_then(succeed).map(drop)
-    }
-
-    /// A pod that shares the host's network, so that servers of the test are on its loopback.
-    fn apply_web(&self) -> Result<()> {
-        self.host.apply(&format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{ name: web }}\nspec:\n  hostNetwork: true\n  \
-             terminationGracePeriodSeconds: 0\n  containers: [{{ name: web, image: {IMAGE} }}]\n"
-        ))?;
-        self.ready("web")
-    }
-
-    fn start_box(&self, script: &str) -> Result<()> {
-        let mut request = self.host.busybox("box", script)?;
-        request["terminationGracePeriod"] = serde_json::json!("0s");
-        self.host.call("probelet.v1.Containers/CreateContainer", &request)?;
-        self.ready("box")
-    }
-
-    fn background(&self, websockets: &str, args: &[&str]) -> Result<Child> {
-        let mut command = Command::new(program()?);
-        self.set(&mut command, websockets);
-        let command = command.args(args).stdin(Stdio::piped());
-        Ok(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
-    }
-}
-
-fn program() -> Result<String> {
-    std::env::var("KUBECTL").context("KUBECTL is not set")
-}
-
-/// A kubectl that is killed at the end of the test.
-struct Forward {
-    kubectl: Child,
-    port: u16,
-}
-
-impl Forward {
-    fn start(kube: &Kube, websockets: &str, port: u16) -> Result<Self> {
-        let args = ["port-forward", "pod/web", &format!(":{port}"), "--address=127.0.0.1"];
-        let mut kubectl = kube.background(websockets, &args)?;
-        let mut line = String::new();
-        let mut output = BufReader::new(kubectl.stdout.take().context("no output")?);
-        output.read_line(&mut line)?;
-        // kubectl writes a line for each connection, and ends if it is not read.
-        thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        let local = line.strip_prefix("Forwarding from 127.0.0.1:");
-        let local = local.and_then(|rest| rest.split(' ').next());
-        let Some(local) = local else {
-            let mut why = String::new();
-            kubectl.kill()?;
-            kubectl.stderr.take().context("no errors")?.read_to_string(&mut why)?;
-            anyhow::bail!("{line}{why}");
-        };
-        let port = local.parse()?;
-        Ok(Self { kubectl, port })
-    }
-
-    fn connect(&self) -> Result<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(SOON * 4))?;
-        stream.set_write_timeout(Some(SOON * 4))?;
-        Ok(stream)
-    }
-}
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        let _ = self.kubectl.kill();
-        let _ = self.kubectl.wait();
-    }
+/// A pod that shares the host's network, so that servers of the test are on its loopback.
+fn apply_web(kube: &Kube) -> Result<()> {
+    kube.host.apply(&format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: web }}\nspec:\n  hostNetwork: true\n  \
+         terminationGracePeriodSeconds: 0\n  containers: [{{ name: web, image: {IMAGE} }}]\n"
+    ))?;
+    kube.ready("web")
 }
 
 /// A server that sends back what it gets. Returns its port.
@@ -164,10 +64,10 @@ fn exchange(mut stream: TcpStream, data: Vec<u8>) -> Result<()> {
 #[test]
 fn ports_are_forwarded_in_parallel_and_in_bulk() -> Result<()> {
     let kube = Kube::start()?;
-    kube.apply_web()?;
+    apply_web(&kube)?;
     let port = echo()?;
     for (restarts, websockets) in (1..).zip(WIRES) {
-        let forward = Forward::start(&kube, websockets, port)?;
+        let forward = Forward::start(&kube.kubectl.over(websockets), "pod/web", port)?;
         let streams = (0..32).map(|_| forward.connect()).collect::<Result<Vec<_>>>()?;
         let all: Vec<_> = (0..)
             .zip(streams)
@@ -182,7 +82,7 @@ fn ports_are_forwarded_in_parallel_and_in_bulk() -> Result<()> {
         eventually("the pod has restarted", SOON, || {
             let path = "jsonpath={.status.containerStatuses[0].restartCount} \
                         {.status.containerStatuses[0].ready}";
-            let done = kube.kubectl("true", &["get", "pod", "web", "-o", path], "").ok()?;
+            let done = kube.try_kubectl(&["get", "pod", "web", "-o", path], "").ok()?;
             (done.stdout == format!("{restarts} true")).then_some(())
         })?;
         exchange(forward.connect()?, b"again".to_vec())?;
@@ -197,11 +97,11 @@ fn ports_are_forwarded_in_parallel_and_in_bulk() -> Result<()> {
 #[test]
 fn a_port_that_takes_nothing_leaves_others_alone_and_one_that_refuses_is_named() -> Result<()> {
     let kube = Kube::start()?;
-    kube.apply_web()?;
+    apply_web(&kube)?;
     let silent = TcpListener::bind("127.0.0.1:0")?;
     let port = silent.local_addr()?.port();
     for websockets in WIRES {
-        let forward = Forward::start(&kube, websockets, port)?;
+        let forward = Forward::start(&kube.kubectl.over(websockets), "pod/web", port)?;
         // What sockets do not hold waits in the daemon.
         let mut stuck = forward.connect()?;
         stuck.write_all(&bytes(6 * MEGABYTE, 1))?;
@@ -217,11 +117,11 @@ fn a_port_that_takes_nothing_leaves_others_alone_and_one_that_refuses_is_named()
     }
     drop(silent);
     for websockets in WIRES {
-        let mut forward = Forward::start(&kube, websockets, port)?;
+        let mut forward = Forward::start(&kube.kubectl.over(websockets), "pod/web", port)?;
         let mut nothing = Vec::new();
         let _ = forward.connect()?.read_to_end(&mut nothing);
         // kubectl ends with the first failure, as it does against a cluster.
-        let mut errors = forward.kubectl.stderr.take().context("no errors")?;
+        let mut errors = forward.kubectl.0.stderr.take().context("no errors")?;
         let mut text = String::new();
         errors.read_to_string(&mut text)?;
         ensure!(text.contains(&format!("error forwarding port {port} to pod web")), "{text}");
@@ -239,19 +139,24 @@ fn commands_have_their_streams_and_codes() -> Result<()> {
     std::fs::write(&sent, bytes(100 * MEGABYTE, 3))?;
     for websockets in WIRES {
         let script = "echo out; echo err >&2; exit 3";
-        let done = kube.kubectl(websockets, &["exec", "box", "--", "sh", "-c", script], "")?;
+        let done =
+            kube.kubectl.over(websockets).done(&["exec", "box", "--", "sh", "-c", script], "")?;
         ensure!(done.code == Some(3), "{:?}: {}", done.code, done.stderr);
         ensure!(done.stdout == "out\n" && done.stderr.contains("err\n"), "{}", done.stderr);
         let cat = ["exec", "-i", "box", "--", "sh", "-c", "cat; echo end"];
-        let done = kube.kubectl(websockets, &cat, "from stdin\n")?;
+        let done = kube.kubectl.over(websockets).done(&cat, "from stdin\n")?;
         ensure!(done.stdout == "from stdin\nend\n", "{}: {}", done.stdout, done.stderr);
-        let missing = kube.kubectl(websockets, &["exec", "box", "--", "no-such"], "")?;
+        let missing = kube.kubectl.over(websockets).done(&["exec", "box", "--", "no-such"], "")?;
         ensure!(missing.code != Some(0) && !missing.stderr.is_empty());
-        let absent = kube.kubectl(websockets, &["exec", "absent", "--", "true"], "")?;
+        let absent = kube.kubectl.over(websockets).done(&["exec", "absent", "--", "true"], "")?;
         ensure!(absent.stderr.contains(r#"pods "absent" not found"#), "{}", absent.stderr);
-        kube.kubectl(websockets, &["cp", &sent.display().to_string(), "box:/tmp/file"], "")
+        kube.kubectl
+            .over(websockets)
+            .done(&["cp", &sent.display().to_string(), "box:/tmp/file"], "")
             .and_then(succeed)?;
-        kube.kubectl(websockets, &["cp", "box:/tmp/file", &received.display().to_string()], "")
+        kube.kubectl
+            .over(websockets)
+            .done(&["cp", "box:/tmp/file", &received.display().to_string()], "")
             .and_then(succeed)?;
         let is_equal = std::fs::read(&received)? == std::fs::read(&sent)?;
         ensure!(is_equal, "the file has changed on its way");
@@ -270,14 +175,13 @@ fn a_terminal_has_the_size_of_the_clients() -> Result<()> {
     );
     kube.host.apply(&pod.to_string())?;
     kube.ready("web")?;
+    let program = kube.kubectl.program().display();
     for websockets in WIRES {
         // The size comes behind the start of the command.
         let script = "while [ \"$(stty size)\" != '33 77' ]; do sleep 0.1; done; echo seen; exit 4";
-        let exec =
-            format!("{} exec -it web -- sh -c '{}'", program()?, script.replace('\'', "'\\''"));
+        let exec = format!("{program} exec -it web -- sh -c '{}'", script.replace('\'', "'\\''"));
         let line = format!("stty rows 33 cols 77; {exec}");
-        let mut command = bounded("script");
-        kube.set(&mut command, websockets);
+        let mut command = kube.kubectl.over(websockets).for_user(bounded("script"));
         let done = finish(command.args(["-qec", &line, "/dev/null"]), "")?;
         ensure!(done.code == Some(4), "{:?}: {}{}", done.code, done.stdout, done.stderr);
         ensure!(done.stdout.contains("seen"), "{}", done.stdout);
@@ -290,15 +194,15 @@ fn a_killed_client_leaves_nothing_behind() -> Result<()> {
     let kube = Kube::start()?;
     kube.start_box("sleep 1000")?;
     let marks = |mark: &str| -> Option<usize> {
-        let done = kube.kubectl("true", &["exec", "box", "--", "sh", "-c", LIST], "").ok()?;
+        let done = kube.try_kubectl(&["exec", "box", "--", "sh", "-c", LIST], "").ok()?;
         Some(done.stdout.lines().filter(|line| line.contains(mark)).count())
     };
     for (websockets, mark) in WIRES.into_iter().zip(["2345", "3456"]) {
         let args = ["exec", "-i", "box", "--", "sleep", mark];
-        let mut client = kube.background(websockets, &args)?;
+        let mut client = kube.kubectl.over(websockets).spawn(&args)?;
         eventually("the command runs", SOON, || (marks(mark)? > 0).then_some(()))?;
-        client.kill()?;
-        client.wait()?;
+        client.0.kill()?;
+        client.0.wait()?;
         eventually("the command has ended", SOON, || (marks(mark)? == 0).then_some(()))?;
     }
     Ok(())
@@ -313,46 +217,42 @@ fn attach_shows_the_output_from_now_on() -> Result<()> {
     let script = "i=0; while :; do i=$((i+1)); echo out $i; echo err $i >&2; sleep 0.1; done";
     kube.start_box(script)?;
     for websockets in WIRES {
-        let mut client = kube.background(websockets, &["attach", "box"])?;
-        let mut output = BufReader::new(client.stdout.take().context("no output")?).lines();
-        let mut errors = BufReader::new(client.stderr.take().context("no errors")?).lines();
+        let mut client = kube.kubectl.over(websockets).spawn(&["attach", "box"])?;
+        let mut output = BufReader::new(client.0.stdout.take().context("no output")?).lines();
+        let mut errors = BufReader::new(client.0.stderr.take().context("no errors")?).lines();
         let line = output.next().context("no line")??;
         ensure!(line.starts_with("out "), "{line}");
         let line = errors.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("err ")));
         ensure!(line.is_some(), "no error output");
-        client.kill()?;
-        client.wait()?;
+        client.0.kill()?;
+        client.0.wait()?;
     }
     // The client ends with the container.
-    let client = kube.background("true", &["attach", "box"])?;
+    let client = kube.kubectl.spawn(&["attach", "box"])?;
     let mut client = client;
-    let mut output = BufReader::new(client.stdout.take().context("no output")?);
+    let mut output = BufReader::new(client.0.stdout.take().context("no output")?);
     output.read_line(&mut String::new())?;
     kube.host.probelet(["stop", "box"])?;
     std::io::copy(&mut output, &mut std::io::sink())?;
-    ensure!(client.wait()?.success());
-    let ended = kube.kubectl("true", &["attach", "box"], "")?;
+    ensure!(client.0.wait()?.success());
+    let ended = kube.try_kubectl(&["attach", "box"], "")?;
     ensure!(ended.code != Some(0) && !ended.stderr.is_empty());
     Ok(())
 }
 
 #[test]
 fn a_revoked_client_loses_its_streams() -> Result<()> {
-    let mut kube = Kube::start()?;
-    kube.apply_web()?;
+    let kube = Kube::start()?;
+    apply_web(&kube)?;
     let port = echo()?;
-    let (tester, guest) = (kube.kubeconfig.clone(), kube.host.path("guest"));
-    std::fs::write(&guest, kube.host.probelet(["kubeconfig", "--name", "guest"])?)?;
-    kube.kubeconfig = guest;
     for websockets in WIRES {
-        let forward = Forward::start(&kube, websockets, port)?;
+        let guest = kube.kubectl.with_user(kube.kubeconfig("guest", &[])?).over(websockets);
+        let forward = Forward::start(&guest, "pod/web", port)?;
         let mut stream = forward.connect()?;
         stream.write_all(b"x")?;
         stream.read_exact(&mut [0])?;
         kube.host.probelet(["kubeconfig", "revoke", "guest"])?;
         ensure!(stream.read(&mut [0]).is_ok_and(|length| length == 0), "it is still open");
-        std::fs::write(&kube.kubeconfig, kube.host.probelet(["kubeconfig", "--name", "guest"])?)?;
     }
-    kube.kubeconfig = tester;
     Ok(())
 }

@@ -8,11 +8,6 @@ use probelet_integration::kube::Kube;
 use probelet_integration::{IMAGE, SOON, eventually};
 use serde_json::{Value, json};
 
-/// kubectl as in `kube.kubectl`, with the command in the error.
-fn run(kube: &Kube, args: &[&str]) -> Result<String> {
-    kube.kubectl(args).with_context(|| format!("kubectl {args:?}"))
-}
-
 fn pods(kube: &Kube) -> Result<Vec<Value>> {
     let list = kube.json(&["get", "pods"])?;
     list["items"].as_array().cloned().context("no items")
@@ -58,12 +53,12 @@ fn a_deployment_is_created_rolled_out_scaled_and_deleted() -> Result<()> {
     // kubectl sends it as protobuf.
     let script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
     let create = ["create", "deployment", "web", "--image", BUSYBOX_IMAGE, "--", "sh", "-c"];
-    let made = run(&kube, &[&create[..], &[script]].concat())?;
+    let made = kube.kubectl(&[&create[..], &[script]].concat())?;
     ensure!(made == "deployment.apps/web created\n", "{made}");
-    let status = run(&kube, &["rollout", "status", "deploy/web", "--timeout=60s"])?;
+    let status = kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=60s"])?;
     ensure!(status.contains("successfully rolled out"), "{status}");
-    run(&kube, &["wait", "--for=condition=available", "deploy/web", "--timeout=60s"])?;
-    let pod = kube.json(&["get", "pod", "web"])?;
+    kube.kubectl(&["wait", "--for=condition=available", "deploy/web", "--timeout=60s"])?;
+    let pod = kube.pod("web")?;
     ensure!(text(&pod, "/metadata/ownerReferences/0/kind") == "Deployment", "{pod}");
     ensure!(text(&pod, "/metadata/labels/app") == "web", "{pod}");
     for (args, wanted) in [
@@ -77,52 +72,48 @@ fn a_deployment_is_created_rolled_out_scaled_and_deleted() -> Result<()> {
         (&["api-resources"], "deployments"),
         (&["explain", "deployment.spec.replicas"], "replicas"),
     ] {
-        let printed = run(&kube, args)?;
+        let printed = kube.kubectl(args)?;
         ensure!(printed.contains(wanted), "kubectl {args:?}: {printed}");
     }
-    let described = run(&kube, &["describe", "deploy", "web"])?;
+    let described = kube.kubectl(&["describe", "deploy", "web"])?;
     for wanted in ["1 desired | 1 updated | 1 total | 1 available", "Created pod: web"] {
         ensure!(described.contains(wanted), "{wanted} is not in\n{described}");
     }
 
     // Each change of the template is another pod.
-    let uid = || {
-        Ok::<_, anyhow::Error>(
-            text(&kube.json(&["get", "pod", "web"])?, "/metadata/uid").to_owned(),
-        )
-    };
+    let uid = || Ok::<_, anyhow::Error>(text(&kube.pod("web")?, "/metadata/uid").to_owned());
     let first = uid()?;
-    run(&kube, &["rollout", "restart", "deploy/web"])?;
-    run(&kube, &["rollout", "status", "deploy/web", "--timeout=90s"])?;
+    kube.kubectl(&["rollout", "restart", "deploy/web"])?;
+    kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=90s"])?;
     let second = uid()?;
     ensure!(first != second);
     // The cause of the first pod's end.
-    let events = run(&kube, &["get", "events"])?;
+    let events = kube.kubectl(&["get", "events"])?;
     ensure!(events.contains("by deployment/web"), "{events}");
     // A wrong image does not pass, and the next one replaces it.
-    run(&kube, &["set", "image", "deploy/web", "*=registry.invalid/none:1"])?;
+    kube.kubectl(&["set", "image", "deploy/web", "*=registry.invalid/none:1"])?;
     eventually("the pod has the other image", SOON * 3, || {
-        let pod = kube.json(&["get", "pod", "web"]).ok()?;
+        let pod = kube.pod("web").ok()?;
         (text(&pod, "/spec/containers/0/image") == "registry.invalid/none:1").then_some(())
     })?;
     let stuck = kube.try_kubectl(&["rollout", "status", "deploy/web", "--timeout=2s"], "")?;
     ensure!(stuck.code != Some(0), "{}", stuck.stdout);
-    run(&kube, &["set", "image", "deploy/web", &format!("*={BUSYBOX_IMAGE}")])?;
-    run(&kube, &["rollout", "status", "deploy/web", "--timeout=90s"])?;
+    kube.kubectl(&["set", "image", "deploy/web", &format!("*={BUSYBOX_IMAGE}")])?;
+    kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=90s"])?;
 
-    run(&kube, &["scale", "deploy/web", "--replicas=0"])?;
+    kube.kubectl(&["scale", "deploy/web", "--replicas=0"])?;
     eventually("no pod is left", SOON * 3, || pods(&kube).ok().filter(Vec::is_empty))?;
-    ensure!(run(&kube, &["get", "deploy", "web"])?.contains("0/0"));
+    ensure!(kube.kubectl(&["get", "deploy", "web"])?.contains("0/0"));
     let refused = kube.refused(&["scale", "deploy/web", "--replicas=2"], "")?;
     ensure!(refused.contains("spec.replicas") && refused.contains("one host"), "{refused}");
-    run(&kube, &["scale", "deploy/web", "--replicas=1", "--current-replicas=0"])?;
-    run(&kube, &["rollout", "status", "deploy/web", "--timeout=60s"])?;
+    kube.kubectl(&["scale", "deploy/web", "--replicas=1", "--current-replicas=0"])?;
+    kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=60s"])?;
     // A deleted pod is created again.
     let before = uid()?;
-    run(&kube, &["delete", "pod", "web", "--now"])?;
+    kube.kubectl(&["delete", "pod", "web", "--now"])?;
     eventually("the pod is created again", SOON * 3, || uid().ok().filter(|uid| *uid != before))?;
 
-    ensure!(run(&kube, &["delete", "deploy", "web"])?.contains("deleted"));
+    ensure!(kube.kubectl(&["delete", "deploy", "web"])?.contains("deleted"));
     eventually("the pod is deleted", SOON * 3, || pods(&kube).ok().filter(Vec::is_empty))?;
     Ok(())
 }
@@ -132,17 +123,17 @@ fn a_manifest_is_applied_and_its_errors_are_kubernetes() -> Result<()> {
     let kube = with_busybox()?;
     let web = manifest("apps/v1", "Deployment", "web", "exec sleep 1000", json!({}));
     ensure!(kube.apply(&["apply", "-f", "-"], &web)?.contains("created"));
-    run(&kube, &["rollout", "status", "deploy/web", "--timeout=60s"])?;
+    kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=60s"])?;
     ensure!(kube.apply(&["apply", "-f", "-"], &web)?.contains("unchanged"));
     ensure!(kube.try_kubectl(&["diff", "-f", "-"], &web)?.code == Some(0));
-    let uid = text(&kube.json(&["get", "pod", "web"])?, "/metadata/uid").to_owned();
+    let uid = text(&kube.pod("web")?, "/metadata/uid").to_owned();
     // Labels of the object are no part of the template.
-    run(&kube, &["label", "deploy", "web", "tier=front"])?;
-    ensure!(text(&kube.json(&["get", "pod", "web"])?, "/metadata/uid") == uid);
+    kube.kubectl(&["label", "deploy", "web", "tier=front"])?;
+    ensure!(text(&kube.pod("web")?, "/metadata/uid") == uid);
     let server = ["apply", "--server-side", "--field-manager=ann", "-f", "-"];
     let other = web.replace("\"web\"", "\"other\"");
     ensure!(kube.apply(&server, &other)?.contains("serverside-applied"));
-    run(&kube, &["wait", "--for=condition=available", "deploy/other", "--timeout=60s"])?;
+    kube.kubectl(&["wait", "--for=condition=available", "deploy/other", "--timeout=60s"])?;
     for (from, to, wanted) in [
         ("\"replicas\":1", "\"replicas\":3", "spec.replicas: Invalid value: 3"),
         ("\"name\":\"main\"", "\"name\":\"Main_\"", "spec.template.spec.containers[0].name"),
@@ -179,16 +170,16 @@ fn a_deletion_orphans_waits_or_goes_ahead() -> Result<()> {
     for name in ["left", "first", "later"] {
         let object = manifest("apps/v1", "Deployment", name, "exec sleep 1000", json!({}));
         kube.apply(&["apply", "-f", "-"], &object)?;
-        run(&kube, &["rollout", "status", &format!("deploy/{name}"), "--timeout=60s"])?;
+        kube.kubectl(&["rollout", "status", &format!("deploy/{name}"), "--timeout=60s"])?;
     }
-    run(&kube, &["delete", "deploy", "left", "--cascade=orphan"])?;
+    kube.kubectl(&["delete", "deploy", "left", "--cascade=orphan"])?;
     let left = kube.json(&["get", "pod", "left"])?;
     ensure!(left["metadata"]["ownerReferences"].is_null(), "{left}");
     ensure!(left["metadata"]["deletionTimestamp"].is_null(), "{left}");
     // The object stays until its pod does not.
-    run(&kube, &["delete", "deploy", "first", "--cascade=foreground"])?;
+    kube.kubectl(&["delete", "deploy", "first", "--cascade=foreground"])?;
     ensure!(kube.refused(&["get", "pod", "first"], "")?.contains("not found"));
-    run(&kube, &["delete", "deploy", "later"])?;
+    kube.kubectl(&["delete", "deploy", "later"])?;
     eventually("its pod follows", SOON * 3, || pods(&kube).ok().filter(|pods| pods.len() == 1))?;
     // The released pod has no owner, also after a restart of the daemon.
     let uid = text(&left, "/metadata/uid").to_owned();
@@ -205,18 +196,18 @@ fn daemon_sets_and_stateful_sets_have_their_pod() -> Result<()> {
     kube.apply(&["apply", "-f", "-"], &daemon)?;
     kube.apply(&["apply", "-f", "-"], &state)?;
     for of in ["ds/agent", "sts/db"] {
-        run(&kube, &["rollout", "status", of, "--timeout=60s"])?;
-        run(&kube, &["rollout", "restart", of])?;
-        run(&kube, &["rollout", "status", of, "--timeout=90s"])?;
-        ensure!(run(&kube, &["exec", of, "--", "echo", "here"])?.contains("here"));
-        run(&kube, &["describe", of])?;
+        kube.kubectl(&["rollout", "status", of, "--timeout=60s"])?;
+        kube.kubectl(&["rollout", "restart", of])?;
+        kube.kubectl(&["rollout", "status", of, "--timeout=90s"])?;
+        ensure!(kube.kubectl(&["exec", of, "--", "echo", "here"])?.contains("here"));
+        kube.kubectl(&["describe", of])?;
     }
     let names: Vec<_> =
         pods(&kube)?.iter().map(|pod| text(pod, "/metadata/name").to_owned()).collect();
     ensure!(names == ["agent", "db-0"], "{names:?}");
-    run(&kube, &["scale", "sts/db", "--replicas=0"])?;
+    kube.kubectl(&["scale", "sts/db", "--replicas=0"])?;
     eventually("the pod is deleted", SOON * 3, || pods(&kube).ok().filter(|pods| pods.len() == 1))?;
-    run(&kube, &["delete", "ds,sts", "--all"])?;
+    kube.kubectl(&["delete", "ds,sts", "--all"])?;
     eventually("no pod is left", SOON * 3, || pods(&kube).ok().filter(Vec::is_empty))?;
     Ok(())
 }
@@ -224,10 +215,10 @@ fn daemon_sets_and_stateful_sets_have_their_pod() -> Result<()> {
 #[test]
 fn a_job_completes_and_a_failing_one_gives_up() -> Result<()> {
     let kube = with_busybox()?;
-    run(&kube, &["create", "job", "hello", "--image", BUSYBOX_IMAGE, "--", "echo", "done well"])?;
-    run(&kube, &["wait", "--for=condition=complete", "job/hello", "--timeout=60s"])?;
-    ensure!(run(&kube, &["logs", "job/hello"])?.contains("done well"));
-    let row = run(&kube, &["get", "jobs"])?;
+    kube.kubectl(&["create", "job", "hello", "--image", BUSYBOX_IMAGE, "--", "echo", "done well"])?;
+    kube.kubectl(&["wait", "--for=condition=complete", "job/hello", "--timeout=60s"])?;
+    ensure!(kube.kubectl(&["logs", "job/hello"])?.contains("done well"));
+    let row = kube.kubectl(&["get", "jobs"])?;
     ensure!(row.contains("hello   Complete   1/1"), "{row}");
     let pod = kube.json(&["get", "pods", "-l", "job-name=hello"])?["items"][0].clone();
     ensure!(text(&pod, "/status/phase") == "Succeeded", "{pod}");
@@ -235,16 +226,16 @@ fn a_job_completes_and_a_failing_one_gives_up() -> Result<()> {
     // The second try comes after 10 s.
     let failing = manifest("batch/v1", "Job", "never", "exit 3", json!({"backoffLimit": 1}));
     kube.apply(&["create", "-f", "-"], &failing)?;
-    run(&kube, &["wait", "--for=condition=failed", "job/never", "--timeout=90s"])?;
+    kube.kubectl(&["wait", "--for=condition=failed", "job/never", "--timeout=90s"])?;
     let job = kube.json(&["get", "job", "never"])?;
     ensure!(job["status"]["failed"] == 2, "{job}");
     let failed = |it: &&Value| text(it, "/type") == "Failed";
     let conditions = job["status"]["conditions"].as_array().context("no conditions")?;
     let failed = conditions.iter().find(failed).context("not failed")?;
     ensure!(text(failed, "/reason") == "BackoffLimitExceeded", "{job}");
-    run(&kube, &["describe", "job", "never"])?;
+    kube.kubectl(&["describe", "job", "never"])?;
 
-    run(&kube, &["delete", "job", "hello", "never"])?;
+    kube.kubectl(&["delete", "job", "hello", "never"])?;
     eventually("no pod is left", SOON * 3, || pods(&kube).ok().filter(Vec::is_empty))?;
     // The time to live of a finished Job.
     let short = manifest("batch/v1", "Job", "short", "true", json!({"ttlSecondsAfterFinished": 1}));
@@ -259,23 +250,20 @@ fn a_job_completes_and_a_failing_one_gives_up() -> Result<()> {
 #[test]
 fn a_cron_job_starts_jobs() -> Result<()> {
     let kube = with_busybox()?;
-    let made = run(
-        &kube,
-        &[
-            "create",
-            "cronjob",
-            "tick",
-            "--image",
-            BUSYBOX_IMAGE,
-            "--schedule=* * * * *",
-            "--",
-            "echo",
-            "tick",
-        ],
-    )?;
+    let made = kube.kubectl(&[
+        "create",
+        "cronjob",
+        "tick",
+        "--image",
+        BUSYBOX_IMAGE,
+        "--schedule=* * * * *",
+        "--",
+        "echo",
+        "tick",
+    ])?;
     ensure!(made == "cronjob.batch/tick created\n", "{made}");
-    run(&kube, &["create", "job", "by-hand", "--from=cronjob/tick"])?;
-    run(&kube, &["wait", "--for=condition=complete", "job/by-hand", "--timeout=60s"])?;
+    kube.kubectl(&["create", "job", "by-hand", "--from=cronjob/tick"])?;
+    kube.kubectl(&["wait", "--for=condition=complete", "job/by-hand", "--timeout=60s"])?;
     let scheduled = eventually("the schedule makes a Job", SOON * 5, || {
         let jobs = kube.json(&["get", "jobs"]).ok()?;
         let jobs = jobs["items"].as_array()?;
@@ -283,11 +271,11 @@ fn a_cron_job_starts_jobs() -> Result<()> {
         Some(text(job, "/metadata/name").to_owned())
     })?;
     let job = format!("job/{scheduled}");
-    run(&kube, &["wait", "--for=condition=complete", &job, "--timeout=60s"])?;
+    kube.kubectl(&["wait", "--for=condition=complete", &job, "--timeout=60s"])?;
     let cron = kube.json(&["get", "cj", "tick"])?;
     ensure!(cron["status"]["lastScheduleTime"].is_string(), "{cron}");
-    ensure!(run(&kube, &["describe", "cj", "tick"])?.contains("SuccessfulCreate"));
-    run(&kube, &["delete", "cj", "tick"])?;
+    ensure!(kube.kubectl(&["describe", "cj", "tick"])?.contains("SuccessfulCreate"));
+    kube.kubectl(&["delete", "cj", "tick"])?;
     eventually("its Jobs and pods are deleted", SOON * 3, || {
         let left = kube.kubectl(&["get", "job,pod", "-o", "name"]).ok()?;
         left.is_empty().then_some(())
@@ -301,18 +289,17 @@ fn a_killed_daemon_finishes_a_rollout_with_one_pod() -> Result<()> {
     let image = BUSYBOX_IMAGE;
     let web = manifest("apps/v1", "Deployment", "web", "exec sleep 1000", json!({}));
     kube.apply(&["apply", "-f", "-"], &web)?;
-    run(&kube, &["rollout", "status", "deploy/web", "--timeout=60s"])?;
+    kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=60s"])?;
     for round in 0..6_u32 {
         let value = format!("ROUND={round}");
-        run(&kube, &["set", "env", "deploy/web", &value])?;
+        kube.kubectl(&["set", "env", "deploy/web", &value])?;
         // Some moment of the rollout: each round another one.
         for _ in 0..round {
             kube.try_kubectl(&["get", "pods"], "")?;
         }
-        kube.host.kill_daemon()?;
-        kube.start_daemon()?;
+        kube.crash()?;
         eventually("the API is there", SOON, || kube.kubectl(&["get", "deploy", "web"]).ok())?;
-        run(&kube, &["rollout", "status", "deploy/web", "--timeout=90s"])?;
+        kube.kubectl(&["rollout", "status", "deploy/web", "--timeout=90s"])?;
         let pods = pods(&kube)?;
         ensure!(pods.len() == 1, "round {round}: {pods:?}");
         let env = &pods[0]["spec"]["containers"][0]["env"][0]["value"];
@@ -321,9 +308,8 @@ fn a_killed_daemon_finishes_a_rollout_with_one_pod() -> Result<()> {
         ensure!(tasks.lines().filter(|id| id.contains("web")).count() <= 2, "{tasks}");
     }
     // A deletion that the daemon does not finish.
-    run(&kube, &["delete", "deploy", "web", "--wait=false"])?;
-    kube.host.kill_daemon()?;
-    kube.start_daemon()?;
+    kube.kubectl(&["delete", "deploy", "web", "--wait=false"])?;
+    kube.crash()?;
     eventually("the pod is deleted", SOON * 3, || pods(&kube).ok().filter(Vec::is_empty))?;
     Ok(())
 }
@@ -331,10 +317,10 @@ fn a_killed_daemon_finishes_a_rollout_with_one_pod() -> Result<()> {
 #[test]
 fn a_deleted_namespace_takes_its_workloads_along() -> Result<()> {
     let kube = with_busybox()?;
-    run(&kube, &["create", "namespace", "shop"])?;
-    run(&kube, &["create", "deployment", "-n", "shop", "web", "--image", IMAGE])?;
-    run(&kube, &["rollout", "status", "-n", "shop", "deploy/web", "--timeout=60s"])?;
-    run(&kube, &["delete", "namespace", "shop"])?;
-    ensure!(run(&kube, &["get", "deploy,po", "-A", "-o", "name"])?.is_empty());
+    kube.kubectl(&["create", "namespace", "shop"])?;
+    kube.kubectl(&["create", "deployment", "-n", "shop", "web", "--image", IMAGE])?;
+    kube.kubectl(&["rollout", "status", "-n", "shop", "deploy/web", "--timeout=60s"])?;
+    kube.kubectl(&["delete", "namespace", "shop"])?;
+    ensure!(kube.kubectl(&["get", "deploy,po", "-A", "-o", "name"])?.is_empty());
     Ok(())
 }

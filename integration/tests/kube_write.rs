@@ -2,76 +2,28 @@
 
 #![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, ensure};
 use probelet_integration::image::BUSYBOX_IMAGE;
-use probelet_integration::{
-    Done, Host, IMAGE, SOON, bounded, eventually, finish, free_address, succeed,
-};
+use probelet_integration::kube::Kube;
+use probelet_integration::{Host, IMAGE, SOON, eventually, finish, succeed};
 use serde_json::Value;
 
-/// A host whose daemon serves the Kubernetes API, and kubeconfigs for it.
-struct Kube {
-    host: Host,
-    address: String,
-    /// The folder of static pods.
-    static_pods: PathBuf,
+fn start() -> Result<Kube> {
+    let mut host = Host::start()?;
+    host.busybox_image(&serde_json::json!({}))?;
+    let static_pods = host.path(STATIC_PODS);
+    std::fs::create_dir_all(&static_pods)?;
+    let folder = static_pods.to_str().context("not UTF-8")?.to_owned();
+    host.flags = vec!["--manifest-dir".to_owned(), folder];
+    Kube::start_on(host)
 }
 
-impl Kube {
-    fn start() -> Result<Self> {
-        let host = Host::start()?;
-        let static_pods = host.path("manifests");
-        std::fs::create_dir_all(&static_pods)?;
-        host.busybox_image(&serde_json::json!({}))?;
-        let mut kube = Self { host, static_pods, address: free_address()? };
-        kube.start_daemon()?;
-        for (name, flags) in [("ann", &[][..]), ("view", &["--view"])] {
-            let args = [&["kubeconfig", "--name", name], flags].concat();
-            std::fs::write(kube.host.path(name), kube.host.probelet(args)?)?;
-        }
-        Ok(kube)
-    }
+/// The folder of static pods.
+const STATIC_PODS: &str = "manifests";
 
-    fn start_daemon(&mut self) -> Result<()> {
-        let folder = self.static_pods.to_str().context("not UTF-8")?;
-        self.host.start_daemon_with(&["--kube-api", &self.address, "--manifest-dir", folder])
-    }
-
-    fn run(&self, user: &str, args: &[&str], stdin: &str) -> Result<Done> {
-        let program = std::env::var("KUBECTL").context("KUBECTL is not set")?;
-        let mut command = bounded(program);
-        command.env("KUBECONFIG", self.host.path(user)).env("HOME", self.host.path("home"));
-        finish(command.args(args), stdin)
-    }
-
-    fn kubectl(&self, args: &[&str]) -> Result<String> {
-        self.run("ann", args, "").and_then(succeed).with_context(|| format!("kubectl {args:?}"))
-    }
-
-    /// kubectl with a manifest as `-f -`.
-    fn with(&self, args: &[&str], manifest: &str) -> Result<String> {
-        let args = [args, &["-f", "-"]].concat();
-        let done = self.run("ann", &args, manifest).and_then(succeed);
-        done.with_context(|| format!("kubectl {args:?}"))
-    }
-
-    /// The error of a command that must fail.
-    fn refused(&self, args: &[&str], manifest: &str) -> Result<String> {
-        let done = self.run("ann", args, manifest)?;
-        ensure!(done.code != Some(0), "kubectl {args:?} succeeded: {}", done.stdout);
-        Ok(done.stderr)
-    }
-
-    fn pod(&self, name: &str) -> Result<Value> {
-        Ok(serde_json::from_str(&self.kubectl(&["get", "pod", name, "-o", "json"])?)?)
-    }
-
-    fn ready(&self, name: &str) -> Result<()> {
-        let pod = format!("pod/{name}");
-        self.kubectl(&["wait", "--for=condition=Ready", &pod, "--timeout=30s"]).map(drop)
-    }
+/// kubectl with a manifest as `-f -`.
+fn with(kube: &Kube, args: &[&str], manifest: &str) -> Result<String> {
+    kube.apply(&[args, &["-f", "-"]].concat(), manifest)
 }
 
 /// A healthy pod with fields that have no effect on one host.
@@ -86,7 +38,7 @@ fn web(extra: &str) -> String {
 
 #[test]
 fn the_commands_of_the_founding_story() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     let file = kube.host.path("kubia-liveness-probe.yaml");
     std::fs::write(
         &file,
@@ -119,18 +71,19 @@ fn the_commands_of_the_founding_story() -> Result<()> {
     let gone = kube.refused(&["get", "po", "kubia-liveness"], "")?;
     ensure!(gone.contains("pods \"kubia-liveness\" not found"), "{gone}");
     let killing = kube.host.events()?;
-    let by_ann =
-        |event: &String| event.contains("Stopping container kubia: delete by ann from 127.0.0.1:");
-    ensure!(killing.iter().any(by_ann), "{killing:?}");
+    let by_tester = |event: &String| {
+        event.contains("Stopping container kubia: delete by tester from 127.0.0.1:")
+    };
+    ensure!(killing.iter().any(by_tester), "{killing:?}");
     Ok(())
 }
 
 #[test]
 fn an_applied_object_comes_back_and_a_second_apply_changes_nothing() -> Result<()> {
-    let mut kube = Kube::start()?;
+    let mut kube = start()?;
     let manifest =
         web("    ports: [{ containerPort: 80 }]\n    resources: { limits: { memory: 64Mi } }\n");
-    ensure!(kube.with(&["apply"], &manifest)? == "pod/web created\n");
+    ensure!(with(&kube, &["apply"], &manifest)? == "pod/web created\n");
     kube.ready("web")?;
     let pod = kube.pod("web")?;
     let spec = &pod["spec"];
@@ -148,23 +101,22 @@ fn an_applied_object_comes_back_and_a_second_apply_changes_nothing() -> Result<(
         "{pod}"
     );
     ensure!(spec["nodeName"].is_string() && pod["status"]["hostIP"].is_string(), "{pod}");
-    kube.with(&["diff"], &manifest)?;
-    ensure!(kube.with(&["apply"], &manifest)? == "pod/web unchanged\n");
+    with(&kube, &["diff"], &manifest)?;
+    ensure!(with(&kube, &["apply"], &manifest)? == "pod/web unchanged\n");
     let server =
-        kube.with(&["apply", "--dry-run=server"], &manifest.replace("app: web", "app: x"))?;
+        with(&kube, &["apply", "--dry-run=server"], &manifest.replace("app: web", "app: x"))?;
     ensure!(server.ends_with("configured (server dry run)\n"), "{server}");
     ensure!(kube.pod("web")?["metadata"]["labels"]["app"] == "web");
     ensure!(kube.pod("web")?["status"]["containerStatuses"][0]["restartCount"] == 0);
     // The object survives the daemon.
     let before = kube.pod("web")?;
-    kube.host.kill_daemon()?;
-    kube.start_daemon()?;
+    kube.crash()?;
     let after = eventually("the pod is served again", SOON, || kube.pod("web").ok())?;
     ensure!(after["spec"] == before["spec"], "{after}");
     ensure!(after["metadata"]["annotations"] == before["metadata"]["annotations"]);
-    kube.with(&["diff"], &manifest)?;
+    with(&kube, &["diff"], &manifest)?;
     let shown = kube.kubectl(&["get", "pod", "web", "-o", "yaml"])?;
-    let again = kube.with(&["apply"], &shown)?;
+    let again = with(&kube, &["apply"], &shown)?;
     ensure!(again == "pod/web unchanged\n" || again == "pod/web configured\n", "{again}");
     ensure!(kube.pod("web")?["spec"] == *spec);
     Ok(())
@@ -172,8 +124,8 @@ fn an_applied_object_comes_back_and_a_second_apply_changes_nothing() -> Result<(
 
 #[test]
 fn a_live_pod_takes_what_kubernetes_and_probelet_allow() -> Result<()> {
-    let kube = Kube::start()?;
-    kube.with(&["create"], &web(""))?;
+    let kube = start()?;
+    with(&kube, &["create"], &web(""))?;
     kube.ready("web")?;
     let id = |pod: &Value| pod["status"]["containerStatuses"][0]["containerID"].clone();
     let first = id(&kube.pod("web")?);
@@ -216,16 +168,16 @@ fn a_live_pod_takes_what_kubernetes_and_probelet_allow() -> Result<()> {
     let conflict = kube.refused(&["replace", "-f", "-"], &stale)?;
     ensure!(conflict.contains("the object has been modified"), "{conflict}");
     let fresh = kube.kubectl(&["get", "pod", "web", "-o", "yaml"])?;
-    ensure!(kube.with(&["replace"], &fresh)? == "pod/web replaced\n");
+    ensure!(with(&kube, &["replace"], &fresh)? == "pod/web replaced\n");
     Ok(())
 }
 
 #[test]
 fn another_image_restarts_the_container() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     let other = "docker.io/luksa/other:latest";
     kube.host.ctr(["image", "tag", BUSYBOX_IMAGE, other])?;
-    kube.with(&["create"], &web(""))?;
+    with(&kube, &["create"], &web(""))?;
     kube.ready("web")?;
     let changed = kube.kubectl(&["set", "image", "pod/web", &format!("app={other}")])?;
     ensure!(changed == "pod/web image updated\n", "{changed}");
@@ -240,12 +192,12 @@ fn another_image_restarts_the_container() -> Result<()> {
 
 #[test]
 fn two_managers_apply_one_pod() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     let apply = |manager: &str, more: &[&str], label: &str| {
         let manifest = web("").replace("app: web", label);
         let manager = format!("--field-manager={manager}");
         let args = [&["apply", "--server-side", &manager, "-f", "-"], more].concat();
-        kube.run("ann", &args, &manifest)
+        kube.try_kubectl(&args, &manifest)
     };
     let done = apply("ann", &[], "app: web, tier: a")?;
     ensure!(done.stdout == "pod/web serverside-applied\n", "{}", done.stderr);
@@ -264,7 +216,7 @@ fn two_managers_apply_one_pod() -> Result<()> {
 
 #[test]
 fn a_pod_is_checked_before_it_is_created() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     let rows = [
         (web("    imag: x\n"), "strict decoding error: unknown field \"spec.containers[0].imag\""),
         (
@@ -287,8 +239,7 @@ fn a_pod_is_checked_before_it_is_created() -> Result<()> {
         let refused = kube.refused(&["create", "-f", "-"], &manifest)?;
         ensure!(refused.contains(text), "{text} is not in: {refused}");
     }
-    let warned = kube.run(
-        "ann",
+    let warned = kube.try_kubectl(
         &["create", "--validate=warn", "-f", "-", "--dry-run=server"],
         &web("    imag: x\n"),
     )?;
@@ -299,8 +250,11 @@ fn a_pod_is_checked_before_it_is_created() -> Result<()> {
     );
     ensure!(warned.stderr.contains("Warning: spec.nodeSelector: ignored"), "{}", warned.stderr);
     ensure!(kube.kubectl(&["get", "pods", "-o", "name"])?.is_empty());
-    let generated =
-        kube.with(&["create", "-o", "name"], &web("").replace("name: web", "generateName: web-"))?;
+    let generated = with(
+        &kube,
+        &["create", "-o", "name"],
+        &web("").replace("name: web", "generateName: web-"),
+    )?;
     ensure!(
         generated.starts_with("pod/web-") && generated.trim().len() == "pod/web-".len() + 5,
         "{generated}"
@@ -315,14 +269,14 @@ fn a_pod_is_checked_before_it_is_created() -> Result<()> {
 
 #[test]
 fn deletions_have_a_grace_and_conditions() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     let stubborn = |name: &str| {
         web("")
             .replace("name: web", &format!("name: {name}"))
             .replace("terminationGracePeriodSeconds: 1", "terminationGracePeriodSeconds: 1000")
     };
     for name in ["a", "b", "c", "d"] {
-        kube.with(&["create"], &stubborn(name))?;
+        with(&kube, &["create"], &stubborn(name))?;
         kube.ready(name)?;
     }
     kube.kubectl(&["delete", "pod", "a", "--wait=false"])?;
@@ -335,34 +289,36 @@ fn deletions_have_a_grace_and_conditions() -> Result<()> {
     kube.kubectl(&["delete", "pod", "c", "--force", "--grace-period=0"])?;
     kube.kubectl(&["delete", "pod", "d", "--dry-run=server"])?;
     ensure!(kube.kubectl(&["get", "pods", "-o", "name"])? == "pod/d\n");
-    let raw = |path: &str, body: &str| kube.run("ann", &["delete", "--raw", path, "-f", "-"], body);
+    let raw =
+        |path: &str, body: &str| kube.try_kubectl(&["delete", "--raw", path, "-f", "-"], body);
     let wrong = raw(
         "/api/v1/namespaces/default/pods/d",
         r#"{"preconditions":{"uid":"6c1f2d3e-0000-4000-8000-000000000000"}}"#,
     )?;
     ensure!(wrong.stderr.contains("Precondition failed: UID"), "{}", wrong.stderr);
-    kube.with(&["create"], &web(""))?;
+    with(&kube, &["create"], &web(""))?;
     let path = "/api/v1/namespaces/default/pods?labelSelector=app%3Dweb";
     raw(path, r#"{"gracePeriodSeconds":0}"#).and_then(succeed)?;
     eventually("no pod is left", SOON, || {
         kube.kubectl(&["get", "pods", "-o", "name"]).ok()?.is_empty().then_some(())
     })?;
-    kube.with(&["create"], &web(""))?;
+    with(&kube, &["create"], &web(""))?;
     let eviction = r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"web"}}"#;
     let path = "/api/v1/namespaces/default/pods/web/eviction";
-    kube.run("ann", &["create", "--raw", path, "-f", "-"], eviction).and_then(succeed)?;
+    kube.try_kubectl(&["create", "--raw", path, "-f", "-"], eviction).and_then(succeed)?;
     kube.kubectl(&["wait", "--for=delete", "pod/web", "--timeout=30s"])?;
     Ok(())
 }
 
 #[test]
 fn some_pods_and_users_write_nothing() -> Result<()> {
-    let kube = Kube::start()?;
-    kube.with(&["create"], &web(""))?;
+    let kube = start()?;
+    let viewer = kube.kubeconfig("viewer", &["--view"])?;
+    with(&kube, &["create"], &web(""))?;
     for args in
         [&["delete", "pod", "web"][..], &["label", "pod", "web", "a=b"], &["run", "x", "--image=x"]]
     {
-        let done = kube.run("view", args, "")?;
+        let done = kube.as_user(&viewer, args, "")?;
         ensure!(
             done.stderr.contains("(Forbidden)") || done.stderr.contains("forbidden"),
             "{args:?}: {}",
@@ -370,7 +326,7 @@ fn some_pods_and_users_write_nothing() -> Result<()> {
         );
     }
     ensure!(kube.kubectl(&["auth", "can-i", "create", "pods"])? == "yes\n");
-    let file = kube.static_pods.join("fixed.yaml");
+    let file = kube.host.path(STATIC_PODS).join("fixed.yaml");
     std::fs::write(&file, web("").replace("name: web", "name: fixed"))?;
     eventually("the static pod", SOON, || kube.pod("fixed").ok())?;
     for args in [&["delete", "pod", "fixed"][..], &["label", "pod", "fixed", "a=b"]] {
@@ -382,7 +338,7 @@ fn some_pods_and_users_write_nothing() -> Result<()> {
 
 #[test]
 fn kubectl_run_edit_and_status() -> Result<()> {
-    let kube = Kube::start()?;
+    let kube = start()?;
     ensure!(
         kube.kubectl(&[
             "run",
@@ -398,9 +354,7 @@ fn kubectl_run_edit_and_status() -> Result<()> {
     ensure!(kube.pod("one")?["metadata"]["labels"]["run"] == "one");
     let edit = kube.host.path("edit.sh");
     std::fs::write(&edit, "#!/bin/sh\nsed -i 's/run: one/run: two/' \"$1\"\n")?;
-    let program = std::env::var("KUBECTL")?;
-    let mut command = bounded(program);
-    command.env("KUBECONFIG", kube.host.path("ann")).env("HOME", kube.host.path("home"));
+    let mut command = kube.kubectl.command();
     command.env("KUBE_EDITOR", format!("sh {}", edit.display()));
     let edited = finish(command.args(["edit", "pod", "one"]), "").and_then(succeed)?;
     ensure!(edited == "pod/one edited\n", "{edited}");
