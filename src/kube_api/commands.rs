@@ -2,7 +2,8 @@
 //! `kubectl exec`, `cp` and `attach`, whatever carries the streams. `sources` begins them.
 //!
 //! [`Command::run`] runs behind the answer 101. A command that cannot be started is reported on the
-//! error stream: kubectl would try its older protocol after a refused handshake.
+//! error stream: kubectl would try its older protocol after a refused handshake. A pod that does not
+//! exist is an answer before it.
 
 use std::pin::Pin;
 

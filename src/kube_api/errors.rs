@@ -11,12 +11,15 @@ use crate::supervisor::SupervisorError;
 /// Returns the status of a request about the object `name`. Texts that kubectl knows stay as they
 /// are.
 pub fn of_service(resource: &GroupResource, name: &str, error: service::Error) -> Status {
+    if let service::Error::Supervisor(
+        SupervisorError::NotFound(_) | SupervisorError::NoSuchContainer(_),
+    ) = error
+    {
+        return Status::not_found(resource, name);
+    }
     let status = tonic::Status::from(error);
     let message = status.message();
     match status.code() {
-        Code::NotFound if message.contains(&format!("{name:?} not found")) => {
-            Status::not_found(resource, name)
-        }
         Code::AlreadyExists => Status::already_exists(resource, name),
         Code::Unavailable => Status::unavailable(message, 1),
         Code::ResourceExhausted => Status::too_many_requests(message, 1),
@@ -57,5 +60,26 @@ pub fn of_supervisor(name: &str, error: SupervisorError) -> Status {
             Status::forbidden(&resource, name, &why)
         }
         other => of_service(&resource, name, other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::pod_key::PodKey;
+
+    #[test]
+    fn only_a_missing_pod_is_not_found() {
+        let pod = PodKey::new("default", "web");
+        let pods = GroupResource::new("", "pods");
+        let of = |error| of_service(&pods, "web", error);
+        let missing = of(SupervisorError::NotFound(pod.clone()).into());
+        assert_eq!((missing.code(), missing.message()), (404, "pods \"web\" not found"));
+        let container = "web".to_owned();
+        let previous =
+            service::Error::NoPreviousInstance { container: container.clone(), pod: pod.clone() };
+        let text = "previous terminated container \"web\" in pod \"web\" not found";
+        assert_eq!((of(previous).code(), text), (400, text));
+        assert_eq!(of(SupervisorError::NoContainer { container, pod }.into()).code(), 400);
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::Body;
 use super::commands::{Command, Source};
+use super::errors::of_supervisor;
 use super::exchange::Until;
 use super::identity::Identity;
 use super::one_way;
@@ -80,6 +81,8 @@ impl Streams {
     ) -> Result<Response<Body>, Status> {
         let namespace = request.namespace.as_deref().unwrap_or_default();
         let pod = PodKey::named(namespace, request.name.as_deref().unwrap_or_default());
+        // Behind the answer 101 a client library does not see a status as the error of its call.
+        self.supervisor.get(&pod).map_err(|error| of_supervisor(pod.name(), error))?;
         let until = Until { identity: user, cancel: self.cancel.clone() };
         let (source, options): (Box<dyn Source>, _) = match request.subresource.as_deref() {
             Some("portforward") => return self.port_forward(query, head, pod, until).await,

@@ -34,6 +34,10 @@ pub fn default(kind: Kind, object: &mut Value, template: impl FnOnce(&mut Value)
             below(object, &["spec", "jobTemplate", "spec"], job);
         }
     }
+    // Clients read fields of a status that the controller has not written yet.
+    if let Some(fields) = object.as_object_mut() {
+        set(fields, "status", json!({}));
+    }
 }
 
 /// Sets a field that is absent or null.

@@ -32,6 +32,7 @@ fn a_deployment_has_defaults() {
     );
     assert_eq!(recreate["spec"]["strategy"], json!({ "type": "Recreate" }));
     assert_eq!(recreate["spec"]["replicas"], json!(0));
+    assert_eq!(recreate["status"], json!({}));
 }
 
 #[test]
