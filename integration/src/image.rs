@@ -11,9 +11,9 @@ use crate::{Host, bounded, finish, succeed};
 
 pub const BUSYBOX_IMAGE: &str = "docker.io/library/busybox:probelet";
 
-const APPLETS: [&str; 20] = [
+const APPLETS: [&str; 21] = [
     "cat", "chmod", "chown", "date", "dd", "df", "echo", "env", "grep", "hostname", "id", "ls",
-    "mkdir", "mount", "rm", "sh", "sleep", "stat", "touch", "true",
+    "mkdir", "mount", "rm", "sh", "sleep", "stat", "tar", "touch", "true",
 ];
 
 impl Host {

@@ -2,7 +2,9 @@
 
 use http::Response;
 use probelet_kube_wire::discovery::{Catalog, version};
-use probelet_kube_wire::negotiate::{Answer, DiscoveryVersion, Endpoint, Form};
+use probelet_kube_wire::negotiate::{
+    Answer, DiscoveryVersion, Endpoint, Form, OPENAPI_PROTOBUF, is_openapi_protobuf,
+};
 use probelet_kube_wire::path::Request;
 use probelet_kube_wire::status::{Status, protocol};
 use serde_json::Value;
@@ -47,9 +49,11 @@ impl Documents<'_> {
             Request::OpenApiV3Document { group, version } => {
                 self.plain(&self.catalog.openapi_document(group, version)?)
             }
-            Request::Metrics | Request::OpenApiV2 | Request::Resource(_) => {
-                Err(protocol::path_not_found())
+            Request::OpenApiV2 if is_openapi_protobuf(self.accept) => {
+                Ok(answer::text(OPENAPI_PROTOBUF, self.catalog.openapi_v2_protobuf()))
             }
+            Request::OpenApiV2 => self.plain(&self.catalog.openapi_v2()),
+            Request::Metrics | Request::Resource(_) => Err(protocol::path_not_found()),
         }
     }
 

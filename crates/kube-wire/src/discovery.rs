@@ -11,8 +11,10 @@ use crate::status::{Status, protocol};
 
 mod aggregated;
 mod descriptions;
+mod gnostic;
 mod legacy;
 mod openapi;
+mod openapi_v2;
 mod schemas;
 mod served;
 

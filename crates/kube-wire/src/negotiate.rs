@@ -141,6 +141,18 @@ impl Answer {
     }
 }
 
+/// The content type of OpenAPI v2 as protobuf.
+pub const OPENAPI_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// The name by which kubectl before 1.23 asks for it, which is no valid content type.
+const OPENAPI_PROTOBUF_EARLIER: &str = "com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// True if the client asks for OpenAPI v2 as protobuf, which kubectl always does.
+pub fn is_openapi_protobuf(accept: Option<&str>) -> bool {
+    let clauses = accept.and_then(accept::clauses).unwrap_or_default();
+    let names = [OPENAPI_PROTOBUF.trim_start_matches("application/"), OPENAPI_PROTOBUF_EARLIER];
+    clauses.first().is_some_and(|it| it.kind() == "application" && names.contains(&it.subtype()))
+}
+
 fn form([kind, group, version]: [&str; 3], endpoint: Endpoint) -> Option<Form> {
     let is_list = endpoint == Endpoint::List;
     let objects = is_list || matches!(endpoint, Endpoint::Object | Endpoint::Watch);

@@ -48,7 +48,7 @@ impl Catalog {
 }
 
 /// The paths of a resource, without those that have no method.
-fn paths(row: &Served) -> Vec<(String, Value)> {
+pub(super) fn paths(row: &Served) -> Vec<(String, Value)> {
     let namespace = if row.namespaced { "/namespaces/{namespace}" } else { "" };
     let collection = format!("/{}{namespace}/{}", place(row.group, row.version), row.name);
     let object = format!("{collection}/{{name}}");

@@ -243,6 +243,31 @@ fn the_openapi_documents_say_that_fields_are_validated() {
 }
 
 #[test]
+fn the_document_of_v2_has_the_same_types_in_its_form() {
+    let document = Catalog::new(WRITABLE).openapi_v2();
+    let schemas = document["definitions"].as_object().unwrap();
+    let pod = &schemas["io.k8s.api.core.v1.Pod"];
+    let meta = "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    let description = "Name, namespace, labels and annotations.";
+    assert_eq!(pod["properties"]["metadata"], json!({"$ref": meta, "description": description}));
+    let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    assert_eq!(containers["items"], json!({"$ref": "#/definitions/io.k8s.api.core.v1.Container"}));
+    assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
+    let patch = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
+    let dry_run = json!({"name": "dryRun", "in": "query", "type": "string", "uniqueItems": true});
+    assert_eq!(patch["parameters"][0], dry_run);
+    let text = document.to_string();
+    assert!(!text.contains("#/components") && !text.contains("allOf"));
+    // Every reference leads to a definition.
+    for (_, after) in
+        text.match_indices("#/definitions/").map(|(at, it)| text.split_at(at + it.len()))
+    {
+        let (name, _) = after.split_once('"').unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+    }
+}
+
+#[test]
 fn the_schemas_have_the_types_of_fields() {
     let document = Catalog::new(WRITABLE).openapi_document("", "v1").unwrap();
     let schemas = document["components"]["schemas"].as_object().unwrap();

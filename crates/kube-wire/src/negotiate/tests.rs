@@ -103,3 +103,17 @@ proptest! {
         let _ = (body_type(Some(&text)), patch_type(Some(&text)));
     }
 }
+
+#[test]
+fn kubectl_asks_for_openapi_v2_as_protobuf() {
+    for accept in [
+        OPENAPI_PROTOBUF,
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf, application/json;q=0.5",
+    ] {
+        assert!(is_openapi_protobuf(Some(accept)), "{accept}");
+    }
+    for accept in [None, Some("*/*"), Some("application/json"), Some("text/plain")] {
+        assert!(!is_openapi_protobuf(accept), "{accept:?}");
+    }
+}
