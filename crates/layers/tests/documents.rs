@@ -9,8 +9,17 @@
 use std::path::{Path, PathBuf};
 
 /// Folders at the root of the workspace. A text in backticks that begins with one is a path.
-const FOLDERS: [&str; 8] =
-    ["benches/", "crates/", "docs/", "examples/", "integration/", "proto/", "scripts/", "src/"];
+const FOLDERS: [&str; 9] = [
+    "benches/",
+    "crates/",
+    "docs/",
+    "examples/",
+    "integration/",
+    "packaging/",
+    "proto/",
+    "scripts/",
+    "src/",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
