@@ -39,7 +39,7 @@ chaos *FLAGS:
 
 # Measures restarts and reading manifests.
 bench:
-    scripts/bench-restart
+    scripts/bench
     cargo bench --locked -p probelet-manifest --bench manifests
 
 # Builds the documentation of the code, and writes docs/pod-fields.md.

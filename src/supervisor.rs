@@ -290,6 +290,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor with the default settings.
+    #[cfg(test)]
     pub fn new(runtime: Arc<dyn Node>, prober: Arc<dyn Prober>) -> Self {
         SupervisorBuilder::new(runtime, prober).build()
     }

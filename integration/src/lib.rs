@@ -5,6 +5,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
+pub mod api_client;
 mod busybox;
 pub mod certificates;
 pub mod clean;

@@ -103,7 +103,10 @@ impl Read<'_> {
             let list = list.map_err(|error| Status::internal(&error.to_string()))?;
             return Ok(answer::json(kind, &partial_list(&list, version), pretty));
         }
-        Ok(answer::json(kind, &page, pretty))
+        match pretty {
+            true => Ok(answer::json(kind, &page, pretty)),
+            false => Ok(answer::text(kind, page.text())),
+        }
     }
 
     /// Answers with a list of `items`, which are measured for this request.
@@ -218,7 +221,7 @@ impl Watching {
         let now = timestamp(now().wall);
         let mut lines = Vec::new();
         for event in events {
-            lines.extend(self.writer.write(event, now).to_string().into_bytes());
+            lines.extend(self.writer.text(event, now).into_bytes());
             lines.push(b'\n');
         }
         lines.into()

@@ -21,12 +21,26 @@ const FIELDS: [(&str, &str); 7] = [
     ("count", "deprecatedCount"),
 ];
 
-/// The stored object in the form of a served resource. Only events have two forms.
+/// True if a served resource has the form in which its objects are stored. Only events have two forms.
+pub fn is_stored_form(served: &Served) -> bool {
+    (served.group, served.name) != ("events.k8s.io", "events")
+}
+
+/// The stored object in the form of a served resource.
 pub fn served_as<'a>(served: &Served, object: &'a Value) -> Cow<'a, Value> {
-    let is_other = (served.group, served.name) == ("events.k8s.io", "events");
     match object {
-        Value::Object(event) if is_other => Cow::Owned(Value::Object(events_k8s_io(event))),
+        Value::Object(event) if !is_stored_form(served) => {
+            Cow::Owned(Value::Object(events_k8s_io(event)))
+        }
         _ => Cow::Borrowed(object),
+    }
+}
+
+/// As [`served_as`], of an object that is not needed any more.
+pub fn into_served(served: &Served, object: Value) -> Value {
+    match served_as(served, &object) {
+        Cow::Owned(other) => other,
+        Cow::Borrowed(_) => object,
     }
 }
 

@@ -17,6 +17,7 @@ use serde_json::Value;
 mod event;
 mod key;
 mod list;
+mod object;
 mod ring;
 mod selection;
 mod version;
@@ -25,6 +26,7 @@ mod watch;
 pub use event::{EventKind, EventWriter, WatchEvent};
 pub use key::{Key, NoKey, Stored};
 pub use list::Page;
+pub use object::Object;
 pub use selection::Selection;
 pub use version::ResourceVersions;
 pub use watch::Watch;
@@ -34,7 +36,7 @@ use ring::{Change, Ring};
 #[cfg(test)]
 mod tests;
 
-type Objects = BTreeMap<Key, Arc<Value>>;
+type Objects = BTreeMap<Key, Arc<Object>>;
 
 /// The newest state and the latest changes of all kinds.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Feed {
     /// no watch gets an event, so all such objects are loaded before the first watch.
     pub fn load(&mut self, stored: Stored, mut object: Value) -> Result<(), NoKey> {
         let key = Key::of(&object)?;
-        set_version(&mut object, self.version());
+        let object = Object::new(&mut object, self.version());
         self.objects.entry(stored).or_default().insert(key, Arc::new(object));
         Ok(())
     }
@@ -77,39 +79,37 @@ impl Feed {
         let key = Key::of(&object)?;
         let objects = self.objects.entry(stored).or_default();
         let before = objects.get(&key).cloned();
-        if let Some(before) = &before {
-            copy_version(before, &mut object);
-            if **before == object {
-                return Ok(Arc::clone(before));
-            }
+        if let Some(before) = &before
+            && **before == Object::new(&mut object, before.version())
+        {
+            return Ok(Arc::new(object));
         }
         let version = self.versions.next(micros);
-        set_version(&mut object, version);
-        let after = Arc::new(object);
+        let after = Arc::new(Object::new(&mut object, version));
         objects.insert(key.clone(), Arc::clone(&after));
-        self.ring.push(Change::new(version, stored, key, before, Some(Arc::clone(&after))));
-        Ok(after)
+        self.ring.push(Change::new(version, stored, key, before, Some(after)));
+        Ok(Arc::new(object))
     }
 
     /// Removes an object. Returns its last state, with the version of the removal.
     pub fn remove(&mut self, stored: Stored, key: &Key, micros: u64) -> Option<Arc<Value>> {
         let before = self.objects.get_mut(&stored)?.remove(key)?;
         let version = self.versions.next(micros);
-        let last = Arc::new(with_version(&before, version));
+        let last = Arc::new(before.at(version).value());
         self.ring.push(Change::new(version, stored, key.clone(), Some(before), None));
         Some(last)
     }
 
     /// The newest state of an object.
     pub fn get(&self, stored: Stored, key: &Key) -> Option<Arc<Value>> {
-        self.objects.get(&stored)?.get(key).cloned()
+        Some(Arc::new(self.objects.get(&stored)?.get(key)?.value()))
     }
 
     /// The newest state of all objects of a resource, in one namespace if one is given.
     pub fn objects(&self, stored: Stored, namespace: Option<&str>) -> Vec<Arc<Value>> {
         let all = self.objects.get(&stored).into_iter().flatten();
         let is_in = |key: &Key| namespace.is_none_or(|wanted| key.namespace() == wanted);
-        all.filter(|(key, _)| is_in(key)).map(|(_, object)| Arc::clone(object)).collect()
+        all.filter(|(key, _)| is_in(key)).map(|(_, object)| Arc::new(object.value())).collect()
     }
 
     /// The state of all objects of a resource at a version, by undoing the changes since.
@@ -123,25 +123,4 @@ impl Feed {
         }
         objects
     }
-}
-
-fn set_version(object: &mut Value, version: u64) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("resourceVersion".to_owned(), Value::String(version.to_string()));
-    }
-}
-
-fn copy_version(from: &Value, to: &mut Value) {
-    let version = from.pointer("/metadata/resourceVersion").cloned();
-    if let (Some(version), Some(metadata)) =
-        (version, to.get_mut("metadata").and_then(Value::as_object_mut))
-    {
-        metadata.insert("resourceVersion".to_owned(), version);
-    }
-}
-
-fn with_version(object: &Value, version: u64) -> Value {
-    let mut object = object.clone();
-    set_version(&mut object, version);
-    object
 }

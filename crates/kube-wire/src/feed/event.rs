@@ -1,10 +1,10 @@
 //! The events of a watch, and how they are written.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::object::Object;
 use crate::discovery::Served;
 use crate::events;
 use crate::negotiate::Form;
@@ -49,19 +49,19 @@ impl EventKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WatchEvent {
     kind: EventKind,
-    object: Arc<Value>,
+    object: Arc<Object>,
 }
 
 impl WatchEvent {
-    pub(super) fn added(object: Arc<Value>) -> Self {
+    pub(super) fn added(object: Arc<Object>) -> Self {
         Self { kind: EventKind::Added, object }
     }
 
-    pub(super) fn modified(object: Arc<Value>) -> Self {
+    pub(super) fn modified(object: Arc<Object>) -> Self {
         Self { kind: EventKind::Modified, object }
     }
 
-    pub(super) fn deleted(object: Arc<Value>) -> Self {
+    pub(super) fn deleted(object: Arc<Object>) -> Self {
         Self { kind: EventKind::Deleted, object }
     }
 
@@ -70,7 +70,7 @@ impl WatchEvent {
             "kind": served.kind, "apiVersion": served.api_version(),
             "metadata": {"resourceVersion": version.to_string(), "creationTimestamp": null},
         });
-        Self { kind: EventKind::Bookmark, object: Arc::new(object) }
+        Self { kind: EventKind::Bookmark, object: Arc::new(Object::unversioned(&object)) }
     }
 
     pub(super) fn initial_end(served: &Served, version: u64) -> Self {
@@ -81,12 +81,12 @@ impl WatchEvent {
                 "annotations": {INITIAL_EVENTS_END: "true"},
             },
         });
-        Self { kind: EventKind::Bookmark, object: Arc::new(object) }
+        Self { kind: EventKind::Bookmark, object: Arc::new(Object::unversioned(&object)) }
     }
 
     /// The last event of a watch that fails.
     pub fn error(status: &Status) -> Self {
-        Self { kind: EventKind::Error, object: Arc::new(status.to_value()) }
+        Self { kind: EventKind::Error, object: Arc::new(Object::unversioned(&status.to_value())) }
     }
 
     /// What happened.
@@ -95,8 +95,8 @@ impl WatchEvent {
     }
 
     /// The object, or the `Status` of an error.
-    pub fn object(&self) -> &Value {
-        &self.object
+    pub fn object(&self) -> Value {
+        self.object.value()
     }
 }
 
@@ -123,21 +123,37 @@ impl EventWriter {
     }
 
     /// The event as it is sent, without the line break behind it. Only the first Table has headers.
+    pub fn text(&mut self, event: &WatchEvent, now: Timestamp) -> String {
+        let is_stored = events::is_stored_form(self.served);
+        match (event.kind, self.form) {
+            (_, Form::Plain) if is_stored => {
+                format!(
+                    "{{\"type\":\"{}\",\"object\":{}}}",
+                    event.kind.as_str(),
+                    event.object.text()
+                )
+            }
+            _ => self.write(event, now).to_string(),
+        }
+    }
+
+    /// The event as a tree of values.
     pub fn write(&mut self, event: &WatchEvent, now: Timestamp) -> Value {
         let is_object = !matches!(event.kind, EventKind::Error | EventKind::Bookmark);
+        let object = event.object();
         let object = match is_object {
-            true => events::served_as(self.served, event.object()),
-            false => Cow::Borrowed(event.object()),
+            true => events::into_served(self.served, object),
+            false => object,
         };
         let object = match (event.kind, self.form, &self.tables) {
-            (EventKind::Error, _, _) => object.into_owned(),
+            (EventKind::Error, _, _) => object,
             (_, Form::Table(_), Some(tables)) => {
                 let table = tables.object(&object, now, self.headers);
                 self.headers = false;
                 table
             }
             (_, Form::PartialMetadata(version), _) => partial_object(&object, version),
-            _ => object.into_owned(),
+            _ => object,
         };
         json!({"type": event.kind.as_str(), "object": object})
     }

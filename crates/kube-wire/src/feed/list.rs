@@ -10,6 +10,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::object::Object;
 use super::selection::Selection;
 use super::{Feed, Key};
 use crate::discovery::Served;
@@ -33,7 +34,7 @@ struct Token {
 pub struct Page {
     served: &'static Served,
     version: u64,
-    items: Vec<Arc<Value>>,
+    items: Vec<Arc<Object>>,
     token: Option<String>,
     remaining: Option<usize>,
 }
@@ -114,7 +115,27 @@ impl Token {
 impl Page {
     /// The objects in the form of the resource.
     pub fn items(&self) -> impl Iterator<Item = Cow<'_, Value>> {
-        self.items.iter().map(|item| events::served_as(self.served, item))
+        self.items.iter().map(|item| Cow::Owned(events::into_served(self.served, item.value())))
+    }
+
+    /// The list as JSON without line breaks.
+    pub fn text(&self) -> String {
+        let (kind, version) = (self.served.kind, self.served.api_version());
+        let mut text = format!(
+            "{{\"kind\":\"{kind}List\",\"apiVersion\":\"{version}\",\"metadata\":{},\"items\":[",
+            self.metadata()
+        );
+        for (number, item) in self.items.iter().enumerate() {
+            if number > 0 {
+                text.push(',');
+            }
+            match events::is_stored_form(self.served) {
+                true => text.push_str(item.text()),
+                false => text += &events::into_served(self.served, item.value()).to_string(),
+            }
+        }
+        text.push_str("]}");
+        text
     }
 
     /// The version of the list.
@@ -136,7 +157,7 @@ impl Page {
     }
 }
 
-/// The list as JSON. It is written without a copy of the objects.
+/// The list as a tree of values.
 impl Serialize for Page {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

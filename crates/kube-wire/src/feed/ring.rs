@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::key::{Key, Stored};
+use super::object::Object;
 
 /// Most changes that are remembered.
 pub(super) const MAX_CHANGES: usize = 1_024;
@@ -18,8 +17,8 @@ pub(super) struct Change {
     version: u64,
     stored: Stored,
     key: Key,
-    before: Option<Arc<Value>>,
-    after: Option<Arc<Value>>,
+    before: Option<Arc<Object>>,
+    after: Option<Arc<Object>>,
     bytes: usize,
 }
 
@@ -28,11 +27,12 @@ impl Change {
         version: u64,
         stored: Stored,
         key: Key,
-        before: Option<Arc<Value>>,
-        after: Option<Arc<Value>>,
+        before: Option<Arc<Object>>,
+        after: Option<Arc<Object>>,
     ) -> Self {
         // The state before is the state after of an earlier change, or it is the last reference.
-        let bytes = [&before, &after].into_iter().flatten().map(|it| bytes(it)).max().unwrap_or(0);
+        let bytes =
+            [&before, &after].into_iter().flatten().map(|it| it.text().len()).max().unwrap_or(0);
         Self { version, stored, key, before, after, bytes }
     }
 
@@ -48,24 +48,12 @@ impl Change {
         &self.key
     }
 
-    pub(super) fn before(&self) -> Option<&Arc<Value>> {
+    pub(super) fn before(&self) -> Option<&Arc<Object>> {
         self.before.as_ref()
     }
 
-    pub(super) fn after(&self) -> Option<&Arc<Value>> {
+    pub(super) fn after(&self) -> Option<&Arc<Object>> {
         self.after.as_ref()
-    }
-}
-
-/// About the length of a value as JSON.
-fn bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 3,
-        Value::Array(items) => items.iter().map(bytes).sum::<usize>() + 2,
-        Value::Object(map) => {
-            map.iter().map(|(key, it)| key.len() + 4 + bytes(it)).sum::<usize>() + 2
-        }
     }
 }
 

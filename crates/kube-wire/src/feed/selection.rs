@@ -1,8 +1,7 @@
 //! Which objects a list or a watch is about.
 
-use serde_json::Value;
-
 use super::key::{Key, Stored};
+use super::object::Object;
 use crate::discovery::Served;
 use crate::options::ListOptions;
 use crate::selector::{FieldSelector, LabelSelector, Selectable};
@@ -53,11 +52,18 @@ impl Selection {
     /// True if objects under this key can be selected.
     pub(super) fn has(&self, stored: Stored, key: &Key) -> bool {
         let namespace = self.namespace.as_deref();
-        self.stored() == stored && namespace.is_none_or(|it| it == key.namespace())
+        self.stored() == stored
+            && namespace.is_none_or(|it| it == key.namespace())
+            && self.fields.admits("metadata.name", key.name())
+            && self.fields.admits("metadata.namespace", key.namespace())
     }
 
     /// True if the object is selected.
-    pub(super) fn selects(&self, object: &Value) -> bool {
-        self.labels.matches_object(object) && self.selectable.matches(&self.fields, object)
+    pub(super) fn selects(&self, object: &Object) -> bool {
+        if self.is_everything() {
+            return true;
+        }
+        let object = object.value();
+        self.labels.matches_object(&object) && self.selectable.matches(&self.fields, &object)
     }
 }

@@ -383,7 +383,7 @@ proptest! {
                     let Some((watch, objects)) = &mut client else { continue };
                     while watch.is_ready(&feed) {
                         for event in watch.next(&feed, 2).unwrap() {
-                            let key = Key::of(event.object()).unwrap();
+                            let key = Key::of(&event.object()).unwrap();
                             let object = event.object().clone();
                             let old = match event.kind() {
                                 EventKind::Deleted => objects.remove(&key),
@@ -402,5 +402,48 @@ proptest! {
                 client = Some((watch(&feed, namespace, &query).unwrap(), BTreeMap::new()));
             }
         }
+    }
+}
+
+#[test]
+fn texts_say_what_the_values_say() {
+    let mut feed = feed();
+    feed.publish(
+        Stored::of(served("", "events")),
+        json!({
+            "kind": "Event", "apiVersion": "v1", "message": "a \"quoted\" text\n",
+            "metadata": {"namespace": "a", "name": "e"},
+        }),
+        0,
+    )
+    .unwrap();
+    let now = Timestamp::from_micros(0);
+    for (group, name) in [("", "pods"), ("", "events"), ("events.k8s.io", "events")] {
+        let (served, options) = (served(group, name), options(""));
+        let selection = Selection::new(served, None, &options).unwrap();
+        let page = feed.list(&selection, &options).unwrap();
+        let text: Value = serde_json::from_str(&page.text()).unwrap();
+        assert_eq!(text, serde_json::to_value(&page).unwrap(), "{group}/{name}");
+        let mut watch = feed.watch(selection, &options).unwrap();
+        for form in [Form::Plain, Form::PartialMetadata(MetaVersion::V1)] {
+            let mut writer = EventWriter::new(served, form, IncludeObject::Metadata);
+            for event in watch.next(&feed, 100).unwrap() {
+                let text: Value = serde_json::from_str(&writer.text(&event, now)).unwrap();
+                assert_eq!(text, writer.write(&event, now), "{group}/{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_selector_of_names_needs_no_object() {
+    let feed = feed();
+    for (query, expected) in [
+        ("fieldSelector=metadata.name%3Dx", vec!["x"]),
+        ("fieldSelector=metadata.name!%3Dx", vec!["y"]),
+        ("fieldSelector=metadata.namespace%3Db%2Cmetadata.name%3Dy", vec!["y"]),
+        ("fieldSelector=metadata.namespace%3Da%2Cmetadata.name%3Dy", vec![]),
+    ] {
+        assert_eq!(names(&list(&feed, None, query).unwrap()), expected, "{query}");
     }
 }

@@ -10,12 +10,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::Feed;
 use super::event::WatchEvent;
+use super::object::Object;
 use super::ring::Change;
 use super::selection::Selection;
-use super::{Feed, with_version};
 use crate::options::{ListOptions, VersionRequest};
 use crate::status::{Status, protocol};
 
@@ -124,7 +123,7 @@ impl Watch {
         if !self.selection.has(change.stored(), change.key()) {
             return None;
         }
-        let selected = |object: Option<&Arc<Value>>| {
+        let selected = |object: Option<&Arc<Object>>| {
             object.filter(|object| self.selection.selects(object)).map(Arc::clone)
         };
         match (selected(change.before()), selected(change.after())) {
@@ -132,8 +131,7 @@ impl Watch {
             (None, Some(after)) => Some(WatchEvent::added(after)),
             (Some(_), Some(after)) => Some(WatchEvent::modified(after)),
             (Some(before), None) => {
-                let last = with_version(&before, change.version());
-                Some(WatchEvent::deleted(Arc::new(last)))
+                Some(WatchEvent::deleted(Arc::new(before.at(change.version()))))
             }
         }
     }

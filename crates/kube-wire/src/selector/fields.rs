@@ -52,6 +52,12 @@ impl FieldSelector {
         terms.next().map(|term| term.value.as_str())
     }
 
+    /// True if no term about this field excludes this value.
+    pub fn admits(&self, field: &str, value: &str) -> bool {
+        let terms = self.terms.iter().filter(|term| term.field == field);
+        terms.into_iter().all(|term| (term.value == value) == term.equal)
+    }
+
     /// True if all terms hold; `value` returns a field's value, empty if it is absent.
     pub fn matches(&self, value: impl Fn(&str) -> String) -> bool {
         self.terms.iter().all(|term| (value(&term.field) == term.value) == term.equal)
