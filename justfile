@@ -31,7 +31,7 @@ unit FILTER="":
 # Runs the integration tests of integration/tests/NAME.rs.
 integration NAME *ARGS:
     cargo build --locked && scripts/build-image
-    bash -euc '. scripts/lib.sh; install_grpcurl; install_grpcio; install_kubectl; PROBELET_BIN={{bin}} cargo test --locked -p probelet-integration --test {{NAME}} -- --test-threads=2 {{ARGS}}'
+    bash -euc '. scripts/lib.sh; install_test_clients; PROBELET_BIN={{bin}} cargo test --locked -p probelet-integration --test {{NAME}} -- --test-threads=2 {{ARGS}}'
 
 # Kills daemon, containerd, shims and containers at random, and checks after each round.
 chaos *FLAGS:

@@ -171,6 +171,15 @@ install_kube_node() {
     @kubernetes/client-node@2) || { rm -rf "$KUBERNETES_NODE" && die "could not install @kubernetes/client-node"; }
 }
 
+# Sets PROMETHEUS to the folder of Debian 12's prometheus and promtool, unpacked into target/tools.
+install_prometheus() {
+  local folder=$PWD/target/tools/prometheus
+  export PROMETHEUS=$folder/usr/bin
+  [ -x "$PROMETHEUS/promtool" ] && return
+  say "Unpacking prometheus into target/tools"
+  unpack_from bookworm "$folder" prometheus
+}
+
 # unpack_from SUITE FOLDER PACKAGE…: unpacks packages of a suite of Debian without installing them, by an
 # apt with lists and caches of its own.
 unpack_from() {
@@ -196,6 +205,17 @@ unpack_from() {
   mkdir -p "$(dirname "$folder")"
   mv "$work/root" "$folder"
   rm -rf "$work"
+}
+
+# Installs all clients that the integration tests use.
+install_test_clients() {
+  install_grpcurl
+  install_grpcio
+  install_kubectl
+  install_older_kubectls
+  install_kube_python
+  install_kube_node
+  install_prometheus
 }
 
 # make_venv FOLDER PACKAGE: creates a virtual environment, and removes it if the package cannot be
