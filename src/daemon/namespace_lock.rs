@@ -95,9 +95,10 @@ impl NamespaceLock {
         if self.file.is_some() {
             return Ok(());
         }
-        let Place { open_at, path } = self.place().await?;
+        let place = self.place().await?;
+        let mut file = self.open(&place)?;
+        let path = place.path;
         let failed = |error: io::Error| LockError::Io { path: path.clone(), error };
-        let mut file = open(&open_at).map_err(failed)?;
         let deadline = deadline_in(WAIT);
         let mut is_reported = false;
         while !try_lock(&file).map_err(failed)? {
@@ -116,6 +117,16 @@ impl NamespaceLock {
         describe(&mut file, &self.description).map_err(failed)?;
         self.file = Some(file);
         Ok(())
+    }
+
+    fn open(&self, place: &Place) -> Result<File, LockError> {
+        open(&place.open_at).map_err(|error| match error.kind() {
+            // containerd has ended since it was asked, and its root with it.
+            io::ErrorKind::NotFound => {
+                LockError::NoContainerd { address: self.address.clone(), error }
+            }
+            _ => LockError::Io { path: place.path.clone(), error },
+        })
     }
 
     /// The place of the file, which the process that listens on the socket determines.
@@ -243,6 +254,18 @@ mod tests {
         };
         let (acquired, ()) = tokio::join!(second.acquire(), ends);
         acquired.unwrap();
+    }
+
+    #[test]
+    fn a_containerd_that_ends_meanwhile_is_away() {
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let place = Place {
+            open_at: format!("/proc/{}/root/tmp/c.sock.probelet-n.lock", ended.id()).into(),
+            path: "/tmp/c.sock.probelet-n.lock".into(),
+        };
+        let error = lock(Path::new("/tmp/c.sock"), "n", "/x").open(&place).unwrap_err();
+        assert!(matches!(error, LockError::NoContainerd { .. }), "{error}");
     }
 
     #[tokio::test]

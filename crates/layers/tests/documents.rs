@@ -69,3 +69,41 @@ fn paths_are_found_in_backticks() {
         ["src/main.rs", "integration/tests/pods.rs", "integration/tests/logs.rs", "scripts/test"];
     assert_eq!(paths(text), expected);
 }
+
+/// The reasons of events in the sources, which are the first argument of a `Notice`.
+fn event_reasons(text: &str) -> Vec<String> {
+    let production = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let begins = ["Notice::normal(", "Notice::warning("];
+    let calls = begins.iter().flat_map(|begin| production.split(begin).skip(1));
+    let literals = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+    literals.map(str::to_owned).collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match path.is_dir() {
+            true if name != "tests" => sources(&path, found),
+            false if name.ends_with(".rs") && name != "tests.rs" => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn troubleshooting_has_each_event_and_each_reason_to_wait() {
+    let root = root();
+    let document = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    sources(&root.join("crates/domain/src"), &mut files);
+    let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    let mut words: Vec<String> = files.iter().flat_map(|path| event_reasons(&read(path))).collect();
+    assert!(words.len() > 30, "{words:?}");
+    let waiting = read(&root.join("crates/domain/src/status/waiting.rs"));
+    let texts = waiting.lines().filter_map(|line| line.split_once("=> \"")?.1.split('"').next());
+    words.extend(texts.map(str::to_owned));
+    words.retain(|word| !document.contains(&format!("`{word}`")));
+    assert!(words.is_empty(), "docs/troubleshooting.md does not explain {words:?}");
+}
