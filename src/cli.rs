@@ -48,6 +48,7 @@ mod restart;
 mod resume;
 mod run_image;
 mod start;
+mod status;
 mod stop;
 mod tab_stops;
 mod table;
@@ -88,6 +89,7 @@ pub async fn run(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Resul
         Verb::Resume(args) => resume::run(&client, args, io).await,
         Verb::Condition(args) => condition::run(&client, args, io).await,
         Verb::Start(args) => start::run(&client, args, io).await,
+        Verb::Status(args) => status::run(&client, args, io).await,
         Verb::Stop(args) => stop::run(&client, args, io).await,
         Verb::Adopt(args) => adopt::run(&client, args, io).await,
         Verb::Release(args) => release::run(&client, args, io).await,
@@ -130,6 +132,7 @@ fn check(verb: &Verb) -> Result<()> {
         | Verb::Images(_)
         | Verb::Rmi(_)
         | Verb::Kubeconfig(_)
+        | Verb::Status(_)
         | Verb::Version(_) => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::build_info;
 use crate::cli::{Connection, Verb};
+use crate::daemon::check;
 use crate::daemon::config::{Config, ConfigFileError, DEFAULT_FILE, Settings, defaults_from_file};
 
 #[cfg(test)]
@@ -23,10 +24,21 @@ pub struct CommandLine {
     pub command: Command,
 }
 
+/// The verbs whose flags may be keys of the configuration file.
+const CONFIGURED: [&str; 2] = ["serve", "check"];
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon.
     Serve(Box<Config>),
+    /// Check whether this host has what the daemon needs; needs no daemon.
+    #[command(
+        long_about = "Check whether this host has what the daemon needs: containerd, runc, the kernel, \
+                      cgroups, CNI, folders, certificates. It reads the configuration as `serve` does. \
+                      Each line is good, degraded (with what then does not work) or broken (with what \
+                      to do). The exit status is 1 if something is broken. Needs no daemon."
+    )]
+    Check(Box<check::Args>),
     #[command(flatten)]
     Client(Verb),
     /// Print a shell's completion script: `source <(probelet completion bash)`.
@@ -96,13 +108,15 @@ fn matches_with(
     let args: Vec<_> = args.into_iter().collect();
     let mut command = CommandLine::command();
     let mut matches = command.clone().try_get_matches_from(&args)?;
-    if let Some(serve) = matches.subcommand_matches("serve") {
+    let first = matches.clone();
+    let configured = first.subcommand().filter(|(verb, _)| CONFIGURED.contains(verb));
+    if let Some((verb, serve)) = configured {
         if serve.value_source("address") == Some(ValueSource::CommandLine) {
             let text = "--address is for clients; a daemon has --listen\n";
             return Err(command.error(ErrorKind::ArgumentConflict, text).into());
         }
         let named = serve.get_one::<PathBuf>("config_file").map(PathBuf::as_path);
-        command = defaults_from_file(command, named, default_file)?;
+        command = defaults_from_file(command, verb, named, default_file)?;
         matches = command.clone().try_get_matches_from(&args)?;
     }
     Ok((command, matches))

@@ -5,6 +5,7 @@ mod authority_rewrite;
 mod bound_listeners;
 mod caller_slots;
 mod calls;
+pub mod check;
 pub mod config;
 mod descriptors;
 mod error;
@@ -63,8 +64,6 @@ use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
 use crate::supervisor::{Adopter, HostBrake, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
-/// The snapshotter of root filesystems: containerd's default.
-const SNAPSHOTTER: &str = "overlayfs";
 /// The time that open calls have to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// The time for which a start waits for the recovery of running pods. After it callers are asked to
@@ -89,12 +88,6 @@ struct ApiListeners {
     meta: MetaApi,
     kubeconfigs: KubeconfigsApi,
     slots: CallerSlots,
-}
-
-/// The lock of the namespace that a daemon with this configuration manages.
-pub fn namespace_lock(config: &Config) -> NamespaceLock {
-    let Config { containerd_address, containerd_namespace, socket, .. } = config;
-    NamespaceLock::new(containerd_address, containerd_namespace, socket, now().wall)
 }
 
 /// Serves until SIGTERM or SIGINT. The containers continue to run. The caller releases the lock when
@@ -123,7 +116,7 @@ pub async fn serve(
     let stop = stop_on_signal(cancel.clone()).map_err(Error::Signals)?;
     let registries = watch::Sender::new(config.registries.registries());
     let (address, settings) = (config.containerd_address.clone(), registries.subscribe());
-    let containerd = Containerd::new(address, SNAPSHOTTER, settings);
+    let containerd = Containerd::new(address, config::SNAPSHOTTER, settings);
     let containerd: Arc<dyn Runtime> = Arc::new(containerd.map_err(Error::Containerd)?);
     let node = LocalNode::new(node_config(&config), containerd.clone()).map_err(Error::Node)?;
     let node = Arc::new(node);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use probelet::cli::{self, Connection, Verb};
 use probelet::command_line::{self, Command, CommandLine, UsageError};
+use probelet::daemon::check;
 use probelet::daemon::config::Settings;
 use probelet::daemon::reload::Source;
-use probelet::daemon::{self, BoundListeners, Config};
+use probelet::daemon::{self, BoundListeners, Config, NamespaceLock};
 use probelet::logs::logger;
 use probelet::process::descriptors;
 use probelet::shared_pids::holder;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     match command_line::parse(std::env::args_os()) {
         Ok(CommandLine { connection, command }) => match command {
             Command::Serve(_) => serve(),
+            Command::Check(args) => check(&args),
             Command::Client(verb) => client(&connection, &verb),
             Command::Completion { shell } => completion(shell),
         },
@@ -44,6 +46,21 @@ fn client(connection: &Connection, verb: &Verb) -> ExitCode {
         Err(error) => Err(error.into()),
     };
     exit_code(result, &mut io)
+}
+
+fn check(args: &check::Args) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let findings = match runtime {
+        Ok(runtime) => runtime.block_on(check::run(&args.config)),
+        Err(error) => return failure(&error),
+    };
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let mut io = cli::Io::new(&mut out, &mut err);
+    let written = io.raw(check::render(&findings, args.output).as_bytes());
+    match exit_code(written, &mut io) {
+        ExitCode::SUCCESS if check::is_broken(&findings) => ExitCode::FAILURE,
+        code => code,
+    }
 }
 
 fn completion(shell: clap_complete::Shell) -> ExitCode {
@@ -98,7 +115,7 @@ fn serve() -> ExitCode {
     let read = Box::new(|| configuration().map_err(Into::into));
     let source = Source::new(read, settings, log);
     // Released when this function ends, after all threads that work for the daemon.
-    let mut lock = daemon::namespace_lock(&config);
+    let mut lock = NamespaceLock::of(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
         Ok(runtime) => {

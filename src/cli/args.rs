@@ -4,8 +4,8 @@ use clap::Subcommand;
 
 use super::{
     adopt, apply, condition, delete, describe, exec, export, get, images, kill, kubeconfig, logs,
-    pause, probe, pull, release, remove_images, restart, resume, run_image, start, stop, top,
-    validate, version, wait,
+    pause, probe, pull, release, remove_images, restart, resume, run_image, start, status, stop,
+    top, validate, version, wait,
 };
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +81,14 @@ pub enum Verb {
                       new credential, of which the daemon keeps no copy. `revoke` ends it early."
     )]
     Kubeconfig(kubeconfig::Args),
+    /// Show the daemon, its pods by status, and what restarted in the last hour.
+    #[command(
+        long_about = "Show the versions of the daemon, of containerd and of the kernel, the pods by status, \
+                      those that are not ready, kills that wait for the brake, and what restarted in \
+                      the last hour and why. The exit status is 1 if the daemon or containerd does \
+                      not answer."
+    )]
+    Status(status::Args),
     /// Print the versions of this client and of the daemon.
     Version(version::Args),
 }

@@ -22,6 +22,9 @@ use registries::RegistryConfig;
 
 use crate::trusted::{self, TrustError};
 
+/// The snapshotter of root filesystems: containerd's default.
+pub const SNAPSHOTTER: &str = "overlayfs";
+
 /// The values of the flags of `serve`, by the flag's name, by which two configurations are compared.
 pub type Settings = BTreeMap<String, Vec<OsString>>;
 

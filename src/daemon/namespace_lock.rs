@@ -17,8 +17,10 @@ use rustix::io::Errno;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
+use super::config::Config;
 use crate::files;
 use crate::node::deadline_in;
+use crate::supervisor::now;
 use crate::trusted;
 
 /// The time for which a start waits for the end of another daemon, as in an upgrade. A daemon that
@@ -67,9 +69,15 @@ pub struct NamespaceLock {
 }
 
 impl NamespaceLock {
+    /// The lock of the namespace that a daemon with this configuration manages.
+    pub fn of(config: &Config) -> Self {
+        let Config { containerd_address, containerd_namespace, socket, .. } = config;
+        Self::new(containerd_address, containerd_namespace, socket, now().wall)
+    }
+
     /// The lock of a namespace of the containerd at `address`. `socket` is the daemon's, and `since`
     /// the time of its start.
-    pub fn new(address: &Path, namespace: &str, socket: &Path, since: SystemTime) -> Self {
+    fn new(address: &Path, namespace: &str, socket: &Path, since: SystemTime) -> Self {
         let socket = std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
         let description = format!(
             "pid {}, socket {}, since {}",
@@ -127,6 +135,25 @@ impl NamespaceLock {
             }
             _ => LockError::Io { path: place.path.clone(), error },
         })
+    }
+
+    /// What the daemon that has the lock has written about itself; None if none has it.
+    ///
+    /// # Errors
+    ///
+    /// The same as of [`NamespaceLock::acquire`].
+    pub async fn holder(&self) -> Result<Option<String>, LockError> {
+        let Place { open_at, path } = self.place().await?;
+        let failed = |error: io::Error| LockError::Io { path: path.clone(), error };
+        let mut file = match File::open(&open_at) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(failed)?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(None),
+            Err(Errno::WOULDBLOCK) => holder(&mut file).map(Some).map_err(failed),
+            Err(error) => Err(failed(error.into())),
+        }
     }
 
     /// The place of the file, which the process that listens on the socket determines.
@@ -224,7 +251,10 @@ mod tests {
         let _containerd = UnixListener::bind(&address).unwrap();
         symlink(&address, &link).unwrap();
         let mut first = lock(&address, "n", "/run/first.sock");
+        assert_eq!(first.holder().await.unwrap(), None);
         first.acquire().await.unwrap();
+        let holder = lock(&link, "n", "/x").holder().await.unwrap().unwrap();
+        assert!(holder.contains("socket /run/first.sock, since"), "{holder}");
         first.acquire().await.unwrap();
         lock(&address, "other", "/x").acquire().await.unwrap();
         let mut second = lock(&link, "n", "/run/second.sock");

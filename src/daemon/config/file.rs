@@ -11,8 +11,9 @@ use crate::{files, trusted};
 /// The file that is read if none is named.
 pub const DEFAULT_FILE: &str = "/etc/probelet/config.toml";
 /// Flags that are no keys of the file.
-pub const NO_KEYS: [&str; 8] = [
+pub const NO_KEYS: [&str; 9] = [
     "config",
+    "output",
     "help",
     "version",
     "address",
@@ -50,10 +51,11 @@ pub enum ConfigFileError {
     },
 }
 
-/// The command with the defaults of the configuration file: of the file `named`, or else of the default
-/// file if it exists.
+/// The command with the defaults of the configuration file for the flags of `verb`: of the file `named`,
+/// or else of the default file if it exists.
 pub fn defaults_from_file(
     command: clap::Command,
+    verb: &str,
     named: Option<&Path>,
     default: &Path,
 ) -> Result<clap::Command, ConfigFileError> {
@@ -62,7 +64,7 @@ pub fn defaults_from_file(
         .map_err(Into::into)
         .and_then(|()| files::read_text(path, files::CONFIGURATION));
     match text {
-        Ok(text) => with_file(command, path, &text),
+        Ok(text) => with_file(command, verb, path, &text),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(command),
         Err(error) => Err(ConfigFileError::Unreadable { path: path.to_owned(), error }),
     }
@@ -70,6 +72,7 @@ pub fn defaults_from_file(
 
 fn with_file(
     command: clap::Command,
+    verb: &str,
     path: &Path,
     text: &str,
 ) -> Result<clap::Command, ConfigFileError> {
@@ -95,11 +98,11 @@ fn with_file(
                 return Err(ConfigFileError::NoScalar { position, key, kind });
             }
         };
-        let Some(changed) = with_default(command, name, value) else {
+        let Some(changed) = with_default(command, verb, name, value) else {
             return Err(ConfigFileError::UnknownKey { position, key });
         };
         // Checked after each key, so that an error belongs to this key.
-        let checked = changed.clone().try_get_matches_from(["probelet", "serve"]);
+        let checked = changed.clone().try_get_matches_from(["probelet", verb]);
         let error = |error| ConfigFileError::Value { position, key, error: Box::new(error) };
         checked.map_err(error)?;
         command = changed;
@@ -107,8 +110,13 @@ fn with_file(
     Ok(command)
 }
 
-/// Sets the default of a flag of `serve`; `None` if no flag has that name.
-fn with_default(command: clap::Command, name: &str, value: String) -> Option<clap::Command> {
+/// Sets the default of a flag of `verb`; `None` if no flag has that name.
+fn with_default(
+    command: clap::Command,
+    verb: &str,
+    name: &str,
+    value: String,
+) -> Option<clap::Command> {
     let id = |command: &clap::Command| {
         let mut args = command.get_arguments();
         let arg = args.find(|arg| arg.get_long() == Some(name) && !NO_KEYS.contains(&name))?;
@@ -117,8 +125,8 @@ fn with_default(command: clap::Command, name: &str, value: String) -> Option<cla
     if let Some(id) = id(&command) {
         return Some(command.mut_arg(id, |arg| arg.default_value(value)));
     }
-    let id = command.find_subcommand("serve").and_then(id)?;
-    Some(command.mut_subcommand("serve", |serve| serve.mut_arg(id, |arg| arg.default_value(value))))
+    let id = command.find_subcommand(verb).and_then(id)?;
+    Some(command.mut_subcommand(verb, |verb| verb.mut_arg(id, |arg| arg.default_value(value))))
 }
 
 fn first_line(error: &clap::Error) -> String {
