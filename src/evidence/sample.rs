@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cgroup::Cgroup;
-use super::threads::{THREADS, schedstat, tids};
+use super::threads::{Ran, THREADS, schedstat, tids};
 
 /// One sample. A capture compares it with an earlier one.
 #[derive(Debug, Clone)]
@@ -18,15 +18,6 @@ pub struct Sample {
     is_whole: bool,
     /// Periods in which the CPU limit has throttled the cgroup.
     pub throttled: Option<u64>,
-}
-
-/// The CPU time of a thread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ran {
-    /// Nanoseconds that it has run.
-    pub ran: u64,
-    /// Nanoseconds that it was ready and waited for a CPU.
-    pub waited: u64,
 }
 
 impl Sample {

@@ -266,7 +266,7 @@ fn processes_and_threads_beyond_the_limits_are_reported_as_missing() {
     let budget = text::Budget::new(Duration::from_secs(10));
     missing.clear();
     let seen =
-        threads::processes(&[own], |_| sample::Ran::default(), budget, &mut release, &mut missing);
+        threads::processes(&[own], |_| threads::Ran::default(), budget, &mut release, &mut missing);
     // Threads of other tests may have ended meanwhile.
     let count = seen[0].threads.len();
     assert!((150..=200).contains(&count), "{count}");

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs;
 
 use super::release::Release;
-use super::sample::Ran;
 use super::syscalls;
 use super::text::{Budget, keyed, line, read};
 use crate::domain::evidence::{Process, Thread};
@@ -91,6 +90,15 @@ pub fn processes(
 pub fn tids(pid: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The CPU time of a thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Nanoseconds that it has run.
+    pub ran: u64,
+    /// Nanoseconds that it was ready and waited for a CPU.
+    pub waited: u64,
 }
 
 pub fn schedstat(pid: u32, tid: u32) -> Option<Ran> {
