@@ -306,9 +306,12 @@ mod tests {
         assert!(matches!(error, LockError::NoContainerd { .. }), "{error}");
         let _containerd = UnixListener::bind(&address).unwrap();
         let path = folder.path().join("c.sock.probelet-n.lock");
-        symlink("/etc/passwd", &path).unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "text").unwrap();
+        symlink(&other, &path).unwrap();
         let error = lock(&address, "n", "/x").acquire().await.unwrap_err();
         assert!(matches!(error, LockError::Io { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "text");
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         lock(&address, "n", "/x").acquire().await.unwrap_err();
