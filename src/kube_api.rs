@@ -4,7 +4,7 @@
 //!
 //! - `publisher` keeps the objects of the store as the supervisor has them.
 //! - `stored_kind` is the kind of objects that clients store, such as ConfigMaps; `namespaces` makes
-//!   and empties namespaces. `workload_kind` is that of Deployments and the other workloads, whose
+//!   and empties namespaces, `node_kind` lets clients cordon the node. `workload_kind` is that of Deployments and the other workloads, whose
 //!   controllers write through `controller_api`. `stored_values` gives pods the
 //!   values of ConfigMaps and Secrets.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
@@ -30,6 +30,7 @@ mod host_objects;
 mod identity;
 mod logs;
 mod namespaces;
+mod node_kind;
 mod one_way;
 mod pod_objects;
 mod pods;
@@ -57,6 +58,7 @@ pub use controller_api::ControllerApi;
 pub use host_objects::HostFacts;
 pub use identity::Identity;
 pub use namespaces::Namespaces;
+pub use node_kind::NodeKind;
 pub use pods::Pods;
 pub use publisher::Publisher;
 pub use router::Router;

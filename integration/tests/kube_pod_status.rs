@@ -195,3 +195,30 @@ fn a_pod_whose_image_changes_is_ready_until_its_container_ends() -> Result<()> {
     ensure!(pod["metadata"]["labels"] == json!({"app": "web", "patched": "true"}), "{pod}");
     Ok(())
 }
+
+/// Kubernetes' rule: an exported object that is applied has a node, which no later manifest can
+/// remove.
+#[test]
+fn an_exported_object_is_applied_and_then_the_short_manifest_is_refused() -> Result<()> {
+    let kube = with_web()?;
+    let exported = kube.kubectl(&["get", "pod", "web", "-o", "yaml"])?;
+    kube.apply(&["apply", "-f", "-"], &exported)?;
+    kube.apply(&["apply", "-f", "-"], &exported)?;
+    let refused = kube.refused(&["apply", "-f", "-"], &web())?;
+    ensure!(refused.contains("pod updates may not change fields other than"), "{refused}");
+    ensure!(refused.contains("spec.nodeName"), "{refused}");
+    Ok(())
+}
+
+/// kubectl sends the copy of a pod as protobuf.
+#[test]
+fn a_pod_is_copied_for_debugging() -> Result<()> {
+    let kube = with_web()?;
+    let container = ["--container=app", "--copy-to=copy", "--", "sleep", "1000"];
+    kube.kubectl(&[&["debug", "web"][..], &container].concat())?;
+    kube.kubectl(&["wait", "--for=condition=Ready", "pod/copy", "--timeout=30s"])?;
+    let copy = kube.json(&["get", "pod", "copy"])?;
+    ensure!(copy["spec"]["containers"][0]["command"] == json!(["sleep", "1000"]), "{copy}");
+    ensure!(copy["metadata"]["labels"].is_null(), "{copy}");
+    Ok(())
+}

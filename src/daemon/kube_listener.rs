@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
 use crate::kube_api::{
-    ControllerApi, HostFacts, Namespaces, Pods, Publisher, Router, Server, StoredValues, Streams,
-    UsageMeter, ValueFollower, Writes, stored_kinds, workload_kinds,
+    ControllerApi, HostFacts, Namespaces, NodeKind, Pods, Publisher, Router, Server, StoredValues,
+    Streams, UsageMeter, ValueFollower, Writes, stored_kinds, workload_kinds,
 };
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
@@ -67,6 +67,7 @@ impl BoundKube {
         let mut kinds = stored_kinds(&catalog, &objects);
         kinds.extend(workload_kinds(&catalog, &objects));
         kinds.extend(pods.map(Pods::kind));
+        kinds.extend(NodeKind::kind(&catalog, &objects));
         let writes = Writes::new(kinds, store.clone());
         let api = Arc::new(ControllerApi::new(writes.clone()));
         let controllers = Controllers::new(supervisor.clone(), objects.clone(), api);

@@ -90,6 +90,13 @@ pub fn node(facts: &HostFacts, addresses: &[IpAddr], link: &Link) -> Value {
     })
 }
 
+/// Gives a node the spec of the published one, which clients write: see `node_kind`.
+pub fn keep_spec(before: &Value, node: &mut Value) {
+    if let (Some(spec), Some(node)) = (before.get("spec"), node.as_object_mut()) {
+        node.insert("spec".to_owned(), spec.clone());
+    }
+}
+
 /// Returns the name of the processor's architecture, as Go has it.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {

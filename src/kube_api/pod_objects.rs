@@ -10,6 +10,9 @@ use crate::domain::status::{Phase, PodStatus};
 use crate::manifest::{ServerMade, to_json};
 use crate::supervisor::{PodView, now};
 
+/// The annotation of pods that the kubelet runs by itself; in Kubernetes, its value is a hash.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
 /// Returns the `v1.Pod`. The report of its probes is left out: it changes with each probe, and each
 /// change would be an event for every watcher and a conflict for every edit.
 pub fn pod(view: &PodView) -> Value {
@@ -19,7 +22,19 @@ pub fn pod(view: &PodView) -> Value {
     {
         annotations.retain(|key, _| !matches!(ServerMade::of(key), Some((ServerMade::Probes, _))));
     }
+    if view.spec.origin.is_some() || view.spec.is_adopted() {
+        mark_as_mirror(&mut pod, &view.spec.uid);
+    }
     pod
+}
+
+/// Marks a pod that this API only shows, so that `kubectl drain` leaves it out.
+fn mark_as_mirror(pod: &mut Value, uid: &str) {
+    let metadata = pod.get_mut("metadata").and_then(Value::as_object_mut);
+    let annotations = metadata.map(|it| it.entry("annotations").or_insert_with(|| json!({})));
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+        annotations.insert(MIRROR.to_owned(), json!(uid));
+    }
 }
 
 /// Returns the `v1.Pod` that a new pod would have.

@@ -216,6 +216,16 @@ impl Publisher {
         age.is_err() || age.is_ok_and(|age| age >= NODE)
     }
 
+    /// Removes the node that the host had under another name: its file has whether it was cordoned.
+    fn remove_other_nodes(&self) {
+        let nodes = self.store.read(|feed| feed.objects(self.kinds.nodes, None));
+        for key in nodes.iter().filter_map(|node| Key::of(node).ok()) {
+            if key.name() != self.facts.name {
+                self.store.remove(self.kinds.nodes, &key, micros(now().wall));
+            }
+        }
+    }
+
     fn publish_node(&mut self) {
         self.node_read = now().wall;
         match network::host::addresses() {
@@ -223,7 +233,17 @@ impl Publisher {
             Err(error) => tracing::debug!(%error, "the host's addresses are not known"),
         }
         let link = self.supervisor.link().borrow().clone();
-        self.put(self.kinds.nodes, host_objects::node(&self.facts, &self.addresses, &link));
+        let node = host_objects::node(&self.facts, &self.addresses, &link);
+        let published = self.store.publish_keeping(
+            self.kinds.nodes,
+            node,
+            micros(now().wall),
+            host_objects::keep_spec,
+        );
+        if let Err(error) = published {
+            tracing::warn!(%error, "the node is not served");
+        }
+        self.remove_other_nodes();
         if let Some(listen) = self.listen {
             let service = host_objects::api_service(&self.facts, listen, &self.addresses);
             self.put(self.kinds.services, service);

@@ -60,6 +60,24 @@ impl Store {
         Ok(object)
     }
 
+    /// Works as [`Self::publish`] for an object that has a part which clients write: `keep` gives it
+    /// that part of the stored object. No write comes between.
+    pub fn publish_keeping(
+        &self,
+        stored: Stored,
+        mut object: Value,
+        micros: u64,
+        keep: impl FnOnce(&Value, &mut Value),
+    ) -> Result<Arc<Value>, NoKey> {
+        let mut feed = self.feed();
+        if let Some(before) = feed.get(stored, &Key::of(&object)?) {
+            keep(&before, &mut object);
+        }
+        let object = feed.publish(stored, object, micros.min(self.ceiling()))?;
+        self.notify(&feed);
+        Ok(object)
+    }
+
     /// Publishes what a client wrote into an object that the daemon decides, then the daemon's object
     /// again, in one step: no other change comes between them. Returns the object as it was written;
     /// `None` if there is no such object any more.

@@ -49,13 +49,15 @@ struct Memory {
     /// The versions of all Jobs, by which a CronJob is reconciled again.
     jobs: BTreeSet<(Key, String)>,
     ownership: Ownership,
+    /// True if the node is cordoned.
+    is_cordoned: bool,
     /// Objects without an owner.
     garbage: Vec<(&'static Served, Dependent)>,
 }
 
 impl Controllers {
     pub fn new(supervisor: Arc<Supervisor>, objects: StoredObjects, api: Arc<dyn Api>) -> Self {
-        let recorder = Arc::new(Recorder::new(objects.store().clone()));
+        let recorder = Arc::new(Recorder::new(objects.clone()));
         Self { supervisor, objects, api, recorder }
     }
 
@@ -91,6 +93,8 @@ impl Controllers {
     fn observe(&self, memory: &mut Memory) {
         let changed = memory.pods.refresh(&self.supervisor.list());
         let is_stored_changed = memory.ownership.refresh(&self.objects);
+        let was_cordoned = std::mem::replace(&mut memory.is_cordoned, self.is_cordoned());
+        let is_node_changed = was_cordoned != memory.is_cordoned;
         let (mut seen, mut jobs) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
             for object in self.list(kind, None) {
@@ -132,7 +136,7 @@ impl Controllers {
         memory.queue.observe(seen);
         memory.queue.mark(|work| match work {
             Work::Object(Kind::CronJob, key) => of_jobs.contains(key.namespace()),
-            Work::Object(_, key) => changed.contains(key.namespace()),
+            Work::Object(_, key) => is_node_changed || changed.contains(key.namespace()),
             Work::Unwind(_, key) => is_stored_changed || changed.contains(key.namespace()),
             Work::Garbage(..) => false,
         });
@@ -183,6 +187,7 @@ impl Controllers {
             pods: memory.pods.of(key.namespace()),
             jobs,
             object,
+            is_cordoned: memory.is_cordoned,
             now: wall(),
         })
     }
@@ -199,6 +204,13 @@ impl Controllers {
             dependents,
             of,
         })
+    }
+
+    fn is_cordoned(&self) -> bool {
+        let nodes = api::core("nodes").map(Stored::of);
+        let nodes = nodes.map(|nodes| self.objects.list(nodes, None)).unwrap_or_default();
+        let mut bits = nodes.iter().filter_map(|node| node.pointer("/spec/unschedulable"));
+        bits.any(|bit| *bit == true)
     }
 
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {

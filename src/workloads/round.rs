@@ -24,17 +24,19 @@ pub struct Round {
     pub pods: Vec<PodFacts>,
     /// The Jobs of the namespace.
     pub jobs: Vec<Arc<Value>>,
+    /// True if the node is cordoned.
+    pub is_cordoned: bool,
     pub now: Timestamp,
 }
 
 impl Round {
     pub async fn run(self) -> Done {
         let jobs: Vec<_> = self.jobs.iter().map(|job| JobFacts::of(job)).collect();
-        let observed = Observed { pods: &self.pods, jobs: &jobs };
+        let observed = Observed { pods: &self.pods, jobs: &jobs, is_cordoned: self.is_cordoned };
         let result = reconcile(self.kind, &self.object, observed, self.now, zone);
         let mut failed = false;
         for problem in result.problems {
-            self.warn(problem.reason, problem.message);
+            self.warn(problem.reason, problem.message).await;
         }
         let (first, then): (Vec<_>, Vec<_>) =
             result.actions.into_iter().partition(Action::before_status);
@@ -47,6 +49,13 @@ impl Round {
         }
         for action in then {
             failed |= !self.act(action).await;
+        }
+        // Actions that failed are repeated, and their events follow then.
+        for note in result.notes.into_iter().filter(|_| !failed) {
+            match note.is_warning {
+                true => self.warn(note.reason, note.message).await,
+                false => self.note(note.reason, note.message).await,
+            }
         }
         Done { failed, next: result.next }
     }
@@ -67,7 +76,7 @@ impl Round {
             // The Job was deleted when its time to live was over.
             Err(status) if status.code() == 404 => true,
             Err(status) => {
-                self.report("FailedUpdate", "Error updating status", &status);
+                self.report("FailedUpdate", "Error updating status", &status).await;
                 false
             }
             Ok(()) => true,
@@ -105,11 +114,11 @@ impl Round {
         let Some(row) = row else { return true };
         match self.api.create(row, object, &self.by()).await {
             Ok(()) => {
-                self.note("SuccessfulCreate", format!("Created {what}: {name}"));
+                self.note("SuccessfulCreate", format!("Created {what}: {name}")).await;
                 true
             }
             Err(status) => {
-                self.report("FailedCreate", "Error creating", &status);
+                self.report("FailedCreate", "Error creating", &status).await;
                 false
             }
         }
@@ -125,12 +134,12 @@ impl Round {
         let key = Key::new(self.namespace(), &*name);
         match self.api.delete(row, (&key, &uid), false, by).await {
             Ok(()) => {
-                self.note("SuccessfulDelete", format!("Deleted {what}: {name}: {why}"));
+                self.note("SuccessfulDelete", format!("Deleted {what}: {name}: {why}")).await;
                 true
             }
             Err(status) if status.code() == 404 => true,
             Err(status) => {
-                self.report("FailedDelete", "Error deleting", &status);
+                self.report("FailedDelete", "Error deleting", &status).await;
                 false
             }
         }
@@ -150,22 +159,22 @@ impl Round {
         format!("{}/{}", self.kind.name().to_lowercase(), self.text("name"))
     }
 
-    fn note(&self, reason: &str, message: String) {
-        self.recorder.normal(&self.object, reason, message);
+    async fn note(&self, reason: &str, message: String) {
+        self.recorder.normal(&self.object, reason, message).await;
     }
 
-    fn warn(&self, reason: &str, message: String) {
-        self.recorder.warning(&self.object, reason, message);
+    async fn warn(&self, reason: &str, message: String) {
+        self.recorder.warning(&self.object, reason, message).await;
     }
 
     /// Records why an action failed. What another writer or too many writes prevented is tried again
     /// without an event.
-    fn report(&self, reason: &str, what: &str, status: &Status) {
+    async fn report(&self, reason: &str, what: &str, status: &Status) {
         if matches!(status.reason(), Reason::Conflict | Reason::TooManyRequests) {
             let (object, error) = (self.text("name"), status.message());
             tracing::debug!(kind = self.kind.name(), object, error, "{what}");
             return;
         }
-        self.warn(reason, format!("{what}: {}", status.message()));
+        self.warn(reason, format!("{what}: {}", status.message())).await;
     }
 }

@@ -1,14 +1,16 @@
 //! One reconciliation against writes that fail.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use probelet_kube_wire::discovery::Served;
+use probelet_kube_wire::discovery::{Catalog, Served};
 use probelet_kube_wire::feed::{Key, Stored};
 use probelet_kube_wire::status::{GroupResource, Status};
 use probelet_workload::{Deletion, Kind, PodFacts};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::api::{self, Api, Part};
 use super::collector::collect;
@@ -19,7 +21,7 @@ use super::queue::Done;
 use super::recorder::Recorder;
 use super::round::Round;
 use super::unwinding::Unwinding;
-use crate::kube_objects::Store;
+use crate::kube_objects::StoredObjects;
 
 /// Writes that are only noted. Those whose text contains one of `refused` fail.
 #[derive(Default)]
@@ -103,31 +105,47 @@ fn object(kind: Kind) -> Value {
 
 struct Trial {
     api: Arc<Noted>,
-    store: Store,
+    objects: StoredObjects,
+    _folder: TempDir,
     object: Value,
     pods: Vec<PodFacts>,
     owned: Vec<Dependent>,
     /// True if another owner keeps the dependents.
     kept: bool,
+    is_cordoned: bool,
     kind: Kind,
+}
+
+fn opened(folder: &TempDir) -> StoredObjects {
+    StoredObjects::open(folder.path(), Catalog::default().rows(), SystemTime::now).unwrap()
 }
 
 impl Trial {
     fn new(kind: Kind, refused: &[(&'static str, u16)]) -> Self {
         let api = Noted { refused: refused.to_vec(), ..Noted::default() };
-        let (store, object) = (Store::new(1), object(kind));
-        let (pods, owned) = (Vec::new(), Vec::new());
-        Self { api: Arc::new(api), store, object, pods, owned, kept: false, kind }
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            api: Arc::new(api),
+            objects: opened(&folder),
+            _folder: folder,
+            object: object(kind),
+            pods: Vec::new(),
+            owned: Vec::new(),
+            kept: false,
+            is_cordoned: false,
+            kind,
+        }
     }
 
     async fn run(&self) -> Done {
         let round = Round {
             api: self.api.clone(),
-            recorder: Arc::new(Recorder::new(self.store.clone())),
+            recorder: Arc::new(Recorder::new(self.objects.clone())),
             kind: self.kind,
             object: Arc::new(self.object.clone()),
             pods: self.pods.clone(),
             jobs: Vec::new(),
+            is_cordoned: self.is_cordoned,
             now: now(),
         };
         round.run().await
@@ -135,7 +153,7 @@ impl Trial {
 
     fn events(&self) -> Vec<String> {
         let events = Stored::of(api::core("events").unwrap());
-        let events = self.store.read(|feed| feed.objects(events, None));
+        let events = self.objects.list(events, None);
         events.iter().map(|it| format!("{} {}", it["reason"], it["message"])).collect()
     }
 
@@ -157,8 +175,8 @@ impl Trial {
         let pods = api::core("pods").unwrap();
         let unwinding = Unwinding {
             api: self.api.clone(),
-            recorder: Arc::new(Recorder::new(self.store.clone())),
-            store: self.store.clone(),
+            recorder: Arc::new(Recorder::new(self.objects.clone())),
+            store: self.objects.store().clone(),
             of: Unwound {
                 served: api::served(self.kind).unwrap(),
                 key: Key::of(&object).unwrap(),
@@ -183,7 +201,42 @@ async fn the_status_is_stored_before_the_pod_is_created() {
     let wanted = ["replace deployments Status [0, 0]", "create pods web by deployment/web"]
         .map(String::from);
     assert_eq!(trial.api.done(), wanted);
-    assert_eq!(trial.events(), [r#""SuccessfulCreate" "Created pod: web""#]);
+    let events = trial.events();
+    assert_eq!(events[0], r#""SuccessfulCreate" "Created pod: web""#);
+    assert!(events[1].contains("ScalingReplicaSet") && events[1].contains("from 0 to 1"));
+}
+
+#[tokio::test]
+async fn a_cordoned_node_gets_no_pods_but_those_of_daemon_sets() {
+    let mut trial = Trial::new(Kind::Deployment, &[]);
+    trial.is_cordoned = true;
+    assert!(!trial.run().await.failed);
+    assert_eq!(trial.api.done().len(), 1, "the status alone: {:?}", trial.api.done());
+    assert!(trial.events()[0].contains("1 node(s) were unschedulable"), "{:?}", trial.events());
+    let mut trial = Trial::new(Kind::DaemonSet, &[]);
+    trial.is_cordoned = true;
+    trial.run().await;
+    assert!(trial.api.done().iter().any(|it| it.starts_with("create pods")));
+}
+
+#[tokio::test]
+async fn events_are_counted_and_continue_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = object(Kind::Job);
+    for daemon in 1..=2 {
+        let objects = opened(&folder);
+        let recorder = Recorder::new(objects.clone());
+        recorder.normal(&object, "Completed", "Job completed".into()).await;
+        recorder.warning(&object, "Failed", daemon.to_string()).await;
+        let events = objects.list(Stored::of(api::core("events").unwrap()), None);
+        let mut events: Vec<_> =
+            events.iter().map(|it| format!("{} {}", it["message"], it["count"])).collect();
+        events.sort();
+        match daemon {
+            1 => assert_eq!(events, [r#""1" 1"#, r#""Job completed" 1"#]),
+            _ => assert_eq!(events, [r#""1" 1"#, r#""2" 1"#, r#""Job completed" 2"#]),
+        }
+    }
 }
 
 #[tokio::test]
@@ -246,7 +299,7 @@ async fn a_dependent_that_does_not_block_is_deleted_and_one_of_another_owner_sta
     let pod = json!({"metadata": {
         "name": "web", "namespace": "default", "ownerReferences": owners,
     }});
-    trial.store.publish(Stored::of(api::core("pods").unwrap()), pod, 2).unwrap();
+    trial.objects.store().publish(Stored::of(api::core("pods").unwrap()), pod, 2).unwrap();
     (trial.api, trial.kept) = (Arc::default(), true);
     trial.unwind().await;
     assert_eq!(
@@ -263,7 +316,7 @@ async fn an_orphaning_deletion_releases_the_pods_first() {
         "metadata": {"name": "web", "namespace": "default", "ownerReferences": [owner]},
     });
     let mut trial = Trial::new(Kind::Deployment, &[("replace pods", 500)]);
-    trial.store.publish(Stored::of(api::core("pods").unwrap()), pod.clone(), 2).unwrap();
+    trial.objects.store().publish(Stored::of(api::core("pods").unwrap()), pod.clone(), 2).unwrap();
     trial.deleted_with("orphan");
     trial.owned("web");
     assert!(trial.unwind().await.failed);

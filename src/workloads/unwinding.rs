@@ -43,7 +43,7 @@ impl Unwinding {
                 // What another writer or too many writes prevented is tried again without an event.
                 if !matches!(status.reason(), Reason::Conflict | Reason::TooManyRequests) {
                     let message = format!("Error deleting: {}", status.message());
-                    self.recorder.warning(&self.of.object, "FailedDelete", message);
+                    self.recorder.warning(&self.of.object, "FailedDelete", message).await;
                 }
             }
         }

@@ -143,6 +143,25 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// The scheduler's event for a pod that no node takes, in Kubernetes' text.
+    pub(crate) fn cordoned() -> Self {
+        let message = "0/1 nodes are available: 1 node(s) were unschedulable.".to_owned();
+        Self { reason: "FailedScheduling", message }
+    }
+}
+
+/// An event on the object that is recorded when all actions have succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// True if it is a warning.
+    pub is_warning: bool,
+    /// The reason of the event.
+    pub reason: &'static str,
+    /// Its message.
+    pub message: String,
+}
+
 /// What follows from an object and what is observed.
 ///
 /// The caller carries out the actions that are [`before_status`](Action::before_status), then stores
@@ -158,11 +177,19 @@ pub struct Reconciliation {
     pub next: Option<Timestamp>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// What has been reached.
+    pub notes: Vec<Note>,
 }
 
 impl Reconciliation {
     pub(crate) fn new(status: Value) -> Self {
-        Self { actions: Vec::new(), status, next: None, problems: Vec::new() }
+        let (actions, problems, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { actions, status, next: None, problems, notes }
+    }
+
+    /// Notes an event of type `Normal`.
+    pub(crate) fn note(&mut self, reason: &'static str, message: impl Into<String>) {
+        self.notes.push(Note { is_warning: false, reason, message: message.into() });
     }
 
     /// Asks for another reconciliation at this time, or earlier.

@@ -10,7 +10,7 @@ use crate::action::{Action, NewJob, Owner, Problem, Reconciliation};
 use crate::cron::Schedule;
 use crate::facts::{Finished, JobFacts};
 use crate::kind::Kind;
-use crate::read::{flag, integer, later, present, render_time, text, texts, time};
+use crate::read::{flag, integer, later, list, present, render_time, text, texts, time};
 
 const SCHEDULED_AT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 /// Missed times above which Kubernetes warns.
@@ -36,6 +36,7 @@ pub fn reconcile(
     let mut result = Reconciliation::new(Value::Null);
     run.forget(&mut result, "successfulJobsHistoryLimit", Finished::Complete);
     run.forget(&mut result, "failedJobsHistoryLimit", Finished::Failed);
+    run.see_ends(&mut result);
     let mut last = time(cron_job, "/status/lastScheduleTime");
     let mut problem = |reason, message| result.problems.push(Problem { reason, message });
     let named = present(cron_job, "/spec/timeZone").and_then(Value::as_str);
@@ -59,6 +60,24 @@ pub fn reconcile(
 impl Run<'_> {
     fn active(&self) -> impl Iterator<Item = &JobFacts> {
         self.mine.iter().copied().filter(|job| job.finished.is_none())
+    }
+
+    /// Notes the ends of the Jobs that the status has as active.
+    fn see_ends(&self, result: &mut Reconciliation) {
+        for active in list(self.cron_job, "/status/active") {
+            let (name, uid) = (text(active, "/name"), text(active, "/uid"));
+            let Some(job) = self.mine.iter().find(|job| job.uid == uid) else {
+                result.note("MissingJob", format!("Active job went missing: {name}"));
+                continue;
+            };
+            let condition = match job.finished {
+                Some(Finished::Complete) => "Complete",
+                Some(Finished::Failed) => "Failed",
+                None => continue,
+            };
+            let message = format!("Saw completed job: {name}, condition: {condition}");
+            result.note("SawCompletedJob", message);
+        }
     }
 
     /// Deletes the oldest finished Jobs above the limit.

@@ -21,6 +21,8 @@ pub fn reconcile(object: &Value, pods: &[PodFacts], now: Timestamp) -> Reconcili
         exists: true,
         replaces: text(object, "/spec/updateStrategy/type") != "OnDelete",
         creates: true,
+        // As in Kubernetes, its pods tolerate a cordoned node.
+        is_cordoned: false,
     };
     let mut result = Reconciliation::new(Value::Null);
     let counts = wanted.counts(&owned(object, pods), now, &mut result);

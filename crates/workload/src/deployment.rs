@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::action::Reconciliation;
+use crate::action::{Action, Reconciliation};
 use crate::conditions::{Clock, Condition, Conditions};
-use crate::facts::PodFacts;
+use crate::facts::{Observed, PodFacts};
 use crate::kind::Kind;
 use crate::one_pod::{Counts, Wanted, owned};
 use crate::read::{flag, integer, later, present, text};
@@ -31,7 +31,8 @@ struct Rollout<'a> {
     now: Timestamp,
 }
 
-pub fn reconcile(object: &Value, pods: &[PodFacts], now: Timestamp) -> Reconciliation {
+pub fn reconcile(object: &Value, observed: Observed<'_>, now: Timestamp) -> Reconciliation {
+    let Observed { pods, is_cordoned, .. } = observed;
     let desired = integer(object, "/spec/replicas").unwrap_or(1).clamp(0, 1);
     let paused = flag(object, "/spec/paused");
     let template = object.pointer("/spec/template").unwrap_or(&Value::Null);
@@ -41,20 +42,44 @@ pub fn reconcile(object: &Value, pods: &[PodFacts], now: Timestamp) -> Reconcili
     let wanted = Wanted {
         kind: Kind::Deployment,
         object,
-        name,
+        name: name.clone(),
         labels: vec![(POD_TEMPLATE_HASH, revision)],
         revision: POD_TEMPLATE_HASH,
         exists: desired > 0,
         replaces: !paused,
         // No earlier template is kept, so a paused Deployment cannot have its pod created again.
         creates: !paused,
+        is_cordoned,
     };
     let mut result = Reconciliation::new(Value::Null);
     let counts = wanted.counts(&owned(object, pods), now, &mut result);
     wanted.act(pods, now, &mut result);
+    note_scaling(&mut result, &name, pods);
     let rollout = Rollout { object, counts, desired, replica_set, now };
     result.status = rollout.status(&mut result, paused);
     result
+}
+
+/// Kubernetes' events of the scaling of ReplicaSets, under the names that those would have.
+fn note_scaling(result: &mut Reconciliation, name: &str, pods: &[PodFacts]) {
+    let message = |action: &Action| match action {
+        Action::CreatePod(pod) => {
+            let revision = pod.labels.get(POD_TEMPLATE_HASH)?;
+            Some(format!("Scaled up replica set {name}-{revision} from 0 to 1"))
+        }
+        Action::DeletePod { uid, .. } => {
+            let pod = pods.iter().find(|pod| pod.uid == *uid)?;
+            // The pod that takes its place is of the same ReplicaSet.
+            if pod.is_over() {
+                return None;
+            }
+            let revision = pod.label(POD_TEMPLATE_HASH);
+            Some(format!("Scaled down replica set {name}-{revision} from 1 to 0"))
+        }
+        Action::CreateJob(_) | Action::DeleteJob { .. } => None,
+    };
+    let messages: Vec<_> = result.actions.iter().filter_map(message).collect();
+    messages.into_iter().for_each(|message| result.note("ScalingReplicaSet", message));
 }
 
 impl Rollout<'_> {

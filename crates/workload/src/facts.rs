@@ -169,4 +169,6 @@ pub struct Observed<'a> {
     pub pods: &'a [PodFacts],
     /// All Jobs of the namespace. Only a CronJob needs them.
     pub jobs: &'a [JobFacts],
+    /// True if the node is cordoned: only DaemonSets get new pods.
+    pub is_cordoned: bool,
 }

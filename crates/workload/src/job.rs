@@ -7,9 +7,9 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::action::{Action, NewPod, Owner, Problem, Reconciliation};
+use crate::action::{Action, NewPod, Note, Owner, Problem, Reconciliation};
 use crate::conditions::{Clock, Condition, Conditions};
-use crate::facts::{Phase, PodFacts, finished};
+use crate::facts::{Observed, Phase, PodFacts, finished};
 use crate::kind::Kind;
 use crate::one_pod::owned;
 use crate::read::{flag, integer, later, present, render_time, text, texts, time};
@@ -28,9 +28,11 @@ struct Run<'a> {
     succeeded: i64,
     failed: i64,
     now: Timestamp,
+    is_cordoned: bool,
 }
 
-pub fn reconcile(job: &Value, pods: &[PodFacts], now: Timestamp) -> Reconciliation {
+pub fn reconcile(job: &Value, observed: Observed<'_>, now: Timestamp) -> Reconciliation {
+    let Observed { pods, is_cordoned, .. } = observed;
     let name = text(job, "/metadata/name");
     let number = |pod: &PodFacts| -> Option<i64> {
         let rest = pod.name.strip_prefix(name)?;
@@ -40,7 +42,7 @@ pub fn reconcile(job: &Value, pods: &[PodFacts], now: Timestamp) -> Reconciliati
     let mine = mine.into_iter().filter_map(|pod| Some((number(pod)?, pod))).collect();
     let count = |field: &str| integer(job, &format!("/status/{field}")).unwrap_or(0).max(0);
     let (succeeded, failed) = (count("succeeded"), count("failed"));
-    let mut run = Run { job, all: pods, mine, succeeded, failed, now };
+    let mut run = Run { job, all: pods, mine, succeeded, failed, now, is_cordoned };
     if finished(job).is_some() {
         return run.expire();
     }
@@ -124,6 +126,7 @@ impl Run<'_> {
             self.delete_active(&message, &mut result);
             if idle {
                 conditions.set(condition("Failed"));
+                result.notes.push(Note { is_warning: true, reason, message });
             }
         } else if enough {
             let condition = |kind| Condition {
@@ -136,14 +139,19 @@ impl Run<'_> {
             if self.active().next().is_none() && self.terminating() == 0 {
                 conditions.set(condition("Complete"));
                 completed = Some(self.now);
+                result.note("Completed", "Job completed");
             }
             self.delete_active("the Job is complete", &mut result);
         } else if suspended {
             self.delete_active("the Job is suspended", &mut result);
             suspend(&mut conditions, true);
+            if !was_suspended {
+                result.note("Suspended", "Job suspended");
+            }
         } else {
             if was_suspended {
                 suspend(&mut conditions, false);
+                result.note("Resumed", "Job resumed");
             }
             self.next_try(&mut result);
         }
@@ -210,6 +218,9 @@ impl Run<'_> {
                 result.problems.push(Problem { reason: "FailedCreate", message });
             }
             return;
+        }
+        if self.is_cordoned {
+            return result.problems.push(Problem::cordoned());
         }
         let template = self.job.pointer("/spec/template").unwrap_or(&Value::Null);
         result.actions.push(Action::CreatePod(NewPod {

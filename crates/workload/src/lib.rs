@@ -47,7 +47,7 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, NewJob, NewPod, Owner, Problem, Reconciliation};
+pub use action::{Action, NewJob, NewPod, Note, Owner, Problem, Reconciliation};
 pub use defaults::default;
 pub use facts::{Finished, JobFacts, Observed, Phase, PodFacts};
 pub use garbage::{Deletion, OwnerReference, is_garbage, released};

@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub replaces: bool,
     /// False if no pod is created at present.
     pub creates: bool,
+    /// True if the node is cordoned, and the object's pods do not tolerate that.
+    pub is_cordoned: bool,
 }
 
 /// The numbers of a status.
@@ -118,6 +120,9 @@ impl Wanted<'_> {
                 result.problems.push(Problem { reason: "FailedCreate", message });
             }
             return;
+        }
+        if self.is_cordoned {
+            return result.problems.push(Problem::cordoned());
         }
         result.actions.push(Action::CreatePod(self.pod()));
     }

@@ -31,10 +31,10 @@ pub fn reconcile(
         return Reconciliation::new(status);
     }
     match kind {
-        Kind::Deployment => deployment::reconcile(object, observed.pods, now),
+        Kind::Deployment => deployment::reconcile(object, observed, now),
         Kind::DaemonSet => daemon_set::reconcile(object, observed.pods, now),
-        Kind::StatefulSet => stateful_set::reconcile(object, observed.pods, now),
-        Kind::Job => job::reconcile(object, observed.pods, now),
+        Kind::StatefulSet => stateful_set::reconcile(object, observed, now),
+        Kind::Job => job::reconcile(object, observed, now),
         Kind::CronJob => cron_job::reconcile(object, observed.jobs, now, zone),
     }
 }

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::action::Reconciliation;
-use crate::facts::PodFacts;
+use crate::facts::{Observed, PodFacts};
 use crate::kind::Kind;
 use crate::one_pod::{Wanted, owned};
 use crate::read::{integer, present, text};
 use crate::revision::{CONTROLLER_REVISION_HASH, hash};
 
-pub fn reconcile(object: &Value, pods: &[PodFacts], now: Timestamp) -> Reconciliation {
+pub fn reconcile(object: &Value, observed: Observed<'_>, now: Timestamp) -> Reconciliation {
+    let Observed { pods, is_cordoned, .. } = observed;
     let template = object.pointer("/spec/template").unwrap_or(&Value::Null);
     let desired = integer(object, "/spec/replicas").unwrap_or(1).clamp(0, 1);
     let ordinal = integer(object, "/spec/ordinals/start").unwrap_or(0).to_string();
@@ -31,6 +32,7 @@ pub fn reconcile(object: &Value, pods: &[PodFacts], now: Timestamp) -> Reconcili
         exists: desired > 0,
         replaces: !on_delete,
         creates: true,
+        is_cordoned,
     };
     let mut result = Reconciliation::new(Value::Null);
     let mine = owned(object, pods);

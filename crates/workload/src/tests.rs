@@ -83,7 +83,7 @@ pub fn errors(kind: Kind, object: &Value, old: Option<&Value>) -> Vec<String> {
 
 pub fn run(object: &Value, pods: &[PodFacts], seconds: i64) -> Reconciliation {
     let kind = Kind::of(object).unwrap();
-    reconcile(kind, object, Observed { pods, jobs: &[] }, at(seconds), utc)
+    reconcile(kind, object, Observed { pods, ..Observed::default() }, at(seconds), utc)
 }
 
 /// Stores the status of a reconciliation, and returns the actions in short.
@@ -101,6 +101,11 @@ pub fn short(result: &Reconciliation) -> Vec<String> {
         Action::DeleteJob { name, .. } => format!("-job {name}"),
     };
     result.actions.iter().map(one).collect()
+}
+
+/// `Reason: message` of each event.
+pub fn notes(result: &Reconciliation) -> Vec<String> {
+    result.notes.iter().map(|note| format!("{}: {}", note.reason, note.message)).collect()
 }
 
 /// The pod that a reconciliation creates, not ready yet.

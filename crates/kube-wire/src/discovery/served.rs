@@ -66,6 +66,8 @@ const STORE: &[Verb] = &[
 /// A namespace is deleted alone, as in Kubernetes.
 const NAMESPACE: &[Verb] =
     &[Verb::Create, Verb::Delete, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
+/// The node of this host is changed, and neither created nor deleted.
+const NODE: &[Verb] = &[Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 const STATUS: &[Verb] = &[Verb::Get, Verb::Patch, Verb::Update];
 const MEASURE: &[Verb] = &[Verb::Get, Verb::List];
 const REVIEW: &[Verb] = &[Verb::Create];
@@ -142,7 +144,7 @@ pub const SERVED: &[Served] = &[
     Served {
         short_names: &["no"],
         subresources: &[Subresource { name: "status", kind: None, verbs: &[Verb::Get] }],
-        ..plain("", "v1", ["nodes", "node", "Node"], false, READ)
+        ..plain("", "v1", ["nodes", "node", "Node"], false, NODE)
     },
     Served {
         short_names: &["po"],

@@ -9,7 +9,13 @@ fn cron(more: Value) -> Value {
 }
 
 fn tick(object: &mut Value, jobs: &[JobFacts], seconds: i64) -> Reconciliation {
-    let result = reconcile(Kind::CronJob, object, Observed { pods: &[], jobs }, at(seconds), utc);
+    let result = reconcile(
+        Kind::CronJob,
+        object,
+        Observed { jobs, ..Observed::default() },
+        at(seconds),
+        utc,
+    );
     object["status"] = result.status.clone();
     result
 }
@@ -177,4 +183,20 @@ fn every_counts_from_the_last_time() {
     assert_eq!(object["status"]["lastScheduleTime"], json!("2026-01-02T03:05:35Z"));
     assert_eq!(short(&tick(&mut object, &[], 179)), [""; 0]);
     assert_eq!(short(&tick(&mut object, &[], 180)).len(), 1);
+}
+
+#[test]
+fn the_end_of_an_active_job_is_noted_once() {
+    let mut object = cron(json!({}));
+    tick(&mut object, &[], FIRST);
+    tick(&mut object, &[job(NAME, FIRST, None)], FIRST + 1);
+    let done = [job(NAME, FIRST, Some(Finished::Complete))];
+    let result = tick(&mut object, &done, FIRST + 2);
+    let wanted = format!("SawCompletedJob: Saw completed job: {NAME}, condition: Complete");
+    assert_eq!(notes(&result), [wanted]);
+    assert_eq!(notes(&tick(&mut object, &done, FIRST + 3)), [""; 0]);
+    let second = "web-29455400";
+    tick(&mut object, &[job(second, FIRST + 600, None)], FIRST + 601);
+    let result = tick(&mut object, &[], FIRST + 602);
+    assert_eq!(notes(&result), [format!("MissingJob: Active job went missing: {second}")]);
 }

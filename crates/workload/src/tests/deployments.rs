@@ -29,6 +29,8 @@ fn rollout_status(object: &Value) -> &'static str {
 fn a_rollout_from_creation_to_a_new_template() {
     let mut web = object(Kind::Deployment, json!({ "minReadySeconds": 5 }));
     let result = run(&web, &[], 0);
+    assert_eq!(notes(&result).len(), 1);
+    assert!(notes(&result)[0].starts_with("ScalingReplicaSet: Scaled up replica set web-"));
     let Action::CreatePod(new) = &result.actions[0] else { panic!("{result:?}") };
     let pod = new.object("shop");
     assert_eq!(pod["metadata"]["name"], json!("web"));

@@ -29,6 +29,7 @@ fn a_job_completes() {
     let pod = over(pod, Phase::Succeeded, 5);
     let result = run(&job, slice::from_ref(&pod), 6);
     assert_eq!((short(&result), result.next), (vec![], Some(at(66))));
+    assert_eq!(notes(&result), ["Completed: Job completed"]);
     job["status"] = result.status;
     assert_eq!(
         conditions(&job),
@@ -166,4 +167,31 @@ fn a_name_that_is_taken_is_reported() {
     let result = run(&job, slice::from_ref(&other), 0);
     assert_eq!(result.problems[0].message, "pods \"web\" already exists");
     assert_eq!(step(&mut job, &[other], 0), [""; 0]);
+}
+
+#[test]
+fn the_end_of_a_job_is_noted_once() {
+    let mut job = object(Kind::Job, json!({ "backoffLimit": 0 }));
+    let pod = over(next(&mut job, &[], 0), Phase::Failed, 1);
+    let result = run(&job, slice::from_ref(&pod), 2);
+    let wanted = "BackoffLimitExceeded: Job has reached the specified backoff limit";
+    assert_eq!(notes(&result), [wanted]);
+    assert!(result.notes[0].is_warning);
+    job["status"] = result.status;
+    assert_eq!(notes(&run(&job, slice::from_ref(&pod), 3)), [""; 0]);
+    let mut job = object(Kind::Job, json!({ "suspend": true }));
+    let result = run(&job, &[], 0);
+    assert_eq!(notes(&result), ["Suspended: Job suspended"]);
+    job["status"] = result.status;
+    assert_eq!(notes(&run(&job, &[], 1)), [""; 0]);
+    job["spec"]["suspend"] = json!(false);
+    assert_eq!(notes(&run(&job, &[], 2)), ["Resumed: Job resumed"]);
+}
+
+#[test]
+fn a_cordoned_node_gets_no_try() {
+    let job = object(Kind::Job, json!({}));
+    let observed = Observed { is_cordoned: true, ..Observed::default() };
+    let result = reconcile(Kind::Job, &job, observed, at(0), utc);
+    assert_eq!((short(&result), result.problems[0].reason), (vec![], "FailedScheduling"));
 }
