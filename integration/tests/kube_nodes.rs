@@ -58,8 +58,7 @@ fn a_drained_node_keeps_its_daemon_sets_and_gets_the_others_back_later() -> Resu
     ensure!(pods(&kube).as_deref() == Some(&["pod/agent".to_owned()]), "{:?}", pods(&kube));
     // The node stays cordoned, and events stay, over a restart of the daemon.
     let before = reasons(&kube, "web")?;
-    kube.host.kill_daemon()?;
-    kube.start_daemon()?;
+    kube.crash()?;
     ensure!(kube.kubectl(&["get", "nodes"])?.contains("Ready,SchedulingDisabled"));
     let after = reasons(&kube, "web")?;
     for event in before.iter().filter(|(reason, _)| reason == "ScalingReplicaSet") {

@@ -27,7 +27,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use probelet_kube_wire::status::{Status, protocol};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -224,6 +224,10 @@ pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(
     let closing = async {
         if sender.send(Message::Close(Some(frame))).await.is_ok() {
             while let Some(Ok(_)) = receiver.next().await {}
+        }
+        // Without the end of TLS a client cannot know that nothing was cut off.
+        if let Ok(mut socket) = sender.reunite(receiver) {
+            let _ = socket.get_mut().shutdown().await;
         }
     };
     // A client that does not answer is disconnected.
