@@ -9,8 +9,8 @@
 //!   values of ConfigMaps and Secrets.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, `callers` how many requests of it are answered at once, and `request_guard` refuses what a web page may have caused.
-//! - `router` finds what a request asks for; `documents`, `reads`, `logs` and `reviews`
-//!   answer it, and `writes` change objects.
+//! - `router` finds what a request asks for; `documents`, `reads`, `logs`, `reviews` and
+//!   `token_requests` answer it, and `writes` change objects.
 //! - `streams` begins `commands` of `sources` and `port_forward`, which use the streams of `exchange`.
 //!   These are carried by `channels` of a `websocket`, or by `spdy`, bare or inside a `websocket`.
 //!   `one_way` sends logs and watches over a `websocket`.
@@ -49,6 +49,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod times;
+mod token_requests;
 mod usage;
 mod websocket;
 mod workload_kind;

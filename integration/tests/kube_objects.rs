@@ -16,7 +16,7 @@ fn objects_are_created_changed_and_deleted() -> Result<()> {
     kube.kubectl(&["create", "secret", "generic", "db", "--from-literal=password=hunter2"])?;
     let account = kube.try_kubectl(&["create", "serviceaccount", "robot"], "")?;
     ensure!(account.code == Some(0), "{}", account.stderr);
-    ensure!(account.stderr.contains("Warning: ServiceAccounts are only stored"));
+    ensure!(account.stderr.contains("Warning: ServiceAccounts have no rights here"));
     kube.kubectl(&["create", "namespace", "shop"])?;
     let again = kube.refused(&["create", "configmap", "web"], "")?;
     ensure!(again.contains(r#"configmaps "web" already exists"#), "{again}");

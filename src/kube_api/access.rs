@@ -40,6 +40,7 @@ impl<'a> Access<'a> {
         match role {
             Role::Admin => true,
             Role::View => self.is_read() || self.is_self_review(),
+            Role::Account => self.is_self_review(),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::access::{Access, allows_path};
 use crate::domain::exit::Caller;
-use crate::kube_authority::{Authority, Holder, Role, Validity};
+use crate::kube_authority::{Account, Authority, Holder, Role, Validity};
 use crate::supervisor::now;
 
 /// Begins the headers by which a client acts as another user.
@@ -40,6 +40,8 @@ pub struct Identity {
 enum Origin {
     /// A connection from this address, with a credential.
     Connection(SocketAddr, Validity),
+    /// A connection from this address, with a token of a ServiceAccount that ends at this time.
+    Account(SocketAddr, Box<Account>, SystemTime),
     /// The daemon itself.
     Controller,
 }
@@ -67,9 +69,25 @@ impl Identity {
     /// The address of the connection; none if the daemon itself makes the request.
     pub fn address(&self) -> Option<SocketAddr> {
         match self.origin {
-            Origin::Connection(address, _) => Some(address),
+            Origin::Connection(address, _) | Origin::Account(address, ..) => Some(address),
             Origin::Controller => None,
         }
+    }
+
+    /// The ServiceAccount that makes the request, if one does.
+    pub fn account(&self) -> Option<&Account> {
+        match &self.origin {
+            Origin::Account(_, account, _) => Some(account),
+            Origin::Connection(..) | Origin::Controller => None,
+        }
+    }
+
+    /// The groups of the user, as Kubernetes has them.
+    pub fn groups(&self) -> Vec<String> {
+        let own = self.role().group().to_owned();
+        let of_namespace = self.account().map(|account| format!("{own}:{}", account.namespace));
+        let all = "system:authenticated".to_owned();
+        [Some(own), of_namespace, Some(all)].into_iter().flatten().collect()
     }
 
     /// The user as the cause of what a write does.
@@ -87,6 +105,7 @@ impl Identity {
                 () = validity.revoked() => {}
                 () = expired(validity.expires()) => {}
             },
+            Origin::Account(_, _, expires) => expired(*expires).await,
             Origin::Controller => std::future::pending().await,
         }
     }
@@ -150,10 +169,17 @@ pub fn authenticate(
         authority.by_certificate(certificate, now)
     };
     let by_token = || authority.by_token(&token(headers)?, now);
-    let found = by_certificate().or_else(by_token).ok_or_else(Status::unauthorized)?;
-    let (holder, validity) = found;
-    let origin = Origin::Connection(connection.address, validity);
-    let identity = Identity { holder, origin };
+    let known = by_certificate().or_else(by_token).map(|(holder, validity)| Identity {
+        holder,
+        origin: Origin::Connection(connection.address, validity),
+    });
+    let by_account = || {
+        let (account, expires) = authority.by_account_token(&token(headers)?, now)?;
+        let holder = Holder { name: account.user(), role: Role::Account };
+        let origin = Origin::Account(connection.address, Box::new(account), expires);
+        Some(Identity { holder, origin })
+    };
+    let identity = known.or_else(by_account).ok_or_else(Status::unauthorized)?;
     if headers.keys().any(|name| name.as_str().starts_with(IMPERSONATE)) {
         let why =
             format!("User {:?} cannot impersonate: probelet has no such right", identity.name());

@@ -62,7 +62,9 @@ pub fn self_subject_rules_review(body: Value, identity: &Identity) -> Result<Val
         Role::Admin => {
             (vec![json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] })], "*")
         }
-        role @ Role::View => (SERVED.iter().flat_map(|row| rules(row, role)).collect(), "get"),
+        role @ (Role::View | Role::Account) => {
+            (SERVED.iter().flat_map(|row| rules(row, role)).collect(), "get")
+        }
     };
     let status = json!({
         "resourceRules": resource_rules,
@@ -77,7 +79,7 @@ pub fn self_subject_review(body: Value, identity: &Identity) -> Value {
     let status = json!({
         "userInfo": {
             "username": identity.name(),
-            "groups": [identity.role().group(), "system:authenticated"],
+            "groups": identity.groups(),
         },
     });
     answer(body, "authentication.k8s.io", "SelfSubjectReview", status)

@@ -29,6 +29,7 @@ use super::reads::Read;
 use super::request_guard::check_site;
 use super::reviews;
 use super::streams::Streams;
+use super::token_requests;
 use super::usage::UsageMeter;
 use super::writes::{Write, Writes, Written};
 use crate::kube_authority::Authority;
@@ -124,6 +125,7 @@ impl Router {
         let agent = header(&head.headers, USER_AGENT.as_str()).unwrap_or_default();
         let is_pretty = is_pretty(&query, agent);
         let user = authenticate(&self.authority, connection, &head.headers, now().wall);
+        let user = user.and_then(|user| self.check_account(user));
         let Request::Resource(request) = request else {
             if !is_open_to_all(&request) {
                 user?.authorize_path(head.method.as_str(), head.uri.path())?;
@@ -144,6 +146,12 @@ impl Router {
         }
         if !self.gate.is_open() {
             return Err(Status::unavailable("probelet is recovering what runs", 1));
+        }
+        if request.subresource.as_deref() == Some("token") {
+            let body = bodies::document(&head.headers, &bodies::read(body).await?)?.value;
+            let (authority, store) = (&self.authority, &self.store);
+            let token = token_requests::answer(authority, store, &request, body, now().wall)?;
+            return Ok(answer::created(&token));
         }
         if matches!(request.subresource.as_deref(), Some("exec" | "attach" | "portforward")) {
             return self.streams.open(&request, &query, head, user).await;
@@ -192,6 +200,15 @@ impl Router {
 }
 
 impl Router {
+    /// 401 if the user is an account that does not exist any more, or its token is bound to an object
+    /// that does not.
+    fn check_account(&self, user: Identity) -> Result<Identity, Status> {
+        match user.account().is_none_or(|it| token_requests::is_current(&self.store, it)) {
+            true => Ok(user),
+            false => Err(Status::unauthorized()),
+        }
+    }
+
     async fn measured(
         &self,
         request: &ResourceRequest,

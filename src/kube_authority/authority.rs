@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use tokio_rustls::rustls::server::VerifierBuilderError;
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
+use super::account_tokens::{Account, AccountTokens};
 use super::credentials::{
     CredentialKind, Credentials, Fingerprint, Full, Holder, InvalidCredential, NewCredential, Role,
     check_name, expiry, seconds,
@@ -56,6 +57,8 @@ pub enum AuthorityError {
     Tls(#[from] rustls::Error),
     #[error("no random bytes for a token")]
     Random,
+    #[error("claims: {0}")]
+    Claims(#[source] serde_json::Error),
     #[error("kubeconfig: {0}")]
     Yaml(#[from] serde_norway::Error),
 }
@@ -87,6 +90,7 @@ pub struct Authority {
     /// One writer at a time.
     writing: Mutex<()>,
     credentials: watch::Sender<Arc<Credentials>>,
+    account_tokens: AccountTokens,
 }
 
 impl Authority {
@@ -130,6 +134,7 @@ impl Authority {
             }
             None => Credentials::default(),
         };
+        let account_tokens = AccountTokens::open(&folder, random)?;
         let host_name = files::read_kernel("/proc/sys/kernel/hostname").unwrap_or_default();
         Ok(Self {
             folder,
@@ -138,6 +143,7 @@ impl Authority {
             names: ServerNames::new(&host_name, listen),
             writing: Mutex::new(()),
             credentials: watch::Sender::new(Arc::new(credentials)),
+            account_tokens,
         })
     }
 
@@ -218,6 +224,23 @@ impl Authority {
     /// The user of a bearer token.
     pub fn by_token(&self, token: &str, now: SystemTime) -> Option<(Holder, Validity)> {
         self.holder(CredentialKind::Token, token.as_bytes(), now)
+    }
+
+    /// Returns a token of a ServiceAccount, which is valid from the first time until the second.
+    pub fn issue_account_token(
+        &self,
+        account: &Account,
+        audiences: Vec<String>,
+        times: (SystemTime, SystemTime),
+    ) -> Result<String, AuthorityError> {
+        let id = URL_SAFE_NO_PAD.encode(random()?);
+        self.account_tokens.issue(account, audiences, id, times)
+    }
+
+    /// The ServiceAccount of a token that is valid now, and the token's end. The caller checks that
+    /// the account still exists.
+    pub fn by_account_token(&self, token: &str, now: SystemTime) -> Option<(Account, SystemTime)> {
+        self.account_tokens.account(token, now)
     }
 
     /// True if a request for this host is meant for this server.
@@ -332,10 +355,14 @@ fn check_pair(folder: &Folder, certificate: &str, key: &KeyPair) -> Result<(), F
     Err(unusable(format!("does not belong to {KEY}")))
 }
 
-fn new_token() -> Result<(Secret, Fingerprint), AuthorityError> {
+fn random() -> Result<[u8; TOKEN], AuthorityError> {
     let mut bytes = [0; TOKEN];
     ring::default_provider().secure_random.fill(&mut bytes)?;
-    let token = URL_SAFE_NO_PAD.encode(bytes);
+    Ok(bytes)
+}
+
+fn new_token() -> Result<(Secret, Fingerprint), AuthorityError> {
+    let token = URL_SAFE_NO_PAD.encode(random()?);
     let fingerprint = Fingerprint::of(token.as_bytes());
     Ok((Secret::Token(token), fingerprint))
 }

@@ -23,6 +23,9 @@ pub enum Role {
     Admin,
     /// Reading, except Secrets, and no command in a container.
     View,
+    /// Discovery and questions about its rights: that of a ServiceAccount, which no list has.
+    #[serde(skip)]
+    Account,
 }
 
 impl Role {
@@ -31,6 +34,7 @@ impl Role {
         match self {
             Self::Admin => "probelet:admin",
             Self::View => "probelet:view",
+            Self::Account => "system:serviceaccounts",
         }
     }
 }

@@ -188,7 +188,7 @@ fn the_files_are_private_and_stay() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["ca.crt", "ca.key", "credentials.json"]);
+    assert_eq!(names, ["ca.crt", "ca.key", "credentials.json", "tokens.key"]);
     let stored = std::fs::read_to_string(ca.join("credentials.json")).unwrap();
     assert!(!stored.contains("PRIVATE") && stored.contains("\"ann\""), "{stored}");
 

@@ -169,6 +169,7 @@ fn authority_code(error: &AuthorityError) -> Code {
         | AuthorityError::Clients(_)
         | AuthorityError::Tls(_)
         | AuthorityError::Random
+        | AuthorityError::Claims(_)
         | AuthorityError::Yaml(_) => Code::Internal,
     }
 }

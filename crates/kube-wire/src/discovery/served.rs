@@ -155,6 +155,11 @@ pub const SERVED: &[Served] = &[
     plain("", "v1", ["secrets", "secret", "Secret"], true, STORE),
     Served {
         short_names: &["sa"],
+        subresources: &[Subresource {
+            name: "token",
+            kind: Some(("authentication.k8s.io", "v1", "TokenRequest")),
+            verbs: REVIEW,
+        }],
         ..plain("", "v1", ["serviceaccounts", "serviceaccount", "ServiceAccount"], true, STORE)
     },
     // One object: the API itself.

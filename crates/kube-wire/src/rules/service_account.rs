@@ -1,4 +1,4 @@
-//! ServiceAccounts, which give no rights here.
+//! ServiceAccounts, which have no rights here but to ask for their own.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::status::FieldError;
 pub const RULES: Rules = Rules { validate, warning: Some(WARNING), ..NONE };
 
 const WARNING: &str =
-    "ServiceAccounts are only stored: they give no rights and have no tokens here";
+    "ServiceAccounts have no rights here, and their tokens are mounted into no pod";
 
 fn validate(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     metadata_errors(new, old, NameForm::Subdomain)
