@@ -12,6 +12,7 @@ use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
 use rustix::process::Signal;
 
 use crate::leaks;
+use crate::objects::Objects;
 use crate::observe::{self, Watcher};
 use crate::plan::{Planned, Step, Verb};
 use crate::workload::{Member, Workload};
@@ -50,6 +51,7 @@ pub(crate) fn inject(
     host: &mut Host,
     workload: &Workload,
     watcher: &Watcher,
+    objects: &mut Objects,
     plan: &[Planned],
 ) -> Result<Done> {
     let (mut done, mut up) = (Done::default(), Up { daemon: true, containerd: true });
@@ -71,6 +73,12 @@ pub(crate) fn inject(
             Step::KillInit(at) | Step::KillShim(at) => {
                 let member = workload.members.get(at).context("no such member")?;
                 hit(host, watcher, *step, member, &mut done)
+            }
+            Step::KillWhileWriting(writes) if up.daemon => {
+                let writers = objects.write()?;
+                thread::sleep(writes);
+                crash(host, Step::KillDaemon, &mut up, &mut done)?;
+                format!("KillDaemon while writing, {} requests", objects.follow(writers)?)
             }
             step => {
                 crash(host, step, &mut up, &mut done)?;

@@ -8,6 +8,7 @@ mod event_checks;
 mod inject;
 mod judge;
 mod leaks;
+mod objects;
 mod observe;
 mod plan;
 mod status;
@@ -17,11 +18,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use probelet_integration::{Host, SOON, eventually, now};
+use probelet_integration::{Host, SOON, eventually, free_address, now};
 
 use event_checks::EventChecks;
 use judge::Judge;
 use leaks::Leaks;
+use objects::Objects;
 use observe::Watcher;
 use plan::Planner;
 use workload::Workload;
@@ -39,8 +41,11 @@ fn main() -> Result<ExitCode> {
     );
     let mut host = Host::start()?;
     host.import("prober-target")?;
+    let address = free_address()?;
+    host.flags = vec!["--kube-api".to_owned(), address.clone()];
     host.start_daemon()?;
-    let result = run(&mut host, rounds, seed, planner);
+    let objects = Objects::begin(&host, &address)?;
+    let result = run(&mut host, rounds, seed, planner, objects);
     if !matches!(result, Ok(0)) {
         host.show_logs();
         keep_logs(&host, seed);
@@ -73,7 +78,13 @@ fn arguments() -> Result<Arguments> {
 
 /// Runs the rounds and returns the number of violations. The run ends with the first round that has
 /// violations.
-fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<usize> {
+fn run(
+    host: &mut Host,
+    rounds: u32,
+    seed: u64,
+    mut planner: Planner,
+    mut objects: Objects,
+) -> Result<usize> {
     let workload = Workload::thirty();
     for (_, manifest) in &workload.manifests {
         host.apply(manifest)?;
@@ -92,11 +103,12 @@ fn run(host: &mut Host, rounds: u32, seed: u64, mut planner: Planner) -> Result<
     for round in 1..=rounds {
         let this = now();
         let plan = planner.round(&workload);
-        let done = inject::inject(host, &workload, &watcher, &plan)?;
+        let done = inject::inject(host, &workload, &watcher, &mut objects, &plan)?;
         leaks.excuse(&done);
         let (picture, mut faults) = Judge::settle(host, &workload, &watcher);
         faults.extend(event_checks.judge(&workload, &done, &picture.table, status::events(host)?));
         faults.extend(judge.judge(&workload, &watcher, &done, picture));
+        faults.extend(objects.judge());
         if round % QUIET == 0 || round == rounds {
             faults.extend(
                 leaks

@@ -30,6 +30,8 @@ pub(crate) enum Step {
     KillShim(usize),
     KillInit(usize),
     Do(Verb, usize),
+    /// Clients write objects through the Kubernetes API, and after this time the daemon is killed.
+    KillWhileWriting(Duration),
 }
 
 pub(crate) struct Planned {
@@ -45,10 +47,11 @@ enum Fault {
     Shim,
     Init,
     Do(Verb),
+    ObjectWrite,
 }
 
 /// The faults by their name in `--faults`, with their weight.
-const FAULTS: [(&str, usize, Fault); 11] = [
+const FAULTS: [(&str, usize, Fault); 12] = [
     ("daemon", 4, Fault::Daemon),
     ("containerd", 3, Fault::Containerd),
     ("both", 1, Fault::Both),
@@ -60,10 +63,13 @@ const FAULTS: [(&str, usize, Fault); 11] = [
     ("stop-start", 1, Fault::Do(Verb::StopStart)),
     ("delete-apply", 1, Fault::Do(Verb::DeleteApply)),
     ("churn", 1, Fault::Do(Verb::Churn)),
+    ("object-write", 2, Fault::ObjectWrite),
 ];
 
 /// The time within which a round's faults begin, in milliseconds.
 const SPAN: u64 = 400;
+/// The longest time for which clients write before the daemon is killed, in milliseconds.
+const WRITES: u64 = 150;
 /// The longest time that the daemon or containerd is down, in milliseconds.
 const AWAY: u64 = 400;
 
@@ -127,6 +133,11 @@ impl Planner {
             Some(Fault::Do(verb)) => {
                 let steady = matches!(verb, Verb::Restart | Verb::Kill);
                 add(at, Step::Do(verb, if steady { self.steady(workload) } else { any }));
+            }
+            Some(Fault::ObjectWrite) => {
+                let writes = Duration::from_millis(self.rng.u64(0..WRITES));
+                add(at, Step::KillWhileWriting(writes));
+                add(away, Step::StartDaemon);
             }
             None => {}
         }
