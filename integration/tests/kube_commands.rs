@@ -51,8 +51,8 @@ const TABLE: &[Row] = &[
     row("kubectl get nodes -o wide", "containerd://"),
     row("kubectl describe node", "Allocatable:"),
     row("kubectl top node", "CPU"),
-    // Its failures have no exit code.
-    row("kubectl cordon $(kubectl get nodes -o name)", "unable to cordon node"),
+    row("kubectl cordon $(kubectl get nodes -o name)", " cordoned"),
+    row("kubectl uncordon $(kubectl get nodes -o name)", " uncordoned"),
     // The founding story, word for word.
     row("kubectl get po", "No resources found in default namespace."),
     row("kubectl create -f kubia-liveness-probe.yaml", "pod/kubia-liveness created"),

@@ -28,6 +28,8 @@ use crate::kube_objects::Store;
 use crate::node::deadline_in;
 use crate::supervisor::now;
 
+/// The code of a version that is too old.
+const EXPIRED: u16 = 410;
 /// The interval of bookmarks on a quiet watch.
 const BOOKMARK: Duration = Duration::from_secs(60);
 /// A watch without `timeoutSeconds` ends after this time; clients begin it again.
@@ -149,8 +151,17 @@ impl Read<'_> {
         let selection = Selection::new(self.served, self.request.namespace.as_deref(), &options)?;
         // The receiver is older than the watch, so no change is missed.
         let changes = store.changes();
-        let watch = store.read(|feed| feed.watch(selection, &options))?;
         let include = IncludeObject::parse(self.query)?;
+        let watch = match store.read(|feed| feed.watch(selection, &options)) {
+            // As in Kubernetes it is an event of the watch: kube-rs lists again after that alone.
+            Err(status) if status.code() == EXPIRED => {
+                let mut writer = EventWriter::new(self.served, answer.form(), include);
+                let event = writer.write(&WatchEvent::error(&status), timestamp(now().wall));
+                let line = Bytes::from(format!("{event}\n"));
+                return Ok(answer::stream(answer.content_type(), stream::iter([line])));
+            }
+            watch => watch?,
+        };
         let watching = Watching {
             store: store.clone(),
             watch,
