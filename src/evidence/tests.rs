@@ -116,6 +116,15 @@ impl Stage {
             sample: None,
         }
     }
+
+    /// A sample of a second ago. A thread's wait for a CPU is counted when it gets one, so on a busy
+    /// host a short time would lack much of it.
+    async fn sample(&self, collector: &HostEvidence) -> Option<Sample> {
+        let sample = collector.sample(&self.evidence_source().log, self.task.clone()).await;
+        assert!(sample.is_some());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sample
+    }
 }
 
 impl Drop for Stage {
@@ -131,7 +140,8 @@ async fn a_spinning_process_is_captured_and_stored() {
     std::fs::write(stage.folder.path().join("2.log"), "one\ntwo\n").unwrap();
     let evidence_collector = HostEvidence::default();
     let command = Some(Exec { command: vec!["dump".into()] });
-    let evidence_source = EvidenceSource { command, ..stage.evidence_source() };
+    let sample = stage.sample(&evidence_collector).await;
+    let evidence_source = EvidenceSource { command, sample, ..stage.evidence_source() };
     let said = evidence_collector
         .capture(evidence_source, stage.task.clone(), oneshot::channel().0)
         .await
@@ -184,11 +194,7 @@ async fn a_sleeping_process_shows_its_kernel_function() {
 async fn a_capture_with_an_earlier_sample_waits_for_nothing() {
     let stage = Stage::new("while :; do :; done");
     let collector = HostEvidence::default();
-    let log = stage.evidence_source().log;
-    let sample = collector.sample(&log, stage.task.clone()).await;
-    assert!(sample.is_some());
-    // The sample covers the time between two failures of the probe.
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let sample = stage.sample(&collector).await;
     let (stop, may_stop) = oneshot::channel();
     let evidence_source = EvidenceSource { sample, ..stage.evidence_source() };
     let capture = collector.capture(evidence_source, stage.task.clone(), stop);
@@ -197,7 +203,7 @@ async fn a_capture_with_an_earlier_sample_waits_for_nothing() {
     let kept = collector.stored(stage.folder.path(), "u").await;
     let seen = &kept[0].captured;
     let thread = &seen.processes[0].threads[0];
-    assert!(seen.sample_milliseconds >= 400, "{seen:?}");
+    assert!(seen.sample_milliseconds >= 1000, "{seen:?}");
     let able = thread.ran_microseconds + thread.waited_microseconds;
     assert!(able >= 800 * seen.sample_milliseconds, "{thread:?}");
 }
