@@ -219,7 +219,7 @@ impl Publisher {
     /// Removes the node that the host had under another name: its file has whether it was cordoned.
     fn remove_other_nodes(&self) {
         let nodes = self.store.read(|feed| feed.objects(self.kinds.nodes, None));
-        for key in nodes.iter().filter_map(|node| Key::of(node).ok()) {
+        for key in nodes.iter().filter_map(|node| Key::of(&node.head()).ok()) {
             if key.name() != self.facts.name {
                 self.store.remove(self.kinds.nodes, &key, micros(now().wall));
             }

@@ -145,7 +145,14 @@ impl StoredObjects {
 
     /// Returns all objects of a resource, in one namespace if one is given.
     pub fn list(&self, stored: Stored, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        self.0.store.read(|feed| feed.objects(stored, namespace))
+        let objects = self.0.store.read(|feed| feed.objects(stored, namespace));
+        objects.iter().map(|object| Arc::new(object.value())).collect()
+    }
+
+    /// Returns `kind`, `apiVersion` and `metadata` of all objects of a resource.
+    pub fn heads(&self, stored: Stored) -> Vec<Value> {
+        let objects = self.0.store.read(|feed| feed.objects(stored, None));
+        objects.iter().map(|object| object.head()).collect()
     }
 
     /// Returns what the managers of an object have applied.

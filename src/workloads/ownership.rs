@@ -42,25 +42,26 @@ impl Ownership {
         }
         *self = Self { counter, ..Self::default() };
         for served in stored() {
-            for object in objects.list(Stored::of(served), None) {
-                self.insert(served, &object);
+            let stored = Stored::of(served);
+            for head in objects.heads(stored) {
+                self.insert(served, &head);
+                let deletion = Deletion::of(&head).filter(|_| served.namespaced);
+                if let (Some(deletion), Ok(key)) = (deletion, Key::of(&head))
+                    && let Some(object) = objects.get(stored, &key)
+                {
+                    self.unwound.push(Unwound { served, key, object, deletion });
+                }
             }
         }
         true
     }
 
-    pub fn insert(&mut self, served: &'static Served, object: &Arc<Value>) {
+    /// Adds an object, of which only kind and metadata count.
+    pub fn insert(&mut self, served: &'static Served, object: &Value) {
         let Ok(key) = Key::of(object) else { return };
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         self.uids.insert((Stored::of(served), key.namespace().to_owned(), uid.to_owned()));
         self.dependents.extend(Dependent::of(object).map(|it| (served, it)));
-        let deletion = Deletion::of(object).filter(|_| served.namespaced);
-        self.unwound.extend(deletion.map(|deletion| Unwound {
-            served,
-            key,
-            object: object.clone(),
-            deletion,
-        }));
     }
 
     /// The objects that are deleted with their dependents, or released from them.

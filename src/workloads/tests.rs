@@ -371,7 +371,7 @@ fn an_object_is_garbage_when_no_owner_of_its_namespace_is_left() {
     }
     let mut elsewhere = Value::clone(&map("elsewhere", &[owner]));
     elsewhere["metadata"]["namespace"] = json!("other");
-    ownership.insert(maps, &Arc::new(elsewhere));
+    ownership.insert(maps, &elsewhere);
     let pods = Pods::default();
     let found = ownership.garbage(&pods);
     let found: Vec<_> = found.iter().map(|(_, it)| it.uid.as_str()).collect();

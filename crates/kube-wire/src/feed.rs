@@ -106,10 +106,10 @@ impl Feed {
     }
 
     /// The newest state of all objects of a resource, in one namespace if one is given.
-    pub fn objects(&self, stored: Stored, namespace: Option<&str>) -> Vec<Arc<Value>> {
+    pub fn objects(&self, stored: Stored, namespace: Option<&str>) -> Vec<Arc<Object>> {
         let all = self.objects.get(&stored).into_iter().flatten();
         let is_in = |key: &Key| namespace.is_none_or(|wanted| key.namespace() == wanted);
-        all.filter(|(key, _)| is_in(key)).map(|(_, object)| Arc::new(object.value())).collect()
+        all.filter(|(key, _)| is_in(key)).map(|(_, object)| Arc::clone(object)).collect()
     }
 
     /// The state of all objects of a resource at a version, by undoing the changes since.

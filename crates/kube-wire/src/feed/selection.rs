@@ -63,7 +63,7 @@ impl Selection {
         if self.is_everything() {
             return true;
         }
-        let object = object.value();
-        self.labels.matches_object(&object) && self.selectable.matches(&self.fields, &object)
+        self.labels.matches_object(&object.head())
+            && (self.fields.is_empty() || self.selectable.matches(&self.fields, &object.value()))
     }
 }
