@@ -2,7 +2,9 @@
 //! of the process by its pidfd, one request over it, no state, no log, one thread. Prints the number of
 //! probes, of failures, and the CPU time that they took in microseconds.
 //!
-//!     probelet-floor http|tcp RATE SECONDS PORT PID…
+//! ```text
+//! probelet-floor http|tcp RATE SECONDS PORT PID…
+//! ```
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,6 +1,8 @@
 //! Measures probelet beside raw programs that do the same in the same minutes, and prints one table.
 //!
-//!     bench [size|restart|signal|probes|kube]…      (default: all)
+//! ```text
+//! bench [size|restart|signal|probes|kube]…      (default: all)
+//! ```
 //!
 //! Each run appends a line to `target/bench.jsonl` and is compared with the line before.
 
