@@ -98,7 +98,7 @@ impl NamespaceLock {
     ///
     /// # Errors
     ///
-    /// [`LockError::NoContainerd`] while containerd is away: only its socket says where the lock is.
+    /// `LockError::NoContainerd` while containerd is away: only its socket says where the lock is.
     pub async fn acquire(&mut self) -> Result<(), LockError> {
         if self.file.is_some() {
             return Ok(());
