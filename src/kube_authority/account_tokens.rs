@@ -8,9 +8,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::authority::AuthorityError;
 use super::credentials::seconds;
-use super::folder::Folder;
+use super::folder::{FileError, Folder};
 
 /// The file of the key, in base64.
 const KEY: &str = "tokens.key";
@@ -67,10 +66,10 @@ pub struct AccountTokens(hmac::Key);
 
 impl AccountTokens {
     /// Reads the key, or makes one if there is none.
-    pub fn open(
+    pub fn open<E: From<FileError>>(
         folder: &Folder,
-        new: impl FnOnce() -> Result<[u8; BYTES], AuthorityError>,
-    ) -> Result<Self, AuthorityError> {
+        new: impl FnOnce() -> Result<[u8; BYTES], E>,
+    ) -> Result<Self, E> {
         let bytes = match folder.read(KEY)? {
             Some(text) => {
                 let bytes = STANDARD.decode(text.trim());
@@ -96,7 +95,7 @@ impl AccountTokens {
         audiences: Vec<String>,
         id: String,
         (now, expires): (SystemTime, SystemTime),
-    ) -> Result<String, AuthorityError> {
+    ) -> Result<String, serde_json::Error> {
         let claims = Claims {
             aud: audiences,
             exp: seconds(expires),
@@ -107,7 +106,7 @@ impl AccountTokens {
             sub: account.user(),
             account: account.clone(),
         };
-        let claims = serde_json::to_vec(&claims).map_err(AuthorityError::Claims)?;
+        let claims = serde_json::to_vec(&claims)?;
         let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(claims));
         let signature = hmac::sign(&self.0, signed.as_bytes());
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
@@ -149,7 +148,7 @@ mod tests {
     fn a_token_is_of_its_key_time_and_audience() {
         let folder = tempfile::tempdir().unwrap();
         let folder = Folder::open(folder.path()).unwrap();
-        let tokens = AccountTokens::open(&folder, || Ok([7; BYTES])).unwrap();
+        let tokens = AccountTokens::open::<FileError>(&folder, || Ok([7; BYTES])).unwrap();
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let issue = |audience: &str| {
             let times = (at(1000), at(1600));
@@ -164,11 +163,11 @@ mod tests {
         }
         assert_eq!(found(&tokens, &issue("vault"), 1000), None, "another audience");
         // The next daemon has the same key.
-        let next = AccountTokens::open(&folder, || panic!("there is a key")).unwrap();
+        let next = AccountTokens::open::<FileError>(&folder, || panic!("there is a key")).unwrap();
         assert!(found(&next, &token, 1000).is_some());
         let other = tempfile::tempdir().unwrap();
         let other = Folder::open(other.path()).unwrap();
-        let other = AccountTokens::open(&other, || Ok([8; BYTES])).unwrap();
+        let other = AccountTokens::open::<FileError>(&other, || Ok([8; BYTES])).unwrap();
         assert_eq!(found(&other, &token, 1000), None, "another key");
         let parts: Vec<_> = token.split('.').collect();
         let forged = token.replace(parts[1], &URL_SAFE_NO_PAD.encode("{}"));

@@ -234,7 +234,7 @@ impl Authority {
         times: (SystemTime, SystemTime),
     ) -> Result<String, AuthorityError> {
         let id = URL_SAFE_NO_PAD.encode(random()?);
-        self.account_tokens.issue(account, audiences, id, times)
+        self.account_tokens.issue(account, audiences, id, times).map_err(AuthorityError::Claims)
     }
 
     /// The ServiceAccount of a token that is valid now, and the token's end. The caller checks that
