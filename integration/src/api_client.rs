@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Where the API is, and as whom it is used.
+/// The address of the API, and the credential for it.
 #[derive(Clone)]
 pub struct Access {
     address: String,

@@ -62,7 +62,7 @@ fn objects_go_with_their_last_owner() -> Result<()> {
     let pod = kube.json(&["get", "pod", "pod"])?;
     let of_pod = create(&kube, "ConfigMap", "of-pod", &[owner(&pod, false)])?;
     create(&kube, "ConfigMap", "chain", &[owner(&of_pod, false)])?;
-    // A kind that is not served is nobody's to judge.
+    // An owner of a kind that is not served counts as existing.
     let widget = json!({"apiVersion": "example.org/v1", "kind": "W", "name": "w", "uid": "w"});
     create(&kube, "ConfigMap", "of-widget", &[widget])?;
     kube.kubectl(&["delete", "cm", "a"])?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
-/// CPU time of the capture's thread for which the stop waits. A few threads with their stacks,
-/// descriptors and sockets take less than a millisecond. It is CPU time and not time, because a
-/// busy host, where evidence is worth most, may run the thread late.
+/// CPU time of the capture's thread for which the stop waits. It bounds what many threads,
+/// descriptors or sockets cost. It is CPU time and not time, because a busy host, where evidence is
+/// worth most, may run the thread late.
 const WAIT: Duration = Duration::from_millis(5);
 
 /// Lets the stop go on: when a capture has read what the end of the processes destroys, or has

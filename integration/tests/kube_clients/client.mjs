@@ -108,7 +108,7 @@ async function pods() {
   const has = (...wanted) => seen.some((event) => wanted.every((part, at) => part === event[at]));
   await until('the pod runs', () => has('ADDED', 'web') && has('MODIFIED', 'box', 'Running'));
 
-  // This client leaves the error of an aborted log to nobody, so the log is followed to its end.
+  // This client does not handle the error of an aborted log, so the log is followed to its end.
   await until('the pod has a log', () => has('MODIFIED', 'short', 'Running'));
   const output = new PassThrough();
   await new k8s.Log(config).log(namespace, 'short', 'main', output, { follow: true });
