@@ -140,8 +140,13 @@ impl ValueFollower {
     /// Reads the pod's object again, with the objects as they are now. False if it was changed
     /// meanwhile.
     async fn give(&self, view: &PodView) -> bool {
-        let object = pod_objects::pod(view);
-        let managers = view.spec.submitted.as_ref().map(|kept| kept.managers.clone());
+        let mut object = pod_objects::pod(view);
+        let kept = view.spec.submitted.as_ref();
+        // The generation of a deleted pod's object is one more than that of its spec.
+        if let (Some(generation), Some(kept)) = (object.pointer_mut("/metadata/generation"), kept) {
+            *generation = json!(kept.generation);
+        }
+        let managers = kept.map(|kept| kept.managers.clone());
         let sources = self.values.sources(&object, Some(&view.spec));
         let uid = &view.spec.uid;
         let read = manifest::submit(&object, uid, managers.unwrap_or_default(), sources);

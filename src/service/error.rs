@@ -184,6 +184,7 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         SupervisorError::Ambiguous { .. } | SupervisorError::Invalid(_) => Code::InvalidArgument,
         SupervisorError::Differs { .. }
         | SupervisorError::Expired(..)
+        | SupervisorError::HasFinalizers { .. }
         | SupervisorError::Unsupervised { .. }
         | SupervisorError::NotCreatedHere(_)
         | SupervisorError::DefinedByFile { .. }

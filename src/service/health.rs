@@ -43,7 +43,7 @@ impl HealthReport {
             for view in self.supervisor.list() {
                 for status in view.status.all() {
                     let name = service(&view.spec.key(), &status.name);
-                    reporter.set_service_status(&name, level(status.ready)).await;
+                    reporter.set_service_status(&name, level(status.serves())).await;
                     now.insert(name);
                 }
             }

@@ -28,6 +28,12 @@ pub enum SupervisorError {
     Changed(PodKey),
     #[error("pods {0:?} is being deleted or replaced: try again later")]
     BeingDeleted(PodKey),
+    /// The successor of the pod would wait for other clients.
+    #[error(
+        "pods {pod:?} has finalizers ({}), so it cannot be replaced; delete it first",
+        .finalizers.join(", ")
+    )]
+    HasFinalizers { pod: PodKey, finalizers: Vec<String> },
     /// The text is kubectl's.
     #[error("a container name must be specified for pod {pod}, choose one of: {choice}")]
     Ambiguous { pod: PodKey, choice: String },

@@ -106,6 +106,10 @@ impl Replacement {
         if old.status.deletion.is_some() {
             return Err(leaving());
         }
+        let finalizers = old.spec.finalizers().to_vec();
+        if !finalizers.is_empty() {
+            return Err(SupervisorError::HasFinalizers { pod: name, finalizers });
+        }
         // A pod that an operator stopped stays stopped.
         let wanted = self.registry.with(&name, PodHandle::wanted)?;
         let attempt = newest_attempt(&old).saturating_add(GAP);

@@ -168,6 +168,11 @@ impl PodSpec {
         let namespace = if self.is_adopted() { ADOPTED_NAMESPACE } else { &self.namespace };
         PodKey::new(namespace, &self.name)
     }
+
+    /// Finalizers, for whose removal a deleted pod waits after its containers have ended.
+    pub fn finalizers(&self) -> &[String] {
+        self.submitted.as_ref().map_or(&[], |submitted| &submitted.finalizers)
+    }
 }
 
 /// A container of a pod.

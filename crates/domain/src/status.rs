@@ -117,6 +117,14 @@ impl Stage {
     }
 }
 
+impl ContainerStatus {
+    /// True if the container is ready and its process exists. The levels of a process that is
+    /// replaced stay published while the next one is started.
+    pub fn serves(&self) -> bool {
+        self.ready && self.stage != Stage::Starting
+    }
+}
+
 /// State of a container, as in Kubernetes' `ContainerState`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ContainerState {
@@ -127,7 +135,8 @@ pub enum ContainerState {
         /// Details of the reason; may be empty.
         message: String,
     },
-    /// The process runs, and the postStart hook is over.
+    /// The process runs, and the postStart hook is over. The state of a process that is replaced
+    /// because its definition changed stays until the next one has begun.
     Running {
         /// Time at which the process started.
         started_at: SystemTime,

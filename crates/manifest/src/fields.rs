@@ -28,6 +28,7 @@ use Rule::{Honoured, Only, Refused, Warned, WarnedBut};
 pub const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
 const ACCOUNTS: &str = "there are no service accounts here";
+const NO_RESIZE: &str = "the resources of a container that runs are not changed here";
 const NAMES_ONLY: &str = "there are no service accounts here, it is only a name";
 
 /// `[]` is any index, `<probe>` each of the three probes; `containers` includes init containers.
@@ -48,7 +49,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("metadata.resourceVersion", Warned(SERVER)),
     ("metadata.selfLink", Warned(SERVER)),
     ("metadata.ownerReferences", Warned("pods have no owners here")),
-    ("metadata.finalizers", Refused(NOT_YET)),
+    ("metadata.finalizers", Refused("only the Kubernetes API keeps finalizers")),
     ("metadata.generateName", Refused(NOT_YET)),
     ("status", Warned(SERVER)),
     // Fields of ConfigMaps and Secrets.
@@ -179,7 +180,8 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("spec.containers[].lifecycle", Honoured),
     ("spec.containers[].ports[].hostIP", Honoured),
     ("spec.containers[].ports[].hostPort", Honoured),
-    ("spec.containers[].resizePolicy", Refused(NOT_YET)),
+    ("spec.containers[].resizePolicy[].resourceName", Only(&["cpu", "memory"])),
+    ("spec.containers[].resizePolicy[].restartPolicy", WarnedBut("NotRequired", NO_RESIZE)),
     ("spec.containers[].volumeDevices", Refused(NOT_YET)),
     ("spec.containers[].volumeMounts", Honoured),
     ("spec.containers[].stdin", Only(&["false"])),

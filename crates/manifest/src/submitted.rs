@@ -11,7 +11,8 @@ use probelet_domain::spec::{PodSpec, SpecError, Submitted, Validated};
 /// Most bytes of an object that is kept, as JSON.
 const MAX_OBJECT: usize = 64 * 1024;
 /// The parts of `metadata` that a client sets, beside the name.
-const METADATA: [&str; 4] = ["labels", "annotations", "ownerReferences", "generateName"];
+const METADATA: [&str; 5] =
+    ["labels", "annotations", "ownerReferences", "generateName", "finalizers"];
 
 /// The ConfigMaps and Secrets that a pod refers to.
 #[derive(Debug)]
@@ -61,7 +62,10 @@ pub fn submit(
         return Err(ManifestError(errors));
     };
     let generation = object.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(1);
-    let submitted = Submitted { object: text, managers, generation };
+    let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let finalizers = finalizers.into_iter().flatten().filter_map(Value::as_str);
+    let finalizers = finalizers.map(str::to_owned).collect();
+    let submitted = Submitted { object: text, managers, generation, finalizers };
     let warnings = warnings.into_iter().filter(|(index, _)| *index == 0);
     Ok(Submission {
         pod: pod.submitted_as(submitted),
@@ -80,7 +84,7 @@ pub fn written(object: &Value) -> Value {
 
 /// The object as a manifest that is read: without the annotations that only describe the pod.
 fn manifest(object: &Value) -> Value {
-    let fields = ["name", "namespace", "labels", "annotations", "finalizers"];
+    let fields = ["name", "namespace", "labels", "annotations"];
     let mut metadata = part(object, "metadata", &fields);
     if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
         let is_mark = |key: &str| {

@@ -39,7 +39,7 @@ pub fn check(before: &Value, after: &Value) -> Vec<FieldError> {
             changed.push(format!("spec.{field}"));
         }
     }
-    changed.extend(changed_references(before, after));
+    changed.extend(changed_in_containers(before, after));
     let mut errors: Vec<_> =
         (!changed.is_empty()).then(|| forbidden(&changed)).into_iter().collect();
     errors.extend(deadline(
@@ -49,9 +49,9 @@ pub fn check(before: &Value, after: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// The changed environments that refer to objects. The values of such variables are no part of the
-/// comparison of specs: see `PodSpec::change_to`.
-fn changed_references(before: &Value, after: &Value) -> Vec<String> {
+/// The changed parts of containers that the comparison of specs does not see: environments that
+/// refer to objects (see `PodSpec::change_to`), and resize policies, which are only given back.
+fn changed_in_containers(before: &Value, after: &Value) -> Vec<String> {
     let mut changed = Vec::new();
     for list in ["initContainers", "containers"] {
         let of = |object: &Value| {
@@ -68,6 +68,9 @@ fn changed_references(before: &Value, after: &Value) -> Vec<String> {
                 if refers(old) != refers(new) {
                     changed.push(format!("spec.{list}[{index}].{field}"));
                 }
+            }
+            if old.get("resizePolicy") != new.get("resizePolicy") {
+                changed.push(format!("spec.{list}[{index}].resizePolicy"));
             }
         }
     }
@@ -151,6 +154,13 @@ mod tests {
             ),
             (json!({"activeDeadlineSeconds": 3}), json!({}), Some("to nil value")),
             (json!({}), json!({"activeDeadlineSeconds": 4}), None),
+            (
+                json!({"containers": [{"name": "a"}]}),
+                json!({"containers": [{"name": "a", "resizePolicy": [
+                    {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+                ]}]}),
+                Some("changed: spec.containers[0].resizePolicy"),
+            ),
         ];
         for (before, after, expected) in rows {
             let errors = check(&pod(before.clone()), &pod(after.clone()));

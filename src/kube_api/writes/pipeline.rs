@@ -13,7 +13,7 @@ use probelet_kube_wire::patch::Applied;
 use probelet_kube_wire::path::{ResourceRequest, Verb};
 use probelet_kube_wire::query::Query;
 use probelet_kube_wire::schema::Schema;
-use probelet_kube_wire::status::{Status, protocol};
+use probelet_kube_wire::status::{Reason, Status, protocol};
 use probelet_kube_wire::strict::{self, Document};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -34,6 +34,9 @@ const WRITES: usize = 32;
 const CONTROLLERS: usize = 16;
 /// Names that are tried for an object with `generateName`.
 const NAMES: usize = 8;
+/// Tries of a patch that names no version: the daemon itself may change the object meanwhile, as
+/// when a ConfigMap of a pod changes. As in Kubernetes.
+const PATCHES: u32 = 5;
 
 /// A request that writes.
 #[derive(Clone, Copy)]
@@ -281,13 +284,21 @@ impl Writes {
         let document = bodies::json(body)?;
         let key = key(write.request);
         let _locked = self.lock(write, &key).await?;
-        let live = self.live(kind, write, &key).await?;
         let schema = Schema::of(&write.served.api_version(), write.served.kind);
-        let value = patches::patched(&live, &document.value, patch, schema)?;
-        let document = Document { value, duplicates: document.duplicates };
-        let input = Input::of(document, write.served, options.field_validation)?;
-        let applied = live.applied.clone();
-        self.replace(kind, write, &options, &live, (input, applied)).await
+        let version = document.value.pointer("/metadata/resourceVersion");
+        let tries = if version.is_some_and(|it| !it.is_null()) { 1 } else { PATCHES };
+        for left in (0..tries).rev() {
+            let live = self.live(kind, write, &key).await?;
+            let value = patches::patched(&live, &document.value, patch, schema)?;
+            let document = Document { value, duplicates: document.duplicates.clone() };
+            let input = Input::of(document, write.served, options.field_validation)?;
+            let applied = live.applied.clone();
+            match self.replace(kind, write, &options, &live, (input, applied)).await {
+                Err(status) if status.reason() == Reason::Conflict && left > 0 => {}
+                done => return done,
+            }
+        }
+        Err(Status::modified(&write.request.group_resource(), key.name()))
     }
 
     async fn apply(

@@ -50,6 +50,20 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Another writer is faster as often as the annotation `others` says.
+    fn is_overtaken(&self, live: &Live) -> bool {
+        let mut object = Value::clone(&live.object);
+        let left = object.pointer("/metadata/annotations/others").and_then(Value::as_str);
+        let left = left.map_or(0, |text| text.parse::<u64>().unwrap());
+        if left > 0 {
+            object["metadata"]["annotations"]["others"] = json!((left - 1).to_string());
+            self.put(object, live.applied.clone(), false);
+        }
+        left > 0
+    }
+}
+
 fn version(object: &Value) -> u64 {
     object["metadata"]["resourceVersion"].as_str().unwrap_or("0").parse().unwrap()
 }
@@ -78,7 +92,11 @@ impl Kind for Memory {
         Ok(Outcome { object, warnings: vec!["say \"so\"".into()] })
     }
 
-    async fn update(&self, _: &Live, change: Change<'_>) -> Result<Outcome, Status> {
+    async fn update(&self, live: &Live, change: Change<'_>) -> Result<Outcome, Status> {
+        if self.is_overtaken(live) {
+            let pods = probelet_kube_wire::status::GroupResource::new("", "pods");
+            return Err(Status::modified(&pods, "web"));
+        }
         let object = self.put(change.object, change.applied, change.dry_run);
         Ok(Outcome { object, warnings: Vec::new() })
     }
@@ -329,6 +347,34 @@ async fn the_four_patches_change_the_live_object() {
         (&json!("Running"), &json!("9"))
     );
     assert!(pod["spec"]["nodeName"].is_null() && pod["metadata"]["ownerReferences"].is_null());
+}
+
+#[tokio::test]
+async fn a_patch_without_a_version_is_tried_again() {
+    let merge = "application/merge-patch+json";
+    let patch = r#"{"metadata":{"labels":{"a":"1"}}}"#;
+    for (others, expected) in [(4, Ok(200)), (5, Err(409))] {
+        let api = Api::new();
+        let mut pod: Value = serde_json::from_str(POD).unwrap();
+        pod["metadata"]["annotations"] = json!({"others": others.to_string()});
+        api.send("POST", "", JSON, pod.to_string()).await.unwrap();
+        let done = api.send("PATCH", "/web", merge, patch).await;
+        let code = done.as_ref().map(|done| done.0).map_err(Status::code);
+        assert_eq!(code, expected, "{others}");
+        if let Ok((_, pod, _)) = done {
+            // What the others wrote is kept.
+            let metadata = &pod["metadata"];
+            assert_eq!(
+                (&metadata["labels"]["a"], &metadata["annotations"]["others"]),
+                (&json!("1"), &json!("0"))
+            );
+        }
+    }
+    let api = Api::new();
+    let pod = POD.replace(r#""name":"web""#, r#""name":"web","annotations":{"others":"1"}"#);
+    api.send("POST", "", JSON, pod).await.unwrap();
+    let named = r#"{"metadata":{"resourceVersion":"1","labels":{"a":"1"}}}"#;
+    assert_eq!(api.refused("PATCH", "/web", merge, named).await.0, 409);
 }
 
 #[tokio::test]

@@ -148,6 +148,10 @@ fn each_error_of_the_supervisor_has_its_code() {
         (E::Differs { pod: PodKey::in_default(pod()), fields: vec![] }, Code::FailedPrecondition),
         (E::Expired(PodKey::in_default(pod()), "x"), Code::FailedPrecondition),
         (
+            E::HasFinalizers { pod: PodKey::in_default(pod()), finalizers: vec![] },
+            Code::FailedPrecondition,
+        ),
+        (
             E::Unsupervised { pod: PodKey::in_default(pod()), reason: reason() },
             Code::FailedPrecondition,
         ),

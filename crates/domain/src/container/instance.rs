@@ -58,7 +58,7 @@ impl Instance {
             levels: Levels::default(),
             post_start: PostStart::Over,
         };
-        instance.levels = instance.current_levels();
+        instance.levels = instance.published_levels();
         instance
     }
 
@@ -79,8 +79,14 @@ impl Instance {
         self.post_start = PostStart::Failed;
     }
 
+    /// Levels that were recorded last.
     pub fn levels(&self) -> Levels {
         self.levels
+    }
+
+    /// Levels as they are now, which are published.
+    pub fn published_levels(&self) -> Levels {
+        Levels { started: self.has_started(), ready: self.is_ready() }
     }
 
     pub fn post_start(&self) -> PostStart {
@@ -202,7 +208,7 @@ impl Instance {
 
     /// Replaces the changed probes by those of the spec.
     pub fn renew(&mut self, probes: &Probes, changed: &[ProbeKind], now: Now) {
-        let levels = self.current_levels();
+        let levels = self.published_levels();
         self.probing.renew(probes, changed, self.since, levels, now);
         let asks = self.condemnation.as_ref().and_then(Condemnation::asks_about);
         if asks.is_some_and(|kind| changed.contains(&kind)) {
@@ -229,12 +235,8 @@ impl Instance {
 
     /// Records whether the instance has started and is ready.
     pub fn record_levels(&mut self, turn: &mut Turn) {
-        self.levels = self.current_levels();
+        self.levels = self.published_levels();
         turn.persist();
-    }
-
-    fn current_levels(&self) -> Levels {
-        Levels { started: self.has_started(), ready: self.is_ready() }
     }
 
     fn gate(&self, is_stopping: bool) -> Gate {

@@ -10,19 +10,21 @@ use super::definition::Definition;
 use super::ending;
 use super::images::{Images, Step};
 use super::instance::Instance;
-use super::mandate::Mandate;
+use super::mandate::{self, Mandate};
 use super::oom::OomWatch;
 use super::pause::ProbePause;
 use super::phase::{Phase, Wait};
 use super::presentation::{Presentation, Shown};
+use super::probing::Levels;
 use super::stop::{Stop, StopOrder};
 use super::{Action, Fault, ImageFacts, InstanceAction, Memory, Next, Turn, Wanted};
 use crate::exit::{Cause, Ending, ExitEvidence, Terminated};
 use crate::image::VolumeSeen;
 use crate::link::retry_after;
 use crate::notice::Notice;
+use crate::restart::Backoff;
 use crate::spec::{OnFailure, RestartAction, Role};
-use crate::status::WaitingReason;
+use crate::status::{ContainerState, WaitingReason};
 use crate::time::Later;
 use crate::{Incarnation, Now, restart};
 
@@ -46,6 +48,11 @@ pub struct Life {
     pub troubles: u32,
     /// State that was published before the start that is under way.
     pub before: Option<Shown>,
+    /// Levels of an instance that was stopped because its definition changed. They stay published,
+    /// with its state, until the next instance has begun or its start has failed.
+    pub replaced: Option<Levels>,
+    /// True if the definition needs another instance than the newest one, and perhaps another image.
+    pub is_outdated: bool,
 }
 
 impl Life {
@@ -65,11 +72,16 @@ impl Life {
             exit_evidence: ExitEvidence::default(),
             troubles: 0,
             before: None,
+            replaced: None,
+            is_outdated: false,
         }
     }
 
     /// Starts the newest attempt, once its images are on the machine.
     pub fn start(&mut self, turn: &mut Turn) {
+        if std::mem::take(&mut self.is_outdated) {
+            self.course.image = ImageFacts::default();
+        }
         if Images::must_look(&self.definition, &self.course.image) {
             self.check_images(turn);
         } else {
@@ -139,7 +151,9 @@ impl Life {
     /// Cleans up what is no longer needed: everything of a removed container, else all attempts but
     /// the newest and the one before it.
     pub fn settle(&mut self, turn: &mut Turn) {
-        let is_removed = self.mandate.wanted == Wanted::Removed && !self.phase.is_alive();
+        let is_removed = self.mandate.wanted == Wanted::Removed
+            && !self.phase.is_alive()
+            && self.definition.pod.finalizers().is_empty();
         let attempt = self.course.attempt;
         // While a restart waits, the newest attempt has ended, and users inspect it. An attempt
         // that waits for its start may have no record yet; then the record before it has
@@ -165,6 +179,7 @@ impl Life {
                 return;
             }
         };
+        let levels = instance.has_begun().then(|| instance.published_levels());
         // An earlier daemon died before it could stop what its probe had condemned.
         let condemned = match &instance.condemnation {
             Some(Condemnation::Inherited(cause)) if asked.is_none() => Some(cause.clone()),
@@ -202,7 +217,18 @@ impl Life {
             ending::name_restart_of_all(&mut ended);
         }
         let ran = turn.now.mono.saturating_duration_since(instance.since);
+        let replaced = levels.filter(|_| ended.cause == Cause::Changed).map(|levels| {
+            let state = ContainerState::Running { started_at: instance.started_at };
+            ((state, self.course.last_state.clone()), levels)
+        });
         self.over(ended, ran, by_probe, next, turn);
+        // As with the kubelet, which ends the old instance and starts the new one in one step.
+        if let Some((shown, levels)) = replaced
+            && matches!(self.phase, Phase::CheckingImages | Phase::Starting)
+        {
+            self.before = Some(shown);
+            self.replaced = Some(levels);
+        }
     }
 
     /// True if the exit of the newest attempt asks for a restart of all containers.
@@ -223,7 +249,10 @@ impl Life {
                 Phase::Starting
             }
             Step::Pull => Phase::Pulling,
-            Step::Wait(wait) => Phase::Waiting(wait),
+            Step::Wait(wait) => {
+                self.replaced = None;
+                Phase::Waiting(wait)
+            }
         };
     }
 
@@ -253,6 +282,10 @@ impl Life {
         self.course.image = found.unwrap_or_default();
         if !self.mandate.lets_start() {
             self.rest_without_image(turn);
+            return;
+        }
+        if self.is_outdated {
+            self.start(turn);
             return;
         }
         let subject = self.definition.subject(self.course.attempt);
@@ -293,6 +326,29 @@ impl Life {
         self.phase = Phase::Running(instance);
         if let Some(order) = self.mandate.stop_order(&self.definition) {
             self.stop(order, turn);
+        } else if self.is_outdated {
+            self.stop(mandate::make_way_for_changed(&self.definition), turn);
+        }
+    }
+
+    /// Takes over that the definition needs a new instance. Failures of the old one are no reason
+    /// for it to wait, as with the kubelet.
+    pub fn outdate(&mut self, turn: &mut Turn) {
+        self.is_outdated = true;
+        self.course.backoff = Backoff::default();
+        match &mut self.phase {
+            Phase::Pulling => {
+                turn.instance(self.course.attempt, InstanceAction::GiveUpPull);
+                self.start(turn);
+            }
+            Phase::Waiting(wait) if wait.reason.is_of_image() => self.start(turn),
+            Phase::Waiting(wait) => wait.until = turn.now.mono,
+            Phase::Running(_) => {
+                self.stop(mandate::make_way_for_changed(&self.definition), turn);
+            }
+            // A start that is under way is stopped once it has succeeded.
+            Phase::CheckingImages | Phase::Starting => {}
+            Phase::Created | Phase::Stopping(..) | Phase::Ended => {}
         }
     }
 
@@ -331,6 +387,7 @@ impl Life {
         if let Some((reason, wait)) = retry.filter(|_| goes_on) {
             self.troubles = self.troubles.saturating_add(u32::from(retries));
             let until = turn.now.mono.later(wait);
+            self.replaced = None;
             self.phase = Phase::Waiting(Wait::retry(reason, message, until));
             // The end of the attempt before may be recorded nowhere else.
             if !retries || is_first {
@@ -394,6 +451,7 @@ impl Life {
         turn: &mut Turn,
     ) {
         self.before = None;
+        self.replaced = None;
         let old = self.course.attempt;
         let Definition { pod, spec } = &self.definition;
         let follows = restart::follows(pod, spec, &ended);

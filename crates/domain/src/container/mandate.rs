@@ -127,6 +127,19 @@ pub fn make_way(grace: Option<Duration>, definition: &Definition) -> StopOrder {
     }
 }
 
+/// The stop of an instance whose definition has changed.
+pub fn make_way_for_changed(definition: &Definition) -> StopOrder {
+    StopOrder {
+        cause: Cause::Changed,
+        message: format!(
+            "Container {} definition changed, will be restarted",
+            definition.spec.name
+        ),
+        grace: definition.pod.termination_grace,
+        next: Next::Start,
+    }
+}
+
 /// The stop of a container that only accompanied its pod.
 pub fn end_with_pod(definition: &Definition) -> StopOrder {
     StopOrder {

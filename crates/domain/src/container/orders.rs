@@ -144,6 +144,7 @@ impl Orders<'_> {
             wait.until = turn.now.mono;
         }
         let Definition { pod, spec } = &life.definition;
+        let is_outdated = old.needs_new_instance(spec);
         life.mandate.set_expiry(pod, turn.now.instant_of(life.course.created_at));
         let changed = |kind: &ProbeKind| old.probes.get(*kind) != spec.probes.get(*kind);
         let changed: Vec<_> = ProbeKind::ALL.into_iter().filter(changed).collect();
@@ -156,15 +157,11 @@ impl Orders<'_> {
                 instance.record_levels(turn);
             }
         }
-        if old.needs_new_instance(spec) {
-            let order = StopOrder {
-                cause: Cause::Changed,
-                message: format!("Container {} definition changed, will be restarted", spec.name),
-                grace: pod.termination_grace,
-                next: Next::Start,
-            };
-            life.stop(order, turn);
+        if is_outdated {
+            life.outdate(turn);
         }
+        // The change may have removed the last finalizer, for which a removed container waits.
+        life.settle(turn);
         turn.persist();
     }
 

@@ -9,6 +9,7 @@ use super::instance::{Instance, PostStart};
 use super::life::Life;
 use super::member::Member;
 use super::phase::Phase;
+use super::probing::Levels;
 use crate::Incarnation;
 use crate::exit::{Cause, Terminated};
 use crate::restart;
@@ -34,6 +35,7 @@ impl<'a> Presentation<'a> {
         let condemnation = instance.and_then(|instance| instance.condemnation.as_ref());
         let (state, last_state) = self.shown();
         let spec = &definition.spec;
+        let levels = self.levels();
         ContainerStatus {
             name: spec.name.clone(),
             attempt: course.attempt,
@@ -41,9 +43,9 @@ impl<'a> Presentation<'a> {
             stage: self.stage(),
             ready: match definition.role() {
                 Role::Init => Member::of(self.life).has_succeeded(),
-                Role::Sidecar | Role::Regular => instance.is_some_and(Instance::is_ready),
+                Role::Sidecar | Role::Regular => levels.ready,
             },
-            started: instance.is_some_and(Instance::has_started),
+            started: levels.started,
             restart_count: course.restart_count.saturating_sub(u32::from(!self.has_begun())),
             image: spec.image(),
             image_id: course.image.id.clone(),
@@ -59,6 +61,18 @@ impl<'a> Presentation<'a> {
             paused_until: pause.until_wall,
             shim: instance.and_then(|instance| instance.shim.memory()),
             kill_held: condemnation.and_then(Condemnation::kill_held),
+        }
+    }
+
+    /// Levels of the instance whose state is published.
+    fn levels(&self) -> Levels {
+        let Life { phase, replaced, .. } = self.life;
+        match phase {
+            Phase::CheckingImages | Phase::Pulling | Phase::Starting => {
+                replaced.unwrap_or_default()
+            }
+            Phase::Running(instance) | Phase::Stopping(instance, _) => instance.published_levels(),
+            Phase::Created | Phase::Waiting(_) | Phase::Ended => Levels::default(),
         }
     }
 

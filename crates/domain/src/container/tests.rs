@@ -24,6 +24,7 @@ mod lengths;
 mod limits;
 mod reconcile;
 mod recovery;
+mod replaced;
 mod shown;
 mod stopping;
 mod truth;

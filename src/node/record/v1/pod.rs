@@ -70,6 +70,8 @@ record!(
         #[serde(default)]
         managers: String,
         generation: u64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        finalizers: Vec<String>,
     }
 );
 

@@ -82,6 +82,11 @@ fn holds(line: &str, row: &serde_json::Value, ending: Ending) {
             let mut actions = story.tell(Event::Respec(Arc::new(spec)));
             let message = Story::reasons(&actions).last().unwrap().1.to_owned();
             actions.extend(story.ended(ending));
+            // The other image is on the machine.
+            let image = Some(ImageFacts { id: "app@sha256:2".into(), ..ImageFacts::default() });
+            let volumes = BTreeMap::new();
+            let checked = InstanceEvent::ImagesChecked { image, volumes };
+            actions.extend(story.tell(checked.of(story.machine.attempt())));
             (Some(message), actions)
         }
         other => panic!("unknown state {other}"),
