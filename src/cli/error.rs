@@ -31,7 +31,7 @@ pub enum Error {
     NoPod {
         name: String,
         #[source]
-        error: serde_json::Error,
+        error: manifest::SpecError,
     },
     #[error("evidence not understood: {0}")]
     Evidence(#[source] serde_json::Error),

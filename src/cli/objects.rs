@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::{Value, json};
 
 use super::error::{Error, Result};
-use crate::{pb, structs};
+use crate::{manifest, pb, structs};
 
 /// The object of a pod, with `apiVersion` and `kind`.
 pub fn pod_json(pod: &pb::Pod) -> Result<Value> {
@@ -23,7 +23,7 @@ pub fn pod_json(pod: &pb::Pod) -> Result<Value> {
 }
 
 pub fn pod(pod: &pb::Pod) -> Result<Pod> {
-    serde_json::from_value(pod_json(pod)?)
+    manifest::v1_pod(&pod_json(pod)?)
         .map_err(|error| Error::NoPod { name: pod.name.clone(), error })
 }
 

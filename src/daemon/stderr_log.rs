@@ -8,23 +8,23 @@ use std::os::fd::AsFd;
 use probelet_text::escape::{Escaped, escaped_json};
 use tracing::{Level, Metadata};
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use super::config::{LogFormat, LogLevel};
 
 /// The level of the log, which can be changed while the daemon runs.
 #[derive(Clone)]
-pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+pub struct LogFilter(reload::Handle<Targets, Registry>);
 
 impl LogFilter {
     /// Sets the level. `RUST_LOG` keeps its precedence.
     pub fn set(&self, level: LogLevel) -> Result<(), reload::Error> {
-        self.0.reload(filter(level))
+        self.0.reload(filter(level, rust_log().as_deref()))
     }
 }
 
@@ -34,7 +34,8 @@ pub fn log_to_stderr(format: Option<LogFormat>, level: LogLevel) -> LogFilter {
     let has_colours = on_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Logfmt });
     let has_priority = is_journal(io::stderr(), std::env::var("JOURNAL_STREAM").ok().as_deref());
-    let (filter, handle) = reload::Layer::new(filter(level));
+    let named = rust_log();
+    let (filter, handle) = reload::Layer::new(filter(level, named.as_deref()));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false);
     let layer = match format {
         LogFormat::Text if has_colours => layer
@@ -55,7 +56,13 @@ pub fn log_to_stderr(format: Option<LogFormat>, level: LogLevel) -> LogFilter {
     LogFilter(handle)
 }
 
-fn filter(level: LogLevel) -> EnvFilter {
+fn rust_log() -> Option<String> {
+    std::env::var("RUST_LOG").ok()
+}
+
+/// The levels of `RUST_LOG`, such as `warn,probelet::supervisor=debug`, and `level` for what it does
+/// not name. A part that is not understood has no effect.
+fn filter(level: LogLevel, named: Option<&str>) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -63,7 +70,10 @@ fn filter(level: LogLevel) -> EnvFilter {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    EnvFilter::builder().with_default_directive(level.into()).from_env_lossy()
+    let parts = named.unwrap_or_default().split(',').map(str::trim).filter(|it| !it.is_empty());
+    let read = parts.filter_map(|part| part.parse::<Targets>().ok()).collect::<Vec<_>>();
+    let default = read.iter().find_map(Targets::default_level).unwrap_or(level);
+    Targets::new().with_targets(read.into_iter().flatten()).with_default(default)
 }
 
 /// True if the stream is the journal that `JOURNAL_STREAM` (DEVICE:INODE) names. The variable alone is
@@ -235,10 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn what_rust_log_names_takes_precedence() {
+        let level =
+            |named, target, level| filter(LogLevel::Info, Some(named)).would_enable(target, &level);
+        assert!(level("", "probelet", Level::INFO) && !level("", "probelet", Level::DEBUG));
+        assert!(level("debug", "h2", Level::DEBUG));
+        let named = "nonsense=loud, probelet::node=debug,warn";
+        assert!(level(named, "probelet::node::start", Level::DEBUG));
+        assert!(level(named, "probelet", Level::WARN) && !level(named, "probelet", Level::INFO));
+    }
+
+    #[test]
     fn the_level_can_be_changed() {
         let buffer = Buffer::default();
         let to = buffer.clone();
-        let (filter, handle) = reload::Layer::new(filter(LogLevel::Warn));
+        let (filter, handle) = reload::Layer::new(filter(LogLevel::Warn, None));
         let layer = tracing_subscriber::fmt::layer().with_writer(move || to.clone());
         tracing::subscriber::with_default(Registry::default().with(filter).with(layer), || {
             tracing::info!("first");

@@ -95,7 +95,7 @@ pub use live_sources::live_sources;
 pub use manifest_error::ManifestError;
 pub use object_defaults::set_defaults;
 pub use parse::{Parsed, documents, parse, parse_value, validate};
-pub use pod_view::{followed, to_json, to_v1_pod};
+pub use pod_view::{followed, to_json, to_v1_pod, v1_pod};
 pub use positions::{Position, Positions};
 pub use probe_report::{outcome, verdict};
 pub use probe_settings::on_failure;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::defaults::SCHEDULER;
 use crate::server_annotations::ServerMade;
+use crate::strict;
 use probelet_domain::image::PullPolicy;
 
 /// Mode of files of volumes, in decimal as in the API: 0644.
@@ -23,7 +24,7 @@ const ACCOUNT: &str = "default";
 /// it differs here from one that the manifest sets. An object of another form is left as it is.
 pub fn set_defaults(object: &mut Value) {
     let Some(given) = object.get("spec") else { return };
-    let Ok(mut spec) = serde_json::from_value::<k8s::PodSpec>(given.clone()) else { return };
+    let Ok(mut spec) = strict::read::<k8s::PodSpec>(given, &mut |_| {}) else { return };
     let mut marks = BTreeMap::new();
     pod_spec(&mut spec, &mut marks);
     let (Ok(spec), Some(object)) = (serde_json::to_value(spec), object.as_object_mut()) else {

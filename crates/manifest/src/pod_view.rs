@@ -9,10 +9,10 @@ use crate::durations::seconds;
 use crate::optional_fields::{list, some};
 use crate::render::pod_spec;
 use crate::server_annotations::{CONFIG_FILE, CONFIG_SOURCE, MANIFEST_ERROR, ServerMade};
-use crate::{annotations, defaults, probe_report, submitted};
+use crate::{annotations, defaults, probe_report, strict, submitted};
 use probelet_domain::exit::Terminated;
 use probelet_domain::pod::PodView;
-use probelet_domain::spec::{PodSpec, QosClass};
+use probelet_domain::spec::{PodSpec, QosClass, SpecError};
 use probelet_domain::status::{Condition, ContainerState, ContainerStatus, Phase, PodStatus};
 
 /// The pod as Kubernetes would show it.
@@ -40,6 +40,15 @@ pub fn to_json(view: &PodView) -> Value {
         submitted::overlay(&mut pod, submitted);
     }
     pod
+}
+
+/// Reads the object of a pod. Fields that the type does not have are left out.
+///
+/// # Errors
+///
+/// The field that is not what Kubernetes' type has.
+pub fn v1_pod(object: &Value) -> Result<k8s::Pod, SpecError> {
+    strict::read(object, &mut |_| {})
 }
 
 /// Returns a changed spec of a pod with the object of `before`, changed in the same way.

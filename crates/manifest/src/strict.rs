@@ -31,20 +31,37 @@ fn tolerant<T: DeserializeOwned + Resource>(
 ) -> Result<(T, Vec<SpecError>), ManifestError> {
     identity(value, version, T::KIND)?;
     let mut errors = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let result = serde_ignored::deserialize(tracked, |path| {
+    let unknown = &mut |path: Path<'_>| {
         errors.push(SpecError::new(text_of(&path), "unknown field"));
-    });
-    match result {
+    };
+    match read(value, unknown) {
         Ok(object) => Ok((object, errors)),
         Err(error) => {
-            let path = track.path().to_string();
-            let field = if path == "." { WHOLE.to_owned() } else { path };
-            errors.push(SpecError::new(field, error.to_string()));
+            errors.push(error);
             Err(ManifestError(errors))
         }
     }
+}
+
+/// The value as one of Kubernetes' types. `unknown` gets the path of each field that the type does
+/// not have.
+///
+/// All readers of Kubernetes' types use this function, whose types are the same for each of them:
+/// reading a pod takes a megabyte of code, which the compiler makes once for each combination of
+/// types.
+pub fn read<T: DeserializeOwned>(
+    value: &Value,
+    mut unknown: &mut dyn FnMut(Path<'_>),
+) -> Result<T, SpecError> {
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let tracked = serde_ignored::Deserializer::new(tracked, &mut unknown);
+    let read = T::deserialize(tracked);
+    read.map_err(|error| {
+        let path = track.path().to_string();
+        let field = if path == "." { WHOLE.to_owned() } else { path };
+        SpecError::new(field, error.to_string())
+    })
 }
 
 /// Checks kind and version: one error is clearer than an unknown field for each field of another
