@@ -13,6 +13,7 @@ mod kube_health;
 mod kube_listener;
 mod listener;
 mod namespace_lock;
+mod pod_thread;
 mod preface;
 mod recovery;
 pub mod reload;
@@ -46,6 +47,7 @@ pub use error::Error;
 use kube_listener::BoundKube;
 use namespace_lock::LockError;
 pub use namespace_lock::NamespaceLock;
+use pod_thread::PodThread;
 pub use stderr_log::log_to_stderr;
 use tls_listener::BoundTls;
 use unix_listener::SocketListener;
@@ -123,7 +125,9 @@ pub async fn serve(
     let manifest_dir = config.manifest_dir.as_ref().map(std::path::absolute);
     let manifest_dir = manifest_dir.transpose().map_err(Error::ManifestDir)?;
     let brake = Arc::new(HostBrake::new(config.brake.limits(), pressure::read));
+    let pods = PodThread::start().map_err(Error::PodThread)?;
     let supervisor = SupervisorBuilder::new(node.clone(), Arc::new(NetProber::default()))
+        .pod_runtime(pods.runtime())
         .brake(brake.clone())
         .boot_id(boot_id())
         .manifest_dir(manifest_dir.as_deref())

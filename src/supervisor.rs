@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::domain::brake::Gauge;
@@ -125,6 +126,7 @@ pub struct SupervisorBuilder {
     brake: Arc<HostBrake>,
     boot_id: Option<Arc<str>>,
     manifest_dir: Option<Box<Path>>,
+    pod_runtime: Option<Handle>,
 }
 
 impl SupervisorBuilder {
@@ -137,6 +139,7 @@ impl SupervisorBuilder {
             brake: Arc::default(),
             boot_id: None,
             manifest_dir: None,
+            pod_runtime: None,
         }
     }
 
@@ -158,16 +161,25 @@ impl SupervisorBuilder {
         Self { manifest_dir: path.map(Box::from), ..self }
     }
 
+    /// Sets the runtime of the actors and of their probes over sockets. Without it they run where the
+    /// supervisor is built, as everything else does.
+    #[must_use]
+    pub fn pod_runtime(self, runtime: Handle) -> Self {
+        Self { pod_runtime: Some(runtime), ..self }
+    }
+
     /// Sets the brake. Its limits can be changed later.
     #[must_use]
     pub fn brake(self, brake: Arc<HostBrake>) -> Self {
         Self { brake, ..self }
     }
 
+    /// Builds the supervisor, whose work runs on the current runtime.
     #[must_use]
     pub fn build(self) -> Supervisor {
         let Self { runtime, prober, evidence_collector, boot_id, .. } = self;
-        let background = Background::default();
+        let here = Handle::current();
+        let background = Background::new(here.clone());
         let changes = Changes::default();
         let link = Arc::new(RuntimeLink::default());
         let registry = Arc::new(Registry::new(changes.clone()));
@@ -182,6 +194,7 @@ impl SupervisorBuilder {
             brake: self.brake,
             boot_id,
             changes,
+            effects: here.clone(),
         };
         let (events, pulls) = (resources.events.clone(), resources.pulls.clone());
         let manifests =
@@ -190,8 +203,8 @@ impl SupervisorBuilder {
         let unmanaged = Arc::new(UnmanagedContainers::default());
         let views = PodViews::new(registry.clone(), unmanaged.clone(), manifests.clone());
         let views = Arc::new(views);
-        let actors =
-            PodActors::new(resources.clone(), registry.clone(), link.clone(), background.clone());
+        let of_pods = background.on(self.pod_runtime.unwrap_or(here));
+        let actors = PodActors::new(resources.clone(), registry.clone(), link.clone(), of_pods);
         let actors = Arc::new(actors);
         let failed_creations = FailedCreations::new(runtime.clone(), registry.clone());
         let failed_creations = Arc::new(failed_creations);

@@ -25,6 +25,8 @@ pub enum Error {
     /// Signals cannot be received.
     #[error(transparent)]
     Signals(io::Error),
+    #[error("no thread for the pods: {0}")]
+    PodThread(#[source] io::Error),
     #[error("containerd: {0}")]
     Containerd(#[source] CallError),
     #[error(transparent)]

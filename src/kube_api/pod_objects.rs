@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::times::{seconds, timestamp};
-use crate::domain::network::PodNetwork;
 use crate::domain::notice::{Event, NoticeType};
 use crate::domain::spec::PodSpec;
-use crate::domain::status::{Phase, PodStatus};
+use crate::domain::status::PodStatus;
 use crate::manifest::{ServerMade, to_json};
 use crate::supervisor::{PodView, now};
 
@@ -39,16 +38,7 @@ fn mark_as_mirror(pod: &mut Value, uid: &str) {
 
 /// Returns the `v1.Pod` that a new pod would have.
 pub fn pending(spec: PodSpec) -> Value {
-    let status = PodStatus {
-        phase: Phase::Pending,
-        conditions: Vec::new(),
-        created_at: now().wall,
-        deletion: None,
-        init_containers: Vec::new(),
-        expired: None,
-        containers: Vec::new(),
-        network: PodNetwork::default(),
-    };
+    let status = PodStatus::new(now().wall).into();
     pod(&PodView { generation: 0, spec: spec.into(), status, manifest_error: None })
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use probelet_runtime::{Namespace, Record};
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,8 @@ use probelet_oci::Facts;
 #[derive(Debug, Clone)]
 pub struct PodEnvironment {
     facts: Facts,
+    /// Name of the host, shared by the statuses of all pods.
+    node_name: Arc<str>,
     claims: Claims,
     pids: SharedPids,
     networks: PodNetworks,
@@ -71,6 +74,7 @@ impl PodEnvironment {
         let images = ImageReader::new(namespace.clone(), run_dir.clone());
         let views = ImageViews::new(namespace.clone());
         Self {
+            node_name: facts.hostname.as_str().into(),
             facts,
             pids: SharedPids::new(run_dir, &config.namespace),
             networks,
@@ -123,7 +127,7 @@ impl PodEnvironment {
     }
 
     pub fn network(&self, pod: &PodSpec) -> PodNetwork {
-        PodNetwork { node_name: self.facts.hostname.clone(), ..self.networks.of(pod) }
+        PodNetwork { node_name: self.node_name.clone(), ..self.networks.of(pod) }
     }
 
     /// Creates the pod's process namespace if needed, also after its holder died with all that ran
@@ -150,7 +154,7 @@ impl PodEnvironment {
     }
 
     fn first_ip(&self, pod: &PodSpec) -> Option<String> {
-        self.networks.of(pod).ips.into_iter().next()
+        self.networks.of(pod).ips.first().cloned()
     }
 
     pub async fn make_volumes(

@@ -208,8 +208,8 @@ pub fn pod(supervisor: &Supervisor, view: &PodView) -> pb::Pod {
         containers: containers.map(|status| container(supervisor, view, status)).collect(),
         object: structs::from_json(manifest::to_json(view)).ok(),
         removed: false,
-        network: view.status.network.about.clone(),
-        ips: view.status.network.ips.clone(),
+        network: view.status.network.about.to_string(),
+        ips: view.status.network.ips.to_vec(),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -49,6 +50,8 @@ pub struct ActorResources {
     pub brake: Arc<HostBrake>,
     pub boot_id: Option<Arc<str>>,
     pub changes: Changes,
+    /// The runtime of all effects but probes over sockets.
+    pub effects: Handle,
 }
 
 pub struct Actor {
@@ -101,7 +104,7 @@ impl Actor {
             containers: containers.into_iter().map(|it| with_task(it.task)).collect(),
             records: PodRecords::new(writes, record_effects, events.clone(), boot_id),
             brake_handle: BrakeHandle::new(brake, &spec.key()),
-            effects: Effects::new(spec),
+            effects: Effects::new(spec, resources.effects.clone()),
             tasks: TaskEffects::new(runtime.clone(), evidence_collector.clone()),
             probes: ProbeEffects::new(prober, runtime.clone()),
             images: ImageEffects::new(runtime.clone(), pulls),
@@ -258,12 +261,12 @@ impl Actor {
         let mut is_new_state = false;
         self.channels.view.send_if_modified(|view| {
             let has_new_spec = !Arc::ptr_eq(&view.spec, spec);
-            let changed = has_new_spec || view.status != status;
+            let changed = has_new_spec || !Arc::ptr_eq(&view.status, status);
             if changed {
-                is_new_state = has_new_spec || view.status.differs_in_level(&status);
+                is_new_state = has_new_spec || view.status.differs_in_level(status);
                 view.spec = spec.clone();
                 view.generation += u64::from(is_new_state);
-                view.status = status;
+                view.status = status.clone();
             }
             changed
         });

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::Instrument;
 
@@ -50,15 +51,17 @@ pub enum EffectResult {
     Nothing,
 }
 
-/// The running effects of a pod.
+/// The running effects of a pod. All but the probes over sockets run on `runtime`, so that none of
+/// them keeps the thread of the pods busy.
 pub struct Effects {
     spec: Arc<PodSpec>,
     running: JoinSet<EffectResult>,
+    runtime: Handle,
 }
 
 impl Effects {
-    pub fn new(spec: Arc<PodSpec>) -> Self {
-        Self { spec, running: JoinSet::new() }
+    pub fn new(spec: Arc<PodSpec>, runtime: Handle) -> Self {
+        Self { spec, running: JoinSet::new(), runtime }
     }
 
     pub fn spec(&self) -> &Arc<PodSpec> {
@@ -107,7 +110,7 @@ impl Effects {
         let container = self.spec.at(index).map_or("", |container| container.name.as_str());
         let attempt = attempt.map(|attempt| attempt.0);
         let span = tracing::info_span!("effect", effect, container, attempt);
-        self.running.spawn(work.instrument(span))
+        self.running.spawn_on(work.instrument(span), &self.runtime)
     }
 
     /// Runs an effect of the pod as a whole.
@@ -116,13 +119,24 @@ impl Effects {
         effect: &'static str,
         work: impl Future<Output = EffectResult> + Send + 'static,
     ) {
-        self.running.spawn(work.instrument(tracing::info_span!("effect", effect)));
+        let work = work.instrument(tracing::info_span!("effect", effect));
+        self.running.spawn_on(work, &self.runtime);
     }
 
-    /// Runs an effect in the pod's span, without one of its own, whose fields would be formatted
-    /// for each of the hundreds of probes in a second.
-    fn spawn_in_pod_span(&mut self, work: impl Future<Output = EffectResult> + Send + 'static) {
-        self.running.spawn(work.in_current_span());
+    /// Runs a probe in the pod's span, without one of its own, whose fields would be formatted for
+    /// each of the hundreds of probes in a second. One over a socket runs on the actor's thread,
+    /// which spares the change of threads.
+    fn spawn_probe(
+        &mut self,
+        is_command: bool,
+        work: impl Future<Output = EffectResult> + Send + 'static,
+    ) {
+        let work = work.in_current_span();
+        if is_command {
+            self.running.spawn_on(work, &self.runtime);
+        } else {
+            self.running.spawn(work);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{Origin, PodSpec};
-use crate::domain::status::{Phase, PodStatus};
+use crate::domain::status::PodStatus;
 
 /// The manifest directory as it was last read. Without a directory no pod is of one.
 pub struct ManifestDirStatus {
@@ -177,16 +177,7 @@ fn nameless(about: &PodKey) -> PodSpec {
 }
 
 fn row(about: &PodKey, problem: &Problem) -> PodView {
-    let status = PodStatus {
-        phase: Phase::Pending,
-        conditions: Vec::new(),
-        created_at: problem.since,
-        deletion: None,
-        init_containers: Vec::new(),
-        expired: None,
-        network: Default::default(),
-        containers: Vec::new(),
-    };
+    let status = Arc::new(PodStatus::new(problem.since));
     let manifest_error = Some(problem.why.clone());
     PodView { generation: 1, spec: Arc::new(nameless(about)), status, manifest_error }
 }

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 
@@ -71,7 +72,7 @@ fn text(panic: &(dyn Any + Send)) -> String {
 
 /// Returns the view as it was, with the phase and the containers marked as unknown.
 pub fn unsupervised(mut view: PodView, reason: &str) -> PodView {
-    let status = &mut view.status;
+    let status = Arc::make_mut(&mut view.status);
     status.phase = Phase::Unknown;
     for container in status.init_containers.iter_mut().chain(&mut status.containers) {
         let message = reason.to_owned();

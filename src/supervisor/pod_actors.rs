@@ -68,7 +68,7 @@ impl PodActors {
     ) -> PodView {
         let (spec, resources) = (prepared.spec.clone(), &self.resources);
         prepared.pod.set_network(resources.runtime.network(&spec));
-        let (status, manifest_error) = (prepared.pod.status(), None);
+        let (status, manifest_error) = (prepared.pod.status().clone(), None);
         let view = PodView { generation: 1, spec: spec.clone(), status, manifest_error };
         let cancel = self.background.child_token();
         let (handle, channels) = PodHandle::new(view.clone(), prepared.wanted, successor, cancel);

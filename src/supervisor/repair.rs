@@ -95,20 +95,12 @@ fn view(
         let state = ContainerState::Waiting { reason, message };
         blank(name, image, *attempt, state)
     });
-    let status = PodStatus {
-        phase: Phase::Unknown,
-        conditions: Vec::new(),
-        created_at: wall,
-        deletion: None,
-        init_containers: Vec::new(),
-        expired: None,
-        containers: statuses.collect(),
-        network: Default::default(),
-    };
+    let status =
+        PodStatus { phase: Phase::Unknown, containers: statuses.collect(), ..PodStatus::new(wall) };
     let uid = unsound.first().map(|it| it.pod_uid.clone()).unwrap_or_default();
     let namespace = pod.namespace().to_owned();
     let spec = PodSpec { namespace, ..PodSpec::bare(pod.name().to_owned(), uid, containers) };
-    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
+    PodView { generation: 1, spec: Arc::new(spec), status: Arc::new(status), manifest_error: None }
 }
 
 #[cfg(test)]

@@ -26,9 +26,9 @@ impl UnmanagedContainers {
         let now = now();
         let facts = ImageFacts::default();
         let machine = Machine::new(spec.clone(), container.clone(), facts, now);
-        let mut status = Pod::new(spec.clone(), vec![machine], now).status();
+        let mut status = Pod::new(spec.clone(), vec![machine], now).status().clone();
         let (reason, message) = (refusal.reason(), refusal.message());
-        for container in &mut status.containers {
+        for container in &mut Arc::make_mut(&mut status).containers {
             let (reason, message) = (WaitingReason::Unsupervised(reason), message.clone());
             container.state = ContainerState::Waiting { reason, message };
         }

@@ -1,25 +1,28 @@
 //! The network of a pod.
 
+use std::sync::Arc;
+
 use super::cni::Network;
 use super::spec::{NetworkMode, PodSpec, Source};
 
-/// Network of a pod, as it is published.
+/// Network of a pod, as it is published. A clone is cheap, since it is read for each event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PodNetwork {
     /// Addresses of the pod; those of the host in the host's network, none with the loopback alone.
-    pub ips: Vec<String>,
+    pub ips: Arc<[String]>,
     /// Addresses of the host.
-    pub host_ips: Vec<String>,
+    pub host_ips: Arc<[String]>,
     /// Name of the host, as a pod gets it.
-    pub node_name: String,
+    pub node_name: Arc<str>,
     /// Description of the network; empty if it is not known.
-    pub about: String,
+    pub about: Arc<str>,
 }
 
 impl PodNetwork {
     /// Network of a pod that the CNI network `name` has given the addresses `ips`.
     pub fn of_cni(name: &str, ips: Vec<String>) -> Self {
-        Self { ips, about: format!("CNI network {name}"), ..Self::default() }
+        let about = format!("CNI network {name}").into();
+        Self { ips: ips.into(), about, ..Self::default() }
     }
 
     /// Network of a pod that no plugin has connected.
@@ -33,14 +36,14 @@ impl PodNetwork {
         } else {
             format!("loopback alone: there was no CNI configuration in {conf_dir}")
         };
-        Self { about, ..Self::default() }
+        Self { about: about.into(), ..Self::default() }
     }
 
     /// Returns the network on a host with these addresses.
-    pub fn on_host(mut self, pod: &PodSpec, host_ips: &[String]) -> Self {
-        self.host_ips = host_ips.to_vec();
+    pub fn on_host(mut self, pod: &PodSpec, host_ips: &Arc<[String]>) -> Self {
+        self.host_ips = host_ips.clone();
         if pod.host_namespaces.network {
-            self.ips = host_ips.to_vec();
+            self.ips = host_ips.clone();
         }
         self
     }
@@ -86,7 +89,7 @@ mod tests {
     use crate::spec::sample;
 
     fn shown(pod: &PodSpec) -> PodNetwork {
-        PodNetwork::unconnected(pod, "/etc/cni").on_host(pod, &["192.0.2.1".to_owned()])
+        PodNetwork::unconnected(pod, "/etc/cni").on_host(pod, &["192.0.2.1".to_owned()].into())
     }
 
     #[test]
@@ -94,10 +97,7 @@ mod tests {
         let mut pod = sample::pod();
         pod.host_namespaces.network = true;
         let network = shown(&pod);
-        assert_eq!(
-            (network.ips.as_slice(), network.about.as_str()),
-            (&["192.0.2.1".into()][..], "the host's")
-        );
+        assert_eq!((&*network.ips, &*network.about), (&["192.0.2.1".into()][..], "the host's"));
         assert_eq!(network.probed_at(&pod), None);
         assert!(!wants_cni(&pod));
     }
@@ -106,9 +106,9 @@ mod tests {
     fn a_pod_with_its_own_network_has_its_own_addresses() {
         let pod = sample::pod();
         let network = PodNetwork::of_cni("pods", vec!["10.1.0.5".into(), "fd00::5".into()]);
-        let network = network.on_host(&pod, &["192.0.2.1".to_owned()]);
+        let network = network.on_host(&pod, &["192.0.2.1".to_owned()].into());
         assert_eq!(network.probed_at(&pod), Some("10.1.0.5"));
-        assert_eq!(network.host_ips, ["192.0.2.1"]);
+        assert_eq!(*network.host_ips, ["192.0.2.1"]);
         assert!(shown(&pod).ips.is_empty());
         assert!(shown(&pod).about.starts_with("loopback alone: there was no CNI"));
     }

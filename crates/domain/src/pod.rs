@@ -8,7 +8,7 @@ use super::Now;
 use super::container::{Action, Event, Machine, Member, PodSignal, Wanted};
 use super::network::PodNetwork;
 use super::spec::PodSpec;
-use super::status::{Condition, ContainerStatus, Expired, Phase, PodStatus, Stage};
+use super::status::{ContainerStatus, Expired, Phase, PodStatus, Stage};
 use super::time::Later;
 
 mod conditions;
@@ -25,8 +25,8 @@ pub struct PodView {
     pub generation: u64,
     /// Spec as it was applied, with defaults.
     pub spec: Arc<PodSpec>,
-    /// Phase, conditions and containers.
-    pub status: PodStatus,
+    /// Phase, conditions and containers. Views that show the same state share it.
+    pub status: Arc<PodStatus>,
     /// Reason why the pod differs from a file of the manifest directory.
     pub manifest_error: Option<String>,
 }
@@ -39,8 +39,9 @@ pub struct Pod {
     wanted: Wanted,
     created_at: SystemTime,
     deletion: Option<(SystemTime, Duration)>,
-    conditions: Vec<Condition>,
     network: PodNetwork,
+    /// Status after the last event. An event that changes nothing in it keeps it.
+    status: Arc<PodStatus>,
 }
 
 impl Pod {
@@ -49,11 +50,10 @@ impl Pod {
     pub fn new(spec: Arc<PodSpec>, machines: Vec<Machine>, now: Now) -> Self {
         let created_at = creation_time(&machines).unwrap_or(now.wall);
         let wanted = wanted_of(&machines);
-        let conditions = Vec::new();
         let network = PodNetwork::default();
-        let mut pod =
-            Self { spec, machines, wanted, created_at, deletion: None, conditions, network };
-        pod.conditions = judge(&pod, now);
+        let status = Arc::new(PodStatus::new(created_at));
+        let mut pod = Self { spec, machines, wanted, created_at, deletion: None, network, status };
+        pod.present(now);
         pod
     }
 
@@ -86,7 +86,7 @@ impl Pod {
     pub fn handle(&mut self, index: usize, event: Event, now: Now) -> Vec<(usize, Action)> {
         let mut actions = self.tell(index, event, now);
         actions.append(&mut self.advance(now));
-        self.conditions = judge(self, now);
+        self.present(now);
         actions
     }
 
@@ -117,7 +117,7 @@ impl Pod {
             actions.append(&mut self.tell(index, event.clone(), now));
         }
         actions.append(&mut self.advance(now));
-        self.conditions = judge(self, now);
+        self.present(now);
         actions
     }
 
@@ -140,7 +140,7 @@ impl Pod {
             actions.append(&mut self.evict(&message, now));
         }
         actions.append(&mut self.advance(now));
-        self.conditions = judge(self, now);
+        self.present(now);
         actions
     }
 
@@ -211,21 +211,34 @@ impl Pod {
 
     /// Sets the network of the pod.
     pub fn set_network(&mut self, network: PodNetwork) {
-        self.network = network;
+        if self.network != network {
+            Arc::make_mut(&mut self.status).network = network.clone();
+            self.network = network;
+        }
     }
 
-    /// Phase, conditions and containers of the pod as they are now.
-    pub fn status(&self) -> PodStatus {
+    /// Phase, conditions and containers of the pod as they are now. It is another `Arc` only if
+    /// something in it has changed.
+    pub fn status(&self) -> &Arc<PodStatus> {
+        &self.status
+    }
+
+    /// Makes the status anew, once for each event: a pod has hundreds of events in a second.
+    fn present(&mut self, now: Now) {
         let (init_containers, containers) = self.statuses();
-        PodStatus {
-            phase: self.phase(&init_containers, &containers),
+        let phase = self.phase(&init_containers, &containers);
+        let status = PodStatus {
+            phase,
             expired: self.expired(),
-            conditions: self.conditions.clone(),
+            conditions: judge(self, phase, (&init_containers, &containers), now),
             created_at: creation_time(&self.machines).unwrap_or(self.created_at),
             deletion: self.deletion,
             init_containers,
             containers,
             network: self.network.clone(),
+        };
+        if *self.status != status {
+            self.status = Arc::new(status);
         }
     }
 

@@ -70,6 +70,51 @@ pub struct ContainerStatus {
     pub kill_held: Option<KillHeld>,
 }
 
+impl ContainerStatus {
+    /// Returns whether anything differs besides the probes' counters and the size of the shim.
+    fn differs_in_level(&self, other: &Self) -> bool {
+        // A field that is added does not compile until it is compared.
+        let Self {
+            name,
+            attempt,
+            instance,
+            stage,
+            ready,
+            started,
+            restart_count,
+            image,
+            image_id,
+            container_id,
+            user,
+            pid,
+            state,
+            last_state,
+            history,
+            probes: _,
+            next_try,
+            given_up,
+            paused_until,
+            shim: _,
+            kill_held,
+        } = self;
+        (name, attempt, instance, stage, ready, started, restart_count)
+            != (
+                &other.name,
+                &other.attempt,
+                &other.instance,
+                &other.stage,
+                &other.ready,
+                &other.started,
+                &other.restart_count,
+            )
+            || (image, image_id, container_id, user, pid)
+                != (&other.image, &other.image_id, &other.container_id, &other.user, &other.pid)
+            || (state, last_state, history) != (&other.state, &other.last_state, &other.history)
+            || (next_try, given_up, paused_until, kill_held)
+                != (&other.next_try, &other.given_up, &other.paused_until, &other.kill_held)
+    }
+}
+
 /// A kill that a probe has decided and the brake holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KillHeld {
@@ -251,6 +296,20 @@ pub struct PodStatus {
 }
 
 impl PodStatus {
+    /// Status of a pod that was created at this time, and of which nothing else is known.
+    pub fn new(created_at: SystemTime) -> Self {
+        Self {
+            phase: Phase::Pending,
+            conditions: Vec::new(),
+            created_at,
+            deletion: None,
+            init_containers: Vec::new(),
+            expired: None,
+            containers: Vec::new(),
+            network: PodNetwork::default(),
+        }
+    }
+
     /// Statuses of all containers, in the order of [`super::spec::PodSpec::all`].
     pub fn all(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.init_containers.iter().chain(&self.containers)
@@ -264,15 +323,16 @@ impl PodStatus {
     /// Returns whether anything differs besides the probes' counters and outputs and the size of
     /// the shim. Such a change is published to watchers.
     pub fn differs_in_level(&self, other: &Self) -> bool {
-        let bare = |status: &Self| {
-            let mut bare = status.clone();
-            for container in bare.init_containers.iter_mut().chain(&mut bare.containers) {
-                container.probes.clear();
-                container.shim = None;
-            }
-            bare
+        let Self { phase, conditions, created_at, deletion, expired, network, .. } = self;
+        let Self { init_containers, containers, .. } = self;
+        let differ = |some: &[ContainerStatus], others: &[ContainerStatus]| {
+            let mut pairs = some.iter().zip(others);
+            some.len() != others.len() || pairs.any(|(one, other)| one.differs_in_level(other))
         };
-        bare(self) != bare(other)
+        (phase, created_at, deletion) != (&other.phase, &other.created_at, &other.deletion)
+            || (conditions, expired, network) != (&other.conditions, &other.expired, &other.network)
+            || differ(init_containers, &other.init_containers)
+            || differ(containers, &other.containers)
     }
 
     /// True if the pod's condition `Ready` is true.

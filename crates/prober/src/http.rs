@@ -30,8 +30,7 @@ pub(super) async fn attempt(
     deadline: Instant,
 ) -> Outcome {
     let host = Host::new(get.host.as_deref());
-    let mut stage =
-        Stage { url: first(get, &host.hostname(), port).url(), reached: Reached::Nothing };
+    let mut stage = Stage { here: first(get, &host.hostname(), port), reached: Reached::Nothing };
     let done = timeout_at(deadline, async {
         let found = host.resolve(task).await;
         let destination = found.map_err(|error| stage.unconnected(&error))?;
@@ -54,7 +53,8 @@ fn first(get: &HttpGet, hostname: &str, port: u16) -> Location {
 
 /// Progress of an attempt, which the text of a timeout depends on.
 struct Stage {
-    url: String,
+    /// URL of the request that is being made.
+    here: Location,
     reached: Reached,
 }
 
@@ -67,11 +67,11 @@ enum Reached {
 
 impl Stage {
     fn failure(&self, text: impl std::fmt::Display) -> Outcome {
-        Outcome::Failure(get_error(&self.url, text))
+        Outcome::Failure(get_error(&self.here.url(), text))
     }
 
     fn unconnected(&self, error: &DialError) -> Outcome {
-        error.outcome(|text| get_error(&self.url, text))
+        error.outcome(|text| get_error(&self.here.url(), text))
     }
 
     /// Returns the outcome of a timeout. A body that stalls is a failure here, while the kubelet
@@ -122,10 +122,10 @@ async fn follow(
         let keep_host = redirect.as_ref().is_none_or(|redirect| redirect.is_relative());
         let here = match redirect {
             Some(redirect) => redirect.to,
-            None => first(get, &destination.hostname(ip), port),
+            None => Location { hostname: destination.hostname(ip).into(), ..stage.here.clone() },
         };
         destination = destination.settle(ip);
-        stage.url = here.url();
+        stage.here = here.clone();
         let request = headers.request(&here, keep_host, referer.as_deref());
         let request = request.map_err(|text| stage.failure(text))?;
         let next = match exchange((stream, peer), request, &here, stage).await? {
@@ -139,8 +139,8 @@ async fn follow(
         // The URL of an HTTPS request is not sent over plain HTTP.
         let sends_referer = !here.is_https() || next.to.is_https();
         referer = sends_referer.then(|| here.url());
-        stage.url = next.to.url();
-        if !matches!(next.to.scheme.as_str(), "http" | "https") {
+        stage.here = next.to.clone();
+        if !matches!(&*next.to.scheme, "http" | "https") {
             return Err(stage.failure(format!("unsupported protocol scheme {:?}", next.to.scheme)));
         }
         redirect = Some(next);

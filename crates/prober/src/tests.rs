@@ -31,6 +31,7 @@ pub enum Near {
 
 use Near::{Gone, Here};
 
+mod allocations;
 mod floods;
 mod leaks;
 

@@ -20,8 +20,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 pub struct Ends {
     local: Option<SocketAddr>,
     peer: SocketAddr,
-    began: Arc<OnceLock<Vec<u8>>>,
-    received: Arc<AtomicUsize>,
+    received: Arc<Received>,
+}
+
+/// What has come from the peer.
+#[derive(Debug, Default)]
+struct Received {
+    /// First bytes, as many as came at once and are needed; the others are 0.
+    beginning: OnceLock<[u8; BEGINNING]>,
+    size: AtomicUsize,
 }
 
 /// Number of first bytes that suffice to recognise `HTTP/`, or the type of an HTTP/2 frame.
@@ -37,31 +44,41 @@ const LEAST_READ: usize = 64;
 const QUANTUM: usize = 32 << 10;
 const TOO_MUCH: &str = "server sent more than 524288 bytes; aborted";
 
+impl Received {
+    fn begin_with(&self, read: &[u8]) {
+        self.beginning.get_or_init(|| {
+            let mut beginning = [0; BEGINNING];
+            beginning.iter_mut().zip(read).for_each(|(to, from)| *to = *from);
+            beginning
+        });
+    }
+}
+
 impl Ends {
     pub fn watch(stream: TcpStream, peer: SocketAddr) -> (impl Stream, Self) {
         let local = stream.local_addr().ok();
-        let ends = Self { local, peer, began: Arc::default(), received: Arc::default() };
+        let ends = Self { local, peer, received: Arc::default() };
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
     /// Counts the decrypted data of the same connection.
     pub fn inside(&self, stream: impl Stream) -> (impl Stream, Self) {
-        let ends = Self { began: Arc::default(), received: Arc::default(), ..self.clone() };
+        let ends = Self { received: Arc::default(), ..*self };
         (Bounded { stream, ends: ends.clone(), since_pause: 0 }, ends)
     }
 
     /// Returns whether the peer has sent more than the maximum.
     pub fn is_exhausted(&self) -> bool {
-        self.received.load(Relaxed) > MOST_RECEIVED
+        self.received.size.load(Relaxed) > MOST_RECEIVED
     }
 
     pub fn speaks_plain_http(&self) -> bool {
-        self.began.get().is_some_and(|began| began == b"HTTP/")
+        self.received.beginning.get() == Some(b"HTTP/")
     }
 
     /// Returns whether the first frame is one of type SETTINGS, as HTTP/2 requires.
     pub fn speaks_http2(&self) -> bool {
-        self.began.get().is_some_and(|began| began.get(3) == Some(&4))
+        self.received.beginning.get().is_some_and(|[.., kind, _]| *kind == 4)
     }
 
     /// Returns Go's text for a connection that gave no answer.
@@ -125,10 +142,10 @@ impl<S: Stream> AsyncRead for Bounded<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().get(before..).unwrap_or_default();
         if !read.is_empty() {
-            self.ends.began.get_or_init(|| read.iter().copied().take(BEGINNING).collect());
+            self.ends.received.begin_with(read);
             let counted = read.len().max(LEAST_READ);
             self.since_pause += counted;
-            self.ends.received.fetch_add(counted, Relaxed);
+            self.ends.received.size.fetch_add(counted, Relaxed);
         }
         Poll::Ready(Ok(()))
     }

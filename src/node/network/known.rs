@@ -26,7 +26,7 @@ struct Known {
     /// Tokens by pod uid, cancelled when the pod is about to be removed.
     leaving: BTreeMap<String, CancellationToken>,
     /// The host's addresses when they were last read.
-    host: Vec<String>,
+    host: Arc<[String]>,
 }
 
 #[derive(Debug)]

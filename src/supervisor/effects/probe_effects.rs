@@ -9,7 +9,7 @@ use super::{EffectResult, Effects};
 use crate::domain::Incarnation;
 use crate::domain::container::InstanceEvent;
 use crate::domain::probe::Launch;
-use crate::domain::spec::{HookKind, PodSpec, ProbeKind};
+use crate::domain::spec::{Handler, HookKind, PodSpec, ProbeKind};
 use crate::node::{Node, Task};
 use crate::prober::{Attempt, Prober};
 
@@ -32,7 +32,10 @@ impl ProbeEffects {
         task: Arc<dyn Task>,
     ) {
         let attempt = self.attempt(effects.spec(), index, kind, task);
-        effects.spawn_in_pod_span(async move {
+        let container = effects.spec().at(index);
+        let handler = container.and_then(|it| Some(&it.probes.get(kind)?.handler));
+        let is_command = matches!(handler, Some(Handler::Exec(_)));
+        effects.spawn_probe(is_command, async move {
             // A probe that was removed meanwhile has no result.
             let Some(Attempt { outcome, latency }) = attempt.await else {
                 return EffectResult::Nothing;

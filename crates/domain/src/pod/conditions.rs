@@ -18,12 +18,15 @@ struct Judge<'a> {
     regular: &'a [ContainerStatus],
 }
 
-/// Returns the conditions of a pod. A condition that has not changed keeps the time of its last
-/// change.
-pub fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
-    let (init, regular) = pod.statuses();
-    let phase = pod.phase(&init, &regular);
-    let judge = Judge { pod, phase, init: &init, regular: &regular };
+/// Returns the conditions of a pod in this phase, with these statuses of its init and regular
+/// containers. A condition that has not changed keeps the time of its last change.
+pub fn judge(
+    pod: &Pod,
+    phase: Phase,
+    (init, regular): (&[ContainerStatus], &[ContainerStatus]),
+    now: Now,
+) -> Vec<Condition> {
+    let judge = Judge { pod, phase, init, regular };
     let initialized = judge.uninitialized();
     let unready = judge.unready();
     let gated = judge.gated(&unready);
@@ -37,7 +40,7 @@ pub fn judge(pod: &Pod, now: Now) -> Vec<Condition> {
     ];
     let conditions = conditions.into_iter().chain(judge.restarting());
     let conditions = conditions.map(|(kind, is_true, (reason, message))| {
-        let before = pod.conditions.iter().find(|c| c.kind == kind);
+        let before = pod.status.conditions.iter().find(|c| c.kind == kind);
         let since = before.filter(|c| c.is_true == is_true).map_or(now.wall, |c| c.since);
         Condition { kind, is_true, reason, message, since }
     });

@@ -6,6 +6,7 @@ use crate::exit::{Cause, Ending, Terminated};
 use crate::spec::{ContainerSpec, RestartPolicy, sample};
 use crate::status::{ContainerState, Stage, WaitingReason};
 
+mod allocations;
 mod order;
 
 fn ended(code: &str) -> Terminated {

@@ -198,7 +198,7 @@ spec:
     // Nothing is allocated before the first instance.
     let mut view = view();
     view.spec = Arc::new(spec);
-    view.status.containers[0].container_id = String::new();
+    Arc::make_mut(&mut view.status).containers[0].container_id = String::new();
     let status = to_json(&view)["status"]["containerStatuses"][0].clone();
     assert!(status.get("resources").is_none() && status.get("allocatedResources").is_none());
     assert_eq!(status["volumeMounts"], mounts);

@@ -81,7 +81,7 @@ pub fn view() -> PodView {
         containers: vec![container],
         network: PodNetwork { node_name: "node1".into(), ..PodNetwork::default() },
     };
-    PodView { generation: 1, spec: Arc::new(spec), status, manifest_error: None }
+    PodView { generation: 1, spec: Arc::new(spec), status: Arc::new(status), manifest_error: None }
 }
 
 #[test]
@@ -189,13 +189,13 @@ fn a_shown_pod_can_be_applied_again() {
 #[test]
 fn waiting_terminated_and_deleted_pods_show_it() {
     let mut view = view();
-    let container = &mut view.status.containers[0];
+    let container = &mut Arc::make_mut(&mut view.status).containers[0];
     container.state = ContainerState::Waiting {
         reason: WaitingReason::CrashLoopBackOff,
         message: "back-off".into(),
     };
     container.container_id.clear();
-    view.status.deletion = Some((at(200), Duration::from_millis(4500)));
+    Arc::make_mut(&mut view.status).deletion = Some((at(200), Duration::from_millis(4500)));
     let shown = to_json(&view);
     let status = &shown["status"]["containerStatuses"][0];
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}});
@@ -204,7 +204,7 @@ fn waiting_terminated_and_deleted_pods_show_it() {
     assert_eq!(shown["metadata"]["deletionTimestamp"], "2027-01-15T08:03:24Z");
     assert_eq!(shown["metadata"]["deletionGracePeriodSeconds"], 5);
 
-    let container = &mut view.status.containers[0];
+    let container = &mut Arc::make_mut(&mut view.status).containers[0];
     container.last_state = None;
     container.state = ContainerState::Terminated(Terminated { cause: Cause::Itself, ..killed() });
     let shown = to_json(&view);
@@ -226,7 +226,7 @@ fn a_bundle_shows_its_root_filesystem_as_image() {
 #[test]
 fn a_held_kill_is_an_annotation_but_not_a_setting() {
     let mut view = view();
-    view.status.containers[0].kill_held = Some(KillHeld {
+    Arc::make_mut(&mut view.status).containers[0].kill_held = Some(KillHeld {
         probe: ProbeKind::Liveness,
         since: at(140),
         reason: "10 of 20 probed containers failed within 10s".into(),

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -38,7 +39,7 @@ fn the_state_of_probes_is_an_annotation_of_their_container() {
         failures: 0,
         errors: 0,
     };
-    view.status.containers[0].probes = vec![silent, failing()];
+    Arc::make_mut(&mut view.status).containers[0].probes = vec![silent, failing()];
     let shown = to_json(&view);
     let text = shown["metadata"]["annotations"]["probelet.io/probes.kubia"].as_str().unwrap();
     let found: Value = serde_json::from_str(text).unwrap();
@@ -67,15 +68,15 @@ fn a_pause_is_an_annotation_while_it_lasts() {
     let mut view = view();
     let key = "probelet.io/probes-paused-until.kubia";
     assert_eq!(to_json(&view)["metadata"]["annotations"].get(key), None);
-    view.status.containers[0].paused_until = Some(at(600));
+    Arc::make_mut(&mut view.status).containers[0].paused_until = Some(at(600));
     assert_eq!(to_json(&view)["metadata"]["annotations"][key], "2027-01-15T08:10:00Z");
 }
 
 #[test]
 fn the_annotation_of_probes_is_ignored_in_a_manifest() {
     let mut view = view();
-    view.status.containers[0].probes = vec![failing()];
-    view.status.containers[0].paused_until = Some(at(600));
+    Arc::make_mut(&mut view.status).containers[0].probes = vec![failing()];
+    Arc::make_mut(&mut view.status).containers[0].paused_until = Some(at(600));
     let again = parse_value(to_json(&view), "uid-1".into()).unwrap();
     assert_eq!(again.spec, *view.spec);
     for kind in ["last-cause", "probes", "probes-paused-until"] {

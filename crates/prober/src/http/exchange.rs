@@ -1,5 +1,6 @@
 //! One request and its answer over one connection, with Go's texts for failures.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -100,7 +101,12 @@ async fn over_http1(
         receive(response, here, stage, ends).await
     };
     // hyper's shutdown would come before the reset, and leave the socket in TIME_WAIT.
-    beside(talk, Jobs::default().drive(connection.without_shutdown())).await
+    let drive = async {
+        // Its errors reach the sender or the body.
+        drop(connection.without_shutdown().await);
+        pending().await
+    };
+    beside(talk, drive).await
 }
 
 async fn over_http2(
@@ -157,7 +163,8 @@ async fn receive(
         bytes.extend(frame.into_data().unwrap_or_default());
     }
     bytes.truncate(BODY_LIMIT);
-    let body = String::from_utf8_lossy(&bytes).into_owned();
+    let body = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Ok(Reply::Answer(Answer { status: head.status.as_u16(), body }))
 }
 

@@ -78,7 +78,7 @@ impl Headers {
         keep_host: bool,
         referer: Option<&str>,
     ) -> Result<Request<Empty<Bytes>>, String> {
-        let uri = Uri::builder().path_and_query(location.target.as_str()).build();
+        let uri = Uri::builder().path_and_query(&*location.target).build();
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = uri.map_err(|error| error.to_string())?;
         let headers = request.headers_mut();

@@ -1,15 +1,19 @@
 //! URL of a request, in parts that stay as the user or the server wrote them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use url::{Position, Url};
 
 /// URL of a request: scheme, hostname, port, and a target of path and query that begins with `/`.
+/// A clone is cheap: it is made for each request, in case the request fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    pub(super) scheme: String,
+    pub(super) scheme: Cow<'static, str>,
     /// Name or address; an IPv6 address is in brackets.
-    pub(super) hostname: String,
+    pub(super) hostname: Arc<str>,
     pub(super) port: u16,
-    pub(super) target: String,
+    pub(super) target: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -27,9 +31,8 @@ impl Redirect {
 }
 
 impl Location {
-    pub fn first(scheme: &str, hostname: &str, port: u16, path: &str) -> Self {
-        let (scheme, hostname) = (scheme.to_owned(), hostname.to_owned());
-        Self { scheme, hostname, port, target: target(path) }
+    pub fn first(scheme: &'static str, hostname: &str, port: u16, path: &str) -> Self {
+        Self { scheme: scheme.into(), hostname: hostname.into(), port, target: target(path) }
     }
 
     pub fn is_https(&self) -> bool {
@@ -57,7 +60,7 @@ impl Location {
             return Ok(None);
         }
         let to = Self {
-            scheme: to.scheme().to_owned(),
+            scheme: to.scheme().to_owned().into(),
             hostname: self.hostname.clone(),
             port: to.port_or_known_default().unwrap_or_default(),
             target: target(&to[Position::BeforePath..Position::AfterQuery]),
@@ -69,13 +72,23 @@ impl Location {
 /// Returns the target of the request line. A probe's `path` is a URL reference, of which path and
 /// query are used. A text that is not a reference is escaped and used as the path, as in the
 /// kubelet.
-fn target(path: &str) -> String {
+fn target(path: &str) -> Arc<str> {
+    if is_plain(path) {
+        return path.into();
+    }
     let (path, query) = parse(path).unwrap_or_else(|| (escape(path, in_broken_path), None));
     let slash = if path.starts_with('/') { "" } else { "/" };
     match query {
-        Some(query) => format!("{slash}{path}?{query}"),
-        None => format!("{slash}{path}"),
+        Some(query) => format!("{slash}{path}?{query}").into(),
+        None => format!("{slash}{path}").into(),
     }
+}
+
+/// Returns whether a path is a target as it stands.
+fn is_plain(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~/".contains(c))
 }
 
 /// Returns path and query of a reference, as Go's `url.Parse` does; `None` if it is invalid.
@@ -165,7 +178,7 @@ mod tests {
             ("/line\nfeed?x", "/line%0Afeed%3Fx"),
             ("/q?a b", "/q?a%20b"),
         ] {
-            assert_eq!(target(path), wanted, "{path:?}");
+            assert_eq!(&*target(path), wanted, "{path:?}");
         }
     }
 

@@ -250,7 +250,7 @@ async fn a_server_that_sends_first_is_a_failure() {
         server.shutdown().await.unwrap();
         client.readable().await.unwrap();
         let request = Headers::new(&[]).unwrap().request(&here, true, None).unwrap();
-        let mut stage = Stage { url: here.url(), reached: Reached::Nothing };
+        let mut stage = Stage { here: here.clone(), reached: Reached::Nothing };
         let Err(Outcome::Failure(told)) =
             exchange((client, peer), request, &here, &mut stage).await
         else {

@@ -114,10 +114,10 @@ fn the_pod_fails_when_none_of_its_containers_runs() {
     assert_eq!(pod.status().phase, Phase::Running);
     pod.handle(0, InstanceEvent::Ended { ending: Ending::Exited(0) }.of(Incarnation(0)), story.now);
     assert_eq!(
-        (pod.status().phase, pod.status().expired),
+        (pod.status().phase, pod.status().expired.clone()),
         (Phase::Failed, Some(Expired::Deadline))
     );
-    let ready = pod.status().conditions.into_iter().find(|c| c.kind == "Ready").unwrap();
+    let ready = pod.status().conditions.iter().find(|c| c.kind == "Ready").unwrap();
     assert_eq!(ready.reason, "PodFailed");
 }
 

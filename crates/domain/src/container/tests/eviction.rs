@@ -132,7 +132,7 @@ fn all_of_the_pod_goes_also_where_the_daemon_dies_in_between() {
         pod.handle(index, InstanceEvent::Ended { ending }.of(Incarnation(0)), now);
     }
     let expired = Some(Expired::Evicted { message: WHY.into() });
-    assert_eq!((pod.status().phase, pod.status().expired), (Phase::Failed, expired));
+    assert_eq!((pod.status().phase, pod.status().expired.clone()), (Phase::Failed, expired));
 
     let ((mut first, now), (second, _)) = (machine(0), machine(1));
     first.handle(measured(MEBI + 1), now);
