@@ -6,7 +6,7 @@
 //! - `stored_kind` is the kind of objects that clients store, such as ConfigMaps; `namespaces` makes
 //!   and empties namespaces, `node_kind` lets clients cordon the node. `workload_kind` is that of Deployments and the other workloads, whose
 //!   controllers write through `controller_api`. `stored_values` gives pods the
-//!   values of ConfigMaps and Secrets.
+//!   values of ConfigMaps and Secrets, and `pod_tokens` the tokens of their accounts.
 //! - `server` has the connections; `identity` finds the user of a request, `access` what the user
 //!   may do, `callers` how many requests of it are answered at once, and `request_guard` refuses what a web page may have caused.
 //! - `router` finds what a request asks for; `documents`, `reads`, `logs`, `reviews` and
@@ -33,6 +33,7 @@ mod namespaces;
 mod node_kind;
 mod one_way;
 mod pod_objects;
+mod pod_tokens;
 mod pods;
 mod port_forward;
 mod publisher;
@@ -60,6 +61,7 @@ pub use host_objects::HostFacts;
 pub use identity::Identity;
 pub use namespaces::Namespaces;
 pub use node_kind::NodeKind;
+pub use pod_tokens::PodTokens;
 pub use pods::Pods;
 pub use publisher::Publisher;
 pub use router::Router;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Slots;
 use crate::kube_api::{
-    ControllerApi, HostFacts, Namespaces, NodeKind, Pods, Publisher, Router, Server, StoredValues,
-    Streams, UsageMeter, ValueFollower, Writes, stored_kinds, workload_kinds,
+    ControllerApi, HostFacts, Namespaces, NodeKind, PodTokens, Pods, Publisher, Router, Server,
+    StoredValues, Streams, UsageMeter, ValueFollower, Writes, stored_kinds, workload_kinds,
 };
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
@@ -60,7 +60,11 @@ impl BoundKube {
         let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
         let streams = Streams::new(supervisor.clone(), logs.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
-        let values = StoredValues::new(objects.clone(), &catalog);
+        let values = StoredValues::new(
+            objects.clone(),
+            &catalog,
+            PodTokens::new(self.authority.clone(), store.clone()),
+        );
         let follower = values.clone().map(|values| ValueFollower::new(supervisor.clone(), values));
         let pods = values
             .and_then(|values| Pods::new(supervisor.clone(), store.clone(), values, &catalog));

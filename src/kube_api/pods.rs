@@ -81,7 +81,7 @@ impl Pods {
             None => String::new(),
         };
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        manifest::submit(object, uid, managers, self.values.sources(object, live))
+        self.values.submit(object, uid, managers, live)
     }
 
     /// Reads an object as a new pod; 422 with all its errors.

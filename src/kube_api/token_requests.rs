@@ -127,7 +127,8 @@ pub fn is_current(store: &Store, account: &Account) -> bool {
         && account.secret.iter().all(|secret| exists("secrets", secret))
 }
 
-fn named(store: &Store, resource: &str, namespace: &str, name: &str) -> Option<Named> {
+/// The object of this name, with its UID.
+pub fn named(store: &Store, resource: &str, namespace: &str, name: &str) -> Option<Named> {
     let stored = Catalog::default().find("", "v1", resource).map(Stored::of)?;
     let object = store.read(|feed| feed.get(stored, &Key::new(namespace, name)))?;
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str)?;

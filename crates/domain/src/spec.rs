@@ -13,6 +13,7 @@ use super::image::{PullPolicy, PullSecret};
 use super::log::OwnLimits;
 use super::pod_key::{ADOPTED_NAMESPACE, PodKey};
 
+mod account_token;
 mod adopted;
 mod aim;
 mod bare;
@@ -38,6 +39,7 @@ mod surroundings;
 mod validate;
 mod volume;
 
+pub use account_token::{AccountToken, IssuedToken};
 pub use adopted::{Adopted, OwnLabels};
 pub use change::Change;
 pub use downward::{Bound, PodField, Resource, ResourceField};

@@ -15,6 +15,8 @@ const FOLDER: u32 = 0o777;
 const SET_GID: u32 = 0o2000;
 /// Least permissions of the group for a file on a read-only volume.
 const GROUP_READ: u32 = 0o440;
+/// Permissions of a token that has an owner or a group.
+const TOKEN: u32 = 0o600;
 
 /// Volumes of a pod, and the group that owns them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +64,13 @@ pub enum Kind {
     Image,
 }
 
-/// File of a volume, from a ConfigMap, a Secret or the downward API.
+/// File of a volume, from a ConfigMap, a Secret, the downward API or a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
     /// Permission bits.
     pub mode: u32,
+    /// User that owns the file; root if unset.
+    pub owner: Option<u32>,
     /// Content, which may be secret.
     pub bytes: Vec<u8>,
 }
@@ -129,8 +133,12 @@ fn files_of(pod: &PodSpec, files: &Files, at: &NodeAddresses) -> BTreeMap<String
     let group = pod.security.fs_group.map_or(0, |_| GROUP_READ);
     let file = |mode: Option<u32>, bytes: Vec<u8>| File {
         mode: mode.unwrap_or(files.default_mode) | group,
+        owner: None,
         bytes,
     };
+    // As in the kubelet: a token that has an owner, or the pod's group, is nobody else's.
+    let owner = pod.token_owner();
+    let token_mode = (owner.is_some() || pod.security.fs_group.is_some()).then_some(TOKEN);
     let mut all = BTreeMap::new();
     for part in &files.parts {
         match part {
@@ -145,6 +153,10 @@ fn files_of(pod: &PodSpec, files: &Files, at: &NodeAddresses) -> BTreeMap<String
             Part::DownwardApi(items) => all.extend(items.iter().map(|item| {
                 let text = downward(pod, &item.field, at);
                 (item.path.clone(), file(item.mode, text.into_bytes()))
+            })),
+            Part::ServiceAccountToken(token) => all.extend(token.issued.iter().map(|issued| {
+                let file = file(token_mode, issued.content.0.clone());
+                (token.path.clone(), File { owner, ..file })
             })),
         }
     }

@@ -110,7 +110,7 @@ fn used_objects(spec: &PodSpec) -> (Maps, BTreeMap<String, BTreeSet<String>>) {
             Part::Object { kind: ObjectKind::Secret, name, data, .. } => {
                 secrets.entry(name.clone()).or_default().extend(data.keys().cloned());
             }
-            Part::DownwardApi(_) => {}
+            Part::DownwardApi(_) | Part::ServiceAccountToken(_) => {}
         }
     }
     (maps, secrets)

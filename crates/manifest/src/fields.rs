@@ -27,9 +27,9 @@ use Rule::{Honoured, Only, Refused, Warned, WarnedBut};
 
 pub const SERVER: &str = "made by the server";
 const SCHEDULER: &str = "there is no scheduler here";
-const ACCOUNTS: &str = "there are no service accounts here";
+const ACCOUNTS: &str = "a token is mounted only where a volume asks for it";
 const NO_RESIZE: &str = "the resources of a container that runs are not changed here";
-const NAMES_ONLY: &str = "there are no service accounts here, it is only a name";
+const NAMES_ONLY: &str = "accounts have no rights here; it names the account of the pod's tokens";
 
 /// `[]` is any index, `<probe>` each of the three probes; `containers` includes init containers.
 #[rustfmt::skip]
@@ -76,7 +76,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("spec.preemptionPolicy", WarnedBut("PreemptLowerPriority", SCHEDULER)),
     ("spec.serviceAccount", WarnedBut("default", NAMES_ONLY)),
     ("spec.serviceAccountName", WarnedBut("default", NAMES_ONLY)),
-    ("spec.automountServiceAccountToken", Warned(ACCOUNTS)),
+    ("spec.automountServiceAccountToken", WarnedBut("false", ACCOUNTS)),
     ("spec.enableServiceLinks", WarnedBut(defaults::SERVICE_LINKS, "there are no services here")),
     ("spec.os.name", Only(&["linux"])),
     ("spec.dnsPolicy", Honoured),
@@ -131,7 +131,7 @@ pub const TABLE: &[(&str, Rule)] = &[
     ("spec.volumes[].projected.sources[].downwardAPI.items[].resourceFieldRef", Honoured),
     ("spec.volumes[].projected.sources[].podCertificate", Refused(NOT_YET)),
     ("spec.volumes[].projected.sources[].secret", Honoured),
-    ("spec.volumes[].projected.sources[].serviceAccountToken", Refused(ACCOUNTS)),
+    ("spec.volumes[].projected.sources[].serviceAccountToken", Honoured),
     ("spec.volumes[].secret", Honoured),
     ("spec.volumes[].awsElasticBlockStore", Refused(NOT_YET)),
     ("spec.volumes[].azureDisk", Refused(NOT_YET)),

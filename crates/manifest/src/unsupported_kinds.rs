@@ -30,7 +30,7 @@ pub const TABLE: &[(&str, &str, Treatment)] = &[
     ("", "Namespace", LeftOut("a pod creates its namespace by naming it")),
     ("", "ResourceQuota", LeftOut("no namespace has a quota here")),
     ("", "Service", LeftOut(NO_SERVICES)),
-    ("", "ServiceAccount", LeftOut("there are no service accounts here")),
+    ("", "ServiceAccount", LeftOut("there are no rights here that it could give")),
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", LeftOut(NO_API)),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", LeftOut(NO_API)),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", LeftOut(NO_API)),

@@ -7,10 +7,13 @@ use k8s_openapi::api::core::v1 as k8s;
 use crate::object_refs::{ObjectScope, missing, no_key, not_found};
 use crate::objects::{Found, Kind};
 use probelet_domain::spec::{
-    Content, DownwardField, DownwardItem, Item, ObjectKind, Part, SpecError,
+    AccountToken, Content, DownwardField, DownwardItem, Item, ObjectKind, Part, SpecError,
 };
 
 pub type Errors = Vec<SpecError>;
+
+/// Seconds that a token is valid by default, as in Kubernetes.
+pub const TOKEN: i64 = 3600;
 
 pub fn projection(
     at: &str,
@@ -18,8 +21,12 @@ pub fn projection(
     objects: ObjectScope<'_>,
     errors: &mut Errors,
 ) -> Option<Part> {
-    let given =
-        [source.config_map.is_some(), source.secret.is_some(), source.downward_api.is_some()];
+    let given = [
+        source.config_map.is_some(),
+        source.secret.is_some(),
+        source.downward_api.is_some(),
+        source.service_account_token.is_some(),
+    ];
     let count = given.iter().filter(|given| **given).count();
     if count > 1 {
         errors.push(SpecError::forbidden(at, "may not specify more than 1 volume type"));
@@ -33,9 +40,10 @@ pub fn projection(
             Reference { kind: Kind::Secret, name: secret.name, optional: secret.optional };
         return Some(object(&format!("{at}.secret"), reference, secret.items, objects, errors));
     }
-    let others = source.service_account_token.is_some()
-        || source.cluster_trust_bundle.is_some()
-        || source.pod_certificate.is_some();
+    if let Some(token) = source.service_account_token {
+        return token_part(&format!("{at}.serviceAccountToken"), token, objects, errors);
+    }
+    let others = source.cluster_trust_bundle.is_some() || source.pod_certificate.is_some();
     match source.downward_api {
         Some(given) => Some(downward(&format!("{at}.downwardAPI"), given.items, errors)),
         // The table of fields refuses these sources by name.
@@ -45,6 +53,27 @@ pub fn projection(
             None
         }
     }
+}
+
+/// A token, which only the Kubernetes API can issue.
+fn token_part(
+    at: &str,
+    token: k8s::ServiceAccountTokenProjection,
+    (objects, _): ObjectScope<'_>,
+    errors: &mut Errors,
+) -> Option<Part> {
+    if !objects.are_stored() {
+        let why = "tokens are issued by the Kubernetes API: start the daemon with --kube-api, and \
+                   create the pod with kubectl";
+        errors.push(SpecError::new(at, why));
+        return None;
+    }
+    Some(Part::ServiceAccountToken(AccountToken {
+        path: token.path,
+        audience: token.audience.filter(|audience| !audience.is_empty()),
+        expiration_seconds: token.expiration_seconds.unwrap_or(TOKEN),
+        issued: None,
+    }))
 }
 
 /// A ConfigMap or Secret as a volume names it.

@@ -3,7 +3,8 @@
 //!
 //! `golden/` has the `Any` of each record from containerd, or (`pending_…`) from the run folder.
 //! Version 0.1 wrote them on a real host, `namespaced_…` the first build with namespaces, and
-//! `submitted_…` the first one that keeps objects of the Kubernetes API; only the host's path and boot
+//! `submitted_…` the first one that keeps objects of the Kubernetes API, `token_…` the first one with
+//! tokens in volumes and with finalizers; only the host's path and boot
 //! id are replaced. A file is never changed: a new shape gets new files.
 
 use std::collections::BTreeSet;
@@ -61,7 +62,7 @@ fn covers(new: &Value, old: &Value) -> bool {
 #[test]
 fn what_is_read_and_written_again_is_all_there() {
     let names = names();
-    assert_eq!(names.len(), 36);
+    assert_eq!(names.len(), 37);
     for name in names.iter().filter(|name| *name != "adopted_released") {
         let (pod, memory) = read(name);
         let (old, new) = (unwrap(&any(name)).unwrap(), encode(&pod, &memory).unwrap());
@@ -84,6 +85,18 @@ fn an_object_of_the_kubernetes_api_is_kept() {
     assert_eq!(object["spec"]["containers"][0]["name"], only(&pod).name.as_str());
     let managers: Value = serde_json::from_str(&submitted.managers).unwrap();
     assert_eq!(managers["ann"]["metadata"]["labels"]["app"], "web");
+}
+
+#[test]
+fn a_token_and_the_finalizers_are_kept() {
+    let (pod, _) = read("token_app_0");
+    assert_eq!(pod.finalizers(), ["example.com/a"]);
+    let (volume, token) = pod.account_tokens().next().unwrap();
+    assert_eq!((volume, token.path.as_str()), ("t", "token"));
+    assert_eq!((token.audience.as_deref(), token.expiration_seconds), (Some("vault"), 3607));
+    let issued = token.issued.as_ref().unwrap();
+    assert_eq!(issued.expires.duration_since(issued.from).unwrap(), 3607 * SECOND);
+    assert!(issued.content.0.starts_with(b"eyJ") && !issued.account_uid.is_empty());
 }
 
 fn image() -> Source {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{ContainerSpec, PodField, PodSpec, ResourceField, Source};
+use super::{AccountToken, ContainerSpec, PodField, PodSpec, ResourceField, Source};
 use crate::image::PullPolicy;
 
 /// A volume of a pod, which any of its containers can mount.
@@ -137,6 +137,8 @@ pub enum Part {
     },
     /// Files with values of the pod, from Kubernetes' `downwardAPI`.
     DownwardApi(Vec<DownwardItem>),
+    /// A token of the pod's ServiceAccount, from Kubernetes' `serviceAccountToken`.
+    ServiceAccountToken(AccountToken),
 }
 
 /// Kind of the object that files come from.
@@ -305,12 +307,14 @@ impl Propagation {
 }
 
 impl Part {
-    /// Name of the part's field in Kubernetes: `configMap`, `secret` or `downwardAPI`.
+    /// Name of the part's field in Kubernetes: `configMap`, `secret`, `downwardAPI` or
+    /// `serviceAccountToken`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Object { kind: ObjectKind::ConfigMap, .. } => "configMap",
             Self::Object { kind: ObjectKind::Secret, .. } => "secret",
             Self::DownwardApi(_) => "downwardAPI",
+            Self::ServiceAccountToken(_) => "serviceAccountToken",
         }
     }
 }
@@ -363,8 +367,10 @@ impl Volume {
             let mut shape = volume.clone();
             if let VolumeSource::Files(files) = &mut shape.source {
                 for part in &mut files.parts {
-                    if let Part::Object { data, .. } = part {
-                        data.clear();
+                    match part {
+                        Part::Object { data, .. } => data.clear(),
+                        Part::ServiceAccountToken(token) => token.issued = None,
+                        Part::DownwardApi(_) => {}
                     }
                 }
             }

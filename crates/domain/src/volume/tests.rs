@@ -52,6 +52,45 @@ fn files_have_their_paths_modes_and_group() {
 }
 
 #[test]
+fn a_token_is_for_everyone_until_it_has_an_owner_or_a_group() {
+    let issued = crate::spec::IssuedToken {
+        content: Content(b"t".to_vec()),
+        account_uid: "u".into(),
+        from: std::time::SystemTime::UNIX_EPOCH,
+        expires: std::time::SystemTime::UNIX_EPOCH,
+    };
+    let token = |issued| {
+        let token = crate::spec::AccountToken {
+            path: "token".into(),
+            audience: None,
+            expiration_seconds: 600,
+            issued,
+        };
+        let parts = vec![Part::ServiceAccountToken(token)];
+        VolumeSource::Files(Files { projected: true, default_mode: 0o644, parts })
+    };
+    let file = |user: Option<i64>, group: Option<i64>| {
+        let mut pod = pod(vec![token(Some(issued.clone()))]);
+        pod.security.identity.user = user;
+        pod.security.fs_group = group;
+        match plan(&pod, &NodeAddresses::default()).volumes.remove(0).kind {
+            Kind::Files(mut files) => files.remove("token").map(|file| (file.mode, file.owner)),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(file(None, None), Some((0o644, None)));
+    assert_eq!(file(Some(5), None), Some((0o600, Some(5))));
+    assert_eq!(file(None, Some(7)), Some((0o640, None)));
+    assert_eq!(file(Some(5), Some(7)), Some((0o640, Some(5))));
+    // A token that is not issued yet is no file.
+    let pod = pod(vec![token(None)]);
+    assert_eq!(
+        plan(&pod, &NodeAddresses::default()).volumes.remove(0).kind,
+        Kind::Files(BTreeMap::new())
+    );
+}
+
+#[test]
 fn memory_is_limited_by_its_own_limit_and_the_pods() {
     let empty = |size_limit| VolumeSource::EmptyDir { medium: Medium::Memory, size_limit };
     let mut pod = pod(vec![empty(None), empty(Some(10))]);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -96,6 +96,9 @@ fn fill(folder: &Path, files: &BTreeMap<String, File>, group: Option<u32>) -> io
         }
         let path = folder.join(path);
         fs::write(&path, &file.bytes)?;
+        if file.owner.is_some() {
+            chown(&path, file.owner, None)?;
+        }
         give(&path, file.mode, group)?;
     }
     Ok(())
@@ -104,8 +107,9 @@ fn fill(folder: &Path, files: &BTreeMap<String, File>, group: Option<u32>) -> io
 fn name_of(files: &BTreeMap<String, File>, group: Option<u32>) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{group:?}"));
-    for (path, File { mode, bytes }) in files {
-        hash.update(format!("{}:{path}:{mode}:{}:", path.len(), bytes.len()));
+    for (path, File { mode, owner, bytes }) in files {
+        let owner = owner.map(|owner| format!("{owner}:")).unwrap_or_default();
+        hash.update(format!("{}:{path}:{mode}:{owner}{}:", path.len(), bytes.len()));
         hash.update(bytes);
     }
     let digest = hash.finalize();

@@ -24,7 +24,7 @@ fn made(name: &str, kind: Kind) -> Made {
 }
 
 fn files(content: &[(&str, &str)]) -> Kind {
-    let file = |text: &str| File { mode: 0o640, bytes: text.into() };
+    let file = |text: &str| File { mode: 0o640, owner: None, bytes: text.into() };
     Kind::Files(
         content
             .iter()
@@ -212,4 +212,20 @@ fn what_a_volume_holds_is_counted_once_and_through_no_link_or_mount() {
     assert!((2 << 20..(2 << 20) + (100 << 10)).contains(&used), "{used}");
     remove_all(&volumes, "u").unwrap();
     assert!(outside.join("large").exists());
+}
+
+#[test]
+fn a_file_has_its_owner_and_another_owner_changes_it() {
+    let (_dir, volumes) = volumes();
+    let owned = |owner| {
+        let file = File { mode: 0o640, owner, bytes: b"x".to_vec() };
+        made("token", Kind::Files(BTreeMap::from([("a".to_owned(), file)])))
+    };
+    for (owner, uid) in [(Some(101), 101), (Some(102), 102), (None, 0)] {
+        let plan = Plan { volumes: vec![owned(owner)], group: Some(7) };
+        volumes.make("u", &plan).unwrap();
+        let found = fs::metadata(volumes.place("u", &owned(owner)).join("a")).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (uid, 7, 0o640));
+    }
+    remove_all(&volumes, "u").unwrap();
 }

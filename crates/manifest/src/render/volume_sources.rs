@@ -62,7 +62,8 @@ fn render_files(files: &Files, out: &mut k8s::Volume) {
             let items = list(items, render_downward);
             out.downward_api = Some(k8s::DownwardAPIVolumeSource { default_mode, items });
         }
-        None => {}
+        // It is in projected volumes only.
+        Some(Part::ServiceAccountToken(_)) | None => {}
     }
 }
 
@@ -86,6 +87,13 @@ fn render_projection(part: &Part) -> k8s::VolumeProjection {
         Part::DownwardApi(items) => {
             let items = list(items, render_downward);
             out.downward_api = Some(k8s::DownwardAPIProjection { items });
+        }
+        Part::ServiceAccountToken(token) => {
+            out.service_account_token = Some(k8s::ServiceAccountTokenProjection {
+                audience: token.audience.clone(),
+                expiration_seconds: Some(token.expiration_seconds),
+                path: token.path.clone(),
+            });
         }
     }
     out

@@ -76,8 +76,8 @@ fn every_error_is_that_of_kubernetes() {
         (
             "[{name: a, projected: {sources: [{}, {serviceAccountToken: {path: t}}]}}]",
             &[
-                "@.projected.sources[1].serviceAccountToken: there are no service accounts here",
                 "@.projected.sources[0]: Required value",
+                "@.projected.sources[1].serviceAccountToken: tokens are issued by the Kubernetes API",
             ],
         ),
         (

@@ -1,6 +1,7 @@
 //! The volumes of a record.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -40,7 +41,26 @@ record!(Files = spec::Files {
 choice!(Part = spec::Part {
     Object { kind: ObjectKind, name: String, optional: bool, items: Vec<Item>, data: BTreeMap<String, Content> },
     DownwardApi(value: Vec<DownwardItem>),
+    ServiceAccountToken(value: AccountToken),
 });
+
+record!(AccountToken = spec::AccountToken {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    expiration_seconds: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued: Option<IssuedToken>,
+});
+
+record!(
+    IssuedToken = spec::IssuedToken {
+        content: Content,
+        account_uid: String,
+        from: SystemTime,
+        expires: SystemTime,
+    }
+);
 
 plain!(ObjectKind = spec::ObjectKind: ConfigMap, Secret);
 

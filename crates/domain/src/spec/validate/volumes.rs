@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Findings, SpecError, names};
 use crate::spec::{
-    ContainerSpec, Files, Part, PodSpec, Propagation, RecursiveReadOnly, SubPath, VolumeSource,
-    sub_path_flaw,
+    AccountToken, ContainerSpec, Files, Part, PodSpec, Propagation, RecursiveReadOnly, SubPath,
+    VolumeSource, sub_path_flaw,
 };
 
 const LARGEST_MODE: u32 = 0o777;
+/// Least and most seconds that a token is valid, as in Kubernetes.
+const SHORTEST_TOKEN: i64 = 600;
+const LONGEST_TOKEN: i64 = 1 << 32;
 /// Maximum size in bytes of an object, as in Kubernetes, and of all objects that one pod stores in
 /// its records.
 const LARGEST: usize = 1 << 20;
@@ -79,6 +82,11 @@ fn files_rules(found: &mut Findings, at: &str, files: &Files, stored: &mut usize
             Part::DownwardApi(items) => {
                 items.iter().map(|item| (item.path.as_str(), item.mode)).collect()
             }
+            Part::ServiceAccountToken(token) => {
+                token_rules(found, &at, token);
+                paths.push((format!("{at}.path"), &token.path));
+                Vec::new()
+            }
         };
         for (index, (path, its_mode)) in items.into_iter().enumerate() {
             let at = format!("{at}.items[{index}]");
@@ -96,6 +104,16 @@ fn files_rules(found: &mut Findings, at: &str, files: &Files, stored: &mut usize
             found.add(SpecError::invalid(field, path, "conflicting duplicate paths"));
         }
     }
+}
+
+fn token_rules(found: &mut Findings, at: &str, token: &AccountToken) {
+    let seconds = token.expiration_seconds;
+    let why = match seconds {
+        ..SHORTEST_TOKEN => "may not specify a duration less than 10 minutes",
+        _ if seconds > LONGEST_TOKEN => "may not specify a duration larger than 2^32 seconds",
+        _ => return,
+    };
+    found.add(SpecError::invalid(format!("{at}.expirationSeconds"), seconds, why));
 }
 
 fn file_flaw(path: &str) -> Option<&'static str> {
