@@ -121,7 +121,7 @@ install_grpcio() {
     GRPCIO_PYTHON=$venv/bin/python
     if [ ! -x "$GRPCIO_PYTHON" ]; then
       say "Installing grpcio into target/tools"
-      make_venv "$venv" grpcio
+      make_venv "$venv" 'grpcio==1.*'
     fi
   fi
   export GRPCIO_PYTHON
@@ -171,6 +171,17 @@ install_kube_node() {
     @kubernetes/client-node@2) || { rm -rf "$KUBERNETES_NODE" && die "could not install @kubernetes/client-node"; }
 }
 
+# Sets GRPC_JS to a folder in target/tools with gRPC's library of the npm registry, and NODE to its node.
+install_grpc_js() {
+  install_kube_node
+  export GRPC_JS=$PWD/target/tools/grpc-js NODE=$KUBERNETES_NODE/bin/node
+  [ -e "$GRPC_JS/node_modules/@grpc/grpc-js/package.json" ] && return
+  say "Installing gRPC's library for Node into target/tools"
+  mkdir -p "$GRPC_JS"
+  (cd "$GRPC_JS" && PATH=$KUBERNETES_NODE/bin:$PATH npm install --silent --no-audit --no-fund \
+    @grpc/grpc-js@1 @grpc/proto-loader@0.8) || { rm -rf "$GRPC_JS" && die "could not install @grpc/grpc-js"; }
+}
+
 # Sets PROMETHEUS to the folder of Debian 12's prometheus and promtool, unpacked into target/tools.
 install_prometheus() {
   local folder=$PWD/target/tools/prometheus
@@ -215,6 +226,7 @@ install_test_clients() {
   install_older_kubectls
   install_kube_python
   install_kube_node
+  install_grpc_js
   install_prometheus
 }
 

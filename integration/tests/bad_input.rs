@@ -89,9 +89,9 @@ fn bad_requests_are_refused_and_leave_nothing() -> Result<()> {
             ),
             (with(json!({ "ociSpecJson": "{", "rootfs": "/" })), "InvalidArgument", "ociSpec"),
             (
-                with(json!({ "ociSpec": { "process": 5 }, "rootfs": "/" })),
+                with(json!({ "ociSpec": { "process": { "cwd": "/" } }, "rootfs": "/" })),
                 "InvalidArgument",
-                "ociSpec",
+                "ociSpec.process.args: Required value",
             ),
             (with(json!({ "ociSpec": { "ociVersion": "1.0.2" } })), "InvalidArgument", "rootfs"),
             (json!({ "name": "No Label", "image": IMAGE }), "InvalidArgument", "name"),

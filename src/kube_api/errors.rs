@@ -49,7 +49,7 @@ pub fn of_supervisor(name: &str, error: SupervisorError) -> Status {
             invalid_pod(name, &errors.collect::<Vec<_>>())
         }
         SupervisorError::Runtime(NodeError::Invalid { field, reason }) => {
-            invalid_pod(name, &[FieldError::of_text(field, &reason)])
+            invalid_pod(name, &[FieldError::of_text(&*field, &reason)])
         }
         SupervisorError::Differs { fields, .. } => {
             let why = format!("a live pod cannot change {}", fields.join(", "));

@@ -31,7 +31,7 @@ pub fn of(container: &ContainerSpec) -> Result<Vec<DeviceNode>, NodeError> {
 
 fn invalid(path: &str, error: &io::Error) -> NodeError {
     let reason = format!("error gathering device information of {path:?}: {error}");
-    NodeError::Invalid { field: "devices", reason }
+    NodeError::Invalid { field: "devices".into(), reason }
 }
 
 /// Adds a device, or all devices of a folder.

@@ -1,5 +1,7 @@
 //! What can go wrong when a node prepares, starts or ends a container.
 
+use std::borrow::Cow;
+
 use probelet_runtime::{CallError, Cause};
 
 use super::record::RecordError;
@@ -10,7 +12,7 @@ use crate::registry::RegistryError;
 pub enum NodeError {
     /// The user's input cannot be run: the field (relative to the container) and the reason.
     #[error("{field}: {reason}")]
-    Invalid { field: &'static str, reason: String },
+    Invalid { field: Cow<'static, str>, reason: String },
     /// The configuration of the host does not allow this container to run now. A later try may
     /// succeed.
     #[error("{0}")]
@@ -35,7 +37,7 @@ pub enum NodeError {
 impl From<CallError> for NodeError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::BadImage(reason) => Self::Invalid { field: "image", reason },
+            CallError::BadImage(reason) => Self::Invalid { field: "image".into(), reason },
             error => Self::Call(error),
         }
     }

@@ -134,7 +134,9 @@ impl Fake {
 impl PodImages for Fake {
     async fn check(&self, container: &ContainerSpec) -> Result<ImageFacts, NodeError> {
         match container.image().as_str() {
-            "bad" => Err(NodeError::Invalid { field: "image", reason: "is no image".into() }),
+            "bad" => {
+                Err(NodeError::Invalid { field: "image".into(), reason: "is no image".into() })
+            }
             image if image.contains("absent") => {
                 Err(NodeError::Call(CallError::NoImage("not here".into())))
             }

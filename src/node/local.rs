@@ -363,7 +363,7 @@ fn image_facts(image: &probelet_runtime::Image) -> Result<ImageFacts, NodeError>
 }
 
 async fn check_rootfs(rootfs: &Path) -> Result<(), NodeError> {
-    let invalid = |reason: String| NodeError::Invalid { field: "rootfs", reason };
+    let invalid = |reason: String| NodeError::Invalid { field: "rootfs".into(), reason };
     if !rootfs.is_absolute() {
         return Err(invalid(format!("{} is not an absolute path", rootfs.display())));
     }

@@ -28,7 +28,7 @@ pub fn seccomp(
     };
     let path = dir.join(name);
     let shown = path.display();
-    let invalid = |reason: String| NodeError::Invalid { field: SECCOMP, reason };
+    let invalid = |reason: String| NodeError::Invalid { field: SECCOMP.into(), reason };
     let text = trusted::check(&path)
         .map_err(Into::into)
         .and_then(|()| files::read_text(&path, files::CONFIGURATION));
@@ -48,7 +48,7 @@ pub fn app_armor(pod: &PodSpec, container: &ContainerSpec) -> Result<Option<Stri
         Some(AppArmorProfile::RuntimeDefault) => DEFAULT_APP_ARMOR,
         Some(AppArmorProfile::Localhost(name)) => name,
     };
-    let invalid = |reason: String| NodeError::Invalid { field: APP_ARMOR, reason };
+    let invalid = |reason: String| NodeError::Invalid { field: APP_ARMOR.into(), reason };
     let enabled = files::read_kernel("/sys/module/apparmor/parameters/enabled");
     if !enabled.is_ok_and(|text| text.trim() == "Y") {
         let why = "Cannot enforce AppArmor: AppArmor is not enabled on the host";

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::container_answers::ContainerAnswers;
 use super::error::{Result, field};
+use super::findings::Findings;
 use super::probes;
 use crate::domain::adopt::{ContainerRef, Settings};
 use crate::domain::pod_key::PodKey;
-use crate::domain::spec::SpecError;
+use crate::domain::spec::{SpecError, SpecErrors};
 use crate::supervisor::{Adopter, Supervisor};
 use crate::{manifest, pb};
 
@@ -40,31 +41,35 @@ impl Adoption {
 
 fn read(
     request: pb::AdoptContainerRequest,
-) -> std::result::Result<(ContainerRef, Settings), SpecError> {
+) -> std::result::Result<(ContainerRef, Settings), SpecErrors> {
+    let mut found = Findings::default();
     for (name, value) in [("namespace", &request.namespace), ("id", &request.id)] {
         if value.is_empty() {
-            return Err(field(name, "Required value"));
+            found.add(field(name, "Required value"));
         }
         if value.contains('/') {
-            return Err(field(name, format!("Invalid value: {value:?}: must not contain a slash")));
+            let why = format!("Invalid value: {value:?}: must not contain a slash");
+            found.add(field(name, why));
         }
     }
     let mut settings = Settings {
         probes: probes::probes(
-            request.startup_probe,
-            request.readiness_probe,
-            request.liveness_probe,
-        )?,
+            (request.startup_probe, request.readiness_probe, request.liveness_probe),
+            &mut found,
+        ),
         ..Settings::default()
     };
     if !request.restart.is_empty() {
-        let read = manifest::restart(&request.restart).ok_or_else(|| {
-            let supported = ["always", "on-failure", "on-failure:N", "never"];
-            SpecError::unsupported("restart", &request.restart, &supported)
-        })?;
-        (settings.restart_policy, settings.max_restarts) = read;
+        match manifest::restart(&request.restart) {
+            Some(read) => (settings.restart_policy, settings.max_restarts) = read,
+            None => {
+                let supported = ["always", "on-failure", "on-failure:N", "never"];
+                found.add(SpecError::unsupported("restart", &request.restart, &supported));
+            }
+        }
     }
-    let grace = probes::duration("terminationGracePeriod", request.termination_grace_period)?;
+    let grace = request.termination_grace_period;
+    let grace = found.value(probes::duration("terminationGracePeriod", grace));
     settings.grace = grace.unwrap_or(settings.grace);
-    Ok((ContainerRef { namespace: request.namespace, id: request.id }, settings))
+    found.end((ContainerRef { namespace: request.namespace, id: request.id }, settings))
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::container_answers::{ContainerAnswers, ended_attempt, has_settled};
-use super::convert;
 use super::error::{Error, Result, field};
 use super::probes::duration;
 use super::timeouts::{MARGIN, START};
+use super::{convert, creation};
 use crate::domain::container::{Event, Wanted};
 use crate::domain::exit::Caller;
 use crate::domain::pod_key::PodKey;
@@ -31,9 +31,8 @@ impl ContainerControl {
     pub async fn create(&self, request: pb::CreateContainerRequest) -> Result<pb::Container> {
         let wanted = if request.start { Wanted::Running } else { Wanted::Stopped };
         let uid = uuid::Uuid::new_v4().to_string();
-        let spec = convert::pod_of_one(request, uid)?;
+        let spec = creation::pod_of_one(request, uid)?;
         let pod = spec.key();
-        let spec = spec.validate().map_err(convert::of_the_request)?;
         let applied = self.supervisor.apply(spec, wanted).await;
         let (view, applied) = applied.map_err(convert::error_of_the_request)?;
         if applied == Applied::Unchanged {

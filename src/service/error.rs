@@ -107,7 +107,7 @@ impl From<Error> for Status {
             }
             Error::Manifest(errors) => invalid(&errors.0),
             Error::Supervisor(SupervisorError::Runtime(NodeError::Invalid { field, reason })) => {
-                invalid(&[SpecError { field: field.to_owned(), reason }])
+                invalid(&[SpecError { field: field.into_owned(), reason }])
             }
             Error::CallerStream(status) => *status,
             Error::Authority(AuthorityError::Invalid(error)) => {

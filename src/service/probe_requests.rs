@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::convert;
 use super::error::{Error, Result, field};
+use super::findings::Findings;
 use super::probes::{self, duration};
 use super::timeouts::MARGIN;
 use crate::domain::pod_key::PodKey;
@@ -35,8 +36,12 @@ impl ProbeRequests {
         let view = self.supervisor.get(&pod)?;
         let container = target(&view, &container)?.name.clone();
         let (startup, readiness) = (request.startup_probe, request.readiness_probe);
-        let probes = probes::probes(startup, readiness, request.liveness_probe)?;
-        check(&view.spec, &container, &probes)?;
+        let mut found = Findings::default();
+        let probes = probes::probes((startup, readiness, request.liveness_probe), &mut found);
+        if let Err(errors) = check(&view.spec, &container, &probes) {
+            found.follow(errors);
+        }
+        let probes = found.end(probes)?;
         let updated = self.supervisor.live_changes().update_probes(&pod, &container, probes).await;
         self.answer(&updated.map_err(convert::error_of_the_request)?, &container)
     }

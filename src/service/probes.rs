@@ -5,6 +5,7 @@ use std::time::Duration;
 use prost_types::value::Kind;
 
 use super::error::field;
+use super::findings::Findings;
 use crate::domain::spec::{
     Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme, SpecError,
     TcpSocket, short_form,
@@ -15,60 +16,72 @@ use crate::pb;
 #[cfg(test)]
 mod tests;
 
-/// The three probes of a request, by their fields' names.
+/// The startup, readiness and liveness probe of a request, by their fields' names. A field with an
+/// error has its default.
 pub fn probes(
-    startup: Option<pb::Probe>,
-    readiness: Option<pb::Probe>,
-    liveness: Option<pb::Probe>,
-) -> Result<Probes, SpecError> {
-    let one = |name, given: Option<pb::Probe>| given.map(|given| probe(name, given)).transpose();
-    Ok(Probes {
-        startup: one("startupProbe", startup)?,
-        readiness: one("readinessProbe", readiness)?,
-        liveness: one("livenessProbe", liveness)?,
-    })
+    (startup, readiness, liveness): (Option<pb::Probe>, Option<pb::Probe>, Option<pb::Probe>),
+    found: &mut Findings,
+) -> Probes {
+    let mut one = |name, given: Option<pb::Probe>| probe(name, given?, found);
+    Probes {
+        startup: one("startupProbe", startup),
+        readiness: one("readinessProbe", readiness),
+        liveness: one("livenessProbe", liveness),
+    }
 }
 
 /// `path` is the request's field, as JSON names it.
-fn probe(path: &str, probe: pb::Probe) -> Result<ProbeSpec, SpecError> {
+fn probe(path: &str, probe: pb::Probe, found: &mut Findings) -> Option<ProbeSpec> {
     let at = |name: &str| format!("{path}.{name}");
-    let handler = match probe.handler {
-        None => return Err(SpecError::required(path, "must specify a handler type")),
-        Some(pb::probe::Handler::HttpGet(get)) => Handler::HttpGet(http_get(&at("httpGet"), get)?),
-        Some(pb::probe::Handler::TcpSocket(tcp)) => Handler::TcpSocket(TcpSocket {
-            host: Some(tcp.host).filter(|host| !host.is_empty()),
-            port: port(&at("tcpSocket.port"), tcp.port)?,
-        }),
-        Some(pb::probe::Handler::Grpc(grpc)) => Handler::Grpc(Grpc {
-            port: port(&at("grpc.port"), grpc.port)?,
-            service: grpc.service,
-            tls: grpc.tls,
-            host: None,
-        }),
-        Some(pb::probe::Handler::Exec(exec)) => Handler::Exec(Exec { command: exec.command }),
-        Some(pb::probe::Handler::Url(url)) => short_form::handler(&at("url"), &url)?,
-    };
-    let mut spec = ProbeSpec::new(handler);
-    if let Some(delay) = duration(&at("initialDelay"), probe.initial_delay)? {
-        spec.initial_delay = delay;
-    }
-    if let Some(period) = duration(&at("period"), probe.period)? {
-        spec.period = period;
-    }
-    spec.startup_period = duration(&at("startupPeriod"), probe.startup_period)?;
-    if let Some(timeout) = duration(&at("timeout"), probe.timeout)? {
-        spec.timeout = timeout;
-    }
+    let mut spec = ProbeSpec::new(Handler::Exec(Exec { command: vec![] }));
+    let handler = handler(path, probe.handler, found);
+    let mut length = |name: &str, given| found.value(duration(&at(name), given));
+    spec.initial_delay = length("initialDelay", probe.initial_delay).unwrap_or(spec.initial_delay);
+    spec.period = length("period", probe.period).unwrap_or(spec.period);
+    spec.startup_period = length("startupPeriod", probe.startup_period);
+    spec.timeout = length("timeout", probe.timeout).unwrap_or(spec.timeout);
+    spec.termination_grace = length("terminationGracePeriod", probe.termination_grace_period);
     if probe.success_threshold > 0 {
         spec.success_threshold = probe.success_threshold;
     }
     if probe.failure_threshold > 0 {
         spec.failure_threshold = probe.failure_threshold;
     }
-    spec.termination_grace =
-        duration(&at("terminationGracePeriod"), probe.termination_grace_period)?;
-    spec.on_failure = on_failure(&at("onFailure"), probe.on_failure)?;
-    Ok(spec)
+    spec.on_failure = found.value(on_failure(&at("onFailure"), probe.on_failure));
+    spec.handler = handler?;
+    Some(spec)
+}
+
+fn handler(path: &str, given: Option<pb::probe::Handler>, found: &mut Findings) -> Option<Handler> {
+    let at = |name: &str| format!("{path}.{name}");
+    let handler = match given {
+        None => {
+            found.add(SpecError::required(path, "must specify a handler type"));
+            return None;
+        }
+        Some(pb::probe::Handler::HttpGet(get)) => {
+            Handler::HttpGet(http_get(&at("httpGet"), get, found))
+        }
+        Some(pb::probe::Handler::TcpSocket(tcp)) => Handler::TcpSocket(TcpSocket {
+            host: Some(tcp.host).filter(|host| !host.is_empty()),
+            port: port(&at("tcpSocket.port"), tcp.port, found),
+        }),
+        Some(pb::probe::Handler::Grpc(grpc)) => Handler::Grpc(Grpc {
+            port: port(&at("grpc.port"), grpc.port, found),
+            service: grpc.service,
+            tls: grpc.tls,
+            host: None,
+        }),
+        Some(pb::probe::Handler::Exec(exec)) => Handler::Exec(Exec { command: exec.command }),
+        Some(pb::probe::Handler::Url(url)) => match short_form::handler(&at("url"), &url) {
+            Ok(handler) => handler,
+            Err(error) => {
+                found.add(error);
+                return None;
+            }
+        },
+    };
+    Some(handler)
 }
 
 fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
@@ -81,27 +94,35 @@ fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
     }
 }
 
-pub fn http_get(path: &str, get: pb::HttpGetAction) -> Result<HttpGet, SpecError> {
+pub fn http_get(path: &str, get: pb::HttpGetAction, found: &mut Findings) -> HttpGet {
     let scheme = match get.scheme.as_str() {
         "" | "HTTP" | "http" => Scheme::Http,
         "HTTPS" | "https" => Scheme::Https,
         other => {
             let supported = ["HTTP", "HTTPS"];
-            return Err(SpecError::unsupported(format!("{path}.scheme"), other, &supported));
+            found.add(SpecError::unsupported(format!("{path}.scheme"), other, &supported));
+            Scheme::Http
         }
     };
     let headers = get.http_headers.into_iter();
-    Ok(HttpGet {
+    HttpGet {
         scheme,
         host: Some(get.host).filter(|host| !host.is_empty()),
-        port: port(&format!("{path}.port"), get.port)?,
+        port: port(&format!("{path}.port"), get.port, found),
         path: if get.path.is_empty() { "/".into() } else { get.path },
         headers: headers.map(|h| Header { name: h.name, value: h.value }).collect(),
+    }
+}
+
+/// Port 0, which no port can have, stands for a port with an error.
+fn port(path: &str, port: Option<prost_types::Value>, found: &mut Findings) -> PortRef {
+    read_port(path, port).unwrap_or_else(|error| {
+        found.add(error);
+        PortRef::Number(0)
     })
 }
 
-/// Port 0 stands for a number that no port can have; validation refuses it by its field.
-fn port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecError> {
+fn read_port(path: &str, port: Option<prost_types::Value>) -> Result<PortRef, SpecError> {
     match port.and_then(|value| value.kind) {
         Some(Kind::NumberValue(number)) if number.fract() == 0.0 => {
             // A whole f64 in u16's range converts exactly.

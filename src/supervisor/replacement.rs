@@ -63,7 +63,7 @@ impl Replacement {
                 Err(error) => return Err(located(spec, index, error)),
             };
             let refused =
-                |reason| located(spec, index, NodeError::Invalid { field: "image", reason });
+                |reason| located(spec, index, NodeError::Invalid { field: "image".into(), reason });
             if container.pull_policy == Some(PullPolicy::Never) {
                 return Err(refused(missing));
             }

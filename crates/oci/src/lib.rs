@@ -10,6 +10,7 @@
     allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
 )]
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use oci_spec::image::{Config, ImageConfiguration};
@@ -31,7 +32,7 @@ mod seccomp;
 mod security;
 mod user;
 
-pub use bundle::{from_bundle, shares_names};
+pub use bundle::{bundle_errors, from_bundle, shares_names};
 pub use expansion::expand_all;
 use expansion::{Env, TooLong, expand, expand_words, fits};
 pub use user::user_of;
@@ -43,7 +44,7 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 #[error("{field}: {reason}")]
 pub struct InvalidSpec {
     /// Path of the field, relative to the container.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// Reason, as text for the user.
     pub reason: String,
 }
@@ -170,8 +171,8 @@ pub fn from_image(
 
     let cwd = spec.working_dir.as_deref().filter(|dir| !dir.is_empty());
     let cwd = cwd.or(image.working_dir().as_deref().filter(|dir| !dir.is_empty()));
-    let user =
-        user(pod, spec, &host.users).map_err(|reason| InvalidSpec { field: "image", reason })?;
+    let user = user(pod, spec, &host.users)
+        .map_err(|reason| InvalidSpec { field: "image".into(), reason })?;
     let capabilities = capability::of(&spec.security, host.facts.capabilities);
     let oom_score_adj = oom_score_adj(pod, spec, host.facts.memory);
     let oom_score_adj =
@@ -235,7 +236,7 @@ pub fn own_env(
     at: &NodeAddresses,
 ) -> Result<Env, InvalidSpec> {
     let too_long = |name: &str, error: TooLong| InvalidSpec {
-        field: "env",
+        field: "env".into(),
         reason: format!("{name}: {error}"),
     };
     let values = DownwardValues::new(pod, at);
@@ -256,7 +257,8 @@ pub fn own_env(
 
 fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, InvalidSpec> {
     let expanded = |field: &'static str, words: &[String]| {
-        expand_words(words, env).map_err(|error| InvalidSpec { field, reason: error.to_string() })
+        expand_words(words, env)
+            .map_err(|error| InvalidSpec { field: field.into(), reason: error.to_string() })
     };
     let mut args = expanded("command", &spec.command)?;
     let mut rest = expanded("args", &spec.args)?;
@@ -269,7 +271,7 @@ fn args(image: &Config, spec: &ContainerSpec, env: &Env) -> Result<Vec<String>, 
     args.append(&mut rest);
     if args.is_empty() {
         let reason = "no command specified: neither here nor in the image".to_owned();
-        return Err(InvalidSpec { field: "command", reason });
+        return Err(InvalidSpec { field: "command".into(), reason });
     }
     Ok(args)
 }
@@ -285,7 +287,7 @@ pub fn stop_signal(config: &ImageConfiguration) -> Result<Option<i32>, InvalidSp
         return Ok(None);
     };
     signal::parse(text).map(Some).ok_or_else(|| InvalidSpec {
-        field: "image",
+        field: "image".into(),
         reason: format!("the image's StopSignal {text:?} is no signal"),
     })
 }

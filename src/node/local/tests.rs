@@ -50,7 +50,7 @@ async fn a_bundle_is_checked_without_containerd() {
     };
     let good = r#"{"ociVersion":"1.0.2","process":{"args":["/x"],"cwd":"/"}}"#;
     assert_eq!(check(good, "/proc").await, Ok(ImageFacts::default()));
-    assert!(check("{}", "/proc").await.unwrap_err().starts_with("ociSpec: "));
+    assert!(check("{}", "/proc").await.unwrap_err().starts_with("ociSpec.process: "));
     for rootfs in ["proc", "/nonexistent", "/proc/version"] {
         assert!(check(good, rootfs).await.unwrap_err().starts_with("rootfs: "));
     }

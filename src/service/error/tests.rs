@@ -197,7 +197,7 @@ fn each_error_of_the_runtime_has_its_code() {
         (E::Call(C::NotFound(text().into())), Code::NotFound),
         (E::Call(C::NoImage(text())), Code::NotFound),
         (E::Call(C::AlreadyExists(text().into())), Code::AlreadyExists),
-        (E::Invalid { field: "image", reason: text() }, Code::InvalidArgument),
+        (E::Invalid { field: "image".into(), reason: text() }, Code::InvalidArgument),
         (E::InUse(text()), Code::FailedPrecondition),
         (E::Network(text()), Code::FailedPrecondition),
         (E::start_failed(text()), Code::FailedPrecondition),

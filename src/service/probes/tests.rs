@@ -11,6 +11,12 @@ fn value(kind: Kind) -> Option<Value> {
     Some(Value { kind: Some(kind) })
 }
 
+fn probe(path: &str, given: pb::Probe) -> Result<ProbeSpec, SpecError> {
+    let mut found = Findings::default();
+    let read = super::probe(path, given, &mut found);
+    found.end(()).map(|()| read.unwrap()).map_err(|errors| errors.0.into_iter().next().unwrap())
+}
+
 fn read(handler: Given) -> Result<ProbeSpec, SpecError> {
     probe("livenessProbe", pb::Probe { handler: Some(handler), ..pb::Probe::default() })
 }
@@ -85,8 +91,10 @@ fn what_the_domain_cannot_hold_is_refused_by_its_field() {
         startup_period: seconds(-1),
         ..pb::Probe::default()
     };
-    let error = probes(None, Some(given), None).unwrap_err();
-    assert_eq!(error.field, "readinessProbe.startupPeriod");
+    let mut found = Findings::default();
+    probes((None, Some(given), None), &mut found);
+    let errors = found.end(()).unwrap_err();
+    assert_eq!(errors.0[0].field, "readinessProbe.startupPeriod");
 }
 
 #[test]
